@@ -1,0 +1,132 @@
+# `make` lists what there is. Nothing is assumed but Go, make, git and, for the tests with a real Better Auth, Node.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOFUMPT_VERSION       := v0.12.0
+GOVULNCHECK_VERSION   := v1.9.0
+
+BIN     := $(CURDIR)/bin
+FIXTURE := internal/testkit/betterauth
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# The version is stamped above; Go's own stamping fails where git distrusts the folder's owner, as in containers.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+# The race detector needs cgo and a C compiler.
+RACE = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v $$(go env CC) >/dev/null && echo -race)
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##
+.PHONY: run
+run: ## Start the server on http://localhost:8000, with SQLite and its own sign-in
+	go run ./cmd/server
+
+.PHONY: build
+build: ## Build bin/server as it is shipped: static, stripped, stamped
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN)/server ./cmd/server
+
+.PHONY: image
+image: ## Build the container image taskql with docker, podman or buildah
+	@for engine in docker podman buildah; do \
+	  if command -v $$engine >/dev/null; then \
+	    exec $$engine build --build-arg VERSION=$(VERSION) --build-arg RAILWAY_GIT_COMMIT_SHA=$(COMMIT) -t taskql .; \
+	  fi; \
+	done; echo "none of docker, podman and buildah is installed" >&2; exit 1
+
+.PHONY: clean
+clean: ## Remove what was built and installed; the database stays
+	rm -rf $(BIN) .cache coverage.out $(FIXTURE)/node_modules
+
+## Code
+
+.PHONY: generate
+generate: ## Generate ent's and gqlgen's code from ent/schema and graph/schema
+	go generate ./...
+
+.PHONY: migration
+migration: ## Write the next migration for PostgreSQL from ent/schema: make migration name=add_tags
+	@test -n "$(name)" || { echo "usage: make migration name=add_tags" >&2; exit 2; }
+	go run ./internal/database/schemadiff/cmd/migration $(name)
+
+.PHONY: migration-hash
+migration-hash: ## Write atlas.sum anew after a migration was edited by hand
+	go run ./internal/database/schemadiff/cmd/migration -hash
+
+.PHONY: fmt
+fmt: $(BIN)/gofumpt-$(GOFUMPT_VERSION) ## Format the code
+	$< -w .
+
+## Tests and checks
+
+.PHONY: test
+test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or one is started) and with Better Auth
+	@test -n "$(RACE)" || echo "no C compiler: testing without the race detector" >&2
+	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
+	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
+
+.PHONY: fixture
+fixture: ## Install the packages of the Better Auth server for tests
+	@if ! command -v npm >/dev/null; then \
+	  echo "npm is missing: the tests with a real Better Auth can't run" >&2; \
+	elif [ -f $(FIXTURE)/package-lock.json ] && ! [ $(FIXTURE)/node_modules/.package-lock.json -nt $(FIXTURE)/package-lock.json ]; then \
+	  echo "npm ci in $(FIXTURE)"; \
+	  cd $(FIXTURE) && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json; \
+	fi
+
+.PHONY: check
+check: check-format check-vet check-imports check-tidy check-generated check-migrations lint vuln ## Run every check
+
+.PHONY: check-format
+check-format: $(BIN)/gofumpt-$(GOFUMPT_VERSION)
+	@files=$$($< -l .); if [ -n "$$files" ]; then echo "not formatted; run make fmt:"; echo "$$files"; exit 1; fi
+
+.PHONY: check-vet
+check-vet:
+	go vet ./...
+
+.PHONY: check-imports
+check-imports:
+	go test -run '^TestImportsRunOneWay$$' ./internal/testkit
+
+.PHONY: check-tidy
+check-tidy:
+	go mod tidy -diff
+
+.PHONY: check-generated
+check-generated: ## Check that the generated code is what make generate would write
+	.ci/generated
+
+.PHONY: check-migrations
+check-migrations: ## Check that the migrations make what ent/schema says
+	go run ./internal/database/schemadiff/cmd/migration -check
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint
+	$< run
+
+.PHONY: vuln
+vuln: $(BIN)/govulncheck-$(GOVULNCHECK_VERSION) ## Look for known vulnerabilities in what is used
+	@output=$$($< ./... 2>&1) && code=0 || code=$$?; echo "$$output"; \
+	if [ $$code -ne 0 ] && grep -q 'fetching vulnerabilities' <<<"$$output"; then \
+	  echo "SKIPPED: the vulnerability database can't be reached, so nothing is known"; exit 0; \
+	fi; exit $$code
+
+# Tools are kept by version, so that a new version here is a new file there. `go install` names them without.
+define tool
+$(BIN)/$(1)-$(3):
+	@echo "installing $(1) $(3)"
+	@GOBIN=$(BIN)/.install GOFLAGS= go install $(2)@$(3)
+	@mv $(BIN)/.install/$(1) $$@ && rm -r $(BIN)/.install
+endef
+$(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
+$(eval $(call tool,gofumpt,mvdan.cc/gofumpt,$(GOFUMPT_VERSION)))
+$(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))

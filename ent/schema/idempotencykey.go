@@ -1,0 +1,46 @@
+package schema
+
+import (
+	"time"
+
+	"entgo.io/ent"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
+	"github.com/google/uuid"
+)
+
+// IdempotencyKey remembers what a mutation answered, so that the same request again gets the same answer and
+// has no second effect. It is written in the mutation's own transaction.
+type IdempotencyKey struct{ ent.Schema }
+
+// Mixin of the IdempotencyKey.
+func (IdempotencyKey) Mixin() []ent.Mixin { return []ent.Mixin{net{}} }
+
+// Fields of the IdempotencyKey.
+func (IdempotencyKey) Fields() []ent.Field {
+	return []ent.Field{
+		field.UUID("id", uuid.UUID{}).Immutable().
+			Comment("UUIDv7: old keys are found by it without another index."),
+		field.String("workspace_id").SchemaType(text).Immutable(),
+		field.String("key").SchemaType(text).Immutable().
+			Comment("The client's, opaque."),
+		field.Bytes("request_hash").
+			Comment("SHA-256 of the mutation's name and its input."),
+		field.String("answer").SchemaType(text).
+			Comment("What the mutation answered the first time, as JSON that nobody queries."),
+		field.Time("created_at").Default(time.Now),
+	}
+}
+
+// Edges of the IdempotencyKey.
+func (IdempotencyKey) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.From("workspace", Workspace.Type).Ref("idempotency_keys").Field("workspace_id").Unique().Required().Immutable(),
+	}
+}
+
+// Indexes of the IdempotencyKey.
+func (IdempotencyKey) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("workspace_id", "key").Unique()}
+}

@@ -1,0 +1,118 @@
+package schema
+
+import (
+	"time"
+
+	"entgo.io/ent"
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/entsql"
+	"entgo.io/ent/schema"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
+	"github.com/google/uuid"
+)
+
+// Task is one thing to do. Its rules live in internal/task, never in hooks here.
+type Task struct{ ent.Schema }
+
+// Mixin of the Task.
+func (Task) Mixin() []ent.Mixin { return []ent.Mixin{net{}} }
+
+// Fields of the Task.
+func (Task) Fields() []ent.Field {
+	return []ent.Field{
+		field.UUID("id", uuid.UUID{}).Immutable().
+			Comment("UUIDv7 where the server made it, so that new rows lie beside each other; any UUID where the client did."),
+		field.String("workspace_id").SchemaType(text).Immutable(),
+		field.Int("version").NonNegative().
+			Comment("The workspace's version at this task's last change."),
+		field.String("title").SchemaType(text),
+		field.String("description").SchemaType(text).Optional().Nillable(),
+		field.Bool("completed").Default(false).Annotations(entsql.Default("false")),
+		field.Time("completed_at").Optional().Nillable(),
+		field.Int("priority").Default(0).Range(0, 4).SchemaType(map[string]string{dialect.Postgres: "smallint"}).
+			Annotations(entsql.Default("0")).
+			Comment("0 none, 1 low, 2 medium, 3 high, 4 urgent: a number, so that it sorts."),
+		field.Time("due_date").Optional().Nillable().SchemaType(map[string]string{dialect.Postgres: "date"}).
+			Comment("The day it is due, midnight UTC in Go; for a moment, the day it falls on in due_time_zone."),
+		field.Time("due_at").Optional().Nillable().
+			Comment("The moment it is due; null where only the day is set."),
+		field.String("due_time_zone").Optional().Nillable().SchemaType(text).
+			Comment("The zone the moment was set in."),
+		field.Time("due_sort").Optional().Nillable().StructTag(`json:"-"`).
+			Comment("Orders what is due on one day: the year 1 where only the day is set, else due_at. Null where due_date is."),
+		field.UUID("parent_id", uuid.UUID{}).Optional().Nillable(),
+		field.Bytes("position").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
+			Comment("The manual order within the parent: a fractional index, compared byte by byte."),
+		field.Bytes("title_key").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
+			Comment("The title folded, so that it sorts without regard to case and the same on every database."),
+		field.String("search_text").Default("").SchemaType(text).Annotations(entsql.Default("")).StructTag(`json:"-"`).
+			Comment("Title and description folded, for search."),
+		field.Time("created_at").Default(time.Now).Immutable(),
+		field.Time("updated_at").Default(time.Now),
+		field.Time("deleted_at").Optional().Nillable().
+			Comment("When it went to the trash."),
+		field.UUID("trashed_with", uuid.UUID{}).Optional().Nillable().StructTag(`json:"-"`).
+			Comment("The task whose deletion took it there: itself, or the one above. Restoring that one brings back just these."),
+	}
+}
+
+// Edges of the Task.
+func (Task) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.From("workspace", Workspace.Type).Ref("tasks").Field("workspace_id").Unique().Required().Immutable(),
+		edge.To("subtasks", Task.Type).From("parent").Field("parent_id").Unique().
+			Annotations(entsql.OnDelete(entsql.SetNull)),
+		edge.To("tags", Tag.Type).Through("task_tags", TaskTag.Type),
+	}
+}
+
+// Indexes of the Task: the workspace first, then an order, then the id that settles ties.
+func (Task) Indexes() []ent.Index {
+	return []ent.Index{
+		// The default order, of what is not in the trash and of everything.
+		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_active_by_created_at").
+			Annotations(entsql.IndexWhere("deleted_at IS NULL")),
+		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_by_created_at"),
+		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_open_by_created_at").
+			Annotations(entsql.IndexWhere("deleted_at IS NULL AND NOT completed")),
+		// Every other order.
+		active("updated_at"),
+		active("completed_at"),
+		active("due_date", "due_sort"),
+		active("priority"),
+		active("title_key"),
+		active("position"),
+		// The subtasks of a parent, and where the manual order ends.
+		index.Fields("workspace_id", "parent_id", "position", "id").StorageKey("tasks_by_parent"),
+		// The foreign key, which knows no workspace.
+		index.Fields("parent_id").StorageKey("tasks_parent_id").Annotations(entsql.IndexWhere("parent_id IS NOT NULL")),
+		// The trash.
+		index.Fields("workspace_id", "deleted_at", "id").StorageKey("tasks_in_trash").
+			Annotations(entsql.IndexWhere("deleted_at IS NOT NULL")),
+		// The feed of changes.
+		index.Fields("workspace_id", "version").StorageKey("tasks_by_version"),
+	}
+}
+
+// active is the index of an order, for tasks that are not in the trash.
+func active(order ...string) ent.Index {
+	fields := append(append([]string{"workspace_id"}, order...), "id")
+	return index.Fields(fields...).StorageKey("tasks_active_by_" + order[0]).
+		Annotations(entsql.IndexWhere("deleted_at IS NULL"))
+}
+
+// noBytes is the default of a key that an older release does not fill.
+func noBytes() []byte { return []byte{} }
+
+func noBytesDefault() schema.Annotation {
+	return entsql.DefaultExprs(map[string]string{dialect.Postgres: "''", dialect.SQLite: "x''"})
+}
+
+// Annotations of the Task.
+func (Task) Annotations() []schema.Annotation {
+	return []schema.Annotation{
+		entsql.Checks(map[string]string{"tasks_completed": "completed = (completed_at IS NOT NULL)"}),
+	}
+}

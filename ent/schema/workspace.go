@@ -1,0 +1,39 @@
+package schema
+
+import (
+	"time"
+
+	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
+)
+
+// Workspace is the unit of authorization, ordering and limits. Every row of a user's data carries its id, and
+// every index starts with it.
+type Workspace struct{ ent.Schema }
+
+// Mixin of the Workspace.
+func (Workspace) Mixin() []ent.Mixin { return []ent.Mixin{net{}} }
+
+// Fields of the Workspace.
+func (Workspace) Fields() []ent.Field {
+	return []ent.Field{
+		field.String("id").SchemaType(text).NotEmpty().Immutable().
+			Comment("A personal workspace has its user's id; opaque text."),
+		field.Int("version").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("The number of the last change. Every write increments it first, which also locks the workspace."),
+		field.Int("task_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count."),
+		field.Time("created_at").Default(time.Now).Immutable(),
+	}
+}
+
+// Edges of the Workspace.
+func (Workspace) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.To("tasks", Task.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("tags", Tag.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("idempotency_keys", IdempotencyKey.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+	}
+}

@@ -1,0 +1,220 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// check finds what is wrong with values that could be read, alone and together.
+func (l *loader) check() {
+	l.checkRanges()
+	l.checkHost()
+	l.checkDatabaseURL("DATABASE_URL", l.cfg.DatabaseURL)
+	l.checkDatabaseURL("DIRECT_DATABASE_URL", l.cfg.DirectDatabaseURL)
+	l.checkAuthServer()
+	l.checkSecret()
+	l.checkCookieName("AUTH_COOKIE_PREFIX", l.cfg.AuthCookiePrefix)
+	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
+	l.checkIssuer()
+	l.checkPublicURL()
+	l.checkRequired()
+	if l.cfg.DirectDatabaseURL == "" {
+		l.cfg.DirectDatabaseURL = l.cfg.DatabaseURL
+	}
+}
+
+// checkRanges holds numbers and durations against their min and max tags.
+func (l *loader) checkRanges() {
+	fields := reflect.ValueOf(l.cfg)
+	for i := range fields.NumField() {
+		tag := fields.Type().Field(i).Tag
+		name, least, most := tag.Get("env"), tag.Get("min"), tag.Get("max")
+		if least == "" || l.failed(name) {
+			continue
+		}
+		value := fields.Field(i).Int()
+		if _, isDuration := fields.Field(i).Interface().(time.Duration); value < bound(least, isDuration) || value > bound(most, isDuration) {
+			l.fail(name, "must be %s to %s, not %s", least, most, shown(l.given[name]))
+		}
+	}
+}
+
+// bound reads a min or max tag. The tags are constants, which a test reads once.
+func bound(tag string, isDuration bool) int64 {
+	if isDuration {
+		d, _ := time.ParseDuration(tag)
+		return int64(d)
+	}
+	n, _ := strconv.ParseInt(tag, 10, 64)
+	return n
+}
+
+// checkHost refuses addresses that carry a scheme or a port.
+func (l *loader) checkHost() {
+	host := l.cfg.Host
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); host == "" || err == nil {
+		l.cfg.Host = strings.Trim(host, "[]")
+		return
+	}
+	if strings.ContainsAny(host, ":/ ") {
+		l.fail("HOST", "must be an address or a host name alone, as in 127.0.0.1; the port belongs into PORT")
+	}
+}
+
+// checkDatabaseURL asks those who read the rest of it, else it looks at the scheme only. It never shows the URL,
+// which holds a password.
+func (l *loader) checkDatabaseURL(name string, value Secret) {
+	if value == "" {
+		return
+	}
+	for _, check := range l.checks {
+		if err := check(value.Reveal()); err != nil {
+			l.fail(name, "can't be used: %v; write it as in postgres://user:password@host:5432/name or sqlite:taskql.db", err)
+		}
+	}
+	if len(l.checks) > 0 {
+		return
+	}
+	scheme, rest, _ := strings.Cut(unquoted(value.Reveal()), ":")
+	scheme, _, _ = strings.Cut(strings.ToLower(scheme), "+")
+	switch {
+	case scheme == "sqlite" && strings.Trim(rest, "/") != "":
+	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(rest, "//") && len(rest) > len("//"):
+	default:
+		l.fail(name, "must be a URL such as postgres://user:password@host:5432/name or sqlite:taskql.db")
+	}
+}
+
+// unquoted drops the quotes that stay when a line of a .env file is pasted whole.
+func unquoted(s string) string { return strings.TrimSpace(strings.Trim(s, `"'`)) }
+
+// checkAuthServer reads AUTH_SERVER_URL and brings it into one shape. The messages don't show it, as it may
+// hold a password.
+func (l *loader) checkAuthServer() {
+	const name = "AUTH_SERVER_URL"
+	if l.cfg.AuthServerURL == "" {
+		return
+	}
+	u, err := url.Parse(unquoted(l.cfg.AuthServerURL))
+	switch {
+	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		l.fail(name, "must be an http or https URL, as in https://auth.example.com")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		l.fail(name, "must be a plain URL without user, query or fragment, as in https://auth.example.com")
+	case l.cfg.Production() && u.Scheme != "https" && !isPrivateHost(u.Hostname()):
+		l.fail(name, "must begin with https:// in production, because sessions travel to it; http is for private and loopback hosts only")
+	default:
+		u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/api/auth")
+		u.RawPath = ""
+		l.cfg.AuthServerURL = u.String()
+	}
+}
+
+// cookieNameLetters are what a cookie's name may hold (RFC 6265, section 4.1.1).
+const cookieNameLetters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// checkCookieName refuses names that no cookie can have, such as one pasted with its value.
+func (l *loader) checkCookieName(name, value string) {
+	switch {
+	case strings.Trim(value, cookieNameLetters) != "":
+		l.fail(name, "must be a name alone, of letters, digits, hyphens, dots and underscores, not %q", shown(value))
+	case strings.HasPrefix(value, "__Host-"):
+		l.fail(name, "must not begin with __Host-: Better Auth sets no such cookie")
+	}
+}
+
+// checkIssuer sets the default, and refuses what can be no issuer. An issuer need not be a URL.
+func (l *loader) checkIssuer() {
+	if strings.ContainsAny(l.cfg.AuthIssuer, " \t\r\n,") {
+		l.fail("AUTH_ISSUER", "must be one issuer, without blanks and commas, as in https://auth.example.com")
+	}
+	if u, err := url.Parse(l.cfg.AuthServerURL); l.cfg.AuthIssuer == "" && err == nil && u.Host != "" {
+		l.cfg.AuthIssuer = origin(u)
+	}
+}
+
+// checkPublicURL brings PUBLIC_URL into the shape of an origin. Railway's domain is the default.
+func (l *loader) checkPublicURL() {
+	if l.cfg.PublicURL == "" {
+		if domain := l.cfg.RailwayPublicDomain; domain != "" && !strings.ContainsAny(domain, "/:@ ") {
+			l.cfg.PublicURL = "https://" + strings.ToLower(domain)
+		}
+		return
+	}
+	u, err := url.Parse(unquoted(l.cfg.PublicURL))
+	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil {
+		l.fail("PUBLIC_URL", "must be an http or https URL, as in https://app.example.com")
+		return
+	}
+	l.cfg.PublicURL = origin(u)
+}
+
+// origin writes a URL's origin as browsers do: in small letters and without the scheme's default port.
+func origin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		return "https://" + strings.TrimSuffix(host, ":443")
+	}
+	return u.Scheme + "://" + strings.TrimSuffix(host, ":80")
+}
+
+// isPrivateHost reports whether a host can't be reached from the internet: a loopback, private or
+// link-local address, a name without a dot, or one under a suffix that never resolves in public.
+func isPrivateHost(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.Unmap()
+		return addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast()
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	private := []string{".internal", ".local", ".localhost"}
+	return !strings.Contains(host, ".") || slices.ContainsFunc(private, func(s string) bool { return strings.HasSuffix(host, s) })
+}
+
+// checkSecret merges the secret's two names.
+func (l *loader) checkSecret() {
+	jwt, betterAuth := l.cfg.JWTSecret, l.cfg.BetterAuthSecret
+	if jwt != "" && betterAuth != "" && jwt != betterAuth {
+		l.fail("JWT_SECRET", "and BETTER_AUTH_SECRET are both set and differ; keep one, with the auth server's secret")
+		return
+	}
+	if jwt == "" {
+		l.cfg.JWTSecret = betterAuth
+	}
+	if l.cfg.JWTSecret == "" && l.cfg.AuthServerURL != "" {
+		l.fail("JWT_SECRET", "is required with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
+	}
+}
+
+// checkRequired asks for what has no default in production. A value that was given but wrong is already known.
+func (l *loader) checkRequired() {
+	if l.cfg.Production() {
+		l.require("DATABASE_URL", "in production; set it to the PostgreSQL URL")
+		l.require("CORS_ORIGINS", "in production; set it to the frontend's origin, as in https://app.example.com")
+		l.require("AUTH_SERVER_URL", "in production; set it to the Better Auth server's URL")
+		if l.cfg.JWTSecret == "" {
+			l.require("JWT_SECRET", "in production; set it to the auth server's BETTER_AUTH_SECRET")
+		}
+	}
+	if l.cfg.OnRailway() {
+		l.require("AUTH_SERVER_URL", "on Railway, where the embedded sign-in never runs; set it to the Better Auth server's URL")
+	}
+	if !l.failed("CORS_ORIGINS") && l.given["CORS_ORIGINS"] != "" && l.cfg.CORSOrigins.Empty() {
+		l.fail("CORS_ORIGINS", "names no origin; write it as in https://app.example.com")
+	}
+}
+
+// require reports a variable that is not set.
+func (l *loader) require(name, why string) {
+	if l.given[name] != "" {
+		return
+	}
+	if slips := l.misspelt(name); len(slips) > 0 {
+		why += " (is it what " + strings.Join(slips, ", ") + " was meant to be?)"
+	}
+	l.fail(name, "is required %s", why)
+}

@@ -1,0 +1,152 @@
+// Package config reads the environment into one typed, validated Config. Everything known of a variable
+// (name, type, default, meaning) stands in the struct's tags: the parser, the help text and the README's
+// table all read it there. It imports nothing of ours.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Environment is the kind of deployment: it decides defaults and what is required.
+type Environment string
+
+// The three environments. Test takes development's defaults.
+const (
+	Development Environment = "development"
+	Test        Environment = "test"
+	Production  Environment = "production"
+)
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The two log formats: key=value text for people, one JSON object a line for machines.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// Config is the server's whole configuration. Load alone makes a valid one.
+//
+// The tags: env is the variable, envDefault its default everywhere, devDefault and prodDefault those outside
+// and in production, shown replaces the default in help, min, max and oneof bound the value, kind names its
+// type in help where the Go type doesn't, group and help are printed as they are.
+type Config struct {
+	Environment Environment `env:"ENVIRONMENT" group:"Server" shown:"development; production on Railway" oneof:"development,test,production" help:"Decides the defaults below and what is required. test takes development's defaults."`
+	Host        string      `env:"HOST" group:"Server" kind:"address" shown:"all addresses" help:"The address to listen on. Empty listens on all, IPv6 included."`
+	Port        int         `env:"PORT" group:"Server" envDefault:"8000" min:"1" max:"65535" help:"The port to listen on."`
+
+	// ShutdownTimeout bounds how long requests in flight may take to finish after SIGTERM.
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" group:"Server" envDefault:"20s" min:"1s" max:"10m" help:"How long requests in flight may take to finish after SIGTERM or SIGINT."`
+
+	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"postgres://, postgresql:// or sqlite:."`
+	DirectDatabaseURL Secret        `env:"DIRECT_DATABASE_URL" group:"Database" kind:"URL" shown:"DATABASE_URL" help:"For migrations, where DATABASE_URL leads to a connection pooler."`
+	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most connections open at once, besides one for /health."`
+	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most idle connections kept."`
+	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"A connection is closed at this age."`
+	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"An idle connection is closed after this. Neon sleeps after 5 minutes without one."`
+
+	// The limits of a workspace.
+	LimitTasks       int `env:"LIMIT_TASKS" group:"Limits" envDefault:"100000" min:"1" max:"10000000" help:"The most tasks of a workspace, the trash included."`
+	LimitTags        int `env:"LIMIT_TAGS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The most tags of a workspace."`
+	LimitTagsPerTask int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The most tags of a task."`
+	LimitSubtasks    int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The most subtasks of a parent."`
+
+	// AuthServerURL is the Better Auth server's base URL without a trailing slash or /api/auth. Empty means
+	// the embedded development sign-in, which Load allows neither in production nor on Railway.
+	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The Better Auth server. https in production, unless the host is private or loopback. Required on Railway."`
+	// JWTSecret is the auth server's secret; Load also puts BETTER_AUTH_SECRET here. Empty means that the
+	// embedded sign-in makes its own.
+	JWTSecret        Secret `env:"JWT_SECRET" group:"Sessions" devDefault:"made once, kept in the database" prodDefault:"required" help:"The auth server's secret, at least 32 characters. Required with AUTH_SERVER_URL."`
+	BetterAuthSecret Secret `env:"BETTER_AUTH_SECRET" group:"Sessions" shown:"JWT_SECRET" help:"Another name for JWT_SECRET: Better Auth's own."`
+	// SessionCacheTTL is how long an answer of the auth server is trusted, and so the longest that a
+	// signed-out session goes on here.
+	SessionCacheTTL time.Duration `env:"SESSION_CACHE_TTL" group:"Sessions" envDefault:"15s" min:"1s" max:"10m" help:"How long an answer of the auth server is remembered: a session that signed out ends here within this."`
+	JWTAlgorithm    string        `env:"JWT_ALGORITHM" group:"Sessions" envDefault:"HS256" oneof:"HS256,HS384,HS512" help:"The algorithm accepted for session data signed with the secret."`
+	// AccessTokenExpireMinutes is the longest that a locally verified session is trusted since it was issued.
+	AccessTokenExpireMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" group:"Sessions" envDefault:"15" min:"1" max:"1440" help:"Minutes a locally verified session is trusted since it was issued."`
+	// RefreshTokenExpireDays is the oldest session accepted since its creation or last refresh.
+	RefreshTokenExpireDays int `env:"REFRESH_TOKEN_EXPIRE_DAYS" group:"Sessions" envDefault:"7" min:"1" max:"3650" help:"Days since its creation or last refresh after which a session is refused."`
+
+	// AuthCookiePrefix and AuthCookieName name the session cookie without the __Secure- that may stand in front.
+	// The name counts where both are given.
+	AuthCookiePrefix string `env:"AUTH_COOKIE_PREFIX" group:"Sessions" kind:"name" envDefault:"better-auth" help:"The auth server's advanced.cookiePrefix: the session cookie is PREFIX.session_token."`
+	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The session cookie's whole name, where the auth server sets one. A __Secure- in front is found by itself."`
+	// AuthIssuer is what a JWT's iss and aud have to be. Load makes it AuthServerURL's origin where it is not given.
+	AuthIssuer string `env:"AUTH_ISSUER" group:"Sessions" shown:"AUTH_SERVER_URL's origin" help:"The issuer and audience of the jwt plugin's tokens. Set it where AUTH_SERVER_URL is not the auth server's own baseURL."`
+	// TrustSessionData lets a signed session_data cookie stand for an answer of the auth server.
+	TrustSessionData bool `env:"TRUST_SESSION_DATA" group:"Sessions" envDefault:"off" help:"Believe the auth server's cookie cache (session_data) without asking. A session that signed out goes on until that cookie expires."`
+	// SessionStaleTTL is how much longer than SessionCacheTTL a session goes on while the auth server is down.
+	SessionStaleTTL time.Duration `env:"SESSION_STALE_TTL" group:"Sessions" envDefault:"2m" min:"0s" max:"1h" help:"How much longer a remembered session goes on while the auth server can't be asked."`
+	// UserProvisioning is auto or strict.
+	UserProvisioning string `env:"USER_PROVISIONING" group:"Sessions" envDefault:"auto" oneof:"auto,strict" help:"auto makes a user's row on first sight; strict refuses users without one: User not found."`
+
+	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000" prodDefault:"required" help:"Origins of the frontends, separated by commas; https://*.example.com stands for one label. * is refused."`
+	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"The query editor at /."`
+	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Lets clients read the schema. Off also takes suggestions out of error messages."`
+
+	// PublicURL is where browsers reach this server: the frontend's origin, where that proxies /graphql.
+	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"Where browsers reach this server: the frontend's own origin where it proxies /graphql. Checks whether cookies can work, and counts as same-origin."`
+
+	LogLevel  slog.Level `env:"LOG_LEVEL" group:"Logs" kind:"text" envDefault:"info" shown:"info" oneof:"debug,info,warning,warn,error" help:"The least serious line that is written."`
+	LogFormat LogFormat  `env:"LOG_FORMAT" group:"Logs" devDefault:"text" prodDefault:"json" oneof:"text,json" help:"text for people, json for machines."`
+
+	RailwayEnvironment     string `env:"RAILWAY_ENVIRONMENT" group:"Set by Railway" shown:"" help:"Where it is set, ENVIRONMENT is production unless it says otherwise, and the embedded sign-in is refused."`
+	RailwayEnvironmentName string `env:"RAILWAY_ENVIRONMENT_NAME" group:"Set by Railway" shown:"" help:"The same, under Railway's newer name."`
+	RailwayPublicDomain    string `env:"RAILWAY_PUBLIC_DOMAIN" group:"Set by Railway" shown:"" help:"The domain of this service, for PUBLIC_URL."`
+
+	// Warnings are what the operator should know of the variables but the server can live with. They hold no
+	// secret. See also Topology and PoolerAdvice.
+	Warnings []string `env:"-"`
+}
+
+// Production reports whether the configuration is a production one.
+func (c Config) Production() bool { return c.Environment == Production }
+
+// OnRailway reports whether the process runs on Railway.
+func (c Config) OnRailway() bool { return c.RailwayEnvironment != "" || c.RailwayEnvironmentName != "" }
+
+// SecureAuth reports whether the auth server is reached by https, and its cookies so bear the __Secure- name.
+func (c Config) SecureAuth() bool { return strings.HasPrefix(c.AuthServerURL, "https://") }
+
+// EmbeddedSignIn reports whether the server answers /api/auth itself. Never in production, never on Railway.
+func (c Config) EmbeddedSignIn() bool {
+	return c.AuthServerURL == "" && !c.Production() && !c.OnRailway()
+}
+
+// Problem is one thing wrong with the environment: the variable, and what to do about it. It never holds
+// the value of a secret.
+type Problem struct {
+	Variable string
+	Message  string
+}
+
+// Problems is everything wrong with the environment at once. Load returns it as its error.
+type Problems []Problem
+
+// Of returns the problem of a variable, and whether there is one.
+func (p Problems) Of(variable string) (Problem, bool) {
+	for _, problem := range p {
+		if problem.Variable == variable {
+			return problem, true
+		}
+	}
+	return Problem{}, false
+}
+
+// Error lists the problems, one a line.
+func (p Problems) Error() string {
+	var b strings.Builder
+	if len(p) == 1 {
+		b.WriteString("the configuration has a problem:")
+	} else {
+		fmt.Fprintf(&b, "the configuration has %d problems:", len(p))
+	}
+	for _, problem := range p {
+		fmt.Fprintf(&b, "\n  %s %s", problem.Variable, problem.Message)
+	}
+	return b.String()
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteHelp prints every variable with its type, default and meaning, aligned and in groups.
+func WriteHelp(w io.Writer) error {
+	vars := variables()
+	name, kind := 0, 0
+	for _, v := range vars {
+		name, kind = max(name, len(v.Name)), max(kind, len(v.Kind))
+	}
+	var b strings.Builder
+	group := ""
+	for _, v := range vars {
+		if v.Group != group {
+			group = v.Group
+			fmt.Fprintf(&b, "\n%s\n", group)
+		}
+		head := fmt.Sprintf("  %-*s  %-*s  %s", name, v.Name, kind, v.Kind, v.Default)
+		fmt.Fprintln(&b, strings.TrimRight(head, " "))
+		for _, line := range wrap(v.meaning(), 92) {
+			fmt.Fprintf(&b, "      %s\n", line)
+		}
+	}
+	return write(w, b.String())
+}
+
+// WriteMarkdown prints the same as a Markdown table, for the README.
+func WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| Variable | Type | Default | Meaning |\n| --- | --- | --- | --- |\n")
+	for _, v := range variables() {
+		cell := strings.NewReplacer("|", `\|`, "*", `\*`)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", v.Name, v.Kind, cell.Replace(v.Default), cell.Replace(v.meaning()))
+	}
+	return write(w, b.String())
+}
+
+// write sends text and names the task in its error.
+func write(w io.Writer, text string) error {
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("writing the list of variables: %w", err)
+	}
+	return nil
+}
+
+// wrap breaks text into lines of at most width bytes, at blanks.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
+}

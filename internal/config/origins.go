@@ -1,0 +1,159 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Origins is the set of browser origins that may call the server with the user's cookies. The zero value
+// allows none. It comes from CORS_ORIGINS.
+type Origins struct {
+	exact    map[string]bool
+	patterns []originPattern
+	listed   []string
+}
+
+// originPattern is an origin whose first host label is free: scheme "https://", then any one label, then
+// the rest, such as ".example.com:8443".
+type originPattern struct {
+	scheme string
+	rest   string
+}
+
+// ParseOrigins reads a comma-separated list of origins. An origin is scheme://host[:port]; its first label
+// may be an asterisk, which stands for exactly one label. Blanks, empty items and a trailing slash are
+// dropped and letters are lowered. The error names every item at fault, each on its own line.
+func ParseOrigins(list string) (Origins, error) {
+	o := Origins{exact: map[string]bool{}}
+	var faults []string
+	for item := range strings.SplitSeq(list, ",") {
+		item = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(item), "/"))
+		if item == "" {
+			continue
+		}
+		if err := o.add(item); err != nil {
+			faults = append(faults, err.Error())
+		}
+	}
+	if len(faults) > 0 {
+		return Origins{}, errors.New(strings.Join(faults, "; "))
+	}
+	return o, nil
+}
+
+// add puts one trimmed, lower-case item into the set.
+func (o *Origins) add(item string) error {
+	switch item {
+	case "*":
+		return errors.New("* can't be used, because browsers refuse it together with cookies; list each origin")
+	case "null":
+		return errors.New("null can't be used, because every sandboxed page and local file has that origin; list each origin")
+	}
+	if strings.Contains(item, "@") { // what precedes it may be a password, so the item is not shown
+		return errors.New("holds an item with an @; write scheme://host[:port], as in https://app.example.com")
+	}
+	u, err := url.Parse(strings.Replace(item, "*", "wildcard", 1))
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("%q is not an origin; write scheme://host[:port], as in https://app.example.com", shown(item))
+	}
+	if u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery || strings.HasSuffix(item, "#") {
+		return fmt.Errorf("%q is more than an origin; write %s://%s", shown(item), u.Scheme, shown(u.Host))
+	}
+	host, pattern := strings.CutPrefix(strings.TrimPrefix(item, u.Scheme+"://"), "*.")
+	if err := checkHost(u.Scheme+"://"+host, pattern); err != nil {
+		return err
+	}
+	o.put(u.Scheme, host, pattern)
+	o.listed = append(o.listed, item)
+	return nil
+}
+
+// put stores an item in the shape in which browsers send it: without the scheme's default port.
+func (o *Origins) put(scheme, host string, pattern bool) {
+	if scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	} else {
+		host = strings.TrimSuffix(host, ":80")
+	}
+	if pattern {
+		o.patterns = append(o.patterns, originPattern{scheme: scheme + "://", rest: "." + host})
+		return
+	}
+	o.exact[scheme+"://"+host] = true
+}
+
+// checkHost checks the host and port of an origin, given without its wildcard label.
+func checkHost(origin string, pattern bool) error {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return fmt.Errorf("%q has no valid host", shown(origin))
+	}
+	if port := u.Port(); strings.HasSuffix(u.Host, ":") || (port != "" && !validPort(port)) {
+		return fmt.Errorf("%q has no valid port; use 1 to 65535", shown(origin))
+	}
+	name := u.Hostname()
+	if _, err := netip.ParseAddr(name); err == nil && !pattern {
+		return nil
+	}
+	labels := strings.Split(name, ".")
+	if slices.ContainsFunc(labels, func(l string) bool { return !isHostLabel(l) }) {
+		return fmt.Errorf("%q has no valid host; only the whole first label may be *, as in https://*.example.com", shown(origin))
+	}
+	if pattern && len(labels) < 2 {
+		return fmt.Errorf("the pattern for %q is too wide; name at least two labels after the *, as in https://*.example.com", shown(name))
+	}
+	return nil
+}
+
+// Allows reports whether a browser's Origin header names one of the origins. It compares the whole header:
+// browsers send scheme and host in lower case and leave default ports out (RFC 6454, section 6.2).
+func (o Origins) Allows(origin string) bool {
+	if o.exact[origin] {
+		return true
+	}
+	return slices.ContainsFunc(o.patterns, func(p originPattern) bool { return p.matches(origin) })
+}
+
+// matches reports whether origin is the pattern with exactly one label in the asterisk's place.
+func (p originPattern) matches(origin string) bool {
+	host, ok := strings.CutPrefix(origin, p.scheme)
+	if !ok {
+		return false
+	}
+	label, ok := strings.CutSuffix(host, p.rest)
+	return ok && isHostLabel(label)
+}
+
+// isHostLabel reports whether s is one label of a host name as browsers write it: up to 63 lower-case
+// letters, digits, hyphens and underscores, no hyphen at either end (RFC 1123, and the underscore they tolerate).
+func isHostLabel(s string) bool {
+	const free = "abcdefghijklmnopqrstuvwxyz0123456789_"
+	return s != "" && len(s) <= 63 && strings.Trim(s, free+"-") == "" &&
+		strings.IndexByte(free, s[0]) >= 0 && strings.IndexByte(free, s[len(s)-1]) >= 0
+}
+
+// Empty reports whether no origin is allowed.
+func (o Origins) Empty() bool { return len(o.listed) == 0 }
+
+// List returns the origins and patterns as they were given, in order.
+func (o Origins) List() []string { return slices.Clone(o.listed) }
+
+// String returns the origins and patterns, separated by commas.
+func (o Origins) String() string { return strings.Join(o.listed, ",") }
+
+// UnmarshalText reads the value of the environment variable; see ParseOrigins.
+func (o *Origins) UnmarshalText(text []byte) error {
+	parsed, err := ParseOrigins(string(text))
+	if err != nil {
+		return err
+	}
+	*o = parsed
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (o Origins) MarshalText() ([]byte, error) { return []byte(o.String()), nil }

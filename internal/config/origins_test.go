@@ -1,0 +1,146 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func origins(t testing.TB, list string) Origins {
+	t.Helper()
+	o, err := ParseOrigins(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestParseOrigins(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string]string{
+		"": "",
+		" https://A.Example.com/ , http://localhost:3000": "https://a.example.com,http://localhost:3000",
+		"https://*.example.com:8443/":                     "https://*.example.com:8443",
+		"http://[::1]:3000,http://127.0.0.1":              "http://[::1]:3000,http://127.0.0.1",
+	} {
+		if got := origins(t, list).String(); got != want {
+			t.Errorf("%q: got %q, want %q", list, got, want)
+		}
+	}
+	for _, list := range []string{
+		"*", "null", "NULL", "example.com", "//example.com", "ftp://example.com", "https://", "https://example.com/path", "https://example.com//",
+		"https://example.com?x", "https://example.com?", "https://example.com#", "https://u@example.com", "https://example.com:", "https://example.com:0",
+		"https://example.com:65536", "https://example.com:x", "https://*", "https://*.com", "https://*.*.example.com", "https://a*.example.com",
+		"https://*a.example.com", "https://a.*.example.com", "https://example.*", "https://*.example.com:*", "*://example.com", "https://exa mple.com",
+		"https://-a.example.com", "https://a..example.com", "https://.example.com", "https://example.com.", "https://*.10.0.0.1:*", "https://a,*",
+	} {
+		if o, err := ParseOrigins(list); err == nil {
+			t.Errorf("%q was taken as %q", list, o)
+		}
+	}
+}
+
+func TestOriginsAllow(t *testing.T) {
+	t.Parallel()
+	o := origins(t, "https://app.example.com, https://*.preview.example.com, https://*.ports.example.com:8443, http://localhost:3000, https://default.example.com:443, http://plain.example.com:80")
+	for origin, want := range map[string]bool{
+		"https://app.example.com":                                     true,
+		"http://localhost:3000":                                       true,
+		"https://a.preview.example.com":                               true,
+		"https://a-1_b.preview.example.com":                           true,
+		"https://a.ports.example.com:8443":                            true,
+		"https://default.example.com":                                 true,
+		"http://plain.example.com":                                    true,
+		"":                                                            false,
+		"null":                                                        false,
+		"*":                                                           false,
+		"http://app.example.com":                                      false,
+		"https://app.example.com/":                                    false,
+		"https://app.example.com:443":                                 false,
+		"https://app.example.com:8443":                                false,
+		"https://APP.example.com":                                     false,
+		"HTTPS://app.example.com":                                     false,
+		"https://app.example.com.attacker.net":                        false,
+		"https://app.example.community":                               false,
+		"https://xapp.example.com":                                    false,
+		"https://evil.com#https://app.example.com":                    false,
+		"https://app.example.com, https://evil.com":                   false,
+		"https://preview.example.com":                                 false,
+		"https://.preview.example.com":                                false,
+		"https://a.b.preview.example.com":                             false,
+		"https://*.preview.example.com":                               false,
+		"https://A.preview.example.com":                               false,
+		"https://-.preview.example.com":                               false,
+		"https://a.preview.example.com:8443":                          false,
+		"https://a.preview.example.com.attacker.net":                  false,
+		"https://attacker.net/.preview.example.com":                   false,
+		"https://attacker.net?.preview.example.com":                   false,
+		"https://attacker.net#.preview.example.com":                   false,
+		"https://attacker.net:1.preview.example.com":                  false,
+		"https://user@preview.example.com":                            false,
+		"https://evil@a.preview.example.com":                          false,
+		"https://xpreview.example.com":                                false,
+		"http://a.preview.example.com":                                false,
+		"https://a.ports.example.com":                                 false,
+		"https://a.ports.example.com:84430":                           false,
+		"https://a\n.preview.example.com":                             false,
+		"https://" + strings.Repeat("a", 64) + ".preview.example.com": false,
+		"http://localhost":                                            false,
+		"http://localhost:30000":                                      false,
+	} {
+		if got := o.Allows(origin); got != want {
+			t.Errorf("Allows(%q) = %v", origin, got)
+		}
+	}
+	if (Origins{}).Allows("https://app.example.com") || !(Origins{}).Empty() {
+		t.Error("the zero value allows nothing")
+	}
+}
+
+// TestPatternMatchesOneLabel: whatever is allowed by a pattern is one label in front of its host, read as a
+// browser reads URLs.
+func TestPatternMatchesOneLabel(t *testing.T) {
+	t.Parallel()
+	o := origins(t, "https://*.example.com")
+	rapid.Check(t, func(t *rapid.T) {
+		origin := "https://" + rapid.StringMatching(`[a-z0-9.:/@#?*_-]{0,12}`).Draw(t, "label") + rapid.SampledFrom([]string{".example.com", "example.com", ".example.com.evil.net", ".example.com:443"}).Draw(t, "rest")
+		if !o.Allows(origin) {
+			return
+		}
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "https" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+			t.Fatalf("allowed %q, which is not a bare origin", origin)
+		}
+		label, ok := strings.CutSuffix(u.Host, ".example.com")
+		if !ok || label == "" || strings.ContainsAny(label, ".:") {
+			t.Fatalf("allowed %q, whose host is %q", origin, u.Host)
+		}
+	})
+}
+
+// FuzzOrigins: what was accepted allows itself and nothing longer.
+func FuzzOrigins(f *testing.F) {
+	for _, seed := range []string{"https://a.example.com", "https://*.example.com:8443", "http://[::1]:3000", "*", "null", "https://a/,b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		o, err := ParseOrigins(list)
+		if err != nil {
+			return
+		}
+		again, err := ParseOrigins(o.String())
+		if err != nil || again.String() != o.String() {
+			t.Fatalf("%q became %q, which is read as %q, %v", list, o, again, err)
+		}
+		for origin := range o.exact {
+			if !o.Allows(origin) || o.Allows(origin+"/") || o.Allows(origin+".evil.net") || o.Allows("x"+origin) || o.Allows(origin+"\x00") {
+				t.Fatalf("%q does not match exactly", origin)
+			}
+		}
+		if o.Allows("null") || o.Allows("") || o.Allows("*") {
+			t.Fatalf("%q allows too much", list)
+		}
+	})
+}

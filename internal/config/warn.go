@@ -1,0 +1,132 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// minSecret is the shortest secret that Better Auth itself takes without a warning, in characters.
+const minSecret = 32
+
+// warn notes what the server can live with but the operator should know.
+func (l *loader) warn() {
+	l.warnSecret()
+	l.warnSessions()
+	l.warnDatabase()
+	l.warnOrigins()
+	l.warnMisspelt()
+}
+
+func (l *loader) warning(format string, args ...any) {
+	l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (l *loader) warnSecret() {
+	secret, name := l.cfg.JWTSecret.Reveal(), "JWT_SECRET"
+	if l.given[name] == "" {
+		name = "BETTER_AUTH_SECRET"
+	}
+	if n := utf8.RuneCountInString(secret); n > 0 && n < minSecret {
+		l.warning("%s has fewer than %d characters: anyone who guesses it can sign in as anybody; make one with `openssl rand -base64 32`", name, minSecret)
+	}
+	if secret != unquoted(secret) {
+		l.warning("%s begins or ends with a quote or a blank: they count as part of it; sessions fail where the auth server's has none", name)
+	}
+}
+
+func (l *loader) warnSessions() {
+	if l.given["AUTH_COOKIE_NAME"] != "" && l.given["AUTH_COOKIE_PREFIX"] != "" {
+		l.warning("AUTH_COOKIE_PREFIX names only the cookies beside the session's, since AUTH_COOKIE_NAME is set too")
+	}
+	if l.cfg.TrustSessionData && l.cfg.EmbeddedSignIn() {
+		l.warning("TRUST_SESSION_DATA is on, but the embedded sign-in sets no session_data cookie")
+	}
+}
+
+func (l *loader) warnDatabase() {
+	sqlite := strings.HasPrefix(strings.ToLower(unquoted(l.cfg.DatabaseURL.Reveal())), "sqlite")
+	if sqlite && l.cfg.Production() {
+		l.warning("DATABASE_URL names a SQLite file in production: it is lost with the container unless it lies on a volume, and one replica only may use it")
+	}
+	if sqlite && l.given["DIRECT_DATABASE_URL"] != "" {
+		l.warning("DIRECT_DATABASE_URL is set although DATABASE_URL is SQLite")
+	}
+	if l.cfg.DBMaxIdleConns > l.cfg.DBMaxOpenConns {
+		l.warning("DB_MAX_IDLE_CONNS is above DB_MAX_OPEN_CONNS: only %d connections are kept", l.cfg.DBMaxOpenConns)
+	}
+}
+
+func (l *loader) warnOrigins() {
+	for _, origin := range l.cfg.CORSOrigins.List() {
+		host, plain := strings.CutPrefix(origin, "http://")
+		host, _, _ = strings.Cut(host, ":")
+		if plain && l.cfg.Production() && !isPrivateHost(host) {
+			l.warning("CORS_ORIGINS lists %s: over plain http anyone on the way can use the visitor's session", shown(origin))
+		}
+	}
+}
+
+// warnMisspelt looks for variables that were probably meant to be ours, where ours is not set.
+func (l *loader) warnMisspelt() {
+	for _, v := range l.vars {
+		if l.given[v.Name] != "" || (v.Name == "JWT_SECRET" && l.cfg.BetterAuthSecret != "") || v.Group == "Set by Railway" {
+			continue
+		}
+		for _, given := range l.misspelt(v.Name) {
+			l.warning("%s is set but means nothing here; is it meant to be %s?", given, v.Name)
+		}
+	}
+	slices.Sort(l.cfg.Warnings)
+}
+
+// misspelt returns the variables that look like slips for ours, in order.
+func (l *loader) misspelt(ours string) []string {
+	var found []string
+	for given := range l.given {
+		if !l.isOurs(given) && meant(given, ours) {
+			found = append(found, given)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// meant reports whether a variable's name looks like a slip for ours.
+func meant(given, ours string) bool {
+	if slices.Contains(otherNames(ours), given) {
+		return true
+	}
+	const shortest, slips = 8, 2
+	return len(ours) >= shortest && levenshtein.ComputeDistance(strings.ToUpper(given), ours) <= slips
+}
+
+// isOurs reports whether a name is one of the variables.
+func (l *loader) isOurs(name string) bool {
+	return slices.ContainsFunc(l.vars, func(v variable) bool { return v.Name == name })
+}
+
+// otherNames are what other servers call a variable of ours.
+func otherNames(ours string) []string {
+	switch ours {
+	case "DATABASE_URL":
+		return []string{"DB_URL", "POSTGRES_URL", "POSTGRESQL_URL", "DATABASE_DSN"}
+	case "DIRECT_DATABASE_URL":
+		return []string{"DIRECT_URL", "DATABASE_URL_UNPOOLED", "POSTGRES_URL_NON_POOLING"}
+	case "AUTH_SERVER_URL":
+		return []string{"AUTH_URL", "BETTER_AUTH_URL", "AUTH_SERVER"}
+	case "JWT_SECRET":
+		return []string{"AUTH_SECRET", "JWT_KEY", "JWT_SECRET_KEY", "SECRET_KEY"}
+	case "CORS_ORIGINS":
+		return []string{"ALLOWED_ORIGINS", "CORS_ALLOWED_ORIGINS", "CORS_ALLOW_ORIGINS"}
+	case "AUTH_COOKIE_PREFIX":
+		return []string{"COOKIE_PREFIX", "BETTER_AUTH_COOKIE_PREFIX"}
+	case "ENVIRONMENT":
+		return []string{"APP_ENV", "GO_ENV", "NODE_ENV"}
+	default:
+		return nil
+	}
+}

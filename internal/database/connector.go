@@ -1,0 +1,131 @@
+package database
+
+import (
+	"context"
+	"database/sql/driver"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// How long a server may say nothing while it owes an answer. A connection that goes silent, as after a failover or
+// behind a router that forgot it, is then given up: lib/pq itself would wait for good, whatever the context says, and
+// the pool would fill with such connections. The pool's is longer than any statement should take.
+const (
+	poolSilence = 8 * time.Second
+	pingSilence = 2 * time.Second
+)
+
+// connector is lib/pq's, made to heed the context while it connects: lib/pq heeds it for the dialling only, and waits
+// without end for a server that accepts a connection and then says nothing.
+type connector struct {
+	config pq.Config
+	// silence is how long the server may say nothing; 0 is without end, for migrations.
+	silence time.Duration
+}
+
+// impatient returns the connector with a limit on silence. SQLite's needs none.
+func impatient(c driver.Connector, silence time.Duration) driver.Connector {
+	if c, ok := c.(connector); ok {
+		c.silence = silence
+		return c
+	}
+	return c
+}
+
+// Connect opens one connection. When the context ends first, so does the attempt.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	inner, err := pq.NewConnectorConfig(c.config)
+	if err != nil {
+		return nil, err
+	}
+	dialer := &dialer{silence: c.silence}
+	inner.Dialer(dialer)
+	stop := context.AfterFunc(ctx, dialer.close)
+	conn, err := inner.Connect(ctx)
+	if !stop() { // The context ended, and the connection with it.
+		if err == nil {
+			_ = conn.Close()
+		}
+		return nil, context.Cause(ctx)
+	}
+	return conn, err
+}
+
+// Driver is lib/pq's.
+func (connector) Driver() driver.Driver { return &pq.Driver{} }
+
+// dialer keeps hold of what it dialled for one attempt to connect, so that this can be cut short.
+type dialer struct {
+	silence time.Duration
+
+	mu     sync.Mutex
+	conns  []net.Conn
+	closed bool
+}
+
+// DialContext connects.
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		_ = conn.Close()
+		return nil, net.ErrClosed
+	}
+	d.conns = append(d.conns, conn)
+	if d.silence > 0 {
+		return impatientConn{Conn: conn, silence: d.silence}, nil
+	}
+	return conn, nil
+}
+
+// Dial is part of lib/pq's interface, which prefers DialContext.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+// DialTimeout is part of lib/pq's interface, which prefers DialContext.
+func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return d.DialContext(ctx, network, address)
+}
+
+// impatientConn is a connection whose reads and writes fail when nothing moves for too long. lib/pq reads only while
+// an answer is due, so that an idle connection is not concerned.
+type impatientConn struct {
+	net.Conn
+
+	silence time.Duration
+}
+
+// Read waits for the server.
+func (c impatientConn) Read(b []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// Write waits for the network.
+func (c impatientConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.silence)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func (d *dialer) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for _, conn := range d.conns {
+		_ = conn.Close()
+	}
+}

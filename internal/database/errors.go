@@ -1,0 +1,106 @@
+package database
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/lib/pq"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// errUnreachable says that Open gave up.
+var errUnreachable = errors.New("not reachable in time")
+
+// IsUnavailable says whether the error is an outage of the database, which passes and is nobody's bug: it is not
+// there, it is stopping or starting, it is full of connections, it is locked. A context that the client cancelled or
+// that ran out is not one, nor is a statement that the database refused.
+func IsUnavailable(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	var refused *pq.Error
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case "57P01", "57P02", "57P03", // Stopping, crashed, starting.
+			"57P05",          // The connection was idle for too long.
+			"55P03", "25P03", // Gave up waiting for a lock; a transaction was idle for too long.
+			"25006": // A failover left us with a server that only reads.
+			return true
+		}
+		switch refused.Code.Class() {
+		case "08", "53", "58", // The connection; too few connections, memory, disk; the system beneath.
+			"40": // Another transaction was in the way; this one was rolled back.
+			return true
+		}
+		return false
+	}
+	var locked *sqlite.Error
+	if errors.As(err, &locked) {
+		switch locked.Code() & 0xff { // The rest of the bits only say more about it.
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
+			return true
+		}
+		return false
+	}
+	for _, outage := range []error{
+		errUnreachable, driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
+		syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+	} {
+		if errors.Is(err, outage) {
+			return true
+		}
+	}
+	// What the network itself gave up on, such as dialling. It looks like a context's deadline to errors.Is.
+	var operation *net.OpError
+	if errors.As(err, &operation) {
+		return true
+	}
+	// A context's deadline is a net.Error too, but says nothing about the database.
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var network net.Error
+	return errors.As(err, &network)
+}
+
+// retryable says whether connecting again may help. A wrong password, name or certificate stays wrong.
+func retryable(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var hostname x509.HostnameError
+	if errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &hostname) || errors.Is(err, pq.ErrSSLNotSupported) {
+		return false
+	}
+	var refused *pq.Error
+	if errors.As(err, &refused) && refused.Code.Class() == "XX" {
+		return true // How Neon says that its machine did not wake up in time.
+	}
+	return IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// explain adds what to do to the errors that a wrong URL leads to.
+func explain(err error) error {
+	var refused *pq.Error
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case "28P01", "28000":
+			return fmt.Errorf("the server refuses the user or the password: %w", err)
+		case "3D000":
+			return fmt.Errorf("the server has no such database: %w", err)
+		}
+	}
+	if errors.Is(err, pq.ErrSSLNotSupported) {
+		return fmt.Errorf("the server has no TLS; add sslmode=disable to the URL if that is right: %w", err)
+	}
+	return err
+}

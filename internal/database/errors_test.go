@@ -1,0 +1,196 @@
+package database_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+
+	"taskql/internal/database"
+	"taskql/internal/testkit"
+	"taskql/internal/testkit/pgcluster"
+)
+
+func TestIsUnavailable(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"none", nil, false},
+		{"anything", errors.New("anything"), false},
+		{"no rows", sql.ErrNoRows, false},
+		{"the client went away", context.Canceled, false},
+		{"the client went away, as seen from the network", &net.OpError{Op: "read", Err: context.Canceled}, false},
+		{"the deadline passed", context.DeadlineExceeded, false},
+		{"the network's own deadline passed", &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, true},
+		{"a bad connection", driver.ErrBadConn, true},
+		{"wrapped", fmt.Errorf("saving: %w", driver.ErrBadConn), true},
+		{"cut off", io.ErrUnexpectedEOF, true},
+		{"no such host", &net.DNSError{Err: "no such host", Name: "db", IsNotFound: true}, true},
+		{"connection failure", &pq.Error{Code: "08006"}, true},
+		{"shut down", &pq.Error{Code: "57P01"}, true},
+		{"crashed", &pq.Error{Code: "57P02"}, true},
+		{"starting", &pq.Error{Code: "57P03"}, true},
+		{"too many connections", &pq.Error{Code: "53300"}, true},
+		{"the query was cancelled", &pq.Error{Code: "57014"}, false},
+		{"a duplicate", &pq.Error{Code: "23505"}, false},
+		{"a wrong password", &pq.Error{Code: "28P01"}, false},
+		{"a deadlock", &pq.Error{Code: "40P01"}, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := database.IsUnavailable(test.err); got != test.want {
+				t.Errorf("%v: %t", test.err, got)
+			}
+		})
+	}
+}
+
+// Errors that PostgreSQL and SQLite really give.
+func TestIsUnavailableForReal(t *testing.T) {
+	t.Parallel()
+	t.Run("a killed backend", func(t *testing.T) {
+		t.Parallel()
+		db := open(t, database.Config{URL: testkit.PostgresURL(t)})
+		tx, err := db.SQL.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback() }()
+		var pid int
+		if err := tx.QueryRowContext(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.SQL.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", pid); err != nil {
+			t.Fatal(err)
+		}
+		_, err = tx.ExecContext(t.Context(), "SELECT 1")
+		want(t, err, true)
+		// The pool recovers by itself.
+		if err := db.SQL.PingContext(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a stopped server", func(t *testing.T) {
+		t.Parallel()
+		own := cluster(t, pgcluster.Config{})
+		db := open(t, database.Config{URL: own.URL()})
+		running := make(chan error, 1)
+		started := make(chan struct{})
+		go func() {
+			conn, err := db.SQL.Conn(context.WithoutCancel(t.Context()))
+			close(started)
+			if err == nil {
+				_, err = conn.ExecContext(context.WithoutCancel(t.Context()), "SELECT pg_sleep(60)")
+				_ = conn.Close()
+			}
+			running <- err
+		}()
+		<-started
+		time.Sleep(100 * time.Millisecond) // The statement has to be under way; if it is not, the error is another outage.
+		if err := own.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		want(t, <-running, true)
+		_, err := db.SQL.ExecContext(t.Context(), "SELECT 1")
+		want(t, err, true)
+		want(t, db.Ping(t.Context()), true)
+	})
+	t.Run("too many connections", func(t *testing.T) {
+		t.Parallel()
+		own := cluster(t, pgcluster.Config{MaxConnections: 5, Settings: map[string]string{"superuser_reserved_connections": "0"}})
+		db := open(t, database.Config{URL: own.URL(), MaxOpenConns: 20})
+		var err error
+		for range 10 {
+			var conn *sql.Conn
+			if conn, err = db.SQL.Conn(t.Context()); err != nil {
+				break
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+		want(t, err, true)
+	})
+	t.Run("a cancelled query", func(t *testing.T) {
+		t.Parallel()
+		db := open(t, database.Config{URL: testkit.PostgresURL(t)})
+		// lib/pq asks the server once to stop, so a request that comes before the statement is lost: wait until it runs.
+		conn, err := db.SQL.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		var pid int
+		if err := conn.QueryRowContext(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			for running := false; !running && t.Context().Err() == nil; time.Sleep(5 * time.Millisecond) {
+				const question = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND wait_event = 'PgSleep')"
+				_ = db.SQL.QueryRowContext(t.Context(), question, pid).Scan(&running)
+			}
+			cancel()
+		}()
+		_, err = conn.ExecContext(ctx, "SELECT pg_sleep(60)")
+		want(t, err, false)
+	})
+	t.Run("statements that are refused", func(t *testing.T) {
+		t.Parallel()
+		for _, address := range []string{testkit.PostgresURL(t), testkit.SQLiteURL(t)} {
+			_, err := open(t, database.Config{URL: address}).SQL.ExecContext(t.Context(), "SELECT nothing FROM nowhere")
+			want(t, err, false)
+		}
+	})
+	t.Run("a locked SQLite", func(t *testing.T) {
+		t.Parallel()
+		address := testkit.SQLiteURL(t)
+		holder := open(t, database.Config{URL: address})
+		tx, err := holder.SQL.BeginTx(t.Context(), nil) // Immediate: it has the write lock.
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback() }()
+		parsed, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		impatient, err := sql.Open("sqlite", "file:"+filepath.ToSlash(parsed.Opaque+parsed.Path)+"?_busy_timeout=20")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer impatient.Close()
+		_, err = impatient.ExecContext(t.Context(), "CREATE TABLE t (id int)")
+		want(t, err, true)
+	})
+	t.Run("nobody there", func(t *testing.T) {
+		t.Parallel()
+		_, err := database.Open(t.Context(), database.Config{URL: "postgres://a@127.0.0.1:1/b?sslmode=disable", ConnectTimeout: time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+		want(t, err, true)
+	})
+}
+
+func want(t *testing.T, err error, unavailable bool) {
+	t.Helper()
+	if err == nil {
+		t.Error("no error")
+		return
+	}
+	if got := database.IsUnavailable(err); got != unavailable {
+		t.Errorf("%v (%T): %t", err, err, got)
+	}
+}

@@ -1,0 +1,42 @@
+package database
+
+import (
+	"github.com/lib/pq"
+)
+
+// Sanitised is what a URL comes to, for tests.
+type Sanitised struct {
+	Name    string
+	Dropped []string
+	Config  pq.Config
+}
+
+// Sanitise parses a URL as Open does.
+func Sanitise(raw string) (Sanitised, error) {
+	t, err := parse(raw)
+	if err != nil {
+		return Sanitised{}, err
+	}
+	s := Sanitised{Name: t.name, Dropped: t.dropped}
+	if c, ok := t.connector.(connector); ok {
+		s.Config = c.config
+	}
+	return s, nil
+}
+
+// Retryable is whether Open tries again.
+func Retryable(err error) bool { return retryable(err) }
+
+// MigrationLock is the number of the lock.
+const MigrationLock = migrationLock
+
+// CheckVersion is the rule about old servers.
+func CheckVersion(number int, version string) error { return checkVersion(number, version) }
+
+// AllSettings sets every parameter that a URL may set to a good value.
+const AllSettings = "search_path=public&role=none&row_security=on&statement_timeout=10000&lock_timeout=10000&" +
+	"idle_in_transaction_session_timeout=10000&idle_session_timeout=10000&default_transaction_isolation=read%20committed&" +
+	"default_transaction_read_only=off&default_transaction_deferrable=off&synchronous_commit=on&work_mem=4MB&" +
+	"maintenance_work_mem=64MB&temp_buffers=8MB&jit=off&plan_cache_mode=auto&client_connection_check_interval=0&" +
+	"tcp_keepalives_idle=60&tcp_keepalives_interval=10&tcp_keepalives_count=3&default_tablespace=&" +
+	"default_text_search_config=simple&client_min_messages=warning"

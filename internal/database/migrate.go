@@ -1,0 +1,222 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"github.com/lib/pq"
+	"github.com/pressly/goose/v3"
+
+	"taskql/ent/migrate"
+)
+
+// migrationLock is the advisory lock that the replica that migrates holds. The number is arbitrary, and must stay.
+const migrationLock = 7_081_509_201
+
+// MigrationResult is what Migrate did.
+type MigrationResult struct {
+	// Applied are the file names of the migrations that this call applied, in order.
+	Applied []string
+	// Version is the database's, the newest migration in it; 0 on SQLite.
+	Version int64
+	// Ahead says that the database has migrations that this binary does not know: it was rolled back.
+	Ahead bool
+}
+
+// Migrate brings the schema up to date. On PostgreSQL it applies the migrations in the binary that the database lacks,
+// each in a transaction, through DirectURL where there is one. Of several processes one migrates and the others wait,
+// as long as the context allows. A database newer than the binary is left as it is, with a warning. On SQLite ent adds
+// what is missing.
+func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
+	if db.Dialect == dialect.SQLite {
+		if err := db.migrateSQLite(ctx); err != nil {
+			return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, err)
+		}
+		return MigrationResult{}, nil
+	}
+	pool := sql.OpenDB(db.direct)
+	defer pool.Close()
+	result, err := db.migratePostgres(ctx, pool)
+	if err != nil {
+		return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, err)
+	}
+	if result.Ahead {
+		db.log.WarnContext(ctx, "the database is newer than this release: a later release migrated it",
+			slog.String("database", db.name), slog.Int64("version", result.Version))
+	}
+	return result, nil
+}
+
+// sqliteMigration lets one goroutine migrate at a time: ent writes into its global description of the tables.
+var sqliteMigration sync.Mutex //nolint:gochecknoglobals // What it guards is global.
+
+func (db *DB) migrateSQLite(ctx context.Context) error {
+	sqliteMigration.Lock()
+	defer sqliteMigration.Unlock()
+	return migrate.NewSchema(db.Driver()).Create(ctx)
+}
+
+func (db *DB) migratePostgres(ctx context.Context, pool *sql.DB) (MigrationResult, error) {
+	provider, err := newProvider(pool)
+	if err != nil {
+		return MigrationResult{}, err
+	}
+	// The usual case, without a lock: nothing to do.
+	if versions, err := appliedVersions(ctx, pool); err != nil {
+		return MigrationResult{}, err
+	} else if len(pending(provider, versions)) == 0 {
+		return result(provider, versions), nil
+	}
+	lock, err := db.lock(ctx, pool)
+	if err != nil {
+		return MigrationResult{}, err
+	}
+	defer func() { _ = lock.Rollback() }() // It only held the lock.
+
+	done, err := provider.Up(ctx)
+	if err != nil {
+		return MigrationResult{}, fmt.Errorf("applying migrations: %w", err)
+	}
+	versions, err := appliedVersions(ctx, pool)
+	if err != nil {
+		return MigrationResult{}, err
+	}
+	outcome := result(provider, versions)
+	for _, migration := range done {
+		name := filepath.Base(migration.Source.Path)
+		outcome.Applied = append(outcome.Applied, name)
+		db.log.InfoContext(ctx, "migration applied", slog.String("migration", name), slog.Duration("took", migration.Duration.Round(time.Microsecond)))
+	}
+	return outcome, nil
+}
+
+// lock waits until no other process migrates. The lock lasts as long as the transaction: that works behind a pooler
+// in transaction mode too, and PostgreSQL releases it when this process dies.
+func (db *DB) lock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("starting the transaction that holds the migration lock: %w", err)
+	}
+	err = func() error {
+		// The server's limits are not meant for this wait.
+		for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+			if _, err := tx.ExecContext(ctx, "SET LOCAL "+limit+" = 0"); err != nil {
+				return err
+			}
+		}
+		var free bool
+		if err := tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", migrationLock).Scan(&free); err != nil || free {
+			return err
+		}
+		db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
+		_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", migrationLock)
+		return err
+	}()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("taking the migration lock: %w", err), tx.Rollback())
+	}
+	return tx, nil
+}
+
+// WriteMigrationStatus writes a table of the migrations, one in a line: version, name, applied (and when) or pending.
+// It changes nothing.
+func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
+	if db.Dialect == dialect.SQLite {
+		_, err := fmt.Fprintf(w, "%s has no versions: the schema is brought up to date at start, by adding what is missing.\n", db.name)
+		return err
+	}
+	pool := sql.OpenDB(db.direct)
+	defer pool.Close()
+	provider, err := newProvider(pool)
+	if err != nil {
+		return err
+	}
+	versions, err := appliedVersions(ctx, pool)
+	if err != nil {
+		return fmt.Errorf("reading the migrations of %s: %w", db.name, err)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VERSION\tNAME\tSTATUS")
+	for _, source := range provider.ListSources() {
+		status := "pending"
+		if at, ok := versions[source.Version]; ok {
+			status = "applied " + at.UTC().Format(time.RFC3339)
+			delete(versions, source.Version)
+		}
+		fmt.Fprintf(table, "%d\t%s\t%s\n", source.Version, filepath.Base(source.Path), status)
+	}
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		fmt.Fprintf(table, "%d\t(unknown to this release)\tapplied %s\n", version, versions[version].UTC().Format(time.RFC3339))
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("writing the migrations: %w", err)
+	}
+	return nil
+}
+
+func newProvider(pool *sql.DB) (*goose.Provider, error) {
+	provider, err := goose.NewProvider(goose.DialectPostgres, pool, migrate.Migrations(), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, fmt.Errorf("reading the migrations in the binary: %w", err)
+	}
+	return provider, nil
+}
+
+// appliedVersions reads what goose wrote down, without goose, which would make its table first.
+func appliedVersions(ctx context.Context, pool *sql.DB) (map[int64]time.Time, error) {
+	versions := map[int64]time.Time{}
+	rows, err := pool.QueryContext(ctx, "SELECT version_id, tstamp FROM goose_db_version WHERE is_applied AND version_id > 0")
+	if err != nil {
+		var refused *pq.Error
+		if errors.As(err, &refused) && refused.Code == "42P01" { // No such table: nothing was ever applied.
+			return versions, nil
+		}
+		return nil, fmt.Errorf("reading the applied migrations: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var version int64
+		var at time.Time
+		if err := rows.Scan(&version, &at); err != nil {
+			return nil, fmt.Errorf("reading an applied migration: %w", err)
+		}
+		versions[version] = at
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading the applied migrations: %w", err)
+	}
+	return versions, nil
+}
+
+func pending(provider *goose.Provider, versions map[int64]time.Time) []int64 {
+	var missing []int64
+	for _, source := range provider.ListSources() {
+		if _, ok := versions[source.Version]; !ok {
+			missing = append(missing, source.Version)
+		}
+	}
+	return missing
+}
+
+// result is the outcome as far as the database's versions tell it.
+func result(provider *goose.Provider, versions map[int64]time.Time) MigrationResult {
+	var newest, known int64
+	for version := range versions {
+		newest = max(newest, version)
+	}
+	for _, source := range provider.ListSources() {
+		known = max(known, source.Version)
+	}
+	return MigrationResult{Version: newest, Ahead: newest > known}
+}

@@ -1,0 +1,317 @@
+package database_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"golang.org/x/sync/errgroup"
+
+	"taskql/ent/migrate"
+	"taskql/internal/database"
+	"taskql/internal/database/schemadiff"
+	"taskql/internal/testkit"
+)
+
+const migrationsFolder = "../../ent/migrate/migrations"
+
+func open(t testing.TB, c database.Config) *database.DB {
+	t.Helper()
+	db, err := database.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func migrationNames(t testing.TB) []string {
+	t.Helper()
+	names, err := fs.Glob(migrate.Migrations(), "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestMigrationFiles(t *testing.T) {
+	t.Parallel()
+	if err := schemadiff.Validate(migrationsFolder); err != nil {
+		t.Error(err)
+	}
+	entries, err := os.ReadDir(migrationsFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := regexp.MustCompile(`^(20\d{12}_[a-z][a-z0-9_]*\.sql|atlas\.sum)$`)
+	for _, entry := range entries {
+		if !good.MatchString(entry.Name()) {
+			t.Errorf("%s is not named as the time and what it does, such as 20260102150405_add_tags.sql", entry.Name())
+		}
+	}
+	// CONCURRENTLY is what a transaction can't do; nothing else is worth losing all-or-nothing for.
+	for _, name := range migrationNames(t) {
+		text, err := fs.ReadFile(migrate.Migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "NO TRANSACTION") && !strings.Contains(string(text), "CONCURRENTLY") {
+			t.Errorf("%s is not in a transaction", name)
+		}
+	}
+}
+
+func TestSchemaAndMigrationsAgree(t *testing.T) {
+	t.Parallel()
+	missing, err := schemadiff.Missing(t.Context(), testkit.PostgresURL(t), migrationsFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing != "" {
+		t.Errorf("ent/schema has changes without a migration; run `make migration name=…`:\n%s", missing)
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	names := migrationNames(t)
+	// From nothing, and from where each earlier release left the database.
+	for start := range len(names) {
+		t.Run(fmt.Sprintf("from %d", start), func(t *testing.T) {
+			t.Parallel()
+			url := testkit.PostgresURL(t)
+			migrateTo(t, url, start)
+			db := open(t, database.Config{URL: url})
+			result, err := db.Migrate(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := fmt.Sprint(result.Applied), fmt.Sprint(names[start:]); got != want {
+				t.Errorf("applied %s, want %s", got, want)
+			}
+			if got := fmt.Sprint(result.Version); !strings.HasPrefix(names[len(names)-1], got+"_") || result.Ahead {
+				t.Errorf("version %s, ahead %t", got, result.Ahead)
+			}
+			again, err := db.Migrate(t.Context())
+			if err != nil || len(again.Applied) != 0 || again.Version != result.Version || again.Ahead {
+				t.Errorf("the second time: %+v, %v", again, err)
+			}
+			for _, table := range migrate.Tables {
+				if _, err := db.SQL.ExecContext(t.Context(), "SELECT FROM "+table.Name); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// migrateTo applies the first migrations only.
+func migrateTo(t testing.TB, url string, count int) {
+	t.Helper()
+	if count == 0 {
+		return
+	}
+	pool, err := sql.Open("postgres", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	provider, err := goose.NewProvider(goose.DialectPostgres, pool, migrate.Migrations())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), provider.ListSources()[count-1].Version); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMigrateAhead(t *testing.T) {
+	t.Parallel()
+	log := &lines{}
+	db := open(t, database.Config{URL: testkit.MigratedPostgresURL(t), Log: log.logger()})
+	if _, err := db.SQL.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (29990101000000, true)"); err != nil {
+		t.Fatal(err)
+	}
+	result, err := db.Migrate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !result.Ahead || result.Version != 29990101000000 || len(result.Applied) != 0 {
+		t.Errorf("got %+v", result)
+	}
+	if !strings.Contains(log.text(), "level=WARN") || !strings.Contains(log.text(), "newer than this release") {
+		t.Errorf("no warning: %s", log.text())
+	}
+	var status strings.Builder
+	if err := db.WriteMigrationStatus(t.Context(), &status); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(status.String(), "unknown to this release") {
+		t.Error(status.String())
+	}
+}
+
+func TestMigrationStatus(t *testing.T) {
+	t.Parallel()
+	names := migrationNames(t)
+	tests := []struct{ name, url, want string }{
+		{"empty PostgreSQL", testkit.PostgresURL(t), names[0] + "  pending\n"},
+		{"migrated PostgreSQL", testkit.MigratedPostgresURL(t), names[0] + "  applied 20"},
+		{"SQLite", testkit.SQLiteURL(t), "has no versions"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var status strings.Builder
+			if err := open(t, database.Config{URL: test.url}).WriteMigrationStatus(t.Context(), &status); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(status.String(), test.want) {
+				t.Errorf("%q is not in:\n%s", test.want, status.String())
+			}
+		})
+	}
+}
+
+func TestMigrateSQLite(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{testkit.SQLiteURL(t), "sqlite::memory:"} {
+		db := open(t, database.Config{URL: url})
+		for range 2 {
+			if result, err := db.Migrate(t.Context()); err != nil || result.Ahead {
+				t.Fatalf("%s: %+v, %v", url, result, err)
+			}
+		}
+		var tables int
+		if err := db.SQL.QueryRowContext(t.Context(), "SELECT count(*) FROM sqlite_master WHERE type = 'table'").Scan(&tables); err != nil || tables != len(migrate.Tables) {
+			t.Errorf("%s: %d tables, %v", url, tables, err)
+		}
+	}
+}
+
+func TestMigrateThroughTheDirectURL(t *testing.T) {
+	t.Parallel()
+	direct := testkit.PostgresURL(t)
+	db := open(t, database.Config{URL: testkit.PostgresURL(t), DirectURL: direct})
+	if result, err := db.Migrate(t.Context()); err != nil || len(result.Applied) == 0 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if _, err := open(t, database.Config{URL: direct}).SQL.ExecContext(t.Context(), "SELECT FROM tasks"); err != nil {
+		t.Error(err)
+	}
+	if _, err := db.SQL.ExecContext(t.Context(), "SELECT FROM tasks"); err == nil {
+		t.Error("the migrations went to the pooler")
+	}
+}
+
+func TestMigrateOnceOfMany(t *testing.T) {
+	t.Parallel()
+	for _, replicas := range []int{2, 8} {
+		t.Run(fmt.Sprint(replicas), func(t *testing.T) {
+			t.Parallel()
+			url := testkit.PostgresURL(t)
+			applied := make([]int, replicas)
+			group, ctx := errgroup.WithContext(t.Context())
+			for i := range replicas {
+				group.Go(func() error {
+					db, err := database.Open(ctx, database.Config{URL: url})
+					if err != nil {
+						return err
+					}
+					result, err := db.Migrate(ctx)
+					applied[i] = len(result.Applied)
+					return errors.Join(err, db.Close())
+				})
+			}
+			if err := group.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			total := 0
+			for _, n := range applied {
+				total += n
+			}
+			if want := len(migrationNames(t)); total != want {
+				t.Errorf("applied %v, together %d, want %d", applied, total, want)
+			}
+		})
+	}
+}
+
+// The same with processes: the test binary runs itself.
+func TestMigrateOnceOfManyProcesses(t *testing.T) {
+	t.Parallel()
+	if url := os.Getenv("MIGRATE_IN_CHILD"); url != "" {
+		db := open(t, database.Config{URL: url})
+		result, err := db.Migrate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("applied=%d\n", len(result.Applied))
+		return
+	}
+	url := testkit.PostgresURL(t)
+	var group errgroup.Group
+	outputs := make([]string, 4)
+	for i := range outputs {
+		group.Go(func() error {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+			cmd.Env = append(os.Environ(), "MIGRATE_IN_CHILD="+url)
+			output, err := cmd.CombinedOutput()
+			outputs[i] = string(output)
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, output)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(outputs, "")
+	if worked := strings.Count(all, "applied=") - strings.Count(all, "applied=0"); worked != 1 || strings.Count(all, "applied=") != len(outputs) {
+		t.Errorf("%d processes migrated: %s", worked, all)
+	}
+}
+
+// A process that dies while it migrates leaves neither the lock nor half a migration.
+func TestMigrateAfterADeadHolder(t *testing.T) {
+	t.Parallel()
+	url := testkit.PostgresURL(t)
+	db := open(t, database.Config{URL: url})
+	holder, err := db.SQL.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := holder.ExecContext(t.Context(), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.QueryRowContext(t.Context(), "SELECT pg_backend_pid() FROM pg_advisory_xact_lock($1)", int64(database.MigrationLock)).Scan(&pid); err != nil {
+		t.Fatal(err)
+	}
+	waited, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := db.Migrate(waited); err == nil {
+		t.Fatal("it did not wait")
+	}
+	if _, err := db.SQL.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", pid); err != nil {
+		t.Fatal(err)
+	}
+	_ = holder.Close()
+	if result, err := db.Migrate(t.Context()); err != nil || len(result.Applied) == 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}

@@ -1,0 +1,249 @@
+package database_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+
+	"taskql/internal/database"
+	"taskql/internal/testkit"
+	"taskql/internal/testkit/pgcluster"
+)
+
+// lines collects a log.
+type lines struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buffer.Write(p)
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buffer.String()
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// cluster starts a PostgreSQL that the test may stop.
+func cluster(t testing.TB, c pgcluster.Config) *pgcluster.Cluster {
+	t.Helper()
+	started, err := pgcluster.Start(t.Context(), c)
+	if err != nil {
+		testkit.Lack(t, "a PostgreSQL of its own: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := started.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return started
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, url, dialect string }{
+		{"PostgreSQL", testkit.MigratedPostgresURL(t), dialect.Postgres},
+		{"SQLite", testkit.SQLiteURL(t), dialect.SQLite},
+		{"SQLite in memory", "sqlite::memory:", dialect.SQLite},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			db := open(t, database.Config{URL: test.url})
+			if db.Dialect != test.dialect || db.Driver().Dialect() != test.dialect {
+				t.Errorf("dialect %s, ent's %s, want %s", db.Dialect, db.Driver().Dialect(), test.dialect)
+			}
+			if err := db.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestSession(t *testing.T) {
+	t.Parallel()
+	db := open(t, database.Config{URL: testkit.PostgresURL(t)})
+	var name, zone string
+	if err := db.SQL.QueryRowContext(t.Context(), "SELECT current_setting('application_name'), current_setting('TimeZone')").Scan(&name, &zone); err != nil {
+		t.Fatal(err)
+	}
+	if name != "taskql" || zone != "UTC" {
+		t.Errorf("application_name %q, TimeZone %q", name, zone)
+	}
+}
+
+// The parameters of the whole allow-list are ones that PostgreSQL takes; unknown ones don't get through to it.
+func TestParametersConnect(t *testing.T) {
+	t.Parallel()
+	url := testkit.PostgresURL(t)
+	for _, parameters := range []string{
+		"channel_binding=require&pgbouncer=true&pool_timeout=5&schema=public&pool_max_conns=3&nonsense=1&x.y=2",
+		database.AllSettings,
+	} {
+		if err := open(t, database.Config{URL: url + "&" + parameters}).Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOpenFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	own := cluster(t, pgcluster.Config{})
+	address := "127.0.0.1:" + strconv.Itoa(own.Port())
+	tests := []struct{ name, url, want string }{
+		{"a wrong password", "postgres://postgres:s3cret-word@" + address + "/postgres?sslmode=disable", "refuses the user or the password"},
+		{"an unknown database", strings.Replace(own.URL(), "/postgres?", "/nowhere?", 1), "no such database"},
+		{"TLS where there is none", strings.Replace(own.URL(), "sslmode=disable", "sslmode=require", 1), "no TLS"},
+		{"a setting's wrong value", own.URL() + "&statement_timeout=soon", "statement_timeout"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			log := &lines{}
+			started := time.Now()
+			_, err := database.Open(t.Context(), database.Config{URL: test.url, Log: log.logger()})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if took := time.Since(started); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%q is not in the error: %v", test.want, err)
+			}
+			if strings.Contains(err.Error()+log.text(), "s3cret-word") {
+				t.Errorf("the password shows: %v %s", err, log.text())
+			}
+			if log.text() != "" {
+				t.Errorf("it tried again: %s", log.text())
+			}
+		})
+	}
+}
+
+func TestOpenWaits(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	// It starts while Open is already trying; its password is not known before, so the first address has none.
+	log := &lines{}
+	opened := make(chan error, 1)
+	go func() {
+		db, err := database.Open(context.WithoutCancel(t.Context()), database.Config{
+			URL: "postgres://postgres@127.0.0.1:" + strconv.Itoa(port) + "/postgres?sslmode=disable", Log: log.logger(), ConnectTimeout: 30 * time.Second,
+		})
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(log.text(), "try=2"); {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not try: %s", log.text())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	cluster(t, pgcluster.Config{Port: port, Auth: "trust"})
+	if err := <-opened; err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(log.text(), "not reachable yet"); got < 2 {
+		t.Errorf("%d lines: %s", got, log.text())
+	}
+}
+
+func TestOpenGivesUp(t *testing.T) {
+	t.Parallel()
+	log := &lines{}
+	started := time.Now()
+	_, err := database.Open(t.Context(), database.Config{
+		URL: "postgres://ann:s3cret-word@127.0.0.1:" + strconv.Itoa(freePort(t)) + "/tasks?sslmode=disable", Log: log.logger(), ConnectTimeout: time.Second,
+	})
+	if err == nil || !database.IsUnavailable(err) {
+		t.Errorf("not an outage: %v", err)
+	}
+	if took := time.Since(started); took > 3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if strings.Contains(err.Error()+log.text(), "s3cret-word") {
+		t.Errorf("the password shows: %v %s", err, log.text())
+	}
+}
+
+// A server that accepts and says nothing is not waited for longer than the limit either.
+func TestOpenGivesUpOnSilence(t *testing.T) {
+	t.Parallel()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	started := time.Now()
+	_, err = database.Open(t.Context(), database.Config{URL: "postgres://ann@" + listener.Addr().String() + "/tasks?sslmode=disable", Log: slog.New(slog.DiscardHandler), ConnectTimeout: time.Second})
+	if err == nil || time.Since(started) > 3*time.Second {
+		t.Errorf("after %s: %v", time.Since(started), err)
+	}
+}
+
+func TestPingWithABusyPool(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{testkit.PostgresURL(t), testkit.SQLiteURL(t)} {
+		db := open(t, database.Config{URL: url, MaxOpenConns: 2})
+		for range 2 {
+			conn, err := db.SQL.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := db.Ping(ctx); err != nil {
+			t.Errorf("%s: %v", db, err)
+		}
+	}
+}
+
+func TestOldServer(t *testing.T) {
+	t.Parallel()
+	err := database.CheckVersion(130012, "13.12")
+	if err == nil || !strings.Contains(err.Error(), "13.12") || !strings.Contains(err.Error(), "14") {
+		t.Errorf("got %v", err)
+	}
+	if err := database.CheckVersion(140000, "14.0"); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,497 @@
+package testkit
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// BetterAuthSecret is the secret of servers that BetterAuth starts without another.
+const BetterAuthSecret = "test-secret-k3J9mQ2vX8pL5wR7tZ4nB6yC1dF0gH"
+
+// BetterAuthOptions configures a Better Auth server. The zero value is a server as Better Auth makes it by default,
+// with e-mail sign-in and without plugins.
+type BetterAuthOptions struct {
+	// DatabaseURL is an empty PostgreSQL database. "": PostgresURL gives one.
+	DatabaseURL string
+	// Secret of the server. "": BetterAuthSecret.
+	Secret string
+	// BaseURL is what the server believes its address is. "": its real address.
+	BaseURL string
+	// SecureCookies makes the server use the __Secure- names, though it is reached by plain HTTP.
+	SecureCookies bool
+	// CookiePrefix takes the place of "better-auth" in the cookies' names.
+	CookiePrefix string
+	// IDFormat is "random" (or ""), "uuid" or "serial".
+	IDFormat string
+	// CookieCache is "off" (or ""), "compact", "jwt", "jwe" or "jwks".
+	CookieCache string
+	// Plugins are bearer, jwt, admin, organization, multiSession.
+	Plugins []string
+	// TrustedOrigins are origins that may call the server, besides its own.
+	TrustedOrigins []string
+	// ExpiresIn and UpdateAge are a session's life and how often it is extended. Zero: 7 days and 1 day.
+	ExpiresIn, UpdateAge time.Duration
+	// RateLimit turns on the limiter that production has.
+	RateLimit bool
+	// Env holds further variables of server.mjs, as NAME=value. They win over the fields above.
+	Env []string
+}
+
+// AuthServer is a running Better Auth server.
+type AuthServer struct {
+	// URL is its address, without a trailing slash.
+	URL string
+	// Secret is what it signs with.
+	Secret string
+
+	process *os.Process
+	options BetterAuthOptions
+}
+
+// BetterAuth starts a real Better Auth server and returns when it answers. It ends with the test; where the test has
+// failed by then, the test's log tells what the server said. It needs node, npm and PostgreSQL, see Lack.
+func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
+	t.Helper()
+	dir := betterAuthDir(t)
+	if opts.DatabaseURL == "" {
+		opts.DatabaseURL = PostgresURL(t)
+	}
+	if opts.Secret == "" {
+		opts.Secret = BetterAuthSecret
+	}
+	url, process := startNode(t, dir, opts.environment())
+	server := &AuthServer{URL: url, Secret: opts.Secret, process: process, options: opts}
+	server.await(t)
+	return server
+}
+
+// Kill ends the server as a crash would.
+func (s *AuthServer) Kill(t testing.TB) {
+	t.Helper()
+	if err := s.process.Kill(); err != nil {
+		t.Fatalf("killing Better Auth: %v", err)
+	}
+}
+
+// Restart starts a killed server again, at its old address and with its old database.
+func (s *AuthServer) Restart(t testing.TB) {
+	t.Helper()
+	opts := s.options
+	opts.Env = append(slices.Clone(opts.Env), "PORT="+s.URL[strings.LastIndex(s.URL, ":")+1:])
+	var url string
+	if url, s.process = startNode(t, betterAuthDir(t), opts.environment()); url != s.URL {
+		t.Fatalf("Better Auth came back at %s instead of %s", url, s.URL)
+	}
+	s.await(t)
+}
+
+// RunBetterAuthClient walks through sign-up, sign-out and sign-in at baseURL with Better Auth's official client. The
+// test fails where a step goes wrong.
+func RunBetterAuthClient(t testing.TB, baseURL string) {
+	t.Helper()
+	dir := betterAuthDir(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "client.mjs", baseURL)
+	cmd.Dir, cmd.Env = dir, nodeEnvironment()
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("Better Auth's client at %s: %v\n%s", baseURL, err, output)
+	}
+}
+
+func (o BetterAuthOptions) environment() []string {
+	env := append(nodeEnvironment(),
+		"EXIT_WITH_STDIN=1", "PORT=0",
+		"DATABASE_URL="+o.DatabaseURL,
+		"BETTER_AUTH_SECRET="+o.Secret,
+		"BASE_URL="+o.BaseURL,
+		"COOKIE_PREFIX="+o.CookiePrefix,
+		"ID_FORMAT="+o.IDFormat,
+		"COOKIE_CACHE="+o.CookieCache,
+		"PLUGINS="+strings.Join(o.Plugins, ","),
+		"TRUSTED_ORIGINS="+strings.Join(o.TrustedOrigins, ","),
+	)
+	if o.SecureCookies {
+		env = append(env, "SECURE_COOKIES=1")
+	}
+	if o.RateLimit {
+		env = append(env, "RATE_LIMIT=1")
+	}
+	if o.ExpiresIn > 0 {
+		env = append(env, "EXPIRES_IN="+wholeSeconds(o.ExpiresIn))
+	}
+	if o.UpdateAge > 0 {
+		env = append(env, "UPDATE_AGE="+wholeSeconds(o.UpdateAge))
+	}
+	return append(env, o.Env...)
+}
+
+func wholeSeconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
+// nodeEnvironment is what node and npm need of ours. The rest stays away: BETTER_AUTH_* and NODE_ENV would change what
+// the server does.
+func nodeEnvironment() []string {
+	var env []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		proxy := strings.HasSuffix(strings.ToUpper(name), "_PROXY")
+		config := strings.HasPrefix(strings.ToLower(name), "npm_config_")
+		if proxy || config || slices.Contains([]string{"PATH", "HOME", "TMPDIR", "NODE_EXTRA_CA_CERTS"}, name) {
+			env = append(env, entry)
+		}
+	}
+	return env
+}
+
+// betterAuthDir returns the fixture's folder, its packages installed.
+func betterAuthDir(t testing.TB) string {
+	t.Helper()
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			Lack(t, "%s is not installed", program)
+		}
+	}
+	dir := filepath.Join(moduleRoot(t), "internal", "testkit", "betterauth")
+	if err := installPackages(t.Context(), dir); err != nil {
+		t.Fatalf("installing Better Auth: %v", err)
+	}
+	return dir
+}
+
+// moduleRoot walks up from the test's folder: under -trimpath nothing else knows where the sources are.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatalf("finding the module: %v", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("the test does not run inside the module")
+		}
+		dir = parent
+	}
+}
+
+// installPackages runs npm ci where node_modules is missing or older than the lock file. Packages' tests are processes
+// of their own that may come here at once: the lock file is also what they take turns by.
+func installPackages(ctx context.Context, dir string) error {
+	lock, err := os.Open(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		return fmt.Errorf("opening the lock file: %w", err)
+	}
+	defer lock.Close() // Which also unlocks it.
+	if err := flock(lock); err != nil {
+		return fmt.Errorf("waiting for other tests to install: %w", err)
+	}
+	fresh, err := installed(dir, lock)
+	if err != nil || fresh {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", "ci")
+	cmd.Dir, cmd.Env = dir, nodeEnvironment()
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("running npm ci: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// flock waits until the file is ours alone.
+func flock(f *os.File) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// installed reports whether npm's own record of what it installed is as new as the lock file. npm writes it last.
+func installed(dir string, lock *os.File) (bool, error) {
+	wanted, err := lock.Stat()
+	if err != nil {
+		return false, fmt.Errorf("reading the lock file's age: %w", err)
+	}
+	record, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the installation's age: %w", err)
+	}
+	return !record.ModTime().Before(wanted.ModTime()), nil
+}
+
+// startNode runs server.mjs until the test ends, and returns the address that it prints and its process.
+func startNode(t testing.TB, dir string, env []string) (string, *os.Process) {
+	t.Helper()
+	// Without the test's context: at its end the server is asked to stop, and only killed where it does not.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", "server.mjs")
+	cmd.Dir, cmd.Env = dir, env
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatalf("connecting to node: %v", err)
+	}
+	stdin, err := cmd.StdinPipe() // Held open: the server ends with it, also where this process is killed.
+	if err != nil {
+		t.Fatalf("connecting to node: %v", err)
+	}
+	output := &lockedBuffer{}
+	cmd.Stderr = output
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("starting node: %v", err)
+	}
+	address := make(chan string, 1)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		follow(stdout, output, address)
+	}()
+	t.Cleanup(func() {
+		stopNode(t, cmd, stdin, drained)
+		if t.Failed() {
+			t.Logf("Better Auth said:\n%s", output)
+		}
+	})
+	select {
+	case url, ok := <-address:
+		if !ok {
+			t.Fatal("Better Auth ended at once")
+		}
+		return url, cmd.Process
+	case <-time.After(time.Minute):
+		t.Fatal("Better Auth did not start within a minute")
+	}
+	return "", nil
+}
+
+// follow copies what the server prints and passes its address on. It closes the channel when the server ends.
+func follow(stdout io.Reader, output io.Writer, address chan<- string) {
+	defer close(address)
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		_, _ = fmt.Fprintln(output, lines.Text())
+		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
+			address <- url
+		}
+	}
+}
+
+// stopNode asks the server to end, and kills it where it does not.
+func stopNode(t testing.TB, cmd *exec.Cmd, stdin io.Closer, drained <-chan struct{}) {
+	t.Helper()
+	_ = stdin.Close()
+	kill := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+	defer kill.Stop()
+	<-drained // Wait would close the pipe under the reader.
+	if err := cmd.Wait(); err != nil {
+		t.Logf("stopping Better Auth: %v", err)
+	}
+}
+
+// await returns when the server answers.
+func (s *AuthServer) await(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		err := s.probe(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("Better Auth does not answer: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (s *AuthServer) probe(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/auth/ok", http.NoBody)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return errors.New(res.Status)
+	}
+	return nil
+}
+
+// AuthClient is somebody signed in at a Better Auth server, with the cookies of their browser.
+type AuthClient struct {
+	// UserID is the user's id, as text.
+	UserID string
+	// Token is the raw session token.
+	Token string
+
+	server  *AuthServer
+	cookies map[string]string // by name, as on the wire
+}
+
+// SignUp makes a user and signs them in.
+func (s *AuthServer) SignUp(t testing.TB, name, email, password string) *AuthClient {
+	t.Helper()
+	return s.enter(t, "/api/auth/sign-up/email", map[string]any{"name": name, "email": email, "password": password})
+}
+
+// SignIn signs a user in.
+func (s *AuthServer) SignIn(t testing.TB, email, password string) *AuthClient {
+	t.Helper()
+	return s.enter(t, "/api/auth/sign-in/email", map[string]any{"email": email, "password": password})
+}
+
+func (s *AuthServer) enter(t testing.TB, path string, body map[string]any) *AuthClient {
+	t.Helper()
+	c := &AuthClient{server: s, cookies: map[string]string{}}
+	var answer struct {
+		Token string
+		User  struct{ ID any }
+	}
+	if err := json.Unmarshal(c.Post(t, path, body), &answer); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	c.Token, c.UserID = answer.Token, fmt.Sprint(answer.User.ID)
+	return c
+}
+
+// SignOut ends the session. The cookies stay in c, so that a test can try them again.
+func (c *AuthClient) SignOut(t testing.TB) {
+	t.Helper()
+	kept := maps.Clone(c.cookies)
+	c.Post(t, "/api/auth/sign-out", map[string]any{})
+	c.cookies = kept
+}
+
+// Header returns the headers of a request that c's browser would send.
+func (c *AuthClient) Header() http.Header {
+	pairs := make([]string, 0, len(c.cookies))
+	for _, name := range slices.Sorted(maps.Keys(c.cookies)) {
+		pairs = append(pairs, name+"="+c.cookies[name])
+	}
+	return http.Header{"Cookie": {strings.Join(pairs, "; ")}}
+}
+
+// Cookies returns c's cookies by name, their values as on the wire.
+func (c *AuthClient) Cookies() map[string]string { return maps.Clone(c.cookies) }
+
+// Get reads a path of the auth server with c's cookies, takes the answer's cookies and returns its header and body. The
+// test ends where the answer is not a success.
+func (c *AuthClient) Get(t testing.TB, path string) (http.Header, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.URL+path, http.NoBody)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return c.send(t, req)
+}
+
+// JWT returns a token of the jwt plugin's for c.
+func (c *AuthClient) JWT(t testing.TB) string {
+	t.Helper()
+	_, body := c.Get(t, "/api/auth/token")
+	var answer struct{ Token string }
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Token == "" {
+		t.Fatalf("/api/auth/token has no token: %v", err)
+	}
+	return answer.Token
+}
+
+// Post sends JSON to a path of the auth server, as a page of its own origin would, takes the answer's cookies and
+// returns its body. The test ends where the answer is not a success.
+func (c *AuthClient) Post(t testing.TB, path string, body any) []byte {
+	t.Helper()
+	data, err := json.Marshal(body)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.server.URL+path, bytes.NewReader(data))
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	_, answer := c.send(t, req)
+	return answer
+}
+
+func (c *AuthClient) send(t testing.TB, req *http.Request) (http.Header, []byte) {
+	t.Helper()
+	path := req.URL.Path
+	if len(c.cookies) > 0 {
+		req.Header["Cookie"] = c.Header()["Cookie"]
+	}
+	req.Header.Set("Origin", c.server.URL)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s answered %s: %s", path, res.Status, answer)
+	}
+	c.take(res.Cookies())
+	return res.Header, answer
+}
+
+// take does with Set-Cookie what a browser does.
+func (c *AuthClient) take(cookies []*http.Cookie) {
+	for _, cookie := range cookies {
+		if cookie.MaxAge < 0 {
+			delete(c.cookies, cookie.Name)
+			continue
+		}
+		c.cookies[cookie.Name] = cookie.Value
+	}
+}
+
+// lockedBuffer is a bytes.Buffer for several writers.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+// String returns what was written so far.
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}

@@ -1,0 +1,56 @@
+package testkit
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"taskql/ent"
+	// ent's schemas say what the privacy net is, and are wired up here.
+	_ "taskql/ent/runtime"
+	"taskql/internal/database"
+	"taskql/internal/viewer"
+)
+
+// EachDatabase runs a test on SQLite and on PostgreSQL, each time on a migrated database of its own.
+func EachDatabase(t *testing.T, test func(t *testing.T, client *ent.Client)) {
+	t.Helper()
+	for name, address := range map[string]func(testing.TB) string{"sqlite": SQLiteURL, "postgres": MigratedPostgresURL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := OpenDatabase(t, address(t))
+			test(t, ent.NewClient(ent.Driver(db.Driver())))
+		})
+	}
+}
+
+// OpenDatabase opens and migrates the database, and closes it when the test ends.
+func OpenDatabase(t testing.TB, address string) *database.DB {
+	t.Helper()
+	db, err := database.Open(t.Context(), database.Config{URL: address, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("closing the database: %v", err)
+		}
+	})
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// MakeViewer makes a user with that id and a personal workspace, and returns the viewer that a session would make.
+func MakeViewer(t testing.TB, client *ent.Client, id string) viewer.Viewer {
+	t.Helper()
+	ctx := viewer.AsSystem(t.Context())
+	if err := client.Workspace.Create().SetID(id).Exec(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.User.Create().SetID(id).SetName(id).SetEmail(id + "@example.com").Exec(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return viewer.Viewer{UserID: id, WorkspaceID: id, Location: time.UTC}
+}

@@ -1,0 +1,115 @@
+package pgcluster
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+)
+
+// binaries returns a folder with initdb and postgres in it: the one on the PATH, the one pg_config names, the newest
+// of Debian's and Homebrew's places, else one that is downloaded once into the user's cache.
+func binaries() (string, error) {
+	var candidates []string
+	if path, err := exec.LookPath("initdb"); err == nil {
+		candidates = append(candidates, filepath.Dir(path))
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			candidates = append(candidates, filepath.Dir(target))
+		}
+	}
+	if output, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
+		candidates = append(candidates, strings.TrimSpace(string(output)))
+	}
+	candidates = append(candidates, installed("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin",
+		"/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
+		"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin")...)
+	for _, dir := range candidates {
+		if complete(dir) {
+			return dir, nil
+		}
+	}
+	return download()
+}
+
+// installed lists the folders that match the patterns, the newest major version of each pattern first.
+func installed(patterns ...string) []string {
+	var found []string
+	for _, pattern := range patterns {
+		matches, _ := filepath.Glob(pattern) // The only error is a bad pattern, and these are constants.
+		slices.SortFunc(matches, func(a, b string) int { return major(b) - major(a) })
+		found = append(found, matches...)
+	}
+	return found
+}
+
+// major is the first number in the name of the folder above bin: 15 of /usr/lib/postgresql/15/bin.
+func major(bin string) int {
+	name := filepath.Base(filepath.Dir(bin))
+	start := strings.IndexFunc(name, func(r rune) bool { return r >= '0' && r <= '9' })
+	if start < 0 {
+		return 0
+	}
+	digits := name[start:]
+	if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		digits = digits[:end]
+	}
+	number, _ := strconv.Atoi(digits)
+	return number
+}
+
+func complete(dir string) bool {
+	for _, name := range []string{"initdb", "postgres"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
+// download gets PostgreSQL's programs from Maven's repository. The library also starts and stops a server of its own
+// while it is at it; that may fail (it can't run as root) as long as the programs are there afterwards.
+func download() (string, error) {
+	if runtime.GOOS == "windows" {
+		return "", fmt.Errorf("%w: set TEST_DATABASE_URL", ErrNoBinaries)
+	}
+	// What the unprivileged user has to run must not lie under root's home.
+	cache := "/var/cache"
+	if os.Geteuid() != 0 {
+		var err error
+		if cache, err = os.UserCacheDir(); err != nil {
+			return "", fmt.Errorf("finding the user's cache: %w", err)
+		}
+	}
+	cache = filepath.Join(cache, "taskql", "postgres-"+string(embeddedpostgres.V17))
+	bin := filepath.Join(cache, "bin")
+	if complete(bin) {
+		return bin, nil
+	}
+	runtimeDir, err := os.MkdirTemp("", "taskql-embedded-")
+	if err != nil {
+		return "", fmt.Errorf("making a folder for the download: %w", err)
+	}
+	server := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().Version(embeddedpostgres.V17).
+		Port(0).BinariesPath(cache).CachePath(filepath.Join(cache, "download")).RuntimePath(runtimeDir).Logger(io.Discard))
+	startErr := server.Start()
+	if startErr == nil {
+		startErr = server.Stop()
+	}
+	if err := os.RemoveAll(runtimeDir); err != nil {
+		return "", fmt.Errorf("removing the download's folder: %w", err)
+	}
+	if !complete(bin) {
+		return "", fmt.Errorf("%w: install them or set TEST_DATABASE_URL; the download failed: %w", ErrNoBinaries,
+			cmp.Or(startErr, errors.New("it is incomplete")))
+	}
+	return bin, nil
+}

@@ -1,0 +1,283 @@
+// Package pgcluster starts a throwaway PostgreSQL cluster for tests from whatever the machine has. The cluster
+// never outlives the process that started it, however that process ends.
+package pgcluster
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// ErrNoBinaries says that neither the machine nor a download has PostgreSQL's programs.
+var ErrNoBinaries = errors.New("no PostgreSQL programs found")
+
+// errPortTaken says that another process was faster.
+var errPortTaken = errors.New("another server has the port")
+
+// Config says what cluster to start. The zero value is a cluster on a free port.
+type Config struct {
+	// Port to listen on at 127.0.0.1; 0 takes a free one.
+	Port int
+	// MaxConnections of the cluster; 0 is 300, enough for packages tested in parallel.
+	MaxConnections int
+	// Auth is how the superuser proves itself, as in pg_hba.conf; "" is password. With trust any password will do.
+	Auth string
+	// Settings are added to the cluster's own, such as "max_connections": they win.
+	Settings map[string]string
+}
+
+// Cluster is a running PostgreSQL. It is safe for use by several goroutines.
+type Cluster struct {
+	url     string
+	port    int
+	watcher *exec.Cmd
+	leash   io.Closer
+	done    chan struct{}
+	stop    sync.Once
+}
+
+// The watcher is a shell that holds the cluster's leash: the read end of a pipe whose other end only this process
+// has. When the pipe closes, because the process stopped the cluster or because it died in any way, the watcher
+// ends PostgreSQL and removes the folder. It ignores the terminal's signals, so that Ctrl-C can't end it first.
+const watcher = `
+trap '' INT TERM HUP
+exec 3<&0
+dir=$1; shift
+"$@" </dev/null 3<&- >>"$dir/log" 2>&1 &
+pid=$!
+( while read -r _ <&3; do :; done; kill -INT $pid ) 2>/dev/null &
+reader=$!
+wait $pid
+kill -KILL $reader 2>/dev/null
+cd / && rm -rf "$dir"
+`
+
+// Start makes a cluster and waits until it answers. Its superuser is postgres, with a random password; durability
+// is off, its time zone is an odd one on purpose, so that code that relies on the session's zone shows itself.
+// It returns ErrNoBinaries, wrapped, where no PostgreSQL can be had.
+func Start(ctx context.Context, c Config) (*Cluster, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	user, err := unprivileged()
+	if err != nil {
+		return nil, err
+	}
+	// Between finding a free port and using it another process may take it: try again.
+	for attempt := 1; ; attempt++ {
+		dir, err := os.MkdirTemp("", "taskql-postgres-")
+		if err != nil {
+			return nil, fmt.Errorf("making the cluster's folder: %w", err)
+		}
+		cluster, err := start(ctx, c, bin, dir, user)
+		if err == nil {
+			return cluster, nil
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+		if c.Port != 0 || attempt == 3 || ctx.Err() != nil || !errors.Is(err, errPortTaken) {
+			return nil, err
+		}
+	}
+}
+
+func start(ctx context.Context, c Config, bin, dir string, user account) (*Cluster, error) {
+	password := rand.Text()
+	pwfile := filepath.Join(dir, "password")
+	if err := os.WriteFile(pwfile, []byte(password+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("writing the cluster's password: %w", err)
+	}
+	for _, path := range []string{pwfile, dir} {
+		if err := user.own(path); err != nil {
+			return nil, err
+		}
+	}
+	data := filepath.Join(dir, "data")
+	err := initdb(ctx, c, bin, dir, data, pwfile, user)
+	if err != nil {
+		return nil, err
+	}
+	port := c.Port
+	if port == 0 {
+		if port, err = freePort(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return launch(ctx, c, bin, dir, data, password, port, user)
+}
+
+// initdb prefers UTF-8 rules for letters, which C alone does not have beyond ASCII.
+func initdb(ctx context.Context, c Config, bin, dir, data, pwfile string, user account) error {
+	var failures []error
+	for _, locale := range []string{"C.UTF-8", "en_US.UTF-8", "C"} {
+		cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "--pwfile", pwfile,
+			"--auth="+cmp.Or(c.Auth, "password"), "--encoding=UTF8", "--locale="+locale, "--no-sync", "--no-instructions")
+		cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.attr()
+		output, err := cmd.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		failures = append(failures, fmt.Errorf("initdb with locale %s: %w: %s", locale, err, bytes.TrimSpace(output)))
+		if err := os.RemoveAll(data); err != nil {
+			return fmt.Errorf("removing a failed cluster: %w", err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func launch(ctx context.Context, c Config, bin, dir, data, password string, port int, user account) (*Cluster, error) {
+	settings := map[string]string{
+		"listen_addresses":        "127.0.0.1",
+		"port":                    strconv.Itoa(port),
+		"unix_socket_directories": "",
+		"max_connections":         strconv.Itoa(cmp.Or(c.MaxConnections, 300)),
+		"shared_buffers":          "64MB",
+		"fsync":                   "off",
+		"synchronous_commit":      "off",
+		"full_page_writes":        "off",
+		"wal_level":               "minimal",
+		"max_wal_senders":         "0",
+		"TimeZone":                "<+0545>-05:45",
+		"log_timezone":            "UTC",
+	}
+	for name, value := range c.Settings {
+		settings[name] = value
+	}
+	args := []string{"-c", watcher, "taskql-postgres", dir, filepath.Join(bin, "postgres"), "-D", data}
+	for name, value := range settings {
+		args = append(args, "-c", name+"="+value)
+	}
+	// No context: the leash, not the caller's deadline, ends the watcher.
+	cmd := exec.Command("/bin/sh", args...)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.attr()
+	leash, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("making the cluster's leash: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
+	}
+	address := url.URL{
+		Scheme: "postgres", User: url.UserPassword("postgres", password),
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
+	}
+	cluster := &Cluster{url: address.String(), port: port, watcher: cmd, leash: leash, done: make(chan struct{})}
+	go func() {
+		defer close(cluster.done)
+		_ = cmd.Wait() // The shell's status says nothing that the log doesn't.
+	}()
+	if err := cluster.await(ctx, filepath.Join(dir, "log")); err != nil {
+		return nil, errors.Join(err, cluster.Stop())
+	}
+	return cluster, nil
+}
+
+// await asks until the cluster answers, 30 s at most.
+func (c *Cluster) await(ctx context.Context, log string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	db, err := sql.Open("postgres", c.url)
+	if err != nil {
+		return fmt.Errorf("opening the cluster: %w", err)
+	}
+	defer db.Close()
+	var tail string
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		// The watcher removes the log with everything else when PostgreSQL ends at once, so read it while it is there.
+		if lines := lastLines(log, 5); lines != "" {
+			tail = lines
+		}
+		var refused *pq.Error
+		if errors.As(err, &refused) && refused.Code != "57P03" {
+			return fmt.Errorf("%w: %w", errPortTaken, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("PostgreSQL does not answer (%w): %s", ctx.Err(), tail)
+		case <-c.done:
+			err := errors.New("PostgreSQL ended at once")
+			if tail == "" || strings.Contains(tail, "could not bind") {
+				err = fmt.Errorf("%w: %w", err, errPortTaken)
+			}
+			return fmt.Errorf("%w: %s", err, tail)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// URL is the address of the cluster's database postgres, with its superuser and password.
+func (c *Cluster) URL() string { return c.url }
+
+// Port is where the cluster listens on 127.0.0.1.
+func (c *Cluster) Port() int { return c.port }
+
+// Stop ends every session and the cluster, and removes its folder. It may be called more than once. It returns an
+// error when the cluster has not ended after 20 s.
+func (c *Cluster) Stop() error {
+	c.stop.Do(func() { _ = c.leash.Close() })
+	select {
+	case <-c.done:
+		return nil
+	case <-time.After(20 * time.Second):
+		return errors.New("PostgreSQL has not stopped after 20 s")
+	}
+}
+
+// environment is ours without PostgreSQL's variables, which would change what its programs do.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "PG") })
+}
+
+func freePort(ctx context.Context) (int, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("finding a free port: %w", err)
+	}
+	defer listener.Close()
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, fmt.Errorf("finding a free port: %v is no TCP address", listener.Addr())
+	}
+	return address.Port, nil
+}
+
+func lastLines(path string, n int) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	var lines []string
+	for scanner := bufio.NewScanner(file); scanner.Scan(); {
+		if lines = append(lines, scanner.Text()); len(lines) > n {
+			lines = lines[1:]
+		}
+	}
+	return strings.Join(lines, "\n")
+}

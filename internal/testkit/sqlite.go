@@ -1,0 +1,12 @@
+package testkit
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// SQLiteURL returns the address of a SQLite database that does not exist yet, in a folder that goes with the test.
+func SQLiteURL(t testing.TB) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "taskql.db")
+}
