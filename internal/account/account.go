@@ -1,0 +1,254 @@
+// Package account keeps this server's copy of the auth server's users: made on a user's first request, refreshed
+// when the session says that something changed.
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/maypok86/otter/v2"
+
+	"taskql/ent"
+	"taskql/ent/user"
+	"taskql/internal/betterauth"
+	"taskql/internal/viewer"
+)
+
+// ErrNotFound is returned where there is no such user, or it is not the viewer.
+var ErrNotFound = errors.New("user not found")
+
+// How many users are remembered, and for how long at most. Within that time a user's requests read nothing of
+// the user's row; a time zone that was changed through another replica takes that long to be seen here.
+const (
+	cacheSize = 10_000
+	cacheTTL  = 15 * time.Second
+)
+
+// Provisioning says what becomes of a user that is seen for the first time.
+type Provisioning string
+
+// The two ways. The zero value is Auto.
+const (
+	// Auto makes the user's row and personal workspace.
+	Auto Provisioning = "auto"
+	// Strict refuses users without a row: somebody else makes the rows.
+	Strict Provisioning = "strict"
+)
+
+// Config is what a Service works with.
+type Config struct {
+	// Client is required.
+	Client *ent.Client
+	// Provisioning is Auto where empty.
+	Provisioning Provisioning
+	// Now is the clock; time.Now where nil.
+	Now func() time.Time
+}
+
+// Service makes viewers of sessions. It is safe for concurrent use.
+type Service struct {
+	client *ent.Client
+	strict bool
+	now    func() time.Time
+	seen   *otter.Cache[string, sighting]
+	// changes keeps a row that was read before a change from being remembered after it.
+	changes changes
+}
+
+// changes counts the changes of rows by this process.
+type changes struct {
+	mu    sync.Mutex
+	count int
+}
+
+func (c *changes) number() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
+// unless calls remember where nothing has changed since that number.
+func (c *changes) unless(number int, remember func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count == number {
+		remember()
+	}
+}
+
+// add counts a change, and forgets what was remembered before it.
+func (c *changes) add(forget func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+	forget()
+}
+
+// profile tells whether anything that is copied of a user has changed. It is a hash, since users choose how long their
+// names are, and one is kept for each.
+type profile [sha256.Size]byte
+
+func profileOf(name, email string, image *string) profile {
+	h := sha256.New()
+	for _, part := range []string{name, email} {
+		_, _ = h.Write(strconv.AppendInt(nil, int64(len(part)), 10)) // A hash never fails; the length keeps the parts apart.
+		_, _ = io.WriteString(h, part)
+	}
+	if image != nil {
+		_, _ = io.WriteString(h, "image"+*image)
+	}
+	return profile(h.Sum(nil))
+}
+
+// sighting is a user seen a moment ago: while the profile is the same, the row is up to date.
+type sighting struct {
+	profile profile
+	viewer  viewer.Viewer
+	until   time.Time
+}
+
+// New returns a Service on c's database.
+func New(c Config) (*Service, error) {
+	if c.Client == nil {
+		return nil, errors.New("account: Config.Client is missing")
+	}
+	switch c.Provisioning {
+	case "", Auto, Strict:
+	default:
+		return nil, errors.New("account: Config.Provisioning is neither auto nor strict")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	seen, err := otter.New(&otter.Options[string, sighting]{MaximumSize: cacheSize})
+	if err != nil {
+		return nil, fmt.Errorf("making the cache of users: %w", err)
+	}
+	return &Service{
+		client: c.Client, strict: c.Provisioning == Strict, seen: seen,
+		now: func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
+	}, nil
+}
+
+// Viewer returns the viewer of a session, whose user and personal workspace it makes on first sight and refreshes
+// when the name, the address or the image changed. Under Strict a user without a row gives ErrNotFound: nothing is
+// remembered of it, so that the row counts as soon as it is made. Any other error is the database's.
+func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
+	u := session.User
+	p := profileOf(u.Name, u.Email, u.Image)
+	if seen, ok := s.seen.GetIfPresent(session.User.ID); ok && seen.profile == p && s.now().Before(seen.until) {
+		return seen.viewer, nil
+	}
+	number := s.changes.number()
+	row, err := s.provision(viewer.AsSystem(ctx), session.User)
+	if err != nil {
+		return viewer.Viewer{}, fmt.Errorf("provisioning a user: %w", err)
+	}
+	v := viewer.Viewer{UserID: row.ID, WorkspaceID: row.ID, Location: location(row.TimeZone)}
+	s.changes.unless(number, func() {
+		s.seen.Set(row.ID, sighting{profile: p, viewer: v, until: s.now().Add(cacheTTL)})
+	})
+	return v, nil
+}
+
+// SetTimeZone sets the viewer's time zone, an IANA name, and returns the viewer's row. It counts from the next request on
+// at this replica, and within seconds at the others.
+func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string) (*ent.User, error) {
+	if _, err := time.LoadLocation(zone); err != nil {
+		return nil, fmt.Errorf("setting a time zone: %w", err)
+	}
+	row, err := s.User(ctx, v, v.UserID)
+	if err != nil {
+		return nil, err
+	}
+	if row.TimeZone != zone {
+		if row, err = row.Update().SetTimeZone(zone).SetUpdatedAt(s.now()).Save(ctx); err != nil {
+			return nil, fmt.Errorf("setting a time zone: %w", err)
+		}
+	}
+	s.changes.add(func() { s.seen.Invalidate(v.UserID) }) // Another replica may have set it.
+	return row, nil
+}
+
+// User returns the viewer's own row. Another user's id is answered with ErrNotFound, as one that does not exist.
+func (s *Service) User(ctx context.Context, v viewer.Viewer, id string) (*ent.User, error) {
+	if id != v.UserID {
+		return nil, ErrNotFound
+	}
+	row, err := s.client.User.Get(ctx, id)
+	if ent.IsNotFound(err) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a user: %w", err)
+	}
+	return row, nil
+}
+
+// provision returns the user's row, which it makes or refreshes where it has to.
+func (s *Service) provision(ctx context.Context, u betterauth.User) (*ent.User, error) {
+	row, err := s.client.User.Get(ctx, u.ID)
+	switch {
+	case ent.IsNotFound(err) && s.strict:
+		return nil, ErrNotFound
+	case ent.IsNotFound(err):
+		return s.create(ctx, u)
+	case err != nil:
+		return nil, err
+	case profileOf(u.Name, u.Email, u.Image) == profileOf(row.Name, row.Email, row.Image):
+		return row, nil
+	}
+	update := row.Update().SetName(u.Name).SetEmail(u.Email).SetUpdatedAt(s.now())
+	if u.Image == nil {
+		update.ClearImage()
+	} else {
+		update.SetImage(*u.Image)
+	}
+	return update.Save(ctx)
+}
+
+// create makes the user and the personal workspace. Two first requests at once make one of each.
+func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, error) {
+	tx, err := s.client.Tx(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // After the commit it does nothing; otherwise the error is told already.
+	now := s.now()
+	createdAt := u.CreatedAt.UTC().Truncate(time.Microsecond)
+	if u.CreatedAt.IsZero() {
+		createdAt = now
+	}
+	err = tx.Workspace.Create().SetID(u.ID).SetCreatedAt(now).OnConflict(sql.ConflictColumns("id")).Ignore().Exec(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.User.Create().SetID(u.ID).SetName(u.Name).SetEmail(u.Email).SetNillableImage(u.Image).
+		SetCreatedAt(createdAt).SetUpdatedAt(now).
+		OnConflict(sql.ConflictColumns(user.FieldID)).Ignore().
+		Exec(ctx)
+	if err != nil {
+		return nil, err
+	}
+	row, err := tx.User.Get(ctx, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	return row.Unwrap(), tx.Commit()
+}
+
+// location is the zone of that name, or UTC where this binary does not know it (a newer one may have stored it).
+func location(name string) *time.Location {
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return l
+}

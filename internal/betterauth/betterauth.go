@@ -1,0 +1,491 @@
+// Package betterauth speaks Better Auth's protocol from the side of a server that trusts it: it finds the session cookie
+// or bearer token in a request, checks signatures without any network, and asks the auth server whose session it is.
+// What it learns is kept for a short while. It is written against Better Auth 1.7 and imports nothing of ours.
+package betterauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
+)
+
+// Defaults of Config, for fields left at zero.
+const (
+	DefaultCacheSize    = 10_000
+	DefaultTimeout      = 5 * time.Second
+	DefaultCookiePrefix = "better-auth"
+	DefaultAlgorithm    = "HS256"
+	DefaultMaxTokenAge  = 15 * time.Minute
+	DefaultStaleTTL     = 2 * time.Minute
+)
+
+// How a request authenticates.
+const (
+	SchemeCookie = "cookie"
+	SchemeBearer = "bearer"
+	SchemeJWT    = "jwt"
+)
+
+const (
+	// refusalTTL is how long a refusal of the auth server's is remembered.
+	refusalTTL = 5 * time.Second
+	// patience is how long a request whose session is past its TTL waits for the auth server before it goes on with
+	// what was known. The question stays under way, and its answer counts from then on.
+	patience = time.Second
+	// Raw bearer tokens can't be checked here, so anybody can make them up. Only so many are passed on at once, and one
+	// that turns out to be unknown keeps its place for a while: made-up tokens reach the auth server less than four
+	// times a second, far below Better Auth's own limit, while good ones pass freely.
+	rawPlaces, rawPenalty = 32, 10 * time.Second
+)
+
+// Session is what the auth server says of a token. It may be shared between requests: read it, never change it.
+type Session struct {
+	// ID is the session's own id: neither the token nor a secret. "" in a JWT's.
+	ID string
+	// UserID is the auth server's id for the user: opaque text, never to be parsed.
+	UserID string
+	// ExpiresAt is when the session ends unless the auth server extends it.
+	ExpiresAt time.Time
+	// CreatedAt and UpdatedAt are zero where the auth server does not tell.
+	CreatedAt, UpdatedAt time.Time
+	// User is the session's user; User.ID equals UserID.
+	User User
+	// Scheme is how the request authenticated: SchemeCookie, SchemeBearer or SchemeJWT. Browsers send only cookies of
+	// their own accord. Where a request has both, it is what the auth server went by.
+	Scheme string
+}
+
+// User is the auth server's user. CreatedAt and UpdatedAt are zero where it does not tell; Image is nil where there
+// is none.
+type User struct {
+	ID, Name, Email      string
+	EmailVerified        bool
+	Image                *string
+	CreatedAt, UpdatedAt time.Time
+}
+
+// Config is what New needs.
+type Config struct {
+	// BaseURL is the auth server's address, http or https. A trailing slash and a trailing /api/auth are tolerated.
+	BaseURL string
+	// Secret is the auth server's secret: cookies are signed with it. Required.
+	Secret string
+	// CookiePrefix is what the auth server's cookies begin with, its advanced.cookiePrefix. "": DefaultCookiePrefix.
+	CookiePrefix string
+	// CookieName is the session cookie's full name, where the auth server gives it its own
+	// (advanced.cookies.session_token.name). It is also tried with __Secure- in front. "": the prefix decides.
+	CookieName string
+	// Issuer is the iss and the aud of the jwt plugin's tokens. "": the origin of BaseURL.
+	Issuer string
+	// TrustSessionData lets a valid session_data cookie beside a valid session cookie sign in without asking the auth
+	// server. A session that was signed out then passes until that cookie's own expiry (5 minutes by default) or
+	// MaxTokenAge. Off: session_data is not even looked at.
+	TrustSessionData bool
+	// Algorithm is the only one accepted for session_data signed with Secret: HS256, HS384 or HS512. "":
+	// DefaultAlgorithm.
+	Algorithm string
+	// MaxTokenAge is the longest that session_data or a JWT is trusted since it was issued. Zero: DefaultMaxTokenAge.
+	MaxTokenAge time.Duration
+	// MaxSessionAge is the age since its creation or last refresh at which a session is refused. Zero: none.
+	MaxSessionAge time.Duration
+	// CacheTTL is how long an answer of the auth server is believed, and so the longest that a signed-out session still
+	// passes here, as long as the auth server answers within a second. Zero: every request asks.
+	CacheTTL time.Duration
+	// StaleTTL is how much longer it is believed while the auth server is unavailable. Never past the session's own
+	// end. Zero: DefaultStaleTTL; negative: not at all.
+	StaleTTL time.Duration
+	// CacheSize is the number of sessions kept. Zero: DefaultCacheSize.
+	CacheSize int
+	// Timeout is the longest that one question to the auth server may take. Zero: DefaultTimeout.
+	Timeout time.Duration
+	// Transport carries the questions. Nil: a copy of http.DefaultTransport, tuned for one host.
+	Transport http.RoundTripper
+	// TokenShape is what a session token looks like. It keeps other values signed with the same secret, such as the
+	// dont_remember cookie's, from passing as tokens. Nil: 32 ASCII letters and digits, Better Auth's own shape.
+	TokenShape *regexp.Regexp
+	// Now is the clock. Nil: time.Now. Time-outs and the breaker's rests go by the real one.
+	Now func() time.Time
+	// Log receives a warning each time the auth server could not be asked. Nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// Authenticator finds out whose session a request carries. It is safe for use by many goroutines.
+type Authenticator struct {
+	jars          [2]jar
+	signer        *signer
+	secret        []byte
+	algorithm     jose.SignatureAlgorithm
+	decryptionKey []byte
+	issuer        string
+	tokenShape    *regexp.Regexp
+	trust         bool
+	maxTokenAge   time.Duration
+	maxSessionAge time.Duration
+	root          *url.URL
+	client        *client
+	keys          *keySet
+	cache         *cache
+	flights       singleflight.Group
+	places        chan struct{}
+	timeout       time.Duration
+	now           func() time.Time
+	log           *slog.Logger
+}
+
+// New returns an Authenticator. It makes no connection. The error names the field of Config that is wrong, and holds
+// neither the secret nor the address.
+func New(cfg Config) (*Authenticator, error) {
+	root, err := parseBase(cfg.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("reading the auth server's address: %w", err)
+	}
+	if err := cfg.complete(root); err != nil {
+		return nil, err
+	}
+	sessions, err := newCache(cfg.CacheSize, cfg.CacheTTL, cfg.StaleTTL, refusalTTL)
+	if err != nil {
+		return nil, fmt.Errorf("making the session cache: %w", err)
+	}
+	decryptionKey, err := newDecryptionKey(cfg.Secret)
+	if err != nil {
+		return nil, fmt.Errorf("deriving the key of session_data: %w", err)
+	}
+	httpClient := newHTTPClient(cfg.Transport)
+	at := func(path string, limit int) *endpoint {
+		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: httpClient, now: cfg.Now}
+	}
+	question := at("get-session", maxAnswer)
+	// Cookie caches are left out of the question, because they outlive a sign-out, and so is the session's extension,
+	// which is between the browser and the auth server. Better Auth takes any value, "false" too, for true.
+	question.url += "?disableCookieCache=true&disableRefresh=true"
+	return &Authenticator{
+		jars:          newJars(cfg.CookiePrefix, cfg.CookieName),
+		signer:        newSigner(cfg.Secret),
+		secret:        []byte(cfg.Secret),
+		algorithm:     jose.SignatureAlgorithm(cfg.Algorithm),
+		decryptionKey: decryptionKey,
+		issuer:        cfg.Issuer,
+		tokenShape:    cfg.TokenShape,
+		trust:         cfg.TrustSessionData,
+		maxTokenAge:   cfg.MaxTokenAge,
+		maxSessionAge: cfg.MaxSessionAge,
+		root:          root,
+		client:        newClient(question, cfg.Log),
+		keys:          newKeySet(at("jwks", maxJWKS), cfg.Timeout, cfg.Log),
+		cache:         sessions,
+		places:        make(chan struct{}, rawPlaces),
+		timeout:       cfg.Timeout,
+		now:           cfg.Now,
+		log:           cfg.Log,
+	}, nil
+}
+
+// complete checks the configuration and fills in the defaults.
+func (cfg *Config) complete(root *url.URL) error {
+	switch {
+	case cfg.Secret == "":
+		return errors.New("the auth server's secret is empty")
+	case cfg.CacheTTL < 0 || cfg.CacheSize < 0 || cfg.Timeout < 0 || cfg.MaxTokenAge < 0 || cfg.MaxSessionAge < 0:
+		return errors.New("CacheTTL, CacheSize, Timeout, MaxTokenAge and MaxSessionAge may not be negative")
+	case strings.ContainsAny(cfg.CookiePrefix+cfg.CookieName, "=;, \t\"\r\n"):
+		return errors.New("CookiePrefix or CookieName is not the name of a cookie")
+	}
+	switch cfg.Algorithm {
+	case "":
+		cfg.Algorithm = DefaultAlgorithm
+	case "HS256", "HS384", "HS512":
+	default:
+		return errors.New("the algorithm must be HS256, HS384 or HS512")
+	}
+	if cfg.Issuer == "" {
+		cfg.Issuer = origin(root)
+	}
+	cfg.CacheSize = orDefault(cfg.CacheSize, DefaultCacheSize)
+	cfg.Timeout = orDefault(cfg.Timeout, DefaultTimeout)
+	cfg.MaxTokenAge = orDefault(cfg.MaxTokenAge, DefaultMaxTokenAge)
+	cfg.StaleTTL = max(orDefault(cfg.StaleTTL, DefaultStaleTTL), 0)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+func orDefault[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// parseBase returns the address that Better Auth's endpoints stand under.
+func parseBase(base string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSpace(base))
+	if err != nil {
+		return nil, errors.New("it is not a URL") // The cause would quote it, and it may hold a password.
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("it must start with http:// or https:// and name a host")
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("it may have neither a query nor a fragment")
+	}
+	root := strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/api/auth")
+	u.Path, u.RawPath = strings.TrimRight(root, "/")+"/api/auth", ""
+	return u, nil
+}
+
+// origin is what a browser, and Better Auth, call the address's origin: in lower case, without the scheme's own port.
+func origin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	usual := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(host, usual)
+}
+
+// Authenticate finds the session in the request's headers. Signatures are checked first, so that a forged cookie costs
+// no network. Concurrent requests with one token ask the auth server once. A bearer token comes before the cookie, as
+// at Better Auth: one that is no good leaves the cookie in force, an unknown raw one does not.
+//
+// The error is a *Refusal (use errors.As). Where ctx ends first, that is an unavailable one which wraps ctx's error.
+func (a *Authenticator) Authenticate(ctx context.Context, h http.Header) (*Session, error) {
+	session, refusal := a.authenticate(ctx, h)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return session, nil
+}
+
+func (a *Authenticator) authenticate(ctx context.Context, h http.Header) (*Session, *Refusal) {
+	q := question{bearer: a.bearer(h)}
+	var denied *Refusal
+	switch q.bearer.kind {
+	case bearerJWT:
+		session, refusal := a.jwtSession(ctx, q.bearer.token)
+		// While nobody knows whose the JWT is, the cookie might be somebody else's.
+		if refusal == nil || refusal.Unavailable && !errors.Is(refusal.Err, errNoKeys) {
+			return session, refusal
+		}
+		q.bearer, denied = bearer{}, refusal
+	case bearerBad:
+		denied = refuse(q.bearer.reason).of(SchemeBearer, "", q.bearer.token)
+		q.bearer = bearer{}
+	case bearerNone, bearerRaw, bearerSigned:
+	}
+	var refusal *Refusal
+	q.cookie, refusal = a.cookie(h)
+	if refusal != nil && q.bearer.kind == bearerNone {
+		if denied != nil {
+			return nil, denied
+		}
+		return nil, refusal
+	}
+	session, refusal := a.lookUp(ctx, h, q)
+	if refusal == nil || refusal.Unavailable || q.bearer.kind != bearerNone {
+		return session, refusal
+	}
+	// A browser that went from https to http on one host keeps the dead __Secure- cookie beside the live plain one.
+	if other, ok := a.otherCookie(h, q.cookie); ok {
+		if session, otherRefusal := a.lookUp(ctx, h, question{cookie: other}); otherRefusal == nil {
+			return session, nil
+		}
+	}
+	return nil, refusal
+}
+
+// question is what the auth server is asked about: a session cookie, a bearer token, or both.
+type question struct {
+	cookie cookie
+	bearer bearer
+}
+
+func (q question) key() cacheKey {
+	if q.bearer.kind == bearerNone {
+		return newKey(q.cookie.jar.session, q.cookie.token)
+	}
+	kind := "raw"
+	if q.bearer.kind == bearerSigned {
+		kind = "signed"
+	}
+	return newKey(q.cookie.jar.session, q.cookie.token, kind, q.bearer.token)
+}
+
+// about completes a refusal.
+func (q question) about(r *Refusal) *Refusal {
+	if q.bearer.kind != bearerNone {
+		return r.of(SchemeBearer, "", q.bearer.token)
+	}
+	return r.of(SchemeCookie, q.cookie.jar.session, q.cookie.token)
+}
+
+// scheme says what of it the answer is about: the auth server may not know bearer tokens. false: about neither.
+func (q question) scheme(token string) (string, bool) {
+	switch {
+	case q.bearer.kind != bearerNone && (token == q.bearer.token || token == "" && q.cookie.token == ""):
+		return SchemeBearer, true
+	case q.cookie.token != "" && (token == q.cookie.token || token == ""):
+		return SchemeCookie, true
+	default:
+		return "", false
+	}
+}
+
+// lookUp finds the session in the cache, in session_data or at the auth server, in this order.
+func (a *Authenticator) lookUp(ctx context.Context, h http.Header, q question) (*Session, *Refusal) {
+	key, now := q.key(), a.now()
+	if session, ok := a.cache.get(key, now); ok {
+		return session, nil
+	}
+	if reason := a.cache.getRefusal(key, now); reason != "" {
+		return nil, q.about(refuse(reason))
+	}
+	if a.trust && q.bearer.kind == bearerNone {
+		if session := a.trusted(ctx, h, q.cookie, now); session != nil {
+			return session, nil
+		}
+	}
+	session, refusal := a.ask(ctx, h, key, q)
+	if refusal != nil {
+		return nil, q.about(refusal)
+	}
+	return session, nil
+}
+
+// outcome is what a flight brings back.
+type outcome struct {
+	session *Session
+	refusal *Refusal
+}
+
+// ask puts the question to the auth server, together with everyone who asks the same at this moment. A session that is
+// past its time is used where the auth server is in trouble.
+func (a *Authenticator) ask(ctx context.Context, h http.Header, key cacheKey, q question) (*Session, *Refusal) {
+	if ctx.Err() != nil {
+		return nil, unavailable(context.Cause(ctx), 0)
+	}
+	header := a.questionHeader(h, q)
+	flight := a.flights.DoChan(string(key[:]), func() (any, error) {
+		// The first caller may go away while others wait for the same answer.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.timeout)
+		defer cancel()
+		session, refusal := a.resolve(ctx, key, q, header)
+		return outcome{session, refusal}, nil
+	})
+	stale, known := a.cache.getStale(key, a.now())
+	var slow <-chan time.Time
+	if known {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		slow = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return nil, unavailable(context.Cause(ctx), 0)
+	case <-slow:
+		return stale, nil
+	case result := <-flight:
+		found, ok := result.Val.(outcome)
+		switch {
+		case !ok:
+			return nil, unavailable(result.Err, 0)
+		case found.refusal == nil:
+			return found.session, nil
+		case found.refusal.Unavailable && known:
+			return stale, nil
+		}
+		own := *found.refusal // Each caller completes its own.
+		return nil, &own
+	}
+}
+
+// questionHeader is all that goes to the auth server of the client's request. A bearer goes as a bearer, and the cookie
+// along with it: which of them counts is the auth server's decision.
+func (a *Authenticator) questionHeader(h http.Header, q question) http.Header {
+	header := http.Header{}
+	if q.cookie.token != "" {
+		header.Set("Cookie", a.forward(h, q.cookie))
+	}
+	if q.bearer.kind != bearerNone {
+		header.Set("Authorization", a.bearerHeader(q.bearer))
+	}
+	return header
+}
+
+// resolve asks the auth server, and keeps or drops what is known of the token accordingly.
+func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, header http.Header) (*Session, *Refusal) {
+	asked := a.now()
+	// Another flight may have landed between the caller's look and this one's start.
+	if session, ok := a.cache.get(key, asked); ok {
+		return session, nil
+	}
+	if reason := a.cache.getRefusal(key, asked); reason != "" {
+		return nil, refuse(reason)
+	}
+	if q.bearer.kind == bearerRaw {
+		if !a.takePlace(ctx) {
+			return nil, unavailable(errors.New("too many unknown bearer tokens"), time.Second)
+		}
+	}
+	st, refusal := a.client.getSession(ctx, header)
+	if q.bearer.kind == bearerRaw {
+		a.leavePlace(refusal)
+	}
+	if refusal == nil {
+		refusal = a.judge(st, q)
+	}
+	switch {
+	case refusal == nil:
+		a.cache.put(key, st.session, st.end(a.maxSessionAge), asked)
+		return st.session, nil
+	case !refusal.Unavailable:
+		a.cache.refuse(key, refusal.Reason, asked)
+	case !refusal.spared():
+		a.log.LogAttrs(ctx, slog.LevelWarn, "auth server unavailable", slog.Any("refusal", refusal))
+	}
+	return nil, refusal
+}
+
+// judge says whether the answer is one to the question, and its session one to use. It writes down the scheme.
+func (a *Authenticator) judge(st statement, q question) *Refusal {
+	scheme, ok := q.scheme(st.token)
+	if !ok { // As a shared cache before the auth server would.
+		return unavailable(errors.New("the auth server answered with another session than was asked about"), 0)
+	}
+	st.session.Scheme = scheme
+	if reason := st.refusal(a.maxSessionAge, a.now()); reason != "" {
+		return refuse(reason)
+	}
+	return nil
+}
+
+// takePlace waits for a place among the raw bearer tokens that are being asked about.
+func (a *Authenticator) takePlace(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case a.places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// leavePlace gives it back: at once, or after a while where the token turned out to be made up.
+func (a *Authenticator) leavePlace(refusal *Refusal) {
+	if refusal == nil || refusal.Unavailable {
+		<-a.places
+		return
+	}
+	time.AfterFunc(rawPenalty, func() { <-a.places })
+}

@@ -1,0 +1,118 @@
+package betterauth
+
+import (
+	"crypto/sha256"
+	"math"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// cacheKey is the SHA-256 of what was sent to the auth server: the cache holds no token that could leak from it.
+type cacheKey = [sha256.Size]byte
+
+// newKey makes a key. Cookies' names belong to it: under the wrong one the auth server sees no session at all.
+func newKey(parts ...string) cacheKey {
+	var room [192]byte
+	text := room[:0]
+	for _, part := range parts {
+		text = append(text, part...)
+		text = append(text, 0)
+	}
+	return sha256.Sum256(text)
+}
+
+// cache remembers what the auth server said: sessions, and refusals. Entries carry their own deadlines, by the clock
+// that the caller gives, so that the cache runs no timer and a session is refused to the moment. What nobody asks for
+// any more goes when the room is needed. Refusals have their own room: a flood of them must not push sessions out.
+type cache struct {
+	ttl, stale, refused time.Duration
+	sessions            *otter.Cache[cacheKey, entry]
+	refusals            *otter.Cache[cacheKey, denial]
+}
+
+// entry is a session that is believed until a moment and, while the auth server can't be asked, until a later one.
+type entry struct {
+	session      *Session
+	until, stale time.Time
+}
+
+type denial struct {
+	reason Reason
+	until  time.Time
+}
+
+func newCache(size int, ttl, stale, refused time.Duration) (*cache, error) {
+	sessions, err := otter.New(&otter.Options[cacheKey, entry]{
+		MaximumWeight: uint64(size) * typicalSession, //nolint:gosec // It is positive.
+		Weigher:       func(_ cacheKey, e entry) uint32 { return weigh(e.session) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	refusals, err := otter.New(&otter.Options[cacheKey, denial]{MaximumSize: size})
+	if err != nil {
+		return nil, err
+	}
+	return &cache{ttl: ttl, stale: stale, refused: refused, sessions: sessions, refusals: refusals}, nil
+}
+
+// typicalSession is what one session takes, in bytes: the bound is on the memory, since users choose their names.
+const typicalSession = 1 << 10
+
+// weigh is about what a session takes, in bytes.
+func weigh(s *Session) uint32 {
+	n := typicalSession/2 + len(s.ID) + len(s.UserID) + len(s.User.ID) + len(s.User.Name) + len(s.User.Email)
+	if s.User.Image != nil {
+		n += len(*s.User.Image)
+	}
+	return uint32(min(n, math.MaxUint32))
+}
+
+func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
+	found, ok := c.sessions.GetIfPresent(key)
+	if !ok || !now.Before(found.until) {
+		return nil, false
+	}
+	return found.session, true
+}
+
+// getStale returns a session that is past its time, for use while the auth server is unavailable.
+func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
+	found, ok := c.sessions.GetIfPresent(key)
+	if !ok || !now.Before(found.stale) {
+		return nil, false
+	}
+	return found.session, true
+}
+
+// getRefusal returns why the auth server refused a moment ago, "" where it did not.
+func (c *cache) getRefusal(key cacheKey, now time.Time) Reason {
+	found, ok := c.refusals.GetIfPresent(key)
+	if !ok || !now.Before(found.until) {
+		return ""
+	}
+	return found.reason
+}
+
+// put keeps a session until the TTL has passed since it was asked for, or until its end. The moment of asking counts,
+// not that of the answer: the session may have been revoked while the answer was under way.
+func (c *cache) put(key cacheKey, session *Session, end, asked time.Time) {
+	until := asked.Add(c.ttl)
+	c.sessions.Set(key, entry{
+		session: session, until: earlier(until, end), stale: earlier(until.Add(c.stale), end),
+	})
+}
+
+// refuse forgets the session and remembers the refusal for a few seconds, so that repeating the request costs nothing.
+func (c *cache) refuse(key cacheKey, reason Reason, asked time.Time) {
+	c.sessions.Invalidate(key)
+	c.refusals.Set(key, denial{reason: reason, until: asked.Add(c.refused)})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

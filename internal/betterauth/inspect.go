@@ -1,0 +1,323 @@
+package betterauth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// How a Step ended.
+const (
+	StatusOK      = "ok"
+	StatusWarning = "warning"
+	StatusFailure = "failure"
+)
+
+// Step is one thing that Inspect or Probe looked at. It holds neither a token nor a secret.
+type Step struct {
+	// Name says what was looked at, in a word or two.
+	Name string
+	// Status is StatusOK, StatusWarning or StatusFailure.
+	Status string
+	// Detail says what was found.
+	Detail string
+	// Cure says what to do; "" where nothing is to be done.
+	Cure string
+}
+
+// report collects steps.
+type report []Step
+
+func (r *report) ok(name, detail string) { *r = append(*r, Step{name, StatusOK, detail, ""}) }
+
+func (r *report) warn(name, detail, cure string) {
+	*r = append(*r, Step{name, StatusWarning, detail, cure})
+}
+
+func (r *report) fail(name, detail, cure string) {
+	*r = append(*r, Step{name, StatusFailure, detail, cure})
+}
+
+// Inspect looks at what a request's headers carry, step by step, and stops at the first failure: which cookie or bearer
+// token there is, its encoding and signature, the auth server's answer, the session's expiry and its user. The auth
+// server is asked anew, whatever is known already.
+func (a *Authenticator) Inspect(ctx context.Context, h http.Header) []Step {
+	var r report
+	b := a.bearer(h)
+	switch b.kind {
+	case bearerJWT:
+		a.inspectJWT(ctx, &r, b.token)
+		return r
+	case bearerRaw:
+		r.ok("bearer", "a session token without a signature, which only the auth server can check")
+	case bearerSigned:
+		r.ok("bearer", "a signed session token")
+		r.ok("signature", "good: the secret is the auth server's")
+	case bearerBad:
+		explain(&r, "bearer token", b.reason)
+		return r
+	case bearerNone:
+	}
+	q := question{bearer: b}
+	if b.kind == bearerNone && !a.inspectCookie(&r, h, &q) {
+		return r
+	}
+	a.inspectSession(ctx, &r, h, q)
+	return r
+}
+
+// inspectCookie looks for the session cookie, and puts it into the question where it is good.
+func (a *Authenticator) inspectCookie(r *report, h http.Header, q *question) bool {
+	names, wire := a.findCookie(h)
+	if wire == "" {
+		a.explainMissing(r, h)
+		return false
+	}
+	r.ok("cookie", "found under the name "+names.session)
+	if _, err := url.PathUnescape(wire); err == nil {
+		encoding := "not percent-encoded, which is as good"
+		if strings.Contains(wire, "%") {
+			encoding = "percent-encoded"
+		}
+		r.ok("encoding", encoding)
+	}
+	token, reason := a.openToken(wire)
+	if reason != "" {
+		explain(r, "cookie", reason)
+		return false
+	}
+	r.ok("signature", "good: the secret is the auth server's")
+	q.cookie = cookie{jar: names, token: token}
+	return true
+}
+
+// findCookie returns the first session cookie that is there, good or not, but rather a good one.
+func (a *Authenticator) findCookie(h http.Header) (jar, string) {
+	if c, refusal := a.cookie(h); refusal == nil {
+		wire, _ := ReadCookie(h, c.jar.session)
+		return c.jar, wire
+	}
+	for _, names := range a.jars {
+		if wire, _ := ReadCookie(h, names.session); wire != "" {
+			return names, wire
+		}
+	}
+	return jar{}, ""
+}
+
+// explainMissing tells why there may be no cookie: another prefix, or the value alone.
+func (a *Authenticator) explainMissing(r *report, h http.Header) {
+	wanted := a.jars[1].session
+	for _, line := range h["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			name, _, named := strings.Cut(part, "=")
+			name = trim(name)
+			if named && strings.HasSuffix(name, sessionName) && len(name) < 100 {
+				cure := "set AUTH_COOKIE_NAME to " + strings.TrimPrefix(name, securePrefix)
+				if prefix, ok := strings.CutSuffix(strings.TrimPrefix(name, securePrefix), "."+sessionName); ok {
+					cure = "set AUTH_COOKIE_PREFIX to " + prefix
+				}
+				r.fail("cookie", fmt.Sprintf("there is %s, but %s is looked for", name, wanted), cure)
+				return
+			}
+			if _, reason := a.openToken(trim(part)); reason == "" || a.isToken(trim(part)) {
+				r.fail("cookie", "that is a value without its name", "give it as "+wanted+"=value")
+				return
+			}
+		}
+	}
+	r.fail("cookie", fmt.Sprintf("there is neither %s nor %s", a.jars[0].session, wanted),
+		"copy the Cookie header of a signed-in request from the browser's network tab; if the cookie is missing there, "+
+			"the browser does not send it to this origin")
+}
+
+// explain says what is wrong with a session token, and how to mend it.
+func explain(r *report, what string, reason Reason) {
+	switch reason {
+	case ReasonBadEncoding:
+		r.fail("encoding", "the percent-encoding of the "+what+" is broken", "copy it again, unchanged and whole")
+	case ReasonUnsigned:
+		r.fail("signature", "the "+what+" holds a bare token without a signature",
+			"the session cookie's value is token.signature: copy it from the browser, not session.token from an answer or the "+
+				"database")
+	case ReasonBadSignature:
+		r.fail("signature", "the signature of the "+what+" does not fit: it was made with another secret, or changed on the way",
+			"set JWT_SECRET to the very BETTER_AUTH_SECRET of the auth server (with BETTER_AUTH_SECRETS: the current one), "+
+				"and sign in again")
+	case ReasonBadToken:
+		r.fail("token", "the "+what+" does not hold a session token: it may be another cookie's value, such as dont_remember's",
+			"copy the session cookie itself")
+	default:
+		r.fail("token", "the "+what+" is refused: "+string(reason), "copy it again, unchanged and whole")
+	}
+}
+
+// inspectSession asks the auth server.
+func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.Header, q question) {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	st, refusal := a.client.getSession(ctx, a.questionHeader(h, q))
+	if refusal == nil {
+		if _, ok := q.scheme(st.token); !ok {
+			refusal = unavailable(errors.New("it answered with another session than was asked about"), 0)
+		}
+	}
+	switch {
+	case refusal == nil:
+		r.ok("get-session", "the auth server knows the session")
+	case refusal.Unavailable:
+		r.fail("get-session", fmt.Sprintf("nobody knows: %v", refusal.Err), "see the steps about the auth server")
+		return
+	case q.bearer.kind != bearerNone:
+		r.fail("get-session", "the auth server answered null: the session has ended, or it takes no such bearer token",
+			"add the bearer() plugin to the auth server; with its requireSignature the token must be the set-auth-token header's")
+		return
+	default:
+		r.fail("get-session", "the auth server answered null: the session was signed out, has expired, or the auth server "+
+			"expects the cookie under another name", "sign in again; compare the cookie's name with what the auth server sets")
+		return
+	}
+	a.inspectExpiry(r, st)
+}
+
+func (a *Authenticator) inspectExpiry(r *report, st statement) {
+	now := a.now()
+	left := st.end(a.maxSessionAge).Sub(now).Round(time.Minute)
+	switch st.refusal(a.maxSessionAge, now) {
+	case ReasonUserNotFound:
+		r.fail("user", "the session has no user", "the user was deleted: sign in as another")
+	case ReasonExpired:
+		r.fail("expiry", "the session expired at "+st.session.ExpiresAt.UTC().Format(time.RFC3339),
+			"sign in again; if it is new, the clocks of the servers differ")
+	case ReasonTooOld:
+		r.fail("expiry", "the session was last refreshed at "+st.newest().UTC().Format(time.RFC3339)+", too long ago",
+			"sign in again, or raise REFRESH_TOKEN_EXPIRE_DAYS")
+	case ReasonBanned:
+		r.ok("expiry", fmt.Sprintf("good for %v", left))
+		r.fail("user", "user "+st.session.UserID+" is banned", "lift the ban at the auth server")
+	default:
+		r.ok("expiry", fmt.Sprintf("good for %v", left))
+		r.ok("user", "user "+st.session.UserID)
+	}
+}
+
+func (a *Authenticator) inspectJWT(ctx context.Context, r *report, token string) {
+	r.ok("bearer", "a JWT")
+	session, refusal := a.verifyJWT(ctx, token, a.now())
+	if refusal == nil {
+		r.ok("JWT", "its signature, issuer, audience and times are good")
+		r.ok("expiry", fmt.Sprintf("good for %v", session.ExpiresAt.Sub(a.now()).Round(time.Second)))
+		r.ok("user", "user "+session.UserID)
+		return
+	}
+	detail := string(refusal.Reason)
+	if refusal.Err != nil {
+		detail += ": " + refusal.Err.Error()
+	}
+	cures := map[Reason]string{
+		ReasonWrongIssuer: "set AUTH_ISSUER to the auth server's own base URL, its origin only; here it is " + a.issuer,
+		ReasonExpired:     "get a new one from /api/auth/token; ACCESS_TOKEN_EXPIRE_MINUTES also bounds its age",
+		ReasonUnknownKey:  "it was signed by another auth server, or by a key that was taken back",
+		ReasonUnavailable: "the jwt plugin must be on at the auth server, and /api/auth/jwks reachable from here",
+		ReasonBadToken:    "only the tokens of /api/auth/token are taken, with sub, id and email in them",
+		ReasonBanned:      "lift the ban at the auth server",
+	}
+	r.fail("JWT", detail, cmp.Or(cures[refusal.Reason], "get a new one from this auth server's /api/auth/token"))
+}
+
+// Probe asks the auth server how it is, without any session, and stops where it can't be reached.
+func (a *Authenticator) Probe(ctx context.Context) []Step {
+	var r report
+	if !a.probeOK(ctx, &r) {
+		return r
+	}
+	a.probeSession(ctx, &r)
+	a.probeKeys(ctx, &r)
+	return r
+}
+
+func (a *Authenticator) probeOK(ctx context.Context, r *report) bool {
+	const name = "auth server"
+	_, err := a.probe(ctx, "ok", maxAnswer)
+	var t *trouble
+	switch {
+	case err == nil:
+		r.ok(name, "reachable, and it is Better Auth")
+		return true
+	case errors.As(err, &t) && t.status == 0:
+		r.fail(name, err.Error(), "check AUTH_SERVER_URL, and that the auth server runs and lets this server in")
+	case errors.As(err, &t) && t.busy:
+		r.warn(name, "it limits our rate", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
+		return true
+	default:
+		r.fail(name, err.Error()+" for /api/auth/ok",
+			"AUTH_SERVER_URL must be the address below which Better Auth answers at /api/auth")
+	}
+	return false
+}
+
+func (a *Authenticator) probeSession(ctx context.Context, r *report) {
+	const name = "get-session"
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	body, err := a.client.endpoint.get(ctx, nil)
+	var t *trouble
+	switch {
+	case err == nil && string(body) == "null":
+		r.ok(name, "answers null without a cookie, as it should")
+	case err == nil:
+		r.fail(name, "answers a session without a cookie: something between here and there answers from a cache",
+			"keep caches and proxies from storing /api/auth/get-session")
+	case errors.As(err, &t) && t.busy:
+		r.warn(name, "it limits our rate", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
+	default:
+		r.fail(name, err.Error(), "look into the auth server's log: its database may be down")
+	}
+}
+
+func (a *Authenticator) probeKeys(ctx context.Context, r *report) {
+	const name = "JWKS"
+	body, err := a.probe(ctx, "jwks", maxJWKS)
+	var t *trouble
+	switch {
+	case errors.As(err, &t) && t.status == http.StatusNotFound:
+		r.ok(name, "absent: the jwt plugin is off, and JWTs are refused")
+		return
+	case err != nil:
+		r.warn(name, err.Error(), "JWTs can't be checked until it answers")
+		return
+	}
+	keys, err := parseKeys(body)
+	if err != nil || len(keys) == 0 {
+		r.warn(name, "no key there that can be used", "the jwt plugin's keyPairConfig must be EdDSA, ES or RS/PS with 2048 bits")
+		return
+	}
+	r.ok(name, fmt.Sprintf("%d keys (%s)", len(keys), strings.Join(algorithms(keys), ", ")))
+}
+
+func algorithms(keys map[string]jose.JSONWebKey) []string {
+	var names []string
+	for _, key := range keys {
+		names = append(names, key.Algorithm)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// probe asks an address of the auth server that the Authenticator does not keep.
+func (a *Authenticator) probe(ctx context.Context, path string, limit int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	e := &endpoint{
+		url: a.root.JoinPath(path).String(), limit: limit, http: a.client.endpoint.http, now: a.now,
+	}
+	return e.get(ctx, nil)
+}

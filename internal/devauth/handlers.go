@@ -1,0 +1,332 @@
+package devauth
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"taskql/internal/betterauth"
+)
+
+func (s *Server) ok(*call) (any, error) { return map[string]bool{"ok": true}, nil }
+
+func (s *Server) signUp(c *call) (any, error) {
+	password := c.body.text("password")
+	switch length := passwordLength(password); {
+	case length < minPassword:
+		return nil, passwordTooShort()
+	case length > maxPassword:
+		return nil, passwordTooLong()
+	}
+	email := strings.ToLower(c.body.text("email"))
+	_, err := s.store.userByEmail(c.Context(), email)
+	if err == nil {
+		return nil, emailTaken()
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("looking for the user: %w", err)
+	}
+	name := c.body.text("name")
+	if strings.ContainsRune(name+c.body.text("image"), 0) {
+		return nil, cannotCreateUser() // PostgreSQL keeps no zero bytes.
+	}
+	hash, err := s.passwords.hash(c.Context(), password)
+	if err != nil {
+		return nil, fmt.Errorf("hashing the password: %w", err)
+	}
+	now := s.moment()
+	u := user{
+		id: newID(), name: name, email: email, image: c.body.optionalText("image"),
+		passwordHash: hash, createdAt: now, updatedAt: now,
+	}
+	added, err := s.store.addUser(c.Context(), u)
+	if err != nil {
+		return nil, fmt.Errorf("adding the user: %w", err)
+	}
+	if !added {
+		return nil, emailTaken() // By a request at the same moment.
+	}
+	token, err := s.begin(c, u)
+	if err != nil {
+		return nil, err
+	}
+	return signedUp{Token: token, User: newUserJSON(u)}, nil
+}
+
+func (s *Server) signIn(c *call) (any, error) {
+	email, password := c.body.text("email"), c.body.text("password")
+	if !isEmail(email) {
+		return nil, invalidEmail()
+	}
+	if passwordLength(password) > maxPassword {
+		return nil, passwordTooLong()
+	}
+	u, err := s.checkPassword(c.Context(), strings.ToLower(email), password)
+	if err != nil {
+		return nil, err
+	}
+	token, err := s.begin(c, u)
+	if err != nil {
+		return nil, err
+	}
+	callback := c.body.optionalText("callbackURL")
+	redirect := callback != nil && *callback != ""
+	if redirect {
+		c.header.Set("Location", *callback)
+	}
+	return signedIn{Redirect: redirect, Token: token, URL: callback, User: newUserJSON(u)}, nil
+}
+
+// checkPassword returns the user whose password it is. An unknown user costs the same time as a wrong password.
+func (s *Server) checkPassword(ctx context.Context, email, password string) (user, error) {
+	u, err := s.store.userByEmail(ctx, email)
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err := s.passwords.hash(ctx, password); err != nil {
+			return user{}, fmt.Errorf("hashing the password: %w", err)
+		}
+		return user{}, wrongPassword()
+	}
+	if err != nil {
+		return user{}, fmt.Errorf("looking for the user: %w", err)
+	}
+	good, err := s.passwords.match(ctx, password, u.passwordHash)
+	if err != nil {
+		return user{}, fmt.Errorf("checking the password: %w", err)
+	}
+	if !good {
+		return user{}, wrongPassword()
+	}
+	return u, nil
+}
+
+// begin starts a session and sets its cookies.
+func (s *Server) begin(c *call, u user) (string, error) {
+	now, life := s.moment(), sessionLife
+	if !c.body.remember() {
+		life = shortSessionLife
+	}
+	v := session{
+		id: newID(), token: newID(), userID: u.id, userAgent: userAgent(c.Request),
+		expiresAt: now.Add(life), createdAt: now, updatedAt: now,
+	}
+	if err := s.store.addSession(c.Context(), v); err != nil {
+		return "", fmt.Errorf("adding the session: %w", err)
+	}
+	s.setSessionCookies(c, v.token, c.body.remember())
+	return v.token, nil
+}
+
+func (s *Server) signOut(c *call) (any, error) {
+	if token, ok := s.signedCookie(c.Request, betterauth.SessionCookie); ok {
+		if err := s.store.deleteSession(c.Context(), token); err != nil {
+			// Better Auth says that all went well. Ours would rather be asked again than leave the session open.
+			return nil, fmt.Errorf("deleting the session: %w", err)
+		}
+	}
+	clearCookies(c)
+	return map[string]bool{"success": true}, nil
+}
+
+func (s *Server) getSession(c *call) (any, error) {
+	neverStore(c)
+	token, ok := s.signedCookie(c.Request, betterauth.SessionCookie)
+	if !ok {
+		return nil, nil
+	}
+	v, u, err := s.store.session(c.Context(), token)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, s.cannotGetSession(c, err)
+	}
+	now := s.moment()
+	if err != nil || v.expiresAt.Before(now) {
+		clearCookies(c)
+		if err := s.store.deleteSession(c.Context(), token); err != nil {
+			return nil, s.cannotGetSession(c, err)
+		}
+		return nil, nil
+	}
+	if s.isDue(c, v, now) {
+		if err := s.extend(c, &v, now); err != nil {
+			return nil, err
+		}
+	}
+	return foundSession{Session: newSessionJSON(v), User: newUserJSON(u)}, nil
+}
+
+// postSession exists with Better Auth's deferSessionRefresh only.
+func (s *Server) postSession(c *call) (any, error) {
+	neverStore(c)
+	return nil, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED_DEFER_SESSION_REQUIRED",
+		"POST method requires deferSessionRefresh to be enabled in session config")
+}
+
+// isDue reports whether the session is to be extended: once a day, where the browser is to remember it and the
+// request does not ask to leave it alone.
+func (s *Server) isDue(c *call, v session, now time.Time) bool {
+	if _, short := s.signedCookie(c.Request, betterauth.DontRememberCookie); short {
+		return false
+	}
+	// Better Auth takes any value for true, "false" too.
+	if values := c.URL.Query()["disableRefresh"]; len(values) > 1 || len(values) == 1 && values[0] != "" {
+		return false
+	}
+	return !v.expiresAt.Add(updateAge - sessionLife).After(now)
+}
+
+func (s *Server) extend(c *call, v *session, now time.Time) error {
+	v.expiresAt, v.updatedAt = now.Add(sessionLife), now
+	there, err := s.store.extend(c.Context(), *v)
+	if err != nil {
+		return s.cannotGetSession(c, err)
+	}
+	if !there {
+		clearCookies(c)
+		return noSession(http.StatusUnauthorized)
+	}
+	s.setSessionCookies(c, v.token, true)
+	return nil
+}
+
+func (s *Server) cannotGetSession(c *call, err error) error {
+	s.log.LogAttrs(c.Context(), slog.LevelError, "reading a development session", slog.String("error", err.Error()))
+	return noSession(http.StatusInternalServerError)
+}
+
+// moment is now, as precise as it will be kept.
+func (s *Server) moment() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+// setSessionCookies sets the session's cookie, for as long as the session lives or, where the browser is not to
+// remember it, until it is closed; a mark tells later requests which it is.
+func (s *Server) setSessionCookies(c *call, token string, remember bool) {
+	value := betterauth.SignCookie(s.secret, token)
+	if remember {
+		setCookie(c, betterauth.SessionCookie, value, int(sessionLife/time.Second))
+		if _, marked := s.signedCookie(c.Request, betterauth.DontRememberCookie); marked {
+			setCookie(c, betterauth.DontRememberCookie, "", -1)
+		}
+		return
+	}
+	setCookie(c, betterauth.SessionCookie, value, 0)
+	setCookie(c, betterauth.DontRememberCookie, betterauth.SignCookie(s.secret, "true"), 0)
+}
+
+// clearCookies takes all of Better Auth's cookies away, also the one that this server never sets.
+func clearCookies(c *call) {
+	for _, name := range [...]string{betterauth.SessionCookie, "better-auth.session_data", betterauth.DontRememberCookie} {
+		setCookie(c, name, "", -1)
+	}
+}
+
+// setCookie adds a cookie that lives for so many seconds: 0 until the browser is closed, negative not at all.
+func setCookie(c *call, name, value string, seconds int) {
+	//nolint:gosec // Without Secure: in development there is no HTTPS, and browsers would drop the cookie.
+	cookie := http.Cookie{
+		Name: name, Value: value, MaxAge: seconds,
+		Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	c.header.Add("Set-Cookie", cookie.String())
+}
+
+// signedCookie returns what a cookie signs, where its signature is good.
+func (s *Server) signedCookie(r *http.Request, name string) (string, bool) {
+	wire, ok := betterauth.ReadCookie(r.Header, name)
+	if !ok {
+		return "", false
+	}
+	return betterauth.VerifyCookie(s.secret, wire)
+}
+
+func neverStore(c *call) {
+	c.header.Set("Cache-Control", "no-store")
+	c.header.Set("Pragma", "no-cache")
+}
+
+// userAgent is what the browser calls itself, cut to a sane length and to text that any database keeps.
+func userAgent(r *http.Request) string {
+	const longest = 512
+	agent := r.UserAgent()
+	return strings.ToValidUTF8(agent[:min(len(agent), longest)], "")
+}
+
+// newID returns 32 random letters and digits, the shape of Better Auth's ids and tokens: 190 bits.
+func newID() string {
+	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	const fair = 256 - 256%len(alphabet) // Bytes from here on would favour some characters.
+	id, random := make([]byte, 0, 32), make([]byte, 64)
+	for len(id) < cap(id) {
+		_, _ = rand.Read(random) // It never fails.
+		for _, b := range random {
+			if int(b) < fair && len(id) < cap(id) {
+				id = append(id, alphabet[int(b)%len(alphabet)])
+			}
+		}
+	}
+	return string(id)
+}
+
+// The answers, their fields in Better Auth's order.
+type (
+	signedUp struct {
+		Token string   `json:"token"`
+		User  userJSON `json:"user"`
+	}
+	signedIn struct {
+		Redirect bool     `json:"redirect"`
+		Token    string   `json:"token"`
+		URL      *string  `json:"url,omitempty"`
+		User     userJSON `json:"user"`
+	}
+	foundSession struct {
+		Session sessionJSON `json:"session"`
+		User    userJSON    `json:"user"`
+	}
+	userJSON struct {
+		Name          string  `json:"name"`
+		Email         string  `json:"email"`
+		EmailVerified bool    `json:"emailVerified"`
+		Image         *string `json:"image"`
+		CreatedAt     isoTime `json:"createdAt"`
+		UpdatedAt     isoTime `json:"updatedAt"`
+		ID            string  `json:"id"`
+	}
+	sessionJSON struct {
+		ExpiresAt isoTime `json:"expiresAt"`
+		Token     string  `json:"token"`
+		CreatedAt isoTime `json:"createdAt"`
+		UpdatedAt isoTime `json:"updatedAt"`
+		IPAddress string  `json:"ipAddress"` // Never kept here.
+		UserAgent string  `json:"userAgent"`
+		UserID    string  `json:"userId"`
+		ID        string  `json:"id"`
+	}
+)
+
+func newUserJSON(u user) userJSON {
+	return userJSON{
+		Name: u.name, Email: u.email, Image: u.image,
+		CreatedAt: isoTime(u.createdAt), UpdatedAt: isoTime(u.updatedAt), ID: u.id,
+	}
+}
+
+func newSessionJSON(v session) sessionJSON {
+	return sessionJSON{
+		ExpiresAt: isoTime(v.expiresAt), Token: v.token,
+		CreatedAt: isoTime(v.createdAt), UpdatedAt: isoTime(v.updatedAt),
+		UserAgent: v.userAgent, UserID: v.userID, ID: v.id,
+	}
+}
+
+// isoTime is a time as JavaScript's toISOString writes it.
+type isoTime time.Time
+
+// MarshalJSON implements json.Marshaler.
+func (t isoTime) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z"))
+}

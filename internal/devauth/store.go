@@ -1,0 +1,222 @@
+package devauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+)
+
+// The tables. Nothing else of ours reads them.
+const (
+	usersTable    = "devauth_users"
+	sessionsTable = "devauth_sessions"
+	settingsTable = "devauth_settings"
+)
+
+// createLock is the PostgreSQL advisory lock under which the tables are made: IF NOT EXISTS alone fails where two
+// processes come at once. The number is arbitrary.
+const createLock = 7_294_551_003
+
+// store is the database's side. Times are kept as milliseconds since 1970, which both databases have in common and
+// JavaScript counts in.
+type store struct {
+	db      *sql.DB
+	dialect string
+}
+
+// executor is what *sql.DB and *sql.Tx have in common.
+type executor interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+type user struct {
+	id, name, email      string
+	image                *string
+	passwordHash         string
+	createdAt, updatedAt time.Time
+}
+
+type session struct {
+	id, token, userID, userAgent    string
+	expiresAt, createdAt, updatedAt time.Time
+}
+
+func (s *store) createTables(ctx context.Context) error {
+	if s.dialect != dialect.Postgres {
+		return createAll(ctx, s.db)
+	}
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // After a commit it does nothing.
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(createLock)); err != nil {
+		return err
+	}
+	if err := createAll(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func createAll(ctx context.Context, to executor) error {
+	for _, statement := range []string{
+		`CREATE TABLE IF NOT EXISTS ` + usersTable + ` (
+			id TEXT PRIMARY KEY,
+			name TEXT NOT NULL,
+			email TEXT NOT NULL UNIQUE,
+			image TEXT,
+			password_hash TEXT NOT NULL,
+			created_at BIGINT NOT NULL,
+			updated_at BIGINT NOT NULL
+		)`,
+		`CREATE TABLE IF NOT EXISTS ` + sessionsTable + ` (
+			id TEXT PRIMARY KEY,
+			token_hash TEXT NOT NULL UNIQUE,
+			user_id TEXT NOT NULL REFERENCES ` + usersTable + ` (id) ON DELETE CASCADE,
+			user_agent TEXT NOT NULL,
+			expires_at BIGINT NOT NULL,
+			created_at BIGINT NOT NULL,
+			updated_at BIGINT NOT NULL
+		)`,
+		`CREATE TABLE IF NOT EXISTS ` + settingsTable + ` (
+			name TEXT PRIMARY KEY,
+			value TEXT NOT NULL
+		)`,
+	} {
+		if _, err := to.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle keeps a setting unless there is one, and returns the one that is kept: whoever comes first decides.
+func (s *store) settle(ctx context.Context, name, value string) (string, error) {
+	insert := s.builder().Insert(settingsTable).Columns("name", "value").Values(name, value).
+		OnConflict(entsql.ConflictColumns("name"), entsql.DoNothing())
+	if _, err := s.exec(ctx, insert); err != nil {
+		return "", err
+	}
+	var kept string
+	t := s.builder().Table(settingsTable)
+	err := s.queryRow(ctx, s.builder().Select(t.C("value")).From(t).Where(entsql.EQ(t.C("name"), name))).Scan(&kept)
+	return kept, err
+}
+
+// addUser reports false where the address is taken.
+func (s *store) addUser(ctx context.Context, u user) (bool, error) {
+	insert := s.builder().Insert(usersTable).
+		Columns("id", "name", "email", "image", "password_hash", "created_at", "updated_at").
+		Values(u.id, u.name, u.email, u.image, u.passwordHash, u.createdAt.UnixMilli(), u.updatedAt.UnixMilli()).
+		OnConflict(entsql.ConflictColumns("email"), entsql.DoNothing())
+	added, err := s.exec(ctx, insert)
+	return added > 0, err
+}
+
+// userByEmail returns sql.ErrNoRows where there is none.
+func (s *store) userByEmail(ctx context.Context, email string) (user, error) {
+	t := s.builder().Table(usersTable)
+	var found user
+	err := s.queryRow(ctx, s.builder().Select(userColumns(t)...).From(t).Where(entsql.EQ(t.C("email"), email))).
+		Scan(found.targets()...)
+	return found, err
+}
+
+func (s *store) addSession(ctx context.Context, v session) error {
+	_, err := s.exec(ctx, s.builder().Insert(sessionsTable).
+		Columns("id", "token_hash", "user_id", "user_agent", "expires_at", "created_at", "updated_at").
+		Values(v.id, hashToken(v.token), v.userID, v.userAgent,
+			v.expiresAt.UnixMilli(), v.createdAt.UnixMilli(), v.updatedAt.UnixMilli()))
+	return err
+}
+
+// session returns a token's session with its user, and sql.ErrNoRows where there is none.
+func (s *store) session(ctx context.Context, token string) (session, user, error) {
+	sessions, users := s.builder().Table(sessionsTable).As("s"), s.builder().Table(usersTable).As("u")
+	columns := append(sessions.Columns("id", "user_id", "user_agent", "expires_at", "created_at", "updated_at"), userColumns(users)...)
+	query := s.builder().Select(columns...).From(sessions).
+		Join(users).On(sessions.C("user_id"), users.C("id")).
+		Where(entsql.EQ(sessions.C("token_hash"), hashToken(token)))
+	v, owner := session{token: token}, user{}
+	targets := append([]any{
+		&v.id, &v.userID, &v.userAgent,
+		milliseconds{&v.expiresAt},
+		milliseconds{&v.createdAt},
+		milliseconds{&v.updatedAt},
+	}, owner.targets()...)
+	err := s.queryRow(ctx, query).Scan(targets...)
+	return v, owner, err
+}
+
+// extend reports false where the session has gone.
+func (s *store) extend(ctx context.Context, v session) (bool, error) {
+	changed, err := s.exec(ctx, s.builder().Update(sessionsTable).
+		Set("expires_at", v.expiresAt.UnixMilli()).Set("updated_at", v.updatedAt.UnixMilli()).
+		Where(entsql.EQ("id", v.id)))
+	return changed > 0, err
+}
+
+func (s *store) deleteSession(ctx context.Context, token string) error {
+	_, err := s.exec(ctx, s.builder().Delete(sessionsTable).Where(entsql.EQ("token_hash", hashToken(token))))
+	return err
+}
+
+func (s *store) deleteExpired(ctx context.Context, now time.Time) error {
+	_, err := s.exec(ctx, s.builder().Delete(sessionsTable).Where(entsql.LT("expires_at", now.UnixMilli())))
+	return err
+}
+
+func (s *store) builder() *entsql.DialectBuilder { return entsql.Dialect(s.dialect) }
+
+func (s *store) exec(ctx context.Context, q entsql.Querier) (int64, error) {
+	query, args := q.Query()
+	result, err := s.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+func (s *store) queryRow(ctx context.Context, q entsql.Querier) *sql.Row {
+	query, args := q.Query()
+	return s.db.QueryRowContext(ctx, query, args...)
+}
+
+func userColumns(t *entsql.SelectTable) []string {
+	return t.Columns("id", "name", "email", "image", "password_hash", "created_at", "updated_at")
+}
+
+// targets are where a row of userColumns goes.
+func (u *user) targets() []any {
+	return []any{
+		&u.id, &u.name, &u.email, &u.image, &u.passwordHash,
+		milliseconds{&u.createdAt},
+		milliseconds{&u.updatedAt},
+	}
+}
+
+// milliseconds scans a time.
+type milliseconds struct{ to *time.Time }
+
+// Scan implements sql.Scanner.
+func (m milliseconds) Scan(value any) error {
+	number, ok := value.(int64)
+	if !ok {
+		return fmt.Errorf("a time is kept as %T", value)
+	}
+	*m.to = time.UnixMilli(number).UTC()
+	return nil
+}
+
+// hashToken is what the database knows of a token: whoever reads the table can't sign in with it.
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,93 @@
+package devauth
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+)
+
+// Transport answers requests in process, without a network: a session then takes the same way through the server as
+// one of a real auth server. It looks at the path only; any scheme and host will do.
+func (s *Server) Transport() http.RoundTripper { return transport{s} }
+
+type transport struct{ server *Server }
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		defer req.Body.Close()
+	}
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	if err := t.serve(w, asServer(req)); err != nil {
+		return nil, err
+	}
+	return w.response(req), nil
+}
+
+// serve turns a panic into an error: nobody else would catch it here.
+func (t transport) serve(w http.ResponseWriter, r *http.Request) error {
+	var problem error
+	func() {
+		defer func() {
+			if value := recover(); value != nil {
+				t.server.log.LogAttrs(r.Context(), slog.LevelError, "panic in the development sign-in",
+					slog.Any("panic", value), slog.String("stack", string(debug.Stack())))
+				problem = errors.New("the development sign-in panicked")
+			}
+		}()
+		t.server.ServeHTTP(w, r)
+	}()
+	return problem
+}
+
+// asServer is the request as a server would get it.
+func asServer(req *http.Request) *http.Request {
+	r := req.Clone(req.Context())
+	r.RequestURI = r.URL.RequestURI()
+	r.RemoteAddr = "127.0.0.1:0"
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	if r.Host == "" {
+		r.Host = r.URL.Host
+	}
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	return r
+}
+
+// recorder keeps an answer.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (w *recorder) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) { w.status = status }
+
+// Write implements http.ResponseWriter.
+func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }
+
+func (w *recorder) response(req *http.Request) *http.Response {
+	return &http.Response{
+		Status:        strconv.Itoa(w.status) + " " + http.StatusText(w.status),
+		StatusCode:    w.status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        w.header,
+		Body:          io.NopCloser(&w.body),
+		ContentLength: int64(w.body.Len()),
+		Request:       req,
+	}
+}
