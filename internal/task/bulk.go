@@ -1,0 +1,144 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+)
+
+// UpdateManyInput is one patch for many tasks.
+type UpdateManyInput struct {
+	BulkInput
+	Patch Patch `json:"patch"`
+}
+
+// UpdateMany changes what the patch sets. See BulkResult for what becomes of the tasks that can't be changed: they are
+// answered with NOT_FOUND or LIMIT_EXCEEDED. The input as a whole is refused with INVALID or NOT_FOUND.
+func (s *Service) UpdateMany(ctx context.Context, v viewer.Viewer, in UpdateManyInput) (*BulkResult, error) {
+	var p problems
+	patch := p.patch("patch.", in.Patch, v)
+	return s.many(ctx, v, in.BulkInput, mutation[BulkResult]{name: "updateTasks", input: in, problems: p}, patch)
+}
+
+// CompleteMany completes tasks, as Complete does.
+func (s *Service) CompleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "completeTasks", input: in}, completing{})
+}
+
+// ReopenMany opens completed tasks, as Reopen does.
+func (s *Service) ReopenMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "reopenTasks", input: in}, reopening{})
+}
+
+// DeleteMany puts tasks into the trash, as Delete does. What is below two of them goes with the upper one.
+func (s *Service) DeleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "deleteTasks", input: in}, trashing{})
+}
+
+// RestoreMany takes tasks out of the trash, as Restore does.
+func (s *Service) RestoreMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "restoreTasks", input: in}, restoring{})
+}
+
+// many runs an operation on many tasks.
+func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mutation[BulkResult], op operation) (*BulkResult, error) {
+	m.problems.ids(in.IDs)
+	m.key = in.IdempotencyKey
+	m.change = func(ctx context.Context, t *tx) (*BulkResult, error) {
+		tasks, err := t.load(ctx, in.IDs)
+		if err != nil {
+			return nil, err
+		}
+		found, err := op.examine(ctx, t, tasks)
+		if err != nil {
+			return nil, err
+		}
+		if len(found.input) > 0 {
+			return refused[BulkResult](found.input), errRefused
+		}
+		r, able := answerBulk(in.IDs, tasks, &found)
+		if failed := len(in.IDs) - len(able); failed > 0 && (in.ErrorPolicy != SkipFailed || len(able) == 0) {
+			return r, errRefused
+		}
+		if err := op.apply(ctx, t, able); err != nil {
+			return nil, err
+		}
+		for _, e := range able {
+			if e.Version == t.version {
+				r.ChangedCount++
+			}
+		}
+		return r, nil
+	}
+	return write(ctx, s, v, m)
+}
+
+// ids checks the ids of a bulk mutation: 1 to 100, each once.
+func (p *problems) ids(ids []string) {
+	if len(ids) < 1 || len(ids) > maxBulk {
+		p.add(CodeInvalid, "ids", "Name 1 to %d tasks; these are %d.", maxBulk, len(ids))
+		return
+	}
+	seen := make(map[uuid.UUID]bool, len(ids))
+	for i, id := range ids {
+		u, ok := parseID(id)
+		if ok && seen[u] {
+			p.add(CodeInvalid, element("ids", i), "This task is named twice.")
+		}
+		seen[u] = ok
+	}
+}
+
+// load reads the tasks of those ids with one statement, in their order. What does not exist is left out.
+func (t *tx) load(ctx context.Context, ids []string) ([]*ent.Task, error) {
+	asked, _ := idSet(ids)
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	rows, err := t.tasks().Where(enttask.IDIn(asked...)).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading tasks: %w", err)
+	}
+	byID := make(map[uuid.UUID]*ent.Task, len(rows))
+	for _, e := range rows {
+		byID[e.ID] = e
+	}
+	tasks := make([]*ent.Task, 0, len(rows))
+	for _, id := range asked {
+		if e, ok := byID[id]; ok {
+			tasks = append(tasks, e)
+		}
+	}
+	return tasks, nil
+}
+
+// answerBulk answers for each id with its task and what is wrong with it, and returns the tasks with which nothing is.
+func answerBulk(ids []string, tasks []*ent.Task, found *verdict) (*BulkResult, []*ent.Task) {
+	byID := make(map[uuid.UUID]*ent.Task, len(tasks))
+	for _, e := range tasks {
+		byID[e.ID] = e
+	}
+	r := &BulkResult{Results: make([]*ItemResult, len(ids))}
+	able := make([]*ent.Task, 0, len(tasks))
+	for i, id := range ids {
+		item := &ItemResult{ID: id}
+		r.Results[i] = item
+		u, ok := parseID(id)
+		if e := byID[u]; ok && e != nil {
+			item.Task, item.UserErrors = e, found.at(e, element("ids", i))
+		} else {
+			var p problems
+			p.add(CodeNotFound, element("ids", i), "There is no such task.")
+			item.UserErrors = p
+		}
+		if len(item.UserErrors) == 0 {
+			able = append(able, item.Task)
+		}
+	}
+	return r, able
+}

@@ -1,0 +1,364 @@
+package task_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	enttask "taskql/ent/task"
+	"taskql/internal/task"
+	"taskql/internal/viewer"
+)
+
+// modelTask is a task as the ledger knows it.
+type modelTask struct {
+	title       string
+	priority    int
+	completed   bool
+	tags        map[string]bool
+	parent      uuid.UUID
+	version     int
+	trashed     bool
+	trashedWith uuid.UUID
+}
+
+// ledger is a workspace in memory: what comes of the same changes, one after the other.
+type ledger map[uuid.UUID]*modelTask
+
+// event is a change that went through: its version, and what it does to the ledger.
+type event struct {
+	version int
+	name    string
+	apply   func(ledger)
+}
+
+// tree calls visit for what is below a task and meets a condition, itself first.
+func (m ledger) tree(root uuid.UUID, meets func(*modelTask) bool, visit func(*modelTask)) {
+	if !meets(m[root]) {
+		return
+	}
+	for id, e := range m {
+		if e.parent == root {
+			m.tree(id, meets, visit)
+		}
+	}
+	visit(m[root])
+}
+
+func (m ledger) remove(ids []uuid.UUID, version int) {
+	// The upper ones first: what is below them is in the trash when its turn comes.
+	depth := func(id uuid.UUID) int {
+		n := 0
+		for up := id; up != uuid.Nil; up = m[up].parent {
+			n++
+		}
+		return n
+	}
+	ids = slices.SortedStableFunc(slices.Values(ids), func(a, b uuid.UUID) int { return depth(a) - depth(b) })
+	for _, root := range ids {
+		m.tree(root, func(e *modelTask) bool { return !e.trashed }, func(e *modelTask) {
+			e.trashed, e.trashedWith, e.version = true, root, version
+		})
+	}
+}
+
+func (m ledger) restore(ids []uuid.UUID, version int) {
+	var roots []uuid.UUID
+	for _, id := range ids {
+		if m[id].trashed {
+			roots = append(roots, id)
+		}
+	}
+	for _, root := range roots {
+		with := m[root].trashedWith
+		m.tree(root, func(e *modelTask) bool { return e.trashed && e.trashedWith == with }, func(e *modelTask) {
+			e.trashed, e.trashedWith, e.version = false, uuid.Nil, version
+		})
+	}
+	for _, root := range roots {
+		if parent := m[m[root].parent]; parent != nil && parent.trashed {
+			m[root].parent = uuid.Nil
+		}
+	}
+}
+
+// worker is one of the clients.
+type worker struct {
+	*bench
+
+	t      *testing.T
+	ctx    context.Context //nolint:containedctx // A client is one request after the other.
+	viewer viewer.Viewer
+	random *rand.Rand
+	shared *shared
+}
+
+// shared is what the clients know of each other: the tasks and tags there are, and what went through.
+type shared struct {
+	mu          sync.Mutex
+	tasks, tags []string
+	events      []event
+}
+
+func (s *shared) happened(version int, name string, apply func(ledger)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, event{version, name, apply})
+}
+
+// some are n tasks or fewer, each once.
+func (w *worker) some(n int) []string {
+	w.shared.mu.Lock()
+	defer w.shared.mu.Unlock()
+	var ids []string
+	for range n {
+		if id := w.shared.tasks[w.random.IntN(len(w.shared.tasks))]; !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (w *worker) someTag() string {
+	w.shared.mu.Lock()
+	defer w.shared.mu.Unlock()
+	return w.shared.tags[w.random.IntN(len(w.shared.tags))]
+}
+
+// one takes the answer to a change of one task.
+func (w *worker) one(name string, r *task.Result, err error, apply func(m ledger, id uuid.UUID, version int)) {
+	if err != nil {
+		w.t.Errorf("%s: %v", name, err)
+		return
+	}
+	if len(r.UserErrors) == 0 {
+		e := r.Task
+		w.shared.happened(e.Version, name, func(m ledger) { apply(m, e.ID, e.Version) })
+	}
+}
+
+// many takes the answer to a change of many, in which each item is treated alike.
+func (w *worker) many(name string, r *task.BulkResult, err error, apply func(m ledger, ids []uuid.UUID, version int)) {
+	if err != nil || len(r.UserErrors) > 0 {
+		w.t.Errorf("%s: %v %s", name, err, problemsOf(r.UserErrors))
+		return
+	}
+	var ids []uuid.UUID
+	version := 0
+	for _, item := range r.Results {
+		if len(item.UserErrors) == 0 {
+			ids, version = append(ids, item.Task.ID), max(version, item.Task.Version)
+		}
+	}
+	if r.ChangedCount > 0 {
+		w.shared.happened(version, name, func(m ledger) { apply(m, ids, version) })
+	}
+}
+
+// step does something.
+func (w *worker) step(n int) {
+	policy := []task.BulkPolicy{task.AllOrNothing, task.SkipFailed}[w.random.IntN(2)]
+	in := task.BulkInput{IDs: w.some(5), ErrorPolicy: policy}
+	switch w.random.IntN(10) {
+	case 0:
+		w.createOne(n)
+	case 1:
+		w.updateOne(n)
+	case 2, 3:
+		w.move()
+	case 4:
+		r, err := w.CompleteMany(w.ctx, w.viewer, in)
+		w.many("complete", r, err, completion(true))
+	case 5:
+		r, err := w.ReopenMany(w.ctx, w.viewer, in)
+		w.many("reopen", r, err, completion(false))
+	case 6:
+		in.IDs = in.IDs[:min(2, len(in.IDs))]
+		r, err := w.DeleteMany(w.ctx, w.viewer, in)
+		w.many("delete", r, err, ledger.remove)
+	case 7, 8:
+		r, err := w.RestoreMany(w.ctx, w.viewer, in)
+		w.many("restore", r, err, ledger.restore)
+	default:
+		w.patch(in)
+	}
+}
+
+func completion(done bool) func(ledger, []uuid.UUID, int) {
+	return func(m ledger, ids []uuid.UUID, version int) {
+		for _, id := range ids {
+			if m[id].completed != done {
+				m[id].completed, m[id].version = done, version
+			}
+		}
+	}
+}
+
+func (w *worker) createOne(n int) {
+	in := task.CreateInput{Title: fmt.Sprintf("task %d", n), TagIDs: []string{w.someTag()}}
+	if w.random.IntN(2) == 0 {
+		in.ParentID = &w.some(1)[0]
+	}
+	r, err := w.Create(w.ctx, w.viewer, in)
+	w.one("create", r, err, func(m ledger, id uuid.UUID, version int) {
+		e := &modelTask{title: in.Title, tags: map[string]bool{in.TagIDs[0]: true}, version: version}
+		if in.ParentID != nil {
+			e.parent = uuid.MustParse(*in.ParentID)
+		}
+		m[id] = e
+	})
+	if err == nil && r.Task != nil {
+		w.shared.mu.Lock()
+		defer w.shared.mu.Unlock()
+		w.shared.tasks = append(w.shared.tasks, r.Task.ID.String())
+	}
+}
+
+func (w *worker) updateOne(n int) {
+	tag, title := w.someTag(), fmt.Sprintf("title %d %d", n, w.random.Int())
+	in := task.UpdateInput{ID: w.some(1)[0], Title: set(&title), TagIDs: set([]string{tag})}
+	r, err := w.Update(w.ctx, w.viewer, in)
+	w.one("update", r, err, func(m ledger, id uuid.UUID, version int) {
+		m[id].title, m[id].tags, m[id].version = title, map[string]bool{tag: true}, version
+	})
+}
+
+func (w *worker) patch(in task.BulkInput) {
+	add, remove, priority := w.someTag(), w.someTag(), w.random.IntN(5)
+	p := task.Patch{Priority: set(&priority), AddTagIDs: set([]string{add})}
+	if add != remove {
+		p.RemoveTagIDs = set([]string{remove})
+	}
+	r, err := w.UpdateMany(w.ctx, w.viewer, task.UpdateManyInput{BulkInput: in, Patch: p})
+	w.many("patch", r, err, func(m ledger, ids []uuid.UUID, version int) {
+		for _, id := range ids {
+			e := m[id]
+			if e.priority == priority && e.tags[add] && (add == remove || !e.tags[remove]) {
+				continue
+			}
+			if add != remove {
+				delete(e.tags, remove)
+			}
+			e.tags[add], e.priority, e.version = true, priority, version
+		}
+	})
+}
+
+func (w *worker) move() {
+	ids := w.some(3)
+	in := task.MoveInput{ID: ids[0]}
+	if len(ids) > 1 && w.random.IntN(2) == 0 {
+		if w.random.IntN(2) == 0 {
+			in.AfterID = &ids[1]
+		} else {
+			in.BeforeID = &ids[1]
+		}
+	}
+	switch w.random.IntN(4) {
+	case 0:
+		in.ParentID = task.Optional[*string]{Set: true}
+	case 1:
+		if len(ids) > 2 {
+			in.ParentID = set(&ids[2])
+		}
+	}
+	r, err := w.Move(w.ctx, w.viewer, in)
+	w.one("move", r, err, func(m ledger, id uuid.UUID, version int) {
+		m[id].version = version
+		if !in.ParentID.Set {
+			return
+		}
+		m[id].parent = uuid.Nil
+		if in.ParentID.Value != nil {
+			m[id].parent = uuid.MustParse(*in.ParentID.Value)
+		}
+	})
+}
+
+// Eight clients do anything at once. Afterwards the workspace is as if they had done it one after the other, in the order
+// of the versions: these are distinct and without gaps, each row has that of its last change, and no change is lost.
+func TestConcurrentClients(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		const clients, steps = 8, 60
+		ctx, v := b.user(t, "alice")
+		all := &shared{}
+		for n := range 4 {
+			all.tags = append(all.tags, b.tag(ctx, t, v, fmt.Sprint("tag ", n)).ID.String())
+		}
+		first := &worker{bench: b, t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(1, 1)), shared: all}
+		for n := range 30 {
+			all.tasks = append(all.tasks, uuid.NewString())
+			id := all.tasks[n]
+			r, err := b.Create(ctx, v, task.CreateInput{ID: &id, Title: fmt.Sprint("first ", n)})
+			first.one("create", r, err, func(m ledger, id uuid.UUID, version int) {
+				m[id] = &modelTask{title: fmt.Sprint("first ", n), tags: map[string]bool{}, version: version}
+			})
+		}
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		together(clients, func(i int) {
+			w := &worker{bench: b, t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(seed, uint64(i))), shared: all}
+			for n := range steps {
+				w.step(i*steps + n)
+			}
+		})
+		checkEvents(ctx, t, b, v, all.events, len(all.tags))
+		b.sound(ctx, t, v)
+	})
+}
+
+// checkEvents replays what happened after the first versions, and compares.
+func checkEvents(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer, events []event, version0 int) {
+	t.Helper()
+	m := ledger{}
+	// Where a move changed nothing, the version that it answers is that of an earlier change.
+	isMove := map[bool]int{true: 1}
+	slices.SortStableFunc(events, func(a, b event) int {
+		return cmp.Or(a.version-b.version, isMove[a.name == "move"]-isMove[b.name == "move"])
+	})
+	at := version0
+	kinds := map[string]int{}
+	for _, e := range events {
+		switch {
+		case e.version == at+1:
+			at++
+			kinds[e.name]++
+			e.apply(m)
+		case e.version <= at && e.name == "move":
+		default:
+			t.Fatalf("%s took version %d after %d", e.name, e.version, at)
+		}
+	}
+	t.Logf("%d changes: %v", at, kinds)
+	if got := version(ctx, t, b, v); got != at {
+		t.Errorf("the workspace is at version %d after %d changes", got, at)
+	}
+	rows := b.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).WithTags().AllX(ctx)
+	if len(rows) != len(m) {
+		t.Errorf("%d tasks, want %d", len(rows), len(m))
+	}
+	for _, row := range rows {
+		got := &modelTask{title: row.Title, priority: row.Priority, completed: row.Completed, tags: map[string]bool{}, version: row.Version, trashed: row.DeletedAt != nil}
+		for _, tag := range row.Edges.Tags {
+			got.tags[tag.ID.String()] = true
+		}
+		if row.ParentID != nil {
+			got.parent = *row.ParentID
+		}
+		if row.TrashedWith != nil {
+			got.trashedWith = *row.TrashedWith
+		}
+		want := m[row.ID]
+		if want == nil || fmt.Sprint(*got) != fmt.Sprint(*want) || !maps.Equal(got.tags, want.tags) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+	}
+}

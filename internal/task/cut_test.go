@@ -1,0 +1,231 @@
+package task_test
+
+import (
+	"context"
+	stdsql "database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/go-cmp/cmp"
+
+	"taskql/ent"
+	"taskql/internal/task"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+// cut says where the connection breaks in the next commit.
+type cut int32
+
+const (
+	nowhere cut = iota
+	before      // The commit never arrives.
+	after       // It is done, and its answer is lost.
+)
+
+// cuttable is a driver whose connection breaks in a commit when it is told to.
+type cuttable struct {
+	dialect.Driver
+
+	next atomic.Int32
+}
+
+func (c *cuttable) Tx(ctx context.Context) (dialect.Tx, error) {
+	tx, err := c.Driver.Tx(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inner, ok := tx.(*sql.Tx)
+	if !ok {
+		return nil, fmt.Errorf("the transaction is a %T", tx)
+	}
+	return &cutTx{Tx: inner, cut: c}, nil
+}
+
+// BeginTx is what ent asks for with options.
+func (c *cuttable) BeginTx(ctx context.Context, _ *stdsql.TxOptions) (dialect.Tx, error) {
+	return c.Tx(ctx)
+}
+
+type cutTx struct {
+	*sql.Tx
+
+	cut *cuttable
+}
+
+func (t *cutTx) Commit() error {
+	switch cut(t.cut.next.Swap(int32(nowhere))) {
+	case before:
+		return errors.Join(driver.ErrBadConn, t.Rollback())
+	case after:
+		return errors.Join(driver.ErrBadConn, t.Tx.Commit())
+	default:
+		return t.Tx.Commit()
+	}
+}
+
+// keyed are all mutations, each as a function of its idempotency key, on things made for it alone.
+func keyed(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer) map[string]func(key *string) (any, error) {
+	t.Helper()
+	e := func(title string) *ent.Task { return b.create(ctx, t, v, title) }
+	gone := func(title string) *ent.Task { return mustChange(t)(b.Delete(ctx, v, target(e(title)))) }
+	done := func(title string) *ent.Task { return mustChange(t)(b.Complete(ctx, v, target(e(title)))) }
+	one := func(call func(context.Context, viewer.Viewer, task.TargetInput) (*task.Result, error), e *ent.Task) func(*string) (any, error) {
+		return func(key *string) (any, error) {
+			return call(ctx, v, task.TargetInput{ID: e.ID.String(), IdempotencyKey: key})
+		}
+	}
+	many := func(call func(context.Context, viewer.Viewer, task.BulkInput) (*task.BulkResult, error), e ...*ent.Task) func(*string) (any, error) {
+		return func(key *string) (any, error) {
+			return call(ctx, v, task.BulkInput{IDs: ids(e...), IdempotencyKey: key})
+		}
+	}
+	tag, doomed, parent := b.tag(ctx, t, v, "tag"), b.tag(ctx, t, v, "doomed"), e("parent")
+	edited, moved, purged, patched := e("edited"), b.under(ctx, t, v, parent, "moved"), gone("purged"), []*ent.Task{e("patched"), e("patched too")}
+	day := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	patch := task.Patch{Priority: set(ptr(task.PriorityHigh)), Due: set(&task.DueInput{Date: &day}), AddTagIDs: set([]string{tag.ID.String()})}
+	return map[string]func(*string) (any, error){
+		"createTask": func(key *string) (any, error) {
+			return b.Create(ctx, v, task.CreateInput{Title: "new", ParentID: ptr(parent.ID.String()), TagIDs: []string{tag.ID.String()}, IdempotencyKey: key})
+		},
+		"updateTask": func(key *string) (any, error) {
+			return b.Update(ctx, v, task.UpdateInput{ID: edited.ID.String(), Title: set(ptr("edited twice?")), Patch: patch, IdempotencyKey: key})
+		},
+		"completeTask": one(b.Complete, e("complete")),
+		"reopenTask":   one(b.Reopen, done("reopen")),
+		"deleteTask":   one(b.Delete, e("delete")),
+		"restoreTask":  one(b.Restore, gone("restore")),
+		"moveTask": func(key *string) (any, error) {
+			return b.Move(ctx, v, task.MoveInput{ID: moved.ID.String(), AfterID: ptr(parent.ID.String()), ParentID: task.Optional[*string]{Set: true}, IdempotencyKey: key})
+		},
+		"purgeTask": func(key *string) (any, error) {
+			return b.Purge(ctx, v, task.TargetInput{ID: purged.ID.String(), IdempotencyKey: key})
+		},
+		"updateTasks": func(key *string) (any, error) {
+			return b.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: task.BulkInput{IDs: ids(patched...), IdempotencyKey: key}, Patch: patch})
+		},
+		"completeTasks": many(b.CompleteMany, e("one"), e("two")),
+		"reopenTasks":   many(b.ReopenMany, done("three"), e("four")),
+		"deleteTasks":   many(b.DeleteMany, e("five"), e("six")),
+		"restoreTasks":  many(b.RestoreMany, gone("seven"), gone("eight")),
+		"createTag": func(key *string) (any, error) {
+			return b.CreateTag(ctx, v, task.CreateTagInput{Name: "new", IdempotencyKey: key})
+		},
+		"updateTag": func(key *string) (any, error) {
+			return b.UpdateTag(ctx, v, task.UpdateTagInput{ID: tag.ID.String(), Name: set(ptr("renamed")), IdempotencyKey: key})
+		},
+		"deleteTag": func(key *string) (any, error) {
+			return b.DeleteTag(ctx, v, task.TargetInput{ID: doomed.ID.String(), IdempotencyKey: key})
+		},
+	}
+}
+
+// picture is everything that a workspace holds.
+func (b *bench) picture(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	all := []any{
+		b.client.Workspace.Query().AllX(ctx),
+		b.client.Task.Query().WithTags().Order(ent.Asc("id")).AllX(ctx),
+		b.client.Tag.Query().Order(ent.Asc("id")).AllX(ctx),
+		b.client.IdempotencyKey.Query().Order(ent.Asc("id")).AllX(ctx),
+	}
+	text, err := json.MarshalIndent(all, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Every mutation whose connection is cut in the commit, before it or after it, is sent again with its key, and has its
+// effect once.
+func TestCutConnections(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			connection := &cuttable{Driver: testkit.OpenDatabase(t, address(t)).Driver()}
+			client := ent.NewClient(ent.Driver(connection))
+			c := newClock()
+			s, err := task.New(task.Config{Client: client, Now: c.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &bench{Service: s, client: client, clock: c}
+			for user, at := range map[string]cut{"before": before, "after": after} {
+				ctx, v := b.user(t, user)
+				calls := keyed(ctx, t, b, v)
+				if n := withKey(); len(calls) != n {
+					t.Errorf("%d mutations are tried, and there are %d", len(calls), n)
+				}
+				for name, call := range calls {
+					c.advance(time.Minute)
+					untouched, start := b.picture(ctx, t), version(ctx, t, b, v)
+					connection.next.Store(int32(at))
+					if answer, err := call(&name); !errors.Is(err, driver.ErrBadConn) {
+						t.Fatalf("%s was not cut: %+v, %v", name, answer, err)
+					}
+					lost := b.picture(ctx, t)
+					if at == before && lost != untouched {
+						t.Errorf("%s changed something without a commit:\n%s", name, cmp.Diff(untouched, lost))
+					}
+					c.advance(time.Minute)
+					answer, err := call(&name)
+					if err != nil {
+						t.Fatalf("%s: %v", name, err)
+					}
+					now := b.picture(ctx, t)
+					if at == after && now != lost {
+						t.Errorf("%s had a second effect:\n%s", name, cmp.Diff(lost, now))
+					}
+					c.advance(time.Minute)
+					again, err := call(&name)
+					if err != nil {
+						t.Fatalf("%s: %v", name, err)
+					}
+					if diff := cmp.Diff(plainly(t, answer), plainly(t, again)); diff != "" || b.picture(ctx, t) != now {
+						t.Errorf("%s answers something else, or does it again:\n%s", name, diff)
+					}
+					if got := version(ctx, t, b, v); got != start+1 {
+						t.Errorf("%s cut %s took version %d to %d", name, user, start, got)
+					}
+				}
+				b.sound(ctx, t, v)
+			}
+		})
+	}
+}
+
+// plainly writes an answer as JSON, and expects it to be no refusal.
+func plainly(t *testing.T, answer any) string {
+	t.Helper()
+	text, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refusal struct{ UserErrors []*task.UserError }
+	if err := json.Unmarshal(text, &refusal); err != nil || len(refusal.UserErrors) > 0 {
+		t.Errorf("refused: %s, %v", text, err)
+	}
+	return string(text)
+}
+
+// withKey is how many methods take an idempotency key.
+func withKey() int {
+	n := 0
+	for method := range reflect.TypeFor[*task.Service]().Methods() {
+		if method.Type.NumIn() == 4 && method.Type.In(3).Kind() == reflect.Struct {
+			if _, ok := method.Type.In(3).FieldByName("IdempotencyKey"); ok {
+				n++
+			}
+		}
+	}
+	return n
+}

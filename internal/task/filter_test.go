@@ -1,0 +1,122 @@
+package task_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"taskql/internal/task"
+)
+
+func nested(levels int) *task.Filter {
+	f := &task.Filter{}
+	for range levels - 1 {
+		f = &task.Filter{Not: f}
+	}
+	return f
+}
+
+func comparisons(n int) *task.Filter {
+	f := &task.Filter{}
+	for range n {
+		f.Comparisons = append(f.Comparisons, task.Comparison{Field: "completed", Value: true})
+	}
+	return f
+}
+
+func TestFilterLimits(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		search := func(s string) *task.Filter {
+			return &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: s}}}
+		}
+		tests := map[string]struct {
+			filter   *task.Filter
+			argument string
+		}{
+			"5 levels":            {nested(5), ""},
+			"6 levels":            {nested(6), "filter"},
+			"50 comparisons":      {comparisons(50), ""},
+			"51 comparisons":      {comparisons(51), "filter"},
+			"26 and 26":           {&task.Filter{Any: []*task.Filter{comparisons(26), comparisons(26)}}, "filter"},
+			"10 words":            {search(strings.Repeat("ab ", 10)), ""},
+			"11 words":            {search(strings.Repeat("ab ", 11)), "filter.search"},
+			"200 characters":      {search(strings.Repeat("ä", 200)), ""},
+			"201 characters":      {search(strings.Repeat("ä", 201)), "filter.search"},
+			"a zero byte":         {search("a\x00b"), ""},
+			"nothing but blanks":  {search("  "), ""},
+			"many ids":            {&task.Filter{Comparisons: []task.Comparison{{Field: "id", Op: "in", Value: manyIDs(5000)}}}, ""},
+			"many ids left out":   {&task.Filter{Comparisons: []task.Comparison{{Field: "id", Op: "notIn", Value: manyIDs(5000)}}}, ""},
+			"all of many tags":    {&task.Filter{Comparisons: []task.Comparison{{Field: "tags", Op: "all", Value: manyIDs(600)}}}, ""},
+			"far away in time":    {&task.Filter{Comparisons: []task.Comparison{{Field: "createdAt", Op: "gt", Value: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}}}, ""},
+			"long ago":            {&task.Filter{Comparisons: []task.Comparison{{Field: "due", Op: "before", Value: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)}}}, ""},
+			"the end of calendar": {&task.Filter{Comparisons: []task.Comparison{{Field: "due", Op: "after", Value: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}}}, ""},
+		}
+		for name, tt := range tests {
+			_, err := b.List(ctx, v, task.ListInput{Filter: tt.filter})
+			var bad *task.InputError
+			if errors.As(err, &bad); (tt.argument == "") != (err == nil) || bad != nil && bad.Argument != tt.argument {
+				t.Errorf("%s: got %v, want an error at %q", name, err, tt.argument)
+			}
+		}
+	})
+}
+
+func manyIDs(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = uuid.NewString()
+	}
+	return ids
+}
+
+// What search finds, and what it takes for letters.
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		tests := []struct {
+			title, search string
+			found         bool
+		}{
+			{"Buy Milk", "milk", true},
+			{"Buy Milk", "MILK buy", true},
+			{"Buy Milk", "milk bread", false},
+			{"Buy Milk", "y M", true}, // Two words: each is found.
+			{"100% done", "0%", true},
+			{"100 done", "0%", false},
+			{"a_b", "a_b", true},
+			{"axb", "a_b", false},
+			{`back\slash`, `k\s`, true},
+			{"backslash", `k\s`, false},
+			{"Straße", "STRASSE", true},
+			{"ÄPFEL", "äpfel", true},
+			{"A\u0308pfel", "Äpfel", true}, // A and the two dots as two characters.
+			{"Ἀθῆναι ΣΟΦΌΣ", "σοφός", true},
+			{"it's", "'", true},
+			{"日本語の本", "本語", true},
+		}
+		for _, tt := range tests {
+			_, err := b.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle(tt.title).
+				SetSearchText(task.Fold(tt.title + "\n")).SetTitleKey([]byte(task.Fold(tt.title))).Save(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := b.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: tt.search}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := false
+			for _, e := range page.Edges {
+				found = found || e.Node.Title == tt.title
+			}
+			if found != tt.found {
+				t.Errorf("%q in %q: %t, want %t", tt.search, tt.title, found, tt.found)
+			}
+		}
+	})
+}

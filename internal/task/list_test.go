@@ -1,0 +1,146 @@
+package task_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"taskql/ent"
+	"taskql/internal/task"
+	"taskql/internal/viewer"
+)
+
+// fill makes n tasks, many of them at the same moment, a third in the trash, and returns them newest first.
+func (b *bench) fill(ctx context.Context, t *testing.T, v viewer.Viewer, n int) []*ent.Task {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, 2))
+	builders := make([]*ent.TaskCreate, n)
+	for i := range builders {
+		at := b.clock.Now().Truncate(time.Microsecond).Add(time.Duration(random.IntN(n/3+1)) * 100 * time.Microsecond)
+		builders[i] = b.client.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(i).
+			SetTitle(fmt.Sprintf("Task %d", i)).SetCreatedAt(at).SetUpdatedAt(at)
+		if random.IntN(3) == 0 {
+			builders[i].SetDeletedAt(at)
+		}
+	}
+	tasks, err := b.client.Task.CreateBulk(builders...).Save(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(tasks, newestFirst)
+	return tasks
+}
+
+func newestFirst(a, b *ent.Task) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID.String(), a.ID.String()))
+}
+
+func inScope(tasks []*ent.Task, scope task.Scope) []string {
+	var ids []string
+	for _, t := range tasks {
+		if scope == task.ScopeAll || (t.DeletedAt != nil) == (scope == task.ScopeTrash) {
+			ids = append(ids, t.ID.String())
+		}
+	}
+	return ids
+}
+
+func idsOf(p *task.Page) []string {
+	ids := make([]string, len(p.Edges))
+	for i, e := range p.Edges {
+		ids[i] = e.Node.ID.String()
+	}
+	return ids
+}
+
+// Between two cursors lies just what lies between them.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		want := inScope(b.fill(ctx, t, v, 60), task.ScopeAll)
+		whole, err := b.List(ctx, v, task.ListInput{First: ptr(100), Scope: task.ScopeAll})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rapid.Check(t, func(rt *rapid.T) {
+			from := rapid.IntRange(0, len(want)-1).Draw(rt, "from")
+			to := rapid.IntRange(0, len(want)-1).Draw(rt, "to")
+			size := rapid.IntRange(1, 100).Draw(rt, "size")
+			in := task.ListInput{Scope: task.ScopeAll, After: &whole.Edges[from].Cursor, Before: &whole.Edges[to].Cursor}
+			between := want[min(from+1, len(want)):max(to, min(from+1, len(want)))]
+			if rapid.Bool().Draw(rt, "last") {
+				in.Last = &size
+				between = between[max(0, len(between)-size):]
+			} else {
+				in.First = &size
+				between = between[:min(len(between), size)]
+			}
+			page, err := b.List(ctx, v, in)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if !slices.Equal(idsOf(page), between) {
+				rt.Fatalf("got %d rows, want %d", len(page.Edges), len(between))
+			}
+			next, err1 := page.PageInfo.HasNextPage(ctx)
+			previous, err2 := page.PageInfo.HasPreviousPage(ctx)
+			if !next || !previous || err1 != nil || err2 != nil {
+				rt.Fatalf("next %t %v, previous %t %v: the cursors' own rows lie beyond", next, err1, previous, err2)
+			}
+		})
+	})
+}
+
+func TestEmptyList(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		page, err := b.List(ctx, v, task.ListInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err1 := page.PageInfo.HasNextPage(ctx)
+		previous, err2 := page.PageInfo.HasPreviousPage(ctx)
+		if len(page.Edges) != 0 || len(page.Nodes()) != 0 || next || previous || err1 != nil || err2 != nil ||
+			page.PageInfo.StartCursor != nil || page.PageInfo.EndCursor != nil {
+			t.Errorf("got %+v", page)
+		}
+	})
+}
+
+func TestListArguments(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		b.create(ctx, t, v, "Buy milk")
+		tests := map[string]struct {
+			in       task.ListInput
+			argument string
+		}{
+			"first 0":         {in: task.ListInput{First: ptr(0)}, argument: "first"},
+			"first -1":        {in: task.ListInput{First: ptr(-1)}, argument: "first"},
+			"first 101":       {in: task.ListInput{First: ptr(101)}, argument: "first"},
+			"last 0":          {in: task.ListInput{Last: ptr(0)}, argument: "last"},
+			"last 101":        {in: task.ListInput{Last: ptr(101)}, argument: "last"},
+			"both":            {in: task.ListInput{First: ptr(1), Last: ptr(1)}, argument: "last"},
+			"a damaged after": {in: task.ListInput{After: ptr("abc")}, argument: "after"},
+			"an empty after":  {in: task.ListInput{After: ptr("")}, argument: "after"},
+			"a number before": {in: task.ListInput{Before: ptr("10")}, argument: "before"},
+		}
+		for name, tt := range tests {
+			var bad *task.InputError
+			if _, err := b.List(ctx, v, tt.in); !errors.As(err, &bad) || bad.Argument != tt.argument {
+				t.Errorf("%s: got %v, want an error at %s", name, err, tt.argument)
+			}
+		}
+	})
+}

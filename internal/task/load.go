@@ -1,0 +1,260 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/ent/predicate"
+	enttag "taskql/ent/tag"
+	enttask "taskql/ent/task"
+	"taskql/ent/tasktag"
+	"taskql/internal/viewer"
+)
+
+// What stands around tasks is loaded for many of them at once, with one statement for each kind of thing however many
+// tasks there are. A missing key means that there is nothing.
+
+// ByID returns the tasks with those ids, also where they are in the trash: only those columns, all where there are none.
+func (s *Service) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID, columns []string) (map[uuid.UUID]*ent.Task, error) {
+	found := make(map[uuid.UUID]*ent.Task, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	q := visible(s.client.Task.Query(), v).Where(idsAmong(enttask.FieldID, ids))
+	if len(columns) > 0 {
+		q.Select(columns...)
+	}
+	tasks, err := q.All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading tasks: %w", err)
+	}
+	for _, t := range tasks {
+		found[t.ID] = t
+	}
+	return found, nil
+}
+
+func idsAmong(column string, ids []uuid.UUID) predicate.Task {
+	return func(s *sql.Selector) { s.Where(among(s, s.C(column), ids)) }
+}
+
+// TagsOf returns the tags of each task, by name. A tag that several carry is one and the same.
+func (s *Service) TagsOf(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID, columns []string) (map[uuid.UUID][]*ent.Tag, error) {
+	of := make(map[uuid.UUID][]*ent.Tag, len(tasks))
+	if len(tasks) == 0 {
+		return of, nil
+	}
+	q := visibleTags(s.client.Tag.Query(), v)
+	if len(columns) > 0 {
+		q.Select(columns...)
+	}
+	rows, err := q.Modify(func(s *sql.Selector) {
+		carried := sql.Table(tasktag.Table).As("carried")
+		s.Join(carried).On(s.C(enttag.FieldID), carried.C(tasktag.FieldTagID)).
+			Where(among(s, carried.C(tasktag.FieldTaskID), tasks)).
+			AppendSelect(carried.C(tasktag.FieldTaskID)).
+			OrderBy(s.C(enttag.FieldNameKey))
+	}).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading tags of tasks: %w", err)
+	}
+	one := map[uuid.UUID]*ent.Tag{}
+	for _, row := range rows {
+		id, err := idValue(row, tasktag.FieldTaskID)
+		if err != nil {
+			return nil, err
+		}
+		if one[row.ID] == nil {
+			one[row.ID] = row
+		}
+		of[id] = append(of[id], one[row.ID])
+	}
+	return of, nil
+}
+
+// idValue reads an id that a statement selected beside an entity's columns.
+func idValue(row *ent.Tag, column string) (uuid.UUID, error) {
+	v, err := row.Value(column)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("reading %s: %w", column, err)
+	}
+	var id uuid.UUID
+	if err := id.Scan(v); err != nil {
+		return uuid.Nil, fmt.Errorf("reading %s: %w", column, err)
+	}
+	return id, nil
+}
+
+// ProgressOf returns how many subtasks each task has and how many of them are done, those in the trash left out.
+func (s *Service) ProgressOf(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID) (map[uuid.UUID]Progress, error) {
+	counts, err := s.subtasksOf(v, tasks).count(ctx, open, completed)
+	if err != nil {
+		return nil, fmt.Errorf("counting subtasks: %w", err)
+	}
+	of := make(map[uuid.UUID]Progress, len(counts))
+	for id, c := range counts {
+		of[id] = Progress{Done: c.Completed, Total: c.Open + c.Completed}
+	}
+	return of, nil
+}
+
+// OpenTaskCounts returns for each tag how many tasks carry it that are neither completed nor in the trash.
+func (s *Service) OpenTaskCounts(ctx context.Context, v viewer.Viewer, tags []uuid.UUID) (map[uuid.UUID]int, error) {
+	if len(tags) == 0 {
+		return map[uuid.UUID]int{}, nil
+	}
+	var rows []struct {
+		TagID uuid.UUID `sql:"tag_id"`
+		Count int       `sql:"count"`
+	}
+	err := visible(s.client.Task.Query(), v).Where(enttask.DeletedAtIsNil()).Modify(func(s *sql.Selector) {
+		carried := sql.Table(tasktag.Table).As("carried")
+		s.Join(carried).On(s.C(enttask.FieldID), carried.C(tasktag.FieldTaskID)).
+			Where(allOf(among(s, carried.C(tasktag.FieldTagID), tags), is(enttask.FieldCompleted, false)(s))).
+			Select(carried.C(tasktag.FieldTagID), sql.As(sql.Count("*"), "count")).
+			GroupBy(carried.C(tasktag.FieldTagID))
+	}).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("counting open tasks: %w", err)
+	}
+	counts := make(map[uuid.UUID]int, len(rows))
+	for _, r := range rows {
+		counts[r.TagID] = r.Count
+	}
+	return counts, nil
+}
+
+// SubtasksInput says which page of a task's subtasks is wanted, and what of it.
+type SubtasksInput struct {
+	First *int
+	After *string
+	Selection
+
+	// Total and Previous say whether the number of subtasks and hasPreviousPage are wanted: what is not asked for here
+	// takes a statement a page.
+	Total, Previous bool
+}
+
+// Subtasks returns a page of the subtasks of each of the tasks, in the manual order, those in the trash left out. The
+// error is an *InputError where in does not make a page, also where there are no tasks.
+func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID, in SubtasksInput) (map[uuid.UUID]*Page, error) {
+	o := manualOrder()
+	w, err := newWindow(o, PageInput{First: in.First, After: in.After})
+	if err != nil {
+		return nil, err
+	}
+	pages := make(map[uuid.UUID]*Page, len(tasks))
+	if len(tasks) == 0 {
+		return pages, nil
+	}
+	for _, id := range tasks {
+		l := &list{service: s, viewer: v, where: []predicate.Task{enttask.ParentID(id), enttask.DeletedAtIsNil()}}
+		pages[id] = &Page{PageInfo: &PageInfo{}, list: l}
+	}
+	all := s.subtasksOf(v, tasks)
+	if !in.CountsOnly {
+		if err := all.fill(ctx, pages, o, w, in.Columns); err != nil {
+			return nil, fmt.Errorf("reading subtasks: %w", err)
+		}
+	}
+	if in.Previous && w.after != nil {
+		if err := all.lookBack(ctx, pages, o, w.after); err != nil {
+			return nil, fmt.Errorf("looking beyond pages of subtasks: %w", err)
+		}
+	}
+	if in.Total {
+		counts, err := all.count(ctx, open, completed)
+		if err != nil {
+			return nil, fmt.Errorf("counting subtasks: %w", err)
+		}
+		for id, page := range pages {
+			total := counts[id].Open + counts[id].Completed
+			page.total = &total
+		}
+	}
+	if len(in.Facets) > 0 {
+		facets, err := all.facets(ctx, in.Facets, in.TagColumns)
+		if err != nil {
+			return nil, err
+		}
+		for id, page := range pages {
+			page.Facets = facets.of(id)
+		}
+	}
+	return pages, nil
+}
+
+// subtasksOf are the lists of the subtasks of those tasks.
+func (s *Service) subtasksOf(v viewer.Viewer, tasks []uuid.UUID) lists {
+	return lists{
+		service: s, viewer: v, by: enttask.FieldParentID,
+		where: []predicate.Task{idsAmong(enttask.FieldParentID, tasks), enttask.DeletedAtIsNil()},
+	}
+}
+
+// fill reads the first rows of each list after the window's place.
+func (l lists) fill(ctx context.Context, pages map[uuid.UUID]*Page, o order[*ent.Task], w window, columns []string) error {
+	numbered := func(s *sql.Selector) {
+		// Each list's rows get numbers, and one more than the page tells whether the list goes on.
+		t := sql.Dialect(s.Dialect()).Table(enttask.Table)
+		inner := sql.Dialect(s.Dialect()).Select(t.C(enttask.FieldID)).From(t)
+		enttask.WorkspaceID(l.viewer.WorkspaceID)(inner)
+		for _, p := range l.where {
+			p(inner)
+		}
+		if w.after != nil {
+			inner.Where(o.after(inner, bound{place: w.after}))
+		}
+		inner.AppendSelectExprAs(sql.RowNumber().PartitionBy(t.C(l.by)).OrderBy(t.C(enttask.FieldPosition), t.C(enttask.FieldID)), "number")
+		outer := inner.As("numbered")
+		ids := sql.Dialect(s.Dialect()).Select(outer.C(enttask.FieldID)).From(outer).Where(sql.LTE(outer.C("number"), w.size+1))
+		s.Where(sql.In(s.C(enttask.FieldID), ids))
+	}
+	q := visible(l.service.client.Task.Query(), l.viewer).Where(numbered).Order(o.sort)
+	if columns := withColumns(columns, append(o.columns(), l.by)); len(columns) > 0 {
+		q.Select(columns...)
+	}
+	rows, err := q.All(ctx)
+	if err != nil {
+		return err
+	}
+	of := make(map[uuid.UUID][]*ent.Task, len(pages))
+	for _, t := range rows {
+		of[*t.ParentID] = append(of[*t.ParentID], t)
+	}
+	for id, page := range pages {
+		rows := of[id]
+		placed, info := o.place(rows[:min(len(rows), w.size)])
+		info.next.known = len(rows) > w.size
+		if w.after != nil {
+			k := keyset[*ent.Task]{order: o, read: page.list.read}
+			info.previous.look = k.anything(o.reversed(), w.after)
+		}
+		pages[id] = page.list.assemble(placed, info)
+	}
+	return nil
+}
+
+// lookBack finds the lists of which something stands at the place or before it.
+func (l lists) lookBack(ctx context.Context, pages map[uuid.UUID]*Page, o order[*ent.Task], at *place) error {
+	var rows []struct {
+		ID uuid.UUID `sql:"parent_id"`
+	}
+	err := l.query().Modify(func(s *sql.Selector) {
+		s.Where(o.reversed().after(s, bound{place: at, inclusive: true})).Select(s.C(l.by)).Distinct()
+	}).Scan(ctx, &rows)
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		page.PageInfo.previous = beyond{}
+	}
+	for _, r := range rows {
+		pages[r.ID].PageInfo.previous.known = true
+	}
+	return nil
+}

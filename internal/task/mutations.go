@@ -1,0 +1,318 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+)
+
+// CreateInput describes a new task. Nil is absent.
+type CreateInput struct {
+	// ID is a UUID of the client's choosing.
+	ID             *string   `json:"id,omitempty"`
+	Title          string    `json:"title"`
+	Description    *string   `json:"description,omitempty"`
+	Priority       *Priority `json:"priority,omitempty"`
+	Due            *DueInput `json:"due,omitempty"`
+	TagIDs         []string  `json:"tagIds,omitempty"`
+	ParentID       *string   `json:"parentId,omitempty"`
+	IdempotencyKey *string   `json:"-"`
+}
+
+// Optional is a field of a patch: absent, or set to a value, which may be a pointer's nil.
+type Optional[T any] struct {
+	Set   bool `json:"set"`
+	Value T    `json:"value"`
+}
+
+// Patch is what one task or many may be given: what is absent stays, null clears. (A field that is left out must also be
+// left out of the JSON: requests with an idempotency key are told apart by it, also across releases.)
+type Patch struct {
+	Priority     Optional[*Priority] `json:"priority,omitzero"`
+	Due          Optional[*DueInput] `json:"due,omitzero"`
+	AddTagIDs    Optional[[]string]  `json:"addTagIds,omitzero"`
+	RemoveTagIDs Optional[[]string]  `json:"removeTagIds,omitzero"`
+}
+
+// UpdateInput is a patch of one task.
+type UpdateInput struct {
+	ID          string            `json:"id"`
+	IfVersion   *int              `json:"ifVersion,omitempty"`
+	Title       Optional[*string] `json:"title"`
+	Description Optional[*string] `json:"description"`
+	// TagIDs replaces all tags.
+	TagIDs Optional[[]string] `json:"tagIds,omitzero"`
+	Patch
+	IdempotencyKey *string `json:"-"`
+}
+
+// TargetInput names a task or a tag to act on.
+type TargetInput struct {
+	ID             string  `json:"id"`
+	IfVersion      *int    `json:"ifVersion,omitempty"`
+	IdempotencyKey *string `json:"-"`
+}
+
+// Create makes a task at the end of its parent, or of the top level. It is refused with BLANK, TOO_LONG or INVALID where
+// the input is not a task, with TAKEN where the id exists, with NOT_FOUND where a tag or the parent does not, and with
+// LIMIT_EXCEEDED.
+func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (*Result, error) {
+	var p problems
+	title, description, id := p.title(in.Title), p.description(in.Description), p.newID(in.ID)
+	priority, due := p.priority("priority", in.Priority), p.due("due", in.Due, v)
+	tags := &tagList{field: "tagIds", asked: in.TagIDs}
+	return write(ctx, s, v, mutation[Result]{
+		name: "createTask", input: in, key: in.IdempotencyKey, problems: p, newTasks: 1,
+		change: func(ctx context.Context, t *tx) (*Result, error) {
+			at, p, err := t.newPlace(ctx, in.ParentID, tags)
+			if err != nil {
+				return nil, err
+			}
+			if len(p) > 0 {
+				return refused[Result](p), errRefused
+			}
+			c := t.Task.Create().
+				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
+				SetNillableParentID(at.parent).SetPosition(at.position).
+				SetCreatedAt(t.now).SetUpdatedAt(t.now)
+			setTexts(title, description).write(c.Mutation())
+			setPriority(priority).write(c.Mutation())
+			if due != nil {
+				setDue(due).write(c.Mutation())
+			}
+			e, err := c.Save(ctx)
+			if in.ID != nil && ent.IsConstraintError(err) {
+				// Only the id can clash. Whether another workspace has it is not said.
+				return refused[Result](taken()), errRefused
+			}
+			if err != nil {
+				return nil, fmt.Errorf("inserting the task: %w", err)
+			}
+			t.changed = true
+			return &Result{Task: e}, t.insertTags(ctx, map[uuid.UUID][]uuid.UUID{id: tags.ids})
+		},
+	})
+}
+
+// newPlace finds where a new task goes, and what keeps it from being made.
+func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (spot, problems, error) {
+	var p problems
+	if t.taskCount > t.limits.Tasks {
+		p.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
+	}
+	if err := t.resolve(ctx, &p, tags); err != nil {
+		return spot{}, nil, err
+	}
+	if len(tags.ids) > t.limits.TagsPerTask {
+		p.add(CodeLimitExceeded, tags.field, "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, len(tags.ids))
+	}
+	var at spot
+	if parentID != nil {
+		up, err := t.parent(ctx, &p, *parentID, 1)
+		if err != nil {
+			return spot{}, nil, err
+		}
+		at.parent = up.id()
+	}
+	if len(p) > 0 {
+		return spot{}, p, nil
+	}
+	var err error
+	at.position, err = t.end(ctx, at.parent)
+	return at, nil, err
+}
+
+// newID returns the client's id, checked, or a new one.
+func (p *problems) newID(asked *string) uuid.UUID {
+	if asked == nil {
+		return uuid.Must(uuid.NewV7()) // It fails only where the system has no randomness; then nothing is safe.
+	}
+	id, ok := parseID(*asked)
+	if !ok || id == uuid.Nil || id == uuid.Max {
+		p.add(CodeInvalid, "id", "An id of your own must be a UUID such as %s.", uuid.Must(uuid.NewV7()))
+	}
+	return id
+}
+
+func taken() problems {
+	var p problems
+	p.add(CodeTaken, "id", "This id is taken: choose a fresh UUID.")
+	return p
+}
+
+// priority checks a priority; nil is none.
+func (p *problems) priority(field string, asked *Priority) Priority {
+	switch {
+	case asked == nil:
+		return PriorityNone
+	case *asked < PriorityNone || *asked > PriorityUrgent:
+		p.add(CodeInvalid, field, "There is no such priority.")
+	}
+	return *asked
+}
+
+// Update changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or LIMIT_EXCEEDED.
+func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (*Result, error) {
+	var p problems
+	patch := p.patch("", in.Patch, v)
+	patch.texts = p.texts(in)
+	if in.TagIDs.Set {
+		if in.AddTagIDs.Value != nil || in.RemoveTagIDs.Value != nil {
+			p.add(CodeInvalid, "tagIds", "tagIds replaces all tags: it can't go together with addTagIds or removeTagIds.")
+		}
+		patch.replace, patch.add = true, &tagList{field: "tagIds", asked: in.TagIDs.Value}
+	}
+	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
+	return s.one(ctx, v, target, mutation[Result]{name: "updateTask", input: in, problems: p}, patch)
+}
+
+// texts checks title and description and returns what they make of a task; nil where neither is set.
+func (p *problems) texts(in UpdateInput) func(*ent.Task) edit {
+	if !in.Title.Set && !in.Description.Set {
+		return nil
+	}
+	var title string
+	if in.Title.Set {
+		if in.Title.Value == nil {
+			p.add(CodeBlank, "title", "A task always has a title: leave it out to keep the one it has.")
+		} else {
+			title = p.title(*in.Title.Value)
+		}
+	}
+	var description *string
+	if in.Description.Set {
+		description = p.description(in.Description.Value)
+	}
+	return func(e *ent.Task) edit {
+		newTitle, newDescription := e.Title, e.Description
+		if in.Title.Set {
+			newTitle = title
+		}
+		if in.Description.Set {
+			newDescription = description
+		}
+		return setTexts(newTitle, newDescription)
+	}
+}
+
+// Complete completes a task; one that is completed already stays as it is. It is refused with NOT_FOUND or STALE.
+func (s *Service) Complete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, mutation[Result]{name: "completeTask", input: in}, completing{})
+}
+
+// Reopen opens a completed task; an open one stays as it is. It is refused with NOT_FOUND or STALE.
+func (s *Service) Reopen(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, mutation[Result]{name: "reopenTask", input: in}, reopening{})
+}
+
+// Delete puts a task into the trash, and what is below it; one that is there already stays as it is. It is refused with
+// NOT_FOUND or STALE.
+func (s *Service) Delete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, mutation[Result]{name: "deleteTask", input: in}, trashing{})
+}
+
+// Restore takes a task out of the trash, with what went in with it; one that is not there stays as it is. Where its
+// parent is gone or in the trash, it goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
+func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, mutation[Result]{name: "restoreTask", input: in}, restoring{})
+}
+
+// operation is what a mutation does to tasks, be it one or many. It acts on what is loaded and leaves it as it is then
+// in the database.
+type operation interface {
+	// examine says what keeps it from being done.
+	examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error)
+	// apply does it, with one statement for each kind of change. What is as it should be stays untouched.
+	apply(ctx context.Context, t *tx, tasks []*ent.Task) error
+}
+
+// verdict is what keeps an operation from being done: problems of the input as a whole, and of single tasks. The latter
+// are at the task's id where they have no field.
+type verdict struct {
+	input problems
+	tasks map[uuid.UUID]problems
+}
+
+func (v *verdict) refuse(e *ent.Task, p problems) {
+	if v.tasks == nil {
+		v.tasks = map[uuid.UUID]problems{}
+	}
+	v.tasks[e.ID] = append(v.tasks[e.ID], p...)
+}
+
+// at returns a task's problems, with its id's field where they have none.
+func (v *verdict) at(e *ent.Task, field string) problems {
+	p := v.tasks[e.ID]
+	for _, problem := range p {
+		if problem.Field == nil {
+			problem.Field = inputPath(field)
+		}
+	}
+	return p
+}
+
+// one runs an operation on one task.
+func (s *Service) one(ctx context.Context, v viewer.Viewer, target TargetInput, m mutation[Result], op operation) (*Result, error) {
+	m.key = target.IdempotencyKey
+	m.change = func(ctx context.Context, t *tx) (*Result, error) {
+		e, p, err := t.target(ctx, target)
+		if err != nil {
+			return nil, err
+		}
+		if len(p) > 0 {
+			return &Result{Task: e, UserErrors: p}, errRefused
+		}
+		found, err := op.examine(ctx, t, []*ent.Task{e})
+		if err != nil {
+			return nil, err
+		}
+		if p := append(found.input, found.at(e, "id")...); len(p) > 0 {
+			return refused[Result](p), errRefused
+		}
+		return &Result{Task: e}, op.apply(ctx, t, []*ent.Task{e})
+	}
+	return write(ctx, s, v, m)
+}
+
+// target loads the task to act on. Where it is not at the version asked for, it comes with that problem.
+func (t *tx) target(ctx context.Context, target TargetInput) (*ent.Task, problems, error) {
+	var p problems
+	e, err := t.find(ctx, target.ID)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case e == nil:
+		p.add(CodeNotFound, "id", "There is no such task.")
+	default:
+		p.ifVersion("task", target.IfVersion, e.Version)
+	}
+	return e, p, nil
+}
+
+// ifVersion notes that a thing is not at the version asked for.
+func (p *problems) ifVersion(thing string, asked *int, version int) {
+	if asked != nil && *asked != version {
+		p.add(CodeStale, "ifVersion", "The %s has changed since version %d: it is at version %d now.", thing, *asked, version)
+	}
+}
+
+// find returns a task, also where it is in the trash; nil where there is none.
+func (t *tx) find(ctx context.Context, id string) (*ent.Task, error) {
+	u, ok := parseID(id)
+	if !ok {
+		return nil, nil //nolint:nilnil // None is no error.
+	}
+	e, err := t.tasks().Where(enttask.ID(u)).Only(ctx)
+	if ent.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // As above.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a task: %w", err)
+	}
+	return e, nil
+}

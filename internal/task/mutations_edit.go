@@ -1,0 +1,219 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+)
+
+// edit is one part of a change: whether a task differs from it, how it is written, and what the task is then.
+type edit struct {
+	differs func(*ent.Task) bool
+	write   func(*ent.TaskMutation)
+	after   func(*ent.Task)
+}
+
+// edit makes edits to those of the tasks that differ, and to those that have changed otherwise, with one statement.
+func (t *tx) edit(ctx context.Context, tasks []*ent.Task, changed map[uuid.UUID]bool, edits ...edit) error {
+	var touched []*ent.Task
+	for _, e := range tasks {
+		differs := changed[e.ID]
+		for _, edit := range edits {
+			differs = differs || edit.differs(e)
+		}
+		if differs {
+			touched = append(touched, e)
+		}
+	}
+	if len(touched) == 0 {
+		return nil
+	}
+	u := t.update().Where(enttask.IDIn(idsOf(touched)...))
+	for _, edit := range edits {
+		edit.write(u.Mutation())
+	}
+	if err := u.Exec(ctx); err != nil {
+		return fmt.Errorf("updating tasks: %w", err)
+	}
+	for _, e := range touched {
+		for _, edit := range edits {
+			edit.after(e)
+		}
+		t.stamp(e)
+	}
+	return t.refold(ctx, touched)
+}
+
+func idsOf(tasks []*ent.Task) []uuid.UUID {
+	ids := make([]uuid.UUID, len(tasks))
+	for i, e := range tasks {
+		ids[i] = e.ID
+	}
+	return ids
+}
+
+// refold makes the folded texts exact where another release or a migration wrote the task: each task needs it once.
+func (t *tx) refold(ctx context.Context, tasks []*ent.Task) error {
+	for _, e := range tasks {
+		texts := setTexts(e.Title, e.Description)
+		key, text := foldTexts(e.Title, e.Description)
+		if bytes.Equal(e.TitleKey, key) && e.SearchText == text {
+			continue
+		}
+		u := t.update().Where(enttask.ID(e.ID))
+		texts.write(u.Mutation())
+		if err := u.Exec(ctx); err != nil {
+			return fmt.Errorf("folding a task's texts: %w", err)
+		}
+		texts.after(e)
+	}
+	return nil
+}
+
+// foldTexts returns what a task is sorted and found by.
+func foldTexts(title string, description *string) ([]byte, string) {
+	all := title + "\n"
+	if description != nil {
+		all += *description
+	}
+	return []byte(fold(title)), fold(all)
+}
+
+// setTexts sets title and description.
+func setTexts(title string, description *string) edit {
+	key, text := foldTexts(title, description)
+	return edit{
+		differs: func(e *ent.Task) bool { return e.Title != title || !equal(e.Description, description) },
+		write: func(m *ent.TaskMutation) {
+			m.SetTitle(title)
+			if description == nil {
+				m.ClearDescription()
+			} else {
+				m.SetDescription(*description)
+			}
+			m.SetTitleKey(key)
+			m.SetSearchText(text)
+		},
+		after: func(e *ent.Task) {
+			e.Title, e.Description, e.TitleKey, e.SearchText = title, description, key, text
+		},
+	}
+}
+
+func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
+
+func setPriority(p Priority) edit {
+	return edit{
+		differs: func(e *ent.Task) bool { return e.Priority != p },
+		write:   func(m *ent.TaskMutation) { m.SetPriority(p) },
+		after:   func(e *ent.Task) { e.Priority = p },
+	}
+}
+
+// anything is examined by operations that nothing can keep from being done.
+type anything struct{}
+
+func (anything) examine(context.Context, *tx, []*ent.Task) (verdict, error) { return verdict{}, nil }
+
+// completing completes tasks.
+type completing struct{ anything }
+
+func (completing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	return t.edit(ctx, tasks, nil, edit{
+		differs: func(e *ent.Task) bool { return !e.Completed },
+		write: func(m *ent.TaskMutation) {
+			m.SetCompleted(true)
+			m.SetCompletedAt(t.now)
+		},
+		after: func(e *ent.Task) { e.Completed, e.CompletedAt = true, &t.now },
+	})
+}
+
+// reopening opens tasks.
+type reopening struct{ anything }
+
+func (reopening) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	return t.edit(ctx, tasks, nil, edit{
+		differs: func(e *ent.Task) bool { return e.Completed },
+		write: func(m *ent.TaskMutation) {
+			m.SetCompleted(false)
+			m.ClearCompletedAt()
+		},
+		after: func(e *ent.Task) { e.Completed, e.CompletedAt = false, nil },
+	})
+}
+
+// patching makes the edits and changes the tags of tasks.
+type patching struct {
+	edits []edit
+	// texts is what title and description of the one task become; nil where they are not asked for.
+	texts func(*ent.Task) edit
+	// add are the tags to add; all that there are to be where replace is set. remove are those to take off.
+	add, remove *tagList
+	replace     bool
+	// plan is what examine found to do.
+	plan tagPlan
+}
+
+// patch checks what is asked of tasks. Prefix stands before the names of the fields.
+func (p *problems) patch(prefix string, in Patch, v viewer.Viewer) *patching {
+	patch := &patching{
+		add:    &tagList{field: prefix + "addTagIds", asked: in.AddTagIDs.Value},
+		remove: &tagList{field: prefix + "removeTagIds", asked: in.RemoveTagIDs.Value},
+	}
+	if in.Priority.Set {
+		patch.edits = append(patch.edits, setPriority(p.priority(prefix+"priority", in.Priority.Value)))
+	}
+	if in.Due.Set {
+		patch.edits = append(patch.edits, setDue(p.due(prefix+"due", in.Due.Value, v)))
+	}
+	return patch
+}
+
+func (o *patching) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error) {
+	var found verdict
+	if !o.replace && len(o.add.asked)+len(o.remove.asked) == 0 {
+		return found, nil
+	}
+	if err := t.resolve(ctx, &found.input, o.add, o.remove); err != nil || len(found.input) > 0 {
+		return found, err
+	}
+	carried, err := t.carried(ctx, tasks)
+	if err != nil {
+		return found, err
+	}
+	o.plan = tagPlan{add: map[uuid.UUID][]uuid.UUID{}, remove: map[uuid.UUID][]uuid.UUID{}}
+	for _, e := range tasks {
+		gone := o.remove.ids
+		if o.replace {
+			gone = without(carried[e.ID], o.add.ids)
+		}
+		gone = without(gone, without(gone, carried[e.ID])) // Those that it carries.
+		added := without(o.add.ids, carried[e.ID])
+		if n := len(carried[e.ID]) + len(added) - len(gone); len(added) > 0 && n > t.limits.TagsPerTask {
+			var p problems
+			p.add(CodeLimitExceeded, o.add.field, "A task carries at most %d tags; this would be %d.", t.limits.TagsPerTask, n)
+			found.refuse(e, p)
+		}
+		o.plan.set(e.ID, added, gone)
+	}
+	return found, nil
+}
+
+func (o *patching) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	changed, err := o.plan.carryOut(ctx, t, tasks)
+	if err != nil {
+		return err
+	}
+	edits := o.edits
+	if o.texts != nil {
+		edits = append(edits, o.texts(tasks[0]))
+	}
+	return t.edit(ctx, tasks, changed, edits...)
+}

@@ -1,0 +1,364 @@
+package task
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+)
+
+// MoveInput says where a task is to go. AfterID and BeforeID are its new neighbours, at most one of them; to the end
+// where both are nil.
+type MoveInput struct {
+	ID        string  `json:"id"`
+	IfVersion *int    `json:"ifVersion,omitempty"`
+	AfterID   *string `json:"afterId,omitempty"`
+	BeforeID  *string `json:"beforeId,omitempty"`
+	// ParentID keeps the parent where it is absent; nil is the top level.
+	ParentID       Optional[*string] `json:"parentId,omitzero"`
+	IdempotencyKey *string           `json:"-"`
+}
+
+// spot is a place in the manual order.
+type spot struct {
+	// parent is nil at the top level.
+	parent   *uuid.UUID
+	position []byte
+}
+
+// Move puts a task between its new neighbours, and under another parent. It is refused with NOT_FOUND, STALE, INVALID or
+// LIMIT_EXCEEDED.
+func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Result, error) {
+	var p problems
+	if in.AfterID != nil && in.BeforeID != nil {
+		p.add(CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
+	}
+	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
+	return s.one(ctx, v, target, mutation[Result]{name: "moveTask", input: in, problems: p}, &moving{in: in})
+}
+
+// moving moves one task.
+type moving struct {
+	in MoveInput
+	// parent, anchor and before are where examine found it to go: beside the anchor; to the end where that is nil.
+	parent *uuid.UUID
+	anchor *ent.Task
+	before bool
+}
+
+func (o *moving) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error) {
+	var found verdict
+	e := tasks[0]
+	if e.DeletedAt != nil {
+		found.input.add(CodeInvalid, "id", "This task is in the trash: restore it first.")
+		return found, nil
+	}
+	if err := o.examineParent(ctx, t, &found.input, e); err != nil || len(found.input) > 0 {
+		return found, err
+	}
+	switch {
+	case o.in.AfterID != nil:
+		return found, o.examineAnchor(ctx, t, &found.input, e, "afterId", *o.in.AfterID)
+	case o.in.BeforeID != nil:
+		o.before = true
+		return found, o.examineAnchor(ctx, t, &found.input, e, "beforeId", *o.in.BeforeID)
+	}
+	return found, nil
+}
+
+func (o *moving) examineParent(ctx context.Context, t *tx, p *problems, e *ent.Task) error {
+	o.parent = e.ParentID
+	asked := o.in.ParentID
+	if !asked.Set {
+		return nil
+	}
+	if asked.Value == nil {
+		o.parent = nil
+		return nil
+	}
+	if u, ok := parseID(*asked.Value); ok && equal(&u, e.ParentID) {
+		return nil
+	}
+	height, err := t.height(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	up, err := t.parent(ctx, p, *asked.Value, height)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(up, e.ID) {
+		*p = nil // Whatever else is wrong with it.
+		p.add(CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
+	}
+	o.parent = up.id()
+	return nil
+}
+
+func (o *moving) examineAnchor(ctx context.Context, t *tx, p *problems, e *ent.Task, field, id string) error {
+	anchor, err := t.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case anchor == nil:
+		p.add(CodeNotFound, field, "There is no such task.")
+	case anchor.ID == e.ID:
+		p.add(CodeInvalid, field, "A task can't be its own neighbour.")
+	case anchor.DeletedAt != nil:
+		p.add(CodeInvalid, field, "This task is in the trash.")
+	case !equal(anchor.ParentID, o.parent):
+		p.add(CodeInvalid, field, "The neighbour must have the same parent.")
+	}
+	o.anchor = anchor
+	return nil
+}
+
+func (o *moving) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	e := tasks[0]
+	if equal(e.ParentID, o.parent) {
+		there, err := o.isThere(ctx, t, e)
+		if err != nil || there {
+			return err
+		}
+	}
+	to, err := o.room(ctx, t, e)
+	if err != nil {
+		return err
+	}
+	return t.edit(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edit{
+		differs: func(*ent.Task) bool { return true },
+		write: func(m *ent.TaskMutation) {
+			m.SetPosition(to.position)
+			if to.parent == nil {
+				m.ClearParentID()
+			} else {
+				m.SetParentID(*to.parent)
+			}
+		},
+		after: func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
+	})
+}
+
+// isThere reports whether the task stands where it is to go, so far as one can see: what is in the trash is passed over.
+func (o *moving) isThere(ctx context.Context, t *tx, e *ent.Task) (bool, error) {
+	beside := t.siblings(o.parent, e.ID).Where(enttask.DeletedAtIsNil())
+	switch {
+	case o.anchor == nil:
+		beside.Where(past(e, false))
+	case o.before:
+		beside.Where(past(e, false), past(o.anchor, true))
+	default:
+		beside.Where(past(o.anchor, false), past(e, true))
+	}
+	if o.anchor != nil && (comparePlaces(e, o.anchor) < 0) != o.before {
+		return false, nil
+	}
+	between, err := beside.Exist(ctx)
+	if err != nil {
+		return false, fmt.Errorf("looking at the neighbours: %w", err)
+	}
+	return !between, nil
+}
+
+// room finds a key beside the anchor. Where there is none, the siblings make room: first those with the anchor's very
+// key, which another release may have given to many, then all.
+func (o *moving) room(ctx context.Context, t *tx, e *ent.Task) (spot, error) {
+	for attempt := range 3 {
+		key, err := o.key(ctx, t, e)
+		if err != nil {
+			return spot{}, err
+		}
+		if key != nil {
+			return spot{parent: o.parent, position: key}, nil
+		}
+		if attempt == 2 {
+			break
+		}
+		if err := o.makeRoom(ctx, t, e, attempt > 0); err != nil {
+			return spot{}, err
+		}
+	}
+	return spot{}, errors.New("there is no room between two tasks")
+}
+
+// key returns a key beside the anchor; nil where nothing fits, or nothing short.
+func (o *moving) key(ctx context.Context, t *tx, e *ent.Task) ([]byte, error) {
+	if o.anchor == nil {
+		return t.endWithout(ctx, o.parent, e.ID)
+	}
+	neighbour, err := t.siblings(o.parent, e.ID).
+		Where(past(o.anchor, o.before)).Order(inManualOrder(o.before)).
+		Select(enttask.FieldPosition).First(ctx)
+	if err != nil && !ent.IsNotFound(err) {
+		return nil, fmt.Errorf("reading the neighbour: %w", err)
+	}
+	low, high := o.anchor, neighbour
+	if o.before {
+		low, high = neighbour, o.anchor
+	}
+	key, ok := keyBetween(keyOf(low), keyOf(high))
+	if !ok || len(key) > maxKey {
+		return nil, nil
+	}
+	return key, nil
+}
+
+// keyOf is a task's key; nil where there is no task. (SQLite reads an empty one as nil too.)
+func keyOf(e *ent.Task) []byte {
+	if e == nil {
+		return nil
+	}
+	return append([]byte{}, e.Position...)
+}
+
+// makeRoom spaces siblings anew: those with the anchor's key, or all.
+func (o *moving) makeRoom(ctx context.Context, t *tx, e *ent.Task, all bool) error {
+	siblings := func() *ent.TaskQuery { return t.siblings(o.parent, e.ID) }
+	crowd := siblings()
+	var low, high []byte
+	if !all {
+		at := keyOf(o.anchor)
+		crowd.Where(enttask.Position(at))
+		var err error
+		if low, err = firstPosition(ctx, siblings().Where(enttask.PositionLT(at)), true); err != nil {
+			return err
+		}
+		if high, err = firstPosition(ctx, siblings().Where(enttask.PositionGT(at)), false); err != nil {
+			return err
+		}
+	}
+	ids, err := crowd.Order(inManualOrder(false)).IDs(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the siblings: %w", err)
+	}
+	keys, ok := keysBetween(low, high, len(ids))
+	if !ok {
+		return nil // Next, all of them.
+	}
+	o.anchor.Position = keys[slices.Index(ids, o.anchor.ID)]
+	return t.reposition(ctx, ids, keys)
+}
+
+// firstPosition is the position of the first of the tasks, or the last; nil where there are none.
+func firstPosition(ctx context.Context, q *ent.TaskQuery, last bool) ([]byte, error) {
+	e, err := q.Order(inManualOrder(last)).Select(enttask.FieldPosition).First(ctx)
+	if ent.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a position: %w", err)
+	}
+	return e.Position, nil
+}
+
+// siblings selects the tasks under a parent, those in the trash too, but not that one.
+func (t *tx) siblings(parent *uuid.UUID, but uuid.UUID) *ent.TaskQuery {
+	q := t.tasks().Where(enttask.IDNEQ(but))
+	if parent == nil {
+		return q.Where(enttask.ParentIDIsNil())
+	}
+	return q.Where(enttask.ParentID(*parent))
+}
+
+// end returns a key after all under a parent, those in the trash too: they keep theirs for their return.
+func (t *tx) end(ctx context.Context, parent *uuid.UUID) ([]byte, error) {
+	return t.endWithout(ctx, parent, uuid.Nil)
+}
+
+func (t *tx) endWithout(ctx context.Context, parent *uuid.UUID, but uuid.UUID) ([]byte, error) {
+	keys, err := t.ends(ctx, parent, but, 1)
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// ends returns n keys after all under a parent but one.
+func (t *tx) ends(ctx context.Context, parent *uuid.UUID, but uuid.UUID, n int) ([][]byte, error) {
+	last, err := firstPosition(ctx, t.siblings(parent, but), true)
+	if err != nil {
+		return nil, err
+	}
+	keys, ok := keysBetween(last, nil, n)
+	if !ok {
+		return nil, fmt.Errorf("the last position is no key: %q", last)
+	}
+	return keys, nil
+}
+
+// inManualOrder sorts siblings. Their parent is one and the same, but the index of this order has it before the position.
+func inManualOrder(backward bool) enttask.OrderOption {
+	direction := sql.Asc
+	if backward {
+		direction = sql.Desc
+	}
+	return func(s *sql.Selector) {
+		for _, column := range []string{enttask.FieldParentID, enttask.FieldPosition, enttask.FieldID} {
+			s.OrderBy(direction(s.C(column)))
+		}
+	}
+}
+
+// repositionAtOnce is how many rows one statement moves: their keys are looked for one after the other.
+const repositionAtOnce = 500
+
+// reposition gives tasks those positions.
+func (t *tx) reposition(ctx context.Context, ids []uuid.UUID, keys [][]byte) error {
+	return t.repositionIn(ctx, ids, keys, func(*ent.TaskUpdate) {})
+}
+
+// moveToTop moves tasks to the end of the top level, and returns their positions.
+func (t *tx) moveToTop(ctx context.Context, ids []uuid.UUID) ([][]byte, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	keys, err := t.ends(ctx, nil, uuid.Nil, len(ids))
+	if err != nil {
+		return nil, err
+	}
+	return keys, t.repositionIn(ctx, ids, keys, func(u *ent.TaskUpdate) { u.ClearParentID() })
+}
+
+func (t *tx) repositionIn(ctx context.Context, ids []uuid.UUID, keys [][]byte, also func(*ent.TaskUpdate)) error {
+	for some := range slices.Chunk(ids, repositionAtOnce) {
+		theirs := keys[:len(some)]
+		keys = keys[len(some):]
+		u := t.update().Where(enttask.IDIn(some...))
+		also(u)
+		u.Modify(func(u *sql.UpdateBuilder) {
+			u.Set(enttask.FieldPosition, sql.ExprFunc(func(b *sql.Builder) {
+				b.WriteString("CASE id")
+				for i, id := range some {
+					b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(theirs[i])
+				}
+				b.WriteString(" ELSE position END") // Which also says what type the others are of.
+			}))
+		})
+		if err := u.Exec(ctx); err != nil {
+			return fmt.Errorf("moving tasks: %w", err)
+		}
+	}
+	return nil
+}
+
+// past selects the siblings that come after a task in the manual order, or before it.
+func past(e *ent.Task, before bool) func(*sql.Selector) {
+	return func(s *sql.Selector) {
+		s.Where(follows(s, []string{enttask.FieldPosition, enttask.FieldID}, before, false, keyOf(e), e.ID))
+	}
+}
+
+// comparePlaces compares siblings by the manual order.
+func comparePlaces(a, b *ent.Task) int {
+	return cmp.Or(bytes.Compare(a.Position, b.Position), bytes.Compare(a.ID[:], b.ID[:]))
+}

@@ -1,0 +1,97 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	enttask "taskql/ent/task"
+)
+
+// lineage are a task and those above it, up to the top.
+type lineage []uuid.UUID
+
+// id is the task's own.
+func (l lineage) id() *uuid.UUID {
+	if len(l) == 0 {
+		return nil
+	}
+	return &l[0]
+}
+
+// parent returns a task that is to be a parent and those above it, and notes why it can't have one more subtask with so
+// many levels.
+func (t *tx) parent(ctx context.Context, p *problems, id string, height int) (lineage, error) {
+	up, active, err := t.lineage(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !active {
+		p.add(CodeNotFound, "parentId", "There is no such task, or it is in the trash.")
+		return up, nil
+	}
+	if len(up)+height > t.limits.Depth {
+		p.add(CodeLimitExceeded, "parentId", "Tasks nest at most %d deep, those in the trash included.", t.limits.Depth)
+	}
+	n, err := t.tasks().Where(enttask.ParentID(up[0]), enttask.DeletedAtIsNil()).Count(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("counting subtasks: %w", err)
+	}
+	if n >= t.limits.Subtasks {
+		p.add(CodeLimitExceeded, "parentId", "A task has at most %d subtasks.", t.limits.Subtasks)
+	}
+	return up, nil
+}
+
+// lineage reads a task's lineage, and whether it is out of the trash. It is empty where there is no such task.
+func (t *tx) lineage(ctx context.Context, id string) (lineage, bool, error) {
+	u, ok := parseID(id)
+	if !ok {
+		return nil, false, nil
+	}
+	b := t.statement()
+	b.WriteString("WITH RECURSIVE up(id, parent_id, active, depth) AS (SELECT id, parent_id, deleted_at IS NULL, 1 FROM tasks WHERE workspace_id = ").
+		Arg(t.viewer.WorkspaceID).WriteString(" AND id = ").Arg(u).
+		WriteString(" UNION ALL SELECT p.id, p.parent_id, p.deleted_at IS NULL, up.depth + 1 FROM tasks p JOIN up ON p.id = up.parent_id WHERE p.workspace_id = ").
+		Arg(t.viewer.WorkspaceID).WriteString(") SELECT id, active FROM up ORDER BY depth")
+	var found []struct {
+		ID     uuid.UUID `sql:"id"`
+		Active bool      `sql:"active"`
+	}
+	if err := t.scan(ctx, b, &found); err != nil {
+		return nil, false, fmt.Errorf("reading what is above a task: %w", err)
+	}
+	var up lineage
+	for _, e := range found {
+		up = append(up, e.ID)
+	}
+	return up, len(found) > 0 && found[0].Active, nil
+}
+
+// height is how many levels there are from a task down, those in the trash included: so a restored task never hangs too
+// deep.
+func (t *tx) height(ctx context.Context, id uuid.UUID) (int, error) {
+	b := t.statement()
+	b.WriteString("WITH RECURSIVE down(id, depth) AS (SELECT id, 1 FROM tasks WHERE workspace_id = ").
+		Arg(t.viewer.WorkspaceID).WriteString(" AND id = ").Arg(id).
+		WriteString(" UNION ALL SELECT c.id, down.depth + 1 FROM tasks c JOIN down ON c.parent_id = down.id WHERE c.workspace_id = ").
+		Arg(t.viewer.WorkspaceID).WriteString(") SELECT max(depth) FROM down")
+	var height []int
+	if err := t.scan(ctx, b, &height); err != nil {
+		return 0, fmt.Errorf("measuring what is below a task: %w", err)
+	}
+	return height[0], nil
+}
+
+// scan reads all rows of a statement.
+func (t *tx) scan(ctx context.Context, b *sql.Builder, into any) error {
+	query, args := b.Query()
+	rows, err := t.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sql.ScanSlice(rows, into), rows.Close())
+}

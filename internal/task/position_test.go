@@ -1,0 +1,158 @@
+package task
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestKeyBetween(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, low, high, want string
+		end                   bool // No high.
+	}{
+		{name: "the first of all", end: true, want: "a0"},
+		{name: "after", low: "a0", end: true, want: "a1"},
+		{name: "after a letter", low: "aZ", end: true, want: "aa"},
+		{name: "after the last of one digit", low: "az", end: true, want: "b00"},
+		{name: "after the migration's", low: "e0000f", end: true, want: "e0000g"},
+		{name: "after a fraction", low: "a0V", end: true, want: "a1"},
+		{name: "after the least negative", low: "Zz", end: true, want: "a0"},
+		{name: "after the last of two negative digits", low: "Yzz", end: true, want: "Z0"},
+		{name: "before", high: "a1", want: "a0"},
+		{name: "before zero", high: "a0", want: "Zz"},
+		{name: "before the last negative of one digit", high: "Z0", want: "Yzz"},
+		{name: "before two digits", high: "b00", want: "az"},
+		{name: "before a fraction", high: "a0V", want: "a0"},
+		{name: "between neighbours", low: "a0", high: "a1", want: "a0V"},
+		{name: "between with room", low: "a0", high: "a2", want: "a1"},
+		{name: "below a fraction", low: "a0", high: "a0V", want: "a0F"},
+		{name: "above a fraction", low: "a0V", high: "a1", want: "a0k"},
+		{name: "between fractions", low: "a0V", high: "a0X", want: "a0W"},
+		{name: "between touching fractions", low: "a0V", high: "a0W", want: "a0VV"},
+		{name: "below the least fraction", low: "a0", high: "a01", want: "a00V"},
+		{name: "above the greatest", low: "a0z", high: "a1", want: "a0zV"},
+		{name: "a longer bound", low: "a0V", high: "a0W5", want: "a0W"},
+		{name: "between an empty one and a key", low: "", high: "a0", want: "Zz"},
+		{name: "equal", low: "a0", high: "a0"},
+		{name: "the wrong way round", low: "a1", high: "a0"},
+		{name: "nothing is before an empty one", low: "", high: ""},
+		{name: "not a key", low: "?", end: true},
+		{name: "a fraction that ends in 0", low: "a00", end: true},
+		{name: "too short for its letter", low: "b0", end: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			high := []byte(tt.high)
+			if tt.end {
+				high = nil
+			}
+			got, ok := keyBetween([]byte(tt.low), high)
+			if ok != (tt.want != "") || ok && string(got) != tt.want {
+				t.Errorf("got %q, %t; want %q", got, ok, tt.want)
+			}
+		})
+	}
+}
+
+// checkBetween expects a valid key strictly between two.
+func checkBetween(t *rapid.T, low, key, high []byte, ok bool) {
+	t.Helper()
+	if !ok || integerLength(key) == 0 || bytes.Compare(low, key) >= 0 || high != nil && bytes.Compare(key, high) >= 0 {
+		t.Fatalf("between %q and %q: %q, %t", low, high, key, ok)
+	}
+}
+
+// Whatever is put where, in whatever number, every key is valid and strictly between its neighbours.
+func TestKeysAreTotal(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var keys [][]byte
+		if rapid.Bool().Draw(t, "after the migration") {
+			for n := range 20 {
+				keys = append(keys, fmt.Appendf(nil, "e%05x", n*rapid.IntRange(1, 300).Draw(t, "step")+n+1))
+			}
+			slices.SortFunc(keys, bytes.Compare)
+			keys = slices.CompactFunc(keys, bytes.Equal)
+		}
+		if rapid.Bool().Draw(t, "with an empty one") {
+			keys = slices.Insert(keys, 0, []byte{})
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "inserts") {
+			least := 0
+			if len(keys) > 0 && len(keys[0]) == 0 {
+				least = 1
+			}
+			at := rapid.IntRange(least, len(keys)).Draw(t, "at")
+			var low, high []byte
+			if at > 0 {
+				low = keys[at-1]
+			}
+			if at < len(keys) {
+				high = keys[at]
+			}
+			n := rapid.IntRange(1, 5).Draw(t, "n")
+			made, ok := keysBetween(low, high, n)
+			if len(made) != n {
+				t.Fatalf("got %d keys, want %d", len(made), n)
+			}
+			for i, key := range made {
+				checkBetween(t, low, key, high, ok)
+				if i > 0 && bytes.Compare(made[i-1], key) >= 0 {
+					t.Fatalf("not in order: %q", made)
+				}
+			}
+			keys = slices.Insert(keys, at, made...)
+		}
+	})
+}
+
+// Keys stay short however many are appended or prepended, and grow by a digit in about six where all go to one place.
+func TestKeysStayShort(t *testing.T) {
+	t.Parallel()
+	low, high := []byte(firstKey), []byte(firstKey)
+	for range 300_000 {
+		next, ok := keyBetween(low, nil)
+		if !ok || bytes.Compare(low, next) >= 0 {
+			t.Fatalf("after %q: %q", low, next)
+		}
+		before, ok := keyBetween(nil, high)
+		if !ok || bytes.Compare(before, high) >= 0 {
+			t.Fatalf("before %q: %q", high, before)
+		}
+		low, high = next, before
+	}
+	if len(low) > 5 || len(high) > 5 {
+		t.Errorf("after 300,000: %q and %q", low, high)
+	}
+	keys, ok := keysBetween([]byte("a0"), []byte("a1"), 10_000)
+	longest := 0
+	for _, key := range keys {
+		longest = max(longest, len(key))
+	}
+	if !ok || longest > 6 {
+		t.Errorf("10,000 between two have up to %d bytes", longest)
+	}
+	key := []byte("a1")
+	for n := range 600 {
+		if key, ok = keyBetween([]byte("a0"), key); !ok || len(key) > 4+n/5 {
+			t.Fatalf("after %d in one place: %q", n, key)
+		}
+	}
+}
+
+func FuzzKeyBetween(f *testing.F) {
+	f.Add([]byte("a0"), []byte("a1"))
+	f.Add([]byte{}, []byte("e00001"))
+	f.Fuzz(func(t *testing.T, low, high []byte) {
+		key, ok := keyBetween(low, high)
+		if ok && (bytes.Compare(low, key) >= 0 || high != nil && bytes.Compare(key, high) >= 0 || integerLength(key) == 0) {
+			t.Errorf("between %q and %q: %q", low, high, key)
+		}
+	})
+}

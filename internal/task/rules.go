@@ -1,0 +1,116 @@
+package task
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The limits of texts, in characters (Unicode code points).
+const (
+	MaxTitle          = 200
+	MaxDescription    = 10_000
+	MaxTagName        = 50
+	MaxIdempotencyKey = 255
+)
+
+// Code says why a mutation was refused, for a program.
+type Code string
+
+// The codes of a UserError, as the API's contract names them.
+const (
+	CodeBlank         Code = "BLANK"
+	CodeTooLong       Code = "TOO_LONG"
+	CodeInvalid       Code = "INVALID"
+	CodeTaken         Code = "TAKEN"
+	CodeNotFound      Code = "NOT_FOUND"
+	CodeStale         Code = "STALE"
+	CodeKeyReused     Code = "KEY_REUSED"
+	CodeLimitExceeded Code = "LIMIT_EXCEEDED"
+)
+
+// UserError is something that the caller can mend.
+type UserError struct {
+	Code Code `json:"code"`
+	// Message is a sentence to show to a person.
+	Message string `json:"message"`
+	// Field is the path into the mutation's arguments; nil where no single field is at fault.
+	Field []string `json:"field,omitempty"`
+}
+
+// problems collects everything that is wrong with an input, so that all of it is mended at once.
+type problems []*UserError
+
+// add notes a problem at a field of the input, written with dots as in due.at.timeZone; at none where it is empty.
+func (p *problems) add(code Code, field, format string, args ...any) {
+	e := &UserError{Code: code, Message: fmt.Sprintf(format, args...)}
+	if field != "" {
+		e.Field = inputPath(field)
+	}
+	*p = append(*p, e)
+}
+
+func inputPath(field string) []string { return append([]string{"input"}, strings.Split(field, ".")...) }
+
+// element is the name of a list's element, as in ids.3.
+func element(list string, i int) string { return list + "." + strconv.Itoa(i) }
+
+// title checks and trims a title: 1 to 200 characters on one line.
+func (p *problems) title(s string) string { return p.line("title", "task", s, MaxTitle) }
+
+// tagName checks and trims a tag's name: 1 to 50 characters on one line.
+func (p *problems) tagName(s string) string { return p.line("name", "tag", s, MaxTagName) }
+
+// line checks and trims a text on one line that a thing must have.
+func (p *problems) line(field, thing, s string, most int) string {
+	s = strings.TrimSpace(s)
+	switch n := utf8.RuneCountInString(s); {
+	case isBlank(s):
+		p.add(CodeBlank, field, "Give the %s a %s.", thing, field)
+	case n > most:
+		p.add(CodeTooLong, field, "A %s has at most %d characters; this one has %d.", field, most, n)
+	case strings.ContainsFunc(s, breaksLine):
+		p.add(CodeInvalid, field, "A %s stands on one line, without line breaks or control characters.", field)
+	}
+	return s
+}
+
+// description checks a description: up to 10,000 characters; blank is none.
+func (p *problems) description(s *string) *string {
+	if s == nil || isBlank(*s) {
+		return nil
+	}
+	if n := utf8.RuneCountInString(*s); n > MaxDescription {
+		p.add(CodeTooLong, "description", "A description has at most %d characters; this one has %d.", MaxDescription, n)
+	}
+	if strings.ContainsRune(*s, 0) {
+		p.add(CodeInvalid, "description", "A description can't hold the character U+0000.")
+	}
+	return s
+}
+
+// idempotencyKey checks a key: 1 to 255 characters.
+func (p *problems) idempotencyKey(key *string) {
+	if key == nil {
+		return
+	}
+	switch n := utf8.RuneCountInString(*key); {
+	case isBlank(*key):
+		p.add(CodeBlank, "idempotencyKey", "An idempotency key can't be blank: leave it out, or send a fresh UUID.")
+	case n > MaxIdempotencyKey:
+		p.add(CodeTooLong, "idempotencyKey", "An idempotency key has at most %d characters; this one has %d.", MaxIdempotencyKey, n)
+	case strings.ContainsRune(*key, 0):
+		p.add(CodeInvalid, "idempotencyKey", "An idempotency key can't hold the character U+0000.")
+	}
+}
+
+// isBlank reports whether there is nothing to see in s: spaces, and characters of no width, which would make a task
+// that nobody can click.
+func isBlank(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
+}
+
+// breaksLine reports whether r ends a line or controls a terminal. (U+2028 and U+2029 end lines in JavaScript.)
+func breaksLine(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }

@@ -1,0 +1,103 @@
+package task
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTitle(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, in, want string
+		code           Code
+	}{
+		{name: "plain", in: "Buy milk", want: "Buy milk"},
+		{name: "trimmed", in: " \t\u00a0Buy milk\u2003\n", want: "Buy milk"},
+		{name: "200 characters", in: strings.Repeat("ü", 200), want: strings.Repeat("ü", 200)},
+		{name: "200 after trimming", in: " " + strings.Repeat("a", 200) + " ", want: strings.Repeat("a", 200)},
+		{name: "an emoji of several characters", in: "👩‍👩‍👧‍👦", want: "👩‍👩‍👧‍👦"},
+		{name: "empty", in: "", code: CodeBlank},
+		{name: "spaces", in: " \t\n ", code: CodeBlank},
+		{name: "no width", in: "\u200b\u200d\ufeff", code: CodeBlank},
+		{name: "201 characters", in: strings.Repeat("ü", 201), code: CodeTooLong},
+		{name: "two lines", in: "Buy\nmilk", code: CodeInvalid},
+		{name: "line separator", in: "Buy\u2028milk", code: CodeInvalid},
+		{name: "NUL", in: "Buy\x00milk", code: CodeInvalid},
+		{name: "escape", in: "\x1b[31mred", code: CodeInvalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var p problems
+			got := p.title(tt.in)
+			checkProblems(t, p, tt.code, "title")
+			if tt.code == "" && got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDescription(t *testing.T) {
+	t.Parallel()
+	text := func(s string) *string { return &s }
+	tests := []struct {
+		name     string
+		in, want *string
+		code     Code
+	}{
+		{name: "null"},
+		{name: "blank is null", in: text(" \n\t\u200b")},
+		{name: "kept as it is", in: text("  two\r\n\tlines "), want: text("  two\r\n\tlines ")},
+		{name: "10,000 characters", in: text(strings.Repeat("ü", 10_000)), want: text(strings.Repeat("ü", 10_000))},
+		{name: "10,001 characters", in: text(strings.Repeat("ü", 10_001)), code: CodeTooLong},
+		{name: "NUL", in: text("a\x00"), code: CodeInvalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var p problems
+			got := p.description(tt.in)
+			checkProblems(t, p, tt.code, "description")
+			if tt.code == "" && !equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		in   string
+		code Code
+	}{
+		"a UUID":         {in: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"},
+		"255 characters": {in: strings.Repeat("ü", 255)},
+		"256 characters": {in: strings.Repeat("ü", 256), code: CodeTooLong},
+		"blank":          {in: " ", code: CodeBlank},
+		"NUL":            {in: "a\x00", code: CodeInvalid},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var p problems
+			p.idempotencyKey(&tt.in)
+			checkProblems(t, p, tt.code, "idempotencyKey")
+		})
+	}
+}
+
+// checkProblems expects one problem of that code at that field, or none where the code is empty.
+func checkProblems(t *testing.T, p problems, code Code, field string) {
+	t.Helper()
+	switch {
+	case code == "" && len(p) == 0:
+	case len(p) == 1 && p[0].Code == code && strings.Join(p[0].Field, ".") == "input."+field && p[0].Message != "":
+	default:
+		t.Errorf("got %d problems, want %q at input.%s", len(p), code, field)
+		for _, e := range p {
+			t.Logf("%+v", *e)
+		}
+	}
+}

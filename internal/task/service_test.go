@@ -1,0 +1,484 @@
+package task_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/task"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+// clock is a clock that tests set.
+type clock struct{ now atomic.Pointer[time.Time] }
+
+func newClock() *clock {
+	c := &clock{}
+	c.set(time.Date(2026, 11, 23, 7, 0, 0, 123456789, time.UTC))
+	return c
+}
+
+func (c *clock) Now() time.Time          { return *c.now.Load() }
+func (c *clock) set(t time.Time)         { c.now.Store(&t) }
+func (c *clock) advance(d time.Duration) { c.set(c.Now().Add(d)) }
+
+// bench is one database with a service on it.
+type bench struct {
+	*task.Service
+	client *ent.Client
+	clock  *clock
+}
+
+// each runs a test on both databases.
+func each(t *testing.T, test func(t *testing.T, b *bench)) {
+	t.Helper()
+	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+		c := newClock()
+		s, err := task.New(task.Config{Client: client, Now: c.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, &bench{Service: s, client: client, clock: c})
+	})
+}
+
+// user makes a user and answers with the context of that user's requests.
+func (b *bench) user(t *testing.T, id string) (context.Context, viewer.Viewer) {
+	t.Helper()
+	v := testkit.MakeViewer(t, b.client, id)
+	return viewer.NewContext(t.Context(), v), v
+}
+
+func (b *bench) create(ctx context.Context, t *testing.T, v viewer.Viewer, title string) *ent.Task {
+	t.Helper()
+	return mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: title}))
+}
+
+// mustChange expects a mutation to go through, and returns the task.
+func mustChange(t *testing.T) func(*task.Result, error) *ent.Task {
+	t.Helper()
+	return func(r *task.Result, err error) *ent.Task {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.UserErrors) > 0 || r.Task == nil {
+			t.Fatalf("refused: %+v", *r.UserErrors[0])
+		}
+		return r.Task
+	}
+}
+
+// mustRefuse expects a mutation to be refused with that code at that field, and returns its answer.
+func mustRefuse(t *testing.T, code task.Code, field string) func(*task.Result, error) *task.Result {
+	t.Helper()
+	return func(r *task.Result, err error) *task.Result {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.UserErrors) != 1 || r.UserErrors[0].Code != code || !slices.Equal(r.UserErrors[0].Field, []string{"input", field}) {
+			t.Fatalf("got %+v, want one %s at %s", r.UserErrors, code, field)
+		}
+		return r
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func version(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer) int {
+	t.Helper()
+	w, err := b.client.Workspace.Get(ctx, v.WorkspaceID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Version
+}
+
+// same compares tasks by what they hold.
+func same(t *testing.T, got, want *ent.Task) {
+	t.Helper()
+	type plain struct {
+		ID                              uuid.UUID
+		Workspace, Title                string
+		Version                         int
+		Description                     *string
+		Completed                       bool
+		CompletedAt, DeletedAt          *time.Time
+		CreatedAt, UpdatedAt            time.Time
+		CreatedAtLocation, UpdatedAtLoc string
+	}
+	of := func(e *ent.Task) plain {
+		return plain{
+			e.ID, e.WorkspaceID, e.Title, e.Version, e.Description, e.Completed, e.CompletedAt, e.DeletedAt,
+			e.CreatedAt, e.UpdatedAt, e.CreatedAt.Location().String(), e.UpdatedAt.Location().String(),
+		}
+	}
+	if diff := cmp.Diff(of(want), of(got)); diff != "" {
+		t.Errorf("tasks differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestLifeOfATask(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		start := b.clock.Now().Truncate(time.Microsecond)
+
+		made := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "  Buy milk ", Description: ptr("oat")}))
+		want := &ent.Task{
+			ID: made.ID, WorkspaceID: "alice", Version: 1, Title: "Buy milk", Description: ptr("oat"),
+			CreatedAt: start, UpdatedAt: start,
+		}
+		same(t, made, want)
+		if made.ID.Version() != 7 {
+			t.Errorf("the id is of version %d, want 7", made.ID.Version())
+		}
+		read := func() {
+			t.Helper()
+			got, err := b.Get(ctx, v, made.ID.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, got, want)
+		}
+		read()
+
+		b.clock.advance(time.Hour)
+		completed := mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: ptr(1)}))
+		hour := start.Add(time.Hour)
+		want.Version, want.Completed, want.CompletedAt, want.UpdatedAt = 2, true, &hour, hour
+		same(t, completed, want)
+		read()
+
+		b.clock.advance(time.Hour)
+		same(t, mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		read()
+
+		two := start.Add(2 * time.Hour)
+		want.Version, want.Completed, want.CompletedAt, want.UpdatedAt = 3, false, nil, two
+		same(t, mustChange(t)(b.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		same(t, mustChange(t)(b.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		read()
+
+		b.clock.advance(time.Hour)
+		three := start.Add(3 * time.Hour)
+		want.Version, want.Title, want.Description, want.UpdatedAt = 4, "Buy oat milk", nil, three
+		same(t, mustChange(t)(b.Update(ctx, v, task.UpdateInput{
+			ID:          made.ID.String(),
+			Title:       task.Optional[*string]{Set: true, Value: ptr("Buy oat milk ")},
+			Description: task.Optional[*string]{Set: true},
+		})), want)
+		read()
+
+		b.clock.advance(time.Hour)
+		four := start.Add(4 * time.Hour)
+		want.Version, want.DeletedAt, want.UpdatedAt = 5, &four, four
+		same(t, mustChange(t)(b.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		same(t, mustChange(t)(b.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		read()
+
+		if got := version(ctx, t, b, v); got != 5 {
+			t.Errorf("the workspace is at version %d, want 5: what changed nothing takes no version", got)
+		}
+	})
+}
+
+func TestAbsentKeepsNullClears(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		made := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "Buy milk", Description: ptr("oat")}))
+		set := func(s *string) task.Optional[*string] { return task.Optional[*string]{Set: true, Value: s} }
+		id := made.ID.String()
+
+		kept := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id}))
+		same(t, kept, made)
+		equal := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr("Buy milk")), Description: set(ptr("oat"))}))
+		same(t, equal, made)
+
+		mustRefuse(t, task.CodeBlank, "title")(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(nil)}))
+		mustRefuse(t, task.CodeBlank, "title")(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr(" ")), Description: set(nil)}))
+		unchanged, err := b.Get(ctx, v, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, unchanged, made)
+
+		retitled := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr("Buy oats"))}))
+		if retitled.Title != "Buy oats" || retitled.Description == nil || *retitled.Description != "oat" {
+			t.Errorf("got %v", retitled)
+		}
+		cleared := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id, Description: set(ptr("  "))}))
+		if cleared.Description != nil || cleared.Title != "Buy oats" {
+			t.Errorf("got %v", cleared)
+		}
+	})
+}
+
+func TestEverythingWrongIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		r, err := b.Create(ctx, v, task.CreateInput{ID: ptr("mine"), Title: " ", Description: ptr(strings.Repeat("a", 10_001))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range r.UserErrors {
+			got = append(got, fmt.Sprint(e.Code, e.Field))
+		}
+		want := []string{"BLANK[input title]", "TOO_LONG[input description]", "INVALID[input id]"}
+		if diff := cmp.Diff(want, got); diff != "" || r.Task != nil {
+			t.Errorf("got %v: %s", r.Task, diff)
+		}
+	})
+}
+
+func TestClientIDs(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		alice, a := b.user(t, "alice")
+		bob, o := b.user(t, "bob")
+		id := uuid.New()
+		made := mustChange(t)(b.Create(alice, a, task.CreateInput{ID: ptr(strings.ToUpper(id.String())), Title: "mine"}))
+		if made.ID != id {
+			t.Errorf("got %s, want %s", made.ID, id)
+		}
+		own := mustRefuse(t, task.CodeTaken, "id")(b.Create(alice, a, task.CreateInput{ID: ptr(id.String()), Title: "again"}))
+		foreign := mustRefuse(t, task.CodeTaken, "id")(b.Create(bob, o, task.CreateInput{ID: ptr(id.String()), Title: "his"}))
+		if own.Task != nil || foreign.Task != nil {
+			t.Errorf("a refusal shows a task: %v, %v", own.Task, foreign.Task)
+		}
+		if got := version(alice, t, b, a); got != 1 {
+			t.Errorf("the workspace is at version %d, want 1", got)
+		}
+		for _, bad := range []string{"", "1", uuid.Nil.String(), uuid.Max.String(), "{" + id.String()[:34] + "}", id.String() + "0"} {
+			mustRefuse(t, task.CodeInvalid, "id")(b.Create(alice, a, task.CreateInput{ID: &bad, Title: "bad"}))
+		}
+	})
+}
+
+// Where no viewer is in the context there are no rows: the net under the gate and the rules.
+func TestPrivacyNet(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		made := b.create(ctx, t, v, "Buy milk")
+		if got, err := b.client.Task.Query().All(t.Context()); err == nil {
+			t.Errorf("a query without a viewer returned %v", got)
+		}
+		if err := b.client.Task.DeleteOne(made).Exec(t.Context()); err == nil {
+			t.Error("a deletion without a viewer went through")
+		}
+		if r, err := b.Complete(t.Context(), v, task.TargetInput{ID: made.ID.String()}); err == nil {
+			t.Errorf("a mutation without a viewer answered %+v", r)
+		}
+	})
+}
+
+func TestIfVersion(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		made := b.create(ctx, t, v, "Buy milk")
+		other := b.create(ctx, t, v, "Walk the dog") // The workspace's version moves on, the task's does not.
+		changed := mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		if changed.Version != other.Version+1 {
+			t.Errorf("got version %d, want %d", changed.Version, other.Version+1)
+		}
+		stale := mustRefuse(t, task.CodeStale, "ifVersion")(b.Reopen(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		same(t, stale.Task, changed)
+		// Also where it would change nothing: the caller's picture of the task is wrong.
+		stale = mustRefuse(t, task.CodeStale, "ifVersion")(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		same(t, stale.Task, changed)
+	})
+}
+
+// together runs n calls at once.
+func together(n int, call func(i int)) {
+	var ready, done sync.WaitGroup
+	ready.Add(n)
+	for i := range n {
+		done.Go(func() {
+			ready.Done()
+			ready.Wait()
+			call(i)
+		})
+	}
+	done.Wait()
+}
+
+func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		made := b.create(ctx, t, v, "Buy milk")
+		results := make([]*task.Result, 50)
+		together(len(results), func(i int) {
+			r, err := b.Update(ctx, v, task.UpdateInput{
+				ID: made.ID.String(), IfVersion: &made.Version,
+				Title: task.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("Buy milk %d", i))},
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			results[i] = r
+		})
+		if t.Failed() {
+			return
+		}
+		now, err := b.Get(ctx, v, made.ID.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		won := 0
+		for _, r := range results {
+			same(t, r.Task, now)
+			if len(r.UserErrors) == 0 {
+				won++
+			} else if r.UserErrors[0].Code != task.CodeStale {
+				t.Errorf("got %s, want STALE", r.UserErrors[0].Code)
+			}
+		}
+		if won != 1 || now.Version != made.Version+1 {
+			t.Errorf("%d won, the version is %d", won, now.Version)
+		}
+	})
+}
+
+func TestConcurrentCreatesWithOneKey(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		results := make([]*task.Result, 50)
+		together(len(results), func(i int) {
+			r, err := b.Create(ctx, v, task.CreateInput{Title: "Buy milk", IdempotencyKey: ptr("k1")})
+			if err != nil {
+				t.Error(err)
+			}
+			results[i] = r
+		})
+		if t.Failed() {
+			return
+		}
+		page, err := b.List(ctx, v, task.ListInput{})
+		if err != nil || len(page.Edges) != 1 {
+			t.Fatalf("got %d tasks, %v; want 1", len(page.Edges), err)
+		}
+		for _, r := range results {
+			same(t, mustChange(t)(r, nil), page.Edges[0].Node)
+		}
+		if got := version(ctx, t, b, v); got != 1 {
+			t.Errorf("the workspace is at version %d, want 1", got)
+		}
+	})
+}
+
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		bob, o := b.user(t, "bob")
+		in := task.CreateInput{Title: "Buy milk", Description: ptr("oat"), IdempotencyKey: ptr("k1")}
+		first := mustChange(t)(b.Create(ctx, v, in))
+
+		// The first answer is repeated as it was, although the task has changed since.
+		b.clock.advance(time.Minute)
+		changed := mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
+		same(t, mustChange(t)(b.Create(ctx, v, in)), first)
+		same(t, mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")})), changed)
+
+		// Another input or another mutation under the same key is a mistake.
+		other := in
+		other.Title = "Buy oat milk"
+		mustRefuse(t, task.CodeKeyReused, "idempotencyKey")(b.Create(ctx, v, other))
+		mustRefuse(t, task.CodeKeyReused, "idempotencyKey")(b.Reopen(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
+		mustRefuse(t, task.CodeKeyReused, "idempotencyKey")(b.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IfVersion: ptr(1), IdempotencyKey: ptr("k2")}))
+
+		// Keys belong to the workspace.
+		if his := mustChange(t)(b.Create(bob, o, in)); his.ID == first.ID {
+			t.Error("two workspaces share a key")
+		}
+
+		// What changed nothing is remembered too, and takes no version.
+		before := version(ctx, t, b, v)
+		noop := task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k3")}
+		same(t, mustChange(t)(b.Complete(ctx, v, noop)), changed)
+		if got := version(ctx, t, b, v); got != before {
+			t.Errorf("version %d became %d though nothing changed", before, got)
+		}
+		reopened := mustChange(t)(b.Reopen(ctx, v, task.TargetInput{ID: first.ID.String()}))
+		if reopened.Version != before+1 {
+			t.Errorf("got version %d, want %d", reopened.Version, before+1)
+		}
+		same(t, mustChange(t)(b.Complete(ctx, v, noop)), changed)
+
+		// A refusal is not remembered: the mistake can be mended under the same key.
+		mended := task.CreateInput{ID: ptr(first.ID.String()), Title: "Walk the dog", IdempotencyKey: ptr("k4")}
+		mustRefuse(t, task.CodeTaken, "id")(b.Create(ctx, v, mended))
+		mended.ID = nil
+		mustChange(t)(b.Create(ctx, v, mended))
+
+		// After a day a key is free again.
+		b.clock.advance(task.KeyLifetime)
+		if again := mustChange(t)(b.Create(ctx, v, in)); again.ID == first.ID {
+			t.Error("the key still stands for its first answer after its lifetime")
+		}
+	})
+}
+
+// Versions are handed out without gaps, and no update is lost, whatever comes at once.
+func TestVersionsAreGapless(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		shared := b.create(ctx, t, v, "shared")
+		var mu sync.Mutex
+		versions := []int{shared.Version}
+		together(8, func(i int) {
+			for n := range 10 {
+				var r *task.Result
+				var err error
+				switch (i + n) % 4 {
+				case 0:
+					r, err = b.Create(ctx, v, task.CreateInput{Title: fmt.Sprintf("%d of %d", n, i)})
+				case 1:
+					r, err = b.Update(ctx, v, task.UpdateInput{ID: shared.ID.String(), Title: task.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("%d by %d", n, i))}})
+				case 2:
+					r, err = b.Create(ctx, v, task.CreateInput{ID: ptr(shared.ID.String()), Title: "refused"})
+				default:
+					r, err = b.Delete(ctx, v, task.TargetInput{ID: uuid.NewString()})
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if len(r.UserErrors) == 0 {
+					mu.Lock()
+					versions = append(versions, r.Task.Version)
+					mu.Unlock()
+				}
+			}
+		})
+		slices.Sort(versions)
+		for i, got := range versions {
+			if got != i+1 {
+				t.Fatalf("the versions have a gap or a twin: %v", versions)
+			}
+		}
+		if got := version(ctx, t, b, v); got != len(versions) {
+			t.Errorf("the workspace is at version %d after %d changes", got, len(versions))
+		}
+	})
+}

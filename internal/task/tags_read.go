@@ -1,0 +1,133 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/ent/predicate"
+	enttag "taskql/ent/tag"
+	"taskql/internal/viewer"
+)
+
+// visibleTags bounds a query by what v may see, as visible does for tasks.
+func visibleTags(q *ent.TagQuery, v viewer.Viewer) *ent.TagQuery {
+	return q.Where(enttag.WorkspaceID(v.WorkspaceID))
+}
+
+// Tag returns the tag with that id; else ErrNotFound. Only those columns are read, all where there are none.
+func (s *Service) Tag(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Tag, error) {
+	found, err := s.Tags(ctx, v, []string{id}, columns...)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := found[id]; ok {
+		return t, nil
+	}
+	return nil, ErrNotFound
+}
+
+// Tags is GetMany for tags.
+func (s *Service) Tags(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Tag, error) {
+	return many(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Tag, error) {
+		found := make(map[uuid.UUID]*ent.Tag, len(ids))
+		if len(ids) == 0 {
+			return found, nil
+		}
+		q := visibleTags(s.client.Tag.Query(), v).Where(func(s *sql.Selector) { s.Where(among(s, s.C(enttag.FieldID), ids)) })
+		if len(columns) > 0 {
+			q.Select(columns...)
+		}
+		tags, err := q.All(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading tags: %w", err)
+		}
+		for _, t := range tags {
+			found[t.ID] = t
+		}
+		return found, nil
+	})
+}
+
+// TagListInput says which page of the list of tags is wanted, and what of it.
+type TagListInput struct {
+	First, Last   *int
+	After, Before *string
+	// Search is what the names contain.
+	Search *string
+	Selection
+}
+
+// ListTags returns a page of the viewer's tags, by name. The error is an *InputError where in does not make a page.
+func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput) (*TagPage, error) {
+	o := tagOrder()
+	w, err := newWindow(o, PageInput{First: in.First, Last: in.Last, After: in.After, Before: in.Before})
+	if err != nil {
+		return nil, err
+	}
+	var where []predicate.Tag
+	if in.Search != nil {
+		if n := utf8.RuneCountInString(*in.Search); n > MaxSearch {
+			return nil, inputError("search", "must have at most %d characters, not %d: shorten it", MaxSearch, n)
+		}
+		where = append(where, named(strings.TrimSpace(fold(*in.Search))))
+	}
+	list := func() *ent.TagQuery { return visibleTags(s.client.Tag.Query(), v).Where(where...) }
+	if in.CountsOnly {
+		return &TagPage{PageInfo: &PageInfo{}, list: list}, nil
+	}
+	k := keyset[*ent.Tag]{order: o, read: func(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Tag, error) {
+		q := list().Where(part.where).Order(part.sort).Limit(limit)
+		if len(columns) > 0 {
+			q.Select(columns...)
+		}
+		return q.All(ctx)
+	}}
+	rows, info, err := k.page(ctx, w, withColumns(in.Columns, o.columns()))
+	if err != nil {
+		return nil, fmt.Errorf("listing tags: %w", err)
+	}
+	page := &TagPage{Edges: make([]*TagEdge, len(rows.rows)), PageInfo: info, list: list}
+	for i, t := range rows.rows {
+		page.Edges[i] = &TagEdge{Cursor: rows.cursors[i], Node: t}
+	}
+	return page, nil
+}
+
+// named selects the tags whose folded name contains the text. Names are kept as bytes, in which LIKE does not search on
+// every database.
+func named(folded string) predicate.Tag {
+	return func(s *sql.Selector) {
+		s.Where(sql.P(func(b *sql.Builder) {
+			if s.Dialect() == dialect.Postgres {
+				b.WriteString("POSITION(").Arg([]byte(folded)).WriteString("::bytea IN ").Ident(s.C(enttag.FieldNameKey)).WriteString(") > 0")
+			} else {
+				b.WriteString("INSTR(").Ident(s.C(enttag.FieldNameKey)).WriteString(", ").Arg([]byte(folded)).WriteString(") > 0")
+			}
+		}))
+	}
+}
+
+// Nodes returns the edges' tags.
+func (p *TagPage) Nodes() []*ent.Tag {
+	nodes := make([]*ent.Tag, len(p.Edges))
+	for i, e := range p.Edges {
+		nodes[i] = e.Node
+	}
+	return nodes
+}
+
+// TotalCount returns how many tags the whole list has.
+func (p *TagPage) TotalCount(ctx context.Context) (int, error) {
+	n, err := p.list().Count(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("counting tags: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,319 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttag "taskql/ent/tag"
+	enttask "taskql/ent/task"
+	"taskql/ent/tasktag"
+	"taskql/internal/viewer"
+)
+
+// UpdateTagInput is a patch of a tag: what is absent stays.
+type UpdateTagInput struct {
+	ID        string            `json:"id"`
+	IfVersion *int              `json:"ifVersion,omitempty"`
+	Name      Optional[*string] `json:"name,omitzero"`
+	// Color is the palette's where it is set to nil.
+	Color          Optional[*string] `json:"color,omitzero"`
+	IdempotencyKey *string           `json:"-"`
+}
+
+// palette are the colors of tags that nobody chose one for: told apart on white and on black.
+var palette = []string{ //nolint:gochecknoglobals // A constant table.
+	"#dc2626", "#ea580c", "#d97706", "#65a30d", "#16a34a", "#0d9488",
+	"#0891b2", "#2563eb", "#4f46e5", "#7c3aed", "#c026d3", "#db2777",
+}
+
+// colorOf is the color of a tag that nobody chose one for. The same name has the same everywhere.
+func colorOf(nameKey string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(nameKey)) // It never fails.
+	return palette[int(h.Sum32())%len(palette)]
+}
+
+// CreateTag makes a tag. It is refused with BLANK, TOO_LONG or INVALID where the input is not a tag, with TAKEN where the
+// name or the id is in use, and with LIMIT_EXCEEDED.
+func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
+	var p problems
+	name, id := p.tagName(in.Name), p.newID(in.ID)
+	key := fold(name)
+	color := colorOf(key)
+	if in.Color != nil {
+		color = *in.Color
+	}
+	return write(ctx, s, v, mutation[TagResult]{
+		name: "createTag", input: in, key: in.IdempotencyKey, problems: p,
+		change: func(ctx context.Context, t *tx) (*TagResult, error) {
+			p, err := t.newTag(ctx, key)
+			if err != nil {
+				return nil, err
+			}
+			if len(p) > 0 {
+				return refused[TagResult](p), errRefused
+			}
+			tag, err := t.Tag.Create().
+				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
+				SetName(name).SetNameKey([]byte(key)).SetColor(color).
+				SetCreatedAt(t.now).SetUpdatedAt(t.now).
+				Save(ctx)
+			if in.ID != nil && ent.IsConstraintError(err) {
+				return refused[TagResult](taken()), errRefused // The name is free, and stays so under the lock.
+			}
+			if err != nil {
+				return nil, fmt.Errorf("inserting the tag: %w", err)
+			}
+			t.changed = true
+			return &TagResult{Tag: tag}, nil
+		},
+	})
+}
+
+// newTag says what keeps a tag of that name from being made.
+func (t *tx) newTag(ctx context.Context, key string) (problems, error) {
+	var p problems
+	n, err := t.tags().Count(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("counting tags: %w", err)
+	}
+	if n >= t.limits.Tags {
+		p.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
+	}
+	return p, t.nameIsFree(ctx, &p, key)
+}
+
+// nameIsFree notes that another tag has the name.
+func (t *tx) nameIsFree(ctx context.Context, p *problems, key string) error {
+	exists, err := t.tags().Where(enttag.NameKey([]byte(key))).Exist(ctx)
+	if err != nil {
+		return fmt.Errorf("looking up a tag's name: %w", err)
+	}
+	if exists {
+		p.add(CodeTaken, "name", "There is a tag of this name already.")
+	}
+	return nil
+}
+
+// UpdateTag changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or TAKEN.
+func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagInput) (*TagResult, error) {
+	var p problems
+	var name string
+	if in.Name.Set {
+		if in.Name.Value == nil {
+			p.add(CodeBlank, "name", "A tag always has a name: leave it out to keep the one it has.")
+		} else {
+			name = p.tagName(*in.Name.Value)
+		}
+	}
+	return write(ctx, s, v, mutation[TagResult]{
+		name: "updateTag", input: in, key: in.IdempotencyKey, problems: p,
+		change: func(ctx context.Context, t *tx) (*TagResult, error) {
+			tag, p, err := t.targetTag(ctx, in.ID, in.IfVersion)
+			if err != nil {
+				return nil, err
+			}
+			if len(p) > 0 {
+				return &TagResult{Tag: tag, UserErrors: p}, errRefused
+			}
+			after := *tag
+			if in.Name.Set {
+				after.Name = name
+			}
+			key := fold(after.Name)
+			switch {
+			case in.Color.Set && in.Color.Value == nil:
+				after.Color = colorOf(key)
+			case in.Color.Set:
+				after.Color = *in.Color.Value
+			}
+			if after.Name == tag.Name && after.Color == tag.Color {
+				return &TagResult{Tag: tag}, nil
+			}
+			if key != string(tag.NameKey) {
+				if err := t.nameIsFree(ctx, &p, key); err != nil {
+					return nil, err
+				}
+				if len(p) > 0 {
+					return refused[TagResult](p), errRefused
+				}
+			}
+			after.NameKey, after.Version, after.UpdatedAt = []byte(key), t.version, t.now
+			t.changed = true
+			err = t.Tag.Update().Where(enttag.WorkspaceID(v.WorkspaceID), enttag.ID(tag.ID)).
+				SetName(after.Name).SetNameKey(after.NameKey).SetColor(after.Color).
+				SetVersion(t.version).SetUpdatedAt(t.now).
+				Exec(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("updating the tag: %w", err)
+			}
+			return &TagResult{Tag: &after}, nil
+		},
+	})
+}
+
+// DeleteTag deletes a tag for good. The tasks that carried it have changed with it. It is refused with NOT_FOUND or STALE.
+func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput) (*DeleteTagResult, error) {
+	return write(ctx, s, v, mutation[DeleteTagResult]{
+		name: "deleteTag", input: in, key: in.IdempotencyKey,
+		change: func(ctx context.Context, t *tx) (*DeleteTagResult, error) {
+			tag, p, err := t.targetTag(ctx, in.ID, in.IfVersion)
+			if err != nil {
+				return nil, err
+			}
+			if len(p) > 0 {
+				return refused[DeleteTagResult](p), errRefused
+			}
+			if err := t.update().Where(enttask.HasTaskTagsWith(tasktag.TagID(tag.ID))).Exec(ctx); err != nil {
+				return nil, fmt.Errorf("stamping the tag's tasks: %w", err)
+			}
+			if _, err := t.Tag.Delete().Where(enttag.WorkspaceID(v.WorkspaceID), enttag.ID(tag.ID)).Exec(ctx); err != nil {
+				return nil, fmt.Errorf("deleting the tag: %w", err)
+			}
+			id := tag.ID.String()
+			return &DeleteTagResult{DeletedTagID: &id}, nil
+		},
+	})
+}
+
+// tags selects the tags that this change may see.
+func (t *tx) tags() *ent.TagQuery { return visibleTags(t.Tag.Query(), t.viewer) }
+
+// targetTag loads the tag to act on. Where it is not at the version asked for, it comes with that problem.
+func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag, problems, error) {
+	var p problems
+	var tag *ent.Tag
+	if u, ok := parseID(id); ok {
+		var err error
+		if tag, err = t.tags().Where(enttag.ID(u)).Only(ctx); err != nil && !ent.IsNotFound(err) {
+			return nil, nil, fmt.Errorf("reading a tag: %w", err)
+		}
+	}
+	if tag == nil {
+		p.add(CodeNotFound, "id", "There is no such tag.")
+		return nil, p, nil
+	}
+	p.ifVersion("tag", ifVersion, tag.Version)
+	return tag, p, nil
+}
+
+// tagList is a list of tags in an input: the ids as asked at a field, and those that they come to, each once.
+type tagList struct {
+	field string
+	asked []string
+	ids   []uuid.UUID
+}
+
+// resolve reads lists of tags with one statement, and notes at each element that there is no such tag.
+func (t *tx) resolve(ctx context.Context, p *problems, lists ...*tagList) error {
+	var asked []uuid.UUID
+	for _, l := range lists {
+		ids, _ := idSet(l.asked)
+		asked = append(asked, ids...)
+	}
+	exists := map[uuid.UUID]bool{}
+	if len(asked) > 0 {
+		ids, err := t.tags().Where(enttag.IDIn(asked...)).IDs(ctx)
+		if err != nil {
+			return fmt.Errorf("looking up tags: %w", err)
+		}
+		for _, id := range ids {
+			exists[id] = true
+		}
+	}
+	listed := map[uuid.UUID]*tagList{}
+	for _, l := range lists {
+		for i, id := range l.asked {
+			u, ok := parseID(id)
+			switch {
+			case !ok || !exists[u]:
+				p.add(CodeNotFound, element(l.field, i), "There is no such tag.")
+			case listed[u] == nil:
+				listed[u], l.ids = l, append(l.ids, u)
+			case listed[u] != l:
+				p.add(CodeInvalid, element(l.field, i), "This tag is to be added and removed at once.")
+			}
+		}
+	}
+	return nil
+}
+
+// carried reads the tags that tasks carry.
+func (t *tx) carried(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
+	rows, err := t.TaskTag.Query().
+		Where(tasktag.WorkspaceID(t.viewer.WorkspaceID), tasktag.TaskIDIn(idsOf(tasks)...)).
+		All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the tags of tasks: %w", err)
+	}
+	carried := make(map[uuid.UUID][]uuid.UUID, len(tasks))
+	for _, row := range rows {
+		carried[row.TaskID] = append(carried[row.TaskID], row.TagID)
+	}
+	return carried, nil
+}
+
+// without returns what is in all and not in some.
+func without(all, some []uuid.UUID) []uuid.UUID {
+	return slices.DeleteFunc(slices.Clone(all), func(id uuid.UUID) bool { return slices.Contains(some, id) })
+}
+
+// tagPlan is which tags are to be added to tasks and taken off them.
+type tagPlan struct{ add, remove map[uuid.UUID][]uuid.UUID }
+
+func (p tagPlan) set(task uuid.UUID, add, remove []uuid.UUID) {
+	if len(add) > 0 {
+		p.add[task] = add
+	}
+	if len(remove) > 0 {
+		p.remove[task] = remove
+	}
+}
+
+// carryOut does to the tasks what is planned for them, with one statement for each kind, and returns those that changed.
+func (p tagPlan) carryOut(ctx context.Context, t *tx, tasks []*ent.Task) (map[uuid.UUID]bool, error) {
+	changed := map[uuid.UUID]bool{}
+	added := map[uuid.UUID][]uuid.UUID{}
+	var from, removed []uuid.UUID
+	for _, e := range tasks {
+		if tags := p.add[e.ID]; len(tags) > 0 {
+			added[e.ID], changed[e.ID] = tags, true
+		}
+		if tags := p.remove[e.ID]; len(tags) > 0 {
+			from, changed[e.ID] = append(from, e.ID), true
+			removed = append(removed, without(tags, removed)...)
+		}
+	}
+	if len(from) > 0 {
+		// What one task loses, every task here is to lose, where it carries it.
+		_, err := t.TaskTag.Delete().
+			Where(tasktag.WorkspaceID(t.viewer.WorkspaceID), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
+			Exec(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("taking tags off tasks: %w", err)
+		}
+	}
+	return changed, t.insertTags(ctx, added)
+}
+
+// insertTags adds tags to tasks, with one statement.
+func (t *tx) insertTags(ctx context.Context, tags map[uuid.UUID][]uuid.UUID) error {
+	var rows []*ent.TaskTagCreate
+	for task, ids := range tags {
+		for _, id := range ids {
+			rows = append(rows, t.TaskTag.Create().SetTaskID(task).SetTagID(id).SetWorkspaceID(t.viewer.WorkspaceID))
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := t.TaskTag.CreateBulk(rows...).Exec(ctx); err != nil {
+		return fmt.Errorf("adding tags to tasks: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+// Package task is the heart of the product: tasks, their rules, their lists and the one write path. Every method
+// takes the viewer as an argument and is bounded by the viewer's workspace: what the viewer may not see does not
+// exist, and is answered as if it did not.
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/ent/predicate"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+)
+
+// ErrNotFound is returned where there is no such task, or it is not the viewer's.
+var ErrNotFound = errors.New("not found")
+
+// InputError is an argument that no list or look-up can work with. Its message names the argument and the fix,
+// and is safe to show.
+type InputError struct {
+	// Argument is the name at fault, as in "first".
+	Argument string
+	// Message is a sentence that begins with the argument's name.
+	Message string
+}
+
+// Error implements error.
+func (e *InputError) Error() string { return e.Message }
+
+func inputError(argument, format string, args ...any) error {
+	return &InputError{Argument: argument, Message: argument + " " + fmt.Sprintf(format, args...)}
+}
+
+// Config is what a Service works with.
+type Config struct {
+	// Client is required.
+	Client *ent.Client
+	// Now is the clock; time.Now where nil.
+	Now func() time.Time
+	// Limits are those of every workspace.
+	Limits Limits
+	// Log is told what goes wrong in Upkeep; nothing is where it is nil.
+	Log *slog.Logger
+}
+
+// Service reads and writes tasks. It is safe for concurrent use.
+type Service struct {
+	client *ent.Client
+	now    func() time.Time
+	limits Limits
+	log    *slog.Logger
+	// remembered says that an idempotency key was remembered since upkeep last looked.
+	remembered atomic.Bool
+}
+
+// New returns a Service on c's database.
+func New(c Config) (*Service, error) {
+	if c.Client == nil {
+		return nil, errors.New("task: Config.Client is missing")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{
+		client: c.Client,
+		// The databases keep microseconds: a moment that is answered must be the moment that is read back.
+		now:    func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
+		limits: c.Limits.withDefaults(),
+		log:    c.Log,
+	}, nil
+}
+
+// Scope says which tasks a list is made of.
+type Scope string
+
+// The scopes of a list.
+const (
+	ScopeActive Scope = "ACTIVE" // not in the trash
+	ScopeTrash  Scope = "TRASH"  // in the trash
+	ScopeAll    Scope = "ALL"
+)
+
+// predicate is the scope's part of a list's WHERE; nil where there is none.
+func (s Scope) predicate() predicate.Task {
+	switch s {
+	case ScopeTrash:
+		return enttask.DeletedAtNotNil()
+	case ScopeAll:
+		return nil
+	default:
+		return enttask.DeletedAtIsNil()
+	}
+}
+
+// visible bounds a query by what v may see. It is the one place that does: every query of a task goes through it.
+func visible(q *ent.TaskQuery, v viewer.Viewer) *ent.TaskQuery {
+	return q.Where(enttask.WorkspaceID(v.WorkspaceID))
+}
+
+// parseID reads a task's id in its usual form of 36 characters. Any other text is no task's id.
+func parseID(id string) (uuid.UUID, bool) {
+	if len(id) != 36 {
+		return uuid.Nil, false
+	}
+	u, err := uuid.Parse(id)
+	return u, err == nil
+}
+
+// Get returns the task with that id, also where it is in the trash; else ErrNotFound. Only those columns are read, all
+// where there are none.
+func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Task, error) {
+	found, err := s.GetMany(ctx, v, []string{id}, columns...)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := found[id]; ok {
+		return t, nil
+	}
+	return nil, ErrNotFound
+}
+
+// GetMany returns the tasks with those ids, in one statement, by id. What does not exist is missing from the map, and
+// so is what is not the viewer's. Only those columns are read, all where there are none.
+func (s *Service) GetMany(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Task, error) {
+	return many(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Task, error) { return s.ByID(ctx, v, ids, columns) })
+}
+
+// many reads things by their ids as clients write them, each once.
+func many[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) (map[string]T, error) {
+	set, _ := idSet(ids)
+	found, err := read(set)
+	if err != nil {
+		return nil, err
+	}
+	named := make(map[string]T, len(ids))
+	for _, id := range ids {
+		if u, ok := parseID(id); ok {
+			if t, ok := found[u]; ok {
+				named[id] = t
+			}
+		}
+	}
+	return named, nil
+}

@@ -1,0 +1,238 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/ent/predicate"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+)
+
+// trashing puts tasks into the trash, and what is below them.
+type trashing struct{ anything }
+
+func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	var roots []*ent.Task
+	for _, e := range tasks {
+		if e.DeletedAt == nil {
+			roots = append(roots, e)
+		}
+	}
+	if len(roots) == 0 {
+		return nil
+	}
+	// What is below two of them goes with the upper one, whatever their order.
+	b := t.statement()
+	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE workspace_id = ").
+		Arg(t.viewer.WorkspaceID).WriteString(" AND id IN (").Args(anys(idsOf(roots))...).
+		WriteString(") UNION ALL SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND c.workspace_id = ").
+		Arg(t.viewer.WorkspaceID).
+		WriteString(") UPDATE tasks SET deleted_at = ").Arg(t.now).WriteString(", trashed_with = whole.root, version = ").Arg(t.version).
+		WriteString(", updated_at = ").Arg(t.now).
+		WriteString(" FROM (SELECT id, root FROM tree WHERE NOT EXISTS (SELECT 1 FROM tree above WHERE above.id = tree.root AND above.root <> tree.root)) AS whole" +
+			" WHERE tasks.id = whole.id AND tasks.workspace_id = ").Arg(t.viewer.WorkspaceID)
+	query, args := b.Query()
+	if _, err := t.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("putting tasks into the trash: %w", err)
+	}
+	t.changed = true
+	for _, e := range roots {
+		e.DeletedAt = &t.now
+		t.stamp(e)
+	}
+	return t.refold(ctx, roots)
+}
+
+func anys[T any](values []T) []any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return all
+}
+
+// trashedWith selects, by a column of ids, tasks in the trash and what below them went in with the same task.
+func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
+	return func(s *sql.Selector) {
+		s.Where(sql.P(func(b *sql.Builder) {
+			b.Ident(s.C(column)).WriteString(" IN ")
+			t.writeTrashedWith(b, roots)
+		}))
+	}
+}
+
+// writeTrashedWith writes the subquery of trashedWith. (An older release did not say what a task went in with.)
+func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
+	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND workspace_id = ").
+		Arg(t.viewer.WorkspaceID).WriteString(" AND id IN (").Args(anys(roots)...).
+		WriteString(") UNION SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id AND c.trashed_with = tree.root WHERE c.deleted_at IS NOT NULL AND c.workspace_id = ").
+		Arg(t.viewer.WorkspaceID).WriteString(") SELECT id FROM tree)")
+}
+
+// restoring takes tasks out of the trash, with what went in with them.
+type restoring struct{}
+
+// examine counts the subtasks of the parents to which they return.
+func (restoring) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error) {
+	var found verdict
+	var parents []uuid.UUID
+	for _, e := range tasks {
+		if e.DeletedAt != nil && e.ParentID != nil {
+			parents = append(parents, *e.ParentID)
+		}
+	}
+	if len(parents) == 0 {
+		return found, nil
+	}
+	var counted []struct {
+		ParentID uuid.UUID `sql:"parent_id"`
+		Count    int       `sql:"count"`
+	}
+	err := t.tasks().
+		Where(enttask.DeletedAtIsNil(), enttask.ParentIDIn(parents...)).
+		GroupBy(enttask.FieldParentID).Aggregate(ent.Count()).Scan(ctx, &counted)
+	if err != nil {
+		return found, fmt.Errorf("counting subtasks: %w", err)
+	}
+	full := map[uuid.UUID]int{} // A parent with no active subtask may be in the trash, and has room for all of these.
+	for _, c := range counted {
+		full[c.ParentID] = c.Count
+	}
+	for _, e := range tasks {
+		if e.DeletedAt == nil || e.ParentID == nil || full[*e.ParentID] == 0 {
+			continue
+		}
+		if full[*e.ParentID]++; full[*e.ParentID] > t.limits.Subtasks {
+			var p problems
+			p.add(CodeLimitExceeded, "", "A task has at most %d subtasks: its parent is full.", t.limits.Subtasks)
+			found.refuse(e, p)
+		}
+	}
+	return found, nil
+}
+
+func (restoring) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	var back []*ent.Task
+	for _, e := range tasks {
+		if e.DeletedAt != nil {
+			back = append(back, e)
+		}
+	}
+	if len(back) == 0 {
+		return nil
+	}
+	err := t.update().Where(t.trashedWith(enttask.FieldID, idsOf(back)...)).ClearDeletedAt().ClearTrashedWith().Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("taking tasks out of the trash: %w", err)
+	}
+	for _, e := range back {
+		e.DeletedAt, e.TrashedWith = nil, nil
+		t.stamp(e)
+	}
+	if err := t.moveOrphansToTop(ctx, back); err != nil {
+		return err
+	}
+	return t.refold(ctx, back)
+}
+
+// moveOrphansToTop moves those of the tasks whose parent is in the trash to the end of the top level.
+func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
+	var children []uuid.UUID
+	for _, e := range tasks {
+		if e.ParentID != nil {
+			children = append(children, e.ID)
+		}
+	}
+	if len(children) == 0 {
+		return nil
+	}
+	ids, err := t.tasks().Where(enttask.IDIn(children...), enttask.HasParentWith(enttask.DeletedAtNotNil())).IDs(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for tasks whose parent is in the trash: %w", err)
+	}
+	isOrphan := map[uuid.UUID]bool{}
+	for _, id := range ids {
+		isOrphan[id] = true
+	}
+	var orphans []*ent.Task // In the order asked.
+	for _, e := range tasks {
+		if isOrphan[e.ID] {
+			orphans = append(orphans, e)
+		}
+	}
+	keys, err := t.moveToTop(ctx, idsOf(orphans))
+	for i, e := range orphans {
+		e.ParentID = nil
+		if err == nil {
+			e.Position = keys[i]
+		}
+	}
+	return err
+}
+
+// Purge deletes a task in the trash for good, with what went in with it. What else is below it goes to the top level,
+// where that is in the trash. It is refused with NOT_FOUND, and with INVALID where the task is not in the trash.
+func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*PurgeResult, error) {
+	return write(ctx, s, v, mutation[PurgeResult]{
+		name: "purgeTask", input: in, key: in.IdempotencyKey,
+		change: func(ctx context.Context, t *tx) (*PurgeResult, error) {
+			e, p, err := t.target(ctx, in)
+			if err != nil {
+				return nil, err
+			}
+			if len(p) == 0 && e.DeletedAt == nil {
+				p.add(CodeInvalid, "id", "Only a task in the trash can be deleted for good: delete it first.")
+			}
+			if len(p) > 0 {
+				return refused[PurgeResult](p), errRefused
+			}
+			id := e.ID.String()
+			return &PurgeResult{PurgedTaskID: &id}, t.purge(ctx, e.ID)
+		},
+	})
+}
+
+// purge deletes a task and what went into the trash with it.
+func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
+	if err := t.forget(ctx, root); err != nil {
+		return err
+	}
+	whole := t.trashedWith(enttask.FieldID, root)
+	orphans, err := t.tasks().
+		Where(t.trashedWith(enttask.FieldParentID, root), enttask.Not(whole)).
+		Order(inManualOrder(false)).IDs(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for what stays in the trash: %w", err)
+	}
+	if _, err := t.moveToTop(ctx, orphans); err != nil {
+		return err
+	}
+	n, err := t.Task.Delete().Where(enttask.WorkspaceID(t.viewer.WorkspaceID), whole).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("deleting tasks: %w", err)
+	}
+	t.changed = true
+	return t.take(ctx, 0, -n)
+}
+
+// forget empties the remembered answers that hold a task that is about to be purged: what is deleted for good is not in
+// them either.
+func (t *tx) forget(ctx context.Context, root uuid.UUID) error {
+	b := t.statement()
+	b.WriteString("UPDATE idempotency_keys SET answer = ").Arg(forgotten).
+		WriteString(" WHERE workspace_id = ").Arg(t.viewer.WorkspaceID).
+		WriteString(" AND EXISTS (SELECT 1 FROM tasks WHERE id IN ")
+	t.writeTrashedWith(b, []uuid.UUID{root})
+	// A search for the id as it is written, the same on both databases.
+	b.WriteString(" AND replace(answer, CAST(id AS text), '') <> answer)")
+	query, args := b.Query()
+	if _, err := t.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("forgetting answers: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package task
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent/idempotencykey"
+	"taskql/internal/viewer"
+)
+
+const (
+	// upkeepEvery is the pause between two rounds.
+	upkeepEvery = 10 * time.Minute
+	// upkeepBatch is how many rows one statement removes, so that none takes long.
+	upkeepBatch = 500
+	// keySlack is how much longer a key is kept than it is good for: the clocks of replicas differ.
+	keySlack = time.Hour
+)
+
+// Upkeep removes old idempotency keys now and then, until ctx ends. Any number of replicas may run it at once. What goes
+// wrong is logged and tried again in the next round.
+func (s *Service) Upkeep(ctx context.Context) {
+	ctx = viewer.AsSystem(ctx)
+	rounds := time.NewTicker(upkeepEvery)
+	defer rounds.Stop()
+	for {
+		removed, err := s.removeOldKeys(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.LogAttrs(ctx, slog.LevelWarn, "upkeep failed", slog.String("error", err.Error()))
+		case removed > 0:
+			s.log.LogAttrs(ctx, slog.LevelDebug, "old idempotency keys removed", slog.Int("count", removed))
+		}
+		// While nothing new is remembered there is no hurry, and a database that sleeps is left asleep.
+		for due := false; !due; due = s.remembered.Swap(false) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-rounds.C:
+			}
+		}
+	}
+}
+
+// removeOldKeys removes them batch by batch, each in a transaction of its own.
+func (s *Service) removeOldKeys(ctx context.Context) (int, error) {
+	bound := idAt(s.now().Add(-KeyLifetime-keySlack), uuid.Nil)
+	for total := 0; ; {
+		n, err := s.client.IdempotencyKey.Delete().Where(func(all *sql.Selector) {
+			all.Where(sql.In(all.C(idempotencykey.FieldID), oldest(all.Dialect(), bound)))
+		}).Exec(ctx)
+		if err != nil {
+			return total, fmt.Errorf("removing old idempotency keys: %w", err)
+		}
+		total += n
+		if n < upkeepBatch {
+			return total, nil
+		}
+	}
+}
+
+// oldest selects a batch of the keys below an id: they begin with the time, so that the primary key finds them. Those
+// that somebody else is at work on are passed over.
+func oldest(d string, bound uuid.UUID) *sql.Selector {
+	batch := sql.Dialect(d).Select(idempotencykey.FieldID).From(sql.Table(idempotencykey.Table)).
+		Where(sql.LT(idempotencykey.FieldID, bound)).
+		OrderBy(idempotencykey.FieldID).Limit(upkeepBatch)
+	if d == dialect.Postgres {
+		batch.ForUpdate(sql.WithLockAction(sql.SkipLocked))
+	}
+	return batch
+}
+
+// idAt makes a UUIDv7 of a moment (RFC 9562, section 5.7) out of a random one; of uuid.Nil, the least of the moment.
+func idAt(t time.Time, random uuid.UUID) uuid.UUID {
+	id := random
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(t.UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = 0x70 | id[6]&0x0f
+	id[8] = 0x80 | id[8]&0x3f
+	return id
+}

@@ -1,0 +1,284 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/ent/idempotencykey"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+)
+
+// KeyLifetime is how long an idempotency key is remembered.
+const KeyLifetime = 24 * time.Hour
+
+// Result is what a mutation of one task answers. Where UserErrors is not empty nothing has changed.
+type Result struct {
+	// Task is the task after the change; the current one where the change was refused as STALE; else nil.
+	Task       *ent.Task
+	UserErrors []*UserError
+}
+
+// result is what a mutation answers: a pointer to R.
+type result[R any] interface {
+	*R
+	// refuse makes it a refusal.
+	refuse(p problems)
+	// memory is the part of it that is remembered as JSON under an idempotency key.
+	memory() any
+}
+
+func (r *Result) refuse(p problems)          { r.UserErrors = p }
+func (r *PurgeResult) refuse(p problems)     { r.UserErrors = p }
+func (r *BulkResult) refuse(p problems)      { r.UserErrors = p }
+func (r *TagResult) refuse(p problems)       { r.UserErrors = p }
+func (r *DeleteTagResult) refuse(p problems) { r.UserErrors = p }
+
+// memory of a task's mutation is the task alone: what is remembered was never refused.
+func (r *Result) memory() any          { return &r.Task }
+func (r *PurgeResult) memory() any     { return r }
+func (r *BulkResult) memory() any      { return r }
+func (r *TagResult) memory() any       { return r }
+func (r *DeleteTagResult) memory() any { return r }
+
+func refused[R any, P result[R]](p problems) *R {
+	r := new(R)
+	P(r).refuse(p)
+	return r
+}
+
+// mutation is one change on its way through the write path.
+type mutation[R any] struct {
+	// name and input are what an idempotency key stands for.
+	name  string
+	input any
+	key   *string
+	// problems are what is wrong with the input. Where there are any, nothing is tried.
+	problems problems
+	// newTasks is how many tasks it makes.
+	newTasks int
+	// change does the work. It is called at most once, with the workspace locked. With errRefused it gives back an
+	// answer of which nothing is committed.
+	change func(ctx context.Context, tx *tx) (*R, error)
+}
+
+// tx is what a change works with: a transaction that holds the workspace's lock.
+type tx struct {
+	*ent.Tx
+
+	viewer viewer.Viewer
+	limits Limits
+	// version is the number of this change: every row that it touches is stamped with it.
+	version int
+	// taskCount is how many tasks the workspace has, with those that this change makes.
+	taskCount int
+	// now is the moment of this change.
+	now time.Time
+	// changed says that a row was touched. Where none was, the number is given back.
+	changed bool
+}
+
+// errRefused ends a transaction that has nothing to commit: a refusal, or an answer that was given before.
+var errRefused = errors.New("nothing to commit")
+
+// write is the one write path. In one transaction it locks the workspace by taking its next version, repeats the
+// first answer where the key was used before, applies the change and remembers the answer. So a version is never
+// used twice, no update is lost, and the rows by version are a feed of changes without gaps.
+func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer, m mutation[R]) (*R, error) {
+	if m.problems.idempotencyKey(m.key); len(m.problems) > 0 {
+		return refused[R, P](m.problems), nil
+	}
+	hash, err := m.hash()
+	if err != nil {
+		return nil, err
+	}
+	var answer *R
+	err = s.inTx(ctx, func(entTx *ent.Tx) error {
+		t := &tx{Tx: entTx, viewer: v, limits: s.limits, now: s.now()}
+		if err := t.take(ctx, 1, m.newTasks); err != nil {
+			return err
+		}
+		known, err := t.answered(ctx, m.key)
+		if err != nil {
+			return err
+		}
+		if known != nil {
+			if answer, err = repeat[R, P](known, hash); err != nil {
+				return err
+			}
+			return errRefused
+		}
+		if answer, err = m.change(ctx, t); err != nil {
+			return err
+		}
+		return t.finish(ctx, m.key, hash, P(answer).memory())
+	})
+	if err != nil && !errors.Is(err, errRefused) {
+		return nil, fmt.Errorf("%s: %w", m.name, err)
+	}
+	if m.key != nil {
+		s.remembered.Store(true)
+	}
+	return answer, nil
+}
+
+// inTx runs work in a transaction: it is committed where work returns nil, else rolled back.
+func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
+	t, err := s.client.Tx(ctx)
+	if err != nil {
+		return fmt.Errorf("beginning: %w", err)
+	}
+	defer func() { _ = t.Rollback() }() // After a commit it does nothing; otherwise work's error tells.
+	if err := work(t); err != nil {
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	return nil
+}
+
+// takeVersion is one statement for both databases; ent would take two.
+const takeVersion = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2 WHERE id = $3 RETURNING version, task_count`
+
+// take takes that many of the workspace's next versions and counts its tasks. The row stays locked until the transaction
+// ends, so that the writes of one workspace follow each other.
+func (t *tx) take(ctx context.Context, versions, tasks int) error {
+	rows, err := t.QueryContext(ctx, takeVersion, versions, tasks, t.viewer.WorkspaceID)
+	if err != nil {
+		return fmt.Errorf("locking the workspace: %w", err)
+	}
+	var workspace []struct {
+		Version   int `sql:"version"`
+		TaskCount int `sql:"task_count"`
+	}
+	if err := errors.Join(sql.ScanSlice(rows, &workspace), rows.Close()); err != nil {
+		return fmt.Errorf("locking the workspace: %w", err)
+	}
+	if len(workspace) != 1 {
+		return errors.New("locking the workspace: it does not exist")
+	}
+	t.version, t.taskCount = workspace[0].Version, workspace[0].TaskCount
+	return nil
+}
+
+// tasks selects the tasks that this change may see.
+func (t *tx) tasks() *ent.TaskQuery { return visible(t.Task.Query(), t.viewer) }
+
+// update changes tasks, within the same bounds, and stamps them.
+func (t *tx) update() *ent.TaskUpdate {
+	t.changed = true
+	return t.Task.Update().Where(enttask.WorkspaceID(t.viewer.WorkspaceID)).SetVersion(t.version).SetUpdatedAt(t.now)
+}
+
+// stamp notes in memory what update has written.
+func (t *tx) stamp(e *ent.Task) { e.Version, e.UpdatedAt = t.version, t.now }
+
+// statement is SQL in the making that both databases read.
+func (t *tx) statement() *sql.Builder {
+	b := &sql.Builder{}
+	b.SetDialect(dialect.Postgres) // SQLite takes $1 for an argument too.
+	return b
+}
+
+// finish gives the version back where no row has it and remembers the answer. Refusals don't come here and are not
+// remembered: they changed nothing, so that the same key may come again with the mistake mended.
+func (t *tx) finish(ctx context.Context, key *string, hash []byte, answer any) error {
+	if !t.changed && key == nil {
+		return errRefused
+	}
+	if !t.changed {
+		if err := t.take(ctx, -1, 0); err != nil {
+			return err
+		}
+	}
+	if key == nil {
+		return nil
+	}
+	return t.remember(ctx, *key, hash, answer)
+}
+
+// answered returns what is remembered of the key; nil where that is nothing. What is too old is forgotten.
+func (t *tx) answered(ctx context.Context, key *string) (*ent.IdempotencyKey, error) {
+	if key == nil {
+		return nil, nil //nolint:nilnil // Nothing remembered is no error.
+	}
+	known, err := t.IdempotencyKey.Query().
+		Where(idempotencykey.WorkspaceID(t.viewer.WorkspaceID), idempotencykey.Key(*key)).
+		Only(ctx)
+	if ent.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // As above.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up the idempotency key: %w", err)
+	}
+	if t.now.Before(known.CreatedAt.Add(KeyLifetime)) {
+		return known, nil
+	}
+	// It may be gone meanwhile: upkeep removes old keys without the workspace's lock.
+	if _, err := t.IdempotencyKey.Delete().Where(idempotencykey.ID(known.ID)).Exec(ctx); err != nil {
+		return nil, fmt.Errorf("forgetting an old idempotency key: %w", err)
+	}
+	return nil, nil //nolint:nilnil // As above.
+}
+
+// remember keeps the answer under the key.
+func (t *tx) remember(ctx context.Context, key string, hash []byte, answer any) error {
+	encoded, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	err = t.IdempotencyKey.Create().
+		SetID(idAt(t.now, uuid.New())).SetWorkspaceID(t.viewer.WorkspaceID).SetKey(key).
+		SetRequestHash(hash).SetAnswer(string(encoded)).SetCreatedAt(t.now).
+		Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("remembering the idempotency key: %w", err)
+	}
+	return nil
+}
+
+// forgotten stands for an answer that held a task which is gone for good. Its key is kept, so that the request still has
+// no second effect.
+const forgotten = "null"
+
+// repeat answers what was answered before, or that the key was used for something else.
+func repeat[R any, P result[R]](known *ent.IdempotencyKey, hash []byte) (*R, error) {
+	var p problems
+	switch {
+	case !bytes.Equal(known.RequestHash, hash):
+		p.add(CodeKeyReused, "idempotencyKey", "This key was used for another request: send a fresh one.")
+		return refused[R, P](p), nil
+	case known.Answer == forgotten:
+		p.add(CodeNotFound, "", "This request was carried out before, and what it changed has since been deleted for good.")
+		return refused[R, P](p), nil
+	}
+	r := new(R)
+	if err := json.Unmarshal([]byte(known.Answer), P(r).memory()); err != nil {
+		return nil, fmt.Errorf("decoding the first answer: %w", err)
+	}
+	return r, nil
+}
+
+// hash tells two requests apart: by the mutation's name and all of its input.
+func (m mutation[R]) hash() ([]byte, error) {
+	if m.key == nil {
+		return nil, nil
+	}
+	input, err := json.Marshal(m.input)
+	if err != nil {
+		return nil, fmt.Errorf("hashing the input: %w", err)
+	}
+	sum := sha256.Sum256(append([]byte(m.name+"\n"), input...))
+	return sum[:], nil
+}
