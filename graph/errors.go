@@ -1,0 +1,143 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"taskql/graph/scalar"
+	"taskql/internal/account"
+	"taskql/internal/task"
+	"taskql/internal/viewer"
+)
+
+// The values of a top-level error's extensions.code. (GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED are the
+// executor's, and those of a request that is none are the transport's.)
+const (
+	CodeUnauthenticated    = "UNAUTHENTICATED"
+	CodeNotFound           = "NOT_FOUND"
+	CodeBadUserInput       = "BAD_USER_INPUT"
+	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
+	CodeInternal           = "INTERNAL"
+)
+
+// retryAfter is what a client is told to wait where nothing better is known.
+const retryAfter = 5 * time.Second
+
+// inputError is an argument that a resolver itself refuses.
+type inputError struct{ message string }
+
+func (e *inputError) Error() string { return e.message }
+
+func badInput(format string, args ...any) error {
+	return &inputError{message: fmt.Sprintf(format, args...)}
+}
+
+// isSignedOut reports whether err says that nobody is signed in, and not that nobody could tell.
+func isSignedOut(err error) bool {
+	var r *viewer.Refusal
+	return errors.As(err, &r) && !r.Unavailable
+}
+
+// PresentError is the one place that says what a client sees of an error. What it does not know is INTERNAL: it is
+// logged once, with the request's id, and shown without a word of its own.
+func (a *API) PresentError(ctx context.Context, err error) *gqlerror.Error {
+	var shown *gqlerror.Error
+	if !errors.As(err, &shown) {
+		shown = gqlerror.WrapPath(graphql.GetPath(ctx), err)
+	}
+	code, message, extensions := a.translate(ctx, shown)
+	if code == "" {
+		return shown
+	}
+	out := &gqlerror.Error{Message: message, Path: shown.Path, Locations: shown.Locations, Extensions: map[string]any{"code": code}}
+	for k, v := range extensions {
+		out.Extensions[k] = v
+	}
+	return out
+}
+
+// translate is the table from errors to clients' codes and messages.
+func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, string, map[string]any) {
+	var (
+		refusal  *viewer.Refusal
+		argument *task.InputError
+		value    *scalar.Error
+		own      *inputError
+	)
+	switch {
+	case errors.As(err, &refusal) && refusal.Unavailable:
+		return CodeServiceUnavailable, refusal.Message, retryIn(refusal.RetryAfter)
+	case errors.As(err, &refusal):
+		return CodeUnauthenticated, refusal.Message, nil
+	case errors.As(err, &argument):
+		return CodeBadUserInput, argument.Message, map[string]any{"argument": argument.Argument}
+	case errors.As(err, &own):
+		return CodeBadUserInput, own.message, nil
+	case errors.As(err, &value):
+		return CodeBadUserInput, lastName(err.Path) + " " + value.Error(), nil
+	case errors.Is(err, task.ErrNotFound), errors.Is(err, account.ErrNotFound):
+		return CodeNotFound, "There is no such thing.", nil
+	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):
+		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "database unavailable", a.attributes(ctx, err)...)
+		return CodeServiceUnavailable, "The database can't be reached just now: try again in a moment, a change with the same idempotencyKey.", retryIn(0)
+	case err.Extensions["code"] != nil:
+		return "", "", nil // The executor's own.
+	case errors.Is(err, context.Canceled):
+		a.config.Log.LogAttrs(ctx, slog.LevelDebug, "the client is gone", a.attributes(ctx, err)...)
+	default:
+		a.config.Log.LogAttrs(ctx, slog.LevelError, "internal error", a.attributes(ctx, err)...)
+	}
+	id := a.config.RequestID(ctx)
+	return CodeInternal, "Something went wrong on our side. Quote request " + id + " when you report it.", map[string]any{"requestId": id}
+}
+
+// lastName is the name of the argument or input field that a path leads to, as in title or ids[2].
+func lastName(path ast.Path) string {
+	index := ""
+	for _, element := range slices.Backward(path) {
+		switch element := element.(type) {
+		case ast.PathName:
+			return string(element) + index
+		case ast.PathIndex:
+			index = fmt.Sprintf("[%d]", int(element)) + index
+		}
+	}
+	return "the value"
+}
+
+func retryIn(d time.Duration) map[string]any {
+	if d <= 0 {
+		d = retryAfter
+	}
+	return map[string]any{"retryAfter": int(math.Ceil(d.Seconds()))}
+}
+
+func (a *API) attributes(ctx context.Context, err error) []slog.Attr {
+	return []slog.Attr{
+		slog.String("request_id", a.config.RequestID(ctx)),
+		slog.String("path", graphql.GetPath(ctx).String()),
+		slog.String("error", err.Error()),
+	}
+}
+
+// panicked is what a panic in a resolver becomes.
+type panicked struct{ value any }
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// Recover logs a panic's stack; PresentError makes it INTERNAL.
+func (a *API) Recover(ctx context.Context, value any) error {
+	a.config.Log.LogAttrs(ctx, slog.LevelError, "panic in a resolver",
+		slog.String("request_id", a.config.RequestID(ctx)), slog.String("stack", string(debug.Stack())))
+	return &panicked{value: value}
+}

@@ -1,0 +1,90 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"taskql/graph/scalar"
+	"taskql/internal/account"
+	"taskql/internal/task"
+	"taskql/internal/viewer"
+)
+
+var errOutage = errors.New("dial tcp 10.0.0.1:5432: connection refused")
+
+func TestPresentError(t *testing.T) {
+	t.Parallel()
+	_, notAnInt := scalar.UnmarshalInt("x")
+	tests := map[string]struct {
+		err           error
+		code, message string
+		retryAfter    any
+		logged        string
+	}{
+		"no session":   {err: viewer.NotAuthenticated(), code: "UNAUTHENTICATED", message: "Not authenticated"},
+		"a bad one":    {err: &viewer.Refusal{Message: "Invalid session"}, code: "UNAUTHENTICATED", message: "Invalid session"},
+		"auth outage":  {err: &viewer.Refusal{Message: "down", Unavailable: true, RetryAfter: 1500 * time.Millisecond}, code: "SERVICE_UNAVAILABLE", message: "down", retryAfter: 2},
+		"no such task": {err: fmt.Errorf("x: %w", task.ErrNotFound), code: "NOT_FOUND", message: "There is no such thing."},
+		"no such user": {err: account.ErrNotFound, code: "NOT_FOUND", message: "There is no such thing."},
+		"an argument":  {err: &task.InputError{Argument: "first", Message: "first must be 1"}, code: "BAD_USER_INPUT", message: "first must be 1"},
+		"too many ids": {err: badInput("ids takes at most %d", 100), code: "BAD_USER_INPUT", message: "ids takes at most 100"},
+		"a scalar":     {err: notAnInt, code: "BAD_USER_INPUT", message: "ids[2] must be a whole number"},
+		"an outage":    {err: fmt.Errorf("reading: %w", errOutage), code: "SERVICE_UNAVAILABLE", retryAfter: 5, logged: "connection refused"},
+		"a deadline":   {err: context.DeadlineExceeded, code: "SERVICE_UNAVAILABLE", retryAfter: 5, logged: "deadline"},
+		"the database": {err: fmt.Errorf("reading: %w", &pq.Error{Code: "42P01", Message: "relation tasks does not exist"}), code: "INTERNAL", logged: "relation tasks does not exist"},
+		"a panic":      {err: &panicked{value: "nil map"}, code: "INTERNAL", logged: "nil map"},
+		"anything":     {err: errors.New("secret detail"), code: "INTERNAL", logged: "secret detail"},
+		"no code":      {err: gqlerror.Errorf("must not be null"), code: "INTERNAL", logged: "must not be null"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			a := &API{config: Config{
+				Unavailable: func(err error) bool { return errors.Is(err, errOutage) },
+				RequestID:   func(context.Context) string { return "r-1" },
+				Log:         slog.New(slog.NewTextHandler(&log, nil)),
+			}}
+			path := ast.Path{ast.PathName("nodes"), ast.PathName("ids"), ast.PathIndex(2)}
+			got := a.PresentError(t.Context(), gqlerror.WrapPath(path, tt.err))
+			if got.Extensions["code"] != tt.code || got.Extensions["retryAfter"] != tt.retryAfter {
+				t.Errorf("extensions are %v, want code %s and retryAfter %v", got.Extensions, tt.code, tt.retryAfter)
+			}
+			if tt.message != "" && got.Message != tt.message {
+				t.Errorf("message is %q, want %q", got.Message, tt.message)
+			}
+			if tt.code == "INTERNAL" && (!strings.Contains(got.Message, "r-1") || got.Extensions["requestId"] != "r-1") {
+				t.Errorf("%q %v: no request id", got.Message, got.Extensions)
+			}
+			if tt.logged != "" && (strings.Contains(got.Message, tt.logged) || strings.Count(log.String(), tt.logged) != 1) {
+				t.Errorf("%q should be in the log once and not be shown: %q, %q", tt.logged, got.Message, log.String())
+			}
+			if tt.logged == "" && log.Len() > 0 {
+				t.Errorf("logged %q", log.String())
+			}
+			if got.Path.String() != path.String() {
+				t.Errorf("path is %s, want %s", got.Path, path)
+			}
+		})
+	}
+}
+
+// What the executor says of a document keeps its own code and words.
+func TestPresentErrorKeepsTheExecutors(t *testing.T) {
+	t.Parallel()
+	err := &gqlerror.Error{Message: "Cannot query field", Extensions: map[string]any{"code": "GRAPHQL_VALIDATION_FAILED"}}
+	a := &API{config: Config{Unavailable: func(error) bool { return false }}}
+	if got := a.PresentError(t.Context(), err); got != err {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,99 @@
+package graph
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"taskql/graph/model"
+	"taskql/internal/task"
+)
+
+// filterOf turns the API's filter into the domain's; nil where there is none. The error names what is null.
+func filterOf(in *model.TaskFilter) (*task.Filter, error) {
+	if in == nil {
+		return nil, nil //nolint:nilnil // No filter is no error.
+	}
+	return flatten("filter", in)
+}
+
+func flatten(path string, in *model.TaskFilter) (*task.Filter, error) {
+	out := &task.Filter{}
+	for _, given := range givenFields(path, in) {
+		var err error
+		switch value := given.value.(type) {
+		case []*model.TaskFilter:
+			parts := make([]*task.Filter, len(value))
+			for i, part := range value {
+				if parts[i], err = flatten(fmt.Sprintf("%s[%d]", given.path, i), part); err != nil {
+					return nil, err
+				}
+			}
+			if given.name == "or" {
+				out.Any = parts
+			} else {
+				out.All = append(out.All, parts...)
+			}
+		case *model.TaskFilter:
+			if out.Not, err = flatten(given.path, value); err != nil {
+				return nil, err
+			}
+		case nil:
+			return nil, nullError(given.path)
+		default:
+			comparisons, err := compared(given)
+			if err != nil {
+				return nil, err
+			}
+			out.Comparisons = append(out.Comparisons, comparisons...)
+		}
+	}
+	return out, nil
+}
+
+// compared is what a field is compared with: the field's own value, or that of each of its operators.
+func compared(field given) ([]task.Comparison, error) {
+	v := reflect.Indirect(reflect.ValueOf(field.value))
+	if v.Kind() != reflect.Struct {
+		return []task.Comparison{{Field: field.name, Value: v.Interface()}}, nil
+	}
+	var all []task.Comparison
+	for _, op := range givenFields(field.path, field.value) {
+		if op.value == nil {
+			return nil, nullError(op.path)
+		}
+		all = append(all, task.Comparison{Field: field.name, Op: op.name, Value: reflect.Indirect(reflect.ValueOf(op.value)).Interface()})
+	}
+	return all, nil
+}
+
+func nullError(path string) error {
+	return &task.InputError{Argument: path, Message: path + " can't be null: leave it out where nothing is to be filtered by it"}
+}
+
+// given is a field of an input that is there.
+type given struct {
+	name, path string
+	// value is nil where the client sent null.
+	value any
+}
+
+// givenFields lists the fields of one of gqlgen's inputs that are there, in the schema's order. All of them are
+// omittable, by the schema.
+func givenFields(path string, input any) []given {
+	in := reflect.Indirect(reflect.ValueOf(input))
+	var fields []given
+	for i := range in.NumField() {
+		omittable := in.Field(i)
+		if set := omittable.MethodByName("IsSet").Call(nil)[0]; !set.Bool() {
+			continue
+		}
+		name, _, _ := strings.Cut(in.Type().Field(i).Tag.Get("json"), ",")
+		f := given{name: name, path: path + "." + name}
+		if v := omittable.MethodByName("Value").Call(nil)[0]; !v.IsNil() {
+			f.value = v.Interface()
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}

@@ -1,0 +1,207 @@
+package graph_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"taskql/ent"
+	"taskql/graph"
+	"taskql/internal/account"
+	"taskql/internal/database"
+	"taskql/internal/graphqlhttp"
+	"taskql/internal/task"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+var update = flag.Bool("update", false, "write the answers into graph/testdata instead of comparing them") //nolint:gochecknoglobals // A flag.
+
+// api is the API on one database, with a clock of its own and users instead of sessions.
+type api struct {
+	http.Handler
+
+	now   atomic.Int64
+	users map[string]viewer.Viewer
+}
+
+// newAPI serves the schema to the user that a request's header User names; to nobody where there is none. The user
+// "unavailable" stands for an auth server in trouble, and "invalid" for a bad session.
+func newAPI(t *testing.T, client *ent.Client, users ...string) *api {
+	t.Helper()
+	a := &api{users: map[string]viewer.Viewer{}}
+	a.now.Store(time.Date(2026, 11, 23, 7, 0, 0, 123_456_789, time.UTC).UnixNano())
+	for _, id := range users {
+		a.users[id] = testkit.MakeViewer(t, client, id)
+	}
+	now := func() time.Time { return time.Unix(0, a.now.Load()) }
+	tasks, err := task.New(task.Config{Client: client, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := account.New(account.Config{Client: client, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := graph.New(graph.Config{
+		Tasks: tasks, Accounts: accounts, Unavailable: database.IsUnavailable, Log: slog.New(slog.DiscardHandler),
+		RequestID: func(context.Context) string { return "request-1" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := graphqlhttp.New(graphqlhttp.Config{
+		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
+		AroundOperations: []graphql.OperationMiddleware{g.Gate},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(a.signIn(r.Context(), r.Header.Get("User"))))
+	})
+	return a
+}
+
+func (a *api) signIn(ctx context.Context, user string) context.Context {
+	switch user {
+	case "":
+		return ctx
+	case "invalid":
+		return viewer.WithRefusal(ctx, &viewer.Refusal{Message: "Invalid session"})
+	case "unavailable":
+		return viewer.WithRefusal(ctx, &viewer.Refusal{Message: "The auth server can't be reached.", Unavailable: true, RetryAfter: 7 * time.Second})
+	default:
+		return viewer.NewContext(ctx, a.users[user])
+	}
+}
+
+// ask sends a request as that user and returns the status and the body. Each request is a minute after the one before.
+func (a *api) ask(t *testing.T, user, query string, variables json.RawMessage) (int, []byte) {
+	t.Helper()
+	a.now.Add(int64(time.Minute))
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/graphql-response+json")
+	r.Header.Set("User", user)
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	return w.Code, w.Body.Bytes()
+}
+
+// TestGolden runs the requests of each file in order and compares the answers, on both databases. In a file,
+//
+//	-- name: user --          is a document, sent by that user ("-" is nobody)
+//	-- name: variables --     its variables, if any
+//	-- name: answer --        the status and the answer
+//
+// What differs from run to run is written as <id 1>, <cursor 1> and so on, in the order of appearance, and a request
+// may use it.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) { golden(t, newAPI(t, client, "alice", "bob"), file) })
+		})
+	}
+}
+
+func golden(t *testing.T, a *api, file string) {
+	t.Helper()
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string]string{}
+	for _, f := range archive.Files {
+		parts[f.Name] = string(f.Data)
+	}
+	out := &txtar.Archive{Comment: archive.Comment}
+	names := &placeholders{}
+	for _, f := range archive.Files {
+		name, user, ok := strings.Cut(f.Name, ": ")
+		if !ok || user == "variables" || user == "answer" {
+			continue
+		}
+		out.Files = append(out.Files, f)
+		var variables json.RawMessage
+		if v, ok := parts[name+": variables"]; ok {
+			out.Files = append(out.Files, txtar.File{Name: name + ": variables", Data: []byte(v)})
+			variables = json.RawMessage(names.expand(v))
+		}
+		status, body := a.ask(t, strings.TrimPrefix(user, "-"), names.expand(string(f.Data)), variables)
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, body, "", "  "); err != nil {
+			t.Fatalf("%s: not JSON: %q", name, body)
+		}
+		got := fmt.Sprintf("%d\n%s\n", status, names.replace(indented.String()))
+		out.Files = append(out.Files, txtar.File{Name: name + ": answer", Data: []byte(got)})
+		if want := parts[name+": answer"]; !*update && got != want {
+			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(want, got))
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// placeholders stand for what differs from run to run.
+type placeholders struct{ values, names []string }
+
+var varying = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|"A[Q-Za-f][A-Za-z0-9_-]{30,}"`)
+
+func (p *placeholders) replace(s string) string {
+	return varying.ReplaceAllStringFunc(s, func(value string) string {
+		kind, quote := "id", ""
+		if strings.HasPrefix(value, `"`) {
+			kind, quote, value = "cursor", `"`, strings.Trim(value, `"`)
+		}
+		for i, known := range p.values {
+			if known == value {
+				return quote + p.names[i] + quote
+			}
+		}
+		n := 1
+		for _, name := range p.names {
+			if strings.HasPrefix(name, "<"+kind+" ") {
+				n++
+			}
+		}
+		p.values, p.names = append(p.values, value), append(p.names, fmt.Sprintf("<%s %d>", kind, n))
+		return quote + p.names[len(p.names)-1] + quote
+	})
+}
+
+func (p *placeholders) expand(s string) string {
+	for i, name := range p.names {
+		s = strings.ReplaceAll(s, name, p.values[i])
+	}
+	return s
+}

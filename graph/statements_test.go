@@ -1,0 +1,162 @@
+package graph_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+// shape is a request and how many statements it takes, whatever the number of rows.
+type shape struct {
+	name, query string
+	statements  int
+	// lacks are columns that nobody asked for.
+	lacks []string
+}
+
+var shapes = []shape{ //nolint:gochecknoglobals // A table.
+	{"a page", `{ tasks { nodes { id title } } }`, 1, []string{"description", "search_text", "due_date", "version"}},
+	{"a page, whole, with cursors", `{ tasks { edges { cursor node { title priority due { date } overdue } } pageInfo { hasNextPage hasPreviousPage } } }`, 1, []string{"description"}},
+	{"a page in the middle", `{ tasks(first: 3, after: "<cursor>") { nodes { id } pageInfo { hasNextPage hasPreviousPage } } }`, 2, nil},
+	{"by due, those with and without", `{ tasks(orderBy: [{field: DUE}]) { nodes { id } } }`, 2, nil},
+	{"only counts", `{ tasks { totalCount facets { open completed overdue dueToday dueNext7Days noDue } } }`, 2, []string{"title"}},
+	{"the sidebar", `{ tasks(first: 1) { totalCount nodes { id } facets { open overdue byPriority { priority count } byTag { count tag { name color openTaskCount } } } } }`, 6, nil},
+	{"tags", `{ tasks { edges { node { tags { name } } } } }`, 2, []string{"color"}},
+	{"everything around a task", `{ tasks { nodes { tags { name openTaskCount } parent { title } subtasks { nodes { title } } subtaskProgress { done total } } } }`, 6, nil},
+	{"the same in nodes and edges", `{ tasks { nodes { ...f } edges { node { ...f subtasks { totalCount } } } } } fragment f on Task { tags { name } parent { id } }`, 6, nil},
+	{"three levels", `{ tasks(filter: {parent: {isNull: true}}) { nodes { subtasks { nodes { tags { name } subtasks { nodes { tags { name } } } } } } } }`, 5, nil},
+	{"aliases", `{ tasks { nodes { a: subtasks(first: 1) { nodes { id } } b: subtasks(first: 2) { nodes { id } } c: subtasks { totalCount } } } }`, 4, nil},
+	{"pages of subtasks", `{ tasks { nodes { subtasks(first: 1, after: "<manual>") { totalCount pageInfo { hasNextPage hasPreviousPage } facets { open byPriority { count } byTag { tag { openTaskCount } } } nodes { id } } } } }`, 8, nil},
+	{"left out", `query($no: Boolean = false) { tasks { nodes { id tags @include(if: $no) { name } ... @skip(if: true) { parent { id } } } } }`, 1, nil},
+	{"up two levels", `{ task(id: "<leaf>") { parent { tags { name } parent { tags { name } } } } }`, 5, nil},
+	{"nodes of all kinds", `{ nodes(ids: ["<leaf>", "<root>", "<tag>", "<user>", "<user>", "no id"]) { id ... on Task { tags { name } } ... on Tag { openTaskCount } ... on User { name } } }`, 5, nil},
+	{"a node", `{ node(id: "<root>") { ... on Task { subtasks { nodes { tags { name } } } } } }`, 3, nil},
+	{"a list of tags", `{ tags { totalCount nodes { name openTaskCount } edges { node { openTaskCount } } } }`, 4, nil},
+	{"a tag", `{ tag(id: "<tag>") { name openTaskCount } }`, 2, nil},
+}
+
+// payloads are what is selected of a mutation that changes nothing, and how many statements that takes more than the
+// mutation by itself.
+var payloads = []shape{ //nolint:gochecknoglobals // A table.
+	{"a payload", `mutation { reopenTask(input: {id: "<root>"}) { task { id … } } }`, 4, nil},
+	{"a bulk payload", `mutation { reopenTasks(input: {ids: [<roots>]}) { results { task { id … } } } }`, 4, nil},
+}
+
+const payload = `tags { name } subtaskProgress { done } subtasks { nodes { tags { name } } }`
+
+// The number of statements depends on a request's shape alone.
+func TestStatements(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.Statements{Driver: driver}
+		client := ent.NewClient(ent.Driver(statements))
+		a := newAPI(t, client, "small", "large")
+		known := map[string]*strings.Replacer{"small": family(t, client, a.users["small"], 2), "large": family(t, client, a.users["large"], 12)}
+		ask := func(user, query string) []string {
+			t.Helper()
+			statements.Take()
+			status, body := a.ask(t, user, known[user].Replace(query), nil)
+			if status != 200 || strings.Contains(string(body), `"errors"`) {
+				t.Fatalf("%s: %d %s", query, status, body)
+			}
+			return statements.Take()
+		}
+		var table strings.Builder
+		report := func(s shape, user string, got []string, n int) {
+			t.Helper()
+			fmt.Fprintf(&table, "%2d  %-6s %s\n", n, user, s.name)
+			if n != s.statements {
+				t.Errorf("%s (%s): %d statements, want %d:\n%s", s.name, user, n, s.statements, strings.Join(got, "\n"))
+			}
+			for _, column := range s.lacks {
+				if strings.Contains(strings.Join(got, "\n"), column) {
+					t.Errorf("%s: %s is read", s.name, column)
+				}
+			}
+		}
+		for _, user := range []string{"small", "large"} {
+			for _, s := range shapes {
+				got := ask(user, s.query)
+				report(s, user, got, len(got))
+			}
+			for _, s := range payloads {
+				bare := ask(user, strings.ReplaceAll(s.query, "…", ""))
+				got := ask(user, strings.ReplaceAll(s.query, "…", payload))
+				report(s, user, got, len(got)-len(bare))
+			}
+		}
+		t.Logf("statements:\n%s", table.String())
+	})
+}
+
+// family makes n tasks with two subtasks each, and those with one each, all of them with tags; it knows some by name.
+func family(t *testing.T, client *ent.Client, v viewer.Viewer, n int) *strings.Replacer {
+	t.Helper()
+	ctx := viewer.NewContext(t.Context(), v)
+	at := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	var tags []uuid.UUID
+	for _, name := range []string{"home", "work"} {
+		tag, err := client.Tag.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetName(name).SetNameKey([]byte(name)).SetColor("#16a34a").Save(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tags = append(tags, tag.ID)
+	}
+	made := 0
+	add := func(parent *uuid.UUID) uuid.UUID {
+		made++
+		q := client.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle(fmt.Sprint("Task ", made)).
+			SetPosition([]byte{byte(made)}).SetNillableParentID(parent).SetCreatedAt(at).SetUpdatedAt(at)
+		if made%2 == 0 {
+			q.SetDueDate(at).SetDueSort(time.Time{})
+		}
+		task, err := q.Save(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tag := range tags {
+			if err := client.TaskTag.Create().SetTaskID(task.ID).SetTagID(tag).SetWorkspaceID(v.WorkspaceID).Exec(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return task.ID
+	}
+	var root, leaf uuid.UUID
+	var roots []string
+	for range n {
+		root = add(nil)
+		roots = append(roots, `"`+root.String()+`"`)
+		for range 2 {
+			child := add(&root)
+			leaf = add(&child)
+		}
+	}
+	cursor := func(query string) string {
+		a := newAPI(t, client)
+		a.users[v.UserID] = v
+		_, body := a.ask(t, v.UserID, query, nil)
+		var answer struct {
+			Data struct {
+				Tasks struct{ PageInfo struct{ EndCursor string } }
+			}
+		}
+		if err := json.Unmarshal(body, &answer); err != nil || answer.Data.Tasks.PageInfo.EndCursor == "" {
+			t.Fatalf("%s: %v", body, err)
+		}
+		return answer.Data.Tasks.PageInfo.EndCursor
+	}
+	return strings.NewReplacer(
+		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<roots>", strings.Join(roots, ", "),
+		"<cursor>", cursor(`{ tasks(first: 2) { pageInfo { endCursor } } }`),
+		"<manual>", cursor(`{ tasks(first: 2, orderBy: [{field: MANUAL}]) { pageInfo { endCursor } } }`),
+	)
+}
