@@ -1,0 +1,229 @@
+// Package graphqlhttp serves a gqlgen schema over HTTP after the GraphQL-over-HTTP specification
+// (https://graphql.github.io/graphql-over-http/draft/). It replaces gqlgen's own POST transport, which
+// ignores q-values, echoes bad bodies, takes trailing JSON, and always answers with a data key. It knows
+// nothing of the schema it serves.
+package graphqlhttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+)
+
+// Limits that hold for every document and answer.
+const (
+	// maxTokens is the most lexical tokens in a document: validation is quadratic in places.
+	maxTokens = 2000
+	// maxErrors is the most errors in an answer: a hostile document can make megabytes of them.
+	maxErrors = 20
+)
+
+// Operation is what a request asks for, as far as a log may know it.
+type Operation struct {
+	// Name is the operation's name as the client wrote it; empty where it has none. The client chooses it,
+	// length included.
+	Name string
+	// Type is query, mutation or subscription.
+	Type string
+}
+
+// Config is what a Handler is made of. Schema, PresentError, Recover and MaxBodyBytes are required.
+type Config struct {
+	// Schema is the gqlgen schema to serve.
+	Schema graphql.ExecutableSchema
+	// PresentError turns any error of an operation into what the client sees.
+	PresentError graphql.ErrorPresenterFunc
+	// Recover turns a panic's value into an error, which then goes to PresentError.
+	Recover graphql.RecoverFunc
+	// AroundOperations run around each operation, the first outermost. They may refuse it.
+	AroundOperations []graphql.OperationMiddleware
+	// Introspection lets clients read the schema. Where it is off, validation messages suggest no names.
+	Introspection bool
+	// MaxBodyBytes is the longest request body.
+	MaxBodyBytes int64
+	// Scalars check the values of the schema's scalars, by name, before an operation runs. A scalar without one is
+	// checked when its field's turn comes.
+	Scalars map[string]CheckScalar
+	// Observe, where set, is called once an operation is parsed and valid, before it runs.
+	Observe func(ctx context.Context, op Operation)
+}
+
+// Handler answers GraphQL requests sent by POST. It is an http.Handler.
+type Handler struct {
+	exec         *executor.Executor
+	schema       *ast.Schema
+	values       values
+	introspect   bool
+	maxBodyBytes int64
+	observe      func(context.Context, Operation)
+}
+
+// New returns a handler. It fails where something required is missing.
+func New(cfg Config) (*Handler, error) {
+	switch {
+	case cfg.Schema == nil:
+		return nil, errors.New("graphqlhttp: Schema is required")
+	case cfg.PresentError == nil || cfg.Recover == nil:
+		return nil, errors.New("graphqlhttp: PresentError and Recover are required")
+	case cfg.MaxBodyBytes <= 0:
+		return nil, errors.New("graphqlhttp: MaxBodyBytes must be positive")
+	}
+	h := &Handler{
+		exec: newExecutor(cfg), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
+		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
+		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
+	}
+	if h.observe == nil {
+		h.observe = func(context.Context, Operation) {}
+	}
+	return h, nil
+}
+
+// newExecutor sets gqlgen's executor up. Its limits are off by default.
+func newExecutor(cfg Config) *executor.Executor {
+	exec := executor.New(cfg.Schema)
+	exec.SetErrorPresenter(cfg.PresentError)
+	exec.SetRecoverFunc(cfg.Recover)
+	exec.SetParserTokenLimit(maxTokens)
+	exec.SetQueryCache(newDocumentCache())
+	if cfg.Introspection {
+		exec.Use(extension.Introspection{})
+	} else {
+		exec.SetDisableSuggestion(true)
+		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
+	}
+	for _, around := range cfg.AroundOperations {
+		exec.AroundOperations(around)
+	}
+	return exec
+}
+
+// rulesWithoutSuggestions returns the validation rules with those replaced that answer "Did you mean". The
+// executor's own switch replaces two of the five. The set is a fresh one each time, since the executor
+// changes it.
+func rulesWithoutSuggestions() *rules.Rules {
+	r := rules.NewDefaultRules()
+	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	return r
+}
+
+// ServeHTTP answers one request: negotiate, read, execute, write.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	as, params, fault := h.receive(w, r)
+	if fault != nil {
+		fault.write(w, as)
+		return
+	}
+	ctx := graphql.StartOperationTrace(r.Context())
+	answerOf(ctx, h.execute(ctx, params)).write(w, as)
+}
+
+// receive reads a request up to where it could be executed. The media type is that of the answer, whatever
+// comes of it.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *graphql.RawParams, *requestFault) {
+	if r.Method != http.MethodPost {
+		return mediaJSON, nil, methodNotAllowed()
+	}
+	as, ok := negotiate(r.Header.Values("Accept"))
+	if !ok {
+		return mediaJSON, nil, notAcceptable()
+	}
+	if fault := checkContentType(r.Header); fault != nil {
+		return as, nil, fault
+	}
+	params, fault := readParams(w, r, h.maxBodyBytes)
+	return as, params, fault
+}
+
+// execute runs one operation to its single response, nil where its context ended. A panic outside of the
+// resolvers, which gqlgen recovers itself, ends here.
+func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graphql.Response {
+	var resp *graphql.Response
+	func() {
+		defer func() {
+			if p := recover(); p != nil {
+				resp = h.recovered(ctx, p)
+			}
+		}()
+		resp = h.run(ctx, params)
+	}()
+	if resp != nil {
+		resp.Errors = resp.Errors[:min(len(resp.Errors), maxErrors)]
+	}
+	return resp
+}
+
+// run parses, validates and executes.
+func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
+	operation, errs := h.exec.CreateOperationContext(ctx, params)
+	if len(errs) == 0 {
+		errs = h.refuse(operation)
+	}
+	nameVariables(errs)
+	shortened(errs)
+	ctx = graphql.WithOperationContext(ctx, operation)
+	if len(errs) > 0 {
+		return h.exec.DispatchError(ctx, errs[:min(len(errs), maxErrors)])
+	}
+	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
+	handler, ctx := h.exec.DispatchOperation(ctx, operation)
+	return handler(ctx)
+}
+
+// refuse returns why a valid operation is not run here, if it is not.
+func (h *Handler) refuse(operation *graphql.OperationContext) gqlerror.List {
+	if operation.Operation.Operation == ast.Subscription {
+		return gqlerror.List{subscriptionOverPOST()}
+	}
+	if err := tooManyAliases(operation.Doc); err != nil {
+		return gqlerror.List{err}
+	}
+	if err := h.values.check(operation); err != nil {
+		return gqlerror.List{err}
+	}
+	if h.introspect || operation.Operation.Operation != ast.Query {
+		return nil
+	}
+	// gqlgen would refuse each such field as if it were a bug of the schema's.
+	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{h.schema.Query.Name}) {
+		if field.Name == "__schema" || field.Name == "__type" {
+			return gqlerror.List{introspectionOff()}
+		}
+	}
+	return nil
+}
+
+// nameVariables says in the message which variable is at fault. gqlgen leaves that to the path, which clients seldom
+// show, and where the specification wants a path into the response only.
+func nameVariables(errs gqlerror.List) {
+	for _, err := range errs {
+		if len(err.Path) < 2 || err.Path[0] != ast.PathName("variable") {
+			continue
+		}
+		err.Message = "$" + err.Path[1:].String() + ": " + err.Message
+		err.Path = nil
+	}
+}
+
+// recovered turns a panic's value into a response without data. A panic of Recover or PresentError itself
+// goes on to the server.
+func (h *Handler) recovered(ctx context.Context, p any) *graphql.Response {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p)
+	}
+	err := h.exec.PresentRecoveredError(ctx, p)
+	var presented *gqlerror.Error
+	if !errors.As(err, &presented) {
+		presented = internalError()
+	}
+	return &graphql.Response{Errors: gqlerror.List{presented}}
+}

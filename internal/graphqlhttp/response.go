@@ -1,0 +1,210 @@
+package graphqlhttp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Codes in errors' extensions.code that this package gives or acts on.
+const (
+	// CodeBadRequest: the body is not a GraphQL request.
+	CodeBadRequest = "BAD_REQUEST"
+	// CodeMethodNotAllowed: the HTTP method is not POST.
+	CodeMethodNotAllowed = "METHOD_NOT_ALLOWED"
+	// CodeNotAcceptable: the Accept header allows none of the media types of an answer.
+	CodeNotAcceptable = "NOT_ACCEPTABLE"
+	// CodeUnsupportedMediaType: the body is not application/json in UTF-8.
+	CodeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
+	// CodePayloadTooLarge: the body is longer than the limit.
+	CodePayloadTooLarge = "PAYLOAD_TOO_LARGE"
+	// CodeSubscriptionNotSupported: a subscription came by plain POST, which carries one answer only.
+	CodeSubscriptionNotSupported = "SUBSCRIPTION_NOT_SUPPORTED"
+	// CodeBadUserInput: a value that is none of its scalar's.
+	CodeBadUserInput = "BAD_USER_INPUT"
+	// CodeTooManyAliases: the document has more aliases than are allowed.
+	CodeTooManyAliases = "TOO_MANY_ALIASES"
+	// CodeUnauthenticated: the schema's code for an operation that needs a session.
+	CodeUnauthenticated = "UNAUTHENTICATED"
+	// CodeServiceUnavailable: the schema's code for an outage. Its extension retryAfter, in seconds, becomes
+	// the Retry-After header.
+	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
+	// CodeInternal: the schema's code for a bug.
+	CodeInternal = "INTERNAL"
+)
+
+const (
+	// defaultRetryAfter is what a client should wait after an outage that names no time, in seconds.
+	defaultRetryAfter = 5
+	// statusClientGone is nginx's status for a client that left before the answer. Only logs see it.
+	statusClientGone = 499
+)
+
+// refusalStatus is the HTTP status of an operation that was refused or failed as a whole, by its error's
+// code; 0 for codes that don't decide it.
+func refusalStatus(code any) int {
+	switch code {
+	case CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case CodeServiceUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return 0
+	}
+}
+
+// answer is a response on its way out.
+type answer struct {
+	errors     gqlerror.List
+	data       json.RawMessage // nil: no data key
+	extensions map[string]any
+	status     int // where it is fixed whatever the media type, else 0
+	header     http.Header
+}
+
+// answerOf turns an executed operation's response into an answer. No response means that the context ended.
+func answerOf(ctx context.Context, resp *graphql.Response) answer {
+	if resp == nil {
+		return abandoned(ctx)
+	}
+	a := answer{errors: resp.Errors, data: resp.Data, extensions: resp.Extensions}
+	if !a.hasData() && a.firstStatus() == http.StatusServiceUnavailable {
+		a.status = http.StatusServiceUnavailable // for both media types: proxies and clients act on it
+		a.header = http.Header{"Retry-After": {strconv.Itoa(a.retryAfter())}}
+	}
+	return a
+}
+
+// abandoned is the answer to an operation that was given up: its client left or its time was over.
+func abandoned(ctx context.Context) answer {
+	status := http.StatusServiceUnavailable
+	if errors.Is(ctx.Err(), context.Canceled) {
+		status = statusClientGone
+	}
+	err := gqlerror.Errorf("The operation was given up.")
+	err.Extensions = map[string]any{"code": CodeServiceUnavailable}
+	return answer{errors: gqlerror.List{err}, status: status}
+}
+
+// hasData reports whether the operation delivered anything.
+func (a answer) hasData() bool { return len(a.data) > 0 && !bytes.Equal(a.data, []byte("null")) }
+
+// firstStatus is the status of the first error whose code decides one, else 0.
+func (a answer) firstStatus() int {
+	for _, err := range a.errors {
+		if status := refusalStatus(err.Extensions["code"]); status != 0 {
+			return status
+		}
+	}
+	return 0
+}
+
+// statusAs is the HTTP status for a media type (GraphQL over HTTP, section "Status Codes").
+func (a answer) statusAs(as mediaType) int {
+	switch {
+	case a.status != 0:
+		return a.status
+	case as == mediaJSON || a.hasData():
+		return http.StatusOK
+	case a.firstStatus() != 0:
+		return a.firstStatus()
+	case a.data != nil: // executed, and a null came up to the root
+		return http.StatusOK
+	case len(a.errors) > 0 && a.errors[0].Extensions["code"] == CodeInternal:
+		return http.StatusInternalServerError
+	default:
+		return http.StatusBadRequest
+	}
+}
+
+// retryAfter is the first retryAfter extension, in seconds, at least 1.
+func (a answer) retryAfter() int {
+	for _, err := range a.errors {
+		switch seconds := err.Extensions["retryAfter"].(type) {
+		case int:
+			return max(seconds, 1)
+		case int64:
+			return max(int(seconds), 1)
+		case float64:
+			return max(int(seconds), 1)
+		}
+	}
+	return defaultRetryAfter
+}
+
+// write sends the answer in one piece.
+func (a answer) write(w http.ResponseWriter, as mediaType) {
+	body, err := a.encode()
+	if err != nil { // an extension that JSON can't hold: a bug of the schema's
+		a = answer{errors: gqlerror.List{internalError()}, status: http.StatusInternalServerError}
+		body, _ = a.encode()
+	}
+	header := w.Header()
+	for name, values := range a.header {
+		header[name] = values
+	}
+	header.Set("Content-Type", string(as)+"; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	header.Add("Vary", "Accept")
+	w.WriteHeader(a.statusAs(as))
+	_, _ = w.Write(body) // the client may be gone, and there is nobody else to tell
+}
+
+// encode writes the response as JSON: errors first, so that readers see them, then data as the executor
+// encoded it, without a second pass.
+func (a answer) encode() ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, len(a.data)+256))
+	separator := byte('{')
+	member := func(name string, value any) error {
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("encoding %s: %w", name, err)
+		}
+		writeMember(buf, separator, name, encoded)
+		separator = ','
+		return nil
+	}
+	if len(a.errors) > 0 {
+		if err := member("errors", a.errors); err != nil {
+			return nil, err
+		}
+	}
+	if a.data != nil {
+		writeMember(buf, separator, "data", a.data)
+		separator = ','
+	}
+	if len(a.extensions) > 0 {
+		if err := member("extensions", a.extensions); err != nil {
+			return nil, err
+		}
+	}
+	if separator == '{' {
+		buf.WriteByte('{')
+	}
+	buf.WriteByte('}')
+	return buf.Bytes(), nil
+}
+
+// writeMember writes one member of the response's object.
+func writeMember(buf *bytes.Buffer, separator byte, name string, value []byte) {
+	buf.WriteByte(separator)
+	buf.WriteByte('"')
+	buf.WriteString(name)
+	buf.WriteString(`":`)
+	buf.Write(value)
+}
+
+// internalError is shown where even the presenter could not be asked.
+func internalError() *gqlerror.Error {
+	err := gqlerror.Errorf("Internal error")
+	err.Extensions = map[string]any{"code": CodeInternal}
+	return err
+}

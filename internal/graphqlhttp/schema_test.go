@@ -1,0 +1,145 @@
+package graphqlhttp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// codedError is an error of the test schema's domain.
+type codedError struct {
+	code  string
+	extra map[string]any
+}
+
+func (e codedError) Error() string { return "refused: " + e.code }
+
+// present is the test schema's presenter.
+func present(_ context.Context, err error) *gqlerror.Error {
+	var coded codedError
+	if errors.As(err, &coded) {
+		shown := &gqlerror.Error{Message: coded.Error(), Extensions: map[string]any{"code": coded.code}}
+		for name, value := range coded.extra {
+			shown.Extensions[name] = value
+		}
+		return shown
+	}
+	var own *gqlerror.Error
+	if errors.As(err, &own) && own.Extensions["code"] != nil {
+		return own
+	}
+	return internalError()
+}
+
+// recovered is the test schema's Recover: it keeps the panic's value from the client.
+func recovered(_ context.Context, value any) error { return fmt.Errorf("panic: %v", value) }
+
+// testSchema is a schema with a field for each way an operation can go.
+func testSchema() *graphql.ExecutableSchemaMock {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `
+		type Query {
+			"The argument, or world."
+			hello(name: String): String!
+			number(value: Int): Int
+			broken: String
+			bubbles: String!
+			panics: String
+			echo(input: EchoInput): String
+			mood(is: Mood): String
+		}
+		enum Mood { CHEERFUL }
+		input EchoInput { text: String }
+		type Mutation { rename(to: String!): String! }
+		type Subscription { ticks: Int! }
+	`})
+	return &graphql.ExecutableSchemaMock{
+		SchemaFunc:     func() *ast.Schema { return schema },
+		ComplexityFunc: func(context.Context, string, string, int, map[string]any) (int, bool) { return 0, false },
+		ExecFunc: func(ctx context.Context) graphql.ResponseHandler {
+			op := graphql.GetOperationContext(ctx)
+			return func(ctx context.Context) *graphql.Response { return resolve(ctx, schema, op) }
+		},
+	}
+}
+
+// resolve executes an operation of the test schema.
+func resolve(ctx context.Context, schema *ast.Schema, op *graphql.OperationContext) *graphql.Response {
+	var data bytes.Buffer
+	separator := byte('{')
+	for _, field := range graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Query", "Mutation"}) {
+		value := resolveField(ctx, schema, op, field)
+		if value == nil && field.Definition.Type.NonNull {
+			return &graphql.Response{Data: []byte("null")}
+		}
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(&data, "%c%q:%s", separator, field.Alias, encoded)
+		separator = ','
+	}
+	data.WriteByte('}')
+	return &graphql.Response{Data: data.Bytes()}
+}
+
+func resolveField(ctx context.Context, schema *ast.Schema, op *graphql.OperationContext, field graphql.CollectedField) any {
+	args := field.ArgumentMap(op.Variables)
+	switch field.Name {
+	case "__typename":
+		return field.ObjectDefinition.Name
+	case "__type":
+		if op.DisableIntrospection {
+			graphql.AddError(ctx, codedError{code: "INTROSPECTION_DISABLED"})
+			return nil
+		}
+		name, _ := args["name"].(string)
+		return map[string]any{"name": schema.Types[name].Name}
+	case "hello":
+		if name, ok := args["name"].(string); ok {
+			return "Hello, " + name
+		}
+		return "Hello, world"
+	case "number":
+		return args["value"]
+	case "rename":
+		return args["to"]
+	case "broken", "bubbles":
+		graphql.AddError(ctx, codedError{code: "BROKEN"})
+		return nil
+	case "panics":
+		panic("the password is hunter2")
+	default:
+		return nil
+	}
+}
+
+// newHandler returns a handler of the test schema, with changes to its Config.
+func newHandler(t testing.TB, changes ...func(*Config)) *Handler {
+	t.Helper()
+	cfg := Config{Schema: testSchema(), PresentError: present, Recover: recovered, Introspection: true, MaxBodyBytes: 1 << 20}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	h, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// refusing makes every operation end in err before it runs.
+func refusing(err error) func(*Config) {
+	return func(cfg *Config) {
+		cfg.AroundOperations = append(cfg.AroundOperations, func(ctx context.Context, _ graphql.OperationHandler) graphql.ResponseHandler {
+			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{present(ctx, err)}})
+		})
+	}
+}
