@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"taskql/internal/testkit"
+)
+
+// binary builds the server once for all tests of this process, as the Dockerfile does.
+var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // Its life is the process's.
+	path := filepath.Join(binaryDir, "server")
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", "-X main.version=v0.0.0-test", "-o", path, "taskql/cmd/server")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "taskql-server-")
+	if err != nil {
+		panic(err)
+	}
+	binaryDir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// binaryDir holds the binary, and goes with the process.
+var binaryDir string //nolint:gochecknoglobals // Its life is the process's.
+
+// process is a running server of ours.
+type process struct {
+	URL, Dir string
+
+	cmd  *exec.Cmd
+	log  *lockedBuffer
+	done chan struct{}
+	err  error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start runs the binary in a folder of its own with nothing but those variables, a free port and 127.0.0.1. It ends
+// with the test.
+func start(t *testing.T, env ...string) *process {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	p := &process{URL: "http://127.0.0.1:" + port, Dir: t.TempDir(), log: &lockedBuffer{}, done: make(chan struct{})}
+	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), path)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.Dir, p.log, p.log
+	p.cmd.Env = append([]string{"HOST=127.0.0.1", "PORT=" + port, "HOME=" + p.Dir}, env...)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		if t.Failed() {
+			t.Logf("the server said:\n%s", p.log)
+		}
+	})
+	return p
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// healthy waits until the server answers /health as it must.
+func (p *process) healthy(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-p.done:
+			t.Fatalf("the server ended: %v\n%s", p.err, p.log)
+		default:
+		}
+		if status, body, err := get(t, p.URL+"/health"); err == nil && status == http.StatusOK && body == `{"status":"healthy"}` {
+			return
+		}
+	}
+	t.Fatalf("not healthy within a minute:\n%s", p.log)
+}
+
+func get(t *testing.T, url string) (int, string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body), err
+}
+
+// terminate sends SIGTERM and expects the process to end with code 0.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("still running 30 s after SIGTERM")
+	}
+	if p.err != nil {
+		t.Errorf("ended with %v, want exit code 0", p.err)
+	}
+}
+
+// runToEnd runs the binary to its end and returns its exit code and what it printed.
+func runToEnd(t *testing.T, env []string, args ...string) (int, string, string) {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, t.TempDir(), &stdout, &stderr
+	_ = cmd.Run() // The exit code tells.
+	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
+}
+
+// production is the environment of a deployment on that database and auth server.
+func production(t *testing.T, database string, auth *testkit.AuthServer) []string {
+	t.Helper()
+	return []string{
+		"ENVIRONMENT=production", "DATABASE_URL=" + database, "AUTH_SERVER_URL=" + auth.URL, "JWT_SECRET=" + auth.Secret,
+		"CORS_ORIGINS=https://app.example.com",
+	}
+}
+
+// secrets are what no log may hold.
+func (p *process) checkLog(t *testing.T, secrets ...string) {
+	t.Helper()
+	for _, secret := range secrets {
+		if secret != "" && strings.Contains(p.log.String(), secret) {
+			t.Errorf("the log holds a secret: %.4s…", secret)
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"taskql/internal/config"
+	"taskql/internal/database"
+	"taskql/internal/doctor"
+	"taskql/internal/server"
+)
+
+// The linker sets these, with -X main.version=… -X main.commit=….
+var (
+	version string
+	commit  string //nolint:gochecknoglobals // The linker can set nothing else.
+)
+
+// errLogged says that an error is in the log, and need not be printed again.
+var errLogged = errors.New("see the log")
+
+// serve migrates and serves until ctx ends. Logs go to logs. A signal that comes before the port is open ends it as
+// well as one that comes later.
+func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
+	serving := false
+	err := withDatabase(ctx, settings{env: env, logs: logs}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+		migrations, err := db.Migrate(ctx)
+		if err != nil {
+			return fmt.Errorf("migrating the database: %w", err)
+		}
+		srv, err := server.New(ctx, server.Config{Config: cfg, DB: db, Migrations: migrations, Version: buildVersion(), Log: log})
+		if err != nil {
+			return err
+		}
+		listener, err := server.Listen(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		serving = true
+		return srv.Serve(ctx, listener)
+	})
+	if err != nil && !serving && ctx.Err() != nil {
+		return nil //nolint:nilerr // It was told to end, and has said so in the log.
+	}
+	return err
+}
+
+// migrate brings the database up to date and ends.
+func migrate(ctx context.Context, env map[string]string, logs io.Writer) error {
+	return withDatabase(ctx, settings{env: env, logs: logs}, func(_ config.Config, db *database.DB, log *slog.Logger) error {
+		result, err := db.Migrate(ctx)
+		if err != nil {
+			return fmt.Errorf("migrating the database: %w", err)
+		}
+		log.LogAttrs(ctx, slog.LevelInfo, "migrated", slog.String("database", db.String()),
+			slog.Any("applied", result.Applied), slog.Int64("schema_version", result.Version))
+		return nil
+	})
+}
+
+// migrationStatus prints the list of migrations and changes nothing.
+func migrationStatus(ctx context.Context, env map[string]string, stdout, logs io.Writer) error {
+	return withDatabase(ctx, settings{env: env, logs: logs, mustExist: true}, func(_ config.Config, db *database.DB, _ *slog.Logger) error {
+		if err := db.WriteMigrationStatus(ctx, stdout); err != nil {
+			return fmt.Errorf("listing the migrations: %w", err)
+		}
+		return nil
+	})
+}
+
+// maxCredential is the longest text taken for a session, in bytes: several times what a header may hold.
+const maxCredential = 256 << 10
+
+// examine runs the doctor, with the session that the arguments name.
+func examine(ctx context.Context, env map[string]string, args []string, stdin io.Reader, stdout io.Writer) error {
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	credential := flags.String("cookie", "", "")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return fmt.Errorf("%w: doctor takes --cookie VALUE or --cookie - and nothing else", errUsage)
+	}
+	if *credential == "-" {
+		text, err := io.ReadAll(io.LimitReader(stdin, maxCredential))
+		if err != nil {
+			return fmt.Errorf("reading the session from standard input: %w", err)
+		}
+		*credential = strings.TrimSpace(string(text))
+	}
+	return doctor.Run(ctx, doctor.Config{Environ: env, Sessions: server.Sessions, Credential: *credential, Out: stdout})
+}
+
+// settings are what a command works with.
+type settings struct {
+	env  map[string]string
+	logs io.Writer
+	// mustExist makes it an error that a SQLite file is missing.
+	mustExist bool
+}
+
+// withDatabase loads the configuration, opens the database for the time of do and closes it. From the moment the log's
+// format is known, an error is a line of it, so that whoever reads the log by machine sees why the process ended.
+func withDatabase(ctx context.Context, s settings, do func(config.Config, *database.DB, *slog.Logger) error) error {
+	cfg, err := config.Load(s.env, database.CheckURL)
+	if err != nil {
+		return err
+	}
+	log := server.NewLogger(s.logs, cfg)
+	for _, warning := range cfg.Warnings {
+		log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", warning))
+	}
+	if err := openAnd(ctx, cfg, log, s.mustExist, do); err != nil {
+		if ctx.Err() != nil {
+			log.LogAttrs(ctx, slog.LevelInfo, "ended by a signal", slog.String("error", err.Error()))
+		} else {
+			log.LogAttrs(ctx, slog.LevelError, "ended by an error", slog.String("error", err.Error()))
+		}
+		return fmt.Errorf("%w: %w", errLogged, err)
+	}
+	return nil
+}
+
+func openAnd(
+	ctx context.Context, cfg config.Config, log *slog.Logger, mustExist bool,
+	do func(config.Config, *database.DB, *slog.Logger) error,
+) error {
+	settings := databaseConfig(cfg)
+	settings.MustExist, settings.Log = mustExist, log
+	db, err := database.Open(ctx, settings)
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	err = do(cfg, db, log)
+	if closing := db.Close(); closing != nil {
+		err = errors.Join(err, fmt.Errorf("closing the database: %w", closing))
+	}
+	return err
+}
+
+// databaseConfig is what the configuration says of the database.
+func databaseConfig(cfg config.Config) database.Config {
+	return database.Config{
+		URL:             cfg.DatabaseURL.Reveal(),
+		DirectURL:       cfg.DirectDatabaseURL.Reveal(),
+		MaxOpenConns:    cfg.DBMaxOpenConns,
+		MaxIdleConns:    cfg.DBMaxIdleConns,
+		ConnMaxLifetime: cfg.DBConnMaxLifetime,
+		ConnMaxIdleTime: cfg.DBConnMaxIdleTime,
+	}
+}
+
+// buildVersion is what the linker was told, else what Go noted of the checkout.
+func buildVersion() server.Version {
+	v := server.Version{Version: version, Commit: commit}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	if v.Version == "" {
+		v.Version = info.Main.Version
+	}
+	for _, setting := range info.Settings {
+		if v.Commit == "" && setting.Key == "vcs.revision" {
+			v.Commit = setting.Value
+		}
+	}
+	return v
+}
+
+func printVersion(w io.Writer) error {
+	v := buildVersion()
+	if v.Commit == "" {
+		v.Commit = "unknown"
+	}
+	if _, err := fmt.Fprintf(w, "taskql %s\ncommit %s\n%s\n", v.Version, v.Commit, runtime.Version()); err != nil {
+		return fmt.Errorf("printing the version: %w", err)
+	}
+	return nil
+}
+
+func help(w io.Writer) error {
+	if _, err := io.WriteString(w, usage); err != nil {
+		return fmt.Errorf("printing the help: %w", err)
+	}
+	return config.WriteHelp(w)
+}

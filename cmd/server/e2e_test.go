@@ -1,0 +1,361 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"taskql/internal/testkit"
+)
+
+// TestReadme does what README says under "A first task", as written there, in an empty folder and without any
+// environment.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		testkit.Lack(t, "curl, which README uses: %v", err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := regexp.MustCompile("(?s)## A first task.*?```sh\n(.*?)```").FindSubmatch(readme)
+	if section == nil {
+		t.Fatal("README has no commands under \"A first task\"")
+	}
+	p := start(t)
+	p.healthy(t)
+	script := strings.ReplaceAll(string(section[1]), "http://localhost:8000", p.URL)
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir = p.Dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		`"email":"ada@example.com"`,
+		`{"createTask":{"task":{"id":"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d","title":"Buy milk","version":1},"userErrors":[]}}`,
+		`{"viewer":{"name":"Ada"},"tasks":{"totalCount":1,"nodes":[{"id":"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d","title":"Buy milk","completed":false}],"pageInfo":{"hasNextPage":false,`,
+		`"version":2},"userErrors":[]}}`,
+		`{"deleteTask":{"task":{"deletedAt":"20`,
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	p.terminate(t)
+}
+
+// client asks a server of ours as somebody.
+type client struct {
+	t      *testing.T
+	url    string
+	header http.Header
+}
+
+type answer struct {
+	Status int
+	Data   map[string]json.RawMessage
+	Errors []struct {
+		Message    string
+		Extensions map[string]any
+	}
+}
+
+func (c *client) ask(query string, variables map[string]any) answer {
+	c.t.Helper()
+	resp, err := c.post(c.t.Context(), http.DefaultClient, query, variables)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	a := answer{Status: resp.StatusCode}
+	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+		c.t.Fatal(err)
+	}
+	return a
+}
+
+func (c *client) post(ctx context.Context, by *http.Client, query string, variables map[string]any) (*http.Response, error) {
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/graphql", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range c.header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/graphql-response+json")
+	return by.Do(r)
+}
+
+// one reads a field of the data, as in createTask.task.id.
+func (a answer) one(t *testing.T, path string) string {
+	t.Helper()
+	if len(a.Errors) > 0 {
+		t.Fatalf("status %d: %+v", a.Status, a.Errors)
+	}
+	names := strings.Split(path, ".")
+	value := a.Data[names[0]]
+	for _, name := range names[1:] {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(value, &fields); err != nil {
+			t.Fatalf("%s: %v in %s", path, err, value)
+		}
+		value = fields[name]
+	}
+	return strings.Trim(string(value), `"`)
+}
+
+func (a answer) code() any {
+	if len(a.Errors) == 0 {
+		return nil
+	}
+	return a.Errors[0].Extensions["code"]
+}
+
+// TestProduction is the main job on real input: users who signed in at a real Better Auth server make, list, complete
+// and delete tasks in PostgreSQL, with nothing but the cookie.
+func TestProduction(t *testing.T) {
+	t.Parallel()
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
+	p := start(t, production(t, testkit.PostgresURL(t), auth)...)
+	p.healthy(t)
+	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse battery")
+	eve := auth.SignUp(t, "Eve", "eve@example.com", "staple horse battery")
+	a := &client{t: t, url: p.URL, header: ada.Header()}
+	e := &client{t: t, url: p.URL, header: eve.Header()}
+
+	if got := a.ask(`{ viewer { name email } }`, nil).one(t, "viewer.email"); got != "ada@example.com" {
+		t.Errorf("the viewer is %q", got)
+	}
+	created := a.ask(`mutation { createTask(input: {title: "Buy milk"}) { task { id version } userErrors { code } } }`, nil)
+	id := created.one(t, "createTask.task.id")
+	if got := a.ask(`{ tasks { totalCount } }`, nil).one(t, "tasks.totalCount"); got != "1" {
+		t.Errorf("%s tasks, want 1", got)
+	}
+	byID := map[string]any{"id": id}
+	completed := a.ask(`mutation($id: ID!) { completeTask(input: {id: $id, ifVersion: 1}) { task { completed } } }`, byID)
+	if got := completed.one(t, "completeTask.task.completed"); got != "true" {
+		t.Errorf("completed is %s", got)
+	}
+
+	// Another user sees none of it.
+	for query, want := range map[string]string{
+		`query($id: ID!) { r: task(id: $id) { id } }`:                                                                                   `null`,
+		`query($id: ID!) { r: node(id: $id) { id } }`:                                                                                   `null`,
+		`query($id: ID!) { r: nodes(ids: [$id]) { id } }`:                                                                               `[null]`,
+		`{ r: tasks(scope: ALL) { totalCount nodes { id } } }`:                                                                          `{"totalCount":0,"nodes":[]}`,
+		`mutation($id: ID!) { r: updateTask(input: {id: $id, title: "mine"}) { task { id } userErrors { code } } }`:                     `{"task":null,"userErrors":[{"code":"NOT_FOUND"}]}`,
+		`mutation($id: ID!) { r: completeTask(input: {id: $id}) { task { id } userErrors { code } } }`:                                  `{"task":null,"userErrors":[{"code":"NOT_FOUND"}]}`,
+		`mutation($id: ID!) { r: reopenTask(input: {id: $id}) { task { id } userErrors { code } } }`:                                    `{"task":null,"userErrors":[{"code":"NOT_FOUND"}]}`,
+		`mutation($id: ID!) { r: deleteTask(input: {id: $id}) { task { id } userErrors { code } } }`:                                    `{"task":null,"userErrors":[{"code":"NOT_FOUND"}]}`,
+		`mutation($id: ID!) { r: createTask(input: {id: $id, title: "mine"}) { task { id } userErrors { code } } }`:                     `{"task":null,"userErrors":[{"code":"TAKEN"}]}`,
+		`mutation($id: ID!) { r: updateTask(input: {id: $id, ifVersion: 1, title: "mine"}) { task { title } userErrors { message } } }`: `{"task":null,"userErrors":[{"message":"There is no such task."}]}`,
+	} {
+		var variables map[string]any
+		if strings.Contains(query, "$id") {
+			variables = byID
+		}
+		if got := string(e.ask(query, variables).Data["r"]); got != want {
+			t.Errorf("%s\n got %s\nwant %s", query, got, want)
+		}
+	}
+
+	deleted := a.ask(`mutation($id: ID!) { deleteTask(input: {id: $id}) { task { deletedAt version } } }`, byID)
+	if got := deleted.one(t, "deleteTask.task.version"); got != "3" {
+		t.Errorf("version %s, want 3", got)
+	}
+
+	// Nobody, a forged cookie, and one that was signed out.
+	nobody := (&client{t: t, url: p.URL}).ask(`{ tasks { totalCount } }`, nil)
+	if nobody.Status != http.StatusUnauthorized || nobody.code() != "UNAUTHENTICATED" || nobody.Errors[0].Message != "Not authenticated" {
+		t.Errorf("nobody: %+v", nobody)
+	}
+	forged := a.header.Clone()
+	forged.Set("Cookie", strings.Replace(forged.Get("Cookie"), "session_token=", "session_token=x", 1))
+	if got := (&client{t: t, url: p.URL, header: forged}).ask(`{ tasks { totalCount } }`, nil); got.Status != http.StatusUnauthorized || got.Errors[0].Message != "Invalid session" {
+		t.Errorf("forged: %+v", got)
+	}
+	if got := a.ask(`{ __schema { types { name } } }`, nil); got.code() == nil {
+		t.Error("introspection is on in production")
+	}
+	if status, _, err := get(t, p.URL+"/"); err != nil || status != http.StatusNotFound {
+		t.Errorf("the playground in production: %d, %v", status, err)
+	}
+	if status, _, err := get(t, p.URL+"/api/auth/ok"); err != nil || status != http.StatusNotFound {
+		t.Errorf("the development sign-in in production: %d, %v", status, err)
+	}
+	p.terminate(t)
+	p.checkLog(t, auth.Secret, strings.TrimPrefix(a.header.Get("Cookie"), "better-auth.session_token=")[:32], "Buy milk")
+}
+
+// TestTwoReplicas starts two servers at once on an empty database: both come up, and the migrations run once.
+func TestTwoReplicas(t *testing.T) {
+	t.Parallel()
+	auth := &testkit.AuthServer{URL: "http://127.0.0.1:1", Secret: testkit.BetterAuthSecret}
+	env := production(t, testkit.PostgresURL(t), auth)
+	replicas := []*process{start(t, env...), start(t, env...)}
+	log := ""
+	for _, p := range replicas {
+		p.healthy(t)
+		log += p.log.String()
+	}
+	if n := strings.Count(log, "migration applied"); n != migrationsInBinary(t) {
+		t.Errorf("%d migrations applied by two replicas, want %d:\n%s", n, migrationsInBinary(t), log)
+	}
+	for _, p := range replicas {
+		p.terminate(t)
+	}
+}
+
+func migrationsInBinary(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("../../ent/migrate/migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".sql") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTerminationUnderLoad sends SIGTERM under some 200 requests a second, half of them on connections of their own:
+// every request that was accepted is answered.
+func TestTerminationUnderLoad(t *testing.T) {
+	t.Parallel()
+	p := start(t, "LOG_LEVEL=warning")
+	p.healthy(t)
+	c := &client{t: t, url: p.URL, header: signUpHere(t, p)}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	var answered, failed atomic.Int64
+	var workers sync.WaitGroup
+	for i := range 8 {
+		workers.Go(func() {
+			transport := &http.Transport{DisableKeepAlives: i%2 == 0}
+			defer transport.CloseIdleConnections()
+			by := &http.Client{Transport: transport}
+			for tick := time.NewTicker(40 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+				resp, err := c.post(ctx, by, `mutation { createTask(input: {title: "x"}) { task { id } userErrors { code } } }`, nil)
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					return // Not accepted: the listener is closed.
+				}
+				if err == nil {
+					var body []byte
+					if body, err = io.ReadAll(resp.Body); err == nil && (resp.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(`"userErrors":[]`))) {
+						err = fmt.Errorf("status %d: %s", resp.StatusCode, body)
+					}
+					resp.Body.Close()
+				}
+				if err != nil {
+					failed.Add(1)
+					t.Errorf("after %d answers: %v", answered.Load(), err)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	time.Sleep(3 * time.Second)
+	before := answered.Load()
+	p.terminate(t)
+	workers.Wait()
+	if ctx.Err() != nil {
+		t.Error("the listener was still open when the test ended")
+	}
+	t.Logf("%d requests answered, %d of them after SIGTERM, %d failed", answered.Load(), answered.Load()-before, failed.Load())
+	if before < 400 {
+		t.Logf("only %d requests in 3 s: a slow machine", before)
+	}
+}
+
+// signUpHere signs up at the development sign-in and returns the header of a session.
+func signUpHere(t *testing.T, p *process) http.Header {
+	t.Helper()
+	body := strings.NewReader(`{"name":"Ada","email":"ada@example.com","password":"correct horse"}`)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/api/auth/sign-up/email", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	header := http.Header{}
+	for _, c := range resp.Cookies() {
+		if c.Name == "better-auth.session_token" {
+			header.Set("Cookie", c.Name+"="+c.Value)
+		}
+	}
+	if header.Get("Cookie") == "" {
+		t.Fatalf("no session: status %d", resp.StatusCode)
+	}
+	return header
+}
+
+// TestSignalWhileWaiting: a signal that comes while the database is not there yet ends the server as cleanly as later.
+func TestSignalWhileWaiting(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		p := start(t, "DATABASE_URL=postgres://nobody@127.0.0.1:1/x", "BETTER_AUTH_SECRET=short")
+		for !strings.Contains(p.log.String(), "not reachable yet") {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := p.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		<-p.done
+		if p.err != nil {
+			t.Errorf("%s: ended with %v, want exit code 0", signal, p.err)
+		}
+		if !strings.Contains(p.log.String(), "BETTER_AUTH_SECRET has fewer than 32") {
+			t.Errorf("the warnings of the configuration are not in the log:\n%s", p.log)
+		}
+	}
+}
+
+// TestRefusesToStart: everything missing is told at once, by name, and the exit code is 1.
+func TestRefusesToStart(t *testing.T) {
+	t.Parallel()
+	code, _, stderr := runToEnd(t, []string{"ENVIRONMENT=production", "PORT=0"})
+	if code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	for _, name := range []string{"DATABASE_URL", "AUTH_SERVER_URL", "JWT_SECRET", "CORS_ORIGINS", "PORT"} {
+		if !strings.Contains(stderr, name) {
+			t.Errorf("%s is not mentioned:\n%s", name, stderr)
+		}
+	}
+	if code, out, _ := runToEnd(t, []string{"ENVIRONMENT=production"}, "doctor"); code != 1 || !strings.Contains(out, "  failure  JWT_SECRET is required in production") {
+		t.Errorf("doctor: exit code %d:\n%s", code, out)
+	}
+	secret := url.QueryEscape("hunter2!")
+	if code, out, stderr := runToEnd(t, []string{"DATABASE_URL=mysql://ada:" + secret + "@db/x"}); code != 1 || strings.Contains(out+stderr, secret) {
+		t.Errorf("exit code %d:\n%s%s", code, out, stderr)
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"taskql/internal/config"
+	"taskql/internal/database"
+	"taskql/internal/doctor"
+	"taskql/internal/testkit"
+)
+
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		args    []string
+		environ []string
+		in      string // standard input
+		usage   bool   // a wrong command line
+		err     string // part of the error, "" for none
+		out     string // part of standard output
+	}{
+		{"help", []string{"help"}, nil, "", false, "", "DATABASE_URL"},
+		{"help by flag", []string{"--help"}, nil, "", false, "", "Usage: server [command]"},
+		{"version", []string{"version"}, nil, "", false, "", "go1."},
+		{"an unknown command", []string{"bogus"}, nil, "", true, "bogus", ""},
+		{"an unknown word", []string{"migrate", "down"}, nil, "", true, "migrate down", ""},
+		{"serve with a wrong environment", nil, []string{"PORT=x"}, "", false, "PORT must be a whole number", ""},
+		{"migrate with a wrong environment", []string{"migrate"}, []string{"ENVIRONMENT=production"}, "", false, "DATABASE_URL is required", ""},
+		{"doctor of a wrong environment", []string{"doctor"}, []string{"PORT=x", "DATABASE_URL=sqlite::memory:"}, "", false, "not healthy: 1 failure", "PORT must be a whole number"},
+		{"doctor with defaults", []string{"doctor"}, []string{"DATABASE_URL=sqlite::memory:"}, "", false, "", "0 failures, 0 warnings"},
+		{"doctor with a cookie from standard input", []string{"doctor", "--cookie", "-"}, []string{"DATABASE_URL=sqlite::memory:"}, "a=b\n", false, "", "the session was not checked"},
+		{"doctor with too much", []string{"doctor", "x"}, nil, "", true, "doctor takes --cookie", ""},
+		{"doctor with an unknown flag", []string{"doctor", "--secret"}, nil, "", true, "doctor takes --cookie", ""},
+		{"health of nobody", []string{"health"}, []string{"PORT=1", "LOG_LEVEL=nonsense"}, "", false, "connection refused", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			err := run(t.Context(), tt.args, tt.environ, strings.NewReader(tt.in), &stdout, &stderr)
+			if (err != nil) != (tt.err != "") || (err != nil && !strings.Contains(err.Error(), tt.err)) || errors.Is(err, errUsage) != tt.usage {
+				t.Errorf("got error %v, want %q", err, tt.err)
+			}
+			if !strings.Contains(stdout.String(), tt.out) {
+				t.Errorf("standard output lacks %q: %s", tt.out, stdout.String())
+			}
+		})
+	}
+}
+
+// TestDoctor looks into a real session with the server's own settings, and into a forged one.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{CookiePrefix: "my-app", SecureCookies: true})
+	cookie := auth.SignUp(t, "Ada", "ada@example.com", "correct horse").Header().Get("Cookie")
+	environ := append(production(t, testkit.MigratedPostgresURL(t), auth), "AUTH_COOKIE_PREFIX=my-app")
+	for _, tt := range []struct {
+		cookie, want string
+		err          error
+	}{
+		{"Cookie: " + cookie + "\n", "ok       user: user ", nil},
+		{strings.Replace(cookie, "session_token=", "session_token=x", 1), "failure  signature: ", doctor.ErrUnhealthy},
+	} {
+		var stdout, stderr bytes.Buffer
+		err := run(t.Context(), []string{"doctor", "--cookie", "-"}, environ, strings.NewReader(tt.cookie), &stdout, &stderr)
+		if !errors.Is(err, tt.err) || !strings.Contains(stdout.String(), tt.want) {
+			t.Errorf("%v, want %v and %q:\n%s", err, tt.err, tt.want, stdout.String())
+		}
+	}
+}
+
+// TestMigrate: status tells what is pending without changing anything, and migrate applies it.
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	environ := []string{"DATABASE_URL=" + testkit.PostgresURL(t)}
+	ask := func(args ...string) string {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		if err := run(t.Context(), args, environ, strings.NewReader(""), &stdout, &stderr); err != nil {
+			t.Fatalf("%v: %v\n%s%s", args, err, stdout.String(), stderr.String())
+		}
+		return stdout.String()
+	}
+	for range 2 {
+		if got := ask("migrate", "status"); !strings.Contains(got, "pending") || strings.Contains(got, "applied") {
+			t.Errorf("before: %s", got)
+		}
+	}
+	ask("migrate")
+	if got := ask("migrate", "status"); strings.Contains(got, "pending") || !strings.Contains(got, "applied") {
+		t.Errorf("after: %s", got)
+	}
+}
+
+// TestStatusMakesNoFile: the status of a SQLite database that is not there does not make it.
+func TestStatusMakesNoFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "t.db")
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), []string{"migrate", "status"}, []string{"DATABASE_URL=sqlite:" + file}, strings.NewReader(""), &stdout, &stderr)
+	if _, statErr := os.Stat(file); err == nil || !errors.Is(statErr, fs.ErrNotExist) {
+		t.Errorf("got %v, and of the file %v", err, statErr)
+	}
+}
+
+// TestMigrateSQLite: the command makes the database. (Serving is tested with the built binary.)
+func TestMigrateSQLite(t *testing.T) {
+	t.Parallel()
+	environ := []string{"DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "t.db")}
+	for _, command := range []string{"", "status"} {
+		var stdout, stderr bytes.Buffer
+		args := strings.Fields("migrate " + command)
+		if err := run(t.Context(), args, environ, strings.NewReader(""), &stdout, &stderr); err != nil || stdout.Len() == 0 {
+			t.Errorf("%v: %v\n%s%s", args, err, stdout.String(), stderr.String())
+		}
+	}
+}
+
+// TestDatabaseConfig: every variable of the database arrives.
+func TestDatabaseConfig(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load(map[string]string{
+		"DATABASE_URL": "postgres://u@pool/x", "DIRECT_DATABASE_URL": "postgres://u@direct/x", "DB_MAX_OPEN_CONNS": "7",
+		"DB_MAX_IDLE_CONNS": "3", "DB_CONN_MAX_LIFETIME": "11m", "DB_CONN_MAX_IDLE_TIME": "2m",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := database.Config{
+		URL: "postgres://u@pool/x", DirectURL: "postgres://u@direct/x", MaxOpenConns: 7, MaxIdleConns: 3,
+		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute,
+	}
+	if got := databaseConfig(cfg); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestDatabaseURLs: what is wrong inside a database's URL is told with all other problems, by the variable's name; what
+// can be repaired is no problem.
+func TestDatabaseURLs(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"postgres://u:pa#ss@h/d", "postgres://u:pass@h/d?sslmode=bogus", "postgres://u:pass@h:99999/d", "mysql://u:pass@h/d"} {
+		_, err := config.Load(map[string]string{"DATABASE_URL": bad, "PORT": "x"}, database.CheckURL)
+		if err == nil || !strings.Contains(err.Error(), "DATABASE_URL") || !strings.Contains(err.Error(), "PORT") || strings.Contains(err.Error(), "pass@") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	for _, good := range []string{"psql 'postgres://u@h/d'", "DATABASE_URL=postgres://u@h/d", "postgresql+asyncpg://u@h/d", "sqlite3:x.db"} {
+		if _, err := config.Load(map[string]string{"DATABASE_URL": good}, database.CheckURL); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package doctor
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"taskql/internal/database"
+)
+
+// database connects as the server does, and only reads.
+func (d *doctor) database(ctx context.Context) {
+	d.section("Database")
+	if name := d.anyProblem("DATABASE_URL"); name != "" {
+		d.unchecked("the database was", name)
+		return
+	}
+	address := strings.TrimSpace(strings.Trim(d.cfg.DatabaseURL.Reveal(), `"'`))
+	if strings.HasPrefix(strings.ToLower(address), "sqlite") {
+		d.sqlite(address)
+		return
+	}
+	direct := d.cfg.DirectDatabaseURL.Reveal()
+	if name := d.anyProblem("DIRECT_DATABASE_URL"); name != "" {
+		direct = ""
+	}
+	open, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	db, err := database.Open(open, database.Config{
+		URL: d.cfg.DatabaseURL.Reveal(), DirectURL: direct, MaxOpenConns: 1, ConnectTimeout: d.Timeout, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		d.fail(err.Error(), "check host, port, user, password and name in DATABASE_URL, and that the database runs and lets this machine in")
+		return
+	}
+	defer func() { _ = db.Close() }() // It only read.
+	d.postgres(ctx, db)
+	d.pooler()
+	d.migrations(ctx, db)
+}
+
+// sqlite looks at the file without opening it: SQLite would write beside it.
+func (d *doctor) sqlite(address string) {
+	_, path, _ := strings.Cut(address, ":")
+	path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
+	switch info, err := os.Stat(path); {
+	case strings.HasSuffix(path, ":memory:"):
+		d.ok("SQLite in memory: it is gone with the process")
+	case os.IsNotExist(err):
+		d.ok("SQLite: " + path + " does not exist yet; the server makes it")
+	case err != nil:
+		d.fail("SQLite: "+err.Error(), "let the server's user read and write the file and its folder")
+	case !info.Mode().IsRegular():
+		d.fail("SQLite: "+path+" is no file", "let DATABASE_URL name a file")
+	default:
+		d.ok("SQLite: " + path + " is there; the server brings its tables up to date")
+	}
+}
+
+// postgres asks for the version and the time.
+func (d *doctor) postgres(ctx context.Context, db *database.DB) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	tx, err := db.SQL.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		d.fail(fmt.Sprintf("reading from %s: %v", db, err), "")
+		return
+	}
+	defer func() { _ = tx.Rollback() }() // It only read.
+	var version string
+	var theirs time.Time
+	var readOnly bool
+	before := d.Now()
+	err = tx.QueryRowContext(ctx, "SELECT current_setting('server_version'), clock_timestamp(), pg_is_in_recovery()").Scan(&version, &theirs, &readOnly)
+	after := d.Now()
+	if err != nil {
+		d.fail(fmt.Sprintf("reading from %s: %v", db, err), "")
+		return
+	}
+	d.ok(fmt.Sprintf("reachable: %s, PostgreSQL %s", db, version))
+	if readOnly {
+		d.fail("it is a standby, which only reads", "let DATABASE_URL lead to the primary")
+	}
+	d.skew("the database's", theirs, before, after, "let both machines keep their clocks by NTP")
+}
+
+// pooler says how the connections go, so far as the addresses tell.
+func (d *doctor) pooler() {
+	switch advice := d.cfg.PoolerAdvice(); {
+	case d.anyProblem("DIRECT_DATABASE_URL") != "":
+		d.unchecked("the way of migrations was", "DIRECT_DATABASE_URL")
+	case advice != "":
+		d.warn(advice, "")
+	case d.cfg.Pooled():
+		d.ok("connections go through a pooler, migrations past it by DIRECT_DATABASE_URL")
+	default:
+		d.ok("connections are direct, by the look of the address")
+	}
+}
+
+// migrations compares the database's with the binary's.
+func (d *doctor) migrations(ctx context.Context, db *database.DB) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	var table strings.Builder
+	if err := db.WriteMigrationStatus(ctx, &table); err != nil {
+		d.fail("migrations: "+err.Error(), "check DIRECT_DATABASE_URL, or DATABASE_URL where that is not set")
+		return
+	}
+	applied, pending, unknown := 0, 0, 0
+	for line := range strings.Lines(table.String()) {
+		switch status := strings.TrimSpace(line); {
+		case strings.HasPrefix(status, "VERSION"):
+		case strings.Contains(status, "(unknown to this release)"):
+			unknown++
+		case strings.HasSuffix(status, "pending"):
+			pending++
+		default:
+			applied++
+		}
+	}
+	if pending > 0 {
+		d.warn(fmt.Sprintf("migrations: %d applied, %d pending", applied, pending), "the next start applies them, or `server migrate` now")
+	}
+	if unknown > 0 {
+		d.warn(fmt.Sprintf("migrations: the database has %d that this release does not know", unknown), "a later release migrated it; deploy that one again, or go on: releases work with the next one's migrations")
+	}
+	if pending+unknown == 0 {
+		d.ok(fmt.Sprintf("migrations: all %d applied", applied))
+	}
+}

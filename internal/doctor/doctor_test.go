@@ -1,0 +1,258 @@
+package doctor_test
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"flag"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/lib/pq" // the test writes what a later release would have
+
+	"taskql/internal/betterauth"
+	"taskql/internal/config"
+	"taskql/internal/doctor"
+	"taskql/internal/testkit"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // A flag.
+
+// sessions is what internal/server makes of the configuration, so far as it matters here.
+func sessions(c config.Config) betterauth.Config {
+	return betterauth.Config{
+		BaseURL: c.AuthServerURL, Secret: c.JWTSecret.Reveal(), CookiePrefix: c.AuthCookiePrefix, CookieName: c.AuthCookieName,
+		Issuer: c.AuthIssuer, MaxSessionAge: 7 * 24 * time.Hour,
+	}
+}
+
+// example is a setup to be examined.
+type example struct {
+	name       string
+	environ    map[string]string // on top of production's
+	credential string
+	ahead      time.Duration // of our clock
+	healthy    bool
+}
+
+// TestExamine compares what is said of good and bad setups with the golden files, against real servers.
+func TestExamine(t *testing.T) {
+	t.Parallel()
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
+	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
+	header := ada.Header().Get("Cookie")
+	wire := ada.Cookies()["better-auth.session_token"]
+	database := testkit.MigratedPostgresURL(t)
+	newer := testkit.MigratedPostgresURL(t)
+	execute(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99990101000000, true)")
+	const dead = "http://127.0.0.1:1"
+
+	tests := []example{
+		{name: "good", credential: "Cookie: " + header, healthy: true},
+		{name: "good-proxied", environ: map[string]string{"CORS_ORIGINS": "https://app.vercel.app", "PUBLIC_URL": "https://app.vercel.app"}, credential: "Set-Cookie: better-auth.session_token=" + wire + "; Max-Age=604800; Path=/; HttpOnly; SameSite=Lax", healthy: true},
+		{name: "good-bearer", credential: "Authorization: Bearer " + ada.Token, healthy: true},
+		{name: "value-alone", credential: wire, healthy: true},
+		{name: "no-session", healthy: true},
+		{name: "wrong-secret", environ: map[string]string{"JWT_SECRET": strings.Repeat("another-", 5)}, credential: header},
+		{name: "tampered", credential: strings.Replace(header, "session_token=", "session_token=x", 1)},
+		{name: "raw-token", credential: "better-auth.session_token=" + ada.Token},
+		{name: "other-prefix", environ: map[string]string{"AUTH_COOKIE_PREFIX": "my-app"}, credential: header},
+		{name: "dead-auth-server", environ: map[string]string{"AUTH_SERVER_URL": dead}, credential: header},
+		{name: "dead-database", environ: map[string]string{"DATABASE_URL": "postgres://ada:hunter2-password@127.0.0.1:1/tasks"}, credential: header},
+		{name: "not-better-auth", environ: map[string]string{"AUTH_SERVER_URL": auth.URL + "/elsewhere"}, credential: header},
+		{name: "fresh-database", environ: map[string]string{"DATABASE_URL": testkit.PostgresURL(t)}, credential: header, healthy: true},
+		{name: "newer-database", environ: map[string]string{"DATABASE_URL": newer}, credential: header, healthy: true},
+		{name: "pooler", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true")}, credential: header, healthy: true},
+		{name: "pooler-and-direct", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true"), "DIRECT_DATABASE_URL": database, "PUBLIC_URL": ""}, credential: header, healthy: true},
+		{name: "private-issuer", environ: map[string]string{"AUTH_ISSUER": ""}, credential: "Bearer " + jwt(t, auth, ada), healthy: true},
+		{name: "clock-ahead", ahead: time.Minute, credential: header, healthy: true},
+		{name: "vercel-and-railway", environ: map[string]string{"CORS_ORIGINS": "https://app.vercel.app", "AUTH_ISSUER": "https://auth.up.railway.app", "PUBLIC_URL": "", "RAILWAY_PUBLIC_DOMAIN": "api.up.railway.app", "RAILWAY_ENVIRONMENT": "production"}, credential: header, healthy: true},
+		{name: "everything-missing", environ: map[string]string{"DATABASE_URL": "", "AUTH_SERVER_URL": "", "JWT_SECRET": "", "CORS_ORIGINS": "", "PUBLIC_URL": ""}, credential: header},
+		{name: "half-broken", environ: map[string]string{"CORS_ORIGINS": "*", "JWT_SECRET": "", "SESSION_CACHE_TTL": "15", "DIRECT_DATABASE_URL": "mysql://ada:hunter2-password@db/x"}, credential: header},
+		{name: "sqlite", environ: map[string]string{"ENVIRONMENT": "development", "DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "none.db"), "AUTH_SERVER_URL": "", "JWT_SECRET": "", "AUTH_ISSUER": "", "PUBLIC_URL": "", "CORS_ORIGINS": "http://localhost:3000"}, credential: header, healthy: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			environ := map[string]string{
+				"ENVIRONMENT": "production", "DATABASE_URL": database, "AUTH_SERVER_URL": auth.URL, "JWT_SECRET": auth.Secret,
+				"CORS_ORIGINS": "https://app.example.com", "PUBLIC_URL": "https://api.example.com", "AUTH_ISSUER": "https://auth.example.com",
+			}
+			maps.Copy(environ, tt.environ)
+			var out bytes.Buffer
+			err := doctor.Run(t.Context(), doctor.Config{
+				Environ: environ, Sessions: sessions, Credential: tt.credential, Out: &out, Timeout: 3 * time.Second,
+				Now: func() time.Time { return time.Now().Add(tt.ahead) },
+			})
+			if (err == nil) != tt.healthy || (err != nil && !errors.Is(err, doctor.ErrUnhealthy)) {
+				t.Errorf("got %v, want healthy %v", err, tt.healthy)
+			}
+			for _, secret := range []string{auth.Secret, environ["JWT_SECRET"], ada.Token, wire, "hunter2"} {
+				if secret != "" && strings.Contains(out.String(), secret) {
+					t.Errorf("a secret is shown: %.6s…", secret)
+				}
+			}
+			golden(t, tt.name, scrub(out.String(), ada.UserID))
+		})
+	}
+}
+
+func withParameter(address, parameter string) string {
+	if strings.Contains(address, "?") {
+		return address + "&" + parameter
+	}
+	return address + "?" + parameter
+}
+
+// jwt asks the auth server for a token of its jwt plugin.
+func jwt(t *testing.T, auth *testkit.AuthServer, of *testkit.AuthClient) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, auth.URL+"/api/auth/token", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = of.Header()
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var body struct{ Token string }
+	if err := json.NewDecoder(answer.Body).Decode(&body); err != nil || body.Token == "" {
+		t.Fatalf("%s: %v", answer.Status, err)
+	}
+	return body.Token
+}
+
+// scrub takes out what differs from run to run.
+func scrub(text, userID string) string {
+	for _, r := range [...][2]string{
+		{`postgres:\S+/taskql_test_[a-z0-9]+`, "postgres://HOST/NAME"},
+		{`PostgreSQL \d[\w.]*( \([^)]*\))?`, "PostgreSQL 16"},
+		{`127\.0\.0\.1:\d{2,}`, "127.0.0.1:PORT"},
+		{`/\S*/none\.db`, "/none.db"},
+		{`all \d+ applied`, "all N applied"},
+		{`0 applied, \d+ pending`, "0 applied, N pending"},
+		{`good for \S+`, "good for 168h0m0s"},
+		{`user ` + regexp.QuoteMeta(userID), "user USER"},
+	} {
+		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])
+	}
+	return text
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestChangesNothing: a fresh database is as fresh afterwards, and no SQLite file appears.
+func TestChangesNothing(t *testing.T) {
+	t.Parallel()
+	fresh := testkit.PostgresURL(t)
+	file := filepath.Join(t.TempDir(), "t.db")
+	for _, address := range []string{fresh, "sqlite:" + file} {
+		var out bytes.Buffer
+		if err := doctor.Run(t.Context(), doctor.Config{Environ: map[string]string{"DATABASE_URL": address}, Sessions: sessions, Out: &out}); err != nil {
+			t.Errorf("%v\n%s", err, out.String())
+		}
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the file: %v", err)
+	}
+	db, err := sql.Open("postgres", fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var tables int
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'").Scan(&tables); err != nil || tables != 0 {
+		t.Errorf("%d tables, %v", tables, err)
+	}
+}
+
+// TestSilentServers: servers that take connections and say nothing cost a time-out each, not more.
+func TestSilentServers(t *testing.T) {
+	t.Parallel()
+	silent := silence(t)
+	var out bytes.Buffer
+	start := time.Now()
+	err := doctor.Run(t.Context(), doctor.Config{
+		Environ: map[string]string{
+			"DATABASE_URL": "postgres://ada:hunter2@" + silent + "/x?sslmode=disable", "AUTH_SERVER_URL": "http://" + silent,
+			"JWT_SECRET": strings.Repeat("x", 32),
+		},
+		Sessions: sessions, Out: &out, Timeout: 300 * time.Millisecond,
+	})
+	if took := time.Since(start); !errors.Is(err, doctor.ErrUnhealthy) || took > 5*time.Second {
+		t.Errorf("%v after %s\n%s", err, took, out.String())
+	}
+	if strings.Count(out.String(), "\n  failure  ") != 2 || strings.Contains(out.String(), "hunter2") {
+		t.Errorf("got\n%s", out.String())
+	}
+}
+
+// silence accepts connections and never answers.
+func silence(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func TestWriteError(t *testing.T) {
+	t.Parallel()
+	err := doctor.Run(t.Context(), doctor.Config{Environ: map[string]string{"DATABASE_URL": "sqlite::memory:"}, Sessions: sessions, Out: broken{}})
+	if !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, os.ErrClosed }
+
+func execute(t *testing.T, address, statement string) {
+	t.Helper()
+	db, err := sql.Open("postgres", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}

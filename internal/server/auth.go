@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"taskql/internal/account"
+	"taskql/internal/betterauth"
+	"taskql/internal/viewer"
+)
+
+// identify finds out who sends a request. The session is the auth server's word, the viewer is the user's
+// row made of it.
+type identify struct {
+	authenticate func(context.Context, http.Header) (*betterauth.Session, error)
+	viewer       func(context.Context, *betterauth.Session) (viewer.Viewer, error)
+	csrf         csrf
+	refusals     *refusalLog
+	log          *slog.Logger
+}
+
+// around puts the viewer, or why there is none, into the request's context: what may be done without a viewer is the
+// API's decision. It answers only where a page of a foreign site uses somebody's cookie.
+func (i *identify) around(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		session, err := i.authenticate(ctx, r.Header)
+		if err == nil && session.Scheme == betterauth.SchemeCookie && i.csrf.refuses(r) {
+			i.foreign(r, session)
+			writeError(w, http.StatusForbidden, messageCSRF, map[string]any{"code": codeCSRFRefused})
+			return
+		}
+		v, refusal := i.who(ctx, session, err)
+		if refusal != nil {
+			ctx = viewer.WithRefusal(ctx, refusal)
+		} else {
+			traceOf(ctx).userID = v.UserID
+			ctx = viewer.NewContext(ctx, v)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// who returns the viewer of a session, else the refusal. Exactly one counts.
+func (i *identify) who(ctx context.Context, session *betterauth.Session, err error) (viewer.Viewer, *viewer.Refusal) {
+	if err != nil {
+		return viewer.Viewer{}, i.refused(ctx, err)
+	}
+	v, err := i.viewer(ctx, session)
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		i.refusals.write(ctx, string(betterauth.ReasonUserNotFound),
+			slog.String("scheme", session.Scheme), slog.String("user_id", shorten(session.UserID)))
+		return viewer.Viewer{}, &viewer.Refusal{Message: messageUserNotFound}
+	case err != nil:
+		return viewer.Viewer{}, i.unknown(ctx, err)
+	}
+	return v, nil
+}
+
+// refused logs why a session was not accepted and says it in the viewer's words.
+func (i *identify) refused(ctx context.Context, err error) *viewer.Refusal {
+	var refusal *betterauth.Refusal
+	if !errors.As(err, &refusal) {
+		return i.unknown(ctx, err)
+	}
+	if refusal.Unavailable && errors.Is(ctx.Err(), context.Canceled) { // the client left; the auth server is not at fault
+		return i.unknown(ctx, err)
+	}
+	var attrs []slog.Attr
+	for _, a := range [...]slog.Attr{
+		slog.String("scheme", refusal.Scheme), slog.String("cookie", refusal.Cookie), slog.String("token_hash", refusal.TokenHash),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	if refusal.Err != nil {
+		attrs = append(attrs, slog.String("error", refusal.Err.Error()))
+	}
+	i.refusals.write(ctx, string(refusal.Reason), attrs...)
+	return &viewer.Refusal{Message: refusal.Message, Unavailable: refusal.Unavailable, RetryAfter: refusal.RetryAfter}
+}
+
+// foreign logs a request of a page that may not use the cookie.
+func (i *identify) foreign(r *http.Request, session *betterauth.Session) {
+	i.refusals.write(r.Context(), reasonCSRF,
+		slog.String("scheme", session.Scheme),
+		slog.String("user_id", shorten(session.UserID)),
+		slog.String("origin", shorten(r.Header.Get("Origin"))),
+		slog.String("sec_fetch_site", shorten(r.Header.Get("Sec-Fetch-Site"))))
+}
+
+// unknown is the refusal where the session is good but its user could not be looked up. That is no fault of
+// the user's, so it must not read as signed out.
+func (i *identify) unknown(ctx context.Context, err error) *viewer.Refusal {
+	level := slog.LevelError
+	if errors.Is(ctx.Err(), context.Canceled) { // the client left
+		level = slog.LevelDebug
+	}
+	i.log.LogAttrs(ctx, level, "the user could not be looked up",
+		slog.String("error", err.Error()), slog.String("request_id", RequestID(ctx)))
+	return &viewer.Refusal{Message: "Your session can't be checked just now: try again in a moment.", Unavailable: true}
+}

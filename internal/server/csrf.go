@@ -1,0 +1,95 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"taskql/internal/config"
+)
+
+const (
+	messageCSRF         = "This page's origin may not use your session here. The server's CORS_ORIGINS lists those that may."
+	messageUserNotFound = "User not found"
+	// reasonCSRF stands in the log beside the reasons of betterauth.
+	reasonCSRF = "csrf_refused"
+)
+
+// csrf tells requests that a page of a foreign site makes with somebody's cookie. A browser says where a request
+// comes from, and no page can make it lie, so every request that a browser sends is judged; what says nothing comes
+// from a program, which has no cookie but its own.
+//
+// http.CrossOriginProtection is close, but looks at Sec-Fetch-Site first and so would take "Origin: null" beside
+// "same-origin" or "none", knows no patterns of origins, and compares no scheme.
+type csrf struct {
+	origins config.Origins
+	// public is the origin under which browsers know this server, "" where that is not configured.
+	public string
+}
+
+// refuses reports whether r can change something and comes from neither this server's own origin nor a listed one.
+func (c csrf) refuses(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	if origins := r.Header.Values("Origin"); len(origins) > 0 {
+		for _, origin := range origins {
+			if !c.mayCome(r, origin) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" { // none: the user, not a page
+			return true
+		}
+	}
+	return false
+}
+
+// mayCome reports whether pages of the origin may use the cookie for r.
+func (c csrf) mayCome(r *http.Request, origin string) bool {
+	return c.origins.Allows(origin) || (origin == c.public && origin != "") || sameOrigin(r, origin)
+}
+
+// sameOrigin compares an origin with the address that the browser asked for: host and port, and the scheme where it
+// is known. Behind a proxy that ends TLS that is X-Forwarded-Proto, which can be believed here: a page can't set it
+// without a preflight, and the browser is not the attacker. Where nobody tells the scheme, host and port decide, as in
+// http.CrossOriginProtection: only who can serve http:// under our own name could misuse that, and that one needs no
+// forged request.
+func sameOrigin(r *http.Request, origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+		return false
+	}
+	var port string
+	switch u.Scheme {
+	case "https":
+		port = ":443"
+	case "http":
+		port = ":80"
+	default:
+		return false
+	}
+	if scheme := schemeOf(r); scheme != "" && scheme != u.Scheme {
+		return false
+	}
+	// Browsers leave the default port out; proxies sometimes put it back.
+	return strings.EqualFold(strings.TrimSuffix(r.Host, port), u.Host)
+}
+
+// schemeOf is the scheme that the browser used, "" where that is not known.
+func schemeOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // the proxy next to the browser comes first
+	switch scheme := strings.ToLower(strings.TrimSpace(first)); scheme {
+	case "http", "https":
+		return scheme
+	default:
+		return ""
+	}
+}

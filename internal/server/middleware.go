@@ -1,0 +1,247 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/felixge/httpsnoop"
+	"github.com/rs/cors"
+
+	"taskql/internal/config"
+)
+
+// middleware is a handler around another.
+type middleware = func(http.Handler) http.Handler
+
+// chain puts the middlewares around h, the first outermost.
+func chain(h http.Handler, around ...middleware) http.Handler {
+	for i := len(around) - 1; i >= 0; i-- {
+		h = around[i](h)
+	}
+	return h
+}
+
+// closeWhileDraining tells clients to close their connection with the next answer, from the moment the
+// server drains on. It looks when the header is sent, not when the request came: an answer that took long
+// must carry it as well.
+func closeWhileDraining(draining *atomic.Bool) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			beforeHeader := func() {
+				if draining.Load() {
+					w.Header().Set("Connection", "close")
+				}
+			}
+			next.ServeHTTP(httpsnoop.Wrap(w, httpsnoop.Hooks{
+				WriteHeader: func(write httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
+					return func(code int) { beforeHeader(); write(code) }
+				},
+				Write: func(write httpsnoop.WriteFunc) httpsnoop.WriteFunc {
+					return func(b []byte) (int, error) { beforeHeader(); return write(b) }
+				},
+			}), r)
+			beforeHeader() // an answer without a body is sent after this
+		})
+	}
+}
+
+// withDeadline ends a request's context after the time-out.
+func withDeadline(timeout time.Duration) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), timeout)
+			defer cancel()
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
+}
+
+// preflightMaxAge is how long browsers may remember a preflight's answer. Chromium caps it at two hours.
+const preflightMaxAge = 2 * time.Hour
+
+// withCORS lets browsers on the configured origins call the server with their cookies. It stands outermost,
+// so that errors and panics carry its headers too: without them a browser hides what went wrong.
+func withCORS(origins config.Origins) middleware {
+	return cors.New(cors.Options{
+		AllowOriginFunc:  origins.Allows,
+		AllowedMethods:   []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedHeaders:   clientHeaders(),
+		ExposedHeaders:   []string{headerRequestID, "Retry-After"},
+		AllowCredentials: true,
+		MaxAge:           int(preflightMaxAge.Seconds()),
+	}).Handler
+}
+
+// clientHeaders are the headers that GraphQL clients, Better Auth's client and tracing libraries send and
+// that a browser asks for first.
+func clientHeaders() []string {
+	return []string{
+		"Accept", "Accept-Language", "Authorization", "Cache-Control", "Content-Language", "Content-Type", "Pragma",
+		headerRequestID, "X-Requested-With", "X-CSRF-Token",
+		// Apollo
+		"Apollo-Require-Preflight", "X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type", "X-Apollo-Cache-Key",
+		"Apollographql-Client-Name", "Apollographql-Client-Version", "Apollo-Federation-Include-Trace",
+		// Others
+		"GraphQL-Preflight", "GraphQL-Client-Name", "GraphQL-Client-Version", "X-GraphQL-Client-Name", "X-GraphQL-Client-Version",
+		"X-GraphQL-Yoga-CSRF", "X-GraphQL-Operation-Name", "X-GraphQL-Cost",
+		// Tracing
+		"Traceparent", "Tracestate", "Baggage", "Sentry-Trace",
+	}
+}
+
+// withAccessLog writes one line for each answer. It names neither cookies, tokens, the query string nor
+// variables. A panic passes through after its line.
+func withAccessLog(log *slog.Logger, now func() time.Time) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sent := &sent{}
+			start := now()
+			defer func() {
+				level := levelOf(r, sent.status)
+				if log.Enabled(r.Context(), level) {
+					log.LogAttrs(r.Context(), level, "request", accessAttrs(r, sent, now().Sub(start))...)
+				}
+			}()
+			next.ServeHTTP(sent.watch(w), r)
+			sent.header(http.StatusOK) // what net/http sends for a handler that wrote nothing
+		})
+	}
+}
+
+// levelOf is the level of an answer's line. Health probes would drown the rest.
+func levelOf(r *http.Request, status int) slog.Level {
+	switch {
+	case r.URL.Path == healthPath:
+		return slog.LevelDebug
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// maxLogged is the most bytes of a text that the client chose.
+const maxLogged = 200
+
+// accessAttrs are a line's attributes, those that don't apply left out.
+func accessAttrs(r *http.Request, sent *sent, took time.Duration) []slog.Attr {
+	trace := traceOf(r.Context())
+	attrs := []slog.Attr{
+		slog.String("method", shorten(r.Method)),
+		slog.String("path", shorten(r.URL.Path)),
+		slog.Int("status", sent.status),
+		slog.Int64("bytes", sent.bytes),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("request_id", trace.requestID),
+	}
+	for _, optional := range []slog.Attr{
+		slog.String("operation", shorten(trace.operationName)),
+		slog.String("operation_type", trace.operationType),
+		slog.String("user_id", trace.userID),
+	} {
+		if optional.Value.String() != "" {
+			attrs = append(attrs, optional)
+		}
+	}
+	return attrs
+}
+
+// shorten cuts a text that the client chose.
+func shorten(s string) string { return s[:min(len(s), maxLogged)] }
+
+// sent is what went out.
+type sent struct {
+	status int // 0 while no header is out
+	bytes  int64
+}
+
+// watch returns w with an eye on it. The interfaces that w implements stay.
+func (s *sent) watch(w http.ResponseWriter) http.ResponseWriter {
+	return httpsnoop.Wrap(w, httpsnoop.Hooks{
+		WriteHeader: func(write httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
+			return func(code int) {
+				s.header(code)
+				write(code)
+			}
+		},
+		Write: func(write httpsnoop.WriteFunc) httpsnoop.WriteFunc {
+			return func(b []byte) (int, error) {
+				s.header(http.StatusOK)
+				n, err := write(b)
+				s.bytes += int64(n)
+				return n, err
+			}
+		},
+	})
+}
+
+// header notes the first final status.
+func (s *sent) header(code int) {
+	if s.status == 0 && code >= http.StatusOK {
+		s.status = code
+	}
+}
+
+// withRecover turns a panic into an answer with the request id, and logs its stack once. Where the answer
+// had begun, the connection is cut, so that the client can't take half for whole.
+func withRecover(log *slog.Logger) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sent := &sent{}
+			defer func() {
+				p := recover()
+				if p == nil {
+					return
+				}
+				if isAbort(p) {
+					panic(p)
+				}
+				log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.Any("panic", p),
+					slog.String("request_id", RequestID(r.Context())), slog.String("stack", string(debug.Stack())))
+				if sent.status != 0 {
+					panic(http.ErrAbortHandler)
+				}
+				for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified"} {
+					w.Header().Del(name)
+				}
+				writeInternal(w, RequestID(r.Context()))
+			}()
+			next.ServeHTTP(sent.watch(w), r)
+		})
+	}
+}
+
+// isAbort reports whether a panic's value is the way to cut a connection on purpose.
+func isAbort(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
+// hstsMaxAge is how long browsers shall use https alone.
+const hstsMaxAge = 365 * 24 * time.Hour
+
+// withSecurityHeaders sets what keeps browsers from misusing an answer. The playground's page replaces the
+// policy with its own. Cross-Origin-Resource-Policy doesn't touch CORS requests, only embedding.
+func withSecurityHeaders(production bool) middleware {
+	hsts := "max-age=" + strconv.Itoa(int(hstsMaxAge.Seconds()))
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			header := w.Header()
+			header.Set("X-Content-Type-Options", "nosniff")
+			header.Set("X-Frame-Options", "DENY")
+			header.Set("Referrer-Policy", "no-referrer")
+			header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+			header.Set("Cross-Origin-Resource-Policy", "same-origin")
+			if production {
+				header.Set("Strict-Transport-Security", hsts)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// How many lines a second a reason may have, and how many at once. A flood of forged cookies must not become a flood
+// of lines, nor hide other reasons.
+const (
+	refusalsPerSecond = 10
+	refusalsAtOnce    = 20
+)
+
+// refusalLog writes one line for each refused session, so many a second for each reason. The next line that is written
+// says how many were not.
+type refusalLog struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu      sync.Mutex
+	reasons map[string]*refusalCount
+}
+
+type refusalCount struct {
+	limit      *rate.Limiter
+	suppressed int
+}
+
+func newRefusalLog(log *slog.Logger, now func() time.Time) *refusalLog {
+	return &refusalLog{log: log, now: now, reasons: map[string]*refusalCount{}}
+}
+
+// write logs a refusal. The reasons are few and ours, since each is remembered.
+func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Attr) {
+	suppressed, ok := l.take(reason)
+	if !ok {
+		return
+	}
+	attrs = append([]slog.Attr{slog.String("reason", reason)}, attrs...)
+	if suppressed > 0 {
+		attrs = append(attrs, slog.Int("suppressed", suppressed))
+	}
+	l.log.LogAttrs(ctx, slog.LevelInfo, "session refused", append(attrs, slog.String("request_id", RequestID(ctx)))...)
+}
+
+// take reports whether a line may be written now, and how many of its reason were not since the last.
+func (l *refusalLog) take(reason string) (int, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	count, ok := l.reasons[reason]
+	if !ok {
+		count = &refusalCount{limit: rate.NewLimiter(refusalsPerSecond, refusalsAtOnce)}
+		l.reasons[reason] = count
+	}
+	if !count.limit.AllowN(l.now(), 1) {
+		count.suppressed++
+		return 0, false
+	}
+	suppressed := count.suppressed
+	count.suppressed = 0
+	return suppressed, true
+}

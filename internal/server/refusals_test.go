@@ -1,0 +1,61 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestRefusalLog: a flood of one reason neither fills the log nor hides another reason, and the next line tells how
+// much was left out.
+func TestRefusalLog(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	clock := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := newRefusalLog(slog.New(slog.NewJSONHandler(&out, nil)), func() time.Time { return clock })
+	lines := func() []map[string]any {
+		t.Helper()
+		var all []map[string]any
+		for line := range bytes.Lines(out.Bytes()) {
+			var attrs map[string]any
+			if err := json.Unmarshal(line, &attrs); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, attrs)
+		}
+		out.Reset()
+		return all
+	}
+	for range 1000 {
+		l.write(t.Context(), "no_cookie")
+	}
+	l.write(t.Context(), "bad_signature", slog.String("cookie", "c"))
+	got := lines()
+	if len(got) != refusalsAtOnce+1 || got[refusalsAtOnce]["reason"] != "bad_signature" || got[refusalsAtOnce]["suppressed"] != nil {
+		t.Fatalf("%d lines: %v", len(got), got)
+	}
+	clock = clock.Add(time.Second)
+	for range 100 {
+		l.write(t.Context(), "no_cookie")
+	}
+	got = lines()
+	if len(got) != refusalsPerSecond || got[0]["suppressed"] != 980.0 || got[1]["suppressed"] != nil {
+		t.Fatalf("%d lines: %v", len(got), got)
+	}
+	clock = clock.Add(time.Hour)
+	l.write(t.Context(), "no_cookie")
+	if got = lines(); len(got) != 1 || got[0]["suppressed"] != 90.0 || got[0]["msg"] != "session refused" || got[0]["level"] != "INFO" {
+		t.Fatalf("got %v", got)
+	}
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() { l.write(t.Context(), "expired") })
+	}
+	workers.Wait()
+	if got = lines(); len(got) != 8 {
+		t.Errorf("%d lines", len(got))
+	}
+}

@@ -1,0 +1,283 @@
+// Package server is the HTTP face: routes, CORS, compression, health, logs, and the drain at the end. It
+// alone knows all the rooms behind it, and joins them.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"github.com/99designs/gqlgen/graphql"
+
+	"taskql/ent"
+	_ "taskql/ent/runtime" // ties the schema's defaults and privacy rules to ent's code
+	"taskql/graph"
+	"taskql/internal/account"
+	"taskql/internal/betterauth"
+	"taskql/internal/config"
+	"taskql/internal/database"
+	"taskql/internal/devauth"
+	"taskql/internal/graphqlhttp"
+	"taskql/internal/playground"
+	"taskql/internal/task"
+)
+
+const (
+	// maxBodyBytes is the longest GraphQL request, 1 MiB.
+	maxBodyBytes = 1 << 20
+	// operationTimeout is how long a GraphQL request may take, its session included. Its statements are cancelled then.
+	operationTimeout = 10 * time.Second
+	// embeddedAuthURL stands for the embedded sign-in's address, which is reached without a network.
+	embeddedAuthURL = "http://localhost"
+)
+
+// Version says which build runs.
+type Version struct {
+	Version string
+	Commit  string
+}
+
+// Config is what a Server is made of. All but Now and Migrations is required.
+type Config struct {
+	Config config.Config
+	// DB is the open, migrated database. The server doesn't close it.
+	DB *database.DB
+	// Migrations is what the start changed in the database, for the log.
+	Migrations database.MigrationResult
+	Version    Version
+	Log        *slog.Logger
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Server is the whole server, ready to serve.
+type Server struct {
+	cfg      config.Config
+	log      *slog.Logger
+	handler  http.Handler
+	upkeep   func(context.Context)
+	draining atomic.Bool
+}
+
+// New joins the rooms to a server and logs what is about to run. It makes the embedded sign-in's tables where
+// that is on; the error is then the database's, else it says what is missing in the configuration.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.DB == nil || cfg.Log == nil {
+		return nil, errors.New("server: DB and Log are required")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	logMilestones(ctx, cfg)
+	s := &Server{cfg: cfg.Config, log: cfg.Log}
+	to, err := s.routes(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	around := face{cfg: cfg.Config, log: cfg.Log, now: cfg.Now, draining: &s.draining}
+	s.handler, err = around.handler(to)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Handler returns the whole HTTP face, for tests and for other listeners.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve answers requests on listener until ctx ends, then drains: /health turns 503, what was accepted is
+// answered, within the configured SHUTDOWN_TIMEOUT. It returns nil after a clean drain, and closes the
+// listener in any case. Call it once.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	s.log.LogAttrs(ctx, slog.LevelInfo, "server started", slog.String("address", listener.Addr().String()))
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { s.upkeep(ctx) })
+	defer upkeep.Wait() // The database is closed after this.
+	run := &serving{handler: s.handler, log: s.log, timeout: s.cfg.ShutdownTimeout, draining: &s.draining}
+	return run.run(ctx, listener)
+}
+
+// Listen opens the configured address: all addresses, IPv6 included, where HOST is empty.
+func Listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
+	return listen(ctx, net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
+}
+
+// listen opens a plain TCP socket. Multipath TCP, Go's default, is of no use behind a proxy, and its sockets
+// can't keep new connections out while the server drains.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	listener, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	return listener, nil
+}
+
+// logMilestones writes the lines that an operator looks for after a deployment.
+func logMilestones(ctx context.Context, cfg Config) {
+	cfg.Log.LogAttrs(ctx, slog.LevelInfo, "starting taskql",
+		slog.String("version", cfg.Version.Version), slog.String("commit", cfg.Version.Commit),
+		slog.String("environment", string(cfg.Config.Environment)), slog.String("database", cfg.DB.String()))
+	if advice := cfg.Config.PoolerAdvice(); advice != "" {
+		cfg.Log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", advice))
+	}
+	for _, t := range cfg.Config.Topology() {
+		if !t.Works {
+			cfg.Log.LogAttrs(ctx, slog.LevelWarn, "cookies can't work", slog.String("origin", t.Origin),
+				slog.String("because", t.Detail), slog.String("cure", config.CookieCure))
+		}
+	}
+	applied := "none"
+	if cfg.DB.Dialect == dialect.SQLite {
+		applied = "what was missing" // ent compares and adds; it keeps no list.
+	}
+	if len(cfg.Migrations.Applied) > 0 {
+		applied = strings.Join(cfg.Migrations.Applied, ", ")
+	}
+	cfg.Log.LogAttrs(ctx, slog.LevelInfo, "migrations",
+		slog.String("applied", applied), slog.Int64("schema_version", cfg.Migrations.Version), slog.Bool("database_ahead", cfg.Migrations.Ahead))
+	if cfg.Config.EmbeddedSignIn() {
+		cfg.Log.LogAttrs(ctx, slog.LevelInfo, "embedded development sign-in is on: AUTH_SERVER_URL is not set")
+	}
+}
+
+// routes builds the handlers behind the HTTP face.
+func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
+	client := ent.NewClient(ent.Driver(cfg.DB.Driver()))
+	accounts, err := account.New(account.Config{
+		Client: client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning), Now: cfg.Now,
+	})
+	if err != nil {
+		return routes{}, fmt.Errorf("setting up accounts: %w", err)
+	}
+	tasks, err := task.New(task.Config{Client: client, Now: cfg.Now, Log: cfg.Log, Limits: task.Limits{
+		Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
+		Subtasks: cfg.Config.LimitSubtasks,
+	}})
+	if err != nil {
+		return routes{}, fmt.Errorf("setting up tasks: %w", err)
+	}
+	s.upkeep = tasks.Upkeep
+	api, err := newAPI(cfg, tasks, accounts)
+	if err != nil {
+		return routes{}, err
+	}
+	auth, authenticator, err := newAuth(ctx, cfg)
+	if err != nil {
+		return routes{}, err
+	}
+	who := identify{
+		authenticate: authenticator.Authenticate,
+		viewer:       accounts.Viewer,
+		csrf:         csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
+		refusals:     newRefusalLog(cfg.Log, cfg.Now),
+		log:          cfg.Log,
+	}
+	to := routes{
+		graphql: withDeadline(operationTimeout)(who.around(api)),
+		health:  &health{ping: cfg.DB.Ping, now: cfg.Now, draining: &s.draining},
+		auth:    auth,
+	}
+	if cfg.Config.Playground {
+		to.playground, err = playground.Handler(playground.Config{Endpoint: graphqlPath, SignIn: auth != nil})
+		if err != nil {
+			return routes{}, fmt.Errorf("setting up the playground: %w", err)
+		}
+	}
+	return to, nil
+}
+
+// newAPI builds the GraphQL endpoint.
+func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphqlhttp.Handler, error) {
+	api, err := graph.New(graph.Config{
+		Tasks:       tasks,
+		Accounts:    accounts,
+		Unavailable: database.IsUnavailable,
+		RequestID:   RequestID,
+		Log:         cfg.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	handler, err := graphqlhttp.New(graphqlhttp.Config{
+		Schema:           api.Schema,
+		PresentError:     api.PresentError,
+		Recover:          api.Recover,
+		AroundOperations: []graphql.OperationMiddleware{api.Gate},
+		Introspection:    cfg.Config.Introspection,
+		Scalars:          api.Scalars,
+		MaxBodyBytes:     maxBodyBytes,
+		Observe:          observe,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up GraphQL over HTTP: %w", err)
+	}
+	return handler, nil
+}
+
+// observe notes the operation for the access log.
+func observe(ctx context.Context, op graphqlhttp.Operation) {
+	t := traceOf(ctx)
+	t.operationName, t.operationType = op.Name, op.Type
+}
+
+// Sessions is what the configuration says of sessions, in betterauth's terms. (Diagnosis asks with the same.)
+func Sessions(cfg config.Config) betterauth.Config {
+	const day = 24 * time.Hour
+	stale := cfg.SessionStaleTTL
+	if stale == 0 {
+		stale = -1 // betterauth's zero is its default
+	}
+	return betterauth.Config{
+		BaseURL:          cfg.AuthServerURL,
+		Secret:           cfg.JWTSecret.Reveal(),
+		CookiePrefix:     cfg.AuthCookiePrefix,
+		CookieName:       cfg.AuthCookieName,
+		Issuer:           cfg.AuthIssuer,
+		TrustSessionData: cfg.TrustSessionData,
+		Algorithm:        cfg.JWTAlgorithm,
+		MaxTokenAge:      time.Duration(cfg.AccessTokenExpireMinutes) * time.Minute,
+		MaxSessionAge:    time.Duration(cfg.RefreshTokenExpireDays) * day,
+		CacheTTL:         cfg.SessionCacheTTL,
+		StaleTTL:         stale,
+	}
+}
+
+// newAuth builds what checks sessions: against the auth server, or against the embedded sign-in, whose
+// handler is then the first result, else nil.
+func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authenticator, error) {
+	settings := Sessions(cfg.Config)
+	settings.Now, settings.Log = cfg.Now, cfg.Log
+	var handler http.Handler
+	if cfg.Config.EmbeddedSignIn() {
+		embedded, err := devauth.New(ctx, devauth.Config{
+			DB:             cfg.DB.SQL,
+			Dialect:        cfg.DB.Dialect,
+			Secret:         settings.Secret,
+			TrustedOrigins: cfg.Config.CORSOrigins.Allows,
+			Now:            cfg.Now,
+			Log:            cfg.Log,
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("setting up the embedded sign-in: %w", err)
+		}
+		handler = embedded
+		settings.BaseURL, settings.Secret, settings.Transport = embeddedAuthURL, embedded.Secret(), embedded.Transport()
+		settings.CookiePrefix, settings.CookieName = "", "" // it has Better Auth's own names
+	}
+	authenticator, err := betterauth.New(settings)
+	if err != nil {
+		return nil, nil, fmt.Errorf("setting up sessions: %w", err)
+	}
+	return handler, authenticator, nil
+}

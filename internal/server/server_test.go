@@ -1,0 +1,204 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"taskql/internal/betterauth"
+	"taskql/internal/config"
+	"taskql/internal/database"
+)
+
+// newServer returns the whole server on a SQLite file of the test's own, and its log.
+func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer) {
+	t.Helper()
+	environ["DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "t.db")
+	cfg, err := config.Load(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	log := NewLogger(&out, cfg)
+	db, err := database.Open(t.Context(), database.Config{URL: cfg.DatabaseURL.Reveal(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	migrations, err := db.Migrate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(t.Context(), Config{Config: cfg, DB: db, Migrations: migrations, Version: Version{Version: "v1", Commit: "c1"}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, &out
+}
+
+// browser calls a server as a page does, with its cookies.
+type browser struct {
+	client *http.Client
+	url    string
+}
+
+func newBrowser(t *testing.T, s *Server) *browser {
+	t.Helper()
+	web := httptest.NewServer(s.Handler())
+	t.Cleanup(web.Close)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{client: &http.Client{Jar: jar}, url: web.URL}
+}
+
+func (b *browser) post(t *testing.T, path string, body any) (int, string) {
+	t.Helper()
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+path, bytes.NewReader(encoded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/graphql-response+json, application/json;q=0.9")
+	response, err := b.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(answer)
+}
+
+func (b *browser) query(t *testing.T, document string) (int, string) {
+	t.Helper()
+	return b.post(t, graphqlPath, map[string]string{"query": document})
+}
+
+// TestDevelopment goes from signing up to a task, through every layer.
+func TestDevelopment(t *testing.T) {
+	t.Parallel()
+	s, log := newServer(t, map[string]string{"JWT_SECRET": "short"})
+	page := newBrowser(t, s)
+	if status, answer := page.query(t, "{ viewer { id } }"); status != 200 || answer != `{"data":{"viewer":null}}` {
+		t.Errorf("signed out: %d %s", status, answer)
+	}
+	if status, answer := page.query(t, "{ tasks { totalCount } }"); status != 401 || !strings.Contains(answer, `"Not authenticated"`) || strings.Contains(answer, "data") {
+		t.Errorf("signed out: %d %s", status, answer)
+	}
+	if status, answer := page.post(t, "/api/auth/sign-up/email", map[string]string{"name": "Ada", "email": "ada@example.com", "password": "correct horse"}); status != 200 {
+		t.Fatalf("signing up: %d %s", status, answer)
+	}
+	if status, answer := page.query(t, `mutation Make { createTask(input: {title: "Water"}) { task { title } userErrors { code } } }`); status != 200 || answer != `{"data":{"createTask":{"task":{"title":"Water"},"userErrors":[]}}}` {
+		t.Errorf("creating: %d %s", status, answer)
+	}
+	if status, answer := page.query(t, "{ viewer { name } tasks { totalCount } }"); status != 200 || answer != `{"data":{"viewer":{"name":"Ada"},"tasks":{"totalCount":1}}}` {
+		t.Errorf("listing: %d %s", status, answer)
+	}
+	for _, want := range []string{"starting taskql", "version=v1", "commit=c1", "database=sqlite:", "embedded development sign-in", "operation=Make operation_type=mutation user_id=", "reason=no_cookie"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log.String(), "correct horse") || strings.Contains(log.String(), "ada@example.com") {
+		t.Errorf("the log tells too much:\n%s", log)
+	}
+}
+
+// TestProduction: with an auth server there is neither a sign-in nor a playground, and an auth server that
+// can't be reached is no sign-out.
+func TestProduction(t *testing.T) {
+	t.Parallel()
+	environ := production()
+	environ["AUTH_SERVER_URL"] = "http://127.0.0.1:1"
+	s, _ := newServer(t, environ)
+	page := newBrowser(t, s)
+	for _, path := range []string{"/", "/playground/app.js", "/api/auth/ok"} {
+		response, err := page.client.Get(page.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d", path, response.StatusCode)
+		}
+	}
+	if _, answer := page.query(t, "{ __schema { types { name } } }"); strings.Contains(answer, "Task") {
+		t.Errorf("introspection: %s", answer)
+	}
+	if _, answer := page.query(t, "{ viwer { id } }"); strings.Contains(answer, "Did you mean") {
+		t.Errorf("suggestions: %s", answer)
+	}
+}
+
+// TestStartWarns: what can be known without a network to be wrong stands in the log at the start.
+func TestStartWarns(t *testing.T) {
+	t.Parallel()
+	environ := production()
+	environ["CORS_ORIGINS"] = "https://app.vercel.app"
+	environ["RAILWAY_PUBLIC_DOMAIN"] = "api.up.railway.app"
+	_, log := newServer(t, environ)
+	for _, want := range []string{
+		`"message":"cookies can't work","origin":"https://app.vercel.app"`, "vercel.app and up.railway.app", "PUBLIC_URL", "crossSubDomainCookies", "bearer tokens",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	environ["PUBLIC_URL"] = "https://app.vercel.app"
+	if _, log := newServer(t, environ); strings.Contains(log.String(), "cookies can't work") {
+		t.Errorf("the frontend proxies, and is warned:\n%s", log)
+	}
+}
+
+// TestSessions: every variable about sessions reaches the one who checks them.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	environ := production()
+	maps.Copy(environ, map[string]string{
+		"AUTH_COOKIE_PREFIX": "app", "AUTH_COOKIE_NAME": "sid", "AUTH_ISSUER": "me", "TRUST_SESSION_DATA": "on", "JWT_ALGORITHM": "HS512",
+		"ACCESS_TOKEN_EXPIRE_MINUTES": "3", "REFRESH_TOKEN_EXPIRE_DAYS": "2", "SESSION_CACHE_TTL": "4s", "SESSION_STALE_TTL": "5s",
+	})
+	cfg, err := config.Load(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := betterauth.Config{
+		BaseURL: "https://auth.example.com", Secret: environ["JWT_SECRET"], CookiePrefix: "app", CookieName: "sid", Issuer: "me",
+		TrustSessionData: true, Algorithm: "HS512", MaxTokenAge: 3 * time.Minute, MaxSessionAge: 48 * time.Hour,
+		CacheTTL: 4 * time.Second, StaleTTL: 5 * time.Second,
+	}
+	if diff := cmp.Diff(want, Sessions(cfg)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	cfg.SessionStaleTTL = 0
+	if got := Sessions(cfg).StaleTTL; got >= 0 {
+		t.Errorf("no stale sessions: got %s, which betterauth takes for its default", got)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := New(context.Background(), Config{}); err == nil {
+		t.Error("an empty Config was taken")
+	}
+}
