@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 GOLANGCI_LINT_VERSION := v2.15.0
 GOFUMPT_VERSION       := v0.12.0
 GOVULNCHECK_VERSION   := v1.9.0
+CYCLONEDX_VERSION     := v1.10.0
 
 BIN     := $(CURDIR)/bin
 FIXTURE := internal/testkit/betterauth
@@ -41,6 +42,14 @@ image: ## Build the container image taskql with docker, podman or buildah
 	    exec $$engine build --build-arg VERSION=$(VERSION) --build-arg RAILWAY_GIT_COMMIT_SHA=$(COMMIT) -t taskql .; \
 	  fi; \
 	done; echo "none of docker, podman and buildah is installed" >&2; exit 1
+
+.PHONY: sbom
+sbom: $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION) ## Write what the binary is made of, with licences, to bin/sbom.json (CycloneDX)
+	$< app -licenses -json -output $(BIN)/sbom.json -main cmd/server .
+
+.PHONY: reproducible
+reproducible: ## Build twice from clean caches, in two folders, and compare the hashes
+	.ci/reproducible
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
@@ -109,6 +118,10 @@ check-generated: ## Check that the generated code is what make generate would wr
 check-migrations: ## Check that the migrations make what ent/schema says
 	go run ./internal/database/schemadiff/cmd/migration -check
 
+.PHONY: check-image
+check-image: ## Build the image without a container engine and run it read-only, as its user (Debian, root)
+	.ci/image
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint
 	$< run
@@ -129,4 +142,5 @@ $(BIN)/$(1)-$(3):
 endef
 $(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
 $(eval $(call tool,gofumpt,mvdan.cc/gofumpt,$(GOFUMPT_VERSION)))
+$(eval $(call tool,cyclonedx-gomod,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod,$(CYCLONEDX_VERSION)))
 $(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
 )
 
 // TestDocumentsLinkToWhatIsThere follows every link between the project's Markdown files, headings included.
@@ -84,4 +86,30 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// TestDependenciesAreExplained compares docs/dependencies.md with go.mod's direct requirements.
+func TestDependenciesAreExplained(t *testing.T) {
+	t.Parallel()
+	text := read(t, "../../go.mod")
+	file, err := modfile.Parse("go.mod", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(read(t, "../../docs/dependencies.md"), -1) {
+		explained[row[1]] = true
+	}
+	for _, required := range file.Require {
+		if required.Indirect {
+			continue
+		}
+		if !explained[required.Mod.Path] {
+			t.Errorf("docs/dependencies.md doesn't say what %s is for", required.Mod.Path)
+		}
+		delete(explained, required.Mod.Path)
+	}
+	for path := range explained {
+		t.Errorf("docs/dependencies.md explains %s, which go.mod doesn't require", path)
+	}
 }
