@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,12 +71,19 @@ func startServer(t *testing.T, auth *testkit.AuthServer) string {
 	return listener.URL
 }
 
-// startOutage is a proxy whose server is gone: 503, and no GraphQL.
+// startOutage is a proxy whose server is gone: 503, and no GraphQL. Apollo's RetryLink has to ask it three times.
 func startOutage(t *testing.T) string {
 	t.Helper()
+	var asked atomic.Int64
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
 		http.Error(w, "no upstream", http.StatusServiceUnavailable)
 	}))
-	t.Cleanup(proxy.Close)
+	t.Cleanup(func() {
+		proxy.Close()
+		if asked.Load() != 3 {
+			t.Errorf("the outage was asked %d times, want 3", asked.Load())
+		}
+	})
 	return proxy.URL
 }
