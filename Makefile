@@ -12,6 +12,7 @@ CYCLONEDX_VERSION     := v1.10.0
 
 BIN     := $(CURDIR)/bin
 FIXTURE := internal/testkit/betterauth
+CLIENTS := internal/testkit/clients
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -53,13 +54,22 @@ reproducible: ## Build twice from clean caches, in two folders, and compare the 
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out $(FIXTURE)/node_modules
+	rm -rf $(BIN) .cache coverage.out {$(FIXTURE),$(CLIENTS)}/node_modules $(CLIENTS)/.build
 
 ## Code
 
 .PHONY: generate
 generate: ## Generate ent's and gqlgen's code from ent/schema and graph/schema
 	go generate ./...
+
+.PHONY: schema
+schema: ## Write docs/schema/schema.graphql, the copy of the schema that is served
+	go run ./cmd/server schema > docs/schema/schema.graphql
+
+.PHONY: freeze-schema
+freeze-schema: schema ## At a release: make the present schema the one that must not be broken
+	cp docs/schema/schema.graphql docs/schema/released.graphql
+	sed -i.bak '/^<!-- changes -->$$/q' docs/schema/breaking.md && rm docs/schema/breaking.md.bak
 
 .PHONY: migration
 migration: ## Write the next migration for PostgreSQL from ent/schema: make migration name=add_tags
@@ -83,16 +93,20 @@ test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or 
 	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
 
 .PHONY: fixture
-fixture: ## Install the packages of the Better Auth server for tests
+fixture: ## Install the packages of the Better Auth server and of the GraphQL clients for tests
 	@if ! command -v npm >/dev/null; then \
-	  echo "npm is missing: the tests with a real Better Auth can't run" >&2; \
-	elif [ -f $(FIXTURE)/package-lock.json ] && ! [ $(FIXTURE)/node_modules/.package-lock.json -nt $(FIXTURE)/package-lock.json ]; then \
-	  echo "npm ci in $(FIXTURE)"; \
-	  cd $(FIXTURE) && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json; \
+	  echo "npm is missing: the tests with a real Better Auth and real clients can't run" >&2; \
+	else \
+	  for dir in $(FIXTURE) $(CLIENTS); do \
+	    if [ -f $$dir/package-lock.json ] && ! [ $$dir/node_modules/.package-lock.json -nt $$dir/package-lock.json ]; then \
+	      echo "npm ci in $$dir"; \
+	      (cd $$dir && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json); \
+	    fi; \
+	  done; \
 	fi
 
 .PHONY: check
-check: check-format check-vet check-imports check-tidy check-generated check-migrations lint vuln ## Run every check
+check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema lint vuln ## Run every check
 
 .PHONY: check-format
 check-format: $(BIN)/gofumpt-$(GOFUMPT_VERSION)
@@ -121,6 +135,11 @@ check-migrations: ## Check that the migrations make what ent/schema says
 .PHONY: check-image
 check-image: ## Build the image without a container engine and run it read-only, as its user (Debian, root)
 	.ci/image
+
+.PHONY: check-schema
+check-schema: fixture ## Check that the schema breaks no client of the last release
+	@go run ./cmd/server schema | diff -u docs/schema/schema.graphql - || { echo "run make schema" >&2; exit 1; }
+	@node $(CLIENTS)/schema-check.mjs docs/schema/released.graphql docs/schema/schema.graphql docs/schema/breaking.md
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint

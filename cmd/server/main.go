@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"taskql/graph"
 	"taskql/internal/config"
 	"taskql/internal/server"
 )
@@ -26,6 +27,7 @@ Usage: server [command]
   doctor           check variables, database, auth server and cookies, and say what to do: exit 0 or 1
     --cookie VALUE   look into a session too: a Cookie header, a Set-Cookie line, a value or a
                      bearer token; - reads it from standard input, which no process list shows
+  schema           print the GraphQL schema; needs no database and no variables
   health           ask the server on this machine for its health: exit 0 or 1
   version          print version, commit and Go version
   help             print this
@@ -73,6 +75,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 		defer cancel()
 		return server.CheckHealth(ctx, config.HealthURL(env))
+	case "schema":
+		return graph.WriteSDL(stdout)
 	case "version":
 		return printVersion(stdout)
 	case "help", "-h", "--help":

@@ -29,6 +29,7 @@ func TestCommands(t *testing.T) {
 	}{
 		{"help", []string{"help"}, nil, "", false, "", "DATABASE_URL"},
 		{"help by flag", []string{"--help"}, nil, "", false, "", "Usage: server [command]"},
+		{"schema, whatever the environment", []string{"schema"}, []string{"PORT=x", "ENVIRONMENT=production"}, "", false, "", "\ntype Task implements Node {\n"},
 		{"version", []string{"version"}, nil, "", false, "", "go1."},
 		{"an unknown command", []string{"bogus"}, nil, "", true, "bogus", ""},
 		{"an unknown word", []string{"migrate", "down"}, nil, "", true, "migrate down", ""},

@@ -1,0 +1,37 @@
+package graph
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/vektah/gqlparser/v2/formatter"
+
+	"taskql/graph/generated"
+)
+
+// WriteSDL writes the schema that is served in GraphQL's schema definition language, with its descriptions. The text
+// depends on the schema alone: types are sorted by name, fields stand as in graph/schema. It fails only where w does.
+func WriteSDL(w io.Writer) error {
+	schema := generated.NewExecutableSchema(generated.Config{}).Schema()
+	out := &firstError{w: w}
+	formatter.NewFormatter(out, formatter.WithIndent("  ")).FormatSchema(schema)
+	return out.err
+}
+
+// firstError writes until the first error and keeps it, since the formatter drops them.
+type firstError struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (f *firstError) Write(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	n, err := f.w.Write(p)
+	if err != nil {
+		f.err = fmt.Errorf("writing the schema: %w", err)
+	}
+	return n, f.err
+}

@@ -1,0 +1,89 @@
+// Package clients_test runs the GraphQL clients that people use against the running server.
+package clients_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"taskql/internal/config"
+	"taskql/internal/server"
+	"taskql/internal/testkit"
+)
+
+// TestClients extracts docs/clients.md, generates and compiles its types, and runs each client with the cookie and with
+// the bearer token of a user who signed up.
+func TestClients(t *testing.T) {
+	t.Parallel()
+	dir := testkit.NodePackages(t, "clients")
+	code, out := node(t, dir, "build.mjs")
+	if code != 0 {
+		t.Fatalf("building the clients:\n%s", out)
+	}
+	t.Log(out)
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer"}})
+	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
+	env := []string{
+		"GRAPHQL_URL=" + startServer(t, auth) + "/graphql", "DOWN_URL=" + startOutage(t),
+		"COOKIE=" + ada.Header().Get("Cookie"), "TOKEN=" + ada.Token,
+	}
+	for client, claims := range map[string]int{"apollo": 10, "urql": 7, "graphql-request": 7, "relay": 11} {
+		t.Run(client, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			started := time.Now()
+			cmd := exec.CommandContext(ctx, "node", ".build/dist/"+client+".test.mjs")
+			cmd.Dir, cmd.Env = dir, append(cmd.Environ(), env...)
+			output, err := cmd.CombinedOutput()
+			if got := strings.Count("\n"+string(output), "\nok "+client+" "); err != nil || got != claims || strings.Contains(string(output), "not ok") {
+				t.Errorf("%d of %d claims, %v:\n%s", got, claims, err, output)
+			}
+			t.Logf("%v\n%s", time.Since(started), output)
+		})
+	}
+}
+
+// startServer serves the sessions of that auth server on a real listener and returns the address.
+func startServer(t *testing.T, auth *testkit.AuthServer) string {
+	t.Helper()
+	address := testkit.SQLiteURL(t)
+	cfg, err := config.Load(map[string]string{
+		"DATABASE_URL": address, "AUTH_SERVER_URL": auth.URL, "JWT_SECRET": auth.Secret,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.New(t.Context(), server.Config{
+		Config: cfg, DB: testkit.OpenDatabase(t, address), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewServer(s.Handler())
+	t.Cleanup(listener.Close)
+	return listener.URL
+}
+
+// startOutage is a proxy whose server is gone: 503, and no GraphQL. Apollo's RetryLink has to ask it three times.
+func startOutage(t *testing.T) string {
+	t.Helper()
+	var asked atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		http.Error(w, "no upstream", http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(func() {
+		proxy.Close()
+		if asked.Load() != 3 {
+			t.Errorf("the outage was asked %d times, want 3", asked.Load())
+		}
+	})
+	return proxy.URL
+}
