@@ -44,7 +44,7 @@ image: ## Build the container image taskql with docker, podman or buildah
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out $(FIXTURE)/node_modules
+	rm -rf $(BIN) .cache coverage.out $(FIXTURE)/node_modules internal/playground/web/node_modules
 
 ## Code
 
@@ -65,6 +65,10 @@ migration-hash: ## Write atlas.sum anew after a migration was edited by hand
 fmt: $(BIN)/gofumpt-$(GOFUMPT_VERSION) ## Format the code
 	$< -w .
 
+.PHONY: playground
+playground: ## Build the playground's page from internal/playground/web, with the packages of its lock file
+	cd internal/playground/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+
 ## Tests and checks
 
 .PHONY: test
@@ -83,7 +87,7 @@ fixture: ## Install the packages of the Better Auth server for tests
 	fi
 
 .PHONY: check
-check: check-format check-vet check-imports check-tidy check-generated check-migrations lint vuln ## Run every check
+check: check-format check-vet check-imports check-tidy check-generated check-migrations check-playground lint vuln ## Run every check
 
 .PHONY: check-format
 check-format: $(BIN)/gofumpt-$(GOFUMPT_VERSION)
@@ -108,6 +112,10 @@ check-generated: ## Check that the generated code is what make generate would wr
 .PHONY: check-migrations
 check-migrations: ## Check that the migrations make what ent/schema says
 	go run ./internal/database/schemadiff/cmd/migration -check
+
+.PHONY: check-playground
+check-playground: ## Check that the playground's bundle is built from its sources
+	go test -run '^(TestBundleIsOfItsSources|TestFiles)$$' ./internal/playground
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint
