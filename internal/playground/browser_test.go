@@ -167,7 +167,7 @@ func (b *browser) check(t *testing.T) {
 
 // sees waits until the element's text holds the words.
 func sees(selector, words string) chromedp.Action {
-	return chromedp.Poll(`(s, w) => (document.querySelector(s)?.innerText ?? '').replaceAll('\u00a0', ' ').includes(w)`, nil,
+	return chromedp.PollFunction(`(s, w) => (document.querySelector(s)?.innerText ?? '').replaceAll('\u00a0', ' ').includes(w)`, nil,
 		chromedp.WithPollingArgs(selector, words), chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(25*time.Second))
 }
 
@@ -189,7 +189,7 @@ func TestBrowser(t *testing.T) {
 	b.shoot(t, "playground-signed-out")
 	b.check(t)
 
-	b.do(t, "a 401", run("04-list"), sees(answer, "Run “Create a tag” first"))
+	b.do(t, "a sample too early", run("04-list"), sees(answer, "Run “Create a tag” first"))
 	b.do(t, "signing up", chromedp.Click("#open-sign-in"), chromedp.WaitVisible(".sign-in"), chromedp.SendKeys(`input[name="name"]`, "Ada Lovelace"),
 		chromedp.SendKeys(`input[name="email"]`, "ada@example.com"), chromedp.SendKeys(`input[name="password"]`, "correct horse"))
 	b.shoot(t, "playground-sign-in")
@@ -202,7 +202,7 @@ func TestBrowser(t *testing.T) {
 	b.do(t, "the history", chromedp.Click(`button[aria-label="Show History"]`), sees(".graphiql-plugin", "CreateTask"))
 	b.check(t)
 	b.do(t, "in the dark", chromedp.Evaluate(`localStorage.setItem('graphiql:theme', 'dark')`, nil), chromedp.Reload(),
-		sees(".who", "Ada Lovelace"), sees(".graphiql-query-editor .view-lines", "query"), chromedp.Sleep(time.Second))
+		sees(".who", "Ada Lovelace"), sees(".graphiql-query-editor .view-lines", "query"), chromedp.Sleep(2*time.Second))
 	b.shoot(t, "playground-dark")
 	b.do(t, "a phone", chromedp.Evaluate(`localStorage.clear()`, nil), chromedp.EmulateViewport(390, 844), chromedp.Reload(),
 		sees(".who", "Ada Lovelace"), sees(".graphiql-query-editor .view-lines", "query Viewer"), chromedp.Click(".graphiql-execute-button"), sees(answer, "ada@example.com"))

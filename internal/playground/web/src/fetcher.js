@@ -32,7 +32,7 @@ export function newFetcher(notify) {
     }
     let answer;
     try {
-      answer = await send({ ...params, variables: filled }, options?.headers);
+      answer = await send({ ...params, operationName: named(params), variables: filled }, options?.headers);
     } catch (error) {
       notify({ kind: 'unreachable', title: 'No answer.', text: 'The server can’t be reached, or answered with something else than GraphQL. Is it still running?' });
       throw error;
@@ -47,6 +47,13 @@ export function newFetcher(notify) {
   }
   fetcher.send = send;
   return fetcher;
+}
+
+// GraphiQL looks for the operation's name a moment after the last change: what is run within it goes out with the
+// name of the document before. The server picks a lone operation without one.
+function named({ query, operationName }) {
+  const names = [...query.matchAll(/\b(?:query|mutation|subscription)\s+(\w+)/g)].map((m) => m[1]);
+  return names.includes(operationName) ? operationName : undefined;
 }
 
 function noSchema(answer) {

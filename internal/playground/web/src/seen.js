@@ -3,7 +3,7 @@
 const kept = 'taskql:seen';
 const seen = JSON.parse(sessionStorage.getItem(kept) ?? '{}');
 
-/** Remembers what an answer shows. TestSamples in internal/server keeps to the same rules. */
+/** Remembers what an answer shows. TestSamples in samples_test.go keeps to the same rules. */
 export function remember(data) {
   walk(data);
   sessionStorage.setItem(kept, JSON.stringify(seen));
