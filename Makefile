@@ -54,7 +54,7 @@ reproducible: ## Build twice from clean caches, in two folders, and compare the 
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out {$(FIXTURE),$(CLIENTS)}/node_modules $(CLIENTS)/.build
+	rm -rf $(BIN) .cache coverage.out {$(FIXTURE),$(CLIENTS),internal/playground/web}/node_modules $(CLIENTS)/.build
 
 ## Code
 
@@ -84,6 +84,10 @@ migration-hash: ## Write atlas.sum anew after a migration was edited by hand
 fmt: $(BIN)/gofumpt-$(GOFUMPT_VERSION) ## Format the code
 	$< -w .
 
+.PHONY: playground
+playground: ## Build the playground's page from internal/playground/web, with the packages of its lock file
+	cd internal/playground/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+
 ## Tests and checks
 
 .PHONY: test
@@ -106,7 +110,7 @@ fixture: ## Install the packages of the Better Auth server and of the GraphQL cl
 	fi
 
 .PHONY: check
-check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema lint vuln ## Run every check
+check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema check-playground lint vuln ## Run every check
 
 .PHONY: check-format
 check-format: $(BIN)/gofumpt-$(GOFUMPT_VERSION)
@@ -140,6 +144,10 @@ check-image: ## Build the image without a container engine and run it read-only,
 check-schema: fixture ## Check that the schema breaks no client of the last release
 	@go run ./cmd/server schema | diff -u docs/schema/schema.graphql - || { echo "run make schema" >&2; exit 1; }
 	@node $(CLIENTS)/schema-check.mjs docs/schema/released.graphql docs/schema/schema.graphql docs/schema/breaking.md
+
+.PHONY: check-playground
+check-playground: ## Check that the playground's bundle is built from its sources
+	go test -run '^(TestBundleIsOfItsSources|TestFiles)$$' ./internal/playground
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint

@@ -1,90 +1,210 @@
-// Package playground is a page to try the API with: an editor, sample operations and, in development, a
-// sign-in. Everything comes from this server, nothing from another host. It imports nothing of ours.
+// Package playground is a page to try the API with: GraphiQL with a tour of sample operations and, in
+// development, a sign-in. Everything comes from this server, nothing from another host. It imports nothing of ours.
+//
+// The page's code is below web; `make playground` builds it into assets/dist, compressed, from the lock file.
 package playground
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
+	"mime"
 	"net/http"
+	"path"
+	"strconv"
+	"strings"
 	"time"
 )
 
 //go:embed assets
 var assets embed.FS
 
-// policy lets the page load its own files and talk to its own server, nothing else: no inline script or
-// style, no frames, no other host.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy lets the page load its own files and talk to its own server, nothing else: no inline or evaluated script,
+// no blob: worker, no frames, no other host. Styles are the one exception: Monaco puts style elements for its
+// themes into the page and positions each line by a style attribute in markup that it builds as text. The contents
+// change while one types, so that neither a nonce nor a hash can name them. Without inline scripts a style can
+// show wrong things, but run nothing and, with connect-src, img-src and font-src as they are, send nothing away.
+const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; " +
+	"font-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Config is what the page needs to know. Endpoint is required.
 type Config struct {
 	// Endpoint is the path of the GraphQL API on this server, such as "/graphql".
 	Endpoint string
-	// SignIn shows forms that sign up and in at /api/auth on this server.
+	// SignIn shows forms that sign up and in at /api/auth on this server. Without it, the page says how to come
+	// with a session of the auth server's.
 	SignIn bool
 }
 
-// Handler returns a handler for GET and HEAD of /, /playground/app.js and /playground/app.css. Other paths
-// are 404. The error says what is missing in cfg.
+// manifest is what the bundler wrote about the bundle.
+type manifest struct {
+	// Sources is the hash of what it was built from.
+	Sources string `json:"sources"`
+	Script  string `json:"script"`
+	Style   string `json:"style"`
+	// Files are the names, which hold a hash, with the SHA-256 of the uncompressed content.
+	Files map[string]string `json:"files"`
+}
+
+// Handler returns a handler for GET and HEAD of / and of the files below /playground/assets/. Other paths are
+// 404. The error says what is missing in cfg.
 func Handler(cfg Config) (http.Handler, error) {
 	if cfg.Endpoint == "" {
 		return nil, errors.New("playground: Endpoint is required")
 	}
-	page, err := renderPage(cfg)
+	bundle, err := readManifest()
+	if err != nil {
+		return nil, err
+	}
+	page, err := renderPage(cfg, bundle)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/{$}", newFile("index.html", page))
-	for _, name := range []string{"app.js", "app.css"} {
-		content, err := assets.ReadFile("assets/" + name)
+	mux.Handle("/{$}", newPage(page))
+	for name := range bundle.Files {
+		f, err := newFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("reading the playground's %s: %w", name, err)
+			return nil, err
 		}
-		mux.Handle("/playground/"+name, newFile(name, content))
+		mux.Handle("/playground/assets/"+name, f)
 	}
 	return mux, nil
 }
 
-// renderPage fills the page's template. The settings go into attributes, since the policy forbids inline
-// scripts.
-func renderPage(cfg Config) ([]byte, error) {
+func readManifest() (manifest, error) {
+	content, err := assets.ReadFile("assets/dist/manifest.json")
+	if err != nil {
+		return manifest{}, fmt.Errorf("reading the playground's manifest: %w", err)
+	}
+	var m manifest
+	if err := json.Unmarshal(content, &m); err != nil {
+		return manifest{}, fmt.Errorf("decoding the playground's manifest: %w", err)
+	}
+	return m, nil
+}
+
+// settings are what web/src/settings.js reads.
+type settings struct {
+	Endpoint string   `json:"endpoint"`
+	SignIn   bool     `json:"signIn"`
+	Samples  []Sample `json:"samples"`
+}
+
+// renderPage fills the page's template. The settings go into a data block, which is not a script to the policy;
+// html/template escapes what could end it.
+func renderPage(cfg Config, bundle manifest) ([]byte, error) {
+	samples, err := Samples()
+	if err != nil {
+		return nil, err
+	}
 	page, err := template.ParseFS(assets, "assets/index.html")
 	if err != nil {
 		return nil, fmt.Errorf("parsing the playground's page: %w", err)
 	}
 	var out bytes.Buffer
-	if err := page.Execute(&out, cfg); err != nil {
+	err = page.Execute(&out, struct {
+		Script, Style string
+		Settings      settings
+	}{bundle.Script, bundle.Style, settings{Endpoint: cfg.Endpoint, SignIn: cfg.SignIn, Samples: samples}})
+	if err != nil {
 		return nil, fmt.Errorf("rendering the playground's page: %w", err)
 	}
 	return out.Bytes(), nil
 }
 
-// file is one embedded file, served with its hash as a tag, so that a browser asks but doesn't load it again.
-type file struct {
-	name    string
+// page is the document itself, served with its hash as a tag, so that a browser asks but doesn't load it again.
+type page struct {
 	content []byte
 	tag     string
 }
 
-// newFile returns a file's handler. The tag is a weak one, as compression may stand around it.
-func newFile(name string, content []byte) file {
+// newPage returns the page's handler. The tag is a weak one, as compression may stand around it.
+func newPage(content []byte) page {
 	sum := sha256.Sum256(content)
-	return file{name: name, content: content, tag: `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+	return page{content: content, tag: `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
 }
 
-// ServeHTTP sends the file, or 304 where the browser has it.
-func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP sends the page, or 304 where the browser has it.
+func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", policy)
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cache-Control", "no-cache")
-	header.Set("Etag", f.tag)
-	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.content))
+	header.Set("Etag", p.tag)
+	http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(p.content))
+}
+
+// file is one file of the bundle, kept compressed. Its name changes with its content.
+type file struct {
+	contentType string
+	compressed  []byte
+}
+
+func newFile(name string) (file, error) {
+	compressed, err := assets.ReadFile("assets/dist/" + name + ".gz")
+	if err != nil {
+		return file{}, fmt.Errorf("reading the playground's %s: %w", name, err)
+	}
+	contentType := mime.TypeByExtension(path.Ext(name))
+	switch path.Ext(name) { // not left to the machine's table
+	case ".js":
+		contentType = "text/javascript; charset=utf-8"
+	case ".ttf", ".woff", ".woff2":
+		contentType = "font/" + path.Ext(name)[1:]
+	}
+	return file{contentType: contentType, compressed: compressed}, nil
+}
+
+// ServeHTTP sends the file as it is kept, or to a client that doesn't take gzip, decompressed. The policy goes with
+// it, since a worker has that of its own file.
+func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", policy)
+	header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	header.Set("Content-Type", f.contentType)
+	header.Add("Vary", "Accept-Encoding")
+	if acceptsGzip(r) {
+		header.Set("Content-Encoding", "gzip")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.compressed))
+		return
+	}
+	content, err := f.decompress()
+	if err != nil {
+		panic(fmt.Errorf("the playground's bundle is broken: %w", err)) // a test reads every file
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+func (f file) decompress() ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(f.compressed))
+	if err != nil {
+		return nil, fmt.Errorf("opening: %w", err)
+	}
+	content, err := io.ReadAll(reader)
+	if err != nil {
+		return nil, fmt.Errorf("decompressing: %w", err)
+	}
+	return content, nil
+}
+
+// acceptsGzip reports whether the client takes gzip.
+func acceptsGzip(r *http.Request) bool {
+	for value := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+		coding, parameter, _ := strings.Cut(value, ";")
+		if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			continue
+		}
+		weight, isWeight := strings.CutPrefix(strings.ReplaceAll(parameter, " ", ""), "q=")
+		q, err := strconv.ParseFloat(weight, 64)
+		return !isWeight || err != nil || q > 0
+	}
+	return false
 }

@@ -1,10 +1,16 @@
 package playground
 
 import (
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,7 +30,7 @@ func get(t *testing.T, h http.Handler, path string, header map[string]string) (*
 	return w.Result(), string(body)
 }
 
-func newPage(t *testing.T, cfg Config) http.Handler {
+func newHandler(t *testing.T, cfg Config) http.Handler {
 	t.Helper()
 	h, err := Handler(cfg)
 	if err != nil {
@@ -33,76 +39,104 @@ func newPage(t *testing.T, cfg Config) http.Handler {
 	return h
 }
 
-func TestFiles(t *testing.T) {
+func hash(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
+}
+
+func TestPage(t *testing.T) {
 	t.Parallel()
-	h := newPage(t, Config{Endpoint: "/graphql", SignIn: true})
-	for path, contentType := range map[string]string{"/": "text/html", "/playground/app.js": "text/javascript", "/playground/app.css": "text/css"} {
-		response, body := get(t, h, path, nil)
-		if response.StatusCode != 200 || !strings.HasPrefix(response.Header.Get("Content-Type"), contentType) || body == "" {
-			t.Errorf("%s: %d %v", path, response.StatusCode, response.Header)
-		}
-		if response.Header.Get("Content-Security-Policy") != policy {
-			t.Errorf("%s: policy %q", path, response.Header.Get("Content-Security-Policy"))
-		}
-		again, body := get(t, h, path, map[string]string{"If-None-Match": response.Header.Get("Etag")})
-		if again.StatusCode != http.StatusNotModified || body != "" {
-			t.Errorf("%s: %d with its own tag", path, again.StatusCode)
-		}
-		other, _ := get(t, h, path, map[string]string{"If-None-Match": `W/"other"`})
-		if other.StatusCode != http.StatusOK {
-			t.Errorf("%s: %d with another tag", path, other.StatusCode)
-		}
+	h := newHandler(t, Config{Endpoint: "/graphql", SignIn: true})
+	response, body := get(t, h, "/", nil)
+	if response.StatusCode != http.StatusOK || response.Header.Get("Cache-Control") != "no-cache" || response.Header.Get("Content-Security-Policy") != policy {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
 	}
-	for _, path := range []string{"/x", "/playground/", "/playground/index.html", "/playground/../playground.go"} {
-		if response, _ := get(t, h, path, nil); response.StatusCode == http.StatusOK {
+	if !strings.Contains(body, `{"endpoint":"/graphql","signIn":true,`) {
+		t.Error("the page lacks its settings")
+	}
+	if again, body := get(t, h, "/", map[string]string{"If-None-Match": response.Header.Get("Etag")}); again.StatusCode != http.StatusNotModified || body != "" {
+		t.Errorf("%d with its own tag", again.StatusCode)
+	}
+	if other, _ := get(t, h, "/", map[string]string{"If-None-Match": `W/"other"`}); other.StatusCode != http.StatusOK {
+		t.Errorf("%d with another tag", other.StatusCode)
+	}
+	for _, path := range []string{"/x", "/playground/", "/playground/assets/", "/playground/assets/manifest.json"} {
+		if response, _ := get(t, h, path, nil); response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, response.StatusCode)
 		}
 	}
-}
-
-// TestPageKeepsThePolicy: what the policy forbids would fail silently in the browser.
-func TestPageKeepsThePolicy(t *testing.T) {
-	t.Parallel()
-	h := newPage(t, Config{Endpoint: "/graphql", SignIn: true})
-	var all strings.Builder
-	for _, path := range []string{"/", "/playground/app.js", "/playground/app.css"} {
-		_, body := get(t, h, path, nil)
-		all.WriteString(body)
-	}
-	without := strings.ReplaceAll(all.String(), "http://www.w3.org/2000/svg", "") // a name, not an address
-	without = strings.ReplaceAll(without, "http%3A//www.w3.org/2000/svg", "")
-	for _, forbidden := range []string{`https?://`, `(?i)<style`, `(?i)\sstyle=`, `(?i)<script(\s+[a-z]+(="[^"]*")?)*>\s*\S+\s*</script>`, `(?i)\son[a-z]+="`, `(?i)javascript:`, `innerHTML`, `\beval\(`, `@import`} {
-		if found := regexp.MustCompile(forbidden).FindString(without); found != "" {
-			t.Errorf("the page holds %q", found)
-		}
-	}
-}
-
-func TestSettings(t *testing.T) {
-	t.Parallel()
-	_, with := get(t, newPage(t, Config{Endpoint: "/graphql", SignIn: true}), "/", nil)
-	_, without := get(t, newPage(t, Config{Endpoint: `/"><script>`}), "/", nil)
-	if !strings.Contains(with, `data-endpoint="/graphql" data-sign-in="true"`) || !strings.Contains(with, `id="sign-in-form"`) {
-		t.Error("the sign-in is missing")
-	}
-	if strings.Contains(without, "sign-in-form") || strings.Contains(without, `"><script>`) {
-		t.Error("the sign-in is there, or the endpoint is not escaped")
+	if _, hostile := get(t, newHandler(t, Config{Endpoint: `/</script><script>`}), "/", nil); strings.Contains(hostile, "<script>") {
+		t.Error("the endpoint is not escaped")
 	}
 	if _, err := Handler(Config{}); err == nil {
 		t.Error("no endpoint, but no error")
 	}
 }
 
-// TestLabels: every control has a name for those who can't see it.
-func TestLabels(t *testing.T) {
+// TestFiles: every file is what the manifest says, compressed or not, for as long as the browser likes.
+func TestFiles(t *testing.T) {
 	t.Parallel()
-	_, page := get(t, newPage(t, Config{Endpoint: "/graphql", SignIn: true}), "/", nil)
-	for _, control := range regexp.MustCompile(`<textarea id="(\w+)"`).FindAllStringSubmatch(page, -1) {
-		if !strings.Contains(page, `<label for="`+control[1]+`">`) {
-			t.Errorf("%s has no label", control[1])
+	bundle, err := readManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHandler(t, Config{Endpoint: "/graphql"})
+	if len(bundle.Files) == 0 || bundle.Files[bundle.Script] == "" || bundle.Files[bundle.Style] == "" {
+		t.Fatalf("the manifest lacks files: %+v", bundle)
+	}
+	for name, want := range bundle.Files {
+		plain, content := get(t, h, "/playground/assets/"+name, map[string]string{"Accept-Encoding": "br, gzip;q=0"})
+		packed, compressed := get(t, h, "/playground/assets/"+name, map[string]string{"Accept-Encoding": "br, gzip"})
+		if plain.Header.Get("Content-Encoding") != "" || packed.Header.Get("Content-Encoding") != "gzip" || hash(content) != want {
+			t.Errorf("%s: %v, %v, hash %s", name, plain.Header, packed.Header, hash(content))
+		}
+		reader, err := gzip.NewReader(strings.NewReader(compressed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unpacked, err := io.ReadAll(reader); err != nil || hash(string(unpacked)) != want {
+			t.Errorf("%s: compressed, it is another file: %v", name, err)
+		}
+		header := packed.Header
+		if !strings.Contains(header.Get("Cache-Control"), "immutable") || header.Get("Vary") != "Accept-Encoding" || header.Get("Content-Security-Policy") != policy || header.Get("Content-Type") == "" {
+			t.Errorf("%s: %v", name, header)
+		}
+		if strings.Contains(content, "sourceMappingURL=data") || strings.HasSuffix(name, ".map") {
+			t.Errorf("%s has a source map", name)
 		}
 	}
-	if inputs, labeled := strings.Count(page, "<input"), len(regexp.MustCompile(`<label[^>]*>[^<]+<input`).FindAllString(page, -1)); inputs != labeled {
-		t.Errorf("%d of %d inputs have a label", labeled, inputs)
+}
+
+// TestBundleIsOfItsSources: whoever changes the page's code or its packages runs `make playground`. (What the
+// bundler makes of the same sources is in the manifest's hashes, which TestFiles compares.)
+func TestBundleIsOfItsSources(t *testing.T) {
+	t.Parallel()
+	code, err := filepath.Glob("web/src/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"build.mjs", "package-lock.json", "package.json"}
+	for _, name := range code {
+		names = append(names, "src/"+filepath.Base(name))
+	}
+	slices.Sort(names)
+	var all strings.Builder
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join("web", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&all, "%s %s\n", name, hash(string(content)))
+	}
+	bundle, err := readManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hash(all.String()); got != bundle.Sources {
+		t.Errorf("the bundle in assets/dist was built from other sources (%s, now %s): run make playground and commit", bundle.Sources, got)
+	}
+	kept, err := filepath.Glob("assets/dist/*.gz")
+	if err != nil || len(kept) != len(bundle.Files) {
+		t.Errorf("assets/dist has %d files, the manifest %d: %v", len(kept), len(bundle.Files), err)
 	}
 }

@@ -132,7 +132,12 @@ func TestProduction(t *testing.T) {
 	environ["AUTH_SERVER_URL"] = "http://127.0.0.1:1"
 	s, _ := newServer(t, environ)
 	page := newBrowser(t, s)
-	for _, path := range []string{"/", "/playground/app.js", "/api/auth/ok"} {
+	scripts, err := filepath.Glob("../playground/assets/dist/app-*.js.gz")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("the playground has no script: %v", err)
+	}
+	script := strings.TrimSuffix(filepath.Base(scripts[0]), ".gz")
+	for _, path := range []string{"/", "/playground/assets/" + script, "/api/auth/ok"} {
 		response, err := page.client.Get(page.url + path)
 		if err != nil {
 			t.Fatal(err)
