@@ -179,7 +179,7 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 // where that is in the trash. It is refused with NOT_FOUND, and with INVALID where the task is not in the trash.
 func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*PurgeResult, error) {
 	return write(ctx, s, v, mutation[PurgeResult]{
-		name: "purgeTask", input: in, key: in.IdempotencyKey,
+		name: "purgeTask", input: in.canonical(), key: in.IdempotencyKey,
 		change: func(ctx context.Context, t *tx) (*PurgeResult, error) {
 			e, p, err := t.target(ctx, in)
 			if err != nil {
