@@ -305,7 +305,7 @@ func TestConcurrentClients(t *testing.T) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		together(clients, func(i int) {
-			w := &worker{bench: b, t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(seed, uint64(i))), shared: all}
+			w := &worker{bench: b.replica(t), t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(seed, uint64(i))), shared: all}
 			for n := range steps {
 				w.step(i*steps + n)
 			}
