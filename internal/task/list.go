@@ -163,6 +163,9 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 	page := &Page{PageInfo: &PageInfo{}, list: l}
 	if !in.CountsOnly {
 		k := keyset[*ent.Task]{order: o, read: l.read}
+		if in.Scope == ScopeAll && o.columns()[0] != enttask.FieldCreatedAt {
+			k.read = l.readBoth
+		}
 		rows, info, err := k.page(ctx, w, withColumns(in.Columns, o.columns()))
 		if err != nil {
 			return nil, fmt.Errorf("listing tasks: %w", err)
@@ -194,8 +197,26 @@ func withColumns(chosen, more []string) []string {
 }
 
 // read reads one part of the list.
-func (l *list) read(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, error) {
-	q := l.query().Where(part.where).Order(part.sort).Limit(limit)
+func (l *list) read(ctx context.Context, _ order[*ent.Task], part segment, limit int, columns []string) ([]*ent.Task, error) {
+	return l.readWhere(ctx, part, limit, columns)
+}
+
+// readBoth reads one part of a list of all tasks: from those in the trash and from the others, each of which has an index
+// for the order, where both together have one for the time of creation only.
+func (l *list) readBoth(ctx context.Context, o order[*ent.Task], part segment, limit int, columns []string) ([]*ent.Task, error) {
+	active, err := l.readWhere(ctx, part, limit, columns, ScopeActive.predicate())
+	if err != nil {
+		return nil, err
+	}
+	trash, err := l.readWhere(ctx, part, limit, columns, ScopeTrash.predicate())
+	if err != nil {
+		return nil, err
+	}
+	return o.merge(active, trash, limit), nil
+}
+
+func (l *list) readWhere(ctx context.Context, part segment, limit int, columns []string, more ...predicate.Task) ([]*ent.Task, error) {
+	q := l.query().Where(more...).Where(part.where).Order(part.sort).Limit(limit)
 	if len(columns) > 0 {
 		q.Select(columns...)
 	}
@@ -255,8 +276,9 @@ func cursorArgument[T any](o order[T], name string, cursor *string) (*place, err
 // keyset reads pages of a list in one order.
 type keyset[T any] struct {
 	order order[T]
-	// read reads up to limit rows of a part of the list: only those columns, all where there are none.
-	read func(ctx context.Context, part segment, limit int, columns []string) ([]T, error)
+	// read reads up to limit rows of a part of the list in an order, which is the keyset's or its reverse: only those
+	// columns, all where there are none.
+	read func(ctx context.Context, o order[T], part segment, limit int, columns []string) ([]T, error)
 }
 
 // placed are rows with their cursors.
@@ -313,7 +335,7 @@ func (o order[T]) place(rows []T) (placed[T], *PageInfo) {
 func (k keyset[T]) between(ctx context.Context, o order[T], from, to bound, limit int, columns []string) ([]T, error) {
 	var rows []T
 	for _, part := range o.segments(from, to) {
-		more, err := k.read(ctx, part, limit-len(rows), columns)
+		more, err := k.read(ctx, o, part, limit-len(rows), columns)
 		if err != nil {
 			return nil, err
 		}
