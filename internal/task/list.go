@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -197,26 +198,32 @@ func withColumns(chosen, more []string) []string {
 }
 
 // read reads one part of the list.
-func (l *list) read(ctx context.Context, _ order[*ent.Task], part segment, limit int, columns []string) ([]*ent.Task, error) {
-	return l.readWhere(ctx, part, limit, columns)
+func (l *list) read(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, error) {
+	q := l.query().Where(part.where).Order(part.sort).Limit(limit)
+	if len(columns) > 0 {
+		q.Select(columns...)
+	}
+	return q.All(ctx)
 }
 
-// readBoth reads one part of a list of all tasks: from those in the trash and from the others, each of which has an index
-// for the order, where both together have one for the time of creation only.
-func (l *list) readBoth(ctx context.Context, o order[*ent.Task], part segment, limit int, columns []string) ([]*ent.Task, error) {
-	active, err := l.readWhere(ctx, part, limit, columns, ScopeActive.predicate())
-	if err != nil {
-		return nil, err
+// readBoth reads one part of a list of all tasks out of the first of those in the trash and the first of the others: each
+// has an index for the order, where both together have one for the time of creation only. It is one statement, since
+// between two a task could go to the trash or come back, and be read twice or not at all.
+func (l *list) readBoth(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, error) {
+	first := func(d string, scope Scope) *sql.Selector {
+		t := sql.Dialect(d).Table(enttask.Table)
+		inner := sql.Dialect(d).Select(t.C(enttask.FieldID)).From(t).Limit(limit)
+		for _, p := range append([]predicate.Task{enttask.WorkspaceID(l.viewer.WorkspaceID), scope.predicate()}, l.where...) {
+			p(inner)
+		}
+		part.where(inner)
+		part.sort(inner)
+		ids := inner.As(string(scope)) // A LIMIT of its own needs a SELECT of its own.
+		return sql.Dialect(d).Select(ids.C(enttask.FieldID)).From(ids)
 	}
-	trash, err := l.readWhere(ctx, part, limit, columns, ScopeTrash.predicate())
-	if err != nil {
-		return nil, err
-	}
-	return o.merge(active, trash, limit), nil
-}
-
-func (l *list) readWhere(ctx context.Context, part segment, limit int, columns []string, more ...predicate.Task) ([]*ent.Task, error) {
-	q := l.query().Where(more...).Where(part.where).Order(part.sort).Limit(limit)
+	q := visible(l.service.client.Task.Query(), l.viewer).Where(func(s *sql.Selector) {
+		s.Where(sql.In(s.C(enttask.FieldID), first(s.Dialect(), ScopeActive).UnionAll(first(s.Dialect(), ScopeTrash))))
+	}).Order(part.sort).Limit(limit)
 	if len(columns) > 0 {
 		q.Select(columns...)
 	}
@@ -276,9 +283,8 @@ func cursorArgument[T any](o order[T], name string, cursor *string) (*place, err
 // keyset reads pages of a list in one order.
 type keyset[T any] struct {
 	order order[T]
-	// read reads up to limit rows of a part of the list in an order, which is the keyset's or its reverse: only those
-	// columns, all where there are none.
-	read func(ctx context.Context, o order[T], part segment, limit int, columns []string) ([]T, error)
+	// read reads up to limit rows of a part of the list: only those columns, all where there are none.
+	read func(ctx context.Context, part segment, limit int, columns []string) ([]T, error)
 }
 
 // placed are rows with their cursors.
@@ -335,7 +341,7 @@ func (o order[T]) place(rows []T) (placed[T], *PageInfo) {
 func (k keyset[T]) between(ctx context.Context, o order[T], from, to bound, limit int, columns []string) ([]T, error) {
 	var rows []T
 	for _, part := range o.segments(from, to) {
-		more, err := k.read(ctx, o, part, limit-len(rows), columns)
+		more, err := k.read(ctx, part, limit-len(rows), columns)
 		if err != nil {
 			return nil, err
 		}

@@ -1,8 +1,6 @@
 package task
 
 import (
-	"bytes"
-	"cmp"
 	"hash/crc32"
 	"slices"
 	"strings"
@@ -168,53 +166,6 @@ func (o order[T]) reversed() order[T] {
 		o.terms[i].descending, o.terms[i].nullsFirst = !o.terms[i].descending, !o.terms[i].nullsFirst
 	}
 	return o
-}
-
-// merge returns the first rows of two lists that are in the order.
-func (o order[T]) merge(a, b []T, limit int) []T {
-	merged := make([]T, 0, min(len(a)+len(b), limit))
-	for len(merged) < limit && len(a)+len(b) > 0 {
-		if len(b) == 0 || len(a) > 0 && o.compare(o.at(a[0]), o.at(b[0])) < 0 {
-			merged, a = append(merged, a[0]), a[1:]
-		} else {
-			merged, b = append(merged, b[0]), b[1:]
-		}
-	}
-	return merged
-}
-
-// compare compares two places as the databases do.
-func (o order[T]) compare(a, b *place) int {
-	x, y := a.values, b.values
-	for _, t := range o.terms {
-		n := len(t.columns)
-		if c := t.compare(x[:n], y[:n]); c != 0 {
-			return c
-		}
-		x, y = x[n:], y[n:]
-	}
-	if o.descending() {
-		a, b = b, a
-	}
-	return bytes.Compare(a.id[:], b.id[:])
-}
-
-func (t term[T]) compare(x, y []value) int {
-	if x[0].null != y[0].null {
-		if x[0].null == t.nullsFirst {
-			return -1
-		}
-		return 1
-	}
-	if t.descending {
-		x, y = y, x
-	}
-	for i := range x {
-		if c := cmp.Or(cmp.Compare(x[i].number, y[i].number), bytes.Compare(x[i].bytes, y[i].bytes)); c != 0 {
-			return c
-		}
-	}
-	return 0
 }
 
 // uniform reports whether the order has one direction and no nulls, so that one comparison of rows tells what follows.

@@ -82,7 +82,7 @@ func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput
 	if in.CountsOnly {
 		return &TagPage{PageInfo: &PageInfo{}, list: list}, nil
 	}
-	k := keyset[*ent.Tag]{order: o, read: func(ctx context.Context, _ order[*ent.Tag], part segment, limit int, columns []string) ([]*ent.Tag, error) {
+	k := keyset[*ent.Tag]{order: o, read: func(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Tag, error) {
 		q := list().Where(part.where).Order(part.sort).Limit(limit)
 		if len(columns) > 0 {
 			q.Select(columns...)
