@@ -28,7 +28,7 @@ func eachLimited(t *testing.T, limits task.Limits, test func(t *testing.T, b *be
 	t.Helper()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		c := newClock()
-		s, err := task.New(task.Config{Client: client, Now: c.Now, Limits: limits})
+		s, err := task.New(task.Config{Client: client, Now: c.Now, Limits: limits, LockWait: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

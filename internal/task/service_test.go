@@ -44,7 +44,7 @@ func each(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		c := newClock()
-		s, err := task.New(task.Config{Client: client, Now: c.Now})
+		s, err := task.New(task.Config{Client: client, Now: c.Now, LockWait: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func each(t *testing.T, test func(t *testing.T, b *bench)) {
 // who wants the database to be fought over takes several.
 func (b *bench) replica(t *testing.T) *bench {
 	t.Helper()
-	s, err := task.New(task.Config{Client: b.client, Now: b.clock.Now})
+	s, err := task.New(task.Config{Client: b.client, Now: b.clock.Now, LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
