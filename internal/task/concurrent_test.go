@@ -146,8 +146,12 @@ func (w *worker) one(name string, r *task.Result, err error, apply func(m ledger
 
 // many takes the answer to a change of many, in which each item is treated alike.
 func (w *worker) many(name string, r *task.BulkResult, err error, apply func(m ledger, ids []uuid.UUID, version int)) {
-	if err != nil || len(r.UserErrors) > 0 {
-		w.t.Errorf("%s: %v %s", name, err, problemsOf(r.UserErrors))
+	if err != nil {
+		w.t.Errorf("%s: %v", name, err)
+		return
+	}
+	if len(r.UserErrors) > 0 {
+		w.t.Errorf("%s: %s", name, problemsOf(r.UserErrors))
 		return
 	}
 	var ids []uuid.UUID
