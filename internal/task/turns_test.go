@@ -45,7 +45,7 @@ func TestOneBusyWorkspace(t *testing.T) {
 		}
 	}
 	const writers = 30
-	fight := func(done *sync.WaitGroup, check func(error)) {
+	fight := func(b *bench, done *sync.WaitGroup, check func(error)) {
 		for i := range writers {
 			done.Go(func() {
 				_, err := b.Create(alice, a, task.CreateInput{Title: fmt.Sprint(i)})
@@ -57,7 +57,7 @@ func TestOneBusyWorkspace(t *testing.T) {
 	var done sync.WaitGroup
 	letGo := hold()
 	begin := time.Now()
-	fight(&done, func(err error) {
+	fight(b, &done, func(err error) {
 		if took := time.Since(begin); !errors.Is(err, task.ErrBusy) || took < patience || took > patience+5*time.Second {
 			t.Errorf("after %s: %v", took, err)
 		}
@@ -81,9 +81,9 @@ func TestOneBusyWorkspace(t *testing.T) {
 		t.Errorf("the workspace is at version %d although nothing went through", got)
 	}
 
-	// Who waits no longer than that gets through.
+	// Who waits no longer than it has patience gets through.
 	letGo = hold()
-	fight(&done, func(err error) {
+	fight(b.replica(t), &done, func(err error) { // It has more patience, for a busy machine.
 		if err != nil {
 			t.Error(err)
 		}
