@@ -40,6 +40,7 @@ func TestPresentError(t *testing.T) {
 		"too many ids": {err: badInput("ids takes at most %d", 100), code: "BAD_USER_INPUT", message: "ids takes at most 100"},
 		"a scalar":     {err: notAnInt, code: "BAD_USER_INPUT", message: "ids[2] must be a whole number"},
 		"an outage":    {err: fmt.Errorf("reading: %w", errOutage), code: "SERVICE_UNAVAILABLE", retryAfter: 5, logged: "connection refused"},
+		"a busy one":   {err: fmt.Errorf("createTask: %w: %w", task.ErrBusy, context.DeadlineExceeded), code: "SERVICE_UNAVAILABLE", message: "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryAfter: 5, logged: "take too long"},
 		"a deadline":   {err: context.DeadlineExceeded, code: "SERVICE_UNAVAILABLE", retryAfter: 5, logged: "deadline"},
 		"the database": {err: fmt.Errorf("reading: %w", &pq.Error{Code: "42P01", Message: "relation tasks does not exist"}), code: "INTERNAL", logged: "relation tasks does not exist"},
 		"a panic":      {err: &panicked{value: "nil map"}, code: "INTERNAL", logged: "nil map"},

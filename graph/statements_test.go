@@ -41,6 +41,26 @@ var shapes = []shape{ //nolint:gochecknoglobals // A table.
 	{"nodes of all kinds", `{ nodes(ids: ["<leaf>", "<root>", "<tag>", "<user>", "<user>", "no id"]) { id ... on Task { tags { name } } ... on Tag { openTaskCount } ... on User { name } } }`, 5, nil},
 	{"a node", `{ node(id: "<root>") { ... on Task { subtasks { nodes { tags { name } } } } } }`, 3, nil},
 	{"a list of tags", `{ tags { totalCount nodes { name openTaskCount } edges { node { openTaskCount } } } }`, 4, nil},
+	{"all, by title", `{ tasks(scope: ALL, orderBy: [{field: TITLE}]) { nodes { title tags { name } } } }`, 2, nil},
+	{"all, by due", `{ tasks(scope: ALL, first: 100, orderBy: [{field: DUE}]) { nodes { id } } }`, 2, nil},
+	{"the trash", `{ tasks(scope: TRASH) { totalCount nodes { parent { title } } } }`, 2, nil},
+	{"backward", `{ tasks(last: 100) { edges { node { parent { id } tags { name } } } pageInfo { hasNextPage hasPreviousPage } } }`, 3, nil},
+	{"the same root field twice", `{ tasks { nodes { tags { name } } } tasks { nodes { tags { color } parent { id } } totalCount } }`, 4, nil},
+	{"aliased root fields", `{ a: tasks { nodes { tags { name } } } b: tasks(first: 2) { nodes { tags { name } } } }`, 4, nil},
+	{"fragments that overlap", `{ tasks { ...a ...b } } fragment a on TaskConnection { nodes { subtasks { nodes { id } } } } fragment b on TaskConnection { nodes { subtasks { nodes { tags { name } } } ...c } } fragment c on Task { subtasks { totalCount } }`, 4, nil},
+	{"an interface's fragments", `{ nodes(ids: [<roots>]) { ... on Node { id } ... on Task { parent { id } subtasks { edges { node { parent { id } } } } } } }`, 3, nil},
+	{"up and down again", `{ tasks { nodes { parent { subtasks { nodes { parent { tags { name } } } } } } } }`, 5, nil},
+	{"progress on three levels", `{ tasks { nodes { subtaskProgress { done } parent { subtaskProgress { total } } subtasks { nodes { subtaskProgress { done total } } } } } }`, 6, nil},
+	{"only counts of subtasks", `{ tasks { nodes { subtasks { totalCount facets { open noDue } } } } }`, 3, nil},
+	{"tags of facets of subtasks", `{ tasks { nodes { subtasks { facets { byTag { count tag { name openTaskCount } } } } } } }`, 3, nil},
+	{"variables", `query($n: Int = 3, $yes: Boolean = true) { tasks { nodes { subtasks(first: $n) { nodes { id } } tags @include(if: $yes) { name } } } }`, 3, nil},
+	{"a null argument", `{ tasks { nodes { subtasks(first: null, after: null) { pageInfo { endCursor } } } } }`, 2, nil},
+	{"cursors of subtasks", `{ tasks { edges { cursor node { subtasks { edges { cursor } pageInfo { hasPreviousPage hasNextPage } } } } } }`, 2, nil},
+	{"four levels down", `{ tasks(filter: {parent: {isNull: true}}) { nodes { subtasks { nodes { subtasks { nodes { subtasks { nodes { tags { openTaskCount } } } } } } } } } }`, 4, nil},
+	{"aliased tags", `{ tasks { nodes { a: tags { openTaskCount } b: tags { n: openTaskCount name } } } }`, 5, nil},
+	{"the viewer beside it", `{ viewer { id name } tasks { nodes { overdue due { date at timeZone } } } }`, 2, nil},
+	{"one's own id a hundred times", `{ nodes(ids: [<users>]) { id ... on User { email } } }`, 1, nil},
+	{"a search", `{ tasks(filter: {search: "", tags: {any: ["<tag>"]}, not: {parent: {isNull: true}}}) { totalCount nodes { tags { name } } } }`, 3, nil},
 	{"a tag", `{ tag(id: "<tag>") { name openTaskCount } }`, 2, nil},
 }
 
@@ -155,7 +175,7 @@ func family(t *testing.T, client *ent.Client, v viewer.Viewer, n int) *strings.R
 		return answer.Data.Tasks.PageInfo.EndCursor
 	}
 	return strings.NewReplacer(
-		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<roots>", strings.Join(roots, ", "),
+		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<users>", strings.Repeat(`"`+v.UserID+`", `, 100), "<roots>", strings.Join(roots, ", "),
 		"<cursor>", cursor(`{ tasks(first: 2) { pageInfo { endCursor } } }`),
 		"<manual>", cursor(`{ tasks(first: 2, orderBy: [{field: MANUAL}]) { pageInfo { endCursor } } }`),
 	)

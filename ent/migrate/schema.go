@@ -115,14 +115,6 @@ var (
 		},
 		Indexes: []*schema.Index{
 			{
-				Name:    "tasks_active_by_created_at",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
-				},
-			},
-			{
 				Name:    "tasks_by_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
@@ -136,11 +128,35 @@ var (
 				},
 			},
 			{
+				Name:    "tasks_active_by_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NULL",
+				},
+			},
+			{
+				Name:    "tasks_trash_by_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NOT NULL",
+				},
+			},
+			{
 				Name:    "tasks_active_by_updated_at",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[15], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
+				},
+			},
+			{
+				Name:    "tasks_trash_by_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[15], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NOT NULL",
 				},
 			},
 			{
@@ -152,11 +168,27 @@ var (
 				},
 			},
 			{
+				Name:    "tasks_trash_by_completed_at",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[5], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NOT NULL",
+				},
+			},
+			{
 				Name:    "tasks_active_by_due_date",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[7], TasksColumns[10], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
+				},
+			},
+			{
+				Name:    "tasks_trash_by_due_date",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[7], TasksColumns[10], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NOT NULL",
 				},
 			},
 			{
@@ -168,6 +200,14 @@ var (
 				},
 			},
 			{
+				Name:    "tasks_trash_by_priority",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[6], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NOT NULL",
+				},
+			},
+			{
 				Name:    "tasks_active_by_title_key",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[12], TasksColumns[0]},
@@ -176,11 +216,27 @@ var (
 				},
 			},
 			{
+				Name:    "tasks_trash_by_title_key",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[12], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NOT NULL",
+				},
+			},
+			{
 				Name:    "tasks_active_by_position",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[11], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
+				},
+			},
+			{
+				Name:    "tasks_trash_by_position",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[11], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "deleted_at IS NOT NULL",
 				},
 			},
 			{

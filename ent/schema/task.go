@@ -71,29 +71,35 @@ func (Task) Edges() []ent.Edge {
 // Indexes of the Task: the workspace first, then an order, then the id that settles ties.
 func (Task) Indexes() []ent.Index {
 	return []ent.Index{
-		// The default order, of what is not in the trash and of everything.
-		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_active_by_created_at").
-			Annotations(entsql.IndexWhere("deleted_at IS NULL")),
+		// The default order, of everything and of what is open.
 		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_by_created_at"),
 		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_open_by_created_at").
 			Annotations(entsql.IndexWhere("deleted_at IS NULL AND NOT completed")),
-		// Every other order.
-		active("updated_at"),
-		active("completed_at"),
-		active("due_date", "due_sort"),
-		active("priority"),
-		active("title_key"),
-		active("position"),
+		// Each order, of what is not in the trash and of what is: a task is in one of the two.
+		active("created_at"), inTrash("created_at"),
+		active("updated_at"), inTrash("updated_at"),
+		active("completed_at"), inTrash("completed_at"),
+		active("due_date", "due_sort"), inTrash("due_date", "due_sort"),
+		active("priority"), inTrash("priority"),
+		active("title_key"), inTrash("title_key"),
+		active("position"), inTrash("position"),
 		// The subtasks of a parent, and where the manual order ends.
 		index.Fields("workspace_id", "parent_id", "position", "id").StorageKey("tasks_by_parent"),
 		// The foreign key, which knows no workspace.
 		index.Fields("parent_id").StorageKey("tasks_parent_id").Annotations(entsql.IndexWhere("parent_id IS NOT NULL")),
-		// The trash.
+		// The trash by age.
 		index.Fields("workspace_id", "deleted_at", "id").StorageKey("tasks_in_trash").
 			Annotations(entsql.IndexWhere("deleted_at IS NOT NULL")),
 		// The feed of changes.
 		index.Fields("workspace_id", "version").StorageKey("tasks_by_version"),
 	}
+}
+
+// inTrash is the index of an order, for tasks in the trash.
+func inTrash(order ...string) ent.Index {
+	fields := append(append([]string{"workspace_id"}, order...), "id")
+	return index.Fields(fields...).StorageKey("tasks_trash_by_" + order[0]).
+		Annotations(entsql.IndexWhere("deleted_at IS NOT NULL"))
 }
 
 // active is the index of an order, for tasks that are not in the trash.

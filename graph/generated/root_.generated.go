@@ -278,7 +278,7 @@ extend type Mutation {
 }
 
 input CreateTagInput {
-  "A UUID of the client's choosing."
+  "A UUID of the client's choosing, at random: as in CreateTaskInput."
   id: ID
   "1 to 50 characters after trimming; unique without regard to case."
   name: String!
@@ -530,7 +530,10 @@ input DateTimeWithZoneInput {
 }
 
 input CreateTaskInput {
-  "A UUID of the client's choosing, for optimistic and offline clients."
+  """
+  A UUID of the client's choosing, for optimistic and offline clients. It is ` + "`" + `TAKEN` + "`" + ` where any task of this server has
+  it, also another user's, of which nothing else is told: choose it at random (version 4 or 7).
+  """
   id: ID
   "1 to 200 characters after trimming, one line."
   title: String!

@@ -29,10 +29,13 @@ func errorf(format string, args ...any) error { return &Error{message: fmt.Sprin
 // MarshalString writes a String.
 func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s) }
 
-// UnmarshalString reads a String: nothing but a string.
+// UnmarshalString reads a String, and the name of an enum's value: nothing but a string.
 func UnmarshalString(v any) (string, error) {
 	s, ok := v.(string)
-	if !ok {
+	switch {
+	case v == nil: // As of an enum with a default, in a variable that may be null.
+		return "", errorf("can't be null: leave it out, or give a value")
+	case !ok:
 		return "", errorf("must be a string")
 	}
 	return s, nil

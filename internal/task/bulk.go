@@ -22,27 +22,28 @@ type UpdateManyInput struct {
 func (s *Service) UpdateMany(ctx context.Context, v viewer.Viewer, in UpdateManyInput) (*BulkResult, error) {
 	var p problems
 	patch := p.patch("patch.", in.Patch, v)
-	return s.many(ctx, v, in.BulkInput, mutation[BulkResult]{name: "updateTasks", input: in, problems: p}, patch)
+	p.tagLists(s.limits, patch.add, patch.remove)
+	return s.many(ctx, v, in.BulkInput, mutation[BulkResult]{name: "updateTasks", input: in.canonical(), problems: p}, patch)
 }
 
 // CompleteMany completes tasks, as Complete does.
 func (s *Service) CompleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "completeTasks", input: in}, completing{})
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "completeTasks", input: in.canonical()}, completing{})
 }
 
 // ReopenMany opens completed tasks, as Reopen does.
 func (s *Service) ReopenMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "reopenTasks", input: in}, reopening{})
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "reopenTasks", input: in.canonical()}, reopening{})
 }
 
 // DeleteMany puts tasks into the trash, as Delete does. What is below two of them goes with the upper one.
 func (s *Service) DeleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "deleteTasks", input: in}, trashing{})
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "deleteTasks", input: in.canonical()}, trashing{})
 }
 
 // RestoreMany takes tasks out of the trash, as Restore does.
 func (s *Service) RestoreMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "restoreTasks", input: in}, restoring{})
+	return s.many(ctx, v, in, mutation[BulkResult]{name: "restoreTasks", input: in.canonical()}, restoring{})
 }
 
 // many runs an operation on many tasks.
@@ -84,13 +85,12 @@ func (p *problems) ids(ids []string) {
 		p.add(CodeInvalid, "ids", "Name 1 to %d tasks; these are %d.", maxBulk, len(ids))
 		return
 	}
-	seen := make(map[uuid.UUID]bool, len(ids))
-	for i, id := range ids {
-		u, ok := parseID(id)
-		if ok && seen[u] {
+	seen := make(map[string]bool, len(ids))
+	for i, id := range canonicalIDs(ids) {
+		if seen[id] {
 			p.add(CodeInvalid, element("ids", i), "This task is named twice.")
 		}
-		seen[u] = ok
+		seen[id] = true
 	}
 }
 

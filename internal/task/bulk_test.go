@@ -102,6 +102,7 @@ func TestBulk(t *testing.T) {
 			{"out of it", restore, ids(one, three, crowded), task.AllOrNothing, "67, 67, 55; 2 changed"},
 
 			{"twice", complete, append(ids(one, two), strings.ToUpper(one.ID.String())), task.SkipFailed, "INVALID input.ids.2"},
+			{"twice what is no id", complete, []string{"x", "y", "x"}, task.SkipFailed, "INVALID input.ids.2"},
 			{"none", complete, nil, task.SkipFailed, "INVALID input.ids"},
 			{"too many", complete, make([]string, 101), task.SkipFailed, "INVALID input.ids"},
 		}

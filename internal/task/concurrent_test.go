@@ -146,8 +146,12 @@ func (w *worker) one(name string, r *task.Result, err error, apply func(m ledger
 
 // many takes the answer to a change of many, in which each item is treated alike.
 func (w *worker) many(name string, r *task.BulkResult, err error, apply func(m ledger, ids []uuid.UUID, version int)) {
-	if err != nil || len(r.UserErrors) > 0 {
-		w.t.Errorf("%s: %v %s", name, err, problemsOf(r.UserErrors))
+	if err != nil {
+		w.t.Errorf("%s: %v", name, err)
+		return
+	}
+	if len(r.UserErrors) > 0 {
+		w.t.Errorf("%s: %s", name, problemsOf(r.UserErrors))
 		return
 	}
 	var ids []uuid.UUID
@@ -305,7 +309,7 @@ func TestConcurrentClients(t *testing.T) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		together(clients, func(i int) {
-			w := &worker{bench: b, t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(seed, uint64(i))), shared: all}
+			w := &worker{bench: b.replica(t), t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(seed, uint64(i))), shared: all}
 			for n := range steps {
 				w.step(i*steps + n)
 			}

@@ -154,7 +154,7 @@ func TestCutConnections(t *testing.T) {
 			connection := &cuttable{Driver: testkit.OpenDatabase(t, address(t)).Driver()}
 			client := ent.NewClient(ent.Driver(connection))
 			c := newClock()
-			s, err := task.New(task.Config{Client: client, Now: c.Now})
+			s, err := task.New(task.Config{Client: client, Now: c.Now, LockWait: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}

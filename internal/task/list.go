@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -163,6 +164,9 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 	page := &Page{PageInfo: &PageInfo{}, list: l}
 	if !in.CountsOnly {
 		k := keyset[*ent.Task]{order: o, read: l.read}
+		if in.Scope == ScopeAll && o.columns()[0] != enttask.FieldCreatedAt {
+			k.read = l.readBoth
+		}
 		rows, info, err := k.page(ctx, w, withColumns(in.Columns, o.columns()))
 		if err != nil {
 			return nil, fmt.Errorf("listing tasks: %w", err)
@@ -196,6 +200,30 @@ func withColumns(chosen, more []string) []string {
 // read reads one part of the list.
 func (l *list) read(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, error) {
 	q := l.query().Where(part.where).Order(part.sort).Limit(limit)
+	if len(columns) > 0 {
+		q.Select(columns...)
+	}
+	return q.All(ctx)
+}
+
+// readBoth reads one part of a list of all tasks out of the first of those in the trash and the first of the others: each
+// has an index for the order, where both together have one for the time of creation only. It is one statement, since
+// between two a task could go to the trash or come back, and be read twice or not at all.
+func (l *list) readBoth(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, error) {
+	first := func(d string, scope Scope) *sql.Selector {
+		t := sql.Dialect(d).Table(enttask.Table)
+		inner := sql.Dialect(d).Select(t.C(enttask.FieldID)).From(t).Limit(limit)
+		for _, p := range append([]predicate.Task{enttask.WorkspaceID(l.viewer.WorkspaceID), scope.predicate()}, l.where...) {
+			p(inner)
+		}
+		part.where(inner)
+		part.sort(inner)
+		ids := inner.As(string(scope)) // A LIMIT of its own needs a SELECT of its own.
+		return sql.Dialect(d).Select(ids.C(enttask.FieldID)).From(ids)
+	}
+	q := visible(l.service.client.Task.Query(), l.viewer).Where(func(s *sql.Selector) {
+		s.Where(sql.In(s.C(enttask.FieldID), first(s.Dialect(), ScopeActive).UnionAll(first(s.Dialect(), ScopeTrash))))
+	}).Order(part.sort).Limit(limit)
 	if len(columns) > 0 {
 		q.Select(columns...)
 	}

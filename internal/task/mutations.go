@@ -66,8 +66,9 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	title, description, id := p.title(in.Title), p.description(in.Description), p.newID(in.ID)
 	priority, due := p.priority("priority", in.Priority), p.due("due", in.Due, v)
 	tags := &tagList{field: "tagIds", asked: in.TagIDs}
+	p.tagLists(s.limits, tags)
 	return write(ctx, s, v, mutation[Result]{
-		name: "createTask", input: in, key: in.IdempotencyKey, problems: p, newTasks: 1,
+		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, problems: p, newTasks: 1,
 		change: func(ctx context.Context, t *tx) (*Result, error) {
 			at, p, err := t.newPlace(ctx, in.ParentID, tags)
 			if err != nil {
@@ -167,8 +168,9 @@ func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (
 		}
 		patch.replace, patch.add = true, &tagList{field: "tagIds", asked: in.TagIDs.Value}
 	}
+	p.tagLists(s.limits, patch.add, patch.remove)
 	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
-	return s.one(ctx, v, target, mutation[Result]{name: "updateTask", input: in, problems: p}, patch)
+	return s.one(ctx, v, target, mutation[Result]{name: "updateTask", input: in.canonical(), problems: p}, patch)
 }
 
 // texts checks title and description and returns what they make of a task; nil where neither is set.
@@ -202,24 +204,24 @@ func (p *problems) texts(in UpdateInput) func(*ent.Task) edit {
 
 // Complete completes a task; one that is completed already stays as it is. It is refused with NOT_FOUND or STALE.
 func (s *Service) Complete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "completeTask", input: in}, completing{})
+	return s.one(ctx, v, in, mutation[Result]{name: "completeTask", input: in.canonical()}, completing{})
 }
 
 // Reopen opens a completed task; an open one stays as it is. It is refused with NOT_FOUND or STALE.
 func (s *Service) Reopen(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "reopenTask", input: in}, reopening{})
+	return s.one(ctx, v, in, mutation[Result]{name: "reopenTask", input: in.canonical()}, reopening{})
 }
 
 // Delete puts a task into the trash, and what is below it; one that is there already stays as it is. It is refused with
 // NOT_FOUND or STALE.
 func (s *Service) Delete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "deleteTask", input: in}, trashing{})
+	return s.one(ctx, v, in, mutation[Result]{name: "deleteTask", input: in.canonical()}, trashing{})
 }
 
 // Restore takes a task out of the trash, with what went in with it; one that is not there stays as it is. Where its
 // parent is gone or in the trash, it goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
 func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "restoreTask", input: in}, restoring{})
+	return s.one(ctx, v, in, mutation[Result]{name: "restoreTask", input: in.canonical()}, restoring{})
 }
 
 // operation is what a mutation does to tasks, be it one or many. It acts on what is loaded and leaves it as it is then

@@ -43,7 +43,7 @@ func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Res
 		p.add(CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
 	}
 	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
-	return s.one(ctx, v, target, mutation[Result]{name: "moveTask", input: in, problems: p}, &moving{in: in})
+	return s.one(ctx, v, target, mutation[Result]{name: "moveTask", input: in.canonical(), problems: p}, &moving{in: in})
 }
 
 // moving moves one task.

@@ -28,7 +28,7 @@ func eachLimited(t *testing.T, limits task.Limits, test func(t *testing.T, b *be
 	t.Helper()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		c := newClock()
-		s, err := task.New(task.Config{Client: client, Now: c.Now, Limits: limits})
+		s, err := task.New(task.Config{Client: client, Now: c.Now, Limits: limits, LockWait: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -676,7 +676,7 @@ func TestConcurrentMoves(t *testing.T) {
 			all[i] = b.create(ctx, t, v, fmt.Sprint(i))
 		}
 		together(len(all), func(i int) {
-			r, err := b.Move(ctx, v, task.MoveInput{ID: all[i].ID.String(), BeforeID: ptr(anchor.ID.String())})
+			r, err := b.replica(t).Move(ctx, v, task.MoveInput{ID: all[i].ID.String(), BeforeID: ptr(anchor.ID.String())})
 			if err != nil || len(r.UserErrors) > 0 {
 				t.Error(err)
 			}

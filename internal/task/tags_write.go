@@ -49,7 +49,7 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 		color = *in.Color
 	}
 	return write(ctx, s, v, mutation[TagResult]{
-		name: "createTag", input: in, key: in.IdempotencyKey, problems: p,
+		name: "createTag", input: in.canonical(), key: in.IdempotencyKey, problems: p,
 		change: func(ctx context.Context, t *tx) (*TagResult, error) {
 			p, err := t.newTag(ctx, key)
 			if err != nil {
@@ -112,7 +112,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 		}
 	}
 	return write(ctx, s, v, mutation[TagResult]{
-		name: "updateTag", input: in, key: in.IdempotencyKey, problems: p,
+		name: "updateTag", input: in.canonical(), key: in.IdempotencyKey, problems: p,
 		change: func(ctx context.Context, t *tx) (*TagResult, error) {
 			tag, p, err := t.targetTag(ctx, in.ID, in.IfVersion)
 			if err != nil {
@@ -160,7 +160,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 // DeleteTag deletes a tag for good. The tasks that carried it have changed with it. It is refused with NOT_FOUND or STALE.
 func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput) (*DeleteTagResult, error) {
 	return write(ctx, s, v, mutation[DeleteTagResult]{
-		name: "deleteTag", input: in, key: in.IdempotencyKey,
+		name: "deleteTag", input: in.canonical(), key: in.IdempotencyKey,
 		change: func(ctx context.Context, t *tx) (*DeleteTagResult, error) {
 			tag, p, err := t.targetTag(ctx, in.ID, in.IfVersion)
 			if err != nil {
@@ -207,6 +207,16 @@ type tagList struct {
 	field string
 	asked []string
 	ids   []uuid.UUID
+}
+
+// tagLists refuses lists that are longer than a workspace has tags: each element that names none would get a problem of its
+// own, and a request of a megabyte an answer of twenty.
+func (p *problems) tagLists(limits Limits, lists ...*tagList) {
+	for _, l := range lists {
+		if n := len(l.asked); n > limits.Tags {
+			p.add(CodeLimitExceeded, l.field, "A workspace has at most %d tags; these are %d.", limits.Tags, n)
+		}
+	}
 }
 
 // resolve reads lists of tags with one statement, and notes at each element that there is no such tag.

@@ -4,6 +4,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,8 @@ type Config struct {
 	Now func() time.Time
 	// Limits are those of every workspace.
 	Limits Limits
+	// LockWait is how long a change waits for those of its workspace before it. Default: 5 s.
+	LockWait time.Duration
 	// Log is told what goes wrong in Upkeep; nothing is where it is nil.
 	Log *slog.Logger
 }
@@ -56,6 +59,9 @@ type Service struct {
 	now    func() time.Time
 	limits Limits
 	log    *slog.Logger
+	// lockWait and turns bound how long and where changes wait for each other.
+	lockWait time.Duration
+	turns    turns
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
 }
@@ -74,9 +80,10 @@ func New(c Config) (*Service, error) {
 	return &Service{
 		client: c.Client,
 		// The databases keep microseconds: a moment that is answered must be the moment that is read back.
-		now:    func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
-		limits: c.Limits.withDefaults(),
-		log:    c.Log,
+		now:      func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
+		limits:   c.Limits.withDefaults(),
+		log:      c.Log,
+		lockWait: cmp.Or(c.LockWait, lockWait),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -77,43 +78,65 @@ func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 // restoring takes tasks out of the trash, with what went in with them.
 type restoring struct{}
 
-// examine counts the subtasks of the parents to which they return.
+// examine refuses what would be one subtask too many of its parent.
 func (restoring) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error) {
 	var found verdict
-	var parents []uuid.UUID
+	parents, excess, err := t.overfull(ctx, tasks)
+	if err != nil {
+		return found, err
+	}
+	for _, e := range slices.Backward(tasks) { // Who is asked for first has the place.
+		if e.DeletedAt == nil || e.ParentID == nil || excess[*e.ParentID] < 1 {
+			continue
+		}
+		if up := parents[*e.ParentID]; up.TrashedWith != nil && equal(e.TrashedWith, up.TrashedWith) {
+			continue // It comes along with its parent anyway.
+		}
+		excess[*e.ParentID]--
+		var p problems
+		p.add(CodeLimitExceeded, "", "A task has at most %d subtasks: its parent is full.", t.limits.Subtasks)
+		found.refuse(e, p)
+	}
+	return found, nil
+}
+
+// overfull returns the parents that would have too many subtasks if the tasks came out of the trash, and by how many.
+// What comes along with the tasks counts. A parent that stays in the trash gets none of them.
+func (t *tx) overfull(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID]*ent.Task, map[uuid.UUID]int, error) {
+	var back, ids []uuid.UUID
 	for _, e := range tasks {
-		if e.DeletedAt != nil && e.ParentID != nil {
-			parents = append(parents, *e.ParentID)
+		if e.DeletedAt == nil {
+			continue
+		}
+		if back = append(back, e.ID); e.ParentID != nil {
+			ids = append(ids, *e.ParentID)
 		}
 	}
-	if len(parents) == 0 {
-		return found, nil
+	if len(ids) == 0 {
+		return nil, nil, nil
+	}
+	activeThen := enttask.Or(enttask.DeletedAtIsNil(), t.trashedWith(enttask.FieldID, back...))
+	parents, err := t.tasks().Where(enttask.IDIn(ids...), activeThen).All(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading parents: %w", err)
 	}
 	var counted []struct {
 		ParentID uuid.UUID `sql:"parent_id"`
 		Count    int       `sql:"count"`
 	}
-	err := t.tasks().
-		Where(enttask.DeletedAtIsNil(), enttask.ParentIDIn(parents...)).
+	err = t.tasks().Where(enttask.ParentIDIn(idsOf(parents)...), activeThen).
 		GroupBy(enttask.FieldParentID).Aggregate(ent.Count()).Scan(ctx, &counted)
 	if err != nil {
-		return found, fmt.Errorf("counting subtasks: %w", err)
+		return nil, nil, fmt.Errorf("counting subtasks: %w", err)
 	}
-	full := map[uuid.UUID]int{} // A parent with no active subtask may be in the trash, and has room for all of these.
+	byID, excess := map[uuid.UUID]*ent.Task{}, map[uuid.UUID]int{}
+	for _, e := range parents {
+		byID[e.ID] = e
+	}
 	for _, c := range counted {
-		full[c.ParentID] = c.Count
+		excess[c.ParentID] = c.Count - t.limits.Subtasks
 	}
-	for _, e := range tasks {
-		if e.DeletedAt == nil || e.ParentID == nil || full[*e.ParentID] == 0 {
-			continue
-		}
-		if full[*e.ParentID]++; full[*e.ParentID] > t.limits.Subtasks {
-			var p problems
-			p.add(CodeLimitExceeded, "", "A task has at most %d subtasks: its parent is full.", t.limits.Subtasks)
-			found.refuse(e, p)
-		}
-	}
-	return found, nil
+	return byID, excess, nil
 }
 
 func (restoring) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
@@ -179,7 +202,7 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 // where that is in the trash. It is refused with NOT_FOUND, and with INVALID where the task is not in the trash.
 func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*PurgeResult, error) {
 	return write(ctx, s, v, mutation[PurgeResult]{
-		name: "purgeTask", input: in, key: in.IdempotencyKey,
+		name: "purgeTask", input: in.canonical(), key: in.IdempotencyKey,
 		change: func(ctx context.Context, t *tx) (*PurgeResult, error) {
 			e, p, err := t.target(ctx, in)
 			if err != nil {

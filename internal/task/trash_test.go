@@ -190,3 +190,58 @@ func TestPurge(t *testing.T) {
 		b.sound(ctx, t, v)
 	})
 }
+
+// However many come back to one parent at once, it has no more subtasks than it may, and what the parent brings along
+// counts too.
+func TestRestoreKeepsTheLimit(t *testing.T) {
+	t.Parallel()
+	eachLimited(t, task.Limits{Subtasks: 2}, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		parent := b.create(ctx, t, v, "parent")
+		var below []*ent.Task
+		for _, title := range []string{"a", "b", "c", "d"} {
+			e := b.under(ctx, t, v, parent, title)
+			below = append(below, mustChange(t)(b.Delete(ctx, v, target(e))))
+		}
+		restore := func(policy task.BulkPolicy, e ...*ent.Task) string {
+			t.Helper()
+			r, err := b.RestoreMany(ctx, v, task.BulkInput{IDs: ids(e...), ErrorPolicy: policy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all []string
+			for _, item := range r.Results {
+				all = append(all, problemsOf(item.UserErrors))
+			}
+			return strings.Join(all, "; ")
+		}
+		// Nothing is active under the parent.
+		if got := restore(task.AllOrNothing, below...); got != "; ; LIMIT_EXCEEDED input.ids.2; LIMIT_EXCEEDED input.ids.3" {
+			t.Errorf("got %q", got)
+		}
+		if got := restore(task.SkipFailed, below[:3]...); got != "; ; LIMIT_EXCEEDED input.ids.2" {
+			t.Errorf("got %q", got)
+		}
+		// The parent and the two under it go, and come back with one more.
+		mustChange(t)(b.Delete(ctx, v, target(parent)))
+		if got := restore(task.AllOrNothing, below[2], parent); got != "LIMIT_EXCEEDED input.ids.0; " {
+			t.Errorf("got %q", got)
+		}
+		if got := restore(task.SkipFailed, below[2], parent); got != "LIMIT_EXCEEDED input.ids.0; " {
+			t.Errorf("got %q", got)
+		}
+		if got := b.titles(ctx, t, v, parent); got != "a b" {
+			t.Errorf("under the parent are %s", got)
+		}
+		// One that the parent brings along anyway may be named beside it, and where the parent stays, all go to the top.
+		mustChange(t)(b.Delete(ctx, v, target(parent)))
+		if got := restore(task.AllOrNothing, below[0], parent, below[1]); got != "; ; " {
+			t.Errorf("got %q", got)
+		}
+		mustChange(t)(b.Delete(ctx, v, target(parent)))
+		if got := restore(task.AllOrNothing, below...); got != "; ; ; " {
+			t.Errorf("got %q", got)
+		}
+		b.sound(ctx, t, v)
+	})
+}

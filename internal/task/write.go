@@ -103,11 +103,7 @@ func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		return nil, err
 	}
 	var answer *R
-	err = s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := &tx{Tx: entTx, viewer: v, limits: s.limits, now: s.now()}
-		if err := t.take(ctx, 1, m.newTasks); err != nil {
-			return err
-		}
+	err = s.locked(ctx, v, m.newTasks, func(t *tx) error {
 		known, err := t.answered(ctx, m.key)
 		if err != nil {
 			return err
@@ -130,6 +126,29 @@ func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		s.remembered.Store(true)
 	}
 	return answer, nil
+}
+
+// locked runs work in a transaction that holds the workspace's lock. The error is ErrBusy where it is not to be had in
+// time.
+func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, work func(*tx) error) error {
+	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
+	defer stop()
+	giveBack, err := s.turns.take(wait, v.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
+	return s.inTx(ctx, func(entTx *ent.Tx) error {
+		t := &tx{Tx: entTx, viewer: v, limits: s.limits}
+		if err := t.take(wait, 1, newTasks); err != nil {
+			if errors.Is(context.Cause(wait), ErrBusy) {
+				return fmt.Errorf("%w: %w", ErrBusy, err)
+			}
+			return err
+		}
+		t.now = s.now() // Not when it began to wait: what comes later is later.
+		return work(t)
+	})
 }
 
 // inTx runs work in a transaction: it is committed where work returns nil, else rolled back.
