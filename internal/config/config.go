@@ -66,7 +66,7 @@ type Config struct {
 	LimitDirectivesPerPlace int           `env:"LIMIT_DIRECTIVES_PER_PLACE" group:"Limits" envDefault:"4" min:"1" max:"100" help:"The most directives on one field, fragment, variable or operation."`
 	LimitCost               int           `env:"LIMIT_COST" group:"Limits" envDefault:"5000" min:"100" max:"1000000" help:"The most that an operation may cost. A field costs 1, a page its size times what is selected on each element."`
 	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The most errors of an answer."`
-	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"60s" help:"How long a GraphQL request may take, its session included."`
+	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL request may take, its session included."`
 	// LimitStatementTime is PostgreSQL's statement_timeout. It needs a session, so a pooler in between goes without.
 	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not where DATABASE_URL leads to a connection pooler or has a statement_timeout of its own."`
 

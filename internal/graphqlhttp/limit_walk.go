@@ -269,13 +269,18 @@ func (w *walk) priceOf(on *ast.Definition, field *ast.FieldDefinition) FieldPric
 }
 
 // introspectionFieldCost is what a field of introspection costs. Its lists are not multiplied: their sizes are the
-// schema's, the depth is bounded, and the whole of it costs some 100 KB. The query that tools send comes to about a
-// thousand.
+// schema's, and the depth is bounded. The query that tools send comes to about 2,000.
 const introspectionFieldCost = 5
 
+// schemaCost is what __schema costs beside its fields: a short document makes a long answer of it, and aliases many.
+const schemaCost = 1_000
+
 func introspectionPrice(on *ast.Definition, field *ast.FieldDefinition) *FieldPrice {
+	if field.Name == "__schema" {
+		return &FieldPrice{Own: schemaCost}
+	}
 	if strings.HasPrefix(on.Name, "__") || strings.HasPrefix(field.Name, "__") {
-		return &FieldPrice{Own: introspectionFieldCost, Default: 1}
+		return &FieldPrice{Own: introspectionFieldCost}
 	}
 	return nil
 }
