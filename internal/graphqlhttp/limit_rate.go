@@ -12,7 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// CodeRateLimited: the client's budget is used up. The extension retryAfter says for how many seconds.
+// CodeRateLimited is the code of a refusal where the client's budget is used up; its extension retryAfter says for how many seconds.
 const CodeRateLimited = "RATE_LIMITED"
 
 // HeaderCost is the request header by which a client asks for extensions.cost: GraphQL-Cost: report.
