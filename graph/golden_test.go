@@ -69,6 +69,7 @@ func newAPI(t *testing.T, client *ent.Client, users ...string) *api {
 	h, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
 		AroundOperations: []graphql.OperationMiddleware{g.Gate},
+		Limits:           graphqlhttp.Limits{RootFields: 100}, // A file asks for many lists at once.
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -145,13 +145,18 @@ func openAnd(
 
 // databaseConfig is what the configuration says of the database.
 func databaseConfig(cfg config.Config) database.Config {
+	statement := cfg.LimitStatementTime
+	if cfg.Pooled() {
+		statement = 0
+	}
 	return database.Config{
-		URL:             cfg.DatabaseURL.Reveal(),
-		DirectURL:       cfg.DirectDatabaseURL.Reveal(),
-		MaxOpenConns:    cfg.DBMaxOpenConns,
-		MaxIdleConns:    cfg.DBMaxIdleConns,
-		ConnMaxLifetime: cfg.DBConnMaxLifetime,
-		ConnMaxIdleTime: cfg.DBConnMaxIdleTime,
+		StatementTimeout: statement,
+		URL:              cfg.DatabaseURL.Reveal(),
+		DirectURL:        cfg.DirectDatabaseURL.Reveal(),
+		MaxOpenConns:     cfg.DBMaxOpenConns,
+		MaxIdleConns:     cfg.DBMaxIdleConns,
+		ConnMaxLifetime:  cfg.DBConnMaxLifetime,
+		ConnMaxIdleTime:  cfg.DBConnMaxIdleTime,
 	}
 }
 

@@ -137,7 +137,7 @@ func TestDatabaseConfig(t *testing.T) {
 	}
 	want := database.Config{
 		URL: "postgres://u@pool/x", DirectURL: "postgres://u@direct/x", MaxOpenConns: 7, MaxIdleConns: 3,
-		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute,
+		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute, StatementTimeout: 5 * time.Second,
 	}
 	if got := databaseConfig(cfg); got != want {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -22,6 +22,9 @@ func (l *loader) check() {
 	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
 	l.checkIssuer()
 	l.checkPublicURL()
+	if l.given["TRUSTED_PROXIES"] == "" && l.cfg.OnRailway() {
+		l.cfg.TrustedProxies = 1 // Railway's edge.
+	}
 	l.checkRequired()
 	if l.cfg.DirectDatabaseURL == "" {
 		l.cfg.DirectDatabaseURL = l.cfg.DatabaseURL

@@ -55,6 +55,26 @@ type Config struct {
 	LimitTagsPerTask int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The most tags of a task."`
 	LimitSubtasks    int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The most subtasks of a parent."`
 
+	// The limits of a request, a document and an answer.
+	LimitBodyBytes          int           `env:"LIMIT_BODY_BYTES" group:"Limits" envDefault:"1048576" min:"1024" max:"104857600" help:"The longest body of a GraphQL request, in bytes."`
+	LimitDocumentBytes      int           `env:"LIMIT_DOCUMENT_BYTES" group:"Limits" envDefault:"65536" min:"1024" max:"1048576" help:"The longest GraphQL document, in bytes."`
+	LimitTokens             int           `env:"LIMIT_TOKENS" group:"Limits" envDefault:"2000" min:"100" max:"20000" help:"The most lexical tokens of a document, comments counted; half of it for clients that are not signed in."`
+	LimitDepth              int           `env:"LIMIT_DEPTH" group:"Limits" envDefault:"12" min:"1" max:"100" help:"How deep fields may nest. Introspection has a depth of its own."`
+	LimitAliases            int           `env:"LIMIT_ALIASES" group:"Limits" envDefault:"30" min:"1" max:"1000" help:"The most aliases of a document."`
+	LimitRootFields         int           `env:"LIMIT_ROOT_FIELDS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The most root fields of an operation."`
+	LimitDirectives         int           `env:"LIMIT_DIRECTIVES" group:"Limits" envDefault:"50" min:"1" max:"1000" help:"The most directives of a document."`
+	LimitDirectivesPerPlace int           `env:"LIMIT_DIRECTIVES_PER_PLACE" group:"Limits" envDefault:"4" min:"1" max:"100" help:"The most directives on one field, fragment, variable or operation."`
+	LimitCost               int           `env:"LIMIT_COST" group:"Limits" envDefault:"5000" min:"100" max:"1000000" help:"The most that an operation may cost. A field costs 1, a page its size times what is selected on each element."`
+	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The most errors of an answer."`
+	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL request may take, its session included."`
+	// LimitStatementTime is PostgreSQL's statement_timeout. It needs a session, so a pooler in between goes without.
+	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not where DATABASE_URL leads to a connection pooler or has a statement_timeout of its own."`
+
+	// RateLimit is the cost a minute that a user may spend; a signed-out address a tenth of it. 0 is off.
+	RateLimit RateLimit `env:"RATE_LIMIT" group:"Limits" kind:"number or off" envDefault:"100000" help:"The cost that a signed-in user may spend a minute, all at once if need be; 10 to 1000000000. A client that is not signed in has a tenth for its address. off is no limit."`
+	// TrustedProxies is how many proxies in front append to X-Forwarded-For. Load makes it 1 on Railway.
+	TrustedProxies int `env:"TRUSTED_PROXIES" group:"Limits" envDefault:"0" shown:"0; 1 on Railway" min:"0" max:"10" help:"How many proxies of yours stand in front of the server and append to X-Forwarded-For: the client's address is read that far from the right. Wrong figures let clients choose their address."`
+
 	// AuthServerURL is the Better Auth server's base URL without a trailing slash or /api/auth. Empty means
 	// the embedded development sign-in, which Load allows neither in production nor on Railway.
 	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The Better Auth server. https in production, unless the host is private or loopback. Required on Railway."`

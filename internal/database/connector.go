@@ -3,7 +3,9 @@ package database
 import (
 	"context"
 	"database/sql/driver"
+	"maps"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,6 +36,23 @@ func impatient(c driver.Connector, silence time.Duration) driver.Connector {
 	}
 	return c
 }
+
+// hurried returns the connector with a limit on each statement, unless the URL has one. SQLite has none.
+func hurried(c driver.Connector, timeout time.Duration) driver.Connector {
+	own, ok := c.(connector)
+	if !ok || timeout <= 0 {
+		return c
+	}
+	if _, set := own.config.Runtime[statementTimeout]; set {
+		return c
+	}
+	own.config.Runtime = maps.Clone(own.config.Runtime) // The connector of migrations has the same.
+	own.config.Runtime[statementTimeout] = strconv.FormatInt(timeout.Milliseconds(), 10)
+	return own
+}
+
+// statementTimeout is PostgreSQL's parameter.
+const statementTimeout = "statement_timeout"
 
 // Connect opens one connection. When the context ends first, so does the attempt.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {

@@ -36,6 +36,10 @@ type Config struct {
 	ConnMaxIdleTime time.Duration
 	// ConnectTimeout is how long Open waits for a database that is not up yet. Default: 60 s.
 	ConnectTimeout time.Duration
+	// StatementTimeout is how long PostgreSQL may take for one statement of the pool, unless the URL has a
+	// statement_timeout; migrations have no limit. Leave it at 0, which is none, where URL leads to a pooler: PgBouncer
+	// refuses connections that ask for it.
+	StatementTimeout time.Duration
 	// MustExist makes it an error that a SQLite file is missing; otherwise it is made.
 	MustExist bool
 	// Log gets a line for each try to connect, dropped parameters and migrations. Default: slog.Default().
@@ -114,7 +118,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		}
 	}
 	db := &DB{
-		SQL: sql.OpenDB(impatient(pooled.connector, poolSilence)), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
+		SQL: sql.OpenDB(hurried(impatient(pooled.connector, poolSilence), c.StatementTimeout)), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
 		direct:  direct.connector,
 		Dialect: pooled.dialect, name: pooled.name, log: c.Log,
 	}

@@ -2,6 +2,7 @@ package graphqlhttp
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -14,12 +15,15 @@ type requestFault struct {
 	code    string
 	message string
 	header  http.Header
+	// extensions stand beside the code.
+	extensions map[string]any
 }
 
 // write sends the fault. Its status is the same for both media types, as the client's HTTP is at fault.
 func (f *requestFault) write(w http.ResponseWriter, as mediaType) {
 	err := gqlerror.Errorf("%s", f.message)
 	err.Extensions = map[string]any{"code": f.code}
+	maps.Copy(err.Extensions, f.extensions)
 	answer{errors: gqlerror.List{err}, status: f.status, header: f.header}.write(w, as)
 }
 

@@ -17,14 +17,6 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// Limits that hold for every document and answer.
-const (
-	// maxTokens is the most lexical tokens in a document: validation is quadratic in places.
-	maxTokens = 2000
-	// maxErrors is the most errors in an answer: a hostile document can make megabytes of them.
-	maxErrors = 20
-)
-
 // Operation is what a request asks for, as far as a log may know it.
 type Operation struct {
 	// Name is the operation's name as the client wrote it; empty where it has none. The client chooses it,
@@ -48,6 +40,16 @@ type Config struct {
 	Introspection bool
 	// MaxBodyBytes is the longest request body.
 	MaxBodyBytes int64
+	// Limits bound documents and answers. Zero fields take their defaults.
+	Limits Limits
+	// Price says what the schema's fields cost. Nil: 1 each.
+	Price Price
+	// SignedIn tells whether the client is signed in, who may send longer documents. Nil: everybody is.
+	SignedIn func(context.Context) bool
+	// Spend, where set, keeps the clients' budgets.
+	Spend Spend
+	// ReportCost puts extensions.cost into every answer. Otherwise clients ask for it with the header GraphQL-Cost.
+	ReportCost bool
 	// Scalars check the values of the schema's scalars, by name, before an operation runs. A scalar without one is
 	// checked when its field's turn comes.
 	Scalars map[string]CheckScalar
@@ -62,6 +64,9 @@ type Handler struct {
 	values       values
 	introspect   bool
 	maxBodyBytes int64
+	limiter      *limiter
+	spend        Spend
+	reportCost   bool
 	observe      func(context.Context, Operation)
 }
 
@@ -75,10 +80,12 @@ func New(cfg Config) (*Handler, error) {
 	case cfg.MaxBodyBytes <= 0:
 		return nil, errors.New("graphqlhttp: MaxBodyBytes must be positive")
 	}
+	documents := newDocumentCache()
 	h := &Handler{
-		exec: newExecutor(cfg), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
+		exec: newExecutor(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
+		limiter: newLimiter(cfg, documents), spend: cfg.Spend, reportCost: cfg.ReportCost,
 	}
 	if h.observe == nil {
 		h.observe = func(context.Context, Operation) {}
@@ -86,13 +93,12 @@ func New(cfg Config) (*Handler, error) {
 	return h, nil
 }
 
-// newExecutor sets gqlgen's executor up. Its limits are off by default.
-func newExecutor(cfg Config) *executor.Executor {
+// newExecutor sets gqlgen's executor up. Its own limits stay off: the limiter's come before it.
+func newExecutor(cfg Config, documents graphql.Cache[*ast.QueryDocument]) *executor.Executor {
 	exec := executor.New(cfg.Schema)
 	exec.SetErrorPresenter(cfg.PresentError)
 	exec.SetRecoverFunc(cfg.Recover)
-	exec.SetParserTokenLimit(maxTokens)
-	exec.SetQueryCache(newDocumentCache())
+	exec.SetQueryCache(documents)
 	if cfg.Introspection {
 		exec.Use(extension.Introspection{})
 	} else {
@@ -120,11 +126,14 @@ func rulesWithoutSuggestions() *rules.Rules {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	as, params, fault := h.receive(w, r)
 	if fault != nil {
+		h.chargeFault(r, fault)
 		fault.write(w, as)
 		return
 	}
-	ctx := graphql.StartOperationTrace(r.Context())
-	answerOf(ctx, h.execute(ctx, params)).write(w, as)
+	ctx, bill := h.withBill(graphql.StartOperationTrace(r.Context()), r)
+	resp := h.execute(ctx, params)
+	bill.attach(resp)
+	answerOf(ctx, resp).write(w, as)
 }
 
 // receive reads a request up to where it could be executed. The media type is that of the answer, whatever
@@ -136,6 +145,9 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *g
 	as, ok := negotiate(r.Header.Values("Accept"))
 	if !ok {
 		return mediaJSON, nil, notAcceptable()
+	}
+	if fault := h.exhausted(r.Context()); fault != nil {
+		return as, nil, fault
 	}
 	if fault := checkContentType(r.Header); fault != nil {
 		return as, nil, fault
@@ -157,35 +169,51 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 		resp = h.run(ctx, params)
 	}()
 	if resp != nil {
-		resp.Errors = resp.Errors[:min(len(resp.Errors), maxErrors)]
+		resp.Errors = resp.Errors[:min(len(resp.Errors), h.limiter.limits.Errors)]
 	}
 	return resp
 }
 
-// run parses, validates and executes.
+// run holds the document to the limits, parses, validates, charges and executes.
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
-	operation, errs := h.exec.CreateOperationContext(ctx, params)
-	if len(errs) == 0 {
-		errs = h.refuse(operation)
-	}
+	operation, errs := h.prepare(ctx, params, false)
 	nameVariables(errs)
 	shortened(errs)
 	ctx = graphql.WithOperationContext(ctx, operation)
 	if len(errs) > 0 {
-		return h.exec.DispatchError(ctx, errs[:min(len(errs), maxErrors)])
+		return h.exec.DispatchError(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
 	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
 	handler, ctx := h.exec.DispatchOperation(ctx, operation)
 	return handler(ctx)
 }
 
+// prepare brings an operation to where it can run, paid for, or returns why it can't. The limits come first, since
+// validation itself is what some documents attack. A trusted document skips the limits on documents, never the charge.
+func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, trusted bool) (*graphql.OperationContext, gqlerror.List) {
+	cost, refusal := h.limiter.admit(ctx, params, trusted)
+	if refusal != nil {
+		h.chargeRefusal(ctx, params)
+		return &graphql.OperationContext{RawQuery: params.Query}, gqlerror.List{refusal}
+	}
+	operation, errs := h.exec.CreateOperationContext(ctx, params)
+	if len(errs) == 0 {
+		errs = h.refuse(operation)
+	}
+	if len(errs) > 0 {
+		h.chargeRefusal(ctx, params)
+		return operation, errs
+	}
+	if err := h.charge(ctx, max(cost, lengthCost(params.Query))); err != nil {
+		return operation, gqlerror.List{err}
+	}
+	return operation, nil
+}
+
 // refuse returns why a valid operation is not run here, if it is not.
 func (h *Handler) refuse(operation *graphql.OperationContext) gqlerror.List {
 	if operation.Operation.Operation == ast.Subscription {
 		return gqlerror.List{subscriptionOverPOST()}
-	}
-	if err := tooManyAliases(operation.Doc); err != nil {
-		return gqlerror.List{err}
 	}
 	if err := h.values.check(operation); err != nil {
 		return gqlerror.List{err}

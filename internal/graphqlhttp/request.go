@@ -39,6 +39,9 @@ func decodeParams(body []byte) (*graphql.RawParams, *requestFault) {
 	if fault := checkShape(body); fault != nil {
 		return nil, fault
 	}
+	if fault := checkBody(body); fault != nil {
+		return nil, fault
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil {
 		return nil, badRequest("The request body is not valid JSON.")

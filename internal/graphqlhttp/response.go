@@ -29,8 +29,6 @@ const (
 	CodeSubscriptionNotSupported = "SUBSCRIPTION_NOT_SUPPORTED"
 	// CodeBadUserInput: a value that is none of its scalar's.
 	CodeBadUserInput = "BAD_USER_INPUT"
-	// CodeTooManyAliases: the document has more aliases than are allowed.
-	CodeTooManyAliases = "TOO_MANY_ALIASES"
 	// CodeUnauthenticated: the schema's code for an operation that needs a session.
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	// CodeServiceUnavailable: the schema's code for an outage. Its extension retryAfter, in seconds, becomes
@@ -55,6 +53,8 @@ func refusalStatus(code any) int {
 		return http.StatusUnauthorized
 	case CodeServiceUnavailable:
 		return http.StatusServiceUnavailable
+	case CodeRateLimited:
+		return http.StatusTooManyRequests
 	default:
 		return 0
 	}
@@ -75,8 +75,8 @@ func answerOf(ctx context.Context, resp *graphql.Response) answer {
 		return abandoned(ctx)
 	}
 	a := answer{errors: resp.Errors, data: resp.Data, extensions: resp.Extensions}
-	if !a.hasData() && a.firstStatus() == http.StatusServiceUnavailable {
-		a.status = http.StatusServiceUnavailable // for both media types: proxies and clients act on it
+	if status := a.firstStatus(); !a.hasData() && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
+		a.status = status // for both media types: proxies and clients act on it
 		a.header = http.Header{"Retry-After": {strconv.Itoa(a.retryAfter())}}
 	}
 	return a

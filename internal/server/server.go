@@ -32,10 +32,6 @@ import (
 )
 
 const (
-	// maxBodyBytes is the longest GraphQL request, 1 MiB.
-	maxBodyBytes = 1 << 20
-	// operationTimeout is how long a GraphQL request may take, its session included. Its statements are cancelled then.
-	operationTimeout = 10 * time.Second
 	// embeddedAuthURL stands for the embedded sign-in's address, which is reached without a network.
 	embeddedAuthURL = "http://localhost"
 )
@@ -184,7 +180,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		log:          cfg.Log,
 	}
 	to := routes{
-		graphql: withDeadline(operationTimeout)(who.around(api)),
+		graphql: chain(api, withDeadline(cfg.Config.LimitOperationTime), withClientAddress(cfg.Config.TrustedProxies), who.around),
 		health:  &health{ping: cfg.DB.Ping, now: cfg.Now, draining: &s.draining},
 		auth:    auth,
 	}
@@ -209,6 +205,10 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
+	spend, err := newBudgets(cfg)
+	if err != nil {
+		return nil, err
+	}
 	handler, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema:           api.Schema,
 		PresentError:     api.PresentError,
@@ -216,7 +216,12 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		AroundOperations: []graphql.OperationMiddleware{api.Gate},
 		Introspection:    cfg.Config.Introspection,
 		Scalars:          api.Scalars,
-		MaxBodyBytes:     maxBodyBytes,
+		MaxBodyBytes:     int64(cfg.Config.LimitBodyBytes),
+		Limits:           limitsOf(cfg.Config),
+		Price:            price,
+		SignedIn:         signedIn,
+		Spend:            spend,
+		ReportCost:       cfg.Config.Environment == config.Development,
 		Observe:          observe,
 	})
 	if err != nil {

@@ -361,7 +361,7 @@ func TestOutage(t *testing.T) {
 	const ttl, before, outage, patience = time.Second, time.Second, 4 * time.Second, 10 * time.Second
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
 	g := newGate(t, auth.URL)
-	s, _ := newServer(t, against("http://"+g.address, auth.Secret, map[string]string{"SESSION_CACHE_TTL": ttl.String(), "LOG_LEVEL": "error"}))
+	s, _ := newServer(t, against("http://"+g.address, auth.Secret, map[string]string{"SESSION_CACHE_TTL": ttl.String(), "LOG_LEVEL": "error", "RATE_LIMIT": "off"}))
 	address := serve(t, s)
 	var known, unknown []http.Header
 	for i := range 4 {

@@ -26,9 +26,11 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database"},
 	"internal/graphqlhttp": {},
 	"internal/playground":  {},
+	"internal/ratelimit":   {},
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
-		"internal/devauth", "internal/graphqlhttp", "internal/playground", "internal/task", "internal/viewer",
+		"internal/devauth", "internal/graphqlhttp", "internal/playground", "internal/ratelimit", "internal/task",
+		"internal/viewer",
 	},
 	"internal/task":    {"internal/viewer", "ent"},
 	"internal/testkit": {"internal", "ent", "graph"},
