@@ -33,6 +33,10 @@ func (l *loader) warnSecret() {
 	if n := utf8.RuneCountInString(secret); n > 0 && n < minSecret {
 		l.warning("%s has fewer than %d characters: anyone who guesses it can sign in as anybody; make one with `openssl rand -base64 32`", name, minSecret)
 	}
+	// RFC 7518, section 3.2: a key as long as the hash.
+	if least := map[string]int{"HS384": 48, "HS512": 64}[l.cfg.JWTAlgorithm]; secret != "" && len(secret) < least {
+		l.warning("JWT_ALGORITHM is %s, which takes a secret of %d bytes or more, and %s has fewer: session data signed with it is never trusted, only asked for; HS256 is what Better Auth signs with", l.cfg.JWTAlgorithm, least, name)
+	}
 	if secret != unquoted(secret) {
 		l.warning("%s begins or ends with a quote or a blank: they count as part of it; sessions fail where the auth server's has none", name)
 	}
