@@ -36,6 +36,10 @@ type Config struct {
 	ConnMaxIdleTime time.Duration
 	// ConnectTimeout is how long Open waits for a database that is not up yet. Default: 60 s.
 	ConnectTimeout time.Duration
+	// StatementCache says whether PostgreSQL's connections keep prepared statements. Default: CacheAuto.
+	StatementCache StatementCache
+	// StatementCacheSize is how many statements each connection keeps. Default: 256.
+	StatementCacheSize int
 	// MustExist makes it an error that a SQLite file is missing; otherwise it is made.
 	MustExist bool
 	// Log gets a line for each try to connect, dropped parameters and migrations. Default: slog.Default().
@@ -113,8 +117,16 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 			return nil, err
 		}
 	}
+	pool := impatient(pooled.connector, poolSilence)
+	if c.StatementCache != CacheOff {
+		shared, err := newStatements(c.StatementCache, c.StatementCacheSize, pooled.name, c.Log)
+		if err != nil {
+			return nil, err
+		}
+		pool = caching(pool, shared)
+	}
 	db := &DB{
-		SQL: sql.OpenDB(impatient(pooled.connector, poolSilence)), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
+		SQL: sql.OpenDB(pool), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
 		direct:  direct.connector,
 		Dialect: pooled.dialect, name: pooled.name, log: c.Log,
 	}

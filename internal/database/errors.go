@@ -27,6 +27,9 @@ func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
+	if isStale(err) || isShared(err) {
+		return true // A prepared statement was lost in the middle of a transaction, as by a migration. The next try has a new one.
+	}
 	var refused *pq.Error
 	if errors.As(err, &refused) {
 		switch refused.Code {
