@@ -40,6 +40,7 @@ func TestDefaults(t *testing.T) {
 		Environment: Development, Port: 8000, ShutdownTimeout: 20 * time.Second,
 		DatabaseURL: "sqlite:taskql.db", DirectDatabaseURL: "sqlite:taskql.db",
 		DBMaxOpenConns: 10, DBMaxIdleConns: 10, DBConnMaxLifetime: 30 * time.Minute, DBConnMaxIdleTime: 4 * time.Minute,
+		DBStatementCache: "auto", DBStatementCacheSize: 256,
 		LimitTasks: 100_000, LimitTags: 500, LimitTagsPerTask: 50, LimitSubtasks: 1_000,
 		SessionCacheTTL: 15 * time.Second, JWTAlgorithm: "HS256", AccessTokenExpireMinutes: 15, RefreshTokenExpireDays: 7,
 		AuthCookiePrefix: "better-auth", SessionStaleTTL: 2 * time.Minute, UserProvisioning: "auto",
