@@ -109,7 +109,7 @@ func (h *hotServer) mustAsk(t testing.TB, body []byte) {
 }
 
 // plans counts the executions of the statements that the connection keeps: by a plan that stays, and planned anew.
-func (h *hotServer) plans(t testing.TB) (map[string][2]int, bool) {
+func (h *hotServer) plans(t testing.TB) map[string][2]int {
 	t.Helper()
 	rows, err := h.db.SQL.QueryContext(t.Context(), "SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements;")
 	if err != nil {
@@ -125,7 +125,10 @@ func (h *hotServer) plans(t testing.TB) (map[string][2]int, bool) {
 		}
 		plans[text] = [2]int{generic, custom}
 	}
-	return plans, rows.Err() == nil
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plans
 }
 
 // Each operation is so many statements, each of them one round trip of a statement that is prepared already, and
@@ -139,11 +142,11 @@ func TestHotStatements(t *testing.T) {
 		for range warm {
 			h.mustAsk(t, body)
 		}
-		before, _ := h.plans(t)
+		before := h.plans(t)
 		for range rounds {
 			h.mustAsk(t, body)
 		}
-		after, _ := h.plans(t)
+		after := h.plans(t)
 		ran, planned := 0, 0
 		for text, a := range after {
 			b := before[text]

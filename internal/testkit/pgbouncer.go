@@ -32,7 +32,7 @@ func PgBouncer(t testing.TB, address string, settings ...string) string {
 		t.Fatal("the address is no URL")
 	}
 	port := freePort(t)
-	folder, err := os.MkdirTemp("", "taskql-pgbouncer-")
+	folder, err := os.MkdirTemp("", "taskql-pgbouncer-") //nolint:usetesting // The folders above t.TempDir are this user's alone.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,10 +43,10 @@ func PgBouncer(t testing.TB, address string, settings ...string) string {
 		"unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n%s\n",
 		name, parsed.Hostname(), parsed.Port(), parsed.User.Username(), password, port, strings.Join(settings, "\n"))
 	file := filepath.Join(folder, "pgbouncer.ini")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil { //nolint:gosec // PgBouncer reads it as another user.
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil { // PgBouncer reads it as another user.
 		t.Fatal(err)
 	}
-	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // As above.
+	if err := os.Chmod(folder, 0o755); err != nil { // As above.
 		t.Fatal(err)
 	}
 	args := []string{file}
@@ -63,7 +63,9 @@ func PgBouncer(t testing.TB, address string, settings ...string) string {
 	go func() { ended <- command.Wait() }()
 	t.Cleanup(func() {
 		_ = command.Process.Signal(syscall.SIGTERM)
-		<-ended
+		if err := <-ended; err != nil {
+			t.Logf("PgBouncer ended with %v:\n%s", err, log.String())
+		}
 	})
 	if err := awaitPort(t.Context(), port); err != nil {
 		t.Fatalf("starting PgBouncer: %v", err)

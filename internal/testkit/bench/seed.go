@@ -34,7 +34,7 @@ func Seed(ctx context.Context, address string, workspaces, tasks int) error {
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // What it did is told by then.
 	if _, err := db.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
@@ -128,11 +128,11 @@ func dropIndexes(ctx context.Context, tx *sql.Tx) ([]string, error) {
 }
 
 func copyIn(ctx context.Context, tx *sql.Tx, table string, columns []string, write func(add func(...any) error) error) error {
-	stmt, err := tx.PrepareContext(ctx, pq.CopyIn(table, columns...)) //nolint:staticcheck // There is no other way with database/sql.
+	stmt, err := tx.PrepareContext(ctx, pq.CopyIn(table, columns...)) //nolint:sqlclosecheck // It is closed below, in a function.
 	if err != nil {
 		return err
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }() // The last Exec has told.
 	err = write(func(values ...any) error {
 		_, err := stmt.ExecContext(ctx, values...)
 		return err
@@ -153,7 +153,7 @@ type rows struct {
 }
 
 func newRows(workspaces, tasks int) *rows {
-	return &rows{workspaces: workspaces, tasks: tasks, random: rand.New(rand.NewPCG(42, 42))} //nolint:gosec // Not secret, but the same each time.
+	return &rows{workspaces: workspaces, tasks: tasks, random: rand.New(rand.NewPCG(42, 42))} // The same each time.
 }
 
 // workspaceID is the name of a workspace and of its user.
@@ -162,7 +162,7 @@ func workspaceID(w int) string { return fmt.Sprintf("w%05d", w) }
 // id makes a UUIDv7 of the moment.
 func (r *rows) id(at time.Time) uuid.UUID {
 	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|uint64(r.random.Uint32()&0xffff)) //nolint:gosec // After 1970.
+	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|uint64(r.random.Uint32()&0xffff))
 	binary.BigEndian.PutUint64(id[8:], r.random.Uint64())
 	id[6], id[8] = id[6]&0x0f|0x70, id[8]&0x3f|0x80
 	return id

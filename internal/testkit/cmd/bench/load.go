@@ -137,7 +137,7 @@ func measure(ctx context.Context, op operation, server *server, postmaster int, 
 
 // load keeps so many connections busy.
 func load(ctx context.Context, targets []vegeta.Target, d time.Duration, connections int) *vegeta.Metrics {
-	attacker := vegeta.NewAttacker(vegeta.Workers(uint64(connections)), vegeta.MaxWorkers(uint64(connections)), //nolint:gosec // Positive.
+	attacker := vegeta.NewAttacker(vegeta.Workers(uint64(connections)), vegeta.MaxWorkers(uint64(connections)),
 		vegeta.Connections(connections), vegeta.KeepAlive(true), vegeta.Timeout(20*time.Second), vegeta.MaxBody(0))
 	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stop()
@@ -184,7 +184,7 @@ func start(ctx context.Context, database string, connections int) (*server, erro
 	if err != nil {
 		return nil, fmt.Errorf("listening for the auth server: %w", err)
 	}
-	go func() { _ = http.Serve(auth, http.HandlerFunc(bench.GetSession)) }() //nolint:gosec // It serves our own server, for seconds.
+	go func() { _ = http.Serve(auth, http.HandlerFunc(bench.GetSession)) }()
 	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("looking for a port: %w", err)
@@ -192,7 +192,7 @@ func start(ctx context.Context, database string, connections int) (*server, erro
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	_ = listener.Close()
 	s := &server{secret: rand.Text() + rand.Text(), auth: auth, url: "http://127.0.0.1:" + port}
-	s.command = exec.CommandContext(context.WithoutCancel(ctx), cmp.Or(os.Getenv("SERVER"), "bin/server")) //nolint:gosec // The operator's own program.
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), cmp.Or(os.Getenv("SERVER"), "bin/server"))
 	s.command.Env = append(os.Environ(),
 		"ENVIRONMENT=production", "HOST=127.0.0.1", "PORT="+port, "DATABASE_URL="+database, "AUTH_SERVER_URL=http://"+auth.Addr().String(),
 		"JWT_SECRET="+s.secret, "CORS_ORIGINS=https://app.example.com", "SESSION_CACHE_TTL=5m",
