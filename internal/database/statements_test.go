@@ -253,24 +253,31 @@ func TestRowsOpen(t *testing.T) {
 		}
 		for range 3 {
 			number(t, tx, "SELECT $1::int", 1)
-			rows, err := tx.QueryContext(t.Context(), query, 3)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows.Next()
-			if _, err := tx.ExecContext(t.Context(), "SELECT $1::int", 1); err == nil {
-				t.Error("a second statement ran while rows were open")
-			}
-			n := 1
-			for rows.Next() {
-				n++
-			}
-			if err := rows.Err(); err != nil || n != 3 {
-				t.Errorf("%d rows, %v", n, err)
-			}
+			readThree(t, tx, query)
 		}
 		if err := tx.Commit(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// readThree reads three rows, with another statement between.
+func readThree(t *testing.T, tx *sql.Tx, query string) {
+	t.Helper()
+	rows, err := tx.QueryContext(t.Context(), query, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	rows.Next()
+	if _, err := tx.ExecContext(t.Context(), "SELECT $1::int", 1); err == nil {
+		t.Error("a second statement ran while rows were open")
+	}
+	n := 1
+	for rows.Next() {
+		n++
+	}
+	if err := rows.Err(); err != nil || n != 3 {
+		t.Errorf("%d rows, %v", n, err)
 	}
 }
