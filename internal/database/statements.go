@@ -137,8 +137,11 @@ func (c cachingConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	marked.config.Runtime[proof] = id
 	conn, err := marked.Connect(ctx)
 	if refusesParameter(err) {
-		s.disable(ctx, "the server refuses a parameter that PostgreSQL takes")
-		return c.connector.Connect(ctx)
+		plain, err := c.connector.Connect(ctx)
+		if err == nil { // Else it was not that parameter.
+			s.disable(ctx, "the server refuses a parameter that PostgreSQL takes")
+		}
+		return plain, err
 	}
 	if err != nil {
 		return nil, err

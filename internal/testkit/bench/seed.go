@@ -128,7 +128,7 @@ func dropIndexes(ctx context.Context, tx *sql.Tx) ([]string, error) {
 }
 
 func copyIn(ctx context.Context, tx *sql.Tx, table string, columns []string, write func(add func(...any) error) error) error {
-	stmt, err := tx.PrepareContext(ctx, pq.CopyIn(table, columns...)) //nolint:sqlclosecheck,staticcheck // It is closed below, in a function; the builder quotes the names.
+	stmt, err := tx.PrepareContext(ctx, pq.CopyIn(table, columns...)) //nolint:staticcheck // The builder quotes the names.
 	if err != nil {
 		return err
 	}
