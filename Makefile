@@ -56,6 +56,23 @@ reproducible: ## Build twice from clean caches, in two folders, and compare the 
 clean: ## Remove what was built and installed; the database stays
 	rm -rf $(BIN) .cache coverage.out {$(FIXTURE),$(CLIENTS),internal/playground/web}/node_modules $(CLIENTS)/.build
 
+## Speed
+
+COUNT ?= 6
+
+.PHONY: bench
+bench: ## Run the benchmarks of the hot path on PostgreSQL, COUNT=6 times, for benchstat
+	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
+	$(BIN)/withpostgres go test ./internal/server -run '^$$' -bench Hot -benchmem -count $(COUNT)
+
+.PHONY: bench-seed
+bench-seed: ## Fill DATABASE_URL with WORKSPACES=2000 workspaces of TASKS=250 tasks; what others made is never deleted
+	@go run ./internal/testkit/cmd/bench seed
+
+.PHONY: bench-load
+bench-load: build ## Start PostgreSQL and the server, put load on them, print what a request costs
+	@go run ./internal/testkit/cmd/bench load
+
 ## Code
 
 .PHONY: generate

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 func (l *loader) check() {
 	l.checkRanges()
 	l.checkHost()
+	l.checkDebugAddr()
 	l.checkDatabaseURL("DATABASE_URL", l.cfg.DatabaseURL)
 	l.checkDatabaseURL("DIRECT_DATABASE_URL", l.cfg.DirectDatabaseURL)
 	l.checkAuthServer()
@@ -66,6 +68,28 @@ func (l *loader) checkHost() {
 	}
 	if strings.ContainsAny(host, ":/ ") {
 		l.fail("HOST", "must be an address or a host name alone, as in 127.0.0.1; the port belongs into PORT")
+	}
+}
+
+// checkDebugAddr refuses addresses that strangers can reach: names too, since they may come to mean anything.
+func (l *loader) checkDebugAddr() {
+	const name, example = "DEBUG_ADDR", "127.0.0.1:6060"
+	if l.cfg.DebugAddr == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(l.cfg.DebugAddr)
+	if err != nil || !validPort(port) {
+		l.fail(name, "must be an address with its port, as in %s, not %q", example, shown(l.cfg.DebugAddr))
+		return
+	}
+	addr, err := netip.ParseAddr(host)
+	addr = addr.Unmap()
+	switch {
+	case host == "localhost":
+	case err != nil || !addr.IsLoopback() && !addr.IsPrivate():
+		l.fail(name, "must name a loopback or private address, as in %s, not %q: whoever reaches it may read the server's memory", example, shown(host))
+	case port == strconv.Itoa(l.cfg.Port):
+		l.fail(name, "must have another port than PORT, as in %s", example)
 	}
 }
 

@@ -48,6 +48,9 @@ type Config struct {
 	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most idle connections kept."`
 	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"A connection is closed at this age."`
 	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"An idle connection is closed after this. Neon sleeps after 5 minutes without one."`
+	// DBStatementCache is auto, on or off.
+	DBStatementCache     string `env:"DB_STATEMENT_CACHE" group:"Database" envDefault:"auto" oneof:"auto,on,off" help:"Keep prepared statements on PostgreSQL's connections. auto keeps none behind a pooler that shares sessions; on is for one that tracks statements (PgBouncer 1.21 or later with max_prepared_statements), and wrong behind any other."`
+	DBStatementCacheSize int    `env:"DB_STATEMENT_CACHE_SIZE" group:"Database" envDefault:"256" min:"1" max:"10000" help:"The most prepared statements kept on one connection."`
 
 	// The limits of a workspace.
 	LimitTasks       int `env:"LIMIT_TASKS" group:"Limits" envDefault:"100000" min:"1" max:"10000000" help:"The most tasks of a workspace, the trash included."`
@@ -113,6 +116,8 @@ type Config struct {
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" group:"Logs" kind:"text" envDefault:"info" shown:"info" oneof:"debug,info,warning,warn,error" help:"The least serious line that is written."`
 	LogFormat LogFormat  `env:"LOG_FORMAT" group:"Logs" devDefault:"text" prodDefault:"json" oneof:"text,json" help:"text for people, json for machines."`
+	// DebugAddr is where profiles are served, as host:port; empty for nowhere. Load takes private addresses alone.
+	DebugAddr string `env:"DEBUG_ADDR" group:"Logs" kind:"address" shown:"nowhere" help:"Where Go's profiles (/debug/pprof/) are served, as in 127.0.0.1:6060. Only a loopback or private address is taken, since anybody who reaches it may read them."`
 
 	RailwayEnvironment     string `env:"RAILWAY_ENVIRONMENT" group:"Set by Railway" shown:"" help:"Where it is set, ENVIRONMENT is production unless it says otherwise, and the embedded sign-in is refused."`
 	RailwayEnvironmentName string `env:"RAILWAY_ENVIRONMENT_NAME" group:"Set by Railway" shown:"" help:"The same, under Railway's newer name."`

@@ -28,6 +28,9 @@ func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
+	if isStale(err) || isShared(err) {
+		return true // A prepared statement was lost in the middle of a transaction, as by a migration. The next try has a new one.
+	}
 	var refused *pq.Error
 	if errors.As(err, &refused) {
 		if refused.Code == "57014" { // Cancelled by us, or by statement_timeout: only the words tell.
