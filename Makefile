@@ -10,7 +10,7 @@ GOFUMPT_VERSION       := v0.12.0
 GOVULNCHECK_VERSION   := v1.9.0
 
 BIN     := $(CURDIR)/bin
-FIXTURE := internal/testkit/betterauth
+FIXTURES := internal/testkit/betterauth internal/testkit/httpaudit
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -44,7 +44,7 @@ image: ## Build the container image taskql with docker, podman or buildah
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out $(FIXTURE)/node_modules
+	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES))
 
 ## Code
 
@@ -74,13 +74,15 @@ test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or 
 	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
 
 .PHONY: fixture
-fixture: ## Install the packages of the Better Auth server for tests
+fixture: ## Install the npm packages that tests run: a Better Auth server, and the GraphQL-over-HTTP audits
 	@if ! command -v npm >/dev/null; then \
-	  echo "npm is missing: the tests with a real Better Auth can't run" >&2; \
-	elif [ -f $(FIXTURE)/package-lock.json ] && ! [ $(FIXTURE)/node_modules/.package-lock.json -nt $(FIXTURE)/package-lock.json ]; then \
-	  echo "npm ci in $(FIXTURE)"; \
-	  cd $(FIXTURE) && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json; \
-	fi
+	  echo "npm is missing: the tests with a real Better Auth and the HTTP audits can't run" >&2; exit 0; \
+	fi; for dir in $(FIXTURES); do \
+	  if ! [ $$dir/node_modules/.package-lock.json -nt $$dir/package-lock.json ]; then \
+	    echo "npm ci in $$dir"; \
+	    (cd $$dir && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json); \
+	  fi; \
+	done
 
 .PHONY: check
 check: check-format check-vet check-imports check-tidy check-generated check-migrations lint vuln ## Run every check

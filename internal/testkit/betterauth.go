@@ -164,14 +164,20 @@ func nodeEnvironment() []string {
 // betterAuthDir returns the fixture's folder, its packages installed.
 func betterAuthDir(t testing.TB) string {
 	t.Helper()
+	return nodeDir(t, "betterauth")
+}
+
+// nodeDir returns the folder of a fixture that runs in node, its packages installed.
+func nodeDir(t testing.TB, name string) string {
+	t.Helper()
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			Lack(t, "%s is not installed", program)
 		}
 	}
-	dir := filepath.Join(moduleRoot(t), "internal", "testkit", "betterauth")
+	dir := filepath.Join(moduleRoot(t), "internal", "testkit", name)
 	if err := installPackages(t.Context(), dir); err != nil {
-		t.Fatalf("installing Better Auth: %v", err)
+		t.Fatalf("installing the packages of %s: %v", name, err)
 	}
 	return dir
 }
