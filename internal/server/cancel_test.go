@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -88,9 +89,10 @@ func TestClientGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	answer, _ := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("out of time: %d", response.StatusCode)
+		t.Errorf("out of time: %d %s", response.StatusCode, answer)
 	}
 	await(t, watch, false, time.Second)
 }
