@@ -87,6 +87,9 @@ func answerOf(ctx context.Context, resp *graphql.Response) answer {
 		return abandoned(ctx)
 	}
 	a := answer{errors: resp.Errors, data: resp.Data, extensions: resp.Extensions}
+	if ctx.Err() != nil && !a.hasData() {
+		return abandoned(ctx) // Whatever error the schema made of its statement being cancelled.
+	}
 	if !a.hasData() && a.firstStatus() == http.StatusServiceUnavailable {
 		a.status = http.StatusServiceUnavailable // for both media types: proxies and clients act on it
 		a.header = http.Header{"Retry-After": {strconv.Itoa(a.retryAfter())}}
