@@ -166,4 +166,4 @@ func (m *measure) value(value *ast.Value) {
 	}
 }
 
-func sizeFor[T any]() int64 { return int64(reflect.TypeFor[T]().Size()) }
+func sizeFor[T any]() int64 { return int64(reflect.TypeFor[T]().Size()) } //nolint:gosec // No type is that large.

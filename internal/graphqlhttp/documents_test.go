@@ -173,8 +173,12 @@ func TestBadTrustedDocuments(t *testing.T) {
 		Schema: testSchema(), PresentError: present, Recover: recovered, MaxBodyBytes: 1,
 		Scalars: map[string]CheckScalar{"String": func(any) error { return fmt.Errorf("is never right") }},
 		TrustedDocuments: []TrustedDocument{
-			{"a", `query Good { hello }`}, {"b", `query Old { helo nope }`}, {"c", `{`}, {"d", `fragment F on Query { hello }`},
-			{"a", `query Twice { hello }`}, {"e", `query Scalar { hello(name: "x") }`},
+			{"a", `query Good { hello }`},
+			{"b", `query Old { helo nope }`},
+			{"c", `{`},
+			{"d", `fragment F on Query { hello }`},
+			{"a", `query Twice { hello }`},
+			{"e", `query Scalar { hello(name: "x") }`},
 		},
 	})
 	if err == nil {
@@ -318,11 +322,11 @@ func TestSizeOf(t *testing.T) { //nolint:paralleltest // It measures the whole p
 			}
 			kept[i] = parsed
 		}
-		real := (heap() - before) / copies
+		actual := (heap() - before) / copies
 		estimate := sizeOf(kept[0])
-		t.Logf("%s: %d bytes of text, estimate %d, real %d", name, len(text), estimate, real)
-		if estimate < real*2/3 || estimate > real*2 {
-			t.Errorf("%s: estimate %d, real %d", name, estimate, real)
+		t.Logf("%s: %d bytes of text, estimate %d, real %d", name, len(text), estimate, actual)
+		if estimate < actual*2/3 || estimate > actual*2 {
+			t.Errorf("%s: estimate %d, real %d", name, estimate, actual)
 		}
 		runtime.KeepAlive(kept)
 	}

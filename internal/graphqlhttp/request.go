@@ -83,7 +83,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, *
 	if r.ContentLength > limit {
 		return nil, payloadTooLarge(limit)
 	}
-	d := decodings.Get().(*decoding) //nolint:forcetypeassert // The pool holds nothing else.
+	d := decodings.Get().(*decoding) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer d.release()
 	if r.ContentLength > 0 {
 		d.body.Grow(int(r.ContentLength) + bytes.MinRead)
@@ -340,7 +340,7 @@ func one(values url.Values, name string) (string, error) {
 	case len(given) == 0:
 		return "", nil
 	case len(given) > 1:
-		return "", errors.New("The URL has " + name + " more than once.") //nolint:staticcheck // The client reads it.
+		return "", errors.New("The URL has " + name + " more than once.")
 	case !utf8.ValidString(given[0]):
 		return "", errors.New(name + " is not valid UTF-8.")
 	}

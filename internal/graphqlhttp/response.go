@@ -164,7 +164,7 @@ var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }} //nolint:goch
 // write sends the answer in one piece. What a.header says wins: an answer that may be kept brings its own
 // Cache-Control and ETag.
 func (a answer) write(w http.ResponseWriter, as mediaType) {
-	body := bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert // The pool holds nothing else.
+	body := bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer func() {
 		if body.Cap() <= maxPooledBytes {
 			body.Reset()
