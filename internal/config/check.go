@@ -16,6 +16,7 @@ func (l *loader) check() {
 	l.checkRanges()
 	l.checkHost()
 	l.checkDebugAddr()
+	l.checkTrustedDocuments()
 	l.checkDatabaseURL("DATABASE_URL", l.cfg.DatabaseURL)
 	l.checkDatabaseURL("DIRECT_DATABASE_URL", l.cfg.DirectDatabaseURL)
 	l.checkAuthServer()
@@ -57,6 +58,13 @@ func bound(tag string, isDuration bool) int64 {
 	}
 	n, _ := strconv.ParseInt(tag, 10, 64)
 	return n
+}
+
+// checkTrustedDocuments asks for the manifest where it is needed. It is read when the server starts.
+func (l *loader) checkTrustedDocuments() {
+	if l.cfg.TrustedDocuments != "off" && l.cfg.TrustedDocuments != "" && l.cfg.TrustedDocumentsFile == "" {
+		l.fail("TRUSTED_DOCUMENTS_FILE", "is required with TRUSTED_DOCUMENTS=%s; set it to the path of the client's manifest", l.cfg.TrustedDocuments)
+	}
 }
 
 // checkHost refuses addresses that carry a scheme or a port.

@@ -111,6 +111,12 @@ type Config struct {
 	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"The query editor at /."`
 	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Lets clients read the schema. Off also takes suggestions out of error messages."`
 
+	// TrustedDocuments is off, allow or only; TrustedDocumentsFile is the manifest. See TrustedOnly.
+	TrustedDocuments     string `env:"TRUSTED_DOCUMENTS" group:"API" envDefault:"off" oneof:"off,allow,only" help:"allow lets clients name the documents of TRUSTED_DOCUMENTS_FILE by their hash, free of the limits on documents; only refuses all others too, in production: elsewhere it is allow."`
+	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that the client's build writes: JSON from hash to document as Relay's persistConfig has it, or Apollo's persisted query manifest. Read and checked at the start."`
+	// APQ lets clients register documents by their hash.
+	APQ bool `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: keeps documents that clients register by their SHA-256, as Apollo's do, 8 MiB of them in each process."`
+
 	// PublicURL is where browsers reach this server: the frontend's origin, where that proxies /graphql.
 	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"Where browsers reach this server: the frontend's own origin where it proxies /graphql. Checks whether cookies can work, and counts as same-origin."`
 
@@ -133,6 +139,10 @@ func (c Config) Production() bool { return c.Environment == Production }
 
 // OnRailway reports whether the process runs on Railway.
 func (c Config) OnRailway() bool { return c.RailwayEnvironment != "" || c.RailwayEnvironmentName != "" }
+
+// TrustedOnly reports whether documents outside of the manifest are refused: never outside of production, where people
+// try queries out.
+func (c Config) TrustedOnly() bool { return c.TrustedDocuments == "only" && c.Production() }
 
 // SecureAuth reports whether the auth server is reached by https, and its cookies so bear the __Secure- name.
 func (c Config) SecureAuth() bool { return strings.HasPrefix(c.AuthServerURL, "https://") }

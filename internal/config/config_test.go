@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		LimitOperationTime: 10 * time.Second, LimitStatementTime: 5 * time.Second, RateLimit: 100_000,
 		SessionCacheTTL: 15 * time.Second, JWTAlgorithm: "HS256", AccessTokenExpireMinutes: 15, RefreshTokenExpireDays: 7,
 		AuthCookiePrefix: "better-auth", SessionStaleTTL: 2 * time.Minute, UserProvisioning: "auto",
-		CORSOrigins: origins(t, "http://localhost:3000"), Playground: true, Introspection: true,
+		CORSOrigins: origins(t, "http://localhost:3000"), Playground: true, Introspection: true, TrustedDocuments: "off",
 		LogLevel: slog.LevelInfo, LogFormat: LogText,
 	}
 	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(Origins{}), cmp.AllowUnexported(originPattern{})); diff != "" {
@@ -88,6 +88,7 @@ func TestLoad(t *testing.T) {
 		{"warn", map[string]string{"LOG_LEVEL": "warn"}, is(func(c Config) bool { return c.LogLevel == slog.LevelWarn })},
 		{"debug in capitals", map[string]string{"LOG_LEVEL": "DEBUG"}, is(func(c Config) bool { return c.LogLevel == slog.LevelDebug })},
 		{"switches", map[string]string{"PLAYGROUND": "False", "INTROSPECTION": "off"}, is(func(c Config) bool { return !c.Playground && !c.Introspection })},
+		{"trusted documents", map[string]string{"TRUSTED_DOCUMENTS": "Only", "TRUSTED_DOCUMENTS_FILE": "m.json", "APQ": "on"}, is(func(c Config) bool { return c.TrustedDocuments == "only" && c.APQ && !c.TrustedOnly() })},
 		{"switched on in production", production(map[string]string{"PLAYGROUND": "true"}), is(func(c Config) bool { return c.Playground })},
 		{"the other name of the secret", production(map[string]string{"JWT_SECRET": "", "BETTER_AUTH_SECRET": secret}), is(func(c Config) bool { return c.JWTSecret == secret })},
 		{"both names with one value", production(map[string]string{"BETTER_AUTH_SECRET": secret}), is(func(c Config) bool { return c.JWTSecret == secret })},

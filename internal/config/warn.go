@@ -18,6 +18,7 @@ func (l *loader) warn() {
 	l.warnSessions()
 	l.warnDatabase()
 	l.warnOrigins()
+	l.warnDocuments()
 	l.warnMisspelt()
 }
 
@@ -71,6 +72,15 @@ func (l *loader) warnOrigins() {
 		if plain && l.cfg.Production() && !isPrivateHost(host) {
 			l.warning("CORS_ORIGINS lists %s: over plain http anyone on the way can use the visitor's session", shown(origin))
 		}
+	}
+}
+
+func (l *loader) warnDocuments() {
+	if l.cfg.TrustedDocuments == "off" && l.cfg.TrustedDocumentsFile != "" {
+		l.warning("TRUSTED_DOCUMENTS_FILE is set, but TRUSTED_DOCUMENTS is off: the file is not read")
+	}
+	if l.cfg.APQ && l.cfg.TrustedOnly() {
+		l.warning("APQ is on, but TRUSTED_DOCUMENTS=only lets clients register nothing")
 	}
 }
 

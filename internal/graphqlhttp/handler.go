@@ -1,6 +1,6 @@
 // Package graphqlhttp serves a gqlgen schema over HTTP after the GraphQL-over-HTTP specification
-// (https://graphql.github.io/graphql-over-http/draft/). It replaces gqlgen's own POST transport, which
-// ignores q-values, echoes bad bodies, takes trailing JSON, and always answers with a data key. It knows
+// (https://graphql.github.io/graphql-over-http/draft/). It replaces gqlgen's own transports, which
+// ignore q-values, echo bad bodies, take trailing JSON, and always answer with a data key. It knows
 // nothing of the schema it serves.
 package graphqlhttp
 
@@ -53,11 +53,19 @@ type Config struct {
 	// Scalars check the values of the schema's scalars, by name, before an operation runs. A scalar without one is
 	// checked when its field's turn comes.
 	Scalars map[string]CheckScalar
+	// TrustedDocuments are those that clients may name by id, see ParseManifest.
+	TrustedDocuments []TrustedDocument
+	// TrustedOnly refuses every other document.
+	TrustedOnly bool
+	// AutomaticPersistedQueries lets clients have their documents kept by their SHA-256, as Apollo's do.
+	AutomaticPersistedQueries bool
+	// Page, where set, is the path of a page for people. A browser that opens the endpoint is sent there.
+	Page string
 	// Observe, where set, is called once an operation is parsed and valid, before it runs.
 	Observe func(ctx context.Context, op Operation)
 }
 
-// Handler answers GraphQL requests sent by POST. It is an http.Handler.
+// Handler answers GraphQL requests sent by POST, queries also by GET. It is an http.Handler.
 type Handler struct {
 	exec         *executor.Executor
 	schema       *ast.Schema
@@ -67,10 +75,13 @@ type Handler struct {
 	limiter      *limiter
 	spend        Spend
 	reportCost   bool
+	documents    *documents
+	page         string
 	observe      func(context.Context, Operation)
 }
 
-// New returns a handler. It fails where something required is missing.
+// New returns a handler. It fails where something required is missing, and with all problems at once where trusted
+// documents don't fit the schema.
 func New(cfg Config) (*Handler, error) {
 	switch {
 	case cfg.Schema == nil:
@@ -80,13 +91,20 @@ func New(cfg Config) (*Handler, error) {
 	case cfg.MaxBodyBytes <= 0:
 		return nil, errors.New("graphqlhttp: MaxBodyBytes must be positive")
 	}
-	documents := newDocumentCache()
+	documents, err := newDocuments(cfg)
+	if err != nil {
+		return nil, err
+	}
+	parsed := newDocumentCache()
 	h := &Handler{
-		exec: newExecutor(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
+		documents: documents, page: cfg.Page,
+		exec: newExecutor(cfg, parsed), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
-		limiter: newLimiter(cfg, documents), spend: cfg.Spend, reportCost: cfg.ReportCost,
+		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost,
 	}
+	h.exec.Use(readOnly{})
+	h.exec.AroundOperations(documents.keep)
 	if h.observe == nil {
 		h.observe = func(context.Context, Operation) {}
 	}
@@ -122,24 +140,49 @@ func rulesWithoutSuggestions() *rules.Rules {
 	return r
 }
 
+// allowedMethods are those that can carry a request. HEAD is none: an operation would run for an answer that nobody
+// reads.
+const allowedMethods = http.MethodGet + ", " + http.MethodPost
+
 // ServeHTTP answers one request: negotiate, read, execute, write.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	as, params, fault := h.receive(w, r)
+	if h.answersWithoutBody(w, r) {
+		return
+	}
+	as, req, fault := h.receive(w, r)
 	if fault != nil {
 		h.chargeFault(r, fault)
 		fault.write(w, as)
 		return
 	}
-	ctx, bill := h.withBill(graphql.StartOperationTrace(r.Context()), r)
-	resp := h.execute(ctx, params)
+	ctx, bill := h.withBill(withRequest(graphql.StartOperationTrace(r.Context()), req), r)
+	resp := h.execute(ctx, &req.params)
 	bill.attach(resp)
 	answerOf(ctx, resp).write(w, as)
 }
 
+// answersWithoutBody handles what is no GraphQL request but a fair question: OPTIONS, and a browser at the bare
+// endpoint.
+func (h *Handler) answersWithoutBody(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", allowedMethods)
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method == http.MethodGet && h.page != "" && r.URL.RawQuery == "" && prefersPage(r.Header.Values("Accept")):
+		w.Header().Set("Location", h.page)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Add("Vary", "Accept")
+		w.WriteHeader(http.StatusSeeOther)
+	default:
+		return false
+	}
+	return true
+}
+
 // receive reads a request up to where it could be executed. The media type is that of the answer, whatever
 // comes of it.
-func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *graphql.RawParams, *requestFault) {
-	if r.Method != http.MethodPost {
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *incoming, *requestFault) {
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return mediaJSON, nil, methodNotAllowed()
 	}
 	as, ok := negotiate(r.Header.Values("Accept"))
@@ -149,11 +192,27 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *g
 	if fault := h.exhausted(r.Context()); fault != nil {
 		return as, nil, fault
 	}
-	if fault := checkContentType(r.Header); fault != nil {
+	start := graphql.Now()
+	req, fault := h.read(w, r)
+	if fault == nil {
+		fault = h.documents.find(req)
+	}
+	if fault != nil {
 		return as, nil, fault
 	}
-	params, fault := readParams(w, r, h.maxBodyBytes)
-	return as, params, fault
+	req.params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	return as, req, nil
+}
+
+// read decodes the request from the URL of a GET, else from the body. A POST's URL doesn't count.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, *requestFault) {
+	if r.Method == http.MethodGet {
+		return readURL(r.URL.RawQuery)
+	}
+	if fault := checkContentType(r.Header); fault != nil {
+		return nil, fault
+	}
+	return readBody(w, r, h.maxBodyBytes)
 }
 
 // execute runs one operation to its single response, nil where its context ended. A panic outside of the
@@ -176,7 +235,7 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 
 // run holds the document to the limits, parses, validates, charges and executes.
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
-	operation, errs := h.prepare(ctx, params, false)
+	operation, errs := h.prepare(ctx, params, Trusted(ctx))
 	nameVariables(errs)
 	shortened(errs)
 	ctx = graphql.WithOperationContext(ctx, operation)

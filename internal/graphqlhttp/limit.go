@@ -264,12 +264,9 @@ func measure(value any) (int, int) {
 	return depth, values
 }
 
-// maxBodyNesting and maxBodyValues bound a body before it is decoded: a megabyte of brackets or commas takes longer to
-// decode than to count. They leave room for any limit on the variables, which are judged, and named, after that.
-const (
-	maxBodyNesting = 200
-	maxBodyValues  = 50_000
-)
+// maxBodyValues, with maxNesting, bounds a body before it is decoded: a megabyte of brackets or commas takes longer to
+// decode than to count.
+const maxBodyValues = 50_000
 
 // checkBody counts brackets and commas in a body of JSON. It need not be valid.
 func checkBody(body []byte) *requestFault {
@@ -283,8 +280,8 @@ func checkBody(body []byte) *requestFault {
 		case inString:
 		case c == '[' || c == '{':
 			depth++
-			if depth > maxBodyNesting {
-				return badRequest(fmt.Sprintf("The request body nests more than %d lists and objects in each other.", maxBodyNesting))
+			if depth > maxNesting {
+				return badRequest(fmt.Sprintf("The request body is nested deeper than %d levels.", maxNesting))
 			}
 		case c == ']' || c == '}':
 			depth--

@@ -406,7 +406,7 @@ func TestReportCost(t *testing.T) {
 
 func jsonOf(text string) any {
 	var holder map[string]any
-	if !decodeMember([]byte(`{"v":`+text+`}`), &holder) {
+	if fault := decodeObject(`{"v":`+text+`}`, "variables", &holder); fault != nil {
 		return nil
 	}
 	return holder["v"]

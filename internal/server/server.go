@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -209,25 +210,54 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 	if err != nil {
 		return nil, err
 	}
+	trusted, err := trustedDocuments(cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	page := ""
+	if cfg.Config.Playground {
+		page = "/"
+	}
 	handler, err := graphqlhttp.New(graphqlhttp.Config{
-		Schema:           api.Schema,
-		PresentError:     api.PresentError,
-		Recover:          api.Recover,
-		AroundOperations: []graphql.OperationMiddleware{api.Gate},
-		Introspection:    cfg.Config.Introspection,
-		Scalars:          api.Scalars,
-		MaxBodyBytes:     int64(cfg.Config.LimitBodyBytes),
-		Limits:           limitsOf(cfg.Config),
-		Price:            price,
-		SignedIn:         signedIn,
-		Spend:            spend,
-		ReportCost:       cfg.Config.Environment == config.Development,
-		Observe:          observe,
+		TrustedDocuments: trusted,
+		TrustedOnly:      cfg.Config.TrustedOnly(),
+
+		AutomaticPersistedQueries: cfg.Config.APQ && !cfg.Config.TrustedOnly(),
+		Page:                      page,
+		Schema:                    api.Schema,
+		PresentError:              api.PresentError,
+		Recover:                   api.Recover,
+		AroundOperations:          []graphql.OperationMiddleware{api.Gate},
+		Introspection:             cfg.Config.Introspection,
+		Scalars:                   api.Scalars,
+		MaxBodyBytes:              int64(cfg.Config.LimitBodyBytes),
+		Limits:                    limitsOf(cfg.Config),
+		Price:                     price,
+		SignedIn:                  signedIn,
+		Spend:                     spend,
+		ReportCost:                cfg.Config.Environment == config.Development,
+		Observe:                   observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up GraphQL over HTTP: %w", err)
 	}
 	return handler, nil
+}
+
+// trustedDocuments reads the manifest, where there is one.
+func trustedDocuments(cfg config.Config) ([]graphqlhttp.TrustedDocument, error) {
+	if cfg.TrustedDocuments == "off" {
+		return nil, nil
+	}
+	manifest, err := os.ReadFile(cfg.TrustedDocumentsFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading TRUSTED_DOCUMENTS_FILE: %w", err)
+	}
+	trusted, err := graphqlhttp.ParseManifest(manifest)
+	if err != nil {
+		return nil, fmt.Errorf("reading TRUSTED_DOCUMENTS_FILE %s: %w", cfg.TrustedDocumentsFile, err)
+	}
+	return trusted, nil
 }
 
 // observe notes the operation for the access log.
