@@ -138,3 +138,21 @@ func BenchmarkHot(b *testing.B) {
 		})
 	}
 }
+
+// TestAllocations guards what time can't in CI: how many objects a hot request allocates, the database's driver and ent
+// included. The limits are what it took, and a tenth more.
+func TestAllocations(t *testing.T) { //nolint:paralleltest // It counts the process's allocations.
+	limits := map[string]float64{"Q1": 420, "Q2": 1290, "Q3": 2780}
+	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+		t.Run(name, func(t *testing.T) {
+			client := ent.NewClient(ent.Driver(testkit.OpenDatabase(t, address(t)).Driver()))
+			for request, load := range hotLoads(t, client, func(*graph.Config) {}) {
+				allocations := testing.AllocsPerRun(50, func() { load.send(t) })
+				t.Logf("%s: %.0f objects", request, allocations)
+				if allocations > limits[request] {
+					t.Errorf("%s allocates %.0f objects, want at most %.0f: a field may have left the fast way (TestWrittenTypesAreTheSchemas), or a row cost more", request, allocations, limits[request])
+				}
+			}
+		})
+	}
+}

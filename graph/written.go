@@ -95,6 +95,8 @@ func (w *walker) loadPayload(ctx context.Context, path, name string, value any, 
 	default:
 		return nil
 	}
+	// What is loaded before an error would change what gqlgen does after it: it is kept apart.
+	w.loads = &loads{found: map[place]any{}}
 	for _, f := range w.of(selected, name) {
 		if f.Name != field {
 			continue
