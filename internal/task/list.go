@@ -195,6 +195,9 @@ func withColumns(chosen, more []string) []string {
 
 // read reads one part of the list.
 func (l *list) read(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, error) {
+	if rows, ok, err := l.readByHand(ctx, part, limit, columns); ok {
+		return rows, err
+	}
 	q := l.query().Where(part.where).Order(part.sort).Limit(limit)
 	if len(columns) > 0 {
 		q.Select(columns...)

@@ -48,6 +48,8 @@ type Config struct {
 	Limits Limits
 	// Log is told what goes wrong in Upkeep; nothing is where it is nil.
 	Log *slog.Logger
+	// Dialect is the client's, as ent names it. Where it is set, lists of tasks are read without ent.
+	Dialect string
 }
 
 // Service reads and writes tasks. It is safe for concurrent use.
@@ -56,6 +58,8 @@ type Service struct {
 	now    func() time.Time
 	limits Limits
 	log    *slog.Logger
+	// dialect is empty where ent reads everything.
+	dialect string
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
 }
@@ -74,9 +78,10 @@ func New(c Config) (*Service, error) {
 	return &Service{
 		client: c.Client,
 		// The databases keep microseconds: a moment that is answered must be the moment that is read back.
-		now:    func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
-		limits: c.Limits.withDefaults(),
-		log:    c.Log,
+		now:     func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
+		limits:  c.Limits.withDefaults(),
+		log:     c.Log,
+		dialect: c.Dialect,
 	}, nil
 }
 
