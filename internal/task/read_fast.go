@@ -9,7 +9,9 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
+	"taskql/ent/tasktag"
 	"taskql/internal/viewer"
 )
 
@@ -19,6 +21,15 @@ import (
 
 // readByHand reads one part of the list: false where that is ent's to do.
 func (l *list) readByHand(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, bool, error) {
+	return l.rowsByHand(ctx, columns, func(s *sql.Selector) {
+		part.where(s)
+		part.sort(s)
+		s.Limit(limit)
+	})
+}
+
+// rowsByHand reads those rows of the list that the statement is narrowed to.
+func (l *list) rowsByHand(ctx context.Context, columns []string, narrow func(*sql.Selector)) ([]*ent.Task, bool, error) {
 	// ent's privacy net is not asked here, so what it lets through is.
 	if l.service.dialect == "" || len(columns) == 0 || !viewer.MayRead(ctx) {
 		return nil, false, nil
@@ -36,15 +47,14 @@ func (l *list) readByHand(ctx context.Context, part segment, limit int, columns 
 	for _, p := range l.where {
 		p(s)
 	}
-	part.where(s)
-	part.sort(s)
-	statement, args := s.Limit(limit).Query()
+	narrow(s)
+	statement, args := s.Query()
 	rows, err := l.service.client.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, true, fmt.Errorf("reading tasks: %w", err)
 	}
 	defer rows.Close()
-	tasks := make([]ent.Task, 0, limit) // One allocation for all.
+	var tasks []*ent.Task
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return nil, true, fmt.Errorf("reading a task: %w", err)
@@ -54,11 +64,85 @@ func (l *list) readByHand(ctx context.Context, part segment, limit int, columns 
 	if err := rows.Err(); err != nil {
 		return nil, true, fmt.Errorf("reading tasks: %w", err)
 	}
-	read := make([]*ent.Task, len(tasks))
-	for i := range tasks {
-		read[i] = &tasks[i]
+	return tasks, true, nil
+}
+
+// tagsByHand is TagsOf without ent: false where that is ent's to do.
+func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID, columns []string) (map[uuid.UUID][]*ent.Tag, bool, error) {
+	if s.dialect == "" || len(columns) == 0 || !viewer.MayRead(ctx) {
+		return nil, false, nil
 	}
-	return read, true, nil
+	var row tagRow
+	into := make([]any, len(columns), len(columns)+1)
+	for i, c := range columns {
+		if into[i] = row.column(c); into[i] == nil {
+			return nil, false, nil
+		}
+	}
+	t, carried := sql.Dialect(s.dialect).Table(enttag.Table), sql.Table(tasktag.Table).As("carried")
+	q := sql.Dialect(s.dialect).Select(t.Columns(columns...)...).From(t)
+	enttag.WorkspaceID(v.WorkspaceID)(q)
+	q.Join(carried).On(t.C(enttag.FieldID), carried.C(tasktag.FieldTagID)).
+		Where(among(q, carried.C(tasktag.FieldTaskID), tasks)).
+		AppendSelect(carried.C(tasktag.FieldTaskID)).
+		OrderBy(t.C(enttag.FieldNameKey))
+	statement, args := q.Query()
+	rows, err := s.client.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, true, fmt.Errorf("reading tags of tasks: %w", err)
+	}
+	defer rows.Close()
+	of, one := make(map[uuid.UUID][]*ent.Tag, len(tasks)), map[uuid.UUID]*ent.Tag{}
+	into = append(into, &row.task)
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return nil, true, fmt.Errorf("reading a tag of a task: %w", err)
+		}
+		tag := one[row.id]
+		if tag == nil {
+			tag = &ent.Tag{
+				ID: row.id, Version: int(row.version), Name: row.name, Color: row.color, NameKey: row.nameKey,
+				CreatedAt: row.created.Time, UpdatedAt: row.updated.Time,
+			}
+			one[row.id] = tag
+		}
+		of[row.task] = append(of[row.task], tag)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, true, fmt.Errorf("reading tags of tasks: %w", err)
+	}
+	return of, true, nil
+}
+
+// tagRow is where a row of a tag and the task that carries it is scanned to.
+type tagRow struct {
+	id, task         uuid.UUID
+	version          int64
+	name, color      string
+	nameKey          []byte
+	created, updated stdsql.NullTime
+}
+
+// column is where a column is scanned to; nil where it is none of the row's.
+func (r *tagRow) column(name string) any {
+	switch name {
+	case enttag.FieldID:
+		return &r.id
+	case enttag.FieldVersion:
+		return &r.version
+	case enttag.FieldName:
+		return &r.name
+	case enttag.FieldNameKey:
+		return &r.nameKey
+	case enttag.FieldColor:
+		return &r.color
+	case enttag.FieldCreatedAt:
+		return &r.created
+	case enttag.FieldUpdatedAt:
+		return &r.updated
+	default:
+		return nil
+	}
 }
 
 // taskRow is where a row is scanned to.
@@ -116,9 +200,9 @@ func (r *taskRow) column(name string) any {
 	}
 }
 
-// task makes a task of what was scanned last. (A column that is not read stays at its zero value in every row.)
-func (r *taskRow) task() ent.Task {
-	t := ent.Task{
+// task makes a task of what was scanned last. What is not read is zero.
+func (r *taskRow) task() *ent.Task {
+	t := &ent.Task{
 		ID: r.id, Version: int(r.version), Title: r.title, Completed: r.completed, Priority: int(r.priority),
 		CreatedAt: r.created.Time, UpdatedAt: r.updated.Time, Position: r.position, TitleKey: r.titleKey,
 	}
