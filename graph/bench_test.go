@@ -165,7 +165,7 @@ func BenchmarkHot(b *testing.B) {
 // TestAllocations guards what time can't in CI: how many objects a hot request allocates, the database's driver and ent
 // included. The limits are what it took, and a tenth more.
 func TestAllocations(t *testing.T) { //nolint:paralleltest // It counts the process's allocations.
-	limits := map[string]float64{"Q1": 420, "Q2": 1290, "Q3": 2780}
+	limits := map[string]float64{"Q1": 420, "Q2": 1210, "Q3": 2700}
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
 		t.Run(name, func(t *testing.T) {
 			client := ent.NewClient(ent.Driver(testkit.OpenDatabase(t, address(t)).Driver()))

@@ -30,7 +30,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-var cases = flag.Int("written.cases", 700, "how many random documents are compared on each database") //nolint:gochecknoglobals // A flag.
+var cases = flag.Int("written.cases", 500, "how many random documents are compared on each database") //nolint:gochecknoglobals // A flag.
 
 // TestWrittenAsExecuted asks random documents of two APIs on one database, of which one writes compiled selections and
 // the other leaves everything to gqlgen: the answers are the same, byte for byte.

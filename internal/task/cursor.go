@@ -17,13 +17,19 @@ type place struct {
 
 // at is the place of a row.
 func (o order[T]) at(row T) *place {
-	p := &place{id: o.id(row)}
+	p := &place{}
+	o.move(p, row)
+	return p
+}
+
+// move makes p the place of a row.
+func (o order[T]) move(p *place, row T) {
+	p.id, p.values = o.id(row), p.values[:0]
 	for _, t := range o.terms {
 		for _, c := range t.columns {
 			p.values = append(p.values, c.of(row))
 		}
 	}
-	return p
 }
 
 // A cursor is base64url of
@@ -55,7 +61,12 @@ var (
 
 // encode returns the cursor of p.
 func (o order[T]) encode(p *place) string {
-	b := make([]byte, 0, 64)
+	return base64.RawURLEncoding.EncodeToString(o.appendBytes(make([]byte, 0, 64), p))
+}
+
+// appendBytes appends what a cursor is the base64url of.
+func (o order[T]) appendBytes(b []byte, p *place) []byte {
+	start := len(b)
 	b = append(b, cursorVersion)
 	b = binary.BigEndian.AppendUint32(b, o.sum)
 	values := p.values
@@ -66,8 +77,7 @@ func (o order[T]) encode(p *place) string {
 		values = values[len(t.columns):]
 	}
 	b = append(b, p.id[:]...)
-	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	return base64.RawURLEncoding.EncodeToString(b)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[start:]))
 }
 
 func (v value) append(b []byte, k kind, nullable bool) []byte {
