@@ -219,6 +219,7 @@ func (r *taskRow) task() *ent.Task {
 
 func set[T any](to **T, v T, valid bool) {
 	if valid {
-		*to = &v
+		set := v // Of v itself there would be one in memory also where it is not valid.
+		*to = &set
 	}
 }
