@@ -15,13 +15,6 @@ type place struct {
 	id     uuid.UUID
 }
 
-// at is the place of a row.
-func (o order[T]) at(row T) *place {
-	p := &place{}
-	o.move(p, row)
-	return p
-}
-
 // move makes p the place of a row.
 func (o order[T]) move(p *place, row T) {
 	p.id, p.values = o.id(row), p.values[:0]
@@ -59,11 +52,6 @@ var (
 	errCursorOrder   = errors.New("comes from a list in another order: start again without it")
 )
 
-// encode returns the cursor of p.
-func (o order[T]) encode(p *place) string {
-	return base64.RawURLEncoding.EncodeToString(o.appendBytes(make([]byte, 0, 64), p))
-}
-
 // appendBytes appends what a cursor is the base64url of.
 func (o order[T]) appendBytes(b []byte, p *place) []byte {
 	start := len(b)
@@ -94,7 +82,7 @@ func (v value) append(b []byte, k kind, nullable bool) []byte {
 	return append(b, v.bytes...)
 }
 
-// decode is encode's inverse. The error's text goes on after the argument's name.
+// decode reads a cursor. The error's text goes on after the argument's name.
 func (o order[T]) decode(cursor string) (*place, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	// The decoder passes over line breaks, so the text's length counts too.
