@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	stdsql "database/sql"
 	"fmt"
 
 	"entgo.io/ent/dialect/sql"
@@ -120,7 +119,7 @@ type tagRow struct {
 	version          int64
 	name, color      string
 	nameKey          []byte
-	created, updated stdsql.NullTime
+	created, updated sql.NullTime
 }
 
 // column is where a column is scanned to; nil where it is none of the row's.
@@ -150,10 +149,10 @@ type taskRow struct {
 	id                                            uuid.UUID
 	version, priority                             int64
 	title                                         string
-	description, zone                             stdsql.NullString
+	description, zone                             sql.NullString
 	completed                                     bool
-	completedAt, dueDate, dueAt, dueSort, deleted stdsql.NullTime
-	created, updated                              stdsql.NullTime
+	completedAt, dueDate, dueAt, dueSort, deleted sql.NullTime
+	created, updated                              sql.NullTime
 	parent                                        uuid.NullUUID
 	position, titleKey                            []byte
 }
