@@ -16,12 +16,10 @@ RUN go build -trimpath \
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# The time zones come with Go, in a file that its programs read where this variable says so.
-COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /usr/share/zoneinfo.zip
 COPY --from=build /out/server /server
 # Nobody's, as a number, so that the platform can see that it is not root.
 USER 65532:65532
-ENV ZONEINFO=/usr/share/zoneinfo.zip PORT=8000
+ENV PORT=8000
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["/server", "health"]
 ENTRYPOINT ["/server"]

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // For machines without zone files: the image brings its own.
+	_ "time/tzdata" // For machines without zone files, as the image is one.
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
