@@ -18,6 +18,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"ent":                  {"ent", "internal/viewer"},
 	"graph":                {"graph", "internal/viewer", "internal/account", "internal/task", "ent"},
 	"graph/scalar":         {},
+	"graph/selection":      {},
 	"internal/account":     {"internal/viewer", "internal/betterauth", "ent"},
 	"internal/betterauth":  {},
 	"internal/config":      {},
