@@ -10,11 +10,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/doctor"
 	"taskql/internal/server"
+	"taskql/internal/telemetry"
 )
 
 // The linker sets these, with -X main.version=… -X main.commit=….
@@ -30,16 +32,27 @@ var errLogged = errors.New("see the log")
 // well as one that comes later.
 func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 	serving := false
-	err := withDatabase(ctx, settings{env: env, logs: logs}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+	var watch *telemetry.Telemetry
+	start := func(cfg config.Config, log *slog.Logger) (*telemetry.Telemetry, error) {
+		var err error
+		watch, err = telemetry.Start(ctx, telemetry.Config{
+			Environ: env, Version: buildVersion().Version, Prometheus: cfg.DebugAddr != "", Log: log,
+		})
+		return watch, err
+	}
+	err := withDatabase(ctx, settings{env: env, logs: logs, telemetry: start}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+		defer endTelemetry(ctx, watch, log)
 		tuneMemory(ctx, env, log)
-		if err := server.ServeDebug(ctx, cfg, log); err != nil {
+		if err := server.ServeDebug(ctx, cfg, watch.Handler(), log); err != nil {
 			return err
 		}
 		migrations, err := db.Migrate(ctx)
 		if err != nil {
 			return fmt.Errorf("migrating the database: %w", err)
 		}
-		srv, err := server.New(ctx, server.Config{Config: cfg, DB: db, Migrations: migrations, Version: buildVersion(), Log: log})
+		srv, err := server.New(ctx, server.Config{
+			Config: cfg, DB: db, Migrations: migrations, Version: buildVersion(), Telemetry: watch, Log: log,
+		})
 		if err != nil {
 			return err
 		}
@@ -54,6 +67,18 @@ func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 		return nil //nolint:nilerr // It was told to end, and has said so in the log.
 	}
 	return err
+}
+
+// telemetryGrace is how long the last spans and measurements may take to reach the collector.
+const telemetryGrace = 3 * time.Second
+
+// endTelemetry sends what is left, after the last request and whatever ended the server.
+func endTelemetry(ctx context.Context, watch *telemetry.Telemetry, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryGrace)
+	defer cancel()
+	if err := watch.Shutdown(ctx); err != nil {
+		log.LogAttrs(ctx, slog.LevelWarn, "telemetry can't be sent", slog.String("error", err.Error()))
+	}
 }
 
 // migrate brings the database up to date and ends.
@@ -106,6 +131,8 @@ type settings struct {
 	logs io.Writer
 	// mustExist makes it an error that a SQLite file is missing.
 	mustExist bool
+	// telemetry, where set, starts to measure.
+	telemetry func(config.Config, *slog.Logger) (*telemetry.Telemetry, error)
 }
 
 // withDatabase loads the configuration, opens the database for the time of do and closes it. From the moment the log's
@@ -119,7 +146,7 @@ func withDatabase(ctx context.Context, s settings, do func(config.Config, *datab
 	for _, warning := range cfg.Warnings {
 		log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", warning))
 	}
-	if err := openAnd(ctx, cfg, log, s.mustExist, do); err != nil {
+	if err := openAnd(ctx, cfg, log, s, do); err != nil {
 		if ctx.Err() != nil {
 			log.LogAttrs(ctx, slog.LevelInfo, "ended by a signal", slog.String("error", err.Error()))
 		} else {
@@ -131,11 +158,18 @@ func withDatabase(ctx context.Context, s settings, do func(config.Config, *datab
 }
 
 func openAnd(
-	ctx context.Context, cfg config.Config, log *slog.Logger, mustExist bool,
+	ctx context.Context, cfg config.Config, log *slog.Logger, s settings,
 	do func(config.Config, *database.DB, *slog.Logger) error,
 ) error {
 	settings := databaseConfig(cfg)
-	settings.MustExist, settings.Log = mustExist, log
+	if s.telemetry != nil {
+		watch, err := s.telemetry(cfg, log)
+		if err != nil {
+			return fmt.Errorf("setting up telemetry: %w", err)
+		}
+		log, settings.OpenPool = slog.New(watch.LogHandler(log.Handler())), watch.OpenPool
+	}
+	settings.MustExist, settings.Log = s.mustExist, log
 	db, err := database.Open(ctx, settings)
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/doctor"
@@ -141,8 +143,8 @@ func TestDatabaseConfig(t *testing.T) {
 		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute, StatementTimeout: 5 * time.Second,
 		StatementCache: database.CacheAuto, StatementCacheSize: 77,
 	}
-	if got := databaseConfig(cfg); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	if diff := cmp.Diff(want, databaseConfig(cfg)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for address, cache := range map[string]database.StatementCache{"postgres://u@h:6432/x": database.CacheOff, "postgres://u@h/x": database.CacheAuto} {
 		if got := databaseConfig(config.Config{DatabaseURL: config.Secret(address), DBStatementCache: "auto"}).StatementCache; got != cache {

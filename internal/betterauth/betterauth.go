@@ -111,6 +111,10 @@ type Config struct {
 	Timeout time.Duration
 	// Transport carries the questions. Nil: a copy of http.DefaultTransport, tuned for one host.
 	Transport http.RoundTripper
+	// AroundTransport, where set, puts something around what carries the questions, such as what measures them.
+	AroundTransport func(http.RoundTripper) http.RoundTripper
+	// ObserveLookup, where set, is told what each look into the cache of sessions found. It must be quick.
+	ObserveLookup func(Lookup)
 	// TokenShape is what a session token looks like. It keeps other values signed with the same secret, such as the
 	// dont_remember cookie's, from passing as tokens. Nil: 32 ASCII letters and digits, Better Auth's own shape.
 	TokenShape *regexp.Regexp
@@ -119,6 +123,21 @@ type Config struct {
 	// Log receives a warning each time the auth server could not be asked. Nil: nothing is logged.
 	Log *slog.Logger
 }
+
+// Lookup is what a look into the cache of sessions found.
+type Lookup string
+
+// The results of a look into the cache.
+const (
+	// LookupHit: a session that needs no question.
+	LookupHit Lookup = "hit"
+	// LookupRefused: a refusal of a moment ago.
+	LookupRefused Lookup = "refused"
+	// LookupMiss: nothing, so that the auth server, or session_data where it is trusted, has to tell.
+	LookupMiss Lookup = "miss"
+	// LookupStale: a session that is past its time, used after a miss because the auth server is slow or unavailable.
+	LookupStale Lookup = "stale"
+)
 
 // Authenticator finds out whose session a request carries. It is safe for use by many goroutines.
 type Authenticator struct {
@@ -136,6 +155,7 @@ type Authenticator struct {
 	client        *client
 	keys          *keySet
 	cache         *cache
+	observe       func(Lookup)
 	flights       singleflight.Group
 	places        chan struct{}
 	timeout       time.Duration
@@ -162,6 +182,9 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, fmt.Errorf("deriving the key of session_data: %w", err)
 	}
 	httpClient := newHTTPClient(cfg.Transport)
+	if cfg.AroundTransport != nil {
+		httpClient.Transport = cfg.AroundTransport(httpClient.Transport)
+	}
 	at := func(path string, limit int) *endpoint {
 		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: httpClient, now: cfg.Now}
 	}
@@ -184,6 +207,7 @@ func New(cfg Config) (*Authenticator, error) {
 		client:        newClient(question, cfg.Log),
 		keys:          newKeySet(at("jwks", maxJWKS), cfg.Timeout, cfg.Log),
 		cache:         sessions,
+		observe:       cfg.ObserveLookup,
 		places:        make(chan struct{}, rawPlaces),
 		timeout:       cfg.Timeout,
 		now:           cfg.Now,
@@ -217,6 +241,9 @@ func (cfg *Config) complete(root *url.URL) error {
 	cfg.StaleTTL = max(orDefault(cfg.StaleTTL, DefaultStaleTTL), 0)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.ObserveLookup == nil {
+		cfg.ObserveLookup = func(Lookup) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -348,11 +375,14 @@ func (q question) scheme(token string) (string, string) {
 func (a *Authenticator) lookUp(ctx context.Context, h http.Header, q question) (*Session, *Refusal) {
 	key, now := q.key(), a.now()
 	if session, ok := a.cache.get(key, now); ok {
+		a.observe(LookupHit)
 		return session, nil
 	}
 	if reason := a.cache.getRefusal(key, now); reason != "" {
+		a.observe(LookupRefused)
 		return nil, q.about(refuse(reason))
 	}
+	a.observe(LookupMiss)
 	if a.trust && q.bearer.kind == bearerNone {
 		if session := a.trusted(ctx, h, q.cookie, now); session != nil {
 			return session, nil
@@ -396,6 +426,7 @@ func (a *Authenticator) ask(ctx context.Context, h http.Header, key cacheKey, q 
 	case <-ctx.Done():
 		return nil, unavailable(context.Cause(ctx), 0)
 	case <-slow:
+		a.observe(LookupStale)
 		return stale, nil
 	case result := <-flight:
 		found, ok := result.Val.(outcome)
@@ -405,6 +436,7 @@ func (a *Authenticator) ask(ctx context.Context, h http.Header, key cacheKey, q 
 		case found.refusal == nil:
 			return found.session, nil
 		case found.refusal.Unavailable && known:
+			a.observe(LookupStale)
 			return stale, nil
 		}
 		own := *found.refusal // Each caller completes its own.

@@ -122,8 +122,8 @@ type Config struct {
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" group:"Logs" kind:"text" envDefault:"info" shown:"info" oneof:"debug,info,warning,warn,error" help:"The least serious line that is written."`
 	LogFormat LogFormat  `env:"LOG_FORMAT" group:"Logs" devDefault:"text" prodDefault:"json" oneof:"text,json" help:"text for people, json for machines."`
-	// DebugAddr is where profiles are served, as host:port; empty for nowhere. Load takes private addresses alone.
-	DebugAddr string `env:"DEBUG_ADDR" group:"Logs" kind:"address" shown:"nowhere" help:"Where Go's profiles (/debug/pprof/) are served, as in 127.0.0.1:6060. Only a loopback or private address is taken, since anybody who reaches it may read them."`
+	// DebugAddr is where profiles and metrics are served, as host:port; empty for nowhere. Load takes private addresses alone.
+	DebugAddr string `env:"DEBUG_ADDR" group:"Logs" kind:"address" shown:"nowhere" help:"Where Go's profiles (/debug/pprof/) and metrics for Prometheus (/metrics) are served, as in 127.0.0.1:6060. Only a loopback or private address is taken, since anybody who reaches it may read them."`
 
 	RailwayEnvironment     string `env:"RAILWAY_ENVIRONMENT" group:"Set by Railway" shown:"" help:"Where it is set, ENVIRONMENT is production unless it says otherwise, and the embedded sign-in is refused."`
 	RailwayEnvironmentName string `env:"RAILWAY_ENVIRONMENT_NAME" group:"Set by Railway" shown:"" help:"The same, under Railway's newer name."`

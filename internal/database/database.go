@@ -44,6 +44,9 @@ type Config struct {
 	StatementCache StatementCache
 	// StatementCacheSize is how many statements each connection keeps. Default: 256.
 	StatementCacheSize int
+	// OpenPool makes the pool of the connector's connections, for those who measure it; the string is the dialect.
+	// Default: sql.OpenDB.
+	OpenPool func(driver.Connector, string) *sql.DB
 	// MustExist makes it an error that a SQLite file is missing; otherwise it is made.
 	MustExist bool
 	// Log gets a line for each try to connect, dropped parameters and migrations. Default: slog.Default().
@@ -129,8 +132,12 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		}
 		pool = caching(pool, shared)
 	}
+	open := c.OpenPool
+	if open == nil {
+		open = func(c driver.Connector, _ string) *sql.DB { return sql.OpenDB(c) }
+	}
 	db := &DB{
-		SQL: sql.OpenDB(pool), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
+		SQL: open(pool, pooled.dialect), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
 		direct:  direct.connector,
 		Dialect: pooled.dialect, name: pooled.name, log: c.Log,
 	}

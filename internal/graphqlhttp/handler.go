@@ -63,6 +63,16 @@ type Config struct {
 	Page string
 	// Observe, where set, is called once an operation is parsed and valid, before it runs.
 	Observe func(ctx context.Context, op Operation)
+	// Answered, where set, is called with what each answer says, before it is sent.
+	Answered func(ctx context.Context, sum Summary)
+}
+
+// Summary is an answer, as far as those who count may know it.
+type Summary struct {
+	// Codes are its errors' codes, empty where an error has none.
+	Codes []string
+	// Cost is what the operation cost, 0 where it did not come to that.
+	Cost int
 }
 
 // Handler answers GraphQL requests sent by POST, queries also by GET. It is an http.Handler.
@@ -78,6 +88,7 @@ type Handler struct {
 	documents    *documents
 	page         string
 	observe      func(context.Context, Operation)
+	answered     func(context.Context, Summary)
 }
 
 // New returns a handler. It fails where something required is missing, and with all problems at once where trusted
@@ -101,7 +112,7 @@ func New(cfg Config) (*Handler, error) {
 		exec: newExecutor(cfg, parsed), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
-		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost,
+		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
 	}
 	h.exec.Use(readOnly{})
 	h.exec.AroundOperations(documents.keep)
@@ -152,13 +163,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	as, req, fault := h.receive(w, r)
 	if fault != nil {
 		h.chargeFault(r, fault)
+		if h.answered != nil {
+			h.answered(r.Context(), Summary{Codes: []string{fault.code}})
+		}
 		fault.write(w, as)
 		return
 	}
 	ctx, bill := h.withBill(withRequest(graphql.StartOperationTrace(r.Context()), req), r)
 	resp := h.execute(ctx, &req.params)
 	bill.attach(resp)
-	answerOf(ctx, resp).write(w, as)
+	answer := answerOf(ctx, resp)
+	if h.answered != nil {
+		h.answered(r.Context(), summary(answer, bill))
+	}
+	answer.write(w, as)
+}
+
+// summary sums up an answer and its bill.
+func summary(a answer, b *bill) Summary {
+	s := Summary{Cost: b.requested}
+	for _, err := range a.errors {
+		code, _ := err.Extensions["code"].(string)
+		s.Codes = append(s.Codes, code)
+	}
+	return s
 }
 
 // answersWithoutBody handles what is no GraphQL request but a fair question: OPTIONS, and a browser at the bare

@@ -12,10 +12,13 @@ import (
 	"taskql/internal/config"
 )
 
-// debugHandler answers what only operators may see: Go's profiles, under /debug/pprof/. It is never joined to the
+// debugHandler answers what only operators may see: Go's profiles, under /debug/pprof/, and metrics, nil for none. It is never joined to the
 // public listener.
-func debugHandler() http.Handler {
+func debugHandler(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	if metrics != nil {
+		mux.Handle("/metrics", metrics)
+	}
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", notFound) // Arguments are nobody's business.
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -24,9 +27,9 @@ func debugHandler() http.Handler {
 	return mux
 }
 
-// ServeDebug serves profiles on the configured DEBUG_ADDR until ctx ends, in the background. Where there is none it
+// ServeDebug serves profiles, and metrics where they are not nil, on the configured DEBUG_ADDR until ctx ends, in the background. Where there is none it
 // does nothing. The error says that the address can't be listened on.
-func ServeDebug(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+func ServeDebug(ctx context.Context, cfg config.Config, metrics http.Handler, log *slog.Logger) error {
 	if cfg.DebugAddr == "" {
 		return nil
 	}
@@ -35,7 +38,7 @@ func ServeDebug(ctx context.Context, cfg config.Config, log *slog.Logger) error 
 		return fmt.Errorf("DEBUG_ADDR: %w", err)
 	}
 	server := &http.Server{
-		Handler: debugHandler(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: debugHandler(metrics), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })

@@ -19,7 +19,7 @@ func TestDebugHandler(t *testing.T) {
 		"/debug/pprof/": http.StatusOK, "/debug/pprof/heap": http.StatusOK, "/debug/pprof/cmdline": http.StatusNotFound, "/": http.StatusNotFound,
 	} {
 		answer := httptest.NewRecorder()
-		debugHandler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		debugHandler(nil).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 		if answer.Code != status {
 			t.Errorf("%s: %d, want %d", path, answer.Code, status)
 		}
@@ -38,7 +38,7 @@ func TestServeDebug(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	log := new(strings.Builder)
-	if err := ServeDebug(ctx, config.Config{DebugAddr: "127.0.0.1:0"}, slog.New(slog.NewTextHandler(log, nil))); err != nil {
+	if err := ServeDebug(ctx, config.Config{DebugAddr: "127.0.0.1:0"}, nil, slog.New(slog.NewTextHandler(log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	_, address, _ := strings.Cut(strings.TrimSpace(log.String()), "address=")

@@ -10,12 +10,15 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"taskql/internal/config"
+	"taskql/internal/telemetry"
 )
 
 const (
 	graphqlPath = "/graphql"
 	healthPath  = "/health"
 	authPath    = "/api/auth/"
+	// playgroundPath is where the page's files are.
+	playgroundPath = "/playground/"
 	// minCompressed is the shortest answer worth compressing, in bytes: less fits one packet anyway.
 	minCompressed = 1024
 )
@@ -34,6 +37,8 @@ type face struct {
 	log      *slog.Logger
 	now      func() time.Time
 	draining *atomic.Bool
+	// telemetry measures; nil for nothing.
+	telemetry *telemetry.Telemetry
 }
 
 // handler builds the whole HTTP face. The order of the chain matters: each layer sees the answers of all
@@ -48,6 +53,7 @@ func (f face) handler(to routes) (http.Handler, error) {
 		closeWhileDraining(f.draining),
 		withCORS(f.cfg.CORSOrigins),
 		withRequestID,
+		f.telemetry.HTTP(routeOf, isProbe),
 		withAccessLog(f.log, f.now),
 		withRecover(f.log),
 		withSecurityHeaders(f.cfg.Production()),
@@ -67,7 +73,7 @@ func (to routes) mux() *http.ServeMux {
 	if to.playground != nil {
 		page := only(to.playground, http.MethodGet, http.MethodHead)
 		mux.Handle("/{$}", page)
-		mux.Handle("/playground/", page)
+		mux.Handle(playgroundPath, page)
 	}
 	return mux
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
-	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/ent"
 	_ "taskql/ent/runtime" // ties the schema's defaults and privacy rules to ent's code
@@ -30,6 +29,7 @@ import (
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/playground"
 	"taskql/internal/task"
+	"taskql/internal/telemetry"
 )
 
 const (
@@ -52,6 +52,8 @@ type Config struct {
 	Migrations database.MigrationResult
 	Version    Version
 	Log        *slog.Logger
+	// Telemetry measures. Nil: nothing is measured.
+	Telemetry *telemetry.Telemetry
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -80,7 +82,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	around := face{cfg: cfg.Config, log: cfg.Log, now: cfg.Now, draining: &s.draining}
+	if err := cfg.Telemetry.WatchPool(cfg.DB.SQL.Stats); err != nil {
+		return nil, fmt.Errorf("setting up telemetry: %w", err)
+	}
+	around := face{cfg: cfg.Config, log: cfg.Log, now: cfg.Now, draining: &s.draining, telemetry: cfg.Telemetry}
 	s.handler, err = around.handler(to)
 	if err != nil {
 		return nil, err
@@ -174,7 +179,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		return routes{}, err
 	}
 	who := identify{
-		authenticate: authenticator.Authenticate,
+		authenticate: countSessions(cfg.Telemetry, authenticator.Authenticate),
 		viewer:       accounts.Viewer,
 		csrf:         csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
 		refusals:     newRefusalLog(cfg.Log, cfg.Now),
@@ -227,7 +232,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		Schema:                    api.Schema,
 		PresentError:              api.PresentError,
 		Recover:                   api.Recover,
-		AroundOperations:          []graphql.OperationMiddleware{api.Gate},
+		AroundOperations:          measured(cfg.Telemetry, api.Gate),
 		Introspection:             cfg.Config.Introspection,
 		Scalars:                   api.Scalars,
 		MaxBodyBytes:              int64(cfg.Config.LimitBodyBytes),
@@ -237,6 +242,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		Spend:                     spend,
 		ReportCost:                cfg.Config.Environment == config.Development,
 		Observe:                   observe,
+		Answered:                  countAnswers(cfg.Telemetry),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up GraphQL over HTTP: %w", err)
@@ -310,6 +316,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 		settings.BaseURL, settings.Secret, settings.Transport = embeddedAuthURL, embedded.Secret(), embedded.Transport()
 		settings.CookiePrefix, settings.CookieName = "", "" // it has Better Auth's own names
 	}
+	measureSessions(cfg.Telemetry, &settings)
 	authenticator, err := betterauth.New(settings)
 	if err != nil {
 		return nil, nil, fmt.Errorf("setting up sessions: %w", err)

@@ -20,10 +20,17 @@ import (
 	"taskql/internal/betterauth"
 	"taskql/internal/config"
 	"taskql/internal/database"
+	"taskql/internal/telemetry"
 )
 
 // newServer returns the whole server on a SQLite file of the test's own, and its log.
 func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer) {
+	t.Helper()
+	return newMeasuredServer(t, environ, nil)
+}
+
+// newMeasuredServer is newServer with telemetry, nil for none.
+func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry.Telemetry) (*Server, *bytes.Buffer) {
 	t.Helper()
 	if environ["ENVIRONMENT"] == "" {
 		environ["ENVIRONMENT"] = "test" // Development's, without the cost in each answer.
@@ -34,8 +41,8 @@ func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer)
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	log := NewLogger(&out, cfg)
-	db, err := database.Open(t.Context(), database.Config{URL: cfg.DatabaseURL.Reveal(), Log: slog.New(slog.DiscardHandler)})
+	log := slog.New(watch.LogHandler(NewLogger(&out, cfg).Handler()))
+	db, err := database.Open(t.Context(), database.Config{URL: cfg.DatabaseURL.Reveal(), OpenPool: watch.OpenPool, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +51,7 @@ func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Config{Config: cfg, DB: db, Migrations: migrations, Version: Version{Version: "v1", Commit: "c1"}, Log: log})
+	s, err := New(t.Context(), Config{Config: cfg, DB: db, Migrations: migrations, Version: Version{Version: "v1", Commit: "c1"}, Telemetry: watch, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,173 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/lib/pq"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	const endpoint, address = "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"
+	for name, c := range map[string]struct {
+		env     map[string]string
+		want    want
+		problem string
+	}{
+		"nothing":       {env: map[string]string{}},
+		"endpoint":      {env: map[string]string{endpoint: address}, want: want{true, true}},
+		"traces alone":  {env: map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": address}, want: want{traces: true}},
+		"metrics off":   {env: map[string]string{endpoint: address, "OTEL_METRICS_EXPORTER": "none"}, want: want{traces: true}},
+		"usual address": {env: map[string]string{"OTEL_METRICS_EXPORTER": "otlp"}, want: want{metrics: true}},
+		"disabled":      {env: map[string]string{endpoint: address, "OTEL_SDK_DISABLED": "TRUE"}},
+		"protocol":      {env: map[string]string{endpoint: address, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, problem: "OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf"},
+		"own protocol": {
+			env:  map[string]string{endpoint: address, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_METRICS_EXPORTER": "none"},
+			want: want{traces: true},
+		},
+		"exporter": {env: map[string]string{"OTEL_TRACES_EXPORTER": "console"}, problem: "OTEL_TRACES_EXPORTER must be otlp or none"},
+	} {
+		got, err := parse(c.env)
+		if c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)) || c.problem == "" && (err != nil || got != c.want) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestStartOff(t *testing.T) {
+	t.Parallel()
+	got, err := Start(t.Context(), Config{Environ: map[string]string{}, Log: slog.New(slog.DiscardHandler)})
+	if got != nil || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestShape(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		`SELECT "tasks"."id" FROM "tasks" WHERE "id" IN ($1, $2, $13) LIMIT 21`:          `SELECT "tasks"."id" FROM "tasks" WHERE "id" IN (?) LIMIT ?`,
+		"SELECT `t1`.`id` FROM `t1` WHERE `a` = ? AND b2 = 'it''s secret' AND c > 1.5e3": "SELECT `t1`.`id` FROM `t1` WHERE `a` = ? AND b2 = ? AND c > ?",
+		`INSERT INTO x (a, b) VALUES ($1, $2), ($3, $4)`:                                 `INSERT INTO x (a, b) VALUES (?)`,
+		`SELECT E'secret\'more'`:          `SELECT …`,
+		`SELECT 'secret\' OR 'x'`:         `SELECT …`,
+		`SELECT $$secret$$`:               `SELECT …`,
+		`UPDATE t SET a = 1 -- secret`:    `UPDATE …`,
+		`UPDATE t SET a = 1 /* secret */`: `UPDATE …`,
+		`SELECT 'secret`:                  `SELECT …`,
+		`secret 'word`:                    ` …`,
+	} {
+		if got := shape(query); got != want {
+			t.Errorf("%s\n got %s\nwant %s", query, got, want)
+		}
+	}
+	if got := shape("SELECT " + strings.Repeat("a, ", 5000)); len(got) > maxStatement+len("…") {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
+// FuzzShape: whatever stands in a literal, none of it is left.
+func FuzzShape(f *testing.F) {
+	for _, seed := range []string{"", "it's", `\`, "$$", "--", "?", "\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		literal := "'" + strings.ReplaceAll("SECRET"+value+"SECRET", "'", "''") + "'"
+		if got := shape("SELECT x FROM t WHERE a = " + literal + " AND b = $1"); strings.Contains(got, "SECRET") {
+			t.Errorf("%q: %s", value, got)
+		}
+	})
+}
+
+// TestErrorsWithoutTexts: PostgreSQL's messages quote values.
+func TestErrorsWithoutTexts(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"22P02": fmt.Errorf("running: %w", &pq.Error{Code: "22P02", Message: `invalid input syntax for type uuid: "secret"`}),
+		"error": errors.New("secret"), "canceled": context.Canceled, "timeout": context.DeadlineExceeded,
+	} {
+		attrs := errorAttributes(err)
+		if len(attrs) != 1 || attrs[0].Value.AsString() != want {
+			t.Errorf("%v: %v", err, attrs)
+		}
+	}
+}
+
+// TestNames: strangers can't add names, and nobody more than the limit.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	n := newNames(2)
+	for _, step := range []struct {
+		name  string
+		learn bool
+		want  string
+	}{
+		{"A", false, otherName},
+		{"A", true, "A"},
+		{"A", false, "A"},
+		{strings.Repeat("x", maxName+1), true, otherName},
+		{"B", true, "B"},
+		{"C", true, otherName},
+		{"", true, noName},
+	} {
+		if got := n.of(step.name, step.learn); got != step.want {
+			t.Errorf("%q: %q, want %q", step.name, got, step.want)
+		}
+	}
+}
+
+// TestOffIsNothing: where nothing is measured, what is given comes back itself.
+func TestOffIsNothing(t *testing.T) { //nolint:paralleltest // It counts allocations.
+	var off *Telemetry
+	handler, inner := http.NotFoundHandler(), slog.DiscardHandler
+	around := off.HTTP(nil, nil)(handler)
+	if fmt.Sprintf("%p", around) != fmt.Sprintf("%p", handler) || off.LogHandler(inner) != inner || off.Transport(http.DefaultTransport) != http.DefaultTransport {
+		t.Error("something stands around what is not measured")
+	}
+	if off.Shutdown(t.Context()) != nil || off.WatchPool(nil) != nil {
+		t.Error("off does something")
+	}
+	answer, request := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	quiet := off.HTTP(nil, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	if n := testing.AllocsPerRun(100, func() { quiet.ServeHTTP(answer, request) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// BenchmarkHTTP is what the outermost wrapper costs a request: nothing where it is off.
+func BenchmarkHTTP(b *testing.B) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	route, silent := func(*http.Request) string { return "/graphql" }, func(*http.Request) bool { return false }
+	run := func(name string, h http.Handler) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			answer, request := httptest.NewRecorder(), httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/graphql", nil)
+			for b.Loop() {
+				h.ServeHTTP(answer, request)
+			}
+		})
+	}
+	run("bare", handler)
+	var off *Telemetry
+	run("off", off.HTTP(route, silent)(handler))
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer collector.Close()
+	b.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	for _, sampler := range []string{"always_off", "always_on"} {
+		b.Setenv("OTEL_TRACES_SAMPLER", sampler)
+		on, err := Start(b.Context(), Config{Environ: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL}, Prometheus: true, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run(sampler, on.HTTP(route, silent)(handler))
+		if err := on.Shutdown(context.WithoutCancel(b.Context())); err != nil {
+			b.Error(err)
+		}
+	}
+}
