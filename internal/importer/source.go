@@ -123,23 +123,19 @@ func (s *source) check() error {
 // find returns the first table of those names in the search path.
 func (s *source) find(ctx context.Context, names []string) (table, error) {
 	for _, name := range names {
-		rows, err := s.tx.QueryContext(ctx, `SELECT a.attname, CASE WHEN t.typtype = 'e' THEN 'text' ELSE t.typname END
-			FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-			WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`, pq.QuoteIdentifier(name))
-		if err != nil {
-			return table{}, fmt.Errorf("looking at the source's table %s: %w", name, err)
-		}
 		found := table{name: name, columns: map[string]string{}}
-		err = each(rows, func() error {
+		err := s.read(ctx, "the columns of "+name, func(scan scanner) error {
 			var column, kind string
-			if err := rows.Scan(&column, &kind); err != nil {
+			if err := scan(&column, &kind); err != nil {
 				return err
 			}
 			found.columns[column] = kind
 			return nil
-		})
+		}, `SELECT a.attname, CASE WHEN t.typtype = 'e' THEN 'text' ELSE t.typname END
+			FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+			WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`, pq.QuoteIdentifier(name))
 		if err != nil {
-			return table{}, fmt.Errorf("looking at the source's table %s: %w", name, err)
+			return table{}, err
 		}
 		if len(found.columns) > 0 {
 			return found, nil
@@ -148,14 +144,29 @@ func (s *source) find(ctx context.Context, names []string) (table, error) {
 	return table{columns: map[string]string{}}, nil
 }
 
-// each reads rows to their end and closes them.
-func each(rows *sql.Rows, row func() error) error {
+// scanner reads the columns of a row, as sql.Rows.Scan does.
+type scanner func(columns ...any) error
+
+// read calls row for each row of a query. what is what it reads, for the error.
+func (s *source) read(ctx context.Context, what string, row func(scanner) error, query string, arguments ...any) error {
+	if err := s.each(ctx, row, query, arguments); err != nil {
+		return fmt.Errorf("reading %s of the source: %w", what, err)
+	}
+	return nil
+}
+
+func (s *source) each(ctx context.Context, row func(scanner) error, query string, arguments []any) error {
+	rows, err := s.tx.QueryContext(ctx, query, arguments...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
 	for rows.Next() {
-		if err := row(); err != nil {
-			return errors.Join(err, rows.Close())
+		if err := row(rows.Scan); err != nil {
+			return err
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return rows.Err()
 }
 
 // text is a column as text; null where there is none.
@@ -181,17 +192,17 @@ func (t table) moment(column string) string {
 	}
 }
 
-// among is a condition: the column is one of the values, an argument of that number. An index on the column serves it.
-func (t table) among(column string, argument int, values []string) (string, any) {
+// among is a condition: the column is one of the values, which are the first argument. An index on the column serves it.
+func (t table) among(column string, values []string) (string, any) {
 	name := pq.QuoteIdentifier(column)
 	switch t.columns[column] {
 	case "uuid":
 		values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { _, err := uuid.Parse(v); return err != nil })
-		return fmt.Sprintf("%s = ANY($%d::uuid[])", name, argument), pq.Array(values)
+		return name + " = ANY($1::uuid[])", pq.Array(values)
 	case "text", "varchar":
-		return fmt.Sprintf("%s = ANY($%d::text[])", name, argument), pq.Array(values)
+		return name + " = ANY($1::text[])", pq.Array(values)
 	default:
-		return fmt.Sprintf("%s::text = ANY($%d::text[])", name, argument), pq.Array(values)
+		return name + "::text = ANY($1::text[])", pq.Array(values)
 	}
 }
 
@@ -223,15 +234,11 @@ func (s *source) owners(ctx context.Context) ([]owner, error) {
 	if s.tags.name != "" {
 		query += " UNION SELECT " + s.tags.text(s.tagUser) + " FROM " + pq.QuoteIdentifier(s.tags.name)
 	}
-	rows, err := s.tx.QueryContext(ctx, "SELECT id FROM ("+query+") owners WHERE id IS NOT NULL ORDER BY id")
-	if err != nil {
-		return nil, fmt.Errorf("reading whose the tasks are: %w", err)
-	}
 	byID := map[string]int{}
 	var owners []owner
-	err = each(rows, func() error {
+	err := s.read(ctx, "whose the tasks are", func(scan scanner) error {
 		var id string
-		if err := rows.Scan(&id); err != nil {
+		if err := scan(&id); err != nil {
 			return err
 		}
 		key := canonical(id)
@@ -242,9 +249,9 @@ func (s *source) owners(ctx context.Context) ([]owner, error) {
 		byID[key] = len(owners)
 		owners = append(owners, owner{ids: []string{id}})
 		return nil
-	})
+	}, "SELECT id FROM ("+query+") owners WHERE id IS NOT NULL ORDER BY id")
 	if err != nil {
-		return nil, fmt.Errorf("reading whose the tasks are: %w", err)
+		return nil, err
 	}
 	return owners, s.addUsers(ctx, owners, byID)
 }
@@ -255,27 +262,20 @@ func (s *source) addUsers(ctx context.Context, owners []owner, byID map[string]i
 		return nil
 	}
 	u := s.users
-	rows, err := s.tx.QueryContext(ctx, "SELECT "+strings.Join([]string{
+	columns := []string{
 		u.text(s.userID), "coalesce(" + u.text(s.userName) + ", '')", "coalesce(" + u.text(s.userEmail) + ", '')",
 		u.text(s.userImage), u.moment(s.userCreated),
-	}, ", ")+" FROM "+pq.QuoteIdentifier(u.name))
-	if err != nil {
-		return fmt.Errorf("reading the users: %w", err)
 	}
-	err = each(rows, func() error {
+	return s.read(ctx, "the users", func(scan scanner) error {
 		var user sourceUser
-		if err := rows.Scan(&user.id, &user.name, &user.email, &user.image, &user.created); err != nil {
+		if err := scan(&user.id, &user.name, &user.email, &user.image, &user.created); err != nil {
 			return err
 		}
 		if i, ok := byID[canonical(user.id)]; ok {
 			owners[i].user = &user
 		}
 		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading the users: %w", err)
-	}
-	return nil
+	}, "SELECT "+strings.Join(columns, ", ")+" FROM "+pq.QuoteIdentifier(u.name))
 }
 
 // canonical is an id by which two are compared: UUIDs are the same however they are written.
@@ -294,24 +294,16 @@ func (s *source) tagsOf(ctx context.Context, o owner) ([]sourceTag, error) {
 		return nil, nil
 	}
 	t := s.tags
-	where, argument := t.among(s.tagUser, 1, o.ids)
-	rows, err := s.tx.QueryContext(ctx, "SELECT "+strings.Join([]string{
-		t.text("id"), t.text(s.tagName), t.text(s.tagColor), t.moment(s.tagCreated),
-	}, ", ")+" FROM "+pq.QuoteIdentifier(t.name)+" WHERE "+where+" ORDER BY id", argument)
-	if err != nil {
-		return nil, fmt.Errorf("reading the tags: %w", err)
-	}
+	where, argument := t.among(s.tagUser, o.ids)
+	columns := []string{t.text("id"), t.text(s.tagName), t.text(s.tagColor), t.moment(s.tagCreated)}
 	var tags []sourceTag
-	err = each(rows, func() error {
+	err := s.read(ctx, "the tags", func(scan scanner) error {
 		var tag sourceTag
-		err := rows.Scan(&tag.id, &tag.name, &tag.color, &tag.created)
+		err := scan(&tag.id, &tag.name, &tag.color, &tag.created)
 		tags = append(tags, tag)
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the tags: %w", err)
-	}
-	return tags, nil
+	}, "SELECT "+strings.Join(columns, ", ")+" FROM "+pq.QuoteIdentifier(t.name)+" WHERE "+where+" ORDER BY id", argument)
+	return tags, err
 }
 
 // sourceTask is a row of tasks as it is written.
@@ -325,28 +317,31 @@ type sourceTask struct {
 // tasksOf reads the owner's tasks batch by batch, in the order they were made.
 func (s *source) tasksOf(ctx context.Context, o owner, size int, batch func([]sourceTask) error) error {
 	t := s.tasks
-	where, argument := t.among(s.taskUser, 1, o.ids)
+	where, argument := t.among(s.taskUser, o.ids)
 	order := "id"
 	if s.taskCreated != "" {
 		order = pq.QuoteIdentifier(s.taskCreated) + " NULLS FIRST, id"
 	}
-	_, err := s.tx.ExecContext(ctx, "DECLARE import_tasks NO SCROLL CURSOR FOR SELECT "+strings.Join([]string{
+	columns := []string{
 		t.text("id"), t.text(s.title), t.text(s.description), t.text(s.priority), t.moment(s.due), t.moment(s.taskCreated), t.moment(s.taskUpdated),
 		t.text(s.isComplete), t.text(s.completed), t.text(s.status), t.moment(s.completedAt), t.text(s.isDeleted), t.moment(s.deletedAt),
-	}, ", ")+" FROM "+pq.QuoteIdentifier(t.name)+" WHERE "+where+" ORDER BY "+order, argument)
-	if err != nil {
-		return fmt.Errorf("reading the tasks: %w", err)
+	}
+	//nolint:gosec // The names are quoted, and what is looked for is an argument.
+	query := "DECLARE import_tasks NO SCROLL CURSOR FOR SELECT " + strings.Join(columns, ", ") +
+		" FROM " + pq.QuoteIdentifier(t.name) + " WHERE " + where + " ORDER BY " + order
+	if _, err := s.tx.ExecContext(ctx, query, argument); err != nil {
+		return fmt.Errorf("reading the tasks of the source: %w", err)
 	}
 	for {
 		tasks, err := s.fetch(ctx, size)
 		if err != nil {
-			return fmt.Errorf("reading the tasks: %w", err)
+			return err
 		}
 		if len(tasks) == 0 {
 			break
 		}
 		if err := s.addTags(ctx, tasks); err != nil {
-			return fmt.Errorf("reading the tags of tasks: %w", err)
+			return err
 		}
 		if err := batch(tasks); err != nil {
 			return err
@@ -359,18 +354,14 @@ func (s *source) tasksOf(ctx context.Context, o owner, size int, batch func([]so
 }
 
 func (s *source) fetch(ctx context.Context, size int) ([]sourceTask, error) {
-	rows, err := s.tx.QueryContext(ctx, fmt.Sprintf("FETCH %d FROM import_tasks", size))
-	if err != nil {
-		return nil, err
-	}
 	var tasks []sourceTask
-	err = each(rows, func() error {
+	err := s.read(ctx, "the tasks", func(scan scanner) error {
 		var t sourceTask
-		err := rows.Scan(&t.id, &t.title, &t.description, &t.priority, &t.due, &t.created, &t.updated,
+		err := scan(&t.id, &t.title, &t.description, &t.priority, &t.due, &t.created, &t.updated,
 			&t.isComplete, &t.completed, &t.status, &t.completedAt, &t.isDeleted, &t.deletedAt)
 		tasks = append(tasks, t)
 		return err
-	})
+	}, fmt.Sprintf("FETCH %d FROM import_tasks", size))
 	return tasks, err
 }
 
@@ -385,30 +376,25 @@ func (s *source) addTags(ctx context.Context, tasks []sourceTask) error {
 		byID[canonical(t.id.String)], ids[i] = i, t.id.String
 	}
 	l := s.links
-	where, argument := l.among(s.linkTask, 1, ids)
-	rows, err := s.tx.QueryContext(ctx, "SELECT "+l.text(s.linkTask)+", "+l.text(s.linkTag)+" FROM "+pq.QuoteIdentifier(l.name)+
-		" WHERE "+where+" ORDER BY 1, 2", argument)
-	if err != nil {
-		return err
-	}
-	return each(rows, func() error {
+	where, argument := l.among(s.linkTask, ids)
+	return s.read(ctx, "the tags of tasks", func(scan scanner) error {
 		var task string
 		var tag sql.NullString
-		if err := rows.Scan(&task, &tag); err != nil {
+		if err := scan(&task, &tag); err != nil {
 			return err
 		}
 		if i, ok := byID[canonical(task)]; ok {
 			tasks[i].tags = append(tasks[i].tags, tag.String)
 		}
 		return nil
-	})
+	}, "SELECT "+l.text(s.linkTask)+", "+l.text(s.linkTag)+" FROM "+pq.QuoteIdentifier(l.name)+" WHERE "+where+" ORDER BY 1, 2", argument)
 }
 
 // countTasks is how many there are, of those users or, where there are none, in all.
 func (s *source) countTasks(ctx context.Context, users []string) (int, error) {
 	query, arguments := "SELECT count(*) FROM "+pq.QuoteIdentifier(s.tasks.name), []any(nil)
 	if len(users) > 0 {
-		where, argument := s.tasks.among(s.taskUser, 1, users)
+		where, argument := s.tasks.among(s.taskUser, users)
 		query, arguments = query+" WHERE "+where, []any{argument}
 	}
 	var n int
