@@ -133,7 +133,7 @@ check-generated: ## Check that the generated code is what make generate would wr
 	.ci/generated
 
 .PHONY: check-migrations
-check-migrations: ## Check that the migrations make what ent/schema says
+check-migrations: ## Check that the migrations make what ent/schema says, and spare the release before
 	go run ./internal/database/schemadiff/cmd/migration -check
 
 .PHONY: check-image
