@@ -96,6 +96,10 @@ test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or 
 	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
 	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
 
+.PHONY: test-rollback
+test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release
+	TEST_ROLLBACK=1 go test -count=1 -v -run '^TestRollback$$' ./internal/testkit
+
 .PHONY: fixture
 fixture: ## Install the packages of the Better Auth server and of the GraphQL clients for tests
 	@if ! command -v npm >/dev/null; then \
