@@ -11,8 +11,8 @@ GOVULNCHECK_VERSION   := v1.9.0
 CYCLONEDX_VERSION     := v1.10.0
 
 BIN     := $(CURDIR)/bin
-FIXTURE := internal/testkit/betterauth
 CLIENTS := internal/testkit/clients
+FIXTURES := internal/testkit/betterauth internal/testkit/httpaudit $(CLIENTS)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -54,7 +54,24 @@ reproducible: ## Build twice from clean caches, in two folders, and compare the 
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out {$(FIXTURE),$(CLIENTS),internal/playground/web}/node_modules $(CLIENTS)/.build
+	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES) internal/playground/web) $(CLIENTS)/.build
+
+## Speed
+
+COUNT ?= 6
+
+.PHONY: bench
+bench: ## Run the benchmarks of the hot path on PostgreSQL, COUNT=6 times, for benchstat
+	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
+	$(BIN)/withpostgres go test ./internal/server -run '^$$' -bench Hot -benchmem -count $(COUNT)
+
+.PHONY: bench-seed
+bench-seed: ## Fill DATABASE_URL with WORKSPACES=2000 workspaces of TASKS=250 tasks; what others made is never deleted
+	@go run ./internal/testkit/cmd/bench seed
+
+.PHONY: bench-load
+bench-load: build ## Start PostgreSQL and the server, put load on them, print what a request costs
+	@go run ./internal/testkit/cmd/bench load
 
 ## Code
 
@@ -101,17 +118,15 @@ test-rollback: ## Run the golden requests of the release before the newest migra
 	TEST_ROLLBACK=1 go test -count=1 -v -run '^TestRollback$$' ./internal/testkit
 
 .PHONY: fixture
-fixture: ## Install the packages of the Better Auth server and of the GraphQL clients for tests
+fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, GraphQL clients
 	@if ! command -v npm >/dev/null; then \
-	  echo "npm is missing: the tests with a real Better Auth and real clients can't run" >&2; \
-	else \
-	  for dir in $(FIXTURE) $(CLIENTS); do \
-	    if [ -f $$dir/package-lock.json ] && ! [ $$dir/node_modules/.package-lock.json -nt $$dir/package-lock.json ]; then \
-	      echo "npm ci in $$dir"; \
-	      (cd $$dir && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json); \
-	    fi; \
-	  done; \
-	fi
+	  echo "npm is missing: the tests with a real Better Auth, real clients and the HTTP audits can't run" >&2; exit 0; \
+	fi; for dir in $(FIXTURES); do \
+	  if ! [ $$dir/node_modules/.package-lock.json -nt $$dir/package-lock.json ]; then \
+	    echo "npm ci in $$dir"; \
+	    (cd $$dir && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json); \
+	  fi; \
+	done
 
 .PHONY: check
 check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema check-playground lint vuln ## Run every check

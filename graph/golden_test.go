@@ -43,7 +43,13 @@ type api struct {
 
 // newAPI serves the schema to the user that a request's header User names; to nobody where there is none. The user
 // "unavailable" stands for an auth server in trouble, and "invalid" for a bad session.
-func newAPI(t *testing.T, client *ent.Client, users ...string) *api {
+func newAPI(t testing.TB, client *ent.Client, users ...string) *api {
+	t.Helper()
+	return newAPIWith(t, client, func(*graph.Config) {}, users...)
+}
+
+// newAPIWith is newAPI with another configuration.
+func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config), users ...string) *api {
 	t.Helper()
 	a := &api{users: map[string]viewer.Viewer{}}
 	a.now.Store(time.Date(2026, 11, 23, 7, 0, 0, 123_456_789, time.UTC).UnixNano())
@@ -59,16 +65,19 @@ func newAPI(t *testing.T, client *ent.Client, users ...string) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := graph.New(graph.Config{
+	config := graph.Config{
 		Tasks: tasks, Accounts: accounts, Unavailable: database.IsUnavailable, Log: slog.New(slog.DiscardHandler),
 		RequestID: func(context.Context) string { return "request-1" },
-	})
+	}
+	change(&config)
+	g, err := graph.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
 		AroundOperations: []graphql.OperationMiddleware{g.Gate},
+		Limits:           graphqlhttp.Limits{RootFields: 100}, // A file asks for many lists at once.
 	})
 	if err != nil {
 		t.Fatal(err)

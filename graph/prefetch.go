@@ -38,11 +38,19 @@ type place struct {
 
 type loadsKey struct{}
 
-// schema gives each operation its loads.
-type schema struct{ graphql.ExecutableSchema }
+// schema gives each operation its loads, and the plans that its root fields are written by.
+type schema struct {
+	graphql.ExecutableSchema
+
+	resolver *Resolver
+	plans    *plans // nil: gqlgen executes field by field.
+}
 
 // Exec implements graphql.ExecutableSchema.
 func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
+	if op := graphql.GetOperationContext(ctx); s.plans != nil && op.Operation.Operation != ast.Subscription {
+		s.resolver.withPlans(op, s.plans)
+	}
 	l := &loads{found: map[place]any{}}
 	next := s.ExecutableSchema.Exec(context.WithValue(ctx, loadsKey{}, l))
 	return func(ctx context.Context) *graphql.Response { return next(context.WithValue(ctx, loadsKey{}, l)) }

@@ -31,6 +31,10 @@ var errLogged = errors.New("see the log")
 func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 	serving := false
 	err := withDatabase(ctx, settings{env: env, logs: logs}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+		tuneMemory(ctx, env, log)
+		if err := server.ServeDebug(ctx, cfg, log); err != nil {
+			return err
+		}
 		migrations, err := db.Migrate(ctx)
 		if err != nil {
 			return fmt.Errorf("migrating the database: %w", err)
@@ -145,13 +149,24 @@ func openAnd(
 
 // databaseConfig is what the configuration says of the database.
 func databaseConfig(cfg config.Config) database.Config {
+	statement := cfg.LimitStatementTime
+	cache := database.StatementCache(cfg.DBStatementCache)
+	if cfg.Pooled() {
+		statement = 0
+		if cache == database.CacheAuto {
+			cache = database.CacheOff // There is no need to ask.
+		}
+	}
 	return database.Config{
-		URL:             cfg.DatabaseURL.Reveal(),
-		DirectURL:       cfg.DirectDatabaseURL.Reveal(),
-		MaxOpenConns:    cfg.DBMaxOpenConns,
-		MaxIdleConns:    cfg.DBMaxIdleConns,
-		ConnMaxLifetime: cfg.DBConnMaxLifetime,
-		ConnMaxIdleTime: cfg.DBConnMaxIdleTime,
+		StatementTimeout:   statement,
+		StatementCache:     cache,
+		StatementCacheSize: cfg.DBStatementCacheSize,
+		URL:                cfg.DatabaseURL.Reveal(),
+		DirectURL:          cfg.DirectDatabaseURL.Reveal(),
+		MaxOpenConns:       cfg.DBMaxOpenConns,
+		MaxIdleConns:       cfg.DBMaxIdleConns,
+		ConnMaxLifetime:    cfg.DBConnMaxLifetime,
+		ConnMaxIdleTime:    cfg.DBConnMaxIdleTime,
 	}
 }
 

@@ -170,16 +170,23 @@ func TestDatabaseConfig(t *testing.T) {
 	cfg, err := config.Load(map[string]string{
 		"DATABASE_URL": "postgres://u@pool/x", "DIRECT_DATABASE_URL": "postgres://u@direct/x", "DB_MAX_OPEN_CONNS": "7",
 		"DB_MAX_IDLE_CONNS": "3", "DB_CONN_MAX_LIFETIME": "11m", "DB_CONN_MAX_IDLE_TIME": "2m",
+		"DB_STATEMENT_CACHE_SIZE": "77",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := database.Config{
 		URL: "postgres://u@pool/x", DirectURL: "postgres://u@direct/x", MaxOpenConns: 7, MaxIdleConns: 3,
-		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute,
+		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute, StatementTimeout: 5 * time.Second,
+		StatementCache: database.CacheAuto, StatementCacheSize: 77,
 	}
 	if got := databaseConfig(cfg); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for address, cache := range map[string]database.StatementCache{"postgres://u@h:6432/x": database.CacheOff, "postgres://u@h/x": database.CacheAuto} {
+		if got := databaseConfig(config.Config{DatabaseURL: config.Secret(address), DBStatementCache: "auto"}).StatementCache; got != cache {
+			t.Errorf("%s: the cache is %s, want %s", address, got, cache)
+		}
 	}
 }
 

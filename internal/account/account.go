@@ -107,11 +107,19 @@ func profileOf(name, email string, image *string) profile {
 	return profile(h.Sum(nil))
 }
 
-// sighting is a user seen a moment ago: while the profile is the same, the row is up to date.
+// sighting is a user seen a moment ago: while the profile is the same, the row is up to date. An older one, of a JWT
+// made before a change, must not undo it.
 type sighting struct {
 	profile profile
+	changed time.Time // at the auth server; zero where it does not tell
 	viewer  viewer.Viewer
 	until   time.Time
+}
+
+// covers reports whether the row need not be looked at for that profile.
+func (s sighting) covers(p profile, changed, now time.Time) bool {
+	older := !changed.IsZero() && changed.Before(s.changed)
+	return now.Before(s.until) && (s.profile == p || older)
 }
 
 // New returns a Service on c's database.
@@ -138,12 +146,13 @@ func New(c Config) (*Service, error) {
 }
 
 // Viewer returns the viewer of a session, whose user and personal workspace it makes on first sight and refreshes
-// when the name, the address or the image changed. Under Strict a user without a row gives ErrNotFound: nothing is
+// when the name, the address or the image changed. An older profile than one of a few seconds ago changes nothing.
+// Under Strict a user without a row gives ErrNotFound: nothing is
 // remembered of it, so that the row counts as soon as it is made. Any other error is the database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
 	u := session.User
 	p := profileOf(u.Name, u.Email, u.Image)
-	if seen, ok := s.seen.GetIfPresent(session.User.ID); ok && seen.profile == p && s.now().Before(seen.until) {
+	if seen, ok := s.seen.GetIfPresent(session.User.ID); ok && seen.covers(p, u.UpdatedAt, s.now()) {
 		return seen.viewer, nil
 	}
 	number := s.changes.number()
@@ -153,7 +162,7 @@ func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (view
 	}
 	v := viewer.Viewer{UserID: row.ID, WorkspaceID: row.ID, Location: location(row.TimeZone)}
 	s.changes.unless(number, func() {
-		s.seen.Set(row.ID, sighting{profile: p, viewer: v, until: s.now().Add(cacheTTL)})
+		s.seen.Set(row.ID, sighting{profile: p, changed: u.UpdatedAt, viewer: v, until: s.now().Add(cacheTTL)})
 	})
 	return v, nil
 }

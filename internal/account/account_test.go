@@ -278,3 +278,36 @@ func BenchmarkViewer(b *testing.B) {
 		}
 	}
 }
+
+// A JWT lives for minutes with the profile of its making: beside a newer session of the same user it changes nothing
+// back, else the two would overwrite each other's profile at every request.
+func TestOlderProfileDoesNotUndoAChange(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
+		at := func(name string, minute int) *betterauth.Session {
+			made := session("u1", name, "ada@example.com", nil)
+			made.User.UpdatedAt = time.Date(2026, 1, 2, 3, minute, 0, 0, time.UTC)
+			return made
+		}
+		for _, step := range []struct {
+			session *betterauth.Session
+			want    string
+		}{
+			{at("Ada", 1), "Ada"},
+			{at("Ada L.", 2), "Ada L."},
+			{at("Ada", 1), "Ada L."},
+			{at("Ada L.", 2), "Ada L."},
+			{at("Augusta", 2), "Augusta"},                         // the mark is no newer, but the profile is another: written by SQL
+			{session("u1", "Ada", "ada@example.com", nil), "Ada"}, // nobody tells when
+		} {
+			v, err := s.Viewer(t.Context(), step.session)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, err := s.User(viewer.NewContext(t.Context(), v), v, "u1")
+			if err != nil || u.Name != step.want {
+				t.Errorf("after %s of %v: %v, %v; want %s", step.session.User.Name, step.session.User.UpdatedAt, u, err, step.want)
+			}
+		}
+	})
+}

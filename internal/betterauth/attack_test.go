@@ -563,3 +563,33 @@ func TestTenThousandMadeUpBearers(t *testing.T) {
 		time.Sleep(10 * time.Second)
 	})
 }
+
+// Whoever holds a token that was revoked must not keep it alive by a flood of made-up ones: a token that was good a
+// moment ago is asked about without a place.
+func TestMadeUpBearersDoNotProlongARevokedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &moody{}
+		server.set(func(w http.ResponseWriter, r *http.Request) {
+			if askedToken(r) == token {
+				well(w, r)
+				return
+			}
+			sends("null")(w, r)
+		})
+		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: time.Second})
+		wantSession(t, a, bearing(token))
+		server.set(sends("null")) // It is revoked.
+		var group sync.WaitGroup
+		for i := range 100 {
+			group.Go(func() {
+				if refusalOf(t, a, bearing(fmt.Sprintf("%032d", i))) == nil {
+					t.Error("signed in")
+				}
+			})
+		}
+		group.Wait()
+		time.Sleep(time.Second)
+		wantRefusal(t, a, bearing(token), betterauth.ReasonSessionNull, "Invalid session")
+		time.Sleep(10 * time.Second)
+	})
+}

@@ -1,6 +1,8 @@
 package betterauth_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strings"
 	"sync"
@@ -249,4 +251,40 @@ func TestAgesAndBans(t *testing.T) {
 		now.Advance(5 * time.Second)
 		wantRefusal(t, a, signedIn(), betterauth.ReasonTooOld, "Invalid session")
 	})
+}
+
+// A session and a refusal of one token have the same hash in the log, by each way in.
+func TestTokenHash(t *testing.T) {
+	t.Parallel()
+	const iss = "https://auth.example.com"
+	own := newIssuer(t, "k1")
+	jwt := own.sign(t, pluginClaims(iss), "")
+	signed := betterauth.SignCookie(secret, token)
+	for name, test := range map[string]struct {
+		header http.Header
+		token  string
+	}{
+		"cookie":        {signedIn(), token},
+		"session_data":  {beside(compact(t, dataClaims(token, "u1"))), token},
+		"raw bearer":    {bearing(token), token},
+		"signed bearer": {bearing(signed), token},
+		"JWT":           {bearing(jwt), jwt},
+	} {
+		server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own))
+		cfg := server.config(newClock().Now)
+		cfg.Issuer, cfg.TrustSessionData, cfg.CacheTTL = iss, true, time.Minute
+		a := newAuthenticator(t, cfg)
+		sum := sha256.Sum256([]byte(test.token))
+		for range 2 { // asked, and from the cache
+			session, err := a.Authenticate(t.Context(), test.header)
+			if err != nil || session.TokenHash != hex.EncodeToString(sum[:6]) {
+				t.Errorf("%s: %+v, %v", name, session, err)
+			}
+		}
+	}
+	server := newFakeServer(t, sends("null"), "")
+	sum := sha256.Sum256([]byte(token))
+	if refusal := refusalOf(t, newAuthenticator(t, server.config(newClock().Now)), signedIn()); refusal.TokenHash != hex.EncodeToString(sum[:6]) {
+		t.Errorf("refused: %+v", refusal)
+	}
 }

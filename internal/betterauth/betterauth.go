@@ -62,6 +62,8 @@ type Session struct {
 	// Scheme is how the request authenticated: SchemeCookie, SchemeBearer or SchemeJWT. Browsers send only cookies of
 	// their own accord. Where a request has both, it is what the auth server went by.
 	Scheme string
+	// TokenHash is a short hash of the token, for the log: Refusal.TokenHash of the same token is the same.
+	TokenHash string
 }
 
 // User is the auth server's user. CreatedAt and UpdatedAt are zero where it does not tell; Image is nil where there
@@ -329,15 +331,16 @@ func (q question) about(r *Refusal) *Refusal {
 	return r.of(SchemeCookie, q.cookie.jar.session, q.cookie.token)
 }
 
-// scheme says what of it the answer is about: the auth server may not know bearer tokens. false: about neither.
-func (q question) scheme(token string) (string, bool) {
+// scheme says what of it the answer is about, and the token of that: the auth server may not know bearer tokens.
+// "": about neither.
+func (q question) scheme(token string) (string, string) {
 	switch {
 	case q.bearer.kind != bearerNone && (token == q.bearer.token || token == "" && q.cookie.token == ""):
-		return SchemeBearer, true
+		return SchemeBearer, q.bearer.token
 	case q.cookie.token != "" && (token == q.cookie.token || token == ""):
-		return SchemeCookie, true
+		return SchemeCookie, q.cookie.token
 	default:
-		return "", false
+		return "", ""
 	}
 }
 
@@ -432,13 +435,15 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 	if reason := a.cache.getRefusal(key, asked); reason != "" {
 		return nil, refuse(reason)
 	}
-	if q.bearer.kind == bearerRaw {
-		if !a.takePlace(ctx) {
-			return nil, unavailable(errors.New("too many unknown bearer tokens"), time.Second)
-		}
+	// A token that was good a moment ago is not made up. If it had to wait for a place, a flood of made-up ones would
+	// keep it alive after it was revoked.
+	_, known := a.cache.getStale(key, asked)
+	mayBeMadeUp := q.bearer.kind == bearerRaw && !known
+	if mayBeMadeUp && !a.takePlace(ctx) {
+		return nil, unavailable(errors.New("too many unknown bearer tokens"), time.Second)
 	}
 	st, refusal := a.client.getSession(ctx, header)
-	if q.bearer.kind == bearerRaw {
+	if mayBeMadeUp {
 		a.leavePlace(refusal)
 	}
 	if refusal == nil {
@@ -456,13 +461,14 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 	return nil, refusal
 }
 
-// judge says whether the answer is one to the question, and its session one to use. It writes down the scheme.
+// judge says whether the answer is one to the question, and its session one to use. It writes down the scheme and the
+// token's hash.
 func (a *Authenticator) judge(st statement, q question) *Refusal {
-	scheme, ok := q.scheme(st.token)
-	if !ok { // As a shared cache before the auth server would.
+	scheme, token := q.scheme(st.token)
+	if scheme == "" { // As a shared cache before the auth server would.
 		return unavailable(errors.New("the auth server answered with another session than was asked about"), 0)
 	}
-	st.session.Scheme = scheme
+	st.session.Scheme, st.session.TokenHash = scheme, shortHash(token)
 	if reason := st.refusal(a.maxSessionAge, a.now()); reason != "" {
 		return refuse(reason)
 	}

@@ -166,7 +166,7 @@ func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.He
 	defer cancel()
 	st, refusal := a.client.getSession(ctx, a.questionHeader(h, q))
 	if refusal == nil {
-		if _, ok := q.scheme(st.token); !ok {
+		if scheme, _ := q.scheme(st.token); scheme == "" {
 			refusal = unavailable(errors.New("it answered with another session than was asked about"), 0)
 		}
 	}

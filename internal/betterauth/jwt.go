@@ -38,6 +38,7 @@ func (a *Authenticator) jwtSession(ctx context.Context, token string) (*Session,
 	if refusal != nil {
 		return nil, refusal.of(SchemeJWT, "", token)
 	}
+	session.TokenHash = shortHash(token)
 	a.cache.put(key, session, session.ExpiresAt, now)
 	return session, nil
 }

@@ -63,7 +63,7 @@ func (a *Authenticator) trusted(ctx context.Context, h http.Header, c cookie, no
 	if data.plugin != nil && !a.isPluginData(data.plugin, st) {
 		return nil
 	}
-	st.session.Scheme = SchemeCookie
+	st.session.Scheme, st.session.TokenHash = SchemeCookie, shortHash(c.token)
 	return st.session
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -14,6 +15,8 @@ import (
 func (l *loader) check() {
 	l.checkRanges()
 	l.checkHost()
+	l.checkDebugAddr()
+	l.checkTrustedDocuments()
 	l.checkDatabaseURL("DATABASE_URL", l.cfg.DatabaseURL)
 	l.checkDatabaseURL("DIRECT_DATABASE_URL", l.cfg.DirectDatabaseURL)
 	l.checkAuthServer()
@@ -22,6 +25,9 @@ func (l *loader) check() {
 	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
 	l.checkIssuer()
 	l.checkPublicURL()
+	if l.given["TRUSTED_PROXIES"] == "" && l.cfg.OnRailway() {
+		l.cfg.TrustedProxies = 1 // Railway's edge.
+	}
 	l.checkRequired()
 	if l.cfg.DirectDatabaseURL == "" {
 		l.cfg.DirectDatabaseURL = l.cfg.DatabaseURL
@@ -54,6 +60,13 @@ func bound(tag string, isDuration bool) int64 {
 	return n
 }
 
+// checkTrustedDocuments asks for the manifest where it is needed. It is read when the server starts.
+func (l *loader) checkTrustedDocuments() {
+	if l.cfg.TrustedDocuments != "off" && l.cfg.TrustedDocuments != "" && l.cfg.TrustedDocumentsFile == "" {
+		l.fail("TRUSTED_DOCUMENTS_FILE", "is required with TRUSTED_DOCUMENTS=%s; set it to the path of the client's manifest", l.cfg.TrustedDocuments)
+	}
+}
+
 // checkHost refuses addresses that carry a scheme or a port.
 func (l *loader) checkHost() {
 	host := l.cfg.Host
@@ -63,6 +76,28 @@ func (l *loader) checkHost() {
 	}
 	if strings.ContainsAny(host, ":/ ") {
 		l.fail("HOST", "must be an address or a host name alone, as in 127.0.0.1; the port belongs into PORT")
+	}
+}
+
+// checkDebugAddr refuses addresses that strangers can reach: names too, since they may come to mean anything.
+func (l *loader) checkDebugAddr() {
+	const name, example = "DEBUG_ADDR", "127.0.0.1:6060"
+	if l.cfg.DebugAddr == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(l.cfg.DebugAddr)
+	if err != nil || !validPort(port) {
+		l.fail(name, "must be an address with its port, as in %s, not %q", example, shown(l.cfg.DebugAddr))
+		return
+	}
+	addr, err := netip.ParseAddr(host)
+	addr = addr.Unmap()
+	switch {
+	case host == "localhost":
+	case err != nil || !addr.IsLoopback() && !addr.IsPrivate():
+		l.fail(name, "must name a loopback or private address, as in %s, not %q: whoever reaches it may read the server's memory", example, shown(host))
+	case port == strconv.Itoa(l.cfg.Port):
+		l.fail(name, "must have another port than PORT, as in %s", example)
 	}
 }
 

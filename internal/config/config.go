@@ -48,12 +48,35 @@ type Config struct {
 	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most idle connections kept."`
 	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"A connection is closed at this age."`
 	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"An idle connection is closed after this. Neon sleeps after 5 minutes without one."`
+	// DBStatementCache is auto, on or off.
+	DBStatementCache     string `env:"DB_STATEMENT_CACHE" group:"Database" envDefault:"auto" oneof:"auto,on,off" help:"Keep prepared statements on PostgreSQL's connections. auto keeps none behind a pooler that shares sessions; on is for one that tracks statements (PgBouncer 1.21 or later with max_prepared_statements), and wrong behind any other."`
+	DBStatementCacheSize int    `env:"DB_STATEMENT_CACHE_SIZE" group:"Database" envDefault:"256" min:"1" max:"10000" help:"The most prepared statements kept on one connection."`
 
 	// The limits of a workspace.
 	LimitTasks       int `env:"LIMIT_TASKS" group:"Limits" envDefault:"100000" min:"1" max:"10000000" help:"The most tasks of a workspace, the trash included."`
 	LimitTags        int `env:"LIMIT_TAGS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The most tags of a workspace."`
 	LimitTagsPerTask int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The most tags of a task."`
 	LimitSubtasks    int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The most subtasks of a parent."`
+
+	// The limits of a request, a document and an answer.
+	LimitBodyBytes          int           `env:"LIMIT_BODY_BYTES" group:"Limits" envDefault:"1048576" min:"1024" max:"104857600" help:"The longest body of a GraphQL request, in bytes."`
+	LimitDocumentBytes      int           `env:"LIMIT_DOCUMENT_BYTES" group:"Limits" envDefault:"65536" min:"1024" max:"1048576" help:"The longest GraphQL document, in bytes."`
+	LimitTokens             int           `env:"LIMIT_TOKENS" group:"Limits" envDefault:"2000" min:"100" max:"20000" help:"The most lexical tokens of a document, comments counted; half of it for clients that are not signed in."`
+	LimitDepth              int           `env:"LIMIT_DEPTH" group:"Limits" envDefault:"12" min:"1" max:"100" help:"How deep fields may nest. Introspection has a depth of its own."`
+	LimitAliases            int           `env:"LIMIT_ALIASES" group:"Limits" envDefault:"30" min:"1" max:"1000" help:"The most aliases of a document."`
+	LimitRootFields         int           `env:"LIMIT_ROOT_FIELDS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The most root fields of an operation."`
+	LimitDirectives         int           `env:"LIMIT_DIRECTIVES" group:"Limits" envDefault:"50" min:"1" max:"1000" help:"The most directives of a document."`
+	LimitDirectivesPerPlace int           `env:"LIMIT_DIRECTIVES_PER_PLACE" group:"Limits" envDefault:"4" min:"1" max:"100" help:"The most directives on one field, fragment, variable or operation."`
+	LimitCost               int           `env:"LIMIT_COST" group:"Limits" envDefault:"5000" min:"100" max:"1000000" help:"The most that an operation may cost. A field costs 1, a page its size times what is selected on each element."`
+	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The most errors of an answer."`
+	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL request may take, its session included."`
+	// LimitStatementTime is PostgreSQL's statement_timeout. It needs a session, so a pooler in between goes without.
+	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not where DATABASE_URL leads to a connection pooler or has a statement_timeout of its own."`
+
+	// RateLimit is the cost a minute that a user may spend; a signed-out address a tenth of it. 0 is off.
+	RateLimit RateLimit `env:"RATE_LIMIT" group:"Limits" kind:"number or off" envDefault:"100000" help:"The cost that a signed-in user may spend a minute, all at once if need be; 10 to 1000000000. A client that is not signed in has a tenth for its address. off is no limit."`
+	// TrustedProxies is how many proxies in front append to X-Forwarded-For. Load makes it 1 on Railway.
+	TrustedProxies int `env:"TRUSTED_PROXIES" group:"Limits" envDefault:"0" shown:"0; 1 on Railway" min:"0" max:"10" help:"How many proxies of yours stand in front of the server and append to X-Forwarded-For: the client's address is read that far from the right. Wrong figures let clients choose their address."`
 
 	// AuthServerURL is the Better Auth server's base URL without a trailing slash or /api/auth. Empty means
 	// the embedded development sign-in, which Load allows neither in production nor on Railway.
@@ -88,11 +111,19 @@ type Config struct {
 	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"The query editor at /."`
 	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Lets clients read the schema. Off also takes suggestions out of error messages."`
 
+	// TrustedDocuments is off, allow or only; TrustedDocumentsFile is the manifest. See TrustedOnly.
+	TrustedDocuments     string `env:"TRUSTED_DOCUMENTS" group:"API" envDefault:"off" oneof:"off,allow,only" help:"allow lets clients name the documents of TRUSTED_DOCUMENTS_FILE by their hash, free of the limits on documents; only refuses all others too, in production: elsewhere it is allow."`
+	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that the client's build writes: JSON from hash to document as Relay's persistConfig has it, or Apollo's persisted query manifest. Read and checked at the start."`
+	// APQ lets clients register documents by their hash.
+	APQ bool `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: keeps documents that clients register by their SHA-256, as Apollo's do, 8 MiB of them in each process."`
+
 	// PublicURL is where browsers reach this server: the frontend's origin, where that proxies /graphql.
 	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"Where browsers reach this server: the frontend's own origin where it proxies /graphql. Checks whether cookies can work, and counts as same-origin."`
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" group:"Logs" kind:"text" envDefault:"info" shown:"info" oneof:"debug,info,warning,warn,error" help:"The least serious line that is written."`
 	LogFormat LogFormat  `env:"LOG_FORMAT" group:"Logs" devDefault:"text" prodDefault:"json" oneof:"text,json" help:"text for people, json for machines."`
+	// DebugAddr is where profiles are served, as host:port; empty for nowhere. Load takes private addresses alone.
+	DebugAddr string `env:"DEBUG_ADDR" group:"Logs" kind:"address" shown:"nowhere" help:"Where Go's profiles (/debug/pprof/) are served, as in 127.0.0.1:6060. Only a loopback or private address is taken, since anybody who reaches it may read them."`
 
 	RailwayEnvironment     string `env:"RAILWAY_ENVIRONMENT" group:"Set by Railway" shown:"" help:"Where it is set, ENVIRONMENT is production unless it says otherwise, and the embedded sign-in is refused."`
 	RailwayEnvironmentName string `env:"RAILWAY_ENVIRONMENT_NAME" group:"Set by Railway" shown:"" help:"The same, under Railway's newer name."`
@@ -108,6 +139,10 @@ func (c Config) Production() bool { return c.Environment == Production }
 
 // OnRailway reports whether the process runs on Railway.
 func (c Config) OnRailway() bool { return c.RailwayEnvironment != "" || c.RailwayEnvironmentName != "" }
+
+// TrustedOnly reports whether documents outside of the manifest are refused: never outside of production, where people
+// try queries out.
+func (c Config) TrustedOnly() bool { return c.TrustedDocuments == "only" && c.Production() }
 
 // SecureAuth reports whether the auth server is reached by https, and its cookies so bear the __Secure- name.
 func (c Config) SecureAuth() bool { return strings.HasPrefix(c.AuthServerURL, "https://") }

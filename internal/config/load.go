@@ -155,6 +155,7 @@ func (l *loader) report(fault error) {
 func parsers() map[reflect.Type]env.ParserFunc {
 	return map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[bool]():          func(s string) (any, error) { return parseSwitch(s) },
+		reflect.TypeFor[RateLimit]():     func(s string) (any, error) { return parseRateLimit(s) },
 		reflect.TypeFor[int]():           func(s string) (any, error) { return parseInt(s) },
 		reflect.TypeFor[time.Duration](): func(s string) (any, error) { return parseDuration(s) },
 	}
@@ -177,6 +178,26 @@ func parseInt(s string) (int, error) {
 		return 0, fmt.Errorf("must be a whole number, not %q", shown(s))
 	}
 	return n, nil
+}
+
+// RateLimit is a cost a minute, 0 where there is no limit.
+type RateLimit int
+
+// The bounds of RATE_LIMIT.
+const (
+	minRateLimit = 10
+	maxRateLimit = 1_000_000_000
+)
+
+func parseRateLimit(s string) (RateLimit, error) {
+	if strings.EqualFold(s, "off") {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < minRateLimit || n > maxRateLimit {
+		return 0, fmt.Errorf("must be %d to %d, or off, not %q", minRateLimit, maxRateLimit, shown(s))
+	}
+	return RateLimit(n), nil
 }
 
 func parseDuration(s string) (time.Duration, error) {

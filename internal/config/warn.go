@@ -18,6 +18,7 @@ func (l *loader) warn() {
 	l.warnSessions()
 	l.warnDatabase()
 	l.warnOrigins()
+	l.warnDocuments()
 	l.warnMisspelt()
 }
 
@@ -32,6 +33,10 @@ func (l *loader) warnSecret() {
 	}
 	if n := utf8.RuneCountInString(secret); n > 0 && n < minSecret {
 		l.warning("%s has fewer than %d characters: anyone who guesses it can sign in as anybody; make one with `openssl rand -base64 32`", name, minSecret)
+	}
+	// RFC 7518, section 3.2: a key as long as the hash.
+	if least := map[string]int{"HS384": 48, "HS512": 64}[l.cfg.JWTAlgorithm]; secret != "" && len(secret) < least {
+		l.warning("JWT_ALGORITHM is %s, which takes a secret of %d bytes or more, and %s has fewer: session data signed with it is never trusted, only asked for; HS256 is what Better Auth signs with", l.cfg.JWTAlgorithm, least, name)
 	}
 	if secret != unquoted(secret) {
 		l.warning("%s begins or ends with a quote or a blank: they count as part of it; sessions fail where the auth server's has none", name)
@@ -67,6 +72,15 @@ func (l *loader) warnOrigins() {
 		if plain && l.cfg.Production() && !isPrivateHost(host) {
 			l.warning("CORS_ORIGINS lists %s: over plain http anyone on the way can use the visitor's session", shown(origin))
 		}
+	}
+}
+
+func (l *loader) warnDocuments() {
+	if l.cfg.TrustedDocuments == "off" && l.cfg.TrustedDocumentsFile != "" {
+		l.warning("TRUSTED_DOCUMENTS_FILE is set, but TRUSTED_DOCUMENTS is off: the file is not read")
+	}
+	if l.cfg.APQ && l.cfg.TrustedOnly() {
+		l.warning("APQ is on, but TRUSTED_DOCUMENTS=only lets clients register nothing")
 	}
 }
 

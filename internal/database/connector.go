@@ -3,7 +3,9 @@ package database
 import (
 	"context"
 	"database/sql/driver"
+	"maps"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -16,6 +18,8 @@ import (
 const (
 	poolSilence = 8 * time.Second
 	pingSilence = 2 * time.Second
+	// cancelSilence is for the request to cancel a statement.
+	cancelSilence = 2 * time.Second
 )
 
 // connector is lib/pq's, made to heed the context while it connects: lib/pq heeds it for the dialling only, and waits
@@ -24,6 +28,8 @@ type connector struct {
 	config pq.Config
 	// silence is how long the server may say nothing; 0 is without end, for migrations.
 	silence time.Duration
+	// hurried says that the limit on statements is ours, and not the URL's.
+	hurried bool
 }
 
 // impatient returns the connector with a limit on silence. SQLite's needs none.
@@ -35,8 +41,38 @@ func impatient(c driver.Connector, silence time.Duration) driver.Connector {
 	return c
 }
 
-// Connect opens one connection. When the context ends first, so does the attempt.
+// hurried returns the connector with a limit on each statement, unless the URL has one. SQLite has none.
+func hurried(c driver.Connector, timeout time.Duration) driver.Connector {
+	own, ok := c.(connector)
+	if !ok || timeout <= 0 {
+		return c
+	}
+	if _, set := own.config.Runtime[statementTimeout]; set {
+		return c
+	}
+	own.config.Runtime = maps.Clone(own.config.Runtime) // The connector of migrations has the same.
+	own.config.Runtime[statementTimeout] = strconv.FormatInt(timeout.Milliseconds(), 10)
+	own.hurried = true
+	return own
+}
+
+// statementTimeout is PostgreSQL's parameter.
+const statementTimeout = "statement_timeout"
+
+// Connect opens one connection. When the context ends first, so does the attempt. Where the server refuses our limit on
+// statements, as a pooler does that nobody knew of, it goes without: the operation's own deadline holds.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.connect(ctx)
+	if !c.hurried || !refusesParameter(err) {
+		return conn, err
+	}
+	c.config.Runtime = maps.Clone(c.config.Runtime)
+	delete(c.config.Runtime, statementTimeout)
+	return c.connect(ctx)
+}
+
+// connect tries once.
+func (c connector) connect(ctx context.Context) (driver.Conn, error) {
 	inner, err := pq.NewConnectorConfig(c.config)
 	if err != nil {
 		return nil, err
@@ -51,23 +87,29 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		}
 		return nil, context.Cause(ctx)
 	}
+	dialer.connected()
 	return conn, err
 }
 
 // Driver is lib/pq's.
 func (connector) Driver() driver.Driver { return &pq.Driver{} }
 
-// dialer keeps hold of what it dialled for one attempt to connect, so that this can be cut short.
+// dialer keeps hold of what it dialled for one attempt to connect, so that this can be cut short. Once connected, lib/pq
+// dials with it to have a statement cancelled.
 type dialer struct {
 	silence time.Duration
 
 	mu     sync.Mutex
 	conns  []net.Conn
 	closed bool
+	done   bool
 }
 
 // DialContext connects.
 func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.isDone() {
+		return cancelling(ctx, network, address)
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -119,6 +161,31 @@ func (c impatientConn) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return c.Conn.Write(b)
+}
+
+// cancelling dials to have a statement cancelled, which the statement's caller waits for: a server that does not answer
+// that at once is no better for a longer wait.
+func cancelling(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, stop := context.WithTimeout(ctx, cancelSilence)
+	defer stop()
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return impatientConn{Conn: conn, silence: cancelSilence}, nil
+}
+
+// connected lets go of what was dialled: the connection is its owner's.
+func (d *dialer) connected() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conns, d.done = nil, true
+}
+
+func (d *dialer) isDone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.done
 }
 
 func (d *dialer) close() {

@@ -36,6 +36,14 @@ type Config struct {
 	ConnMaxIdleTime time.Duration
 	// ConnectTimeout is how long Open waits for a database that is not up yet. Default: 60 s.
 	ConnectTimeout time.Duration
+	// StatementTimeout is how long PostgreSQL may take for one statement of the pool, unless the URL has a
+	// statement_timeout; migrations have no limit. 0 is none, and so is what a pooler allows that refuses to be asked for
+	// it, as PgBouncer does.
+	StatementTimeout time.Duration
+	// StatementCache says whether PostgreSQL's connections keep prepared statements. Default: CacheAuto.
+	StatementCache StatementCache
+	// StatementCacheSize is how many statements each connection keeps. Default: 256.
+	StatementCacheSize int
 	// MustExist makes it an error that a SQLite file is missing; otherwise it is made.
 	MustExist bool
 	// Log gets a line for each try to connect, dropped parameters and migrations. Default: slog.Default().
@@ -113,8 +121,16 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 			return nil, err
 		}
 	}
+	pool := hurried(impatient(pooled.connector, poolSilence), c.StatementTimeout)
+	if c.StatementCache != CacheOff {
+		shared, err := newStatements(c.StatementCache, c.StatementCacheSize, pooled.name, c.Log)
+		if err != nil {
+			return nil, err
+		}
+		pool = caching(pool, shared)
+	}
 	db := &DB{
-		SQL: sql.OpenDB(impatient(pooled.connector, poolSilence)), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
+		SQL: sql.OpenDB(pool), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
 		direct:  direct.connector,
 		Dialect: pooled.dialect, name: pooled.name, log: c.Log,
 	}

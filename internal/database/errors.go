@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/lib/pq"
@@ -21,14 +22,20 @@ import (
 var errUnreachable = errors.New("not reachable in time")
 
 // IsUnavailable says whether the error is an outage of the database, which passes and is nobody's bug: it is not
-// there, it is stopping or starting, it is full of connections, it is locked. A context that the client cancelled or
+// there, it is stopping or starting, it is full of connections, it is locked, a statement took too long. A context that the client cancelled or
 // that ran out is not one, nor is a statement that the database refused.
 func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
+	if isStale(err) || isShared(err) {
+		return true // A prepared statement was lost in the middle of a transaction, as by a migration. The next try has a new one.
+	}
 	var refused *pq.Error
 	if errors.As(err, &refused) {
+		if refused.Code == "57014" { // Cancelled by us, or by statement_timeout: only the words tell.
+			return strings.Contains(refused.Message, "statement timeout")
+		}
 		switch refused.Code {
 		case "57P01", "57P02", "57P03", // Stopping, crashed, starting.
 			"57P05",          // The connection was idle for too long.

@@ -46,6 +46,7 @@ func TestIsUnavailable(t *testing.T) {
 		{"starting", &pq.Error{Code: "57P03"}, true},
 		{"too many connections", &pq.Error{Code: "53300"}, true},
 		{"the query was cancelled", &pq.Error{Code: "57014"}, false},
+		{"the query took too long", &pq.Error{Code: "57014", Message: "canceling statement due to statement timeout"}, true},
 		{"a duplicate", &pq.Error{Code: "23505"}, false},
 		{"a wrong password", &pq.Error{Code: "28P01"}, false},
 		{"a deadlock", &pq.Error{Code: "40P01"}, true},

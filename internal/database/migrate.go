@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -129,35 +130,61 @@ func (db *DB) lock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
 	return tx, nil
 }
 
-// WriteMigrationStatus writes a table of the migrations, one in a line: version, name, applied (and when) or pending.
-// It changes nothing.
-func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
+// MigrationStatus is one migration, of the binary's or of the database's.
+type MigrationStatus struct {
+	Version int64
+	// Name is the file's; "" where this binary does not have the migration, so that a later release applied it.
+	Name string
+	// AppliedAt is zero while it is pending.
+	AppliedAt time.Time
+}
+
+// MigrationStatuses lists the binary's migrations in order, then those that only the database knows. On SQLite, which
+// has no versions, there are none. It changes nothing. It goes through DirectURL where there is one; the error is the
+// database's.
+func (db *DB) MigrationStatuses(ctx context.Context) ([]MigrationStatus, error) {
 	if db.Dialect == dialect.SQLite {
-		_, err := fmt.Fprintf(w, "%s has no versions: the schema is brought up to date at start, by adding what is missing.\n", db.name)
-		return err
+		return nil, nil
 	}
 	pool := sql.OpenDB(db.direct)
 	defer pool.Close()
 	provider, err := newProvider(pool)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	versions, err := appliedVersions(ctx, pool)
 	if err != nil {
-		return fmt.Errorf("reading the migrations of %s: %w", db.name, err)
+		return nil, fmt.Errorf("reading the migrations of %s: %w", db.name, err)
+	}
+	var list []MigrationStatus
+	for _, source := range provider.ListSources() {
+		list = append(list, MigrationStatus{source.Version, filepath.Base(source.Path), versions[source.Version]})
+		delete(versions, source.Version)
+	}
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		list = append(list, MigrationStatus{Version: version, AppliedAt: versions[version]})
+	}
+	return list, nil
+}
+
+// WriteMigrationStatus writes MigrationStatuses as a table, one in a line: version, name, applied (and when) or pending.
+func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
+	if db.Dialect == dialect.SQLite {
+		_, err := fmt.Fprintf(w, "%s has no versions: the schema is brought up to date at start, by adding what is missing.\n", db.name)
+		return err
+	}
+	list, err := db.MigrationStatuses(ctx)
+	if err != nil {
+		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "VERSION\tNAME\tSTATUS")
-	for _, source := range provider.ListSources() {
-		status := "pending"
-		if at, ok := versions[source.Version]; ok {
-			status = "applied " + at.UTC().Format(time.RFC3339)
-			delete(versions, source.Version)
+	for _, m := range list {
+		name, status := cmp.Or(m.Name, "(unknown to this release)"), "pending"
+		if !m.AppliedAt.IsZero() {
+			status = "applied " + m.AppliedAt.UTC().Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\n", source.Version, filepath.Base(source.Path), status)
-	}
-	for _, version := range slices.Sorted(maps.Keys(versions)) {
-		fmt.Fprintf(table, "%d\t(unknown to this release)\tapplied %s\n", version, versions[version].UTC().Format(time.RFC3339))
+		fmt.Fprintf(table, "%d\t%s\t%s\n", m.Version, name, status)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("writing the migrations: %w", err)

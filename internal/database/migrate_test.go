@@ -162,6 +162,10 @@ func TestMigrateAhead(t *testing.T) {
 	if !strings.Contains(status.String(), "unknown to this release") {
 		t.Error(status.String())
 	}
+	list, err := db.MigrationStatuses(t.Context())
+	if last := len(list) - 1; err != nil || last != len(migrationNames(t)) || list[0].Name == "" || list[last].Version != 29990101000000 || list[last].Name != "" || list[last].AppliedAt.IsZero() {
+		t.Errorf("%+v, %v", list, err)
+	}
 }
 
 func TestMigrationStatus(t *testing.T) {

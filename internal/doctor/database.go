@@ -106,18 +106,17 @@ func (d *doctor) pooler() {
 func (d *doctor) migrations(ctx context.Context, db *database.DB) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	var table strings.Builder
-	if err := db.WriteMigrationStatus(ctx, &table); err != nil {
+	list, err := db.MigrationStatuses(ctx)
+	if err != nil {
 		d.fail("migrations: "+err.Error(), "check DIRECT_DATABASE_URL, or DATABASE_URL where that is not set")
 		return
 	}
 	applied, pending, unknown := 0, 0, 0
-	for line := range strings.Lines(table.String()) {
-		switch status := strings.TrimSpace(line); {
-		case strings.HasPrefix(status, "VERSION"):
-		case strings.Contains(status, "(unknown to this release)"):
+	for _, m := range list {
+		switch {
+		case m.Name == "":
 			unknown++
-		case strings.HasSuffix(status, "pending"):
+		case m.AppliedAt.IsZero():
 			pending++
 		default:
 			applied++

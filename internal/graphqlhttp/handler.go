@@ -1,6 +1,6 @@
 // Package graphqlhttp serves a gqlgen schema over HTTP after the GraphQL-over-HTTP specification
-// (https://graphql.github.io/graphql-over-http/draft/). It replaces gqlgen's own POST transport, which
-// ignores q-values, echoes bad bodies, takes trailing JSON, and always answers with a data key. It knows
+// (https://graphql.github.io/graphql-over-http/draft/). It replaces gqlgen's own transports, which
+// ignore q-values, echo bad bodies, take trailing JSON, and always answer with a data key. It knows
 // nothing of the schema it serves.
 package graphqlhttp
 
@@ -15,14 +15,6 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator/rules"
-)
-
-// Limits that hold for every document and answer.
-const (
-	// maxTokens is the most lexical tokens in a document: validation is quadratic in places.
-	maxTokens = 2000
-	// maxErrors is the most errors in an answer: a hostile document can make megabytes of them.
-	maxErrors = 20
 )
 
 // Operation is what a request asks for, as far as a log may know it.
@@ -48,24 +40,48 @@ type Config struct {
 	Introspection bool
 	// MaxBodyBytes is the longest request body.
 	MaxBodyBytes int64
+	// Limits bound documents and answers. Zero fields take their defaults.
+	Limits Limits
+	// Price says what the schema's fields cost. Nil: 1 each.
+	Price Price
+	// SignedIn tells whether the client is signed in, who may send longer documents. Nil: everybody is.
+	SignedIn func(context.Context) bool
+	// Spend, where set, keeps the clients' budgets.
+	Spend Spend
+	// ReportCost puts extensions.cost into every answer. Otherwise clients ask for it with the header GraphQL-Cost.
+	ReportCost bool
 	// Scalars check the values of the schema's scalars, by name, before an operation runs. A scalar without one is
 	// checked when its field's turn comes.
 	Scalars map[string]CheckScalar
+	// TrustedDocuments are those that clients may name by id, see ParseManifest.
+	TrustedDocuments []TrustedDocument
+	// TrustedOnly refuses every other document.
+	TrustedOnly bool
+	// AutomaticPersistedQueries lets clients have their documents kept by their SHA-256, as Apollo's do.
+	AutomaticPersistedQueries bool
+	// Page, where set, is the path of a page for people. A browser that opens the endpoint is sent there.
+	Page string
 	// Observe, where set, is called once an operation is parsed and valid, before it runs.
 	Observe func(ctx context.Context, op Operation)
 }
 
-// Handler answers GraphQL requests sent by POST. It is an http.Handler.
+// Handler answers GraphQL requests sent by POST, queries also by GET. It is an http.Handler.
 type Handler struct {
 	exec         *executor.Executor
 	schema       *ast.Schema
 	values       values
 	introspect   bool
 	maxBodyBytes int64
+	limiter      *limiter
+	spend        Spend
+	reportCost   bool
+	documents    *documents
+	page         string
 	observe      func(context.Context, Operation)
 }
 
-// New returns a handler. It fails where something required is missing.
+// New returns a handler. It fails where something required is missing, and with all problems at once where trusted
+// documents don't fit the schema.
 func New(cfg Config) (*Handler, error) {
 	switch {
 	case cfg.Schema == nil:
@@ -75,24 +91,32 @@ func New(cfg Config) (*Handler, error) {
 	case cfg.MaxBodyBytes <= 0:
 		return nil, errors.New("graphqlhttp: MaxBodyBytes must be positive")
 	}
+	documents, err := newDocuments(cfg)
+	if err != nil {
+		return nil, err
+	}
+	parsed := newDocumentCache()
 	h := &Handler{
-		exec: newExecutor(cfg), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
+		documents: documents, page: cfg.Page,
+		exec: newExecutor(cfg, parsed), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
+		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost,
 	}
+	h.exec.Use(readOnly{})
+	h.exec.AroundOperations(documents.keep)
 	if h.observe == nil {
 		h.observe = func(context.Context, Operation) {}
 	}
 	return h, nil
 }
 
-// newExecutor sets gqlgen's executor up. Its limits are off by default.
-func newExecutor(cfg Config) *executor.Executor {
+// newExecutor sets gqlgen's executor up. Its own limits stay off: the limiter's come before it.
+func newExecutor(cfg Config, documents graphql.Cache[*ast.QueryDocument]) *executor.Executor {
 	exec := executor.New(cfg.Schema)
 	exec.SetErrorPresenter(cfg.PresentError)
 	exec.SetRecoverFunc(cfg.Recover)
-	exec.SetParserTokenLimit(maxTokens)
-	exec.SetQueryCache(newDocumentCache())
+	exec.SetQueryCache(documents)
 	if cfg.Introspection {
 		exec.Use(extension.Introspection{})
 	} else {
@@ -116,32 +140,79 @@ func rulesWithoutSuggestions() *rules.Rules {
 	return r
 }
 
+// allowedMethods are those that can carry a request. HEAD is none: an operation would run for an answer that nobody
+// reads.
+const allowedMethods = http.MethodGet + ", " + http.MethodPost
+
 // ServeHTTP answers one request: negotiate, read, execute, write.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	as, params, fault := h.receive(w, r)
+	if h.answersWithoutBody(w, r) {
+		return
+	}
+	as, req, fault := h.receive(w, r)
 	if fault != nil {
+		h.chargeFault(r, fault)
 		fault.write(w, as)
 		return
 	}
-	ctx := graphql.StartOperationTrace(r.Context())
-	answerOf(ctx, h.execute(ctx, params)).write(w, as)
+	ctx, bill := h.withBill(withRequest(graphql.StartOperationTrace(r.Context()), req), r)
+	resp := h.execute(ctx, &req.params)
+	bill.attach(resp)
+	answerOf(ctx, resp).write(w, as)
+}
+
+// answersWithoutBody handles what is no GraphQL request but a fair question: OPTIONS, and a browser at the bare
+// endpoint.
+func (h *Handler) answersWithoutBody(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", allowedMethods)
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method == http.MethodGet && h.page != "" && r.URL.RawQuery == "" && prefersPage(r.Header.Values("Accept")):
+		w.Header().Set("Location", h.page)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Add("Vary", "Accept")
+		w.WriteHeader(http.StatusSeeOther)
+	default:
+		return false
+	}
+	return true
 }
 
 // receive reads a request up to where it could be executed. The media type is that of the answer, whatever
 // comes of it.
-func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *graphql.RawParams, *requestFault) {
-	if r.Method != http.MethodPost {
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *incoming, *requestFault) {
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return mediaJSON, nil, methodNotAllowed()
 	}
 	as, ok := negotiate(r.Header.Values("Accept"))
 	if !ok {
 		return mediaJSON, nil, notAcceptable()
 	}
-	if fault := checkContentType(r.Header); fault != nil {
+	if fault := h.exhausted(r.Context()); fault != nil {
 		return as, nil, fault
 	}
-	params, fault := readParams(w, r, h.maxBodyBytes)
-	return as, params, fault
+	start := graphql.Now()
+	req, fault := h.read(w, r)
+	if fault == nil {
+		fault = h.documents.find(req)
+	}
+	if fault != nil {
+		return as, nil, fault
+	}
+	req.params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	return as, req, nil
+}
+
+// read decodes the request from the URL of a GET, else from the body. A POST's URL doesn't count.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, *requestFault) {
+	if r.Method == http.MethodGet {
+		return readURL(r.URL.RawQuery)
+	}
+	if fault := checkContentType(r.Header); fault != nil {
+		return nil, fault
+	}
+	return readBody(w, r, h.maxBodyBytes)
 }
 
 // execute runs one operation to its single response, nil where its context ended. A panic outside of the
@@ -157,35 +228,51 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 		resp = h.run(ctx, params)
 	}()
 	if resp != nil {
-		resp.Errors = resp.Errors[:min(len(resp.Errors), maxErrors)]
+		resp.Errors = resp.Errors[:min(len(resp.Errors), h.limiter.limits.Errors)]
 	}
 	return resp
 }
 
-// run parses, validates and executes.
+// run holds the document to the limits, parses, validates, charges and executes.
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
-	operation, errs := h.exec.CreateOperationContext(ctx, params)
-	if len(errs) == 0 {
-		errs = h.refuse(operation)
-	}
+	operation, errs := h.prepare(ctx, params, Trusted(ctx))
 	nameVariables(errs)
 	shortened(errs)
 	ctx = graphql.WithOperationContext(ctx, operation)
 	if len(errs) > 0 {
-		return h.exec.DispatchError(ctx, errs[:min(len(errs), maxErrors)])
+		return h.exec.DispatchError(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
 	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
 	handler, ctx := h.exec.DispatchOperation(ctx, operation)
 	return handler(ctx)
 }
 
+// prepare brings an operation to where it can run, paid for, or returns why it can't. The limits come first, since
+// validation itself is what some documents attack. A trusted document skips the limits on documents, never the charge.
+func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, trusted bool) (*graphql.OperationContext, gqlerror.List) {
+	cost, refusal := h.limiter.admit(ctx, params, trusted)
+	if refusal != nil {
+		h.chargeRefusal(ctx, params)
+		return &graphql.OperationContext{RawQuery: params.Query}, gqlerror.List{refusal}
+	}
+	operation, errs := h.exec.CreateOperationContext(ctx, params)
+	if len(errs) == 0 {
+		errs = h.refuse(operation)
+	}
+	if len(errs) > 0 {
+		h.chargeRefusal(ctx, params)
+		return operation, errs
+	}
+	if err := h.charge(ctx, max(cost, lengthCost(params.Query))); err != nil {
+		return operation, gqlerror.List{err}
+	}
+	return operation, nil
+}
+
 // refuse returns why a valid operation is not run here, if it is not.
 func (h *Handler) refuse(operation *graphql.OperationContext) gqlerror.List {
 	if operation.Operation.Operation == ast.Subscription {
 		return gqlerror.List{subscriptionOverPOST()}
-	}
-	if err := tooManyAliases(operation.Doc); err != nil {
-		return gqlerror.List{err}
 	}
 	if err := h.values.check(operation); err != nil {
 		return gqlerror.List{err}

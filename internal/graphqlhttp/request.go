@@ -2,21 +2,95 @@ package graphqlhttp
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// readParams reads and decodes the body.
-func readParams(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.RawParams, *requestFault) {
+const (
+	// maxURLBytes is the longest query of a URL. Proxies and browsers seldom carry more.
+	maxURLBytes = 16 << 10
+	// maxNesting is how deep the JSON of a request may go, the request's own object included. It leaves room for any
+	// limit on the variables, which are judged, and named, after that.
+	maxNesting = 200
+	// maxPooledBytes is the longest buffer kept for the next request: a rare long one must not stay.
+	maxPooledBytes = 64 << 10
+)
+
+// incoming is a GraphQL request as it came (GraphQL over HTTP, section "Request Parameters", and appendix A).
+type incoming struct {
+	params graphql.RawParams
+	// get tells that it came by GET, which may read only.
+	get bool
+	// documentID and persisted name a document instead of sending it: appendix A's and Apollo's way.
+	documentID string
+	persisted  persistedQuery
+	// trusted is the document of the manifest that the request names, once that is known.
+	trusted *trustedDocument
+	// register keeps the document for later requests by its hash, once it has proved valid.
+	register bool
+}
+
+// persistedQuery is Apollo's extension of that name. Without it, the hash is empty.
+type persistedQuery struct{ sha256Hash string }
+
+// requestKey is the context's key of the request.
+type requestKey struct{}
+
+func withRequest(ctx context.Context, req *incoming) context.Context {
+	return context.WithValue(ctx, requestKey{}, req)
+}
+
+// requestOf returns the request that the context belongs to; an empty one outside of one.
+func requestOf(ctx context.Context) *incoming {
+	if req, ok := ctx.Value(requestKey{}).(*incoming); ok {
+		return req
+	}
+	return &incoming{}
+}
+
+// Trusted reports whether the context's operation is one of the manifest's. Such a one was validated at the start and
+// is not held to the limits on documents; what it costs still counts.
+func Trusted(ctx context.Context) bool { return requestOf(ctx).trusted != nil }
+
+// decoding is what reading a request needs, kept from one request to the next.
+type decoding struct {
+	body    bytes.Buffer
+	decoder jsontext.Decoder
+}
+
+// decodings keeps them.
+var decodings = sync.Pool{New: func() any { return &decoding{} }} //nolint:gochecknoglobals // A pool's life is the process's.
+
+func (d *decoding) release() {
+	if d.body.Cap() > maxPooledBytes {
+		return
+	}
+	d.body.Reset()
+	decodings.Put(d)
+}
+
+// readBody reads and decodes a POST's body.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, *requestFault) {
 	if r.ContentLength > limit {
 		return nil, payloadTooLarge(limit)
 	}
-	start := graphql.Now()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	d := decodings.Get().(*decoding) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
+	defer d.release()
+	if r.ContentLength > 0 {
+		d.body.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := d.body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
@@ -24,44 +98,28 @@ func readParams(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.R
 	case err != nil:
 		return nil, badRequest("The request body could not be read to its end.")
 	}
-	params, fault := decodeParams(body)
-	if fault != nil {
-		return nil, fault
-	}
-	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
-	return params, nil
+	return d.request()
 }
 
-// decodeParams decodes a request (GraphQL over HTTP, section "Request Parameters"). Names are matched
-// exactly, which encoding/json would not do for a struct; unknown ones are ignored, as the specification
-// leaves them to extensions. Messages never repeat the body.
-func decodeParams(body []byte) (*graphql.RawParams, *requestFault) {
-	if fault := checkShape(body); fault != nil {
+// request decodes the body. Names are matched exactly; unknown ones are ignored, as the specification leaves them to
+// extensions. A member that comes twice is refused: two readers could take one each. Messages never repeat the body.
+func (d *decoding) request() (*incoming, *requestFault) {
+	if fault := checkShape(d.body.Bytes()); fault != nil {
 		return nil, fault
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
-		return nil, badRequest("The request body is not valid JSON.")
+	if fault := checkBody(d.body.Bytes()); fault != nil {
+		return nil, fault
 	}
-	params := &graphql.RawParams{}
-	for _, member := range []struct {
-		name   string
-		target any
-		fault  string
-	}{
-		{"query", &params.Query, "query must be a string."},
-		{"operationName", &params.OperationName, "operationName must be a string."},
-		{"variables", &params.Variables, "variables must be an object."},
-		{"extensions", &params.Extensions, "extensions must be an object."},
-	} {
-		if !decodeMember(members[member.name], member.target) {
-			return nil, badRequest(member.fault)
-		}
+	d.decoder.Reset(&d.body)
+	req := &incoming{}
+	err := d.members(func(name string) error { return d.member(req, name) })
+	if err == nil {
+		err = d.end()
 	}
-	if params.Query == "" {
-		return nil, badRequest("query is missing: send the GraphQL document in it.")
+	if err != nil {
+		return nil, faultOf(err, "The request body")
 	}
-	return params, nil
+	return req, req.readExtensions()
 }
 
 // checkShape gives clear messages for bodies that are JSON but not a request.
@@ -78,13 +136,250 @@ func checkShape(body []byte) *requestFault {
 	return nil
 }
 
-// decodeMember decodes one member; an absent one and null leave the target as it is. Numbers keep their
-// digits, so that large integers and decimals reach the schema's scalars unharmed.
-func decodeMember(raw json.RawMessage, target any) bool {
-	if raw == nil {
-		return true
+// member reads one member of the request.
+func (d *decoding) member(req *incoming, name string) error {
+	switch name {
+	case "query":
+		return d.text(&req.params.Query, name)
+	case "operationName":
+		return d.text(&req.params.OperationName, name)
+	case "documentId":
+		return d.text(&req.documentID, name)
+	case "variables":
+		return d.object(&req.params.Variables, name)
+	case "extensions":
+		return d.object(&req.params.Extensions, name)
+	default:
+		return d.skip()
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	return decoder.Decode(target) == nil
+}
+
+// wrongType is the error of a member that has another type than the specification gives it.
+type wrongType string
+
+func (e wrongType) Error() string { return string(e) }
+
+// errTooDeep is the error of JSON nested deeper than maxNesting.
+var errTooDeep = errors.New("nested too deep")
+
+// faultOf says what is wrong with JSON. The error itself is not shown, as it may quote what came.
+func faultOf(err error, what string) *requestFault {
+	var wrong wrongType
+	switch {
+	case errors.As(err, &wrong):
+		return badRequest(wrong.Error())
+	case errors.Is(err, errTooDeep):
+		return badRequest(fmt.Sprintf("%s is nested deeper than %d levels.", what, maxNesting))
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return badRequest(what + " has an object with the same member twice.")
+	default:
+		return badRequest(what + " is not valid JSON in UTF-8.")
+	}
+}
+
+// members reads an object, its brace included, and calls each with the decoder before the member's value.
+func (d *decoding) members(each func(name string) error) error {
+	if _, err := d.decoder.ReadToken(); err != nil {
+		return err
+	}
+	if d.decoder.StackDepth() > maxNesting {
+		return errTooDeep
+	}
+	for d.decoder.PeekKind() != '}' {
+		name, err := d.decoder.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := each(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err := d.decoder.ReadToken()
+	return err
+}
+
+// end makes sure that nothing follows.
+func (d *decoding) end() error {
+	if _, err := d.decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one value")
+	}
+	return nil
+}
+
+// text reads a string; null leaves the target as it is.
+func (d *decoding) text(target *string, name string) error {
+	token, err := d.decoder.ReadToken()
+	if err != nil {
+		return err
+	}
+	switch token.Kind() {
+	case '"':
+		*target = token.String()
+	case 'n':
+	default:
+		return wrongType(name + " must be a string.")
+	}
+	return nil
+}
+
+// object reads an object; null leaves the target as it is.
+func (d *decoding) object(target *map[string]any, name string) error {
+	switch d.decoder.PeekKind() {
+	case '{', 'n', 0: // 0: an error, which value meets again
+	default:
+		return wrongType(name + " must be an object.")
+	}
+	value, err := d.value()
+	if err != nil {
+		return err
+	}
+	if members, ok := value.(map[string]any); ok {
+		*target = members
+	}
+	return nil
+}
+
+// value reads any value. Numbers keep their digits, so that large integers and decimals reach the schema's scalars
+// unharmed.
+func (d *decoding) value() (any, error) {
+	switch d.decoder.PeekKind() {
+	case '{':
+		object := map[string]any{}
+		err := d.members(func(name string) error {
+			value, err := d.value()
+			object[name] = value
+			return err
+		})
+		return object, err
+	case '[':
+		return d.list()
+	default:
+		token, err := d.decoder.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		return scalar(token), nil
+	}
+}
+
+func (d *decoding) list() ([]any, error) {
+	if _, err := d.decoder.ReadToken(); err != nil {
+		return nil, err
+	}
+	if d.decoder.StackDepth() > maxNesting {
+		return nil, errTooDeep
+	}
+	list := []any{}
+	for d.decoder.PeekKind() != ']' {
+		value, err := d.value()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, value)
+	}
+	_, err := d.decoder.ReadToken()
+	return list, err
+}
+
+func scalar(token jsontext.Token) any {
+	switch token.Kind() {
+	case '"':
+		return token.String()
+	case '0':
+		return json.Number(token.String())
+	case 't', 'f':
+		return token.Bool()
+	default:
+		return nil
+	}
+}
+
+// skip passes over a value without keeping it.
+func (d *decoding) skip() error {
+	for outside := d.decoder.StackDepth(); ; {
+		if _, err := d.decoder.ReadToken(); err != nil {
+			return err
+		}
+		switch depth := d.decoder.StackDepth(); {
+		case depth > maxNesting:
+			return errTooDeep
+		case depth == outside:
+			return nil
+		}
+	}
+}
+
+// readURL reads a GET's parameters (GraphQL over HTTP, section "GET").
+func readURL(query string) (*incoming, *requestFault) {
+	if len(query) > maxURLBytes {
+		return nil, uriTooLong()
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, badRequest("The URL's query can't be read: encode its values, and separate them by &.")
+	}
+	req := &incoming{get: true}
+	for name, target := range map[string]*string{
+		"query": &req.params.Query, "operationName": &req.params.OperationName, "documentId": &req.documentID,
+	} {
+		if *target, err = one(values, name); err != nil {
+			return nil, badRequest(err.Error())
+		}
+	}
+	for name, target := range map[string]*map[string]any{"variables": &req.params.Variables, "extensions": &req.params.Extensions} {
+		text, err := one(values, name)
+		if err != nil {
+			return nil, badRequest(err.Error())
+		}
+		if fault := decodeObject(text, name, target); fault != nil {
+			return nil, fault
+		}
+	}
+	return req, req.readExtensions()
+}
+
+// one returns a parameter's value, "" where it is absent.
+func one(values url.Values, name string) (string, error) {
+	given := values[name]
+	switch {
+	case len(given) == 0:
+		return "", nil
+	case len(given) > 1:
+		return "", errors.New("The URL has " + name + " more than once.")
+	case !utf8.ValidString(given[0]):
+		return "", errors.New(name + " is not valid UTF-8.")
+	}
+	return given[0], nil
+}
+
+// decodeObject decodes a parameter that is JSON. An empty one counts as absent.
+func decodeObject(text, name string, target *map[string]any) *requestFault {
+	if text == "" {
+		return nil
+	}
+	d := &decoding{}
+	d.decoder.Reset(strings.NewReader(text))
+	err := d.object(target, name)
+	if err == nil {
+		err = d.end()
+	}
+	if err != nil {
+		return faultOf(err, name)
+	}
+	return nil
+}
+
+// readExtensions finds Apollo's persistedQuery. Other extensions are the schema's.
+func (r *incoming) readExtensions() *requestFault {
+	extension, given := r.params.Extensions["persistedQuery"]
+	if !given || extension == nil {
+		return nil
+	}
+	members, _ := extension.(map[string]any)
+	hash, _ := members["sha256Hash"].(string)
+	if version, _ := members["version"].(json.Number); hash == "" || version != "1" {
+		return badRequest("extensions.persistedQuery must be an object of version 1 with a sha256Hash.")
+	}
+	r.persisted.sha256Hash = hash
+	return nil
 }

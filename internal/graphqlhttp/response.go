@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -17,7 +18,7 @@ import (
 const (
 	// CodeBadRequest: the body is not a GraphQL request.
 	CodeBadRequest = "BAD_REQUEST"
-	// CodeMethodNotAllowed: the HTTP method is not POST.
+	// CodeMethodNotAllowed: the HTTP method is neither POST nor GET, or a mutation came by GET.
 	CodeMethodNotAllowed = "METHOD_NOT_ALLOWED"
 	// CodeNotAcceptable: the Accept header allows none of the media types of an answer.
 	CodeNotAcceptable = "NOT_ACCEPTABLE"
@@ -25,12 +26,19 @@ const (
 	CodeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
 	// CodePayloadTooLarge: the body is longer than the limit.
 	CodePayloadTooLarge = "PAYLOAD_TOO_LARGE"
-	// CodeSubscriptionNotSupported: a subscription came by plain POST, which carries one answer only.
+	// CodeURITooLong: the URL of a GET is longer than the limit.
+	CodeURITooLong = "URI_TOO_LONG"
+	// CodePersistedQueryNotFound: no document is known by the id or hash. Apollo Client and urql then send the
+	// document beside its hash.
+	CodePersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND"
+	// CodePersistedQueryNotSupported: documents can't be named here at all. Apollo Client stops naming them.
+	CodePersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED"
+	// CodePersistedQueryIDRequired: only trusted documents run here, and the request brought one of its own.
+	CodePersistedQueryIDRequired = "PERSISTED_QUERY_ID_REQUIRED"
+	// CodeSubscriptionNotSupported: a subscription came by plain POST or GET, which carries one answer only.
 	CodeSubscriptionNotSupported = "SUBSCRIPTION_NOT_SUPPORTED"
 	// CodeBadUserInput: a value that is none of its scalar's.
 	CodeBadUserInput = "BAD_USER_INPUT"
-	// CodeTooManyAliases: the document has more aliases than are allowed.
-	CodeTooManyAliases = "TOO_MANY_ALIASES"
 	// CodeUnauthenticated: the schema's code for an operation that needs a session.
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	// CodeServiceUnavailable: the schema's code for an outage. Its extension retryAfter, in seconds, becomes
@@ -55,6 +63,10 @@ func refusalStatus(code any) int {
 		return http.StatusUnauthorized
 	case CodeServiceUnavailable:
 		return http.StatusServiceUnavailable
+	case CodeRateLimited:
+		return http.StatusTooManyRequests
+	case CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
 	default:
 		return 0
 	}
@@ -75,9 +87,16 @@ func answerOf(ctx context.Context, resp *graphql.Response) answer {
 		return abandoned(ctx)
 	}
 	a := answer{errors: resp.Errors, data: resp.Data, extensions: resp.Extensions}
-	if !a.hasData() && a.firstStatus() == http.StatusServiceUnavailable {
-		a.status = http.StatusServiceUnavailable // for both media types: proxies and clients act on it
+	if ctx.Err() != nil && !a.hasData() {
+		return abandoned(ctx) // Whatever error the schema made of its statement being cancelled.
+	}
+	if status := a.firstStatus(); !a.hasData() && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
+		a.status = status // for both media types: proxies and clients act on it
 		a.header = http.Header{"Retry-After": {strconv.Itoa(a.retryAfter())}}
+	}
+	if !a.hasData() && a.firstStatus() == http.StatusMethodNotAllowed {
+		a.status = http.StatusMethodNotAllowed // the specification asks for it whatever the media type
+		a.header = http.Header{"Allow": {http.MethodPost}}
 	}
 	return a
 }
@@ -139,29 +158,40 @@ func (a answer) retryAfter() int {
 	return defaultRetryAfter
 }
 
-// write sends the answer in one piece.
+// bodies keeps the buffers that answers are written into.
+var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }} //nolint:gochecknoglobals // A pool's life is the process's.
+
+// write sends the answer in one piece. What a.header says wins: an answer that may be kept brings its own
+// Cache-Control and ETag.
 func (a answer) write(w http.ResponseWriter, as mediaType) {
-	body, err := a.encode()
-	if err != nil { // an extension that JSON can't hold: a bug of the schema's
+	body := bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
+	defer func() {
+		if body.Cap() <= maxPooledBytes {
+			body.Reset()
+			bodies.Put(body)
+		}
+	}()
+	if err := a.encode(body); err != nil { // an extension that JSON can't hold: a bug of the schema's
 		a = answer{errors: gqlerror.List{internalError()}, status: http.StatusInternalServerError}
-		body, _ = a.encode()
+		body.Reset()
+		_ = a.encode(body)
 	}
 	header := w.Header()
+	header["Content-Type"] = as.contentType()
+	header["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	header["Cache-Control"] = []string{"no-store"}
+	header.Add("Vary", "Accept")
 	for name, values := range a.header {
 		header[name] = values
 	}
-	header.Set("Content-Type", string(as)+"; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Cache-Control", "no-store")
-	header.Add("Vary", "Accept")
 	w.WriteHeader(a.statusAs(as))
-	_, _ = w.Write(body) // the client may be gone, and there is nobody else to tell
+	_, _ = w.Write(body.Bytes()) // the client may be gone, and there is nobody else to tell
 }
 
 // encode writes the response as JSON: errors first, so that readers see them, then data as the executor
 // encoded it, without a second pass.
-func (a answer) encode() ([]byte, error) {
-	buf := bytes.NewBuffer(make([]byte, 0, len(a.data)+256))
+func (a answer) encode(buf *bytes.Buffer) error {
+	buf.Grow(len(a.data) + 64)
 	separator := byte('{')
 	member := func(name string, value any) error {
 		encoded, err := json.Marshal(value)
@@ -174,7 +204,7 @@ func (a answer) encode() ([]byte, error) {
 	}
 	if len(a.errors) > 0 {
 		if err := member("errors", a.errors); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if a.data != nil {
@@ -183,14 +213,14 @@ func (a answer) encode() ([]byte, error) {
 	}
 	if len(a.extensions) > 0 {
 		if err := member("extensions", a.extensions); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if separator == '{' {
 		buf.WriteByte('{')
 	}
 	buf.WriteByte('}')
-	return buf.Bytes(), nil
+	return nil
 }
 
 // writeMember writes one member of the response's object.

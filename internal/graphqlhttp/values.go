@@ -155,43 +155,6 @@ func (v values) literal(value *ast.Value, path string) error {
 	return v.scalar(value.Definition.Name, plain, path)
 }
 
-// maxAliases is the most aliases in a document. Aliases are how a short document multiplies an answer: each level of
-// them by as many as it has.
-const maxAliases = 30
-
-// tooManyAliases returns the error of a document with more.
-func tooManyAliases(document *ast.QueryDocument) *gqlerror.Error {
-	n := 0
-	for _, operation := range document.Operations {
-		n += aliases(operation.SelectionSet)
-	}
-	for _, fragment := range document.Fragments {
-		n += aliases(fragment.SelectionSet)
-	}
-	if n <= maxAliases {
-		return nil
-	}
-	err := gqlerror.Errorf("The document has %d aliases, and at most %d are allowed.", n, maxAliases)
-	err.Extensions = map[string]any{"code": CodeTooManyAliases}
-	return err
-}
-
-func aliases(set ast.SelectionSet) int {
-	n := 0
-	for _, selection := range set {
-		switch s := selection.(type) {
-		case *ast.Field:
-			if s.Alias != s.Name {
-				n++
-			}
-			n += aliases(s.SelectionSet)
-		case *ast.InlineFragment:
-			n += aliases(s.SelectionSet)
-		}
-	}
-	return n
-}
-
 // maxMessage is the most bytes of an error's message: it may quote what the client sent.
 const maxMessage = 500
 

@@ -72,7 +72,7 @@ func (s seen) note(key string, value any) {
 	if nodes, ok := object["nodes"].([]any); ok && len(nodes) > 0 {
 		var ids []any
 		for _, n := range nodes {
-			node, _ := n.(map[string]any) //nolint:errcheck // A null node has no id.
+			node, _ := n.(map[string]any) // A null node has no id.
 			if id, ok := node["id"]; ok {
 				ids = append(ids, id)
 			}

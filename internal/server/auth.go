@@ -52,7 +52,7 @@ func (i *identify) who(ctx context.Context, session *betterauth.Session, err err
 	switch {
 	case errors.Is(err, account.ErrNotFound):
 		i.refusals.write(ctx, string(betterauth.ReasonUserNotFound),
-			slog.String("scheme", session.Scheme), slog.String("user_id", shorten(session.UserID)))
+			slog.String("scheme", session.Scheme), slog.String("token_hash", session.TokenHash), slog.String("user_id", shorten(session.UserID)))
 		return viewer.Viewer{}, &viewer.Refusal{Message: messageUserNotFound}
 	case err != nil:
 		return viewer.Viewer{}, i.unknown(ctx, err)
@@ -88,6 +88,7 @@ func (i *identify) refused(ctx context.Context, err error) *viewer.Refusal {
 func (i *identify) foreign(r *http.Request, session *betterauth.Session) {
 	i.refusals.write(r.Context(), reasonCSRF,
 		slog.String("scheme", session.Scheme),
+		slog.String("token_hash", session.TokenHash),
 		slog.String("user_id", shorten(session.UserID)),
 		slog.String("origin", shorten(r.Header.Get("Origin"))),
 		slog.String("sec_fetch_site", shorten(r.Header.Get("Sec-Fetch-Site"))))

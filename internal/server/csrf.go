@@ -27,12 +27,9 @@ type csrf struct {
 	public string
 }
 
-// refuses reports whether r can change something and comes from neither this server's own origin nor a listed one.
+// refuses reports whether r comes from neither this server's own origin nor a listed one. Reading counts too: a foreign
+// page could spend the user's limit and time the answers.
 func (c csrf) refuses(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return false
-	}
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
 		for _, origin := range origins {
 			if !c.mayCome(r, origin) {

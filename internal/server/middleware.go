@@ -14,6 +14,7 @@ import (
 	"github.com/rs/cors"
 
 	"taskql/internal/config"
+	"taskql/internal/graphqlhttp"
 )
 
 // middleware is a handler around another.
@@ -89,7 +90,7 @@ func clientHeaders() []string {
 		"Apollographql-Client-Name", "Apollographql-Client-Version", "Apollo-Federation-Include-Trace",
 		// Others
 		"GraphQL-Preflight", "GraphQL-Client-Name", "GraphQL-Client-Version", "X-GraphQL-Client-Name", "X-GraphQL-Client-Version",
-		"X-GraphQL-Yoga-CSRF", "X-GraphQL-Operation-Name", "X-GraphQL-Cost",
+		"X-GraphQL-Yoga-CSRF", "X-GraphQL-Operation-Name", "X-GraphQL-Cost", graphqlhttp.HeaderCost,
 		// Tracing
 		"Traceparent", "Tracestate", "Baggage", "Sentry-Trace",
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,10 +33,6 @@ import (
 )
 
 const (
-	// maxBodyBytes is the longest GraphQL request, 1 MiB.
-	maxBodyBytes = 1 << 20
-	// operationTimeout is how long a GraphQL request may take, its session included. Its statements are cancelled then.
-	operationTimeout = 10 * time.Second
 	// embeddedAuthURL stands for the embedded sign-in's address, which is reached without a network.
 	embeddedAuthURL = "http://localhost"
 )
@@ -160,7 +157,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if err != nil {
 		return routes{}, fmt.Errorf("setting up accounts: %w", err)
 	}
-	tasks, err := task.New(task.Config{Client: client, Now: cfg.Now, Log: cfg.Log, Limits: task.Limits{
+	tasks, err := task.New(task.Config{Client: client, Dialect: cfg.DB.Dialect, Now: cfg.Now, Log: cfg.Log, Limits: task.Limits{
 		Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
 		Subtasks: cfg.Config.LimitSubtasks,
 	}})
@@ -184,7 +181,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		log:          cfg.Log,
 	}
 	to := routes{
-		graphql: withDeadline(operationTimeout)(who.around(api)),
+		graphql: chain(api, withDeadline(cfg.Config.LimitOperationTime), withClientAddress(cfg.Config.TrustedProxies), who.around),
 		health:  &health{ping: cfg.DB.Ping, now: cfg.Now, draining: &s.draining},
 		auth:    auth,
 	}
@@ -209,20 +206,58 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
+	spend, err := newBudgets(cfg)
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := trustedDocuments(cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	page := ""
+	if cfg.Config.Playground {
+		page = "/"
+	}
 	handler, err := graphqlhttp.New(graphqlhttp.Config{
-		Schema:           api.Schema,
-		PresentError:     api.PresentError,
-		Recover:          api.Recover,
-		AroundOperations: []graphql.OperationMiddleware{api.Gate},
-		Introspection:    cfg.Config.Introspection,
-		Scalars:          api.Scalars,
-		MaxBodyBytes:     maxBodyBytes,
-		Observe:          observe,
+		TrustedDocuments: trusted,
+		TrustedOnly:      cfg.Config.TrustedOnly(),
+
+		AutomaticPersistedQueries: cfg.Config.APQ && !cfg.Config.TrustedOnly(),
+		Page:                      page,
+		Schema:                    api.Schema,
+		PresentError:              api.PresentError,
+		Recover:                   api.Recover,
+		AroundOperations:          []graphql.OperationMiddleware{api.Gate},
+		Introspection:             cfg.Config.Introspection,
+		Scalars:                   api.Scalars,
+		MaxBodyBytes:              int64(cfg.Config.LimitBodyBytes),
+		Limits:                    limitsOf(cfg.Config),
+		Price:                     price,
+		SignedIn:                  signedIn,
+		Spend:                     spend,
+		ReportCost:                cfg.Config.Environment == config.Development,
+		Observe:                   observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up GraphQL over HTTP: %w", err)
 	}
 	return handler, nil
+}
+
+// trustedDocuments reads the manifest, where there is one.
+func trustedDocuments(cfg config.Config) ([]graphqlhttp.TrustedDocument, error) {
+	if cfg.TrustedDocuments == "off" {
+		return nil, nil
+	}
+	manifest, err := os.ReadFile(cfg.TrustedDocumentsFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading TRUSTED_DOCUMENTS_FILE: %w", err)
+	}
+	trusted, err := graphqlhttp.ParseManifest(manifest)
+	if err != nil {
+		return nil, fmt.Errorf("reading TRUSTED_DOCUMENTS_FILE %s: %w", cfg.TrustedDocumentsFile, err)
+	}
+	return trusted, nil
 }
 
 // observe notes the operation for the access log.

@@ -25,6 +25,9 @@ import (
 // newServer returns the whole server on a SQLite file of the test's own, and its log.
 func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer) {
 	t.Helper()
+	if environ["ENVIRONMENT"] == "" {
+		environ["ENVIRONMENT"] = "test" // Development's, without the cost in each answer.
+	}
 	environ["DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "t.db")
 	cfg, err := config.Load(environ)
 	if err != nil {

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -71,6 +73,12 @@ func serve(t *testing.T, s *Server) string {
 	web := httptest.NewServer(s.Handler())
 	t.Cleanup(web.Close)
 	return web.URL
+}
+
+// hashOf is what a log says of a token.
+func hashOf(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:6])
 }
 
 func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
@@ -162,7 +170,8 @@ func TestSchemes(t *testing.T) {
 	if _, answer := mustCall(t, address, cookie, whoAmI); answer != me {
 		t.Errorf("a forged request did something: %s", answer)
 	}
-	for _, want := range []string{"reason=csrf_refused", "origin=https://evil.example", "origin=null", "sec_fetch_site=same-site"} {
+	hash := hashOf(ada.Token)
+	for _, want := range []string{"reason=csrf_refused scheme=cookie token_hash=" + hash, "origin=https://evil.example", "origin=null", "sec_fetch_site=same-site"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %s", want)
 		}
@@ -184,7 +193,7 @@ func TestStrictProvisioning(t *testing.T) {
 	if response.StatusCode != http.StatusUnauthorized || !strings.Contains(answer, `"User not found"`) || !strings.Contains(answer, `"UNAUTHENTICATED"`) {
 		t.Errorf("%d %s", response.StatusCode, answer)
 	}
-	if !strings.Contains(log.String(), "reason=user_not_found scheme=cookie user_id="+ada.UserID) {
+	if !strings.Contains(log.String(), "reason=user_not_found scheme=cookie token_hash="+hashOf(ada.Token)+" user_id="+ada.UserID) {
 		t.Errorf("log:\n%s", log)
 	}
 }
@@ -211,16 +220,20 @@ func TestSignOut(t *testing.T) {
 		}
 		user.SignOut(t)
 		signedOut := time.Now()
-		for {
+		for lastGood := time.Duration(0); ; {
+			sent := time.Since(signedOut)
 			response, answer := mustCall(t, address, header, whoAmI)
-			after := time.Since(signedOut)
+			took := time.Since(signedOut) - sent
 			if response.StatusCode == http.StatusUnauthorized && strings.Contains(answer, "Invalid session") {
-				t.Logf("%s: refused %s after signing out, with SESSION_CACHE_TTL=%s", scheme, after.Round(time.Millisecond), ttl)
+				t.Logf("%s: the last request that passed was sent %s after signing out, the first that was refused %s; SESSION_CACHE_TTL=%s",
+					scheme, lastGood.Round(time.Millisecond), sent.Round(time.Millisecond), ttl)
 				break
 			}
-			if after > ttl+time.Second { // a slow machine's part
-				t.Fatalf("%s: %s after signing out: %d %s", scheme, after, response.StatusCode, answer)
+			// The moment of sending counts. One for which the auth server takes over a second goes on with what was known.
+			if response.StatusCode != http.StatusOK || sent > ttl && took < time.Second || sent > 10*ttl {
+				t.Fatalf("%s: sent %s after signing out, took %s: %d %s", scheme, sent, took, response.StatusCode, answer)
 			}
+			lastGood = sent
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
@@ -361,7 +374,7 @@ func TestOutage(t *testing.T) {
 	const ttl, before, outage, patience = time.Second, time.Second, 4 * time.Second, 10 * time.Second
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
 	g := newGate(t, auth.URL)
-	s, _ := newServer(t, against("http://"+g.address, auth.Secret, map[string]string{"SESSION_CACHE_TTL": ttl.String(), "LOG_LEVEL": "error"}))
+	s, _ := newServer(t, against("http://"+g.address, auth.Secret, map[string]string{"SESSION_CACHE_TTL": ttl.String(), "LOG_LEVEL": "error", "RATE_LIMIT": "off"}))
 	address := serve(t, s)
 	var known, unknown []http.Header
 	for i := range 4 {

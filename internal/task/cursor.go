@@ -15,15 +15,14 @@ type place struct {
 	id     uuid.UUID
 }
 
-// at is the place of a row.
-func (o order[T]) at(row T) *place {
-	p := &place{id: o.id(row)}
+// move makes p the place of a row.
+func (o order[T]) move(p *place, row T) {
+	p.id, p.values = o.id(row), p.values[:0]
 	for _, t := range o.terms {
 		for _, c := range t.columns {
 			p.values = append(p.values, c.of(row))
 		}
 	}
-	return p
 }
 
 // A cursor is base64url of
@@ -53,9 +52,9 @@ var (
 	errCursorOrder   = errors.New("comes from a list in another order: start again without it")
 )
 
-// encode returns the cursor of p.
-func (o order[T]) encode(p *place) string {
-	b := make([]byte, 0, 64)
+// appendBytes appends what a cursor is the base64url of.
+func (o order[T]) appendBytes(b []byte, p *place) []byte {
+	start := len(b)
 	b = append(b, cursorVersion)
 	b = binary.BigEndian.AppendUint32(b, o.sum)
 	values := p.values
@@ -66,8 +65,7 @@ func (o order[T]) encode(p *place) string {
 		values = values[len(t.columns):]
 	}
 	b = append(b, p.id[:]...)
-	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	return base64.RawURLEncoding.EncodeToString(b)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[start:]))
 }
 
 func (v value) append(b []byte, k kind, nullable bool) []byte {
@@ -84,7 +82,7 @@ func (v value) append(b []byte, k kind, nullable bool) []byte {
 	return append(b, v.bytes...)
 }
 
-// decode is encode's inverse. The error's text goes on after the argument's name.
+// decode reads a cursor. The error's text goes on after the argument's name.
 func (o order[T]) decode(cursor string) (*place, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	// The decoder passes over line breaks, so the text's length counts too.

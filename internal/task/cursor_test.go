@@ -203,3 +203,8 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+// encode returns the cursor of p.
+func (o order[T]) encode(p *place) string {
+	return base64.RawURLEncoding.EncodeToString(o.appendBytes(nil, p))
+}

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 
@@ -199,6 +200,9 @@ func withColumns(chosen, more []string) []string {
 
 // read reads one part of the list.
 func (l *list) read(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, error) {
+	if rows, ok, err := l.readByHand(ctx, part, limit, columns); ok {
+		return rows, err
+	}
 	q := l.query().Where(part.where).Order(part.sort).Limit(limit)
 	if len(columns) > 0 {
 		q.Select(columns...)
@@ -328,8 +332,13 @@ func (k keyset[T]) page(ctx context.Context, w window, columns []string) (placed
 // place gives rows their cursors, and the page the first and the last.
 func (o order[T]) place(rows []T) (placed[T], *PageInfo) {
 	p, info := placed[T]{rows: rows, cursors: make([]string, len(rows))}, &PageInfo{}
+	var at place
+	var bytes, text []byte // One of each for all rows.
 	for i, row := range rows {
-		p.cursors[i] = o.encode(o.at(row))
+		o.move(&at, row)
+		bytes = o.appendBytes(bytes[:0], &at)
+		text = base64.RawURLEncoding.AppendEncode(text[:0], bytes)
+		p.cursors[i] = string(text)
 	}
 	if n := len(rows); n > 0 {
 		info.StartCursor, info.EndCursor = &p.cursors[0], &p.cursors[n-1]

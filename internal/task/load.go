@@ -24,6 +24,12 @@ func (s *Service) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID, co
 	if len(ids) == 0 {
 		return found, nil
 	}
+	if tasks, ok, err := (&list{service: s, viewer: v}).rowsByHand(ctx, columns, func(s *sql.Selector) { idsAmong(enttask.FieldID, ids)(s) }); ok {
+		for _, t := range tasks {
+			found[t.ID] = t
+		}
+		return found, err
+	}
 	q := visible(s.client.Task.Query(), v).Where(idsAmong(enttask.FieldID, ids))
 	if len(columns) > 0 {
 		q.Select(columns...)
@@ -47,6 +53,9 @@ func (s *Service) TagsOf(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID
 	of := make(map[uuid.UUID][]*ent.Tag, len(tasks))
 	if len(tasks) == 0 {
 		return of, nil
+	}
+	if of, ok, err := s.tagsByHand(ctx, v, tasks, columns); ok {
+		return of, err
 	}
 	q := visibleTags(s.client.Tag.Query(), v)
 	if len(columns) > 0 {

@@ -51,6 +51,8 @@ type Config struct {
 	LockWait time.Duration
 	// Log is told what goes wrong in Upkeep; nothing is where it is nil.
 	Log *slog.Logger
+	// Dialect is the client's, as ent names it. Where it is set, lists of tasks are read without ent.
+	Dialect string
 }
 
 // Service reads and writes tasks. It is safe for concurrent use.
@@ -62,6 +64,8 @@ type Service struct {
 	// lockWait and turns bound how long and where changes wait for each other.
 	lockWait time.Duration
 	turns    turns
+	// dialect is empty where ent reads everything.
+	dialect string
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
 }
@@ -84,6 +88,7 @@ func New(c Config) (*Service, error) {
 		limits:   c.Limits.withDefaults(),
 		log:      c.Log,
 		lockWait: cmp.Or(c.LockWait, lockWait),
+		dialect:  c.Dialect,
 	}, nil
 }
 

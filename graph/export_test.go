@@ -1,0 +1,28 @@
+package graph
+
+import "github.com/vektah/gqlparser/v2/ast"
+
+// Documents is how many documents have plans.
+func (a *API) Documents() int { return a.executable().plans.Documents() }
+
+// Unwritten lists the fields of the schema's object types that have no entry in the table of what is written.
+func (a *API) Unwritten() []string {
+	var missing []string
+	s := a.executable().Schema()
+	for name, def := range s.Types {
+		if def.Kind != ast.Object || def.BuiltIn || def == s.Query || def == s.Mutation || def == s.Subscription {
+			continue
+		}
+		for _, f := range def.Fields {
+			if !a.executable().plans.Knows(name, f.Name) {
+				missing = append(missing, name+"."+f.Name)
+			}
+		}
+	}
+	return missing
+}
+
+func (a *API) executable() schema {
+	s, _ := a.Schema.(schema)
+	return s
+}

@@ -1,0 +1,217 @@
+package selection_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"pgregory.net/rapid"
+
+	"taskql/graph/scalar"
+	"taskql/graph/selection"
+)
+
+func written(m graphql.Marshaler) string {
+	var b strings.Builder
+	m.MarshalGQL(&b)
+	return b.String()
+}
+
+func same(t *rapid.T, got []byte, want graphql.Marshaler) {
+	t.Helper()
+	if string(got) != written(want) {
+		t.Fatalf("got %s, want %s", got, written(want))
+	}
+}
+
+func TestValuesAreGqlgens(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom([]rune("\x00\x01\t\n\r\x1f\"\\/\x7f<&\u2028é😀"))),
+			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text")
+		same(t, selection.AppendString(nil, text), scalar.MarshalString(text))
+		id := uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
+		same(t, selection.AppendUUID(nil, id), scalar.MarshalUUID(id))
+		at := time.Unix(rapid.Int64Range(-70_000_000_000, 260_000_000_000).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).
+			In(time.FixedZone("", rapid.IntRange(-50_000, 50_000).Draw(t, "offset")))
+		if rapid.Bool().Draw(t, "round") {
+			at = at.Truncate(time.Duration(rapid.SampledFrom([]int{1000, 10_000, 1_000_000, 1_000_000_000}).Draw(t, "to")))
+		}
+		same(t, selection.AppendDateTime(nil, at), scalar.MarshalDateTime(at))
+		same(t, selection.AppendDate(nil, at), scalar.MarshalDate(at))
+	})
+}
+
+func FuzzString(f *testing.F) {
+	f.Add("plain \t\n\r\x00\x1f\"\\ \x7f\xff\u2028")
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, want := string(selection.AppendString(nil, s)), written(scalar.MarshalString(s)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+type thing struct {
+	name string
+	list []*thing
+	next *thing
+}
+
+const schema = `
+	interface Named { name: String! }
+	type Thing implements Named { name: String! list: [Thing!]! next: Thing must: Thing! other: String }
+	type Stranger { name: String! }
+	type Query { thing: Thing named: Named required: Thing! list: [Named] stranger: Stranger }`
+
+func newPlans(s *ast.Schema) *selection.Plans[string] {
+	return selection.NewPlans(s, selection.Of[thing]("Thing", selection.Fields[string]{
+		"name": selection.Leaf[string](func(b []byte, t *thing) []byte { return selection.AppendString(b, t.name) }),
+		"list": selection.List(func(_, _ string, t *thing) ([]*thing, error) { return t.list, nil }),
+		"next": selection.Object(func(_, _ string, t *thing) (*thing, error) { return t.next, nil }),
+		"must": selection.Object(func(_, _ string, t *thing) (*thing, error) { return t.next, nil }),
+	}))
+}
+
+func operation(t testing.TB, s *ast.Schema, document string, variables map[string]any) *graphql.OperationContext {
+	t.Helper()
+	doc, err := gqlparser.LoadQueryWithRules(s, document, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &graphql.OperationContext{Doc: doc, Operation: doc.Operations[0], Variables: variables}
+}
+
+func root(op *graphql.OperationContext) graphql.CollectedField {
+	return graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Query"})[0]
+}
+
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
+	value := &thing{name: "a", list: []*thing{{name: "b"}, {name: `c"`}}, next: &thing{name: "d"}}
+	tests := map[string]struct {
+		document, want string
+		variables      map[string]any
+		value          any
+	}{
+		"scalars":              {document: `{ thing { name kind: __typename } }`, want: `{"name":"a","kind":"Thing"}`},
+		"lists and objects":    {document: `{ thing { list { name } next { next { name } } } }`, want: `{"list":[{"name":"b"},{"name":"c\""}],"next":{"next":null}}`},
+		"merged":               {document: `{ thing { next { name } list { name } } ...f } fragment f on Query { thing { next { __typename } } }`, want: `{"next":{"name":"d","__typename":"Thing"},"list":[{"name":"b"},{"name":"c\""}]}`},
+		"an interface":         {document: `{ named { ... on Thing { x: name } ... on Named { name } } }`, want: `{"x":"a","name":"a"}`},
+		"skipped":              {document: `query($v: Boolean!) { thing { name @skip(if: $v) x: name @include(if: $v) } }`, variables: map[string]any{"v": true}, want: `{"x":"a"}`},
+		"included":             {document: `query($v: Boolean!) { thing { name @skip(if: $v) x: name @include(if: $v) } }`, variables: map[string]any{"v": false}, want: `{"name":"a"}`},
+		"an unknown field":     {document: `{ thing { name other } }`},
+		"an unknown type":      {document: `{ stranger { name } }`},
+		"null where none is":   {document: `{ thing { list { must { name } } } }`},
+		"null in a list":       {document: `{ thing { list { name } } }`, value: &thing{list: []*thing{nil}}},
+		"no value":             {document: `{ thing { name } }`, value: (*thing)(nil)},
+		"another Go type":      {document: `{ thing { name } }`, value: "a string"},
+		"a condition unset":    {document: `query($v: Boolean = false) { thing { name @skip(if: $v) } }`, variables: map[string]any{"v": nil}},
+		"deferred":             {document: `{ thing { ... @defer { name } } }`},
+		"an empty list is one": {document: `{ thing { list { name } } }`, value: &thing{}, want: `{"list":[]}`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			op := operation(t, s, tt.document, tt.variables)
+			plan := newPlans(s).For(op, root(op))
+			if tt.value == nil {
+				tt.value = value
+			}
+			got := ""
+			if plan != nil {
+				if b, err := plan.Append(context.Background(), "", nil, tt.value); err == nil {
+					got = string(b)
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A fragment may be where a field is selected first in two operations, which go on differently.
+func TestPlansOfOperationsThatShareAFragment(t *testing.T) {
+	t.Parallel()
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
+	p := newPlans(s)
+	op := operation(t, s, `query A { ...f thing { x: name } } query B { ...f thing { y: name } } fragment f on Query { thing { name } }`, nil)
+	for i, want := range []string{`{"name":"a","x":"a"}`, `{"name":"a","y":"a"}`, `{"name":"a","x":"a"}`} {
+		asked := &graphql.OperationContext{Doc: op.Doc, Operation: op.Doc.Operations[i%2]}
+		got, err := p.For(asked, root(asked)).Append(t.Context(), "", nil, &thing{name: "a"})
+		if err != nil || string(got) != want {
+			t.Errorf("got %s, %v; want %s", got, err, want)
+		}
+	}
+}
+
+// Plans go with their documents: memory stays flat whatever clients send.
+func TestPlansLeaveWithTheirDocuments(t *testing.T) { //nolint:paralleltest // It reads the heap's size.
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
+	p := newPlans(s)
+	heap := func() uint64 {
+		runtime.GC()
+		time.Sleep(20 * time.Millisecond) // Cleanups run on their own.
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	valid := operation(t, s, `{ thing { name list { name next { name } } } }`, nil)
+	send := func(i int) {
+		// Validating each anew would take most of a minute: a document like another, with a root field of its own.
+		op := &graphql.OperationContext{Doc: &ast.QueryDocument{}, Operation: &ast.OperationDefinition{Operation: ast.Query}}
+		field := *root(valid).Field
+		field.Alias = fmt.Sprint("a", i)
+		op.Operation.SelectionSet = ast.SelectionSet{&field}
+		op.Doc.Operations = ast.OperationList{op.Operation}
+		if p.For(op, root(op)) == nil {
+			t.Fatal("not compiled")
+		}
+	}
+	const n = 100_000
+	const warm = 1000
+	var before uint64
+	for i := range n {
+		if i == warm {
+			before = heap()
+		}
+		send(i)
+	}
+	after := heap()
+	t.Logf("%d documents: heap %d KiB, %d KiB after the first %d; %d documents kept", n, after>>10, before>>10, warm, p.Documents())
+	if after > before+2<<20 || p.Documents() > 10 {
+		t.Errorf("the heap grew from %d to %d bytes, and %d documents are kept", before, after, p.Documents())
+	}
+}
+
+// One document with every combination of many variables keeps few plans.
+func TestPlansOfOneDocumentAreBounded(t *testing.T) {
+	t.Parallel()
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
+	p := newPlans(s)
+	op := operation(t, s, `query($a: Boolean!, $b: Boolean!, $c: Boolean!, $d: Boolean!, $e: Boolean!, $f: Boolean!) { thing {
+		a: name @skip(if: $a) b: name @skip(if: $b) c: name @skip(if: $c) d: name @skip(if: $d) e: name @skip(if: $e) f: name @skip(if: $f) __typename } }`, nil)
+	compiled := 0
+	for i := range 64 {
+		variables := map[string]any{}
+		for bit, name := range []string{"a", "b", "c", "d", "e", "f"} {
+			variables[name] = i>>bit&1 == 1
+		}
+		asked := &graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: variables}
+		if p.For(asked, root(asked)) != nil {
+			compiled++
+		}
+	}
+	if compiled != 32 {
+		t.Errorf("%d plans of 64 combinations, want 32", compiled)
+	}
+}

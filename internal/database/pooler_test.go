@@ -1,0 +1,64 @@
+package database_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"taskql/internal/database"
+	"taskql/internal/testkit"
+)
+
+// Behind PgBouncer in transaction mode, where several connections share a session, the cache finds out by itself and
+// every query gets its own answer, also while a migration runs. Its two ways to treat a parameter that it does not know
+// are refusing it and dropping it.
+func TestPgBouncer(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string][]string{
+		"refuses parameters": nil,
+		"drops parameters":   {"ignore_startup_parameters = taskql.session"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := testkit.PgBouncer(t, testkit.PostgresURL(t), settings...)
+			pool, log := openPool(t, database.Config{URL: address, MaxOpenConns: 8, StatementTimeout: 5 * time.Second})
+			if !strings.Contains(log.text(), "prepared statements are not kept") {
+				t.Errorf("the log says\n%s", log.text())
+			}
+			mustExec(t, pool, "CREATE TABLE things (id int PRIMARY KEY, n int NOT NULL)", "INSERT INTO things SELECT i, i FROM generate_series(1, 100) i")
+			ctx, stop := context.WithTimeout(t.Context(), time.Second)
+			defer stop()
+			var load sync.WaitGroup
+			var queries atomic.Int64
+			for worker := range 16 {
+				load.Go(func() {
+					for i := 0; ctx.Err() == nil; i++ {
+						want, factor := 1+i%100, 1+(worker+i)%5
+						var got int
+						err := pool.QueryRowContext(ctx, fmt.Sprintf("SELECT n * %d FROM things WHERE id = $1", factor), want).Scan(&got)
+						if err != nil && ctx.Err() == nil || err == nil && got != want*factor {
+							t.Errorf("%d times %d: %d, %v", want, factor, got, err)
+							return
+						}
+						queries.Add(1)
+					}
+				})
+			}
+			for range 5 {
+				time.Sleep(50 * time.Millisecond)
+				mustExec(t, pool, "ALTER TABLE things ALTER COLUMN n TYPE bigint", "ALTER TABLE things ALTER COLUMN n TYPE int")
+			}
+			load.Wait()
+			if queries.Load() < 100 {
+				t.Errorf("only %d queries ran", queries.Load())
+			}
+			if got := number(t, pool, preparedStatements); got != 0 {
+				t.Errorf("the session has %d prepared statements", got)
+			}
+		})
+	}
+}

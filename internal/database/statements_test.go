@@ -1,0 +1,283 @@
+package database_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+
+	"taskql/internal/database"
+	"taskql/internal/testkit"
+)
+
+// openPool opens a pool on the address and returns it with its log.
+func openPool(t *testing.T, c database.Config) (*sql.DB, *lines) {
+	t.Helper()
+	log := &lines{}
+	c.Log = log.logger()
+	db, err := database.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return db.SQL, log
+}
+
+// mustExec runs statements that must work.
+func mustExec(t *testing.T, pool *sql.DB, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := pool.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// number asks for one number.
+func number(t *testing.T, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, query string, args ...any,
+) int {
+	t.Helper()
+	var n int
+	if err := q.QueryRowContext(t.Context(), query, args...).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// preparedStatements is how many prepared statements the session has. The semicolon keeps this one from being kept.
+const preparedStatements = "SELECT count(*) FROM pg_prepared_statements;"
+
+// What comes twice is prepared, no more than the bound is kept, and PostgreSQL plans it once.
+func TestStatementsAreKept(t *testing.T) {
+	t.Parallel()
+	const size = 4
+	pool, log := openPool(t, database.Config{URL: testkit.MigratedPostgresURL(t), MaxOpenConns: 1, StatementCacheSize: size})
+	query := "SELECT count(*) FROM tasks WHERE workspace_id = $1"
+	before := number(t, pool, preparedStatements)
+	if number(t, pool, query, "w"); number(t, pool, preparedStatements) != before {
+		t.Error("a statement that was seen once is prepared")
+	}
+	for range 8 {
+		number(t, pool, query, "w")
+	}
+	plans := "SELECT generic_plans FROM pg_prepared_statements WHERE statement = '" + query + "';"
+	if got := number(t, pool, plans); got < 2 {
+		t.Errorf("%d generic plans in 8 executions: the statement is planned anew", got)
+	}
+	for i := range 3 * size {
+		for range 2 {
+			number(t, pool, fmt.Sprintf("SELECT $1::int + %d", i), 1)
+		}
+		if got := number(t, pool, preparedStatements); got > size {
+			t.Fatalf("%d prepared statements are kept, want at most %d", got, size)
+		}
+	}
+	if got := number(t, pool, preparedStatements); got != size {
+		t.Errorf("%d prepared statements are kept, want %d", got, size)
+	}
+	if log.text() != "" {
+		t.Errorf("the log says\n%s", log.text())
+	}
+}
+
+// A cache that is off keeps nothing.
+func TestStatementsAreNotKept(t *testing.T) {
+	t.Parallel()
+	pool, _ := openPool(t, database.Config{URL: testkit.MigratedPostgresURL(t), MaxOpenConns: 1, StatementCache: database.CacheOff})
+	for range 3 {
+		number(t, pool, "SELECT $1::int", 1)
+	}
+	if got := number(t, pool, preparedStatements); got != 0 {
+		t.Errorf("%d prepared statements are kept", got)
+	}
+}
+
+// A statement whose columns changed (0A000) or that the session lost (26000) is prepared anew without anybody noticing;
+// in a transaction it is an outage that passes.
+func TestStaleStatements(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string][]string{
+		"0A000": {"ALTER TABLE things ALTER COLUMN n TYPE bigint", "ALTER TABLE things ALTER COLUMN n TYPE int"},
+		"26000": {"DEALLOCATE ALL", "DEALLOCATE ALL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: 1})
+			mustExec(t, pool, "CREATE TABLE things (id int PRIMARY KEY, n int NOT NULL); INSERT INTO things VALUES (1, 7)")
+			query := "SELECT n FROM things WHERE id = $1"
+			insert := "INSERT INTO things VALUES ($1, $2) RETURNING n"
+			for i := range 3 {
+				number(t, pool, query, 1)
+				number(t, pool, insert, 10+i, 1)
+			}
+			mustExec(t, pool, spoil[0])
+			if got := number(t, pool, query, 1); got != 7 {
+				t.Errorf("got %d", got)
+			}
+			number(t, pool, insert, 20, 1)
+			if got := number(t, pool, "SELECT count(*) FROM things WHERE id = 20"); got != 1 {
+				t.Errorf("the insert ran %d times", got)
+			}
+			number(t, pool, query, 1) // It ran plainly the last time.
+			mustExec(t, pool, spoil[1])
+			tx, err := pool.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var n int
+			err = tx.QueryRowContext(t.Context(), query, 1).Scan(&n)
+			if refused := new(pq.Error); !errors.As(err, &refused) || string(refused.Code) != name {
+				t.Errorf("in a transaction: got %v, want %s", err, name)
+			}
+			if !database.IsUnavailable(err) {
+				t.Errorf("%v is no outage", err)
+			}
+			if err := tx.Rollback(); err != nil {
+				t.Fatal(err)
+			}
+			if got := number(t, pool, query, 1); got != 7 {
+				t.Errorf("after the transaction: got %d", got)
+			}
+		})
+	}
+}
+
+// A migration that changes the columns while queries run is noticed by none of them.
+func TestMigrationUnderLoad(t *testing.T) {
+	t.Parallel()
+	pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: 4})
+	mustExec(t, pool, "CREATE TABLE things (id int PRIMARY KEY, n int NOT NULL); INSERT INTO things SELECT i, i FROM generate_series(1, 100) i")
+	ctx, stop := context.WithCancel(t.Context())
+	var queries atomic.Int64
+	var load sync.WaitGroup
+	for range 8 {
+		load.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				want := 1 + i%100
+				var got int
+				err := pool.QueryRowContext(ctx, "SELECT n FROM things WHERE id = $1", want).Scan(&got)
+				if err != nil && ctx.Err() == nil || err == nil && got != want {
+					t.Errorf("query %d: %d, %v", want, got, err)
+					return
+				}
+				queries.Add(1)
+			}
+		})
+	}
+	for range 10 {
+		time.Sleep(20 * time.Millisecond)
+		mustExec(t, pool, "ALTER TABLE things ALTER COLUMN n TYPE bigint", "ALTER TABLE things ALTER COLUMN n TYPE int")
+	}
+	stop()
+	load.Wait()
+	if queries.Load() < 100 {
+		t.Errorf("only %d queries ran", queries.Load())
+	}
+}
+
+// Cancelling a kept statement stops it on the server and spoils no other query.
+func TestCancelKeptStatement(t *testing.T) {
+	t.Parallel()
+	pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: 3})
+	query := "SELECT 1 FROM pg_sleep($1)"
+	for range 3 {
+		number(t, pool, query, 0)
+	}
+	var load sync.WaitGroup
+	for range 6 {
+		load.Go(func() {
+			for range 5 {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+				var n int
+				start := time.Now()
+				if err := pool.QueryRowContext(ctx, query, 60).Scan(&n); err == nil {
+					t.Error("the query was not cancelled")
+				}
+				cancel()
+				if took := time.Since(start); took > 5*time.Second {
+					t.Errorf("cancelling took %s", took)
+				}
+				if err := pool.QueryRowContext(t.Context(), query, 0).Scan(&n); err != nil {
+					t.Errorf("the query after it: %v", err)
+				}
+			}
+		})
+	}
+	load.Wait()
+	if got := number(t, pool, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep($1)%' AND pid <> pg_backend_pid();"); got != 0 {
+		t.Errorf("%d cancelled queries still run", got)
+	}
+}
+
+// A connection that the server ended is replaced, and its statements with it.
+func TestConnectionLost(t *testing.T) {
+	t.Parallel()
+	address := testkit.PostgresURL(t)
+	pool, _ := openPool(t, database.Config{URL: address, MaxOpenConns: 2})
+	killer, _ := openPool(t, database.Config{URL: address, MaxOpenConns: 1})
+	for range 5 {
+		for range 3 {
+			number(t, pool, "SELECT $1::int", 1)
+		}
+		number(t, killer, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();")
+		var n int
+		if err := pool.QueryRowContext(t.Context(), "SELECT $1::int", 1).Scan(&n); err != nil && !database.IsUnavailable(err) {
+			t.Errorf("got %v, want an outage", err)
+		}
+		if got := number(t, pool, "SELECT $1::int", 2); got != 2 {
+			t.Errorf("got %d", got)
+		}
+	}
+}
+
+// A statement that comes while rows are open on the same connection is refused, and the rows are read on.
+func TestRowsOpen(t *testing.T) {
+	t.Parallel()
+	pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t)})
+	for _, query := range []string{"SELECT i FROM generate_series(1, $1::int) i", "SELECT i FROM generate_series(1, $1::int) i;"} {
+		tx, err := pool.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			number(t, tx, "SELECT $1::int", 1)
+			readThree(t, tx, query)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// readThree reads three rows, with another statement between.
+func readThree(t *testing.T, tx *sql.Tx, query string) {
+	t.Helper()
+	rows, err := tx.QueryContext(t.Context(), query, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	rows.Next()
+	if _, err := tx.ExecContext(t.Context(), "SELECT $1::int", 1); err == nil {
+		t.Error("a second statement ran while rows were open")
+	}
+	n := 1
+	for rows.Next() {
+		n++
+	}
+	if err := rows.Err(); err != nil || n != 3 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}

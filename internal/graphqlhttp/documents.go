@@ -1,0 +1,249 @@
+package graphqlhttp
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+)
+
+const (
+	// maxRegistered is the longest document that a client may have kept by its hash, in bytes.
+	maxRegistered = 64 << 10
+	// registeredBytes bounds all of them together.
+	registeredBytes = 8 << 20
+	// apolloManifest is the format of Apollo's generate-persisted-query-manifest.
+	apolloManifest = "apollo-persisted-query-manifest"
+)
+
+// TrustedDocument is a document of a manifest, which clients name instead of sending it.
+type TrustedDocument struct {
+	// ID is what clients name it by: a hash of the text, as a rule.
+	ID string
+	// Text is the GraphQL document.
+	Text string
+}
+
+// ParseManifest reads the documents that a client's build has written: an object from hash to document, as Relay's
+// persistConfig writes, or Apollo's format apollo-persisted-query-manifest. The documents come in the order of their ids
+// and are not looked at: New does that.
+func ParseManifest(manifest []byte) ([]TrustedDocument, error) {
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(manifest, &members); err != nil {
+		return nil, fmt.Errorf("a manifest is a JSON object from hash to document, or Apollo's: %w", err)
+	}
+	read := relayDocuments
+	if members["format"] != nil {
+		read = apolloDocuments
+	}
+	documents, err := read(members)
+	if err != nil {
+		return nil, err
+	}
+	if len(documents) == 0 {
+		return nil, errors.New("the manifest has no document")
+	}
+	slices.SortFunc(documents, func(a, b TrustedDocument) int { return cmp.Compare(a.ID, b.ID) })
+	return documents, nil
+}
+
+func relayDocuments(members map[string]jsontext.Value) ([]TrustedDocument, error) {
+	var documents []TrustedDocument
+	for id, value := range members {
+		var text string
+		if err := json.Unmarshal(value, &text); err != nil || text == "" {
+			return nil, fmt.Errorf("the manifest's %q must be a document's text", id)
+		}
+		documents = append(documents, TrustedDocument{ID: id, Text: text})
+	}
+	return documents, nil
+}
+
+func apolloDocuments(members map[string]jsontext.Value) ([]TrustedDocument, error) {
+	var format string
+	if err := json.Unmarshal(members["format"], &format); err != nil || format != apolloManifest {
+		return nil, fmt.Errorf("the manifest's format must be %q", apolloManifest)
+	}
+	if version := string(members["version"]); version != "1" {
+		return nil, errors.New("the manifest's version must be 1")
+	}
+	var operations []struct {
+		ID   string `json:"id"`
+		Body string `json:"body"`
+	}
+	if err := json.Unmarshal(members["operations"], &operations); err != nil {
+		return nil, fmt.Errorf("the manifest's operations must be a list of objects with id and body: %w", err)
+	}
+	documents := make([]TrustedDocument, 0, len(operations))
+	for i, operation := range operations {
+		if operation.ID == "" || operation.Body == "" {
+			return nil, fmt.Errorf("the manifest's operations[%d] must have an id and a body", i)
+		}
+		documents = append(documents, TrustedDocument{ID: operation.ID, Text: operation.Body})
+	}
+	return documents, nil
+}
+
+// trustedDocument is one that was parsed and validated at the start.
+type trustedDocument struct {
+	text     string
+	document *ast.QueryDocument
+}
+
+// documents finds a request's document.
+type documents struct {
+	trusted    map[string]*trustedDocument // by id
+	only       bool                        // nothing else runs
+	registered *byteLRU[string]            // by SHA-256; nil: clients register nothing
+}
+
+func newDocuments(cfg Config) (*documents, error) {
+	d := &documents{trusted: map[string]*trustedDocument{}, only: cfg.TrustedOnly}
+	if cfg.TrustedOnly && len(cfg.TrustedDocuments) == 0 {
+		return nil, errors.New("graphqlhttp: TrustedOnly needs TrustedDocuments")
+	}
+	if cfg.AutomaticPersistedQueries {
+		d.registered = newByteLRU[string](registeredBytes)
+	}
+	check := values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars}
+	var problems []string
+	for _, given := range cfg.TrustedDocuments {
+		document, found := examine(check, given.Text)
+		if d.trusted[given.ID] != nil {
+			found = append(found, "its id is another document's too")
+		}
+		for _, problem := range found {
+			problems = append(problems, fmt.Sprintf("\n  %s (%s): %s", nameOf(document), given.ID, problem))
+		}
+		d.trusted[given.ID] = &trustedDocument{text: given.Text, document: document}
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the trusted documents don't fit this schema; problems: %d%s", len(problems), strings.Join(problems, ""))
+	}
+	return d, nil
+}
+
+// examine parses and validates a document and returns all that is wrong with it.
+func examine(check values, text string) (*ast.QueryDocument, []string) {
+	document, err := parser.ParseQuery(&ast.Source{Input: text})
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	if len(document.Operations) == 0 {
+		return document, []string{"it has no operation"}
+	}
+	var problems []string
+	for _, err := range validator.ValidateWithRules(check.schema, document, rules.NewDefaultRules()) {
+		problems = append(problems, err.Error())
+	}
+	if len(problems) > 0 {
+		return document, problems
+	}
+	for _, operation := range document.Operations {
+		if err := check.selections(operation.SelectionSet, map[string]bool{}); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	return document, problems
+}
+
+// nameOf is what a person knows a document by.
+func nameOf(document *ast.QueryDocument) string {
+	if document == nil || len(document.Operations) == 0 || document.Operations[0].Name == "" {
+		return "a document without a name"
+	}
+	return document.Operations[0].Name
+}
+
+// find puts the document's text into the request, or says why there is none.
+func (d *documents) find(req *incoming) *requestFault {
+	id := cmp.Or(req.documentID, req.persisted.sha256Hash)
+	if known := d.trusted[strings.TrimPrefix(id, "sha256:")]; known != nil {
+		return req.trust(known)
+	}
+	if known := d.trusted[id]; known != nil {
+		return req.trust(known)
+	}
+	sent := req.params.Query != ""
+	switch {
+	case d.only && (sent || id == ""):
+		return persistedQueryIDRequired()
+	case id == "" && !sent:
+		return badRequest("query is missing: send the GraphQL document in it.")
+	case id == "":
+		return nil
+	case req.documentID == "" && d.registered != nil:
+		return d.automatic(req)
+	case sent:
+		return nil // The name is one of somebody else's, and not needed.
+	case len(d.trusted) == 0 && d.registered == nil:
+		return persistedQueryNotSupported()
+	default:
+		return persistedQueryNotFound()
+	}
+}
+
+// trust makes the request one for a trusted document.
+func (r *incoming) trust(known *trustedDocument) *requestFault {
+	if r.params.Query != "" && r.params.Query != known.text {
+		return badRequest("query is another document than the one that its id names.")
+	}
+	r.params.Query, r.trusted = known.text, known
+	return nil
+}
+
+// automatic serves a document by its hash, and has one that came with it kept when it has proved valid.
+func (d *documents) automatic(req *incoming) *requestFault {
+	if req.params.Query == "" {
+		text, ok := d.registered.get(req.persisted.sha256Hash)
+		if !ok {
+			return persistedQueryNotFound()
+		}
+		req.params.Query = text
+		return nil
+	}
+	if sum := sha256.Sum256([]byte(req.params.Query)); hex.EncodeToString(sum[:]) != req.persisted.sha256Hash {
+		return badRequest("extensions.persistedQuery.sha256Hash is not the SHA-256 of query in small hexadecimal digits.")
+	}
+	req.register = len(req.params.Query) <= maxRegistered
+	return nil
+}
+
+// keep registers the request's document. It runs around operations: what is invalid or refused never comes here.
+func (d *documents) keep(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	if req := requestOf(ctx); req.register && d.registered != nil {
+		d.registered.add(req.persisted.sha256Hash, req.params.Query, int64(len(req.params.Query)))
+	}
+	return next(ctx)
+}
+
+// readOnly refuses what a GET must not do. It is an extension of the executor's.
+type readOnly struct{}
+
+// ExtensionName implements graphql.HandlerExtension.
+func (readOnly) ExtensionName() string { return "ReadOnlyGET" }
+
+// Validate implements graphql.HandlerExtension.
+func (readOnly) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext implements graphql.OperationContextMutator: it refuses mutations by GET, which foreign pages
+// and prefetching browsers can send (GraphQL over HTTP, section "GET").
+func (readOnly) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if requestOf(ctx).get && operation.Operation.Operation == ast.Mutation {
+		return mutationOverGET()
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package graphqlhttp
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// CodeRateLimited is the code of a refusal where the client's budget is used up; its extension retryAfter says for how many seconds.
+const CodeRateLimited = "RATE_LIMITED"
+
+// HeaderCost is the request header by which a client asks for extensions.cost: GraphQL-Cost: report.
+const HeaderCost = "GraphQL-Cost"
+
+// Spend takes a cost from the client's budget. A cost of 0 asks whether anything is left. A forced one is taken also
+// where the budget is too small, which is then in debt: the work is done already.
+type Spend func(ctx context.Context, cost int, force bool) Balance
+
+// Balance is what is left of a client's budget.
+type Balance struct {
+	// OK is whether the cost was taken.
+	OK bool
+	// Remaining is what is left, never negative.
+	Remaining int
+	// RetryAfter is when the cost can be taken, where it was not.
+	RetryAfter time.Duration
+}
+
+const (
+	// refusalCost is what a request costs that is refused, beside lengthCost.
+	refusalCost = 10
+	// bytesPerCost is how much of a document costs 1: the least that it costs to parse and validate.
+	bytesPerCost = 64
+	// bodyBytesPerCost is the same for a body that came to nothing.
+	bodyBytesPerCost = 1024
+)
+
+func lengthCost(document string) int { return max(1, len(document)/bytesPerCost) }
+
+// bill is what a request costs its client.
+type bill struct {
+	report    bool
+	paid      bool
+	requested int
+	remaining int
+	budget    bool // whether there is one
+}
+
+type billKey struct{}
+
+func (h *Handler) withBill(ctx context.Context, r *http.Request) (context.Context, *bill) {
+	b := &bill{report: h.reportCost || r.Header.Get(HeaderCost) != ""}
+	return context.WithValue(ctx, billKey{}, b), b
+}
+
+// attach puts extensions.cost into the response of an operation that was paid for.
+func (b *bill) attach(resp *graphql.Response) {
+	if resp == nil || !b.report || !b.paid {
+		return
+	}
+	cost := map[string]any{"requested": b.requested}
+	if b.budget {
+		cost["remaining"] = b.remaining
+	}
+	if resp.Extensions == nil {
+		resp.Extensions = map[string]any{}
+	}
+	resp.Extensions["cost"] = cost
+}
+
+// charge takes the cost of an operation that is about to run, or says that there is not enough.
+func (h *Handler) charge(ctx context.Context, cost int) *gqlerror.Error {
+	b, _ := ctx.Value(billKey{}).(*bill)
+	if b == nil {
+		b = &bill{}
+	}
+	b.requested, b.paid = cost, true
+	if h.spend == nil {
+		return nil
+	}
+	balance := h.spend(ctx, cost, false)
+	b.budget, b.remaining = true, balance.Remaining
+	if balance.OK {
+		return nil
+	}
+	err := gqlerror.Errorf("The operation costs %s and %s are left: wait %s.", grouped(cost), grouped(balance.Remaining), seconds(balance))
+	err.Extensions = map[string]any{"code": CodeRateLimited, "retryAfter": balance.seconds(), "cost": cost, "remaining": balance.Remaining}
+	return err
+}
+
+// chargeRefusal takes the cost of a document that was looked at for nothing.
+func (h *Handler) chargeRefusal(ctx context.Context, params *graphql.RawParams) {
+	if h.spend != nil {
+		h.spend(ctx, refusalCost+lengthCost(params.Query[:min(len(params.Query), h.limiter.limits.DocumentBytes)]), true)
+	}
+}
+
+// chargeFault takes the cost of a request that holds no operation.
+func (h *Handler) chargeFault(r *http.Request, fault *requestFault) {
+	if h.spend == nil || fault.code == CodeRateLimited {
+		return
+	}
+	read := min(max(r.ContentLength, 0), h.maxBodyBytes)
+	h.spend(r.Context(), refusalCost+int(read/bodyBytesPerCost), true)
+}
+
+// exhausted refuses a request of a client who has nothing left, before its body is read.
+func (h *Handler) exhausted(ctx context.Context) *requestFault {
+	if h.spend == nil {
+		return nil
+	}
+	balance := h.spend(ctx, 0, false)
+	if balance.OK {
+		return nil
+	}
+	return &requestFault{
+		status:     http.StatusTooManyRequests,
+		code:       CodeRateLimited,
+		message:    fmt.Sprintf("Your requests of the last minute used up their budget: wait %s.", seconds(balance)),
+		header:     http.Header{"Retry-After": {strconv.Itoa(balance.seconds())}},
+		extensions: map[string]any{"retryAfter": balance.seconds()},
+	}
+}
+
+// seconds is when to come again, rounded up, at least 1.
+func (b Balance) seconds() int { return max(1, int(math.Ceil(b.RetryAfter.Seconds()))) }
+
+func seconds(b Balance) string {
+	if b.seconds() == 1 {
+		return "1 second"
+	}
+	return fmt.Sprintf("%d seconds", b.seconds())
+}

@@ -1,0 +1,240 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"taskql/internal/graphqlhttp"
+)
+
+// attack is a hostile request.
+type attack struct {
+	name      string
+	query     string
+	variables string
+	body      string
+	code      string // "" where it breaks no limit, and is answered or found invalid as cheaply
+}
+
+// attacks are those that are known to bring GraphQL servers down.
+func attacks() []attack {
+	repeat := strings.Repeat
+	var aliases, schemas, spreading, unknown, suggested, exclusive strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&aliases, " a%d: id", i)
+	}
+	for i := range 20 {
+		fmt.Fprintf(&schemas, " s%d: __schema { types { name fields { name } } }", i)
+	}
+	for i := range 5_000 {
+		fmt.Fprintf(&spreading, " fragment F%d on Task { ...F%d ...F%d }", i, (i+1)%5_000, (i+2)%5_000)
+	}
+	for i := range 6_000 {
+		fmt.Fprintf(&unknown, " id @d%d(x: 1)", i)
+	}
+	for i := range 1_900 {
+		fmt.Fprintf(&suggested, " titel%d", i)
+	}
+	nested := "{ task(id: 1) { ...F0 } }"
+	for i := range 12 {
+		nested += fmt.Sprintf(" fragment F%d on Task { parent { ...F%d } a: parent { ...F%d } }", i, i+1, i+1)
+	}
+	doubling := "{ task(id: 1) { ...F0 } }"
+	for i := range 100 {
+		doubling += fmt.Sprintf(" fragment F%d on Task { ...F%d ...F%d }", i, i+1, i+1)
+	}
+	for range 90 {
+		exclusive.WriteString(" ... on Task { parent { id title ...A } } ...A ...B")
+	}
+	deep := func(n int, open, shut string) string { return repeat(open, n) + "1" + repeat(shut, n) }
+	filter := func(n int) string {
+		return `{"f":` + repeat(`{"not":`, n) + `{"completed":true}` + repeat("}", n) + `}`
+	}
+	return []attack{
+		{name: "one field 10,000 times", query: "{ viewer {" + repeat(" id", 10_000) + "} }", code: graphqlhttp.CodeTooManyTokens},
+		{name: "one field 1,900 times", query: "{ viewer {" + repeat(" id", 1_900) + "} }", code: graphqlhttp.CodeTooRepetitive},
+		{name: "nested fragments over cyclic data", query: nested + " fragment F12 on Task { id }", code: graphqlhttp.CodeTooDeep},
+		{name: "doubling fragments, 100 levels", query: doubling + " fragment F100 on Task { id }", code: graphqlhttp.CodeTooExpensive},
+		{name: "170 KB of unknown directives", query: "{ viewer {" + repeat(" id @unknown_directive_x(if: true) ", 5_000) + "} }", code: graphqlhttp.CodeDocumentTooLarge},
+		{name: "60 KB of unknown directives", query: "{ viewer {" + unknown.String()[:60_000] + "} }", code: graphqlhttp.CodeTooManyTokens},
+		{name: "20 times the schema under aliases", query: "{" + schemas.String() + "}", code: graphqlhttp.CodeTooExpensive},
+		{name: "20 times the schema, merged", query: "{" + repeat(" __schema { types { name fields { name args { name type { name ofType { name } } } } } }", 20) + "}", code: ""},
+		{name: "10,000 aliases", query: "{ viewer {" + aliases.String() + "} }", code: graphqlhttp.CodeDocumentTooLarge},
+		{name: "200 aliases", query: "{ viewer {" + aliases.String()[:1_900] + " } }", code: graphqlhttp.CodeTooManyAliases},
+		{name: "5,000 fragments that spread each other", query: "{ task(id: 1) { ...F0 } }" + spreading.String(), code: graphqlhttp.CodeDocumentTooLarge},
+		{name: "180 fragments that spread each other", query: "{ task(id: 1) { ...F0 } }" + spreading.String()[:strings.LastIndex(spreading.String()[:7_800], "}")+1], code: ""},
+		{name: "spreads and fields mixed", query: "{ task(id: 1) {" + exclusive.String() + "} } fragment A on Task { parent { id ...B } } fragment B on Task { parent { title } id }", code: ""},
+		{name: "pages of 100 in pages of 100", query: "{ tasks(first: 100) { nodes { subtasks(first: 100) { nodes { subtasks(first: 100) { nodes { id } } } } } } }", code: graphqlhttp.CodeTooExpensive},
+		{name: "1,900 unknown fields of one task", query: "{ task(id: 1) {" + suggested.String() + "} }", code: "GRAPHQL_VALIDATION_FAILED"},
+		{name: "50 unknown fields", query: "{ task(id: 1) {" + suggested.String()[:45*8] + "} }", code: "GRAPHQL_VALIDATION_FAILED"},
+		{name: "900 unknown arguments", query: "{ viewer { id(" + repeat("titel: 1 ", 600) + ") } }", code: "GRAPHQL_VALIDATION_FAILED"},
+		{name: "480 unknown variables and types", query: "query(" + repeat("$a: Taks ", 480) + ") { viewer { id } }", code: "GRAPHQL_VALIDATION_FAILED"},
+		{name: "600 unknown types", query: "{ viewer {" + repeat(" ... on Taks { id }", 300) + "} }", code: "GRAPHQL_VALIDATION_FAILED"},
+		{name: "600 unknown input fields", query: "{ tasks(filter: {" + repeat("titel: 1 ", 600) + "}) { totalCount } }", code: "GRAPHQL_VALIDATION_FAILED"},
+		{name: "900 unknown enum values", query: "{ tasks(filter: {priority: {in: [" + repeat("HIHG ", 900) + "]}}) { totalCount } }", code: "GRAPHQL_VALIDATION_FAILED"},
+		{name: "1,900 unknown fields of 50 tasks", query: "{ tasks { nodes {" + suggested.String() + "} } }", code: ""},
+		{name: "a string of 1 MiB", query: `{ tasks(after: "` + repeat("x", 1<<20-200) + `") { totalCount } }`, code: graphqlhttp.CodeDocumentTooLarge},
+		{name: "a string of 1 MiB in a variable", query: "query($t: String!) { tasks(after: $t) { totalCount } }", variables: `{"t":"` + repeat("x", 1<<20-200) + `"}`, code: "BAD_USER_INPUT"},
+		{name: "50 MB of body", body: repeat(" ", 50_000_000), code: graphqlhttp.CodePayloadTooLarge},
+		{name: "1 MiB of brackets", body: `{"query":"{viewer{id}}","variables":{"v":` + repeat("[", 1<<20-100), code: graphqlhttp.CodeBadRequest},
+		{name: "lists 5,000 deep", query: "query($v: [ID!]!) { nodes(ids: $v) { id } }", variables: `{"v":` + deep(5_000, "[", "]") + `}`, code: graphqlhttp.CodeBadRequest},
+		{name: "lists 150 deep", query: "query($v: [ID!]!) { nodes(ids: $v) { id } }", variables: `{"v":` + deep(150, "[", "]") + `}`, code: graphqlhttp.CodeInputTooComplex},
+		{name: "an input object 100 deep", query: "query($f: TaskFilter) { tasks(filter: $f) { totalCount } }", variables: filter(100), code: graphqlhttp.CodeInputTooComplex},
+		{name: "half a million values", query: "query($v: [ID!]!) { nodes(ids: $v) { id } }", variables: `{"v":[` + repeat("1,", 500_000) + `1]}`, code: graphqlhttp.CodeBadRequest},
+		{name: "40,000 values", query: "query($v: [ID!]!) { nodes(ids: $v) { id } }", variables: `{"v":[` + repeat("1,", 40_000) + `1]}`, code: graphqlhttp.CodeInputTooComplex},
+		{name: "a literal 450 deep", query: "{ tasks(filter: " + repeat("{not:", 450) + "1" + repeat("}", 450) + ") { totalCount } }", code: graphqlhttp.CodeInputTooComplex},
+		{name: "selections 600 deep", query: "{ task(id: 1) " + repeat("{parent", 600) + "{id}" + repeat("}", 600) + "}", code: graphqlhttp.CodeTooDeep},
+		{name: "100 operations that spread one fragment", query: repeat("query Q { viewer { ...F } } ", 100) + "fragment F on User {" + repeat(" id", 700) + "}", code: graphqlhttp.CodeTooRepetitive},
+	}
+}
+
+// requestBody is the request as JSON.
+func (a attack) requestBody() string {
+	if a.body != "" {
+		return a.body
+	}
+	query, err := json.Marshal(a.query)
+	if err != nil {
+		panic(err)
+	}
+	if a.variables == "" {
+		return `{"query":` + string(query) + `}`
+	}
+	return `{"query":` + string(query) + `,"variables":` + a.variables + `}`
+}
+
+// signUp makes a user and returns the session's cookie.
+func signUp(t *testing.T, b *browser) string {
+	t.Helper()
+	if status, answer := b.post(t, "/api/auth/sign-up/email", map[string]string{"name": "Eve", "email": "eve@example.com", "password": "correct horse"}); status != http.StatusOK {
+		t.Fatalf("signing up: %d %s", status, answer)
+	}
+	address, err := url.Parse(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pairs []string
+	for _, cookie := range b.client.Jar.Cookies(address) {
+		pairs = append(pairs, cookie.Name+"="+cookie.Value)
+	}
+	return strings.Join(pairs, "; ")
+}
+
+// cpu is what this process has used.
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// raceFactor is how much slower a slow machine, or the race detector, may be.
+const raceFactor = 6
+
+// TestAttacks: each attack is refused, for little CPU. It runs alone, since it measures the process. The least of
+// several runs counts: the first grows the heap.
+func TestAttacks(t *testing.T) { //nolint:paralleltest // It measures the whole process.
+	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
+	cookie := signUp(t, newBrowser(t, s))
+	for _, a := range attacks() {
+		body := a.requestBody()
+		var costs []time.Duration
+		var code, message string
+		for range 3 {
+			r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Cookie", cookie)
+			w := httptest.NewRecorder()
+			before := cpu(t)
+			s.Handler().ServeHTTP(w, r)
+			costs = append(costs, cpu(t)-before)
+			code, message = firstError(t, w.Body.Bytes())
+			if w.Body.Len() > 300_000 {
+				t.Errorf("%s: an answer of %d bytes", a.name, w.Body.Len())
+			}
+		}
+		least := slices.Min(costs)
+		t.Logf("%-42s %8d bytes %7.1f ms CPU (worst %5.1f)  %-26s %.90s", a.name, len(body), ms(least), ms(slices.Max(costs)), code, message)
+		if a.code != "" && code != a.code {
+			t.Errorf("%s: code %q, want %q", a.name, code, a.code)
+		}
+		if least > 50*time.Millisecond*raceFactor {
+			t.Errorf("%s: %s of CPU", a.name, least)
+		}
+	}
+}
+
+// TestDistinctDocuments: 1,000 documents of 60 KB that break no limit leave no memory behind.
+func TestDistinctDocuments(t *testing.T) { //nolint:paralleltest // It measures the whole process.
+	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
+	cookie := signUp(t, newBrowser(t, s))
+	start := cpu(t)
+	for i := range 1_000 {
+		a := attack{query: fmt.Sprintf("{ viewer { id } } # %d ", i) + strings.Repeat("padding ", 7_490)}
+		r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(a.requestBody()))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"viewer":{`) {
+			t.Fatal(w.Body)
+		}
+	}
+	each := (cpu(t) - start) / 1_000
+	t.Logf("%s of CPU each, %d MB resident in all", each, residentMB(t))
+	if each > 50*time.Millisecond {
+		t.Errorf("%s of CPU each", each)
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// firstError is the code and message of an answer's first error.
+func firstError(t *testing.T, body []byte) (string, string) {
+	t.Helper()
+	var answer struct {
+		Errors []struct {
+			Message    string
+			Extensions struct{ Code string }
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	if len(answer.Errors) == 0 {
+		return "", ""
+	}
+	return answer.Errors[0].Extensions.Code, answer.Errors[0].Message
+}
+
+// residentMB is the process's resident memory, 0 where /proc doesn't tell.
+func residentMB(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
+	fields := strings.Fields(string(rest))
+	if len(fields) == 0 {
+		return 0
+	}
+	kb, err := strconv.Atoi(fields[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kb / 1024
+}

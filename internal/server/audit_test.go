@@ -1,0 +1,34 @@
+package server
+
+import (
+	"testing"
+
+	"taskql/internal/testkit"
+)
+
+// serverAudits is how many audits graphql-http 1.23 has.
+const serverAudits = 61
+
+// TestHTTPAudits: the whole server passes every audit of graphql-http, as in development and as in production. Four of
+// them send a variable to __type, and so need introspection.
+func TestHTTPAudits(t *testing.T) {
+	t.Parallel()
+	live := production()
+	live["INTROSPECTION"] = "on"
+	for name, environ := range map[string]map[string]string{"development": {}, "production": live} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newServer(t, environ)
+			audits := testkit.RunHTTPAudits(t, newBrowser(t, s).url+graphqlPath)
+			if len(audits) != serverAudits {
+				t.Errorf("%d audits, want %d", len(audits), serverAudits)
+			}
+			for _, audit := range audits {
+				t.Logf("%-6s %s %s", audit.Status, audit.ID, audit.Name)
+				if audit.Status != "ok" {
+					t.Errorf("%s %s: %s: %s", audit.ID, audit.Name, audit.Status, audit.Reason)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"taskql/internal/config"
+	"taskql/internal/testkit"
+)
+
+// TestClientGone: a query whose client left, and one whose time is over, are gone from the database within a second. A
+// lock on the table holds them.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	address := testkit.MigratedPostgresURL(t)
+	cfg, err := config.Load(map[string]string{"DATABASE_URL": address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(t.Context(), Config{Config: cfg, DB: testkit.OpenDatabase(t, address), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := newBrowser(t, s)
+	if status, answer := page.post(t, "/api/auth/sign-up/email", map[string]string{"name": "Ada", "email": "ada@example.com", "password": "correct horse"}); status != 200 {
+		t.Fatalf("signing up: %d %s", status, answer)
+	}
+	if status, answer := page.query(t, "{ tasks { totalCount } }"); status != 200 || !strings.Contains(answer, `"totalCount":0`) {
+		t.Fatalf("%d %s", status, answer)
+	}
+	watch := lockTasks(t, address)
+	for method, build := range map[string]func(ctx context.Context, url string) (*http.Request, error){
+		"POST": func(ctx context.Context, url string) (*http.Request, error) {
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(`{"query":"{ tasks { nodes { title } } }"}`)))
+			if err == nil {
+				r.Header.Set("Content-Type", "application/json")
+			}
+			return r, err
+		},
+		"GET": func(ctx context.Context, url string) (*http.Request, error) {
+			return http.NewRequestWithContext(ctx, http.MethodGet, url+"?query=%7Btasks%7Bnodes%7Btitle%7D%7D%7D", http.NoBody)
+		},
+		"POST, a mutation": func(ctx context.Context, url string) (*http.Request, error) {
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(`{"query":"mutation { createTask(input: {title: \"x\"}) { userErrors { code } } }"}`)))
+			if err == nil {
+				r.Header.Set("Content-Type", "application/json")
+			}
+			return r, err
+		},
+	} {
+		ctx, leave := context.WithCancel(t.Context())
+		r, err := build(ctx, page.url+graphqlPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			response, err := page.client.Do(r)
+			if err == nil {
+				_ = response.Body.Close()
+			}
+			done <- err
+		}()
+		await(t, watch, true, 10*time.Second)
+		leave()
+		took := await(t, watch, false, time.Second)
+		t.Logf("%s: gone %s after its client", method, took)
+		if err := <-done; err == nil {
+			t.Errorf("%s: answered", method)
+		}
+	}
+
+	// The same server with less time than it gives itself.
+	hurried := httptest.NewServer(withDeadline(500 * time.Millisecond)(s.Handler()))
+	t.Cleanup(hurried.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hurried.URL+graphqlPath+"?query=%7Btasks%7Bnodes%7Btitle%7D%7D%7D", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := page.client.Do(r) // The host is the same, and so are the cookies.
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("out of time: %d %s", response.StatusCode, answer)
+	}
+	await(t, watch, false, time.Second)
+}
+
+// lockTasks locks the tasks until the test ends, and returns a connection beside it.
+func lockTasks(t *testing.T, address string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("postgres", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tx.Rollback() })
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// await returns how long it took until a statement waits for the lock, or none does any more.
+func await(t *testing.T, db *sql.DB, waiting bool, most time.Duration) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for {
+		var n int
+		err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'active' AND wait_event_type = 'Lock'`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); (n > 0) == waiting {
+			return took
+		} else if took > most {
+			t.Fatalf("after %s, %d statements wait for the lock", took, n)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

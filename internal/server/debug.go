@@ -1,0 +1,49 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+
+	"taskql/internal/config"
+)
+
+// debugHandler answers what only operators may see: Go's profiles, under /debug/pprof/. It is never joined to the
+// public listener.
+func debugHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", notFound) // Arguments are nobody's business.
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// ServeDebug serves profiles on the configured DEBUG_ADDR until ctx ends, in the background. Where there is none it
+// does nothing. The error says that the address can't be listened on.
+func ServeDebug(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	if cfg.DebugAddr == "" {
+		return nil
+	}
+	listener, err := listen(ctx, cfg.DebugAddr)
+	if err != nil {
+		return fmt.Errorf("DEBUG_ADDR: %w", err)
+	}
+	server := &http.Server{
+		Handler: debugHandler(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			log.LogAttrs(ctx, slog.LevelError, "the debug listener failed", slog.String("error", err.Error()))
+		}
+	}()
+	log.LogAttrs(ctx, slog.LevelInfo, "serving profiles", slog.String("address", listener.Addr().String()))
+	return nil
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"taskql/graph"
+	"taskql/internal/config"
+	"taskql/internal/graphqlhttp"
+	"taskql/internal/ratelimit"
+	"taskql/internal/viewer"
+)
+
+const (
+	// budgetUsers and budgetAddresses are how many budgets are kept, at some 230 bytes each: 9 MB in all. Package
+	// ratelimit says why they stand apart, and why a flood gains nothing.
+	budgetUsers     = 20_000
+	budgetAddresses = 20_000
+	// signedOutShare is how much less an address may spend than a user.
+	signedOutShare = 10
+)
+
+// limitsOf are the limits of documents and answers.
+func limitsOf(cfg config.Config) graphqlhttp.Limits {
+	return graphqlhttp.Limits{
+		DocumentBytes:      cfg.LimitDocumentBytes,
+		Tokens:             cfg.LimitTokens,
+		Depth:              cfg.LimitDepth,
+		Aliases:            cfg.LimitAliases,
+		RootFields:         cfg.LimitRootFields,
+		Directives:         cfg.LimitDirectives,
+		DirectivesPerPlace: cfg.LimitDirectivesPerPlace,
+		Cost:               cfg.LimitCost,
+		Errors:             cfg.LimitErrors,
+	}
+}
+
+// price is the API's price list in the transport's terms.
+func price(parent *ast.Definition, field *ast.FieldDefinition) graphqlhttp.FieldPrice {
+	return graphqlhttp.FieldPrice(graph.CostOf(parent, field))
+}
+
+// signedIn reports whether the request has a viewer.
+func signedIn(ctx context.Context) bool {
+	_, err := viewer.FromContext(ctx)
+	return err == nil
+}
+
+// newBudgets returns what keeps the clients' budgets: a user's for all their sessions, else the address's. Nil where
+// there is no limit.
+func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
+	perMinute := int(cfg.Config.RateLimit)
+	if perMinute == 0 {
+		return nil, nil //nolint:nilnil // No limit is no budget.
+	}
+	users, err := ratelimit.New(ratelimit.Config{PerMinute: perMinute, Size: budgetUsers, Now: cfg.Now})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the rate limit: %w", err)
+	}
+	addresses, err := ratelimit.New(ratelimit.Config{PerMinute: max(perMinute/signedOutShare, 1), Size: budgetAddresses, Now: cfg.Now})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the rate limit: %w", err)
+	}
+	return func(ctx context.Context, cost int, force bool) graphqlhttp.Balance {
+		table, key := addresses, clientAddress(ctx)
+		if v, err := viewer.FromContext(ctx); err == nil {
+			table, key = users, v.UserID
+		}
+		take := table.Take
+		if force {
+			take = table.Owe
+		}
+		return graphqlhttp.Balance(take(key, cost))
+	}, nil
+}
+
+type addressKey struct{}
+
+// withClientAddress notes where a request comes from, for budgets.
+func withClientAddress(proxies int) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx := context.WithValue(r.Context(), addressKey{}, ratelimit.ClientAddress(r, proxies))
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
+}
+
+// clientAddress is what withClientAddress noted; empty where it did not.
+func clientAddress(ctx context.Context) string {
+	address, _ := ctx.Value(addressKey{}).(string)
+	return address
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestIntrospectionFits: the queries that GraphiQL, Apollo and code generators send (those of graphql-js 16) pass the
+// limits, also signed out.
+func TestIntrospectionFits(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t, map[string]string{"ENVIRONMENT": "development"})
+	b := newBrowser(t, s)
+	files, err := filepath.Glob("testdata/introspection/*.graphql")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		document, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, answer := b.query(t, string(document))
+		if status != http.StatusOK || strings.Contains(answer, `"errors"`) || !strings.Contains(answer, `"TaskConnection"`) {
+			t.Errorf("%s: %d %.300s", file, status, answer)
+		}
+		_, cost, _ := strings.Cut(answer, `"extensions":`)
+		t.Logf("%s: %d bytes of answer, %s", file, len(answer), cost)
+	}
+}
+
+// TestOrdinaryOperationsFit: what a frontend asks for fits the default limits, at the largest page.
+func TestOrdinaryOperationsFit(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t, map[string]string{"ENVIRONMENT": "development"})
+	b := newBrowser(t, s)
+	signUp(t, b)
+	const task = "id version title description completed completedAt priority due { date at timeZone } overdue createdAt updatedAt deletedAt"
+	for _, document := range []string{
+		"{ tasks(first: 100) { nodes { " + task + " tags { id name color } subtaskProgress { done total } parent { id title } } pageInfo { hasNextPage endCursor } totalCount } }",
+		"{ tasks(first: 100) { edges { cursor node { " + task + " } } pageInfo { hasNextPage endCursor } } }",
+		"{ viewer { id name email timeZone } tasks { nodes { " + task + " tags { id name } subtasks(first: 10) { nodes { id title completed } } } totalCount facets { open completed overdue dueToday dueNext7Days noDue byPriority { priority count } byTag { tag { id name color } count } } } tags(first: 100) { nodes { id name color openTaskCount } } }",
+		`{ tasks(first: 20, filter: {search: "milk"}) { nodes { ` + task + ` } totalCount } }`,
+		`mutation { completeTasks(input: {ids: ["0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"]}) { changedCount results { id task { ` + task + ` } userErrors { code } } userErrors { code } } }`,
+	} {
+		status, answer := b.query(t, document)
+		if status != http.StatusOK || strings.Contains(answer, `"errors"`) {
+			t.Errorf("%s: %d %.400s", document, status, answer)
+		}
+		_, cost, _ := strings.Cut(answer, `"extensions":`)
+		t.Logf("%.60s…: %s", document, cost)
+	}
+}
+
+// TestRateLimit: users and addresses have budgets of their own, and an address is what the trusted proxy says.
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "1000", "TRUSTED_PROXIES": "1"})
+	b := newBrowser(t, s)
+	cookie := signUp(t, b)
+	ask := func(cookie, forwarded string) *http.Response {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/graphql", strings.NewReader(`{"query":"{ viewer { id name } __type(name: \"Task\") { name } }"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Forwarded-For", forwarded)
+		if cookie != "" {
+			r.Header.Set("Cookie", cookie)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		return response
+	}
+	until := func(cookie, forwarded string) int {
+		for n := range 200 {
+			if response := ask(cookie, forwarded); response.StatusCode == http.StatusTooManyRequests {
+				if response.Header.Get("Retry-After") == "" {
+					t.Error("429 without Retry-After")
+				}
+				return n
+			}
+		}
+		return 200
+	}
+	if n := until("", "198.51.100.1"); n < 5 || n > 12 {
+		t.Errorf("an address was refused after %d requests", n)
+	}
+	if response := ask("", "1.1.1.1, 198.51.100.1"); response.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("an address of the client's choosing: %d", response.StatusCode)
+	}
+	if response := ask("", "198.51.100.2"); response.StatusCode != http.StatusOK {
+		t.Errorf("another address: %d", response.StatusCode)
+	}
+	if response := ask(cookie, "198.51.100.1"); response.StatusCode != http.StatusOK {
+		t.Errorf("a user at the same address: %d", response.StatusCode)
+	}
+	if n := until(cookie, "198.51.100.3"); n < 50 || n > 150 {
+		t.Errorf("a user was refused after %d requests", n)
+	}
+}

@@ -1,0 +1,203 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"taskql/internal/config"
+	"taskql/internal/database"
+	"taskql/internal/testkit"
+	"taskql/internal/testkit/bench"
+)
+
+// What follows measures the whole handler on PostgreSQL: session, limits, execution, statements, the access log. make
+// bench runs the benchmarks; the tests guard what can be counted, since time can't be.
+
+const taskFields = "id title description completed completedAt priority due { date } version createdAt updatedAt"
+
+// hot are the requests that the benchmarks know; docs/performance.md calls them so.
+var hot = []struct { //nolint:gochecknoglobals // A table.
+	name, query string
+	// variables are of one request; TASK stands for a task's id.
+	variables string
+	// statements is how many one request takes, those that begin and end a transaction not counted.
+	statements int
+	// planned are those that PostgreSQL goes on planning at each execution.
+	planned int
+	// allocations is how many objects one request may allocate, with about a sixth of slack.
+	allocations float64
+}{
+	{"viewer", "{ viewer { id } }", "{}", 1, 0, 385},
+	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 1, 615},
+	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 5200},
+	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 9800},
+	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 3, 0, 1030},
+}
+
+// hotServer is a server with the benchmark's data, for one connection to PostgreSQL.
+type hotServer struct {
+	handler http.Handler
+	db      *database.DB
+	cookie  string
+	task    string
+}
+
+func newHotServer(t testing.TB) *hotServer {
+	t.Helper()
+	const secret = "a secret of more than thirty-two characters"
+	auth := httptest.NewServer(http.HandlerFunc(bench.GetSession))
+	t.Cleanup(auth.Close)
+	cfg, err := config.Load(against(auth.URL, secret, map[string]string{
+		"DATABASE_URL": testkit.MigratedPostgresURL(t), "SESSION_CACHE_TTL": "10m", "LIMIT_TASKS": "10000000",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, log := cfg.DatabaseURL.Reveal(), slog.New(slog.DiscardHandler)
+	if err := bench.Seed(t.Context(), address, 20, 250); err != nil {
+		t.Fatal(err)
+	}
+	db, err := database.Open(t.Context(), database.Config{URL: address, MaxOpenConns: 1, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	s, err := New(t.Context(), Config{Config: cfg, DB: db, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hotServer{handler: s.Handler(), db: db, cookie: bench.Cookie("w00007", secret)}
+	if err := db.SQL.QueryRowContext(t.Context(), "SELECT min(id::text) FROM tasks WHERE workspace_id = 'w00007'").Scan(&h.task); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// body is a request's.
+func (h *hotServer) body(t testing.TB, query, variables string) []byte {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query, "variables": json.RawMessage(strings.ReplaceAll(variables, "TASK", h.task))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// ask sends the body through the handler.
+func (h *hotServer) ask(ctx context.Context, body []byte) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, graphqlPath, bytes.NewReader(body))
+	r.Header.Set("Content-Type", mediaJSON)
+	r.Header.Set("Accept", mediaGraphQL)
+	r.Header.Set("Cookie", h.cookie)
+	answer := httptest.NewRecorder()
+	h.handler.ServeHTTP(answer, r)
+	return answer
+}
+
+func (h *hotServer) mustAsk(t testing.TB, body []byte) {
+	t.Helper()
+	answer := h.ask(t.Context(), body)
+	if answer.Code != http.StatusOK || strings.Contains(answer.Body.String(), `"errors"`) {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+}
+
+// plans counts the executions of the statements that the connection keeps: by a plan that stays, and planned anew.
+func (h *hotServer) plans(t testing.TB) map[string][2]int {
+	t.Helper()
+	rows, err := h.db.SQL.QueryContext(t.Context(), "SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements;")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	plans := map[string][2]int{}
+	for rows.Next() {
+		var text string
+		var generic, custom int
+		if err := rows.Scan(&text, &generic, &custom); err != nil {
+			t.Fatal(err)
+		}
+		plans[text] = [2]int{generic, custom}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plans
+}
+
+// Each operation is so many statements, each of them one round trip of a statement that is prepared already, and
+// PostgreSQL plans no more of them than are known to need it.
+func TestHotStatements(t *testing.T) {
+	t.Parallel()
+	h := newHotServer(t)
+	for _, op := range hot {
+		body := h.body(t, op.query, op.variables)
+		const warm, rounds = 12, 10
+		for range warm {
+			h.mustAsk(t, body)
+		}
+		before := h.plans(t)
+		for range rounds {
+			h.mustAsk(t, body)
+		}
+		after := h.plans(t)
+		ran, planned := 0, 0
+		for text, a := range after {
+			b := before[text]
+			n := a[0] + a[1] - b[0] - b[1]
+			ran += n
+			if a[1] > b[1] {
+				planned++
+				t.Logf("%s: planned at each execution: %s", op.name, text)
+			} else if n > 0 {
+				t.Logf("%s: planned once: %s", op.name, text)
+			}
+		}
+		if ran != op.statements*rounds {
+			t.Errorf("%s: %d executions of prepared statements in %d requests, want %d", op.name, ran, rounds, op.statements*rounds)
+		}
+		if planned > op.planned {
+			t.Errorf("%s: %d statements are planned at each execution, want at most %d", op.name, planned, op.planned)
+		}
+	}
+}
+
+// Allocations are bounded.
+func TestHotAllocations(t *testing.T) { //nolint:paralleltest // testing.AllocsPerRun counts the whole process.
+	if raceEnabled {
+		t.Skip("the race detector allocates too")
+	}
+	h := newHotServer(t)
+	for _, op := range hot {
+		body := h.body(t, op.query, op.variables)
+		for range 5 {
+			h.mustAsk(t, body)
+		}
+		got := testing.AllocsPerRun(50, func() { h.ask(context.Background(), body) })
+		t.Logf("%s: %.0f allocations", op.name, got)
+		if got > op.allocations {
+			t.Errorf("%s: %.0f allocations, want at most %.0f", op.name, got, op.allocations)
+		}
+	}
+}
+
+// BenchmarkHot is the hot path; viewer is mostly the check of a session.
+func BenchmarkHot(b *testing.B) {
+	h := newHotServer(b)
+	for _, op := range hot {
+		body := h.body(b, op.query, op.variables)
+		h.mustAsk(b, body)
+		b.Run(op.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ask(b.Context(), body)
+			}
+		})
+	}
+}

@@ -1,0 +1,45 @@
+// Package bench has what the benchmarks and the load test work with: the yardsticks' data, and sessions without Better Auth.
+package bench
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	cookieName  = "better-auth.session_token"
+	tokenLength = 32
+)
+
+// Cookie is a session cookie as Better Auth signs it, for the user of that id.
+func Cookie(user, secret string) string {
+	token := user + strings.Repeat("x", tokenLength-len(user))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(token))
+	return cookieName + "=" + url.QueryEscape(token+"."+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+// GetSession answers get-session for the tokens of Cookie as Better Auth does. (The signature was checked by who asks.)
+func GetSession(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, rest, found := strings.Cut(r.Header.Get("Cookie"), cookieName+"=")
+	if !found || len(rest) < tokenLength {
+		_, _ = w.Write([]byte("null"))
+		return
+	}
+	token := rest[:tokenLength]
+	user := strings.TrimRight(token, "x")
+	now := time.Now().UTC()
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"session": map[string]any{"id": "s" + user, "token": token, "userId": user, "expiresAt": now.AddDate(0, 0, 6), "createdAt": now, "updatedAt": now},
+		"user": map[string]any{
+			"id": user, "name": "User " + user, "email": user + "@example.com", "emailVerified": true, "image": nil, "createdAt": now, "updatedAt": now,
+		},
+	})
+}

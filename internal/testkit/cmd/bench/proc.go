@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tick is the unit of CPU time in /proc: USER_HZ is 100 on every Linux that Go runs on.
+const tick = 10 * time.Millisecond
+
+// The places of figures in /proc/PID/stat after the command's name.
+const (
+	statParent = 1
+	statUser   = 11 // and system's next to it
+	statReaped = 13 // of ended children: user, and system next to it
+)
+
+// stat reads /proc/PID/stat from the field after the name on.
+func stat(pid int) ([]string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, fmt.Errorf("measuring CPU needs Linux's /proc: %w", err)
+	}
+	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])), nil
+}
+
+// ticks sums the field and the next one.
+func ticks(fields []string, at int) time.Duration {
+	user, _ := strconv.Atoi(fields[at])
+	system, _ := strconv.Atoi(fields[at+1])
+	return time.Duration(user+system) * tick
+}
+
+// cpu is what the server and PostgreSQL with all its processes have used so far.
+func cpu(server, postmaster int) (time.Duration, time.Duration, error) {
+	own, err := stat(server)
+	if err != nil {
+		return 0, 0, err
+	}
+	parent, err := stat(postmaster)
+	if err != nil {
+		return 0, 0, err
+	}
+	postgres := ticks(parent, statUser) + ticks(parent, statReaped)
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, p := range processes {
+		pid, _ := strconv.Atoi(filepath.Base(p))
+		// One that has just ended is in its parent's figures.
+		if child, err := stat(pid); err == nil && child[statParent] == strconv.Itoa(postmaster) {
+			postgres += ticks(child, statUser)
+		}
+	}
+	return ticks(own, statUser), postgres, nil
+}
+
+// postmasterOf is the process that all of PostgreSQL's are children of.
+func postmasterOf(ctx context.Context, pool *sql.DB) (int, error) {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("connecting: %w", err)
+	}
+	defer conn.Close()
+	var pid int
+	if err := conn.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+		return 0, fmt.Errorf("asking for the process: %w", err)
+	}
+	fields, err := stat(pid)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(fields[statParent])
+}
+
+// residentMB is the server's resident memory.
+func residentMB(pid int) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, fmt.Errorf("measuring memory: %w", err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	return pages * os.Getpagesize() >> 20, err
+}
