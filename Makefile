@@ -113,6 +113,10 @@ test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or 
 	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
 	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
 
+.PHONY: test-rollback
+test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release
+	TEST_ROLLBACK=1 go test -count=1 -v -run '^TestRollback$$' ./internal/testkit
+
 .PHONY: fixture
 fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, GraphQL clients
 	@if ! command -v npm >/dev/null; then \
@@ -148,7 +152,7 @@ check-generated: ## Check that the generated code is what make generate would wr
 	.ci/generated
 
 .PHONY: check-migrations
-check-migrations: ## Check that the migrations make what ent/schema says
+check-migrations: ## Check that the migrations make what ent/schema says, and spare the release before
 	go run ./internal/database/schemadiff/cmd/migration -check
 
 .PHONY: check-image

@@ -14,6 +14,7 @@ import (
 
 	"taskql/graph"
 	"taskql/internal/config"
+	"taskql/internal/importer"
 	"taskql/internal/server"
 )
 
@@ -27,6 +28,13 @@ Usage: server [command]
   doctor           check variables, database, auth server and cookies, and say what to do: exit 0 or 1
     --cookie VALUE   look into a session too: a Cookie header, a Set-Cookie line, a value or a
                      bearer token; - reads it from standard input, which no process list shows
+  import --from URL
+                   copy the tasks and tags of the original FastAPI back end (docs/import.md); again
+                   does no harm: exit 0, 1 on an error, 3 where the report names what was left behind
+    --from -         read the address from standard input, so that no process list shows its password
+    --dry-run        change nothing, and report what would become of everything
+    --user ID        only this user's; may be given several times
+    --verbose        name every row in the report
   schema           print the GraphQL schema; needs no database and no variables
   health           ask the server on this machine for its health: exit 0 or 1
   version          print version, commit and Go version
@@ -50,6 +58,8 @@ func main() {
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(os.Stderr, "%v\n\n%s", err, usage)
 		os.Exit(2)
+	case errors.Is(err, importer.ErrIncomplete):
+		os.Exit(3) // The report has said what.
 	case errors.Is(err, errLogged):
 		os.Exit(1)
 	case err != nil:
@@ -63,6 +73,9 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	env := config.FromEnviron(environ)
 	if len(args) > 0 && args[0] == "doctor" {
 		return examine(ctx, env, args[1:], stdin, stdout)
+	}
+	if len(args) > 0 && args[0] == "import" {
+		return importTasks(ctx, env, args[1:], streams{stdin, stdout, stderr})
 	}
 	switch command := strings.Join(args, " "); command {
 	case "", "serve":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/doctor"
+	"taskql/internal/importer"
 	"taskql/internal/testkit"
 )
 
@@ -42,6 +44,8 @@ func TestCommands(t *testing.T) {
 		{"doctor with a cookie from standard input", []string{"doctor", "--cookie", "-"}, []string{"DATABASE_URL=sqlite::memory:"}, "a=b\n", false, "", "the session was not checked"},
 		{"doctor with too much", []string{"doctor", "x"}, nil, "", true, "doctor takes --cookie", ""},
 		{"doctor with an unknown flag", []string{"doctor", "--secret"}, nil, "", true, "doctor takes --cookie", ""},
+		{"import from nowhere", []string{"import"}, nil, "", true, "import takes --from", ""},
+		{"import with a wrong environment", []string{"import", "--from", "postgres://u@h/d"}, []string{"PORT=x"}, "", false, "PORT must be a whole number", ""},
 		{"health of nobody", []string{"health"}, []string{"PORT=1", "LOG_LEVEL=nonsense"}, "", false, "connection refused", ""},
 	}
 	for _, tt := range tests {
@@ -100,6 +104,41 @@ func TestMigrate(t *testing.T) {
 	ask("migrate")
 	if got := ask("migrate", "status"); strings.Contains(got, "pending") || !strings.Contains(got, "applied") {
 		t.Errorf("after: %s", got)
+	}
+}
+
+// TestImport: the address may come from standard input, the report goes to standard output, and what is left behind is an
+// error of its own, without a line in the log.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	from := testkit.PostgresURL(t)
+	source, err := sql.Open("postgres", from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	_, err = source.ExecContext(t.Context(), `CREATE TABLE tasks (id int, title text, user_id text); INSERT INTO tasks VALUES (1, 'x', 'u'), (2, ' ', 'u')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{"DATABASE_URL=" + testkit.PostgresURL(t)} // Not migrated yet.
+	ask := func(args ...string) (string, string, error) {
+		var stdout, stderr bytes.Buffer
+		err := run(t.Context(), append([]string{"import", "--from", "-"}, args...), environ, strings.NewReader(from+"\n"), &stdout, &stderr)
+		return stdout.String(), stderr.String(), err
+	}
+	if out, _, err := ask("--dry-run"); err == nil || !strings.Contains(err.Error(), "server migrate") || out != "" {
+		t.Errorf("a dry run on an empty database: %v\n%s", err, out)
+	}
+	out, log, err := ask("--verbose")
+	if !errors.Is(err, importer.ErrIncomplete) || errors.Is(err, errLogged) || !strings.Contains(out, "1 tasks and 0 tags taken") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if !strings.Contains(log, "2 of 2 tasks read (100 %)") || strings.Contains(log, "ended by an error") {
+		t.Error(log)
+	}
+	if out, _, err := ask("--user", "u", "--dry-run"); !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(out, "1 tasks and 0 tags were here already") {
+		t.Errorf("again: %v\n%s", err, out)
 	}
 }
 

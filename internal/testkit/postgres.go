@@ -62,12 +62,17 @@ func MigratedPostgresURL(t testing.TB) string {
 // fingerprint changes whenever a migration does.
 func fingerprint(t testing.TB) []byte {
 	t.Helper()
+	return fingerprintOf(t, migrate.Migrations())
+}
+
+func fingerprintOf(t testing.TB, migrations fs.FS) []byte {
+	t.Helper()
 	hash := sha256.New()
-	err := fs.WalkDir(migrate.Migrations(), ".", func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := fs.ReadFile(migrate.Migrations(), path)
+		content, err := fs.ReadFile(migrations, path)
 		fmt.Fprintf(hash, "%s %d\n%s", path, len(content), content)
 		return err
 	})

@@ -1,4 +1,6 @@
 -- +goose Up
+-- migration: allow lock in file: there was no release before this one, so that no table of tasks is big
+-- migration: allow rewrite in file: as above, and every row must have its keys before the new release reads it
 -- modify "workspaces" table
 ALTER TABLE "workspaces" ADD COLUMN "task_count" bigint NOT NULL DEFAULT 0;
 -- create "tags" table

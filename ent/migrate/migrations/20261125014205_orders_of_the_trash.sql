@@ -1,7 +1,9 @@
 -- +goose Up
+-- migration: allow lock in file: there is no tagged release yet, and the indexes hold the trash alone
 -- The releases that don't count tasks are gone by now: what they added while they ran beside the first that does is
 -- counted here. Every change begins with its workspace, so that the lock lets those under way end and keeps others out;
 -- it comes first, because what follows locks the tasks.
+-- migration: allow rewrite: only workspaces whose count is wrong are written
 -- +goose StatementBegin
 DO $$
 BEGIN

@@ -2,7 +2,8 @@
 // and ent/schema. The Makefile runs it in the project's root.
 //
 //	migration NAME   writes ent/migrate/migrations/<time>_NAME.sql
-//	migration -check writes nothing, and fails when a migration is missing
+//	migration -check writes nothing, and fails when a migration is missing, or when one does to the release before
+//	                 what it may not, without saying why (see the package review)
 //	migration -hash  writes atlas.sum anew, after an edit by hand
 package main
 
@@ -15,6 +16,7 @@ import (
 	"regexp"
 
 	"taskql/internal/database/schemadiff"
+	"taskql/internal/database/schemadiff/review"
 	"taskql/internal/testkit/pgcluster"
 )
 
@@ -49,7 +51,7 @@ func run(ctx context.Context, args []string) error {
 
 func diff(ctx context.Context, address, name string) error {
 	if name == "-check" {
-		if err := schemadiff.Validate(folder); err != nil {
+		if err := errors.Join(schemadiff.Validate(folder), review.Folder(os.DirFS(folder))); err != nil {
 			return err
 		}
 		missing, err := schemadiff.Missing(ctx, address, folder)
@@ -67,5 +69,8 @@ func diff(ctx context.Context, address, name string) error {
 		return nil
 	}
 	fmt.Println("Wrote", file)
+	if err := review.Folder(os.DirFS(folder)); err != nil {
+		fmt.Println("To be mended by hand before it is committed:", err)
+	}
 	return nil
 }

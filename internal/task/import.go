@@ -1,0 +1,330 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttag "taskql/ent/tag"
+	enttask "taskql/ent/task"
+	"taskql/ent/workspace"
+	"taskql/internal/viewer"
+)
+
+// MaxImport is how many tasks one call of ImportTasks takes: the workspace is locked as long as it lasts.
+const MaxImport = 500
+
+// ImportedTag is a tag as another system had it.
+type ImportedTag struct {
+	ID   uuid.UUID
+	Name string
+	// Color is #rrggbb in lower case; the palette's where nil.
+	Color *string
+	// CreatedAt is now where it is zero.
+	CreatedAt time.Time
+}
+
+// ImportedTask is a task as another system had it. It stands at the top level.
+type ImportedTask struct {
+	ID          uuid.UUID
+	Title       string
+	Description *string
+	Priority    Priority
+	Due         *DueInput
+	// CompletedAt is nil where it is open, DeletedAt where it is not in the trash.
+	CompletedAt, DeletedAt *time.Time
+	// CreatedAt and the other moments are now where they are zero.
+	CreatedAt, UpdatedAt time.Time
+	// TagIDs are those of the workspace's tags that it carries, each once.
+	TagIDs []uuid.UUID
+}
+
+// ImportOutcome is what became of one imported thing: taken where Problems is empty and Known is false.
+type ImportOutcome struct {
+	// ID is the one that it has here. A tag whose name is in use is that other tag.
+	ID uuid.UUID
+	// Known says that it was here already, and was left as it is: whatever became of it since stays.
+	Known bool
+	// Problems are why it was not taken.
+	Problems []*UserError
+}
+
+// ImportOptions are what an import works with.
+type ImportOptions struct {
+	// DryRun takes no lock and changes nothing, but answers as if it had.
+	DryRun bool
+	// Planned is how many the dry run has taken before, which are not counted in the database.
+	Planned int
+}
+
+// ImportTags makes the tags in one change, as CreateTag makes one, but for those that are here. The outcomes are in their
+// order. ctx must be the system's: ids of other workspaces are looked for, too.
+func (s *Service) ImportTags(ctx context.Context, v viewer.Viewer, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {
+	var outcomes []ImportOutcome
+	err := s.importing(ctx, v, o, func(t *tx) error {
+		var err error
+		outcomes, err = t.importTags(ctx, tags, o)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("importing tags: %w", err)
+	}
+	return outcomes, nil
+}
+
+// ImportTasks makes up to MaxImport tasks in one change, at the end of the manual order and with the times they had, but
+// for those that are here. The outcomes are in their order. ctx must be the system's, as above.
+func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []ImportedTask, o ImportOptions) ([]ImportOutcome, error) {
+	if len(tasks) > MaxImport {
+		return nil, fmt.Errorf("importing tasks: %d at once, at most %d", len(tasks), MaxImport)
+	}
+	var outcomes []ImportOutcome
+	err := s.importing(ctx, v, o, func(t *tx) error {
+		var err error
+		outcomes, err = t.importTasks(ctx, tasks, o)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("importing tasks: %w", err)
+	}
+	return outcomes, nil
+}
+
+// importing runs work as a change of the workspace: with its lock and its next version, which is given back where work
+// has changed nothing. A dry run has neither, and sees an empty workspace where there is none yet.
+func (s *Service) importing(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
+	if !o.DryRun {
+		return unlessRefused(s.locked(ctx, v, 0, func(t *tx) error {
+			if err := work(t); err != nil {
+				return err
+			}
+			return t.finish(ctx, nil, nil, nil)
+		}))
+	}
+	return unlessRefused(s.inTx(ctx, func(entTx *ent.Tx) error {
+		t := &tx{Tx: entTx, viewer: v, limits: s.limits, now: s.now()}
+		counts, err := t.Workspace.Query().Where(workspace.ID(v.WorkspaceID)).Select(workspace.FieldTaskCount).Ints(ctx)
+		if err != nil {
+			return fmt.Errorf("reading the workspace: %w", err)
+		}
+		for _, n := range counts {
+			t.taskCount = n
+		}
+		if err := work(t); err != nil {
+			return err
+		}
+		return errRefused
+	}))
+}
+
+// unlessRefused is the error of a change, where one that has nothing to commit is none.
+func unlessRefused(err error) error {
+	if errors.Is(err, errRefused) {
+		return nil
+	}
+	return err
+}
+
+func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {
+	owners, err := t.ownersOfTags(ctx, tags)
+	if err != nil {
+		return nil, err
+	}
+	names, err := t.tagNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]ImportOutcome, len(tags))
+	count := len(names) + o.Planned
+	var rows []*ent.TagCreate
+	for i, in := range tags {
+		var p problems
+		name := p.tagName(in.Name)
+		key := fold(name)
+		outcomes[i].ID = in.ID
+		owner, exists := owners[in.ID]
+		same, used := names[key]
+		switch {
+		case exists && owner == t.viewer.WorkspaceID:
+			outcomes[i].Known = true
+			continue
+		case len(p) == 0 && used:
+			outcomes[i] = ImportOutcome{ID: same, Known: true}
+			continue
+		case exists:
+			p = append(p, taken()...)
+		case len(p) == 0 && count >= t.limits.Tags:
+			p.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
+		}
+		if outcomes[i].Problems = p; len(p) > 0 {
+			continue
+		}
+		count++
+		names[key], owners[in.ID] = in.ID, t.viewer.WorkspaceID
+		color := colorOf(key)
+		if in.Color != nil {
+			color = *in.Color
+		}
+		rows = append(rows, t.Tag.Create().
+			SetID(in.ID).SetWorkspaceID(t.viewer.WorkspaceID).SetVersion(t.version).
+			SetName(name).SetNameKey([]byte(key)).SetColor(color).
+			SetCreatedAt(orNow(in.CreatedAt, t.now)).SetUpdatedAt(t.now))
+	}
+	if o.DryRun || len(rows) == 0 {
+		return outcomes, nil
+	}
+	t.changed = true
+	if err := t.Tag.CreateBulk(rows...).Exec(ctx); err != nil {
+		return nil, fmt.Errorf("inserting tags: %w", err)
+	}
+	return outcomes, nil
+}
+
+// ownersOfTags returns the workspaces of the tags that exist, anybody's.
+func (t *tx) ownersOfTags(ctx context.Context, tags []ImportedTag) (map[uuid.UUID]string, error) {
+	ids := make([]uuid.UUID, len(tags))
+	for i, in := range tags {
+		ids[i] = in.ID
+	}
+	rows, err := t.Tag.Query().Where(func(s *sql.Selector) { s.Where(among(s, s.C(enttag.FieldID), ids)) }).
+		Select(enttag.FieldID, enttag.FieldWorkspaceID).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for tags: %w", err)
+	}
+	owners := make(map[uuid.UUID]string, len(rows))
+	for _, row := range rows {
+		owners[row.ID] = row.WorkspaceID
+	}
+	return owners, nil
+}
+
+// tagNames returns the workspace's tags by their folded names.
+func (t *tx) tagNames(ctx context.Context) (map[string]uuid.UUID, error) {
+	rows, err := t.tags().Select(enttag.FieldID, enttag.FieldNameKey).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading tags: %w", err)
+	}
+	names := make(map[string]uuid.UUID, len(rows))
+	for _, row := range rows {
+		names[string(row.NameKey)] = row.ID
+	}
+	return names, nil
+}
+
+func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOptions) ([]ImportOutcome, error) {
+	owners, err := t.ownersOfTasks(ctx, tasks)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]ImportOutcome, len(tasks))
+	count := t.taskCount + o.Planned
+	var fresh []ImportedTask
+	for i, in := range tasks {
+		outcomes[i].ID = in.ID
+		owner, exists := owners[in.ID]
+		if exists && owner == t.viewer.WorkspaceID {
+			outcomes[i].Known = true
+			continue
+		}
+		p := t.checkImported(&in)
+		switch {
+		case exists:
+			p = append(p, taken()...)
+		case len(p) == 0 && count >= t.limits.Tasks:
+			p.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
+		}
+		if outcomes[i].Problems = p; len(p) > 0 {
+			continue
+		}
+		count++
+		owners[in.ID] = t.viewer.WorkspaceID
+		fresh = append(fresh, in)
+	}
+	if o.DryRun || len(fresh) == 0 {
+		return outcomes, nil
+	}
+	return outcomes, t.insertImported(ctx, fresh)
+}
+
+// checkImported says what is wrong with a task, and trims what is not.
+func (t *tx) checkImported(in *ImportedTask) problems {
+	var p problems
+	in.Title, in.Description = p.title(in.Title), p.description(in.Description)
+	p.priority("priority", &in.Priority)
+	p.due("due", in.Due, t.viewer)
+	if n := len(in.TagIDs); n > t.limits.TagsPerTask {
+		p.add(CodeLimitExceeded, "tagIds", "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, n)
+	}
+	return p
+}
+
+// ownersOfTasks returns the workspaces of the tasks that exist, anybody's.
+func (t *tx) ownersOfTasks(ctx context.Context, tasks []ImportedTask) (map[uuid.UUID]string, error) {
+	ids := make([]uuid.UUID, len(tasks))
+	for i, in := range tasks {
+		ids[i] = in.ID
+	}
+	// Not bounded by the workspace: an id that another has can't be used. No more is told of it.
+	rows, err := t.Task.Query().Where(idsAmong(enttask.FieldID, ids)).
+		Select(enttask.FieldID, enttask.FieldWorkspaceID).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for tasks: %w", err)
+	}
+	owners := make(map[uuid.UUID]string, len(rows))
+	for _, row := range rows {
+		owners[row.ID] = row.WorkspaceID
+	}
+	return owners, nil
+}
+
+// insertImported makes tasks that were checked.
+func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
+	if err := t.take(ctx, 0, len(tasks)); err != nil {
+		return err
+	}
+	t.changed = true
+	positions, err := t.ends(ctx, nil, uuid.Nil, len(tasks))
+	if err != nil {
+		return err
+	}
+	rows := make([]*ent.TaskCreate, len(tasks))
+	tags := make(map[uuid.UUID][]uuid.UUID, len(tasks))
+	for i, in := range tasks {
+		rows[i] = t.Task.Create().
+			SetID(in.ID).SetWorkspaceID(t.viewer.WorkspaceID).SetVersion(t.version).SetPosition(positions[i]).
+			SetCreatedAt(orNow(in.CreatedAt, t.now)).SetUpdatedAt(orNow(in.UpdatedAt, t.now))
+		if in.CompletedAt != nil {
+			rows[i].SetCompleted(true).SetCompletedAt(orNow(*in.CompletedAt, t.now))
+		}
+		if in.DeletedAt != nil {
+			rows[i].SetDeletedAt(orNow(*in.DeletedAt, t.now)).SetTrashedWith(in.ID)
+		}
+		m := rows[i].Mutation()
+		setTexts(in.Title, in.Description).write(m)
+		setPriority(in.Priority).write(m)
+		var p problems // Checked before.
+		if due := p.due("due", in.Due, t.viewer); due != nil {
+			setDue(due).write(m)
+		}
+		if len(in.TagIDs) > 0 {
+			tags[in.ID] = in.TagIDs
+		}
+	}
+	if err := t.Task.CreateBulk(rows...).Exec(ctx); err != nil {
+		return fmt.Errorf("inserting tasks: %w", err)
+	}
+	return t.insertTags(ctx, tags)
+}
+
+// orNow is a moment as the databases keep it; now where it is zero.
+func orNow(at, now time.Time) time.Time {
+	if at.IsZero() {
+		return now
+	}
+	return at.UTC().Truncate(time.Microsecond)
+}
