@@ -334,7 +334,12 @@ func idSet(ids []string) ([]uuid.UUID, bool) {
 
 // among says that a column of ids is one of these. They are one argument, so that the statement stays the same whatever
 // their number.
+//
+// A single id is compared as it is: PostgreSQL takes a list for ten ids long, and would plan for the true one each time.
 func among(s *sql.Selector, column string, ids []uuid.UUID) *sql.Predicate {
+	if len(ids) == 1 {
+		return sql.EQ(column, ids[0])
+	}
 	quote, left, right := `"`, "[", "]"
 	if s.Dialect() == dialect.Postgres {
 		quote, left, right = "", "{", "}"

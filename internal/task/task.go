@@ -131,11 +131,15 @@ func parseID(id string) (uuid.UUID, bool) {
 // Get returns the task with that id, also where it is in the trash; else ErrNotFound. Only those columns are read, all
 // where there are none.
 func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Task, error) {
-	found, err := s.GetMany(ctx, v, []string{id}, columns...)
+	u, ok := parseID(id)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	found, err := s.ByID(ctx, v, []uuid.UUID{u}, columns)
 	if err != nil {
 		return nil, err
 	}
-	if t, ok := found[id]; ok {
+	if t, ok := found[u]; ok {
 		return t, nil
 	}
 	return nil, ErrNotFound
