@@ -66,6 +66,7 @@ type Service struct {
 	turns    turns
 	// dialect is empty where ent reads everything.
 	dialect string
+	texts   texts
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
 }
@@ -89,6 +90,7 @@ func New(c Config) (*Service, error) {
 		log:      c.Log,
 		lockWait: cmp.Or(c.LockWait, lockWait),
 		dialect:  c.Dialect,
+		texts:    newTexts(),
 	}, nil
 }
 
