@@ -85,7 +85,7 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 			return nil, false, nil
 		}
 	}
-	statement, args := s.texts.query(s.shapeOf("tags", tasks), columns, v.WorkspaceID, func() (string, []any) {
+	statement, args := s.texts.query(s.shapeOf("tags of a task", "tags of tasks", tasks), columns, v.WorkspaceID, func() (string, []any) {
 		t, carried := sql.Dialect(s.dialect).Table(enttag.Table), sql.Table(tasktag.Table).As("carried")
 		q := sql.Dialect(s.dialect).Select(t.Columns(columns...)...).From(t)
 		enttag.WorkspaceID(v.WorkspaceID)(q)

@@ -69,10 +69,11 @@ func (t texts) query(of shape, columns []string, workspace string, build func() 
 	return sql, args
 }
 
-// shapeOf is the shape of a statement whose only argument beside the workspace's id is what among makes of the ids.
-func (s *Service) shapeOf(name string, ids []uuid.UUID) shape {
+// shapeOf is the shape of a statement whose only argument beside the workspace's id is what among makes of the ids. It has
+// one name for a single id and one for several.
+func (s *Service) shapeOf(one, several string, ids []uuid.UUID) shape {
 	if len(ids) == 1 {
-		return shape{name: name + " of one", args: []any{ids[0]}}
+		return shape{name: one, args: []any{ids[0]}}
 	}
-	return shape{name: name + " of many", args: []any{idList(s.dialect, ids)}}
+	return shape{name: several, args: []any{idList(s.dialect, ids)}}
 }
