@@ -339,7 +339,7 @@ func idList(d string, ids []uuid.UUID) string {
 	if d == dialect.Postgres {
 		quote, left, right = "", '{', '}'
 	}
-	list := make([]byte, 0, len(ids)*(len(uuid.Nil.String())+len(`"",`))+1)
+	list := make([]byte, 0, len(ids)*(idText+len(`"",`))+1)
 	list = append(list, left)
 	for i, id := range ids {
 		if i > 0 {

@@ -101,7 +101,7 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 	}
 	defer rows.Close()
 	of, one := make(map[uuid.UUID][]*ent.Tag, len(tasks)), map[uuid.UUID]*ent.Tag{}
-	into = append(into, &row.task)
+	into = append(into, (*scannedID)(&row.task))
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return nil, true, fmt.Errorf("reading a tag of a task: %w", err)
@@ -122,6 +122,23 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 	return of, true, nil
 }
 
+// idText is how long an id is as text.
+const idText = 36
+
+// scannedID is an id that is scanned to. uuid.UUID would make two copies of the text that PostgreSQL's driver hands over.
+type scannedID uuid.UUID
+
+// Scan implements sql.Scanner.
+func (s *scannedID) Scan(src any) error {
+	text, ok := src.([]byte)
+	if !ok || len(text) != idText {
+		return (*uuid.UUID)(s).Scan(src) //nolint:wrapcheck // database/sql wraps it.
+	}
+	id, err := uuid.ParseBytes(text)
+	*s = scannedID(id)
+	return err //nolint:wrapcheck // As above.
+}
+
 // tagRow is where a row of a tag and the task that carries it is scanned to.
 type tagRow struct {
 	id, task         uuid.UUID
@@ -135,7 +152,7 @@ type tagRow struct {
 func (r *tagRow) column(name string) any {
 	switch name {
 	case enttag.FieldID:
-		return &r.id
+		return (*scannedID)(&r.id)
 	case enttag.FieldVersion:
 		return &r.version
 	case enttag.FieldName:
@@ -170,7 +187,7 @@ type taskRow struct {
 func (r *taskRow) column(name string) any {
 	switch name {
 	case enttask.FieldID:
-		return &r.id
+		return (*scannedID)(&r.id)
 	case enttask.FieldVersion:
 		return &r.version
 	case enttask.FieldTitle:
