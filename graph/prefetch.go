@@ -172,7 +172,7 @@ var tagColumns = map[string][]string{ //nolint:gochecknoglobals // As above.
 
 // columns are those that the fields need; none, which stands for all, where a field is not in the table.
 func columns(table map[string][]string, fields []graphql.CollectedField) []string {
-	const more = 4 // Some fields are made of several columns.
+	const more = 4                                                         // Some fields are made of several columns.
 	chosen := append(make([]string, 0, len(fields)+more), enttask.FieldID) // A tag's is called the same.
 	for _, f := range fields {
 		needed, ok := table[f.Name]

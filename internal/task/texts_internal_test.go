@@ -64,8 +64,12 @@ func TestShapesOfLists(t *testing.T) {
 		}
 	}
 	for _, f := range []*Filter{
-		{}, filter(open, completed), filter(Comparison{Field: "due", Value: true}), {Not: filter(open)}, {Any: []*Filter{}},
-		{All: []*Filter{filter(open)}, Comparisons: []Comparison{open}}, filter(Comparison{Field: "completed", Op: "eq", Value: true}),
+		{},
+		filter(open, completed), filter(Comparison{Field: "due", Value: true}),
+		{Not: filter(open)},
+		{Any: []*Filter{}},
+		{All: []*Filter{filter(open)}, Comparisons: []Comparison{open}},
+		filter(Comparison{Field: "completed", Op: "eq", Value: true}),
 	} {
 		if name := (ListInput{Filter: f}).shape(); name != "" {
 			t.Errorf("%v has the shape %q", f, name)
