@@ -172,7 +172,8 @@ var tagColumns = map[string][]string{ //nolint:gochecknoglobals // As above.
 
 // columns are those that the fields need; none, which stands for all, where a field is not in the table.
 func columns(table map[string][]string, fields []graphql.CollectedField) []string {
-	chosen := []string{enttask.FieldID} // A tag's is called the same.
+	const more = 4                                                         // Some fields are made of several columns.
+	chosen := append(make([]string, 0, len(fields)+more), enttask.FieldID) // A tag's is called the same.
 	for _, f := range fields {
 		needed, ok := table[f.Name]
 		if !ok {
@@ -219,6 +220,9 @@ func (w *walker) loadTasks(ctx context.Context, path string, tasks []*ent.Task, 
 		return nil
 	}
 	for _, f := range w.ofTask(selected) {
+		if columns, known := taskColumns[f.Name]; known && len(columns) > 0 && f.Name != "parent" {
+			continue // It is a value of the task's row. Most are, and their paths would be made for nothing.
+		}
 		if err := w.loadTaskField(ctx, path+"."+f.Alias, tasks, f); err != nil {
 			return err
 		}

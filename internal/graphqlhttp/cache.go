@@ -72,31 +72,92 @@ func (c *byteLRU[V]) add(key string, value V, bytes int64) {
 
 // documentCache keeps parsed and validated documents by their text.
 type documentCache struct {
-	parsed *byteLRU[*ast.QueryDocument]
+	parsed *byteLRU[*knownDocument]
+}
+
+// knownDocument is a valid document with what is known of its operations.
+type knownDocument struct {
+	document *ast.QueryDocument
+
+	mu sync.Mutex
+	// admitted are the operations that have been held to the limits, and passed.
+	admitted map[*ast.OperationDefinition]admission
+	// checked are the operations whose literals are values of their scalars.
+	checked map[*ast.OperationDefinition]bool
+}
+
+// admission is what the limits need not look at again.
+type admission struct {
+	// cost is the operation's where it is fixed: the variables don't change it.
+	cost  int
+	fixed bool
+}
+
+func (d *knownDocument) admission(operation *ast.OperationDefinition) (admission, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	found, ok := d.admitted[operation]
+	return found, ok
+}
+
+func (d *knownDocument) admit(operation *ast.OperationDefinition, a admission) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.admitted == nil {
+		d.admitted = map[*ast.OperationDefinition]admission{}
+	}
+	d.admitted[operation] = a
+}
+
+func (d *knownDocument) isChecked(operation *ast.OperationDefinition) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.checked[operation]
+}
+
+func (d *knownDocument) check(operation *ast.OperationDefinition) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.checked == nil {
+		d.checked = map[*ast.OperationDefinition]bool{}
+	}
+	d.checked[operation] = true
 }
 
 func newDocumentCache() documentCache {
-	return documentCache{parsed: newByteLRU[*ast.QueryDocument](cachedBytes)}
+	return documentCache{parsed: newByteLRU[*knownDocument](cachedBytes)}
 }
 
-// Get implements graphql.Cache. A trusted document is the one parsed at the start.
-func (c documentCache) Get(ctx context.Context, text string) (*ast.QueryDocument, bool) {
+// known returns what is kept of a document, nil where it is not. A trusted document is the one parsed at the start.
+func (c documentCache) known(ctx context.Context, text string) *knownDocument {
 	if req := requestOf(ctx); req.trusted != nil {
-		return req.trusted.document, true
+		return req.trusted.known
 	}
-	return c.parsed.get(text)
+	known, _ := c.parsed.get(text)
+	return known
+}
+
+// Get implements graphql.Cache.
+func (c documentCache) Get(ctx context.Context, text string) (*ast.QueryDocument, bool) {
+	if known := c.known(ctx, text); known != nil {
+		return known.document, true
+	}
+	return nil, false
 }
 
 // Add implements graphql.Cache.
 func (c documentCache) Add(_ context.Context, text string, document *ast.QueryDocument) {
-	c.parsed.add(text, document, sizeOf(document))
+	c.parsed.add(text, &knownDocument{document: document}, sizeOf(document))
 }
+
+// operationBytes is what an operation takes in one of a knownDocument's maps: maps grow by doubling.
+const operationBytes = 2 * (8 + 16 + 1)
 
 // sizeOf estimates what a parsed document takes in memory besides its text, which it shares.
 func sizeOf(document *ast.QueryDocument) int64 {
-	m := estimate{}
+	m := estimate{bytes: sizeFor[knownDocument]()}
 	for _, operation := range document.Operations {
-		m.add(sizeFor[ast.OperationDefinition]())
+		m.add(sizeFor[ast.OperationDefinition]() + 2*operationBytes)
 		for _, variable := range operation.VariableDefinitions {
 			m.add(sizeFor[ast.VariableDefinition]() + sizeFor[ast.Type]() + sizeFor[ast.Position]())
 			m.value(variable.DefaultValue)

@@ -99,8 +99,8 @@ func apolloDocuments(members map[string]jsontext.Value) ([]TrustedDocument, erro
 
 // trustedDocument is one that was parsed and validated at the start.
 type trustedDocument struct {
-	text     string
-	document *ast.QueryDocument
+	text  string
+	known *knownDocument
 }
 
 // documents finds a request's document.
@@ -128,7 +128,7 @@ func newDocuments(cfg Config) (*documents, error) {
 		for _, problem := range found {
 			problems = append(problems, fmt.Sprintf("\n  %s (%s): %s", nameOf(document), given.ID, problem))
 		}
-		d.trusted[given.ID] = &trustedDocument{text: given.Text, document: document}
+		d.trusted[given.ID] = &trustedDocument{text: given.Text, known: &knownDocument{document: document}}
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the trusted documents don't fit this schema; problems: %d%s", len(problems), strings.Join(problems, ""))

@@ -285,7 +285,7 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 	}
 	operation, errs := h.exec.CreateOperationContext(ctx, params)
 	if len(errs) == 0 {
-		errs = h.refuse(operation)
+		errs = h.refuse(ctx, operation)
 	}
 	if len(errs) > 0 {
 		h.chargeRefusal(ctx, params)
@@ -298,11 +298,11 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 }
 
 // refuse returns why a valid operation is not run here, if it is not.
-func (h *Handler) refuse(operation *graphql.OperationContext) gqlerror.List {
+func (h *Handler) refuse(ctx context.Context, operation *graphql.OperationContext) gqlerror.List {
 	if operation.Operation.Operation == ast.Subscription {
 		return gqlerror.List{subscriptionOverPOST()}
 	}
-	if err := h.values.check(operation); err != nil {
+	if err := h.checkValues(ctx, operation); err != nil {
 		return gqlerror.List{err}
 	}
 	if h.introspect || operation.Operation.Operation != ast.Query {
@@ -313,6 +313,24 @@ func (h *Handler) refuse(operation *graphql.OperationContext) gqlerror.List {
 		if field.Name == "__schema" || field.Name == "__type" {
 			return gqlerror.List{introspectionOff()}
 		}
+	}
+	return nil
+}
+
+// checkValues checks the scalars among an operation's variables and, once for as long as its document is kept, literals.
+func (h *Handler) checkValues(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if err := h.values.given(operation); err != nil {
+		return err
+	}
+	known := h.limiter.documents.known(ctx, operation.RawQuery)
+	if known != nil && known.document == operation.Doc && known.isChecked(operation.Operation) {
+		return nil
+	}
+	if err := h.values.selections(operation.Operation.SelectionSet, map[string]bool{}); err != nil {
+		return err
+	}
+	if known != nil && known.document == operation.Doc {
+		known.check(operation.Operation)
 	}
 	return nil
 }

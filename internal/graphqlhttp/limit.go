@@ -100,12 +100,12 @@ type limiter struct {
 	schema    *ast.Schema
 	price     Price
 	signedIn  func(context.Context) bool
-	documents graphql.Cache[*ast.QueryDocument]
+	documents documentCache
 }
 
 // newLimiter returns the limiter of a handler. The documents are those that the executor keeps: they are valid, and
 // need not be parsed again.
-func newLimiter(cfg Config, documents graphql.Cache[*ast.QueryDocument]) *limiter {
+func newLimiter(cfg Config, documents documentCache) *limiter {
 	l := &limiter{limits: cfg.Limits.withDefaults(), schema: cfg.Schema.Schema(), price: cfg.Price, signedIn: cfg.SignedIn, documents: documents}
 	if l.signedIn == nil {
 		l.signedIn = func(context.Context) bool { return true }
@@ -129,20 +129,29 @@ func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted 
 	if document == nil || err != nil {
 		return 0, err
 	}
-	w := newWalk(l.schema, l.price, document, params.Variables)
-	found := w.operation(operationOf(document, params.OperationName))
-	if trusted {
-		return found.cost, nil
+	operation := operationOf(document.document, params.OperationName)
+	before, again := document.admission(operation)
+	if again && before.fixed {
+		return before.cost, nil
 	}
-	w.document()
-	if err := l.check(w, found); err != nil {
-		return 0, err
+	w := newWalk(l.schema, l.price, document.document, params.Variables)
+	found := w.operation(operation)
+	if !trusted {
+		if !again { // What the text holds is the same for all variables.
+			w.document()
+		}
+		if err := l.check(w, found); err != nil {
+			return 0, err
+		}
+	}
+	if operation != nil {
+		document.admit(operation, admission{cost: found.cost, fixed: !w.asked})
 	}
 	return found.cost, nil
 }
 
-// parse returns the document, nil where it can't be parsed.
-func (l *limiter) parse(ctx context.Context, text string, trusted bool) (*ast.QueryDocument, *gqlerror.Error) {
+// parse returns the document, nil where it can't be parsed. One that is not kept yet is nobody else's.
+func (l *limiter) parse(ctx context.Context, text string, trusted bool) (*knownDocument, *gqlerror.Error) {
 	tokens := l.limits.Tokens
 	if !l.signedIn(ctx) {
 		tokens = l.limits.TokensSignedOut
@@ -152,20 +161,20 @@ func (l *limiter) parse(ctx context.Context, text string, trusted bool) (*ast.Qu
 	} else if len(text) > l.limits.DocumentBytes {
 		return nil, passed(CodeDocumentTooLarge, len(text), l.limits.DocumentBytes, "The document has %s bytes, at most %s are allowed.")
 	}
-	document, cached := l.documents.Get(ctx, text)
-	if !trusted && (!cached || tokens < l.limits.Tokens) { // A cached one was within the limit when it was parsed.
+	known := l.documents.known(ctx, text)
+	if !trusted && (known == nil || tokens < l.limits.Tokens) { // A cached one was within the limit when it was parsed.
 		if n := countTokens(text); n > tokens {
 			return nil, passed(CodeTooManyTokens, n, tokens, "The document has %s tokens, at most %s are allowed"+l.signInHint(tokens)+".")
 		}
 	}
-	if cached {
-		return document, nil
+	if known != nil {
+		return known, nil
 	}
 	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, tokens)
 	if err != nil {
 		return nil, nil //nolint:nilnil,nilerr // The executor parses it again, and says what is wrong.
 	}
-	return document, nil
+	return &knownDocument{document: document}, nil
 }
 
 func (l *limiter) signInHint(tokens int) string {

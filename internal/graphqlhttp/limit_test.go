@@ -431,3 +431,43 @@ func BenchmarkWalk(b *testing.B) {
 		w.document()
 	}
 }
+
+// What is kept of a document changes no decision: a fixed cost is the same again, and one that the variables decide is
+// counted each time, with its limit.
+func TestAdmittedAgain(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Price: testPrice, Limits: Limits{Cost: 300}}
+	schema := pricedSchema()
+	cfg.Schema = &graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return schema }}
+	tests := []struct {
+		document  string
+		variables []string
+		fixed     bool
+	}{
+		{`query($id: ID!) { byIds(ids: ["a", "b"]) { id } other: byIds(ids: [$id]) { name } }`, []string{`{"id":"c"}`, `{"id":"d"}`}, true},
+		{`query($n: Int) { items(first: $n) { nodes { id name } } }`, []string{`{"n":1}`, `{"n":100}`, `{"n":200}`, `{}`, `{"n":2}`}, false},
+		{`query($n: Int = 90) { items(first: $n) { nodes { id name tags { id } } } }`, []string{`{"n":1}`, `{}`, `{"n":null}`, `{"n":3}`}, false},
+		{`query($f: Filter) { items(first: 1, filter: $f) { total } }`, []string{`{}`, `{"f":{"search":"x"}}`, `{"f":{"and":[{"search":"x"},{"search":"y"},{"search":"z"}]}}`, `{"f":null}`}, false},
+		{`query($s: String) { items(first: 1, filter: {search: $s}) { total } }`, []string{`{}`, `{"s":"x"}`}, false},
+		{`query A($ids: [ID!]!) { ...f } fragment f on Query { byIds(ids: $ids) { id name tags { id } } }`, []string{`{"ids":["a"]}`, `{"ids":["a","b","c"]}`}, false},
+	}
+	for _, tt := range tests {
+		document := gqlparser.MustLoadQueryWithRules(schema, tt.document, nil)
+		kept, fresh := newLimiter(cfg, newDocumentCache()), newLimiter(cfg, newDocumentCache())
+		kept.documents.Add(t.Context(), tt.document, document)
+		for range 3 {
+			for _, variables := range tt.variables {
+				given, _ := jsonOf(variables).(map[string]any)
+				params := &graphql.RawParams{Query: tt.document, Variables: given}
+				cost, err := kept.admit(t.Context(), params, false)
+				wantCost, wantErr := fresh.admit(t.Context(), params, false)
+				if cost != wantCost || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+					t.Errorf("%s with %s: %d, %v; want %d, %v", tt.document, variables, cost, err, wantCost, wantErr)
+				}
+			}
+		}
+		if a, ok := kept.documents.known(t.Context(), tt.document).admission(document.Operations[0]); !ok || a.fixed != tt.fixed {
+			t.Errorf("%s: fixed %v, want %v", tt.document, a.fixed, tt.fixed)
+		}
+	}
+}

@@ -85,6 +85,7 @@ type walk struct {
 	names     map[string]*ast.FragmentDefinition
 	prices    map[*ast.FieldDefinition]FieldPrice
 	inputs    map[string]map[string]int // the names found in a variable's value
+	asked     bool                      // whether a variable had a say in the cost
 
 	aliases, directives, directivesPerPlace, inputDepth int
 	unknownFields                                       int
@@ -95,7 +96,9 @@ type walk struct {
 func newWalk(schema *ast.Schema, price Price, doc *ast.QueryDocument, variables map[string]any) *walk {
 	w := &walk{
 		schema: schema, price: price, doc: doc, raw: variables,
-		fragments: map[string]setCount{}, names: make(map[string]*ast.FragmentDefinition, len(doc.Fragments)),
+	}
+	if len(doc.Fragments) > 0 {
+		w.names = make(map[string]*ast.FragmentDefinition, len(doc.Fragments))
 	}
 	for _, fragment := range doc.Fragments {
 		if w.names[fragment.Name] == nil {
@@ -167,6 +170,9 @@ func (w *walk) set(set ast.SelectionSet, on *ast.Definition, roots *[]rootField)
 func (w *walk) fragment(name string) setCount {
 	if known, ok := w.fragments[name]; ok {
 		return known
+	}
+	if w.fragments == nil {
+		w.fragments = map[string]setCount{}
 	}
 	w.fragments[name] = setCount{}
 	if definition := w.names[name]; definition != nil {
@@ -322,6 +328,7 @@ func (w *walk) sizeIn(f *ast.Field, definition *ast.FieldDefinition, name, membe
 		return 0, false
 	}
 	if value.Kind == ast.Variable {
+		w.asked = true
 		raw, given := w.raw[value.Raw]
 		if given {
 			return sizeOfJSON(raw, member)
@@ -335,6 +342,7 @@ func (w *walk) sizeIn(f *ast.Field, definition *ast.FieldDefinition, name, membe
 			return 0, false
 		}
 		if value.Kind == ast.Variable {
+			w.asked = true
 			if raw, given := w.raw[value.Raw]; given {
 				return sizeOfJSON(raw, "")
 			}
@@ -426,6 +434,7 @@ func (w *walk) inLiteral(value *ast.Value, name string) int {
 
 // inVariable counts the name in a variable's value, once for each variable, however often that is used.
 func (w *walk) inVariable(variable, name string) int {
+	w.asked = true
 	if n, ok := w.inputs[variable][name]; ok {
 		return n
 	}

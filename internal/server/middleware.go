@@ -1,16 +1,18 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
 
-	"github.com/felixge/httpsnoop"
 	"github.com/rs/cors"
 
 	"taskql/internal/config"
@@ -34,20 +36,10 @@ func chain(h http.Handler, around ...middleware) http.Handler {
 func closeWhileDraining(draining *atomic.Bool) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			beforeHeader := func() {
-				if draining.Load() {
-					w.Header().Set("Connection", "close")
-				}
-			}
-			next.ServeHTTP(httpsnoop.Wrap(w, httpsnoop.Hooks{
-				WriteHeader: func(write httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-					return func(code int) { beforeHeader(); write(code) }
-				},
-				Write: func(write httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-					return func(b []byte) (int, error) { beforeHeader(); return write(b) }
-				},
-			}), r)
-			beforeHeader() // an answer without a body is sent after this
+			sent := watch(w)
+			sent.draining = draining
+			next.ServeHTTP(sent, r)
+			sent.beforeHeader() // an answer without a body is sent after this
 		})
 	}
 }
@@ -101,15 +93,14 @@ func clientHeaders() []string {
 func withAccessLog(log *slog.Logger, now func() time.Time) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			sent := &sent{}
-			start := now()
+			sent, start := watch(w), now()
 			defer func() {
 				level := levelOf(r, sent.status)
 				if log.Enabled(r.Context(), level) {
 					log.LogAttrs(r.Context(), level, "request", accessAttrs(r, sent, now().Sub(start))...)
 				}
 			}()
-			next.ServeHTTP(sent.watch(w), r)
+			next.ServeHTTP(sent, r)
 			sent.header(http.StatusOK) // what net/http sends for a handler that wrote nothing
 		})
 	}
@@ -133,15 +124,16 @@ const maxLogged = 200
 // accessAttrs are a line's attributes, those that don't apply left out.
 func accessAttrs(r *http.Request, sent *sent, took time.Duration) []slog.Attr {
 	trace := traceOf(r.Context())
-	attrs := []slog.Attr{
+	const most = 9
+	attrs := append(make([]slog.Attr, 0, most),
 		slog.String("method", shorten(r.Method)),
 		slog.String("path", shorten(r.URL.Path)),
 		slog.Int("status", sent.status),
 		slog.Int64("bytes", sent.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", trace.requestID),
-	}
-	for _, optional := range []slog.Attr{
+	)
+	for _, optional := range [...]slog.Attr{
 		slog.String("operation", shorten(trace.operationName)),
 		slog.String("operation_type", trace.operationType),
 		slog.String("user_id", trace.userID),
@@ -156,30 +148,59 @@ func accessAttrs(r *http.Request, sent *sent, took time.Duration) []slog.Attr {
 // shorten cuts a text that the client chose.
 func shorten(s string) string { return s[:min(len(s), maxLogged)] }
 
-// sent is what went out.
+// sent passes an answer on and notes what went out. One serves all layers, which would otherwise wrap each other.
 type sent struct {
-	status int // 0 while no header is out
-	bytes  int64
+	http.ResponseWriter
+
+	draining *atomic.Bool // nil: the server never drains
+	status   int          // 0 while no header is out
+	bytes    int64
 }
 
-// watch returns w with an eye on it. The interfaces that w implements stay.
-func (s *sent) watch(w http.ResponseWriter) http.ResponseWriter {
-	return httpsnoop.Wrap(w, httpsnoop.Hooks{
-		WriteHeader: func(write httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-			return func(code int) {
-				s.header(code)
-				write(code)
-			}
-		},
-		Write: func(write httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-			return func(b []byte) (int, error) {
-				s.header(http.StatusOK)
-				n, err := write(b)
-				s.bytes += int64(n)
-				return n, err
-			}
-		},
-	})
+// watch returns w with an eye on it: the one that is there already, else a new one.
+func watch(w http.ResponseWriter) *sent {
+	if s, ok := w.(*sent); ok {
+		return s
+	}
+	return &sent{ResponseWriter: w}
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (s *sent) WriteHeader(code int) {
+	s.beforeHeader()
+	s.header(code)
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (s *sent) Write(b []byte) (int, error) {
+	s.beforeHeader()
+	s.header(http.StatusOK)
+	n, err := s.ResponseWriter.Write(b)
+	s.bytes += int64(n)
+	return n, err //nolint:wrapcheck // An io.Writer's own error.
+}
+
+// Flush implements http.Flusher, as far as the connection does.
+func (s *sent) Flush() {
+	s.beforeHeader()
+	s.header(http.StatusOK)
+	_ = http.NewResponseController(s.ResponseWriter).Flush() // Who must know asks for it by a ResponseController.
+}
+
+// Hijack implements http.Hijacker, as far as the connection does.
+func (s *sent) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(s.ResponseWriter).Hijack() //nolint:wrapcheck // The connection's own error.
+}
+
+// Unwrap lets an http.ResponseController reach the connection.
+func (s *sent) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// beforeHeader tells the client to close its connection where the server drains.
+func (s *sent) beforeHeader() {
+	if s.draining != nil && s.status == 0 && s.draining.Load() {
+		s.Header().Set("Connection", "close")
+	}
 }
 
 // header notes the first final status.
@@ -194,7 +215,7 @@ func (s *sent) header(code int) {
 func withRecover(log *slog.Logger) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			sent := &sent{}
+			sent := watch(w)
 			defer func() {
 				p := recover()
 				if p == nil {
@@ -213,7 +234,7 @@ func withRecover(log *slog.Logger) middleware {
 				}
 				writeInternal(w, RequestID(r.Context()))
 			}()
-			next.ServeHTTP(sent.watch(w), r)
+			next.ServeHTTP(sent, r)
 		})
 	}
 }
@@ -230,18 +251,20 @@ const hstsMaxAge = 365 * 24 * time.Hour
 // withSecurityHeaders sets what keeps browsers from misusing an answer. The playground's page replaces the
 // policy with its own. Cross-Origin-Resource-Policy doesn't touch CORS requests, only embedding.
 func withSecurityHeaders(production bool) middleware {
-	hsts := "max-age=" + strconv.Itoa(int(hstsMaxAge.Seconds()))
+	fixed := http.Header{
+		"X-Content-Type-Options":       {"nosniff"},
+		"X-Frame-Options":              {"DENY"},
+		"Referrer-Policy":              {"no-referrer"},
+		"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
+		"Cross-Origin-Resource-Policy": {"same-origin"},
+	}
+	if production {
+		fixed["Strict-Transport-Security"] = []string{"max-age=" + strconv.Itoa(int(hstsMaxAge.Seconds()))}
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			header := w.Header()
-			header.Set("X-Content-Type-Options", "nosniff")
-			header.Set("X-Frame-Options", "DENY")
-			header.Set("Referrer-Policy", "no-referrer")
-			header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-			header.Set("Cross-Origin-Resource-Policy", "same-origin")
-			if production {
-				header.Set("Strict-Transport-Security", hsts)
-			}
+			// All answers share the values. They are replaced or appended to, which copies them; never changed in place.
+			maps.Copy(w.Header(), fixed)
 			next.ServeHTTP(w, r)
 		})
 	}

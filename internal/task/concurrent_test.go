@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -365,4 +366,35 @@ func checkEvents(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer, e
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 	}
+}
+
+// A task that is made goes behind all that were made before it, also where the statement that looked for the end waited
+// for another's change: the positions are in the versions' order.
+func TestConcurrentCreatesGoToTheEnd(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "ada")
+		replicas := []*bench{b, b.replica(t)}
+		const clients, rounds = 6, 8
+		together(clients, func(i int) {
+			r := replicas[i%len(replicas)]
+			for n := range rounds {
+				if _, err := r.Create(ctx, v, task.CreateInput{Title: fmt.Sprint(i, n)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all, err := b.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).Order(enttask.ByVersion()).All(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) != clients*rounds {
+			t.Errorf("%d tasks, want %d", len(all), clients*rounds)
+		}
+		for i, e := range all[1:] {
+			if before := all[i]; e.Version != before.Version+1 || bytes.Compare(before.Position, e.Position) >= 0 {
+				t.Errorf("version %d is at %q, after version %d at %q", e.Version, e.Position, before.Version, before.Position)
+			}
+		}
+	})
 }

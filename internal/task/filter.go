@@ -1,6 +1,7 @@
 package task
 
 import (
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -332,27 +333,45 @@ func idSet(ids []string) ([]uuid.UUID, bool) {
 	return set, all
 }
 
-// among says that a column of ids is one of these. They are one argument, so that the statement stays the same whatever
-// their number.
-func among(s *sql.Selector, column string, ids []uuid.UUID) *sql.Predicate {
-	quote, left, right := `"`, "[", "]"
-	if s.Dialect() == dialect.Postgres {
-		quote, left, right = "", "{", "}"
+// idList writes ids as the one argument that among takes: an array of PostgreSQL's, or JSON.
+func idList(d string, ids []uuid.UUID) string {
+	quote, left, right := `"`, byte('['), byte(']')
+	if d == dialect.Postgres {
+		quote, left, right = "", '{', '}'
 	}
-	list := []byte(left)
+	list := make([]byte, 0, len(ids)*(idText+len(`"",`))+1)
+	list = append(list, left)
 	for i, id := range ids {
 		if i > 0 {
 			list = append(list, ',')
 		}
-		list = append(list, quote+id.String()+quote...)
+		list = append(list, quote...)
+		for at, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+			if at > 0 {
+				list = append(list, '-')
+			}
+			list = hex.AppendEncode(list, part)
+		}
+		list = append(list, quote...)
 	}
-	list = append(list, right...)
+	return string(append(list, right))
+}
+
+// among says that a column of ids is one of these. They are one argument, so that the statement stays the same whatever
+// their number.
+//
+// A single id is compared as it is: PostgreSQL takes a list for ten ids long, and would plan for the true one each time.
+func among(s *sql.Selector, column string, ids []uuid.UUID) *sql.Predicate {
+	if len(ids) == 1 {
+		return sql.EQ(column, ids[0])
+	}
+	list := idList(s.Dialect(), ids)
 	return sql.P(func(b *sql.Builder) {
 		b.Ident(column)
 		if s.Dialect() == dialect.Postgres {
-			b.WriteString(" = ANY(").Arg(string(list)).WriteString("::uuid[])")
+			b.WriteString(" = ANY(").Arg(list).WriteString("::uuid[])")
 		} else {
-			b.WriteString(" IN (SELECT value FROM json_each(").Arg(string(list)).WriteString("))")
+			b.WriteString(" IN (SELECT value FROM json_each(").Arg(list).WriteString("))")
 		}
 	})
 }

@@ -127,6 +127,8 @@ type list struct {
 	viewer  viewer.Viewer
 	// where are the scope and the filter.
 	where []predicate.Task
+	// shape stands for them and the order, where they are among the usual ones; else it is empty.
+	shape string
 }
 
 // query selects the whole list, without an order.
@@ -151,7 +153,7 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 	if err != nil {
 		return nil, err
 	}
-	l := &list{service: s, viewer: v}
+	l := &list{service: s, viewer: v, shape: in.shape()}
 	if p := in.Scope.predicate(); p != nil {
 		l.where = append(l.where, p)
 	}
@@ -183,6 +185,34 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 		page.Facets = facets.of(uuid.Nil)
 	}
 	return page, nil
+}
+
+// shape names the list where it is one of the few that most clients ask for; empty where it is not. What it names must be
+// all that the list's statement depends on, but for the viewer's workspace.
+func (in ListInput) shape() string {
+	if len(in.OrderBy) > 1 {
+		return ""
+	}
+	name := "list " + string(in.Scope)
+	if len(in.OrderBy) == 1 {
+		by := in.OrderBy[0]
+		name += " by " + string(by.Field) + " " + string(by.Direction) + " " + string(by.Nulls)
+	}
+	if in.Filter == nil {
+		return name
+	}
+	if f := in.Filter; len(f.All) > 0 || f.Any != nil || f.Not != nil || len(f.Comparisons) != 1 {
+		return ""
+	}
+	c := in.Filter.Comparisons[0]
+	yes, ok := c.Value.(bool)
+	if !ok || c.Field != "completed" || c.Op != "" {
+		return ""
+	}
+	if yes {
+		return name + " completed"
+	}
+	return name + " open"
 }
 
 // withColumns adds columns to a choice of them; where none are chosen, all are.

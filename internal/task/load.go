@@ -24,7 +24,7 @@ func (s *Service) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID, co
 	if len(ids) == 0 {
 		return found, nil
 	}
-	if tasks, ok, err := (&list{service: s, viewer: v}).rowsByHand(ctx, columns, func(s *sql.Selector) { idsAmong(enttask.FieldID, ids)(s) }); ok {
+	if tasks, ok, err := (&list{service: s, viewer: v}).rowsByHand(ctx, columns, s.shapeOf("task", "tasks", ids), func(s *sql.Selector) { idsAmong(enttask.FieldID, ids)(s) }); ok {
 		for _, t := range tasks {
 			found[t.ID] = t
 		}

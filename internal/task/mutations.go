@@ -68,7 +68,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	tags := &tagList{field: "tagIds", asked: in.TagIDs}
 	p.tagLists(s.limits, tags)
 	return write(ctx, s, v, mutation[Result]{
-		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, problems: p, newTasks: 1,
+		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, problems: p, newTasks: 1, atTop: in.ParentID == nil,
 		change: func(ctx context.Context, t *tx) (*Result, error) {
 			at, p, err := t.newPlace(ctx, in.ParentID, tags)
 			if err != nil {

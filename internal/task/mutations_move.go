@@ -285,7 +285,7 @@ func (t *tx) endWithout(ctx context.Context, parent *uuid.UUID, but uuid.UUID) (
 
 // ends returns n keys after all under a parent but one.
 func (t *tx) ends(ctx context.Context, parent *uuid.UUID, but uuid.UUID, n int) ([][]byte, error) {
-	last, err := firstPosition(ctx, t.siblings(parent, but), true)
+	last, err := t.lastUnder(ctx, parent, but)
 	if err != nil {
 		return nil, err
 	}
@@ -294,6 +294,16 @@ func (t *tx) ends(ctx context.Context, parent *uuid.UUID, but uuid.UUID, n int) 
 		return nil, fmt.Errorf("the last position is no key: %q", last)
 	}
 	return keys, nil
+}
+
+// lastUnder returns the last position under a parent but one's; nil where there is none. What was read with the lock is
+// good for once: the caller is about to put something behind it.
+func (t *tx) lastUnder(ctx context.Context, parent *uuid.UUID, but uuid.UUID) ([]byte, error) {
+	if known := t.last; known != nil && parent == nil && but == uuid.Nil {
+		t.last = nil
+		return known.key, nil
+	}
+	return firstPosition(ctx, t.siblings(parent, but), true)
 }
 
 // inManualOrder sorts siblings. Their parent is one and the same, but the index of this order has it before the position.

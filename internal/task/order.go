@@ -182,14 +182,18 @@ type bound struct {
 }
 
 // segment is a part of a list that is read with one statement.
-type segment struct{ where, sort func(*sql.Selector) }
+type segment struct {
+	where, sort func(*sql.Selector)
+	// shape tells it from the order's other parts; empty where it has bounds, which are arguments of its statement.
+	shape string
+}
 
 // segments cuts what lies from one bound to another into parts, which follow each other as the order does. No part
 // relies on where a database puts nulls: an order of one field with nulls is cut into the rows with and without a value,
 // so that each is a range of the field's index.
 func (o order[T]) segments(from, to bound) []segment {
 	if len(o.terms) > 1 || !o.terms[0].nullable {
-		return []segment{{where: func(s *sql.Selector) {
+		return []segment{{shape: shapeBetween(from, to, " whole "), where: func(s *sql.Selector) {
 			if from.place != nil {
 				s.Where(o.after(s, from))
 			}
@@ -203,7 +207,11 @@ func (o order[T]) segments(from, to bound) []segment {
 		if o.apart(from, null) < 0 || o.reversed().apart(to, null) < 0 {
 			continue
 		}
-		segments = append(segments, segment{where: func(s *sql.Selector) {
+		name := " values "
+		if null {
+			name = " nulls "
+		}
+		segments = append(segments, segment{shape: shapeBetween(from, to, name), where: func(s *sql.Selector) {
 			for _, c := range o.terms[0].columns {
 				if null {
 					s.Where(sql.IsNull(s.C(c.name)))
@@ -220,6 +228,13 @@ func (o order[T]) segments(from, to bound) []segment {
 		}, sort: o.sortColumns})
 	}
 	return segments
+}
+
+func shapeBetween(from, to bound, name string) string {
+	if from.place != nil || to.place != nil {
+		return ""
+	}
+	return name
 }
 
 // apart says how the segment with or without nulls lies to a bound: before it (-1), around it (0) or after it (1).

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -20,15 +21,19 @@ import (
 
 // readByHand reads one part of the list: false where that is ent's to do.
 func (l *list) readByHand(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, bool, error) {
-	return l.rowsByHand(ctx, columns, func(s *sql.Selector) {
+	var of shape
+	if l.shape != "" && part.shape != "" {
+		of.name = l.shape + part.shape + strconv.Itoa(limit)
+	}
+	return l.rowsByHand(ctx, columns, of, func(s *sql.Selector) {
 		part.where(s)
 		part.sort(s)
 		s.Limit(limit)
 	})
 }
 
-// rowsByHand reads those rows of the list that the statement is narrowed to.
-func (l *list) rowsByHand(ctx context.Context, columns []string, narrow func(*sql.Selector)) ([]*ent.Task, bool, error) {
+// rowsByHand reads those rows of the list that the statement is narrowed to, which has that shape.
+func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narrow func(*sql.Selector)) ([]*ent.Task, bool, error) {
 	// ent's privacy net is not asked here, so what it lets through is.
 	if l.service.dialect == "" || len(columns) == 0 || !viewer.MayRead(ctx) {
 		return nil, false, nil
@@ -40,14 +45,16 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, narrow func(*sq
 			return nil, false, nil
 		}
 	}
-	t := sql.Dialect(l.service.dialect).Table(enttask.Table)
-	s := sql.Dialect(l.service.dialect).Select(t.Columns(columns...)...).From(t)
-	enttask.WorkspaceID(l.viewer.WorkspaceID)(s)
-	for _, p := range l.where {
-		p(s)
-	}
-	narrow(s)
-	statement, args := s.Query()
+	statement, args := l.service.texts.query(of, columns, l.viewer.WorkspaceID, func() (string, []any) {
+		t := sql.Dialect(l.service.dialect).Table(enttask.Table)
+		s := sql.Dialect(l.service.dialect).Select(t.Columns(columns...)...).From(t)
+		enttask.WorkspaceID(l.viewer.WorkspaceID)(s)
+		for _, p := range l.where {
+			p(s)
+		}
+		narrow(s)
+		return s.Query()
+	})
 	rows, err := l.service.client.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, true, fmt.Errorf("reading tasks: %w", err)
@@ -78,21 +85,23 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 			return nil, false, nil
 		}
 	}
-	t, carried := sql.Dialect(s.dialect).Table(enttag.Table), sql.Table(tasktag.Table).As("carried")
-	q := sql.Dialect(s.dialect).Select(t.Columns(columns...)...).From(t)
-	enttag.WorkspaceID(v.WorkspaceID)(q)
-	q.Join(carried).On(t.C(enttag.FieldID), carried.C(tasktag.FieldTagID)).
-		Where(among(q, carried.C(tasktag.FieldTaskID), tasks)).
-		AppendSelect(carried.C(tasktag.FieldTaskID)).
-		OrderBy(t.C(enttag.FieldNameKey))
-	statement, args := q.Query()
+	statement, args := s.texts.query(s.shapeOf("tags of a task", "tags of tasks", tasks), columns, v.WorkspaceID, func() (string, []any) {
+		t, carried := sql.Dialect(s.dialect).Table(enttag.Table), sql.Table(tasktag.Table).As("carried")
+		q := sql.Dialect(s.dialect).Select(t.Columns(columns...)...).From(t)
+		enttag.WorkspaceID(v.WorkspaceID)(q)
+		q.Join(carried).On(t.C(enttag.FieldID), carried.C(tasktag.FieldTagID)).
+			Where(among(q, carried.C(tasktag.FieldTaskID), tasks)).
+			AppendSelect(carried.C(tasktag.FieldTaskID)).
+			OrderBy(t.C(enttag.FieldNameKey))
+		return q.Query()
+	})
 	rows, err := s.client.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, true, fmt.Errorf("reading tags of tasks: %w", err)
 	}
 	defer rows.Close()
 	of, one := make(map[uuid.UUID][]*ent.Tag, len(tasks)), map[uuid.UUID]*ent.Tag{}
-	into = append(into, &row.task)
+	into = append(into, (*scannedID)(&row.task))
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return nil, true, fmt.Errorf("reading a tag of a task: %w", err)
@@ -113,6 +122,23 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 	return of, true, nil
 }
 
+// idText is how long an id is as text.
+const idText = 36
+
+// scannedID is an id that is scanned to. uuid.UUID would make two copies of the text that PostgreSQL's driver hands over.
+type scannedID uuid.UUID
+
+// Scan implements sql.Scanner.
+func (s *scannedID) Scan(src any) error {
+	text, ok := src.([]byte)
+	if !ok || len(text) != idText {
+		return (*uuid.UUID)(s).Scan(src) //nolint:wrapcheck // database/sql wraps it.
+	}
+	id, err := uuid.ParseBytes(text)
+	*s = scannedID(id)
+	return err //nolint:wrapcheck // As above.
+}
+
 // tagRow is where a row of a tag and the task that carries it is scanned to.
 type tagRow struct {
 	id, task         uuid.UUID
@@ -126,7 +152,7 @@ type tagRow struct {
 func (r *tagRow) column(name string) any {
 	switch name {
 	case enttag.FieldID:
-		return &r.id
+		return (*scannedID)(&r.id)
 	case enttag.FieldVersion:
 		return &r.version
 	case enttag.FieldName:
@@ -161,7 +187,7 @@ type taskRow struct {
 func (r *taskRow) column(name string) any {
 	switch name {
 	case enttask.FieldID:
-		return &r.id
+		return (*scannedID)(&r.id)
 	case enttask.FieldVersion:
 		return &r.version
 	case enttask.FieldTitle:

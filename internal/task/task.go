@@ -66,6 +66,7 @@ type Service struct {
 	turns    turns
 	// dialect is empty where ent reads everything.
 	dialect string
+	texts   texts
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
 }
@@ -89,6 +90,7 @@ func New(c Config) (*Service, error) {
 		log:      c.Log,
 		lockWait: cmp.Or(c.LockWait, lockWait),
 		dialect:  c.Dialect,
+		texts:    newTexts(),
 	}, nil
 }
 
@@ -131,11 +133,15 @@ func parseID(id string) (uuid.UUID, bool) {
 // Get returns the task with that id, also where it is in the trash; else ErrNotFound. Only those columns are read, all
 // where there are none.
 func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Task, error) {
-	found, err := s.GetMany(ctx, v, []string{id}, columns...)
+	u, ok := parseID(id)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	found, err := s.ByID(ctx, v, []uuid.UUID{u}, columns)
 	if err != nil {
 		return nil, err
 	}
-	if t, ok := found[id]; ok {
+	if t, ok := found[u]; ok {
 		return t, nil
 	}
 	return nil, ErrNotFound

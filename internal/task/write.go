@@ -2,6 +2,7 @@ package task
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -67,6 +68,8 @@ type mutation[R any] struct {
 	problems problems
 	// newTasks is how many tasks it makes.
 	newTasks int
+	// atTop says that it needs the end of the top level.
+	atTop bool
 	// change does the work. It is called at most once, with the workspace locked. With errRefused it gives back an
 	// answer of which nothing is committed.
 	change func(ctx context.Context, tx *tx) (*R, error)
@@ -86,7 +89,12 @@ type tx struct {
 	now time.Time
 	// changed says that a row was touched. Where none was, the number is given back.
 	changed bool
+	// last is the last position of the top level, where it was read with the lock.
+	last *lastPosition
 }
+
+// lastPosition is nil bytes where there is no task.
+type lastPosition struct{ key []byte }
 
 // errRefused ends a transaction that has nothing to commit: a refusal, or an answer that was given before.
 var errRefused = errors.New("nothing to commit")
@@ -103,7 +111,7 @@ func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		return nil, err
 	}
 	var answer *R
-	err = s.locked(ctx, v, m.newTasks, func(t *tx) error {
+	err = s.locked(ctx, v, m.newTasks, m.atTop, func(t *tx) error {
 		known, err := t.answered(ctx, m.key)
 		if err != nil {
 			return err
@@ -129,8 +137,8 @@ func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 }
 
 // locked runs work in a transaction that holds the workspace's lock. The error is ErrBusy where it is not to be had in
-// time.
-func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, work func(*tx) error) error {
+// time. With atTop it looks for the end of the top level in the same statement.
+func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, atTop bool, work func(*tx) error) error {
 	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
 	defer stop()
 	giveBack, err := s.turns.take(wait, v.WorkspaceID)
@@ -140,7 +148,11 @@ func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, wor
 	defer giveBack()
 	return s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := &tx{Tx: entTx, viewer: v, limits: s.limits}
-		if err := t.take(wait, 1, newTasks); err != nil {
+		take := t.take
+		if atTop {
+			take = t.takeAtTop
+		}
+		if err := take(wait, 1, newTasks); err != nil {
 			if errors.Is(context.Cause(wait), ErrBusy) {
 				return fmt.Errorf("%w: %w", ErrBusy, err)
 			}
@@ -188,6 +200,36 @@ func (t *tx) take(ctx context.Context, versions, tasks int) error {
 		return errors.New("locking the workspace: it does not exist")
 	}
 	t.version, t.taskCount = workspace[0].Version, workspace[0].TaskCount
+	return nil
+}
+
+// takeVersionAtTop is takeVersion with the top level's last position. Where the statement waited for the lock, it sees that
+// as it was before: the version that it sees tells. Every change of a position takes a version.
+const takeVersionAtTop = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2 WHERE id = $3 RETURNING version, task_count,
+	(SELECT seen.version FROM workspaces AS seen WHERE seen.id = $3) AS seen,
+	(SELECT position FROM tasks WHERE workspace_id = $3 AND parent_id IS NULL ORDER BY parent_id DESC, position DESC, id DESC LIMIT 1) AS last`
+
+// takeAtTop is take, and notes the last position of the top level where the same statement could tell.
+func (t *tx) takeAtTop(ctx context.Context, versions, tasks int) error {
+	rows, err := t.QueryContext(ctx, takeVersionAtTop, versions, tasks, t.viewer.WorkspaceID)
+	if err != nil {
+		return fmt.Errorf("locking the workspace: %w", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return fmt.Errorf("locking the workspace: %w", cmp.Or(rows.Err(), errors.New("it does not exist")))
+	}
+	var seen int
+	var last []byte
+	if err := rows.Scan(&t.version, &t.taskCount, &seen, &last); err != nil {
+		return fmt.Errorf("locking the workspace: %w", err)
+	}
+	if seen == t.version-versions {
+		t.last = &lastPosition{key: last}
+	}
+	if err := rows.Close(); err != nil {
+		return fmt.Errorf("locking the workspace: %w", err)
+	}
 	return nil
 }
 

@@ -1,0 +1,81 @@
+package task
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// What is kept is what is built, with another workspace's id.
+func TestTextsAreWhatIsBuilt(t *testing.T) {
+	t.Parallel()
+	kept, built := newTexts(), 0
+	build := func(workspace, text string, rest ...any) func() (string, []any) {
+		return func() (string, []any) { built++; return text, append([]any{workspace}, rest...) }
+	}
+	id, other := uuid.New(), uuid.New()
+	steps := []struct {
+		of        shape
+		columns   []string
+		workspace string
+		build     func() (string, []any)
+		sql       string
+		args      []any
+		built     int
+	}{
+		{shape{name: "a"}, []string{"x", "y"}, "w1", build("w1", "A", true), "A", []any{"w1", true}, 1},
+		{shape{name: "a"}, []string{"x", "y"}, "w2", build("w2", "not asked"), "A", []any{"w2", true}, 1},
+		{shape{name: "a"}, []string{"x"}, "w2", build("w2", "B"), "B", []any{"w2"}, 2},
+		{shape{name: "b", args: []any{id}}, nil, "w1", build("w1", "C", id), "C", []any{"w1", id}, 3},
+		{shape{name: "b", args: []any{other}}, nil, "w2", build("w2", "not asked"), "C", []any{"w2", other}, 3},
+		{shape{}, nil, "w1", build("w1", "D"), "D", []any{"w1"}, 4},
+		{shape{}, nil, "w1", build("w1", "E"), "E", []any{"w1"}, 5},
+		{shape{name: "c"}, nil, "w1", build("another", "F"), "F", []any{"another"}, 6}, // No shape of ours: never kept.
+		{shape{name: "c"}, nil, "w1", build("another", "G"), "G", []any{"another"}, 7},
+		{shape{name: "d", args: []any{id}}, nil, "w1", build("w1", "H", other), "H", []any{"w1", other}, 8},
+		{shape{name: "d", args: []any{id}}, nil, "w1", build("w1", "I", id), "I", []any{"w1", id}, 9},
+	}
+	for i, s := range steps {
+		sql, args := kept.query(s.of, s.columns, s.workspace, s.build)
+		if sql != s.sql || !slices.Equal(args, s.args) || built != s.built {
+			t.Errorf("step %d: %s %v after %d were built, want %s %v after %d", i, sql, args, built, s.sql, s.args, s.built)
+		}
+	}
+}
+
+// The shape of a list tells lists apart whose statements differ in more than the workspace.
+func TestShapesOfLists(t *testing.T) {
+	t.Parallel()
+	filter := func(c ...Comparison) *Filter { return &Filter{Comparisons: c} }
+	open, completed := Comparison{Field: "completed", Value: false}, Comparison{Field: "completed", Value: true}
+	named := map[string]string{}
+	for _, scope := range []Scope{ScopeActive, ScopeTrash, ScopeAll} {
+		for _, by := range [][]Order{nil, {{Field: OrderDue}}, {{Field: OrderDue, Direction: Descending}}, {{Field: OrderDue, Nulls: NullsFirst}}, {{Field: OrderTitle}}} {
+			for _, f := range []*Filter{nil, filter(open), filter(completed)} {
+				what := fmt.Sprint(scope, by, f)
+				name := ListInput{Scope: scope, OrderBy: by, Filter: f}.shape()
+				if name == "" || named[name] != "" {
+					t.Errorf("%s has the shape %q of %s", what, name, named[name])
+				}
+				named[name] = what
+			}
+		}
+	}
+	for _, f := range []*Filter{
+		{},
+		filter(open, completed), filter(Comparison{Field: "due", Value: true}),
+		{Not: filter(open)},
+		{Any: []*Filter{}},
+		{All: []*Filter{filter(open)}, Comparisons: []Comparison{open}},
+		filter(Comparison{Field: "completed", Op: "eq", Value: true}),
+	} {
+		if name := (ListInput{Filter: f}).shape(); name != "" {
+			t.Errorf("%v has the shape %q", f, name)
+		}
+	}
+	if name := (ListInput{OrderBy: []Order{{Field: OrderTitle}, {Field: OrderDue}}}).shape(); name != "" {
+		t.Errorf("two orders have the shape %q", name)
+	}
+}
