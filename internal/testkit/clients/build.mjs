@@ -1,7 +1,8 @@
 // Makes .build: the snippets of docs/clients.md as files, the types that codegen and Relay's compiler generate for them,
-// a strict check of all of it by TypeScript, and one bundle for each test.
+// codegen's for the samples of the playground's tour, a strict check of all of it by TypeScript, and one bundle for each
+// test.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 rmSync(".build", { recursive: true, force: true });
@@ -16,6 +17,15 @@ for (const [, name, text] of readFileSync("../../../docs/clients.md", "utf8").ma
 }
 console.log(`snippets: ${names.join(" ")}`);
 
+// The samples are a project of their own, since their operations bear the same names.
+const samples = readdirSync("../../playground/web/samples").filter((name) => name.endsWith(".graphql"));
+writeFileSync(".build/src/samples.ts", [
+  'import { graphql } from "./samples-gql";',
+  ...samples.map((name, i) => `export const sample${i} = graphql(\`\n${readFileSync(`../../playground/web/samples/${name}`, "utf8")}\`);`),
+].join("\n"));
+writeFileSync(".build/samples.codegen.ts", readFileSync(".build/codegen.ts", "utf8").replace("src/operations.ts", "src/samples.ts").replace("src/gql/", "src/samples-gql/"));
+console.log(`samples: ${samples.length}`);
+
 const run = (program, ...args) => {
   const started = Date.now();
   execFileSync(process.execPath, [program, ...args], { cwd: ".build", stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
@@ -23,6 +33,7 @@ const run = (program, ...args) => {
 };
 try {
   run("../node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.ts");
+  run("../node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "samples.codegen.ts");
   writeFileSync(".build/relay.config.json", JSON.stringify({
     src: "src/relay", schema: "schema.graphql", language: "typescript", eagerEsModules: true,
     artifactDirectory: "src/relay/__generated__",
@@ -34,7 +45,7 @@ try {
       strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", skipLibCheck: true,
       lib: ["es2022", "dom", "dom.iterable"], types: ["node"], noUncheckedIndexedAccess: true,
     },
-    include: ["src/**/*.ts", "codegen.ts"],
+    include: ["src/**/*.ts", "codegen.ts", "samples.codegen.ts"],
   }));
   run("../node_modules/typescript/bin/tsc", "-p", ".");
 } catch (error) {
