@@ -328,10 +328,8 @@ func (w *walker) loadPages(ctx context.Context, path string, pages []*task.Page,
 	var tags []*ent.Tag
 	for _, p := range pages {
 		tasks = append(tasks, p.Nodes()...)
-		if p.Facets != nil {
-			for _, c := range p.Facets.ByTag {
-				tags = append(tags, c.Tag)
-			}
+		for _, c := range p.Facets.ByTag {
+			tags = append(tags, c.Tag)
 		}
 	}
 	for _, f := range w.of(selected, "TaskConnection") {

@@ -55,7 +55,7 @@ type Page struct {
 	Edges    []*Edge
 	PageInfo *PageInfo
 
-	// Facets has what the selection asked for, and is nil where that was none.
+	// Facets has what the selection asked for; nothing, but never nil, where that was none.
 	Facets *Facets
 
 	list *list
@@ -164,7 +164,7 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 		}
 		l.where = append(l.where, p)
 	}
-	page := &Page{PageInfo: &PageInfo{}, list: l}
+	page := &Page{PageInfo: &PageInfo{}, Facets: new(Facets), list: l}
 	if !in.CountsOnly {
 		k := keyset[*ent.Task]{order: o, read: l.read}
 		if in.Scope == ScopeAll && o.columns()[0] != enttask.FieldCreatedAt {
@@ -266,7 +266,7 @@ func (l *list) readBoth(ctx context.Context, part segment, limit int, columns []
 
 // assemble makes a page of its rows.
 func (l *list) assemble(rows placed[*ent.Task], info *PageInfo) *Page {
-	page := &Page{Edges: make([]*Edge, len(rows.rows)), PageInfo: info, list: l}
+	page := &Page{Edges: make([]*Edge, len(rows.rows)), PageInfo: info, Facets: new(Facets), list: l}
 	edges := make([]Edge, len(rows.rows)) // One allocation for all.
 	for i, t := range rows.rows {
 		edges[i] = Edge{Cursor: rows.cursors[i], Node: t}

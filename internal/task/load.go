@@ -162,7 +162,7 @@ func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UU
 	}
 	for _, id := range tasks {
 		l := &list{service: s, viewer: v, where: []predicate.Task{enttask.ParentID(id), enttask.DeletedAtIsNil()}}
-		pages[id] = &Page{PageInfo: &PageInfo{}, list: l}
+		pages[id] = &Page{PageInfo: &PageInfo{}, Facets: new(Facets), list: l}
 	}
 	all := s.subtasksOf(v, tasks)
 	if !in.CountsOnly {
