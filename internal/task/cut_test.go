@@ -50,6 +50,15 @@ func (c *cuttable) Tx(ctx context.Context) (dialect.Tx, error) {
 	return &cutTx{Tx: inner, cut: c}, nil
 }
 
+// QueryContext is what a statement of ours asks for that is a transaction of its own.
+func (c *cuttable) QueryContext(ctx context.Context, statement string, args ...any) (*stdsql.Rows, error) {
+	inner, ok := c.Driver.(*sql.Driver)
+	if !ok {
+		return nil, fmt.Errorf("the driver is a %T", c.Driver)
+	}
+	return inner.QueryContext(ctx, statement, args...)
+}
+
 // BeginTx is what ent asks for with options.
 func (c *cuttable) BeginTx(ctx context.Context, _ *stdsql.TxOptions) (dialect.Tx, error) {
 	return c.Tx(ctx)
@@ -152,13 +161,7 @@ func TestCutConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			connection := &cuttable{Driver: testkit.OpenDatabase(t, address(t)).Driver()}
-			client := ent.NewClient(ent.Driver(connection))
-			c := newClock()
-			s, err := task.New(task.Config{Client: client, Now: c.Now, LockWait: time.Minute})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := &bench{Service: s, client: client, clock: c}
+			b := newBench(t, connection, task.Limits{})
 			for user, at := range map[string]cut{"before": before, "after": after} {
 				ctx, v := b.user(t, user)
 				calls := keyed(ctx, t, b, v)
@@ -166,7 +169,7 @@ func TestCutConnections(t *testing.T) {
 					t.Errorf("%d mutations are tried, and there are %d", len(calls), n)
 				}
 				for name, call := range calls {
-					c.advance(time.Minute)
+					b.clock.advance(time.Minute)
 					untouched, start := b.picture(ctx, t), version(ctx, t, b, v)
 					connection.next.Store(int32(at))
 					if answer, err := call(&name); !errors.Is(err, driver.ErrBadConn) {
@@ -176,7 +179,7 @@ func TestCutConnections(t *testing.T) {
 					if at == before && lost != untouched {
 						t.Errorf("%s changed something without a commit:\n%s", name, cmp.Diff(untouched, lost))
 					}
-					c.advance(time.Minute)
+					b.clock.advance(time.Minute)
 					answer, err := call(&name)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
@@ -185,7 +188,7 @@ func TestCutConnections(t *testing.T) {
 					if at == after && now != lost {
 						t.Errorf("%s had a second effect:\n%s", name, cmp.Diff(lost, now))
 					}
-					c.advance(time.Minute)
+					b.clock.advance(time.Minute)
 					again, err := call(&name)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)

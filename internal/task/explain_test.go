@@ -78,7 +78,7 @@ func TestExplain(t *testing.T) {
 	fill(t, address)
 	db := testkit.OpenDatabase(t, address)
 	driver := &planned{Driver: db.Driver()}
-	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Now: newClock().Now})
+	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, Now: newClock().Now})
 	if err != nil {
 		t.Fatal(err)
 	}

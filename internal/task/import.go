@@ -99,7 +99,7 @@ func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []Impo
 // has changed nothing. A dry run has neither, and sees an empty workspace where there is none yet.
 func (s *Service) importing(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
 	if !o.DryRun {
-		return unlessRefused(s.locked(ctx, v, 0, false, func(t *tx) error {
+		return unlessRefused(s.locked(ctx, v, 0, func(t *tx) error {
 			if err := work(t); err != nil {
 				return err
 			}
@@ -288,7 +288,7 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 		return err
 	}
 	t.changed = true
-	positions, err := t.ends(ctx, nil, uuid.Nil, len(tasks))
+	positions, err := t.ends(len(tasks))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"entgo.io/ent/dialect/sql/sqlgraph"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -67,8 +68,9 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	priority, due := p.priority("priority", in.Priority), p.due("due", in.Due, v)
 	tags := &tagList{field: "tagIds", asked: in.TagIDs}
 	p.tagLists(s.limits, tags)
-	return write(ctx, s, v, mutation[Result]{
-		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, problems: p, newTasks: 1, atTop: in.ParentID == nil,
+	edits := []edit{setTexts(title, description), setPriority(priority), setDue(due)}
+	create := mutation[Result]{
+		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, problems: p, newTasks: 1,
 		change: func(ctx context.Context, t *tx) (*Result, error) {
 			at, p, err := t.newPlace(ctx, in.ParentID, tags)
 			if err != nil {
@@ -81,10 +83,8 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
 				SetNillableParentID(at.parent).SetPosition(at.position).
 				SetCreatedAt(t.now).SetUpdatedAt(t.now)
-			setTexts(title, description).write(c.Mutation())
-			setPriority(priority).write(c.Mutation())
-			if due != nil {
-				setDue(due).write(c.Mutation())
+			for _, edit := range edits {
+				edit.write(c.Mutation())
 			}
 			e, err := c.Save(ctx)
 			if in.ID != nil && ent.IsConstraintError(err) {
@@ -97,7 +97,24 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 			t.changed = true
 			return &Result{Task: e}, t.insertTags(ctx, map[uuid.UUID][]uuid.UUID{id: tags.ids})
 		},
-	})
+	}
+	if in.ParentID == nil && len(tags.asked) == 0 {
+		create.atOnce = func(ctx context.Context) (*Result, error) {
+			e := &ent.Task{ID: id}
+			for _, edit := range edits {
+				edit.after(e)
+			}
+			done, err := s.insertAtOnce(ctx, v, e)
+			if in.ID != nil && sqlgraph.IsUniqueConstraintError(err) {
+				return refused[Result](taken()), nil
+			}
+			if !done || err != nil {
+				return nil, err
+			}
+			return &Result{Task: e}, nil
+		}
+	}
+	return write(ctx, s, v, create)
 }
 
 // newPlace finds where a new task goes, and what keeps it from being made.
@@ -124,7 +141,7 @@ func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (spo
 		return spot{}, p, nil
 	}
 	var err error
-	at.position, err = t.end(ctx, at.parent)
+	at.position, err = t.end()
 	return at, nil, err
 }
 

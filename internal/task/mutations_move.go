@@ -194,7 +194,7 @@ func (o *moving) room(ctx context.Context, t *tx, e *ent.Task) (spot, error) {
 // key returns a key beside the anchor; nil where nothing fits, or nothing short.
 func (o *moving) key(ctx context.Context, t *tx, e *ent.Task) ([]byte, error) {
 	if o.anchor == nil {
-		return t.endWithout(ctx, o.parent, e.ID)
+		return t.end()
 	}
 	neighbour, err := t.siblings(o.parent, e.ID).
 		Where(past(o.anchor, o.before)).Order(inManualOrder(o.before)).
@@ -270,40 +270,25 @@ func (t *tx) siblings(parent *uuid.UUID, but uuid.UUID) *ent.TaskQuery {
 	return q.Where(enttask.ParentID(*parent))
 }
 
-// end returns a key after all under a parent, those in the trash too: they keep theirs for their return.
-func (t *tx) end(ctx context.Context, parent *uuid.UUID) ([]byte, error) {
-	return t.endWithout(ctx, parent, uuid.Nil)
-}
-
-func (t *tx) endWithout(ctx context.Context, parent *uuid.UUID, but uuid.UUID) ([]byte, error) {
-	keys, err := t.ends(ctx, parent, but, 1)
+// end returns a key after all of the workspace, those in the trash too: they keep theirs for their return.
+func (t *tx) end() ([]byte, error) {
+	keys, err := t.ends(1)
 	if err != nil {
 		return nil, err
 	}
 	return keys[0], nil
 }
 
-// ends returns n keys after all under a parent but one.
-func (t *tx) ends(ctx context.Context, parent *uuid.UUID, but uuid.UUID, n int) ([][]byte, error) {
-	last, err := t.lastUnder(ctx, parent, but)
-	if err != nil {
-		return nil, err
-	}
-	keys, ok := keysBetween(last, nil, n)
+// ends returns n keys after all of the workspace, in order.
+func (t *tx) ends(n int) ([][]byte, error) {
+	keys, ok := endKeys(t.version, t.lastEnd, n)
 	if !ok {
-		return nil, fmt.Errorf("the last position is no key: %q", last)
+		return nil, fmt.Errorf("there is no position behind %q", t.lastEnd)
+	}
+	if n > 0 {
+		t.lastEnd = keys[n-1]
 	}
 	return keys, nil
-}
-
-// lastUnder returns the last position under a parent but one's; nil where there is none. What was read with the lock is
-// good for once: the caller is about to put something behind it.
-func (t *tx) lastUnder(ctx context.Context, parent *uuid.UUID, but uuid.UUID) ([]byte, error) {
-	if known := t.last; known != nil && parent == nil && but == uuid.Nil {
-		t.last = nil
-		return known.key, nil
-	}
-	return firstPosition(ctx, t.siblings(parent, but), true)
 }
 
 // inManualOrder sorts siblings. Their parent is one and the same, but the index of this order has it before the position.
@@ -332,7 +317,7 @@ func (t *tx) moveToTop(ctx context.Context, ids []uuid.UUID) ([][]byte, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	keys, err := t.ends(ctx, nil, uuid.Nil, len(ids))
+	keys, err := t.ends(len(ids))
 	if err != nil {
 		return nil, err
 	}

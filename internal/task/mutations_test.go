@@ -19,22 +19,8 @@ import (
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/internal/task"
-	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 )
-
-// eachLimited runs a test on both databases, with limits of its own.
-func eachLimited(t *testing.T, limits task.Limits, test func(t *testing.T, b *bench)) {
-	t.Helper()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		c := newClock()
-		s, err := task.New(task.Config{Client: client, Now: c.Now, Limits: limits, LockWait: time.Minute})
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, &bench{Service: s, client: client, clock: c})
-	})
-}
 
 func set[T any](v T) task.Optional[T] { return task.Optional[T]{Set: true, Value: v} }
 
@@ -627,7 +613,9 @@ func TestRoomIsMade(t *testing.T) {
 		ctx, v := b.user(t, "alice")
 		var all []*ent.Task
 		for _, title := range strings.Fields("a b c d e f") {
-			all = append(all, b.create(ctx, t, v, title))
+			e := b.create(ctx, t, v, title)
+			b.client.Task.UpdateOne(e).SetPosition(fmt.Appendf(nil, "a%d", len(all))).ExecX(ctx)
+			all = append(all, e)
 		}
 		// b, c and d at the same place, in the order of their ids.
 		b.client.Task.Update().Where(enttask.IDIn(all[1].ID, all[2].ID, all[3].ID)).SetPosition([]byte("a1")).ExecX(ctx)

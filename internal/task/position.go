@@ -2,6 +2,7 @@ package task
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,9 @@ import (
 //	a0V, a0l                  between a0 and a1: digits that never end in 0
 //
 // So appending and prepending change the integer, and the key stays short.
+//
+// What is put at the end needs no look at what is there: its key is made of the workspace's version (endKey), which only
+// grows.
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // firstKey is the key of the first task of all.
@@ -22,6 +26,32 @@ const firstKey = "a0"
 // maxKey is the length at which the siblings are spaced anew. It takes hundreds of moves to one and the same place to get
 // there, and an index takes keys of 2,700 bytes.
 const maxKey = 256
+
+// endDigits is how many digits the integer of an end key has. They are hexadecimal, since SQL can write those: enough for
+// 17 trillion changes.
+const endDigits = 11
+
+// endLetter says so. Counting from a0 by appending alone never gets there.
+const endLetter = 'a' + endDigits - 1
+
+// endKey returns the key of what the change of that version puts at the end: behind all that is there, wherever that is,
+// since every key before was made by an earlier version, or between such. The same as endKeySQL.
+func endKey(version int) []byte { return fmt.Appendf(nil, "%c%0*x", endLetter, endDigits, version) }
+
+// endKeySQL is endKey in PostgreSQL's words; %s is the version.
+const endKeySQL = `('k' || lpad(to_hex(%s), 11, '0'))::bytea`
+
+// endKeys returns n keys in order for the change of that version: behind the one that it gave last, where that is not nil,
+// and before what the next change puts there.
+func endKeys(version int, given []byte, n int) ([][]byte, bool) {
+	var keys [][]byte
+	if given == nil && n > 0 {
+		given = endKey(version)
+		keys, n = append(keys, given), n-1
+	}
+	more, ok := keysBetween(given, endKey(version+1), n)
+	return append(keys, more...), ok
+}
 
 // keyBetween returns a key that comes after a and before b. An empty a is the beginning of all; a nil b is the end. It
 // is false where nothing fits between, because they are equal or not keys of ours.

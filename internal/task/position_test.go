@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"taskql/internal/testkit"
 )
 
 func TestKeyBetween(t *testing.T) {
@@ -155,4 +157,59 @@ func FuzzKeyBetween(f *testing.F) {
 			t.Errorf("between %q and %q: %q", low, high, key)
 		}
 	})
+}
+
+// What later changes put at the end comes behind all that earlier ones did, also those of the release before, which went on
+// from the last key there was.
+func TestEndKeys(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		version := rapid.IntRange(1, 1<<43).Draw(t, "version")
+		last := []byte("jzzzzzzzzzz") // Counted so far by appending, long before that many tasks.
+		for range 6 {
+			var keys [][]byte
+			if rapid.Bool().Draw(t, "older release") {
+				key, ok := keyBetween(last, nil)
+				if !ok {
+					t.Fatalf("nothing comes after %s", last)
+				}
+				keys = append(keys, key)
+			} else {
+				var given []byte
+				for range 2 {
+					more, ok := endKeys(version, given, rapid.IntRange(0, 40).Draw(t, "n"))
+					if !ok {
+						t.Fatalf("no keys of version %d after %s", version, given)
+					}
+					if keys = append(keys, more...); len(more) > 0 {
+						given = more[len(more)-1]
+					}
+				}
+			}
+			for _, key := range keys {
+				if bytes.Compare(last, key) >= 0 || integerLength(key) == 0 || bytes.Compare(key, endKey(version+1)) >= 0 {
+					t.Fatalf("version %d puts %s behind %s", version, key, last)
+				}
+				last = key
+			}
+			version += rapid.IntRange(1, 1000).Draw(t, "more versions")
+		}
+	})
+}
+
+func TestEndKeyIsPostgreSQLs(t *testing.T) {
+	t.Parallel()
+	if want := "k" + fmt.Sprintf("%011x", 0xabc); string(endKey(0xabc)) != want {
+		t.Errorf("got %s, want %s", endKey(0xabc), want)
+	}
+	db := testkit.OpenDatabase(t, testkit.PostgresURL(t))
+	for _, version := range []int{1, 9, 10, 15, 16, 255, 1 << 20, 1<<44 - 1} {
+		var key []byte
+		if err := db.SQL.QueryRowContext(t.Context(), "SELECT "+fmt.Sprintf(endKeySQL, "$1::bigint"), version).Scan(&key); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(key, endKey(version)) {
+			t.Errorf("%d: PostgreSQL says %s, want %s", version, key, endKey(version))
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"entgo.io/ent/dialect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -37,19 +38,32 @@ type bench struct {
 	*task.Service
 	client *ent.Client
 	clock  *clock
+	// dialect is the database's, so that it is spoken to as in production.
+	dialect string
+}
+
+// newBench is a service on the driver's database.
+func newBench(t *testing.T, driver dialect.Driver, limits task.Limits) *bench {
+	t.Helper()
+	b := &bench{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect()}
+	var err error
+	b.Service, err = task.New(task.Config{Client: b.client, Dialect: b.dialect, Now: b.clock.Now, Limits: limits, LockWait: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // each runs a test on both databases.
 func each(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Helper()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		c := newClock()
-		s, err := task.New(task.Config{Client: client, Now: c.Now, LockWait: time.Minute})
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, &bench{Service: s, client: client, clock: c})
-	})
+	eachLimited(t, task.Limits{}, test)
+}
+
+// eachLimited runs a test on both databases, with limits of its own.
+func eachLimited(t *testing.T, limits task.Limits, test func(t *testing.T, b *bench)) {
+	t.Helper()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) { test(t, newBench(t, driver, limits)) })
 }
 
 // replica is another server on the same database. One server lets few changes of a workspace into the database at once;
@@ -60,11 +74,11 @@ func (b *bench) replica(t *testing.T) *bench {
 	if strings.Contains(t.Name(), "/sqlite") {
 		return b
 	}
-	s, err := task.New(task.Config{Client: b.client, Now: b.clock.Now, LockWait: time.Minute})
+	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, Now: b.clock.Now, LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{Service: s, client: b.client, clock: b.clock}
+	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect}
 }
 
 // user makes a user and answers with the context of that user's requests.

@@ -2,12 +2,12 @@ package task
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -68,8 +68,9 @@ type mutation[R any] struct {
 	problems problems
 	// newTasks is how many tasks it makes.
 	newTasks int
-	// atTop says that it needs the end of the top level.
-	atTop bool
+	// atOnce, where set, does the work in a statement that is a transaction of its own. It is tried first where there is no
+	// key, and answers nil where it has done nothing and the long way is to be taken.
+	atOnce func(ctx context.Context) (*R, error)
 	// change does the work. It is called at most once, with the workspace locked. With errRefused it gives back an
 	// answer of which nothing is committed.
 	change func(ctx context.Context, tx *tx) (*R, error)
@@ -89,12 +90,9 @@ type tx struct {
 	now time.Time
 	// changed says that a row was touched. Where none was, the number is given back.
 	changed bool
-	// last is the last position of the top level, where it was read with the lock.
-	last *lastPosition
+	// lastEnd is the last position at the end that this change gave; nil where it gave none.
+	lastEnd []byte
 }
-
-// lastPosition is nil bytes where there is no task.
-type lastPosition struct{ key []byte }
 
 // errRefused ends a transaction that has nothing to commit: a refusal, or an answer that was given before.
 var errRefused = errors.New("nothing to commit")
@@ -106,12 +104,20 @@ func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	if m.problems.idempotencyKey(m.key); len(m.problems) > 0 {
 		return refused[R, P](m.problems), nil
 	}
+	if m.atOnce != nil && m.key == nil {
+		if answer, err := m.atOnce(ctx); answer != nil || err != nil {
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", m.name, err)
+			}
+			return answer, nil
+		}
+	}
 	hash, err := m.hash()
 	if err != nil {
 		return nil, err
 	}
 	var answer *R
-	err = s.locked(ctx, v, m.newTasks, m.atTop, func(t *tx) error {
+	err = s.locked(ctx, v, m.newTasks, func(t *tx) error {
 		known, err := t.answered(ctx, m.key)
 		if err != nil {
 			return err
@@ -137,8 +143,8 @@ func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 }
 
 // locked runs work in a transaction that holds the workspace's lock. The error is ErrBusy where it is not to be had in
-// time. With atTop it looks for the end of the top level in the same statement.
-func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, atTop bool, work func(*tx) error) error {
+// time.
+func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, work func(*tx) error) error {
 	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
 	defer stop()
 	giveBack, err := s.turns.take(wait, v.WorkspaceID)
@@ -148,12 +154,8 @@ func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, atT
 	defer giveBack()
 	return s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := &tx{Tx: entTx, viewer: v, limits: s.limits}
-		take := t.take
-		if atTop {
-			take = t.takeAtTop
-		}
-		if err := take(wait, 1, newTasks); err != nil {
-			if errors.Is(context.Cause(wait), ErrBusy) {
+		if err := t.lock(wait, s.dialect, newTasks); err != nil {
+			if errors.Is(context.Cause(wait), ErrBusy) || isLockTimeout(err) && endsFirst(wait, ctx) {
 				return fmt.Errorf("%w: %w", ErrBusy, err)
 			}
 			return err
@@ -182,10 +184,42 @@ func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
 // takeVersion is one statement for both databases; ent would take two.
 const takeVersion = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2 WHERE id = $3 RETURNING version, task_count`
 
+// lockVersion is takeVersion that waits for the lock no longer than $4 milliseconds. Where a statement is cancelled before
+// PostgreSQL has begun it, PostgreSQL forgets about that.
+const lockVersion = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2
+	WHERE id = $3 AND set_config('lock_timeout', $4, true) IS NOT NULL RETURNING version, task_count`
+
+// lock takes the workspace's next version, and with it the lock, and counts the tasks that are about to be made.
+func (t *tx) lock(ctx context.Context, database string, newTasks int) error {
+	until, ok := ctx.Deadline()
+	if database != dialect.Postgres || !ok {
+		return t.take(ctx, 1, newTasks)
+	}
+	wait := max(time.Until(until).Milliseconds(), 1)
+	return t.takeBy(ctx, lockVersion, 1, newTasks, t.viewer.WorkspaceID, strconv.FormatInt(wait, 10))
+}
+
+// endsFirst says whether a context has an earlier deadline than the one that it was made of.
+func endsFirst(child, parent context.Context) bool {
+	mine, _ := child.Deadline()
+	theirs, ok := parent.Deadline()
+	return !ok || mine.Before(theirs)
+}
+
+// isLockTimeout says whether PostgreSQL gave up waiting for a lock (lock_not_available).
+func isLockTimeout(err error) bool {
+	var refused interface{ SQLState() string }
+	return errors.As(err, &refused) && refused.SQLState() == "55P03"
+}
+
 // take takes that many of the workspace's next versions and counts its tasks. The row stays locked until the transaction
 // ends, so that the writes of one workspace follow each other.
 func (t *tx) take(ctx context.Context, versions, tasks int) error {
-	rows, err := t.QueryContext(ctx, takeVersion, versions, tasks, t.viewer.WorkspaceID)
+	return t.takeBy(ctx, takeVersion, versions, tasks, t.viewer.WorkspaceID)
+}
+
+func (t *tx) takeBy(ctx context.Context, statement string, args ...any) error {
+	rows, err := t.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return fmt.Errorf("locking the workspace: %w", err)
 	}
@@ -200,36 +234,6 @@ func (t *tx) take(ctx context.Context, versions, tasks int) error {
 		return errors.New("locking the workspace: it does not exist")
 	}
 	t.version, t.taskCount = workspace[0].Version, workspace[0].TaskCount
-	return nil
-}
-
-// takeVersionAtTop is takeVersion with the top level's last position. Where the statement waited for the lock, it sees that
-// as it was before: the version that it sees tells. Every change of a position takes a version.
-const takeVersionAtTop = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2 WHERE id = $3 RETURNING version, task_count,
-	(SELECT seen.version FROM workspaces AS seen WHERE seen.id = $3) AS seen,
-	(SELECT position FROM tasks WHERE workspace_id = $3 AND parent_id IS NULL ORDER BY parent_id DESC, position DESC, id DESC LIMIT 1) AS last`
-
-// takeAtTop is take, and notes the last position of the top level where the same statement could tell.
-func (t *tx) takeAtTop(ctx context.Context, versions, tasks int) error {
-	rows, err := t.QueryContext(ctx, takeVersionAtTop, versions, tasks, t.viewer.WorkspaceID)
-	if err != nil {
-		return fmt.Errorf("locking the workspace: %w", err)
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return fmt.Errorf("locking the workspace: %w", cmp.Or(rows.Err(), errors.New("it does not exist")))
-	}
-	var seen int
-	var last []byte
-	if err := rows.Scan(&t.version, &t.taskCount, &seen, &last); err != nil {
-		return fmt.Errorf("locking the workspace: %w", err)
-	}
-	if seen == t.version-versions {
-		t.last = &lastPosition{key: last}
-	}
-	if err := rows.Close(); err != nil {
-		return fmt.Errorf("locking the workspace: %w", err)
-	}
 	return nil
 }
 
