@@ -34,10 +34,10 @@ var hot = []struct { //nolint:gochecknoglobals // A table.
 	allocations float64
 }{
 	{"viewer", "{ viewer { id } }", "{}", 1, 0, 320},
-	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 260},
-	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 640},
-	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 1150},
-	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 590},
+	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 250},
+	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 400},
+	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 640},
+	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 390},
 }
 
 // hotServer is a server with the benchmark's data, for one connection to PostgreSQL.

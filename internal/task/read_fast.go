@@ -2,9 +2,12 @@ package task
 
 import (
 	"context"
+	stdsql "database/sql"
 	"fmt"
 	"strconv"
+	"time"
 
+	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
@@ -15,9 +18,9 @@ import (
 	"taskql/internal/viewer"
 )
 
-// The hot list is read by database/sql itself: ent makes five objects for each value of each row. The statement is the one
-// that ent would write, and so are the rows, but that they know no client: they are read from, never updated or asked for
-// their edges.
+// The hot lists are read by database/sql itself: ent makes five objects for each value of each row. The statement is the one
+// that ent would write, but that PostgreSQL sends each row as one record; and the rows are ent's, but that they know no
+// client: they are read from, never updated or asked for their edges.
 
 // readByHand reads one part of the list: false where that is ent's to do.
 func (l *list) readByHand(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, bool, error) {
@@ -38,16 +41,13 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 	if l.service.dialect == "" || len(columns) == 0 || !viewer.MayRead(ctx) {
 		return nil, false, nil
 	}
-	var row taskRow
-	into := make([]any, len(columns))
-	for i, c := range columns {
-		if into[i] = row.column(c); into[i] == nil {
-			return nil, false, nil
-		}
+	read, ok := newTaskReader(columns)
+	if !ok {
+		return nil, false, nil
 	}
 	statement, args := l.service.texts.query(of, columns, l.viewer.WorkspaceID, func() (string, []any) {
 		t := sql.Dialect(l.service.dialect).Table(enttask.Table)
-		s := sql.Dialect(l.service.dialect).Select(t.Columns(columns...)...).From(t)
+		s := l.service.selectRows(t.Columns(columns...)).From(t)
 		enttask.WorkspaceID(l.viewer.WorkspaceID)(s)
 		for _, p := range l.where {
 			p(s)
@@ -55,22 +55,48 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 		narrow(s)
 		return s.Query()
 	})
-	rows, err := l.service.client.QueryContext(ctx, statement, args...)
+	var tasks []*ent.Task
+	err := l.service.eachRow(ctx, statement, args, read.into, func(row string) error {
+		e, err := read.task(row)
+		tasks = append(tasks, e)
+		return err
+	})
 	if err != nil {
 		return nil, true, fmt.Errorf("reading tasks: %w", err)
 	}
+	return tasks, true, nil
+}
+
+// selectRows begins a statement that reads the columns, or from PostgreSQL a record of them.
+func (s *Service) selectRows(columns []string) *sql.Selector {
+	q := sql.Dialect(s.dialect).Select()
+	if s.dialect == dialect.Postgres {
+		return q.AppendSelectExpr(sql.Raw(recordOf(columns...)))
+	}
+	return q.AppendSelect(columns...)
+}
+
+// eachRow runs a statement of selectRows and calls each with every row: a record, or nothing where the row was scanned
+// into its places.
+func (s *Service) eachRow(ctx context.Context, statement string, args, into []any, each func(row string) error) error {
+	rows, err := s.client.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller says what was read.
+	}
 	defer rows.Close()
-	var tasks []*ent.Task
+	var row stdsql.RawBytes
+	if s.dialect == dialect.Postgres {
+		into = []any{&row}
+	}
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
-			return nil, true, fmt.Errorf("reading a task: %w", err)
+			return err //nolint:wrapcheck // As above.
 		}
-		tasks = append(tasks, row.task())
+		if err := each(string(row)); err != nil {
+			return err
+		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, true, fmt.Errorf("reading tasks: %w", err)
-	}
-	return tasks, true, nil
+	return rows.Err() //nolint:wrapcheck // As above.
 }
 
 // tagsByHand is TagsOf without ent: false where that is ent's to do.
@@ -78,45 +104,33 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 	if s.dialect == "" || len(columns) == 0 || !viewer.MayRead(ctx) {
 		return nil, false, nil
 	}
-	var row tagRow
-	into := make([]any, len(columns), len(columns)+1)
-	for i, c := range columns {
-		if into[i] = row.column(c); into[i] == nil {
-			return nil, false, nil
-		}
+	read, ok := newTagReader(columns)
+	if !ok {
+		return nil, false, nil
 	}
 	statement, args := s.texts.query(s.shapeOf("tags of a task", "tags of tasks", tasks), columns, v.WorkspaceID, func() (string, []any) {
-		t, carried := sql.Dialect(s.dialect).Table(enttag.Table), sql.Table(tasktag.Table).As("carried")
-		q := sql.Dialect(s.dialect).Select(t.Columns(columns...)...).From(t)
+		t, carried := sql.Dialect(s.dialect).Table(enttag.Table), sql.Dialect(s.dialect).Table(tasktag.Table).As("carried")
+		q := s.selectRows(append(t.Columns(columns...), carried.C(tasktag.FieldTaskID))).From(t)
 		enttag.WorkspaceID(v.WorkspaceID)(q)
 		q.Join(carried).On(t.C(enttag.FieldID), carried.C(tasktag.FieldTagID)).
 			Where(among(q, carried.C(tasktag.FieldTaskID), tasks)).
-			AppendSelect(carried.C(tasktag.FieldTaskID)).
 			OrderBy(t.C(enttag.FieldNameKey))
 		return q.Query()
 	})
-	rows, err := s.client.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return nil, true, fmt.Errorf("reading tags of tasks: %w", err)
-	}
-	defer rows.Close()
 	of, one := make(map[uuid.UUID][]*ent.Tag, len(tasks)), map[uuid.UUID]*ent.Tag{}
-	into = append(into, (*scannedID)(&row.task))
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
-			return nil, true, fmt.Errorf("reading a tag of a task: %w", err)
+	err := s.eachRow(ctx, statement, args, read.into, func(row string) error {
+		if err := read.row(row); err != nil {
+			return err
 		}
-		tag := one[row.id]
+		tag := one[read.id]
 		if tag == nil {
-			tag = &ent.Tag{
-				ID: row.id, Version: int(row.version), Name: row.name, Color: row.color, NameKey: row.nameKey,
-				CreatedAt: row.created.Time, UpdatedAt: row.updated.Time,
-			}
-			one[row.id] = tag
+			tag = read.tag()
+			one[read.id] = tag
 		}
-		of[row.task] = append(of[row.task], tag)
-	}
-	if err := rows.Err(); err != nil {
+		of[read.carrier] = append(of[read.carrier], tag)
+		return nil
+	})
+	if err != nil {
 		return nil, true, fmt.Errorf("reading tags of tasks: %w", err)
 	}
 	return of, true, nil
@@ -139,13 +153,35 @@ func (s *scannedID) Scan(src any) error {
 	return err //nolint:wrapcheck // As above.
 }
 
-// tagRow is where a row of a tag and the task that carries it is scanned to.
+// tagReader reads rows of tags and the tasks that carry them.
+type tagReader struct {
+	tagRow
+
+	columns []string
+	into    []any
+}
+
+// tagRow is where a row is scanned to.
 type tagRow struct {
-	id, task         uuid.UUID
-	version          int64
+	id, carrier      uuid.UUID
+	version          int
 	name, color      string
 	nameKey          []byte
 	created, updated sql.NullTime
+}
+
+// newTagReader returns a reader of those columns of tags and then the task's id; false where one is none of a tag's.
+func newTagReader(columns []string) (*tagReader, bool) {
+	r := &tagReader{columns: columns}
+	for _, c := range columns {
+		into := r.column(c)
+		if into == nil {
+			return nil, false
+		}
+		r.into = append(r.into, into)
+	}
+	r.into = append(r.into, (*scannedID)(&r.carrier))
+	return r, true
 }
 
 // column is where a column is scanned to; nil where it is none of the row's.
@@ -167,6 +203,132 @@ func (r *tagRow) column(name string) any {
 		return &r.updated
 	default:
 		return nil
+	}
+}
+
+// row reads a row, which has been scanned where it is no record.
+func (r *tagReader) row(row string) error {
+	if row == "" {
+		return nil
+	}
+	rec := openRecord(row, len(r.columns)+1)
+	for _, c := range r.columns {
+		switch into := r.column(c).(type) {
+		case *scannedID:
+			rec.id((*uuid.UUID)(into))
+		case *int:
+			rec.int(into)
+		case *string:
+			rec.text(into)
+		case *[]byte:
+			rec.bytes(into)
+		case *sql.NullTime:
+			into.Valid = rec.time(&into.Time)
+		}
+	}
+	rec.id(&r.carrier)
+	return rec.err()
+}
+
+// tag is the tag that was read last.
+func (r *tagReader) tag() *ent.Tag {
+	return &ent.Tag{
+		ID: r.id, Version: r.version, Name: r.name, Color: r.color, NameKey: r.nameKey,
+		CreatedAt: r.created.Time, UpdatedAt: r.updated.Time,
+	}
+}
+
+// taskReader reads rows of tasks.
+type taskReader struct {
+	scanned taskRow
+	columns []string
+	into    []any
+	// kept is where the next tasks are.
+	kept []keptTask
+	made int
+}
+
+// keptTask is a task with what it points to.
+type keptTask struct {
+	ent.Task
+
+	description, zone                             string
+	completedAt, dueDate, dueAt, dueSort, deleted time.Time
+	parent                                        uuid.UUID
+}
+
+// newTaskReader returns a reader of those columns; false where one is none of a task's.
+func newTaskReader(columns []string) (*taskReader, bool) {
+	r := &taskReader{columns: columns, into: make([]any, len(columns))}
+	for i, c := range columns {
+		if r.into[i] = r.scanned.column(c); r.into[i] == nil {
+			return nil, false
+		}
+	}
+	return r, true
+}
+
+// task makes a task of a row, which has been scanned where it is no record. What is not read is zero.
+func (r *taskReader) task(row string) (*ent.Task, error) {
+	if row == "" {
+		return r.scanned.task(), nil
+	}
+	if len(r.kept) == 0 { // 1, 4, 16: the 21 rows of a page of 20 and whether there is more.
+		r.kept = make([]keptTask, min(3*r.made+1, 32))
+	}
+	e := &r.kept[0]
+	r.kept, r.made = r.kept[1:], r.made+1
+	rec := openRecord(row, len(r.columns))
+	for _, c := range r.columns {
+		e.read(rec, c)
+	}
+	return &e.Task, rec.err()
+}
+
+// read reads one column.
+func (e *keptTask) read(rec *record, column string) {
+	switch column {
+	case enttask.FieldID:
+		rec.id(&e.ID)
+	case enttask.FieldVersion:
+		rec.int(&e.Version)
+	case enttask.FieldTitle:
+		rec.text(&e.Title)
+	case enttask.FieldDescription:
+		point(&e.Description, &e.description, rec.text)
+	case enttask.FieldCompleted:
+		rec.bool(&e.Completed)
+	case enttask.FieldCompletedAt:
+		point(&e.CompletedAt, &e.completedAt, rec.time)
+	case enttask.FieldPriority:
+		rec.int(&e.Priority)
+	case enttask.FieldDueDate:
+		point(&e.DueDate, &e.dueDate, rec.date)
+	case enttask.FieldDueAt:
+		point(&e.DueAt, &e.dueAt, rec.time)
+	case enttask.FieldDueTimeZone:
+		point(&e.DueTimeZone, &e.zone, rec.text)
+	case enttask.FieldDueSort:
+		point(&e.DueSort, &e.dueSort, rec.time)
+	case enttask.FieldParentID:
+		point(&e.ParentID, &e.parent, rec.id)
+	case enttask.FieldPosition:
+		rec.bytes(&e.Position)
+	case enttask.FieldTitleKey:
+		rec.bytes(&e.TitleKey)
+	case enttask.FieldCreatedAt:
+		rec.time(&e.CreatedAt)
+	case enttask.FieldUpdatedAt:
+		rec.time(&e.UpdatedAt)
+	case enttask.FieldDeletedAt:
+		point(&e.DeletedAt, &e.deleted, rec.time)
+	}
+}
+
+// point reads a value and points to it, unless it is null.
+func point[T any](to **T, value *T, read func(*T) bool) {
+	if read(value) {
+		*to = value
 	}
 }
 
