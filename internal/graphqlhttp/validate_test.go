@@ -146,7 +146,9 @@ func TestTagsOfRequests(t *testing.T) {
 	_, h := newWorld(t)
 	_, other := newWorld(t)
 	_, rebuilt := newWorld(t, func(cfg *Config) { cfg.Validation.Build = "v2" })
-	tag := func(h http.Handler, pairs ...string) string { return check(h, "ada", nil, pairs...).Header().Get("ETag") }
+	tag := func(h http.Handler, pairs ...string) string {
+		return check(h, "ada", nil, pairs...).Header().Get("ETag")
+	}
 	const number = "query A($n: Int, $m: Int) { a: number(value: $n) b: number(value: $m) } query B { hello }"
 	base := []string{"query", number, "operationName", "A", "variables", `{"n":1,"m":2}`}
 	seen := map[string]string{}

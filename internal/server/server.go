@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"entgo.io/ent/dialect"
 	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/ent"
@@ -142,9 +141,6 @@ func logMilestones(ctx context.Context, cfg Config) {
 		}
 	}
 	applied := "none"
-	if cfg.DB.Dialect == dialect.SQLite {
-		applied = "what was missing" // ent compares and adds; it keeps no list.
-	}
 	if len(cfg.Migrations.Applied) > 0 {
 		applied = strings.Join(cfg.Migrations.Applied, ", ")
 	}
