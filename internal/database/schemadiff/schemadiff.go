@@ -78,7 +78,7 @@ func Write(ctx context.Context, database Database, folder, name string) (string,
 // byHand are the indexes that a migration makes where it can, and that ent/schema therefore can't name.
 var byHand = []string{"tasks_search"} //nolint:gochecknoglobals // A constant, if Go had constant slices.
 
-// sameDefaults spells the defaults that are the same but for parentheses in the same way: SQLite forgets those of (x'').
+// sameDefaults spells the defaults that are the same but for parentheses in the same way: SQLite forgets those of (x”).
 func sameDefaults(current, desired *atlasschema.Table) {
 	for _, column := range desired.Columns {
 		there, ok := current.Column(column.Name)
