@@ -89,7 +89,7 @@ freeze-schema: schema ## At a release: make the present schema the one that must
 	sed -i.bak '/^<!-- changes -->$$/q' docs/schema/breaking.md && rm docs/schema/breaking.md.bak
 
 .PHONY: migration
-migration: ## Write the next migration for PostgreSQL from ent/schema: make migration name=add_tags
+migration: ## Write the next migration for PostgreSQL and SQLite from ent/schema: make migration name=add_tags
 	@test -n "$(name)" || { echo "usage: make migration name=add_tags" >&2; exit 2; }
 	go run ./internal/database/schemadiff/cmd/migration $(name)
 
@@ -129,7 +129,7 @@ fixture: ## Install the npm packages that tests run: a Better Auth server, the G
 	done
 
 .PHONY: check
-check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema check-playground lint vuln ## Run every check
+check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema check-playground check-size lint vuln ## Run every check
 
 .PHONY: check-format
 check-format: $(BIN)/gofumpt-$(GOFUMPT_VERSION)
@@ -154,6 +154,16 @@ check-generated: ## Check that the generated code is what make generate would wr
 .PHONY: check-migrations
 check-migrations: ## Check that the migrations make what ent/schema says, and spare the release before
 	go run ./internal/database/schemadiff/cmd/migration -check
+
+# Bytes. docs/dependencies.md says what weighs how much.
+MAX_SIZE := 40000000
+
+.PHONY: check-size
+check-size: build ## Check that the binary is at most 40 MB
+	@size=$$(wc -c < $(BIN)/server); echo "bin/server: $$size bytes"; \
+	if [ $$size -gt $(MAX_SIZE) ]; then \
+	  echo "that is more than $(MAX_SIZE); go build -ldflags=-dumpdep says what brings what" >&2; exit 1; \
+	fi
 
 .PHONY: check-image
 check-image: ## Build the image without a container engine and run it read-only, as its user (Debian, root)

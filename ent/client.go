@@ -9,8 +9,6 @@ import (
 	"log"
 	"reflect"
 
-	"taskql/ent/migrate"
-
 	"taskql/ent/idempotencykey"
 	"taskql/ent/tag"
 	"taskql/ent/task"
@@ -30,8 +28,6 @@ import (
 // Client is the client that holds all ent builders.
 type Client struct {
 	config
-	// Schema is the client for creating, migrating and dropping schema.
-	Schema *migrate.Schema
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
 	// Tag is the client for interacting with the Tag builders.
@@ -54,7 +50,6 @@ func NewClient(opts ...Option) *Client {
 }
 
 func (c *Client) init() {
-	c.Schema = migrate.NewSchema(c.driver)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
 	c.Tag = NewTagClient(c.config)
 	c.Task = NewTaskClient(c.config)

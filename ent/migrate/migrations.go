@@ -1,5 +1,4 @@
-// Package migrate has the database's tables as ent writes them from ent/schema, and the versioned migrations that lead
-// to them.
+// Package migrate has the versioned migrations that lead to the database's tables as ent/schema describes them.
 package migrate
 
 import (
@@ -8,13 +7,19 @@ import (
 	"io/fs"
 )
 
-//go:embed migrations
+//go:embed migrations/*.sql sqlite/*.sql
 var migrations embed.FS
 
 // Migrations are the versioned migrations for PostgreSQL, oldest first by name, in goose's format. They are written by
 // `make migration name=…` from the difference between ent/schema and the migrations before, and reviewed by hand.
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
+func Migrations() fs.FS { return folder("migrations") }
+
+// SQLiteMigrations are the same for SQLite. They may do as they please with what is there to be tried: the first is all that
+// there was when they began, and leaves alone what a database has of it.
+func SQLiteMigrations() fs.FS { return folder("sqlite") }
+
+func folder(name string) fs.FS {
+	sub, err := fs.Sub(migrations, name)
 	if err != nil {
 		panic(fmt.Sprintf("the embedded folder is gone: %v", err)) // Only a wrong name above can do that.
 	}

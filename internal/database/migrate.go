@@ -11,6 +11,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"entgo.io/ent/dialect"
 	"github.com/lib/pq"
 	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
 
 	"taskql/ent/migrate"
 )
@@ -29,7 +31,7 @@ const migrationLock = 7_081_509_201
 type MigrationResult struct {
 	// Applied are the file names of the migrations that this call applied, in order.
 	Applied []string
-	// Version is the database's, the newest migration in it; 0 on SQLite.
+	// Version is the database's, the newest migration in it.
 	Version int64
 	// Ahead says that the database has migrations that this binary does not know: it was rolled back.
 	Ahead bool
@@ -37,18 +39,12 @@ type MigrationResult struct {
 
 // Migrate brings the schema up to date. On PostgreSQL it applies the migrations in the binary that the database lacks,
 // each in a transaction, through DirectURL where there is one. Of several processes one migrates and the others wait,
-// as long as the context allows. A database newer than the binary is left as it is, with a warning. On SQLite ent adds
-// what is missing.
+// as long as the context allows. A database newer than the binary is left as it is, with a warning. SQLite has migrations
+// of its own, which one process at a time may apply.
 func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
-	if db.Dialect == dialect.SQLite {
-		if err := db.migrateSQLite(ctx); err != nil {
-			return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, err)
-		}
-		return MigrationResult{}, nil
-	}
-	pool := sql.OpenDB(db.direct)
-	defer pool.Close()
-	result, err := db.migratePostgres(ctx, pool)
+	pool, done := db.migrationPool()
+	defer done()
+	result, err := db.migrate(ctx, pool)
 	if err != nil {
 		return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, err)
 	}
@@ -59,17 +55,25 @@ func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
 	return result, nil
 }
 
-// sqliteMigration lets one goroutine migrate at a time: ent writes into its global description of the tables.
-var sqliteMigration sync.Mutex //nolint:gochecknoglobals // What it guards is global.
-
-func (db *DB) migrateSQLite(ctx context.Context) error {
-	sqliteMigration.Lock()
-	defer sqliteMigration.Unlock()
-	return migrate.NewSchema(db.Driver()).Create(ctx)
+// migrationPool is where migrations go: through DirectURL where there is one. SQLite's is the one that there is, which
+// may be in memory.
+func (db *DB) migrationPool() (*sql.DB, func()) {
+	if db.Dialect == dialect.SQLite {
+		return db.SQL, func() {}
+	}
+	pool := sql.OpenDB(db.direct)
+	return pool, func() { _ = pool.Close() }
 }
 
-func (db *DB) migratePostgres(ctx context.Context, pool *sql.DB) (MigrationResult, error) {
-	provider, err := newProvider(pool)
+// sqliteMigration lets one goroutine migrate at a time: PostgreSQL has a lock for that.
+var sqliteMigration sync.Mutex //nolint:gochecknoglobals // Databases may share a file.
+
+func (db *DB) migrate(ctx context.Context, pool *sql.DB) (MigrationResult, error) {
+	if db.Dialect == dialect.SQLite {
+		sqliteMigration.Lock()
+		defer sqliteMigration.Unlock()
+	}
+	provider, err := newProvider(db.Dialect, pool)
 	if err != nil {
 		return MigrationResult{}, err
 	}
@@ -79,12 +83,19 @@ func (db *DB) migratePostgres(ctx context.Context, pool *sql.DB) (MigrationResul
 	} else if len(pending(provider, versions)) == 0 {
 		return result(provider, versions), nil
 	}
+	if db.Dialect == dialect.SQLite {
+		return db.apply(ctx, provider, pool)
+	}
 	lock, err := db.lock(ctx, pool)
 	if err != nil {
 		return MigrationResult{}, err
 	}
 	defer func() { _ = lock.Rollback() }() // It only held the lock.
+	return db.apply(ctx, provider, pool)
+}
 
+// apply applies what is pending.
+func (db *DB) apply(ctx context.Context, provider *goose.Provider, pool *sql.DB) (MigrationResult, error) {
 	done, err := provider.Up(ctx)
 	if err != nil {
 		return MigrationResult{}, fmt.Errorf("applying migrations: %w", err)
@@ -139,16 +150,12 @@ type MigrationStatus struct {
 	AppliedAt time.Time
 }
 
-// MigrationStatuses lists the binary's migrations in order, then those that only the database knows. On SQLite, which
-// has no versions, there are none. It changes nothing. It goes through DirectURL where there is one; the error is the
+// MigrationStatuses lists the binary's migrations in order, then those that only the database knows. It changes nothing. It goes through DirectURL where there is one; the error is the
 // database's.
 func (db *DB) MigrationStatuses(ctx context.Context) ([]MigrationStatus, error) {
-	if db.Dialect == dialect.SQLite {
-		return nil, nil
-	}
-	pool := sql.OpenDB(db.direct)
-	defer pool.Close()
-	provider, err := newProvider(pool)
+	pool, done := db.migrationPool()
+	defer done()
+	provider, err := newProvider(db.Dialect, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -169,10 +176,6 @@ func (db *DB) MigrationStatuses(ctx context.Context) ([]MigrationStatus, error) 
 
 // WriteMigrationStatus writes MigrationStatuses as a table, one in a line: version, name, applied (and when) or pending.
 func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
-	if db.Dialect == dialect.SQLite {
-		_, err := fmt.Fprintf(w, "%s has no versions: the schema is brought up to date at start, by adding what is missing.\n", db.name)
-		return err
-	}
 	list, err := db.MigrationStatuses(ctx)
 	if err != nil {
 		return err
@@ -192,8 +195,12 @@ func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-func newProvider(pool *sql.DB) (*goose.Provider, error) {
-	provider, err := goose.NewProvider(goose.DialectPostgres, pool, migrate.Migrations(), goose.WithDisableGlobalRegistry(true))
+func newProvider(of string, pool *sql.DB) (*goose.Provider, error) {
+	kind, migrations := goose.DialectPostgres, migrate.Migrations()
+	if of == dialect.SQLite {
+		kind, migrations = goose.DialectSQLite3, migrate.SQLiteMigrations()
+	}
+	provider, err := goose.NewProvider(kind, pool, migrations, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, fmt.Errorf("reading the migrations in the binary: %w", err)
 	}
@@ -205,8 +212,7 @@ func appliedVersions(ctx context.Context, pool *sql.DB) (map[int64]time.Time, er
 	versions := map[int64]time.Time{}
 	rows, err := pool.QueryContext(ctx, "SELECT version_id, tstamp FROM goose_db_version WHERE is_applied AND version_id > 0")
 	if err != nil {
-		var refused *pq.Error
-		if errors.As(err, &refused) && refused.Code == "42P01" { // No such table: nothing was ever applied.
+		if isNoTable(err) { // Nothing was ever applied.
 			return versions, nil
 		}
 		return nil, fmt.Errorf("reading the applied migrations: %w", err)
@@ -224,6 +230,16 @@ func appliedVersions(ctx context.Context, pool *sql.DB) (map[int64]time.Time, er
 		return nil, fmt.Errorf("reading the applied migrations: %w", err)
 	}
 	return versions, nil
+}
+
+// isNoTable reports whether a statement failed because there is no such table.
+func isNoTable(err error) bool {
+	var postgres *pq.Error
+	if errors.As(err, &postgres) {
+		return postgres.Code == "42P01"
+	}
+	var lite *sqlite.Error // It has no code of its own for that.
+	return errors.As(err, &lite) && strings.Contains(lite.Error(), "no such table")
 }
 
 func pending(provider *goose.Provider, versions map[int64]time.Time) []int64 {

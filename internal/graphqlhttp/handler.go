@@ -59,6 +59,8 @@ type Config struct {
 	TrustedOnly bool
 	// AutomaticPersistedQueries lets clients have their documents kept by their SHA-256, as Apollo's do.
 	AutomaticPersistedQueries bool
+	// Validation lets clients ask whether an answer that they have still holds.
+	Validation Validation
 	// Page, where set, is the path of a page for people. A browser that opens the endpoint is sent there.
 	Page string
 	// Observe, where set, is called once an operation is parsed and valid, before it runs.
@@ -86,6 +88,7 @@ type Handler struct {
 	spend        Spend
 	reportCost   bool
 	documents    *documents
+	revalidation *revalidation // nil: clients can't ask whether answers still hold
 	page         string
 	observe      func(context.Context, Operation)
 	answered     func(context.Context, Summary)
@@ -108,7 +111,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	parsed := newDocumentCache()
 	h := &Handler{
-		documents: documents, page: cfg.Page,
+		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
 		exec: newExecutor(cfg, parsed), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
@@ -157,7 +160,7 @@ const allowedMethods = http.MethodGet + ", " + http.MethodPost
 
 // ServeHTTP answers one request: negotiate, read, execute, write.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.answersWithoutBody(w, r) {
+	if h.answersWithoutBody(w, r) || h.answersUnchanged(w, r) {
 		return
 	}
 	as, req, fault := h.receive(w, r)
@@ -170,12 +173,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx, bill := h.withBill(withRequest(graphql.StartOperationTrace(r.Context()), req), r)
+	req.asked = h.ask(r, as, bill.report)
 	resp := h.execute(ctx, &req.params)
 	bill.attach(resp)
-	answer := answerOf(ctx, resp)
+	answer, unchanged := answer{}, resp == nil && req.asked != nil && req.asked.holds
+	if !unchanged {
+		answer = answerOf(ctx, resp)
+	}
 	if h.answered != nil {
 		h.answered(r.Context(), summary(answer, bill))
 	}
+	if unchanged {
+		req.asked.writeUnchanged(w)
+		return
+	}
+	h.revalidation.keep(req.asked, &answer, w.Header())
 	answer.write(w, as)
 }
 
@@ -261,7 +273,8 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 	return resp
 }
 
-// run holds the document to the limits, parses, validates, charges and executes.
+// run holds the document to the limits, parses, validates, charges and executes. It returns nil where the client has the
+// answer already.
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
 	operation, errs := h.prepare(ctx, params, Trusted(ctx))
 	nameVariables(errs)
@@ -271,6 +284,9 @@ func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.R
 		return h.exec.DispatchError(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
 	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
+	if a := requestOf(ctx).asked; a != nil && a.holds {
+		return nil
+	}
 	handler, ctx := h.exec.DispatchOperation(ctx, operation)
 	return handler(ctx)
 }
@@ -290,6 +306,9 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 	if len(errs) > 0 {
 		h.chargeRefusal(ctx, params)
 		return operation, errs
+	}
+	if h.revalidation.read(ctx, operation) {
+		cost = unchangedCost
 	}
 	if err := h.charge(ctx, max(cost, lengthCost(params.Query))); err != nil {
 		return operation, gqlerror.List{err}

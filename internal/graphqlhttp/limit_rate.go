@@ -54,8 +54,13 @@ type bill struct {
 
 type billKey struct{}
 
+// reports tells whether the answer says what it cost.
+func (h *Handler) reports(r *http.Request) bool {
+	return h.reportCost || r.Header.Get(HeaderCost) != ""
+}
+
 func (h *Handler) withBill(ctx context.Context, r *http.Request) (context.Context, *bill) {
-	b := &bill{report: h.reportCost || r.Header.Get(HeaderCost) != ""}
+	b := &bill{report: h.reports(r)}
 	return context.WithValue(ctx, billKey{}, b), b
 }
 

@@ -39,6 +39,8 @@ type incoming struct {
 	trusted *trustedDocument
 	// register keeps the document for later requests by its hash, once it has proved valid.
 	register bool
+	// asked is what a GET says of the answer that its client may have.
+	asked *asked
 }
 
 // persistedQuery is Apollo's extension of that name. Without it, the hash is empty.

@@ -138,7 +138,7 @@ func TestCORS(t *testing.T) {
 			if got := h.Get("Access-Control-Allow-Origin") == from; got != allowed {
 				t.Errorf("%s to %q: allowed %v", from, do, got)
 			}
-			if allowed && (h.Get("Access-Control-Allow-Credentials") != "true" || h.Get("Access-Control-Expose-Headers") != "X-Request-Id, Retry-After") {
+			if allowed && (h.Get("Access-Control-Allow-Credentials") != "true" || h.Get("Access-Control-Expose-Headers") != "X-Request-Id, Retry-After, Etag") {
 				t.Errorf("%s to %q: %v", from, do, h)
 			}
 			if !strings.Contains(strings.Join(h.Values("Vary"), ","), "Origin") || h.Get("X-Request-Id") == "" {

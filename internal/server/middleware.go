@@ -65,7 +65,7 @@ func withCORS(origins config.Origins) middleware {
 		AllowOriginFunc:  origins.Allows,
 		AllowedMethods:   []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowedHeaders:   clientHeaders(),
-		ExposedHeaders:   []string{headerRequestID, "Retry-After"},
+		ExposedHeaders:   []string{headerRequestID, "Retry-After", "ETag"},
 		AllowCredentials: true,
 		MaxAge:           int(preflightMaxAge.Seconds()),
 	}).Handler
@@ -75,7 +75,7 @@ func withCORS(origins config.Origins) middleware {
 // that a browser asks for first.
 func clientHeaders() []string {
 	return []string{
-		"Accept", "Accept-Language", "Authorization", "Cache-Control", "Content-Language", "Content-Type", "Pragma",
+		"Accept", "Accept-Language", "Authorization", "Cache-Control", "Content-Language", "Content-Type", "If-None-Match", "Pragma",
 		headerRequestID, "X-Requested-With", "X-CSRF-Token",
 		// Apollo
 		"Apollo-Require-Preflight", "X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type", "X-Apollo-Cache-Key",

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"entgo.io/ent/dialect"
+	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/ent"
 	_ "taskql/ent/runtime" // ties the schema's defaults and privacy rules to ent's code
@@ -140,9 +141,6 @@ func logMilestones(ctx context.Context, cfg Config) {
 		}
 	}
 	applied := "none"
-	if cfg.DB.Dialect == dialect.SQLite {
-		applied = "what was missing" // ent compares and adds; it keeps no list.
-	}
 	if len(cfg.Migrations.Applied) > 0 {
 		applied = strings.Join(cfg.Migrations.Applied, ", ")
 	}
@@ -241,6 +239,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		SignedIn:                  signedIn,
 		Spend:                     spend,
 		ReportCost:                cfg.Config.Environment == config.Development,
+		Validation:                validation(cfg, api),
 		Observe:                   observe,
 		Answered:                  countAnswers(cfg.Telemetry),
 	})
@@ -248,6 +247,20 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		return nil, fmt.Errorf("setting up GraphQL over HTTP: %w", err)
 	}
 	return handler, nil
+}
+
+// validation lets clients ask whether an answer still holds. A build that can't be told from the next one, such as one of
+// changed sources, names itself anew at each start.
+func validation(cfg Config, api *graph.API) graphqlhttp.Validation {
+	build := cfg.Version.Version + " " + cfg.Version.Commit
+	if cfg.Version.Commit == "" || strings.HasSuffix(cfg.Version.Version, "-dirty") {
+		build = rand.Text()
+	}
+	return graphqlhttp.Validation{
+		Standing: func(operation *graphql.OperationContext) graphqlhttp.Standing { return api.Standing(operation) },
+		Build:    build,
+		Now:      cfg.Now,
+	}
 }
 
 // trustedDocuments reads the manifest, where there is one.

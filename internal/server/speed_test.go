@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -32,12 +34,15 @@ var hot = []struct { //nolint:gochecknoglobals // A table.
 	planned int
 	// allocations is how many objects one request may allocate, with about a sixth of slack.
 	allocations float64
+	// poll has it sent by GET, with the entity tag of the answer before.
+	poll bool
 }{
-	{"viewer", "{ viewer { id } }", "{}", 1, 0, 320},
-	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 250},
-	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 400},
-	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 640},
-	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 390},
+	{"viewer", "{ viewer { id } }", "{}", 1, 0, 320, false},
+	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 250, false},
+	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 400, false},
+	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 640, false},
+	{"poll", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 110, true},
+	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 390, false},
 }
 
 // hotServer is a server with the benchmark's data, for one connection to PostgreSQL.
@@ -81,31 +86,48 @@ func newHotServer(t testing.TB) *hotServer {
 	return h
 }
 
-// body is a request's.
-func (h *hotServer) body(t testing.TB, query, variables string) []byte {
+// request returns what sends one of the hot requests through the handler.
+func (h *hotServer) request(t testing.TB, query, variables string, poll bool) func() *httptest.ResponseRecorder {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"query": query, "variables": json.RawMessage(strings.ReplaceAll(variables, "TASK", h.task))})
+	variables = strings.ReplaceAll(variables, "TASK", h.task)
+	if poll {
+		target := graphqlPath + "?" + url.Values{"query": {query}, "variables": {variables}}.Encode()
+		tag := h.send(http.MethodGet, target, nil, "").Header().Get("ETag")
+		return func() *httptest.ResponseRecorder { return h.send(http.MethodGet, target, nil, tag) }
+	}
+	body, err := json.Marshal(map[string]any{"query": query, "variables": json.RawMessage(variables)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return body
+	return func() *httptest.ResponseRecorder {
+		return h.send(http.MethodPost, graphqlPath, bytes.NewReader(body), "")
+	}
 }
 
-// ask sends the body through the handler.
-func (h *hotServer) ask(ctx context.Context, body []byte) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(ctx, http.MethodPost, graphqlPath, bytes.NewReader(body))
-	r.Header.Set("Content-Type", mediaJSON)
+// send sends a request through the handler.
+func (h *hotServer) send(method, target string, body io.Reader, tag string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, target, body)
 	r.Header.Set("Accept", mediaGraphQL)
 	r.Header.Set("Cookie", h.cookie)
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", mediaJSON)
+	}
+	if tag != "" {
+		r.Header.Set("If-None-Match", tag)
+	}
 	answer := httptest.NewRecorder()
 	h.handler.ServeHTTP(answer, r)
 	return answer
 }
 
-func (h *hotServer) mustAsk(t testing.TB, body []byte) {
+// must fails where the answer is not what one of the hot requests gets.
+func must(t testing.TB, poll bool, answer *httptest.ResponseRecorder) {
 	t.Helper()
-	answer := h.ask(t.Context(), body)
-	if answer.Code != http.StatusOK || bytes.Contains(answer.Body.Bytes(), []byte(`"errors"`)) {
+	want := http.StatusOK
+	if poll {
+		want = http.StatusNotModified
+	}
+	if answer.Code != want || bytes.Contains(answer.Body.Bytes(), []byte(`"errors"`)) {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
 }
@@ -139,14 +161,14 @@ func TestHotStatements(t *testing.T) {
 	t.Parallel()
 	h := newHotServer(t)
 	for _, op := range hot {
-		body := h.body(t, op.query, op.variables)
+		ask := h.request(t, op.query, op.variables, op.poll)
 		const warm, rounds = 12, 10
 		for range warm {
-			h.mustAsk(t, body)
+			must(t, op.poll, ask())
 		}
 		before := h.plans(t)
 		for range rounds {
-			h.mustAsk(t, body)
+			must(t, op.poll, ask())
 		}
 		after := h.plans(t)
 		ran, planned := 0, 0
@@ -177,15 +199,11 @@ func TestHotAllocations(t *testing.T) { //nolint:paralleltest // testing.AllocsP
 	}
 	h := newHotServer(t)
 	for _, op := range hot {
-		body := h.body(t, op.query, op.variables)
+		ask := h.request(t, op.query, op.variables, op.poll)
 		for range 5 {
-			h.mustAsk(t, body)
+			must(t, op.poll, ask())
 		}
-		got := testing.AllocsPerRun(50, func() {
-			if answer := h.ask(context.Background(), body); answer.Code != http.StatusOK {
-				t.Fatalf("%d %s", answer.Code, answer.Body)
-			}
-		})
+		got := testing.AllocsPerRun(50, func() { must(t, op.poll, ask()) })
 		t.Logf("%s: %.0f allocations", op.name, got)
 		if got > op.allocations {
 			t.Errorf("%s: %.0f allocations, want at most %.0f", op.name, got, op.allocations)
@@ -197,12 +215,12 @@ func TestHotAllocations(t *testing.T) { //nolint:paralleltest // testing.AllocsP
 func BenchmarkHot(b *testing.B) {
 	h := newHotServer(b)
 	for _, op := range hot {
-		body := h.body(b, op.query, op.variables)
-		h.mustAsk(b, body)
+		ask := h.request(b, op.query, op.variables, op.poll)
+		must(b, op.poll, ask())
 		b.Run(op.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				h.mustAsk(b, body)
+				must(b, op.poll, ask())
 			}
 		})
 	}

@@ -40,8 +40,9 @@ type days struct {
 	today time.Time
 }
 
-func (s *Service) days(v viewer.Viewer) days {
-	now := s.now()
+func (s *Service) days(v viewer.Viewer) days { return daysAt(s.now(), v) }
+
+func daysAt(now time.Time, v viewer.Viewer) days {
 	year, month, day := now.In(v.Location).Date()
 	return days{now: now, location: v.Location, today: time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
 }

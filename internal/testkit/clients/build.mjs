@@ -53,7 +53,7 @@ try {
   process.exit(1);
 }
 await build({
-  entryPoints: ["apollo", "urql", "graphql-request", "relay"].map((name) => `.build/src/${name}.test.ts`),
+  entryPoints: ["apollo", "urql", "graphql-request", "relay", "polling"].map((name) => `.build/src/${name}.test.ts`),
   bundle: true, platform: "node", format: "esm", outdir: ".build/dist", outExtension: { ".js": ".mjs" }, logLevel: "error",
   banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` }, // for CommonJS packages
 });

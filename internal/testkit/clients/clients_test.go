@@ -33,7 +33,7 @@ func TestClients(t *testing.T) {
 		"GRAPHQL_URL=" + startServer(t, auth) + "/graphql", "DOWN_URL=" + startOutage(t),
 		"COOKIE=" + ada.Header().Get("Cookie"), "TOKEN=" + ada.Token,
 	}
-	for client, claims := range map[string]int{"apollo": 10, "urql": 7, "graphql-request": 7, "relay": 11} {
+	for client, claims := range map[string]int{"apollo": 10, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6} {
 		t.Run(client, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

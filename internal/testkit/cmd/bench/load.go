@@ -12,8 +12,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -31,6 +33,8 @@ type operation struct {
 	name, query string
 	// variables are those for the workspace's task of that id.
 	variables func(task string) map[string]any
+	// poll has it sent by GET, with the entity tag of the answer before.
+	poll bool
 }
 
 // operations are those of the yardsticks.
@@ -39,16 +43,18 @@ func operations() []operation {
 		return "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + fields + more + " } } pageInfo { hasNextPage endCursor } } }"
 	}
 	none := func(string) map[string]any { return nil }
+	one := func(task string) map[string]any { return map[string]any{"id": task} }
 	return []operation{
-		{"Q1 one task", "query($id: ID!) { task(id: $id) { " + fields + " } }", func(task string) map[string]any { return map[string]any{"id": task} }},
-		{"Q2 a page", page(""), none},
-		{"Q3 with tags", page(" tags { id name color }"), none},
+		{"Q1 one task", "query($id: ID!) { task(id: $id) { " + fields + " } }", one, false},
+		{"Q1, polled", "query($id: ID!) { task(id: $id) { " + fields + " } }", one, true},
+		{"Q2 a page", page(""), none, false},
+		{"Q3 with tags", page(" tags { id name color }"), none, false},
 		{"M1 create", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + fields + " } userErrors { code } } }", func(string) map[string]any {
 			return map[string]any{"i": map[string]any{
 				"title": "Buy milk and bread for the weekend", "description": "From the corner shop, before it closes",
 				"priority": "MEDIUM", "due": map[string]any{"date": "2026-12-24"},
 			}}
-		}},
+		}, false},
 	}
 }
 
@@ -88,11 +94,14 @@ func runLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := start(ctx, cluster.URL(), connections)
+	server, err := starts(ctx, cluster.URL(), connections)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
+	if err := memory(ctx, server, ids); err != nil {
+		return err
+	}
 	fmt.Printf("%d workspaces of %d tasks, %d connections, %d s each; durability of PostgreSQL is off\n\n", workspaces, tasks, connections, seconds)
 	fmt.Printf("%-14s %8s %9s %9s %10s %8s %8s %7s\n", "", "req/s", "median", "p99", "server µs", "PG µs", "RSS MB", "errors")
 	for _, op := range operations() {
@@ -103,9 +112,62 @@ func runLoad(ctx context.Context) error {
 	return nil
 }
 
+// idle is how long the server has nothing to do before its memory is looked at.
+const idle = 3 * time.Second
+
+// memory prints how much the server holds when it has nothing to do, and under 64 connections that ask for a page.
+func memory(ctx context.Context, server *server, ids []taskID) error {
+	time.Sleep(idle)
+	before, err := residentMB(server.pid())
+	if err != nil {
+		return err
+	}
+	page := operations()[2]
+	targets, err := server.targets(ctx, page, ids)
+	if err != nil {
+		return err
+	}
+	if err := server.verify(ctx, targets[0]); err != nil {
+		return err
+	}
+	const many, enough = 64, 5 * time.Second
+	if m := load(ctx, targets, enough, many); m.Success < 1 {
+		return fmt.Errorf("%s: %v", page.name, m.Errors)
+	}
+	after, err := residentMB(server.pid())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("resident: %d MB idle, %d MB under %d connections (%s)\n\n", before, after, many, page.name)
+	return nil
+}
+
+// starts starts the server several times, prints how long it took to its first healthy answer, and returns the last.
+func starts(ctx context.Context, database string, connections int) (*server, error) {
+	const times = 9
+	var took []time.Duration
+	for {
+		s, err := start(ctx, database, connections)
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, s.started)
+		if len(took) > times { // The first one migrated.
+			first, rest := took[0], took[1:]
+			slices.Sort(rest)
+			fmt.Printf("from exec to the first healthy answer: %.1f ms (median of %d, %.1f to %.1f); the first, which migrated: %.1f ms\n",
+				ms(rest[times/2]), times, ms(rest[0]), ms(rest[times-1]), ms(first))
+			return s, nil
+		}
+		s.stop()
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
 // measure runs one operation, after a second to warm up, and prints a line.
 func measure(ctx context.Context, op operation, server *server, postmaster int, ids []taskID, d time.Duration, connections int) error {
-	targets, err := server.targets(op, ids)
+	targets, err := server.targets(ctx, op, ids)
 	if err != nil {
 		return err
 	}
@@ -175,6 +237,8 @@ type server struct {
 	url     string
 	secret  string
 	auth    net.Listener
+	// started is how long it took from exec to the first healthy answer.
+	started time.Duration
 }
 
 // start runs the server as in production.
@@ -203,17 +267,22 @@ func start(ctx context.Context, database string, connections int) (*server, erro
 		return nil, fmt.Errorf("opening the server's log: %w", err)
 	}
 	s.command.Stdout, s.command.Stderr = log, log
+	begun := time.Now()
 	if err := s.command.Start(); err != nil {
 		return nil, fmt.Errorf("starting the server (make build makes it; SERVER names another): %w", err)
 	}
-	for range 200 {
+	const patience = 10 * time.Second
+	for time.Since(begun) < patience {
 		if request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/health", nil); err == nil {
 			if answer, err := http.DefaultClient.Do(request); err == nil {
 				_ = answer.Body.Close()
-				return s, nil
+				if answer.StatusCode == http.StatusOK {
+					s.started = time.Since(begun)
+					return s, nil
+				}
 			}
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(500 * time.Microsecond)
 	}
 	s.stop()
 	return nil, errors.New("the server does not answer; SERVER_LOG names a file for what it says")
@@ -228,32 +297,58 @@ func (s *server) stop() {
 }
 
 // targets are the requests of an operation, one a workspace.
-func (s *server) targets(op operation, ids []taskID) ([]vegeta.Target, error) {
+func (s *server) targets(ctx context.Context, op operation, ids []taskID) ([]vegeta.Target, error) {
 	targets := make([]vegeta.Target, 0, len(ids))
 	for _, id := range ids {
-		body, err := json.Marshal(map[string]any{"query": op.query, "variables": op.variables(id.task)})
+		variables, err := json.Marshal(op.variables(id.task))
 		if err != nil {
 			return nil, fmt.Errorf("writing a request: %w", err)
 		}
-		targets = append(targets, vegeta.Target{Method: http.MethodPost, URL: s.url + "/graphql", Body: body, Header: http.Header{
-			"Content-Type": {"application/json"}, "Accept": {"application/graphql-response+json"}, "Cookie": {bench.Cookie(id.workspace, s.secret)},
-		}})
+		target := vegeta.Target{Method: http.MethodPost, URL: s.url + "/graphql", Header: http.Header{
+			"Accept": {"application/graphql-response+json"}, "Cookie": {bench.Cookie(id.workspace, s.secret)},
+		}}
+		if op.poll {
+			target.Method, target.URL = http.MethodGet, target.URL+"?"+url.Values{"query": {op.query}, "variables": {string(variables)}}.Encode()
+			answer, err := s.send(ctx, target)
+			if err != nil {
+				return nil, err
+			}
+			_ = answer.Body.Close()
+			target.Header.Set("If-None-Match", answer.Header.Get("ETag"))
+		} else {
+			target.Header.Set("Content-Type", "application/json")
+			target.Body, err = json.Marshal(map[string]any{"query": op.query, "variables": json.RawMessage(variables)})
+			if err != nil {
+				return nil, fmt.Errorf("writing a request: %w", err)
+			}
+		}
+		targets = append(targets, target)
 	}
 	return targets, nil
 }
 
-// verify runs a request and looks into the answer: a load of errors would be fast.
-func (s *server) verify(ctx context.Context, target vegeta.Target) error {
+func (s *server) send(ctx context.Context, target vegeta.Target) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, target.Method, target.URL, bytes.NewReader(target.Body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request.Header = target.Header
-	answer, err := http.DefaultClient.Do(request)
+	return http.DefaultClient.Do(request)
+}
+
+// verify runs a request and looks into the answer: a load of errors would be fast.
+func (s *server) verify(ctx context.Context, target vegeta.Target) error {
+	answer, err := s.send(ctx, target)
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
+	if target.Header.Get("If-None-Match") != "" {
+		if answer.StatusCode != http.StatusNotModified {
+			return fmt.Errorf("answered %d, want 304", answer.StatusCode)
+		}
+		return nil
+	}
 	var body struct {
 		Data   map[string]any
 		Errors []any

@@ -1,7 +1,7 @@
-// Command migration writes the next migration for PostgreSQL: the difference between what the migrations so far make
+// Command migration writes the next migration for PostgreSQL and for SQLite: the difference between what the migrations so far make
 // and ent/schema. The Makefile runs it in the project's root.
 //
-//	migration NAME   writes ent/migrate/migrations/<time>_NAME.sql
+//	migration NAME   writes ent/migrate/migrations/<time>_NAME.sql, and the same in ent/migrate/sqlite
 //	migration -check writes nothing, and fails when a migration is missing, or when one does to the release before
 //	                 what it may not, without saying why (see the package review)
 //	migration -hash  writes atlas.sum anew, after an edit by hand
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 
 	"taskql/internal/database/schemadiff"
@@ -20,7 +21,10 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-const folder = "ent/migrate/migrations"
+const (
+	folder       = "ent/migrate/migrations"
+	sqliteFolder = "ent/migrate/sqlite"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -37,7 +41,7 @@ func run(ctx context.Context, args []string) error {
 		return errors.New("usage: make migration name=add_tags")
 	}
 	if args[0] == "-hash" {
-		return schemadiff.Hash(folder)
+		return errors.Join(schemadiff.Hash(folder), schemadiff.Hash(sqliteFolder))
 	}
 	if args[0] != "-check" && !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(args[0]) {
 		return fmt.Errorf("the name %q must be lower-case letters, digits and _", args[0])
@@ -46,30 +50,47 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("starting a database to work in: %w", err)
 	}
-	return errors.Join(diff(ctx, cluster.URL(), args[0]), cluster.Stop())
+	temporary, err := os.MkdirTemp("", "taskql-migration-")
+	if err != nil {
+		return errors.Join(fmt.Errorf("making a folder for a database to work in: %w", err), cluster.Stop())
+	}
+	defer os.RemoveAll(temporary)
+	sqlite := schemadiff.SQLite(filepath.Join(temporary, "t.db"))
+	if args[0] == "-check" {
+		return errors.Join(
+			review.Folder(os.DirFS(folder)), check(ctx, schemadiff.Postgres(cluster.URL()), folder), check(ctx, sqlite, sqliteFolder), cluster.Stop(),
+		)
+	}
+	return errors.Join(
+		write(ctx, schemadiff.Postgres(cluster.URL()), folder, args[0]), write(ctx, sqlite, sqliteFolder, args[0]), cluster.Stop(),
+	)
 }
 
-func diff(ctx context.Context, address, name string) error {
-	if name == "-check" {
-		if err := errors.Join(schemadiff.Validate(folder), review.Folder(os.DirFS(folder))); err != nil {
-			return err
-		}
-		missing, err := schemadiff.Missing(ctx, address, folder)
-		if err == nil && missing != "" {
-			err = fmt.Errorf("ent/schema has changes without a migration; run `make migration name=…`:\n%s", missing)
-		}
+func check(ctx context.Context, database schemadiff.Database, folder string) error {
+	if err := schemadiff.Validate(folder); err != nil {
 		return err
 	}
-	file, err := schemadiff.Write(ctx, address, folder, name)
+	missing, err := schemadiff.Missing(ctx, database, folder)
+	if err == nil && missing != "" {
+		err = fmt.Errorf("ent/schema has changes without a migration in %s; run `make migration name=…`:\n%s", folder, missing)
+	}
+	return err
+}
+
+func write(ctx context.Context, database schemadiff.Database, in, name string) error {
+	file, err := schemadiff.Write(ctx, database, in, name)
 	if err != nil {
 		return err
 	}
 	if file == "" {
-		fmt.Println("Nothing to do: the migrations make what ent/schema says.")
+		fmt.Printf("Nothing to do: the migrations in %s make what ent/schema says.\n", in)
 		return nil
 	}
 	fmt.Println("Wrote", file)
-	if err := review.Folder(os.DirFS(folder)); err != nil {
+	if in != folder {
+		return nil
+	}
+	if err := review.Folder(os.DirFS(in)); err != nil {
 		fmt.Println("To be mended by hand before it is committed:", err)
 	}
 	return nil

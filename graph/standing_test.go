@@ -1,0 +1,235 @@
+package graph_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+
+	"taskql/ent"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+var standingCases = flag.Int("standing.cases", 400, "how many documents are asked about on each database") //nolint:gochecknoglobals // A flag.
+
+// turnedByTheClock are documents whose answers the clock changes.
+var turnedByTheClock = []question{ //nolint:gochecknoglobals // A table.
+	{`{ tasks(scope: ALL) { nodes { id overdue } } }`, nil},
+	{`{ tasks { ...C } } fragment C on TaskConnection { facets { overdue dueToday dueNext7Days } }`, nil},
+	{`{ tasks(filter: {due: {within: OVERDUE}}) { nodes { id } } }`, nil},
+	{`{ tasks(filter: {or: [{not: {due: {within: TODAY}}}]}) { totalCount } }`, nil},
+	{`query($w: DueWindow) { tasks(filter: {and: [{due: {within: $w}}]}) { totalCount } }`, map[string]any{"w": "TOMORROW"}},
+	{`query($f: TaskFilter) { tasks(filter: $f) { totalCount nodes { id } } }`, map[string]any{"f": map[string]any{"due": map[string]any{"within": "NEXT_7_DAYS"}}}},
+	{`query($f: TaskFilter = {due: {within: OVERDUE}}) { tasks(filter: $f) { totalCount } }`, nil},
+	{`query($a: [TaskFilter!]) { tasks(filter: {or: $a}) { totalCount } }`, map[string]any{"a": []any{map[string]any{"due": map[string]any{"within": "TODAY"}}}}},
+}
+
+type question struct {
+	document  string
+	variables map[string]any
+}
+
+// TestStanding asks for random documents, lets something happen or not, and asks whether the answers still hold: where that is
+// said, the answer is the same byte for byte.
+func TestStanding(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		client := ent.NewClient(ent.Driver(&testkit.Statements{Driver: driver}))
+		a := newAPI(t, client, "alice", "bob")
+		known := family(t, client, a.users["alice"], 4)
+		// The family's places in the manual order are none that a new task could follow.
+		if err := client.Task.Update().SetPosition([]byte("a0")).Exec(viewer.AsSystem(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		seed := rand.Uint64()
+		held, changed := map[string]int{}, map[string]int{}
+		for i := range *standingCases {
+			r := rand.New(rand.NewPCG(seed, uint64(i)))
+			q := turnedByTheClock[r.IntN(len(turnedByTheClock))]
+			if r.IntN(2) == 0 {
+				g := &documents{Rand: r, schema: schemaOf(t), known: known}
+				for q.document = "mutation"; strings.HasPrefix(q.document, "mutation"); {
+					q.document, q.variables = g.document()
+				}
+			}
+			before := ask(t, a, "alice", q, "")
+			tag := before.Header().Get("ETag")
+			if errs := bytes.Contains(before.Body.Bytes(), []byte(`"errors"`)); errs == (tag != "") {
+				t.Fatalf("%q for %s", tag, before.Body)
+			} else if errs {
+				continue
+			}
+			what := happen(t, a, r, known)
+			again := ask(t, a, "alice", q, tag)
+			now := answer(t, a, q.document, q.variables)
+			same := bytes.Equal(now, before.Body.Bytes())
+			switch {
+			case again.Code == http.StatusNotModified && !same:
+				t.Fatalf("seed %d, case %d: after %s the answer to\n%s\n%v\nis said to hold:\n%s\nIt is\n%s", seed, i, what, q.document, q.variables, before.Body, now)
+			case again.Code == http.StatusNotModified:
+				held[what]++
+			case again.Code != http.StatusOK || !bytes.Equal(again.Body.Bytes(), now):
+				t.Fatalf("%d %s, want %s", again.Code, again.Body, now)
+			case !same:
+				changed[what]++
+			}
+		}
+		t.Logf("seed %d: held after %v, changed after %v", seed, held, changed)
+		for what, seen := range map[string]map[string]int{"nothing": held, "another user's change": held, "seconds": held, "a change": changed, "a day": changed} {
+			if seen[what] == 0 {
+				t.Errorf("%s: held %d, changed %d: the test has lost its teeth", what, held[what], changed[what])
+			}
+		}
+	})
+}
+
+// ask sends a question by GET, with an entity tag.
+func ask(t *testing.T, a *api, user string, q question, tag string) *httptest.ResponseRecorder {
+	t.Helper()
+	variables, err := json.Marshal(q.variables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/graphql?"+url.Values{"query": {q.document}, "variables": {string(variables)}}.Encode(), nil)
+	r.Header.Set("User", user)
+	if tag != "" {
+		r.Header.Set("If-None-Match", tag)
+	}
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	return w
+}
+
+// happen lets something happen, and says what.
+func happen(t *testing.T, a *api, r *rand.Rand, known *strings.Replacer) string {
+	t.Helper()
+	tick := func(d time.Duration) { a.now.Add(int64(d)) }
+	mutate := func(user, document string) {
+		body, err := json.Marshal(map[string]any{"query": known.Replace(document)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("User", user)
+		w := httptest.NewRecorder()
+		if a.ServeHTTP(w, request); bytes.Contains(w.Body.Bytes(), []byte(`"errors"`)) || bytes.Contains(w.Body.Bytes(), []byte(`"code"`)) {
+			t.Fatalf("%s: %s", document, w.Body)
+		}
+	}
+	create := func(user string) {
+		now := time.Unix(0, a.now.Load()).UTC()
+		due := fmt.Sprintf(`{at: {at: %q, timeZone: %q}}`, now.Add(time.Duration(r.Int64N(int64(3*time.Hour)))).Format(time.RFC3339Nano), []string{"UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"}[r.IntN(3)])
+		if r.IntN(3) == 0 {
+			due = fmt.Sprintf(`{date: %q}`, now.AddDate(0, 0, r.IntN(4)-1).Format(time.DateOnly))
+		}
+		mutate(user, fmt.Sprintf(`mutation { createTask(input: {title: "t", due: %s}) { userErrors { code } } }`, due))
+	}
+	switch r.IntN(9) {
+	case 0:
+		return "nothing"
+	case 1:
+		create("bob")
+		return "another user's change"
+	case 2:
+		tick(time.Duration(r.IntN(5_000)) * time.Millisecond)
+		return "seconds"
+	case 3:
+		tick(time.Duration(r.IntN(90)) * time.Minute)
+		return "minutes"
+	case 4:
+		tick(24 * time.Hour)
+		return "a day"
+	case 5:
+		mutate("alice", fmt.Sprintf(`mutation { updateTag(input: {id: "<tag>", name: "tag %d"}) { userErrors { code } } }`, r.IntN(1_000)))
+		return "a change"
+	case 6:
+		zone := []string{"UTC", "Asia/Karachi", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago"}[r.IntN(5)]
+		mutate("alice", fmt.Sprintf(`mutation { updateViewer(input: {timeZone: %q}) { userErrors { code } } }`, zone))
+		location, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := a.users["alice"]
+		v.Location = location
+		a.users["alice"] = v
+		return "another time zone"
+	default:
+		create("alice")
+		return "a change"
+	}
+}
+
+// One user's entity tag says nothing of another's answer, and nobody gets one without a session.
+func TestStandingIsTheViewers(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+		a := newAPI(t, client, "alice", "bob")
+		for _, document := range []string{"{ tasks { totalCount } }", "{ viewer { id } }", "{ __typename }", "{ node(id: \"x\") { id } }"} {
+			q := question{document: document}
+			tag := ask(t, a, "alice", q, "").Header().Get("ETag")
+			for user, want := range map[string]int{"alice": 304, "bob": 200} {
+				if got := ask(t, a, user, q, tag); got.Code != want {
+					t.Errorf("%s for %s: %d, want %d", document, user, got.Code, want)
+				}
+			}
+			for _, user := range []string{"", "invalid", "unavailable"} {
+				if got := ask(t, a, user, q, tag); got.Code == 304 || got.Header().Get("ETag") != "" || got.Header().Get("Cache-Control") != "no-store" {
+					t.Errorf("%s for %q: %d %v", document, user, got.Code, got.Header())
+				}
+			}
+		}
+	})
+}
+
+// What the user's row says is no part of the workspace's version.
+func TestStandingOfTheUser(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+		a := newAPI(t, client, "alice")
+		ctx := viewer.AsSystem(t.Context())
+		for i, document := range []string{"{ viewer { name } }", `{ node(id: "alice") { ... on User { name } } }`, `{ nodes(ids: ["alice"]) { ... { id } } }`} {
+			q := question{document: document}
+			tag := ask(t, a, "alice", q, "").Header().Get("ETag")
+			if err := client.User.UpdateOneID("alice").SetName(fmt.Sprint("Alice ", i)).Exec(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if got := ask(t, a, "alice", q, tag); got.Code != 200 {
+				t.Errorf("%s: %d", document, got.Code)
+			}
+		}
+	})
+}
+
+// An answer that holds costs a look at the workspace's version, or at the user's row, where it depends on them.
+func TestStandingOfDocuments(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.Statements{Driver: driver}
+		client := ent.NewClient(ent.Driver(statements))
+		a := newAPIWith(t, client, readByHand(t, client, driver.Dialect()), "alice")
+		for document, want := range map[string]int{
+			`{ __typename }`: 0, `{ viewer { name } }`: 1, `{ tasks { nodes { title } } }`: 1, `{ viewer { name } tags { totalCount } }`: 2, `{ node(id: "x") { id } }`: 2,
+			// The clock needs no statement of its own but where the answer is new.
+			turnedByTheClock[0].document: 1,
+		} {
+			q := question{document: document}
+			tag := ask(t, a, "alice", q, "").Header().Get("ETag")
+			statements.Take()
+			got := ask(t, a, "alice", q, tag)
+			if taken := statements.Take(); got.Code != 304 || len(taken) != want {
+				t.Errorf("%s: %d after %d statements, want %d: %s", document, got.Code, len(taken), want, taken)
+			}
+		}
+	})
+}

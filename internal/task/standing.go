@@ -1,0 +1,73 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"entgo.io/ent/dialect/sql"
+
+	"taskql/ent"
+	"taskql/ent/predicate"
+	enttask "taskql/ent/task"
+	"taskql/ent/workspace"
+	"taskql/internal/viewer"
+)
+
+// Version is the number of the last change of v's workspace. While it is the same, so are the workspace's tasks and tags; what
+// of them depends on the clock is the same until NextTurn. It returns ErrNotFound where there is no workspace.
+func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
+	if s.dialect == "" || !viewer.MayRead(ctx) {
+		version, err := s.client.Workspace.Query().Where(workspace.ID(v.WorkspaceID)).Select(workspace.FieldVersion).Int(ctx)
+		if ent.IsNotFound(err) {
+			return 0, ErrNotFound
+		}
+		if err != nil {
+			return 0, fmt.Errorf("reading a workspace's version: %w", err)
+		}
+		return version, nil
+	}
+	statement, args := s.texts.query(shape{name: "version"}, nil, v.WorkspaceID, func() (string, []any) {
+		return sql.Dialect(s.dialect).Select(workspace.FieldVersion).From(sql.Table(workspace.Table)).
+			Where(sql.EQ(workspace.FieldID, v.WorkspaceID)).Query()
+	})
+	rows, err := s.client.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return 0, fmt.Errorf("reading a workspace's version: %w", err)
+	}
+	defer rows.Close()
+	version := 0
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return 0, fmt.Errorf("reading a workspace's version: %w", err)
+		}
+		return 0, ErrNotFound
+	}
+	if err := rows.Scan(&version); err != nil {
+		return 0, fmt.Errorf("reading a workspace's version: %w", err)
+	}
+	return version, nil
+}
+
+// NextTurn is the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,
+// because of the clock alone: where a task's own moment passes, and where v's day ends.
+func (s *Service) NextTurn(ctx context.Context, v viewer.Viewer, now time.Time) (time.Time, error) {
+	d := daysAt(now.UTC().Truncate(time.Microsecond), v)
+	turn := startOfDay(d.today.AddDate(0, 0, 1), d.location)
+	// The trash and the rest each have an index of days. Those of the next moments are near today's.
+	for _, where := range []predicate.Task{enttask.DeletedAtIsNil(), enttask.DeletedAtNotNil()} {
+		first, err := visible(s.client.Task.Query(), v).Where(
+			where, enttask.Completed(false),
+			enttask.DueDateGTE(d.today.AddDate(0, 0, -margin)), enttask.DueDateLT(d.today.AddDate(0, 0, 1+margin)),
+			enttask.DueAtGTE(d.now), enttask.DueAtLT(turn),
+		).Order(enttask.ByDueAt()).Select(enttask.FieldDueAt).First(ctx)
+		if ent.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("reading what is due next: %w", err)
+		}
+		turn = *first.DueAt
+	}
+	return turn, nil
+}
