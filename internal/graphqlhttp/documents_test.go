@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -309,6 +310,26 @@ func TestDocumentsKeepMemoryFlat(t *testing.T) { //nolint:paralleltest // See ab
 		}
 		runtime.KeepAlive(h)
 	}
+}
+
+// TestURLsAreNotKept: a document that came by GET is kept without the rest of its URL.
+func TestURLsAreNotKept(t *testing.T) { //nolint:paralleltest // It measures the whole process's memory.
+	h := newHandler(t, func(cfg *Config) { cfg.Schema = forgetful{cfg.Schema} })
+	rest := "&more=" + strings.Repeat("x", 16_000)
+	before := heap()
+	for i := range 4000 {
+		r := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/graphql?query={a%d:hello}%s", i, rest), http.NoBody)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	grown := heap() - before
+	t.Logf("4,000 short documents in long URLs: %d KiB more", grown>>10)
+	if grown > cachedBytes*5/4 {
+		t.Errorf("%d bytes more, %d are allowed", grown, cachedBytes)
+	}
+	runtime.KeepAlive(h)
 }
 
 // TestSizeOf: the estimate is what a document really takes, within a factor.

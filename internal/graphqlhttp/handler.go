@@ -221,24 +221,28 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *i
 		return as, nil, fault
 	}
 	start := graphql.Now()
-	req, fault := h.read(w, r)
+	req, read, fault := h.read(w, r)
 	if fault == nil {
+		req.read = read
 		fault = h.documents.find(req)
 	}
 	if fault != nil {
+		fault.read = read
 		return as, nil, fault
 	}
 	req.params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	return as, req, nil
 }
 
-// read decodes the request from the URL of a GET, else from the body. A POST's URL doesn't count.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, *requestFault) {
+// read decodes the request from the URL of a GET, else from the body, and says how many bytes it read. A POST's URL
+// doesn't count.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, int, *requestFault) {
 	if r.Method == http.MethodGet {
-		return readURL(r.URL.RawQuery)
+		req, fault := readURL(r.URL.RawQuery)
+		return req, min(len(r.URL.RawQuery), maxURLBytes), fault
 	}
 	if fault := checkContentType(r.Header); fault != nil {
-		return nil, fault
+		return nil, 0, fault
 	}
 	return readBody(w, r, h.maxBodyBytes)
 }
@@ -291,7 +295,7 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 		h.chargeRefusal(ctx, params)
 		return operation, errs
 	}
-	if err := h.charge(ctx, max(cost, lengthCost(params.Query))); err != nil {
+	if err := h.charge(ctx, params, cost); err != nil {
 		return operation, gqlerror.List{err}
 	}
 	return operation, nil

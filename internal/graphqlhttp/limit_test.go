@@ -396,6 +396,69 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestTooPoor: an operation that the budget is too small for was parsed and validated, which costs; the client is told
+// when there is enough for both. What a client that has nothing sends is not even read.
+func TestTooPoor(t *testing.T) {
+	t.Parallel()
+	left, spent := 2, []int{}
+	h := newHandler(t, func(cfg *Config) {
+		cfg.Spend = func(_ context.Context, cost int, force bool) Balance {
+			if wanted := max(cost, 1); !force && left < wanted {
+				return Balance{Remaining: max(left, 0), RetryAfter: time.Duration(wanted-left) * time.Second}
+			}
+			if cost > 0 {
+				spent = append(spent, cost)
+			}
+			left -= cost
+			return Balance{OK: true, Remaining: max(left, 0)}
+		}
+	})
+	poor := query("{ hello a: hello b: hello }")
+	if w := send(t, h, poor); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "12" || !strings.Contains(w.Body.String(), "costs 3 and 0 are left: wait 12 seconds") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := send(t, h, poor); w.Code != http.StatusTooManyRequests || !strings.Contains(w.Body.String(), "used up") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	left += 12
+	if w := send(t, h, poor); w.Code != http.StatusOK {
+		t.Errorf("after the wait: %d %s", w.Code, w.Body)
+	}
+	if got, want := fmt.Sprint(spent), "[11 3]"; got != want {
+		t.Errorf("spent %s, want %s", got, want)
+	}
+}
+
+// TestBytesCost: what was read is paid for, whatever it holds, whatever its header says and whatever became of it.
+func TestBytesCost(t *testing.T) {
+	t.Parallel()
+	const long = 512 << 10
+	padding := strings.Repeat("x", long)
+	unknown := http.Header{"Unknown-Length": {"1"}}
+	for name, tt := range map[string]struct {
+		q    request
+		cost int
+	}{
+		"an ignored extension":             {request{body: `{"query":"{hello}","extensions":{"x":"` + padding + `"}}`}, 512},
+		"an ignored member":                {request{body: `{"query":"{hello}","x":"` + padding + `"}`, header: unknown}, 512},
+		"an ignored variable, refused":     {request{body: `{"query":"{nope}","variables":{"x":"` + padding + `"}}`}, 10 + 512},
+		"no JSON":                          {request{body: padding}, 10 + 512},
+		"no JSON, of unknown length":       {request{body: padding, header: unknown}, 10 + 512},
+		"too long, as it says":             {request{body: padding + padding + padding}, 10},
+		"too long, without saying so":      {request{body: padding + padding + padding, header: unknown}, 10 + 1024},
+		"not read, as its type is another": {request{body: padding, contentType: "text/plain"}, 10},
+		"a plain one":                      {query("{ hello }"), 1},
+	} {
+		spent := 0
+		h := newHandler(t, func(cfg *Config) {
+			cfg.Spend = func(_ context.Context, cost int, _ bool) Balance { spent += cost; return Balance{OK: true} }
+		})
+		if send(t, unknownLength(h), tt.q); spent != tt.cost {
+			t.Errorf("%s: spent %d, want %d", name, spent, tt.cost)
+		}
+	}
+}
+
 func TestReportCost(t *testing.T) {
 	t.Parallel()
 	h := newHandler(t, func(cfg *Config) { cfg.ReportCost = true })

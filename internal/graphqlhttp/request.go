@@ -37,6 +37,8 @@ type incoming struct {
 	persisted  persistedQuery
 	// trusted is the document of the manifest that the request names, once that is known.
 	trusted *trustedDocument
+	// read is how many bytes were read for it.
+	read int
 	// register keeps the document for later requests by its hash, once it has proved valid.
 	register bool
 }
@@ -80,10 +82,10 @@ func (d *decoding) release() {
 	decodings.Put(d)
 }
 
-// readBody reads and decodes a POST's body.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, *requestFault) {
+// readBody reads and decodes a POST's body, and says how many bytes it read.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, int, *requestFault) {
 	if r.ContentLength > limit {
-		return nil, payloadTooLarge(limit)
+		return nil, 0, payloadTooLarge(limit)
 	}
 	d := decodings.Get().(*decoding) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer d.release()
@@ -91,14 +93,16 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, *
 		d.body.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
 	_, err := d.body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	read := d.body.Len()
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		return nil, payloadTooLarge(limit)
+		return nil, read, payloadTooLarge(limit)
 	case err != nil:
-		return nil, badRequest("The request body could not be read to its end.")
+		return nil, read, badRequest("The request body could not be read to its end.")
 	}
-	return d.request()
+	req, fault := d.request()
+	return req, read, fault
 }
 
 // request decodes the body. Names are matched exactly; unknown ones are ignored, as the specification leaves them to
@@ -107,8 +111,8 @@ func (d *decoding) request() (*incoming, *requestFault) {
 	if fault := checkShape(d.body.Bytes()); fault != nil {
 		return nil, fault
 	}
-	if fault := checkBody(d.body.Bytes()); fault != nil {
-		return nil, fault
+	if tooManyValues(d.body.Bytes()) {
+		return nil, badRequest(fmt.Sprintf("The request body holds more than %d values.", maxBodyValues))
 	}
 	d.decoder.Reset(&d.body)
 	req := &incoming{}
@@ -326,6 +330,7 @@ func readURL(query string) (*incoming, *requestFault) {
 			return nil, badRequest(err.Error())
 		}
 	}
+	req.params.Query = strings.Clone(req.params.Query) // What needs no decoding is a part of the URL, and would keep it all.
 	for name, target := range map[string]*map[string]any{"variables": &req.params.Variables, "extensions": &req.params.Extensions} {
 		text, err := one(values, name)
 		if err != nil {
