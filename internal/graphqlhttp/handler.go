@@ -7,7 +7,10 @@ package graphqlhttp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -244,7 +247,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, int, 
 	if fault := checkContentType(r.Header); fault != nil {
 		return nil, 0, fault
 	}
-	return readBody(w, r, h.maxBodyBytes)
+	return readBody(w, r, h.maxBodyBytes, h.limiter.limits.InputValues)
 }
 
 // execute runs one operation to its single response, nil where its context ended. A panic outside of the
@@ -268,6 +271,7 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 // run holds the document to the limits, parses, validates, charges and executes.
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
 	operation, errs := h.prepare(ctx, params, Trusted(ctx))
+	h.nameOperations(ctx, params, errs)
 	nameVariables(errs)
 	shortened(errs)
 	ctx = graphql.WithOperationContext(ctx, operation)
@@ -339,12 +343,27 @@ func (h *Handler) checkValues(ctx context.Context, operation *graphql.OperationC
 	return nil
 }
 
+// nameOperations says what is wrong with operationName. gqlgen says of none, where one is needed, that it is not found.
+func (h *Handler) nameOperations(ctx context.Context, params *graphql.RawParams, errs gqlerror.List) {
+	if len(errs) != 1 || errs[0].Message != "operation "+params.OperationName+" not found" {
+		return
+	}
+	errs[0].Message = "The document has no operation named " + strconv.Quote(params.OperationName) + "."
+	if known := h.limiter.documents.known(ctx, params.Query); params.OperationName == "" && known != nil {
+		errs[0].Message = fmt.Sprintf("The document has %d operations: say which one in operationName.", len(known.document.Operations))
+	}
+}
+
 // nameVariables says in the message which variable is at fault. gqlgen leaves that to the path, which clients seldom
 // show, and where the specification wants a path into the response only.
 func nameVariables(errs gqlerror.List) {
 	for _, err := range errs {
 		if len(err.Path) < 2 || err.Path[0] != ast.PathName("variable") {
 			continue
+		}
+		if strings.HasPrefix(err.Message, "cannot use value ") { // It goes on with what a failed conversion left, such as 0.
+			_, name, _ := strings.Cut(err.Message, " as ")
+			err.Message = "not a value of " + name
 		}
 		err.Message = "$" + err.Path[1:].String() + ": " + err.Message
 		err.Path = nil

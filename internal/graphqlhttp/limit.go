@@ -123,7 +123,7 @@ func newLimiter(cfg Config, documents documentCache) *limiter {
 // A trusted document is one that the operator wrote: no limit holds for it, but it costs what it costs. Limits on
 // what comes from the client, which are the variables, hold in any case.
 func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted bool) (int, *gqlerror.Error) {
-	if err := l.checkVariables(params.Variables); err != nil {
+	if err := l.checkVariables(params.Variables, requestOf(ctx).values); err != nil {
 		return 0, err
 	}
 	document, err := l.parse(ctx, params.Query, trusted)
@@ -231,14 +231,14 @@ func (l *limiter) tooExpensive(found operationCount) *gqlerror.Error {
 }
 
 // checkVariables bounds what the client's JSON nests and holds. Executing compares it with the schema by reflection,
-// value by value.
-func (l *limiter) checkVariables(variables map[string]any) *gqlerror.Error {
+// value by value. What was counted may be more than what was kept.
+func (l *limiter) checkVariables(variables map[string]any, counted int) *gqlerror.Error {
 	depth, values := 0, 0
 	for _, value := range variables {
 		d, n := measure(value)
 		depth, values = max(depth, d), values+n
 	}
-	return l.checkInput(depth, values)
+	return l.checkInput(depth, max(values, counted))
 }
 
 func (l *limiter) checkInput(depth, values int) *gqlerror.Error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,10 @@ func TestCost(t *testing.T) {
 		{"{ sized { nodes { id } } }", 1 + 7*2},
 		{`{ byIds(ids: ["a","b","c"]) { id name } }`, 1 + 3*2},
 		{`{ byIds(ids: "a") { id } }`, 1 + 1},
+		{`{ byIds(ids: 70) { id } }`, 1 + 1},
+		{`query($n: [ID!]!) { byIds(ids: $n) { id } }`, 1 + 1},
+		{`mutation { bulk(input: {ids: 0}) { results { id } } }`, 10 + (5 + 1 + 1)},
+		{`mutation($n: [ID!]!) { bulk(input: {ids: $n}) { results { id } } }`, 10 + (5 + 1 + 1)},
 		{`query($ids: [ID!]!) { byIds(ids: $ids) { id } }`, 1 + 2},
 		{`mutation { bulk(input: {ids: ["a","b"]}) { count results { id } } }`, 10 + 1 + 2*(5+1+1)},
 		{`mutation($in: BulkInput!) { bulk(input: $in) { results { id } } }`, 10 + 3*(5+1+1)},
@@ -333,14 +339,16 @@ func TestInputs(t *testing.T) {
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
 	h := newHandler(t)
 	for name, tt := range map[string]struct{ variables, code string }{
-		"32 deep":          {`{"v":` + deep(32) + `}`, ""},
-		"33 deep":          {`{"v":` + deep(33) + `}`, CodeInputTooComplex},
-		"100 deep":         {`{"v":` + deep(100) + `}`, CodeInputTooComplex},
-		"10,000 deep":      {`{"v":` + deep(9999) + `}`, CodeBadRequest},
-		"10,001 values":    {`{"v":[` + strings.Repeat("1,", 9999) + `1]}`, CodeInputTooComplex},
-		"half a million":   {`{"v":[` + strings.Repeat("1,", 500_000) + `1]}`, CodeBadRequest},
-		"a megabyte":       {`{"v":"` + strings.Repeat("x", 1<<20-200) + `"}`, ""},
-		"brackets in text": {`{"v":"` + strings.Repeat(`\"[{,`, 60_000) + `"}`, ""},
+		"32 deep":                 {`{"v":` + deep(32) + `}`, ""},
+		"33 deep":                 {`{"v":` + deep(33) + `}`, CodeInputTooComplex},
+		"100 deep":                {`{"v":` + deep(100) + `}`, CodeInputTooComplex},
+		"10,000 deep":             {`{"v":` + deep(9999) + `}`, CodeBadRequest},
+		"10,001 values":           {`{"v":[` + strings.Repeat("1,", 9999) + `1]}`, CodeInputTooComplex},
+		"10,000 objects, and one": {`{"v":[` + strings.Repeat(`{},`, 9999) + `{}]}`, CodeInputTooComplex},
+		"9,999 objects":           {`{"v":[` + strings.Repeat(`{},`, 9998) + `{}]}`, ""},
+		"half a million":          {`{"v":[` + strings.Repeat("1,", 500_000) + `1]}`, CodeBadRequest},
+		"a megabyte":              {`{"v":"` + strings.Repeat("x", 1<<20-200) + `"}`, ""},
+		"brackets in text":        {`{"v":"` + strings.Repeat(`\"[{,`, 60_000) + `"}`, ""},
 	} {
 		p, _ := parse(t, send(t, h, request{body: `{"query":"{hello}","variables":` + tt.variables + `}`}).Body.Bytes())
 		code := ""
@@ -351,6 +359,26 @@ func TestInputs(t *testing.T) {
 			t.Errorf("%s: code %q, want %q: %+v", name, code, tt.code, p.Errors)
 		}
 	}
+}
+
+// TestManyValues: what is refused is counted to its end, but not kept: forty thousand small objects would take 14 MB.
+func TestManyValues(t *testing.T) { //nolint:paralleltest // It measures the whole process's memory.
+	many := strings.Repeat(`{"a":1},`, 40_000)
+	h := newHandler(t)
+	for body, want := range map[string]string{
+		`{"query":"{hello}","variables":{"v":[` + many + `1]}}`:  "The variables hold 80,002 values, at most 10,000 are allowed.",
+		`{"query":"{hello}","extensions":{"v":[` + many + `1]}}`: "extensions holds more than 10000 values.",
+	} {
+		if p, _ := parse(t, send(t, h, request{body: body}).Body.Bytes()); len(p.Errors) != 1 || p.Errors[0].Message != want {
+			t.Errorf("%+v, want %s", p.Errors, want)
+		}
+	}
+	before := heap()
+	req, _, _ := readBody(nil, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"{hello}","variables":{"v":[`+many+`1]}}`)), 1<<20, 10_000)
+	if kept := heap() - before; kept > 6<<20 {
+		t.Errorf("%d bytes are kept", kept)
+	}
+	runtime.KeepAlive(req)
 }
 
 // TestBudget: what is spent for what, and what a client without a budget sees.

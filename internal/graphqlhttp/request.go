@@ -39,6 +39,8 @@ type incoming struct {
 	trusted *trustedDocument
 	// read is how many bytes were read for it.
 	read int
+	// values is how many values its variables hold. Where that is more than the limit, params has fewer.
+	values int
 	// register keeps the document for later requests by its hash, once it has proved valid.
 	register bool
 }
@@ -69,6 +71,9 @@ func Trusted(ctx context.Context) bool { return requestOf(ctx).trusted != nil }
 type decoding struct {
 	body    bytes.Buffer
 	decoder jsontext.Decoder
+	// values counts those of the object being read. From most on none is kept, as a few bytes of JSON are hundreds in
+	// memory; the limit on variables is lower, or as low, and refuses what is then incomplete.
+	values, most int
 }
 
 // decodings keeps them.
@@ -83,7 +88,9 @@ func (d *decoding) release() {
 }
 
 // readBody reads and decodes a POST's body, and says how many bytes it read.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, int, *requestFault) {
+//
+// It keeps so many values of the variables at the most.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (*incoming, int, *requestFault) {
 	if r.ContentLength > limit {
 		return nil, 0, payloadTooLarge(limit)
 	}
@@ -101,6 +108,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, i
 	case err != nil:
 		return nil, read, badRequest("The request body could not be read to its end.")
 	}
+	d.most = values
 	req, fault := d.request()
 	return req, read, fault
 }
@@ -150,9 +158,9 @@ func (d *decoding) member(req *incoming, name string) error {
 	case "documentId":
 		return d.text(&req.documentID, name)
 	case "variables":
-		return d.object(&req.params.Variables, name)
+		return d.variables(req)
 	case "extensions":
-		return d.object(&req.params.Extensions, name)
+		return d.extensions(req)
 	default:
 		return d.skip()
 	}
@@ -226,6 +234,22 @@ func (d *decoding) text(target *string, name string) error {
 	return nil
 }
 
+// variables reads them with their number.
+func (d *decoding) variables(req *incoming) error {
+	err := d.object(&req.params.Variables, "variables")
+	req.values = d.values - 1 // without the object itself
+	return err
+}
+
+// extensions reads them, all or none.
+func (d *decoding) extensions(req *incoming) error {
+	err := d.object(&req.params.Extensions, "extensions")
+	if err == nil && d.values > d.most {
+		return wrongType(fmt.Sprintf("extensions holds more than %d values.", d.most))
+	}
+	return err
+}
+
 // object reads an object; null leaves the target as it is.
 func (d *decoding) object(target *map[string]any, name string) error {
 	switch d.decoder.PeekKind() {
@@ -233,6 +257,7 @@ func (d *decoding) object(target *map[string]any, name string) error {
 	default:
 		return wrongType(name + " must be an object.")
 	}
+	d.values = 0
 	value, err := d.value()
 	if err != nil {
 		return err
@@ -246,12 +271,18 @@ func (d *decoding) object(target *map[string]any, name string) error {
 // value reads any value. Numbers keep their digits, so that large integers and decimals reach the schema's scalars
 // unharmed.
 func (d *decoding) value() (any, error) {
+	d.values++
 	switch d.decoder.PeekKind() {
 	case '{':
-		object := map[string]any{}
+		var object map[string]any
+		if d.values <= d.most {
+			object = map[string]any{}
+		}
 		err := d.members(func(name string) error {
 			value, err := d.value()
-			object[name] = value
+			if d.values <= d.most {
+				object[name] = value
+			}
 			return err
 		})
 		return object, err
@@ -279,7 +310,9 @@ func (d *decoding) list() ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, value)
+		if d.values <= d.most {
+			list = append(list, value)
+		}
 	}
 	_, err := d.decoder.ReadToken()
 	return list, err
@@ -362,7 +395,7 @@ func decodeObject(text, name string, target *map[string]any) *requestFault {
 	if text == "" {
 		return nil
 	}
-	d := &decoding{}
+	d := &decoding{most: maxURLBytes} // A URL holds fewer.
 	d.decoder.Reset(strings.NewReader(text))
 	err := d.object(target, name)
 	if err == nil {
