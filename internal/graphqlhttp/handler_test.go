@@ -487,7 +487,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d := &decoding{}
+		d := &decoding{most: len(body)}
 		d.body.Write(body)
 		req, fault := d.request()
 		if fault != nil {

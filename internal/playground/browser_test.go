@@ -265,7 +265,7 @@ func TestDetector(t *testing.T) {
 	foreign := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(foreign.Close)
 	playground := newSite(t, map[string]string{})
-	response, err := http.Get(playground + "/") //nolint:noctx // A test's own server.
+	response, err := http.Get(playground + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
