@@ -4,17 +4,20 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/formatter"
 
 	"taskql/graph/generated"
 )
 
+// Schema is the schema that is served, for those who read it and serve nothing.
+func Schema() *ast.Schema { return generated.NewExecutableSchema(generated.Config{}).Schema() }
+
 // WriteSDL writes the schema that is served in GraphQL's schema definition language, with its descriptions. The text
 // depends on the schema alone: types are sorted by name, fields stand as in graph/schema. It fails only where w does.
 func WriteSDL(w io.Writer) error {
-	schema := generated.NewExecutableSchema(generated.Config{}).Schema()
 	out := &firstError{w: w}
-	formatter.NewFormatter(out, formatter.WithIndent("  ")).FormatSchema(schema)
+	formatter.NewFormatter(out, formatter.WithIndent("  ")).FormatSchema(Schema())
 	return out.err
 }
 

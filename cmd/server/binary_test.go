@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -160,6 +161,52 @@ func (p *process) terminate(t *testing.T) {
 	}
 	if p.err != nil {
 		t.Errorf("ended with %v, want exit code 0", p.err)
+	}
+}
+
+// TestMemoryUnderAttack: 1,000 distinct documents of 60 KB, then bodies that are large, or become so when
+// decoded: the server as it is shipped, with its rate limit, stays below 150 MB.
+func TestMemoryUnderAttack(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		testkit.Lack(t, "there is no /proc to read the memory from")
+	}
+	p := start(t, "LOG_LEVEL=error")
+	p.healthy(t)
+	post := func(body string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/graphql", strings.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if resp, err := http.DefaultClient.Do(r); err == nil { // A body that is too long is not read to its end.
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+	}
+	repeat := strings.Repeat
+	for i := range 1_000 {
+		post(fmt.Sprintf(`{"query":"{ viewer { id } } # %d %s"}`, i, repeat("padding ", 7_490)))
+	}
+	for range 5 {
+		post(`{"query":"query($t: String!) { tasks(after: $t) { totalCount } }","variables":{"t":"` + repeat("x", 1<<20-200) + `"}}`)
+		post(`{"query":"{viewer{id}}","variables":{"v":[` + repeat(`{"a":1},`, 49_000) + `1]}}`)
+		post(`{"query":"{viewer{id}}","extensions":{"v":[` + repeat(`{"a":1},`, 49_000) + `1]}}`)
+		post(`{"query":"{ viewer {` + repeat(" id", 10_000) + `} }"}`)
+		post(repeat(" ", 50_000_000))
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	kb, err := strconv.Atoi(strings.Fields(peak)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if t.Logf("%d MB resident at the most", kb>>10); kb > 150<<10 {
+		t.Errorf("%d MB resident, 150 are allowed", kb>>10)
 	}
 }
 

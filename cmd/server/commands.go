@@ -40,7 +40,7 @@ func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 		})
 		return watch, err
 	}
-	err := withDatabase(ctx, settings{env: env, logs: logs, telemetry: start}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+	err := withDatabase(ctx, settings{env: env, logs: logs, check: server.CheckTrustedDocuments, telemetry: start}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
 		defer endTelemetry(ctx, watch, log)
 		tuneMemory(ctx, env, log)
 		if err := server.ServeDebug(ctx, cfg, watch.Handler(), log); err != nil {
@@ -83,7 +83,7 @@ func endTelemetry(ctx context.Context, watch *telemetry.Telemetry, log *slog.Log
 
 // migrate brings the database up to date and ends.
 func migrate(ctx context.Context, env map[string]string, logs io.Writer) error {
-	return withDatabase(ctx, settings{env: env, logs: logs}, func(_ config.Config, db *database.DB, log *slog.Logger) error {
+	return withDatabase(ctx, settings{env: env, logs: logs, check: server.CheckTrustedDocuments}, func(_ config.Config, db *database.DB, log *slog.Logger) error {
 		result, err := db.Migrate(ctx)
 		if err != nil {
 			return fmt.Errorf("migrating the database: %w", err)
@@ -122,7 +122,9 @@ func examine(ctx context.Context, env map[string]string, args []string, stdin io
 		}
 		*credential = strings.TrimSpace(string(text))
 	}
-	return doctor.Run(ctx, doctor.Config{Environ: env, Sessions: server.Sessions, Credential: *credential, Out: stdout})
+	return doctor.Run(ctx, doctor.Config{
+		Environ: env, Sessions: server.Sessions, TrustedDocuments: server.CheckTrustedDocuments, Credential: *credential, Out: stdout,
+	})
 }
 
 // settings are what a command works with.
@@ -131,6 +133,8 @@ type settings struct {
 	logs io.Writer
 	// mustExist makes it an error that a SQLite file is missing.
 	mustExist bool
+	// check, where set, looks at the rest of what was configured before the database is touched.
+	check func(config.Config) error
 	// telemetry, where set, starts to measure.
 	telemetry func(config.Config, *slog.Logger) (*telemetry.Telemetry, error)
 }
@@ -161,6 +165,11 @@ func openAnd(
 	ctx context.Context, cfg config.Config, log *slog.Logger, s settings,
 	do func(config.Config, *database.DB, *slog.Logger) error,
 ) error {
+	if s.check != nil {
+		if err := s.check(cfg); err != nil {
+			return err
+		}
+	}
 	settings := databaseConfig(cfg)
 	if s.telemetry != nil {
 		watch, err := s.telemetry(cfg, log)

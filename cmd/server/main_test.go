@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,6 +61,30 @@ func TestCommands(t *testing.T) {
 				t.Errorf("standard output lacks %q: %s", tt.out, stdout.String())
 			}
 		})
+	}
+}
+
+// TestBadManifest: all that is wrong with trusted documents is said, and said before a database is made or changed.
+func TestBadManifest(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	manifest, file := filepath.Join(dir, "m.json"), filepath.Join(dir, "tasks.db")
+	if err := os.WriteFile(manifest, []byte(`{"a":1,"b":"query Old { viewer { nope } }","c":"","d":"query Good { viewer { id } }"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{"DATABASE_URL=sqlite:" + file, "TRUSTED_DOCUMENTS=allow", "TRUSTED_DOCUMENTS_FILE=" + manifest}
+	for _, command := range []string{"serve", "migrate", "doctor"} {
+		var stdout, stderr bytes.Buffer
+		err := run(t.Context(), []string{command}, environ, strings.NewReader(""), &stdout, &stderr)
+		said := fmt.Sprint(err, stdout.String())
+		for _, want := range []string{manifest, `"a" must be a document's text`, `"c" must be a document's text`, `Old (b): input:1:22: Cannot query field "nope"`} {
+			if err == nil || !strings.Contains(strings.ReplaceAll(said, `\"`, `"`), want) {
+				t.Errorf("%s does not say %s: %s", command, want, said)
+			}
+		}
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s made the database: %v", command, err)
+		}
 	}
 }
 

@@ -24,12 +24,14 @@ const defaultTimeout = 10 * time.Second
 // maxSkew is the greatest difference between two clocks that does no harm.
 const maxSkew = 5 * time.Second
 
-// Config is what a doctor works with. All but Credential, Now and Timeout is required.
+// Config is what a doctor works with. All but TrustedDocuments, Credential, Now and Timeout is required.
 type Config struct {
 	// Environ holds the variables. They may be wrong: what can be checked all the same is.
 	Environ map[string]string
 	// Sessions makes of the configuration what the server checks sessions by.
 	Sessions func(config.Config) betterauth.Config
+	// TrustedDocuments says what is wrong with the manifest of trusted documents. Nil: it is not looked at.
+	TrustedDocuments func(config.Config) error
 	// Credential is a session to look into, as somebody copied it: a Cookie header, a Set-Cookie line, the cookie's
 	// value alone, or an Authorization header. "": none.
 	Credential string
@@ -180,6 +182,11 @@ func (d *doctor) variables() {
 			where = ", on Railway"
 		}
 		d.ok("they can be used: " + string(d.cfg.Environment) + where)
+	}
+	if d.TrustedDocuments != nil && d.anyProblem("TRUSTED_DOCUMENTS", "TRUSTED_DOCUMENTS_FILE") == "" {
+		if err := d.TrustedDocuments(d.cfg); err != nil {
+			d.fail("trusted documents: "+err.Error(), "write the manifest anew with the client's build, against this server's schema")
+		}
 	}
 }
 

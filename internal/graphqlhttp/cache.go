@@ -11,7 +11,10 @@ import (
 
 const (
 	// cachedBytes bounds the memory of all parsed documents together.
-	cachedBytes = 16 << 20
+	cachedBytes = 8 << 20
+	// maxKeptText is the longest document that is kept, in bytes: longer ones are rare, except from those who want to fill
+	// the memory, and parsing costs a millisecond.
+	maxKeptText = 16 << 10
 	// entryBytes is what an entry costs beside its value: its places in the list and in the map.
 	entryBytes = 200
 	// widest is the share of the bound that one value may take: a few long ones must not push all others out.
@@ -147,7 +150,9 @@ func (c documentCache) Get(ctx context.Context, text string) (*ast.QueryDocument
 
 // Add implements graphql.Cache.
 func (c documentCache) Add(_ context.Context, text string, document *ast.QueryDocument) {
-	c.parsed.add(text, &knownDocument{document: document}, sizeOf(document))
+	if len(text) <= maxKeptText {
+		c.parsed.add(text, &knownDocument{document: document}, sizeOf(document))
+	}
 }
 
 // operationBytes is what an operation takes in one of a knownDocument's maps: maps grow by doubling.

@@ -39,7 +39,8 @@ type TrustedDocument struct {
 
 // ParseManifest reads the documents that a client's build has written: an object from hash to document, as Relay's
 // persistConfig writes, or Apollo's format apollo-persisted-query-manifest. The documents come in the order of their ids
-// and are not looked at: New does that.
+// and are not looked at: CheckTrusted does that. Where entries can't be read, the error names them all, and the others
+// come beside it.
 func ParseManifest(manifest []byte) ([]TrustedDocument, error) {
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(manifest, &members); err != nil {
@@ -49,52 +50,68 @@ func ParseManifest(manifest []byte) ([]TrustedDocument, error) {
 	if members["format"] != nil {
 		read = apolloDocuments
 	}
-	documents, err := read(members)
-	if err != nil {
+	documents, bad, err := read(members)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(documents) == 0 {
-		return nil, errors.New("the manifest has no document")
+	case len(bad) > 0:
+		err = fmt.Errorf("the manifest has entries that can't be read: %d\n  %s", len(bad), strings.Join(bad, "\n  "))
+	case len(documents) == 0:
+		err = errors.New("the manifest has no document")
 	}
 	slices.SortFunc(documents, func(a, b TrustedDocument) int { return cmp.Compare(a.ID, b.ID) })
-	return documents, nil
+	return documents, err
 }
 
-func relayDocuments(members map[string]jsontext.Value) ([]TrustedDocument, error) {
+// relayDocuments returns the documents, and what is wrong with the other entries.
+func relayDocuments(members map[string]jsontext.Value) ([]TrustedDocument, []string, error) {
 	var documents []TrustedDocument
+	var bad []string
 	for id, value := range members {
 		var text string
 		if err := json.Unmarshal(value, &text); err != nil || text == "" {
-			return nil, fmt.Errorf("the manifest's %q must be a document's text", id)
+			bad = append(bad, fmt.Sprintf("%q must be a document's text", id))
+			continue
 		}
 		documents = append(documents, TrustedDocument{ID: id, Text: text})
 	}
-	return documents, nil
+	slices.Sort(bad)
+	return documents, bad, nil
 }
 
-func apolloDocuments(members map[string]jsontext.Value) ([]TrustedDocument, error) {
+// apolloDocuments returns the same of Apollo's format.
+func apolloDocuments(members map[string]jsontext.Value) ([]TrustedDocument, []string, error) {
 	var format string
 	if err := json.Unmarshal(members["format"], &format); err != nil || format != apolloManifest {
-		return nil, fmt.Errorf("the manifest's format must be %q", apolloManifest)
+		return nil, nil, fmt.Errorf("the manifest's format must be %q", apolloManifest)
 	}
 	if version := string(members["version"]); version != "1" {
-		return nil, errors.New("the manifest's version must be 1")
+		return nil, nil, errors.New("the manifest's version must be 1")
 	}
-	var operations []struct {
-		ID   string `json:"id"`
-		Body string `json:"body"`
-	}
+	var operations []jsontext.Value
 	if err := json.Unmarshal(members["operations"], &operations); err != nil {
-		return nil, fmt.Errorf("the manifest's operations must be a list of objects with id and body: %w", err)
+		return nil, nil, errors.New("the manifest's operations must be a list of objects with id and body")
 	}
-	documents := make([]TrustedDocument, 0, len(operations))
-	for i, operation := range operations {
-		if operation.ID == "" || operation.Body == "" {
-			return nil, fmt.Errorf("the manifest's operations[%d] must have an id and a body", i)
+	var documents []TrustedDocument
+	var bad []string
+	for i, value := range operations {
+		var operation struct {
+			ID   string `json:"id"`
+			Body string `json:"body"`
+		}
+		if err := json.Unmarshal(value, &operation); err != nil || operation.ID == "" || operation.Body == "" {
+			bad = append(bad, fmt.Sprintf("operations[%d] must be an object with an id and a body", i))
+			continue
 		}
 		documents = append(documents, TrustedDocument{ID: operation.ID, Text: operation.Body})
 	}
-	return documents, nil
+	return documents, bad, nil
+}
+
+// CheckTrusted returns all that is wrong with trusted documents, nil where nothing is: New would refuse them.
+func CheckTrusted(schema *ast.Schema, scalars map[string]CheckScalar, documents []TrustedDocument) error {
+	_, err := examineAll(values{schema: schema, scalars: scalars}, documents)
+	return err
 }
 
 // trustedDocument is one that was parsed and validated at the start.
@@ -111,29 +128,38 @@ type documents struct {
 }
 
 func newDocuments(cfg Config) (*documents, error) {
-	d := &documents{trusted: map[string]*trustedDocument{}, only: cfg.TrustedOnly}
+	trusted, err := examineAll(values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars}, cfg.TrustedDocuments)
+	if err != nil {
+		return nil, err
+	}
+	d := &documents{trusted: trusted, only: cfg.TrustedOnly}
 	if cfg.TrustedOnly && len(cfg.TrustedDocuments) == 0 {
 		return nil, errors.New("graphqlhttp: TrustedOnly needs TrustedDocuments")
 	}
 	if cfg.AutomaticPersistedQueries {
 		d.registered = newByteLRU[string](registeredBytes)
 	}
-	check := values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars}
+	return d, nil
+}
+
+// examineAll returns the documents by their ids, or all that is wrong with them.
+func examineAll(check values, documents []TrustedDocument) (map[string]*trustedDocument, error) {
+	trusted := map[string]*trustedDocument{}
 	var problems []string
-	for _, given := range cfg.TrustedDocuments {
+	for _, given := range documents {
 		document, found := examine(check, given.Text)
-		if d.trusted[given.ID] != nil {
+		if trusted[given.ID] != nil {
 			found = append(found, "its id is another document's too")
 		}
 		for _, problem := range found {
 			problems = append(problems, fmt.Sprintf("\n  %s (%s): %s", nameOf(document), given.ID, problem))
 		}
-		d.trusted[given.ID] = &trustedDocument{text: given.Text, known: &knownDocument{document: document}}
+		trusted[given.ID] = &trustedDocument{text: given.Text, known: &knownDocument{document: document}}
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the trusted documents don't fit this schema; problems: %d%s", len(problems), strings.Join(problems, ""))
 	}
-	return d, nil
+	return trusted, nil
 }
 
 // examine parses and validates a document and returns all that is wrong with it.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -145,11 +146,14 @@ func TestManifests(t *testing.T) {
 		{"a list", `[]`, "error: a manifest is a JSON object"},
 		{"nothing", `{}`, "error: the manifest has no document"},
 		{"an id twice", `{"a":"{hello}","a":"{number}"}`, "error: a manifest is"},
-		{"a number", `{"a":1}`, `error: the manifest's "a" must be a document's text`},
+		{"a number", `{"a":1}`, "error: the manifest has entries that can't be read: 1\n  \"a\" must be a document's text"},
+		{"several", `{"c":"","b":"{hello}","a":1}`, "b={hello} error: the manifest has entries that can't be read: 2\n  \"a\" must be a document's text\n  \"c\" must be a document's text"},
 		{"another format", `{"format":"x","version":1,"operations":[]}`, "error: the manifest's format must be"},
 		{"another version", `{"format":"apollo-persisted-query-manifest","version":2,"operations":[]}`, "error: the manifest's version must be 1"},
-		{"no body", `{"format":"apollo-persisted-query-manifest","version":1,"operations":[{"id":"x"}]}`, "error: the manifest's operations[0] must have"},
+		{"no body", `{"format":"apollo-persisted-query-manifest","version":1,"operations":[{"id":"x"}]}`, "error: the manifest has entries that can't be read: 1\n  operations[0] must be an object with an id and a body"},
+		{"several of Apollo's", `{"format":"apollo-persisted-query-manifest","version":1,"operations":[7,{"body":"{hello}"},{"id":"x","body":"{hello}"},{"id":"y","body":1}]}`, "x={hello} error: the manifest has entries that can't be read: 3\n  operations[0] must be an object with an id and a body\n  operations[1] must be an object with an id and a body\n  operations[3] must be"},
 		{"no operations", `{"format":"apollo-persisted-query-manifest","version":1}`, "error: the manifest's operations must be a list"},
+		{"no operation of Apollo's", `{"format":"apollo-persisted-query-manifest","version":1,"operations":[]}`, "error: the manifest has no document"},
 	} {
 		documents, err := ParseManifest([]byte(tt.manifest))
 		var got []string
@@ -158,7 +162,7 @@ func TestManifests(t *testing.T) {
 		}
 		text := strings.Join(got, " ")
 		if err != nil {
-			text = "error: " + err.Error()
+			text = strings.TrimSpace(text + " error: " + err.Error())
 		}
 		if text != tt.want && (err == nil || !strings.HasPrefix(text, tt.want)) {
 			t.Errorf("%s: got %s, want %s", tt.name, text, tt.want)
@@ -309,6 +313,26 @@ func TestDocumentsKeepMemoryFlat(t *testing.T) { //nolint:paralleltest // See ab
 		}
 		runtime.KeepAlive(h)
 	}
+}
+
+// TestURLsAreNotKept: a document that came by GET is kept without the rest of its URL.
+func TestURLsAreNotKept(t *testing.T) { //nolint:paralleltest // It measures the whole process's memory.
+	h := newHandler(t, func(cfg *Config) { cfg.Schema = forgetful{cfg.Schema} })
+	rest := "&more=" + strings.Repeat("x", 16_000)
+	before := heap()
+	for i := range 1500 {
+		r := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/graphql?query={a%d:hello}%s", i, rest), http.NoBody)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	grown := heap() - before
+	t.Logf("1,500 short documents in long URLs: %d KiB more", grown>>10)
+	if grown > cachedBytes*5/4 {
+		t.Errorf("%d bytes more, %d are allowed", grown, cachedBytes)
+	}
+	runtime.KeepAlive(h)
 }
 
 // TestSizeOf: the estimate is what a document really takes, within a factor.

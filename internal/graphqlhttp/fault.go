@@ -17,6 +17,8 @@ type requestFault struct {
 	header  http.Header
 	// extensions stand beside the code.
 	extensions map[string]any
+	// read is how many bytes of the request were read for it.
+	read int
 }
 
 // write sends the fault. Its status, where it has one, is the same for both media types, as the client's HTTP is at

@@ -7,7 +7,10 @@ package graphqlhttp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -233,26 +236,30 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *i
 		return as, nil, fault
 	}
 	start := graphql.Now()
-	req, fault := h.read(w, r)
+	req, read, fault := h.read(w, r)
 	if fault == nil {
+		req.read = read
 		fault = h.documents.find(req)
 	}
 	if fault != nil {
+		fault.read = read
 		return as, nil, fault
 	}
 	req.params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	return as, req, nil
 }
 
-// read decodes the request from the URL of a GET, else from the body. A POST's URL doesn't count.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, *requestFault) {
+// read decodes the request from the URL of a GET, else from the body, and says how many bytes it read. A POST's URL
+// doesn't count.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, int, *requestFault) {
 	if r.Method == http.MethodGet {
-		return readURL(r.URL.RawQuery)
+		req, fault := readURL(r.URL.RawQuery)
+		return req, min(len(r.URL.RawQuery), maxURLBytes), fault
 	}
 	if fault := checkContentType(r.Header); fault != nil {
-		return nil, fault
+		return nil, 0, fault
 	}
-	return readBody(w, r, h.maxBodyBytes)
+	return readBody(w, r, h.maxBodyBytes, h.limiter.limits.InputValues)
 }
 
 // execute runs one operation to its single response, nil where its context ended. A panic outside of the
@@ -277,6 +284,7 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 // answer already.
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
 	operation, errs := h.prepare(ctx, params, Trusted(ctx))
+	h.nameOperations(ctx, params, errs)
 	nameVariables(errs)
 	shortened(errs)
 	ctx = graphql.WithOperationContext(ctx, operation)
@@ -310,7 +318,7 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 	if h.revalidation.read(ctx, operation) {
 		cost = unchangedCost
 	}
-	if err := h.charge(ctx, max(cost, lengthCost(params.Query))); err != nil {
+	if err := h.charge(ctx, params, cost); err != nil {
 		return operation, gqlerror.List{err}
 	}
 	return operation, nil
@@ -354,12 +362,27 @@ func (h *Handler) checkValues(ctx context.Context, operation *graphql.OperationC
 	return nil
 }
 
+// nameOperations says what is wrong with operationName. gqlgen says of none, where one is needed, that it is not found.
+func (h *Handler) nameOperations(ctx context.Context, params *graphql.RawParams, errs gqlerror.List) {
+	if len(errs) != 1 || errs[0].Message != "operation "+params.OperationName+" not found" {
+		return
+	}
+	errs[0].Message = "The document has no operation named " + strconv.Quote(params.OperationName) + "."
+	if known := h.limiter.documents.known(ctx, params.Query); params.OperationName == "" && known != nil {
+		errs[0].Message = fmt.Sprintf("The document has %d operations: say which one in operationName.", len(known.document.Operations))
+	}
+}
+
 // nameVariables says in the message which variable is at fault. gqlgen leaves that to the path, which clients seldom
 // show, and where the specification wants a path into the response only.
 func nameVariables(errs gqlerror.List) {
 	for _, err := range errs {
 		if len(err.Path) < 2 || err.Path[0] != ast.PathName("variable") {
 			continue
+		}
+		if strings.HasPrefix(err.Message, "cannot use value ") { // It goes on with what a failed conversion left, such as 0.
+			_, name, _ := strings.Cut(err.Message, " as ")
+			err.Message = "not a value of " + name
 		}
 		err.Message = "$" + err.Path[1:].String() + ": " + err.Message
 		err.Path = nil

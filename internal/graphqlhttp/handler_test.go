@@ -272,6 +272,23 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestMessages: what gqlgen says badly is said so that a client can act on it.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"query":"query A {hello} query B {hello}"}`:                                    "The document has 2 operations: say which one in operationName.",
+		`{"query":"query A {hello}","operationName":"C"}`:                                `The document has no operation named "C".`,
+		`{"query":"query($n:Int){number(value:$n)}","variables":{"n":1.5}}`:              "$n: not a value of Int",
+		`{"query":"query($n:Int){number(value:$n)}","variables":{"n":1e99}}`:             "$n: not a value of Int",
+		`{"query":"query A {hello}","operationName":"` + strings.Repeat("C", 600) + `"}`: "CCC…",
+	} {
+		p, _ := parse(t, send(t, newHandler(t), request{body: body}).Body.Bytes())
+		if len(p.Errors) != 1 || !strings.HasSuffix(p.Errors[0].Message, want) || p.Errors[0].Extensions["code"] != "GRAPHQL_VALIDATION_FAILED" {
+			t.Errorf("%.70s: %+v, want %s", body, p.Errors, want)
+		}
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -470,7 +487,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d := &decoding{}
+		d := &decoding{most: len(body)}
 		d.body.Write(body)
 		req, fault := d.request()
 		if fault != nil {

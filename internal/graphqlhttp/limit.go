@@ -1,6 +1,7 @@
 package graphqlhttp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -122,7 +123,7 @@ func newLimiter(cfg Config, documents documentCache) *limiter {
 // A trusted document is one that the operator wrote: no limit holds for it, but it costs what it costs. Limits on
 // what comes from the client, which are the variables, hold in any case.
 func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted bool) (int, *gqlerror.Error) {
-	if err := l.checkVariables(params.Variables); err != nil {
+	if err := l.checkVariables(params.Variables, requestOf(ctx).values); err != nil {
 		return 0, err
 	}
 	document, err := l.parse(ctx, params.Query, trusted)
@@ -230,14 +231,14 @@ func (l *limiter) tooExpensive(found operationCount) *gqlerror.Error {
 }
 
 // checkVariables bounds what the client's JSON nests and holds. Executing compares it with the schema by reflection,
-// value by value.
-func (l *limiter) checkVariables(variables map[string]any) *gqlerror.Error {
+// value by value. What was counted may be more than what was kept.
+func (l *limiter) checkVariables(variables map[string]any, counted int) *gqlerror.Error {
 	depth, values := 0, 0
 	for _, value := range variables {
 		d, n := measure(value)
 		depth, values = max(depth, d), values+n
 	}
-	return l.checkInput(depth, values)
+	return l.checkInput(depth, max(values, counted))
 }
 
 func (l *limiter) checkInput(depth, values int) *gqlerror.Error {
@@ -273,35 +274,26 @@ func measure(value any) (int, int) {
 	return depth, values
 }
 
-// maxBodyValues, with maxNesting, bounds a body before it is decoded: a megabyte of brackets or commas takes longer to
-// decode than to count.
+// maxBodyValues bounds a body before it is decoded: a megabyte of values takes longer to decode than its commas to count.
 const maxBodyValues = 50_000
 
-// checkBody counts brackets and commas in a body of JSON. It need not be valid.
-func checkBody(body []byte) *requestFault {
-	depth, commas, inString := 0, 0, false
+// tooManyValues counts the commas in a body of JSON, those in its strings left out. It need not be valid.
+func tooManyValues(body []byte) bool {
+	if bytes.Count(body, []byte{','}) <= maxBodyValues {
+		return false
+	}
+	commas, inString := 0, false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
 		case c == '"':
 			inString = !inString
 		case inString && c == '\\':
 			i++
-		case inString:
-		case c == '[' || c == '{':
-			depth++
-			if depth > maxNesting {
-				return badRequest(fmt.Sprintf("The request body is nested deeper than %d levels.", maxNesting))
-			}
-		case c == ']' || c == '}':
-			depth--
-		case c == ',':
+		case !inString && c == ',':
 			commas++
-			if commas > maxBodyValues {
-				return badRequest(fmt.Sprintf("The request body holds more than %d values.", maxBodyValues))
-			}
 		}
 	}
-	return nil
+	return commas > maxBodyValues
 }
 
 // countTokens counts a document's lexical tokens, comments included. What can't be read ends it: the parser says why.

@@ -37,11 +37,14 @@ const (
 	refusalCost = 10
 	// bytesPerCost is how much of a document costs 1: the least that it costs to parse and validate.
 	bytesPerCost = 64
-	// bodyBytesPerCost is the same for a body that came to nothing.
-	bodyBytesPerCost = 1024
+	// bytesReadPerCost is the same for all that was read, whatever it holds.
+	bytesReadPerCost = 1024
 )
 
-func lengthCost(document string) int { return max(1, len(document)/bytesPerCost) }
+// lengthCost is the least that an operation costs: for its document, and for what was read of the client.
+func lengthCost(document string, read int) int {
+	return max(1, len(document)/bytesPerCost, read/bytesReadPerCost)
+}
 
 // bill is what a request costs its client.
 type bill struct {
@@ -80,7 +83,8 @@ func (b *bill) attach(resp *graphql.Response) {
 }
 
 // charge takes the cost of an operation that is about to run, or says that there is not enough.
-func (h *Handler) charge(ctx context.Context, cost int) *gqlerror.Error {
+func (h *Handler) charge(ctx context.Context, params *graphql.RawParams, cost int) *gqlerror.Error {
+	cost = max(cost, lengthCost(params.Query, requestOf(ctx).read))
 	b, _ := ctx.Value(billKey{}).(*bill)
 	if b == nil {
 		b = &bill{}
@@ -90,6 +94,10 @@ func (h *Handler) charge(ctx context.Context, cost int) *gqlerror.Error {
 		return nil
 	}
 	balance := h.spend(ctx, cost, false)
+	if !balance.OK { // Getting here took work, which else a client with an almost empty budget would have for free.
+		h.chargeRefusal(ctx, params)
+		balance = h.spend(ctx, cost, false)
+	}
 	b.budget, b.remaining = true, balance.Remaining
 	if balance.OK {
 		return nil
@@ -102,7 +110,8 @@ func (h *Handler) charge(ctx context.Context, cost int) *gqlerror.Error {
 // chargeRefusal takes the cost of a document that was looked at for nothing.
 func (h *Handler) chargeRefusal(ctx context.Context, params *graphql.RawParams) {
 	if h.spend != nil {
-		h.spend(ctx, refusalCost+lengthCost(params.Query[:min(len(params.Query), h.limiter.limits.DocumentBytes)]), true)
+		looked := params.Query[:min(len(params.Query), h.limiter.limits.DocumentBytes)]
+		h.spend(ctx, refusalCost+lengthCost(looked, requestOf(ctx).read), true)
 	}
 }
 
@@ -111,8 +120,7 @@ func (h *Handler) chargeFault(r *http.Request, fault *requestFault) {
 	if h.spend == nil || fault.code == CodeRateLimited {
 		return
 	}
-	read := min(max(r.ContentLength, 0), h.maxBodyBytes)
-	h.spend(r.Context(), refusalCost+int(read/bodyBytesPerCost), true)
+	h.spend(r.Context(), refusalCost+fault.read/bytesReadPerCost, true)
 }
 
 // exhausted refuses a request of a client who has nothing left, before its body is read.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,10 @@ func TestCost(t *testing.T) {
 		{"{ sized { nodes { id } } }", 1 + 7*2},
 		{`{ byIds(ids: ["a","b","c"]) { id name } }`, 1 + 3*2},
 		{`{ byIds(ids: "a") { id } }`, 1 + 1},
+		{`{ byIds(ids: 70) { id } }`, 1 + 1},
+		{`query($n: [ID!]!) { byIds(ids: $n) { id } }`, 1 + 1},
+		{`mutation { bulk(input: {ids: 0}) { results { id } } }`, 10 + (5 + 1 + 1)},
+		{`mutation($n: [ID!]!) { bulk(input: {ids: $n}) { results { id } } }`, 10 + (5 + 1 + 1)},
 		{`query($ids: [ID!]!) { byIds(ids: $ids) { id } }`, 1 + 2},
 		{`mutation { bulk(input: {ids: ["a","b"]}) { count results { id } } }`, 10 + 1 + 2*(5+1+1)},
 		{`mutation($in: BulkInput!) { bulk(input: $in) { results { id } } }`, 10 + 3*(5+1+1)},
@@ -333,14 +339,16 @@ func TestInputs(t *testing.T) {
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
 	h := newHandler(t)
 	for name, tt := range map[string]struct{ variables, code string }{
-		"32 deep":          {`{"v":` + deep(32) + `}`, ""},
-		"33 deep":          {`{"v":` + deep(33) + `}`, CodeInputTooComplex},
-		"100 deep":         {`{"v":` + deep(100) + `}`, CodeInputTooComplex},
-		"10,000 deep":      {`{"v":` + deep(9999) + `}`, CodeBadRequest},
-		"10,001 values":    {`{"v":[` + strings.Repeat("1,", 9999) + `1]}`, CodeInputTooComplex},
-		"half a million":   {`{"v":[` + strings.Repeat("1,", 500_000) + `1]}`, CodeBadRequest},
-		"a megabyte":       {`{"v":"` + strings.Repeat("x", 1<<20-200) + `"}`, ""},
-		"brackets in text": {`{"v":"` + strings.Repeat(`\"[{,`, 60_000) + `"}`, ""},
+		"32 deep":                 {`{"v":` + deep(32) + `}`, ""},
+		"33 deep":                 {`{"v":` + deep(33) + `}`, CodeInputTooComplex},
+		"100 deep":                {`{"v":` + deep(100) + `}`, CodeInputTooComplex},
+		"10,000 deep":             {`{"v":` + deep(9999) + `}`, CodeBadRequest},
+		"10,001 values":           {`{"v":[` + strings.Repeat("1,", 9999) + `1]}`, CodeInputTooComplex},
+		"10,000 objects, and one": {`{"v":[` + strings.Repeat(`{},`, 9999) + `{}]}`, CodeInputTooComplex},
+		"9,999 objects":           {`{"v":[` + strings.Repeat(`{},`, 9998) + `{}]}`, ""},
+		"half a million":          {`{"v":[` + strings.Repeat("1,", 500_000) + `1]}`, CodeBadRequest},
+		"a megabyte":              {`{"v":"` + strings.Repeat("x", 1<<20-200) + `"}`, ""},
+		"brackets in text":        {`{"v":"` + strings.Repeat(`\"[{,`, 60_000) + `"}`, ""},
 	} {
 		p, _ := parse(t, send(t, h, request{body: `{"query":"{hello}","variables":` + tt.variables + `}`}).Body.Bytes())
 		code := ""
@@ -351,6 +359,26 @@ func TestInputs(t *testing.T) {
 			t.Errorf("%s: code %q, want %q: %+v", name, code, tt.code, p.Errors)
 		}
 	}
+}
+
+// TestManyValues: what is refused is counted to its end, but not kept: forty thousand small objects would take 14 MB.
+func TestManyValues(t *testing.T) { //nolint:paralleltest // It measures the whole process's memory.
+	many := strings.Repeat(`{"a":1},`, 40_000)
+	h := newHandler(t)
+	for body, want := range map[string]string{
+		`{"query":"{hello}","variables":{"v":[` + many + `1]}}`:  "The variables hold 80,002 values, at most 10,000 are allowed.",
+		`{"query":"{hello}","extensions":{"v":[` + many + `1]}}`: "extensions holds more than 10000 values.",
+	} {
+		if p, _ := parse(t, send(t, h, request{body: body}).Body.Bytes()); len(p.Errors) != 1 || p.Errors[0].Message != want {
+			t.Errorf("%+v, want %s", p.Errors, want)
+		}
+	}
+	before := heap()
+	req, _, _ := readBody(nil, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"{hello}","variables":{"v":[`+many+`1]}}`)), 1<<20, 10_000)
+	if kept := heap() - before; kept > 6<<20 {
+		t.Errorf("%d bytes are kept", kept)
+	}
+	runtime.KeepAlive(req)
 }
 
 // TestBudget: what is spent for what, and what a client without a budget sees.
@@ -392,6 +420,69 @@ func TestBudget(t *testing.T) {
 				p.Errors[0].Extensions["code"] != CodeRateLimited || p.Errors[0].Extensions["retryAfter"] != 2.0 {
 				t.Errorf("%d left as %s: %d %v %s", left, accept, w.Code, w.Header(), w.Body)
 			}
+		}
+	}
+}
+
+// TestTooPoor: an operation that the budget is too small for was parsed and validated, which costs; the client is told
+// when there is enough for both. What a client that has nothing sends is not even read.
+func TestTooPoor(t *testing.T) {
+	t.Parallel()
+	left, spent := 2, []int{}
+	h := newHandler(t, func(cfg *Config) {
+		cfg.Spend = func(_ context.Context, cost int, force bool) Balance {
+			if wanted := max(cost, 1); !force && left < wanted {
+				return Balance{Remaining: max(left, 0), RetryAfter: time.Duration(wanted-left) * time.Second}
+			}
+			if cost > 0 {
+				spent = append(spent, cost)
+			}
+			left -= cost
+			return Balance{OK: true, Remaining: max(left, 0)}
+		}
+	})
+	poor := query("{ hello a: hello b: hello }")
+	if w := send(t, h, poor); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "12" || !strings.Contains(w.Body.String(), "costs 3 and 0 are left: wait 12 seconds") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := send(t, h, poor); w.Code != http.StatusTooManyRequests || !strings.Contains(w.Body.String(), "used up") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	left += 12
+	if w := send(t, h, poor); w.Code != http.StatusOK {
+		t.Errorf("after the wait: %d %s", w.Code, w.Body)
+	}
+	if got, want := fmt.Sprint(spent), "[11 3]"; got != want {
+		t.Errorf("spent %s, want %s", got, want)
+	}
+}
+
+// TestBytesCost: what was read is paid for, whatever it holds, whatever its header says and whatever became of it.
+func TestBytesCost(t *testing.T) {
+	t.Parallel()
+	const long = 512 << 10
+	padding := strings.Repeat("x", long)
+	unknown := http.Header{"Unknown-Length": {"1"}}
+	for name, tt := range map[string]struct {
+		q    request
+		cost int
+	}{
+		"an ignored extension":             {request{body: `{"query":"{hello}","extensions":{"x":"` + padding + `"}}`}, 512},
+		"an ignored member":                {request{body: `{"query":"{hello}","x":"` + padding + `"}`, header: unknown}, 512},
+		"an ignored variable, refused":     {request{body: `{"query":"{nope}","variables":{"x":"` + padding + `"}}`}, 10 + 512},
+		"no JSON":                          {request{body: padding}, 10 + 512},
+		"no JSON, of unknown length":       {request{body: padding, header: unknown}, 10 + 512},
+		"too long, as it says":             {request{body: padding + padding + padding}, 10},
+		"too long, without saying so":      {request{body: padding + padding + padding, header: unknown}, 10 + 1024},
+		"not read, as its type is another": {request{body: padding, contentType: "text/plain"}, 10},
+		"a plain one":                      {query("{ hello }"), 1},
+	} {
+		spent := 0
+		h := newHandler(t, func(cfg *Config) {
+			cfg.Spend = func(_ context.Context, cost int, _ bool) Balance { spent += cost; return Balance{OK: true} }
+		})
+		if send(t, unknownLength(h), tt.q); spent != tt.cost {
+			t.Errorf("%s: spent %d, want %d", name, spent, tt.cost)
 		}
 	}
 }

@@ -319,11 +319,13 @@ func (w *walk) size(f *ast.Field, definition *ast.FieldDefinition, price FieldPr
 // sizeIn reads a size from one argument.
 func (w *walk) sizeIn(f *ast.Field, definition *ast.FieldDefinition, name, member string) (int, bool) {
 	var value *ast.Value
+	declared := definition.Arguments.ForName(name)
 	if argument := f.Arguments.ForName(name); argument != nil {
 		value = argument.Value
-	} else if declared := definition.Arguments.ForName(name); declared != nil {
+	} else if declared != nil {
 		value = declared.DefaultValue
 	}
+	isList := w.takesList(declared, member)
 	if value == nil {
 		return 0, false
 	}
@@ -331,7 +333,7 @@ func (w *walk) sizeIn(f *ast.Field, definition *ast.FieldDefinition, name, membe
 		w.asked = true
 		raw, given := w.raw[value.Raw]
 		if given {
-			return sizeOfJSON(raw, member)
+			return sizeOfJSON(raw, member, isList)
 		}
 		if value = w.defaultOf(value.Raw); value == nil {
 			return 0, false
@@ -344,23 +346,39 @@ func (w *walk) sizeIn(f *ast.Field, definition *ast.FieldDefinition, name, membe
 		if value.Kind == ast.Variable {
 			w.asked = true
 			if raw, given := w.raw[value.Raw]; given {
-				return sizeOfJSON(raw, "")
+				return sizeOfJSON(raw, "", isList)
 			}
 			if value = w.defaultOf(value.Raw); value == nil {
 				return 0, false
 			}
 		}
 	}
-	switch value.Kind {
-	case ast.ListValue:
+	switch {
+	case value.Kind == ast.ListValue:
 		return len(value.Children), true
-	case ast.IntValue:
+	case value.Kind == ast.IntValue && !isList:
 		return parseSize(value.Raw)
-	case ast.StringValue, ast.BlockValue: // One value stands for a list of it.
-		return 1, true
+	case value.Kind == ast.IntValue || value.Kind == ast.StringValue || value.Kind == ast.BlockValue:
+		return 1, true // One value stands for a list of it.
 	default:
 		return 0, false
 	}
+}
+
+// takesList tells a list of ids, which may be numbers, from a number of elements.
+func (w *walk) takesList(argument *ast.ArgumentDefinition, member string) bool {
+	if argument == nil {
+		return false
+	}
+	if member == "" {
+		return argument.Type.Elem != nil
+	}
+	input := w.schema.Types[argument.Type.Name()]
+	if input == nil {
+		return false
+	}
+	field := input.Fields.ForName(member)
+	return field != nil && field.Type.Elem != nil
 }
 
 func (w *walk) defaultOf(variable string) *ast.Value {
@@ -371,7 +389,7 @@ func (w *walk) defaultOf(variable string) *ast.Value {
 }
 
 // sizeOfJSON reads a size from a variable.
-func sizeOfJSON(raw any, member string) (int, bool) {
+func sizeOfJSON(raw any, member string, isList bool) (int, bool) {
 	if member != "" {
 		object, _ := raw.(map[string]any)
 		raw = object[member]
@@ -380,6 +398,9 @@ func sizeOfJSON(raw any, member string) (int, bool) {
 	case []any:
 		return len(raw), true
 	case json.Number:
+		if isList {
+			return 1, true
+		}
 		return parseSize(raw.String())
 	case string:
 		return 1, true

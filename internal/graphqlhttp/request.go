@@ -37,6 +37,10 @@ type incoming struct {
 	persisted  persistedQuery
 	// trusted is the document of the manifest that the request names, once that is known.
 	trusted *trustedDocument
+	// read is how many bytes were read for it.
+	read int
+	// values is how many values its variables hold. Where that is more than the limit, params has fewer.
+	values int
 	// register keeps the document for later requests by its hash, once it has proved valid.
 	register bool
 	// asked is what a GET says of the answer that its client may have.
@@ -69,6 +73,9 @@ func Trusted(ctx context.Context) bool { return requestOf(ctx).trusted != nil }
 type decoding struct {
 	body    bytes.Buffer
 	decoder jsontext.Decoder
+	// values counts those of the object being read. From most on none is kept, as a few bytes of JSON are hundreds in
+	// memory; the limit on variables is lower, or as low, and refuses what is then incomplete.
+	values, most int
 }
 
 // decodings keeps them.
@@ -82,10 +89,12 @@ func (d *decoding) release() {
 	decodings.Put(d)
 }
 
-// readBody reads and decodes a POST's body.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, *requestFault) {
+// readBody reads and decodes a POST's body, and says how many bytes it read.
+//
+// It keeps so many values of the variables at the most.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (*incoming, int, *requestFault) {
 	if r.ContentLength > limit {
-		return nil, payloadTooLarge(limit)
+		return nil, 0, payloadTooLarge(limit)
 	}
 	d := decodings.Get().(*decoding) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer d.release()
@@ -93,14 +102,17 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, *
 		d.body.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
 	_, err := d.body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	read := d.body.Len()
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		return nil, payloadTooLarge(limit)
+		return nil, read, payloadTooLarge(limit)
 	case err != nil:
-		return nil, badRequest("The request body could not be read to its end.")
+		return nil, read, badRequest("The request body could not be read to its end.")
 	}
-	return d.request()
+	d.most = values
+	req, fault := d.request()
+	return req, read, fault
 }
 
 // request decodes the body. Names are matched exactly; unknown ones are ignored, as the specification leaves them to
@@ -109,8 +121,8 @@ func (d *decoding) request() (*incoming, *requestFault) {
 	if fault := checkShape(d.body.Bytes()); fault != nil {
 		return nil, fault
 	}
-	if fault := checkBody(d.body.Bytes()); fault != nil {
-		return nil, fault
+	if tooManyValues(d.body.Bytes()) {
+		return nil, badRequest(fmt.Sprintf("The request body holds more than %d values.", maxBodyValues))
 	}
 	d.decoder.Reset(&d.body)
 	req := &incoming{}
@@ -148,9 +160,9 @@ func (d *decoding) member(req *incoming, name string) error {
 	case "documentId":
 		return d.text(&req.documentID, name)
 	case "variables":
-		return d.object(&req.params.Variables, name)
+		return d.variables(req)
 	case "extensions":
-		return d.object(&req.params.Extensions, name)
+		return d.extensions(req)
 	default:
 		return d.skip()
 	}
@@ -224,6 +236,22 @@ func (d *decoding) text(target *string, name string) error {
 	return nil
 }
 
+// variables reads them with their number.
+func (d *decoding) variables(req *incoming) error {
+	err := d.object(&req.params.Variables, "variables")
+	req.values = d.values - 1 // without the object itself
+	return err
+}
+
+// extensions reads them, all or none.
+func (d *decoding) extensions(req *incoming) error {
+	err := d.object(&req.params.Extensions, "extensions")
+	if err == nil && d.values > d.most {
+		return wrongType(fmt.Sprintf("extensions holds more than %d values.", d.most))
+	}
+	return err
+}
+
 // object reads an object; null leaves the target as it is.
 func (d *decoding) object(target *map[string]any, name string) error {
 	switch d.decoder.PeekKind() {
@@ -231,6 +259,7 @@ func (d *decoding) object(target *map[string]any, name string) error {
 	default:
 		return wrongType(name + " must be an object.")
 	}
+	d.values = 0
 	value, err := d.value()
 	if err != nil {
 		return err
@@ -244,12 +273,18 @@ func (d *decoding) object(target *map[string]any, name string) error {
 // value reads any value. Numbers keep their digits, so that large integers and decimals reach the schema's scalars
 // unharmed.
 func (d *decoding) value() (any, error) {
+	d.values++
 	switch d.decoder.PeekKind() {
 	case '{':
-		object := map[string]any{}
+		var object map[string]any
+		if d.values <= d.most {
+			object = map[string]any{}
+		}
 		err := d.members(func(name string) error {
 			value, err := d.value()
-			object[name] = value
+			if d.values <= d.most {
+				object[name] = value
+			}
 			return err
 		})
 		return object, err
@@ -277,7 +312,9 @@ func (d *decoding) list() ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, value)
+		if d.values <= d.most {
+			list = append(list, value)
+		}
 	}
 	_, err := d.decoder.ReadToken()
 	return list, err
@@ -328,6 +365,7 @@ func readURL(query string) (*incoming, *requestFault) {
 			return nil, badRequest(err.Error())
 		}
 	}
+	req.params.Query = strings.Clone(req.params.Query) // What needs no decoding is a part of the URL, and would keep it all.
 	for name, target := range map[string]*map[string]any{"variables": &req.params.Variables, "extensions": &req.params.Extensions} {
 		text, err := one(values, name)
 		if err != nil {
@@ -359,7 +397,7 @@ func decodeObject(text, name string, target *map[string]any) *requestFault {
 	if text == "" {
 		return nil
 	}
-	d := &decoding{}
+	d := &decoding{most: maxURLBytes} // A URL holds fewer.
 	d.decoder.Reset(strings.NewReader(text))
 	err := d.object(target, name)
 	if err == nil {

@@ -171,7 +171,7 @@ func TestTagsOfRequests(t *testing.T) {
 	}
 	// A process that sees the request for the first time parses it, and need not run it.
 	w, fresh := newWorld(t)
-	if got := check(fresh, "ada", []string{tag(h, base...)}, base...); got.Code != 304 || w.ran.Load() != 0 || w.spent[len(w.spent)-1] != lengthCost(number) {
+	if got := check(fresh, "ada", []string{tag(h, base...)}, base...); got.Code != 304 || w.ran.Load() != 0 || w.spent[len(w.spent)-1] != lengthCost(number, 0) {
 		t.Errorf("%d, %d executed, %v", got.Code, w.ran.Load(), w.spent)
 	}
 	if got := check(h, "ada", []string{tag(h, "query", "{hello}")}, "query", "{hello}"); got.Code != 304 {

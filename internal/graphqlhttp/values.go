@@ -54,11 +54,8 @@ func (v values) variable(t *ast.Type, value any, path string) error {
 		return nil // Where it may not be, the executor has said so.
 	}
 	if t.Elem != nil {
-		list, ok := value.([]any)
-		if !ok {
-			return v.variable(t.Elem, value, path) // One value stands for a list of it (section 3.11).
-		}
-		for i, element := range list {
+		// One value stands for a list of it (section 3.11), and validation has made it one, of the value's own Go type.
+		for i, element := range graphql.CoerceList(value) {
 			if err := v.variable(t.Elem, element, fmt.Sprintf("%s[%d]", path, i)); err != nil {
 				return err
 			}

@@ -2,12 +2,15 @@ package playground_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +18,7 @@ import (
 
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -86,7 +90,11 @@ func newBrowser(t *testing.T, site string) *browser {
 		t.Fatal(err)
 	}
 	chromedp.ListenTarget(tab, func(event any) { b.look(event, host.Host) })
-	if err := chromedp.Run(tab, network.Enable(), cdplog.Enable(), runtime.Enable()); err != nil {
+	watch := chromedp.ActionFunc(func(ctx context.Context) error { // An eval whose error is caught comes to no log.
+		_, err := page.AddScriptToEvaluateOnNewDocument(`addEventListener("securitypolicyviolation", (e) => console.error("policy: " + e.violatedDirective + " " + e.blockedURI))`).Do(ctx)
+		return err
+	})
+	if err := chromedp.Run(tab, network.Enable(), cdplog.Enable(), runtime.Enable(), page.Enable(), watch); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -152,6 +160,22 @@ func (b *browser) shoot(t *testing.T, name string) {
 	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// expect fails the test where none of the problems holds the words, for each of them, and forgets those that do.
+func (b *browser) expect(t *testing.T, words ...string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, want := range words {
+		holds := func(problem string) bool { return strings.Contains(problem, want) }
+		if !slices.ContainsFunc(b.problems, holds) {
+			t.Errorf("not found out: %s\n%s", want, strings.Join(b.problems, "\n"))
+		}
+	}
+	b.problems = slices.DeleteFunc(b.problems, func(problem string) bool {
+		return slices.ContainsFunc(words, func(want string) bool { return strings.Contains(problem, want) })
+	})
 }
 
 // check fails the test for what the page should not have done, and forgets it.
@@ -226,6 +250,41 @@ func TestBrowserWithoutIntrospection(t *testing.T) {
 	b := newBrowser(t, site)
 	b.do(t, "opening", chromedp.EmulateViewport(1440, 900), chromedp.Navigate(site+"/"), sees(".notice", "The schema can’t be read here"), sees(".graphiql-query-editor .view-lines", "query"))
 	b.shoot(t, "playground-no-introspection")
+	b.expect(t, "status of 400 (Bad Request) "+site+"/graphql") // The page has asked for the schema, and Chromium logs the answer.
+	b.check(t)
 	b.do(t, "a 401", run("05-first-page"), sees(".notice", "401: Not authenticated"))
 	b.shoot(t, "playground-401")
+	b.expect(t, "status of 401 (Unauthorized) "+site+"/graphql")
+	b.check(t)
+}
+
+// TestDetector: a page that does what the playground must not do is found out, of each kind. Its policy is the
+// playground's own.
+func TestDetector(t *testing.T) {
+	t.Parallel()
+	foreign := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(foreign.Close)
+	playground := newSite(t, map[string]string{})
+	response, err := http.Get(playground + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	policy := response.Header.Get("Content-Security-Policy")
+	script := `console.error("a message"); fetch("` + foreign.URL + `/fetched").catch(() => {}); try { eval("1") } catch (e) {}
+		setTimeout(() => { throw new Error("an exception") }); setTimeout(() => document.title = "done", 100)`
+	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if w.Header().Set("Content-Security-Policy", policy); r.URL.Path == "/script.js" {
+			w.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(w, script)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><script>document.title = "inline"</script><img src="`+foreign.URL+`/image.png"><script src="/script.js"></script>`)
+	}))
+	t.Cleanup(bad.Close)
+	b := newBrowser(t, bad.URL)
+	b.do(t, "opening", chromedp.Navigate(bad.URL), chromedp.Poll(`document.title === "done"`, nil, chromedp.WithPollingTimeout(25*time.Second)))
+	b.expect(t, "requested "+foreign.URL+"/image.png", "Executing inline script violates", "Loading the image '"+foreign.URL, "Connecting to '"+foreign.URL+"/fetched",
+		"policy: script-src eval", "exception: ", `console: "a message"`)
 }

@@ -39,7 +39,7 @@ type Table struct {
 	perMinute int
 	now       func() time.Time
 
-	mu      sync.Mutex
+	mu      sync.Mutex // also from a look at a bucket to what follows from it
 	buckets *simplelru.LRU[string, *rate.Limiter]
 }
 
@@ -71,6 +71,8 @@ type Result struct {
 // Take takes a cost from the key's bucket if that holds enough. A cost above what a bucket can hold takes a full
 // bucket, since it could never be paid. A cost of 0 takes nothing, and is OK while there is at least 1.
 func (t *Table) Take(key string, cost int) Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	bucket, now := t.bucket(key), t.now()
 	cost = min(cost, t.perMinute)
 	if cost > 0 && bucket.AllowN(now, cost) {
@@ -85,10 +87,14 @@ func (t *Table) Take(key string, cost int) Result {
 	return Result{Remaining: remaining(bucket, now), RetryAfter: time.Duration(wait) * time.Millisecond}
 }
 
-// Owe takes a cost whatever the bucket holds, which may then be in debt: for work that is done already. It is OK.
+// Owe takes a cost whatever the bucket holds, which may then be in debt: for work that is done already. The debt is one
+// minute's worth at most, so that nobody is shut out for longer. It is OK.
 func (t *Table) Owe(key string, cost int) Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	bucket, now := t.bucket(key), t.now()
-	bucket.ReserveN(now, min(max(cost, 0), t.perMinute))
+	room := int(bucket.TokensAt(now)) + t.perMinute
+	bucket.ReserveN(now, min(max(cost, 0), max(room, 0), t.perMinute))
 	return Result{OK: true, Remaining: remaining(bucket, now)}
 }
 
@@ -99,10 +105,8 @@ func (t *Table) Len() int {
 	return t.buckets.Len()
 }
 
-// bucket finds a key's bucket, or makes it, full.
+// bucket finds a key's bucket, or makes it, full. The caller holds the lock.
 func (t *Table) bucket(key string) *rate.Limiter {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if bucket, ok := t.buckets.Get(key); ok {
 		return bucket
 	}

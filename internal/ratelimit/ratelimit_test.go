@@ -67,6 +67,29 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestDebtIsBounded: however much a client owes, by however many requests at once, it has a full bucket after two minutes.
+func TestDebtIsBounded(t *testing.T) {
+	t.Parallel()
+	table, clock := newTable(t, 600, 10)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 100 {
+				table.Owe("ada", 90)
+				table.Take("ada", 7)
+			}
+		})
+	}
+	wg.Wait()
+	if got, want := table.Take("ada", 1), (Result{RetryAfter: time.Minute + 100*time.Millisecond}); got != want {
+		t.Errorf("in debt: %+v, want %+v", got, want)
+	}
+	clock.advance(2 * time.Minute)
+	if got := table.Take("ada", 600); !got.OK {
+		t.Errorf("two minutes later: %+v", got)
+	}
+}
+
 // TestFlood: however many keys come, the table keeps its size, and a key in use keeps its bucket.
 func TestFlood(t *testing.T) {
 	t.Parallel()

@@ -141,11 +141,20 @@ func cpu(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// raceFactor is how much slower a slow machine, or the race detector, may be.
+// raceFactor is how much slower the race detector makes what costs most here.
 const raceFactor = 6
 
+// maxCPU is the most that refusing an attack may cost.
+func maxCPU() time.Duration {
+	if raceEnabled {
+		return 50 * time.Millisecond * raceFactor
+	}
+	return 50 * time.Millisecond
+}
+
 // TestAttacks: each attack is refused, for little CPU. It runs alone, since it measures the process. The least of
-// several runs counts: the first grows the heap.
+// several runs counts: the first grows the heap, and on a busy machine some take twice the time. The more are over the
+// bound, the more are made.
 func TestAttacks(t *testing.T) { //nolint:paralleltest // It measures the whole process.
 	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
 	cookie := signUp(t, newBrowser(t, s))
@@ -153,7 +162,7 @@ func TestAttacks(t *testing.T) { //nolint:paralleltest // It measures the whole 
 		body := a.requestBody()
 		var costs []time.Duration
 		var code, message string
-		for range 3 {
+		for len(costs) < 3 || (len(costs) < 20 && slices.Min(costs) > maxCPU()) {
 			r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Cookie", cookie)
@@ -171,18 +180,24 @@ func TestAttacks(t *testing.T) { //nolint:paralleltest // It measures the whole 
 		if a.code != "" && code != a.code {
 			t.Errorf("%s: code %q, want %q", a.name, code, a.code)
 		}
-		if least > 50*time.Millisecond*raceFactor {
+		if least > maxCPU() {
 			t.Errorf("%s: %s of CPU", a.name, least)
 		}
 	}
 }
 
-// TestDistinctDocuments: 1,000 documents of 60 KB that break no limit leave no memory behind.
+// TestDistinctDocuments: 1,000 documents of 60 KB that break no limit leave no memory behind and take little CPU. The race
+// detector takes several times the memory itself, and most of a minute for so many: there are fewer then, for the CPU
+// alone. TestMemoryUnderAttack of cmd/server measures the server as it is shipped.
 func TestDistinctDocuments(t *testing.T) { //nolint:paralleltest // It measures the whole process.
 	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
 	cookie := signUp(t, newBrowser(t, s))
+	count := 1_000
+	if raceEnabled {
+		count = 100
+	}
 	start := cpu(t)
-	for i := range 1_000 {
+	for i := range count {
 		a := attack{query: fmt.Sprintf("{ viewer { id } } # %d ", i) + strings.Repeat("padding ", 7_490)}
 		r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(a.requestBody()))
 		r.Header.Set("Content-Type", "application/json")
@@ -193,10 +208,13 @@ func TestDistinctDocuments(t *testing.T) { //nolint:paralleltest // It measures 
 			t.Fatal(w.Body)
 		}
 	}
-	each := (cpu(t) - start) / 1_000
-	t.Logf("%s of CPU each, %d MB resident in all", each, residentMB(t))
-	if each > 50*time.Millisecond {
+	each, resident := (cpu(t)-start)/time.Duration(count), residentMB(t)
+	t.Logf("%s of CPU each, %d MB resident in all", each, resident)
+	if each > maxCPU() {
 		t.Errorf("%s of CPU each", each)
+	}
+	if !raceEnabled && resident > 150 {
+		t.Errorf("%d MB resident, 150 are allowed", resident)
 	}
 }
 

@@ -49,7 +49,7 @@ func ErrorCodes() []ErrorCode {
 		{graphqlhttp.CodeTooRepetitive, "The document selects the same fields so often that comparing them is the larger work.", "Select each field once in a place."},
 		{graphqlhttp.CodeTooExpensive, "The operation costs more than LIMIT_COST: a field 1, a page its size times what is selected on each element.", "Ask for the page that the message says would fit, and for the next one after it; select less; leave `facets`, `totalCount` and `search` out where nobody looks."},
 		{graphqlhttp.CodeInputTooComplex, "Lists and objects in the variables or in the document's values nest too deep, or there are too many values.", "Send a flatter filter, and fewer values at once."},
-		{graphqlhttp.CodeRateLimited, "The budget of the user, or of the address while nobody is signed in, is used up (RATE_LIMIT). Status 429, Retry-After. `remaining` is what is left and `cost` what the operation would have taken.", "Wait `retryAfter` seconds. The header GraphQL-Cost: report shows what each operation costs."},
+		{graphqlhttp.CodeRateLimited, "The budget of the user, or of the address while nobody is signed in, is used up (RATE_LIMIT). Status 429, Retry-After. `remaining` is what is left and `cost` what the operation would have taken. Being refused costs a little, too; the debt is a minute's worth at most.", "Wait `retryAfter` seconds. The header GraphQL-Cost: report shows what each operation costs."},
 	}
 }
 

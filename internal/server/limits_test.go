@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,6 +53,51 @@ func TestOrdinaryOperationsFit(t *testing.T) {
 		}
 		_, cost, _ := strings.Cut(answer, `"extensions":`)
 		t.Logf("%.60s…: %s", document, cost)
+	}
+}
+
+// TestSizesInVariables: a size that comes in a variable is priced as what it becomes, or refused before anything runs.
+func TestSizesInVariables(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t, map[string]string{"ENVIRONMENT": "development"})
+	b := newBrowser(t, s)
+	signUp(t, b)
+	const page = "query($v: Int) { tasks(first: $v) { nodes { id } } }"
+	const nodes = "query($v: [ID!]!) { nodes(ids: $v) { id } }"
+	const id = `"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"`
+	for _, tt := range []struct {
+		document, value string
+		cost            int
+		code            string
+	}{
+		{page, `100`, 201, ""},
+		{page, `null`, 101, ""},
+		{page, `"100"`, 0, "BAD_USER_INPUT"},
+		{page, `"1e2"`, 0, "GRAPHQL_VALIDATION_FAILED"},
+		{page, `1e2`, 0, "GRAPHQL_VALIDATION_FAILED"},
+		{page, `100.0`, 0, "GRAPHQL_VALIDATION_FAILED"},
+		{page, `[100]`, 0, "GRAPHQL_VALIDATION_FAILED"},
+		{page, `true`, 0, "GRAPHQL_VALIDATION_FAILED"},
+		{page, `2147483648`, 0, "BAD_USER_INPUT"},
+		{nodes, `[` + id + `,` + id + `]`, 3, ""},
+		{nodes, id, 2, ""},  // One value stands for a list of it (section 3.11).
+		{nodes, `7`, 2, ""}, // An id may be a number; this one is nobody's.
+		{nodes, `7.5`, 0, "BAD_USER_INPUT"},
+		{"mutation($v: [ID!]!) { completeTasks(input: {ids: $v}) { changedCount } }", id, 16, ""},
+		{"mutation($v: BulkTaskInput!) { completeTasks(input: $v) { changedCount } }", `{"ids":` + id + `}`, 16, ""},
+	} {
+		query, err := json.Marshal(tt.document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, answer := b.post(t, graphqlPath, json.RawMessage(`{"query":`+string(query)+`,"variables":{"v":`+tt.value+`}}`))
+		code, _ := firstError(t, []byte(answer))
+		var got struct {
+			Extensions struct{ Cost struct{ Requested int } }
+		}
+		if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Extensions.Cost.Requested != tt.cost || code != tt.code {
+			t.Errorf("%s with %s: want %d, %s: %s", tt.document, tt.value, tt.cost, tt.code, answer)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"taskql/ent"
 	_ "taskql/ent/runtime" // ties the schema's defaults and privacy rules to ent's code
 	"taskql/graph"
+	"taskql/graph/scalar"
 	"taskql/internal/account"
 	"taskql/internal/betterauth"
 	"taskql/internal/config"
@@ -263,7 +264,17 @@ func validation(cfg Config, api *graph.API) graphqlhttp.Validation {
 	}
 }
 
-// trustedDocuments reads the manifest, where there is one.
+// CheckTrustedDocuments returns all that is wrong with the manifest of trusted documents, nil where nothing is or there
+// is none. It needs no database, so that a bad one is found before that is touched.
+func CheckTrustedDocuments(cfg config.Config) error {
+	documents, err := trustedDocuments(cfg)
+	if unfit := graphqlhttp.CheckTrusted(graph.Schema(), scalar.Checks(), documents); unfit != nil {
+		err = errors.Join(err, fmt.Errorf("checking TRUSTED_DOCUMENTS_FILE %s: %w", cfg.TrustedDocumentsFile, unfit))
+	}
+	return err
+}
+
+// trustedDocuments reads the manifest, where there is one. Beside an error come those documents that it could read.
 func trustedDocuments(cfg config.Config) ([]graphqlhttp.TrustedDocument, error) {
 	if cfg.TrustedDocuments == "off" {
 		return nil, nil
@@ -274,7 +285,7 @@ func trustedDocuments(cfg config.Config) ([]graphqlhttp.TrustedDocument, error) 
 	}
 	trusted, err := graphqlhttp.ParseManifest(manifest)
 	if err != nil {
-		return nil, fmt.Errorf("reading TRUSTED_DOCUMENTS_FILE %s: %w", cfg.TrustedDocumentsFile, err)
+		return trusted, fmt.Errorf("reading TRUSTED_DOCUMENTS_FILE %s: %w", cfg.TrustedDocumentsFile, err)
 	}
 	return trusted, nil
 }

@@ -165,6 +165,34 @@ func TestProduction(t *testing.T) {
 	}
 }
 
+// TestPlaygroundOff: in development, too, the page goes away with its files, and browsers are not sent to it. The sign-in
+// stays.
+func TestPlaygroundOff(t *testing.T) {
+	t.Parallel()
+	scripts, err := filepath.Glob("../playground/assets/dist/app-*.js.gz")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("the playground has no script: %v", err)
+	}
+	script := "/playground/assets/" + strings.TrimSuffix(filepath.Base(scripts[0]), ".gz")
+	for _, tt := range []struct {
+		playground string
+		want       map[string]int
+	}{
+		{"on", map[string]int{"/": 200, script: 200, "/graphql": 303, "/api/auth/ok": 200}},
+		{"off", map[string]int{"/": 404, script: 404, "/graphql": 406, "/api/auth/ok": 200}},
+	} {
+		s, _ := newServer(t, map[string]string{"ENVIRONMENT": "development", "PLAYGROUND": tt.playground})
+		for path, want := range tt.want {
+			r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
+			r.Header.Set("Accept", "text/html")
+			w := httptest.NewRecorder()
+			if s.Handler().ServeHTTP(w, r); w.Code != want {
+				t.Errorf("PLAYGROUND=%s: %s: %d, want %d", tt.playground, path, w.Code, want)
+			}
+		}
+	}
+}
+
 // TestStartWarns: what can be known without a network to be wrong stands in the log at the start.
 func TestStartWarns(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
 // Makes .build: the snippets of docs/clients.md as files, the types that codegen and Relay's compiler generate for them,
-// codegen's for the samples of the playground's tour, a strict check of all of it by TypeScript, and one bundle for each
+// codegen's for the samples of the playground's tour, the manifest of Apollo's tool for trusted documents, a strict check of all of it by TypeScript, and one bundle for each
 // test.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -40,6 +40,8 @@ try {
     customScalarTypes: { DateTime: "string", Date: "string", TimeZone: "string", Color: "string" },
   }));
   run("../node_modules/relay-compiler/cli.js", "relay.config.json");
+  writeFileSync(".build/manifest.config.json", JSON.stringify({ documents: ["src/operations.ts"], output: "apollo-manifest.json" }));
+  run("../node_modules/@apollo/generate-persisted-query-manifest/cli.js", "--config", "manifest.config.json");
   writeFileSync(".build/tsconfig.json", JSON.stringify({
     compilerOptions: {
       strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", skipLibCheck: true,
@@ -53,7 +55,7 @@ try {
   process.exit(1);
 }
 await build({
-  entryPoints: ["apollo", "urql", "graphql-request", "relay", "polling"].map((name) => `.build/src/${name}.test.ts`),
+  entryPoints: ["apollo", "apollo-trusted", "urql", "graphql-request", "relay", "polling"].map((name) => `.build/src/${name}.test.ts`),
   bundle: true, platform: "node", format: "esm", outdir: ".build/dist", outExtension: { ".js": ".mjs" }, logLevel: "error",
   banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` }, // for CommonJS packages
 });

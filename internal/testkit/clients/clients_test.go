@@ -4,9 +4,11 @@ package clients_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,18 +31,27 @@ func TestClients(t *testing.T) {
 	t.Log(out)
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer"}})
 	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
+	plain := "GRAPHQL_URL=" + startServer(t, auth, nil) + "/graphql"
+	trusting := "GRAPHQL_URL=" + startServer(t, auth, map[string]string{
+		"ENVIRONMENT": "production", "CORS_ORIGINS": "https://app.example.com", "DATABASE_URL": testkit.MigratedPostgresURL(t),
+		"TRUSTED_DOCUMENTS": "only", "TRUSTED_DOCUMENTS_FILE": filepath.Join(dir, ".build", "apollo-manifest.json"),
+	}) + "/graphql"
 	env := []string{
-		"GRAPHQL_URL=" + startServer(t, auth) + "/graphql", "DOWN_URL=" + startOutage(t),
+		"DOWN_URL=" + startOutage(t),
 		"COOKIE=" + ada.Header().Get("Cookie"), "TOKEN=" + ada.Token,
 	}
-	for client, claims := range map[string]int{"apollo": 10, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6} {
+	for client, claims := range map[string]int{"apollo": 10, "apollo-trusted": 3, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6} {
 		t.Run(client, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			started := time.Now()
 			cmd := exec.CommandContext(ctx, "node", ".build/dist/"+client+".test.mjs")
-			cmd.Dir, cmd.Env = dir, append(cmd.Environ(), env...)
+			server := plain
+			if client == "apollo-trusted" {
+				server = trusting
+			}
+			cmd.Dir, cmd.Env = dir, append(append(cmd.Environ(), env...), server)
 			output, err := cmd.CombinedOutput()
 			if got := strings.Count("\n"+string(output), "\nok "+client+" "); err != nil || got != claims || strings.Contains(string(output), "not ok") {
 				t.Errorf("%d of %d claims, %v:\n%s", got, claims, err, output)
@@ -50,13 +61,16 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// startServer serves the sessions of that auth server on a real listener and returns the address.
-func startServer(t *testing.T, auth *testkit.AuthServer) string {
+// startServer serves the sessions of that auth server on a real listener, with more variables, and returns the address.
+func startServer(t *testing.T, auth *testkit.AuthServer, more map[string]string) string {
 	t.Helper()
-	address := testkit.SQLiteURL(t)
-	cfg, err := config.Load(map[string]string{
-		"DATABASE_URL": address, "AUTH_SERVER_URL": auth.URL, "JWT_SECRET": auth.Secret,
-	})
+	environ := map[string]string{"AUTH_SERVER_URL": auth.URL, "JWT_SECRET": auth.Secret}
+	maps.Copy(environ, more)
+	if environ["DATABASE_URL"] == "" {
+		environ["DATABASE_URL"] = testkit.SQLiteURL(t)
+	}
+	address := environ["DATABASE_URL"]
+	cfg, err := config.Load(environ)
 	if err != nil {
 		t.Fatal(err)
 	}
