@@ -30,17 +30,15 @@ func TestClients(t *testing.T) {
 	}
 	t.Log(out)
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer"}})
-	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
 	plain := "GRAPHQL_URL=" + startServer(t, auth, nil) + "/graphql"
 	trusting := "GRAPHQL_URL=" + startServer(t, auth, map[string]string{
 		"ENVIRONMENT": "production", "CORS_ORIGINS": "https://app.example.com", "DATABASE_URL": testkit.MigratedPostgresURL(t),
 		"TRUSTED_DOCUMENTS": "only", "TRUSTED_DOCUMENTS_FILE": filepath.Join(dir, ".build", "apollo-manifest.json"),
 	}) + "/graphql"
-	env := []string{
-		"DOWN_URL=" + startOutage(t),
-		"COOKIE=" + ada.Header().Get("Cookie"), "TOKEN=" + ada.Token,
-	}
+	outage := "DOWN_URL=" + startOutage(t)
 	for client, claims := range map[string]int{"apollo": 10, "apollo-trusted": 3, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6} {
+		// A user of its own: another client's change would be one for who polls.
+		user := auth.SignUp(t, "Ada", client+"@example.com", "correct horse")
 		t.Run(client, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -51,7 +49,7 @@ func TestClients(t *testing.T) {
 			if client == "apollo-trusted" {
 				server = trusting
 			}
-			cmd.Dir, cmd.Env = dir, append(append(cmd.Environ(), env...), server)
+			cmd.Dir, cmd.Env = dir, append(cmd.Environ(), outage, server, "COOKIE="+user.Header().Get("Cookie"), "TOKEN="+user.Token)
 			output, err := cmd.CombinedOutput()
 			if got := strings.Count("\n"+string(output), "\nok "+client+" "); err != nil || got != claims || strings.Contains(string(output), "not ok") {
 				t.Errorf("%d of %d claims, %v:\n%s", got, claims, err, output)
