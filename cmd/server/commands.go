@@ -210,6 +210,7 @@ func databaseConfig(cfg config.Config) database.Config {
 		MaxIdleConns:       cfg.DBMaxIdleConns,
 		ConnMaxLifetime:    cfg.DBConnMaxLifetime,
 		ConnMaxIdleTime:    cfg.DBConnMaxIdleTime,
+		Wait:               cfg.DBWait,
 	}
 }
 

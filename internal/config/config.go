@@ -48,6 +48,7 @@ type Config struct {
 	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most idle connections kept."`
 	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"A connection is closed at this age."`
 	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"An idle connection is closed after this. Neon sleeps after 5 minutes without one."`
+	DBWait            time.Duration `env:"DB_WAIT" group:"Database" envDefault:"5s" min:"100ms" max:"30s" help:"How long a statement waits for a connection at most, free or new. Then the client is told to come back: SERVICE_UNAVAILABLE, Retry-After."`
 	// DBStatementCache is auto, on or off.
 	DBStatementCache     string `env:"DB_STATEMENT_CACHE" group:"Database" envDefault:"auto" oneof:"auto,on,off" help:"Keep prepared statements on PostgreSQL's connections. auto keeps none behind a pooler that shares sessions; on is for one that tracks statements (PgBouncer 1.21 or later with max_prepared_statements), and wrong behind any other."`
 	DBStatementCacheSize int    `env:"DB_STATEMENT_CACHE_SIZE" group:"Database" envDefault:"256" min:"1" max:"10000" help:"The most prepared statements kept on one connection."`

@@ -39,7 +39,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Environment: Development, Port: 8000, ShutdownTimeout: 20 * time.Second,
 		DatabaseURL: "sqlite:taskql.db", DirectDatabaseURL: "sqlite:taskql.db",
-		DBMaxOpenConns: 10, DBMaxIdleConns: 10, DBConnMaxLifetime: 30 * time.Minute, DBConnMaxIdleTime: 4 * time.Minute,
+		DBMaxOpenConns: 10, DBMaxIdleConns: 10, DBConnMaxLifetime: 30 * time.Minute, DBConnMaxIdleTime: 4 * time.Minute, DBWait: 5 * time.Second,
 		DBStatementCache: "auto", DBStatementCacheSize: 256,
 		LimitTasks: 100_000, LimitTags: 500, LimitTagsPerTask: 50, LimitSubtasks: 1_000,
 		LimitBodyBytes: 1 << 20, LimitDocumentBytes: 64 << 10, LimitTokens: 2_000, LimitDepth: 12, LimitAliases: 30,

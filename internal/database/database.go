@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
-	entsql "entgo.io/ent/dialect/sql"
 	"github.com/cenkalti/backoff/v5"
 )
 
@@ -36,6 +35,9 @@ type Config struct {
 	ConnMaxIdleTime time.Duration
 	// ConnectTimeout is how long Open waits for a database that is not up yet. Default: 60 s.
 	ConnectTimeout time.Duration
+	// Wait is how long a statement through Driver waits for a connection at most: for one that is free, or for a new one.
+	// Default: 5 s.
+	Wait time.Duration
 	// StatementTimeout is how long PostgreSQL may take for one statement of the pool, unless the URL has a
 	// statement_timeout; migrations have no limit. 0 is none, and so is what a pooler allows that refuses to be asked for
 	// it, as PgBouncer does.
@@ -62,6 +64,8 @@ type DB struct {
 
 	name string
 	log  *slog.Logger
+	// patient is the pool with a limit on waiting.
+	patient *patient
 	// ping has connections of its own, so that a busy pool is not taken for an unreachable database.
 	ping *sql.DB
 	// direct makes the connections of migrations.
@@ -97,6 +101,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	c.ConnMaxLifetime = cmp.Or(c.ConnMaxLifetime, 30*time.Minute)
 	c.ConnMaxIdleTime = cmp.Or(c.ConnMaxIdleTime, 4*time.Minute)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Minute)
+	c.Wait = cmp.Or(c.Wait, 5*time.Second)
 	c.Log = cmp.Or(c.Log, slog.Default())
 
 	pooled, err := parse(c.URL)
@@ -141,6 +146,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		direct:  direct.connector,
 		Dialect: pooled.dialect, name: pooled.name, log: c.Log,
 	}
+	db.patient = &patient{pool: db.SQL, wait: c.Wait}
 	db.SQL.SetMaxOpenConns(c.MaxOpenConns)
 	db.SQL.SetMaxIdleConns(c.MaxIdleConns)
 	db.SQL.SetConnMaxLifetime(c.ConnMaxLifetime)
@@ -213,11 +219,6 @@ func checkVersion(number int, version string) error {
 		return fmt.Errorf("the server is PostgreSQL %s, and 14 or later is needed", version)
 	}
 	return nil
-}
-
-// Driver returns the database as ent takes it. Closing it closes the pool.
-func (db *DB) Driver() dialect.Driver {
-	return entsql.OpenDB(db.Dialect, db.SQL)
 }
 
 // Ping says whether the database can be reached: nil, or why not. It uses a connection of its own, so that a busy

@@ -59,7 +59,7 @@ func IsUnavailable(err error) bool {
 		return false
 	}
 	for _, outage := range []error{
-		errUnreachable, driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
+		errUnreachable, ErrNoConnection, driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
 		syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 	} {

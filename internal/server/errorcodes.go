@@ -26,7 +26,7 @@ func ErrorCodes() []ErrorCode {
 		{codeCSRFRefused, "A page of an origin that is not in CORS_ORIGINS used the session cookie. Status 403.", "Add the frontend's origin to CORS_ORIGINS, or send a bearer token."},
 		{graph.CodeBadUserInput, "An argument or variable that can't be used. The message names it and the fix; the extension `argument` names it too where a resolver refused it.", "Send what the message says."},
 		{graph.CodeNotFound, "No such thing, or not the viewer's. From a path other than /graphql: there is nothing there.", "Look for it in a list first."},
-		{graph.CodeServiceUnavailable, "The auth server or the database is in trouble, or the operation took longer than LIMIT_OPERATION_TIME or LIMIT_STATEMENT_TIME. Status 503, Retry-After.", "Try again after `retryAfter` seconds, a mutation with the same idempotencyKey."},
+		{graph.CodeServiceUnavailable, "The auth server or the database is in trouble, no connection to it was free within DB_WAIT, or the operation took longer than LIMIT_OPERATION_TIME or LIMIT_STATEMENT_TIME. Status 503, Retry-After.", "Try again after `retryAfter` seconds, a mutation with the same idempotencyKey."},
 		{graph.CodeInternal, "A bug of ours. Status 500.", "Quote `requestId` when you report it."},
 		{errcode.ParseFailed, "The document is not GraphQL.", "Mend the syntax at the location given."},
 		{errcode.ValidationFailed, "The document is not this schema's: an unknown field, a missing argument, a variable of the wrong type. Or introspection where that is off.", "Generate types from the schema; read it in development, where INTROSPECTION is on."},

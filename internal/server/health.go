@@ -16,6 +16,8 @@ const (
 	// healthTTL is how long an answer of the database is remembered. Platforms ask every few seconds, from
 	// several places, and a probe must be no load.
 	healthTTL = 5 * time.Second
+	// outageTTL is how long it is remembered that there was none: the platform should learn soon that it is back.
+	outageTTL = time.Second
 	// healthTimeout is the longest that a probe waits for the database: a second, less the way back.
 	healthTimeout = 900 * time.Millisecond
 )
@@ -66,7 +68,11 @@ func (h *health) databaseAnswers() bool {
 func (h *health) remembered() (bool, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.good, !h.asked.IsZero() && h.now().Sub(h.asked) < healthTTL
+	ttl := healthTTL
+	if !h.good {
+		ttl = outageTTL
+	}
+	return h.good, !h.asked.IsZero() && h.now().Sub(h.asked) < ttl
 }
 
 // ask pings the database. It belongs to no request: one that gives up must not spoil the others' answer.

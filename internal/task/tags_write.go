@@ -224,7 +224,7 @@ func (t *tx) resolve(ctx context.Context, p *problems, lists ...*tagList) error 
 	var asked []uuid.UUID
 	for _, l := range lists {
 		ids, _ := idSet(l.asked)
-		asked = append(asked, ids...)
+		asked, l.ids = append(asked, ids...), nil // A change may be called again.
 	}
 	exists := map[uuid.UUID]bool{}
 	if len(asked) > 0 {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -71,7 +72,8 @@ type mutation[R any] struct {
 	// atOnce, where set, does the work in a statement that is a transaction of its own. It is tried first where there is no
 	// key, and answers nil where it has done nothing and the long way is to be taken.
 	atOnce func(ctx context.Context) (*R, error)
-	// change does the work. It is called at most once, with the workspace locked. With errRefused it gives back an
+	// change does the work. It is called with the workspace locked, and again, in a new
+	// transaction, where PostgreSQL rolled the first one back: it keeps nothing of a call. With errRefused it gives back an
 	// answer of which nothing is committed.
 	change func(ctx context.Context, tx *tx) (*R, error)
 }
@@ -165,8 +167,35 @@ func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, wor
 	})
 }
 
-// inTx runs work in a transaction: it is committed where work returns nil, else rolled back.
+// tries is how often a transaction is tried that PostgreSQL ends in another's favour.
+const tries = 3
+
+// inTx runs work in a transaction: it is committed where work returns nil, else rolled back. Where PostgreSQL rolled it
+// back because of another, work is called again in a new one.
 func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
+	for try := 1; ; try++ {
+		err := s.tryTx(ctx, work)
+		if try == tries || !isRolledBack(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): // The other one's time to end.
+		}
+	}
+}
+
+// isRolledBack says whether PostgreSQL rolled back for a serialization failure or a deadlock: nothing has happened.
+func isRolledBack(err error) bool {
+	var refused interface{ SQLState() string }
+	if !errors.As(err, &refused) {
+		return false
+	}
+	return refused.SQLState() == "40001" || refused.SQLState() == "40P01"
+}
+
+func (s *Service) tryTx(ctx context.Context, work func(*ent.Tx) error) error {
 	t, err := s.client.Tx(ctx)
 	if err != nil {
 		return fmt.Errorf("beginning: %w", err)

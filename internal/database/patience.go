@@ -1,0 +1,183 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+	"github.com/lib/pq"
+)
+
+// ErrNoConnection is returned where no connection was to be had in time: all were in use, or none could be made. Nothing
+// was sent.
+var ErrNoConnection = errors.New("no connection to the database in time")
+
+// patient is the pool as ent works with it. Nobody waits for a connection longer than the limit; a read whose connection
+// turns out dead is repeated; a write is not, since it may have happened.
+type patient struct {
+	pool *sql.DB
+	wait time.Duration
+	// calling is how many calls have not come back yet. Together with the connections in use it says whether one of them
+	// could have to wait.
+	calling atomic.Int64
+}
+
+// reads is how often a read is tried.
+const reads = 2
+
+// QueryContext runs a query.
+func (p *patient) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if !readsOnly(query) {
+		return p.once(ctx, func(conn *sql.Conn) (*sql.Rows, error) { return conn.QueryContext(ctx, query, args...) })
+	}
+	for try := 1; ; try++ {
+		rows, err := p.query(ctx, query, args)
+		if err == nil || try == reads || ctx.Err() != nil || !isLostConnection(err) {
+			return rows, err
+		}
+	}
+}
+
+// query runs a read. The way through the pool itself makes fewer objects, and takes a connection that is free.
+func (p *patient) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	leave, crowded := p.enter()
+	defer leave()
+	if !crowded {
+		return p.pool.QueryContext(ctx, query, args...)
+	}
+	conn, err := p.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release(conn)
+	return conn.QueryContext(ctx, query, args...)
+}
+
+// once runs a statement that may write outside of a transaction. database/sql would repeat it where lib/pq reports a
+// broken connection, which lib/pq does also where the statement was sent and the answer got lost: on one connection it
+// does not.
+func (p *patient) once(ctx context.Context, run func(*sql.Conn) (*sql.Rows, error)) (*sql.Rows, error) {
+	leave, _ := p.enter()
+	defer leave()
+	conn, err := p.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release(conn)
+	return run(conn)
+}
+
+// ExecContext runs a statement.
+func (p *patient) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	leave, _ := p.enter()
+	defer leave()
+	conn, err := p.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release(conn)
+	return conn.ExecContext(ctx, query, args...)
+}
+
+// begin begins a transaction. Beginning changes nothing, so it is repeated like a read.
+func (p *patient) begin(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
+	for try := 1; ; try++ {
+		tx, err := p.tryBegin(ctx, o)
+		if err == nil || try == reads || ctx.Err() != nil || !isLostConnection(err) {
+			return tx, err
+		}
+	}
+}
+
+func (p *patient) tryBegin(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
+	leave, crowded := p.enter()
+	defer leave()
+	if !crowded {
+		return p.pool.BeginTx(ctx, o)
+	}
+	conn, err := p.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release(conn)
+	return conn.BeginTx(ctx, o)
+}
+
+// enter counts a call, and says whether it could have to wait for a connection.
+func (p *patient) enter() (func(), bool) {
+	calling := p.calling.Add(1)
+	stats := p.pool.Stats()
+	crowded := stats.MaxOpenConnections > 0 && int(calling)+stats.InUse > stats.MaxOpenConnections
+	// Where a connection has to be made, that may take long, too.
+	return func() { p.calling.Add(-1) }, crowded || stats.Idle < int(calling)
+}
+
+// connection waits for a connection, no longer than the limit.
+func (p *patient) connection(ctx context.Context) (*sql.Conn, error) {
+	waiting, stop := context.WithTimeoutCause(ctx, p.wait, ErrNoConnection)
+	defer stop()
+	conn, err := p.pool.Conn(waiting)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(waiting), ErrNoConnection) {
+		return nil, fmt.Errorf("%w (%s)", ErrNoConnection, p.wait)
+	}
+	return conn, err
+}
+
+// release gives the connection back as soon as the rows or the transaction on it are done. It does not wait for that.
+func release(conn *sql.Conn) { go func() { _ = conn.Close() }() }
+
+// readsOnly says whether a statement can't write. A WITH may.
+func readsOnly(query string) bool {
+	return len(query) > 6 && strings.EqualFold(query[:6], "SELECT")
+}
+
+// isLostConnection says whether the connection broke, and not the statement: it may have been sent or not.
+func isLostConnection(err error) bool {
+	var refused *pq.Error
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case "57P01", "57P02", "57P05": // The server ends this connection.
+			return true
+		}
+		return false
+	}
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() {
+		return false // It has taken long enough.
+	}
+	return !errors.Is(err, ErrNoConnection) && !errors.Is(err, context.DeadlineExceeded) && IsUnavailable(err)
+}
+
+// patientDriver is ent's driver on a patient pool.
+type patientDriver struct {
+	*entsql.Driver
+
+	pool *patient
+}
+
+// Driver returns the database as ent takes it. Closing it closes the pool.
+func (db *DB) Driver() dialect.Driver {
+	return &patientDriver{Driver: entsql.NewDriver(db.Dialect, entsql.Conn{ExecQuerier: db.patient}), pool: db.patient}
+}
+
+// Tx implements dialect.Driver.
+func (d *patientDriver) Tx(ctx context.Context) (dialect.Tx, error) { return d.BeginTx(ctx, nil) }
+
+// BeginTx is what ent asks for with options.
+func (d *patientDriver) BeginTx(ctx context.Context, o *sql.TxOptions) (dialect.Tx, error) {
+	tx, err := d.pool.begin(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &entsql.Tx{Conn: entsql.Conn{ExecQuerier: tx}, Tx: tx}, nil
+}
+
+// Close implements dialect.Driver.
+func (d *patientDriver) Close() error { return d.pool.pool.Close() }
