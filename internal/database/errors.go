@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -83,9 +82,7 @@ func IsUnavailable(err error) bool {
 // retryable says whether connecting again may help. A wrong password, name or certificate stays wrong.
 func retryable(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	if errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &hostname) || errors.Is(err, pq.ErrSSLNotSupported) {
+	if errors.As(err, &certificate) || explainTLS(err) != nil || errors.Is(err, pq.ErrSSLNotSupported) {
 		return false
 	}
 	var refused *pq.Error
@@ -108,6 +105,9 @@ func explain(err error) error {
 	}
 	if errors.Is(err, pq.ErrSSLNotSupported) {
 		return fmt.Errorf("the server has no TLS; add sslmode=disable to the URL if that is right: %w", err)
+	}
+	if explained := explainTLS(err); explained != nil {
+		return explained
 	}
 	return err
 }

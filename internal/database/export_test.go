@@ -9,6 +9,7 @@ type Sanitised struct {
 	Name    string
 	Dropped []string
 	Config  pq.Config
+	TLS     TLS
 }
 
 // Sanitise parses a URL as Open does.
@@ -17,7 +18,7 @@ func Sanitise(raw string) (Sanitised, error) {
 	if err != nil {
 		return Sanitised{}, err
 	}
-	s := Sanitised{Name: t.name, Dropped: t.dropped}
+	s := Sanitised{Name: t.name, Dropped: t.dropped, TLS: t.tls}
 	if c, ok := t.connector.(connector); ok {
 		s.Config = c.config
 	}

@@ -46,7 +46,7 @@ func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
 	defer done()
 	result, err := db.migrate(ctx, pool)
 	if err != nil {
-		return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, err)
+		return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, explain(err))
 	}
 	if result.Ahead {
 		db.log.WarnContext(ctx, "the database is newer than this release: a later release migrated it",
@@ -161,7 +161,7 @@ func (db *DB) MigrationStatuses(ctx context.Context) ([]MigrationStatus, error) 
 	}
 	versions, err := appliedVersions(ctx, pool)
 	if err != nil {
-		return nil, fmt.Errorf("reading the migrations of %s: %w", db.name, err)
+		return nil, fmt.Errorf("reading the migrations of %s: %w", db.name, explain(err))
 	}
 	var list []MigrationStatus
 	for _, source := range provider.ListSources() {
