@@ -117,6 +117,13 @@ test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or 
 test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release
 	TEST_ROLLBACK=1 go test -count=1 -v -run '^TestRollback$$' ./internal/testkit
 
+ROLLING ?= 5m
+
+.PHONY: rolling
+rolling: fixture ## Restart two replicas every 10 s behind a proxy for ROLLING=5m, under load and with migrations
+	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
+	TEST_ROLLING=$(ROLLING) $(BIN)/withpostgres go test -count=1 -timeout 60m -v -run '^TestRolling$$' ./cmd/server
+
 .PHONY: fixture
 fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, GraphQL clients
 	@if ! command -v npm >/dev/null; then \

@@ -79,6 +79,12 @@ func start(t *testing.T, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startRelease(t, path, env...)
+}
+
+// startRelease is start with another binary.
+func startRelease(t *testing.T, path string, env ...string) *process {
+	t.Helper()
 	port := freePort(t)
 	p := &process{URL: "http://127.0.0.1:" + port, Dir: t.TempDir(), log: &lockedBuffer{}, done: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), path)

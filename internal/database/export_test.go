@@ -1,6 +1,10 @@
 package database
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+
 	"github.com/lib/pq"
 )
 
@@ -30,6 +34,16 @@ func Retryable(err error) bool { return retryable(err) }
 
 // MigrationLock is the number of the lock.
 const MigrationLock = migrationLock
+
+// LockMigrations takes the lock through the pool of migrations, and returns what lets go of it.
+func LockMigrations(ctx context.Context, db *DB) (func() error, error) {
+	pool := sql.OpenDB(db.direct)
+	tx, err := db.lock(ctx, pool)
+	if err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return func() error { return errors.Join(tx.Rollback(), pool.Close()) }, nil
+}
 
 // CheckVersion is the rule about old servers.
 func CheckVersion(number int, version string) error { return checkVersion(number, version) }

@@ -27,6 +27,9 @@ import (
 // migrationLock is the advisory lock that the replica that migrates holds. The number is arbitrary, and must stay.
 const migrationLock = 7_081_509_201
 
+// lockPause is how often a process that waits looks whether the other has done.
+const lockPause = 100 * time.Millisecond
+
 // MigrationResult is what Migrate did.
 type MigrationResult struct {
 	// Applied are the file names of the migrations that this call applied, in order.
@@ -127,13 +130,24 @@ func (db *DB) lock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
 				return err
 			}
 		}
-		var free bool
-		if err := tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", migrationLock).Scan(&free); err != nil || free {
-			return err
+		// Who holds the lock and who waits for it must keep no snapshot, for which CREATE INDEX CONCURRENTLY would wait
+		// for good. So nobody waits inside a statement, and this one has no parameters: lib/pq then uses the simple
+		// protocol, after which nothing stays open.
+		try := fmt.Sprintf("SELECT pg_try_advisory_xact_lock(%d)", migrationLock)
+		for told := false; ; told = true {
+			var free bool
+			if err := tx.QueryRowContext(ctx, try).Scan(&free); err != nil || free {
+				return err
+			}
+			if !told {
+				db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
+			}
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(lockPause):
+			}
 		}
-		db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
-		_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", migrationLock)
-		return err
 	}()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("taking the migration lock: %w", err), tx.Rollback())
