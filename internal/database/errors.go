@@ -86,11 +86,19 @@ func retryable(err error) bool {
 		return false
 	}
 	var refused *pq.Error
-	if errors.As(err, &refused) && refused.Code.Class() == "XX" {
-		return true // How Neon says that its machine did not wake up in time.
+	if errors.As(err, &refused) {
+		switch {
+		case refused.Code.Class() == "XX":
+			return true // How Neon says that its machine did not wake up in time.
+		case refused.Code == unsupportedParameter:
+			return false
+		}
 	}
 	return IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
+
+// unsupportedParameter is how a pooler refuses what a session was to be started with.
+const unsupportedParameter = "08P01"
 
 // explain adds what to do to the errors that a wrong URL leads to.
 func explain(err error) error {
@@ -101,6 +109,8 @@ func explain(err error) error {
 			return fmt.Errorf("the server refuses the user or the password: %w", err)
 		case "3D000":
 			return fmt.Errorf("the server has no such database: %w", err)
+		case unsupportedParameter:
+			return fmt.Errorf("a pooler refuses a parameter of the URL; leave it out, or give the address past the pooler: %w", err)
 		}
 	}
 	if errors.Is(err, pq.ErrSSLNotSupported) {

@@ -118,41 +118,50 @@ func (db *DB) apply(ctx context.Context, provider *goose.Provider, pool *sql.DB)
 
 // lock waits until no other process migrates. The lock lasts as long as the transaction: that works behind a pooler
 // in transaction mode too, and PostgreSQL releases it when this process dies.
+//
+// Who holds the lock and who waits for it must keep no snapshot, for which CREATE INDEX CONCURRENTLY would wait for good,
+// and who waits must keep no session, of which a pooler may have few. So nobody waits inside a statement or a transaction.
 func (db *DB) lock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
+	for told := false; ; told = true {
+		tx, err := tryLock(ctx, pool)
+		if tx != nil || err != nil {
+			return tx, err
+		}
+		if !told {
+			db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("taking the migration lock: %w", context.Cause(ctx))
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+// tryLock returns the transaction that holds the lock, nil where another process has it.
+func tryLock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("starting the transaction that holds the migration lock: %w", err)
 	}
-	err = func() error {
-		// The server's limits are not meant for this wait.
-		for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
-			if _, err := tx.ExecContext(ctx, "SET LOCAL "+limit+" = 0"); err != nil {
-				return err
-			}
+	// The server's limits are not meant for the transaction that only waits for the migrations.
+	for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		if _, err := tx.ExecContext(ctx, "SET LOCAL "+limit+" = 0"); err != nil {
+			return nil, errors.Join(fmt.Errorf("lifting %s: %w", limit, err), tx.Rollback())
 		}
-		// Who holds the lock and who waits for it must keep no snapshot, for which CREATE INDEX CONCURRENTLY would wait
-		// for good. So nobody waits inside a statement, and this one has no parameters: lib/pq then uses the simple
-		// protocol, after which nothing stays open.
-		try := fmt.Sprintf("SELECT pg_try_advisory_xact_lock(%d)", migrationLock)
-		for told := false; ; told = true {
-			var free bool
-			if err := tx.QueryRowContext(ctx, try).Scan(&free); err != nil || free {
-				return err
-			}
-			if !told {
-				db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
-			}
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(lockPause):
-			}
-		}
-	}()
-	if err != nil {
+	}
+	var free bool
+	// It has no parameters: lib/pq then uses the simple protocol, after which no snapshot stays.
+	if err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT pg_try_advisory_xact_lock(%d)", migrationLock)).Scan(&free); err != nil {
 		return nil, errors.Join(fmt.Errorf("taking the migration lock: %w", err), tx.Rollback())
 	}
-	return tx, nil
+	if free {
+		return tx, nil
+	}
+	if err := tx.Rollback(); err != nil {
+		return nil, fmt.Errorf("ending the try to take the migration lock: %w", err)
+	}
+	return nil, nil //nolint:nilnil // Another process has it, as the comment says.
 }
 
 // MigrationStatus is one migration, of the binary's or of the database's.
