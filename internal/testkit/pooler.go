@@ -32,27 +32,34 @@ func PgBouncer(t testing.TB, address string, settings ...string) string {
 // that TEST_DATABASE_URL leads to directly.
 func Pooled() bool { return os.Getenv("TEST_POOLER_URL") != "" }
 
-// DirectURL is the address past the pooler of a database of PostgresURL or MigratedPostgresURL, as migrations take it;
-// the same address where there is no pooler.
+// DirectURL is the address past the pooler of a database of PostgresURL or MigratedPostgresURL, as migrations take it. Any
+// other address is returned as it is, and so is every one where there is no pooler.
 func DirectURL(t testing.TB, address string) string {
+	t.Helper()
+	return moved(t, address, os.Getenv("TEST_POOLER_URL"), os.Getenv("TEST_DATABASE_URL"))
+}
+
+// pooledURL is the address through the pooler, where there is one.
+func pooledURL(t testing.TB, address string) string {
+	t.Helper()
+	return moved(t, address, os.Getenv("TEST_DATABASE_URL"), os.Getenv("TEST_POOLER_URL"))
+}
+
+// moved returns the address with its server changed from one to another, where it has that and the tests are pooled.
+func moved(t testing.TB, address, from, to string) string {
 	t.Helper()
 	if !Pooled() {
 		return address
 	}
-	return withServer(t, address, os.Getenv("TEST_DATABASE_URL"))
-}
-
-// withServer returns the address at the host of another.
-func withServer(t testing.TB, address, server string) string {
-	t.Helper()
-	parsed, err := url.Parse(address)
-	if err != nil {
-		t.Fatal("the address is no URL") // The error would quote it, password included.
+	var parsed [3]*url.URL
+	for i, text := range []string{address, from, to} {
+		var err error
+		if parsed[i], err = url.Parse(text); err != nil {
+			t.Fatal("the address, TEST_DATABASE_URL or TEST_POOLER_URL is no URL") // The error would quote it, password included.
+		}
 	}
-	other, err := url.Parse(server)
-	if err != nil {
-		t.Fatal("TEST_DATABASE_URL or TEST_POOLER_URL is no URL") // As above.
+	if parsed[0].Host == parsed[1].Host {
+		parsed[0].Host = parsed[2].Host
 	}
-	parsed.Host = other.Host
-	return parsed.String()
+	return parsed[0].String()
 }

@@ -94,11 +94,7 @@ func newDatabase(t testing.TB, template string) string {
 	}
 	admin(t, statement)
 	t.Cleanup(func() { admin(t, "DROP DATABASE IF EXISTS "+pq.QuoteIdentifier(name)+" WITH (FORCE)") })
-	address := databaseURL(t, name)
-	if Pooled() {
-		address = withServer(t, address, os.Getenv("TEST_POOLER_URL"))
-	}
-	return address
+	return pooledURL(t, databaseURL(t, name))
 }
 
 // admin runs one statement on the server's own database.
