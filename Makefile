@@ -114,7 +114,7 @@ test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or 
 	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
 
 # The packages whose tests touch the product's PostgreSQL.
-POOLED := ./internal/account ./internal/database ./internal/doctor ./internal/importer ./internal/server ./internal/task ./graph ./cmd/server
+POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/server ./internal/task ./graph ./cmd/server
 
 .PHONY: test-pgbouncer
 test-pgbouncer: fixture ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode, migrations past it

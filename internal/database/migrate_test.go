@@ -423,7 +423,9 @@ func TestMigrationLockHoldsNoSnapshot(t *testing.T) {
 	for !strings.Contains(log.text(), "another process is migrating") {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if _, err := open(t, database.Config{URL: url + "&statement_timeout=20000"}).SQL.ExecContext(t.Context(), "CREATE INDEX CONCURRENTLY things_id ON things (id)"); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := db.SQL.ExecContext(ctx, "CREATE INDEX CONCURRENTLY things_id ON things (id)"); err != nil {
 		t.Errorf("building an index: %v", err)
 	}
 	select {
