@@ -14,7 +14,7 @@ func TestEdge(t *testing.T) {
 	t.Parallel()
 	edge := testkit.NewEdge(t)
 	ask := func() (int, string) {
-		response, err := http.Get(edge.URL) //nolint:noctx // It ends with the test's servers.
+		response, err := http.Get(edge.URL)
 		if err != nil {
 			t.Error(err)
 			return 0, ""
