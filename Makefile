@@ -113,9 +113,24 @@ test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or 
 	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
 	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
 
+# The packages whose tests touch the product's PostgreSQL.
+POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/server ./internal/task ./graph ./cmd/server
+
+.PHONY: test-pgbouncer
+test-pgbouncer: fixture ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode, migrations past it
+	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
+	$(BIN)/withpostgres -pooler go test -shuffle=on $(POOLED)
+
 .PHONY: test-rollback
 test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release
 	TEST_ROLLBACK=1 go test -count=1 -v -run '^TestRollback$$' ./internal/testkit
+
+ROLLING ?= 5m
+
+.PHONY: rolling
+rolling: fixture ## Restart two replicas every 10 s behind a proxy for ROLLING=5m, under load and with migrations
+	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
+	TEST_ROLLING=$(ROLLING) $(BIN)/withpostgres go test -count=1 -timeout 60m -v -run '^TestRolling$$' ./cmd/server
 
 .PHONY: fixture
 fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, GraphQL clients
@@ -129,7 +144,7 @@ fixture: ## Install the npm packages that tests run: a Better Auth server, the G
 	done
 
 .PHONY: check
-check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema check-playground check-size lint vuln ## Run every check
+check: check-format check-vet check-imports check-tidy check-generated check-migrations check-schema check-playground check-dockerfile check-size lint vuln ## Run every check
 
 .PHONY: check-format
 check-format: $(BIN)/gofumpt-$(GOFUMPT_VERSION)
@@ -177,6 +192,10 @@ check-schema: fixture ## Check that the schema breaks no client of the last rele
 .PHONY: check-playground
 check-playground: ## Check that the playground's bundle is built from its sources
 	go test -run '^(TestBundleIsOfItsSources|TestFiles)$$' ./internal/playground
+
+.PHONY: check-dockerfile
+check-dockerfile: ## Hold the Dockerfile to the rules of BuildKit's linter
+	@go -C internal/testkit/dockerlint run . $(CURDIR)/Dockerfile
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint

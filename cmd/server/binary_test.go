@@ -79,6 +79,12 @@ func start(t *testing.T, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startRelease(t, path, env...)
+}
+
+// startRelease is start with another binary.
+func startRelease(t *testing.T, path string, env ...string) *process {
+	t.Helper()
 	port := freePort(t)
 	p := &process{URL: "http://127.0.0.1:" + port, Dir: t.TempDir(), log: &lockedBuffer{}, done: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), path)
@@ -227,10 +233,14 @@ func runToEnd(t *testing.T, env []string, args ...string) (int, string, string) 
 // production is the environment of a deployment on that database and auth server.
 func production(t *testing.T, database string, auth *testkit.AuthServer) []string {
 	t.Helper()
-	return []string{
+	env := []string{
 		"ENVIRONMENT=production", "DATABASE_URL=" + database, "AUTH_SERVER_URL=" + auth.URL, "JWT_SECRET=" + auth.Secret,
 		"CORS_ORIGINS=https://app.example.com",
 	}
+	if direct := testkit.DirectURL(t, database); direct != database {
+		env = append(env, "DIRECT_DATABASE_URL="+direct)
+	}
+	return env
 }
 
 // secrets are what no log may hold.

@@ -137,7 +137,7 @@ func TestMigrate(t *testing.T) {
 func TestImport(t *testing.T) {
 	t.Parallel()
 	from := testkit.PostgresURL(t)
-	source, err := sql.Open("postgres", from)
+	source, err := sql.Open("postgres", testkit.DirectURL(t, from))
 	if err != nil {
 		t.Fatal(err)
 	}

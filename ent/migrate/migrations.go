@@ -11,7 +11,8 @@ import (
 var migrations embed.FS
 
 // Migrations are the versioned migrations for PostgreSQL, oldest first by name, in goose's format. They are written by
-// `make migration name=…` from the difference between ent/schema and the migrations before, and reviewed by hand.
+// `make migration name=…` from the difference between ent/schema and the migrations before, and reviewed by hand. They run
+// while the release before serves: one that locks several tables locks workspaces first, as every change does.
 func Migrations() fs.FS { return folder("migrations") }
 
 // SQLiteMigrations are the same for SQLite. They may do as they please with what is there to be tried: the first is all that

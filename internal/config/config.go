@@ -42,7 +42,7 @@ type Config struct {
 	// ShutdownTimeout bounds how long requests in flight may take to finish after SIGTERM.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" group:"Server" envDefault:"20s" min:"1s" max:"10m" help:"How long requests in flight may take to finish after SIGTERM or SIGINT."`
 
-	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"postgres://, postgresql:// or sqlite:."`
+	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"postgres://, postgresql:// or sqlite:. The certificate of a PostgreSQL with a public name is verified, unless sslmode says otherwise; no-verify leaves that out."`
 	DirectDatabaseURL Secret        `env:"DIRECT_DATABASE_URL" group:"Database" kind:"URL" shown:"DATABASE_URL" help:"For migrations, where DATABASE_URL leads to a connection pooler."`
 	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most connections open at once, besides one for /health."`
 	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most idle connections kept."`

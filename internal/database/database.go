@@ -63,6 +63,7 @@ type DB struct {
 	Dialect string
 
 	name string
+	tls  TLS
 	log  *slog.Logger
 	// patient is the pool with a limit on waiting.
 	patient *patient
@@ -79,6 +80,7 @@ type target struct {
 	name      string
 	// dropped are the parameters of the URL and variables of the environment that were ignored.
 	dropped []string
+	tls     TLS
 	// file is SQLite's.
 	file string
 	// private is a database that only one connection can see: SQLite in memory.
@@ -120,6 +122,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if dropped := slices.Compact(slices.Sorted(slices.Values(slices.Concat(pooled.dropped, direct.dropped)))); len(dropped) > 0 {
 		c.Log.WarnContext(ctx, "parameters of the database URL ignored", slog.String("database", pooled.name), slog.Any("parameters", dropped))
 	}
+	logTLS(ctx, c.Log, pooled.name, pooled.tls)
+	if direct.tls != pooled.tls {
+		logTLS(ctx, c.Log, direct.name, direct.tls)
+	}
 
 	if pooled.file != "" {
 		if _, err := os.Stat(pooled.file); c.MustExist && errors.Is(err, fs.ErrNotExist) {
@@ -144,7 +150,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	db := &DB{
 		SQL: open(pool, pooled.dialect), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
 		direct:  direct.connector,
-		Dialect: pooled.dialect, name: pooled.name, log: c.Log,
+		Dialect: pooled.dialect, name: pooled.name, tls: pooled.tls, log: c.Log,
 	}
 	db.patient = &patient{pool: db.SQL, wait: c.Wait}
 	db.SQL.SetMaxOpenConns(c.MaxOpenConns)

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -83,17 +82,23 @@ func IsUnavailable(err error) bool {
 // retryable says whether connecting again may help. A wrong password, name or certificate stays wrong.
 func retryable(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	if errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &hostname) || errors.Is(err, pq.ErrSSLNotSupported) {
+	if errors.As(err, &certificate) || explainTLS(err) != nil || errors.Is(err, pq.ErrSSLNotSupported) {
 		return false
 	}
 	var refused *pq.Error
-	if errors.As(err, &refused) && refused.Code.Class() == "XX" {
-		return true // How Neon says that its machine did not wake up in time.
+	if errors.As(err, &refused) {
+		switch {
+		case refused.Code.Class() == "XX":
+			return true // How Neon says that its machine did not wake up in time.
+		case refused.Code == unsupportedParameter:
+			return false
+		}
 	}
 	return IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
+
+// unsupportedParameter is how a pooler refuses what a session was to be started with.
+const unsupportedParameter = "08P01"
 
 // explain adds what to do to the errors that a wrong URL leads to.
 func explain(err error) error {
@@ -104,10 +109,15 @@ func explain(err error) error {
 			return fmt.Errorf("the server refuses the user or the password: %w", err)
 		case "3D000":
 			return fmt.Errorf("the server has no such database: %w", err)
+		case unsupportedParameter:
+			return fmt.Errorf("a pooler refuses a parameter of the URL; leave it out, or give the address past the pooler: %w", err)
 		}
 	}
 	if errors.Is(err, pq.ErrSSLNotSupported) {
 		return fmt.Errorf("the server has no TLS; add sslmode=disable to the URL if that is right: %w", err)
+	}
+	if explained := explainTLS(err); explained != nil {
+		return explained
 	}
 	return err
 }

@@ -1,6 +1,10 @@
 package database
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+
 	"github.com/lib/pq"
 )
 
@@ -9,6 +13,7 @@ type Sanitised struct {
 	Name    string
 	Dropped []string
 	Config  pq.Config
+	TLS     TLS
 }
 
 // Sanitise parses a URL as Open does.
@@ -17,7 +22,7 @@ func Sanitise(raw string) (Sanitised, error) {
 	if err != nil {
 		return Sanitised{}, err
 	}
-	s := Sanitised{Name: t.name, Dropped: t.dropped}
+	s := Sanitised{Name: t.name, Dropped: t.dropped, TLS: t.tls}
 	if c, ok := t.connector.(connector); ok {
 		s.Config = c.config
 	}
@@ -29,6 +34,16 @@ func Retryable(err error) bool { return retryable(err) }
 
 // MigrationLock is the number of the lock.
 const MigrationLock = migrationLock
+
+// LockMigrations takes the lock through the pool of migrations, and returns what lets go of it.
+func LockMigrations(ctx context.Context, db *DB) (func() error, error) {
+	pool := sql.OpenDB(db.direct)
+	tx, err := db.lock(ctx, pool)
+	if err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return func() error { return errors.Join(tx.Rollback(), pool.Close()) }, nil
+}
 
 // CheckVersion is the rule about old servers.
 func CheckVersion(number int, version string) error { return checkVersion(number, version) }

@@ -27,6 +27,9 @@ import (
 // migrationLock is the advisory lock that the replica that migrates holds. The number is arbitrary, and must stay.
 const migrationLock = 7_081_509_201
 
+// lockPause is how often a process that waits looks whether the other has done.
+const lockPause = 100 * time.Millisecond
+
 // MigrationResult is what Migrate did.
 type MigrationResult struct {
 	// Applied are the file names of the migrations that this call applied, in order.
@@ -46,7 +49,7 @@ func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
 	defer done()
 	result, err := db.migrate(ctx, pool)
 	if err != nil {
-		return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, err)
+		return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, explain(err))
 	}
 	if result.Ahead {
 		db.log.WarnContext(ctx, "the database is newer than this release: a later release migrated it",
@@ -115,30 +118,50 @@ func (db *DB) apply(ctx context.Context, provider *goose.Provider, pool *sql.DB)
 
 // lock waits until no other process migrates. The lock lasts as long as the transaction: that works behind a pooler
 // in transaction mode too, and PostgreSQL releases it when this process dies.
+//
+// Who holds the lock and who waits for it must keep no snapshot, for which CREATE INDEX CONCURRENTLY would wait for good,
+// and who waits must keep no session, of which a pooler may have few. So nobody waits inside a statement or a transaction.
 func (db *DB) lock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
+	for told := false; ; told = true {
+		tx, err := tryLock(ctx, pool)
+		if tx != nil || err != nil {
+			return tx, err
+		}
+		if !told {
+			db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("taking the migration lock: %w", context.Cause(ctx))
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+// tryLock returns the transaction that holds the lock, nil where another process has it.
+func tryLock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("starting the transaction that holds the migration lock: %w", err)
 	}
-	err = func() error {
-		// The server's limits are not meant for this wait.
-		for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
-			if _, err := tx.ExecContext(ctx, "SET LOCAL "+limit+" = 0"); err != nil {
-				return err
-			}
+	// The server's limits are not meant for the transaction that only waits for the migrations.
+	for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		if _, err := tx.ExecContext(ctx, "SET LOCAL "+limit+" = 0"); err != nil {
+			return nil, errors.Join(fmt.Errorf("lifting %s: %w", limit, err), tx.Rollback())
 		}
-		var free bool
-		if err := tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", migrationLock).Scan(&free); err != nil || free {
-			return err
-		}
-		db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
-		_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", migrationLock)
-		return err
-	}()
-	if err != nil {
+	}
+	var free bool
+	// It has no parameters: lib/pq then uses the simple protocol, after which no snapshot stays.
+	if err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT pg_try_advisory_xact_lock(%d)", migrationLock)).Scan(&free); err != nil {
 		return nil, errors.Join(fmt.Errorf("taking the migration lock: %w", err), tx.Rollback())
 	}
-	return tx, nil
+	if free {
+		return tx, nil
+	}
+	if err := tx.Rollback(); err != nil {
+		return nil, fmt.Errorf("ending the try to take the migration lock: %w", err)
+	}
+	return nil, nil //nolint:nilnil // Another process has it, as the comment says.
 }
 
 // MigrationStatus is one migration, of the binary's or of the database's.
@@ -161,7 +184,7 @@ func (db *DB) MigrationStatuses(ctx context.Context) ([]MigrationStatus, error) 
 	}
 	versions, err := appliedVersions(ctx, pool)
 	if err != nil {
-		return nil, fmt.Errorf("reading the migrations of %s: %w", db.name, err)
+		return nil, fmt.Errorf("reading the migrations of %s: %w", db.name, explain(err))
 	}
 	var list []MigrationStatus
 	for _, source := range provider.ListSources() {

@@ -399,3 +399,44 @@ func TestMigrationRecountsTasks(t *testing.T) {
 		t.Errorf("got %s, want %s", counts, want)
 	}
 }
+
+// A migration may build an index CONCURRENTLY, which waits for every snapshot that is older: neither the process that
+// holds the lock nor those that wait for it may have one.
+func TestMigrationLockHoldsNoSnapshot(t *testing.T) {
+	t.Parallel()
+	log := &lines{}
+	url := testkit.PostgresURL(t)
+	db := open(t, database.Config{URL: url, Log: log.logger()})
+	mustExec(t, db.SQL, "CREATE TABLE things (id int)")
+	release, err := database.LockMigrations(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan error, 1)
+	go func() {
+		release, err := database.LockMigrations(t.Context(), db)
+		if err == nil {
+			err = release()
+		}
+		waited <- err
+	}()
+	for !strings.Contains(log.text(), "another process is migrating") {
+		time.Sleep(5 * time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := db.SQL.ExecContext(ctx, "CREATE INDEX CONCURRENTLY things_id ON things (id)"); err != nil {
+		t.Errorf("building an index: %v", err)
+	}
+	select {
+	case err := <-waited:
+		t.Errorf("the second got the lock from under the first: %v", err)
+	default:
+	}
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+}

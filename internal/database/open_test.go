@@ -108,7 +108,7 @@ func TestSession(t *testing.T) {
 // The parameters of the whole allow-list are ones that PostgreSQL takes; unknown ones don't get through to it.
 func TestParametersConnect(t *testing.T) {
 	t.Parallel()
-	url := testkit.PostgresURL(t)
+	url := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler takes fewer.
 	for _, parameters := range []string{
 		"channel_binding=require&pgbouncer=true&pool_timeout=5&schema=public&pool_max_conns=3&nonsense=1&x.y=2",
 		database.AllSettings,

@@ -62,3 +62,17 @@ func TestPgBouncer(t *testing.T) {
 		})
 	}
 }
+
+// A parameter that a pooler refuses is told at once, with what to do: the same answer comes for good.
+func TestPgBouncerRefusesParameter(t *testing.T) {
+	t.Parallel()
+	log := &lines{}
+	address := testkit.PgBouncer(t, testkit.PostgresURL(t))
+	_, err := database.Open(t.Context(), database.Config{URL: address + "&search_path=app", Log: log.logger()})
+	if err == nil || !strings.Contains(err.Error(), "leave it out") || !strings.Contains(err.Error(), "search_path") {
+		t.Errorf("got %v", err)
+	}
+	if strings.Contains(log.text(), "not reachable yet") {
+		t.Errorf("it tried again:\n%s", log.text())
+	}
+}

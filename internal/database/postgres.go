@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -80,7 +79,7 @@ func parsePostgres(raw string) (target, error) {
 	if err != nil {
 		return target{}, errors.New("its parameters, after the ?, are not well formed")
 	}
-	translateSSL(query)
+	unverified := translateSSL(query)
 	parsed.RawQuery = query.Encode()
 
 	config, ignored, err := newConfig(parsed.String())
@@ -98,13 +97,7 @@ func parsePostgres(raw string) (target, error) {
 		config.SSLNegotiation = ""
 		ignored = append(ignored, "sslnegotiation")
 	}
-	if config.SSLMode == "" {
-		// What libpq does, for the hosts where a server without TLS is common; elsewhere TLS is a must.
-		config.SSLMode = pq.SSLModeRequire
-		if private(config.Host) {
-			config.SSLMode = pq.SSLModePrefer
-		}
-	}
+	protection := settleTLS(&config, unverified)
 	if config.ApplicationName == "" {
 		config.ApplicationName = applicationName
 	}
@@ -119,23 +112,7 @@ func parsePostgres(raw string) (target, error) {
 		config.ConnectTimeout = connectTimeout
 	}
 	slices.Sort(ignored)
-	return target{dialect: dialect.Postgres, connector: connector{config: config}, name: postgresName(config), dropped: ignored}, nil
-}
-
-// translateSSL gives the parameter ssl of other languages' drivers lib/pq's name.
-func translateSSL(query url.Values) {
-	value := query.Get("ssl")
-	if value == "" || query.Has("sslmode") {
-		return
-	}
-	switch strings.ToLower(value) {
-	case "true", "1", "on":
-		value = string(pq.SSLModeRequire)
-	case "false", "0", "off":
-		value = string(pq.SSLModeDisable)
-	}
-	query.Del("ssl")
-	query.Set("sslmode", value)
+	return target{dialect: dialect.Postgres, connector: connector{config: config}, name: postgresName(config), dropped: ignored, tls: protection}, nil
 }
 
 // unsupported finds the variable in lib/pq's complaint about one that it does not know how to honour.
@@ -187,22 +164,6 @@ func contains(text, secret string) bool {
 		return strings.Contains(text, secret)
 	}
 	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), secret)
-}
-
-// private says whether the host is this machine or on a network of one's own, where servers often have no TLS.
-func private(host string) bool {
-	if address, err := netip.ParseAddr(host); err == nil {
-		return address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast()
-	}
-	if !strings.Contains(host, ".") {
-		return true // localhost, or a name that only a local network resolves, such as Compose's.
-	}
-	for _, suffix := range []string{".internal", ".local", ".localhost"} {
-		if strings.HasSuffix(host, suffix) {
-			return true
-		}
-	}
-	return false
 }
 
 func postgresName(config pq.Config) string {

@@ -63,7 +63,7 @@ const preparedStatements = "SELECT count(*) FROM pg_prepared_statements;"
 func TestStatementsAreKept(t *testing.T) {
 	t.Parallel()
 	const size = 4
-	pool, log := openPool(t, database.Config{URL: testkit.MigratedPostgresURL(t), MaxOpenConns: 1, StatementCacheSize: size})
+	pool, log := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.MigratedPostgresURL(t)), MaxOpenConns: 1, StatementCacheSize: size})
 	query := "SELECT count(*) FROM tasks WHERE workspace_id = $1"
 	before := number(t, pool, preparedStatements)
 	if number(t, pool, query, "w"); number(t, pool, preparedStatements) != before {
@@ -95,7 +95,7 @@ func TestStatementsAreKept(t *testing.T) {
 // A cache that is off keeps nothing.
 func TestStatementsAreNotKept(t *testing.T) {
 	t.Parallel()
-	pool, _ := openPool(t, database.Config{URL: testkit.MigratedPostgresURL(t), MaxOpenConns: 1, StatementCache: database.CacheOff})
+	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.MigratedPostgresURL(t)), MaxOpenConns: 1, StatementCache: database.CacheOff})
 	for range 3 {
 		number(t, pool, "SELECT $1::int", 1)
 	}
@@ -114,7 +114,7 @@ func TestStaleStatements(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: 1})
+			pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t)), MaxOpenConns: 1})
 			mustExec(t, pool, "CREATE TABLE things (id int PRIMARY KEY, n int NOT NULL); INSERT INTO things VALUES (1, 7)")
 			query := "SELECT n FROM things WHERE id = $1"
 			insert := "INSERT INTO things VALUES ($1, $2) RETURNING n"
@@ -157,7 +157,7 @@ func TestStaleStatements(t *testing.T) {
 // A migration that changes the columns while queries run is noticed by none of them.
 func TestMigrationUnderLoad(t *testing.T) {
 	t.Parallel()
-	pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: 4})
+	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t)), MaxOpenConns: 4})
 	mustExec(t, pool, "CREATE TABLE things (id int PRIMARY KEY, n int NOT NULL); INSERT INTO things SELECT i, i FROM generate_series(1, 100) i")
 	ctx, stop := context.WithCancel(t.Context())
 	var queries atomic.Int64
@@ -190,7 +190,7 @@ func TestMigrationUnderLoad(t *testing.T) {
 // Cancelling a kept statement stops it on the server and spoils no other query.
 func TestCancelKeptStatement(t *testing.T) {
 	t.Parallel()
-	pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: 3})
+	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t)), MaxOpenConns: 3})
 	query := "SELECT 1 FROM pg_sleep($1)"
 	for range 3 {
 		number(t, pool, query, 0)
@@ -224,7 +224,7 @@ func TestCancelKeptStatement(t *testing.T) {
 // A connection that the server ended is replaced, and its statements with it.
 func TestConnectionLost(t *testing.T) {
 	t.Parallel()
-	address := testkit.PostgresURL(t)
+	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	pool, _ := openPool(t, database.Config{URL: address, MaxOpenConns: 2})
 	killer, _ := openPool(t, database.Config{URL: address, MaxOpenConns: 1})
 	for range 5 {
@@ -245,7 +245,7 @@ func TestConnectionLost(t *testing.T) {
 // A statement that comes while rows are open on the same connection is refused, and the rows are read on.
 func TestRowsOpen(t *testing.T) {
 	t.Parallel()
-	pool, _ := openPool(t, database.Config{URL: testkit.PostgresURL(t)})
+	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t))})
 	for _, query := range []string{"SELECT i FROM generate_series(1, $1::int) i", "SELECT i FROM generate_series(1, $1::int) i;"} {
 		tx, err := pool.BeginTx(t.Context(), nil)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 // TestStatementTimeout: PostgreSQL ends a statement that takes too long, as an outage, and the URL's own limit wins.
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
-	address := testkit.PostgresURL(t)
+	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	open := func(address string) *database.DB {
 		db, err := database.Open(t.Context(), database.Config{URL: address, StatementTimeout: 200 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {

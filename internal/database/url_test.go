@@ -29,45 +29,45 @@ func TestPostgresURLs(t *testing.T) {
 			want: "postgres://db.example.com:5433/tasks", sslmode: "verify-full",
 		},
 		{
-			name: "Neon's, from the dashboard", sslmode: "require",
+			name: "Neon's, from the dashboard", sslmode: "verify-full",
 			url:     "postgresql://neondb_owner:s3cret-word@ep-cool-darkness-a1b2c3d4-pooler.us-east-2.aws.neon.tech/neondb?sslmode=require&channel_binding=require",
 			want:    "postgres://ep-cool-darkness-a1b2c3d4-pooler.us-east-2.aws.neon.tech:5432/neondb",
 			dropped: []string{"channel_binding"},
 		},
 		{
-			name: "Neon's command", sslmode: "require",
+			name: "Neon's command", sslmode: "verify-full",
 			url:     "psql 'postgresql://o:s3cret-word@ep-x.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require'",
 			want:    "postgres://ep-x.eu-central-1.aws.neon.tech:5432/neondb",
 			dropped: []string{"channel_binding"},
 		},
-		{name: "quotes", url: `"postgres://ann:s3cret-word@db.example.com/tasks"`, want: "postgres://db.example.com:5432/tasks", sslmode: "require"},
-		{name: "quotes in spaces in quotes", url: ` ' "postgres://ann:s3cret-word@db.example.com/tasks" ' ` + "\n", want: "postgres://db.example.com:5432/tasks", sslmode: "require"},
-		{name: "with the variable's name", url: `DATABASE_URL="postgres://ann:s3cret-word@db.example.com/tasks"`, want: "postgres://db.example.com:5432/tasks", sslmode: "require"},
-		{name: "asyncpg", url: "postgresql+asyncpg://ann:s3cret-word@db.example.com/tasks?ssl=require", want: "postgres://db.example.com:5432/tasks", sslmode: "require"},
-		{name: "psycopg2", url: "postgresql+psycopg2://ann:s3cret-word@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "require"},
+		{name: "quotes", url: `"postgres://ann:s3cret-word@db.example.com/tasks"`, want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
+		{name: "quotes in spaces in quotes", url: ` ' "postgres://ann:s3cret-word@db.example.com/tasks" ' ` + "\n", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
+		{name: "with the variable's name", url: `DATABASE_URL="postgres://ann:s3cret-word@db.example.com/tasks"`, want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
+		{name: "asyncpg", url: "postgresql+asyncpg://ann:s3cret-word@db.example.com/tasks?ssl=require", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
+		{name: "psycopg2", url: "postgresql+psycopg2://ann:s3cret-word@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
 		{name: "ssl=false", url: "postgres://ann:s3cret-word@db.example.com/tasks?ssl=false", want: "postgres://db.example.com:5432/tasks", sslmode: "disable"},
-		{name: "upper case", url: "POSTGRESQL://ann:s3cret-word@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "require"},
-		{name: "JDBC", url: "jdbc:postgresql://db.example.com/tasks?user=ann&password=s3cret-word&currentSchema=x", want: "postgres://db.example.com:5432/tasks", sslmode: "require", dropped: []string{"currentSchema"}},
+		{name: "upper case", url: "POSTGRESQL://ann:s3cret-word@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
+		{name: "JDBC", url: "jdbc:postgresql://db.example.com/tasks?user=ann&password=s3cret-word&currentSchema=x", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full", dropped: []string{"currentSchema"}},
 		{
-			name: "Prisma's, Supabase's, pgx's", sslmode: "require",
+			name: "Prisma's, Supabase's, pgx's", sslmode: "verify-full",
 			url:     "postgres://ann:s3cret-word@db.example.com:6543/tasks?pgbouncer=true&connection_limit=1&pool_timeout=20&schema=public&pool_max_conns=10&statement_cache_mode=describe&prepareThreshold=0",
 			want:    "postgres://db.example.com:6543/tasks",
 			dropped: []string{"connection_limit", "pgbouncer", "pool_max_conns", "pool_timeout", "prepareThreshold", "schema", "statement_cache_mode"},
 		},
 		{
-			name: "libpq's own that lib/pq has not", sslmode: "require",
+			name: "libpq's own that lib/pq has not", sslmode: "verify-full",
 			url:     "postgres://ann:s3cret-word@db.example.com/tasks?keepalives=1&keepalives_idle=30&gssencmode=disable&sslcompression=0&require_auth=scram-sha-256&tcp_user_timeout=1",
 			want:    "postgres://db.example.com:5432/tasks",
 			dropped: []string{"gssencmode", "keepalives", "keepalives_idle", "require_auth", "sslcompression", "tcp_user_timeout"},
 		},
-		{name: "direct TLS", url: "postgres://ann:s3cret-word@db.example.com/tasks?sslmode=require&sslnegotiation=direct", want: "postgres://db.example.com:5432/tasks", sslmode: "require", dropped: []string{"sslnegotiation"}},
+		{name: "direct TLS", url: "postgres://ann:s3cret-word@db.example.com/tasks?sslmode=require&sslnegotiation=direct", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full", dropped: []string{"sslnegotiation"}},
 		{
 			name: "what PostgreSQL knows stays", sslmode: "disable",
 			url:     "postgres://ann:s3cret-word@localhost/tasks?sslmode=disable&application_name=mine&options=-c%20geqo%3Doff&search_path=app&statement_timeout=5000",
 			want:    "postgres://localhost:5432/tasks",
 			runtime: []string{"search_path", "statement_timeout"},
 		},
-		{name: "a password with everything in it", url: "postgres://ann:s3cret-word%40%2F%3A%3F%23%25@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "require"},
+		{name: "a password with everything in it", url: "postgres://ann:s3cret-word%40%2F%3A%3F%23%25@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
 		{name: "this machine has no TLS", url: "postgres://ann:s3cret-word@127.0.0.1/tasks", want: "postgres://127.0.0.1:5432/tasks", sslmode: "prefer"},
 		{name: "Railway's own network", url: "postgresql://postgres:s3cret-word@postgres.railway.internal:5432/railway", want: "postgres://postgres.railway.internal:5432/railway", sslmode: "prefer"},
 		{name: "Compose's network", url: "postgresql://postgres:s3cret-word@db/tasks", want: "postgres://db:5432/tasks", sslmode: "prefer"},
@@ -106,6 +106,52 @@ func TestPostgresURLs(t *testing.T) {
 	}
 }
 
+// TLS is raised to verify-full where the name can be verified and nobody asked for anything else.
+func TestTLSModes(t *testing.T) {
+	t.Parallel()
+	full, pool := database.TLS{Mode: "verify-full", Raised: true, Public: true}, "ep-x-pooler.eu-central-1.aws.neon.tech"
+	for _, test := range []struct {
+		host, query string
+		want        database.TLS
+	}{
+		{pool, "sslmode=require&channel_binding=require", full},
+		{pool, "", full},
+		{pool, "ssl=true", full},
+		{pool, "sslmode=require&hostaddr=192.0.2.1", full},
+		{pool + ".", "sslmode=require", full},
+		{pool, "sslmode=verify-full", database.TLS{Mode: "verify-full", Public: true}},
+		{pool, "sslrootcert=system", database.TLS{Mode: "verify-full", Public: true}},
+		{pool, "sslmode=verify-ca", database.TLS{Mode: "verify-ca", Public: true}},
+		{pool, "sslmode=require&sslrootcert=ca.pem", database.TLS{Mode: "require", Public: true}},
+		{pool, "sslrootcert=ca.pem", database.TLS{Mode: "require", Public: true}},
+		{pool, "sslmode=disable", database.TLS{Mode: "disable", Public: true}},
+		{pool, "sslmode=prefer", database.TLS{Mode: "prefer", Public: true}},
+		{pool, "sslmode=no-verify", database.TLS{Mode: "require", Public: true}},
+		{pool, "ssl=no-verify", database.TLS{Mode: "require", Public: true}},
+		{"192.0.2.1", "sslmode=require", database.TLS{Mode: "require", Public: true}},
+		{"192.0.2.1", "", database.TLS{Mode: "require", Public: true}},
+		{"[2001:db8::1]", "", database.TLS{Mode: "require", Public: true}},
+		{"10.0.0.1", "sslmode=require", database.TLS{Mode: "require"}},
+		{"127.0.0.1", "", database.TLS{Mode: "prefer"}},
+		{"localhost", "sslmode=require", database.TLS{Mode: "require"}},
+		{"LOCALHOST", "", database.TLS{Mode: "prefer"}},
+		{"postgres.railway.internal", "sslmode=require", database.TLS{Mode: "require"}},
+		{"Postgres.Railway.Internal", "", database.TLS{Mode: "prefer"}},
+		{"db", "", database.TLS{Mode: "prefer"}},
+		{"db.example.com,standby.example.com", "", full},
+		{"db.example.com,10.0.0.1", "sslmode=require", database.TLS{Mode: "require", Public: true}},
+	} {
+		got, err := database.Sanitise("postgres://ann:s3cret-word@" + test.host + "/tasks?" + test.query)
+		if err != nil {
+			t.Errorf("%s?%s: %v", test.host, test.query, err)
+			continue
+		}
+		if got.TLS != test.want || string(got.Config.SSLMode) != test.want.Mode {
+			t.Errorf("%s?%s: %+v, connects with %s; want %+v", test.host, test.query, got.TLS, got.Config.SSLMode, test.want)
+		}
+	}
+}
+
 func TestApplicationName(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
@@ -135,7 +181,7 @@ func TestWrongURLsKeepTheirSecrets(t *testing.T) {
 		{"no slashes", "postgres:ann:s3cret-word@localhost/tasks", "percent-encoded"},
 		{"a port that is none", "postgres://ann:s3cret-word@localhost:s3cret-word/tasks", "percent-encoded"},
 		{"a mode that is none", "postgres://ann:s3cret-word@localhost/tasks?sslmode=s3cret-word", "password"},
-		{"node-postgres's mode", "postgres://ann:s3cret-word@localhost/tasks?sslmode=no-verify", "supported values are"},
+		{"a mode of nobody's", "postgres://ann:s3cret-word@localhost/tasks?sslmode=strict", "supported values are"},
 		{"a time-out that is none", "postgres://ann:s3cret-word@localhost/tasks?connect_timeout=soon", "connect_timeout"},
 		{"bad parameters", "postgres://ann:s3cret-word@localhost/tasks?a=%zzs3cret-word", "parameters"},
 		{"no file", "sqlite:", "names no file"},

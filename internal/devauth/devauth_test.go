@@ -47,7 +47,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, cfg devauth.Config)) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		test(t, devauth.Config{DB: open(t, "postgres", testkit.PostgresURL(t)), Dialect: dialect.Postgres})
+		test(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t)).SQL, Dialect: dialect.Postgres})
 	})
 }
 

@@ -34,11 +34,16 @@ func (d *doctor) database(ctx context.Context) {
 		URL: d.cfg.DatabaseURL.Reveal(), DirectURL: direct, MaxOpenConns: 1, ConnectTimeout: d.Timeout, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		d.fail(err.Error(), "check host, port, user, password and name in DATABASE_URL, and that the database runs and lets this machine in")
+		cure := "check host, port, user, password and name in DATABASE_URL, and that the database runs and lets this machine in"
+		if database.IsUntrusted(err) {
+			cure = "" // The error tells it.
+		}
+		d.fail(err.Error(), cure)
 		return
 	}
 	defer func() { _ = db.Close() }() // It only read.
 	d.postgres(ctx, db)
+	d.tls(db.TLS())
 	d.pooler()
 	d.migrations(ctx, db)
 }
@@ -86,6 +91,21 @@ func (d *doctor) postgres(ctx context.Context, db *database.DB) {
 		d.fail("it is a standby, which only reads", "let DATABASE_URL lead to the primary")
 	}
 	d.skew("the database's", theirs, before, after, "let both machines keep their clocks by NTP")
+}
+
+// tls says whether the database has to prove who it is.
+func (d *doctor) tls(t database.TLS) {
+	switch {
+	case t.Raised:
+		d.ok("TLS: the certificate is verified (verify-full), though the URL does not ask for it")
+	case t.Verified():
+		d.ok("TLS: the certificate is verified (" + t.Mode + ")")
+	case t.Public:
+		d.warn("TLS: the certificate is not verified (sslmode="+t.Mode+"): whoever answers is believed",
+			"give sslmode=verify-full, and sslrootcert=FILE where the authority is not a public one")
+	default:
+		d.ok("TLS: sslmode=" + t.Mode + ", on a private network")
+	}
 }
 
 // pooler says how the connections go, so far as the addresses tell.

@@ -181,7 +181,7 @@ func TestChangesNothing(t *testing.T) {
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("the file: %v", err)
 	}
-	db, err := sql.Open("postgres", fresh)
+	db, err := sql.Open("postgres", testkit.DirectURL(t, fresh))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func (broken) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
 func execute(t *testing.T, address, statement string) {
 	t.Helper()
-	db, err := sql.Open("postgres", address)
+	db, err := sql.Open("postgres", testkit.DirectURL(t, address))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func made(t *testing.T, statements string) string {
 
 func exec(t *testing.T, address, statements string) {
 	t.Helper()
-	db, err := sql.Open("postgres", address)
+	db, err := sql.Open("postgres", testkit.DirectURL(t, address))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,7 +397,7 @@ func TestReadsAnotherSchema(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.SQLiteURL(t))
 	to := target{db, ent.NewClient(ent.Driver(db.Driver()))}
-	from := made(t, `CREATE SCHEMA legacy; SET search_path = legacy; CREATE TABLE tasks (id int, user_id text, title text); INSERT INTO tasks VALUES (1, 'u', 'x')`)
+	from := testkit.DirectURL(t, made(t, `CREATE SCHEMA legacy; SET search_path = legacy; CREATE TABLE tasks (id int, user_id text, title text); INSERT INTO tasks VALUES (1, 'u', 'x')`)) // A pooler may refuse the parameter.
 	separator := "?"
 	if strings.Contains(from, "?") {
 		separator = "&"

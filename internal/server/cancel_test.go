@@ -100,7 +100,7 @@ func TestClientGone(t *testing.T) {
 // lockTasks locks the tasks until the test ends, and returns a connection beside it.
 func lockTasks(t *testing.T, address string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("postgres", address)
+	db, err := sql.Open("postgres", testkit.DirectURL(t, address))
 	if err != nil {
 		t.Fatal(err)
 	}

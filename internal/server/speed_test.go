@@ -59,7 +59,7 @@ func newHotServer(t testing.TB) *hotServer {
 	auth := httptest.NewServer(http.HandlerFunc(bench.GetSession))
 	t.Cleanup(auth.Close)
 	cfg, err := config.Load(against(auth.URL, secret, map[string]string{
-		"DATABASE_URL": testkit.MigratedPostgresURL(t), "SESSION_CACHE_TTL": "10m", "LIMIT_TASKS": "10000000",
+		"DATABASE_URL": testkit.DirectURL(t, testkit.MigratedPostgresURL(t)), "SESSION_CACHE_TTL": "10m", "LIMIT_TASKS": "10000000",
 		// As in production, but that one user sends it all.
 		"ENVIRONMENT": "production", "RATE_LIMIT": "1000000000",
 	}))

@@ -388,7 +388,7 @@ func readFile(t *testing.T, name string) string {
 // TestTelemetryPostgres: statements are measured on lib/pq's connections, with prepared statements kept on them as ever,
 // and neither their values nor the values in PostgreSQL's errors are told.
 func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetry reads the process's environment.
-	address := testkit.PostgresURL(t)
+	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // Behind a pooler no statements are kept.
 	c := newCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.url)
 	watch, err := telemetry.Start(t.Context(), telemetry.Config{

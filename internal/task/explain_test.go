@@ -92,7 +92,7 @@ func TestExplain(t *testing.T) {
 // fill makes the large database, past the pool, which takes a statement of so many seconds for a server that is gone.
 func fill(t *testing.T, address string) {
 	t.Helper()
-	pool, err := sql.Open("postgres", address)
+	pool, err := sql.Open("postgres", testkit.DirectURL(t, address))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	t.Helper()
 	dir := betterAuthDir(t)
 	if opts.DatabaseURL == "" {
-		opts.DatabaseURL = PostgresURL(t)
+		opts.DatabaseURL = DirectURL(t, PostgresURL(t)) // It migrates.
 	}
 	if opts.Secret == "" {
 		opts.Secret = BetterAuthSecret

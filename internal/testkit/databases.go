@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func EachDatabase(t *testing.T, test func(t *testing.T, client *ent.Client)) {
 // OpenDatabase opens and migrates the database, and closes it when the test ends.
 func OpenDatabase(t testing.TB, address string) *database.DB {
 	t.Helper()
-	db, err := database.Open(t.Context(), database.Config{URL: address, Log: slog.New(slog.DiscardHandler)})
+	db, err := database.Open(t.Context(), database.Config{URL: address, DirectURL: directURL(t, address), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +41,15 @@ func OpenDatabase(t testing.TB, address string) *database.DB {
 		t.Fatal(err)
 	}
 	return db
+}
+
+// directURL is DirectURL for PostgreSQL.
+func directURL(t testing.TB, address string) string {
+	t.Helper()
+	if strings.HasPrefix(address, "sqlite:") {
+		return ""
+	}
+	return DirectURL(t, address)
 }
 
 // MakeViewer makes a user with that id and a personal workspace, and returns the viewer that a session would make.

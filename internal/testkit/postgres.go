@@ -39,7 +39,7 @@ var cluster = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals
 
 // PostgresURL makes an empty database for this test alone and returns its address. The database is dropped when the
 // test ends. The server is the one TEST_DATABASE_URL names, else a throwaway one of this process; where none can be
-// had, see Lack. Its user may create databases.
+// had, see Lack. Its user may create databases. The address leads through the pooler where TEST_POOLER_URL names one.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	return newDatabase(t, "")
@@ -94,7 +94,7 @@ func newDatabase(t testing.TB, template string) string {
 	}
 	admin(t, statement)
 	t.Cleanup(func() { admin(t, "DROP DATABASE IF EXISTS "+pq.QuoteIdentifier(name)+" WITH (FORCE)") })
-	return databaseURL(t, name)
+	return pooledURL(t, databaseURL(t, name))
 }
 
 // admin runs one statement on the server's own database.

@@ -40,9 +40,13 @@ type Config struct {
 	MaxConnections int
 	// Auth is how the superuser proves itself, as in pg_hba.conf; "" is password. With trust any password will do.
 	Auth string
+	// Certificate and Key make the cluster speak TLS, in PEM.
+	Certificate, Key []byte
 	// Settings are added to the cluster's own, such as "max_connections": they win.
 	Settings map[string]string
 }
+
+const certificateFile, keyFile = "server.crt", "server.key"
 
 // Cluster is a running PostgreSQL. It is safe for use by several goroutines.
 type Cluster struct {
@@ -110,6 +114,18 @@ func start(ctx context.Context, c Config, bin, dir string, user account) (*Clust
 			return nil, err
 		}
 	}
+	for name, content := range map[string][]byte{certificateFile: c.Certificate, keyFile: c.Key} {
+		if content == nil {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			return nil, fmt.Errorf("writing the cluster's %s: %w", name, err)
+		}
+		if err := user.own(path); err != nil {
+			return nil, err
+		}
+	}
 	data := filepath.Join(dir, "data")
 	err := initdb(ctx, c, bin, dir, data, pwfile, user)
 	if err != nil {
@@ -160,6 +176,10 @@ func launch(ctx context.Context, c Config, bin, dir, data, password string, port
 		"max_wal_senders":         "0",
 		"TimeZone":                "<+0545>-05:45",
 		"log_timezone":            "UTC",
+	}
+	if c.Certificate != nil {
+		settings["ssl"] = "on"
+		settings["ssl_cert_file"], settings["ssl_key_file"] = filepath.Join(dir, certificateFile), filepath.Join(dir, keyFile)
 	}
 	for name, value := range c.Settings {
 		settings[name] = value

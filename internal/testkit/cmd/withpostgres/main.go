@@ -1,9 +1,10 @@
 // Command withpostgres runs another command with a PostgreSQL for tests at hand:
 //
-//	go run ./internal/testkit/cmd/withpostgres go test ./...
+//	go run ./internal/testkit/cmd/withpostgres [-pooler] go test ./...
 //
 // Where TEST_DATABASE_URL is not set it starts a throwaway cluster, sets the variable for the command, and stops the
-// cluster afterwards. It exits as the command did.
+// cluster afterwards. With -pooler it starts PgBouncer in transaction mode in front, and TEST_POOLER_URL leads through
+// that. It exits as the command did.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"taskql/internal/testkit/pgbouncer"
 	"taskql/internal/testkit/pgcluster"
 )
 
@@ -29,15 +31,19 @@ func main() {
 
 // run returns the code to exit with, and why where it is not the command's own.
 func run(ctx context.Context, args []string) (int, error) {
+	pooler := len(args) > 0 && args[0] == "-pooler"
+	if pooler {
+		args = args[1:]
+	}
 	if len(args) == 0 {
-		return 2, errors.New("usage: withpostgres COMMAND [ARGUMENT…]")
+		return 2, errors.New("usage: withpostgres [-pooler] COMMAND [ARGUMENT…]")
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	env := os.Environ()
-	if os.Getenv("TEST_DATABASE_URL") == "" {
+	env, address := os.Environ(), os.Getenv("TEST_DATABASE_URL")
+	if address == "" {
 		started := time.Now()
 		cluster, err := pgcluster.Start(ctx, pgcluster.Config{})
 		switch {
@@ -52,8 +58,22 @@ func run(ctx context.Context, args []string) (int, error) {
 				}
 			}()
 			fmt.Fprintf(os.Stderr, "withpostgres: PostgreSQL started on 127.0.0.1:%d in %s\n", cluster.Port(), time.Since(started).Round(time.Millisecond))
-			env = append(env, "TEST_DATABASE_URL="+cluster.URL())
+			address = cluster.URL()
+			env = append(env, "TEST_DATABASE_URL="+address)
 		}
+	}
+	if pooler && address != "" {
+		// Fewer sessions than the pool of one server has connections, so that they are shared.
+		bouncer, err := pgbouncer.Start(ctx, pgbouncer.Config{URL: address, PoolSize: 5})
+		if err != nil {
+			return 1, err
+		}
+		defer func() {
+			if err := bouncer.Stop(); err != nil {
+				fmt.Fprintln(os.Stderr, "withpostgres:", err)
+			}
+		}()
+		env = append(env, "TEST_POOLER_URL="+bouncer.URL)
 	}
 
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)

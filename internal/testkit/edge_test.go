@@ -1,0 +1,80 @@
+package testkit_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"taskql/internal/testkit"
+)
+
+// TestEdge: the edge takes turns, says so where a replica is gone, and lets a request end that a removed one has.
+func TestEdge(t *testing.T) {
+	t.Parallel()
+	edge := testkit.NewEdge(t)
+	ask := func() (int, string) {
+		response, err := http.Get(edge.URL)
+		if err != nil {
+			t.Error(err)
+			return 0, ""
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return response.StatusCode, string(body)
+	}
+	if status, _ := ask(); status != http.StatusBadGateway {
+		t.Errorf("without replicas: %d", status)
+	}
+	entered, release := make(chan struct{}, 1), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Forwarded-For") == "" {
+			t.Error("the client's address is not passed on")
+		}
+		entered <- struct{}{}
+		<-release
+		_, _ = w.Write([]byte("slow"))
+	}))
+	defer slow.Close()
+	edge.Add(t, slow.URL)
+	answered := make(chan string)
+	go func() {
+		_, body := ask()
+		answered <- body
+	}()
+	<-entered
+	if open := edge.Remove(slow.URL); open != 1 {
+		t.Errorf("%d requests are open, want 1", open)
+	}
+	count := map[string]int{}
+	for _, name := range []string{"a", "b"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(name)) }))
+		defer server.Close()
+		edge.Add(t, server.URL)
+	}
+	for range 10 {
+		_, body := ask()
+		count[body]++
+	}
+	if count["a"] != 5 || count["b"] != 5 {
+		t.Errorf("answers by replica: %v", count)
+	}
+	close(release)
+	if body := <-answered; body != "slow" {
+		t.Errorf("the request on its way ended with %q", body)
+	}
+	dead := httptest.NewServer(http.NotFoundHandler())
+	dead.Close()
+	edge.Add(t, dead.URL)
+	count = map[string]int{}
+	for range 3 {
+		_, body := ask()
+		count[body]++
+	}
+	if count["a"] != 1 || count["b"] != 1 {
+		t.Errorf("with a dead replica: %v", count)
+	}
+}
