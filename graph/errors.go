@@ -92,7 +92,7 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)
 	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "database unavailable", a.attributes(ctx, err)...)
-		return CodeServiceUnavailable, "The database can't be reached just now: try again in a moment, a change with the same idempotencyKey.", retryIn(0)
+		return CodeServiceUnavailable, unreachable(ctx), retryIn(0)
 	case err.Extensions["code"] != nil:
 		return "", "", nil // The executor's own.
 	case errors.Is(err, context.Canceled):
@@ -102,6 +102,16 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 	}
 	id := a.config.RequestID(ctx)
 	return CodeInternal, "Something went wrong on our side. Quote request " + id + " when you report it.", map[string]any{"requestId": id}
+}
+
+// unreachable says that the database is, and of a mutation what that means.
+func unreachable(ctx context.Context) string {
+	if graphql.HasOperationContext(ctx) {
+		if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Mutation {
+			return "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first where it had none."
+		}
+	}
+	return "The database can't be reached just now: try again in a moment."
 }
 
 // lastName is the name of the argument or input field that a path leads to, as in title or ids[2].
