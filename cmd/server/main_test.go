@@ -197,13 +197,13 @@ func TestDatabaseConfig(t *testing.T) {
 	cfg, err := config.Load(map[string]string{
 		"DATABASE_URL": "postgres://u@pool/x", "DIRECT_DATABASE_URL": "postgres://u@direct/x", "DB_MAX_OPEN_CONNS": "7",
 		"DB_MAX_IDLE_CONNS": "3", "DB_CONN_MAX_LIFETIME": "11m", "DB_CONN_MAX_IDLE_TIME": "2m",
-		"DB_STATEMENT_CACHE_SIZE": "77",
+		"DB_STATEMENT_CACHE_SIZE": "77", "DB_WAIT": "4s",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := database.Config{
-		URL: "postgres://u@pool/x", DirectURL: "postgres://u@direct/x", MaxOpenConns: 7, MaxIdleConns: 3,
+		URL: "postgres://u@pool/x", DirectURL: "postgres://u@direct/x", MaxOpenConns: 7, MaxIdleConns: 3, Wait: 4 * time.Second,
 		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute, StatementTimeout: 5 * time.Second,
 		StatementCache: database.CacheAuto, StatementCacheSize: 77,
 	}
