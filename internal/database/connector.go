@@ -87,8 +87,11 @@ func (c connector) connect(ctx context.Context) (driver.Conn, error) {
 		}
 		return nil, context.Cause(ctx)
 	}
-	dialer.connected()
-	return conn, err
+	dialled := dialer.connected()
+	if err != nil {
+		return nil, err
+	}
+	return living(conn, dialled)
 }
 
 // Driver is lib/pq's.
@@ -175,11 +178,16 @@ func cancelling(ctx context.Context, network, address string) (net.Conn, error) 
 	return impatientConn{Conn: conn, silence: cancelSilence}, nil
 }
 
-// connected lets go of what was dialled: the connection is its owner's.
-func (d *dialer) connected() {
+// connected lets go of what was dialled: the connection is its owner's. It returns what was dialled last.
+func (d *dialer) connected() net.Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var last net.Conn
+	if n := len(d.conns); n > 0 {
+		last = d.conns[n-1]
+	}
 	d.conns, d.done = nil, true
+	return last
 }
 
 func (d *dialer) isDone() bool {

@@ -163,7 +163,11 @@ const allowedMethods = http.MethodGet + ", " + http.MethodPost
 
 // ServeHTTP answers one request: negotiate, read, execute, write.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.answersWithoutBody(w, r) || h.answersUnchanged(w, r) {
+	if h.answersWithoutBody(w, r) {
+		return
+	}
+	found, done := h.answersUnchanged(w, r)
+	if done {
 		return
 	}
 	as, req, fault := h.receive(w, r)
@@ -176,7 +180,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx, bill := h.withBill(withRequest(graphql.StartOperationTrace(r.Context()), req), r)
-	req.asked = h.ask(r, as, bill.report)
+	if req.asked = h.ask(r, as, bill.report); req.asked != nil {
+		req.asked.state = found
+	}
 	resp := h.execute(ctx, &req.params)
 	bill.attach(resp)
 	answer, unchanged := answer{}, resp == nil && req.asked != nil && req.asked.holds

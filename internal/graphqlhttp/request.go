@@ -110,7 +110,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (
 	case err != nil:
 		return nil, read, badRequest("The request body could not be read to its end.")
 	}
-	d.most = values
+	d.most = values + 1 // The object that holds them counts as one.
 	req, fault := d.request()
 	return req, read, fault
 }
@@ -247,7 +247,7 @@ func (d *decoding) variables(req *incoming) error {
 func (d *decoding) extensions(req *incoming) error {
 	err := d.object(&req.params.Extensions, "extensions")
 	if err == nil && d.values > d.most {
-		return wrongType(fmt.Sprintf("extensions holds more than %d values.", d.most))
+		return wrongType(fmt.Sprintf("extensions holds more than %d values.", d.most-1))
 	}
 	return err
 }

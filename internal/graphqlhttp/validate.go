@@ -75,8 +75,17 @@ type asked struct {
 	report    bool
 
 	question *question
+	state    *state // nil while it has not been asked for
 	tag      string // the answer's, once its state is read
 	holds    bool   // what the client has
+}
+
+// state is what an answer is made of.
+type state struct {
+	hash string
+	at   time.Time
+	// unknown says that it could not be read.
+	unknown bool
 }
 
 func newRevalidation(of Validation) *revalidation {
@@ -99,36 +108,38 @@ func (h *Handler) ask(r *http.Request, as mediaType, report bool) *asked {
 
 // answersUnchanged answers a request that was answered before, where its client has the answer and it still holds. Nothing
 // of it is read, parsed or executed.
-func (h *Handler) answersUnchanged(w http.ResponseWriter, r *http.Request) bool {
+//
+// Else it returns what it found out: an older state will do for the answer's tag (see read).
+func (h *Handler) answersUnchanged(w http.ResponseWriter, r *http.Request) (*state, bool) {
 	if h.revalidation == nil || r.Method != http.MethodGet || len(r.Header["If-None-Match"]) == 0 {
-		return false
+		return nil, false
 	}
 	known, ok := h.revalidation.known.get(r.URL.RawQuery)
 	if !ok {
-		return false
+		return nil, false
 	}
 	as, ok := negotiate(r.Header["Accept"])
 	if !ok {
-		return false
+		return nil, false
 	}
 	ctx, asked := r.Context(), h.ask(r, as, h.reports(r))
 	asked.question = known
 	if h.spend != nil && !h.spend(ctx, unchangedCost, false).OK {
-		return false
+		return nil, false
 	}
-	hash, now, ok := h.revalidation.hash(ctx, asked)
-	if !ok {
-		return false
+	found := h.revalidation.state(ctx, asked)
+	if found.unknown {
+		return found, false
 	}
-	if asked.tag, ok = matching(asked.noneMatch, hash, now); !ok {
-		return false
+	if asked.tag, ok = matching(asked.noneMatch, found.hash, found.at); !ok {
+		return found, false
 	}
 	h.observe(ctx, known.operation)
 	if h.answered != nil {
 		h.answered(ctx, Summary{Cost: unchangedCost})
 	}
 	asked.writeUnchanged(w)
-	return true
+	return nil, true
 }
 
 // read reads the state that the operation's answer will depend on, before it is executed: an older state with a newer answer
@@ -151,22 +162,25 @@ func (v *revalidation) read(ctx context.Context, operation *graphql.OperationCon
 		digest: digest, standing: standing,
 		operation: Operation{Name: strings.Clone(operation.Operation.Name), Type: string(ast.Query)},
 	}
-	hash, now, ok := v.hash(ctx, asked)
-	if !ok {
+	found := asked.state
+	if found == nil {
+		found = v.state(ctx, asked)
+	}
+	if found.unknown { // Who asks a database that is away again waits again.
 		return false
 	}
-	if asked.tag, asked.holds = matching(asked.noneMatch, hash, now); asked.holds {
+	if asked.tag, asked.holds = matching(asked.noneMatch, found.hash, found.at); asked.holds {
 		return true
 	}
-	if until, ok := standing.Until(ctx, now); ok {
-		asked.tag = tagOf(hash, until)
+	if until, ok := standing.Until(ctx, found.at); ok {
+		asked.tag = tagOf(found.hash, until)
 		asked.holds = slices.Equal(asked.noneMatch, []string{"*"}) // Any answer will do.
 	}
 	return asked.holds
 }
 
-// hash sums up what the answer to a question is made of, at the moment that it returns.
-func (v *revalidation) hash(ctx context.Context, a *asked) (string, time.Time, bool) {
+// state sums up what the answer to a question is made of.
+func (v *revalidation) state(ctx context.Context, a *asked) *state {
 	const usual = 256
 	now := v.Now()
 	b := append(make([]byte, 0, usual), a.question.digest[:]...)
@@ -176,10 +190,10 @@ func (v *revalidation) hash(ctx context.Context, a *asked) (string, time.Time, b
 	b = append(b, v.Build...)
 	b, ok := a.question.standing.AppendState(ctx, b, now)
 	if !ok {
-		return "", now, false
+		return &state{unknown: true}
 	}
 	sum := sha256.Sum256(b)
-	return base64.RawURLEncoding.EncodeToString(sum[:tagHashBytes]), now, true
+	return &state{hash: base64.RawURLEncoding.EncodeToString(sum[:tagHashBytes]), at: now}
 }
 
 // digestOf sums up what a request asks. The order of its variables doesn't count.

@@ -18,7 +18,8 @@ import (
 // one round trip instead of four.
 
 // insertTask inserts a task unless its workspace is full or locked: then it does nothing. It never waits for another's
-// change, and so holds no connection while it waits, nor comes with a moment from before the wait.
+// change, and so holds no connection while it waits. Its moment is from just before it is sent: a change that goes through
+// in between has an older version and a younger moment.
 const insertTask = `WITH l AS MATERIALIZED (
 	SELECT id FROM workspaces WHERE id = $1 AND task_count < $2 FOR NO KEY UPDATE SKIP LOCKED
 ), w AS (

@@ -35,7 +35,8 @@ const endDigits = 11
 const endLetter = 'a' + endDigits - 1
 
 // endKey returns the key of what the change of that version puts at the end: behind all that is there, wherever that is,
-// since every key before was made by an earlier version, or between such. The same as endKeySQL.
+// since every key before was made by an earlier version, or between such. (The release before counts on from the last key,
+// one for each task: where it has put n tasks there in one change, the next n changes come no further.) The same as endKeySQL.
 func endKey(version int) []byte { return fmt.Appendf(nil, "%c%0*x", endLetter, endDigits, version) }
 
 // endKeySQL is endKey in PostgreSQL's words; %s is the version.

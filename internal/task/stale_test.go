@@ -1,0 +1,50 @@
+package task_test
+
+import (
+	"database/sql"
+	"fmt"
+	"testing"
+	"time"
+
+	"taskql/internal/task"
+	"taskql/internal/testkit"
+)
+
+// Connections that the server has ended while nobody used them, as a restart at night does, cost no change: neither one that
+// may be sent again nor one that may not.
+func TestStaleConnections(t *testing.T) {
+	t.Parallel()
+	address := testkit.MigratedPostgresURL(t)
+	db, other := testkit.OpenDatabase(t, address), testkit.OpenDatabase(t, address)
+	b := newBench(t, db.Driver(), task.Limits{})
+	ctx, v := b.user(t, "alice")
+	for _, keyed := range []bool{false, true} {
+		idle := make([]*sql.Conn, 10)
+		for i := range idle {
+			var err error
+			if idle[i], err = db.SQL.Conn(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range idle {
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := db.SQL.Stats().Idle; n != len(idle) {
+			t.Fatalf("%d connections are idle, want %d", n, len(idle))
+		}
+		if _, err := other.SQL.ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond) // It is looked at what was quiet for a while.
+		for i := range 15 {
+			in := task.CreateInput{Title: fmt.Sprint(keyed, i)}
+			if keyed {
+				in.IdempotencyKey = ptr(fmt.Sprint(i))
+			}
+			mustChange(t)(b.Create(ctx, v, in))
+		}
+	}
+	b.sound(ctx, t, v)
+}
