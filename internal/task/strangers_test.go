@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -93,6 +94,14 @@ func strange(b *bench) map[string]func(ctx context.Context, v viewer.Viewer, x t
 		"ListTags": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) {
 			return b.ListTags(ctx, v, task.TagListInput{})
 		},
+		"Version": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) { return b.Version(ctx, v) },
+		"NextTurn": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) {
+			turn, err := b.NextTurn(ctx, v, b.clock.Now())
+			if turn.Equal(b.secretMoment()) {
+				return "a secret moment", err
+			}
+			return turn, err
+		},
 
 		"Create": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
 			return b.Create(ctx, v, task.CreateInput{Title: "x", ParentID: &x.task, TagIDs: []string{x.tag}})
@@ -156,13 +165,21 @@ func strange(b *bench) map[string]func(ctx context.Context, v viewer.Viewer, x t
 	}
 }
 
+// secretMoment is when the task is due that no stranger may learn of.
+func (b *bench) secretMoment() time.Time { return b.clock.Now().Truncate(time.Second).Add(time.Hour) }
+
 // A stranger is answered exactly as if nothing of it existed, by every method there is.
 func TestStranger(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bench) {
 		alice, a := b.user(t, "alice")
 		tag := b.tag(alice, t, a, "secret")
-		theirs := mustChange(t)(b.Create(alice, a, task.CreateInput{Title: "secret", TagIDs: []string{tag.ID.String()}}))
+		theirs := mustChange(t)(b.Create(alice, a, task.CreateInput{
+			Title: "secret", TagIDs: []string{tag.ID.String()}, Due: &task.DueInput{At: &task.MomentInput{At: b.secretMoment()}},
+		}))
+		if turn, err := b.NextTurn(alice, a, b.clock.Now()); err != nil || !turn.Equal(b.secretMoment()) {
+			t.Errorf("the owner's next turn is %s, %v", turn, err)
+		}
 		below := b.under(alice, t, a, theirs, "secret below")
 		trashed := mustChange(t)(b.Delete(alice, a, target(b.create(alice, t, a, "secret in the trash"))))
 		before := version(alice, t, b, a)
