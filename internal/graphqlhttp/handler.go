@@ -37,7 +37,8 @@ type Config struct {
 	PresentError graphql.ErrorPresenterFunc
 	// Recover turns a panic's value into an error, which then goes to PresentError.
 	Recover graphql.RecoverFunc
-	// AroundOperations run around each operation, the first outermost. They may refuse it.
+	// AroundOperations run around each operation, the first outermost. They may refuse it. They don't see a GET whose client
+	// has the answer already, which was not refused then: see Validation.
 	AroundOperations []graphql.OperationMiddleware
 	// Introspection lets clients read the schema. Where it is off, validation messages suggest no names.
 	Introspection bool
