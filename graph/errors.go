@@ -92,7 +92,7 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)
 	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "database unavailable", a.attributes(ctx, err)...)
-		return CodeServiceUnavailable, unreachable(ctx), retryIn(0)
+		return CodeServiceUnavailable, a.unreachable(ctx, err), retryIn(0)
 	case err.Extensions["code"] != nil:
 		return "", "", nil // The executor's own.
 	case errors.Is(err, context.Canceled):
@@ -104,9 +104,11 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 	return CodeInternal, "Something went wrong on our side. Quote request " + id + " when you report it.", map[string]any{"requestId": id}
 }
 
-// unreachable says that the database is, and of a mutation what that means.
-func unreachable(ctx context.Context) string {
-	if graphql.HasOperationContext(ctx) {
+// unreachable says that the database is, and of a mutation what may have become of it.
+func (a *API) unreachable(ctx context.Context, err error) string {
+	// Below its root field a mutation has happened already.
+	mayHaveHappened := a.config.NothingDone == nil || !a.config.NothingDone(err) || len(graphql.GetPath(ctx)) > 1
+	if mayHaveHappened && graphql.HasOperationContext(ctx) {
 		if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Mutation {
 			return "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first where it had none."
 		}

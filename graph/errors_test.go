@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/lib/pq"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -87,5 +88,37 @@ func TestPresentErrorKeepsTheExecutors(t *testing.T) {
 	a := &API{config: Config{Unavailable: func(error) bool { return false }}}
 	if got := a.PresentError(t.Context(), err); got != err {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Of a change whose fate nobody knows the client is told so; of what has surely not happened, and of what only reads, not.
+func TestWhatAnOutageMeans(t *testing.T) {
+	t.Parallel()
+	errRefused := fmt.Errorf("%w, and nothing was sent", errOutage)
+	a := &API{config: Config{
+		Unavailable: func(err error) bool { return errors.Is(err, errOutage) },
+		NothingDone: func(err error) bool { return errors.Is(err, errRefused) },
+		RequestID:   func(context.Context) string { return "r-1" },
+		Log:         slog.New(slog.DiscardHandler),
+	}}
+	for _, tt := range []struct {
+		operation ast.Operation
+		err       error
+		below     bool
+		want      bool
+	}{
+		{ast.Mutation, errOutage, false, true},
+		{ast.Mutation, errRefused, false, false},
+		{ast.Mutation, errRefused, true, true},
+		{ast.Query, errOutage, false, false},
+	} {
+		ctx := graphql.WithOperationContext(t.Context(), &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: tt.operation}})
+		ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Field: graphql.CollectedField{Field: &ast.Field{Alias: "createTask"}}})
+		if tt.below {
+			ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Field: graphql.CollectedField{Field: &ast.Field{Alias: "task"}}})
+		}
+		if got := a.PresentError(ctx, tt.err).Message; strings.Contains(got, "may have happened") != tt.want {
+			t.Errorf("%s, %v, below the root %t: %q", tt.operation, tt.err, tt.below, got)
+		}
 	}
 }

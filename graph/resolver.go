@@ -30,6 +30,8 @@ type Config struct {
 	Accounts *account.Service
 	// Unavailable reports whether an error is an outage of the database rather than a bug.
 	Unavailable func(error) bool
+	// NothingDone reports whether an error of Unavailable's proves that the database has done nothing. Where it is nil, none does.
+	NothingDone func(error) bool
 	// RequestID returns the request's id, for the client to quote and the operator to search for.
 	RequestID func(context.Context) string
 	Log       *slog.Logger

@@ -121,3 +121,21 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// NothingDone says whether an error proves that the statement, and the transaction around it, has done nothing: none was
+// sent, or PostgreSQL itself gave it up. Of other outages nobody knows.
+func NothingDone(err error) bool {
+	if errors.Is(err, ErrNoConnection) {
+		return true
+	}
+	var refused *pq.Error
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case "55P03", "57014", "57P03": // It waited too long for a lock, was cancelled, or the server is starting.
+			return true
+		}
+		return refused.Code.Class() == "40" || refused.Code.Class() == "53" // Rolled back for another; too few resources.
+	}
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "dial"
+}

@@ -195,3 +195,28 @@ func want(t *testing.T, err error, unavailable bool) {
 		t.Errorf("%v (%T): %t", err, err, got)
 	}
 }
+
+func TestNothingDone(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"none":                      {nil, false},
+		"no connection in time":     {fmt.Errorf("beginning: %w", database.ErrNoConnection), true},
+		"nobody listens":            {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, true},
+		"the answer got lost":       {&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, false},
+		"a bad connection":          {driver.ErrBadConn, false},
+		"shut down meanwhile":       {&pq.Error{Code: "57P01"}, false},
+		"starting":                  {&pq.Error{Code: "57P03"}, true},
+		"rolled back for another":   {&pq.Error{Code: "40001"}, true},
+		"a lock was not to be had":  {&pq.Error{Code: "55P03"}, true},
+		"too many connections":      {&pq.Error{Code: "53300"}, true},
+		"the statement timed out":   {&pq.Error{Code: "57014"}, true},
+		"the connection was broken": {&pq.Error{Code: "08006"}, false},
+	} {
+		if got := database.NothingDone(tt.err); got != tt.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}

@@ -203,9 +203,9 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 	api, err := graph.New(graph.Config{
 		Tasks:       tasks,
 		Accounts:    accounts,
-		Unavailable: database.IsUnavailable,
-		RequestID:   RequestID,
-		Log:         cfg.Log,
+		Unavailable: database.IsUnavailable, NothingDone: database.NothingDone,
+		RequestID: RequestID,
+		Log:       cfg.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
