@@ -52,7 +52,9 @@ func (c *cuttable) Tx(ctx context.Context) (dialect.Tx, error) {
 
 // QueryContext is what a statement of ours asks for that is a transaction of its own.
 func (c *cuttable) QueryContext(ctx context.Context, statement string, args ...any) (*stdsql.Rows, error) {
-	inner, ok := c.Driver.(*sql.Driver)
+	inner, ok := c.Driver.(interface {
+		QueryContext(ctx context.Context, statement string, args ...any) (*stdsql.Rows, error)
+	})
 	if !ok {
 		return nil, fmt.Errorf("the driver is a %T", c.Driver)
 	}
