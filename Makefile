@@ -73,6 +73,13 @@ bench-seed: ## Fill DATABASE_URL with WORKSPACES=2000 workspaces of TASKS=250 ta
 bench-load: build ## Start PostgreSQL and the server, put load on them, print what a request costs
 	@go run ./internal/testkit/cmd/bench load
 
+SOAK_MINUTES ?= 20
+
+.PHONY: soak
+soak: build ## Put mixed load and faults on the server for SOAK_MINUTES=20: no leak, no loss, no error that should not be
+	@go build -o $(BIN)/bench ./internal/testkit/cmd/bench
+	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/bench soak
+
 ## Code
 
 .PHONY: generate

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -119,7 +120,8 @@ type sighting struct {
 // covers reports whether the row need not be looked at for that profile.
 func (s sighting) covers(p profile, changed, now time.Time) bool {
 	older := !changed.IsZero() && changed.Before(s.changed)
-	return now.Before(s.until) && (s.profile == p || older)
+	// Where the clock was set back, it is no longer of a moment ago.
+	return now.Before(s.until) && s.until.Sub(now) <= cacheTTL && (s.profile == p || older)
 }
 
 // New returns a Service on c's database.
@@ -223,8 +225,31 @@ func (s *Service) provision(ctx context.Context, u betterauth.User) (*ent.User, 
 	return update.Save(ctx)
 }
 
+// tries is how often a user is made where PostgreSQL rolls back for another.
+const tries = 3
+
 // create makes the user and the personal workspace. Two first requests at once make one of each.
 func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, error) {
+	for try := 1; ; try++ {
+		row, err := s.tryCreate(ctx, u)
+		if err == nil || try == tries || !isRolledBack(err) {
+			return row, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): // The other one's time to end.
+		}
+	}
+}
+
+// isRolledBack says whether PostgreSQL rolled back for a serialization failure or a deadlock: nothing has happened.
+func isRolledBack(err error) bool {
+	var refused interface{ SQLState() string }
+	return errors.As(err, &refused) && (refused.SQLState() == "40001" || refused.SQLState() == "40P01")
+}
+
+func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, error) {
 	tx, err := s.client.Tx(ctx)
 	if err != nil {
 		return nil, err

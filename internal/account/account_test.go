@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -308,6 +309,47 @@ func TestOlderProfileDoesNotUndoAChange(t *testing.T) {
 			if err != nil || u.Name != step.want {
 				t.Errorf("after %s of %v: %v, %v; want %s", step.session.User.Name, step.session.User.UpdatedAt, u, err, step.want)
 			}
+		}
+	})
+}
+
+// Where PostgreSQL rolls the making of a user back for another, it is tried again.
+func TestRolledBack(t *testing.T) {
+	t.Parallel()
+	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
+	s, err := account.New(account.Config{Client: ent.NewClient(ent.Driver(db.Driver()))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{"40001", "40P01"} {
+		for _, refusals := range []int{2, 3} { // Three tries in all.
+			testkit.RollBack(t, db.SQL, "users", code, refusals)
+			if _, err := s.Viewer(t.Context(), session(fmt.Sprint(code, refusals), "Ada", "ada@example.com", nil)); (err == nil) != (refusals < 3) {
+				t.Errorf("%s %d times: %v", code, refusals, err)
+			}
+		}
+	}
+}
+
+// A clock that is set back by a day does not keep what was seen for that day.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *account.Service, client *ent.Client) {
+		now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+		s, err := account.New(account.Config{Client: client, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ada := session("ada", "Ada", "ada@example.com", nil)
+		v, err := s.Viewer(t.Context(), ada)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Another replica sets the zone.
+		client.User.UpdateOneID("ada").SetTimeZone("Europe/Berlin").ExecX(viewer.NewContext(t.Context(), v))
+		now = now.AddDate(0, 0, -1)
+		if v, err = s.Viewer(t.Context(), ada); err != nil || v.Location.String() != "Europe/Berlin" {
+			t.Errorf("%v, %v", v.Location, err)
 		}
 	})
 }

@@ -31,15 +31,15 @@ type cache struct {
 	refusals            *otter.Cache[cacheKey, denial]
 }
 
-// entry is a session that is believed until a moment and, while the auth server can't be asked, until a later one.
+// entry is a session that is believed for a time and, while the auth server can't be asked, for a longer one.
 type entry struct {
-	session      *Session
-	until, stale time.Time
+	session         *Session
+	believed, stale span
 }
 
 type denial struct {
 	reason Reason
-	until  time.Time
+	holds  span
 }
 
 func newCache(size int, ttl, stale, refused time.Duration) (*cache, error) {
@@ -71,7 +71,7 @@ func weigh(s *Session) uint32 {
 
 func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
 	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !now.Before(found.until) {
+	if !ok || !found.believed.holds(now) {
 		return nil, false
 	}
 	return found.session, true
@@ -80,7 +80,7 @@ func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
 // getStale returns a session that is past its time, for use while the auth server is unavailable.
 func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
 	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !now.Before(found.stale) {
+	if !ok || !found.stale.holds(now) {
 		return nil, false
 	}
 	return found.session, true
@@ -89,7 +89,7 @@ func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
 // getRefusal returns why the auth server refused a moment ago, "" where it did not.
 func (c *cache) getRefusal(key cacheKey, now time.Time) Reason {
 	found, ok := c.refusals.GetIfPresent(key)
-	if !ok || !now.Before(found.until) {
+	if !ok || !found.holds.holds(now) {
 		return ""
 	}
 	return found.reason
@@ -100,14 +100,14 @@ func (c *cache) getRefusal(key cacheKey, now time.Time) Reason {
 func (c *cache) put(key cacheKey, session *Session, end, asked time.Time) {
 	until := asked.Add(c.ttl)
 	c.sessions.Set(key, entry{
-		session: session, until: earlier(until, end), stale: earlier(until.Add(c.stale), end),
+		session: session, believed: span{asked, earlier(until, end)}, stale: span{asked, earlier(until.Add(c.stale), end)},
 	})
 }
 
 // refuse forgets the session and remembers the refusal for a few seconds, so that repeating the request costs nothing.
 func (c *cache) refuse(key cacheKey, reason Reason, asked time.Time) {
 	c.sessions.Invalidate(key)
-	c.refusals.Set(key, denial{reason: reason, until: asked.Add(c.refused)})
+	c.refusals.Set(key, denial{reason: reason, holds: span{asked, asked.Add(c.refused)}})
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -53,9 +53,14 @@ type endpoint struct {
 	limit int
 	http  *http.Client
 	now   func() time.Time
-	// paused is the moment, in Unix nanoseconds by now's clock, before which the auth server asks not to be called.
-	paused atomic.Int64
+	// paused is for how long the auth server asks not to be called, nil where it never did.
+	paused atomic.Pointer[span]
 }
+
+// span is a time by now's clock. It does not hold before it began: where the clock is set back, nothing waits for that.
+type span struct{ from, until time.Time }
+
+func (s span) holds(now time.Time) bool { return now.Before(s.until) && !now.Before(s.from) }
 
 func newHTTPClient(transport http.RoundTripper) *http.Client {
 	if transport == nil {
@@ -123,14 +128,19 @@ func (e *endpoint) refused(res *http.Response) *trouble {
 		if t.retryAfter == 0 {
 			t.retryAfter = defaultPause
 		}
-		e.paused.Store(e.now().Add(t.retryAfter).UnixNano())
+		now := e.now()
+		e.paused.Store(&span{now, now.Add(t.retryAfter)})
 	}
 	return t
 }
 
 // pause is how much longer the auth server is to be left alone.
 func (e *endpoint) pause() time.Duration {
-	return time.Duration(e.paused.Load() - e.now().UnixNano())
+	now, paused := e.now(), e.paused.Load()
+	if paused == nil || !paused.holds(now) {
+		return 0
+	}
+	return paused.until.Sub(now)
 }
 
 // client asks whose session it is. A breaker stands before it: while the auth server is down, most requests learn so at

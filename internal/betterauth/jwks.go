@@ -55,8 +55,8 @@ type keySet struct {
 type keyState struct {
 	keys    map[string]jose.JSONWebKey // nil: never fetched
 	fetched time.Time
-	err     error     // of the last attempt
-	next    time.Time // before this there is no other attempt
+	err     error // of the last attempt
+	rest    span  // in this there is no other attempt
 }
 
 func newKeySet(e *endpoint, timeout time.Duration, log *slog.Logger) *keySet {
@@ -70,13 +70,13 @@ func newKeySet(e *endpoint, timeout time.Duration, log *slog.Logger) *keySet {
 func (k *keySet) key(ctx context.Context, kid string, issued func() time.Time) (jose.JSONWebKey, *Refusal) {
 	now, state := k.now(), k.current.Load()
 	if key, ok := state.keys[kid]; ok {
-		if now.Sub(state.fetched) > keysRefreshAge && !now.Before(state.next) {
+		if now.Sub(state.fetched) > keysRefreshAge && !state.rest.holds(now) {
 			k.fetch(ctx)
 		}
 		return key, nil
 	}
 	fresh := false
-	if !now.Before(state.next) {
+	if !state.rest.holds(now) {
 		select {
 		case <-ctx.Done():
 			return jose.JSONWebKey{}, unavailable(context.Cause(ctx), 0)
@@ -92,9 +92,9 @@ func (k *keySet) key(ctx context.Context, kid string, issued func() time.Time) (
 	case fresh, state.keys != nil && !issued().After(state.fetched):
 		return jose.JSONWebKey{}, refuse(ReasonUnknownKey)
 	case state.err != nil:
-		return jose.JSONWebKey{}, unavailable(state.err, max(state.next.Sub(now), 0))
+		return jose.JSONWebKey{}, unavailable(state.err, max(state.rest.until.Sub(now), 0))
 	default:
-		return jose.JSONWebKey{}, unavailable(errors.New("the key may be newer than those known"), max(state.next.Sub(now), 0))
+		return jose.JSONWebKey{}, unavailable(errors.New("the key may be newer than those known"), max(state.rest.until.Sub(now), 0))
 	}
 }
 
@@ -102,7 +102,7 @@ func (k *keySet) key(ctx context.Context, kid string, issued func() time.Time) (
 func (k *keySet) fetch(ctx context.Context) <-chan singleflight.Result {
 	return k.flights.DoChan("", func() (any, error) {
 		before := k.current.Load()
-		if k.now().Before(before.next) { // Another flight has just landed.
+		if before.rest.holds(k.now()) { // Another flight has just landed.
 			return nil, nil
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.timeout)
@@ -110,7 +110,7 @@ func (k *keySet) fetch(ctx context.Context) <-chan singleflight.Result {
 		keys, err := k.get(ctx)
 		now := k.now()
 		if err == nil {
-			k.current.Store(&keyState{keys: keys, fetched: now, next: now.Add(keysUnknownRest)})
+			k.current.Store(&keyState{keys: keys, fetched: now, rest: span{now, now.Add(keysUnknownRest)}})
 			return nil, nil
 		}
 		rest := keysUnknownRest
@@ -119,7 +119,7 @@ func (k *keySet) fetch(ctx context.Context) <-chan singleflight.Result {
 		}
 		rest = max(rest, k.endpoint.pause())
 		k.log.LogAttrs(ctx, slog.LevelWarn, "the auth server's keys are unavailable", slog.String("error", err.Error()))
-		k.current.Store(&keyState{keys: before.keys, fetched: before.fetched, err: err, next: now.Add(rest)})
+		k.current.Store(&keyState{keys: before.keys, fetched: before.fetched, err: err, rest: span{now, now.Add(rest)}})
 		return nil, nil
 	})
 }

@@ -73,7 +73,7 @@ type Result struct {
 func (t *Table) Take(key string, cost int) Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	bucket, now := t.bucket(key), t.now()
+	bucket, now := t.bucket(key)
 	cost = min(cost, t.perMinute)
 	if cost > 0 && bucket.AllowN(now, cost) {
 		return Result{OK: true, Remaining: remaining(bucket, now)}
@@ -92,7 +92,7 @@ func (t *Table) Take(key string, cost int) Result {
 func (t *Table) Owe(key string, cost int) Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	bucket, now := t.bucket(key), t.now()
+	bucket, now := t.bucket(key)
 	room := int(bucket.TokensAt(now)) + t.perMinute
 	bucket.ReserveN(now, min(max(cost, 0), max(room, 0), t.perMinute))
 	return Result{OK: true, Remaining: remaining(bucket, now)}
@@ -105,14 +105,18 @@ func (t *Table) Len() int {
 	return t.buckets.Len()
 }
 
-// bucket finds a key's bucket, or makes it, full. The caller holds the lock.
-func (t *Table) bucket(key string) *rate.Limiter {
+// bucket finds a key's bucket, or makes it, full, and looks at the clock. The caller holds the lock.
+func (t *Table) bucket(key string) (*rate.Limiter, time.Time) {
+	now := t.now()
 	if bucket, ok := t.buckets.Get(key); ok {
-		return bucket
+		// A refusal does not tell the bucket the time. Where the clock was set back, one that is empty would gain nothing
+		// until the old time comes again.
+		bucket.ReserveN(now, 0)
+		return bucket, now
 	}
 	bucket := rate.NewLimiter(rate.Limit(float64(t.perMinute)/time.Minute.Seconds()), t.perMinute)
 	t.buckets.Add(key, bucket)
-	return bucket
+	return bucket, now
 }
 
 func remaining(bucket *rate.Limiter, now time.Time) int { return max(0, int(bucket.TokensAt(now))) }

@@ -203,3 +203,21 @@ func FuzzClientAddress(f *testing.F) {
 		}
 	})
 }
+
+// Whichever way the clock jumps, a client that has spent everything waits a minute at most.
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	for _, jump := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
+		table, clock := newTable(t, 600, 10)
+		table.Take("ada", 600)
+		table.Owe("ada", 600)
+		clock.advance(jump)
+		if r := table.Take("ada", 1); r.RetryAfter > time.Minute+time.Second || r.OK != (jump > 0) {
+			t.Errorf("%s: %+v", jump, r)
+		}
+		clock.advance(time.Minute + time.Second)
+		if r := table.Take("ada", 1); !r.OK {
+			t.Errorf("%s and a minute: %+v", jump, r)
+		}
+	}
+}

@@ -20,14 +20,12 @@ import (
 	"testing"
 	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/testkit"
 	"taskql/internal/testkit/bench"
 	"taskql/internal/testkit/pgcluster"
+	"taskql/internal/testkit/toxic"
 )
 
 // These tests break the database under a server that is at work: a PostgreSQL of their own, with a proxy between. What
@@ -43,7 +41,7 @@ const comeback = 5 * time.Second
 // faulty is a server whose database can be broken.
 type faulty struct {
 	cluster *pgcluster.Cluster
-	proxy   *toxiproxy.Proxy
+	proxy   *toxic.Proxy
 	db      *database.DB
 	// direct leads to PostgreSQL past the proxy.
 	direct  *sql.DB
@@ -101,11 +99,10 @@ func newFaulty(t *testing.T, cluster pgcluster.Config) *faulty {
 }
 
 // newProxy starts a proxy that leads to upstream.
-func newProxy(t *testing.T, upstream string) *toxiproxy.Proxy {
+func newProxy(t *testing.T, upstream string) *toxic.Proxy {
 	t.Helper()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, "postgres", "127.0.0.1:0", upstream)
-	if err := p.Start(); err != nil {
+	p, err := toxic.Start(upstream)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Stop)
@@ -115,12 +112,12 @@ func newProxy(t *testing.T, upstream string) *toxiproxy.Proxy {
 // toxic puts something between, as toxiproxy writes it, and returns what takes it away.
 func (f *faulty) toxic(t *testing.T, kind, stream, attributes string) func() {
 	t.Helper()
-	_, err := f.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name":%q,"type":%q,"stream":%q,"attributes":%s}`, kind, kind, stream, attributes)))
+	mend, err := f.proxy.Add(kind, stream, attributes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func() {
-		if err := f.proxy.Toxics.RemoveToxic(context.WithoutCancel(t.Context()), kind); err != nil {
+		if err := mend(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	}
@@ -248,9 +245,10 @@ func (f *faulty) one(ctx context.Context, tr *traffic, user string, n int) {
 	}
 }
 
-// settle compares what clients were told with what PostgreSQL holds.
-func (f *faulty) settle(t *testing.T, tr *traffic, allowed ...string) (lost, doubled int) {
+// settle compares what clients were told with what PostgreSQL holds, and returns how many writes are lost, and how many doubled.
+func (f *faulty) settle(t *testing.T, tr *traffic, allowed ...string) (int, int) {
 	t.Helper()
+	lost, doubled := 0, 0
 	rows, err := f.direct.QueryContext(t.Context(), "SELECT title, count(*) FROM tasks GROUP BY title")
 	if err != nil {
 		t.Fatal(err)

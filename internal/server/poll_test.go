@@ -25,6 +25,13 @@ import (
 // pollServer is a server on that database whose users need no sign-in.
 func pollServer(t *testing.T, address string) (http.Handler, func(user string) string) {
 	t.Helper()
+	h, cookie, _ := storedServer(t, address, time.Now)
+	return h, cookie
+}
+
+// storedServer is pollServer by that clock, with its database.
+func storedServer(t *testing.T, address string, clock func() time.Time) (http.Handler, func(user string) string, *database.DB) {
+	t.Helper()
 	const secret = "a secret of more than thirty-two characters"
 	auth := httptest.NewServer(http.HandlerFunc(bench.GetSession))
 	t.Cleanup(auth.Close)
@@ -42,11 +49,11 @@ func pollServer(t *testing.T, address string) (http.Handler, func(user string) s
 	if _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Config{Config: cfg, DB: db, Version: Version{Version: "v1", Commit: "c1"}, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(t.Context(), Config{Config: cfg, DB: db, Version: Version{Version: "v1", Commit: "c1"}, Now: clock, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Handler(), func(user string) string { return bench.Cookie(user, secret) }
+	return s.Handler(), func(user string) string { return bench.Cookie(user, secret) }, db
 }
 
 // ask sends a request with those headers, names and values alternating.

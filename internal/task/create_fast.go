@@ -60,6 +60,16 @@ func (s *Service) insertAtOnce(ctx context.Context, v viewer.Viewer, e *ent.Task
 	if s.dialect != dialect.Postgres || !viewer.MayRead(ctx) {
 		return false, nil
 	}
+	done := false
+	err := again(ctx, func() error {
+		var err error
+		done, err = s.tryInsert(ctx, v, e)
+		return err
+	})
+	return done, err
+}
+
+func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (bool, error) {
 	now := s.now()
 	rows, err := s.client.QueryContext(ctx, insertTaskText, v.WorkspaceID, s.limits.Tasks, now,
 		e.ID, e.Title, e.Description, e.TitleKey, e.SearchText, e.Priority, e.DueDate, e.DueAt, e.DueTimeZone, e.DueSort)

@@ -173,8 +173,13 @@ const tries = 3
 // inTx runs work in a transaction: it is committed where work returns nil, else rolled back. Where PostgreSQL rolled it
 // back because of another, work is called again in a new one.
 func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
+	return again(ctx, func() error { return s.tryTx(ctx, work) })
+}
+
+// again runs a transaction, and runs it again where PostgreSQL rolled it back because of another.
+func again(ctx context.Context, transaction func() error) error {
 	for try := 1; ; try++ {
-		err := s.tryTx(ctx, work)
+		err := transaction()
 		if try == tries || !isRolledBack(err) {
 			return err
 		}

@@ -147,7 +147,7 @@ func starts(ctx context.Context, database string, connections int) (*server, err
 	const times = 9
 	var took []time.Duration
 	for {
-		s, err := start(ctx, database, connections)
+		s, err := start(ctx, database, connections, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -241,27 +241,34 @@ type server struct {
 	started time.Duration
 }
 
-// start runs the server as in production.
-func start(ctx context.Context, database string, connections int) (*server, error) {
+// start runs the server as in production. More are variables that count over its own; wrap, where it is not nil, may put
+// something before the auth server, and returns the address of that.
+func start(ctx context.Context, database string, connections int, wrap func(auth string) (string, error), more ...string) (*server, error) {
 	var config net.ListenConfig
 	auth, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the auth server: %w", err)
 	}
 	go func() { _ = http.Serve(auth, http.HandlerFunc(bench.GetSession)) }()
-	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	address, err := freeAddress(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("looking for a port: %w", err)
+		return nil, err
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close()
-	s := &server{secret: rand.Text() + rand.Text(), auth: auth, url: "http://127.0.0.1:" + port}
+	_, port, _ := net.SplitHostPort(address)
+	s := &server{secret: rand.Text() + rand.Text(), auth: auth, url: "http://" + address}
+	asked := auth.Addr().String()
+	if wrap != nil {
+		if asked, err = wrap(asked); err != nil {
+			return nil, err
+		}
+	}
 	s.command = exec.CommandContext(context.WithoutCancel(ctx), cmp.Or(os.Getenv("SERVER"), "bin/server"))
 	s.command.Env = append(os.Environ(),
-		"ENVIRONMENT=production", "HOST=127.0.0.1", "PORT="+port, "DATABASE_URL="+database, "AUTH_SERVER_URL=http://"+auth.Addr().String(),
+		"ENVIRONMENT=production", "HOST=127.0.0.1", "PORT="+port, "DATABASE_URL="+database, "AUTH_SERVER_URL=http://"+asked,
 		"JWT_SECRET="+s.secret, "CORS_ORIGINS=https://app.example.com", "SESSION_CACHE_TTL=5m",
 		"RATE_LIMIT=1000000000", // On, but never reached: a few users send it all.
 		"DB_MAX_OPEN_CONNS="+strconv.Itoa(min(connections, 16)), "DB_MAX_IDLE_CONNS="+strconv.Itoa(min(connections, 16)))
+	s.command.Env = append(s.command.Env, more...)
 	log, err := os.Create(cmp.Or(os.Getenv("SERVER_LOG"), os.DevNull))
 	if err != nil {
 		return nil, fmt.Errorf("opening the server's log: %w", err)
@@ -290,10 +297,25 @@ func start(ctx context.Context, database string, connections int) (*server, erro
 
 func (s *server) pid() int { return s.command.Process.Pid }
 
-func (s *server) stop() {
-	_ = s.command.Process.Signal(syscall.SIGTERM)
-	_ = s.command.Wait()
-	_ = s.auth.Close()
+func (s *server) stop() { _ = s.end() }
+
+// end ends the server as a platform does, and returns how that went.
+func (s *server) end() error {
+	defer s.auth.Close()
+	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("ending the server: %w", err)
+	}
+	return s.command.Wait()
+}
+
+// freeAddress is one of 127.0.0.1 that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("looking for a port: %w", err)
+	}
+	return listener.Addr().String(), listener.Close()
 }
 
 // targets are the requests of an operation, one a workspace.

@@ -1,7 +1,8 @@
-// Command bench prepares and runs the load test of docs/performance.md:
+// Command bench prepares and runs the load test of docs/performance.md and the soak of docs/operations/faults.md:
 //
 //	bench seed    fill DATABASE_URL with WORKSPACES (2000) workspaces of TASKS (250) tasks
 //	bench load    start PostgreSQL, fill it, start SERVER (bin/server) and a bounded load, and print what it cost
+//	bench soak    the same with faults for SOAK_MINUTES (20); fail where something leaks, is lost or doubled, or errs
 package main
 
 import (
@@ -33,8 +34,10 @@ func run(ctx context.Context, args []string) error {
 		return runSeed(ctx)
 	case len(args) == 1 && args[0] == "load":
 		return runLoad(ctx)
+	case len(args) == 1 && args[0] == "soak":
+		return runSoak(ctx)
 	}
-	return errors.New("usage: bench seed | bench load")
+	return errors.New("usage: bench seed | bench load | bench soak")
 }
 
 func runSeed(ctx context.Context) error {
