@@ -50,14 +50,14 @@ func (p *patient) query(ctx context.Context, query string, args []any) (*sql.Row
 	leave, crowded := p.enter()
 	defer leave()
 	if !crowded {
-		return p.pool.QueryContext(ctx, query, args...)
+		return p.pool.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // The caller closes them, here and below.
 	}
 	conn, err := p.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release(conn)
-	return conn.QueryContext(ctx, query, args...)
+	return conn.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // As above.
 }
 
 // once runs a statement that may write outside of a transaction. database/sql would repeat it where lib/pq reports a
@@ -71,7 +71,7 @@ func (p *patient) once(ctx context.Context, run func(*sql.Conn) (*sql.Rows, erro
 		return nil, err
 	}
 	defer release(conn)
-	return run(conn)
+	return run(conn) //nolint:sqlclosecheck // As above.
 }
 
 // ExecContext runs a statement.

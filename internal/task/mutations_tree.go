@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"entgo.io/ent/dialect/sql"
@@ -89,9 +88,14 @@ func (t *tx) height(ctx context.Context, id uuid.UUID) (int, error) {
 // scan reads all rows of a statement.
 func (t *tx) scan(ctx context.Context, b *sql.Builder, into any) error {
 	query, args := b.Query()
-	rows, err := t.QueryContext(ctx, query, args...)
+	return t.scanRows(ctx, into, query, args...)
+}
+
+func (t *tx) scanRows(ctx context.Context, into any, statement string, args ...any) error {
+	rows, err := t.QueryContext(ctx, statement, args...) //nolint:rowserrcheck // ScanSlice asks for it.
 	if err != nil {
 		return err
 	}
-	return errors.Join(sql.ScanSlice(rows, into), rows.Close())
+	defer rows.Close()
+	return sql.ScanSlice(rows, into)
 }

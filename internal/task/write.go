@@ -186,7 +186,7 @@ func again(ctx context.Context, transaction func() error) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): // The other one's time to end.
+		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): //nolint:gosec // The other one's time to end, no secret.
 		}
 	}
 }
@@ -253,15 +253,11 @@ func (t *tx) take(ctx context.Context, versions, tasks int) error {
 }
 
 func (t *tx) takeBy(ctx context.Context, statement string, args ...any) error {
-	rows, err := t.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return fmt.Errorf("locking the workspace: %w", err)
-	}
 	var workspace []struct {
 		Version   int `sql:"version"`
 		TaskCount int `sql:"task_count"`
 	}
-	if err := errors.Join(sql.ScanSlice(rows, &workspace), rows.Close()); err != nil {
+	if err := t.scanRows(ctx, &workspace, statement, args...); err != nil {
 		return fmt.Errorf("locking the workspace: %w", err)
 	}
 	if len(workspace) != 1 {
