@@ -238,7 +238,7 @@ func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, err
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): //nolint:gosec // The other one's time to end, no secret.
+		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): //nolint:gosec // A pause, for the other one to end.
 		}
 	}
 }

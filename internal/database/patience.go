@@ -27,6 +27,8 @@ type patient struct {
 	// calling is how many calls have not come back yet. Together with the connections in use it says whether one of them
 	// could have to wait.
 	calling atomic.Int64
+	// gaveUp counts the calls that ended with ErrNoConnection.
+	gaveUp atomic.Int64
 }
 
 // reads is how often a read is tried.
@@ -125,6 +127,7 @@ func (p *patient) connection(ctx context.Context) (*sql.Conn, error) {
 	defer stop()
 	conn, err := p.pool.Conn(waiting)
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(waiting), ErrNoConnection) {
+		p.gaveUp.Add(1)
 		return nil, fmt.Errorf("%w (%s)", ErrNoConnection, p.wait)
 	}
 	return conn, err
@@ -161,6 +164,9 @@ type patientDriver struct {
 
 	pool *patient
 }
+
+// GaveUp is how many calls through Driver have ended with ErrNoConnection so far.
+func (db *DB) GaveUp() int64 { return db.patient.gaveUp.Load() }
 
 // Driver returns the database as ent takes it. Closing it closes the pool.
 func (db *DB) Driver() dialect.Driver {

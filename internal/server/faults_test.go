@@ -499,6 +499,9 @@ func TestThousandClients(t *testing.T) {
 	if tr.answers["SERVICE_UNAVAILABLE"] != clients {
 		t.Errorf("answers: %s", codes(tr.answers))
 	}
+	if n := f.db.GaveUp(); n < clients {
+		t.Errorf("%d calls are counted as given up", n)
+	}
 	if limit := 9 * time.Second; tr.slowest > limit { // Five, and what a busy machine takes for a thousand requests.
 		t.Errorf("a client waited %s", tr.slowest)
 	}

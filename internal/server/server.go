@@ -84,7 +84,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cfg.Telemetry.WatchPool(cfg.DB.SQL.Stats); err != nil {
+	if err := cfg.Telemetry.WatchPool(cfg.DB.SQL.Stats, cfg.DB.GaveUp); err != nil {
 		return nil, fmt.Errorf("setting up telemetry: %w", err)
 	}
 	around := face{cfg: cfg.Config, log: cfg.Log, now: cfg.Now, draining: &s.draining, telemetry: cfg.Telemetry}

@@ -186,7 +186,7 @@ func again(ctx context.Context, transaction func() error) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): //nolint:gosec // The other one's time to end, no secret.
+		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): //nolint:gosec // A pause, for the other one to end.
 		}
 	}
 }

@@ -35,7 +35,7 @@ type measures struct {
 	active                                          metric.Int64UpDownCounter
 	operations, errors, sessions, lookups           metric.Int64Counter
 	poolConnections, poolMax                        metric.Int64ObservableGauge
-	poolWaits                                       metric.Int64ObservableCounter
+	poolWaits, poolGaveUp                           metric.Int64ObservableCounter
 	poolWaited                                      metric.Float64ObservableCounter
 }
 
@@ -72,6 +72,8 @@ func newMeasures(provider *sdkmetric.MeterProvider) (*measures, error) {
 	made.poolMax, err = m.meter.Int64ObservableGauge("taskql.db.pool.connections.limit", metric.WithDescription("The most connections to the database"))
 	m.keep(err)
 	made.poolWaits, err = m.meter.Int64ObservableCounter("taskql.db.pool.waits", metric.WithDescription("Waits for a free connection"))
+	m.keep(err)
+	made.poolGaveUp, err = m.meter.Int64ObservableCounter("taskql.db.pool.given_up", metric.WithDescription("Calls that had no connection in time"))
 	m.keep(err)
 	made.poolWaited, err = m.meter.Float64ObservableCounter("taskql.db.pool.wait_time", metric.WithUnit("s"), metric.WithDescription("Time spent waiting for a free connection"))
 	m.keep(err)
@@ -121,8 +123,8 @@ func (t *Telemetry) CacheLookup(result string) {
 	t.measures.lookups.Add(context.Background(), 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("result", result))))
 }
 
-// WatchPool measures a pool whenever metrics are read.
-func (t *Telemetry) WatchPool(stats func() sql.DBStats) error {
+// WatchPool measures a pool whenever metrics are read. GaveUp is how many calls had no connection in time so far.
+func (t *Telemetry) WatchPool(stats func() sql.DBStats, gaveUp func() int64) error {
 	if t == nil {
 		return nil
 	}
@@ -135,9 +137,10 @@ func (t *Telemetry) WatchPool(stats func() sql.DBStats) error {
 		o.ObserveInt64(m.poolConnections, int64(s.Idle), idle)
 		o.ObserveInt64(m.poolMax, int64(s.MaxOpenConnections))
 		o.ObserveInt64(m.poolWaits, s.WaitCount)
+		o.ObserveInt64(m.poolGaveUp, gaveUp())
 		o.ObserveFloat64(m.poolWaited, s.WaitDuration.Seconds())
 		return nil
-	}, m.poolConnections, m.poolMax, m.poolWaits, m.poolWaited)
+	}, m.poolConnections, m.poolMax, m.poolWaits, m.poolGaveUp, m.poolWaited)
 	if err != nil {
 		return fmt.Errorf("measuring the pool: %w", err)
 	}

@@ -130,7 +130,7 @@ func TestOffIsNothing(t *testing.T) { //nolint:paralleltest // It counts allocat
 	if fmt.Sprintf("%p", around) != fmt.Sprintf("%p", handler) || off.LogHandler(inner) != inner || off.Transport(http.DefaultTransport) != http.DefaultTransport {
 		t.Error("something stands around what is not measured")
 	}
-	if off.Shutdown(t.Context()) != nil || off.WatchPool(nil) != nil {
+	if off.Shutdown(t.Context()) != nil || off.WatchPool(nil, nil) != nil {
 		t.Error("off does something")
 	}
 	answer, request := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
