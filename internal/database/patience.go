@@ -37,7 +37,7 @@ const reads = 2
 // QueryContext runs a query.
 func (p *patient) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if !readsOnly(query) {
-		return p.once(ctx, func(conn *sql.Conn) (*sql.Rows, error) { return conn.QueryContext(ctx, query, args...) })
+		return once(ctx, p, func(conn *sql.Conn) (*sql.Rows, error) { return conn.QueryContext(ctx, query, args...) })
 	}
 	for try := 1; ; try++ {
 		rows, err := p.query(ctx, query, args)
@@ -65,27 +65,21 @@ func (p *patient) query(ctx context.Context, query string, args []any) (*sql.Row
 // once runs a statement that may write outside of a transaction. database/sql would repeat it where lib/pq reports a
 // broken connection, which lib/pq does also where the statement was sent and the answer got lost: on one connection it
 // does not.
-func (p *patient) once(ctx context.Context, run func(*sql.Conn) (*sql.Rows, error)) (*sql.Rows, error) {
+func once[T any](ctx context.Context, p *patient, run func(*sql.Conn) (T, error)) (T, error) {
 	leave, _ := p.enter()
 	defer leave()
 	conn, err := p.connection(ctx)
 	if err != nil {
-		return nil, err
+		var none T
+		return none, err
 	}
 	defer release(conn)
-	return run(conn) //nolint:sqlclosecheck // As above.
+	return run(conn)
 }
 
 // ExecContext runs a statement.
 func (p *patient) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	leave, _ := p.enter()
-	defer leave()
-	conn, err := p.connection(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release(conn)
-	return conn.ExecContext(ctx, query, args...)
+	return once(ctx, p, func(conn *sql.Conn) (sql.Result, error) { return conn.ExecContext(ctx, query, args...) })
 }
 
 // begin begins a transaction. Beginning changes nothing, so it is repeated like a read.

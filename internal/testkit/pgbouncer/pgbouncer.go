@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"taskql/internal/testkit/pgcluster"
 )
 
 // Config says what to start.
@@ -51,7 +53,7 @@ func Start(ctx context.Context, c Config) (*Pooler, error) {
 	if err != nil {
 		return nil, errors.New("the address is no URL") // The error would quote it, password included.
 	}
-	port, err := freePort(ctx)
+	port, err := pgcluster.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -137,17 +139,3 @@ func (p *Pooler) Stop() error {
 
 // Log is what it said. Call it after Stop.
 func (p *Pooler) Log() string { return p.log.String() }
-
-func freePort(ctx context.Context) (int, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
-	}
-	defer listener.Close()
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		return 0, errors.New("no TCP address")
-	}
-	return address.Port, nil
-}
