@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +16,6 @@ import (
 
 	"entgo.io/ent/dialect"
 	_ "github.com/lib/pq"
-	_ "modernc.org/sqlite"
 
 	"taskql/internal/betterauth"
 	"taskql/internal/devauth"
@@ -41,24 +39,12 @@ func eachDatabase(t *testing.T, test func(t *testing.T, cfg devauth.Config)) {
 	t.Helper()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		path := filepath.Join(t.TempDir(), "dev.db")
-		dsn := "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)"
-		test(t, devauth.Config{DB: open(t, "sqlite", dsn), Dialect: dialect.SQLite})
+		test(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		test(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t)).SQL, Dialect: dialect.Postgres})
 	})
-}
-
-func open(t *testing.T, driver, address string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
 }
 
 func newServer(t *testing.T, cfg devauth.Config) *devauth.Server {
@@ -328,7 +314,7 @@ func TestNoTokenOrPasswordInTheDatabase(t *testing.T) {
 }
 
 func TestAnswersOfItsOwn(t *testing.T) {
-	db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "dev.db"))
+	db := testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL
 	s := newServer(t, devauth.Config{
 		DB: db, Dialect: dialect.SQLite,
 		TrustedOrigins: func(origin string) bool { panic("no origin is known: " + origin) },
