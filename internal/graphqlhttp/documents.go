@@ -2,7 +2,6 @@ package graphqlhttp
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,11 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
@@ -248,28 +245,9 @@ func (d *documents) automatic(req *incoming) *requestFault {
 	return nil
 }
 
-// keep registers the request's document. It runs around operations: what is invalid or refused never comes here.
-func (d *documents) keep(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	if req := requestOf(ctx); req.register && d.registered != nil {
+// keep registers the request's document, once that is known to be valid and allowed.
+func (d *documents) keep(req *incoming) {
+	if req.register && d.registered != nil {
 		d.registered.add(req.persisted.sha256Hash, req.params.Query, int64(len(req.params.Query)))
 	}
-	return next(ctx)
-}
-
-// readOnly refuses what a GET must not do. It is an extension of the executor's.
-type readOnly struct{}
-
-// ExtensionName implements graphql.HandlerExtension.
-func (readOnly) ExtensionName() string { return "ReadOnlyGET" }
-
-// Validate implements graphql.HandlerExtension.
-func (readOnly) Validate(graphql.ExecutableSchema) error { return nil }
-
-// MutateOperationContext implements graphql.OperationContextMutator: it refuses mutations by GET, which foreign pages
-// and prefetching browsers can send (GraphQL over HTTP, section "GET").
-func (readOnly) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
-	if requestOf(ctx).get && operation.Operation.Operation == ast.Mutation {
-		return mutationOverGET()
-	}
-	return nil
 }

@@ -83,7 +83,8 @@ type Summary struct {
 
 // Handler answers GraphQL requests sent by POST, queries also by GET. It is an http.Handler.
 type Handler struct {
-	exec         *executor.Executor
+	exec         *executor.Executor // what is not known yet, and refusals
+	known        known              // what was valid before
 	schema       *ast.Schema
 	values       values
 	introspect   bool
@@ -116,13 +117,11 @@ func New(cfg Config) (*Handler, error) {
 	parsed := newDocumentCache()
 	h := &Handler{
 		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
-		exec: newExecutor(cfg, parsed), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
+		exec: newExecutor(cfg, parsed), known: newKnown(cfg), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
 		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
 	}
-	h.exec.Use(readOnly{})
-	h.exec.AroundOperations(documents.keep)
 	if h.observe == nil {
 		h.observe = func(context.Context, Operation) {}
 	}
@@ -140,9 +139,6 @@ func newExecutor(cfg Config, documents graphql.Cache[*ast.QueryDocument]) *execu
 	} else {
 		exec.SetDisableSuggestion(true)
 		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
-	}
-	for _, around := range cfg.AroundOperations {
-		exec.AroundOperations(around)
 	}
 	return exec
 }
@@ -180,18 +176,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault.write(w, as)
 		return
 	}
-	ctx, bill := h.withBill(withRequest(graphql.StartOperationTrace(r.Context()), req), r)
-	if req.asked = h.ask(r, as, bill.report); req.asked != nil {
+	req.bill.report = h.reports(r)
+	ctx := withRequest(r.Context(), req)
+	if req.asked = h.ask(r, as, req.bill.report); req.asked != nil {
 		req.asked.state = found
 	}
 	resp := h.execute(ctx, &req.params)
-	bill.attach(resp)
+	req.bill.attach(resp)
 	answer, unchanged := answer{}, resp == nil && req.asked != nil && req.asked.holds
 	if !unchanged {
 		answer = answerOf(ctx, resp)
 	}
 	if h.answered != nil {
-		h.answered(r.Context(), summary(answer, bill))
+		h.answered(r.Context(), summary(answer, &req.bill))
 	}
 	if unchanged {
 		req.asked.writeUnchanged(w)
@@ -242,7 +239,6 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *i
 	if fault := h.exhausted(r.Context()); fault != nil {
 		return as, nil, fault
 	}
-	start := graphql.Now()
 	req, read, fault := h.read(w, r)
 	if fault == nil {
 		req.read = read
@@ -252,7 +248,6 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *i
 		fault.read = read
 		return as, nil, fault
 	}
-	req.params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	return as, req, nil
 }
 
@@ -295,15 +290,16 @@ func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.R
 	nameVariables(errs)
 	shortened(errs)
 	ctx = graphql.WithOperationContext(ctx, operation)
+	req := requestOf(ctx)
 	if len(errs) > 0 {
 		return h.exec.DispatchError(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
 	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
-	if a := requestOf(ctx).asked; a != nil && a.holds {
+	if req.asked != nil && req.asked.holds {
 		return nil
 	}
-	handler, ctx := h.exec.DispatchOperation(ctx, operation)
-	return handler(ctx)
+	h.documents.keep(req)
+	return h.known.execute(ctx)
 }
 
 // prepare brings an operation to where it can run, paid for, or returns why it can't. The limits come first, since
@@ -314,7 +310,11 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 		h.chargeRefusal(ctx, params)
 		return &graphql.OperationContext{RawQuery: params.Query}, gqlerror.List{refusal}
 	}
-	operation, errs := h.exec.CreateOperationContext(ctx, params)
+	operation, ok := h.known.operation(requestOf(ctx))
+	var errs gqlerror.List
+	if !ok {
+		operation, errs = h.exec.CreateOperationContext(graphql.StartOperationTrace(ctx), params)
+	}
 	if len(errs) == 0 {
 		errs = h.refuse(ctx, operation)
 	}
@@ -333,8 +333,15 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 
 // refuse returns why a valid operation is not run here, if it is not.
 func (h *Handler) refuse(ctx context.Context, operation *graphql.OperationContext) gqlerror.List {
-	if operation.Operation.Operation == ast.Subscription {
+	switch operation.Operation.Operation {
+	case ast.Subscription:
 		return gqlerror.List{subscriptionOverPOST()}
+	case ast.Mutation:
+		// Foreign pages and prefetching browsers can send a GET (GraphQL over HTTP, section "GET").
+		if requestOf(ctx).get {
+			return gqlerror.List{mutationOverGET()}
+		}
+	case ast.Query:
 	}
 	if err := h.checkValues(ctx, operation); err != nil {
 		return gqlerror.List{err}
@@ -356,7 +363,10 @@ func (h *Handler) checkValues(ctx context.Context, operation *graphql.OperationC
 	if err := h.values.given(operation); err != nil {
 		return err
 	}
-	known := h.limiter.documents.known(ctx, operation.RawQuery)
+	known := requestOf(ctx).known
+	if known == nil { // It was not, until it proved valid.
+		known = h.limiter.documents.known(ctx, operation.RawQuery)
+	}
 	if known != nil && known.document == operation.Doc && known.isChecked(operation.Operation) {
 		return nil
 	}

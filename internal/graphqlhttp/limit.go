@@ -169,6 +169,7 @@ func (l *limiter) parse(ctx context.Context, text string, trusted bool) (*knownD
 		}
 	}
 	if known != nil {
+		requestOf(ctx).known = known
 		return known, nil
 	}
 	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, tokens)

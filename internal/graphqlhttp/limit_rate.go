@@ -55,16 +55,9 @@ type bill struct {
 	budget    bool // whether there is one
 }
 
-type billKey struct{}
-
 // reports tells whether the answer says what it cost.
 func (h *Handler) reports(r *http.Request) bool {
 	return h.reportCost || r.Header.Get(HeaderCost) != ""
-}
-
-func (h *Handler) withBill(ctx context.Context, r *http.Request) (context.Context, *bill) {
-	b := &bill{report: h.reports(r)}
-	return context.WithValue(ctx, billKey{}, b), b
 }
 
 // attach puts extensions.cost into the response of an operation that was paid for.
@@ -84,11 +77,9 @@ func (b *bill) attach(resp *graphql.Response) {
 
 // charge takes the cost of an operation that is about to run, or says that there is not enough.
 func (h *Handler) charge(ctx context.Context, params *graphql.RawParams, cost int) *gqlerror.Error {
-	cost = max(cost, lengthCost(params.Query, requestOf(ctx).read))
-	b, _ := ctx.Value(billKey{}).(*bill)
-	if b == nil {
-		b = &bill{}
-	}
+	req := requestOf(ctx)
+	cost = max(cost, lengthCost(params.Query, req.read))
+	b := &req.bill
 	b.requested, b.paid = cost, true
 	if h.spend == nil {
 		return nil

@@ -43,6 +43,10 @@ type incoming struct {
 	values int
 	// register keeps the document for later requests by its hash, once it has proved valid.
 	register bool
+	// known is the document where it was valid before.
+	known *knownDocument
+	// bill is what it costs.
+	bill bill
 	// asked is what a GET says of the answer that its client may have.
 	asked *asked
 }
