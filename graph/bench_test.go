@@ -138,14 +138,19 @@ func cpu(b *testing.B) time.Duration {
 func BenchmarkHot(b *testing.B) {
 	for name, address := range map[string]func(testing.TB) string{dialect.SQLite: testkit.SQLiteURL, dialect.Postgres: testkit.MigratedPostgresURL} {
 		b.Run(name, func(b *testing.B) {
-			for way, change := range map[string]func(*ent.Client) func(*graph.Config){
-				"executed": func(*ent.Client) func(*graph.Config) { return func(c *graph.Config) { c.FieldByField = true } },
-				"written":  func(*ent.Client) func(*graph.Config) { return func(*graph.Config) {} },
-				"by hand":  func(client *ent.Client) func(*graph.Config) { return readByHand(b, client, name) },
+			for way, change := range map[string]func(*ent.Client, dialect.Driver) func(*graph.Config){
+				"executed": func(*ent.Client, dialect.Driver) func(*graph.Config) {
+					return func(c *graph.Config) { c.FieldByField = true }
+				},
+				"written": func(*ent.Client, dialect.Driver) func(*graph.Config) { return func(*graph.Config) {} },
+				"by hand": func(client *ent.Client, driver dialect.Driver) func(*graph.Config) {
+					return readByHand(b, client, driver)
+				},
 			} {
 				b.Run(way, func(b *testing.B) {
-					client := ent.NewClient(ent.Driver(testkit.OpenDatabase(b, address(b)).Driver()))
-					loads := hotLoads(b, client, change(client))
+					driver := testkit.OpenDatabase(b, address(b)).Driver()
+					client := ent.NewClient(ent.Driver(driver))
+					loads := hotLoads(b, client, change(client, driver))
 					for _, h := range hot {
 						b.Run(h.name, func(b *testing.B) {
 							b.ReportAllocs()

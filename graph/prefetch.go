@@ -36,29 +36,12 @@ type place struct {
 	object any
 }
 
-type loadsKey struct{}
-
-// schema gives each operation its loads, and the plans that its root fields are written by.
-type schema struct {
-	graphql.ExecutableSchema
-
-	resolver *Resolver
-	plans    *plans // nil: gqlgen executes field by field.
-}
-
-// Exec implements graphql.ExecutableSchema.
-func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
-	if op := graphql.GetOperationContext(ctx); s.plans != nil && op.Operation.Operation != ast.Subscription {
-		s.resolver.withPlans(op, s.plans)
-	}
-	l := &loads{found: map[place]any{}}
-	next := s.ExecutableSchema.Exec(context.WithValue(ctx, loadsKey{}, l))
-	return func(ctx context.Context) *graphql.Response { return next(context.WithValue(ctx, loadsKey{}, l)) }
-}
-
 func (l *loads) put(path string, object, value any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.found == nil {
+		l.found = map[place]any{}
+	}
 	l.found[place{path, object}] = value
 }
 
@@ -75,6 +58,8 @@ type walker struct {
 	viewer viewer.Viewer
 	op     *graphql.OperationContext
 	loads  *loads
+	// notes are what is known of the selection already; nil: it has to be looked at.
+	notes *notes
 }
 
 // walk returns a walker for the field that is being resolved, its path and its selection.
@@ -83,12 +68,17 @@ func (r *Resolver) walk(ctx context.Context) (*walker, string, ast.SelectionSet,
 	if err != nil {
 		return nil, "", nil, err
 	}
-	l, ok := ctx.Value(loadsKey{}).(*loads)
+	e, ok := ctx.Value(executionKey{}).(*execution)
 	if !ok {
-		l = &loads{found: map[place]any{}}
+		e = &execution{}
 	}
 	fc := graphql.GetFieldContext(ctx)
-	return &walker{tasks: r.tasks, viewer: v, op: graphql.GetOperationContext(ctx), loads: l}, pathOf(fc), fc.Field.Selections, nil
+	w := &walker{tasks: r.tasks, viewer: v, op: graphql.GetOperationContext(ctx), loads: &e.loads}
+	if e.plan == nil || fc.Field.Field != e.root.Field {
+		return w, pathOf(fc), fc.Field.Selections, nil
+	}
+	w.notes = notesOf(w, e)
+	return w, fc.Field.Alias, fc.Field.Selections, nil
 }
 
 // pathOf is the field's place in the answer, without indices.

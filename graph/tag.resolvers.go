@@ -29,12 +29,15 @@ func (r *queryResolver) Tag(ctx context.Context, id string) (*ent.Tag, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.tasks.Tag(ctx, w.viewer, id, columns(tagColumns, w.ofTag(selected))...)
+	t, err := r.tasks.Tag(ctx, w.viewer, id, w.wanted(selected, "Tag").columns...)
 	if errors.Is(err, task.ErrNotFound) {
 		return nil, nil //nolint:nilnil // The contract's answer for what does not exist is null.
 	}
 	if err != nil {
 		return nil, err
+	}
+	if w.needsNothing() {
+		return t, nil
 	}
 	return t, w.loadTags(ctx, path, []*ent.Tag{t}, selected)
 }
@@ -45,10 +48,13 @@ func (r *queryResolver) Tags(ctx context.Context, first *int, after *string, las
 		return nil, err
 	}
 	page, err := r.tasks.ListTags(ctx, w.viewer, task.TagListInput{
-		First: first, After: after, Last: last, Before: before, Search: search, Selection: w.ofTagPage(selected),
+		First: first, After: after, Last: last, Before: before, Search: search, Selection: w.wanted(selected, "TagConnection").page,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if w.needsNothing() {
+		return page, nil
 	}
 	return page, w.loadTagPage(ctx, path, page, selected)
 }

@@ -76,12 +76,15 @@ func (r *queryResolver) Task(ctx context.Context, id string) (*ent.Task, error) 
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.tasks.Get(ctx, w.viewer, id, columns(taskColumns, w.ofTask(selected))...)
+	t, err := r.tasks.Get(ctx, w.viewer, id, w.wanted(selected, "Task").columns...)
 	if errors.Is(err, task.ErrNotFound) {
 		return nil, nil //nolint:nilnil // The contract's answer for what does not exist is null.
 	}
 	if err != nil {
 		return nil, err
+	}
+	if w.needsNothing() {
+		return t, nil
 	}
 	return t, w.loadTasks(ctx, path, []*ent.Task{t}, selected)
 }
@@ -97,10 +100,13 @@ func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, la
 	}
 	page, err := r.tasks.List(ctx, w.viewer, task.ListInput{
 		First: first, After: after, Last: last, Before: before,
-		Scope: scope, Filter: by, OrderBy: orders(orderBy), Selection: w.ofPage(selected),
+		Scope: scope, Filter: by, OrderBy: orders(orderBy), Selection: w.wanted(selected, "TaskConnection").page,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if w.needsNothing() {
+		return page, nil
 	}
 	return page, w.loadPages(ctx, path, []*task.Page{page}, selected)
 }

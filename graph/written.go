@@ -49,10 +49,19 @@ func (r *Resolver) write(ctx context.Context, p *plan, value any) any {
 	if err != nil {
 		return value
 	}
+	if w.needsNothing() {
+		return w.append(ctx, p, value)
+	}
 	if err := w.loadPayload(ctx, path, graphql.GetFieldContext(ctx).Field.Definition.Type.Name(), value, selected); err != nil {
 		return value // gqlgen asks again, and says whose error it is.
 	}
+	return w.append(ctx, p, value)
+}
+
+// append writes the value, or returns it where that can't be done.
+func (w *walker) append(ctx context.Context, p *plan, value any) any {
 	out := newWritten()
+	var err error
 	if nodes, ok := value.([]model.Node); ok {
 		out.json, err = selection.AppendList(ctx, p, w, out.json, nodes)
 	} else {
@@ -96,7 +105,7 @@ func (w *walker) loadPayload(ctx context.Context, path, name string, value any, 
 		return nil
 	}
 	// What is loaded before an error would change what gqlgen does after it: it is kept apart.
-	w.loads = &loads{found: map[place]any{}}
+	w.loads = &loads{}
 	for _, f := range w.of(selected, name) {
 		if f.Name != field {
 			continue

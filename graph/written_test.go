@@ -41,7 +41,7 @@ func TestWrittenAsExecuted(t *testing.T) {
 		client := ent.NewClient(ent.Driver(broken))
 		written := newAPI(t, client, "alice")
 		executed := newAPIWith(t, client, func(c *graph.Config) { c.FieldByField = true })
-		byHand := newAPIWith(t, client, readByHand(t, client, driver.Dialect()))
+		byHand := newAPIWith(t, client, readByHand(t, client, broken))
 		executed.users, byHand.users = written.users, written.users
 		known := family(t, client, written.users["alice"], 4)
 		awkward(t, client, written)
@@ -135,12 +135,19 @@ func (b *breakable) QueryContext(ctx context.Context, statement string, args ...
 	return b.Statements.QueryContext(ctx, statement, args...)
 }
 
+func (b *breakable) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+	if in, _ := b.in.Load().(string); in != "" && strings.Contains(query, in) {
+		return errBroken
+	}
+	return b.Statements.Records(ctx, query, args, each)
+}
+
 // readByHand lets lists be read without ent.
-func readByHand(t testing.TB, client *ent.Client, dialect string) func(*graph.Config) {
+func readByHand(t testing.TB, client *ent.Client, driver dialect.Driver) func(*graph.Config) {
 	t.Helper()
 	return func(c *graph.Config) {
 		now := func() time.Time { return time.Date(2026, 11, 23, 7, 0, 0, 123_456_789, time.UTC) }
-		tasks, err := task.New(task.Config{Client: client, Now: now, Dialect: dialect})
+		tasks, err := task.New(task.Config{Client: client, Now: now, Dialect: driver.Dialect(), Records: testkit.RecordsOf(driver)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,14 +218,26 @@ func (g *documents) document() (string, map[string]any) {
 			roots = append(roots, g.query())
 		}
 	}
-	operation := fmt.Sprintf("%s R($yes: Boolean!, $no: Boolean = true) { u: __typename @skip(if: $yes) v: __typename @include(if: $no) %s }", kind, strings.Join(roots, " "))
+	typenames := "u: __typename @skip(if: $yes) v: __typename @include(if: $no) "
+	if g.IntN(2) == 0 { // Such an operation is executed otherwise.
+		roots, typenames = roots[:1], ""
+	}
+	operation := fmt.Sprintf("%s R(VARIABLES) { %s%s }", kind, typenames, strings.Join(roots, " "))
 	spread := []string{operation}
 	for i := len(g.fragments) - 1; i >= 0; i-- { // Those that nobody spreads would be invalid.
 		if strings.Contains(strings.Join(spread, " "), fmt.Sprintf("...F%d ", i)) {
 			spread = append(spread, g.fragments[i])
 		}
 	}
-	return g.known.Replace(strings.Join(spread, "\n")), g.variables
+	text := strings.Join(spread, "\n")
+	var declared []string
+	for name, declaration := range map[string]string{"$yes": "$yes: Boolean!", "$no": "$no: Boolean = true"} {
+		if strings.Contains(text, name) {
+			declared = append(declared, declaration)
+		}
+	}
+	text = strings.Replace(text, "VARIABLES", strings.Join(declared, ", "), 1)
+	return g.known.Replace(strings.Replace(text, "R()", "R", 1)), g.variables
 }
 
 func (g *documents) pick(of ...string) string { return of[g.IntN(len(of))] }

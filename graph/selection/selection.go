@@ -11,6 +11,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -160,7 +161,21 @@ func (o *object[S]) append(ctx context.Context, s S, b []byte, value any) ([]byt
 }
 
 // Plan is a root field's selection, compiled. It holds nothing of the document.
-type Plan[S any] struct{ root field[S] }
+type Plan[S any] struct {
+	root field[S]
+	note atomic.Pointer[any]
+}
+
+// Note returns what is noted of the selection, and the first time, has it made. It stays as long as the plan, and is every
+// request's: it must hold nothing of the document or of a request, and not be changed.
+func (p *Plan[S]) Note(make func() any) any {
+	if note := p.note.Load(); note != nil {
+		return *note
+	}
+	note := make()
+	p.note.Store(&note)
+	return note
+}
 
 // Append appends the value that the root field's resolver returned: a pointer to an object, or a list of interface values
 // that hold pointers or nil. Where the error is not nil, what was appended is to be thrown away and the value left to

@@ -125,7 +125,7 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	}
 	d.conns = append(d.conns, conn)
 	if d.silence > 0 {
-		return impatientConn{Conn: conn, silence: d.silence}, nil
+		return &impatientConn{Conn: conn, silence: d.silence}, nil
 	}
 	return conn, nil
 }
@@ -148,22 +148,53 @@ type impatientConn struct {
 	net.Conn
 
 	silence time.Duration
+	// reading and writing are when the deadlines were set last. Setting one costs more than a look at the clock, so that
+	// they are left for an eighth of the silence. Each is used by one goroutine at a time.
+	reading, writing time.Time
 }
 
 // Read waits for the server.
-func (c impatientConn) Read(b []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
+func (c *impatientConn) Read(b []byte) (int, error) {
+	if err := c.renew(&c.reading, c.Conn.SetReadDeadline); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(b)
 }
 
 // Write waits for the network.
-func (c impatientConn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.silence)); err != nil {
+func (c *impatientConn) Write(b []byte) (int, error) {
+	if err := c.renew(&c.writing, c.Conn.SetWriteDeadline); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(b)
+}
+
+// SetDeadline implements net.Conn. lib/pq takes its own deadline for connecting away with it, and so ours.
+func (c *impatientConn) SetDeadline(t time.Time) error {
+	c.reading, c.writing = time.Time{}, time.Time{}
+	return c.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *impatientConn) SetReadDeadline(t time.Time) error {
+	c.reading = time.Time{}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *impatientConn) SetWriteDeadline(t time.Time) error {
+	c.writing = time.Time{}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// renew sets a deadline where it was not set a moment ago.
+func (c *impatientConn) renew(last *time.Time, set func(time.Time) error) error {
+	now := time.Now()
+	if now.Sub(*last) < c.silence/8 {
+		return nil
+	}
+	*last = now
+	return set(now.Add(c.silence))
 }
 
 // cancelling dials to have a statement cancelled, which the statement's caller waits for: a server that does not answer
@@ -175,7 +206,7 @@ func cancelling(ctx context.Context, network, address string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	return impatientConn{Conn: conn, silence: cancelSilence}, nil
+	return &impatientConn{Conn: conn, silence: cancelSilence}, nil
 }
 
 // connected lets go of what was dialled: the connection is its owner's. It returns what was dialled last.

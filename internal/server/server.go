@@ -161,10 +161,13 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if err != nil {
 		return routes{}, fmt.Errorf("setting up accounts: %w", err)
 	}
-	tasks, err := task.New(task.Config{Client: client, Dialect: cfg.DB.Dialect, Now: cfg.Now, Log: cfg.Log, Limits: task.Limits{
-		Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
-		Subtasks: cfg.Config.LimitSubtasks,
-	}})
+	tasks, err := task.New(task.Config{
+		Client: client, Dialect: cfg.DB.Dialect, Records: cfg.DB.Records, Now: cfg.Now, Log: cfg.Log,
+		Limits: task.Limits{
+			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
+			Subtasks: cfg.Config.LimitSubtasks,
+		},
+	})
 	if err != nil {
 		return routes{}, fmt.Errorf("setting up tasks: %w", err)
 	}

@@ -79,6 +79,9 @@ func (s *Service) selectRows(columns []string) *sql.Selector {
 // eachRow runs a statement of selectRows and calls each with every row: a record, or nothing where the row was scanned
 // into its places.
 func (s *Service) eachRow(ctx context.Context, statement string, args, into []any, each func(row string) error) error {
+	if s.records != nil && s.dialect == dialect.Postgres {
+		return s.records(ctx, statement, args, func(row []byte) error { return each(string(row)) })
+	}
 	rows, err := s.client.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return err //nolint:wrapcheck // The caller says what was read.

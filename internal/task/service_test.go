@@ -40,14 +40,17 @@ type bench struct {
 	clock  *clock
 	// dialect is the database's, so that it is spoken to as in production.
 	dialect string
+	records task.Records
 }
 
 // newBench is a service on the driver's database.
 func newBench(t *testing.T, driver dialect.Driver, limits task.Limits) *bench {
 	t.Helper()
-	b := &bench{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect()}
+	b := &bench{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect(), records: testkit.RecordsOf(driver)}
 	var err error
-	b.Service, err = task.New(task.Config{Client: b.client, Dialect: b.dialect, Now: b.clock.Now, Limits: limits, LockWait: time.Minute})
+	b.Service, err = task.New(task.Config{
+		Client: b.client, Dialect: b.dialect, Records: b.records, Now: b.clock.Now, Limits: limits, LockWait: time.Minute,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +77,11 @@ func (b *bench) replica(t *testing.T) *bench {
 	if strings.Contains(t.Name(), "/sqlite") {
 		return b
 	}
-	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, Now: b.clock.Now, LockWait: time.Minute})
+	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, Records: b.records, Now: b.clock.Now, LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect}
+	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, records: b.records}
 }
 
 // user makes a user and answers with the context of that user's requests.

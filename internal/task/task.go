@@ -53,7 +53,13 @@ type Config struct {
 	Log *slog.Logger
 	// Dialect is the client's, as ent names it. Where it is set, lists of tasks are read without ent.
 	Dialect string
+	// Records, where it is set, runs a query whose rows are one value of bytes each, and calls each with every row's, which
+	// are its own until it returns. It is asked for lists in PostgreSQL, on the database that is the client's.
+	Records Records
 }
+
+// Records runs a query of rows that are one value of bytes.
+type Records func(ctx context.Context, query string, args []any, each func(row []byte) error) error
 
 // Service reads and writes tasks. It is safe for concurrent use.
 type Service struct {
@@ -66,6 +72,7 @@ type Service struct {
 	turns    turns
 	// dialect is empty where ent reads everything.
 	dialect string
+	records Records
 	texts   texts
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
@@ -90,6 +97,7 @@ func New(c Config) (*Service, error) {
 		log:      c.Log,
 		lockWait: cmp.Or(c.LockWait, lockWait),
 		dialect:  c.Dialect,
+		records:  c.Records,
 		texts:    newTexts(),
 	}, nil
 }

@@ -63,6 +63,23 @@ func (s *Statements) QueryContext(ctx context.Context, statement string, args ..
 	return queryContext(ctx, s, s.Driver, statement, args)
 }
 
+// Records is what lists are read by.
+func (s *Statements) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+	s.note(query)
+	return RecordsOf(s.Driver)(ctx, query, args, each)
+}
+
+// RecordsOf is what reads lists on the driver's database, nil where it has nothing of the kind.
+func RecordsOf(driver dialect.Driver) func(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+	records, ok := driver.(interface {
+		Records(ctx context.Context, query string, args []any, each func(row []byte) error) error
+	})
+	if !ok {
+		return nil
+	}
+	return records.Records
+}
+
 // ExecContext is what ent's clients use for statements of ours.
 func (s *Statements) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
 	return execContext(ctx, s, s.Driver, statement, args)

@@ -1,0 +1,132 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Records runs a query whose rows are one value of bytes each, such as PostgreSQL's record_send makes, and calls each with
+// every row's. The bytes are each's until it returns; it must not use the database. A null comes as nil. The query must
+// not write: it is repeated where the connection turns out dead before the first row. Otherwise it waits and fails as
+// Driver's queries do.
+//
+// It asks the driver itself. database/sql makes a goroutine, a context and a dozen objects for a query's rows, so that
+// anybody may hold and scan them.
+func (db *DB) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+	return db.patient.records(ctx, query, args, each)
+}
+
+// Records is DB.Records, for who has the driver alone.
+func (d *patientDriver) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+	return d.pool.records(ctx, query, args, each)
+}
+
+func (p *patient) records(ctx context.Context, query string, args []any, each func([]byte) error) error {
+	come := false
+	first := func(row []byte) error {
+		come = true
+		return each(row)
+	}
+	err := p.ownRecords(ctx, query, args, first)
+	if err == nil || come || ctx.Err() != nil || !isLostConnection(err) {
+		return err
+	}
+	return p.scannedRecords(ctx, query, args, each)
+}
+
+// ownRecords asks the driver.
+func (p *patient) ownRecords(ctx context.Context, query string, args []any, each func([]byte) error) error {
+	conn, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // It goes back to the pool, or is dropped there.
+	return conn.Raw(func(raw any) error {
+		queryer, ok := raw.(driver.QueryerContext)
+		if !ok {
+			return fmt.Errorf("%w: it can't be queried", errNotPQ)
+		}
+		named, err := namedValues(raw, args)
+		if err != nil {
+			return err
+		}
+		rows, err := queryer.QueryContext(ctx, query, named)
+		if err != nil {
+			return err
+		}
+		return errors.Join(eachOf(rows, each), rows.Close())
+	})
+}
+
+// eachOf calls each with every row.
+func eachOf(rows driver.Rows, each func([]byte) error) error {
+	var dest [1]driver.Value
+	for {
+		switch err := rows.Next(dest[:]); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		row, ok := dest[0].([]byte)
+		if !ok && dest[0] != nil {
+			return fmt.Errorf("a row is a %T and not bytes", dest[0])
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+}
+
+// take takes a connection for a read.
+func (p *patient) take(ctx context.Context) (*sql.Conn, error) {
+	leave, crowded := p.enter()
+	defer leave()
+	if !crowded {
+		return p.pool.Conn(ctx)
+	}
+	return p.connection(ctx)
+}
+
+// namedValues makes of arguments what drivers take, as database/sql does.
+func namedValues(conn any, args []any) ([]driver.NamedValue, error) {
+	checker, _ := conn.(driver.NamedValueChecker)
+	named := make([]driver.NamedValue, len(args))
+	for i, arg := range args {
+		named[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
+		err := driver.ErrSkip
+		if checker != nil {
+			err = checker.CheckNamedValue(&named[i])
+		}
+		if errors.Is(err, driver.ErrSkip) {
+			named[i].Value, err = driver.DefaultParameterConverter.ConvertValue(arg)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("converting argument $%d: %w", i+1, err)
+		}
+	}
+	return named, nil
+}
+
+// scannedRecords asks database/sql, which goes through the pool until a connection answers.
+func (p *patient) scannedRecords(ctx context.Context, query string, args []any, each func([]byte) error) error {
+	rows, err := p.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var row sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&row); err != nil {
+			return err
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,155 @@
+package database_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"taskql/internal/database"
+	"taskql/internal/testkit"
+	"taskql/internal/testkit/pgcluster"
+)
+
+// records returns what a query's rows are.
+func records(t *testing.T, db *database.DB, query string, args ...any) ([]string, error) {
+	t.Helper()
+	var rows []string
+	err := db.Records(t.Context(), query, args, func(row []byte) error {
+		if row == nil {
+			rows = append(rows, "null")
+			return nil
+		}
+		rows = append(rows, string(row))
+		return nil
+	})
+	return rows, err
+}
+
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
+	t.Run("rows", func(t *testing.T) {
+		rows, err := records(t, db, `SELECT CASE WHEN g <> 2 THEN convert_to('row ' || g, 'UTF8') END FROM generate_series(1, $1::int) g`, 3)
+		if want := []string{"row 1", "null", "row 3"}; err != nil || !slices.Equal(rows, want) {
+			t.Errorf("got %q, %v", rows, err)
+		}
+		if rows, err := records(t, db, `SELECT ''::bytea WHERE false`); err != nil || rows != nil {
+			t.Errorf("got %q, %v", rows, err)
+		}
+	})
+	t.Run("arguments", func(t *testing.T) { // As database/sql converts them.
+		id, at := uuid.New(), time.Date(2026, 11, 28, 7, 30, 0, 123456000, time.UTC)
+		text := "a text"
+		args := []any{id, at, &text, true, int64(-7), []byte{0, 255}, nil, uint8(9), 2.5}
+		const query = `SELECT convert_to(concat_ws('|', $1::uuid, ($2::timestamptz at time zone 'UTC'), $3::text, $4::bool, $5::bigint, encode($6::bytea, 'hex'), coalesce($7::text, 'none'), $8::int, $9::float8), 'UTF8')`
+		rows, err := records(t, db, query, args...)
+		var want []byte
+		if err := db.SQL.QueryRowContext(t.Context(), query, args...).Scan(&want); err != nil {
+			t.Fatal(err)
+		}
+		if err != nil || !slices.Equal(rows, []string{string(want)}) {
+			t.Errorf("got %q, %v, want %q", rows, err, want)
+		}
+		if _, err := records(t, db, query, struct{}{}); err == nil {
+			t.Error("no error for an argument that is none")
+		}
+	})
+	t.Run("errors", func(t *testing.T) {
+		if _, err := records(t, db, `SELECT nothing`); err == nil {
+			t.Error("no error of a wrong query")
+		}
+		if _, err := records(t, db, `SELECT convert_to((1 / (2 - g))::text, 'UTF8') FROM generate_series(1, 3) g`); err == nil {
+			t.Error("no error of a row")
+		}
+		if _, err := records(t, db, `SELECT 1`); err == nil {
+			t.Error("no error of a row that is no bytes")
+		}
+		refusal := errors.New("enough")
+		seen := 0
+		err := db.Records(t.Context(), `SELECT convert_to(g::text, 'UTF8') FROM generate_series(1, 1000) g`, nil, func([]byte) error {
+			seen++
+			return refusal
+		})
+		if !errors.Is(err, refusal) || seen != 1 {
+			t.Errorf("%v after %d rows", err, seen)
+		}
+		if rows, err := records(t, db, `SELECT 'well'::bytea`); err != nil || !slices.Equal(rows, []string{"well"}) {
+			t.Errorf("after all that: %q, %v", rows, err)
+		}
+		if stats := db.SQL.Stats(); stats.InUse != 0 {
+			t.Errorf("%d connections in use", stats.InUse)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer stop()
+		start := time.Now()
+		err := db.Records(ctx, `SELECT pg_sleep(20)::text::bytea`, nil, func([]byte) error { return nil })
+		if err == nil || time.Since(start) > 5*time.Second {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+		if rows, err := records(t, db, `SELECT 'well'::bytea`); err != nil || !slices.Equal(rows, []string{"well"}) {
+			t.Errorf("after it: %q, %v", rows, err)
+		}
+	})
+}
+
+// Rows of several queries run beside each other.
+func TestRecordsOfMany(t *testing.T) {
+	t.Parallel()
+	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
+	done := make(chan error)
+	const clients, times = 30, 40
+	for c := range clients {
+		go func() {
+			var err error
+			for range times {
+				sum := 0
+				err = errors.Join(err, db.Records(t.Context(), `SELECT convert_to($1::int::text, 'UTF8') FROM generate_series(1, 50)`, []any{c}, func(row []byte) error {
+					sum += len(row)
+					return nil
+				}))
+				if want := 50 * len(strconv.Itoa(c)); sum != want {
+					err = errors.Join(err, errors.New("rows of another query"))
+				}
+			}
+			done <- err
+		}()
+	}
+	for range clients {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if stats := db.SQL.Stats(); stats.InUse != 0 {
+		t.Errorf("%d connections in use", stats.InUse)
+	}
+}
+
+// A restart of the server costs a read nothing but time.
+func TestRecordsAfterARestart(t *testing.T) {
+	t.Parallel()
+	server := cluster(t, pgcluster.Config{})
+	db, err := database.Open(t.Context(), database.Config{URL: server.URL(), MaxOpenConns: 4, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	for range 4 {
+		if rows, err := records(t, db, `SELECT 'well'::bytea`); err != nil || len(rows) != 1 {
+			t.Fatal(rows, err)
+		}
+	}
+	mustExec(t, db.SQL, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`)
+	for range 8 {
+		if rows, err := records(t, db, `SELECT 'well'::bytea`); err != nil || !slices.Equal(rows, []string{"well"}) {
+			t.Fatalf("%q, %v", rows, err)
+		}
+	}
+}
