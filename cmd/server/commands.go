@@ -146,7 +146,8 @@ func withDatabase(ctx context.Context, s settings, do func(config.Config, *datab
 	if err != nil {
 		return err
 	}
-	log := server.NewLogger(s.logs, cfg)
+	log, flush := server.NewLogger(s.logs, cfg)
+	defer flush()
 	for _, warning := range cfg.Warnings {
 		log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", warning))
 	}

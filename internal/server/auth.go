@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"taskql/internal/account"
 	"taskql/internal/betterauth"
@@ -19,13 +20,18 @@ type identify struct {
 	csrf         csrf
 	refusals     *refusalLog
 	log          *slog.Logger
+	// timeout is when a request's context ends.
+	timeout time.Duration
 }
 
 // around puts the viewer, or why there is none, into the request's context: what may be done without a viewer is the
-// API's decision. It answers only where a page of a foreign site uses somebody's cookie.
+// API's decision. It answers only where a page of a foreign site uses somebody's cookie. The time-out counts from before
+// the look at the session; it stands here, and not in a layer of its own, since each that changes the context copies the
+// request.
 func (i *identify) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
+		ctx, cancel := context.WithTimeout(r.Context(), i.timeout)
+		defer cancel()
 		session, err := i.authenticate(ctx, r.Header)
 		if err == nil && session.Scheme == betterauth.SchemeCookie && i.csrf.refuses(r) {
 			i.foreign(r, session)

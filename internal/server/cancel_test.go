@@ -79,7 +79,11 @@ func TestClientGone(t *testing.T) {
 	}
 
 	// The same server with less time than it gives itself.
-	hurried := httptest.NewServer(withDeadline(500 * time.Millisecond)(s.Handler()))
+	hurried := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, stop := context.WithTimeout(r.Context(), 500*time.Millisecond)
+		defer stop()
+		s.Handler().ServeHTTP(w, r.WithContext(ctx))
+	}))
 	t.Cleanup(hurried.Close)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hurried.URL+graphqlPath+"?query=%7Btasks%7Bnodes%7Btitle%7D%7D%7D", http.NoBody)
 	if err != nil {

@@ -374,6 +374,7 @@ func TestIdentify(t *testing.T) {
 				viewer:       func(context.Context, *betterauth.Session) (viewer.Viewer, error) { return ada, tt.viewer },
 				refusals:     newRefusalLog(lines, time.Now),
 				log:          lines,
+				timeout:      time.Minute,
 			}
 			trace := &trace{requestID: "r1"}
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), traceKey{}, trace), http.MethodPost, "/graphql", nil)
@@ -402,19 +403,5 @@ func TestIdentify(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestLogger(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	NewLogger(&out, config.Config{LogFormat: config.LogJSON}).Warn("hello", "level", "x")
-	if !strings.Contains(out.String(), `"level":"warn","message":"hello"`) {
-		t.Errorf("got %s", out.String())
-	}
-	out.Reset()
-	NewLogger(&out, config.Config{LogFormat: config.LogText, LogLevel: slog.LevelError}).Warn("hello")
-	if out.Len() != 0 {
-		t.Errorf("got %s", out.String())
 	}
 }

@@ -65,7 +65,7 @@ func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
 		return nil, fmt.Errorf("setting up the rate limit: %w", err)
 	}
 	return func(ctx context.Context, cost int, force bool) graphqlhttp.Balance {
-		table, key := addresses, clientAddress(ctx)
+		table, key := addresses, traceOf(ctx).address
 		if v, err := viewer.FromContext(ctx); err == nil {
 			table, key = users, v.UserID
 		}
@@ -77,20 +77,12 @@ func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
 	}, nil
 }
 
-type addressKey struct{}
-
 // withClientAddress notes where a request comes from, for budgets.
 func withClientAddress(proxies int) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx := context.WithValue(r.Context(), addressKey{}, ratelimit.ClientAddress(r, proxies))
-			next.ServeHTTP(w, r.WithContext(ctx))
+			traceOf(r.Context()).address = ratelimit.ClientAddress(r, proxies)
+			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// clientAddress is what withClientAddress noted; empty where it did not.
-func clientAddress(ctx context.Context) string {
-	address, _ := ctx.Value(addressKey{}).(string)
-	return address
 }

@@ -13,10 +13,12 @@ const (
 	maxRequestID = 128
 )
 
-// trace is what is learned of a request on its way in, for the access log on its way out. It belongs to
-// the request's own goroutine.
+// trace is what is learned of a request on its way in, for the layers within and for the access log on its way out. One
+// value of the context serves all. It belongs to the request's own goroutine.
 type trace struct {
-	requestID     string
+	requestID string
+	// address is the client's, for budgets; empty where nobody has asked.
+	address       string
 	userID        string
 	operationName string
 	operationType string

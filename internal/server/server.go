@@ -186,9 +186,10 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		csrf:         csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
 		refusals:     newRefusalLog(cfg.Log, cfg.Now),
 		log:          cfg.Log,
+		timeout:      cfg.Config.LimitOperationTime,
 	}
 	to := routes{
-		graphql: chain(api, withDeadline(cfg.Config.LimitOperationTime), withClientAddress(cfg.Config.TrustedProxies), who.around),
+		graphql: chain(api, withClientAddress(cfg.Config.TrustedProxies), who.around),
 		health:  &health{ping: cfg.DB.Ping, now: cfg.Now, draining: &s.draining},
 		auth:    auth,
 	}

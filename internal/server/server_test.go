@@ -41,7 +41,8 @@ func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	log := slog.New(watch.LogHandler(NewLogger(&out, cfg).Handler()))
+	lines, _ := newLogger(&out, cfg, 0)
+	log := slog.New(watch.LogHandler(lines.Handler()))
 	db, err := database.Open(t.Context(), database.Config{URL: cfg.DatabaseURL.Reveal(), OpenPool: watch.OpenPool, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
