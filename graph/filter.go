@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/graph/model"
 	"taskql/internal/task"
@@ -90,11 +93,38 @@ func givenFields(path string, input any) []given {
 			continue
 		}
 		name, _, _ := strings.Cut(in.Type().Field(i).Tag.Get("json"), ",")
-		f := given{name: name, path: path + "." + name}
-		if v := omittable.MethodByName("Value").Call(nil)[0]; !v.IsNil() {
-			f.value = v.Interface()
-		}
-		fields = append(fields, f)
+		fields = append(fields, given{name: name, path: path + "." + name, value: valueOf(omittable)})
 	}
 	return fields
+}
+
+// valueOf returns an omittable's value, nil where it is null. The commonest are asked without reflection.
+func valueOf(omittable reflect.Value) any {
+	switch o := omittable.Addr().Interface().(type) {
+	case *graphql.Omittable[*bool]:
+		return notNull(o.Value())
+	case *graphql.Omittable[*string]:
+		return notNull(o.Value())
+	case *graphql.Omittable[*int]:
+		return notNull(o.Value())
+	case *graphql.Omittable[*time.Time]:
+		return notNull(o.Value())
+	case *graphql.Omittable[*model.TagsFilter]:
+		return notNull(o.Value())
+	case *graphql.Omittable[*model.DueFilter]:
+		return notNull(o.Value())
+	case *graphql.Omittable[*model.PriorityFilter]:
+		return notNull(o.Value())
+	}
+	if v := omittable.MethodByName("Value").Call(nil)[0]; !v.IsNil() {
+		return v.Interface()
+	}
+	return nil
+}
+
+func notNull[T any](v *T) any {
+	if v == nil {
+		return nil
+	}
+	return v
 }

@@ -75,7 +75,7 @@ func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config), us
 		t.Fatal(err)
 	}
 	h, err := graphqlhttp.New(graphqlhttp.Config{
-		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
+		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Release: g.Release, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
 		AroundOperations: []graphql.OperationMiddleware{g.Gate},
 		Validation: graphqlhttp.Validation{
 			Standing: func(op *graphql.OperationContext) graphqlhttp.Standing { return g.Standing(op) }, Now: now,

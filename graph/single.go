@@ -90,15 +90,28 @@ func dataOf(root graphql.CollectedField, value graphql.Marshaler) []byte {
 	if value == graphql.RequiredNull || value == graphql.Null && root.Definition.Type.NonNull {
 		return []byte("null")
 	}
-	var b appended
-	if w, ok := value.(*written); ok {
-		b = make(appended, 0, len(w.json)+len(root.Alias)+len(`{"":}`))
+	if w, ok := value.(*written); ok && w.data {
+		w.done = true
+		return append(w.json, '}') // The response's from now on, until Release.
 	}
-	b = append(b, `{"`...)
-	b = append(b, root.Alias...)
-	b = append(b, `":`...)
+	b := appended(beginData(nil, root.Alias))
 	value.MarshalGQL(&b)
 	return append(b, '}')
+}
+
+// beginData begins the data of one root field.
+func beginData(b []byte, alias string) []byte {
+	b = append(b, `{"`...)
+	b = append(b, alias...)
+	return append(b, `":`...)
+}
+
+// Release takes the data of a response back once that is sent, for the next one to be written into. Nobody may use it any
+// more.
+func (*API) Release(data []byte) {
+	if cap(data) >= firstWritten {
+		(&written{json: data}).release()
+	}
 }
 
 // appended is an io.Writer that appends.

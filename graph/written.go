@@ -50,17 +50,20 @@ func (r *Resolver) write(ctx context.Context, p *plan, value any) any {
 		return value
 	}
 	if w.needsNothing() {
-		return w.append(ctx, p, value)
+		return w.append(ctx, p, path, value)
 	}
 	if err := w.loadPayload(ctx, path, graphql.GetFieldContext(ctx).Field.Definition.Type.Name(), value, selected); err != nil {
 		return value // gqlgen asks again, and says whose error it is.
 	}
-	return w.append(ctx, p, value)
+	return w.append(ctx, p, path, value)
 }
 
-// append writes the value, or returns it where that can't be done.
-func (w *walker) append(ctx context.Context, p *plan, value any) any {
+// append writes the value, or returns it where that can't be done. The operation's only root field begins the data.
+func (w *walker) append(ctx context.Context, p *plan, path string, value any) any {
 	out := newWritten()
+	if out.data = w.notes != nil; out.data {
+		out.json = beginData(out.json, path)
+	}
 	var err error
 	if nodes, ok := value.([]model.Node); ok {
 		out.json, err = selection.AppendList(ctx, p, w, out.json, nodes)
@@ -127,6 +130,8 @@ var writtenPool = sync.Pool{New: func() any { return &written{json: make([]byte,
 // written is JSON on its way to the response. It is written once.
 type written struct {
 	json []byte
+	// data says that it is the response's data but for the closing brace, and not one field's value.
+	data bool
 	done bool
 }
 
@@ -135,7 +140,7 @@ func newWritten() *written {
 	if !ok {
 		return &written{}
 	}
-	w.json, w.done = w.json[:0], false
+	w.json, w.data, w.done = w.json[:0], false, false
 	return w
 }
 

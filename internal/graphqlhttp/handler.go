@@ -69,6 +69,8 @@ type Config struct {
 	Page string
 	// Observe, where set, is called once an operation is parsed and valid, before it runs.
 	Observe func(ctx context.Context, op Operation)
+	// Release, where set, is called with an executed operation's data, once that is sent and nobody uses it any more.
+	Release func(data []byte)
 	// Answered, where set, is called with what each answer says, before it is sent.
 	Answered func(ctx context.Context, sum Summary)
 }
@@ -97,6 +99,7 @@ type Handler struct {
 	page         string
 	observe      func(context.Context, Operation)
 	answered     func(context.Context, Summary)
+	release      func([]byte)
 }
 
 // New returns a handler. It fails where something required is missing, and with all problems at once where trusted
@@ -121,6 +124,7 @@ func New(cfg Config) (*Handler, error) {
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
 		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
+		release: cfg.Release,
 	}
 	if h.observe == nil {
 		h.observe = func(context.Context, Operation) {}
@@ -196,6 +200,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.revalidation.keep(req.asked, &answer, w.Header())
 	answer.write(w, as)
+	if h.release != nil && resp != nil {
+		h.release(resp.Data)
+	}
 }
 
 // summary sums up an answer and its bill.
@@ -346,7 +353,7 @@ func (h *Handler) refuse(ctx context.Context, operation *graphql.OperationContex
 	if err := h.checkValues(ctx, operation); err != nil {
 		return gqlerror.List{err}
 	}
-	if h.introspect || operation.Operation.Operation != ast.Query {
+	if h.introspect || operation.Operation.Operation != ast.Query || !strings.Contains(operation.RawQuery, "__") {
 		return nil
 	}
 	// gqlgen would refuse each such field as if it were a bug of the schema's.

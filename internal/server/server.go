@@ -235,6 +235,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		Schema:                    api.Schema,
 		PresentError:              api.PresentError,
 		Recover:                   api.Recover,
+		Release:                   api.Release,
 		AroundOperations:          measured(cfg.Telemetry, api.Gate),
 		Introspection:             cfg.Config.Introspection,
 		Scalars:                   api.Scalars,

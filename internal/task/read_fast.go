@@ -41,7 +41,7 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 	if l.service.dialect == "" || len(columns) == 0 || !viewer.MayRead(ctx) {
 		return nil, false, nil
 	}
-	read, ok := newTaskReader(columns)
+	read, ok := newTaskReader(columns, l.service.dialect == dialect.Postgres)
 	if !ok {
 		return nil, false, nil
 	}
@@ -244,8 +244,9 @@ func (r *tagReader) tag() *ent.Tag {
 // taskReader reads rows of tasks.
 type taskReader struct {
 	scanned taskRow
-	columns []string
 	into    []any
+	// columns read one column of a record each.
+	columns []readColumn
 	// kept is where the next tasks are.
 	kept []keptTask
 	made int
@@ -260,9 +261,20 @@ type keptTask struct {
 	parent                                        uuid.UUID
 }
 
-// newTaskReader returns a reader of those columns; false where one is none of a task's.
-func newTaskReader(columns []string) (*taskReader, bool) {
-	r := &taskReader{columns: columns, into: make([]any, len(columns))}
+// newTaskReader returns a reader of those columns, from records or from rows that are scanned; false where one is none of a
+// task's.
+func newTaskReader(columns []string, records bool) (*taskReader, bool) {
+	r := &taskReader{}
+	if records {
+		r.columns = make([]readColumn, len(columns))
+		for i, c := range columns {
+			if r.columns[i] = columnOfTask(c); r.columns[i] == nil {
+				return nil, false
+			}
+		}
+		return r, true
+	}
+	r.into = make([]any, len(columns))
 	for i, c := range columns {
 		if r.into[i] = r.scanned.column(c); r.into[i] == nil {
 			return nil, false
@@ -282,55 +294,60 @@ func (r *taskReader) task(row string) (*ent.Task, error) {
 	e := &r.kept[0]
 	r.kept, r.made = r.kept[1:], r.made+1
 	rec := openRecord(row, len(r.columns))
-	for _, c := range r.columns {
-		e.read(rec, c)
+	for _, read := range r.columns {
+		read(e, &rec)
 	}
 	return &e.Task, rec.err()
 }
 
-// read reads one column.
-func (e *keptTask) read(rec *record, column string) {
-	switch column {
+// readColumn reads the next column of a record.
+type readColumn func(e *keptTask, rec *record)
+
+// columnOfTask is what reads a column; nil where it is none of a task's.
+func columnOfTask(name string) readColumn { //nolint:cyclop,funlen // A table.
+	switch name {
 	case enttask.FieldID:
-		rec.id(&e.ID)
+		return func(e *keptTask, rec *record) { rec.id(&e.ID) }
 	case enttask.FieldVersion:
-		rec.int(&e.Version)
+		return func(e *keptTask, rec *record) { rec.int(&e.Version) }
 	case enttask.FieldTitle:
-		rec.text(&e.Title)
+		return func(e *keptTask, rec *record) { rec.text(&e.Title) }
 	case enttask.FieldDescription:
-		point(&e.Description, &e.description, rec.text)
+		return func(e *keptTask, rec *record) { point(&e.Description, &e.description, rec.text(&e.description)) }
 	case enttask.FieldCompleted:
-		rec.bool(&e.Completed)
+		return func(e *keptTask, rec *record) { rec.bool(&e.Completed) }
 	case enttask.FieldCompletedAt:
-		point(&e.CompletedAt, &e.completedAt, rec.time)
+		return func(e *keptTask, rec *record) { point(&e.CompletedAt, &e.completedAt, rec.time(&e.completedAt)) }
 	case enttask.FieldPriority:
-		rec.int(&e.Priority)
+		return func(e *keptTask, rec *record) { rec.int(&e.Priority) }
 	case enttask.FieldDueDate:
-		point(&e.DueDate, &e.dueDate, rec.date)
+		return func(e *keptTask, rec *record) { point(&e.DueDate, &e.dueDate, rec.date(&e.dueDate)) }
 	case enttask.FieldDueAt:
-		point(&e.DueAt, &e.dueAt, rec.time)
+		return func(e *keptTask, rec *record) { point(&e.DueAt, &e.dueAt, rec.time(&e.dueAt)) }
 	case enttask.FieldDueTimeZone:
-		point(&e.DueTimeZone, &e.zone, rec.text)
+		return func(e *keptTask, rec *record) { point(&e.DueTimeZone, &e.zone, rec.text(&e.zone)) }
 	case enttask.FieldDueSort:
-		point(&e.DueSort, &e.dueSort, rec.time)
+		return func(e *keptTask, rec *record) { point(&e.DueSort, &e.dueSort, rec.time(&e.dueSort)) }
 	case enttask.FieldParentID:
-		point(&e.ParentID, &e.parent, rec.id)
+		return func(e *keptTask, rec *record) { point(&e.ParentID, &e.parent, rec.id(&e.parent)) }
 	case enttask.FieldPosition:
-		rec.bytes(&e.Position)
+		return func(e *keptTask, rec *record) { rec.bytes(&e.Position) }
 	case enttask.FieldTitleKey:
-		rec.bytes(&e.TitleKey)
+		return func(e *keptTask, rec *record) { rec.bytes(&e.TitleKey) }
 	case enttask.FieldCreatedAt:
-		rec.time(&e.CreatedAt)
+		return func(e *keptTask, rec *record) { rec.time(&e.CreatedAt) }
 	case enttask.FieldUpdatedAt:
-		rec.time(&e.UpdatedAt)
+		return func(e *keptTask, rec *record) { rec.time(&e.UpdatedAt) }
 	case enttask.FieldDeletedAt:
-		point(&e.DeletedAt, &e.deleted, rec.time)
+		return func(e *keptTask, rec *record) { point(&e.DeletedAt, &e.deleted, rec.time(&e.deleted)) }
+	default:
+		return nil
 	}
 }
 
-// point reads a value and points to it, unless it is null.
-func point[T any](to **T, value *T, read func(*T) bool) {
-	if read(value) {
+// point points to a value, unless it is null.
+func point[T any](to **T, value *T, there bool) {
+	if there {
 		*to = value
 	}
 }

@@ -29,8 +29,8 @@ type record struct {
 }
 
 // openRecord begins to read a row of so many columns.
-func openRecord(row string, columns int) *record {
-	r := &record{rest: row}
+func openRecord(row string, columns int) record {
+	r := record{rest: row}
 	if r.int32() != int32(columns) { //nolint:gosec // There are few.
 		r.bad = true
 	}

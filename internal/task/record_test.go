@@ -74,7 +74,7 @@ func FuzzRecord(f *testing.F) {
 	columns := []string{"title", "version", "id", "created_at", "due_date", "completed", "position"}
 	f.Fuzz(func(t *testing.T, row string) {
 		for n := range len(columns) + 1 {
-			read, ok := newTaskReader(columns[:n])
+			read, ok := newTaskReader(columns[:n], true)
 			if !ok {
 				t.Fatal("no such column")
 			}
