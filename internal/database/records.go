@@ -10,9 +10,9 @@ import (
 )
 
 // Records runs a query whose rows are one value of bytes each, such as PostgreSQL's record_send makes, and calls each with
-// every row's. The bytes are each's until it returns; it must not use the database. A null comes as nil. The query must
-// not write: it is repeated where the connection turns out dead before the first row. Otherwise it waits and fails as
-// Driver's queries do.
+// every row's. The bytes are each's until it returns; it must not use the database. A null comes as nil. It waits, fails
+// and is repeated as Driver's queries are: a SELECT where the connection turns out dead before the first row, and nothing
+// that may write.
 //
 // It asks the driver itself. database/sql makes a goroutine, a context and a dozen objects for a query's rows, so that
 // anybody may hold and scan them.
@@ -32,7 +32,7 @@ func (p *patient) records(ctx context.Context, query string, args []any, each fu
 		return each(row)
 	}
 	err := p.ownRecords(ctx, query, args, first)
-	if err == nil || come || ctx.Err() != nil || !isLostConnection(err) {
+	if err == nil || come || !readsOnly(query) || ctx.Err() != nil || !isLostConnection(err) {
 		return err
 	}
 	return p.scannedRecords(ctx, query, args, each)
@@ -82,7 +82,7 @@ func eachOf(rows driver.Rows, each func([]byte) error) error {
 	}
 }
 
-// take takes a connection for a read.
+// take takes a connection.
 func (p *patient) take(ctx context.Context) (*sql.Conn, error) {
 	leave, crowded := p.enter()
 	defer leave()

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -28,7 +27,7 @@ const insertTask = `WITH l AS MATERIALIZED (
 )
 INSERT INTO tasks (workspace_id, version, position, created_at, updated_at, completed, %s)
 SELECT $1, w.version, %s, $3::timestamptz, $3::timestamptz, false, %s FROM w
-RETURNING version`
+RETURNING int8send(version)`
 
 // insertedColumns are those of insertTask that the input decides, with their types.
 var insertedColumns = [...]struct{ name, kind string }{ //nolint:gochecknoglobals // A table.
@@ -70,22 +69,22 @@ func (s *Service) insertAtOnce(ctx context.Context, v viewer.Viewer, e *ent.Task
 }
 
 func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (bool, error) {
-	now := s.now()
-	rows, err := s.client.QueryContext(ctx, insertTaskText, v.WorkspaceID, s.limits.Tasks, now,
-		e.ID, e.Title, e.Description, e.TitleKey, e.SearchText, e.Priority, e.DueDate, e.DueAt, e.DueTimeZone, e.DueSort)
+	now, done := s.now(), false
+	args := []any{
+		v.WorkspaceID, s.limits.Tasks, now,
+		e.ID, e.Title, e.Description, e.TitleKey, e.SearchText, e.Priority, e.DueDate, e.DueAt, e.DueTimeZone, e.DueSort,
+	}
+	err := s.eachRecord(ctx, insertTaskText, args, func(version []byte) error {
+		var err error
+		e.Version, err = bigint(version)
+		done = err == nil
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("inserting the task: %w", err)
 	}
-	defer rows.Close()
-	done := rows.Next()
 	if done {
-		if err := rows.Scan(&e.Version); err != nil {
-			return false, fmt.Errorf("inserting the task: %w", err)
-		}
 		e.WorkspaceID, e.Position, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, endKey(e.Version), now, now
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return false, fmt.Errorf("inserting the task: %w", err)
 	}
 	return done, nil
 }

@@ -79,27 +79,48 @@ func (s *Service) selectRows(columns []string) *sql.Selector {
 // eachRow runs a statement of selectRows and calls each with every row: a record, or nothing where the row was scanned
 // into its places.
 func (s *Service) eachRow(ctx context.Context, statement string, args, into []any, each func(row string) error) error {
-	if s.records != nil && s.dialect == dialect.Postgres {
-		return s.records(ctx, statement, args, func(row []byte) error { return each(string(row)) })
+	if s.dialect == dialect.Postgres {
+		return s.eachRecord(ctx, statement, args, func(row []byte) error { return each(string(row)) })
 	}
 	rows, err := s.client.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return err //nolint:wrapcheck // The caller says what was read.
 	}
 	defer rows.Close()
-	var row stdsql.RawBytes
-	if s.dialect == dialect.Postgres {
-		into = []any{&row}
-	}
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return err //nolint:wrapcheck // As above.
 		}
-		if err := each(string(row)); err != nil {
+		if err := each(""); err != nil {
 			return err
 		}
 	}
 	return rows.Err() //nolint:wrapcheck // As above.
+}
+
+// eachRecord runs a statement whose rows are one value of bytes, by Config.Records where that is set.
+func (s *Service) eachRecord(ctx context.Context, statement string, args []any, each func(row []byte) error) error {
+	if s.records != nil {
+		return s.records(ctx, statement, args, each)
+	}
+	rows, err := s.client.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller says what failed.
+	}
+	defer rows.Close()
+	var row stdsql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&row); err != nil {
+			return err //nolint:wrapcheck // As above.
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err //nolint:wrapcheck // As above.
+	}
+	return rows.Close() //nolint:wrapcheck // As above.
 }
 
 // tagsByHand is TagsOf without ent: false where that is ent's to do.

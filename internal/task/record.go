@@ -22,6 +22,15 @@ func recordOf(columns ...string) string {
 // errRecord says that a row is not what was asked for.
 var errRecord = errors.New("PostgreSQL sent a record that can't be read")
 
+// bigint reads what int8send makes of a number that is not negative.
+func bigint(b []byte) (int, error) {
+	const size = 8
+	if len(b) != size {
+		return 0, errRecord
+	}
+	return int(binary.BigEndian.Uint64(b)), nil //nolint:gosec // It is a bigint.
+}
+
 // record is what is left to read of a row. It is text, so that the texts in it are no copies of their own.
 type record struct {
 	rest string

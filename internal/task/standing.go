@@ -2,10 +2,11 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"entgo.io/ent/dialect/sql"
+	"entgo.io/ent/dialect"
 
 	"taskql/ent"
 	"taskql/ent/predicate"
@@ -17,7 +18,7 @@ import (
 // Version is the number of the last change of v's workspace. While it is the same, so are the workspace's tasks and tags; what
 // of them depends on the clock is the same until NextTurn. It returns ErrNotFound where there is no workspace.
 func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
-	if s.dialect == "" || !viewer.MayRead(ctx) {
+	if s.dialect != dialect.Postgres || !viewer.MayRead(ctx) {
 		version, err := s.client.Workspace.Query().Where(workspace.ID(v.WorkspaceID)).Select(workspace.FieldVersion).Int(ctx)
 		if ent.IsNotFound(err) {
 			return 0, ErrNotFound
@@ -27,26 +28,18 @@ func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
 		}
 		return version, nil
 	}
-	statement, args := s.texts.query(shape{name: "version"}, nil, v.WorkspaceID, func() (string, []any) {
-		return sql.Dialect(s.dialect).Select(workspace.FieldVersion).From(sql.Table(workspace.Table)).
-			Where(sql.EQ(workspace.FieldID, v.WorkspaceID)).Query()
-	})
-	rows, err := s.client.QueryContext(ctx, statement, args...)
-	if err != nil {
+	const statement = "SELECT int8send(version) FROM workspaces WHERE id = $1"
+	version, err := 0, ErrNotFound
+	if failed := s.eachRecord(ctx, statement, []any{v.WorkspaceID}, func(row []byte) error {
+		version, err = bigint(row)
+		return err
+	}); failed != nil {
+		err = failed
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return 0, fmt.Errorf("reading a workspace's version: %w", err)
 	}
-	defer rows.Close()
-	version := 0
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return 0, fmt.Errorf("reading a workspace's version: %w", err)
-		}
-		return 0, ErrNotFound
-	}
-	if err := rows.Scan(&version); err != nil {
-		return 0, fmt.Errorf("reading a workspace's version: %w", err)
-	}
-	return version, nil
+	return version, err
 }
 
 // NextTurn is the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,
