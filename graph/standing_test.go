@@ -217,7 +217,7 @@ func TestStandingOfDocuments(t *testing.T) {
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		statements := &testkit.Statements{Driver: driver}
 		client := ent.NewClient(ent.Driver(statements))
-		a := newAPIWith(t, client, readByHand(t, client, driver), "alice")
+		a := newAPIWith(t, client, readByHand(t, client, statements), "alice")
 		for document, want := range map[string]int{
 			`{ __typename }`: 0, `{ viewer { name } }`: 1, `{ tasks { nodes { title } } }`: 1, `{ viewer { name } tags { totalCount } }`: 2, `{ node(id: "x") { id } }`: 2,
 			// The clock needs no statement of its own but where the answer is new.

@@ -37,12 +37,12 @@ var hot = []struct { //nolint:gochecknoglobals // A table.
 	// poll has it sent by GET, with the entity tag of the answer before.
 	poll bool
 }{
-	{"viewer", "{ viewer { id } }", "{}", 1, 0, 320, false},
-	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 250, false},
-	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 400, false},
-	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 640, false},
-	{"poll", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 110, true},
-	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 390, false},
+	{"viewer", "{ viewer { id } }", "{}", 1, 0, 265, false},
+	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 180, false},
+	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 335, false},
+	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 590, false},
+	{"poll", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 95, true},
+	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 320, false},
 }
 
 // hotServer is a server with the benchmark's data, for one connection to PostgreSQL.

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -28,18 +27,7 @@ func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
 		}
 		return version, nil
 	}
-	const statement = "SELECT int8send(version) FROM workspaces WHERE id = $1"
-	version, err := 0, ErrNotFound
-	if failed := s.eachRecord(ctx, statement, []any{v.WorkspaceID}, func(row []byte) error {
-		version, err = bigint(row)
-		return err
-	}); failed != nil {
-		err = failed
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return 0, fmt.Errorf("reading a workspace's version: %w", err)
-	}
-	return version, err
+	return s.versions.of(ctx, v.WorkspaceID)
 }
 
 // NextTurn is the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,

@@ -74,6 +74,8 @@ type Service struct {
 	dialect string
 	records Records
 	texts   texts
+	// versions looks up versions.
+	versions versions
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
 }
@@ -89,7 +91,7 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{
+	s := &Service{
 		client: c.Client,
 		// The databases keep microseconds: a moment that is answered must be the moment that is read back.
 		now:      func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
@@ -99,7 +101,9 @@ func New(c Config) (*Service, error) {
 		dialect:  c.Dialect,
 		records:  c.Records,
 		texts:    newTexts(),
-	}, nil
+	}
+	s.versions.read = s.eachRecord
+	return s, nil
 }
 
 // Scope says which tasks a list is made of.

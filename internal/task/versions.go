@@ -1,0 +1,126 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Clients that poll ask for nothing but their workspace's version, many at once. Those that come while others are being
+// looked up wait for the next statement, which is for all of them: with few clients each has its own at once, with many
+// the database sees a few statements of many ids. No version is older than the question.
+
+const (
+	// versionFlights is how many statements are on their way at once: one that is stuck must not hold all others up.
+	versionFlights = 2
+	// versionIDs is the most ids of a statement.
+	versionIDs = 1000
+	// versionTime is how long a statement that serves several may take.
+	versionTime = 5 * time.Second
+)
+
+// versions looks up versions of workspaces. It is safe for concurrent use.
+type versions struct {
+	// read runs a statement whose rows are records.
+	read Records
+
+	mu      sync.Mutex
+	flights int
+	next    *versionFlight
+}
+
+// versionFlight is one statement, and those who wait for it.
+type versionFlight struct {
+	ids  []string
+	done chan struct{}
+	// found and err are there when done is closed.
+	found map[string]int
+	err   error
+}
+
+// of returns a workspace's version, or ErrNotFound.
+func (v *versions) of(ctx context.Context, id string) (int, error) {
+	flight, first := v.board(id)
+	if first {
+		v.fly(ctx, flight)
+	}
+	select {
+	case <-flight.done:
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	if flight.err != nil {
+		return 0, fmt.Errorf("reading a workspace's version: %w", flight.err)
+	}
+	version, ok := flight.found[id]
+	if !ok {
+		return 0, ErrNotFound
+	}
+	return version, nil
+}
+
+// board returns the statement that will look the workspace up. It is the caller's to fly where it is the first of its own.
+func (v *versions) board(id string) (*versionFlight, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.flights < versionFlights {
+		v.flights++
+		return &versionFlight{ids: []string{id}, done: make(chan struct{})}, true
+	}
+	if v.next == nil || len(v.next.ids) >= versionIDs {
+		full := v.next
+		v.next = &versionFlight{done: make(chan struct{})}
+		if full != nil {
+			v.flights++ // More than there should be: so many ask.
+			go v.flyDetached(full)
+		}
+	}
+	v.next.ids = append(v.next.ids, id)
+	return v.next, false
+}
+
+// fly runs a statement, and then lets those go who came meanwhile.
+func (v *versions) fly(ctx context.Context, flight *versionFlight) {
+	defer v.land(flight)
+	flight.found = make(map[string]int, len(flight.ids))
+	if len(flight.ids) == 1 {
+		const one = "SELECT int8send(version) FROM workspaces WHERE id = $1"
+		flight.err = v.read(ctx, one, []any{flight.ids[0]}, func(row []byte) error {
+			version, err := bigint(row)
+			flight.found[flight.ids[0]] = version
+			return err
+		})
+		return
+	}
+	const many = "SELECT record_send(ROW(id, version)) FROM workspaces WHERE id = ANY($1)"
+	flight.err = v.read(ctx, many, []any{flight.ids}, func(row []byte) error {
+		const columns = 2
+		rec, id, version := openRecord(string(row), columns), "", 0
+		rec.text(&id)
+		rec.int(&version)
+		flight.found[id] = version
+		return rec.err()
+	})
+}
+
+// flyDetached is fly for those who came meanwhile. That one of them leaves must not end it for the others.
+func (v *versions) flyDetached(flight *versionFlight) {
+	ctx, cancel := context.WithTimeout(context.Background(), versionTime)
+	defer cancel()
+	v.fly(ctx, flight)
+}
+
+// land tells those who wait, and has the next statement run.
+func (v *versions) land(flight *versionFlight) {
+	close(flight.done)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	next := v.next
+	if next == nil || v.flights > versionFlights {
+		v.flights--
+		return
+	}
+	v.next = nil
+	go v.flyDetached(next)
+}

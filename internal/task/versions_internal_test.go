@@ -1,0 +1,191 @@
+package task
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// versionTable answers versions' statements from memory, and takes a moment for each.
+type versionTable struct {
+	takes      time.Duration
+	statements atomic.Int64
+	ids        atomic.Int64
+	flying     atomic.Int64
+	most       atomic.Int64
+	fail       error
+
+	mu   sync.Mutex
+	rows map[string]int
+}
+
+func (v *versionTable) set(id string, version int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.rows[id] = version
+}
+
+func (v *versionTable) read(ctx context.Context, _ string, args []any, each func([]byte) error) error {
+	v.statements.Add(1)
+	for n := v.flying.Add(1); ; {
+		if most := v.most.Load(); n <= most || v.most.CompareAndSwap(most, n) {
+			break
+		}
+	}
+	defer v.flying.Add(-1)
+	v.mu.Lock()
+	found := map[string]int{}
+	ids, many := args[0].([]string)
+	if !many {
+		ids = []string{args[0].(string)}
+	}
+	for _, id := range ids {
+		v.ids.Add(1)
+		if version, ok := v.rows[id]; ok {
+			found[id] = version
+		}
+	}
+	v.mu.Unlock()
+	select {
+	case <-time.After(v.takes):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if v.fail != nil {
+		return v.fail
+	}
+	for id, version := range found {
+		row := binary.BigEndian.AppendUint64(nil, uint64(version))
+		if many {
+			row = binary.BigEndian.AppendUint32(nil, 2)
+			row = binary.BigEndian.AppendUint32(row, 25) // text
+			row = append(binary.BigEndian.AppendUint32(row, uint32(len(id))), id...)
+			row = binary.BigEndian.AppendUint32(row, 20) // bigint
+			row = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(row, 8), uint64(version))
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestVersionsTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := &versionTable{takes: time.Millisecond, rows: map[string]int{}}
+		const workspaces, clients, times = 50, 2500, 20
+		for i := range workspaces {
+			table.set(strconv.Itoa(i), 1000+i)
+		}
+		v := &versions{read: table.read}
+		var group sync.WaitGroup
+		for c := range clients {
+			group.Go(func() {
+				for range times {
+					id := c % (workspaces + 1)
+					got, err := v.of(t.Context(), strconv.Itoa(id))
+					if id == workspaces {
+						if !errors.Is(err, ErrNotFound) {
+							t.Errorf("no error of a workspace that is none: %d, %v", got, err)
+						}
+					} else if got != 1000+id || err != nil {
+						t.Errorf("%d has version %d, %v", id, got, err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		synctest.Wait() // For the last statement's end.
+		if n := table.statements.Load(); n > 200 {
+			t.Errorf("%d statements for %d questions", n, clients*times)
+		}
+		if n := table.most.Load(); n > versionFlights+clients/versionIDs {
+			t.Errorf("%d statements at once", n)
+		}
+		if v.flights != 0 || v.next != nil {
+			t.Errorf("%d are still said to fly, %v waits", v.flights, v.next)
+		}
+	})
+}
+
+// A version that was there before the question is seen by it, whoever else asks.
+func TestVersionsAreFresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := &versionTable{takes: 10 * time.Millisecond, rows: map[string]int{"w": 0}}
+		v := &versions{read: table.read}
+		var version atomic.Int64
+		var group sync.WaitGroup
+		group.Go(func() {
+			for range 300 {
+				time.Sleep(time.Millisecond)
+				table.set("w", int(version.Load())+1)
+				version.Add(1)
+			}
+		})
+		for c := range 40 {
+			group.Go(func() {
+				time.Sleep(time.Duration(c) * 700 * time.Microsecond)
+				for range 10 {
+					least := version.Load()
+					if got, err := v.of(t.Context(), "w"); err != nil || int64(got) < least {
+						t.Errorf("version %d, %v, where %d was there", got, err, least)
+					}
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+func TestVersionsFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := &versionTable{takes: time.Hour, rows: map[string]int{"w": 1}}
+		v := &versions{read: table.read}
+		ask := func(patience time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			_, err := v.of(ctx, "w")
+			return err
+		}
+		start := time.Now()
+		var group sync.WaitGroup
+		for range 20 { // All wait for what does not come, some for others' statements.
+			group.Go(func() {
+				if err := ask(time.Second); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("they waited %s", took)
+		}
+		time.Sleep(versionTime) // The statement of those who have left.
+		synctest.Wait()
+		if v.flights != 0 || v.next != nil {
+			t.Fatalf("%d are still said to fly, %v waits", v.flights, v.next)
+		}
+		table.takes, table.fail = time.Millisecond, errors.New("broken")
+		for range 20 {
+			group.Go(func() {
+				if err := ask(time.Second); !errors.Is(err, table.fail) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		group.Wait()
+		table.fail = nil
+		if err := ask(time.Second); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
