@@ -1,3 +1,4 @@
+// Package generated is what gqlgen makes of the schema, and a way to its root fields.
 package generated
 
 import (

@@ -168,11 +168,11 @@ type Plan[S any] struct {
 
 // Note returns what is noted of the selection, and the first time, has it made. It stays as long as the plan, and is every
 // request's: it must hold nothing of the document or of a request, and not be changed.
-func (p *Plan[S]) Note(make func() any) any {
+func (p *Plan[S]) Note(made func() any) any {
 	if note := p.note.Load(); note != nil {
 		return *note
 	}
-	note := make()
+	note := made()
 	p.note.Store(&note)
 	return note
 }

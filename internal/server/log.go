@@ -19,13 +19,13 @@ const accessMessage = "request"
 // "message" and the level in small letters, as log collectors such as Railway's read them.
 //
 // The JSON lines of requests that went well are written together, at most a tenth of a second late; any other line takes
-// those before it along, at once. Call flush when nothing more is logged.
-func NewLogger(w io.Writer, cfg config.Config) (log *slog.Logger, flush func()) {
+// those before it along, at once. Call the function that comes with it when nothing more is logged: it writes what waits.
+func NewLogger(w io.Writer, cfg config.Config) (*slog.Logger, func()) {
 	return newLogger(w, cfg, lateness)
 }
 
 // newLogger is NewLogger with lines that may be so late.
-func newLogger(w io.Writer, cfg config.Config, late time.Duration) (log *slog.Logger, flush func()) {
+func newLogger(w io.Writer, cfg config.Config, late time.Duration) (*slog.Logger, func()) {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == config.LogText {
 		return slog.New(slog.NewTextHandler(w, options)), func() {}

@@ -47,7 +47,8 @@ func TestLinesAreSlogs(t *testing.T) {
 		rapid.Map(rapid.Float64Range(0, 1000), func(f float64) slog.Value { return slog.Float64Value(math.Round(f*1000) / 1000) }),
 		rapid.Map(rapid.Int64(), func(n int64) slog.Value { return slog.DurationValue(time.Duration(n)) }),
 		rapid.SampledFrom([]slog.Value{
-			{}, slog.AnyValue([]int{1}), slog.AnyValue(errors.New("broken")), slog.GroupValue(slog.Int("a", 1)), slog.TimeValue(time.Unix(7, 0)), slog.Uint64Value(7),
+			{},
+			slog.AnyValue([]int{1}), slog.AnyValue(errors.New("broken")), slog.GroupValue(slog.Int("a", 1)), slog.TimeValue(time.Unix(7, 0)), slog.Uint64Value(7),
 			slog.Float64Value(1e-7), slog.Float64Value(1e21), slog.Float64Value(math.NaN()), slog.Float64Value(math.Inf(1)), slog.Float64Value(math.Copysign(0, -1)),
 		}),
 	)
@@ -107,7 +108,8 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-func (b *safeBuffer) lines() (lines, writes int) {
+// lines is how many lines there are, and in how many writes they came.
+func (b *safeBuffer) lines() (int, int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return strings.Count(b.text.String(), "\n"), b.writes

@@ -42,8 +42,8 @@ func (v *versionTable) read(ctx context.Context, _ string, args []any, each func
 	v.mu.Lock()
 	found := map[string]int{}
 	ids, many := args[0].([]string)
-	if !many {
-		ids = []string{args[0].(string)}
+	if id, one := args[0].(string); one {
+		ids = []string{id}
 	}
 	for _, id := range ids {
 		v.ids.Add(1)
