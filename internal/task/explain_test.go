@@ -36,6 +36,20 @@ func (p *planned) Query(ctx context.Context, statement string, args, v any) erro
 	return p.Driver.Query(ctx, statement, args, v)
 }
 
+// QueryContext is what ent's clients use for statements of ours.
+func (p *planned) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	p.statement, p.args = statement, args
+	return p.Driver.(interface { //nolint:forcetypeassert,errcheck // The database's driver can.
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}).QueryContext(ctx, statement, args...)
+}
+
+// Records is what lists are read by.
+func (p *planned) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+	p.statement, p.args = query, args
+	return testkit.RecordsOf(p.Driver)(ctx, query, args, each)
+}
+
 // explainer reads lists of a large database and asks how.
 type explainer struct {
 	*task.Service
@@ -78,7 +92,7 @@ func TestExplain(t *testing.T) {
 	fill(t, address)
 	db := testkit.OpenDatabase(t, address)
 	driver := &planned{Driver: db.Driver()}
-	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, Now: newClock().Now})
+	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, Records: driver.Records, Now: newClock().Now})
 	if err != nil {
 		t.Fatal(err)
 	}
