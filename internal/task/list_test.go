@@ -144,3 +144,77 @@ func TestListArguments(t *testing.T) {
 		}
 	})
 }
+
+// The texts of statements are kept: a list that is read from its end has another than one that is read from its beginning, and
+// so has each that begins or ends at a cursor.
+func TestKeptTextsTellPagesApart(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		for i := range 9 {
+			b.clock.advance(time.Second)
+			made := b.create(ctx, t, v, fmt.Sprintf("task %d", i))
+			if i%3 == 1 {
+				mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String()}))
+			}
+			if i%4 == 2 {
+				mustChange(t)(b.Delete(ctx, v, task.TargetInput{ID: made.ID.String()}))
+			}
+		}
+		open := &task.Filter{Comparisons: []task.Comparison{{Field: "completed", Value: false}}}
+		for range 2 { // The second time, all texts are kept.
+			for _, scope := range []task.Scope{task.ScopeActive, task.ScopeTrash, task.ScopeAll} {
+				for _, filter := range []*task.Filter{nil, open} {
+					for _, order := range []task.OrderField{
+						task.OrderCreatedAt, task.OrderTitle, task.OrderManual, task.OrderUpdatedAt, task.OrderPriority, task.OrderDue, task.OrderCompletedAt,
+					} {
+						for _, direction := range []task.Direction{task.Ascending, task.Descending} {
+							b.around(ctx, t, v, task.ListInput{Scope: scope, Filter: filter, OrderBy: []task.Order{{Field: order, Direction: direction}}})
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// around asks for a list's beginning, its end and what lies before and after each of its cursors, and compares it with the
+// whole list.
+func (b *bench) around(ctx context.Context, t *testing.T, v viewer.Viewer, in task.ListInput) {
+	t.Helper()
+	in.Columns = []string{"id", "title"}
+	whole, err := b.List(ctx, v, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var titles, cursors []string
+	for _, e := range whole.Edges {
+		titles, cursors = append(titles, e.Node.Title), append(cursors, e.Cursor)
+	}
+	n := len(titles)
+	for size := 1; size < 3; size++ {
+		is := func(page task.ListInput, want []string, name string) {
+			t.Helper()
+			page.Scope, page.Filter, page.OrderBy, page.Columns = in.Scope, in.Filter, in.OrderBy, in.Columns
+			got, err := b.List(ctx, v, page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var found []string
+			for _, node := range got.Nodes() {
+				found = append(found, node.Title)
+			}
+			if !slices.Equal(found, want) {
+				t.Errorf("%s %v filtered %t, %s %d: %q, want %q", in.Scope, in.OrderBy, in.Filter != nil, name, size, found, want)
+			}
+		}
+		is(task.ListInput{First: &size}, titles[:min(size, n)], "first")
+		is(task.ListInput{Last: &size}, titles[max(n-size, 0):], "last")
+		for at, cursor := range cursors {
+			is(task.ListInput{First: &size, After: &cursor}, titles[at+1:min(at+1+size, n)], "first after")
+			is(task.ListInput{Last: &size, Before: &cursor}, titles[max(at-size, 0):at], "last before")
+			is(task.ListInput{First: &size, Before: &cursor}, titles[:min(size, at)], "first before")
+			is(task.ListInput{Last: &size, After: &cursor}, titles[max(at+1, n-size):], "last after")
+		}
+	}
+}

@@ -193,7 +193,7 @@ type segment struct {
 // so that each is a range of the field's index.
 func (o order[T]) segments(from, to bound) []segment {
 	if len(o.terms) > 1 || !o.terms[0].nullable {
-		return []segment{{shape: shapeBetween(from, to, " whole "), where: func(s *sql.Selector) {
+		return []segment{{shape: o.shapeBetween(from, to, " whole "), where: func(s *sql.Selector) {
 			if from.place != nil {
 				s.Where(o.after(s, from))
 			}
@@ -211,7 +211,7 @@ func (o order[T]) segments(from, to bound) []segment {
 		if null {
 			name = " nulls "
 		}
-		segments = append(segments, segment{shape: shapeBetween(from, to, name), where: func(s *sql.Selector) {
+		segments = append(segments, segment{shape: o.shapeBetween(from, to, name), where: func(s *sql.Selector) {
 			for _, c := range o.terms[0].columns {
 				if null {
 					s.Where(sql.IsNull(s.C(c.name)))
@@ -230,11 +230,15 @@ func (o order[T]) segments(from, to bound) []segment {
 	return segments
 }
 
-func shapeBetween(from, to bound, name string) string {
+// shapeBetween names a part of the list that is read in this order, which is the list's own or the reverse of it.
+func (o order[T]) shapeBetween(from, to bound, name string) string {
 	if from.place != nil || to.place != nil {
 		return ""
 	}
-	return name
+	if o.descending() {
+		return name + "down "
+	}
+	return name + "up "
 }
 
 // apart says how the segment with or without nulls lies to a bound: before it (-1), around it (0) or after it (1).
