@@ -184,8 +184,9 @@ type bound struct {
 // segment is a part of a list that is read with one statement.
 type segment struct {
 	where, sort func(*sql.Selector)
-	// shape tells it from the order's other parts; empty where it has bounds, which are arguments of its statement.
-	shape string
+	// shape tells it from the order's other parts; its name is empty where they can't be told apart so. Its arguments are
+	// those that the bounds add to the statement.
+	shape shape
 }
 
 // segments cuts what lies from one bound to another into parts, which follow each other as the order does. No part
@@ -230,15 +231,33 @@ func (o order[T]) segments(from, to bound) []segment {
 	return segments
 }
 
-// shapeBetween names a part of the list that is read in this order, which is the list's own or the reverse of it.
-func (o order[T]) shapeBetween(from, to bound, name string) string {
-	if from.place != nil || to.place != nil {
-		return ""
-	}
+// shapeBetween names a part of the list that is read in this order, which is the list's own or the reverse of it. It may have
+// one bound, where that is one comparison of rows.
+func (o order[T]) shapeBetween(from, to bound, name string) shape {
 	if o.descending() {
-		return name + "down "
+		name += "down "
+	} else {
+		name += "up "
 	}
-	return name + "up "
+	at := from
+	switch {
+	case from.place == nil && to.place == nil:
+		return shape{name: name}
+	case from.place != nil && to.place != nil || !o.uniform():
+		return shape{}
+	case from.place == nil:
+		at, name = to, name+"to "
+	default:
+		name += "from "
+	}
+	if at.inclusive {
+		name += "and with "
+	}
+	args := o.args(at)
+	if slices.ContainsFunc(args, func(a any) bool { _, bytes := a.([]byte); return bytes }) {
+		return shape{} // Such arguments can't be compared with those of the statement.
+	}
+	return shape{name: name, args: args}
 }
 
 // apart says how the segment with or without nulls lies to a bound: before it (-1), around it (0) or after it (1).
@@ -290,13 +309,18 @@ func (o order[T]) after(s *sql.Selector, b bound) *sql.Predicate {
 // rows compares all columns at once: the order's index serves that as it stands, where the same written with OR costs
 // many times as much.
 func (o order[T]) rows(s *sql.Selector, b bound) *sql.Predicate {
+	return follows(s, o.columns(), o.descending(), b.inclusive, o.args(b)...)
+}
+
+// args are the bound's values of the order's columns.
+func (o order[T]) args(b bound) []any {
 	args := make([]any, 0, len(b.values)+1)
 	for _, t := range o.terms {
 		for _, c := range t.columns {
 			args = append(args, b.values[len(args)].arg(c.kind))
 		}
 	}
-	return follows(s, o.columns(), o.descending(), b.inclusive, append(args, b.id)...)
+	return append(args, b.id)
 }
 
 // follows compares columns with values, in one direction.

@@ -25,8 +25,8 @@ import (
 // readByHand reads one part of the list: false where that is ent's to do.
 func (l *list) readByHand(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, bool, error) {
 	var of shape
-	if l.shape != "" && part.shape != "" {
-		of.name = l.shape + part.shape + strconv.Itoa(limit)
+	if l.shape != "" && part.shape.name != "" {
+		of = shape{name: l.shape + part.shape.name + strconv.Itoa(limit), args: part.shape.args}
 	}
 	return l.rowsByHand(ctx, columns, of, func(s *sql.Selector) {
 		part.where(s)
