@@ -39,7 +39,7 @@ func (p *planned) Query(ctx context.Context, statement string, args, v any) erro
 // QueryContext is what ent's clients use for statements of ours.
 func (p *planned) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
 	p.statement, p.args = statement, args
-	return p.Driver.(interface { //nolint:forcetypeassert,errcheck // The database's driver can.
+	return p.Driver.(interface { //nolint:errcheck // The database's driver can.
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	}).QueryContext(ctx, statement, args...)
 }
