@@ -413,6 +413,16 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 	if err := db.SQL.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%inner-secret%'").Scan(&kept); err != nil || kept != 1 {
 		t.Errorf("%d statements kept, %v", kept, err)
 	}
+	for range 3 { // What lists are read by asks the driver itself, and is measured as well.
+		var row string
+		err := db.Records(t.Context(), "SELECT convert_to($1::text || 'inner-secret', 'UTF8')", []any{secret}, func(b []byte) error {
+			row = string(b)
+			return nil
+		})
+		if err != nil || row != secret+"inner-secret" {
+			t.Errorf("%q, %v", row, err)
+		}
+	}
 	if _, err := db.SQL.ExecContext(t.Context(), "SELECT $1::uuid", secret); err == nil || !strings.Contains(err.Error(), secret) {
 		t.Errorf("the error should quote the value, so that there is something to hide: %v", err)
 	}
@@ -423,6 +433,9 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 	defer c.mu.Unlock()
 	if bytes.Contains(c.raw.Bytes(), []byte(secret)) || bytes.Contains(c.raw.Bytes(), []byte("inner-secret")) {
 		t.Error("a span holds a value")
+	}
+	if c.span("SELECT", "db.query.text", "SELECT convert_to(?::text || ?)") == nil {
+		t.Errorf("the statement of records is missing: %v", c.spans)
 	}
 	if c.span("SELECT", "db.query.text", "SELECT ?::text || ?") == nil || c.span("SELECT", "error.type", "22P02") == nil {
 		t.Errorf("the statements are missing: %v", c.spans)
