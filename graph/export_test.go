@@ -1,6 +1,10 @@
 package graph
 
-import "github.com/vektah/gqlparser/v2/ast"
+import (
+	"slices"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
 
 // Documents is how many documents have plans.
 func (a *API) Documents() int { return a.executable().plans.Documents() }
@@ -25,4 +29,20 @@ func (a *API) Unwritten() []string {
 func (a *API) executable() schema {
 	s, _ := a.Schema.(schema)
 	return s
+}
+
+// LoadedFields are those that a selection without needs nothing loaded for.
+func LoadedFields() []string { return slices.Clone(loadedFields) }
+
+// LoadedByTables lists the fields of tasks and tags whose values are no columns of their own rows, by the tables of columns.
+func LoadedByTables() []string {
+	loaded := []string{"parent"} // It has a column, and more than that.
+	for _, table := range []map[string][]string{taskColumns, tagColumns} {
+		for name, columns := range table {
+			if len(columns) == 0 && name != "id" && name != "__typename" {
+				loaded = append(loaded, name)
+			}
+		}
+	}
+	return loaded
 }

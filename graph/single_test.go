@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"taskql/graph"
 	"taskql/graph/generated"
 )
 
@@ -28,5 +29,16 @@ func TestRootsAreTheSchemas(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("graph/generated/roots.go has\n%v, the schema\n%v", got, want)
+	}
+}
+
+// What has to be loaded beside the rows is named: a field that is not would be loaded row by row.
+func TestLoadedFieldsAreTheTables(t *testing.T) {
+	t.Parallel()
+	want, got := graph.LoadedByTables(), graph.LoadedFields()
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("graph/single.go names %v, the tables of columns %v", got, want)
 	}
 }

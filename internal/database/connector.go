@@ -26,7 +26,7 @@ const (
 // without end for a server that accepts a connection and then says nothing.
 type connector struct {
 	config pq.Config
-	// silence is how long the server may say nothing; 0 is without end, for migrations.
+	// silence is how long the server may say nothing, or an eighth less; 0 is without end, for migrations.
 	silence time.Duration
 	// hurried says that the limit on statements is ours, and not the URL's.
 	hurried bool

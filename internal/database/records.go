@@ -40,7 +40,7 @@ func (p *patient) records(ctx context.Context, query string, args []any, each fu
 
 // ownRecords asks the driver.
 func (p *patient) ownRecords(ctx context.Context, query string, args []any, each func([]byte) error) error {
-	conn, err := p.take(ctx)
+	conn, err := p.take(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -58,12 +58,26 @@ func (p *patient) ownRecords(ctx context.Context, query string, args []any, each
 		if err != nil {
 			return err
 		}
-		return errors.Join(eachOf(rows, each), rows.Close())
+		return eachOf(rows, each)
 	})
 }
 
-// eachOf calls each with every row.
+// eachOf calls each with every row, and closes the rows.
 func eachOf(rows driver.Rows, each func([]byte) error) error {
+	closed := false
+	defer func() {
+		if !closed { // After an error, or a panic: that is what is told.
+			_ = rows.Close()
+		}
+	}()
+	if err := readRows(rows, each); err != nil {
+		return err
+	}
+	closed = true
+	return rows.Close()
+}
+
+func readRows(rows driver.Rows, each func([]byte) error) error {
 	var dest [1]driver.Value
 	for {
 		switch err := rows.Next(dest[:]); {
@@ -82,11 +96,11 @@ func eachOf(rows driver.Rows, each func([]byte) error) error {
 	}
 }
 
-// take takes a connection.
-func (p *patient) take(ctx context.Context) (*sql.Conn, error) {
+// take takes a connection: for what may write always within the limit, since its caller must know that nothing was done.
+func (p *patient) take(ctx context.Context, query string) (*sql.Conn, error) {
 	leave, crowded := p.enter()
 	defer leave()
-	if !crowded {
+	if !crowded && readsOnly(query) {
 		return p.pool.Conn(ctx)
 	}
 	return p.connection(ctx)

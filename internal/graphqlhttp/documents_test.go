@@ -14,6 +14,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
@@ -206,6 +207,14 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 	h := newHandler(t, func(cfg *Config) {
 		cfg.AutomaticPersistedQueries = true
 		cfg.Limits.DocumentBytes = 2 * maxRegistered
+		cfg.AroundOperations = []graphql.OperationMiddleware{func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+			if graphql.GetOperationContext(ctx).Operation.Name != "Refused" {
+				return next(ctx)
+			}
+			err := gqlerror.Errorf("no")
+			err.Extensions = map[string]any{"code": CodeUnauthenticated}
+			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{err}})
+		}}
 	})
 	ask := func(document, hash string) (int, string) {
 		members := map[string]any{"extensions": apollo(hash)}
@@ -233,6 +242,9 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 	expect("known", "", hashOf(document), 200, "")
 	expect("invalid", invalid, hashOf(invalid), 400, "GRAPHQL_VALIDATION_FAILED")
 	expect("invalid is not kept", "", hashOf(invalid), 400, notFound)
+	const refused = "query Refused { hello }"
+	expect("refused", refused, hashOf(refused), 401, CodeUnauthenticated)
+	expect("refused is not kept", "", hashOf(refused), 400, notFound)
 	long := document + " #" + strings.Repeat("x", maxRegistered)
 	expect("long", long, hashOf(long), 200, "")
 	expect("long is not kept", "", hashOf(long), 400, notFound)

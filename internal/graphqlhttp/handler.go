@@ -120,7 +120,7 @@ func New(cfg Config) (*Handler, error) {
 	parsed := newDocumentCache()
 	h := &Handler{
 		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
-		exec: newExecutor(cfg, parsed), known: newKnown(cfg), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
+		exec: newExecutor(cfg, parsed), known: newKnown(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
 		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
@@ -305,7 +305,6 @@ func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.R
 	if req.asked != nil && req.asked.holds {
 		return nil
 	}
-	h.documents.keep(req)
 	return h.known.execute(ctx)
 }
 

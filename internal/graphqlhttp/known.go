@@ -17,12 +17,13 @@ type known struct {
 	recover    graphql.RecoverFunc
 	introspect bool
 	around     []graphql.OperationMiddleware
+	documents  *documents
 }
 
-func newKnown(cfg Config) known {
+func newKnown(cfg Config, documents *documents) known {
 	return known{
 		executable: cfg.Schema, schema: cfg.Schema.Schema(), present: cfg.PresentError, recover: cfg.Recover,
-		introspect: cfg.Introspection, around: cfg.AroundOperations,
+		introspect: cfg.Introspection, around: cfg.AroundOperations, documents: documents,
 	}
 }
 
@@ -59,8 +60,9 @@ func (k *known) execute(ctx context.Context) *graphql.Response {
 	return run(ctx)(ctx)
 }
 
-// run is what the middlewares stand around.
+// run is what the middlewares stand around: what one of them refuses is not kept.
 func (k *known) run(ctx context.Context) graphql.ResponseHandler {
+	k.documents.keep(requestOf(ctx))
 	ctx = graphql.WithResponseContext(ctx, k.present, k.recover)
 	respond := k.executable.Exec(ctx)
 	if errs := graphql.GetErrors(ctx); errs != nil {

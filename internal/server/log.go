@@ -151,8 +151,9 @@ func isPlain(s string) bool {
 const (
 	// lateness is how long a line may wait for others.
 	lateness = 100 * time.Millisecond
-	// lateBytes is how much may wait.
-	lateBytes = 32 << 10
+	// lateBytes is how much may wait: what a pipe takes in one piece, so that lines of two processes on one don't mix
+	// (PIPE_BUF on Linux).
+	lateBytes = 4 << 10
 )
 
 // lateWriter writes lines together: a system call is as dear as making ten of them. It is safe for concurrent use.
@@ -170,9 +171,7 @@ func (w *lateWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.waiting)+len(line) > lateBytes {
-		if err := w.writeOut(); err != nil {
-			return 0, err
-		}
+		_ = w.writeOut() // What is lost then is not this line.
 	}
 	if len(line) > lateBytes {
 		return w.to.Write(line) //nolint:wrapcheck // An io.Writer's own error.

@@ -185,7 +185,7 @@ func TestLateLines(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if n, writes := out.lines(); n < many/2 || writes > 20 {
+		if n, writes := out.lines(); n < many/2 || writes > many/20 {
 			t.Errorf("%d lines in %d writes", n, writes)
 		}
 		flush()

@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,6 +83,39 @@ func (b *bench) replica(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, records: b.records}
+}
+
+// Versions that many ask for at once are each workspace's own.
+func TestVersionsOfMany(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		const users, times = 12, 30
+		var group sync.WaitGroup
+		for u := range users {
+			ctx, v := b.user(t, fmt.Sprintf("user %d, {\"of\"} 'many'", u))
+			for range u {
+				b.create(ctx, t, v, "task")
+			}
+			want, err := b.Version(ctx, v)
+			if err != nil || want != u {
+				t.Fatalf("version %d after %d changes, %v", want, u, err)
+			}
+			for range 3 {
+				group.Go(func() {
+					for range times {
+						if got, err := b.Version(ctx, v); err != nil || got != want {
+							t.Errorf("version %d, %v, want %d", got, err, want)
+						}
+					}
+				})
+			}
+		}
+		group.Wait()
+		stranger := viewer.Viewer{UserID: "nobody", WorkspaceID: "nobody", Location: time.UTC}
+		if _, err := b.Version(viewer.NewContext(t.Context(), stranger), stranger); !errors.Is(err, task.ErrNotFound) {
+			t.Errorf("of none: %v", err)
+		}
+	})
 }
 
 // user makes a user and answers with the context of that user's requests.

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,8 +13,10 @@ import (
 // the database sees a few statements of many ids. No version is older than the question.
 
 const (
-	// versionFlights is how many statements are on their way at once: one that is stuck must not hold all others up.
+	// versionFlights is how many statements are on their way at once, as a rule.
 	versionFlights = 2
+	// versionPatience is how long somebody waits for those before the next one goes all the same: they may be stuck.
+	versionPatience = 100 * time.Millisecond
 	// versionIDs is the most ids of a statement.
 	versionIDs = 1000
 	// versionTime is how long a statement that serves several may take.
@@ -39,15 +42,16 @@ type versionFlight struct {
 	err   error
 }
 
+// errPanic is a bug of what reads versions.
+var errPanic = errors.New("panic while versions were read")
+
 // of returns a workspace's version, or ErrNotFound.
 func (v *versions) of(ctx context.Context, id string) (int, error) {
 	flight, first := v.board(id)
 	if first {
 		v.fly(ctx, flight)
 	}
-	select {
-	case <-flight.done:
-	case <-ctx.Done():
+	if !v.wait(ctx, flight) {
 		return 0, context.Cause(ctx)
 	}
 	if flight.err != nil {
@@ -58,6 +62,38 @@ func (v *versions) of(ctx context.Context, id string) (int, error) {
 		return 0, ErrNotFound
 	}
 	return version, nil
+}
+
+// wait waits for a statement. It is false where the caller's time is over.
+func (v *versions) wait(ctx context.Context, flight *versionFlight) bool {
+	select {
+	case <-flight.done:
+		return true
+	default:
+	}
+	patience := time.NewTimer(versionPatience)
+	defer patience.Stop()
+	for {
+		select {
+		case <-flight.done:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-patience.C:
+			v.hurry(flight)
+		}
+	}
+}
+
+// hurry has a statement run that still waits for others.
+func (v *versions) hurry(flight *versionFlight) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.next == flight {
+		v.next = nil
+		v.flights++
+		go v.flyDetached(flight)
+	}
 }
 
 // board returns the statement that will look the workspace up. It is the caller's to fly where it is the first of its own.
@@ -83,6 +119,11 @@ func (v *versions) board(id string) (*versionFlight, bool) {
 // fly runs a statement, and then lets those go who came meanwhile.
 func (v *versions) fly(ctx context.Context, flight *versionFlight) {
 	defer v.land(flight)
+	defer func() {
+		if p := recover(); p != nil { // It is those who wait who are told: there may be no request that this is a part of.
+			flight.err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
 	flight.found = make(map[string]int, len(flight.ids))
 	if len(flight.ids) == 1 {
 		const one = "SELECT int8send(version) FROM workspaces WHERE id = $1"

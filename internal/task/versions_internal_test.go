@@ -145,6 +145,66 @@ func TestVersionsAreFresh(t *testing.T) {
 	})
 }
 
+// Statements that are stuck hold up nobody but those who asked first.
+func TestVersionsPassTheStuck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		table := &versionTable{takes: time.Millisecond, rows: map[string]int{"w": 7}}
+		v := &versions{read: func(ctx context.Context, query string, args []any, each func([]byte) error) error {
+			if asked.Add(1) <= versionFlights {
+				time.Sleep(8 * time.Second) // As a connection that has gone silent.
+				return errors.New("silent")
+			}
+			return table.read(ctx, query, args, each)
+		}}
+		var stuck sync.WaitGroup
+		for range versionFlights {
+			stuck.Go(func() {
+				if _, err := v.of(t.Context(), "w"); err == nil {
+					t.Error("no error")
+				}
+			})
+		}
+		synctest.Wait()
+		var group sync.WaitGroup
+		for range 50 {
+			group.Go(func() {
+				start := time.Now()
+				if got, err := v.of(t.Context(), "w"); err != nil || got != 7 || time.Since(start) > 2*versionPatience {
+					t.Errorf("%d, %v after %s", got, err, time.Since(start))
+				}
+			})
+		}
+		group.Wait()
+		stuck.Wait()
+		synctest.Wait()
+		if v.flights != 0 || v.next != nil {
+			t.Errorf("%d are still said to fly, %v waits", v.flights, v.next)
+		}
+	})
+}
+
+// A panic is an error of those who ask, and ends nothing else.
+func TestVersionsPanic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := &versions{read: func(context.Context, string, []any, func([]byte) error) error {
+			time.Sleep(time.Millisecond)
+			panic("a bug")
+		}}
+		var group sync.WaitGroup
+		for range 10 {
+			group.Go(func() {
+				if _, err := v.of(t.Context(), "w"); !errors.Is(err, errPanic) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
 func TestVersionsFail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
