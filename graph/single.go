@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -94,9 +95,9 @@ func dataOf(root graphql.CollectedField, value graphql.Marshaler) []byte {
 		w.done = true
 		return append(w.json, '}') // The response's from now on, until Release.
 	}
-	b := appended(beginData(nil, root.Alias))
-	value.MarshalGQL(&b)
-	return append(b, '}')
+	b := bytes.NewBuffer(beginData(nil, root.Alias))
+	value.MarshalGQL(b)
+	return append(b.Bytes(), '}')
 }
 
 // beginData begins the data of one root field.
@@ -112,14 +113,6 @@ func (*API) Release(data []byte) {
 	if cap(data) >= firstWritten {
 		(&written{json: data}).release()
 	}
-}
-
-// appended is an io.Writer that appends.
-type appended []byte
-
-func (a *appended) Write(b []byte) (int, error) {
-	*a = append(*a, b...)
-	return len(b), nil
 }
 
 // notes are what a root field's selection asks for. They are kept with its plan: nothing of them depends on the request.

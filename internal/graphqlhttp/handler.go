@@ -297,12 +297,11 @@ func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.R
 	nameVariables(errs)
 	shortened(errs)
 	ctx = graphql.WithOperationContext(ctx, operation)
-	req := requestOf(ctx)
 	if len(errs) > 0 {
 		return h.exec.DispatchError(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
 	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
-	if req.asked != nil && req.asked.holds {
+	if a := requestOf(ctx).asked; a != nil && a.holds {
 		return nil
 	}
 	return h.known.execute(ctx)

@@ -90,10 +90,15 @@ func (v *versions) hurry(flight *versionFlight) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.next == flight {
-		v.next = nil
-		v.flights++
-		go v.flyDetached(flight)
+		v.takeOff()
 	}
+}
+
+// takeOff has the statement run that waits for others. The lock is the caller's.
+func (v *versions) takeOff() {
+	v.flights++
+	go v.flyDetached(v.next)
+	v.next = nil
 }
 
 // board returns the statement that will look the workspace up. It is the caller's to fly where it is the first of its own.
@@ -104,13 +109,11 @@ func (v *versions) board(id string) (*versionFlight, bool) {
 		v.flights++
 		return &versionFlight{ids: []string{id}, done: make(chan struct{})}, true
 	}
-	if v.next == nil || len(v.next.ids) >= versionIDs {
-		full := v.next
+	if v.next != nil && len(v.next.ids) >= versionIDs {
+		v.takeOff() // One more than there should be: so many ask.
+	}
+	if v.next == nil {
 		v.next = &versionFlight{done: make(chan struct{})}
-		if full != nil {
-			v.flights++ // More than there should be: so many ask.
-			go v.flyDetached(full)
-		}
 	}
 	v.next.ids = append(v.next.ids, id)
 	return v.next, false
@@ -157,11 +160,8 @@ func (v *versions) land(flight *versionFlight) {
 	close(flight.done)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	next := v.next
-	if next == nil || v.flights > versionFlights {
-		v.flights--
-		return
+	v.flights--
+	if v.next != nil && v.flights < versionFlights {
+		v.takeOff()
 	}
-	v.next = nil
-	go v.flyDetached(next)
 }
