@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -135,7 +136,7 @@ func (b *breakable) QueryContext(ctx context.Context, statement string, args ...
 	return b.Statements.QueryContext(ctx, statement, args...)
 }
 
-func (b *breakable) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+func (b *breakable) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	if in, _ := b.in.Load().(string); in != "" && strings.Contains(query, in) {
 		return errBroken
 	}

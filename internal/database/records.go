@@ -9,25 +9,25 @@ import (
 	"io"
 )
 
-// Records runs a query whose rows are one value of bytes each, such as PostgreSQL's record_send makes, and calls each with
-// every row's. The bytes are each's until it returns; it must not use the database. A null comes as nil. It waits, fails
-// and is repeated as Driver's queries are: a SELECT where the connection turns out dead before the first row, and nothing
-// that may write.
+// Records runs a query and calls each with every row: its values as the driver has them, such as the bytes that PostgreSQL's
+// record_send makes, or a text; a null is nil. The row and its bytes are each's until it returns; it must not use the
+// database. It waits, fails and is repeated as Driver's queries are: a SELECT where the connection turns out dead before the
+// first row, and nothing that may write.
 //
 // It asks the driver itself. database/sql makes a goroutine, a context and a dozen objects for a query's rows, so that
 // anybody may hold and scan them.
-func (db *DB) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+func (db *DB) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	return db.patient.records(ctx, query, args, each)
 }
 
 // Records is DB.Records, for who has the driver alone.
-func (d *patientDriver) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+func (d *patientDriver) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	return d.pool.records(ctx, query, args, each)
 }
 
-func (p *patient) records(ctx context.Context, query string, args []any, each func([]byte) error) error {
+func (p *patient) records(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	come := false
-	first := func(row []byte) error {
+	first := func(row []driver.Value) error {
 		come = true
 		return each(row)
 	}
@@ -39,7 +39,7 @@ func (p *patient) records(ctx context.Context, query string, args []any, each fu
 }
 
 // ownRecords asks the driver.
-func (p *patient) ownRecords(ctx context.Context, query string, args []any, each func([]byte) error) error {
+func (p *patient) ownRecords(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	conn, err := p.take(ctx, query)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (p *patient) ownRecords(ctx context.Context, query string, args []any, each
 }
 
 // eachOf calls each with every row, and closes the rows.
-func eachOf(rows driver.Rows, each func([]byte) error) error {
+func eachOf(rows driver.Rows, each func([]driver.Value) error) error {
 	closed := false
 	defer func() {
 		if !closed { // After an error, or a panic: that is what is told.
@@ -77,18 +77,14 @@ func eachOf(rows driver.Rows, each func([]byte) error) error {
 	return rows.Close()
 }
 
-func readRows(rows driver.Rows, each func([]byte) error) error {
-	var dest [1]driver.Value
+func readRows(rows driver.Rows, each func([]driver.Value) error) error {
+	row := make([]driver.Value, len(rows.Columns()))
 	for {
-		switch err := rows.Next(dest[:]); {
+		switch err := rows.Next(row); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
-		}
-		row, ok := dest[0].([]byte)
-		if !ok && dest[0] != nil {
-			return fmt.Errorf("a row is a %T and not bytes", dest[0])
 		}
 		if err := each(row); err != nil {
 			return err
@@ -127,15 +123,22 @@ func namedValues(conn any, args []any) ([]driver.NamedValue, error) {
 }
 
 // scannedRecords asks database/sql, which goes through the pool until a connection answers.
-func (p *patient) scannedRecords(ctx context.Context, query string, args []any, each func([]byte) error) error {
+func (p *patient) scannedRecords(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	rows, err := p.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	var row sql.RawBytes
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	row, into := make([]driver.Value, len(columns)), make([]any, len(columns))
+	for i := range row {
+		into[i] = &row[i]
+	}
 	for rows.Next() {
-		if err := rows.Scan(&row); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			return err
 		}
 		if err := each(row); err != nil {

@@ -39,9 +39,9 @@ var hot = []struct { //nolint:gochecknoglobals // A table.
 }{
 	{"viewer", "{ viewer { id } }", "{}", 1, 0, 265, false},
 	{"Q1", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 180, false},
-	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 335, false},
-	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 590, false},
-	{"poll", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 95, true},
+	{"Q2", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 1, 0, 430, false},
+	{"Q3", "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " tags { id name color } } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 650, false},
+	{"poll", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 100, true},
 	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 320, false},
 }
 

@@ -2,8 +2,10 @@ package server
 
 import (
 	"bytes"
+	"database/sql/driver"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -415,8 +417,8 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 	}
 	for range 3 { // What lists are read by asks the driver itself, and is measured as well.
 		var row string
-		err := db.Records(t.Context(), "SELECT convert_to($1::text || 'inner-secret', 'UTF8')", []any{secret}, func(b []byte) error {
-			row = string(b)
+		err := db.Records(t.Context(), "SELECT convert_to($1::text || 'inner-secret', 'UTF8')", []any{secret}, func(values []driver.Value) error {
+			row = fmt.Sprintf("%s", values[0])
 			return nil
 		})
 		if err != nil || row != secret+"inner-secret" {

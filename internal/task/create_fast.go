@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"strings"
 
@@ -27,7 +28,7 @@ const insertTask = `WITH l AS MATERIALIZED (
 )
 INSERT INTO tasks (workspace_id, version, position, created_at, updated_at, completed, %s)
 SELECT $1, w.version, %s, $3::timestamptz, $3::timestamptz, false, %s FROM w
-RETURNING int8send(version)`
+RETURNING version`
 
 // insertedColumns are those of insertTask that the input decides, with their types.
 var insertedColumns = [...]struct{ name, kind string }{ //nolint:gochecknoglobals // A table.
@@ -74,11 +75,14 @@ func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (
 		v.WorkspaceID, s.limits.Tasks, now,
 		e.ID, e.Title, e.Description, e.TitleKey, e.SearchText, e.Priority, e.DueDate, e.DueAt, e.DueTimeZone, e.DueSort,
 	}
-	err := s.eachRecord(ctx, insertTaskText, args, func(version []byte) error {
-		var err error
-		e.Version, err = bigint(version)
-		done = err == nil
-		return err
+	err := s.records(ctx, insertTaskText, args, func(row []driver.Value) error {
+		if len(row) != 1 {
+			return errRow
+		}
+		var c cells
+		c.int(row[0], &e.Version)
+		done = !c.bad
+		return c.err()
 	})
 	if err != nil {
 		return false, fmt.Errorf("inserting the task: %w", err)

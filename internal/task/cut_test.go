@@ -61,6 +61,11 @@ func (c *cuttable) QueryContext(ctx context.Context, statement string, args ...a
 	return inner.QueryContext(ctx, statement, args...)
 }
 
+// Records is what lists are read by, and a task is made by at once.
+func (c *cuttable) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	return testkit.RecordsOf(c.Driver)(ctx, query, args, each)
+}
+
 // BeginTx is what ent asks for with options.
 func (c *cuttable) BeginTx(ctx context.Context, _ *stdsql.TxOptions) (dialect.Tx, error) {
 	return c.Tx(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"os"
 	"regexp"
@@ -45,7 +46,7 @@ func (p *planned) QueryContext(ctx context.Context, statement string, args ...an
 }
 
 // Records is what lists are read by.
-func (p *planned) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+func (p *planned) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	p.statement, p.args = query, args
 	return testkit.RecordsOf(p.Driver)(ctx, query, args, each)
 }

@@ -92,7 +92,7 @@ func (t *tx) scan(ctx context.Context, b *sql.Builder, into any) error {
 }
 
 func (t *tx) scanRows(ctx context.Context, into any, statement string, args ...any) error {
-	rows, err := t.QueryContext(ctx, statement, args...) //nolint:rowserrcheck // ScanSlice asks for it.
+	rows, err := t.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,9 @@ package task
 
 import (
 	"context"
-	stdsql "database/sql"
+	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,13 +42,12 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 	if l.service.dialect == "" || len(columns) == 0 || !viewer.MayRead(ctx) {
 		return nil, false, nil
 	}
-	read, ok := newTaskReader(columns, l.service.dialect == dialect.Postgres)
+	read, ok := newTaskReader(columns, l.service.dialect)
 	if !ok {
 		return nil, false, nil
 	}
 	statement, args := l.service.texts.query(of, columns, l.viewer.WorkspaceID, func() (string, []any) {
-		t := sql.Dialect(l.service.dialect).Table(enttask.Table)
-		s := l.service.selectRows(t.Columns(columns...)).From(t)
+		s := read.selectFrom(sql.Dialect(l.service.dialect).Table(enttask.Table))
 		enttask.WorkspaceID(l.viewer.WorkspaceID)(s)
 		for _, p := range l.where {
 			p(s)
@@ -56,7 +56,7 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 		return s.Query()
 	})
 	var tasks []*ent.Task
-	err := l.service.eachRow(ctx, statement, args, read.into, func(row string) error {
+	err := l.service.eachRow(ctx, statement, args, read.into, func(row []driver.Value) error {
 		e, err := read.task(row)
 		tasks = append(tasks, e)
 		return err
@@ -67,20 +67,10 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 	return tasks, true, nil
 }
 
-// selectRows begins a statement that reads the columns, or from PostgreSQL a record of them.
-func (s *Service) selectRows(columns []string) *sql.Selector {
-	q := sql.Dialect(s.dialect).Select()
+// eachRow runs a statement and calls each with every row, which is nil where it was scanned into its places.
+func (s *Service) eachRow(ctx context.Context, statement string, args, into []any, each func(row []driver.Value) error) error {
 	if s.dialect == dialect.Postgres {
-		return q.AppendSelectExpr(sql.Raw(recordOf(columns...)))
-	}
-	return q.AppendSelect(columns...)
-}
-
-// eachRow runs a statement of selectRows and calls each with every row: a record, or nothing where the row was scanned
-// into its places.
-func (s *Service) eachRow(ctx context.Context, statement string, args, into []any, each func(row string) error) error {
-	if s.dialect == dialect.Postgres {
-		return s.eachRecord(ctx, statement, args, func(row []byte) error { return each(string(row)) })
+		return s.records(ctx, statement, args, each)
 	}
 	rows, err := s.client.QueryContext(ctx, statement, args...)
 	if err != nil {
@@ -91,36 +81,11 @@ func (s *Service) eachRow(ctx context.Context, statement string, args, into []an
 		if err := rows.Scan(into...); err != nil {
 			return err //nolint:wrapcheck // As above.
 		}
-		if err := each(""); err != nil {
+		if err := each(nil); err != nil {
 			return err
 		}
 	}
 	return rows.Err() //nolint:wrapcheck // As above.
-}
-
-// eachRecord runs a statement whose rows are one value of bytes, by Config.Records where that is set.
-func (s *Service) eachRecord(ctx context.Context, statement string, args []any, each func(row []byte) error) error {
-	if s.records != nil {
-		return s.records(ctx, statement, args, each)
-	}
-	rows, err := s.client.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return err //nolint:wrapcheck // The caller says what failed.
-	}
-	defer rows.Close()
-	var row stdsql.RawBytes
-	for rows.Next() {
-		if err := rows.Scan(&row); err != nil {
-			return err //nolint:wrapcheck // As above.
-		}
-		if err := each(row); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return err //nolint:wrapcheck // As above.
-	}
-	return rows.Close() //nolint:wrapcheck // As above.
 }
 
 // tagsByHand is TagsOf without ent: false where that is ent's to do.
@@ -134,7 +99,13 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 	}
 	statement, args := s.texts.query(s.shapeOf("tags of a task", "tags of tasks", tasks), columns, v.WorkspaceID, func() (string, []any) {
 		t, carried := sql.Dialect(s.dialect).Table(enttag.Table), sql.Dialect(s.dialect).Table(tasktag.Table).As("carried")
-		q := s.selectRows(append(t.Columns(columns...), carried.C(tasktag.FieldTaskID))).From(t)
+		q := sql.Dialect(s.dialect).Select()
+		if all := append(t.Columns(columns...), carried.C(tasktag.FieldTaskID)); s.dialect == dialect.Postgres {
+			q.AppendSelectExpr(sql.Raw(recordOf(all...)))
+		} else {
+			q.AppendSelect(all...)
+		}
+		q.From(t)
 		enttag.WorkspaceID(v.WorkspaceID)(q)
 		q.Join(carried).On(t.C(enttag.FieldID), carried.C(tasktag.FieldTagID)).
 			Where(among(q, carried.C(tasktag.FieldTaskID), tasks)).
@@ -142,7 +113,7 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 		return q.Query()
 	})
 	of, one := make(map[uuid.UUID][]*ent.Tag, len(tasks)), map[uuid.UUID]*ent.Tag{}
-	err := s.eachRow(ctx, statement, args, read.into, func(row string) error {
+	err := s.eachRow(ctx, statement, args, read.into, func(row []driver.Value) error {
 		if err := read.row(row); err != nil {
 			return err
 		}
@@ -230,9 +201,9 @@ func (r *tagRow) column(name string) any {
 	}
 }
 
-// row reads a row, which has been scanned where it is no record.
-func (r *tagReader) row(row string) error {
-	if row == "" {
+// row reads a row, which has been scanned where it is nil.
+func (r *tagReader) row(row []driver.Value) error {
+	if row == nil {
 		return nil
 	}
 	rec := openRecord(row, len(r.columns)+1)
@@ -264,10 +235,12 @@ func (r *tagReader) tag() *ent.Tag {
 
 // taskReader reads rows of tasks.
 type taskReader struct {
+	dialect string
+	names   []string
 	scanned taskRow
 	into    []any
-	// columns read one column of a record each.
-	columns []readColumn
+	// columns are how PostgreSQL's are read; nil for the other, whose rows are scanned.
+	columns []taskColumn
 	// kept is where the next tasks are.
 	kept []keptTask
 	made int
@@ -282,14 +255,16 @@ type keptTask struct {
 	parent                                        uuid.UUID
 }
 
-// newTaskReader returns a reader of those columns, from records or from rows that are scanned; false where one is none of a
-// task's.
-func newTaskReader(columns []string, records bool) (*taskReader, bool) {
-	r := &taskReader{}
-	if records {
-		r.columns = make([]readColumn, len(columns))
-		for i, c := range columns {
-			if r.columns[i] = columnOfTask(c); r.columns[i] == nil {
+// newTaskReader returns a reader of those columns; false where one is none of a task's.
+func newTaskReader(columns []string, of string) (*taskReader, bool) {
+	r := &taskReader{dialect: of, names: columns}
+	if of == dialect.Postgres {
+		if slices.Contains(columns, enttask.FieldCompletedAt) { // It says it too.
+			r.names = slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c == enttask.FieldCompleted })
+		}
+		r.columns = make([]taskColumn, len(r.names))
+		for i, c := range r.names {
+			if r.columns[i] = columnOfTask(c); r.columns[i].read == nil {
 				return nil, false
 			}
 		}
@@ -304,65 +279,97 @@ func newTaskReader(columns []string, records bool) (*taskReader, bool) {
 	return r, true
 }
 
-// task makes a task of a row, which has been scanned where it is no record. What is not read is zero.
-func (r *taskReader) task(row string) (*ent.Task, error) {
-	if row == "" {
+// selectFrom begins a statement whose rows the reader takes.
+func (r *taskReader) selectFrom(t *sql.SelectTable) *sql.Selector {
+	q := sql.Dialect(r.dialect).Select()
+	for i, name := range r.names {
+		if r.columns != nil && r.columns[i].send != "" {
+			q.AppendSelectExpr(sql.Raw(r.columns[i].send + "(" + t.C(name) + ")"))
+		} else {
+			q.AppendSelect(t.C(name))
+		}
+	}
+	return q.From(t)
+}
+
+// task makes a task of a row, which has been scanned where it is nil. What is not read is zero.
+func (r *taskReader) task(row []driver.Value) (*ent.Task, error) {
+	if row == nil {
 		return r.scanned.task(), nil
+	}
+	if len(row) != len(r.columns) {
+		return nil, errRow
 	}
 	if len(r.kept) == 0 { // 1, 4, 16: the 21 rows of a page of 20 and whether there is more.
 		r.kept = make([]keptTask, min(3*r.made+1, 32))
 	}
 	e := &r.kept[0]
 	r.kept, r.made = r.kept[1:], r.made+1
-	rec := openRecord(row, len(r.columns))
-	for _, read := range r.columns {
-		read(e, &rec)
+	var c cells
+	for i := range r.columns {
+		r.columns[i].read(e, &c, row[i])
 	}
-	return &e.Task, rec.err()
+	return &e.Task, c.err()
 }
 
-// readColumn reads the next column of a record.
-type readColumn func(e *keptTask, rec *record)
+// taskColumn is how a column comes from PostgreSQL.
+type taskColumn struct {
+	// send is the function that puts it into its binary form; empty where the driver has it without parsing.
+	send string
+	read func(e *keptTask, c *cells, v driver.Value)
+}
 
-// columnOfTask is what reads a column; nil where it is none of a task's.
-func columnOfTask(name string) readColumn { //nolint:cyclop,funlen // A table.
+// The functions that send what the driver would parse.
+const (
+	sendID   = "uuid_send"
+	sendTime = "timestamptz_send"
+	sendDate = "date_send"
+)
+
+// columnOfTask is how a column is read; nothing where it is none of a task's.
+func columnOfTask(name string) taskColumn { //nolint:cyclop,funlen // A table.
 	switch name {
 	case enttask.FieldID:
-		return func(e *keptTask, rec *record) { rec.id(&e.ID) }
+		return taskColumn{sendID, func(e *keptTask, c *cells, v driver.Value) { c.id(v, &e.ID) }}
 	case enttask.FieldVersion:
-		return func(e *keptTask, rec *record) { rec.int(&e.Version) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.int(v, &e.Version) }}
 	case enttask.FieldTitle:
-		return func(e *keptTask, rec *record) { rec.text(&e.Title) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.text(v, &e.Title) }}
 	case enttask.FieldDescription:
-		return func(e *keptTask, rec *record) { point(&e.Description, &e.description, rec.text(&e.description)) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) {
+			point(&e.Description, &e.description, c.text(v, &e.description))
+		}}
 	case enttask.FieldCompleted:
-		return func(e *keptTask, rec *record) { rec.bool(&e.Completed) }
-	case enttask.FieldCompletedAt:
-		return func(e *keptTask, rec *record) { point(&e.CompletedAt, &e.completedAt, rec.time(&e.completedAt)) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.bool(v, &e.Completed) }}
+	case enttask.FieldCompletedAt: // completed with it: the database holds the two together.
+		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) {
+			e.Completed = c.time(v, &e.completedAt)
+			point(&e.CompletedAt, &e.completedAt, e.Completed)
+		}}
 	case enttask.FieldPriority:
-		return func(e *keptTask, rec *record) { rec.int(&e.Priority) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.int(v, &e.Priority) }}
 	case enttask.FieldDueDate:
-		return func(e *keptTask, rec *record) { point(&e.DueDate, &e.dueDate, rec.date(&e.dueDate)) }
+		return taskColumn{sendDate, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueDate, &e.dueDate, c.date(v, &e.dueDate)) }}
 	case enttask.FieldDueAt:
-		return func(e *keptTask, rec *record) { point(&e.DueAt, &e.dueAt, rec.time(&e.dueAt)) }
+		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueAt, &e.dueAt, c.time(v, &e.dueAt)) }}
 	case enttask.FieldDueTimeZone:
-		return func(e *keptTask, rec *record) { point(&e.DueTimeZone, &e.zone, rec.text(&e.zone)) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { point(&e.DueTimeZone, &e.zone, c.text(v, &e.zone)) }}
 	case enttask.FieldDueSort:
-		return func(e *keptTask, rec *record) { point(&e.DueSort, &e.dueSort, rec.time(&e.dueSort)) }
+		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueSort, &e.dueSort, c.time(v, &e.dueSort)) }}
 	case enttask.FieldParentID:
-		return func(e *keptTask, rec *record) { point(&e.ParentID, &e.parent, rec.id(&e.parent)) }
+		return taskColumn{sendID, func(e *keptTask, c *cells, v driver.Value) { point(&e.ParentID, &e.parent, c.id(v, &e.parent)) }}
 	case enttask.FieldPosition:
-		return func(e *keptTask, rec *record) { rec.bytes(&e.Position) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.bytes(v, &e.Position) }}
 	case enttask.FieldTitleKey:
-		return func(e *keptTask, rec *record) { rec.bytes(&e.TitleKey) }
+		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.bytes(v, &e.TitleKey) }}
 	case enttask.FieldCreatedAt:
-		return func(e *keptTask, rec *record) { rec.time(&e.CreatedAt) }
+		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { c.time(v, &e.CreatedAt) }}
 	case enttask.FieldUpdatedAt:
-		return func(e *keptTask, rec *record) { rec.time(&e.UpdatedAt) }
+		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { c.time(v, &e.UpdatedAt) }}
 	case enttask.FieldDeletedAt:
-		return func(e *keptTask, rec *record) { point(&e.DeletedAt, &e.deleted, rec.time(&e.deleted)) }
+		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DeletedAt, &e.deleted, c.time(v, &e.deleted)) }}
 	default:
-		return nil
+		return taskColumn{}
 	}
 }
 

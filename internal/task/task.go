@@ -6,11 +6,14 @@ package task
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"entgo.io/ent/dialect"
 
 	"github.com/google/uuid"
 
@@ -53,13 +56,13 @@ type Config struct {
 	Log *slog.Logger
 	// Dialect is the client's, as ent names it. Where it is set, lists of tasks are read without ent.
 	Dialect string
-	// Records, where it is set, runs a query whose rows are one value of bytes each, and calls each with every row's, which
-	// are its own until it returns. It is asked for lists in PostgreSQL, on the database that is the client's.
+	// Records is what such lists are read by in PostgreSQL, where it is required, on the database that is the client's.
 	Records Records
 }
 
-// Records runs a query of rows that are one value of bytes.
-type Records func(ctx context.Context, query string, args []any, each func(row []byte) error) error
+// Records runs a query and calls each with every row: its values as the driver has them, bytes or texts, nil where they are
+// null. The row and its bytes are each's until it returns.
+type Records func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
 
 // Service reads and writes tasks. It is safe for concurrent use.
 type Service struct {
@@ -85,6 +88,9 @@ func New(c Config) (*Service, error) {
 	if c.Client == nil {
 		return nil, errors.New("task: Config.Client is missing")
 	}
+	if c.Records == nil && c.Dialect == dialect.Postgres {
+		return nil, errors.New("task: Config.Records is missing, which lists in PostgreSQL are read by")
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -102,7 +108,7 @@ func New(c Config) (*Service, error) {
 		records:  c.Records,
 		texts:    newTexts(),
 	}
-	s.versions.read = s.eachRecord
+	s.versions.read = c.Records
 	return s, nil
 }
 

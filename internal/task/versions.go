@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -128,23 +129,26 @@ func (v *versions) fly(ctx context.Context, flight *versionFlight) {
 		}
 	}()
 	flight.found = make(map[string]int, len(flight.ids))
+	const (
+		one  = "SELECT id, version FROM workspaces WHERE id = $1"
+		many = "SELECT id, version FROM workspaces WHERE id = ANY($1)"
+
+		columns = 2
+	)
+	query, arg := many, any(flight.ids)
 	if len(flight.ids) == 1 {
-		const one = "SELECT int8send(version) FROM workspaces WHERE id = $1"
-		flight.err = v.read(ctx, one, []any{flight.ids[0]}, func(row []byte) error {
-			version, err := bigint(row)
-			flight.found[flight.ids[0]] = version
-			return err
-		})
-		return
+		query, arg = one, flight.ids[0]
 	}
-	const many = "SELECT record_send(ROW(id, version)) FROM workspaces WHERE id = ANY($1)"
-	flight.err = v.read(ctx, many, []any{flight.ids}, func(row []byte) error {
-		const columns = 2
-		rec, id, version := openRecord(string(row), columns), "", 0
-		rec.text(&id)
-		rec.int(&version)
+	flight.err = v.read(ctx, query, []any{arg}, func(row []driver.Value) error {
+		if len(row) != columns {
+			return errRow
+		}
+		var c cells
+		id, version := "", 0
+		c.text(row[0], &id)
+		c.int(row[1], &version)
 		flight.found[id] = version
-		return rec.err()
+		return c.err()
 	})
 }
 

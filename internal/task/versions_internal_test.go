@@ -2,7 +2,7 @@ package task
 
 import (
 	"context"
-	"encoding/binary"
+	"database/sql/driver"
 	"errors"
 	"strconv"
 	"sync"
@@ -31,7 +31,7 @@ func (v *versionTable) set(id string, version int) {
 	v.rows[id] = version
 }
 
-func (v *versionTable) read(ctx context.Context, _ string, args []any, each func([]byte) error) error {
+func (v *versionTable) read(ctx context.Context, _ string, args []any, each func([]driver.Value) error) error {
 	v.statements.Add(1)
 	for n := v.flying.Add(1); ; {
 		if most := v.most.Load(); n <= most || v.most.CompareAndSwap(most, n) {
@@ -41,7 +41,7 @@ func (v *versionTable) read(ctx context.Context, _ string, args []any, each func
 	defer v.flying.Add(-1)
 	v.mu.Lock()
 	found := map[string]int{}
-	ids, many := args[0].([]string)
+	ids, _ := args[0].([]string)
 	if id, one := args[0].(string); one {
 		ids = []string{id}
 	}
@@ -61,15 +61,7 @@ func (v *versionTable) read(ctx context.Context, _ string, args []any, each func
 		return v.fail
 	}
 	for id, version := range found {
-		row := binary.BigEndian.AppendUint64(nil, uint64(version))
-		if many {
-			row = binary.BigEndian.AppendUint32(nil, 2)
-			row = binary.BigEndian.AppendUint32(row, 25) // text
-			row = append(binary.BigEndian.AppendUint32(row, uint32(len(id))), id...)
-			row = binary.BigEndian.AppendUint32(row, 20) // bigint
-			row = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(row, 8), uint64(version))
-		}
-		if err := each(row); err != nil {
+		if err := each([]driver.Value{id, int64(version)}); err != nil {
 			return err
 		}
 	}
@@ -151,7 +143,7 @@ func TestVersionsPassTheStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		table := &versionTable{takes: time.Millisecond, rows: map[string]int{"w": 7}}
-		v := &versions{read: func(ctx context.Context, query string, args []any, each func([]byte) error) error {
+		v := &versions{read: func(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 			if asked.Add(1) <= versionFlights {
 				time.Sleep(8 * time.Second) // As a connection that has gone silent.
 				return errors.New("silent")
@@ -189,7 +181,7 @@ func TestVersionsPassTheStuck(t *testing.T) {
 func TestVersionsPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := &versions{read: func(context.Context, string, []any, func([]byte) error) error {
+		v := &versions{read: func(context.Context, string, []any, func([]driver.Value) error) error {
 			time.Sleep(time.Millisecond)
 			panic("a bug")
 		}}

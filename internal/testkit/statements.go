@@ -3,6 +3,7 @@ package testkit
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"slices"
 	"sync"
@@ -64,15 +65,15 @@ func (s *Statements) QueryContext(ctx context.Context, statement string, args ..
 }
 
 // Records is what lists are read by.
-func (s *Statements) Records(ctx context.Context, query string, args []any, each func(row []byte) error) error {
+func (s *Statements) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	s.note(query)
 	return RecordsOf(s.Driver)(ctx, query, args, each)
 }
 
 // RecordsOf is what reads lists on the driver's database, nil where it has nothing of the kind.
-func RecordsOf(driver dialect.Driver) func(ctx context.Context, query string, args []any, each func(row []byte) error) error {
-	records, ok := driver.(interface {
-		Records(ctx context.Context, query string, args []any, each func(row []byte) error) error
+func RecordsOf(d dialect.Driver) func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	records, ok := d.(interface {
+		Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
 	})
 	if !ok {
 		return nil
