@@ -66,7 +66,7 @@ func (l load) send(t testing.TB) {
 }
 
 // hotLoads makes a workspace of 250 tasks with 2 of 5 tags each, and the hot requests.
-func hotLoads(t testing.TB, client *ent.Client, change func(*graph.Config)) map[string]load {
+func hotLoads(t testing.TB, client *ent.Client, change func(*graph.Config, func() time.Time)) map[string]load {
 	t.Helper()
 	a := newAPIWith(t, client, change, "alice")
 	id := workspace(t, client, a.users["alice"], 250)
@@ -138,12 +138,12 @@ func cpu(b *testing.B) time.Duration {
 func BenchmarkHot(b *testing.B) {
 	for name, address := range map[string]func(testing.TB) string{dialect.SQLite: testkit.SQLiteURL, dialect.Postgres: testkit.MigratedPostgresURL} {
 		b.Run(name, func(b *testing.B) {
-			for way, change := range map[string]func(*ent.Client, dialect.Driver) func(*graph.Config){
-				"executed": func(*ent.Client, dialect.Driver) func(*graph.Config) {
-					return func(c *graph.Config) { c.FieldByField = true }
+			for way, change := range map[string]func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time){
+				"executed": func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time) {
+					return func(c *graph.Config, _ func() time.Time) { c.FieldByField = true }
 				},
-				"written": func(*ent.Client, dialect.Driver) func(*graph.Config) { return func(*graph.Config) {} },
-				"by hand": func(client *ent.Client, driver dialect.Driver) func(*graph.Config) {
+				"written": func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time) { return func(*graph.Config, func() time.Time) {} },
+				"by hand": func(client *ent.Client, driver dialect.Driver) func(*graph.Config, func() time.Time) {
 					return readByHand(b, client, driver)
 				},
 			} {
@@ -174,7 +174,7 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // It counts the proc
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
 		t.Run(name, func(t *testing.T) {
 			client := ent.NewClient(ent.Driver(testkit.OpenDatabase(t, address(t)).Driver()))
-			for request, load := range hotLoads(t, client, func(*graph.Config) {}) {
+			for request, load := range hotLoads(t, client, func(*graph.Config, func() time.Time) {}) {
 				allocations := testing.AllocsPerRun(50, func() { load.send(t) })
 				t.Logf("%s: %.0f objects", request, allocations)
 				if allocations > limits[request] {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"entgo.io/ent/dialect"
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -45,11 +46,11 @@ type api struct {
 // "unavailable" stands for an auth server in trouble, and "invalid" for a bad session.
 func newAPI(t testing.TB, client *ent.Client, users ...string) *api {
 	t.Helper()
-	return newAPIWith(t, client, func(*graph.Config) {}, users...)
+	return newAPIWith(t, client, func(*graph.Config, func() time.Time) {}, users...)
 }
 
-// newAPIWith is newAPI with another configuration.
-func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config), users ...string) *api {
+// newAPIWith is newAPI with another configuration, which change makes of the usual one and the clock.
+func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config, func() time.Time), users ...string) *api {
 	t.Helper()
 	a := &api{users: map[string]viewer.Viewer{}}
 	a.now.Store(time.Date(2026, 11, 23, 7, 0, 0, 123_456_789, time.UTC).UnixNano())
@@ -69,7 +70,7 @@ func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config), us
 		Tasks: tasks, Accounts: accounts, Unavailable: database.IsUnavailable, Log: slog.New(slog.DiscardHandler),
 		RequestID: func(context.Context) string { return "request-1" },
 	}
-	change(&config)
+	change(&config, now)
 	g, err := graph.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -140,6 +141,10 @@ func TestGolden(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
 			testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) { golden(t, newAPI(t, client, "alice", "bob"), file) })
+			testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) { // As the server has it.
+				client := ent.NewClient(ent.Driver(driver))
+				golden(t, newAPIWith(t, client, readByHand(t, client, driver), "alice", "bob"), file)
+			})
 		})
 	}
 }

@@ -137,7 +137,7 @@ var taskColumns = map[string][]string{ //nolint:gochecknoglobals // A constant, 
 	"completed":       {enttask.FieldCompleted},
 	"completedAt":     {enttask.FieldCompletedAt},
 	"priority":        {enttask.FieldPriority},
-	"due":             {enttask.FieldDueDate, enttask.FieldDueAt, enttask.FieldDueTimeZone},
+	"due":             {enttask.FieldDueDate}, // And what dueColumns has.
 	"overdue":         {enttask.FieldCompleted, enttask.FieldDueDate, enttask.FieldDueAt},
 	"tags":            {},
 	"parent":          {enttask.FieldParentID},
@@ -146,6 +146,14 @@ var taskColumns = map[string][]string{ //nolint:gochecknoglobals // A constant, 
 	"createdAt":       {enttask.FieldCreatedAt},
 	"updatedAt":       {enttask.FieldUpdatedAt},
 	"deletedAt":       {enttask.FieldDeletedAt},
+}
+
+// dueColumns are those that the fields of a task's due need beside its day, without which it is not due.
+var dueColumns = map[string][]string{ //nolint:gochecknoglobals // As above.
+	"__typename": {},
+	"date":       {},
+	"at":         {enttask.FieldDueAt},
+	"timeZone":   {enttask.FieldDueTimeZone},
 }
 
 // tagColumns is the same for a tag.
@@ -162,8 +170,20 @@ var tagColumns = map[string][]string{ //nolint:gochecknoglobals // As above.
 
 // columns are those that the fields need; none, which stands for all, where a field is not in the table.
 func columns(table map[string][]string, fields []graphql.CollectedField) []string {
-	const more = 4                                                         // Some fields are made of several columns.
-	chosen := append(make([]string, 0, len(fields)+more), enttask.FieldID) // A tag's is called the same.
+	const more = 4                                                                                  // Some fields are made of several columns.
+	return withColumns(append(make([]string, 0, len(fields)+more), enttask.FieldID), table, fields) // A tag's is called the same.
+}
+
+// ofTasks are the columns that the fields of tasks need, as columns has them.
+func (w *walker) ofTasks(fields []graphql.CollectedField) []string {
+	return withColumns(columns(taskColumns, fields), dueColumns, w.below(fields, "due", "Due"))
+}
+
+// withColumns adds to the columns those that the fields need; none where there is none, or where a field is not in the table.
+func withColumns(chosen []string, table map[string][]string, fields []graphql.CollectedField) []string {
+	if chosen == nil {
+		return nil
+	}
 	for _, f := range fields {
 		needed, ok := table[f.Name]
 		if !ok {
@@ -182,7 +202,7 @@ func columns(table map[string][]string, fields []graphql.CollectedField) []strin
 func (w *walker) ofPage(selected ast.SelectionSet) task.Selection {
 	page := w.of(selected, "TaskConnection")
 	s := task.Selection{
-		Columns:    columns(taskColumns, w.rows(page, "TaskEdge", "Task", "Node")),
+		Columns:    w.ofTasks(w.rows(page, "TaskEdge", "Task", "Node")),
 		CountsOnly: !selects(page, "nodes", "edges", "pageInfo"),
 	}
 	facets := w.below(page, "facets", "TaskFacets")
@@ -241,7 +261,7 @@ func (w *walker) loadTaskField(ctx context.Context, path string, tasks []*ent.Ta
 				ids = append(ids, *t.ParentID)
 			}
 		}
-		parents, err := w.tasks.ByID(ctx, w.viewer, ids, columns(taskColumns, w.ofTask(f.Selections)))
+		parents, err := w.tasks.ByID(ctx, w.viewer, ids, w.ofTasks(w.ofTask(f.Selections)))
 		if err != nil {
 			return err
 		}

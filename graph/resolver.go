@@ -79,7 +79,7 @@ func (r *Resolver) nodes(ctx context.Context, ids []string) ([]model.Node, error
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := r.tasks.GetMany(ctx, w.viewer, ids, columns(taskColumns, w.ofTask(selected))...)
+	tasks, err := r.tasks.GetMany(ctx, w.viewer, ids, w.ofTasks(w.ofTask(selected))...)
 	if err != nil {
 		return nil, err
 	}

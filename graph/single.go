@@ -155,7 +155,7 @@ func (w *walker) wanted(selected ast.SelectionSet, typ string) wanted {
 func (w *walker) read(typ string, selected ast.SelectionSet) wanted {
 	switch typ {
 	case "Task":
-		return wanted{columns: columns(taskColumns, w.ofTask(selected))}
+		return wanted{columns: w.ofTasks(w.ofTask(selected))}
 	case "Tag":
 		return wanted{columns: columns(tagColumns, w.ofTag(selected))}
 	case "TaskConnection":

@@ -41,7 +41,7 @@ func TestWrittenAsExecuted(t *testing.T) {
 		broken := &breakable{Statements: &testkit.Statements{Driver: driver}}
 		client := ent.NewClient(ent.Driver(broken))
 		written := newAPI(t, client, "alice")
-		executed := newAPIWith(t, client, func(c *graph.Config) { c.FieldByField = true })
+		executed := newAPIWith(t, client, func(c *graph.Config, _ func() time.Time) { c.FieldByField = true })
 		byHand := newAPIWith(t, client, readByHand(t, client, broken))
 		executed.users, byHand.users = written.users, written.users
 		known := family(t, client, written.users["alice"], 4)
@@ -144,10 +144,9 @@ func (b *breakable) Records(ctx context.Context, query string, args []any, each 
 }
 
 // readByHand lets lists be read without ent.
-func readByHand(t testing.TB, client *ent.Client, driver dialect.Driver) func(*graph.Config) {
+func readByHand(t testing.TB, client *ent.Client, driver dialect.Driver) func(*graph.Config, func() time.Time) {
 	t.Helper()
-	return func(c *graph.Config) {
-		now := func() time.Time { return time.Date(2026, 11, 23, 7, 0, 0, 123_456_789, time.UTC) }
+	return func(c *graph.Config, now func() time.Time) {
 		tasks, err := task.New(task.Config{Client: client, Now: now, Dialect: driver.Dialect(), Records: testkit.RecordsOf(driver)})
 		if err != nil {
 			t.Fatal(err)
