@@ -142,7 +142,9 @@ func BenchmarkHot(b *testing.B) {
 				"executed": func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time) {
 					return func(c *graph.Config, _ func() time.Time) { c.FieldByField = true }
 				},
-				"written": func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time) { return func(*graph.Config, func() time.Time) {} },
+				"written": func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time) {
+					return func(*graph.Config, func() time.Time) {}
+				},
 				"by hand": func(client *ent.Client, driver dialect.Driver) func(*graph.Config, func() time.Time) {
 					return readByHand(b, client, driver)
 				},

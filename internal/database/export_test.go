@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 
 	"github.com/lib/pq"
@@ -55,3 +56,8 @@ const AllSettings = "search_path=public&role=none&row_security=on&statement_time
 	"maintenance_work_mem=64MB&temp_buffers=8MB&jit=off&plan_cache_mode=auto&client_connection_check_interval=0&" +
 	"tcp_keepalives_idle=60&tcp_keepalives_interval=10&tcp_keepalives_count=3&default_tablespace=&" +
 	"default_text_search_config=simple&client_min_messages=warning"
+
+// ScannedRecords is how Records repeats a read whose connection was dead.
+func (db *DB) ScannedRecords(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	return db.patient.scannedRecords(ctx, query, args, each)
+}

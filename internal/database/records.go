@@ -10,8 +10,8 @@ import (
 )
 
 // Records runs a query and calls each with every row: its values as the driver has them, such as the bytes that PostgreSQL's
-// record_send makes, or a text; a null is nil. The row and its bytes are each's until it returns; it must not use the
-// database. It waits, fails and is repeated as Driver's queries are: a SELECT where the connection turns out dead before the
+// uuid_send makes, a text, an int64 or a bool; a null is nil. The row and its bytes are each's until it returns; it must not
+// use the database. It waits, fails and is repeated as Driver's queries are: a SELECT where the connection turns out dead before the
 // first row, and nothing that may write.
 //
 // It asks the driver itself. database/sql makes a goroutine, a context and a dozen objects for a query's rows, so that
@@ -135,7 +135,7 @@ func (p *patient) scannedRecords(ctx context.Context, query string, args []any, 
 	}
 	row, into := make([]driver.Value, len(columns)), make([]any, len(columns))
 	for i := range row {
-		into[i] = &row[i]
+		into[i] = (*any)(&row[i]) // As a *driver.Value it would take no null.
 	}
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {

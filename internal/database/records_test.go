@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/google/uuid"
 
@@ -142,6 +145,33 @@ func TestRecordsOfMany(t *testing.T) {
 	}
 }
 
+// A read that is repeated has the same values.
+func TestRecordsRepeated(t *testing.T) {
+	t.Parallel()
+	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
+	const query = `SELECT '\x00ff'::bytea, NULL::bytea, 'a text', NULL::text, 7::bigint, NULL::bigint, 3::smallint, true, NULL::bool FROM generate_series(1, 2)`
+	for range 3 {
+		var rows [2][]driver.Value
+		for i, read := range []func(context.Context, string, []any, func([]driver.Value) error) error{db.Records, db.ScannedRecords} {
+			err := read(t.Context(), query, nil, func(row []driver.Value) error {
+				for _, v := range row {
+					if b, ok := v.([]byte); ok {
+						v = bytes.Clone(b)
+					}
+					rows[i] = append(rows[i], v)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(rows[0], rows[1]); diff != "" || len(rows[0]) != 18 {
+			t.Errorf("%d values; %s", len(rows[0]), diff)
+		}
+	}
+}
+
 // A restart of the server costs a read nothing but time.
 func TestRecordsAfterARestart(t *testing.T) {
 	t.Parallel()
@@ -151,14 +181,16 @@ func TestRecordsAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	const query = `SELECT 'well'::bytea, NULL::bytea, 'a text', NULL::text, 7::bigint, true, NULL::bool`
 	for range 4 {
-		if rows, err := records(t, db, `SELECT 'well'::bytea`); err != nil || len(rows) != 1 {
+		if rows, err := records(t, db, query); err != nil || len(rows) != 1 {
 			t.Fatal(rows, err)
 		}
 	}
 	mustExec(t, db.SQL, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`)
 	for range 8 {
-		if rows, err := records(t, db, `SELECT 'well'::bytea`); err != nil || !slices.Equal(rows, []string{"well"}) {
+		rows, err := records(t, db, query)
+		if want := []string{"well, null, a text, null, %!s(int64=7), %!s(bool=true), null"}; err != nil || !slices.Equal(rows, want) {
 			t.Fatalf("%q, %v", rows, err)
 		}
 	}

@@ -19,9 +19,9 @@ import (
 	"taskql/internal/viewer"
 )
 
-// The hot lists are read by database/sql itself: ent makes five objects for each value of each row. The statement is the one
-// that ent would write, but that PostgreSQL sends each row as one record; and the rows are ent's, but that they know no
-// client: they are read from, never updated or asked for their edges.
+// The hot lists are read without ent, which makes five objects for each value of each row: from PostgreSQL's driver, in SQLite
+// by database/sql. The statement is the one that ent would write, but that PostgreSQL sends values in their binary forms (see
+// record.go); and the rows are ent's, but that they know no client: they are read from, never updated or asked for their edges.
 
 // readByHand reads one part of the list: false where that is ent's to do.
 func (l *list) readByHand(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, bool, error) {
@@ -134,7 +134,7 @@ func (s *Service) tagsByHand(ctx context.Context, v viewer.Viewer, tasks []uuid.
 // idText is how long an id is as text.
 const idText = 36
 
-// scannedID is an id that is scanned to. uuid.UUID would make two copies of the text that PostgreSQL's driver hands over.
+// scannedID is an id that is scanned to. uuid.UUID would make two copies of the text that the driver hands over.
 type scannedID uuid.UUID
 
 // Scan implements sql.Scanner.

@@ -12,8 +12,8 @@ import (
 )
 
 // PostgreSQL's driver asks for most values as text and parses them. Here they come in PostgreSQL's binary form
-// (https://www.postgresql.org/docs/current/protocol-message-formats.html, DataRow): a task's one by one, each made by the
-// function that sends its type (see sent), and those of a tag, which is in many rows, as one record, for each value is an
+// (https://www.postgresql.org/docs/current/protocol-message-formats.html, DataRow): a task's one by one, ids, times and days by
+// the functions that send their types (see columnOfTask), and those of a tag, which is in many rows, as one record, for each value is an
 // object. A record costs PostgreSQL more: record_send takes a kilobyte for each value before it knows how long that is, and its
 // memory for a row begins with eight. A page of tasks took it a sixth longer.
 
@@ -104,8 +104,11 @@ type record struct {
 
 // openRecord begins to read a row that is a record of so many columns.
 func openRecord(row []driver.Value, columns int) record {
+	if len(row) != 1 {
+		return record{bad: true}
+	}
 	packed, _ := row[0].([]byte)
-	r := record{rest: packed, bad: len(row) != 1}
+	r := record{rest: packed}
 	if r.int32() != int32(columns) { //nolint:gosec // There are few.
 		r.bad = true
 	}

@@ -60,8 +60,8 @@ type Config struct {
 	Records Records
 }
 
-// Records runs a query and calls each with every row: its values as the driver has them, bytes or texts, nil where they are
-// null. The row and its bytes are each's until it returns.
+// Records runs a query and calls each with every row: its values as the driver has them: bytes, a text, an int64 or a bool,
+// nil where it is null. The row and its bytes are each's until it returns.
 type Records func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
 
 // Service reads and writes tasks. It is safe for concurrent use.

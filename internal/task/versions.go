@@ -26,7 +26,7 @@ const (
 
 // versions looks up versions of workspaces. It is safe for concurrent use.
 type versions struct {
-	// read runs a statement whose rows are records.
+	// read runs a statement whose rows are an id and its version.
 	read Records
 
 	mu      sync.Mutex
