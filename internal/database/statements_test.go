@@ -190,16 +190,19 @@ func TestMigrationUnderLoad(t *testing.T) {
 // Cancelling a kept statement stops it on the server and spoils no other query.
 func TestCancelKeptStatement(t *testing.T) {
 	t.Parallel()
-	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t)), MaxOpenConns: 3})
+	// PostgreSQL ignores a cancel that comes before its statement begins, and then nothing but the statement's own limit
+	// ends it. So nobody waits for a connection here, and there is time to begin.
+	const clients, patience = 6, 200 * time.Millisecond
+	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t)), MaxOpenConns: clients})
 	query := "SELECT 1 FROM pg_sleep($1)"
 	for range 3 {
 		number(t, pool, query, 0)
 	}
 	var load sync.WaitGroup
-	for range 6 {
+	for range clients {
 		load.Go(func() {
 			for range 5 {
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				var n int
 				start := time.Now()
 				if err := pool.QueryRowContext(ctx, query, 60).Scan(&n); err == nil {
