@@ -259,14 +259,17 @@ type keptTask struct {
 func newTaskReader(columns []string, of string) (*taskReader, bool) {
 	r := &taskReader{dialect: of, names: columns}
 	if of == dialect.Postgres {
-		if slices.Contains(columns, enttask.FieldCompletedAt) { // It says it too.
-			r.names = slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c == enttask.FieldCompleted })
-		}
-		r.columns = make([]taskColumn, len(r.names))
-		for i, c := range r.names {
-			if r.columns[i] = columnOfTask(c); r.columns[i].read == nil {
+		moment := slices.Contains(columns, enttask.FieldCompletedAt) // It says whether, too.
+		r.columns = make([]taskColumn, 0, len(columns))
+		for _, c := range columns {
+			if moment && c == enttask.FieldCompleted {
+				continue
+			}
+			column := columnOfTask(c)
+			if column.read == nil {
 				return nil, false
 			}
+			r.columns = append(r.columns, column)
 		}
 		return r, true
 	}
@@ -281,15 +284,18 @@ func newTaskReader(columns []string, of string) (*taskReader, bool) {
 
 // selectFrom begins a statement whose rows the reader takes.
 func (r *taskReader) selectFrom(t *sql.SelectTable) *sql.Selector {
-	q := sql.Dialect(r.dialect).Select()
-	for i, name := range r.names {
-		if r.columns != nil && r.columns[i].send != "" {
-			q.AppendSelectExpr(sql.Raw(r.columns[i].send + "(" + t.C(name) + ")"))
+	q := sql.Dialect(r.dialect).Select().From(t)
+	if r.columns == nil {
+		return q.AppendSelect(t.Columns(r.names...)...)
+	}
+	for _, c := range r.columns {
+		if c.send != "" {
+			q.AppendSelectExpr(sql.Raw(c.send + "(" + t.C(c.name) + ")"))
 		} else {
-			q.AppendSelect(t.C(name))
+			q.AppendSelect(t.C(c.name))
 		}
 	}
-	return q.From(t)
+	return q
 }
 
 // task makes a task of a row, which has been scanned where it is nil. What is not read is zero.
@@ -314,6 +320,7 @@ func (r *taskReader) task(row []driver.Value) (*ent.Task, error) {
 
 // taskColumn is how a column comes from PostgreSQL.
 type taskColumn struct {
+	name string
 	// send is the function that puts it into its binary form; empty where the driver has it without parsing.
 	send string
 	read func(e *keptTask, c *cells, v driver.Value)
@@ -330,44 +337,44 @@ const (
 func columnOfTask(name string) taskColumn { //nolint:cyclop,funlen // A table.
 	switch name {
 	case enttask.FieldID:
-		return taskColumn{sendID, func(e *keptTask, c *cells, v driver.Value) { c.id(v, &e.ID) }}
+		return taskColumn{name, sendID, func(e *keptTask, c *cells, v driver.Value) { c.id(v, &e.ID) }}
 	case enttask.FieldVersion:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.int(v, &e.Version) }}
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) { c.int(v, &e.Version) }}
 	case enttask.FieldTitle:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.text(v, &e.Title) }}
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) { c.text(v, &e.Title) }}
 	case enttask.FieldDescription:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) {
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) {
 			point(&e.Description, &e.description, c.text(v, &e.description))
 		}}
 	case enttask.FieldCompleted:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.bool(v, &e.Completed) }}
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) { c.bool(v, &e.Completed) }}
 	case enttask.FieldCompletedAt: // completed with it: the database holds the two together.
-		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) {
+		return taskColumn{name, sendTime, func(e *keptTask, c *cells, v driver.Value) {
 			e.Completed = c.time(v, &e.completedAt)
 			point(&e.CompletedAt, &e.completedAt, e.Completed)
 		}}
 	case enttask.FieldPriority:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.int(v, &e.Priority) }}
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) { c.int(v, &e.Priority) }}
 	case enttask.FieldDueDate:
-		return taskColumn{sendDate, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueDate, &e.dueDate, c.date(v, &e.dueDate)) }}
+		return taskColumn{name, sendDate, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueDate, &e.dueDate, c.date(v, &e.dueDate)) }}
 	case enttask.FieldDueAt:
-		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueAt, &e.dueAt, c.time(v, &e.dueAt)) }}
+		return taskColumn{name, sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueAt, &e.dueAt, c.time(v, &e.dueAt)) }}
 	case enttask.FieldDueTimeZone:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { point(&e.DueTimeZone, &e.zone, c.text(v, &e.zone)) }}
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) { point(&e.DueTimeZone, &e.zone, c.text(v, &e.zone)) }}
 	case enttask.FieldDueSort:
-		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueSort, &e.dueSort, c.time(v, &e.dueSort)) }}
+		return taskColumn{name, sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DueSort, &e.dueSort, c.time(v, &e.dueSort)) }}
 	case enttask.FieldParentID:
-		return taskColumn{sendID, func(e *keptTask, c *cells, v driver.Value) { point(&e.ParentID, &e.parent, c.id(v, &e.parent)) }}
+		return taskColumn{name, sendID, func(e *keptTask, c *cells, v driver.Value) { point(&e.ParentID, &e.parent, c.id(v, &e.parent)) }}
 	case enttask.FieldPosition:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.bytes(v, &e.Position) }}
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) { c.bytes(v, &e.Position) }}
 	case enttask.FieldTitleKey:
-		return taskColumn{"", func(e *keptTask, c *cells, v driver.Value) { c.bytes(v, &e.TitleKey) }}
+		return taskColumn{name, "", func(e *keptTask, c *cells, v driver.Value) { c.bytes(v, &e.TitleKey) }}
 	case enttask.FieldCreatedAt:
-		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { c.time(v, &e.CreatedAt) }}
+		return taskColumn{name, sendTime, func(e *keptTask, c *cells, v driver.Value) { c.time(v, &e.CreatedAt) }}
 	case enttask.FieldUpdatedAt:
-		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { c.time(v, &e.UpdatedAt) }}
+		return taskColumn{name, sendTime, func(e *keptTask, c *cells, v driver.Value) { c.time(v, &e.UpdatedAt) }}
 	case enttask.FieldDeletedAt:
-		return taskColumn{sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DeletedAt, &e.deleted, c.time(v, &e.deleted)) }}
+		return taskColumn{name, sendTime, func(e *keptTask, c *cells, v driver.Value) { point(&e.DeletedAt, &e.deleted, c.time(v, &e.deleted)) }}
 	default:
 		return taskColumn{}
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
-
 	"github.com/google/uuid"
 
 	"taskql/ent"
