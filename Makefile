@@ -9,6 +9,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOFUMPT_VERSION       := v0.12.0
 GOVULNCHECK_VERSION   := v1.9.0
 CYCLONEDX_VERSION     := v1.10.0
+GOTESTSUM_VERSION     := v1.13.0
 
 BIN     := $(CURDIR)/bin
 CLIENTS := internal/testkit/clients
@@ -17,11 +18,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-# The version is stamped above; Go's own stamping fails where git distrusts the folder's owner, as in containers.
-export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
-
-# The race detector needs cgo and a C compiler.
-RACE = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v $$(go env CC) >/dev/null && echo -race)
+# The version is stamped above; Go's own stamping fails if git distrusts the folder's owner, as in containers. Without
+# paths in what is compiled, all clones of a machine share the build cache.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false -trimpath)
 
 .PHONY: help
 help: ## List the targets
@@ -114,19 +113,45 @@ playground: ## Build the playground's page from internal/playground/web, with th
 
 ## Tests and checks
 
-.PHONY: test
-test: fixture ## Run all tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or one is started) and with Better Auth
-	@test -n "$(RACE)" || echo "no C compiler: testing without the race detector" >&2
+# The server that tests start, built before them.
+TEST_SERVER := $(BIN)/test-server
+
+# Prints a line for each package, what failed, and at the end each skipped test with its reason. The limit is for a
+# machine that is busy with other work: it ends a test that hangs.
+GO_TEST = TEST_SERVER=$(TEST_SERVER) $(BIN)/withpostgres $(BIN)/gotestsum-$(GOTESTSUM_VERSION) --format pkgname-and-test-fails \
+	--hide-summary=output -- -shuffle=on -timeout 120m
+
+.PHONY: test-programs
+test-programs: fixture $(BIN)/gotestsum-$(GOTESTSUM_VERSION)
+	@echo "building the server that tests start, and compiling the tests: the first time takes a few minutes"
 	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
-	$(BIN)/withpostgres go test $(RACE) -shuffle=on ./...
+	@go build -ldflags "-X main.version=v0.0.0-test" -o $(TEST_SERVER) ./cmd/server
+
+.PHONY: test
+test: test-programs ## Run the tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or one is started) and with Better Auth
+	@$(GO_TEST) ./...
+
+.PHONY: test-race
+test-race: test-programs ## Run the same tests with the race detector, which needs a C compiler
+	@test "$$(go env CGO_ENABLED)" = 1 && command -v $$(go env CC) >/dev/null || \
+	  { echo "the race detector needs cgo and a C compiler" >&2; exit 1; }
+	@$(GO_TEST) -race ./...
+
+# One package after the other: their figures are wrong beside other tests.
+.PHONY: test-faults
+test-faults: test-programs ## Run the soaks, timing checks and faults of the database, the disk and the auth server
+	@TEST_SUITE=faults $(GO_TEST) -p 1 -run '^TestFaults' ./...
+
+.PHONY: test-browser
+test-browser: test-programs ## Drive the playground in Chromium
+	@TEST_SUITE=browser $(GO_TEST) -run '^TestBrowser' ./...
 
 # The packages whose tests touch the product's PostgreSQL.
 POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/server ./internal/task ./graph ./cmd/server
 
 .PHONY: test-pgbouncer
-test-pgbouncer: fixture ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode, migrations past it
-	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
-	$(BIN)/withpostgres -pooler go test -shuffle=on $(POOLED)
+test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode, migrations past it
+	@$(subst withpostgres,withpostgres -pooler,$(GO_TEST)) $(POOLED)
 
 .PHONY: test-rollback
 test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release
@@ -135,9 +160,8 @@ test-rollback: ## Run the golden requests of the release before the newest migra
 ROLLING ?= 5m
 
 .PHONY: rolling
-rolling: fixture ## Restart two replicas every 10 s behind a proxy for ROLLING=5m, under load and with migrations
-	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
-	TEST_ROLLING=$(ROLLING) $(BIN)/withpostgres go test -count=1 -timeout 60m -v -run '^TestRolling$$' ./cmd/server
+rolling: test-programs ## Restart two replicas every 10 s behind a proxy for ROLLING=5m, under load and with migrations
+	@TEST_ROLLING=$(ROLLING) TEST_SUITE=faults $(GO_TEST) -v -run '^TestFaultsRolling$$' ./cmd/server
 
 .PHONY: fixture
 fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, GraphQL clients
@@ -223,6 +247,7 @@ $(BIN)/$(1)-$(3):
 	@mv $(BIN)/.install/$(1) $$@ && rm -r $(BIN)/.install
 endef
 $(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
+$(eval $(call tool,gotestsum,gotest.tools/gotestsum,$(GOTESTSUM_VERSION)))
 $(eval $(call tool,gofumpt,mvdan.cc/gofumpt,$(GOFUMPT_VERSION)))
 $(eval $(call tool,cyclonedx-gomod,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod,$(CYCLONEDX_VERSION)))
 $(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))

@@ -20,8 +20,11 @@ import (
 	"taskql/internal/testkit"
 )
 
-// binary builds the server once for all tests of this process, as the Dockerfile does.
+// binary is the server that TEST_SERVER names, as make test builds it, else one that is built for this process.
 var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // Its life is the process's.
+	if path := os.Getenv("TEST_SERVER"); path != "" {
+		return path, nil
+	}
 	path := filepath.Join(binaryDir, "server")
 	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", "-X main.version=v0.0.0-test", "-o", path, "taskql/cmd/server")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -124,7 +127,7 @@ func freePort(t *testing.T) string {
 // healthy waits until the server answers /health as it must.
 func (p *process) healthy(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-p.done:
 			t.Fatalf("the server ended: %v\n%s", p.err, p.log)
@@ -134,12 +137,12 @@ func (p *process) healthy(t *testing.T) {
 			return
 		}
 	}
-	t.Fatalf("not healthy within a minute:\n%s", p.log)
+	t.Fatalf("not healthy within five minutes:\n%s", p.log)
 }
 
 func get(t *testing.T, url string) (int, string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -162,8 +165,8 @@ func (p *process) terminate(t *testing.T) {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(30 * time.Second):
-		t.Fatal("still running 30 s after SIGTERM")
+	case <-time.After(5 * time.Minute):
+		t.Fatal("still running 5 minutes after SIGTERM")
 	}
 	if p.err != nil {
 		t.Errorf("ended with %v, want exit code 0", p.err)

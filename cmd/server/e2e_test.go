@@ -242,10 +242,11 @@ func migrationsInBinary(t *testing.T) int {
 	return n
 }
 
-// TestTerminationUnderLoad sends SIGTERM under some 200 requests a second, half of them on connections of their own:
+// TestFaultsTermination sends SIGTERM under some 200 requests a second, half of them on connections of their own:
 // every request that was accepted is answered.
-func TestTerminationUnderLoad(t *testing.T) {
+func TestFaultsTermination(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	p := start(t, "LOG_LEVEL=warning")
 	p.healthy(t)
 	c := &client{t: t, url: p.URL, header: signUpHere(t, p)}

@@ -18,7 +18,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// What the releases that follow one another in TestRolling add. The last locks two tables, workspaces first, as every
+// What the releases that follow one another in TestFaultsRolling add. The last locks two tables, workspaces first, as every
 // change does.
 var rollingMigrations = []string{ //nolint:gochecknoglobals // A constant table.
 	"-- +goose Up\nALTER TABLE tasks ADD COLUMN rolling text NOT NULL DEFAULT '';\n",
@@ -134,12 +134,13 @@ func rollingRequest(t *testing.T, c *client, by *http.Client, query string, vari
 	return got.Data, nil
 }
 
-// TestRolling restarts two replicas in turn behind a proxy that takes turns between them, under load, as Railway does it:
+// TestFaultsRolling restarts two replicas in turn behind a proxy that takes turns between them, under load, as Railway does it:
 // the new one is started, and where there is a new release migrates; when it is healthy, requests go to it, and the old
 // one is told to end at once, with what it has in hand. No request may fail, and no task be lost or made twice.
 // TEST_ROLLING is how long it goes on.
-func TestRolling(t *testing.T) {
+func TestFaultsRolling(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	duration, every := 20*time.Second, 3*time.Second
 	long := os.Getenv("TEST_ROLLING")
 	if long != "" {

@@ -194,8 +194,9 @@ func TestRealSignOutBesideSessionData(t *testing.T) {
 
 // A real auth server is killed under load and comes back: who was signed in notices nothing, the others are told to come
 // back, and all recover by themselves.
-func TestRealOutage(t *testing.T) {
+func TestFaultsRealOutage(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
 	const ttl = 100 * time.Millisecond // So short that nearly every request would like to ask.
 	a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, CacheTTL: ttl})

@@ -134,21 +134,16 @@ func TestIsUnavailableForReal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		var pid int
-		if err := conn.QueryRowContext(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
-			t.Fatal(err)
-		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		ended := make(chan error, 1)
 		go func() {
-			for running := false; !running && t.Context().Err() == nil; time.Sleep(5 * time.Millisecond) {
-				const question = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND wait_event = 'PgSleep')"
-				_ = db.SQL.QueryRowContext(t.Context(), question, pid).Scan(&running)
-			}
-			cancel()
+			_, err := conn.ExecContext(ctx, "SELECT pg_sleep(3600)")
+			ended <- err
 		}()
-		_, err = conn.ExecContext(ctx, "SELECT pg_sleep(60)")
-		want(t, err, false)
+		awaitSleeping(t, db.SQL, 1)
+		cancel()
+		want(t, <-ended, false)
 	})
 	t.Run("statements that are refused", func(t *testing.T) {
 		t.Parallel()

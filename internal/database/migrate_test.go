@@ -423,7 +423,7 @@ func TestMigrationLockHoldsNoSnapshot(t *testing.T) {
 	for !strings.Contains(log.text(), "another process is migrating") {
 		time.Sleep(5 * time.Millisecond)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if _, err := db.SQL.ExecContext(ctx, "CREATE INDEX CONCURRENTLY things_id ON things (id)"); err != nil {
 		t.Errorf("building an index: %v", err)

@@ -84,8 +84,9 @@ func (f *freezer) freeze() {
 
 // A connection that goes silent, as after a failover, costs a moment and not the pool: queries fail as an outage, and
 // new connections take over.
-func TestSilentConnections(t *testing.T) {
+func TestFaultsSilentConnections(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	address, err := url.Parse(testkit.MigratedPostgresURL(t))
 	if err != nil {
 		t.Fatal("not a URL")

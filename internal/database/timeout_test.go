@@ -14,7 +14,7 @@ func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	open := func(address string) *database.DB {
-		db, err := database.Open(t.Context(), database.Config{URL: address, StatementTimeout: 200 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+		db, err := database.Open(t.Context(), database.Config{URL: address, StatementTimeout: time.Second, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,18 +22,13 @@ func TestStatementTimeout(t *testing.T) {
 		return db
 	}
 	db := open(address)
-	start := time.Now()
-	_, err := db.SQL.ExecContext(t.Context(), "SELECT pg_sleep(20)")
-	if took := time.Since(start); err == nil || took > 5*time.Second {
-		t.Errorf("%v after %s", err, took)
-	}
-	if !database.IsUnavailable(err) {
-		t.Errorf("%v is no outage", err)
+	if _, err := db.SQL.ExecContext(t.Context(), "SELECT pg_sleep(3600)"); err == nil || !database.IsUnavailable(err) {
+		t.Errorf("got %v, want an outage", err)
 	}
 	if _, err := db.SQL.ExecContext(t.Context(), "SELECT 1"); err != nil {
 		t.Errorf("after it: %v", err)
 	}
-	if _, err := open(address+"&statement_timeout=10000").SQL.ExecContext(t.Context(), "SELECT pg_sleep(0.4)"); err != nil {
+	if _, err := open(address+"&statement_timeout=60000").SQL.ExecContext(t.Context(), "SELECT pg_sleep(1.5)"); err != nil {
 		t.Errorf("with a limit of its own: %v", err)
 	}
 }

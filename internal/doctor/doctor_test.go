@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"bytes"
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -40,6 +41,7 @@ type example struct {
 	environ    map[string]string // on top of production's
 	credential string
 	ahead      time.Duration // of our clock
+	timeout    time.Duration // zero: longer than any answer takes
 	healthy    bool
 }
 
@@ -66,7 +68,7 @@ func TestExamine(t *testing.T) {
 		{name: "raw-token", credential: "better-auth.session_token=" + ada.Token},
 		{name: "other-prefix", environ: map[string]string{"AUTH_COOKIE_PREFIX": "my-app"}, credential: header},
 		{name: "dead-auth-server", environ: map[string]string{"AUTH_SERVER_URL": dead}, credential: header},
-		{name: "dead-database", environ: map[string]string{"DATABASE_URL": "postgres://ada:hunter2-password@127.0.0.1:1/tasks"}, credential: header},
+		{name: "dead-database", environ: map[string]string{"DATABASE_URL": "postgres://ada:hunter2-password@127.0.0.1:1/tasks"}, credential: header, timeout: 5 * time.Second},
 		{name: "not-better-auth", environ: map[string]string{"AUTH_SERVER_URL": auth.URL + "/elsewhere"}, credential: header},
 		{name: "fresh-database", environ: map[string]string{"DATABASE_URL": testkit.PostgresURL(t)}, credential: header, healthy: true},
 		{name: "newer-database", environ: map[string]string{"DATABASE_URL": newer}, credential: header, healthy: true},
@@ -89,7 +91,7 @@ func TestExamine(t *testing.T) {
 			maps.Copy(environ, tt.environ)
 			var out bytes.Buffer
 			err := doctor.Run(t.Context(), doctor.Config{
-				Environ: environ, Sessions: sessions, Credential: tt.credential, Out: &out, Timeout: 3 * time.Second,
+				Environ: environ, Sessions: sessions, Credential: tt.credential, Out: &out, Timeout: cmp.Or(tt.timeout, time.Minute),
 				Now: func() time.Time { return time.Now().Add(tt.ahead) },
 			})
 			if (err == nil) != tt.healthy || (err != nil && !errors.Is(err, doctor.ErrUnhealthy)) {
@@ -197,7 +199,6 @@ func TestSilentServers(t *testing.T) {
 	t.Parallel()
 	silent := silence(t)
 	var out bytes.Buffer
-	start := time.Now()
 	err := doctor.Run(t.Context(), doctor.Config{
 		Environ: map[string]string{
 			"DATABASE_URL": "postgres://ada:hunter2@" + silent + "/x?sslmode=disable", "AUTH_SERVER_URL": "http://" + silent,
@@ -205,8 +206,8 @@ func TestSilentServers(t *testing.T) {
 		},
 		Sessions: sessions, Out: &out, Timeout: 300 * time.Millisecond,
 	})
-	if took := time.Since(start); !errors.Is(err, doctor.ErrUnhealthy) || took > 5*time.Second {
-		t.Errorf("%v after %s\n%s", err, took, out.String())
+	if !errors.Is(err, doctor.ErrUnhealthy) {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 	if strings.Count(out.String(), "\n  failure  ") != 2 || strings.Contains(out.String(), "hunter2") {
 		t.Errorf("got\n%s", out.String())

@@ -273,7 +273,7 @@ func FuzzWalk(f *testing.F) {
 				}
 			}
 			_ = found.fitting(100)
-			if time.Since(start) > 5*time.Second {
+			if time.Since(start) > time.Minute {
 				t.Fatalf("%q takes too long", document)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"taskql/internal/graphqlhttp"
+	"taskql/internal/testkit"
 )
 
 // attack is a hostile request.
@@ -141,79 +142,91 @@ func cpu(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// raceFactor is how much slower the race detector makes what costs most here.
-const raceFactor = 6
-
-// maxCPU is the most that refusing an attack may cost.
-func maxCPU() time.Duration {
-	if raceEnabled {
-		return 50 * time.Millisecond * raceFactor
+// TestAttacks: each attack is refused with its code, in a short answer.
+func TestAttacks(t *testing.T) {
+	t.Parallel()
+	h, cookie := attacked(t)
+	for _, a := range attacks() {
+		a.refused(t, sendAttack(h, cookie, a.requestBody()))
 	}
-	return 50 * time.Millisecond
 }
 
-// TestAttacks: each attack is refused, for little CPU. It runs alone, since it measures the process. The least of
+// attacked returns a server without a rate limit, and the session of one of its users.
+func attacked(t *testing.T) (http.Handler, string) {
+	t.Helper()
+	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
+	return s.Handler(), signUp(t, newBrowser(t, s))
+}
+
+func sendAttack(h http.Handler, cookie, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Cookie", cookie)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// refused checks the answer to an attack and returns its first error's code and message.
+func (a attack) refused(t *testing.T, w *httptest.ResponseRecorder) (string, string) {
+	t.Helper()
+	code, message := firstError(t, w.Body.Bytes())
+	if a.code != "" && code != a.code {
+		t.Errorf("%s: code %q, want %q", a.name, code, a.code)
+	}
+	if w.Body.Len() > 300_000 {
+		t.Errorf("%s: an answer of %d bytes", a.name, w.Body.Len())
+	}
+	return code, message
+}
+
+// maxCPU is the most CPU that refusing an attack may take.
+const maxCPU = 50 * time.Millisecond
+
+// TestFaultsAttackCPU: each attack takes little CPU. It runs alone, since it measures the process. The least of
 // several runs counts: the first grows the heap, and on a busy machine some take twice the time. The more are over the
 // bound, the more are made.
-func TestAttacks(t *testing.T) { //nolint:paralleltest // It measures the whole process.
-	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
-	cookie := signUp(t, newBrowser(t, s))
+func TestFaultsAttackCPU(t *testing.T) { //nolint:paralleltest // It measures the whole process.
+	testkit.Suite(t, "faults")
+	h, cookie := attacked(t)
 	for _, a := range attacks() {
 		body := a.requestBody()
 		var costs []time.Duration
 		var code, message string
-		for len(costs) < 3 || (len(costs) < 20 && slices.Min(costs) > maxCPU()) {
-			r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Cookie", cookie)
-			w := httptest.NewRecorder()
+		for len(costs) < 3 || (len(costs) < 20 && slices.Min(costs) > maxCPU) {
 			before := cpu(t)
-			s.Handler().ServeHTTP(w, r)
+			w := sendAttack(h, cookie, body)
 			costs = append(costs, cpu(t)-before)
-			code, message = firstError(t, w.Body.Bytes())
-			if w.Body.Len() > 300_000 {
-				t.Errorf("%s: an answer of %d bytes", a.name, w.Body.Len())
-			}
+			code, message = a.refused(t, w)
 		}
 		least := slices.Min(costs)
 		t.Logf("%-42s %8d bytes %7.1f ms CPU (worst %5.1f)  %-26s %.90s", a.name, len(body), ms(least), ms(slices.Max(costs)), code, message)
-		if a.code != "" && code != a.code {
-			t.Errorf("%s: code %q, want %q", a.name, code, a.code)
-		}
-		if least > maxCPU() {
+		if least > maxCPU {
 			t.Errorf("%s: %s of CPU", a.name, least)
 		}
 	}
 }
 
-// TestDistinctDocuments: 1,000 documents of 60 KB that break no limit leave no memory behind and take little CPU. The race
-// detector takes several times the memory itself, and most of a minute for so many: there are fewer then, for the CPU
-// alone. TestMemoryUnderAttack of cmd/server measures the server as it is shipped.
-func TestDistinctDocuments(t *testing.T) { //nolint:paralleltest // It measures the whole process.
-	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
-	cookie := signUp(t, newBrowser(t, s))
-	count := 1_000
-	if raceEnabled {
-		count = 100
-	}
+// TestFaultsDistinctDocuments: 1,000 documents of 60 KB that break no limit leave no memory behind and take little CPU.
+// TestMemoryUnderAttack of cmd/server measures the memory of the server as it is shipped.
+func TestFaultsDistinctDocuments(t *testing.T) { //nolint:paralleltest // It measures the whole process.
+	testkit.Suite(t, "faults")
+	h, cookie := attacked(t)
+	const count = 1_000
 	start := cpu(t)
 	for i := range count {
 		a := attack{query: fmt.Sprintf("{ viewer { id } } # %d ", i) + strings.Repeat("padding ", 7_490)}
-		r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(a.requestBody()))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Cookie", cookie)
-		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, r)
+		w := sendAttack(h, cookie, a.requestBody())
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"viewer":{`) {
 			t.Fatal(w.Body)
 		}
 	}
 	each, resident := (cpu(t)-start)/time.Duration(count), residentMB(t)
 	t.Logf("%s of CPU each, %d MB resident in all", each, resident)
-	if each > maxCPU() {
+	if each > maxCPU {
 		t.Errorf("%s of CPU each", each)
 	}
-	if !raceEnabled && resident > 150 {
+	if resident > 150 {
 		t.Errorf("%d MB resident, 150 are allowed", resident)
 	}
 }

@@ -16,12 +16,12 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestClientGone: a query whose client left, and one whose time is over, are gone from the database within a second. A
-// lock on the table holds them.
+// TestClientGone: a query whose client left, and one whose time is over, are gone from the database long before their
+// own limits. A lock on the table holds them.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
 	address := testkit.MigratedPostgresURL(t)
-	cfg, err := config.Load(map[string]string{"DATABASE_URL": address})
+	cfg, err := config.Load(map[string]string{"DATABASE_URL": address, "LIMIT_OPERATION_TIME": "50s", "LIMIT_STATEMENT_TIME": "60s"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +69,9 @@ func TestClientGone(t *testing.T) {
 			}
 			done <- err
 		}()
-		await(t, watch, true, 10*time.Second)
+		await(t, watch, true)
 		leave()
-		took := await(t, watch, false, time.Second)
+		took := await(t, watch, false)
 		t.Logf("%s: gone %s after its client", method, took)
 		if err := <-done; err == nil {
 			t.Errorf("%s: answered", method)
@@ -98,7 +98,7 @@ func TestClientGone(t *testing.T) {
 	if response.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("out of time: %d %s", response.StatusCode, answer)
 	}
-	await(t, watch, false, time.Second)
+	await(t, watch, false)
 }
 
 // lockTasks locks the tasks until the test ends, and returns a connection beside it.
@@ -120,8 +120,9 @@ func lockTasks(t *testing.T, address string) *sql.DB {
 	return db
 }
 
-// await returns how long it took until a statement waits for the lock, or none does any more.
-func await(t *testing.T, db *sql.DB, waiting bool, most time.Duration) time.Duration {
+// await returns how long it took until a statement waits for the lock, or no statement does any more. It fails the test
+// shortly before the statements' own limits could end them.
+func await(t *testing.T, db *sql.DB, waiting bool) time.Duration {
 	t.Helper()
 	start := time.Now()
 	for {
@@ -133,7 +134,7 @@ func await(t *testing.T, db *sql.DB, waiting bool, most time.Duration) time.Dura
 		}
 		if took := time.Since(start); (n > 0) == waiting {
 			return took
-		} else if took > most {
+		} else if took > 45*time.Second {
 			t.Fatalf("after %s, %d statements wait for the lock", took, n)
 		}
 		time.Sleep(5 * time.Millisecond)

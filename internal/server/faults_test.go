@@ -331,6 +331,7 @@ func eitherWay(short, longer time.Duration) time.Duration {
 // TestFaults breaks the database under load, one way after the other.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	f := newFaulty(t, pgcluster.Config{MaxConnections: 30})
 	hold := eitherWay(1500*time.Millisecond, 10*time.Second)
 	for _, fault := range []struct {
@@ -463,16 +464,26 @@ func (f *faulty) failOver(t *testing.T) {
 	}
 }
 
-// TestThousandClients: of a thousand clients at once on ten connections that are all held, each is answered within the
-// limit on waiting, and told when to come back.
-func TestThousandClients(t *testing.T) {
+// TestFaultsThousandClients: of a thousand clients at once on ten connections that are all held, each is answered within the
+// limit on waiting, and told when to come back. The machine's own speed is measured first, by as many clients on free
+// connections.
+func TestFaultsThousandClients(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	f := newFaulty(t, pgcluster.Config{})
 	const clients, users = 1000, 50
 	for u := range users {
 		if code, _ := f.ask(t.Context(), fmt.Sprintf("user%d", u), faultRead, nil); code != "" {
 			t.Fatal(code)
 		}
+	}
+	// What the machine takes for a thousand requests at once that nothing holds up.
+	free := time.Now()
+	burst := f.burst(t, clients, users, nil)
+	unheld := time.Since(free)
+	t.Logf("%d clients on 10 free connections: %s in %s, slowest %s", clients, codes(burst.answers), unheld.Round(time.Millisecond), burst.slowest.Round(time.Millisecond))
+	if burst.answers["ok"]+burst.answers["SERVICE_UNAVAILABLE"] != clients || burst.answers["ok"] < clients/2 {
+		t.Errorf("answers: %s", codes(burst.answers))
 	}
 	var held []*sql.Conn
 	for range 10 {
@@ -482,19 +493,11 @@ func TestThousandClients(t *testing.T) {
 		}
 		held = append(held, conn)
 	}
-	tr := &traffic{answers: map[string]int{}}
-	var all sync.WaitGroup
-	for c := range clients {
-		all.Go(func() {
-			began := time.Now()
-			code, response := f.ask(t.Context(), fmt.Sprintf("user%d", c%users), faultRead, nil)
-			tr.note(code, time.Since(began))
-			if response == nil || response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
-				t.Errorf("%s: %+v", code, response)
-			}
-		})
-	}
-	all.Wait()
+	tr := f.burst(t, clients, users, func(code string, response *http.Response) {
+		if response == nil || response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %+v", code, response)
+		}
+	})
 	t.Logf("%d clients on 10 connections that are held: %s, slowest %s", clients, codes(tr.answers), tr.slowest.Round(time.Millisecond))
 	if tr.answers["SERVICE_UNAVAILABLE"] != clients {
 		t.Errorf("answers: %s", codes(tr.answers))
@@ -502,8 +505,9 @@ func TestThousandClients(t *testing.T) {
 	if n := f.db.GaveUp(); n < clients {
 		t.Errorf("%d calls are counted as given up", n)
 	}
-	if limit := 9 * time.Second; tr.slowest > limit { // Five, and what a busy machine takes for a thousand requests.
-		t.Errorf("a client waited %s", tr.slowest)
+	const wait = 5 * time.Second // DB_WAIT's default
+	if limit := wait + 4*unheld + time.Second; tr.slowest > limit {
+		t.Errorf("a client waited %s, and %s are allowed", tr.slowest, limit)
 	}
 	for _, conn := range held {
 		_ = conn.Close()
@@ -511,26 +515,33 @@ func TestThousandClients(t *testing.T) {
 	if back := f.awaitBack(t); back > comeback {
 		t.Errorf("back after %s", back)
 	}
-	// The connections are free: the queue is served.
-	tr = &traffic{answers: map[string]int{}}
+}
+
+// burst has so many clients read at once, each as one of the users, and returns what they were told. Check, if not nil,
+// looks at each answer.
+func (f *faulty) burst(t *testing.T, clients, users int, check func(code string, response *http.Response)) *traffic {
+	t.Helper()
+	tr := &traffic{answers: map[string]int{}}
+	var all sync.WaitGroup
 	for c := range clients {
 		all.Go(func() {
 			began := time.Now()
-			code, _ := f.ask(t.Context(), fmt.Sprintf("user%d", c%users), faultRead, nil)
+			code, response := f.ask(t.Context(), fmt.Sprintf("user%d", c%users), faultRead, nil)
 			tr.note(code, time.Since(began))
+			if check != nil {
+				check(code, response)
+			}
 		})
 	}
 	all.Wait()
-	t.Logf("%d clients on 10 free connections: %s, slowest %s", clients, codes(tr.answers), tr.slowest.Round(time.Millisecond))
-	if tr.answers["ok"]+tr.answers["SERVICE_UNAVAILABLE"] != clients || tr.answers["ok"] < clients/2 {
-		t.Errorf("answers: %s", codes(tr.answers))
-	}
+	return tr
 }
 
-// TestCutInTheMiddle cuts the connection while PostgreSQL works on a mutation, which it then finishes unseen. The client
+// TestFaultsCutInTheMiddle cuts the connection while PostgreSQL works on a mutation, which it then finishes unseen. The client
 // is told that nobody knows. With a key it sends the mutation again, and there is one task.
-func TestCutInTheMiddle(t *testing.T) {
+func TestFaultsCutInTheMiddle(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	f := newFaulty(t, pgcluster.Config{})
 	for title, input := range map[string]map[string]any{
 		"with a key": {"title": "with a key", "idempotencyKey": "k"}, "without": {"title": "without"},

@@ -41,7 +41,7 @@ func (d *fakeDatabase) health(draining *atomic.Bool) *health {
 	return &health{ping: d.ping, now: time.Now, draining: draining}
 }
 
-// probe asks once, and fails where the answer is neither of the two or takes a second.
+// probe asks once, and fails if the answer is neither of the two or takes a second of a synctest bubble's time.
 func probe(t *testing.T, h http.Handler) int {
 	t.Helper()
 	start := time.Now()
@@ -114,15 +114,17 @@ func TestHealthAnswersWithinASecond(t *testing.T) {
 
 func TestHealthWhileDraining(t *testing.T) {
 	t.Parallel()
-	var draining atomic.Bool
-	h := (&fakeDatabase{}).health(&draining)
-	if probe(t, h) != 200 {
-		t.Fatal("unhealthy")
-	}
-	draining.Store(true)
-	if probe(t, h) != 503 {
-		t.Fatal("healthy while draining")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var draining atomic.Bool
+		h := (&fakeDatabase{}).health(&draining)
+		if probe(t, h) != 200 {
+			t.Fatal("unhealthy")
+		}
+		draining.Store(true)
+		if probe(t, h) != 503 {
+			t.Fatal("healthy while draining")
+		}
+	})
 }
 
 func TestCheckHealth(t *testing.T) {

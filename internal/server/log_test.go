@@ -145,7 +145,7 @@ func TestLateLines(t *testing.T) {
 		log, _ := NewLogger(out, config.Config{LogFormat: config.LogJSON})
 		for round := 1; round <= 3; round++ {
 			line(log)
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 				if n, _ := out.lines(); n == round {
 					break
 				}

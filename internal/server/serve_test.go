@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"taskql/internal/testkit"
 )
 
 // running is a server that a test can stop.
@@ -58,10 +60,11 @@ func post(client *http.Client, url string) error {
 	return nil
 }
 
-// TestDrainUnderLoad: while requests come at up to 500 a second, the server stops. Each that the kernel accepted is
+// TestFaultsDrainUnderLoad: while requests come at up to 500 a second, the server stops. Each that the kernel accepted is
 // answered.
-func TestDrainUnderLoad(t *testing.T) {
+func TestFaultsDrainUnderLoad(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	// The server stops after so many answers, and the load goes on until that many were not accepted.
 	const rate, stopAfter, endAfter, limit = 500, 300, 100, 20 * time.Second
 	for _, keepAlive := range []bool{true, false} {
@@ -172,7 +175,8 @@ func TestDrainFinishesRequests(t *testing.T) {
 func TestDrainEndsAtTheTimeout(t *testing.T) {
 	t.Parallel()
 	entered, canceled := make(chan struct{}), make(chan struct{})
-	server := start(t, time.Second, func(_ http.ResponseWriter, r *http.Request) {
+	const timeout = time.Second
+	server := start(t, timeout, func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done()
 		close(canceled)
@@ -184,8 +188,8 @@ func TestDrainEndsAtTheTimeout(t *testing.T) {
 	if err := <-server.ended; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(begin); took < time.Second || took > 3*time.Second {
-		t.Errorf("took %s", took)
+	if took := time.Since(begin); took < timeout {
+		t.Errorf("the request had %s of %s", took, timeout)
 	}
 	<-canceled
 }
@@ -227,8 +231,7 @@ func TestDrainTellsClients(t *testing.T) {
 	if response := <-slow; response == nil || !response.Close {
 		t.Error("the answer doesn't close its connection")
 	}
-	begin := time.Now()
-	_ = idle.SetReadDeadline(begin.Add(5 * time.Second))
+	_ = idle.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := idle.Read(buffer); !errors.Is(err, io.EOF) {
 		t.Errorf("the idle connection: %v", err)
 	}
@@ -239,11 +242,10 @@ func TestDrainTellsClients(t *testing.T) {
 
 func TestIdleServerStopsAtOnce(t *testing.T) {
 	t.Parallel()
-	server := start(t, 20*time.Second, func(http.ResponseWriter, *http.Request) {})
-	begin := time.Now()
+	server := start(t, time.Hour, func(http.ResponseWriter, *http.Request) {}) // Longer than any test may take.
 	server.stop()
-	if err := <-server.ended; err != nil || time.Since(begin) > time.Second {
-		t.Errorf("%v after %s", err, time.Since(begin))
+	if err := <-server.ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -230,7 +230,7 @@ func TestSignOut(t *testing.T) {
 				break
 			}
 			// The moment of sending counts. One for which the auth server takes over a second goes on with what was known.
-			if response.StatusCode != http.StatusOK || sent > ttl && took < time.Second || sent > 10*ttl {
+			if response.StatusCode != http.StatusOK || sent > ttl && took < time.Second || sent > 2*time.Minute {
 				t.Fatalf("%s: sent %s after signing out, took %s: %d %s", scheme, sent, took, response.StatusCode, answer)
 			}
 			lastGood = sent
@@ -367,10 +367,11 @@ func (c *tally) String() string {
 		c.good.Load(), c.unavailable.Load(), c.wrong.Load(), c.slowest.Round(time.Millisecond))
 }
 
-// TestOutage takes the auth server away under load: users whose sessions are known notice nothing, the others are
+// TestFaultsOutage takes the auth server away under load: users whose sessions are known notice nothing, the others are
 // told to come again, and everybody is back by themselves.
-func TestOutage(t *testing.T) {
+func TestFaultsOutage(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	const ttl, before, outage, patience = time.Second, time.Second, 4 * time.Second, 10 * time.Second
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
 	g := newGate(t, auth.URL)

@@ -37,7 +37,14 @@ func TestStaleConnections(t *testing.T) {
 		if _, err := other.SQL.ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(300 * time.Millisecond) // It is looked at what was quiet for a while.
+		// They end a moment after they were told to.
+		const sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+		for n := 1; n > 0; time.Sleep(5 * time.Millisecond) {
+			if err := other.SQL.QueryRowContext(ctx, sessions).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(300 * time.Millisecond) // Only connections that were quiet for a while are checked before use.
 		for i := range 15 {
 			in := task.CreateInput{Title: fmt.Sprint(keyed, i)}
 			if keyed {

@@ -15,8 +15,9 @@ import (
 
 // While somebody holds one workspace's lock, its changes wait, for so long and no longer, and all other workspaces go on
 // as if nothing were: those who wait don't hold the pool's connections.
-func TestOneBusyWorkspace(t *testing.T) {
+func TestFaultsOneBusyWorkspace(t *testing.T) {
 	t.Parallel()
+	testkit.Suite(t, "faults")
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t)) // SQLite has one lock for all.
 	client := ent.NewClient(ent.Driver(db.Driver()))
 	const patience = 700 * time.Millisecond

@@ -108,7 +108,7 @@ func (s *AuthServer) Restart(t testing.TB) {
 func RunBetterAuthClient(t testing.TB, baseURL string) {
 	t.Helper()
 	dir := betterAuthDir(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "client.mjs", baseURL)
 	cmd.Dir, cmd.Env = dir, nodeEnvironment()
@@ -217,7 +217,7 @@ func installPackages(ctx context.Context, dir string) error {
 	if err != nil || fresh {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "npm", "ci")
 	cmd.Dir, cmd.Env = dir, nodeEnvironment()
@@ -289,8 +289,8 @@ func startNode(t testing.TB, dir string, env []string) (string, *os.Process) {
 			t.Fatal("Better Auth ended at once")
 		}
 		return url, cmd.Process
-	case <-time.After(time.Minute):
-		t.Fatal("Better Auth did not start within a minute")
+	case <-time.After(5 * time.Minute):
+		t.Fatal("Better Auth did not start within five minutes")
 	}
 	return "", nil
 }
@@ -311,7 +311,7 @@ func follow(stdout io.Reader, output io.Writer, address chan<- string) {
 func stopNode(t testing.TB, cmd *exec.Cmd, stdin io.Closer, drained <-chan struct{}) {
 	t.Helper()
 	_ = stdin.Close()
-	kill := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+	kill := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
 	<-drained // Wait would close the pipe under the reader.
 	if err := cmd.Wait(); err != nil {
@@ -322,7 +322,7 @@ func stopNode(t testing.TB, cmd *exec.Cmd, stdin io.Closer, drained <-chan struc
 // await returns when the server answers.
 func (s *AuthServer) await(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for {
 		err := s.probe(ctx)

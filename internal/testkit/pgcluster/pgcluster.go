@@ -213,9 +213,9 @@ func launch(ctx context.Context, c Config, bin, dir, data, password string, port
 	return cluster, nil
 }
 
-// await asks until the cluster answers, 30 s at most.
+// await asks until the cluster answers, 5 minutes at most: the machine may be busy.
 func (c *Cluster) await(ctx context.Context, log string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	db, err := sql.Open("postgres", c.url)
 	if err != nil {

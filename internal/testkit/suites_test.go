@@ -1,0 +1,31 @@
+package testkit_test
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestSuitesAreRun finds every suite that tests name, its target in the Makefile, and that CI calls it.
+func TestSuitesAreRun(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "grep", "-rhoE", "--include=*_test.go", "--exclude-dir=node_modules",
+		`testkit\.Suite\(t, "[a-z]+"\)`, "../..").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, ci := read(t, "../../Makefile"), read(t, "../../.ci/run")
+	suites := map[string]bool{}
+	for _, match := range regexp.MustCompile(`"([a-z]+)"`).FindAllStringSubmatch(string(out), -1) {
+		suites[match[1]] = true
+	}
+	if len(suites) == 0 {
+		t.Fatal("no suite found")
+	}
+	for suite := range suites {
+		if target := "test-" + suite; !strings.Contains(makefile, "\n"+target+":") || !strings.Contains(ci, "make "+target+"\n") {
+			t.Errorf("the suite %q has no target %s in the Makefile that .ci/run calls", suite, target)
+		}
+	}
+}
