@@ -197,7 +197,7 @@ func TestRealSignOutBesideSessionData(t *testing.T) {
 func TestFaultsRealOutage(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
+	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{OwnProcess: true})
 	const ttl = 100 * time.Millisecond // So short that nearly every request would like to ask.
 	a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, CacheTTL: ttl})
 	known := server.SignUp(t, "A", "a@example.com", "correct horse").Header()

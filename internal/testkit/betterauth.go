@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -53,6 +52,8 @@ type BetterAuthOptions struct {
 	RateLimit bool
 	// Env holds further variables of server.mjs, as NAME=value. They win over the fields above.
 	Env []string
+	// OwnProcess gives the server a process of its own, which Kill can end. Others share one.
+	OwnProcess bool
 }
 
 // AuthServer is a running Better Auth server.
@@ -62,7 +63,7 @@ type AuthServer struct {
 	// Secret is what it signs with.
 	Secret string
 
-	process *os.Process
+	process *os.Process // nil if it is shared
 	options BetterAuthOptions
 }
 
@@ -77,15 +78,22 @@ func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	if opts.Secret == "" {
 		opts.Secret = BetterAuthSecret
 	}
-	url, process := startNode(t, dir, opts.environment())
-	server := &AuthServer{URL: url, Secret: opts.Secret, process: process, options: opts}
+	server := &AuthServer{Secret: opts.Secret, options: opts}
+	if opts.OwnProcess || opts.RateLimit { // Better Auth's limiter keeps its counts for the whole process.
+		server.URL, server.process = startNode(t, dir, opts.environment())
+	} else {
+		server.URL = startShared(t, dir, opts.environment())
+	}
 	server.await(t)
 	return server
 }
 
-// Kill ends the server as a crash would.
+// Kill ends the server as a crash would. It needs OwnProcess.
 func (s *AuthServer) Kill(t testing.TB) {
 	t.Helper()
+	if s.process == nil {
+		t.Fatal("the auth server has no process of its own")
+	}
 	if err := s.process.Kill(); err != nil {
 		t.Fatalf("killing Better Auth: %v", err)
 	}
@@ -250,73 +258,6 @@ func installed(dir string, lock *os.File) (bool, error) {
 		return false, fmt.Errorf("reading the installation's age: %w", err)
 	}
 	return !record.ModTime().Before(wanted.ModTime()), nil
-}
-
-// startNode runs server.mjs until the test ends, and returns the address that it prints and its process.
-func startNode(t testing.TB, dir string, env []string) (string, *os.Process) {
-	t.Helper()
-	// Without the test's context: at its end the server is asked to stop, and only killed where it does not.
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", "server.mjs")
-	cmd.Dir, cmd.Env = dir, env
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatalf("connecting to node: %v", err)
-	}
-	stdin, err := cmd.StdinPipe() // Held open: the server ends with it, also where this process is killed.
-	if err != nil {
-		t.Fatalf("connecting to node: %v", err)
-	}
-	output := &lockedBuffer{}
-	cmd.Stderr = output
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("starting node: %v", err)
-	}
-	address := make(chan string, 1)
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		follow(stdout, output, address)
-	}()
-	t.Cleanup(func() {
-		stopNode(t, cmd, stdin, drained)
-		if t.Failed() {
-			t.Logf("Better Auth said:\n%s", output)
-		}
-	})
-	select {
-	case url, ok := <-address:
-		if !ok {
-			t.Fatal("Better Auth ended at once")
-		}
-		return url, cmd.Process
-	case <-time.After(5 * time.Minute):
-		t.Fatal("Better Auth did not start within five minutes")
-	}
-	return "", nil
-}
-
-// follow copies what the server prints and passes its address on. It closes the channel when the server ends.
-func follow(stdout io.Reader, output io.Writer, address chan<- string) {
-	defer close(address)
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		_, _ = fmt.Fprintln(output, lines.Text())
-		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-			address <- url
-		}
-	}
-}
-
-// stopNode asks the server to end, and kills it where it does not.
-func stopNode(t testing.TB, cmd *exec.Cmd, stdin io.Closer, drained <-chan struct{}) {
-	t.Helper()
-	_ = stdin.Close()
-	kill := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	defer kill.Stop()
-	<-drained // Wait would close the pipe under the reader.
-	if err := cmd.Wait(); err != nil {
-		t.Logf("stopping Better Auth: %v", err)
-	}
 }
 
 // await returns when the server answers.

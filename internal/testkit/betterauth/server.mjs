@@ -20,100 +20,130 @@
 //   RATE_LIMIT          1 = on, 0 = off (on in production only)
 //   FAT_FIELD           bytes of filler in a field of the user, which forces a chunked session_data cookie (0)
 //   EXIT_WITH_STDIN     1 = end when standard input ends, so that a killed test leaves no server behind (0)
+//   CONTROL             1 = start no server but those that standard input asks for, a JSON object a line (0):
+//                       {"start": 1, "env": {…}} is answered by "1 listening on http://…" or "1 failed: …",
+//                       {"stop": 1} by "1 stopped". A start costs a tenth of a process's. The process ends with its input.
 import { createServer } from "node:http";
+import { createInterface } from "node:readline";
 import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
 import { admin, bearer, jwt, multiSession, organization } from "better-auth/plugins";
 import pg from "pg";
 
-const { env } = process;
+/** Starts a server with the options of env. Returns its address and what stops it. */
+async function start(env) {
+  const required = (name) => {
+    if (!env[name]) throw new Error(`${name} is missing`);
+    return env[name];
+  };
+  const list = (name) => (env[name] ?? "").split(",").filter(Boolean);
+  const flag = (name) => (env[name] ? env[name] === "1" : undefined);
+  const seconds = (name, otherwise) => Number(env[name] || otherwise);
 
-const required = (name) => {
-  if (!env[name]) throw new Error(`${name} is missing`);
-  return env[name];
-};
-const list = (name) => (env[name] ?? "").split(",").filter(Boolean);
-const flag = (name) => (env[name] ? env[name] === "1" : undefined);
-const seconds = (name, otherwise) => Number(env[name] || otherwise);
+  const cache = env.COOKIE_CACHE || "off";
 
-const cache = env.COOKIE_CACHE || "off";
+  const plugins = {
+    bearer: () => bearer({ requireSignature: flag("BEARER_SIGNED") }),
+    jwt: () =>
+      jwt({
+        sessionCookieCache: cache === "jwks",
+        disableSettingJwtHeader: flag("JWT_HEADER") === false,
+        jwks: env.JWT_ALG ? { keyPairConfig: { alg: env.JWT_ALG } } : undefined,
+      }),
+    admin: () => admin(),
+    organization: () => organization(),
+    multiSession: () => multiSession(),
+  };
 
-const plugins = {
-  bearer: () => bearer({ requireSignature: flag("BEARER_SIGNED") }),
-  jwt: () =>
-    jwt({
-      sessionCookieCache: cache === "jwks",
-      disableSettingJwtHeader: flag("JWT_HEADER") === false,
-      jwks: env.JWT_ALG ? { keyPairConfig: { alg: env.JWT_ALG } } : undefined,
-    }),
-  admin: () => admin(),
-  organization: () => organization(),
-  multiSession: () => multiSession(),
-};
+  const filler = () => ({
+    filler: { type: "string", required: false, input: false, defaultValue: "x".repeat(Number(env.FAT_FIELD)) },
+  });
 
-const filler = () => ({
-  filler: { type: "string", required: false, input: false, defaultValue: "x".repeat(Number(env.FAT_FIELD)) },
-});
-
-const options = (database, address) => ({
-  baseURL: env.BASE_URL || address,
-  secret: required("BETTER_AUTH_SECRET"),
-  database,
-  trustedOrigins: list("TRUSTED_ORIGINS"),
-  emailAndPassword: { enabled: true },
-  user: env.FAT_FIELD ? { additionalFields: filler() } : {},
-  session: {
-    expiresIn: seconds("EXPIRES_IN", 604800),
-    updateAge: seconds("UPDATE_AGE", 86400),
-    deferSessionRefresh: flag("DEFER_REFRESH"),
-    cookieCache: {
-      enabled: cache !== "off",
-      strategy: { jwks: "jwt", off: "compact" }[cache] ?? cache,
-      maxAge: seconds("CACHE_MAX_AGE", 300),
-      version: env.CACHE_VERSION || undefined,
+  const options = (database, address) => ({
+    baseURL: env.BASE_URL || address,
+    secret: required("BETTER_AUTH_SECRET"),
+    database,
+    trustedOrigins: list("TRUSTED_ORIGINS"),
+    emailAndPassword: { enabled: true },
+    user: env.FAT_FIELD ? { additionalFields: filler() } : {},
+    session: {
+      expiresIn: seconds("EXPIRES_IN", 604800),
+      updateAge: seconds("UPDATE_AGE", 86400),
+      deferSessionRefresh: flag("DEFER_REFRESH"),
+      cookieCache: {
+        enabled: cache !== "off",
+        strategy: { jwks: "jwt", off: "compact" }[cache] ?? cache,
+        maxAge: seconds("CACHE_MAX_AGE", 300),
+        version: env.CACHE_VERSION || undefined,
+      },
     },
-  },
-  advanced: {
-    useSecureCookies: flag("SECURE_COOKIES"),
-    cookiePrefix: env.COOKIE_PREFIX || undefined,
-    cookies: env.COOKIE_NAME ? { session_token: { name: env.COOKIE_NAME } } : undefined,
-    database: { generateId: { uuid: "uuid", serial: "serial" }[env.ID_FORMAT] },
-  },
-  rateLimit: env.RATE_LIMIT ? { enabled: flag("RATE_LIMIT") } : undefined,
-  plugins: list("PLUGINS").map((name) => plugins[name]()),
-  telemetry: { enabled: false },
-});
+    advanced: {
+      useSecureCookies: flag("SECURE_COOKIES"),
+      cookiePrefix: env.COOKIE_PREFIX || undefined,
+      cookies: env.COOKIE_NAME ? { session_token: { name: env.COOKIE_NAME } } : undefined,
+      database: { generateId: { uuid: "uuid", serial: "serial" }[env.ID_FORMAT] },
+    },
+    rateLimit: env.RATE_LIMIT ? { enabled: flag("RATE_LIMIT") } : undefined,
+    plugins: list("PLUGINS").map((name) => plugins[name]()),
+    telemetry: { enabled: false },
+  });
 
-const migrate = async (auth) => {
+  const pool = new pg.Pool({ connectionString: required("DATABASE_URL"), max: 10 });
+  pool.on("error", (error) => console.error("idle database connection:", error.message));
+
+  // The port is taken first and the auth server built second: its base URL holds the port.
+  let handle = async (_, res) => res.writeHead(503).end();
+  const server = createServer((req, res) => {
+    // toNodeHandler rejects on a Host or X-Forwarded-Proto that makes no URL; uncaught, that ends the process.
+    handle(req, res).catch((error) => {
+      console.error("request failed:", error.message);
+      if (!res.headersSent) res.writeHead(400);
+      res.end();
+    });
+  });
+  await new Promise((ready, failed) => server.once("error", failed).listen(Number(env.PORT || 0), "127.0.0.1", ready));
+  const address = `http://127.0.0.1:${server.address().port}`;
+
+  const auth = betterAuth(options(pool, address));
   const { runMigrations } = await getMigrations(auth.options);
   await runMigrations();
-};
+  handle = toNodeHandler(auth);
 
-const pool = new pg.Pool({ connectionString: required("DATABASE_URL"), max: 10 });
-pool.on("error", (error) => console.error("idle database connection:", error.message));
+  const stop = async () => {
+    server.closeAllConnections();
+    await new Promise((closed) => server.close(closed));
+    await pool.end();
+  };
+  return { address, stop };
+}
 
-// The port is taken first and the auth server built second: its base URL holds the port.
-let handle = async (_, res) => res.writeHead(503).end();
-const server = createServer((req, res) => {
-  // toNodeHandler rejects on a Host or X-Forwarded-Proto that makes no URL; uncaught, that ends the process.
-  handle(req, res).catch((error) => {
-    console.error("request failed:", error.message);
-    if (!res.headersSent) res.writeHead(400);
-    res.end();
-  });
-});
-await new Promise((ready, failed) => server.once("error", failed).listen(Number(env.PORT || 0), "127.0.0.1", ready));
-const address = `http://127.0.0.1:${server.address().port}`;
+async function one() {
+  const { address, stop } = await start(process.env);
+  console.log(`listening on ${address}`);
+  const exit = () => stop().finally(() => process.exit(0));
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, exit);
+  if (process.env.EXIT_WITH_STDIN === "1") process.stdin.once("end", exit).resume();
+}
 
-const auth = betterAuth(options(pool, address));
-await migrate(auth);
-handle = toNodeHandler(auth);
-console.log(`listening on ${address}`);
+async function many() {
+  const running = new Map();
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line);
+    if (request.start) {
+      start(request.env).then(
+        (server) => {
+          running.set(request.start, server);
+          console.log(`${request.start} listening on ${server.address}`);
+        },
+        (error) => console.log(`${request.start} failed: ${error.message}`),
+      );
+    } else {
+      Promise.resolve(running.get(request.stop)?.stop()).finally(() => console.log(`${request.stop} stopped`));
+      running.delete(request.stop);
+    }
+  }
+  process.exit(0);
+}
 
-const stop = () => {
-  server.close(() => pool.end().finally(() => process.exit(0)));
-  server.closeAllConnections();
-};
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
-if (flag("EXIT_WITH_STDIN")) process.stdin.once("end", stop).resume();
+await (process.env.CONTROL === "1" ? many() : one());
