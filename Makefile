@@ -118,7 +118,7 @@ TEST_SERVER := $(BIN)/test-server
 
 # Prints a line for each package, what failed, and at the end each skipped test with its reason. The limit is for a
 # machine that is busy with other work: it ends a test that hangs.
-GO_TEST = TEST_SERVER=$(TEST_SERVER) $(BIN)/withpostgres $(BIN)/gotestsum-$(GOTESTSUM_VERSION) --format pkgname -- -shuffle=on -timeout 120m
+GO_TEST = TEST_SERVER=$(TEST_SERVER) $(BIN)/withpostgres $(BIN)/gotestsum-$(GOTESTSUM_VERSION) --format pkgname -- -shuffle=on -timeout 60m
 
 .PHONY: test-programs
 test-programs: fixture $(BIN)/gotestsum-$(GOTESTSUM_VERSION)
