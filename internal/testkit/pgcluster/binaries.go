@@ -16,11 +16,31 @@ import (
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
 
-// binaries returns a folder with initdb and postgres in it: the one on the PATH, the one pg_config names, the newest
-// of Debian's and Homebrew's places, else one that is downloaded once into the user's cache.
+// binaries returns a folder with initdb and postgres in it: the machine's, else one that is downloaded once into the
+// user's cache.
 func binaries() (string, error) {
+	if dir, err := Programs("initdb", "postgres"); err == nil {
+		return dir, nil
+	}
+	return download()
+}
+
+// Programs returns the folder of the machine's PostgreSQL that has all of these programs, or an error that wraps
+// ErrNoBinaries.
+func Programs(names ...string) (string, error) {
+	for _, dir := range folders(names[0]) {
+		if complete(dir, names...) {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %s", ErrNoBinaries, strings.Join(names, ", "))
+}
+
+// folders lists where PostgreSQL's programs may be: where the PATH has program, the folder that pg_config names, Debian's
+// and Homebrew's places, the newest first.
+func folders(program string) []string {
 	var candidates []string
-	if path, err := exec.LookPath("initdb"); err == nil {
+	if path, err := exec.LookPath(program); err == nil {
 		candidates = append(candidates, filepath.Dir(path))
 		if target, err := filepath.EvalSymlinks(path); err == nil {
 			candidates = append(candidates, filepath.Dir(target))
@@ -29,15 +49,9 @@ func binaries() (string, error) {
 	if output, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
 		candidates = append(candidates, strings.TrimSpace(string(output)))
 	}
-	candidates = append(candidates, installed("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin",
+	return append(candidates, installed("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin",
 		"/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
 		"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin")...)
-	for _, dir := range candidates {
-		if complete(dir) {
-			return dir, nil
-		}
-	}
-	return download()
 }
 
 // installed lists the folders that match the patterns, the newest major version of each pattern first.
@@ -66,8 +80,8 @@ func major(bin string) int {
 	return number
 }
 
-func complete(dir string) bool {
-	for _, name := range []string{"initdb", "postgres"} {
+func complete(dir string, names ...string) bool {
+	for _, name := range names {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
 			return false
 		}
@@ -91,7 +105,7 @@ func download() (string, error) {
 	}
 	cache = filepath.Join(cache, "taskql", "postgres-"+string(embeddedpostgres.V17))
 	bin := filepath.Join(cache, "bin")
-	if complete(bin) {
+	if complete(bin, "initdb", "postgres") {
 		return bin, nil
 	}
 	runtimeDir, err := os.MkdirTemp("", "taskql-embedded-")
@@ -107,7 +121,7 @@ func download() (string, error) {
 	if err := os.RemoveAll(runtimeDir); err != nil {
 		return "", fmt.Errorf("removing the download's folder: %w", err)
 	}
-	if !complete(bin) {
+	if !complete(bin, "initdb", "postgres") {
 		return "", fmt.Errorf("%w: install them or set TEST_DATABASE_URL; the download failed: %w", ErrNoBinaries,
 			cmp.Or(startErr, errors.New("it is incomplete")))
 	}
