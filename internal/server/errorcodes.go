@@ -22,48 +22,48 @@ type ErrorCode struct {
 // ErrorCodes are the values of a top-level error's extensions.code. docs/errors.md is printed from here.
 func ErrorCodes() []ErrorCode {
 	return []ErrorCode{
-		{graph.CodeUnauthenticated, "No session (\"Not authenticated\"), a bad one (\"Invalid session\"), or one of nobody (\"User not found\"). Status 401.", "Sign in. Signed in already: [authentication.md](authentication.md) has each reason of the log and its cure."},
-		{codeCSRFRefused, "A page of an origin that is not in CORS_ORIGINS used the session cookie. Status 403.", "Add the frontend's origin to CORS_ORIGINS, or send a bearer token."},
-		{graph.CodeBadUserInput, "An argument or variable that can't be used. The message names it and the fix; the extension `argument` names it too where a resolver refused it.", "Send what the message says."},
-		{graph.CodeNotFound, "No such thing, or not the viewer's. From a path other than /graphql: there is nothing there.", "Look for it in a list first."},
-		{graph.CodeServiceUnavailable, "The auth server or the database is in trouble, no connection to it was free within DB_WAIT, or the operation took longer than LIMIT_OPERATION_TIME or LIMIT_STATEMENT_TIME. Status 503, Retry-After.", "Try again after `retryAfter` seconds, a mutation with the same idempotencyKey."},
-		{graph.CodeInternal, "A bug of ours. Status 500.", "Quote `requestId` when you report it."},
-		{errcode.ParseFailed, "The document is not GraphQL.", "Mend the syntax at the location given."},
-		{errcode.ValidationFailed, "The document is not this schema's: an unknown field, a missing argument, a variable of the wrong type. Or introspection where that is off.", "Generate types from the schema; read it in development, where INTROSPECTION is on."},
-		{graphqlhttp.CodeBadRequest, "The request is no GraphQL request: broken JSON, a batch, no query, a body nested too deep. Status 400.", "Send one JSON object with a query."},
-		{graphqlhttp.CodeMethodNotAllowed, "The HTTP method is not one of those in Allow. Status 405.", "Send GraphQL by POST."},
-		{graphqlhttp.CodeNotAcceptable, "The Accept header allows neither application/json nor application/graphql-response+json. Status 406.", "Accept one of the two."},
-		{graphqlhttp.CodeUnsupportedMediaType, "The body is not application/json in UTF-8, uncompressed. Status 415.", "Set Content-Type: application/json."},
-		{graphqlhttp.CodePayloadTooLarge, "The body is longer than LIMIT_BODY_BYTES. Status 413.", "Send less at once."},
+		{graph.CodeUnauthenticated, "The request has no session (\"Not authenticated\"), an invalid or expired one (\"Invalid session\"), or one of a user who has no row here (\"User not found\"). Status 401.", "Sign in. If you are signed in, look up the `reason` of the log line in [authentication.md](authentication.md)."},
+		{codeCSRFRefused, "A page whose origin is not in CORS_ORIGINS sent the session cookie. Status 403.", "Add the frontend's origin to CORS_ORIGINS, or send a bearer token instead of the cookie."},
+		{graph.CodeBadUserInput, "An argument or a variable has a value that is not allowed. The message names it and says what would be right. If a resolver refused it, the extension `argument` names it too.", "Change the value as the message says."},
+		{graph.CodeNotFound, "The object does not exist, or it belongs to somebody else. For a URL: the server has nothing at this path; GraphQL is at /graphql.", "Read the id from a list, or correct the path."},
+		{graph.CodeServiceUnavailable, "The auth server or the database is not available, no database connection was free within DB_WAIT, or the operation took longer than LIMIT_OPERATION_TIME or LIMIT_STATEMENT_TIME. Status 503, with Retry-After.", "Try again after `retryAfter` seconds. Send a mutation again with the same `idempotencyKey`."},
+		{graph.CodeInternal, "A bug in the server. Status 500.", "Report it with its `requestId`. The log has the cause under the same id."},
+		{errcode.ParseFailed, "The document is not valid GraphQL.", "Correct the syntax at the location that the error names."},
+		{errcode.ValidationFailed, "The document does not fit the schema: an unknown field, a missing argument, or a variable of the wrong type. Or it asks for the schema (introspection) and INTROSPECTION is off.", "Generate types from the schema. To explore it, use a server in development, where INTROSPECTION is on."},
+		{graphqlhttp.CodeBadRequest, "The HTTP request is not a GraphQL request: the JSON is broken or nested too deep, it is a batch, or it has no query. Status 400.", "Send one JSON object with a `query`."},
+		{graphqlhttp.CodeMethodNotAllowed, "The HTTP method is not one of those in the header Allow. Status 405.", "Send GraphQL by POST."},
+		{graphqlhttp.CodeNotAcceptable, "The header Accept allows neither application/json nor application/graphql-response+json. Status 406.", "Accept one of the two."},
+		{graphqlhttp.CodeUnsupportedMediaType, "The body is not application/json, not UTF-8, or compressed. Status 415.", "Set `Content-Type: application/json`, and send the body uncompressed."},
+		{graphqlhttp.CodePayloadTooLarge, "The body is longer than LIMIT_BODY_BYTES. Status 413.", "Send less in one request."},
 		{"URI_TOO_LONG", "The URL of a GET request is too long. Status 414.", "Send the operation by POST."},
-		{"PERSISTED_QUERY_NOT_FOUND", "No document is known under this hash or id.", "Send the document with its hash, as clients do by themselves; or deploy the manifest that has it."},
-		{"PERSISTED_QUERY_NOT_SUPPORTED", "The request names a document by its hash, and the server keeps none.", "Send the document itself, or set TRUSTED_DOCUMENTS."},
-		{"PERSISTED_QUERY_ID_REQUIRED", "This server runs trusted documents alone.", "Name the document by its id; add it to the manifest where it is new."},
-		{graphqlhttp.CodeSubscriptionNotSupported, "A subscription came over a transport that carries one answer only.", "Use a transport for streams."},
-		{graphqlhttp.CodeDocumentTooLarge, "The document is longer than LIMIT_DOCUMENT_BYTES.", "Pass values as variables; split the operation."},
-		{graphqlhttp.CodeTooManyTokens, "The document has more tokens than LIMIT_TOKENS, or half of it while nobody is signed in. Comments count.", "Pass lists and objects as variables; split the operation; sign in."},
-		{graphqlhttp.CodeTooDeep, "Fields nest deeper than LIMIT_DEPTH.", "Fetch the deeper levels by their ids, with `nodes`."},
-		{graphqlhttp.CodeTooManyAliases, "The document has more aliases than LIMIT_ALIASES.", "Use `nodes(ids:)` for many objects, the bulk mutations for many changes, or several requests."},
-		{graphqlhttp.CodeTooManyRootFields, "The operation has more root fields than LIMIT_ROOT_FIELDS.", "Send the rest in another request."},
-		{graphqlhttp.CodeTooManyDirectives, "The document has more directives than LIMIT_DIRECTIVES, or one place more than LIMIT_DIRECTIVES_PER_PLACE.", "Put one directive on a fragment instead of one on each field."},
-		{graphqlhttp.CodeTooRepetitive, "The document selects the same fields so often that comparing them is the larger work.", "Select each field once in a place."},
-		{graphqlhttp.CodeTooExpensive, "The operation costs more than LIMIT_COST: a field 1, a page its size times what is selected on each element.", "Ask for the page that the message says would fit, and for the next one after it; select less; leave `facets`, `totalCount` and `search` out where nobody looks."},
-		{graphqlhttp.CodeInputTooComplex, "Lists and objects in the variables or in the document's values nest too deep, or there are too many values.", "Send a flatter filter, and fewer values at once."},
-		{graphqlhttp.CodeRateLimited, "The budget of the user, or of the address while nobody is signed in, is used up (RATE_LIMIT). Status 429, Retry-After. `remaining` is what is left and `cost` what the operation would have taken. Being refused costs a little, too; the debt is a minute's worth at most.", "Wait `retryAfter` seconds. The header GraphQL-Cost: report shows what each operation costs."},
+		{"PERSISTED_QUERY_NOT_FOUND", "The server knows no document with this hash or id.", "Send the document together with its hash, as client libraries do on their own. With trusted documents, deploy the manifest that contains it."},
+		{"PERSISTED_QUERY_NOT_SUPPORTED", "The request names a document by its hash, but this server keeps none.", "Send the document itself, or set APQ or TRUSTED_DOCUMENTS."},
+		{"PERSISTED_QUERY_ID_REQUIRED", "This server executes trusted documents only.", "Send the document's id. If the document is new, add it to the manifest."},
+		{graphqlhttp.CodeSubscriptionNotSupported, "A subscription was sent over a transport that carries only one answer.", "Use a transport for streams."},
+		{graphqlhttp.CodeDocumentTooLarge, "The document is longer than LIMIT_DOCUMENT_BYTES.", "Pass values as variables, or split the operation."},
+		{graphqlhttp.CodeTooManyTokens, "The document has more tokens than LIMIT_TOKENS. Clients that are not signed in may send half as many. Comments count.", "Pass lists and objects as variables, split the operation, or sign in."},
+		{graphqlhttp.CodeTooDeep, "Fields are nested deeper than LIMIT_DEPTH.", "Fetch the deeper levels by their ids in another request, with `nodes`."},
+		{graphqlhttp.CodeTooManyAliases, "The document has more aliases than LIMIT_ALIASES.", "Use `nodes(ids:)` to read many objects, a bulk mutation to change many, or several requests."},
+		{graphqlhttp.CodeTooManyRootFields, "The operation has more root fields than LIMIT_ROOT_FIELDS.", "Split it into several requests."},
+		{graphqlhttp.CodeTooManyDirectives, "The document has more directives than LIMIT_DIRECTIVES, or one field, fragment, variable or operation has more than LIMIT_DIRECTIVES_PER_PLACE.", "Put one directive on a fragment instead of one on each field."},
+		{graphqlhttp.CodeTooRepetitive, "The document selects the same fields so often that comparing them would take longer than executing it.", "Select each field once."},
+		{graphqlhttp.CodeTooExpensive, "The operation costs more than LIMIT_COST. A field costs 1, and a page its size times what is selected on each element.", "Ask for the page size that the message suggests, and fetch the rest page by page. Select fewer fields. Leave out `facets`, `totalCount` and `search` if nobody sees their result."},
+		{graphqlhttp.CodeInputTooComplex, "Lists and objects in the variables, or in the document's values, are nested too deep, or there are too many values.", "Send a flatter filter, and fewer values in one request."},
+		{graphqlhttp.CodeRateLimited, "The budget (RATE_LIMIT) of the user is used up; clients that are not signed in share the budget of their address. Status 429, with Retry-After. `remaining` is what is left, and `cost` is the price of the operation. A refused request costs a little too; the debt is at most one minute's budget.", "Wait `retryAfter` seconds. Send the header `GraphQL-Cost: report` to see what each operation costs."},
 	}
 }
 
 // UserErrorCodes are the values of UserErrorCode.
 func UserErrorCodes() []ErrorCode {
 	return []ErrorCode{
-		{string(task.CodeBlank), "Nothing, or only blanks, where something is required.", "Ask the user to fill in the field."},
-		{string(task.CodeTooLong), "More characters than the field takes. The message says how many it takes.", "Count before sending."},
-		{string(task.CodeInvalid), "Not a value that the field takes.", "The message says what it takes."},
-		{string(task.CodeTaken), "Somebody has it already: a tag's name, an id.", "Choose another."},
-		{string(task.CodeNotFound), "It does not exist, or is not the viewer's.", "Drop it from the page's state."},
-		{string(task.CodeStale), "`ifVersion` is not the current version: somebody changed it in between. The payload carries the current object.", "Show the current object, and try again with its version."},
-		{string(task.CodeKeyReused), "The same `idempotencyKey` came with another input.", "Make a fresh key for each change, and keep it for repetitions of that change only."},
-		{string(task.CodeLimitExceeded), "A limit of the workspace is reached, such as LIMIT_TASKS.", "Purge what is in the trash, or raise the limit."},
+		{string(task.CodeBlank), "A required field is empty or has only blanks.", "Ask the user to fill in the field."},
+		{string(task.CodeTooLong), "The text has more characters than the field takes. The message says how many it takes.", "Count the characters before you send."},
+		{string(task.CodeInvalid), "The field does not take this value.", "Change the value as the message says."},
+		{string(task.CodeTaken), "The value is already in use, such as a tag's name or an id.", "Choose another one."},
+		{string(task.CodeNotFound), "The object does not exist, or it belongs to somebody else.", "Remove it from what the page shows."},
+		{string(task.CodeStale), "`ifVersion` is not the current version: somebody has changed the object since you read it. The payload has the current object.", "Show the current object, and try again with its version."},
+		{string(task.CodeKeyReused), "The same `idempotencyKey` was sent before with another input.", "Make a new key for each change. Send a key again only to repeat the same change."},
+		{string(task.CodeLimitExceeded), "The workspace has reached a limit, such as LIMIT_TASKS.", "Delete tasks in the trash for good, or raise the limit."},
 	}
 }
 
@@ -71,10 +71,11 @@ func UserErrorCodes() []ErrorCode {
 func WriteErrors(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Errors\n\n<!-- Printed by go test ./internal/server -run ErrorDocs -update. -->\n\n" +
-		"## Top-level errors\n\nWhat ends an operation, or a part of it, is in `errors`, with its code in `extensions.code`. " +
-		"Every limit's error also has `limit` and `actual`.\n\n")
+		"## Top-level errors\n\nAn error that ends an operation, or a part of it, is in the answer's `errors`. Decide by its `extensions.code`, " +
+		"not by its message. The error of a limit also has `limit` and `actual`.\n\n")
 	writeCodes(&b, ErrorCodes())
-	b.WriteString("\n## User errors\n\nWhat the caller can mend is in a mutation's payload, in `userErrors`, with the path of the input's field.\n\n")
+	b.WriteString("\n## User errors\n\nProblems that the user can solve, such as an empty title, are in the `userErrors` of a mutation's payload. " +
+		"`field` is the path of the input's field.\n\n")
 	writeCodes(&b, UserErrorCodes())
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("writing the list of errors: %w", err)
@@ -83,7 +84,7 @@ func WriteErrors(w io.Writer) error {
 }
 
 func writeCodes(b *strings.Builder, codes []ErrorCode) {
-	b.WriteString("| code | cause | cure |\n| --- | --- | --- |\n")
+	b.WriteString("| code | cause | what to do |\n| --- | --- | --- |\n")
 	for _, c := range codes {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", c.Code, c.Cause, c.Cure)
 	}
