@@ -23,7 +23,7 @@ import (
 
 const taskFields = "id title description completed completedAt priority due { date } version createdAt updatedAt"
 
-// hot are the requests that the benchmarks know; docs/performance.md calls them so.
+// hot are the requests that the benchmarks know; docs/performance-notes.md describes them.
 var hot = []struct { //nolint:gochecknoglobals // A table.
 	name, query string
 	// variables are of one request; TASK stands for a task's id.
