@@ -124,7 +124,7 @@ GO_TEST = TEST_SERVER=$(TEST_SERVER) $(BIN)/withpostgres $(BIN)/gotestsum-$(GOTE
 test-programs: fixture $(BIN)/gotestsum-$(GOTESTSUM_VERSION)
 	@echo "building the server that tests start, and compiling the tests: the first time takes a few minutes"
 	@go build -o $(BIN)/withpostgres ./internal/testkit/cmd/withpostgres
-	@go build -ldflags "-X main.version=v0.0.0-test" -o $(TEST_SERVER) ./cmd/server
+	@go build -ldflags "-X main.version=v0.0.0-test -X main.commit=test" -o $(TEST_SERVER) ./cmd/server
 
 .PHONY: test
 test: test-programs ## Run the tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or one is started) and with Better Auth
