@@ -60,7 +60,7 @@ func bound(tag string, isDuration bool) int64 {
 	return n
 }
 
-// checkTrustedDocuments asks for the manifest where it is needed. It is read when the server starts.
+// checkTrustedDocuments asks for the manifest if it is needed. It is read when the server starts.
 func (l *loader) checkTrustedDocuments() {
 	if l.cfg.TrustedDocuments != "off" && l.cfg.TrustedDocuments != "" && l.cfg.TrustedDocumentsFile == "" {
 		l.fail("TRUSTED_DOCUMENTS_FILE", "is required with TRUSTED_DOCUMENTS=%s; set it to the path of the client's manifest", l.cfg.TrustedDocuments)
@@ -75,7 +75,7 @@ func (l *loader) checkHost() {
 		return
 	}
 	if strings.ContainsAny(host, ":/ ") {
-		l.fail("HOST", "must be an address or a host name alone, as in 127.0.0.1; the port belongs into PORT")
+		l.fail("HOST", "must be an address or a host name without a port, as in 127.0.0.1; set the port with PORT")
 	}
 }
 
@@ -87,7 +87,7 @@ func (l *loader) checkDebugAddr() {
 	}
 	host, port, err := net.SplitHostPort(l.cfg.DebugAddr)
 	if err != nil || !validPort(port) {
-		l.fail(name, "must be an address with its port, as in %s, not %q", example, shown(l.cfg.DebugAddr))
+		l.fail(name, "must be an address with a port, as in %s, not %q", example, shown(l.cfg.DebugAddr))
 		return
 	}
 	addr, err := netip.ParseAddr(host)
@@ -95,9 +95,9 @@ func (l *loader) checkDebugAddr() {
 	switch {
 	case host == "localhost":
 	case err != nil || !addr.IsLoopback() && !addr.IsPrivate():
-		l.fail(name, "must name a loopback or private address, as in %s, not %q: whoever reaches it may read the server's memory", example, shown(host))
+		l.fail(name, "must be a loopback or private address, as in %s, not %q: everyone who can reach it can read the server's memory", example, shown(host))
 	case port == strconv.Itoa(l.cfg.Port):
-		l.fail(name, "must have another port than PORT, as in %s", example)
+		l.fail(name, "must have a different port from PORT, as in %s", example)
 	}
 }
 
@@ -109,7 +109,7 @@ func (l *loader) checkDatabaseURL(name string, value Secret) {
 	}
 	for _, check := range l.checks {
 		if err := check(value.Reveal()); err != nil {
-			l.fail(name, "can't be used: %v; write it as in postgres://user:password@host:5432/name or sqlite:taskql.db", err)
+			l.fail(name, "can't be used: %v; write a URL such as postgres://user:password@host:5432/name or sqlite:taskql.db", err)
 		}
 	}
 	if len(l.checks) > 0 {
@@ -128,8 +128,8 @@ func (l *loader) checkDatabaseURL(name string, value Secret) {
 // unquoted drops the quotes that stay when a line of a .env file is pasted whole.
 func unquoted(s string) string { return strings.TrimSpace(strings.Trim(s, `"'`)) }
 
-// checkAuthServer reads AUTH_SERVER_URL and brings it into one shape. The messages don't show it, as it may
-// hold a password.
+// checkAuthServer reads AUTH_SERVER_URL and normalizes it. The messages don't show it, because it may contain a
+// password.
 func (l *loader) checkAuthServer() {
 	const name = "AUTH_SERVER_URL"
 	if l.cfg.AuthServerURL == "" {
@@ -142,7 +142,7 @@ func (l *loader) checkAuthServer() {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		l.fail(name, "must be a plain URL without user, query or fragment, as in https://auth.example.com")
 	case l.cfg.Production() && u.Scheme != "https" && !isPrivateHost(u.Hostname()):
-		l.fail(name, "must begin with https:// in production, because sessions travel to it; http is for private and loopback hosts only")
+		l.fail(name, "must begin with https:// in production, because it receives session cookies; http is allowed for private and loopback hosts only")
 	default:
 		u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/api/auth")
 		u.RawPath = ""
@@ -157,16 +157,16 @@ const cookieNameLetters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZab
 func (l *loader) checkCookieName(name, value string) {
 	switch {
 	case strings.Trim(value, cookieNameLetters) != "":
-		l.fail(name, "must be a name alone, of letters, digits, hyphens, dots and underscores, not %q", shown(value))
+		l.fail(name, "must be the name of a cookie without its value (letters, digits, hyphens, dots and underscores), not %q", shown(value))
 	case strings.HasPrefix(value, "__Host-"):
-		l.fail(name, "must not begin with __Host-: Better Auth sets no such cookie")
+		l.fail(name, "must not begin with __Host-, because Better Auth sets no such cookie")
 	}
 }
 
 // checkIssuer sets the default, and refuses what can be no issuer. An issuer need not be a URL.
 func (l *loader) checkIssuer() {
 	if strings.ContainsAny(l.cfg.AuthIssuer, " \t\r\n,") {
-		l.fail("AUTH_ISSUER", "must be one issuer, without blanks and commas, as in https://auth.example.com")
+		l.fail("AUTH_ISSUER", "must be one issuer without blanks or commas, as in https://auth.example.com")
 	}
 	if u, err := url.Parse(l.cfg.AuthServerURL); l.cfg.AuthIssuer == "" && err == nil && u.Host != "" {
 		l.cfg.AuthIssuer = origin(u)
@@ -210,7 +210,7 @@ func isPrivateHost(host string) bool {
 	return !strings.Contains(host, ".") || slices.ContainsFunc(private, func(s string) bool { return strings.HasSuffix(host, s) })
 }
 
-// checkSecret merges the secret's two names.
+// checkSecret merges the secret's two names and, in production, refuses secrets that others can guess.
 func (l *loader) checkSecret() {
 	jwt, betterAuth := l.cfg.JWTSecret, l.cfg.BetterAuthSecret
 	if jwt != "" && betterAuth != "" && jwt != betterAuth {
@@ -223,6 +223,17 @@ func (l *loader) checkSecret() {
 	if l.cfg.JWTSecret == "" && l.cfg.AuthServerURL != "" {
 		l.fail("JWT_SECRET", "is required with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
 	}
+	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && l.cfg.Production() {
+		l.fail(l.secretName(), "%s; %s", weakness, secretCure)
+	}
+}
+
+// secretName is the variable that the secret was given in.
+func (l *loader) secretName() string {
+	if l.given["JWT_SECRET"] == "" {
+		return "BETTER_AUTH_SECRET"
+	}
+	return "JWT_SECRET"
 }
 
 // checkRequired asks for what has no default in production. A value that was given but wrong is already known.
@@ -249,7 +260,7 @@ func (l *loader) require(name, why string) {
 		return
 	}
 	if slips := l.misspelt(name); len(slips) > 0 {
-		why += " (is it what " + strings.Join(slips, ", ") + " was meant to be?)"
+		why += " (" + strings.Join(slips, ", ") + " is set: rename it if that is what you meant)"
 	}
 	l.fail(name, "is required %s", why)
 }

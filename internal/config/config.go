@@ -1,6 +1,6 @@
-// Package config reads the environment into one typed, validated Config. Everything known of a variable
-// (name, type, default, meaning) stands in the struct's tags: the parser, the help text and the README's
-// table all read it there. It imports nothing of ours.
+// Package config reads the environment into one typed, validated Config. Everything known about a variable
+// (name, type, default, meaning) is in the struct's tags: the parser, the help text and the tables in
+// docs/configuration.md all read it there. It imports none of our packages.
 package config
 
 import (
@@ -33,102 +33,102 @@ const (
 //
 // The tags: env is the variable, envDefault its default everywhere, devDefault and prodDefault those outside
 // and in production, shown replaces the default in help, min, max and oneof bound the value, kind names its
-// type in help where the Go type doesn't, group and help are printed as they are.
+// type in help if the Go type doesn't, group and help are printed as they are.
 type Config struct {
-	Environment Environment `env:"ENVIRONMENT" group:"Server" shown:"development; production on Railway" oneof:"development,test,production" help:"Decides the defaults below and what is required. test takes development's defaults."`
-	Host        string      `env:"HOST" group:"Server" kind:"address" shown:"all addresses" help:"The address to listen on. Empty listens on all, IPv6 included."`
+	Environment Environment `env:"ENVIRONMENT" group:"Server" shown:"development; production on Railway" oneof:"development,test,production" help:"Decides the defaults below and which variables are required. test has the defaults of development."`
+	Host        string      `env:"HOST" group:"Server" kind:"address" shown:"all addresses" help:"The address to listen on. If empty, the server listens on all addresses, IPv6 included."`
 	Port        int         `env:"PORT" group:"Server" envDefault:"8000" min:"1" max:"65535" help:"The port to listen on."`
 
 	// ShutdownTimeout bounds how long requests in flight may take to finish after SIGTERM.
-	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" group:"Server" envDefault:"20s" min:"1s" max:"10m" help:"How long requests in flight may take to finish after SIGTERM or SIGINT."`
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" group:"Server" envDefault:"20s" min:"1s" max:"10m" help:"How long requests in progress may take to finish after SIGTERM or SIGINT."`
 
-	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"postgres://, postgresql:// or sqlite:. The certificate of a PostgreSQL with a public name is verified, unless sslmode says otherwise; no-verify leaves that out."`
-	DirectDatabaseURL Secret        `env:"DIRECT_DATABASE_URL" group:"Database" kind:"URL" shown:"DATABASE_URL" help:"For migrations, where DATABASE_URL leads to a connection pooler."`
-	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most connections open at once, besides one for /health."`
-	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The most idle connections kept."`
-	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"A connection is closed at this age."`
-	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"An idle connection is closed after this. Neon sleeps after 5 minutes without one."`
-	DBWait            time.Duration `env:"DB_WAIT" group:"Database" envDefault:"5s" min:"100ms" max:"30s" help:"How long a statement waits for a connection at most, free or new. Then the client is told to come back: SERVICE_UNAVAILABLE, Retry-After."`
+	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"A postgres://, postgresql:// or sqlite: URL. If the host is public, the server certificate is verified, unless sslmode says otherwise; sslmode=no-verify turns that off."`
+	DirectDatabaseURL Secret        `env:"DIRECT_DATABASE_URL" group:"Database" kind:"URL" shown:"DATABASE_URL" help:"The database without the connection pooler, for migrations. Set it if DATABASE_URL leads to a pooler."`
+	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of open connections. /health has one more of its own."`
+	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of idle connections kept open."`
+	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"The age at which a connection is closed."`
+	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"How long a connection may be idle before it is closed. Neon suspends a database that has had no connection for 5 minutes."`
+	DBWait            time.Duration `env:"DB_WAIT" group:"Database" envDefault:"5s" min:"100ms" max:"30s" help:"How long a statement waits for a connection. After that, the client gets SERVICE_UNAVAILABLE with Retry-After."`
 	// DBStatementCache is auto, on or off.
-	DBStatementCache     string `env:"DB_STATEMENT_CACHE" group:"Database" envDefault:"auto" oneof:"auto,on,off" help:"Keep prepared statements on PostgreSQL's connections. auto keeps none behind a pooler that shares sessions; on is for one that tracks statements (PgBouncer 1.21 or later with max_prepared_statements), and wrong behind any other."`
-	DBStatementCacheSize int    `env:"DB_STATEMENT_CACHE_SIZE" group:"Database" envDefault:"256" min:"1" max:"10000" help:"The most prepared statements kept on one connection."`
+	DBStatementCache     string `env:"DB_STATEMENT_CACHE" group:"Database" envDefault:"auto" oneof:"auto,on,off" help:"Whether prepared statements are kept on PostgreSQL connections. auto turns this off if it finds a pooler that shares sessions between clients. on is correct behind a pooler only if that pooler tracks prepared statements (PgBouncer 1.21 or later with max_prepared_statements)."`
+	DBStatementCacheSize int    `env:"DB_STATEMENT_CACHE_SIZE" group:"Database" envDefault:"256" min:"1" max:"10000" help:"The maximum number of prepared statements kept per connection."`
 
 	// The limits of a workspace.
-	LimitTasks       int `env:"LIMIT_TASKS" group:"Limits" envDefault:"100000" min:"1" max:"10000000" help:"The most tasks of a workspace, the trash included."`
-	LimitTags        int `env:"LIMIT_TAGS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The most tags of a workspace."`
-	LimitTagsPerTask int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The most tags of a task."`
-	LimitSubtasks    int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The most subtasks of a parent."`
+	LimitTasks       int `env:"LIMIT_TASKS" group:"Limits" envDefault:"100000" min:"1" max:"10000000" help:"The maximum number of tasks in a workspace, including the trash."`
+	LimitTags        int `env:"LIMIT_TAGS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The maximum number of tags in a workspace."`
+	LimitTagsPerTask int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The maximum number of tags on a task."`
+	LimitSubtasks    int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The maximum number of subtasks of one task."`
 
 	// The limits of a request, a document and an answer.
-	LimitBodyBytes          int           `env:"LIMIT_BODY_BYTES" group:"Limits" envDefault:"1048576" min:"1024" max:"104857600" help:"The longest body of a GraphQL request, in bytes."`
-	LimitDocumentBytes      int           `env:"LIMIT_DOCUMENT_BYTES" group:"Limits" envDefault:"65536" min:"1024" max:"1048576" help:"The longest GraphQL document, in bytes."`
-	LimitTokens             int           `env:"LIMIT_TOKENS" group:"Limits" envDefault:"2000" min:"100" max:"20000" help:"The most lexical tokens of a document, comments counted; half of it for clients that are not signed in."`
-	LimitDepth              int           `env:"LIMIT_DEPTH" group:"Limits" envDefault:"12" min:"1" max:"100" help:"How deep fields may nest. Introspection has a depth of its own."`
-	LimitAliases            int           `env:"LIMIT_ALIASES" group:"Limits" envDefault:"30" min:"1" max:"1000" help:"The most aliases of a document."`
-	LimitRootFields         int           `env:"LIMIT_ROOT_FIELDS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The most root fields of an operation."`
-	LimitDirectives         int           `env:"LIMIT_DIRECTIVES" group:"Limits" envDefault:"50" min:"1" max:"1000" help:"The most directives of a document."`
-	LimitDirectivesPerPlace int           `env:"LIMIT_DIRECTIVES_PER_PLACE" group:"Limits" envDefault:"4" min:"1" max:"100" help:"The most directives on one field, fragment, variable or operation."`
-	LimitCost               int           `env:"LIMIT_COST" group:"Limits" envDefault:"5000" min:"100" max:"1000000" help:"The most that an operation may cost. A field costs 1, a page its size times what is selected on each element."`
-	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The most errors of an answer."`
-	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL request may take, its session included."`
+	LimitBodyBytes          int           `env:"LIMIT_BODY_BYTES" group:"Limits" envDefault:"1048576" min:"1024" max:"104857600" help:"The maximum length of a GraphQL request body, in bytes."`
+	LimitDocumentBytes      int           `env:"LIMIT_DOCUMENT_BYTES" group:"Limits" envDefault:"65536" min:"1024" max:"1048576" help:"The maximum length of a GraphQL document, in bytes."`
+	LimitTokens             int           `env:"LIMIT_TOKENS" group:"Limits" envDefault:"2000" min:"100" max:"20000" help:"The maximum number of lexical tokens in a document. Comments count. Clients that are not signed in get half of it."`
+	LimitDepth              int           `env:"LIMIT_DEPTH" group:"Limits" envDefault:"12" min:"1" max:"100" help:"How deep fields may be nested. Introspection has its own limit."`
+	LimitAliases            int           `env:"LIMIT_ALIASES" group:"Limits" envDefault:"30" min:"1" max:"1000" help:"The maximum number of aliases in a document."`
+	LimitRootFields         int           `env:"LIMIT_ROOT_FIELDS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The maximum number of root fields in an operation."`
+	LimitDirectives         int           `env:"LIMIT_DIRECTIVES" group:"Limits" envDefault:"50" min:"1" max:"1000" help:"The maximum number of directives in a document."`
+	LimitDirectivesPerPlace int           `env:"LIMIT_DIRECTIVES_PER_PLACE" group:"Limits" envDefault:"4" min:"1" max:"100" help:"The maximum number of directives on one field, fragment, variable or operation."`
+	LimitCost               int           `env:"LIMIT_COST" group:"Limits" envDefault:"5000" min:"100" max:"1000000" help:"The maximum cost of an operation. A field costs 1; a page costs its size times the cost of one element."`
+	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The maximum number of errors in a response."`
+	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL request may take, including the session check."`
 	// LimitStatementTime is PostgreSQL's statement_timeout. It needs a session, so a pooler in between goes without.
-	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not where DATABASE_URL leads to a connection pooler or has a statement_timeout of its own."`
+	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not applied if DATABASE_URL leads to a connection pooler or sets statement_timeout itself."`
 
 	// RateLimit is the cost a minute that a user may spend; a signed-out address a tenth of it. 0 is off.
-	RateLimit RateLimit `env:"RATE_LIMIT" group:"Limits" kind:"number or off" envDefault:"100000" help:"The cost that a signed-in user may spend a minute, all at once if need be; 10 to 1000000000. A client that is not signed in has a tenth for its address. off is no limit."`
+	RateLimit RateLimit `env:"RATE_LIMIT" group:"Limits" kind:"number or off" envDefault:"100000" help:"The cost that a signed-in user may spend per minute, 10 to 1000000000; it may be spent all at once. Clients that are not signed in get a tenth of it per address. off means no limit."`
 	// TrustedProxies is how many proxies in front append to X-Forwarded-For. Load makes it 1 on Railway.
-	TrustedProxies int `env:"TRUSTED_PROXIES" group:"Limits" envDefault:"0" shown:"0; 1 on Railway" min:"0" max:"10" help:"How many proxies of yours stand in front of the server and append to X-Forwarded-For: the client's address is read that far from the right. Wrong figures let clients choose their address."`
+	TrustedProxies int `env:"TRUSTED_PROXIES" group:"Limits" envDefault:"0" shown:"0; 1 on Railway" min:"0" max:"10" help:"How many of your proxies are in front of the server and append to X-Forwarded-For. The client address is the entry at that position from the right. If the number is too high, clients can choose their own address."`
 
 	// AuthServerURL is the Better Auth server's base URL without a trailing slash or /api/auth. Empty means
 	// the embedded development sign-in, which Load allows neither in production nor on Railway.
-	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The Better Auth server. https in production, unless the host is private or loopback. Required on Railway."`
+	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The URL of the Better Auth server. In production it must be https, unless the host is private or loopback. Required on Railway, in every environment."`
 	// JWTSecret is the auth server's secret; Load also puts BETTER_AUTH_SECRET here. Empty means that the
 	// embedded sign-in makes its own.
-	JWTSecret        Secret `env:"JWT_SECRET" group:"Sessions" devDefault:"made once, kept in the database" prodDefault:"required" help:"The auth server's secret, at least 32 characters. Required with AUTH_SERVER_URL."`
-	BetterAuthSecret Secret `env:"BETTER_AUTH_SECRET" group:"Sessions" shown:"JWT_SECRET" help:"Another name for JWT_SECRET: Better Auth's own."`
+	JWTSecret        Secret `env:"JWT_SECRET" group:"Sessions" devDefault:"generated once, kept in the database" prodDefault:"required" help:"The auth server's BETTER_AUTH_SECRET, exactly the same text. At least 32 characters; in production, shorter secrets and well-known placeholders are refused. Required if AUTH_SERVER_URL is set."`
+	BetterAuthSecret Secret `env:"BETTER_AUTH_SECRET" group:"Sessions" shown:"JWT_SECRET" help:"Another name for JWT_SECRET: the one that Better Auth uses."`
 	// SessionCacheTTL is how long an answer of the auth server is trusted, and so the longest that a
 	// signed-out session goes on here.
-	SessionCacheTTL time.Duration `env:"SESSION_CACHE_TTL" group:"Sessions" envDefault:"15s" min:"1s" max:"10m" help:"How long an answer of the auth server is remembered: a session that signed out ends here within this."`
-	JWTAlgorithm    string        `env:"JWT_ALGORITHM" group:"Sessions" envDefault:"HS256" oneof:"HS256,HS384,HS512" help:"The algorithm accepted for session data signed with the secret."`
+	SessionCacheTTL time.Duration `env:"SESSION_CACHE_TTL" group:"Sessions" envDefault:"15s" min:"1s" max:"10m" help:"How long an answer of the auth server is cached. A session that was signed out stays valid here for at most this long."`
+	JWTAlgorithm    string        `env:"JWT_ALGORITHM" group:"Sessions" envDefault:"HS256" oneof:"HS256,HS384,HS512" help:"The algorithm accepted for session data that is signed with the secret."`
 	// AccessTokenExpireMinutes is the longest that a locally verified session is trusted since it was issued.
-	AccessTokenExpireMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" group:"Sessions" envDefault:"15" min:"1" max:"1440" help:"Minutes a locally verified session is trusted since it was issued."`
+	AccessTokenExpireMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" group:"Sessions" envDefault:"15" min:"1" max:"1440" help:"How long a locally verified session or JWT is trusted after it was issued, in minutes."`
 	// RefreshTokenExpireDays is the oldest session accepted since its creation or last refresh.
-	RefreshTokenExpireDays int `env:"REFRESH_TOKEN_EXPIRE_DAYS" group:"Sessions" envDefault:"7" min:"1" max:"3650" help:"Days since its creation or last refresh after which a session is refused."`
+	RefreshTokenExpireDays int `env:"REFRESH_TOKEN_EXPIRE_DAYS" group:"Sessions" envDefault:"7" min:"1" max:"3650" help:"How long a session is accepted after it was created or last refreshed, in days."`
 
 	// AuthCookiePrefix and AuthCookieName name the session cookie without the __Secure- that may stand in front.
 	// The name counts where both are given.
-	AuthCookiePrefix string `env:"AUTH_COOKIE_PREFIX" group:"Sessions" kind:"name" envDefault:"better-auth" help:"The auth server's advanced.cookiePrefix: the session cookie is PREFIX.session_token."`
-	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The session cookie's whole name, where the auth server sets one. A __Secure- in front is found by itself."`
+	AuthCookiePrefix string `env:"AUTH_COOKIE_PREFIX" group:"Sessions" kind:"name" envDefault:"better-auth" help:"The auth server's advanced.cookiePrefix. The session cookie is then called PREFIX.session_token."`
+	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway."`
 	// AuthIssuer is what a JWT's iss and aud have to be. Load makes it AuthServerURL's origin where it is not given.
-	AuthIssuer string `env:"AUTH_ISSUER" group:"Sessions" shown:"AUTH_SERVER_URL's origin" help:"The issuer and audience of the jwt plugin's tokens. Set it where AUTH_SERVER_URL is not the auth server's own baseURL."`
+	AuthIssuer string `env:"AUTH_ISSUER" group:"Sessions" shown:"AUTH_SERVER_URL's origin" help:"The issuer and audience of the tokens from the jwt plugin. Set it if AUTH_SERVER_URL is not the auth server's own baseURL."`
 	// TrustSessionData lets a signed session_data cookie stand for an answer of the auth server.
-	TrustSessionData bool `env:"TRUST_SESSION_DATA" group:"Sessions" envDefault:"off" help:"Believe the auth server's cookie cache (session_data) without asking. A session that signed out goes on until that cookie expires."`
+	TrustSessionData bool `env:"TRUST_SESSION_DATA" group:"Sessions" envDefault:"off" help:"Whether the auth server's cookie cache (session_data) is accepted without asking the auth server. A session that was signed out then stays valid until that cookie expires."`
 	// SessionStaleTTL is how much longer than SessionCacheTTL a session goes on while the auth server is down.
-	SessionStaleTTL time.Duration `env:"SESSION_STALE_TTL" group:"Sessions" envDefault:"2m" min:"0s" max:"1h" help:"How much longer a remembered session goes on while the auth server can't be asked."`
+	SessionStaleTTL time.Duration `env:"SESSION_STALE_TTL" group:"Sessions" envDefault:"2m" min:"0s" max:"1h" help:"How much longer a cached session stays valid while the auth server can't be reached."`
 	// UserProvisioning is auto or strict.
-	UserProvisioning string `env:"USER_PROVISIONING" group:"Sessions" envDefault:"auto" oneof:"auto,strict" help:"auto makes a user's row on first sight; strict refuses users without one: User not found."`
+	UserProvisioning string `env:"USER_PROVISIONING" group:"Sessions" envDefault:"auto" oneof:"auto,strict" help:"auto creates a row for a user who is seen for the first time. strict refuses users without a row: User not found."`
 
-	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000" prodDefault:"required" help:"Origins of the frontends, separated by commas; https://*.example.com stands for one label. * is refused."`
-	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"The query editor at /."`
-	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Lets clients read the schema. Off also takes suggestions out of error messages."`
+	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000,http://localhost:5173" prodDefault:"required" help:"The origins of the frontends, separated by commas. In https://*.example.com the * stands for one label. A * alone is refused."`
+	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"Whether / serves the query editor."`
+	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Whether clients may read the schema. If off, error messages contain no suggestions either."`
 
 	// TrustedDocuments is off, allow or only; TrustedDocumentsFile is the manifest. See TrustedOnly.
-	TrustedDocuments     string `env:"TRUSTED_DOCUMENTS" group:"API" envDefault:"off" oneof:"off,allow,only" help:"allow lets clients name the documents of TRUSTED_DOCUMENTS_FILE by their hash, free of the limits on documents; only refuses all others too, in production: elsewhere it is allow."`
-	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that the client's build writes: JSON from hash to document as Relay's persistConfig has it, or Apollo's persisted query manifest. Read and checked at the start."`
+	TrustedDocuments     string `env:"TRUSTED_DOCUMENTS" group:"API" envDefault:"off" oneof:"off,allow,only" help:"allow lets clients send the hash of a document in TRUSTED_DOCUMENTS_FILE instead of its text; the document limits do not apply to it. only also refuses all other documents, in production; elsewhere only means allow."`
+	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that your client's build writes: a JSON object from hash to document, as Relay's persistConfig writes it, or Apollo's persisted query manifest. It is read and checked at startup."`
 	// APQ lets clients register documents by their hash.
-	APQ bool `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: keeps documents that clients register by their SHA-256, as Apollo's do, 8 MiB of them in each process."`
+	APQ bool `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: whether clients such as Apollo may register documents by their SHA-256. Each process keeps up to 8 MiB of them."`
 
 	// PublicURL is where browsers reach this server: the frontend's origin, where that proxies /graphql.
-	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"Where browsers reach this server: the frontend's own origin where it proxies /graphql. Checks whether cookies can work, and counts as same-origin."`
+	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"The URL at which browsers reach this server: the frontend's own origin if it proxies /graphql. It counts as same-origin, and the server uses it to check whether cookies can work."`
 
-	LogLevel  slog.Level `env:"LOG_LEVEL" group:"Logs" kind:"text" envDefault:"info" shown:"info" oneof:"debug,info,warning,warn,error" help:"The least serious line that is written."`
-	LogFormat LogFormat  `env:"LOG_FORMAT" group:"Logs" devDefault:"text" prodDefault:"json" oneof:"text,json" help:"text for people, json for machines."`
+	LogLevel  slog.Level `env:"LOG_LEVEL" group:"Logs" kind:"text" envDefault:"info" shown:"info" oneof:"debug,info,warning,warn,error" help:"The lowest level that is logged."`
+	LogFormat LogFormat  `env:"LOG_FORMAT" group:"Logs" devDefault:"text" prodDefault:"json" oneof:"text,json" help:"text is for people, json for log collectors."`
 	// DebugAddr is where profiles and metrics are served, as host:port; empty for nowhere. Load takes private addresses alone.
-	DebugAddr string `env:"DEBUG_ADDR" group:"Logs" kind:"address" shown:"nowhere" help:"Where Go's profiles (/debug/pprof/) and metrics for Prometheus (/metrics) are served, as in 127.0.0.1:6060. Only a loopback or private address is taken, since anybody who reaches it may read them."`
+	DebugAddr string `env:"DEBUG_ADDR" group:"Logs" kind:"address" shown:"off" help:"The address for Go's profiles (/debug/pprof/) and Prometheus metrics (/metrics), such as 127.0.0.1:6060. It must be a loopback or private address, because everyone who can reach it can read them."`
 
-	RailwayEnvironment     string `env:"RAILWAY_ENVIRONMENT" group:"Set by Railway" shown:"" help:"Where it is set, ENVIRONMENT is production unless it says otherwise, and the embedded sign-in is refused."`
+	RailwayEnvironment     string `env:"RAILWAY_ENVIRONMENT" group:"Set by Railway" shown:"" help:"If it is set, ENVIRONMENT defaults to production, and the embedded sign-in is refused."`
 	RailwayEnvironmentName string `env:"RAILWAY_ENVIRONMENT_NAME" group:"Set by Railway" shown:"" help:"The same, under Railway's newer name."`
-	RailwayPublicDomain    string `env:"RAILWAY_PUBLIC_DOMAIN" group:"Set by Railway" shown:"" help:"The domain of this service, for PUBLIC_URL."`
+	RailwayPublicDomain    string `env:"RAILWAY_PUBLIC_DOMAIN" group:"Set by Railway" shown:"" help:"The domain of this service. It is the default of PUBLIC_URL."`
 
 	// Warnings are what the operator should know of the variables but the server can live with. They hold no
 	// secret. See also Topology and PoolerAdvice.

@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		LimitOperationTime: 10 * time.Second, LimitStatementTime: 5 * time.Second, RateLimit: 100_000,
 		SessionCacheTTL: 15 * time.Second, JWTAlgorithm: "HS256", AccessTokenExpireMinutes: 15, RefreshTokenExpireDays: 7,
 		AuthCookiePrefix: "better-auth", SessionStaleTTL: 2 * time.Minute, UserProvisioning: "auto",
-		CORSOrigins: origins(t, "http://localhost:3000"), Playground: true, Introspection: true, TrustedDocuments: "off",
+		CORSOrigins: origins(t, "http://localhost:3000,http://localhost:5173"), Playground: true, Introspection: true, TrustedDocuments: "off",
 		LogLevel: slog.LevelInfo, LogFormat: LogText,
 	}
 	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(Origins{}), cmp.AllowUnexported(originPattern{})); diff != "" {
@@ -92,6 +92,9 @@ func TestLoad(t *testing.T) {
 		{"switched on in production", production(map[string]string{"PLAYGROUND": "true"}), is(func(c Config) bool { return c.Playground })},
 		{"the other name of the secret", production(map[string]string{"JWT_SECRET": "", "BETTER_AUTH_SECRET": secret}), is(func(c Config) bool { return c.JWTSecret == secret })},
 		{"both names with one value", production(map[string]string{"BETTER_AUTH_SECRET": secret}), is(func(c Config) bool { return c.JWTSecret == secret })},
+		{"a random secret", production(map[string]string{"JWT_SECRET": "mQ0cXoV3r9pT1bZ7yH5kD2sJ8wE4uA6f+GxN/LiRq0M="}), Config.Production},
+		{"a secret with a dollar and braces in it", production(map[string]string{"JWT_SECRET": secret + "a${b}c"}), Config.Production},
+		{"a reference in a variable that is not ours", map[string]string{"PS1": "${{x}}"}, func(c Config) bool { return !c.Production() }},
 		{"a database URL in quotes", production(map[string]string{"DATABASE_URL": `"postgresql+asyncpg://u:p@h/d"`}), is(func(c Config) bool { return c.DatabaseURL == `"postgresql+asyncpg://u:p@h/d"` })},
 		{"migrations take another URL", production(map[string]string{"DIRECT_DATABASE_URL": "postgres://direct/d"}), is(func(c Config) bool { return c.DirectDatabaseURL == "postgres://direct/d" })},
 		{"migrations take the same URL", production(nil), is(func(c Config) bool { return c.DirectDatabaseURL == c.DatabaseURL })},
@@ -164,10 +167,23 @@ func TestProblems(t *testing.T) {
 		{"an unreadable auth server with a password", map[string]string{"AUTH_SERVER_URL": "https://u:" + secret + "@x:y", "JWT_SECRET": secret}, []string{"AUTH_SERVER_URL must be an http"}},
 		{"plain http to the internet in production", production(map[string]string{"AUTH_SERVER_URL": "http://auth.example.com"}), []string{"AUTH_SERVER_URL must begin with https://"}},
 		{"two secrets", production(map[string]string{"BETTER_AUTH_SECRET": "another"}), []string{"JWT_SECRET and BETTER_AUTH_SECRET are both set and differ"}},
+		{"a short secret in production", production(map[string]string{"JWT_SECRET": strings.Repeat("x", 31)}), []string{"JWT_SECRET has fewer than 32 characters: anyone who guesses it can sign in as anybody; make a random one"}},
+		{"a short secret under its other name", production(map[string]string{"JWT_SECRET": "", "BETTER_AUTH_SECRET": "hunter2"}), []string{"BETTER_AUTH_SECRET has fewer than 32"}},
+		{"the placeholder of the deployment guide", production(map[string]string{"JWT_SECRET": "the very BETTER_AUTH_SECRET of the auth server"}), []string{"JWT_SECRET is a placeholder"}},
+		{"Better Auth's default secret", production(map[string]string{"JWT_SECRET": "better-auth-secret-12345678901234567890"}), []string{"JWT_SECRET is a placeholder"}},
+		{"a template's secret", production(map[string]string{"JWT_SECRET": "your-secret-key"}), []string{"JWT_SECRET is a placeholder"}},
+		{"another template's secret", production(map[string]string{"JWT_SECRET": "Change_me_in_production_please_123"}), []string{"JWT_SECRET is a placeholder"}},
+		{"a reference that Railway left", production(map[string]string{"JWT_SECRET": "${{auth.BETTER_AUTH_SECRET}}"}), []string{"JWT_SECRET contains a reference that was not resolved"}},
+		{"references in several variables", production(map[string]string{"DATABASE_URL": "${{hunter2.DATABASE_URL}}", "AUTH_SERVER_URL": "https://${{hunter2.URL}}", "CORS_ORIGINS": "https://a.example.com,${{hunter2.URL}}", "PORT": "${{hunter2}}", "OTEL_EXPORTER_OTLP_ENDPOINT": "${{hunter2.URL}}"}), []string{"OTEL_EXPORTER_OTLP_ENDPOINT contains a ref", "PORT contains a ref", "DATABASE_URL contains a ref", "AUTH_SERVER_URL contains a ref", "CORS_ORIGINS contains a ref"}},
+		{"an environment by reference", production(map[string]string{"ENVIRONMENT": "${{hunter2.ENVIRONMENT}}"}), []string{"ENVIRONMENT contains a reference"}},
+		{"empty braces", production(map[string]string{"DATABASE_URL": "${}"}), []string{"DATABASE_URL contains a reference"}},
+		{"a line of a .env file that nothing expanded", map[string]string{"DATABASE_URL": "postgres://${PGUSER}@h/${PGDATABASE}"}, []string{"DATABASE_URL contains a reference"}},
+		{"a secret that is a shell's reference", map[string]string{"JWT_SECRET": "${SECRET}"}, []string{"JWT_SECRET contains a reference"}},
+		{"an empty reference in a URL", production(map[string]string{"AUTH_SERVER_URL": "https://", "CORS_ORIGINS": "https://app.example.com,https://"}), []string{"AUTH_SERVER_URL has no host after ://", "CORS_ORIGINS has no host"}},
 		{"every origin", production(map[string]string{"CORS_ORIGINS": "*"}), []string{"CORS_ORIGINS * can't be used, because browsers refuse it"}},
 		{"the null origin", map[string]string{"CORS_ORIGINS": "http://localhost:3000,null"}, []string{"CORS_ORIGINS null can't be used"}},
-		{"a cookie prefix with its value", map[string]string{"AUTH_COOKIE_PREFIX": "better-auth=x"}, []string{"AUTH_COOKIE_PREFIX must be a name alone"}},
-		{"a cookie name with blanks", map[string]string{"AUTH_COOKIE_NAME": "a b"}, []string{"AUTH_COOKIE_NAME must be a name alone"}},
+		{"a cookie prefix with its value", map[string]string{"AUTH_COOKIE_PREFIX": "better-auth=x"}, []string{"AUTH_COOKIE_PREFIX must be the name of a cookie"}},
+		{"a cookie name with blanks", map[string]string{"AUTH_COOKIE_NAME": "a b"}, []string{"AUTH_COOKIE_NAME must be the name of a cookie"}},
 		{"a host cookie", map[string]string{"AUTH_COOKIE_NAME": "__Host-sid"}, []string{"AUTH_COOKIE_NAME must not begin with __Host-"}},
 		{"two issuers", map[string]string{"AUTH_ISSUER": "https://a.example.com, https://b.example.com"}, []string{"AUTH_ISSUER must be one issuer"}},
 		{"a long stale time", map[string]string{"SESSION_STALE_TTL": "2h"}, []string{"SESSION_STALE_TTL must be 0s to 1h"}},
@@ -193,8 +209,8 @@ func TestProblems(t *testing.T) {
 					t.Errorf("got  %q\nwant %q", got, want)
 				}
 			}
-			if strings.Contains(err.Error(), secret) {
-				t.Errorf("the error shows a secret: %v", err)
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows a value: %v", err)
 			}
 		})
 	}
@@ -209,10 +225,11 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"a short secret", map[string]string{"JWT_SECRET": "short"}, []string{"JWT_SECRET has fewer than 32"}},
 		{"31 characters", map[string]string{"JWT_SECRET": strings.Repeat("x", 31)}, []string{"JWT_SECRET has fewer than 32"}},
+		{"a placeholder", map[string]string{"BETTER_AUTH_SECRET": "better-auth-secret-12345678901234567890"}, []string{"BETTER_AUTH_SECRET is a placeholder"}},
 		{"32 characters", map[string]string{"JWT_SECRET": strings.Repeat("x", 32)}, nil},
-		{"a secret too short for HS384", map[string]string{"JWT_ALGORITHM": "HS384", "JWT_SECRET": strings.Repeat("x", 47)}, []string{"JWT_ALGORITHM is HS384, which takes a secret of 48 bytes or more, and JWT_SECRET has fewer"}},
+		{"a secret too short for HS384", map[string]string{"JWT_ALGORITHM": "HS384", "JWT_SECRET": strings.Repeat("x", 47)}, []string{"JWT_ALGORITHM is HS384, which needs a secret of at least 48 bytes, and JWT_SECRET has fewer"}},
 		{"one just long enough for HS384", map[string]string{"JWT_ALGORITHM": "HS384", "JWT_SECRET": strings.Repeat("x", 48)}, nil},
-		{"a secret too short for HS512, under its other name", map[string]string{"JWT_ALGORITHM": "HS512", "BETTER_AUTH_SECRET": strings.Repeat("x", 63)}, []string{"JWT_ALGORITHM is HS512, which takes a secret of 64 bytes or more, and BETTER_AUTH_SECRET has fewer"}},
+		{"a secret too short for HS512, under its other name", map[string]string{"JWT_ALGORITHM": "HS512", "BETTER_AUTH_SECRET": strings.Repeat("x", 63)}, []string{"JWT_ALGORITHM is HS512, which needs a secret of at least 64 bytes, and BETTER_AUTH_SECRET has fewer"}},
 		{"one just long enough for HS512, in bytes", map[string]string{"JWT_ALGORITHM": "HS512", "JWT_SECRET": strings.Repeat("ü", 32)}, nil},
 		{"HS512 for the embedded sign-in", map[string]string{"JWT_ALGORITHM": "HS512"}, nil},
 		{"a quoted secret", map[string]string{"JWT_SECRET": `"` + secret + `"`}, []string{"JWT_SECRET begins or ends with a quote"}},
@@ -221,9 +238,9 @@ func TestWarnings(t *testing.T) {
 		{"more idle than open", map[string]string{"DB_MAX_OPEN_CONNS": "5"}, []string{"DB_MAX_IDLE_CONNS is above"}},
 		{"plain http from the internet", production(map[string]string{"CORS_ORIGINS": "http://app.example.com:8080"}), []string{"CORS_ORIGINS lists http://app.example.com:8080"}},
 		{"plain http from this machine", production(map[string]string{"CORS_ORIGINS": "https://a.b,http://localhost:3000"}), nil},
-		{"a prefix beside a name", map[string]string{"AUTH_COOKIE_NAME": "sid", "AUTH_COOKIE_PREFIX": "app"}, []string{"AUTH_COOKIE_PREFIX names only"}},
+		{"a prefix beside a name", map[string]string{"AUTH_COOKIE_NAME": "sid", "AUTH_COOKIE_PREFIX": "app"}, []string{"AUTH_COOKIE_PREFIX applies only"}},
 		{"trust without session data", map[string]string{"TRUST_SESSION_DATA": "on"}, []string{"TRUST_SESSION_DATA is on, but"}},
-		{"slips", map[string]string{"DATABASE_URI": "x", "CORS_ORIGIN": "x", "AUTH_URL": "x", "BETTER_AUTH_SECRETS": secret}, []string{"AUTH_URL is set but means nothing here; is it meant to be AUTH_SERVER_URL?", "BETTER_AUTH_SECRETS is set", "CORS_ORIGIN is set", "DATABASE_URI is set"}},
+		{"slips", map[string]string{"DATABASE_URI": "x", "CORS_ORIGIN": "x", "AUTH_URL": "x", "BETTER_AUTH_SECRETS": secret}, []string{"AUTH_URL is set, but the server doesn't know it; should it be AUTH_SERVER_URL?", "BETTER_AUTH_SECRETS is set", "CORS_ORIGIN is set", "DATABASE_URI is set"}},
 		{"a slip beside the right name", production(map[string]string{"CORS_ORIGIN": "x", "BETTER_AUTH_URL": "x"}), nil},
 		{"strangers", map[string]string{"HOSTNAME": "x", "PATH": "x", "HOME": "x", "PORTS": "x", "NODE_VERSION": "x"}, nil},
 	}
@@ -326,11 +343,14 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(help.String()) {
-		if len(line) > 110 || strings.TrimRight(line, " \n")+"\n" != line {
+		if len(line) > 120 || strings.TrimRight(line, " \n")+"\n" != line {
 			t.Errorf("not readable: %q", line)
 		}
 	}
 	for line := range strings.Lines(markdown.String()) {
+		if line == "\n" || strings.HasPrefix(line, "### ") {
+			continue
+		}
 		if strings.Count(line, "|")-strings.Count(line, `\|`) != 5 {
 			t.Errorf("not a row of four cells: %q", line)
 		}

@@ -20,9 +20,9 @@ func TestDebugAddr(t *testing.T) {
 		"[::]:6060":        "loopback or private",
 		"203.0.113.9:6060": "loopback or private",
 		"example.com:6060": "loopback or private",
-		"127.0.0.1":        "with its port",
-		"127.0.0.1:0":      "with its port",
-		"127.0.0.1:8000":   "another port than PORT",
+		"127.0.0.1":        "with a port",
+		"127.0.0.1:0":      "with a port",
+		"127.0.0.1:8000":   "different port from PORT",
 	} {
 		_, err := Load(map[string]string{"DEBUG_ADDR": address})
 		var problems Problems

@@ -29,12 +29,16 @@ func WriteHelp(w io.Writer) error {
 	return write(w, b.String())
 }
 
-// WriteMarkdown prints the same as a Markdown table, for the README.
+// WriteMarkdown prints the same as Markdown, a table for each group, for docs/configuration.md.
 func WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("| Variable | Type | Default | Meaning |\n| --- | --- | --- | --- |\n")
+	cell := strings.NewReplacer("|", `\|`, "*", `\*`)
+	group := ""
 	for _, v := range variables() {
-		cell := strings.NewReplacer("|", `\|`, "*", `\*`)
+		if v.Group != group {
+			group = v.Group
+			fmt.Fprintf(&b, "\n### %s\n\n| Variable | Type | Default | Meaning |\n| --- | --- | --- | --- |\n", group)
+		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", v.Name, v.Kind, cell.Replace(v.Default), cell.Replace(v.meaning()))
 	}
 	return write(w, b.String())

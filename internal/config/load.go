@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,6 +34,7 @@ func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
 func Examine(environ map[string]string, checks ...CheckURL) (Config, Problems) {
 	l := loader{vars: variables(), given: withoutEmpty(environ), checks: checks}
 	l.cfg.Environment = l.environment()
+	l.checkReferences()
 	l.parse()
 	l.check()
 	l.warn()
@@ -119,8 +121,8 @@ func (l *loader) parse() {
 	}
 }
 
-// onlyValid checks values against their oneof lists and returns them in the listed spelling, without those
-// that are wrong.
+// onlyValid checks values against their oneof lists and returns them in the listed spelling. A wrong value is
+// replaced by the default, so that what has to go on, such as the log that tells about it, has a valid one.
 func (l *loader) onlyValid(values map[string]string) map[string]string {
 	for _, v := range l.vars {
 		value, ok := values[v.Name]
@@ -135,6 +137,9 @@ func (l *loader) onlyValid(values map[string]string) map[string]string {
 		}
 		if _, ok := values[v.Name]; !ok {
 			l.fail(v.Name, "must be %s, not %q", oneOf(v.OneOf), shown(value))
+			if def := v.defaultIn(l.cfg.Environment); def != "" {
+				values[v.Name] = def
+			}
 		}
 	}
 	return values
@@ -223,11 +228,13 @@ func oneOf(list []string) string {
 	return strings.Join(list[:last], ", ") + " or " + list[last]
 }
 
-// inOrder returns the problems in the struct's order of variables.
+// inOrder returns the problems in the struct's order of variables, those of other variables first, by name.
 func (l *loader) inOrder() Problems {
 	place := func(p Problem) int {
 		return slices.IndexFunc(l.vars, func(v variable) bool { return v.Name == p.Variable })
 	}
-	slices.SortStableFunc(l.problems, func(a, b Problem) int { return place(a) - place(b) })
+	slices.SortStableFunc(l.problems, func(a, b Problem) int {
+		return cmp.Or(place(a)-place(b), strings.Compare(a.Variable, b.Variable))
+	})
 	return l.problems
 }

@@ -4,9 +4,52 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// redacted stands where a secret would be printed.
+// minSecret is the shortest secret that Better Auth itself accepts without a warning, in characters.
+const minSecret = 32
+
+// secretCure is what to do about a weak secret.
+const secretCure = "make a random one with `openssl rand -base64 32`, and give the same to the auth server as BETTER_AUTH_SECRET"
+
+// weakSecret says what is wrong with a secret that others can guess, and never shows it. It returns "" for a good
+// secret and for none.
+func weakSecret(s Secret) string {
+	switch text := s.Reveal(); {
+	case text == "":
+		return ""
+	case isPlaceholder(text):
+		return "is a placeholder that everybody knows: anyone can sign in as anybody"
+	case utf8.RuneCountInString(text) < minSecret:
+		return fmt.Sprintf("has fewer than %d characters: anyone who guesses it can sign in as anybody", minSecret)
+	default:
+		return ""
+	}
+}
+
+// isPlaceholder reports whether text contains what guides and templates write in place of a secret. Case and
+// punctuation don't count. A random secret of 32 characters contains none of these in practice.
+func isPlaceholder(text string) bool {
+	letters := strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, text)
+	placeholders := []string{
+		"betterauthsecret", // Better Auth's own default, and "the BETTER_AUTH_SECRET of the auth server"
+		"yoursecret", "yourjwtsecret", "yoursupersecret", "supersecretkey", "mysecretkey",
+		"changeme", "changethis", "changeit", "replaceme", "replacethis", "replacewith", "placeholder",
+		"32characters", "opensslrand",
+	}
+	return slices.ContainsFunc(placeholders, func(p string) bool { return strings.Contains(letters, p) })
+}
+
+// redacted is printed in place of a secret.
 const redacted = "[redacted]"
 
 // Secret is text that must not be printed: keys, and URLs that carry passwords. Every way of formatting,
@@ -16,7 +59,7 @@ type Secret string
 // Reveal returns the text itself. The caller must not log it.
 func (s Secret) Reveal() string { return string(s) }
 
-// String returns a placeholder, or nothing where the secret is empty, so that "not set" stays visible.
+// String returns a placeholder, or nothing if the secret is empty, so that "not set" stays visible.
 func (s Secret) String() string {
 	if s == "" {
 		return ""

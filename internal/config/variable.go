@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// variable is what the struct's tags say of one environment variable.
+// variable is what the struct's tags say about one environment variable.
 type variable struct {
 	Name    string
 	Group   string
@@ -92,7 +92,7 @@ func kindOf(field reflect.StructField) string {
 	}
 }
 
-// defaultIn is the value the parser takes in an environment where the variable is unset; empty for none.
+// defaultIn is the value that the parser takes in an environment if the variable is not set; empty for none.
 func (v variable) defaultIn(e Environment) string {
 	switch {
 	case v.always != "":
@@ -108,7 +108,7 @@ func (v variable) defaultIn(e Environment) string {
 func (v variable) meaning() string {
 	switch {
 	case v.Min != "":
-		return v.Help + " " + v.Min + " to " + v.Max + "."
+		return v.Help + " From " + v.Min + " to " + v.Max + "."
 	case len(v.OneOf) > 0:
 		return v.Help + " One of " + strings.Join(v.OneOf, ", ") + "."
 	default:

@@ -4,15 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
 )
 
-// minSecret is the shortest secret that Better Auth itself takes without a warning, in characters.
-const minSecret = 32
-
-// warn notes what the server can live with but the operator should know.
+// warn notes what the operator should know but the server can run with.
 func (l *loader) warn() {
 	l.warnSecret()
 	l.warnSessions()
@@ -27,25 +23,22 @@ func (l *loader) warning(format string, args ...any) {
 }
 
 func (l *loader) warnSecret() {
-	secret, name := l.cfg.JWTSecret.Reveal(), "JWT_SECRET"
-	if l.given[name] == "" {
-		name = "BETTER_AUTH_SECRET"
-	}
-	if n := utf8.RuneCountInString(secret); n > 0 && n < minSecret {
-		l.warning("%s has fewer than %d characters: anyone who guesses it can sign in as anybody; make one with `openssl rand -base64 32`", name, minSecret)
+	secret, name := l.cfg.JWTSecret.Reveal(), l.secretName()
+	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && !l.cfg.Production() {
+		l.warning("%s %s; production refuses it; %s", name, weakness, secretCure)
 	}
 	// RFC 7518, section 3.2: a key as long as the hash.
 	if least := map[string]int{"HS384": 48, "HS512": 64}[l.cfg.JWTAlgorithm]; secret != "" && len(secret) < least {
-		l.warning("JWT_ALGORITHM is %s, which takes a secret of %d bytes or more, and %s has fewer: session data signed with it is never trusted, only asked for; HS256 is what Better Auth signs with", l.cfg.JWTAlgorithm, least, name)
+		l.warning("JWT_ALGORITHM is %s, which needs a secret of at least %d bytes, and %s has fewer: session data signed with it is not trusted, the auth server is asked instead; Better Auth signs with HS256", l.cfg.JWTAlgorithm, least, name)
 	}
 	if secret != unquoted(secret) {
-		l.warning("%s begins or ends with a quote or a blank: they count as part of it; sessions fail where the auth server's has none", name)
+		l.warning("%s begins or ends with a quote or a blank, which counts as part of the secret: sessions fail if the auth server's has none", name)
 	}
 }
 
 func (l *loader) warnSessions() {
 	if l.given["AUTH_COOKIE_NAME"] != "" && l.given["AUTH_COOKIE_PREFIX"] != "" {
-		l.warning("AUTH_COOKIE_PREFIX names only the cookies beside the session's, since AUTH_COOKIE_NAME is set too")
+		l.warning("AUTH_COOKIE_PREFIX applies only to the other cookies, because AUTH_COOKIE_NAME names the session cookie")
 	}
 	if l.cfg.TrustSessionData && l.cfg.EmbeddedSignIn() {
 		l.warning("TRUST_SESSION_DATA is on, but the embedded sign-in sets no session_data cookie")
@@ -55,7 +48,7 @@ func (l *loader) warnSessions() {
 func (l *loader) warnDatabase() {
 	sqlite := strings.HasPrefix(strings.ToLower(unquoted(l.cfg.DatabaseURL.Reveal())), "sqlite")
 	if sqlite && l.cfg.Production() {
-		l.warning("DATABASE_URL names a SQLite file in production: it is lost with the container unless it lies on a volume, and one replica only may use it")
+		l.warning("DATABASE_URL names a SQLite file in production: unless it is on a volume, it is lost with the container, and only one replica may use it")
 	}
 	if sqlite && l.given["DIRECT_DATABASE_URL"] != "" {
 		l.warning("DIRECT_DATABASE_URL is set although DATABASE_URL is SQLite")
@@ -70,7 +63,7 @@ func (l *loader) warnOrigins() {
 		host, plain := strings.CutPrefix(origin, "http://")
 		host, _, _ = strings.Cut(host, ":")
 		if plain && l.cfg.Production() && !isPrivateHost(host) {
-			l.warning("CORS_ORIGINS lists %s: over plain http anyone on the way can use the visitor's session", shown(origin))
+			l.warning("CORS_ORIGINS lists %s: over plain http, anyone on the network path can use the visitor's session", shown(origin))
 		}
 	}
 }
@@ -84,14 +77,14 @@ func (l *loader) warnDocuments() {
 	}
 }
 
-// warnMisspelt looks for variables that were probably meant to be ours, where ours is not set.
+// warnMisspelt looks for variables that were probably meant to be one of ours that is not set.
 func (l *loader) warnMisspelt() {
 	for _, v := range l.vars {
 		if l.given[v.Name] != "" || (v.Name == "JWT_SECRET" && l.cfg.BetterAuthSecret != "") || v.Group == "Set by Railway" {
 			continue
 		}
 		for _, given := range l.misspelt(v.Name) {
-			l.warning("%s is set but means nothing here; is it meant to be %s?", given, v.Name)
+			l.warning("%s is set, but the server doesn't know it; should it be %s?", given, v.Name)
 		}
 	}
 	slices.Sort(l.cfg.Warnings)
@@ -120,7 +113,7 @@ func meant(given, ours string) bool {
 
 // isOurs reports whether a name is one of the variables.
 func (l *loader) isOurs(name string) bool {
-	return slices.ContainsFunc(l.vars, func(v variable) bool { return v.Name == name })
+	return l.variable(name).Name != ""
 }
 
 // otherNames are what other servers call a variable of ours.
