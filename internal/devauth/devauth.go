@@ -1,6 +1,7 @@
 // Package devauth is the development sign-in: a small auth server inside ours, which answers sign-up, sign-in,
 // sign-out and get-session as Better Auth 1.7 does, so that its official client works and sessions take the same way
 // through the server as in production. It has neither e-mail nor rate limits and is no substitute for an auth server.
+// It says more than Better Auth in two cases: to a path that it doesn't have, and to an origin that it doesn't trust.
 package devauth
 
 import (
@@ -48,6 +49,7 @@ type Config struct {
 
 // Server answers Better Auth's requests. It is safe for use by many goroutines and processes.
 type Server struct {
+	endpoints []endpoint
 	store     *store
 	passwords *passwords
 	secret    string
@@ -66,6 +68,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("the development sign-in does not know the dialect %q", cfg.Dialect)
 	}
 	s := &Server{
+		endpoints: endpoints(),
 		store:     &store{db: cfg.DB, dialect: cfg.Dialect},
 		passwords: newPasswords(),
 		secret:    cfg.Secret,
@@ -103,33 +106,48 @@ func (s *Server) Secret() string { return s.secret }
 
 // endpoint answers one route. A nil answer is JSON's null.
 type endpoint struct {
+	method, path string
+
 	handle func(*Server, *call) (any, error)
 	// readsBody: get-session ignores it.
 	readsBody bool
-	// signsIn endpoints are guarded against other sites' forms even where there is no cookie yet.
+	// signsIn endpoints are guarded against other sites' forms even if there is no cookie yet.
 	signsIn bool
 	// schema of the body.
 	schema schema
 }
 
-// route finds the endpoint. Like Better Auth it takes a wrong method for an unknown path.
-func route(method, path string) (endpoint, bool) {
-	switch method + " " + path {
-	case "GET /ok":
-		return endpoint{handle: (*Server).ok}, true
-	case "GET /get-session":
-		return endpoint{handle: (*Server).getSession}, true
-	case "POST /get-session":
-		return endpoint{handle: (*Server).postSession}, true
-	case "POST /sign-up/email":
-		return endpoint{handle: (*Server).signUp, readsBody: true, signsIn: true, schema: signUpSchema()}, true
-	case "POST /sign-in/email":
-		return endpoint{handle: (*Server).signIn, readsBody: true, signsIn: true, schema: signInSchema()}, true
-	case "POST /sign-out":
-		return endpoint{handle: (*Server).signOut, readsBody: true, schema: signOutSchema()}, true
-	default:
-		return endpoint{}, false
+// endpoints lists the routes. docs/development.md has the same list.
+func endpoints() []endpoint {
+	return []endpoint{
+		{method: http.MethodGet, path: "/ok", handle: (*Server).ok},
+		{method: http.MethodPost, path: "/sign-up/email", handle: (*Server).signUp, readsBody: true, signsIn: true, schema: signUpSchema()},
+		{method: http.MethodPost, path: "/sign-in/email", handle: (*Server).signIn, readsBody: true, signsIn: true, schema: signInSchema()},
+		{method: http.MethodGet, path: "/get-session", handle: (*Server).getSession},
+		{method: http.MethodPost, path: "/sign-out", handle: (*Server).signOut, readsBody: true, schema: signOutSchema()},
 	}
+}
+
+// Endpoints lists what the development sign-in has, as in "GET /api/auth/ok".
+func Endpoints() []string {
+	list := make([]string, 0, len(endpoints()))
+	for _, end := range endpoints() {
+		list = append(list, end.method+" "+strings.TrimSuffix(Prefix, "/")+end.path)
+	}
+	return list
+}
+
+// route finds the endpoint. Like Better Auth it treats a wrong method as an unknown path.
+func (s *Server) route(method, path string) (endpoint, bool) {
+	if method == http.MethodPost && path == "/get-session" {
+		return endpoint{handle: (*Server).postSession}, true // Better Auth knows it, and refuses it.
+	}
+	for _, end := range s.endpoints {
+		if end.method == method && end.path == path {
+			return end, true
+		}
+	}
+	return endpoint{}, false
 }
 
 // call is a request on its way through an endpoint.
@@ -142,9 +160,10 @@ type call struct {
 // ServeHTTP answers a request whose path starts with Prefix.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, _ := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(Prefix, "/"))
-	end, ok := route(r.Method, path)
+	end, ok := s.route(r.Method, path)
 	if !ok {
-		w.WriteHeader(http.StatusNotFound) // Without a body, as Better Auth answers.
+		refusal := unknownPath()
+		s.write(w, refusal.status, refusal)
 		return
 	}
 	answer, err := s.answer(end, &call{Request: r, header: w.Header()}, w)

@@ -1,13 +1,17 @@
 package devauth_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +19,7 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
+	"github.com/google/go-cmp/cmp"
 	_ "github.com/lib/pq"
 
 	"taskql/internal/betterauth"
@@ -367,6 +372,88 @@ func TestAnswersOfItsOwn(t *testing.T) {
 			t.Errorf("sign-in answered %d: %s", a.StatusCode, a.body)
 		}
 	})
+}
+
+// TestUnknownPaths: a path of Better Auth's that isn't here is answered with what is, and how to get the rest.
+func TestUnknownPaths(t *testing.T) {
+	s := newServer(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
+	for _, tt := range []struct{ method, path, body string }{
+		{http.MethodPost, "/sign-in/social", `{"provider":"github"}`},
+		{http.MethodPost, "/request-password-reset", `{"email":"zoe@example.com"}`},
+		{http.MethodGet, "/token", ""},
+		{http.MethodGet, "/ok/", ""},
+		{http.MethodGet, "/sign-in/email", ""},
+		{http.MethodGet, "", ""},
+	} {
+		a := send(t, client(s), base, tt.method, tt.path, tt.body)
+		var refusal struct{ Code, Message string }
+		if err := json.Unmarshal([]byte(a.body), &refusal); err != nil || a.StatusCode != http.StatusNotFound || refusal.Code != "NOT_FOUND" {
+			t.Errorf("%s %s: %d, %v: %s", tt.method, tt.path, a.StatusCode, err, a.body)
+		}
+		for _, want := range append(devauth.Endpoints(), "AUTH_SERVER_URL", "JWT_SECRET", "docs/development.md") {
+			if !strings.Contains(refusal.Message, want) {
+				t.Errorf("%s %s: no %s in %s", tt.method, tt.path, want, refusal.Message)
+			}
+		}
+	}
+}
+
+// TestEndpoints: what is listed answers, and docs/development.md lists the same.
+func TestEndpoints(t *testing.T) {
+	s := newServer(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
+	page, err := os.ReadFile("../../docs/development.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+ /api/auth/[^`]*)` \\|").FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, row[1])
+	}
+	if diff := cmp.Diff(devauth.Endpoints(), documented); diff != "" {
+		t.Errorf("docs/development.md (-code +page):\n%s", diff)
+	}
+	for _, end := range devauth.Endpoints() {
+		method, path, _ := strings.Cut(end, " ")
+		if a := send(t, client(s), "http://devauth.test", method, path, ""); a.StatusCode == http.StatusNotFound {
+			t.Errorf("%s answers 404", end)
+		}
+	}
+}
+
+// TestForeignOrigin: a frontend behind a proxy that changes the Host header is told, as is the log, which origin was
+// refused and which variable it belongs in.
+func TestForeignOrigin(t *testing.T) {
+	var log bytes.Buffer
+	s := newServer(t, devauth.Config{
+		DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite,
+		TrustedOrigins: func(origin string) bool { return origin == "http://localhost:3000" },
+		Log:            slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	long := "http://" + strings.Repeat("x", 500)
+	for _, tt := range []struct{ name, header, value, origin string }{
+		{"a proxied page", "Origin", "http://localhost:4321", "http://localhost:4321"},
+		{"a page by its referrer", "Referer", "http://localhost:4321/private?token=hunter2", "http://localhost:4321"},
+		{"a long origin", "Origin", long, "the page's origin"},
+		{"no URL", "Origin", "hunter2", "the page's origin"},
+	} {
+		log.Reset()
+		a := post(t, s, "/sign-in/email", signIn, tt.header, tt.value)
+		var refusal struct{ Code, Message string }
+		if err := json.Unmarshal([]byte(a.body), &refusal); err != nil || a.StatusCode != http.StatusForbidden || refusal.Code != "INVALID_ORIGIN" {
+			t.Errorf("%s: %d, %v: %s", tt.name, a.StatusCode, err, a.body)
+		}
+		if want := "Invalid origin: " + tt.origin + " is not in this server's CORS_ORIGINS. If it is your frontend, add it"; !strings.HasPrefix(refusal.Message, want) {
+			t.Errorf("%s: %s\nwant %s", tt.name, refusal.Message, want)
+		}
+		for _, want := range []string{"level=WARN", tt.origin, "CORS_ORIGINS", "changeOrigin"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("%s: no %s in the log: %s", tt.name, want, log.String())
+			}
+		}
+		if strings.Contains(a.body+log.String(), "hunter2") || strings.Contains(a.body+log.String(), long) {
+			t.Errorf("%s: too much is shown: %s%s", tt.name, a.body, log.String())
+		}
+	}
 }
 
 func TestOfficialClient(t *testing.T) {

@@ -169,6 +169,22 @@ func look(t *testing.T, a answer) seen {
 		// Better Auth says of a body that is no object the same twice, and takes forms where ours does not.
 		s.Message, _, _ = strings.Cut(s.Message, "; [body] Invalid input: expected record")
 		s.Message = strings.Replace(s.Message, "application/x-www-form-urlencoded, ", "", 1)
+		if s.Code == "INVALID_ORIGIN" { // Ours goes on with what to do.
+			s.Message, _, _ = strings.Cut(s.Message, ": ")
+		}
+	}
+	return s
+}
+
+// lookAtOurs is look without what only ours says: Better Auth answers an unknown path with an empty body.
+func lookAtOurs(t *testing.T, a answer) seen {
+	t.Helper()
+	s := look(t, a)
+	if s.Code == "NOT_FOUND" {
+		s.Code, s.Message, s.ContentType, s.Keys = "", "", "", nil
+	}
+	if a.StatusCode == http.StatusNotFound && a.Request.Method == http.MethodHead {
+		s.ContentType = ""
 	}
 	return s
 }
@@ -187,7 +203,7 @@ func keys(path string, value any) []string {
 }
 
 // play sends the steps to a server and returns what it answered.
-func play(t *testing.T, url string) map[string]seen {
+func play(t *testing.T, url string, look func(*testing.T, answer) seen) map[string]seen {
 	t.Helper()
 	session := ""
 	got := map[string]seen{}
@@ -213,12 +229,12 @@ func play(t *testing.T, url string) map[string]seen {
 func TestAnswersAsBetterAuthDoes(t *testing.T) {
 	const trusted = "http://localhost:3000"
 	betterAuth := testkit.BetterAuth(t, testkit.BetterAuthOptions{TrustedOrigins: []string{trusted}})
-	want := play(t, betterAuth.URL)
+	want := play(t, betterAuth.URL, look)
 	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
 		cfg.TrustedOrigins = func(origin string) bool { return origin == trusted }
 		server := httptest.NewServer(newServer(t, cfg))
 		t.Cleanup(server.Close)
-		got := play(t, server.URL)
+		got := play(t, server.URL, lookAtOurs)
 		for _, name := range slices.Sorted(maps.Keys(want)) {
 			if diff := cmp.Diff(want[name], got[name]); diff != "" {
 				t.Errorf("%s (-Better Auth, +ours):\n%s", name, diff)

@@ -1,6 +1,7 @@
 package devauth
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,9 +48,22 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		return missingOrigin()
 	}
 	if !s.isTrusted(r, from) {
-		return invalidOrigin()
+		origin := originOf(from)
+		s.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in refused: the origin is not in CORS_ORIGINS",
+			slog.String("origin", origin), slog.String("path", r.URL.Path), slog.String("cure", originCure))
+		return invalidOrigin(origin)
 	}
 	return nil
+}
+
+// originOf is the origin of a URL, in a form that can be shown: of a URL that has none, nothing is shown.
+func originOf(address string) string {
+	const longest = 200
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || len(u.Scheme)+len(u.Host) > longest {
+		return "the page's origin"
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // isTrusted reports whether a URL belongs to the server's own origin or to one that it was told to trust. Its own is

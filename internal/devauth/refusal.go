@@ -1,6 +1,9 @@
 package devauth
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // refusal is an answer that is an error. Its JSON is Better Auth's.
 type refusal struct {
@@ -40,9 +43,24 @@ func invalidEmail() *refusal {
 	return refuse(http.StatusBadRequest, "INVALID_EMAIL", "Invalid email")
 }
 
-func invalidOrigin() *refusal {
-	return refuse(http.StatusForbidden, "INVALID_ORIGIN", "Invalid origin")
+// unknownPath is the answer to what this sign-in doesn't have. Better Auth answers 404 without a body; a developer who
+// calls one of its many other endpoints should learn that this isn't Better Auth.
+func unknownPath() *refusal {
+	return refuse(http.StatusNotFound, "NOT_FOUND",
+		"The development sign-in doesn't have this endpoint. It has "+strings.Join(Endpoints(), ", ")+". "+
+			"For everything else, run a Better Auth server and set AUTH_SERVER_URL to its URL and JWT_SECRET to its BETTER_AUTH_SECRET "+
+			"(docs/development.md).")
 }
+
+// invalidOrigin is the answer to a page of another origin. The message begins as Better Auth's and goes on with what to
+// do: the page may be the developer's own, behind a proxy that changes the Host header.
+func invalidOrigin(origin string) *refusal {
+	return refuse(http.StatusForbidden, "INVALID_ORIGIN", "Invalid origin: "+origin+" is not in this server's CORS_ORIGINS. "+originCure)
+}
+
+// originCure is what to do about the origin of one's own frontend.
+const originCure = "If it is your frontend, add it to CORS_ORIGINS (separated by commas) and restart the server. " +
+	"A proxy that keeps the Host header doesn't need that: in Vite, leave out changeOrigin."
 
 func missingOrigin() *refusal {
 	return refuse(http.StatusForbidden, "MISSING_OR_NULL_ORIGIN", "Missing or null Origin")
