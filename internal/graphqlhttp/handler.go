@@ -22,10 +22,10 @@ import (
 
 // Operation is what a request asks for, as far as a log may know it.
 type Operation struct {
-	// Name is the operation's name as the client wrote it; empty where it has none. The client chooses it,
-	// length included.
+	// Name is the operation's name as the client wrote it; empty if it has none. It has only letters, digits and
+	// underscores, but the client chooses its length.
 	Name string
-	// Type is query, mutation or subscription.
+	// Type is query, mutation or subscription; empty if the document could not be read.
 	Type string
 }
 
@@ -79,6 +79,8 @@ type Config struct {
 type Summary struct {
 	// Codes are its errors' codes, empty where an error has none.
 	Codes []string
+	// Operation is what was asked for, as far as a request that was refused tells.
+	Operation Operation
 	// Cost is what the operation cost, 0 where it did not come to that.
 	Cost int
 }
@@ -175,7 +177,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault != nil {
 		h.chargeFault(r, fault)
 		if h.answered != nil {
-			h.answered(r.Context(), Summary{Codes: []string{fault.code}})
+			h.answered(r.Context(), Summary{Codes: []string{fault.code}, Operation: req.named()})
 		}
 		fault.write(w, as)
 		return
@@ -192,7 +194,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = answerOf(ctx, resp)
 	}
 	if h.answered != nil {
-		h.answered(r.Context(), summary(answer, &req.bill))
+		h.answered(r.Context(), summary(answer, req))
 	}
 	if unchanged {
 		req.asked.writeUnchanged(w)
@@ -205,9 +207,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// summary sums up an answer and its bill.
-func summary(a answer, b *bill) Summary {
-	s := Summary{Cost: b.requested}
+// summary sums up an answer and its request.
+func summary(a answer, req *incoming) Summary {
+	s := Summary{Cost: req.bill.requested, Operation: req.named()}
 	for _, err := range a.errors {
 		code, _ := err.Extensions["code"].(string)
 		s.Codes = append(s.Codes, code)
@@ -233,8 +235,8 @@ func (h *Handler) answersWithoutBody(w http.ResponseWriter, r *http.Request) boo
 	return true
 }
 
-// receive reads a request up to where it could be executed. The media type is that of the answer, whatever
-// comes of it.
+// receive reads a request up to where it could be executed. The media type is that of the answer in any case. Beside a
+// fault, the request is nil unless it could be read.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *incoming, *requestFault) {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return mediaJSON, nil, methodNotAllowed()
@@ -247,15 +249,15 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *i
 		return as, nil, fault
 	}
 	req, read, fault := h.read(w, r)
-	if fault == nil {
-		req.read = read
-		fault = h.documents.find(req)
-	}
 	if fault != nil {
 		fault.read = read
 		return as, nil, fault
 	}
-	return as, req, nil
+	req.read = read
+	if fault = h.documents.find(req); fault != nil {
+		fault.read = read
+	}
+	return as, req, fault
 }
 
 // read decodes the request from the URL of a GET, else from the body, and says how many bytes it read. A POST's URL

@@ -123,7 +123,8 @@ func newLimiter(cfg Config, documents documentCache) *limiter {
 // A trusted document is one that the operator wrote: no limit holds for it, but it costs what it costs. Limits on
 // what comes from the client, which are the variables, hold in any case.
 func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted bool) (int, *gqlerror.Error) {
-	if err := l.checkVariables(params.Variables, requestOf(ctx).values); err != nil {
+	req := requestOf(ctx)
+	if err := l.checkVariables(params.Variables, req.values); err != nil {
 		return 0, err
 	}
 	document, err := l.parse(ctx, params.Query, trusted)
@@ -131,6 +132,7 @@ func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted 
 		return 0, err
 	}
 	operation := operationOf(document.document, params.OperationName)
+	req.operation = operation
 	before, again := document.admission(operation)
 	if again && before.fixed {
 		return before.cost, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 const (
@@ -45,10 +46,40 @@ type incoming struct {
 	register bool
 	// known is the document where it was valid before.
 	known *knownDocument
+	// operation is the one that it asks for, once the document is parsed.
+	operation *ast.OperationDefinition
 	// bill is what it costs.
 	bill bill
 	// asked is what a GET says of the answer that its client may have.
 	asked *asked
+}
+
+// named is what a log may know of the request's operation: from the document if that was parsed, else the operationName
+// if it is a name. Anything else would let clients write what they like into the log. A nil request has none.
+func (r *incoming) named() Operation {
+	switch {
+	case r == nil:
+		return Operation{}
+	case r.operation != nil:
+		return Operation{Name: r.operation.Name, Type: string(r.operation.Operation)}
+	case isName(r.params.OperationName):
+		return Operation{Name: r.params.OperationName}
+	default:
+		return Operation{}
+	}
+}
+
+// isName reports whether s is a name of GraphQL's.
+func isName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '_', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case i > 0 && '0' <= c && c <= '9':
+		default:
+			return false
+		}
+	}
+	return s != ""
 }
 
 // persistedQuery is Apollo's extension of that name. Without it, the hash is empty.

@@ -25,7 +25,7 @@ type identify struct {
 }
 
 // around puts the viewer, or why there is none, into the request's context: what may be done without a viewer is the
-// API's decision. It answers only where a page of a foreign site uses somebody's cookie. The time-out counts from before
+// API's decision. It answers only if a page of a foreign site uses somebody's cookie. The time-out counts from before
 // the look at the session; it stands here, and not in a layer of its own, since each that changes the context copies the
 // request.
 func (i *identify) around(next http.Handler) http.Handler {
@@ -35,7 +35,7 @@ func (i *identify) around(next http.Handler) http.Handler {
 		session, err := i.authenticate(ctx, r.Header)
 		if err == nil && session.Scheme == betterauth.SchemeCookie && i.csrf.refuses(r) {
 			i.foreign(r, session)
-			writeError(w, http.StatusForbidden, messageCSRF, map[string]any{"code": codeCSRFRefused})
+			writeError(w, r, http.StatusForbidden, codeCSRFRefused, messageCSRF(r))
 			return
 		}
 		v, refusal := i.who(ctx, session, err)
@@ -97,7 +97,8 @@ func (i *identify) foreign(r *http.Request, session *betterauth.Session) {
 		slog.String("token_hash", session.TokenHash),
 		slog.String("user_id", shorten(session.UserID)),
 		slog.String("origin", shorten(r.Header.Get("Origin"))),
-		slog.String("sec_fetch_site", shorten(r.Header.Get("Sec-Fetch-Site"))))
+		slog.String("sec_fetch_site", shorten(r.Header.Get("Sec-Fetch-Site"))),
+		slog.String("cure", csrfCure))
 }
 
 // unknown is the refusal where the session is good but its user could not be looked up. That is no fault of

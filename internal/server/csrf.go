@@ -9,11 +9,22 @@ import (
 )
 
 const (
-	messageCSRF         = "This page's origin may not use your session here. The server's CORS_ORIGINS lists those that may."
 	messageUserNotFound = "User not found"
 	// reasonCSRF stands in the log beside the reasons of betterauth.
 	reasonCSRF = "csrf_refused"
+	// csrfCure is what to do if the page is one's own.
+	csrfCure = "If it is your frontend, add its origin to CORS_ORIGINS and restart the server. " +
+		"If it is this server's own origin, behind a proxy, set PUBLIC_URL to it."
 )
+
+// messageCSRF says which origin was refused, and what to do.
+func messageCSRF(r *http.Request) string {
+	origin := "This page's origin"
+	if u, err := url.Parse(r.Header.Get("Origin")); err == nil && u.Host != "" && len(u.Scheme)+len(u.Host) < maxLogged {
+		origin = "The origin " + u.Scheme + "://" + u.Host
+	}
+	return origin + " may not use your session here: it is not in this server's CORS_ORIGINS. " + csrfCure
+}
 
 // csrf tells requests that a page of a foreign site makes with somebody's cookie. A browser says where a request
 // comes from, and no page can make it lie, so every request that a browser sends is judged; what says nothing comes

@@ -15,14 +15,20 @@ const (
 	codeCSRFRefused      = "CSRF_REFUSED"
 )
 
-// writeError answers as a GraphQL server does, so that clients read any answer of ours the same way.
-func writeError(w http.ResponseWriter, status int, message string, extensions map[string]any) {
+// writeError answers as a GraphQL server does, so that clients read any answer of ours the same way. The code goes into
+// the access log as well.
+func writeError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	traceOf(r.Context()).failed(code)
+	extensions := map[string]string{"code": code}
+	if code == codeInternal {
+		extensions["requestId"] = RequestID(r.Context())
+	}
 	type failure struct {
-		Message    string         `json:"message"`
-		Extensions map[string]any `json:"extensions"`
+		Message    string            `json:"message"`
+		Extensions map[string]string `json:"extensions"`
 	}
 	body, err := json.Marshal(map[string][]failure{"errors": {{message, extensions}}})
-	if err != nil { // the extensions are texts
+	if err != nil { // all are texts
 		panic(err)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -32,14 +38,14 @@ func writeError(w http.ResponseWriter, status int, message string, extensions ma
 	_, _ = w.Write(body) // the client may be gone
 }
 
-func writeInternal(w http.ResponseWriter, requestID string) {
-	message := "Something went wrong on our side. Quote request " + requestID + " when you report it."
-	writeError(w, http.StatusInternalServerError, message, map[string]any{"code": codeInternal, "requestId": requestID})
+func writeInternal(w http.ResponseWriter, r *http.Request) {
+	message := "Something went wrong on our side. Quote request " + RequestID(r.Context()) + " when you report it."
+	writeError(w, r, http.StatusInternalServerError, codeInternal, message)
 }
 
-// notFound answers every path that is none.
-func notFound(w http.ResponseWriter, _ *http.Request) {
-	writeError(w, http.StatusNotFound, "There is nothing here. The API is at POST "+graphqlPath+".", map[string]any{"code": codeNotFound})
+// notFound answers unknown paths.
+func notFound(w http.ResponseWriter, r *http.Request) {
+	writeError(w, r, http.StatusNotFound, codeNotFound, "There is nothing here. The API is at POST "+graphqlPath+".")
 }
 
 // only lets the methods through and answers the others 405.
@@ -52,6 +58,6 @@ func only(next http.Handler, methods ...string) http.Handler {
 			}
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		writeError(w, http.StatusMethodNotAllowed, "Use "+strings.Join(methods, " or ")+".", map[string]any{"code": codeMethodNotAllowed})
+		writeError(w, r, http.StatusMethodNotAllowed, codeMethodNotAllowed, "Use "+strings.Join(methods, " or ")+".")
 	})
 }

@@ -76,8 +76,9 @@ func clientHeaders() []string {
 	}
 }
 
-// withAccessLog writes one line for each answer. It names neither cookies, tokens, the query string nor
-// variables. A panic passes through after its line.
+// withAccessLog writes one line for each answer, with the codes of its errors whatever the status: an answer to
+// application/json is 200 even if the operation failed. It names neither cookies, tokens, the query string nor variables.
+// A panic passes through after its line.
 func withAccessLog(log *slog.Logger, now func() time.Time) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -115,7 +116,7 @@ const maxLogged = 200
 // accessAttrs are a line's attributes, those that don't apply left out.
 func accessAttrs(r *http.Request, sent *sent, took time.Duration) []slog.Attr {
 	trace := traceOf(r.Context())
-	const most = 9
+	const most = 10
 	attrs := append(make([]slog.Attr, 0, most),
 		slog.String("method", shorten(r.Method)),
 		slog.String("path", shorten(r.URL.Path)),
@@ -127,6 +128,7 @@ func accessAttrs(r *http.Request, sent *sent, took time.Duration) []slog.Attr {
 	for _, optional := range [...]slog.Attr{
 		slog.String("operation", shorten(trace.operationName)),
 		slog.String("operation_type", trace.operationType),
+		slog.String("error_code", trace.errorCodes),
 		slog.String("user_id", trace.userID),
 	} {
 		if optional.Value.String() != "" {
@@ -223,7 +225,7 @@ func withRecover(log *slog.Logger) middleware {
 				for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified"} {
 					w.Header().Del(name)
 				}
-				writeInternal(w, RequestID(r.Context()))
+				writeInternal(w, r)
 			}()
 			next.ServeHTTP(sent, r)
 		})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"taskql/internal/betterauth"
 )
 
 // How many lines a second a reason may have, and how many at once. A flood of forged cookies must not become a flood
@@ -45,7 +47,20 @@ func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Att
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))
 	}
-	l.log.LogAttrs(ctx, slog.LevelInfo, "session refused", append(attrs, slog.String("request_id", RequestID(ctx)))...)
+	l.log.LogAttrs(ctx, refusalLevel(reason), "session refused", append(attrs, slog.String("request_id", RequestID(ctx)))...)
+}
+
+// refusalLevel is the level of a reason's lines. Most reasons are a browser's everyday, such as a session that has
+// expired. The warnings are those that the operator has to do something about: a secret, an issuer or an origin that is
+// set wrong, or an auth server that is down.
+func refusalLevel(reason string) slog.Level {
+	switch reason {
+	case string(betterauth.ReasonBadSignature), string(betterauth.ReasonUnknownKey), string(betterauth.ReasonWrongIssuer),
+		string(betterauth.ReasonUnavailable), reasonCSRF:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
 }
 
 // take reports whether a line may be written now, and how many of its reason were not since the last.

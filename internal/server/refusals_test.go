@@ -50,6 +50,15 @@ func TestRefusalLog(t *testing.T) {
 	if got = lines(); len(got) != 1 || got[0]["suppressed"] != 90.0 || got[0]["msg"] != "session refused" || got[0]["level"] != "INFO" {
 		t.Fatalf("got %v", got)
 	}
+	for reason, level := range map[string]string{
+		"bad_signature": "WARN", "unknown_key": "WARN", "wrong_issuer": "WARN", "auth_unavailable": "WARN", "csrf_refused": "WARN",
+		"session_null": "INFO", "user_not_found": "INFO", "bad_token": "INFO",
+	} {
+		l.write(t.Context(), reason)
+		if got = lines(); len(got) != 1 || got[0]["level"] != level {
+			t.Errorf("%s: got %v, want %s", reason, got, level)
+		}
+	}
 	var workers sync.WaitGroup
 	for range 8 {
 		workers.Go(func() { l.write(t.Context(), "expired") })

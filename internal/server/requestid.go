@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,19 @@ type trace struct {
 	userID        string
 	operationName string
 	operationType string
+	// errorCodes are the codes of the answer's errors, separated by commas.
+	errorCodes string
+}
+
+// failed notes an error's code, once. There are few codes, and all are the server's own.
+func (t *trace) failed(code string) {
+	switch {
+	case code == "" || slices.Contains(strings.Split(t.errorCodes, ","), code):
+	case t.errorCodes == "":
+		t.errorCodes = code
+	default:
+		t.errorCodes += "," + code
+	}
 }
 
 type traceKey struct{}

@@ -247,7 +247,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		ReportCost:                cfg.Config.Environment == config.Development,
 		Validation:                validation(cfg, api),
 		Observe:                   observe,
-		Answered:                  countAnswers(cfg.Telemetry),
+		Answered:                  answered(cfg.Telemetry),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up GraphQL over HTTP: %w", err)

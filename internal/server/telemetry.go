@@ -41,12 +41,20 @@ func measured(t *telemetry.Telemetry, within ...graphql.OperationMiddleware) []g
 	return append([]graphql.OperationMiddleware{t.Operations(signedIn)}, within...)
 }
 
-// countAnswers returns what counts answers' errors, nil where nothing is measured.
-func countAnswers(t *telemetry.Telemetry) func(context.Context, graphqlhttp.Summary) {
-	if t == nil {
-		return nil
+// answered returns what notes an answer's errors for the access log, and counts them if anything is measured.
+func answered(t *telemetry.Telemetry) func(context.Context, graphqlhttp.Summary) {
+	return func(ctx context.Context, sum graphqlhttp.Summary) {
+		trace := traceOf(ctx)
+		for _, code := range sum.Codes {
+			trace.failed(code)
+		}
+		if trace.operationType == "" { // It was refused before it ran.
+			trace.operationName, trace.operationType = sum.Operation.Name, sum.Operation.Type
+		}
+		if t != nil {
+			t.Answered(ctx, sum.Codes, sum.Cost)
+		}
 	}
-	return func(ctx context.Context, sum graphqlhttp.Summary) { t.Answered(ctx, sum.Codes, sum.Cost) }
 }
 
 type authenticate = func(context.Context, http.Header) (*betterauth.Session, error)

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestAccessLogOfFailures: the line of an answer with errors has their codes and, as far as it can be known, the
+// operation, whatever the status. What the client sent reaches the log only if it is a name.
+func TestAccessLogOfFailures(t *testing.T) {
+	t.Parallel()
+	s, out := newServer(t, map[string]string{"LOG_FORMAT": "json", "APQ": "on"})
+	post := func(accept, body string) *http.Request {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, graphqlPath, strings.NewReader(body))
+		r.Header.Set("Content-Type", mediaJSON)
+		r.Header.Set("Accept", accept)
+		return r
+	}
+	bare := func(method, target string) *http.Request {
+		return httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
+	}
+	long := strings.Repeat("L", 5000)
+	deep := "query Deep { task(id: 1) { " + strings.Repeat("parent { ", 20) + "id" + strings.Repeat(" }", 20) + " } }"
+	for _, tt := range []struct {
+		name          string
+		request       *http.Request
+		status        int
+		code          string
+		operation     string
+		operationType string
+	}{
+		{"no error", post(mediaGraphQL, `{"query":"query Fine { viewer { id } }"}`), 200, "", "Fine", "query"},
+		{"an unknown field", post(mediaGraphQL, `{"query":"query Typo { viwer { id } }"}`), 400, "GRAPHQL_VALIDATION_FAILED", "Typo", "query"},
+		{"an unknown field, the older media type", post(mediaJSON, `{"query":"query Typo { viwer { id } }"}`), 200, "GRAPHQL_VALIDATION_FAILED", "Typo", "query"},
+		{"a mutation without its argument", post(mediaGraphQL, `{"query":"mutation Forgot { createTask { task { id } } }"}`), 400, "GRAPHQL_VALIDATION_FAILED", "Forgot", "mutation"},
+		{"no GraphQL", post(mediaGraphQL, `{"query":"query {{","operationName":"Broken"}`), 400, "GRAPHQL_PARSE_FAILED", "Broken", ""},
+		{"no GraphQL and no name", post(mediaGraphQL, `{"query":"query {{"}`), 400, "GRAPHQL_PARSE_FAILED", "", ""},
+		{"a name that would write a line", post(mediaGraphQL, `{"query":"query {{","operationName":"x\n{\"level\":\"error\"}"}`), 400, "GRAPHQL_PARSE_FAILED", "", ""},
+		{"a name with escapes for a terminal", post(mediaGraphQL, `{"query":"query {{","operationName":"\u001b[31mx"}`), 400, "GRAPHQL_PARSE_FAILED", "", ""},
+		{"a long name", post(mediaGraphQL, `{"query":"query {{","operationName":"`+long+`"}`), 400, "GRAPHQL_PARSE_FAILED", long[:maxLogged], ""},
+		{"a long name in the document", post(mediaGraphQL, `{"query":"query `+long+` { viwer { id } }"}`), 400, "GRAPHQL_VALIDATION_FAILED", long[:maxLogged], "query"},
+		{"another operation than those of the document", post(mediaGraphQL, `{"query":"query A { viewer { id } }","operationName":"B"}`), 400, "GRAPHQL_VALIDATION_FAILED", "B", ""},
+		{"a bad value", post(mediaGraphQL, `{"query":"query Bad($n: Int!) { tasks(first: $n) { totalCount } }","variables":{"n":"x"}}`), 400, "GRAPHQL_VALIDATION_FAILED", "Bad", "query"},
+		{"too deep", post(mediaGraphQL, `{"query":"`+deep+`"}`), 400, "TOO_DEEP", "Deep", "query"},
+		{"nobody is signed in", post(mediaGraphQL, `{"query":"query Mine { tasks { totalCount } }"}`), 401, "UNAUTHENTICATED", "Mine", "query"},
+		{"nobody is signed in, twice", post(mediaGraphQL, `{"query":"query Mine { a: tasks { totalCount } b: tasks { totalCount } }"}`), 401, "UNAUTHENTICATED", "Mine", "query"},
+		{"no JSON", post(mediaGraphQL, `{`), 400, "BAD_REQUEST", "", ""},
+		{"an unknown hash", post(mediaGraphQL, `{"operationName":"Kept","extensions":{"persistedQuery":{"version":1,"sha256Hash":"`+strings.Repeat("a", 64)+`"}}}`), 400, "PERSISTED_QUERY_NOT_FOUND", "Kept", ""},
+		{"a mutation by GET", bare(http.MethodGet, graphqlPath+"?query="+url.QueryEscape("mutation ByGet { deleteTask(input: {id: 1}) { userErrors { code } } }")), 405, "METHOD_NOT_ALLOWED", "ByGet", "mutation"},
+		{"a wrong method", bare(http.MethodDelete, graphqlPath), 405, "METHOD_NOT_ALLOWED", "", ""},
+		{"a wrong method elsewhere", bare(http.MethodPost, "/"), 405, "METHOD_NOT_ALLOWED", "", ""},
+		{"an unknown path", bare(http.MethodGet, "/nothing"), 404, "NOT_FOUND", "", ""},
+	} {
+		out.Reset()
+		s.Handler().ServeHTTP(httptest.NewRecorder(), tt.request)
+		var line struct {
+			Message, Operation string
+			Status             int
+			ErrorCode          string `json:"error_code"`
+			OperationType      string `json:"operation_type"`
+		}
+		lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+		if err := json.Unmarshal(lines[len(lines)-1], &line); err != nil || line.Message != accessMessage {
+			t.Errorf("%s: %v: %s", tt.name, err, out)
+		}
+		if line.Status != tt.status || line.ErrorCode != tt.code || line.Operation != tt.operation || line.OperationType != tt.operationType {
+			t.Errorf("%s: got %+v, want %d %s %.20s %s", tt.name, line, tt.status, tt.code, tt.operation, tt.operationType)
+		}
+	}
+}
+
+// TestSeveralErrorCodes: each code stands in a line once.
+func TestSeveralErrorCodes(t *testing.T) {
+	t.Parallel()
+	var got trace
+	for _, code := range []string{"", "NOT_FOUND", "INTERNAL", "NOT_FOUND", "", "FOUND"} {
+		got.failed(code)
+	}
+	if want := "NOT_FOUND,INTERNAL,FOUND"; got.errorCodes != want {
+		t.Errorf("got %s, want %s", got.errorCodes, want)
+	}
+}
+
+// TestForeignPage: the answer to a page of an unknown origin and the log name the origin and the variable to change.
+func TestForeignPage(t *testing.T) {
+	t.Parallel()
+	s, out := newServer(t, map[string]string{"LOG_FORMAT": "json"})
+	page := newBrowser(t, s)
+	if status, answer := page.post(t, "/api/auth/sign-up/email", map[string]string{"name": "Ada", "email": "ada@example.com", "password": "correct horse"}); status != 200 {
+		t.Fatalf("signing up: %d %s", status, answer)
+	}
+	for _, tt := range []struct {
+		header http.Header
+		want   string
+	}{
+		{http.Header{"Origin": {"http://localhost:4321"}}, "The origin http://localhost:4321 may not use your session here"},
+		{http.Header{"Origin": {"null"}}, "This page's origin may not use your session here"},
+		{http.Header{"Origin": {"http://" + strings.Repeat("x", 500)}}, "This page's origin may not use your session here"},
+		{http.Header{"Sec-Fetch-Site": {"cross-site"}}, "This page's origin may not use your session here"},
+	} {
+		out.Reset()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, page.url+graphqlPath, strings.NewReader(`{"query":"{ viewer { id } }"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = tt.header
+		r.Header.Set("Content-Type", mediaJSON)
+		response, err := page.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct {
+			Errors []struct {
+				Message    string
+				Extensions struct{ Code string }
+			}
+		}
+		err = json.NewDecoder(response.Body).Decode(&answer)
+		_ = response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusForbidden || len(answer.Errors) != 1 || answer.Errors[0].Extensions.Code != "CSRF_REFUSED" {
+			t.Fatalf("%v: %d %v %+v", tt.header, response.StatusCode, err, answer)
+		}
+		if got := answer.Errors[0].Message; !strings.HasPrefix(got, tt.want) || !strings.Contains(got, "CORS_ORIGINS") || !strings.Contains(got, "PUBLIC_URL") {
+			t.Errorf("%v: %s", tt.header, got)
+		}
+		for _, want := range []string{`"level":"warn","message":"session refused","reason":"csrf_refused"`, tt.header.Get("Origin")[:min(len(tt.header.Get("Origin")), maxLogged)], "CORS_ORIGINS", `"error_code":"CSRF_REFUSED"`} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%v: no %s in the log: %s", tt.header, want, out)
+			}
+		}
+	}
+}
