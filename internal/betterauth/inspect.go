@@ -3,6 +3,7 @@ package betterauth
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -233,6 +234,13 @@ func (a *Authenticator) inspectJWT(ctx context.Context, r *report, token string)
 	r.fail("JWT", detail, cmp.Or(cures[refusal.Reason], "get a new one from this auth server's /api/auth/token"))
 }
 
+// Reachable asks the auth server whether it is there and is Better Auth.
+func (a *Authenticator) Reachable(ctx context.Context) Step {
+	var r report
+	a.probeOK(ctx, &r)
+	return r[0]
+}
+
 // Probe asks the auth server how it is, without any session, and stops where it can't be reached.
 func (a *Authenticator) Probe(ctx context.Context) []Step {
 	var r report
@@ -246,9 +254,13 @@ func (a *Authenticator) Probe(ctx context.Context) []Step {
 
 func (a *Authenticator) probeOK(ctx context.Context, r *report) bool {
 	const name = "auth server"
-	_, err := a.probe(ctx, "ok", maxAnswer)
+	body, err := a.probe(ctx, "ok", maxAnswer)
 	var t *trouble
+	var answer struct{ OK bool }
 	switch {
+	case err == nil && (json.Unmarshal(body, &answer) != nil || !answer.OK):
+		r.fail(name, `its answer to /api/auth/ok is not {"ok":true}: it is not Better Auth`,
+			"AUTH_SERVER_URL must be the address below which Better Auth answers at /api/auth")
 	case err == nil:
 		r.ok(name, "reachable, and it is Better Auth")
 		return true

@@ -116,6 +116,7 @@ func TestProbe(t *testing.T) {
 		{"no key of use", path(alive, null, sends(`{"keys":[]}`)), "auth server ok, get-session ok, JWKS warning"},
 		{"limited", path(fails(429), fails(429), missing), "auth server warning, get-session warning, JWKS ok"},
 		{"not Better Auth", path(html, html, html), "auth server failure"},
+		{"another API", path(sends(`{"status":"up"}`), null, missing), "auth server failure"},
 		{"another path", http.NotFoundHandler(), "auth server failure"},
 		{"nobody there", nil, "auth server failure"},
 	} {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,11 +61,13 @@ type Config struct {
 
 // Server is the whole server, ready to serve.
 type Server struct {
-	cfg      config.Config
-	log      *slog.Logger
-	handler  http.Handler
-	upkeep   func(context.Context)
-	draining atomic.Bool
+	cfg     config.Config
+	log     *slog.Logger
+	handler http.Handler
+	upkeep  func(context.Context)
+	// checkAuth asks the auth server once whether it is one. Nil with the embedded sign-in.
+	checkAuth func(context.Context) betterauth.Step
+	draining  atomic.Bool
 }
 
 // New joins the rooms to a server and logs what is about to run. It makes the embedded sign-in's tables where
@@ -103,28 +104,13 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // listener in any case. Call it once.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "server started", slog.String("address", listener.Addr().String()))
-	var upkeep sync.WaitGroup
-	upkeep.Go(func() { s.upkeep(ctx) })
-	defer upkeep.Wait() // The database is closed after this.
+	s.logURL(ctx, listener.Addr())
+	var background sync.WaitGroup
+	background.Go(func() { s.upkeep(ctx) })
+	background.Go(func() { s.warnOfAuthServer(ctx) })
+	defer background.Wait() // The database is closed after this.
 	run := &serving{handler: s.handler, log: s.log, timeout: s.cfg.ShutdownTimeout, draining: &s.draining}
 	return run.run(ctx, listener)
-}
-
-// Listen opens the configured address: all addresses, IPv6 included, where HOST is empty.
-func Listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
-	return listen(ctx, net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
-}
-
-// listen opens a plain TCP socket. Multipath TCP, Go's default, is of no use behind a proxy, and its sockets
-// can't keep new connections out while the server drains.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false)
-	listener, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
-	}
-	return listener, nil
 }
 
 // logMilestones writes the lines that an operator looks for after a deployment.
@@ -150,6 +136,33 @@ func logMilestones(ctx context.Context, cfg Config) {
 	if cfg.Config.EmbeddedSignIn() {
 		cfg.Log.LogAttrs(ctx, slog.LevelInfo, "embedded development sign-in is on: AUTH_SERVER_URL is not set")
 	}
+}
+
+// logURL writes the last line of a start: where to open the playground or, if that is off, where the API is.
+func (s *Server) logURL(ctx context.Context, address net.Addr) {
+	name, url := "Playground", baseURL(s.cfg, address)
+	if !s.cfg.Playground {
+		name, url = "GraphQL", url+graphqlPath
+	}
+	if s.cfg.LogFormat == config.LogText {
+		s.log.LogAttrs(ctx, slog.LevelInfo, name+": "+url)
+		return
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, name, slog.String("url", url))
+}
+
+// warnOfAuthServer logs a warning if the auth server can't be reached or is none. That is no reason not to start: it may
+// be starting as well.
+func (s *Server) warnOfAuthServer(ctx context.Context) {
+	if s.checkAuth == nil {
+		return
+	}
+	step := s.checkAuth(ctx)
+	if step.Status == betterauth.StatusOK || ctx.Err() != nil {
+		return
+	}
+	s.log.LogAttrs(ctx, slog.LevelWarn, "the auth server can't be used: until it answers, requests with a session get SERVICE_UNAVAILABLE",
+		slog.String("tried", "GET "+s.cfg.AuthServerURL+authPath+"ok"), slog.String("because", step.Detail), slog.String("cure", step.Cure))
 }
 
 // routes builds the handlers behind the HTTP face.
@@ -179,6 +192,9 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	auth, authenticator, err := newAuth(ctx, cfg)
 	if err != nil {
 		return routes{}, err
+	}
+	if auth == nil {
+		s.checkAuth = authenticator.Reachable
 	}
 	who := identify{
 		authenticate: countSessions(cfg.Telemetry, authenticator.Authenticate),
