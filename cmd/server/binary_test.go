@@ -140,6 +140,16 @@ func (p *process) healthy(t *testing.T) {
 	t.Fatalf("not healthy within five minutes:\n%s", p.log)
 }
 
+// logs waits until the log holds the text.
+func (p *process) logs(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(p.log.String(), text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in the log within a minute:\n%s", text, p.log)
+		}
+	}
+}
+
 func get(t *testing.T, url string) (int, string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

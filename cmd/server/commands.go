@@ -25,11 +25,11 @@ var (
 	commit  string //nolint:gochecknoglobals // The linker can set nothing else.
 )
 
-// errLogged says that an error is in the log, and need not be printed again.
+// errLogged reports that an error is in the log already.
 var errLogged = errors.New("see the log")
 
-// serve migrates and serves until ctx ends. Logs go to logs. A signal that comes before the port is open ends it as
-// well as one that comes later.
+// serve migrates and serves until ctx ends. Logs go to logs. A signal before the port is open ends it as cleanly as a
+// later one.
 func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 	serving := false
 	var watch *telemetry.Telemetry
@@ -40,7 +40,13 @@ func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 		})
 		return watch, err
 	}
-	err := withDatabase(ctx, settings{env: env, logs: logs, check: server.CheckTrustedDocuments, telemetry: start}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+	check := func(cfg config.Config) error {
+		if err := server.CheckTrustedDocuments(cfg); err != nil {
+			return err
+		}
+		return server.CheckPort(ctx, cfg)
+	}
+	err := withDatabase(ctx, settings{env: env, logs: logs, check: check, telemetry: start}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
 		defer endTelemetry(ctx, watch, log)
 		tuneMemory(ctx, env, log)
 		if err := server.ServeDebug(ctx, cfg, watch.Handler(), log); err != nil {
@@ -139,15 +145,15 @@ type settings struct {
 	telemetry func(config.Config, *slog.Logger) (*telemetry.Telemetry, error)
 }
 
-// withDatabase loads the configuration, opens the database for the time of do and closes it. From the moment the log's
-// format is known, an error is a line of it, so that whoever reads the log by machine sees why the process ended.
+// withDatabase loads the configuration, opens the database for the time of do and closes it. An error is logged, so that
+// whoever reads the log by machine sees why the process ended.
 func withDatabase(ctx context.Context, s settings, do func(config.Config, *database.DB, *slog.Logger) error) error {
-	cfg, err := config.Load(s.env, database.CheckURL)
-	if err != nil {
-		return err
-	}
+	cfg, problems := config.Examine(s.env, database.CheckURL)
 	log, flush := server.NewLogger(s.logs, cfg)
 	defer flush()
+	if len(problems) > 0 {
+		return refuse(ctx, log, cfg, problems)
+	}
 	for _, warning := range cfg.Warnings {
 		log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", warning))
 	}
@@ -160,6 +166,19 @@ func withDatabase(ctx context.Context, s settings, do func(config.Config, *datab
 		return fmt.Errorf("%w: %w", errLogged, err)
 	}
 	return nil
+}
+
+// refuse reports the problems of the configuration: to people as a list, which main prints, to machines as lines of the
+// log.
+func refuse(ctx context.Context, log *slog.Logger, cfg config.Config, problems config.Problems) error {
+	if cfg.LogFormat == config.LogText {
+		return problems
+	}
+	for _, problem := range problems {
+		log.LogAttrs(ctx, slog.LevelError, "configuration",
+			slog.String("variable", problem.Variable), slog.String("error", problem.Variable+" "+problem.Message))
+	}
+	return fmt.Errorf("%w: %w", errLogged, problems)
 }
 
 func openAnd(
@@ -245,7 +264,7 @@ func printVersion(w io.Writer) error {
 }
 
 func help(w io.Writer) error {
-	if _, err := io.WriteString(w, usage); err != nil {
+	if _, err := io.WriteString(w, usage()); err != nil {
 		return fmt.Errorf("printing the help: %w", err)
 	}
 	return config.WriteHelp(w)

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -217,6 +220,7 @@ func TestTwoReplicas(t *testing.T) {
 	log := ""
 	for _, p := range replicas {
 		p.healthy(t)
+		p.logs(t, `"message":"the auth server can't be used`) // It isn't there, and that is no reason not to start.
 		log += p.log.String()
 	}
 	if n := strings.Count(log, "migration applied"); n != migrationsInBinary(t) {
@@ -324,8 +328,9 @@ func TestSignalWhileWaiting(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		p := start(t, "DATABASE_URL=postgres://nobody@127.0.0.1:1/x", "BETTER_AUTH_SECRET=short")
-		for !strings.Contains(p.log.String(), "not reachable yet") {
-			time.Sleep(10 * time.Millisecond)
+		p.logs(t, "not reachable yet")
+		if _, _, err := get(t, p.URL+"/health"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("the port is open before the migrations: %v", err)
 		}
 		if err := p.cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
@@ -340,16 +345,56 @@ func TestSignalWhileWaiting(t *testing.T) {
 	}
 }
 
+// TestFirstStart: the last line of a start without any configuration tells where to go. The page is there.
+func TestFirstStart(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	p.healthy(t)
+	lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.HasSuffix(last, `msg="Playground: `+p.URL+`"`) {
+		t.Errorf("the last line is %s", last)
+	}
+	if status, page, err := get(t, p.URL); err != nil || status != http.StatusOK || !strings.Contains(page, "<html") {
+		t.Errorf("%d, %v: %.100s", status, err, page)
+	}
+	p.terminate(t)
+}
+
+// TestPortInUse: it is found before the database is made, and the error names a port to use instead.
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "tasks.db")
+	code, stdout, stderr := runToEnd(t, []string{"HOST=127.0.0.1", "PORT=" + port, "DATABASE_URL=sqlite:" + file})
+	said := regexp.MustCompile("PORT " + port + ` is in use .*PORT=(\d+)`).FindStringSubmatch(stdout)
+	if code != 1 || said == nil || said[1] == port || stderr != "" {
+		t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the database was made: %v", err)
+	}
+}
+
 // TestRefusesToStart: everything missing is told at once, by name, and the exit code is 1.
 func TestRefusesToStart(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := runToEnd(t, []string{"ENVIRONMENT=production", "PORT=0"})
-	if code != 1 {
-		t.Errorf("exit code %d, want 1", code)
-	}
-	for _, name := range []string{"DATABASE_URL", "AUTH_SERVER_URL", "JWT_SECRET", "CORS_ORIGINS", "PORT"} {
-		if !strings.Contains(stderr, name) {
-			t.Errorf("%s is not mentioned:\n%s", name, stderr)
+	for _, format := range []string{"text", "json"} {
+		code, stdout, stderr := runToEnd(t, []string{"ENVIRONMENT=production", "PORT=0", "LOG_FORMAT=" + format})
+		if code != 1 || (format == "json") != (stderr == "") {
+			t.Errorf("%s: exit code %d, want 1; on standard error: %s", format, code, stderr)
+		}
+		for _, name := range []string{"DATABASE_URL", "AUTH_SERVER_URL", "JWT_SECRET", "CORS_ORIGINS", "PORT"} {
+			if !strings.Contains(stdout+stderr, name) {
+				t.Errorf("%s: %s is not mentioned:\n%s%s", format, name, stdout, stderr)
+			}
 		}
 	}
 	if code, out, _ := runToEnd(t, []string{"ENVIRONMENT=production"}, "doctor"); code != 1 || !strings.Contains(out, "  failure  JWT_SECRET is required in production") {

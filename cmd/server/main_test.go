@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +64,77 @@ func TestCommands(t *testing.T) {
 				t.Errorf("standard output lacks %q: %s", tt.out, stdout.String())
 			}
 		})
+	}
+}
+
+// TestHelpListsCommands: help names every command of the binary with a sentence, and so does a wrong command line.
+func TestHelpListsCommands(t *testing.T) {
+	t.Parallel()
+	var stdout bytes.Buffer
+	if err := run(t.Context(), []string{"help"}, nil, strings.NewReader(""), &stdout, &stdout); err != nil {
+		t.Fatal(err)
+	}
+	list, _, _ := strings.Cut(stdout.String(), "\nEverything is configured")
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+		if !regexp.MustCompile(`(?m)^  ` + c.name + ` +\w`).MatchString(list) {
+			t.Errorf("help does not explain %s:\n%s", c.name, list)
+		}
+	}
+	if want := []string{"serve", "migrate", "migrate status", "doctor", "import", "schema", "health", "version", "help"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+	for line := range strings.Lines(list) {
+		if len(line) > 120 {
+			t.Errorf("not readable: %q", line)
+		}
+	}
+}
+
+// TestConfigurationErrors: problems of the configuration are lines of the log where machines read it, and a list where
+// people do, also if LOG_FORMAT is the problem.
+func TestConfigurationErrors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		environ []string
+		json    bool
+	}{
+		{"production", []string{"ENVIRONMENT=production", "PORT=x"}, true},
+		{"production as text", []string{"ENVIRONMENT=production", "PORT=x", "LOG_FORMAT=text"}, false},
+		{"production with a wrong format", []string{"ENVIRONMENT=production", "PORT=x", "LOG_FORMAT=xml"}, true},
+		{"a wrong environment", []string{"ENVIRONMENT=prod", "PORT=x"}, true},
+		{"development", []string{"PORT=x", "LOG_LEVEL=loud"}, false},
+		{"development as JSON", []string{"PORT=x", "LOG_FORMAT=JSON", "LOG_LEVEL=loud"}, true},
+		{"development with a wrong format", []string{"PORT=x", "LOG_FORMAT=xml"}, false},
+	} {
+		_, problems := config.Examine(config.FromEnviron(tt.environ))
+		for _, command := range []string{"serve", "migrate", "migrate status", "import --from postgres://h/d"} {
+			var stdout, stderr bytes.Buffer
+			err := run(t.Context(), strings.Fields(command), tt.environ, strings.NewReader(""), &stdout, &stderr)
+			if err == nil || errors.Is(err, errLogged) != tt.json {
+				t.Errorf("%s, %s: got %v", tt.name, command, err)
+			}
+			log := stdout.String() + stderr.String()
+			if !tt.json {
+				if log != "" || !strings.Contains(err.Error(), "\n  PORT must be a whole number") {
+					t.Errorf("%s, %s: %v\n%s", tt.name, command, err, log)
+				}
+				continue
+			}
+			var variables []string
+			for line := range strings.Lines(log) {
+				var attrs struct{ Level, Message, Variable, Error string }
+				if err := json.Unmarshal([]byte(line), &attrs); err != nil || attrs.Level != "error" || attrs.Message != "configuration" || !strings.HasPrefix(attrs.Error, attrs.Variable+" ") {
+					t.Errorf("%s, %s: %v: %s", tt.name, command, err, line)
+				}
+				variables = append(variables, attrs.Variable)
+			}
+			if len(variables) != len(problems) || !slices.Contains(variables, "PORT") {
+				t.Errorf("%s, %s: problems of %q are logged, want all of %v", tt.name, command, variables, problems)
+			}
+		}
 	}
 }
 
