@@ -214,6 +214,6 @@ func (s *Server) write(w http.ResponseWriter, status int, answer any) {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(answer); err != nil {
-		s.log.LogAttrs(context.Background(), slog.LevelDebug, "writing the sign-in answer", slog.String("error", err.Error()))
+		s.log.LogAttrs(context.Background(), slog.LevelDebug, "the sign-in answer can't be written", slog.String("error", err.Error()))
 	}
 }

@@ -195,7 +195,7 @@ func (s *Server) extend(c *call, v *session, now time.Time) error {
 }
 
 func (s *Server) cannotGetSession(c *call, err error) error {
-	s.log.LogAttrs(c.Context(), slog.LevelError, "reading a development session", slog.String("error", err.Error()))
+	s.log.LogAttrs(c.Context(), slog.LevelError, "a development session can't be read", slog.String("error", err.Error()))
 	return noSession(http.StatusInternalServerError)
 }
 

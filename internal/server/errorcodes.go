@@ -23,7 +23,7 @@ type ErrorCode struct {
 func ErrorCodes() []ErrorCode {
 	return []ErrorCode{
 		{graph.CodeUnauthenticated, "The request has no session (\"Not authenticated\"), an invalid or expired one (\"Invalid session\"), or one of a user who has no row here (\"User not found\"). Status 401.", "Sign in. If you are signed in, look up the `reason` of the log line in [authentication.md](authentication.md)."},
-		{codeCSRFRefused, "A page whose origin is not in CORS_ORIGINS sent the session cookie. Status 403.", "Add the frontend's origin to CORS_ORIGINS, or send a bearer token instead of the cookie."},
+		{codeCSRFRefused, "A page whose origin is not in CORS_ORIGINS sent the session cookie. The message names the origin. Status 403.", "Add the frontend's origin to CORS_ORIGINS, or send a bearer token instead of the cookie."},
 		{graph.CodeBadUserInput, "An argument or a variable has a value that is not allowed. The message names it and says what would be right. If a resolver refused it, the extension `argument` names it too.", "Change the value as the message says."},
 		{graph.CodeNotFound, "The object does not exist, or it belongs to somebody else. For a URL: the server has nothing at this path; GraphQL is at /graphql.", "Read the id from a list, or correct the path."},
 		{graph.CodeServiceUnavailable, "The auth server or the database is not available, no database connection was free within DB_WAIT, or the operation took longer than LIMIT_OPERATION_TIME or LIMIT_STATEMENT_TIME. Status 503, with Retry-After.", "Try again after `retryAfter` seconds. Send a mutation again with the same `idempotencyKey`."},

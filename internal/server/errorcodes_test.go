@@ -36,7 +36,7 @@ func TestErrorDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want.Bytes()) {
-		t.Error("docs/errors.md is not the table: go test ./internal/server -run ErrorDocs -update")
+		t.Error("docs/errors.md differs from the code; run: go test ./internal/server -run ErrorDocs -update")
 	}
 }
 
