@@ -29,8 +29,9 @@ func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
 	return cfg, nil
 }
 
-// Examine reads the configuration as Load does, and returns what could be read of it beside the problems: for
-// diagnosis, never to serve with. The value of a variable that has a problem means nothing.
+// Examine reads the configuration as Load does, and returns what could be read of it beside the problems, for diagnosis.
+// Unless there are none, it is not to serve with: the value of a variable that has a problem means nothing, except that
+// LogFormat and LogLevel are always good for the log that tells about it.
 func Examine(environ map[string]string, checks ...CheckURL) (Config, Problems) {
 	l := loader{vars: variables(), given: withoutEmpty(environ), checks: checks}
 	l.cfg.Environment = l.environment()

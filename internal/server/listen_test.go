@@ -118,6 +118,7 @@ func TestAuthServerWarning(t *testing.T) {
 		want      []string // parts of the line; nil: no line
 	}{
 		{"Better Auth", answers(200, "application/json", `{"ok":true}`), nil},
+		{"Better Auth that limits our rate", answers(429, "application/json", `{}`), nil},
 		{"nobody", "http://127.0.0.1:1", []string{`level=WARN`, `tried="GET http://127.0.0.1:1/api/auth/ok"`, "connection refused", "check AUTH_SERVER_URL, and that the auth server runs"}},
 		{"another server", answers(404, "text/html", "nothing"), []string{"answered 404", "AUTH_SERVER_URL must be the address below which Better Auth answers at /api/auth"}},
 		{"a page", answers(200, "text/html", "<html>"), []string{"did not answer in JSON"}},

@@ -65,7 +65,7 @@ type Server struct {
 	log     *slog.Logger
 	handler http.Handler
 	upkeep  func(context.Context)
-	// checkAuth asks the auth server once whether it is one. Nil with the embedded sign-in.
+	// checkAuth asks whether the auth server is there and is Better Auth. Nil with the embedded sign-in.
 	checkAuth func(context.Context) betterauth.Step
 	draining  atomic.Bool
 }
@@ -145,20 +145,20 @@ func (s *Server) logURL(ctx context.Context, address net.Addr) {
 		name, url = "GraphQL", url+graphqlPath
 	}
 	if s.cfg.LogFormat == config.LogText {
-		s.log.LogAttrs(ctx, slog.LevelInfo, name+": "+url)
+		s.log.LogAttrs(ctx, slog.LevelInfo, name+": "+url) //nolint:sloglint // For people, who want to click on it.
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, name, slog.String("url", url))
 }
 
-// warnOfAuthServer logs a warning if the auth server can't be reached or is none. That is no reason not to start: it may
-// be starting as well.
+// warnOfAuthServer logs a warning if the auth server can't be reached or is not Better Auth. That is no reason not to
+// start: it may be starting as well.
 func (s *Server) warnOfAuthServer(ctx context.Context) {
 	if s.checkAuth == nil {
 		return
 	}
 	step := s.checkAuth(ctx)
-	if step.Status == betterauth.StatusOK || ctx.Err() != nil {
+	if step.Status != betterauth.StatusFailure || ctx.Err() != nil {
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelWarn, "the auth server can't be used: until it answers, requests with a session get SERVICE_UNAVAILABLE",
