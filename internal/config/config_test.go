@@ -167,7 +167,7 @@ func TestProblems(t *testing.T) {
 		{"an unreadable auth server with a password", map[string]string{"AUTH_SERVER_URL": "https://u:" + secret + "@x:y", "JWT_SECRET": secret}, []string{"AUTH_SERVER_URL must be an http"}},
 		{"plain http to the internet in production", production(map[string]string{"AUTH_SERVER_URL": "http://auth.example.com"}), []string{"AUTH_SERVER_URL must begin with https://"}},
 		{"two secrets", production(map[string]string{"BETTER_AUTH_SECRET": "another"}), []string{"JWT_SECRET and BETTER_AUTH_SECRET are both set and differ"}},
-		{"a short secret in production", production(map[string]string{"JWT_SECRET": strings.Repeat("x", 31)}), []string{"JWT_SECRET has fewer than 32 characters: anyone who guesses it can sign in as anybody; make a random one"}},
+		{"a short secret in production", production(map[string]string{"JWT_SECRET": strings.Repeat("x", 31)}), []string{"JWT_SECRET has fewer than 32 characters: anyone who guesses it can sign in as anybody; use the auth server's BETTER_AUTH_SECRET"}},
 		{"a short secret under its other name", production(map[string]string{"JWT_SECRET": "", "BETTER_AUTH_SECRET": "hunter2"}), []string{"BETTER_AUTH_SECRET has fewer than 32"}},
 		{"the placeholder of the deployment guide", production(map[string]string{"JWT_SECRET": "the very BETTER_AUTH_SECRET of the auth server"}), []string{"JWT_SECRET is a placeholder"}},
 		{"Better Auth's default secret", production(map[string]string{"JWT_SECRET": "better-auth-secret-12345678901234567890"}), []string{"JWT_SECRET is a placeholder"}},

@@ -14,7 +14,7 @@ import (
 const minSecret = 32
 
 // secretCure is what to do about a weak secret.
-const secretCure = "make a random one with `openssl rand -base64 32`, and give the same to the auth server as BETTER_AUTH_SECRET"
+const secretCure = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
 
 // weakSecret says what is wrong with a secret that others can guess, and never shows it. It returns "" for a good
 // secret and for none.

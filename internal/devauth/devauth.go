@@ -130,7 +130,7 @@ func endpoints() []endpoint {
 
 // Endpoints lists what the development sign-in has, as in "GET /api/auth/ok".
 func Endpoints() []string {
-	list := make([]string, 0, len(endpoints()))
+	var list []string
 	for _, end := range endpoints() {
 		list = append(list, end.method+" "+strings.TrimSuffix(Prefix, "/")+end.path)
 	}

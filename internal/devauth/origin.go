@@ -56,7 +56,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// originOf is the origin of a URL, in a form that can be shown: of a URL that has none, nothing is shown.
+// originOf returns the origin of a URL without its path, which may be private; words if it has none or a long one.
 func originOf(address string) string {
 	const longest = 200
 	u, err := url.Parse(address)

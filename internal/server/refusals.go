@@ -50,9 +50,8 @@ func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Att
 	l.log.LogAttrs(ctx, refusalLevel(reason), "session refused", append(attrs, slog.String("request_id", RequestID(ctx)))...)
 }
 
-// refusalLevel is the level of a reason's lines. Most reasons are a browser's everyday, such as a session that has
-// expired. The warnings are those that the operator has to do something about: a secret, an issuer or an origin that is
-// set wrong, or an auth server that is down.
+// refusalLevel is the level of a reason's lines. Most reasons are ordinary, such as an expired session. A warning is for
+// the operator to act on: the secret, the issuer or the origins may be set wrong, or the auth server is down.
 func refusalLevel(reason string) slog.Level {
 	switch reason {
 	case string(betterauth.ReasonBadSignature), string(betterauth.ReasonUnknownKey), string(betterauth.ReasonWrongIssuer),
