@@ -221,7 +221,7 @@ func (l *loader) checkSecret() {
 		l.cfg.JWTSecret = betterAuth
 	}
 	if l.cfg.JWTSecret == "" && l.cfg.AuthServerURL != "" {
-		l.fail("JWT_SECRET", "is required with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
+		l.require("JWT_SECRET", "with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
 	}
 	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && l.cfg.Production() {
 		l.fail(l.secretName(), "%s; %s", weakness, secretCure)
@@ -261,6 +261,9 @@ func (l *loader) require(name, why string) {
 	}
 	if slips := l.misspelt(name); len(slips) > 0 {
 		why += " (" + strings.Join(slips, ", ") + " is set: rename it if that is what you meant)"
+	}
+	if _, set := l.environ[name]; set {
+		why += " (it is set, but empty: if it is a reference such as ${{service.NAME}}, check the service and the variable in it)"
 	}
 	l.fail(name, "is required %s", why)
 }

@@ -141,6 +141,7 @@ func TestProblems(t *testing.T) {
 	}{
 		{"everything missing in production", map[string]string{"ENVIRONMENT": "production"}, []string{"DATABASE_URL is required in production", "AUTH_SERVER_URL is required in production", "JWT_SECRET is required in production", "CORS_ORIGINS is required in production"}},
 		{"everything missing on Railway", map[string]string{"RAILWAY_ENVIRONMENT": "production"}, []string{"DATABASE_URL is", "AUTH_SERVER_URL is", "JWT_SECRET is", "CORS_ORIGINS is"}},
+		{"references that Railway resolved to nothing", production(map[string]string{"DATABASE_URL": "", "JWT_SECRET": " "}), []string{"DATABASE_URL is required in production; set it to the PostgreSQL URL (it is set, but empty: if it is a reference", "JWT_SECRET is required with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET (it is set, but empty"}},
 		{"no embedded sign-in on Railway, whatever ENVIRONMENT says", map[string]string{"RAILWAY_ENVIRONMENT": "x", "ENVIRONMENT": "development"}, []string{"AUTH_SERVER_URL is required on Railway"}},
 		{"nor under its newer name", map[string]string{"RAILWAY_ENVIRONMENT_NAME": "x", "ENVIRONMENT": "test"}, []string{"AUTH_SERVER_URL is required on Railway"}},
 		{"an unknown environment", production(map[string]string{"ENVIRONMENT": "prod"}), []string{`ENVIRONMENT must be development, test or production, not "prod"`}},

@@ -33,7 +33,7 @@ func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
 // Unless there are none, it is not to serve with: the value of a variable that has a problem means nothing, except that
 // LogFormat and LogLevel are always good for the log that tells about it.
 func Examine(environ map[string]string, checks ...CheckURL) (Config, Problems) {
-	l := loader{vars: variables(), given: withoutEmpty(environ), checks: checks}
+	l := loader{vars: variables(), environ: environ, given: withoutEmpty(environ), checks: checks}
 	l.cfg.Environment = l.environment()
 	l.checkReferences()
 	l.parse()
@@ -66,7 +66,8 @@ func withoutEmpty(environ map[string]string) map[string]string {
 // loader gathers a Config and everything wrong with it.
 type loader struct {
 	vars     []variable
-	given    map[string]string
+	environ  map[string]string
+	given    map[string]string // without empty values
 	cfg      Config
 	problems Problems
 	checks   []CheckURL

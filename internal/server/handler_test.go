@@ -269,7 +269,7 @@ func TestPanics(t *testing.T) {
 		t.Errorf("headers %v", response.Header)
 	}
 	lines := f.lines(t)
-	if len(lines) != 2 || lines[0]["msg"] != "panic" || !strings.Contains(fmt.Sprint(lines[0]["stack"]), "handler_test.go") || lines[1]["status"] != 500.0 || lines[1]["level"] != "ERROR" {
+	if len(lines) != 2 || lines[0]["msg"] != "panic" || !strings.Contains(fmt.Sprint(lines[0]["stack"]), "handler_test.go") || lines[1]["status"] != 500.0 || lines[1]["level"] != "ERROR" || lines[1]["error_code"] != "INTERNAL" {
 		t.Errorf("log: %s", f.log)
 	}
 	for _, do := range []string{"late", "abort"} {
