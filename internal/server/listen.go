@@ -31,7 +31,7 @@ func CheckPort(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	return listener.Close() //nolint:wrapcheck // It has nothing to lose.
+	return listener.Close()
 }
 
 // explainListen says what to change if an address can't be listened on.
