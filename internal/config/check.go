@@ -224,7 +224,7 @@ func (l *loader) checkSecret() {
 		l.require("JWT_SECRET", "with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
 	}
 	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && l.cfg.Production() {
-		l.fail(l.secretName(), "%s; %s", weakness, secretCure)
+		l.fail(l.secretName(), "%s; %s", weakness, weakCure)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 // minSecret is the shortest secret that Better Auth itself accepts without a warning, in characters.
 const minSecret = 32
 
-// secretCure is what to do about a weak secret.
-const secretCure = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
+// weakCure is what to do about a weak secret.
+const weakCure = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
 
 // weakSecret says what is wrong with a secret that others can guess, and never shows it. It returns "" for a good
 // secret and for none.

@@ -144,11 +144,11 @@ func (s *Server) logURL(ctx context.Context, address net.Addr) {
 	if !s.cfg.Playground {
 		name, url = "GraphQL", url+graphqlPath
 	}
-	if s.cfg.LogFormat == config.LogText {
-		s.log.LogAttrs(ctx, slog.LevelInfo, name+": "+url) //nolint:sloglint // For people, who want to click on it.
-		return
+	message, attrs := name+": "+url, []slog.Attr(nil) // for people
+	if s.cfg.LogFormat == config.LogJSON {
+		message, attrs = name, []slog.Attr{slog.String("url", url)}
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, name, slog.String("url", url))
+	s.log.LogAttrs(ctx, slog.LevelInfo, message, attrs...) //nolint:sloglint // People want to click on the address.
 }
 
 // warnOfAuthServer logs a warning if the auth server can't be reached or is not Better Auth. That is no reason not to
