@@ -179,6 +179,7 @@ func TestProblems(t *testing.T) {
 		{"an environment by reference", production(map[string]string{"ENVIRONMENT": "${{hunter2.ENVIRONMENT}}"}), []string{"ENVIRONMENT contains a reference"}},
 		{"empty braces", production(map[string]string{"DATABASE_URL": "${}"}), []string{"DATABASE_URL contains a reference"}},
 		{"a line of a .env file that nothing expanded", map[string]string{"DATABASE_URL": "postgres://${PGUSER}@h/${PGDATABASE}"}, []string{"DATABASE_URL contains a reference"}},
+		{"a shell's default", map[string]string{"PORT": "${PORT:-8000}"}, []string{"PORT contains a reference"}},
 		{"a secret that is a shell's reference", map[string]string{"JWT_SECRET": "${SECRET}"}, []string{"JWT_SECRET contains a reference"}},
 		{"an empty reference in a URL", production(map[string]string{"AUTH_SERVER_URL": "https://", "CORS_ORIGINS": "https://app.example.com,https://"}), []string{"AUTH_SERVER_URL has no host after ://", "CORS_ORIGINS has no host"}},
 		{"every origin", production(map[string]string{"CORS_ORIGINS": "*"}), []string{"CORS_ORIGINS * can't be used, because browsers refuse it"}},

@@ -7,8 +7,8 @@ import (
 )
 
 // checkReferences reports variables that still contain a reference to another variable, such as Railway's
-// ${{service.NAME}} or ${NAME} from a .env file that nothing expanded, or that a reference left without its host. It
-// never shows the value, and runs first: whatever else is wrong with such a value follows from this.
+// ${{service.NAME}} or ${NAME} from a .env file that nothing expanded, and URLs whose host is missing because the
+// reference in them was empty. It never shows the value, and runs first: whatever else is wrong follows from this.
 func (l *loader) checkReferences() {
 	for name, value := range l.given {
 		v := l.variable(name)
@@ -24,7 +24,7 @@ func (l *loader) checkReferences() {
 	}
 }
 
-// variable returns what is known of one of our variables, else the zero value.
+// variable returns the description of one of our variables, or the zero value for any other name.
 func (l *loader) variable(name string) variable {
 	for _, v := range l.vars {
 		if v.Name == name {
@@ -37,7 +37,7 @@ func (l *loader) variable(name string) variable {
 // hasReference reports whether a value contains an unresolved reference. A secret may contain ${…} by chance: there it
 // counts only if it is the whole secret.
 func hasReference(v variable, value string) bool {
-	const railway, shell = `\$\{\{.*\}\}`, `\$\{[A-Za-z0-9_.]*\}`
+	const railway, shell = `\$\{\{.*\}\}`, `\$\{[^{}]*\}`
 	pattern := railway + "|" + shell
 	if v.Kind == "secret" {
 		pattern = railway + "|^" + shell + "$"
