@@ -94,6 +94,10 @@ freeze-schema: schema ## At a release: make the present schema the one that must
 	cp docs/schema/schema.graphql docs/schema/released.graphql
 	sed -i.bak '/^<!-- changes -->$$/q' docs/schema/breaking.md && rm docs/schema/breaking.md.bak
 
+.PHONY: release
+release: ## Check, freeze the schema and tag a release: make release VERSION=0.2.0. Nothing is pushed
+	@.ci/release "$(VERSION)"
+
 .PHONY: migration
 migration: ## Write the next migration for PostgreSQL and SQLite from ent/schema: make migration name=add_tags
 	@test -n "$(name)" || { echo "usage: make migration name=add_tags" >&2; exit 2; }
