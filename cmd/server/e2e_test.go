@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,45 +24,122 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"taskql/internal/testkit"
 )
 
-// TestReadme does what README says under "A first task", as written there, in an empty folder and without any
-// environment.
+// TestReadme does what README says under "A first task", twice, as written there, in an empty folder and without any
+// environment. The query that README shows first has the answer that it shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		testkit.Lack(t, "curl, which README uses: %v", err)
 	}
+	p := start(t)
+	p.healthy(t)
+	script := strings.ReplaceAll(readmeBlock(t, "A first task", "sh"), "http://localhost:8000", p.URL)
+	for try, signedIn := range []string{`{"token":`, `{"redirect":false,`} {
+		cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
+		cmd.Dir = p.Dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("run %d: %v\n%s", try+1, err, out)
+		}
+		created := regexp.MustCompile(`\{"createTask":\{"task":\{"id":"([0-9a-f-]{36})","title":"Buy milk","version":[0-9]+\},"userErrors":\[\]\}\}`).FindSubmatch(out)
+		if created == nil {
+			t.Fatalf("run %d: no task was created:\n%s", try+1, out)
+		}
+		for _, want := range []string{
+			signedIn,
+			`"email":"ada@example.com"`,
+			`{"viewer":{"name":"Ada"},"tasks":{"totalCount":1,"nodes":[{"id":"` + string(created[1]) + `","title":"Buy milk","completed":false}],"pageInfo":{"hasNextPage":false,`,
+			`{"completeTask":{"task":{"completed":true,"completedAt":"20`,
+			`{"deleteTask":{"task":{"deletedAt":"20`,
+		} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("run %d: no %s in\n%s", try+1, want, out)
+			}
+		}
+	}
+	checkReadmeAnswer(t, p)
+	p.terminate(t)
+}
+
+// readmeBlock is the first block of code in one of README's sections.
+func readmeBlock(t *testing.T, section, language string) string {
+	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	section := regexp.MustCompile("(?s)## A first task.*?```sh\n(.*?)```").FindSubmatch(readme)
-	if section == nil {
-		t.Fatal("README has no commands under \"A first task\"")
+	_, rest, _ := strings.Cut(string(readme), "\n## "+section+"\n")
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	_, rest, _ = strings.Cut(rest, "\n```"+language+"\n")
+	block, _, ok := strings.Cut(rest, "\n```\n")
+	if !ok {
+		t.Fatalf("README has no block of %q under %q", language, section)
 	}
-	p := start(t)
-	p.healthy(t)
-	script := strings.ReplaceAll(string(section[1]), "http://localhost:8000", p.URL)
-	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
-	cmd.Dir = p.Dir
-	out, err := cmd.CombinedOutput()
+	return block
+}
+
+// checkReadmeAnswer makes the tasks that README's first query finds, and compares the answers.
+func checkReadmeAnswer(t *testing.T, p *process) {
+	t.Helper()
+	c := &client{t: t, url: p.URL, header: signUpHere(t, p, "grace@example.com")}
+	tags := map[string]string{}
+	for _, name := range []string{"home", "paperwork"} {
+		tags[name] = c.ask(`mutation($name: String!) { createTag(input: {name: $name}) { tag { id } } }`, map[string]any{"name": name}).one(t, "createTag.tag.id")
+	}
+	create := func(title, priority string, more map[string]any) string {
+		t.Helper()
+		input := map[string]any{"title": title, "priority": priority}
+		maps.Copy(input, more)
+		return c.ask(`mutation($input: CreateTaskInput!) { createTask(input: $input) { task { id } } }`, map[string]any{"input": input}).one(t, "createTask.task.id")
+	}
+	week := map[string]any{"date": time.Now().UTC().AddDate(0, 0, 2).Format(time.DateOnly)} // In the week even if it is midnight now.
+	taxes := create("File the tax return", "URGENT", map[string]any{"due": week, "tagIds": []string{tags["home"], tags["paperwork"]}})
+	create("Renew the passport", "HIGH", map[string]any{"due": week, "tagIds": []string{tags["paperwork"]}})
+	create("Call the bank", "LOW", map[string]any{"due": week})
+	create("Learn the accordion", "URGENT", nil)
+	create("Find the receipts", "NONE", map[string]any{"parentId": taxes})
+	done := create("Find the form", "NONE", map[string]any{"parentId": taxes})
+	c.ask(`mutation($id: ID!) { completeTask(input: {id: $id}) { task { id } } }`, map[string]any{"id": done}).one(t, "completeTask.task.id")
+
+	const section = "A query and its answer"
+	resp, err := c.post(t.Context(), http.DefaultClient, readmeBlock(t, section, "graphql"), nil)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatal(err)
 	}
-	for _, want := range []string{
-		`"email":"ada@example.com"`,
-		`{"createTask":{"task":{"id":"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d","title":"Buy milk","version":1},"userErrors":[]}}`,
-		`{"viewer":{"name":"Ada"},"tasks":{"totalCount":1,"nodes":[{"id":"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d","title":"Buy milk","completed":false}],"pageInfo":{"hasNextPage":false,`,
-		`"version":2},"userErrors":[]}}`,
-		`{"deleteTask":{"task":{"deletedAt":"20`,
-	} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("no %s in\n%s", want, out)
-		}
+	defer resp.Body.Close()
+	var got, want any
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+		t.Fatal(err)
 	}
-	p.terminate(t)
+	if err := json.Unmarshal([]byte(readmeBlock(t, section, "json")), &want); err != nil {
+		t.Fatal(err)
+	}
+	delete(got.(map[string]any), "extensions") // The cost, which development always tells.
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("README shows another answer (-README +server):\n%s", diff)
+	}
+}
+
+// TestReadmeCommands: README lists the commands that the binary has.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	command := regexp.MustCompile(`(?m)^ {0,2}([a-z]+) `)
+	_, own, _ := strings.Cut(usage, "Usage: server [command]\n")
+	var want, got []string
+	for _, match := range command.FindAllStringSubmatch(own, -1) {
+		want = append(want, match[1])
+	}
+	for _, match := range command.FindAllStringSubmatch(readmeBlock(t, "Operations", ""), -1) {
+		got = append(got, match[1])
+	}
+	if want = slices.Compact(want); !slices.Equal(got, want) || len(want) < 8 {
+		t.Errorf("README lists %q, the binary %q", got, want)
+	}
 }
 
 // client asks a server of ours as somebody.
@@ -253,7 +332,7 @@ func TestFaultsTermination(t *testing.T) {
 	testkit.Suite(t, "faults")
 	p := start(t, "LOG_LEVEL=warning")
 	p.healthy(t)
-	c := &client{t: t, url: p.URL, header: signUpHere(t, p)}
+	c := &client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com")}
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
 	var answered, failed atomic.Int64
@@ -298,9 +377,9 @@ func TestFaultsTermination(t *testing.T) {
 }
 
 // signUpHere signs up at the development sign-in and returns the header of a session.
-func signUpHere(t *testing.T, p *process) http.Header {
+func signUpHere(t *testing.T, p *process, email string) http.Header {
 	t.Helper()
-	body := strings.NewReader(`{"name":"Ada","email":"ada@example.com","password":"correct horse"}`)
+	body := strings.NewReader(`{"name":"Ada","email":"` + email + `","password":"correct horse"}`)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/api/auth/sign-up/email", body)
 	if err != nil {
 		t.Fatal(err)
