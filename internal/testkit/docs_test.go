@@ -16,7 +16,7 @@ import (
 func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	t.Parallel()
 	const root = "../.."
-	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	link := regexp.MustCompile(`(?:\]\(|src(?:set)?=")([^)\s"]+)[)"]`)
 	code := regexp.MustCompile("(?s)```.*?```")
 	for _, file := range documents(t, root) {
 		text := code.ReplaceAllString(read(t, file), "")

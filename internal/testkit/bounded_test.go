@@ -1,0 +1,56 @@
+package testkit_test
+
+import (
+	"reflect"
+	"testing"
+
+	"taskql/ent"
+	"taskql/internal/database/schemadiff/migrate"
+	"taskql/internal/testkit"
+)
+
+// TestSchemaIsBounded: every table of users' data has a workspace_id, which every index begins with, and nothing is read
+// or deleted without a viewer in the context.
+func TestSchemaIsBounded(t *testing.T) {
+	t.Parallel()
+	unbounded := map[string]string{
+		"users":            "the copy of the auth server's",
+		"workspaces":       "it is what bounds",
+		"tasks_parent_id":  "for the foreign key, which knows no workspace",
+		"task_tags_by_tag": "for the foreign key, which knows no workspace",
+	}
+	for _, table := range migrate.Tables {
+		if unbounded[table.Name] != "" {
+			continue
+		}
+		if _, ok := table.Column("workspace_id"); !ok {
+			t.Errorf("%s has no workspace_id", table.Name)
+		}
+		for _, index := range table.Indexes {
+			if index.Columns[0].Name != "workspace_id" && unbounded[index.Name] == "" {
+				t.Errorf("the index %s of %s begins with %s, not with workspace_id", index.Name, table.Name, index.Columns[0].Name)
+			}
+		}
+	}
+
+	client := ent.NewClient(ent.Driver(testkit.OpenDatabase(t, testkit.SQLiteURL(t)).Driver()))
+	ctx := []reflect.Value{reflect.ValueOf(t.Context())}
+	entities := 0
+	for field, value := range reflect.ValueOf(client).Elem().Fields() {
+		query := value.MethodByName("Query")
+		if !query.IsValid() {
+			continue
+		}
+		entities++
+		refused := func(results []reflect.Value) bool { return !results[len(results)-1].IsNil() }
+		if !refused(query.Call(nil)[0].MethodByName("All").Call(ctx)) {
+			t.Errorf("%s can be read without a viewer: its schema needs Mixin to return net{}", field.Name)
+		}
+		if !refused(value.MethodByName("Delete").Call(nil)[0].MethodByName("Exec").Call(ctx)) {
+			t.Errorf("%s can be deleted without a viewer: its schema needs Mixin to return net{}", field.Name)
+		}
+	}
+	if entities != len(migrate.Tables) {
+		t.Errorf("%d entities were looked at, and there are %d tables", entities, len(migrate.Tables))
+	}
+}
