@@ -42,6 +42,18 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestArchitectureListsThePackages: ARCHITECTURE.md says of every package below internal what it is for.
+func TestArchitectureListsThePackages(t *testing.T) {
+	t.Parallel()
+	text := read(t, "../../ARCHITECTURE.md")
+	for name := range mayImport {
+		folder, ok := strings.CutPrefix(name, "internal/")
+		if ok && !regexp.MustCompile(`(?m)^  `+folder+`/ +\S`).MatchString(text) {
+			t.Errorf("ARCHITECTURE.md does not list %s", name)
+		}
+	}
+}
+
 // testNames are the tests of all packages.
 func testNames(t *testing.T, root string) map[string]bool {
 	t.Helper()
