@@ -112,14 +112,14 @@ func checkReadmeAnswer(t *testing.T, p *process) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var got, want any
+	var got, want map[string]any
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(readmeBlock(t, section, "json")), &want); err != nil {
 		t.Fatal(err)
 	}
-	delete(got.(map[string]any), "extensions") // The cost, which development always tells.
+	delete(got, "extensions") // The cost, which development always tells.
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("README shows another answer (-README +server):\n%s", diff)
 	}
