@@ -13,7 +13,7 @@ GOTESTSUM_VERSION     := v1.13.0
 
 BIN     := $(CURDIR)/bin
 CLIENTS := internal/testkit/clients
-FIXTURES := internal/testkit/betterauth internal/testkit/httpaudit $(CLIENTS)
+FIXTURES := examples/auth-server internal/testkit/betterauth internal/testkit/httpaudit $(CLIENTS)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -228,8 +228,9 @@ check-playground: ## Check that the playground's bundle is built from its source
 	go test -run '^(TestBundleIsOfItsSources|TestFiles)$$' ./internal/playground
 
 .PHONY: check-dockerfile
-check-dockerfile: ## Hold the Dockerfile to the rules of BuildKit's linter
+check-dockerfile: ## Hold the Dockerfiles to the rules of BuildKit's linter
 	@go -C internal/testkit/dockerlint run . $(CURDIR)/Dockerfile
+	@go -C internal/testkit/dockerlint run . $(CURDIR)/examples/auth-server/Dockerfile
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // A Better Auth server to deploy beside taskql. README.md describes its environment variables.
 import { createServer } from "node:http";
 import { betterAuth } from "better-auth";
@@ -7,6 +8,7 @@ import { bearer, jwt } from "better-auth/plugins";
 import pg from "pg";
 
 const { env } = process;
+const ipHeader = (env.IP_HEADER || "x-real-ip").toLowerCase();
 
 // Report every problem at once.
 const problems = [];
@@ -43,8 +45,8 @@ const auth = betterAuth({
       "/sign-up/*": { window: 10, max: 20 },
     },
   },
-  // The rate limit counts by this address. Name a header that your platform sets itself: clients can forge any other.
-  advanced: { ipAddress: { ipAddressHeaders: [env.IP_HEADER || "x-real-ip"] } },
+  // The rate limit counts by the client's address. The platform's proxy must set this header: clients can forge any other.
+  advanced: { ipAddress: { ipAddressHeaders: [ipHeader] } },
   telemetry: { enabled: false },
 });
 
@@ -61,6 +63,7 @@ try {
 
 const handle = toNodeHandler(auth);
 const server = createServer((req, res) => {
+  req.headers[ipHeader] ??= req.socket.remoteAddress; // Without a proxy.
   // A malformed Host or X-Forwarded-Proto header rejects. Unhandled, that would end the process.
   handle(req, res).catch((error) => {
     console.error("request failed:", error.message);
