@@ -1,6 +1,6 @@
-// Makes .build: the snippets of docs/clients.md as files, the types that codegen and Relay's compiler generate for them,
-// codegen's for the samples of the playground's tour, the manifest of Apollo's tool for trusted documents, a strict check of all of it by TypeScript, and one bundle for each
-// test.
+// Writes .build: the snippets of docs/clients.md as files, the types that codegen and Relay's compiler generate for them and
+// for the samples of the playground's tour, Apollo's manifest of trusted documents, and one bundle for each test. TypeScript
+// checks all of it strictly.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
@@ -10,20 +10,36 @@ mkdirSync(".build/src/relay/__generated__", { recursive: true });
 cpSync("src", ".build/src", { recursive: true });
 cpSync("../../../docs/schema/schema.graphql", ".build/schema.graphql");
 
-const names = [];
-for (const [, name, text] of readFileSync("../../../docs/clients.md", "utf8").matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```$/gms)) {
-  writeFileSync(`.build/${name}`, text);
-  names.push(name);
-}
-console.log(`snippets: ${names.join(" ")}`);
+const doc = readFileSync("../../../docs/clients.md", "utf8");
+const snippets = [...doc.matchAll(/^```tsx?\n\/\/ (\S+)\n(.*?)^```$/gms)].map(([, name, text]) => ({ name, text }));
+for (const { name, text } of snippets) writeFileSync(`.build/${name}`, text);
+console.log(`snippets: ${snippets.map(({ name }) => name).join(" ")}`);
 
-// The samples are a project of their own, since their operations bear the same names.
+// Each package that a snippet imports is in a line `npm install …`, and each package in such a line is installed here.
+const installed = [...doc.matchAll(/^npm install (?:--save-dev )?(.*)$/gm)].flatMap(([, packages]) => packages.split(" "));
+const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+const imported = snippets.flatMap(({ text }) => [...text.matchAll(/from "((?:@[^/"]+\/)?[^./"][^/"]*)/g)].map(([, name]) => name));
+const unknown = [...imported.filter((name) => !installed.includes(name)), ...installed.filter((name) => !dependencies[name])];
+if (unknown.length > 0) {
+  console.log(`not in a line npm install, or not in package.json: ${unknown.join(" ")}`);
+  process.exit(1);
+}
+console.log(`installed: ${installed.join(" ")}`);
+
+// The samples have an output of their own, because their operations have the same names.
 const samples = readdirSync("../../playground/web/samples").filter((name) => name.endsWith(".graphql"));
 writeFileSync(".build/src/samples.ts", [
   'import { graphql } from "./samples-gql";',
   ...samples.map((name, i) => `export const sample${i} = graphql(\`\n${readFileSync(`../../playground/web/samples/${name}`, "utf8")}\`);`),
 ].join("\n"));
-writeFileSync(".build/samples.codegen.ts", readFileSync(".build/codegen.ts", "utf8").replace("src/operations.ts", "src/samples.ts").replace("src/gql/", "src/samples-gql/"));
+writeFileSync(".build/both.codegen.ts", `
+  import config from "./codegen";
+  const { documents, generates, ...rest } = config;
+  const output = generates["src/gql/"]!;
+  export default { ...rest, generates: {
+    "src/gql/": { ...output, documents }, "src/samples-gql/": { ...output, documents: ["src/samples.ts"] },
+  } };
+`);
 console.log(`samples: ${samples.length}`);
 
 const run = (program, ...args) => {
@@ -32,8 +48,7 @@ const run = (program, ...args) => {
   console.log(`ok ${program.split("/").slice(3).join("/")} ${Date.now() - started} ms`);
 };
 try {
-  run("../node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.ts");
-  run("../node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "samples.codegen.ts");
+  run("../node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "both.codegen.ts");
   writeFileSync(".build/relay.config.json", JSON.stringify({
     src: "src/relay", schema: "schema.graphql", language: "typescript", eagerEsModules: true,
     artifactDirectory: "src/relay/__generated__",
@@ -44,10 +59,10 @@ try {
   run("../node_modules/@apollo/generate-persisted-query-manifest/cli.js", "--config", "manifest.config.json");
   writeFileSync(".build/tsconfig.json", JSON.stringify({
     compilerOptions: {
-      strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", skipLibCheck: true,
+      strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", skipLibCheck: true, jsx: "react-jsx",
       lib: ["es2022", "dom", "dom.iterable"], types: ["node"], noUncheckedIndexedAccess: true,
     },
-    include: ["src/**/*.ts", "codegen.ts", "samples.codegen.ts"],
+    include: ["src/**/*.ts", "src/**/*.tsx", "codegen.ts", "vite.config.ts"],
   }));
   run("../node_modules/typescript/bin/tsc", "-p", ".");
 } catch (error) {
@@ -55,8 +70,8 @@ try {
   process.exit(1);
 }
 await build({
-  entryPoints: ["apollo", "apollo-trusted", "urql", "graphql-request", "relay", "polling"].map((name) => `.build/src/${name}.test.ts`),
-  bundle: true, platform: "node", format: "esm", outdir: ".build/dist", outExtension: { ".js": ".mjs" }, logLevel: "error",
+  entryPoints: readdirSync("src").filter((name) => /\.test\.tsx?$/.test(name)).map((name) => `.build/src/${name}`),
+  bundle: true, external: ["vite"], jsx: "automatic", platform: "node", format: "esm", outdir: ".build/dist", outExtension: { ".js": ".mjs" }, logLevel: "error",
   banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` }, // for CommonJS packages
 });
 console.log("ok bundles");

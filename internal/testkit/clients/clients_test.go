@@ -20,7 +20,7 @@ import (
 )
 
 // TestClients extracts docs/clients.md, generates and compiles its types, and runs each client with the cookie and with
-// the bearer token of a user who signed up.
+// the bearer token of a user who signed up. "vite" is the React app behind Vite's proxy.
 func TestClients(t *testing.T) {
 	t.Parallel()
 	dir := testkit.NodePackages(t, "clients")
@@ -35,9 +35,12 @@ func TestClients(t *testing.T) {
 		"ENVIRONMENT": "production", "CORS_ORIGINS": "https://app.example.com", "DATABASE_URL": testkit.MigratedPostgresURL(t),
 		"TRUSTED_DOCUMENTS": "only", "TRUSTED_DOCUMENTS_FILE": filepath.Join(dir, ".build", "apollo-manifest.json"),
 	}) + "/graphql"
+	development := "API_ORIGIN=" + startServer(t, nil, nil)
 	outage := "DOWN_URL=" + startOutage(t)
-	for client, claims := range map[string]int{"apollo": 10, "apollo-trusted": 3, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6} {
-		// A user of its own: another client's change would be one for who polls.
+	for client, claims := range map[string]int{
+		"apollo": 10, "apollo-trusted": 3, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6, "vite": 13,
+	} {
+		// Each client has a user of its own: polling would see another client's changes.
 		user := auth.SignUp(t, "Ada", client+"@example.com", "correct horse")
 		t.Run(client, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +52,7 @@ func TestClients(t *testing.T) {
 			if client == "apollo-trusted" {
 				server = trusting
 			}
-			cmd.Dir, cmd.Env = dir, append(cmd.Environ(), outage, server, "COOKIE="+user.Header().Get("Cookie"), "TOKEN="+user.Token)
+			cmd.Dir, cmd.Env = dir, append(cmd.Environ(), outage, server, development, "COOKIE="+user.Header().Get("Cookie"), "TOKEN="+user.Token)
 			output, err := cmd.CombinedOutput()
 			if got := strings.Count("\n"+string(output), "\nok "+client+" "); err != nil || got != claims || strings.Contains(string(output), "not ok") {
 				t.Errorf("%d of %d claims, %v:\n%s", got, claims, err, output)
@@ -60,9 +63,13 @@ func TestClients(t *testing.T) {
 }
 
 // startServer serves the sessions of that auth server on a real listener, with more variables, and returns the address.
+// Without an auth server, it is a development server with its own sign-in.
 func startServer(t *testing.T, auth *testkit.AuthServer, more map[string]string) string {
 	t.Helper()
-	environ := map[string]string{"AUTH_SERVER_URL": auth.URL, "JWT_SECRET": auth.Secret}
+	environ := map[string]string{}
+	if auth != nil {
+		environ["AUTH_SERVER_URL"], environ["JWT_SECRET"] = auth.URL, auth.Secret
+	}
 	maps.Copy(environ, more)
 	if environ["DATABASE_URL"] == "" {
 		environ["DATABASE_URL"] = testkit.SQLiteURL(t)
