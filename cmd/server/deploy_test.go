@@ -69,6 +69,11 @@ func TestExampleAuthServer(t *testing.T) {
 			t.Errorf("%s: the viewer is %q", name, got)
 		}
 	}
+	for range 150 { // Better Auth's default is 100 in 10 seconds.
+		if status, _, err := get(t, auth.URL+"/api/auth/get-session"); err != nil || status != http.StatusOK {
+			t.Fatalf("get-session answers %d, %v: the server would be throttled", status, err)
+		}
+	}
 	for _, replica := range replicas {
 		replica.terminate(t)
 	}
