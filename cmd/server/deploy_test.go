@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"taskql/internal/config"
 	"taskql/internal/testkit"
 )
 
@@ -268,4 +269,68 @@ func TestGuideHasTheSettingsOfRailwayJSON(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGuideVariables resolves the references in the guide's commands as Railway does: each names a service and a variable
+// that exist, and the variables of api and doctor are a production configuration without a problem or a warning.
+func TestGuideVariables(t *testing.T) {
+	t.Parallel()
+	services := guideVariables(t)
+	for _, service := range []string{"api", "auth", "doctor"} {
+		if len(services[service]) < 3 {
+			t.Fatalf("the guide sets %v for %s", services[service], service)
+		}
+	}
+	reference := regexp.MustCompile(`\$\{\{(\w+)\.(\w+)\}\}`)
+	var resolve func(value string) string
+	resolve = func(value string) string {
+		return reference.ReplaceAllStringFunc(value, func(found string) string {
+			name := reference.FindStringSubmatch(found)
+			value, ok := services[name[1]][name[2]]
+			if !ok {
+				t.Errorf("%s: no such service or variable", found)
+			}
+			return resolve(value)
+		})
+	}
+	for _, service := range []string{"api", "doctor"} {
+		environ := map[string]string{"RAILWAY_ENVIRONMENT_NAME": "production"}
+		for name, value := range services[service] {
+			environ[name] = resolve(value)
+		}
+		cfg, err := config.Load(environ)
+		if err != nil {
+			t.Errorf("%s: %v", service, err)
+		}
+		if len(cfg.Warnings) > 0 {
+			t.Errorf("%s: %q", service, cfg.Warnings)
+		}
+		for _, topology := range cfg.Topology() {
+			if !topology.Works {
+				t.Errorf("%s: %s: %s", service, topology.Origin, topology.Detail)
+			}
+		}
+	}
+}
+
+// guideVariables returns the variables that the guide's commands set, by service, and those that Railway sets.
+func guideVariables(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(deployGuide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	services := map[string]map[string]string{"Postgres": {"DATABASE_URL": "postgres://postgres:pw@postgres.railway.internal:5432/railway"}}
+	joined := strings.NewReplacer("\\\n", " ", "$(openssl rand -base64 32)", testkit.BetterAuthSecret).Replace(string(text))
+	for _, command := range regexp.MustCompile(`(?m)^railway (?:add|variable set) --service (\w+) (.*)$`).FindAllStringSubmatch(joined, -1) {
+		variables := services[command[1]]
+		if variables == nil {
+			variables = map[string]string{"RAILWAY_PUBLIC_DOMAIN": command[1] + "-production-1a2b.up.railway.app"}
+			services[command[1]] = variables
+		}
+		for _, pair := range regexp.MustCompile(`(?:^|[ '"])([A-Z][A-Z_]+)=([^ '"]+)`).FindAllStringSubmatch(command[2], -1) {
+			variables[pair[1]] = pair[2]
+		}
+	}
+	return services
 }
