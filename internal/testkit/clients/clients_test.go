@@ -90,7 +90,8 @@ func startServer(t *testing.T, auth *testkit.AuthServer, more map[string]string)
 	return listener.URL
 }
 
-// startOutage is a proxy whose server is gone: 503, and no GraphQL. Apollo's RetryLink has to ask it three times.
+// startOutage answers every request with 503 and no GraphQL, as a proxy does if its upstream is down. It expects the
+// three attempts of Apollo's RetryLink.
 func startOutage(t *testing.T) string {
 	t.Helper()
 	var asked atomic.Int64
