@@ -20,12 +20,13 @@ import (
 	"taskql/internal/testkit"
 )
 
-// binary is the server that TEST_SERVER names, as make test builds it, else one that is built for this process.
+// binary is binaryDir/server: the program that TEST_SERVER names, as make test builds it, else one that is built for
+// this process.
 var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // Its life is the process's.
-	if path := os.Getenv("TEST_SERVER"); path != "" {
-		return path, nil
-	}
 	path := filepath.Join(binaryDir, "server")
+	if built := os.Getenv("TEST_SERVER"); built != "" {
+		return path, os.Symlink(built, path)
+	}
 	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", "-X main.version=v0.0.0-test -X main.commit=test", "-o", path, "taskql/cmd/server")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building: %w\n%s", err, out)
