@@ -2,6 +2,8 @@ package playground_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,20 +12,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"taskql/internal/config"
 	"taskql/internal/database"
+	"taskql/internal/playground"
 	"taskql/internal/server"
 	"taskql/internal/testkit"
 )
@@ -54,15 +61,38 @@ func newSite(t *testing.T, environ map[string]string) string {
 	return site.URL
 }
 
-// browser is a Chromium, with what its page should not have done.
+// patience is how long a test waits for a condition. It is long, because machines are slow and busy.
+const patience = 2 * time.Minute
+
+// screen is what the page is shown on.
+type screen struct {
+	name          string
+	width, height int64
+	scheme        string // light or dark
+}
+
+func (s screen) isPhone() bool { return s.width < 760 }
+
+func desktop() screen { return screen{"desktop-light", 1440, 900, "light"} }
+
+// browser is a Chromium, with what its page should not have done and the operations that it sent.
 type browser struct {
 	context.Context
+	screen   screen
 	mu       sync.Mutex
 	problems []string
+	sent     []operation
+}
+
+// operation is what the page sent to the API.
+type operation struct {
+	OperationName string         `json:"operationName"`
+	Query         string         `json:"query"`
+	Variables     map[string]any `json:"variables"`
 }
 
 // newBrowser starts Chromium. Whatever the page complains of, and each request to another host, is a problem.
-func newBrowser(t *testing.T, site string) *browser {
+func newBrowser(t *testing.T, site string, s screen) *browser {
 	t.Helper()
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
@@ -74,17 +104,19 @@ func newBrowser(t *testing.T, site string) *browser {
 	if program == "" {
 		testkit.Lack(t, "chromium is not installed: the playground can't be tried")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.WSURLReadTimeout(time.Minute))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.WSURLReadTimeout(patience))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses root, as containers are.
 	}
-	limited, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	t.Cleanup(cancel)
-	allocator, stop := chromedp.NewExecAllocator(limited, options...)
+	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(allocator)
+	tab, closeTab := chromedp.NewContext(allocator, chromedp.WithErrorf(func(format string, args ...any) {
+		if !strings.HasPrefix(format, "unhandled node event") { // Chromium is newer than chromedp.
+			fmt.Fprintf(os.Stderr, format+"\n", args...)
+		}
+	}))
 	t.Cleanup(closeTab)
-	b := &browser{Context: tab}
+	b := &browser{Context: tab, screen: s}
 	host, err := url.Parse(site)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +126,13 @@ func newBrowser(t *testing.T, site string) *browser {
 		_, err := page.AddScriptToEvaluateOnNewDocument(`addEventListener("securitypolicyviolation", (e) => console.error("policy: " + e.violatedDirective + " " + e.blockedURI))`).Do(ctx)
 		return err
 	})
-	if err := chromedp.Run(tab, network.Enable(), cdplog.Enable(), runtime.Enable(), page.Enable(), watch); err != nil {
+	viewport := []chromedp.EmulateViewportOption{}
+	if s.isPhone() {
+		viewport = append(viewport, chromedp.EmulateMobile, chromedp.EmulateScale(2))
+	}
+	scheme := emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: s.scheme}})
+	if err := chromedp.Run(tab, network.Enable().WithMaxPostDataSize(1<<20), cdplog.Enable(), runtime.Enable(), page.Enable(), watch,
+		chromedp.EmulateViewport(s.width, s.height, viewport...), scheme); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -103,8 +141,13 @@ func newBrowser(t *testing.T, site string) *browser {
 func (b *browser) look(event any, host string) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		if u, err := url.Parse(e.Request.URL); err != nil || (u.Scheme != "data" && u.Host != host) {
+		u, err := url.Parse(e.Request.URL)
+		if err != nil || (u.Scheme != "data" && u.Host != host) {
 			b.complain("requested " + e.Request.URL)
+			return
+		}
+		if u.Path == "/graphql" {
+			b.record(e.Request.PostDataEntries)
 		}
 	case *runtime.EventExceptionThrown:
 		b.complain("exception: " + e.ExceptionDetails.Error())
@@ -130,25 +173,65 @@ func (b *browser) complain(problem string) {
 	b.problems = append(b.problems, problem)
 }
 
-// do runs the steps, and where one fails keeps a screenshot.
+// record keeps an operation with a name: the page's own question who is signed in has none.
+func (b *browser) record(body []*network.PostDataEntry) {
+	var sent operation
+	for _, entry := range body {
+		decoded, err := base64.StdEncoding.DecodeString(entry.Bytes)
+		if err == nil {
+			err = json.Unmarshal(decoded, &sent)
+		}
+		if err != nil {
+			b.complain("sent " + entry.Bytes)
+		}
+	}
+	if sent.OperationName == "" || sent.OperationName == "IntrospectionQuery" {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = append(b.sent, sent)
+}
+
+// operations returns what was sent until now.
+func (b *browser) operations() []operation {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.sent)
+}
+
+// do takes the steps. If one fails, it keeps a screenshot.
 func (b *browser) do(t *testing.T, what string, steps ...chromedp.Action) {
 	t.Helper()
-	limited, cancel := context.WithTimeout(b, 30*time.Second)
+	limited, cancel := context.WithTimeout(b, patience)
 	defer cancel()
 	if err := chromedp.Run(limited, steps...); err != nil {
-		b.shoot(t, "failed")
+		b.shoot(t, "failed-"+strings.ReplaceAll(t.Name(), "/", "-"))
 		b.check(t)
 		t.Fatalf("%s: %v", what, err)
 	}
 }
 
-// shoot keeps a screenshot in ARTIFACTS, by default .cache/artifacts.
+// value returns what a JavaScript expression, or a promise, comes to.
+func value[T any](t *testing.T, b *browser, expression string) T {
+	t.Helper()
+	var v T
+	b.do(t, expression, chromedp.Evaluate(expression, &v, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	return v
+}
+
+// shoot keeps a screenshot in the folder that the variable ARTIFACTS names, by default .cache/artifacts.
 func (b *browser) shoot(t *testing.T, name string) {
 	t.Helper()
 	folder := os.Getenv("ARTIFACTS")
 	if folder == "" {
 		folder = filepath.Join("..", "..", ".cache", "artifacts")
 	}
+	b.shootInto(t, folder, name)
+}
+
+func (b *browser) shootInto(t *testing.T, folder, name string) {
+	t.Helper()
 	var png []byte
 	if err := chromedp.Run(b, chromedp.CaptureScreenshot(&png)); err != nil {
 		t.Error(err)
@@ -162,7 +245,7 @@ func (b *browser) shoot(t *testing.T, name string) {
 	}
 }
 
-// expect fails the test where none of the problems holds the words, for each of them, and forgets those that do.
+// expect fails the test for each of the words that no problem contains, and forgets the problems that contain them.
 func (b *browser) expect(t *testing.T, words ...string) {
 	t.Helper()
 	b.mu.Lock()
@@ -189,83 +272,411 @@ func (b *browser) check(t *testing.T) {
 	b.problems = nil
 }
 
-// sees waits until the element's text holds the words.
-func sees(selector, words string) chromedp.Action {
-	return chromedp.PollFunction(`(s, w) => (document.querySelector(s)?.innerText ?? '').replaceAll('\u00a0', ' ').includes(w)`, nil,
-		chromedp.WithPollingArgs(selector, words), chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(25*time.Second))
+// becomes waits until a JavaScript expression is true. The arguments are its $1, $2 and so on.
+func becomes(expression string, arguments ...any) chromedp.Action {
+	names := []string{"$1", "$2", "$3"}[:len(arguments)]
+	return chromedp.PollFunction("("+strings.Join(names, ", ")+") => "+expression, nil, chromedp.WithPollingArgs(arguments...),
+		chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))
 }
 
-const answer = ".graphiql-response .view-lines"
+// sees waits until the element's visible text contains the words. Spaces don't count, as lines are wrapped anywhere.
+func sees(selector, words string) chromedp.Action {
+	return becomes(`(document.querySelector($1)?.innerText ?? '').replace(/\s/g, '').includes($2)`, selector, strings.Join(strings.Fields(words), ""))
+}
 
-func run(sample string) chromedp.Action {
+// gone waits until there is no such element.
+func gone(selector string) chromedp.Action {
+	return becomes(`document.querySelector($1) === null`, selector)
+}
+
+// uncovered waits until the element is on the screen, with no other in front of its middle.
+func uncovered(selector string) chromedp.Action {
+	return becomes(`(() => {
+		const element = document.querySelector($1), box = element?.getBoundingClientRect();
+		return Boolean(box) && box.width > 100 && box.height > 100 && box.top >= 0 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight
+			&& element.contains(document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2))
+	})()`, selector)
+}
+
+// settled moves the mouse out of the way, and waits for the fonts, the editors' colours and the ends of transitions. No
+// sample has a mistake, so that no text may be underlined as one.
+func settled() chromedp.Action {
+	isColoured := `(editor) => { // mtk1 is the class of plain text. Brackets are coloured earlier.
+		const parts = [...document.querySelectorAll(editor + ' .view-line [class^=mtk]')];
+		return parts.length === 0 || parts.some((part) => /^mtk(?!1$)\d+$/.test(part.className))
+	}`
+	return chromedp.Tasks{
+		chromedp.MouseEvent(input.MouseMoved, 1, 1),
+		becomes(`document.fonts.status === 'loaded' && ['.graphiql-query-editor', '.graphiql-response'].every(` + isColoured + `)
+			&& document.querySelector('.graphiql-editors .squiggly-error') === null
+			&& document.getAnimations().every((a) => a.playState !== 'running' || a.effect.getComputedTiming().iterations === Infinity)`),
+	}
+}
+
+// fits fails the test if the page is wider than the screen.
+func (b *browser) fits(t *testing.T, what string) {
+	t.Helper()
+	if width := value[int64](t, b, `Math.max(document.documentElement.scrollWidth, innerWidth)`); width > b.screen.width {
+		t.Errorf("%s: the page is %d pixels too wide", what, width-b.screen.width)
+	}
+}
+
+const (
+	queryText  = ".graphiql-query-editor .view-lines"
+	answerText = ".graphiql-response .view-lines"
+)
+
+// clickSample opens a step of the tour, and clickRun opens and runs it.
+func clickSample(sample string) chromedp.Action {
+	return chromedp.Click(`button[data-sample="`+sample+`"]`, chromedp.ByQuery)
+}
+
+func clickRun(sample string) chromedp.Action {
 	return chromedp.Click(`button[data-sample="`+sample+`"] + button`, chromedp.ByQuery)
 }
 
-func TestBrowser(t *testing.T) {
-	t.Parallel()
-	site := newSite(t, map[string]string{})
-	b := newBrowser(t, site)
-	started := time.Now()
-	b.do(t, "opening", chromedp.EmulateViewport(1440, 900), chromedp.Navigate(site+"/"),
-		sees(".graphiql-query-editor .view-lines", "query Viewer"), sees(".who", "Signed out"))
-	t.Logf("the editor was there after %s", time.Since(started).Round(time.Millisecond))
-	b.do(t, "asking signed out", run("01-viewer"), sees(answer, `"viewer": null`))
-	b.shoot(t, "playground-signed-out")
-	b.check(t)
-
-	b.do(t, "a sample too early", run("04-list"), sees(answer, "Run “Create a tag” first"))
-	b.do(t, "signing up", chromedp.Click("#open-sign-in"), chromedp.WaitVisible(".sign-in"), chromedp.SendKeys(`input[name="name"]`, "Ada Lovelace"),
-		chromedp.SendKeys(`input[name="email"]`, "ada@example.com"), chromedp.SendKeys(`input[name="password"]`, "correct horse"))
-	b.shoot(t, "playground-sign-in")
-	b.do(t, "signing up", chromedp.Click(`.sign-in button[type="submit"]`), sees(".who", "Ada Lovelace"))
-	b.do(t, "running samples", run("02-create-tag"), sees(answer, `"color": "#4f46e5"`), run("03-create-task"), sees(answer, "Water the plants"),
-		run("04-list"), sees(answer, `"totalCount": 1`), chromedp.Sleep(time.Second))
-	b.shoot(t, "playground")
-	b.do(t, "the documentation", chromedp.Click(`button[aria-label="Show Documentation Explorer"]`), sees(".graphiql-plugin", "Query"))
-	b.shoot(t, "playground-docs")
-	b.do(t, "the history", chromedp.Click(`button[aria-label="Show History"]`), sees(".graphiql-plugin", "CreateTask"))
-	b.check(t)
-	b.do(t, "in the dark", chromedp.Evaluate(`localStorage.setItem('graphiql:theme', 'dark')`, nil), chromedp.Reload(),
-		sees(".who", "Ada Lovelace"), sees(".graphiql-query-editor .view-lines", "query"), chromedp.Sleep(2*time.Second))
-	b.shoot(t, "playground-dark")
-	b.do(t, "a phone", chromedp.Evaluate(`localStorage.clear()`, nil), chromedp.EmulateViewport(390, 844), chromedp.Reload(),
-		sees(".who", "Ada Lovelace"), sees(".graphiql-query-editor .view-lines", "query Viewer"), chromedp.Click(".graphiql-execute-button"), sees(answer, `"timeZone": "UTC"`))
-	b.shoot(t, "playground-phone")
-	var overflow int
-	b.do(t, "a phone's width", chromedp.Evaluate(`document.documentElement.scrollWidth - innerWidth`, &overflow))
-	if overflow > 0 {
-		t.Errorf("the page is %d pixels too wide for a phone", overflow)
-	}
-	b.do(t, "a phone's tour", chromedp.Click(`button[aria-label="Show Tour"]`), chromedp.WaitVisible(".tour"))
-	b.shoot(t, "playground-phone-tour")
-	b.check(t)
-	b.do(t, "signing out", chromedp.Click("#sign-out"), sees(".who", "Signed out"))
-	b.check(t)
+func open(site string) chromedp.Action {
+	return chromedp.Tasks{chromedp.Navigate(site + "/"), sees(queryText, "query Viewer"), sees(".who", "Signed out")}
 }
 
-// TestBrowserWithoutIntrospection: the page says what is off, and that operations run all the same; a 401 is explained.
-func TestBrowserWithoutIntrospection(t *testing.T) {
+// fillIn opens the sign-in dialog and fills it in for a new account.
+func fillIn() chromedp.Action {
+	return chromedp.Tasks{
+		chromedp.Click("#open-sign-in"), chromedp.WaitVisible(".sign-in"), chromedp.SendKeys(`input[name="name"]`, "Ada Lovelace"),
+		chromedp.SendKeys(`input[name="email"]`, "ada@example.com"), chromedp.SendKeys(`input[name="password"]`, "correct horse"),
+	}
+}
+
+func submit() chromedp.Action {
+	return chromedp.Tasks{chromedp.Click(`.sign-in button[type="submit"]`), sees(".who", "Ada Lovelace")}
+}
+
+// answers are words near the top of each sample's answer, where they can be seen without scrolling.
+func answers() map[string]string {
+	return map[string]string{
+		"01-viewer":      `"name": "Ada Lovelace"`,
+		"02-create-tag":  `"name": "Home"`,
+		"03-create-task": `"title": "Water the plants"`,
+		"04-demo-data":   `"title": "Buy bread"`,
+		"05-list":        `"totalCount": 5`,
+		"06-first-page":  `"title": "Plan the trip"`,
+		"07-next-page":   `"title": "Call the dentist"`,
+		"08-update":      `"title": "Water the plants"`,
+		"09-bulk":        `"changedCount": 5`,
+		"10-user-errors": `"code": "BLANK"`,
+		"11-stale":       `"title": "`,
+		"12-bad-request": `"message": "first must be 1 to 100, not 1000"`,
+		"13-delete":      `"deletedAt": "20`,
+	}
+}
+
+// TestBrowserTour takes the whole tour as a newcomer does, on each screen, and keeps a screenshot of each step. With
+// PICTURES=docs/images (an absolute path) it also renews the README's pictures there:
+//
+//	TEST_SUITE=browser PICTURES=$PWD/docs/images go test ./internal/playground -run '^TestBrowserTour$'
+func TestBrowserTour(t *testing.T) {
+	testkit.Suite(t, "browser")
 	t.Parallel()
-	site := newSite(t, map[string]string{"INTROSPECTION": "off"})
-	b := newBrowser(t, site)
-	b.do(t, "opening", chromedp.EmulateViewport(1440, 900), chromedp.Navigate(site+"/"), sees(".notice", "The schema can’t be read here"), sees(".graphiql-query-editor .view-lines", "query"))
-	b.shoot(t, "playground-no-introspection")
-	b.expect(t, "status of 400 (Bad Request) "+site+"/graphql") // The page has asked for the schema, and Chromium logs the answer.
+	for _, s := range []screen{desktop(), {"desktop-dark", 1440, 900, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 390, 844, "dark"}} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			site := newSite(t, map[string]string{})
+			v := visit{newBrowser(t, site, s), "tour-" + s.name + "-"}
+			v.begin(t, site)
+			v.takeSteps(t)
+			v.reload(t)
+			v.openPlugins(t)
+			v.openDialogs(t)
+			v.leaveAndReturn(t)
+		})
+	}
+}
+
+// visit is one visitor's tour.
+type visit struct {
+	*browser
+	prefix string // of its screenshots' names
+}
+
+// picture waits until nothing moves, checks the width, and keeps a screenshot.
+func (v visit) picture(t *testing.T, name string) {
+	t.Helper()
+	v.do(t, name, settled())
+	v.fits(t, name)
+	v.shoot(t, v.prefix+name)
+}
+
+// showTour opens the tour by one tap on a phone, where it covers the editor. Elsewhere it is there already.
+func (v visit) showTour(t *testing.T) {
+	t.Helper()
+	if v.screen.isPhone() {
+		v.do(t, "showing the tour", chromedp.Click(`button[aria-label="Show Tour"]`), uncovered(".tour"))
+	}
+}
+
+// begin opens the page, sees what a newcomer is told, and makes an account.
+func (v visit) begin(t *testing.T, site string) {
+	t.Helper()
+	v.do(t, "opening", open(site), sees(".card", "Step 1 of 13"), sees(".card", "Run it"), uncovered(".card"))
+	v.picture(t, "00-start")
+	v.showTour(t)
+	v.do(t, "the tour, signed out", sees(".tour .hint", "Sign in"))
+	v.picture(t, "00-tour")
+	v.do(t, "signing up", fillIn())
+	v.picture(t, "00-sign-up")
+	type box struct{ Left, Right float64 }
+	dialog := value[box](t, v.browser, `document.querySelector('.sign-in').getBoundingClientRect().toJSON()`)
+	for i, field := range value[[]box](t, v.browser, `[...document.querySelectorAll('.sign-in :is(input, button)')].map((e) => e.getBoundingClientRect().toJSON())`) {
+		if field.Left < dialog.Left+16 || field.Right > dialog.Right-16 {
+			t.Errorf("field %d is from %g to %g, the dialog from %g to %g", i, field.Left, field.Right, dialog.Left, dialog.Right)
+		}
+	}
+	if dialog.Left < 16 || dialog.Right > float64(v.screen.width)-16 {
+		t.Errorf("the dialog is from %g to %g", dialog.Left, dialog.Right)
+	}
+	v.do(t, "signing up", submit(), sees(".tour .hint", "Each step builds on those before it."), sees(".tour .progress", "0 of 13 done"))
+	if v.screen.isPhone() {
+		v.do(t, "hiding the tour", chromedp.Click(`button[aria-label="Hide Tour"]`), gone(".tour"))
+	}
+	v.check(t)
+}
+
+// takeSteps runs every step of the tour, by turns by its own button and by opening it and running it then.
+func (v visit) takeSteps(t *testing.T) {
+	t.Helper()
+	samples, err := playground.Samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, sample := range samples {
+		v.showTour(t)
+		v.do(t, "progress", sees(".tour .progress", fmt.Sprintf("%d of 13 done", i)))
+		firstLine, _, _ := strings.Cut(sample.Query, "\n")
+		if i%2 == 0 {
+			v.do(t, sample.Name, clickRun(sample.Name))
+		} else {
+			v.do(t, sample.Name, clickSample(sample.Name), sees(".card", fmt.Sprintf("Step %d of 13 %s %s", i+1, sample.Title, sample.About)), uncovered(".card"))
+			if i < 4 {
+				v.picture(t, sample.Name+"-opened")
+			}
+			v.do(t, sample.Name, chromedp.Click(".graphiql-execute-button"))
+		}
+		v.do(t, sample.Name, sees(queryText, firstLine), uncovered(".graphiql-query-editor"), sees(answerText, answers()[sample.Name]), uncovered(".graphiql-response"), gone(".card"))
+		if !v.screen.isPhone() {
+			v.do(t, "ticking off "+sample.Name, becomes(`document.querySelector('[data-sample="'+$1+'"]').closest('li').dataset.done === 'true'`, sample.Name),
+				sees(`[aria-current=step]`, sample.Title))
+		}
+		v.checkHistory(t, i+1)
+		v.picture(t, sample.Name)
+		if folder := os.Getenv("PICTURES"); folder != "" && sample.Name == "05-list" && !v.screen.isPhone() {
+			v.shootInto(t, folder, map[string]string{"light": "playground", "dark": "playground-dark"}[v.screen.scheme])
+		}
+		v.check(t)
+	}
+}
+
+// checkHistory fails the test unless the history has one entry for each operation that was sent, with its variables.
+func (v visit) checkHistory(t *testing.T, runs int) {
+	t.Helper()
+	sent := v.operations()
+	var history struct {
+		Queries []struct{ Query, OperationName, Variables string }
+	}
+	if err := json.Unmarshal([]byte(value[string](t, v.browser, `localStorage.getItem('graphiql:queries')`)), &history); err != nil {
+		t.Fatal(err)
+	}
+	if len(sent) != runs || len(history.Queries) != runs {
+		t.Fatalf("after %d runs, %d operations were sent and the history has %d: %+v", runs, len(sent), len(history.Queries), history)
+	}
+	entry, want := history.Queries[runs-1], sent[runs-1]
+	variables := map[string]any{}
+	if entry.Variables != "" {
+		if err := json.Unmarshal([]byte(entry.Variables), &variables); err != nil {
+			t.Error(err)
+		}
+	}
+	if entry.Query != want.Query || entry.OperationName != want.OperationName || !reflect.DeepEqual(variables, want.Variables) {
+		t.Errorf("the history has %+v, sent was %+v", entry, want)
+	}
+}
+
+// reload sees that the steps are still ticked off in the same session.
+func (v visit) reload(t *testing.T) {
+	t.Helper()
+	// GraphiQL keeps tabs and variables some time after the last change.
+	v.do(t, "reloading", becomes(`JSON.parse(localStorage.getItem('graphiql:tabState')).tabs[0].title === 'DeleteTask' && localStorage.getItem('graphiql:variables').includes('"id"')`),
+		chromedp.Reload(), sees(".who", "Ada Lovelace"), sees(queryText, "mutation DeleteTask"))
+	if !v.screen.isPhone() { // On a phone the variables are folded up.
+		v.do(t, "the variables", sees(".graphiql-editor-tool .view-lines", `"id":`))
+	}
+	v.showTour(t)
+	v.do(t, "the finished tour", sees(".tour .progress", "13 of 13 done"), becomes(`document.querySelectorAll('.tour li[data-done=true]').length === 13`))
+	v.picture(t, "14-done")
+	v.check(t)
+}
+
+// openPlugins looks into the documentation and the history.
+func (v visit) openPlugins(t *testing.T) {
+	t.Helper()
+	v.do(t, "the documentation", chromedp.Click(`button[aria-label="Show Documentation Explorer"]`), sees(".graphiql-plugin", "Root Types"))
+	v.picture(t, "15-documentation")
+	lacking := value[float64](t, v.browser, `(() => {
+		const field = document.querySelector('.graphiql-doc-explorer-search input'), style = getComputedStyle(field), pen = document.createElement('canvas').getContext('2d');
+		pen.font = style.fontWeight + ' ' + style.fontSize + ' ' + style.fontFamily;
+		return pen.measureText(field.placeholder).width - (field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight))
+	})()`)
+	if lacking > 0 {
+		t.Errorf("the placeholder of the documentation's search is cut off by %g pixels", lacking)
+	}
+	v.do(t, "the history", chromedp.Click(`button[aria-label="Show History"]`), sees(".graphiql-plugin", "CreateTask"))
+	v.picture(t, "16-history")
+	v.do(t, "an entry of the history", chromedp.Click(`.graphiql-history-items li:nth-child(3) button`, chromedp.ByQuery), sees(queryText, "mutation Stale"), uncovered(".graphiql-query-editor"))
+	v.check(t)
+}
+
+// openDialogs opens GraphiQL's dialogs and closes them by their icon.
+func (v visit) openDialogs(t *testing.T) {
+	t.Helper()
+	for name, label := range map[string]string{"17-settings": "Open settings dialog", "18-shortcuts": "Open short keys dialog"} {
+		v.do(t, name, chromedp.Click(`button[aria-label="`+label+`"]`), chromedp.WaitVisible(".graphiql-dialog"))
+		v.picture(t, name)
+		icon := value[struct{ Width, Contrast float64 }](t, v.browser, `(() => {
+			const icon = document.querySelector('.graphiql-dialog-close svg');
+			const colour = (text) => text.match(/[\d.]+/g).map(Number);
+			const under = colour(getComputedStyle(icon.closest('.graphiql-dialog')).backgroundColor), [r, g, b, alpha = 1] = colour(getComputedStyle(icon).color);
+			const luminance = (c) => c.map((x) => x / 255).map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4).reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
+			const [low, high] = [luminance([r, g, b].map((x, i) => x * alpha + under[i] * (1 - alpha))), luminance(under.slice(0, 3))].sort((x, y) => x - y);
+			const { paddingLeft, paddingRight } = getComputedStyle(icon);
+			return { Width: icon.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight), Contrast: (high + 0.05) / (low + 0.05) }
+		})()`)
+		if icon.Width < 8 || icon.Contrast < 4.5 {
+			t.Errorf("%s: the icon that closes the dialog is %g pixels wide and has a contrast of %.1f", name, icon.Width, icon.Contrast)
+		}
+		if hidden := value[int](t, v.browser, `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.graphiql-dialog'))`); hidden > 0 {
+			t.Errorf("%s: %d pixels of the dialog's width are hidden", name, hidden)
+		}
+		v.do(t, name, chromedp.Click(".graphiql-dialog-close"), gone(".graphiql-dialog"))
+	}
+	v.check(t)
+}
+
+// leaveAndReturn signs out, which forgets the ticks, and in again: the demo data is not created twice.
+func (v visit) leaveAndReturn(t *testing.T) {
+	t.Helper()
+	v.do(t, "signing out", chromedp.Click(`button[aria-label="Show Tour"]`), chromedp.Click("#sign-out"), sees(".who", "Signed out"),
+		sees(".tour .progress", "0 of 13 done"), sees(".tour .hint", "Sign in"), gone(".tour li[data-done=true]"))
+	v.do(t, "signing in again", chromedp.Click("#open-sign-in"), chromedp.Click(".sign-in .link"), gone(`.sign-in input[name="name"]`),
+		chromedp.SendKeys(`input[name="email"]`, "ada@example.com"), chromedp.SendKeys(`input[name="password"]`, "correct horse"))
+	v.picture(t, "19-sign-in")
+	v.do(t, "the demo data again", submit(), clickRun("04-demo-data"), sees(answerText, `"code": "TAKEN"`), gone(".card"))
+	count := value[string](t, v.browser, `fetch('/graphql', { method: 'POST', headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ query: '{ tasks(scope: ALL) { totalCount } tags { totalCount } }' }) }).then((r) => r.json()).then((a) => a.data.tasks.totalCount + ' tasks, ' + a.data.tags.totalCount + ' tags')`)
+	if count != "7 tasks, 2 tags" {
+		t.Errorf("after the demo data was added twice there are %s", count)
+	}
+	v.check(t)
+}
+
+// TestBrowserSignedOut: each step that needs an account says to sign in, whatever it needs besides.
+func TestBrowserSignedOut(t *testing.T) {
+	testkit.Suite(t, "browser")
+	t.Parallel()
+	site := newSite(t, map[string]string{})
+	b := newBrowser(t, site, desktop())
+	samples, err := playground.Samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do(t, "opening", open(site), clickRun("01-viewer"), sees(answerText, `"viewer": null`), sees(".tour .progress", "1 of 13 done"), gone(".notice"))
 	b.check(t)
-	b.do(t, "a 401", run("05-first-page"), sees(".notice", "401: Not authenticated"))
+	for _, sample := range samples[1:] {
+		b.do(t, sample.Name, clickSample(sample.Name), sees(".card", sample.Title), sees(".card button", "Sign in to run it"))
+		b.do(t, sample.Name, clickRun(sample.Name), sees(answerText, `"code": "UNAUTHENTICATED"`), sees(".notice", "Sign in first."), sees(".notice", "401, “Not authenticated”"),
+			chromedp.Click(`button[aria-label="Close this message"]`), gone(".notice"))
+		b.expect(t, "status of 401 (Unauthorized) "+site+"/graphql") // Chromium logs the answer.
+	}
+	b.do(t, "one more", clickRun("02-create-tag"), sees(".notice", "Sign in first."), settled(), sees(".tour .progress", "1 of 13 done"))
 	b.shoot(t, "playground-401")
+	b.do(t, "the notice's button", chromedp.Click(`.notice button`), chromedp.WaitVisible(".sign-in"))
 	b.expect(t, "status of 401 (Unauthorized) "+site+"/graphql")
 	b.check(t)
 }
 
-// TestDetector: a page that does what the playground must not do is found out, of each kind. Its policy is the
-// playground's own.
-func TestDetector(t *testing.T) {
+// TestBrowserMissing: signed in, a step that needs another one says which.
+func TestBrowserMissing(t *testing.T) {
+	testkit.Suite(t, "browser")
+	t.Parallel()
+	site := newSite(t, map[string]string{})
+	b := newBrowser(t, site, desktop())
+	b.do(t, "signing up", open(site), fillIn(), submit())
+	for sample, words := range map[string]string{"03-create-task": "Run “Create a tag” first", "07-next-page": "Run “Add demo data” and “The first page” first", "08-update": "Run “Create a task” first", "09-bulk": "Run “List with a filter” first"} {
+		b.do(t, sample, clickRun(sample), sees(answerText, words), sees(".tour .progress", "0 of 13 done"))
+	}
+	b.check(t)
+}
+
+// TestBrowserScroll: a sample is shown from its beginning, whatever the editor showed before.
+func TestBrowserScroll(t *testing.T) {
+	testkit.Suite(t, "browser")
+	t.Parallel()
+	site := newSite(t, map[string]string{})
+	b := newBrowser(t, site, desktop())
+	b.do(t, "opening", open(site))
+	for i, text := range []string{"query { viewer { name } } # " + strings.Repeat("and so on ", 40), strings.Repeat("# and so on\n", 200)} {
+		b.do(t, "writing", chromedp.Click(".graphiql-query-editor .view-lines"), chromedp.KeyEvent("a", chromedp.KeyModifiers(input.ModifierCtrl)),
+			input.InsertText(text), chromedp.KeyEvent(kb.End, chromedp.KeyModifiers(input.ModifierCtrl)), sees(queryText, "and so on"))
+		b.do(t, "opening a sample", clickSample("05-list"), becomes(`(() => {
+			const pane = document.querySelector('.graphiql-query-editor .monaco-editor').getBoundingClientRect();
+			const line = [...document.querySelectorAll('.graphiql-query-editor .view-line')].find((l) => l.innerText.replaceAll('\u00a0', ' ').startsWith('query List('));
+			const text = line?.querySelector('span').getBoundingClientRect();
+			return Boolean(text) && text.left > pane.left + 20 && text.top >= pane.top && text.bottom <= pane.bottom
+		})()`))
+		if tabs := value[int](t, b, `document.querySelectorAll('.graphiql-tab').length`); tabs != i+2 {
+			t.Errorf("%d tabs: what was written by hand should be in one, the sample in another", tabs)
+		}
+	}
+	b.check(t)
+}
+
+// TestBrowserHistory: what is run right after it was written is recorded once, as it was sent. GraphiQL looks at the
+// editor a moment later: the script leaves it no time to.
+func TestBrowserHistory(t *testing.T) {
+	testkit.Suite(t, "browser")
+	t.Parallel()
+	site := newSite(t, map[string]string{})
+	b := newBrowser(t, site, desktop())
+	v := visit{b, ""}
+	b.do(t, "opening", open(site), chromedp.Click(queryText), chromedp.KeyEvent("a", chromedp.KeyModifiers(input.ModifierCtrl)))
+	for i, text := range []string{"query Mine { viewer { name } }", " query Ours { viewer { email } }"} {
+		b.do(t, "writing and running", chromedp.Evaluate(`document.execCommand('insertText', false, '`+text+`'); document.querySelector('.graphiql-execute-button').click()`, nil),
+			sees(answerText, `"viewer": null`), sees(queryText, text))
+		v.checkHistory(t, i+1)
+	}
+	b.check(t)
+}
+
+// TestBrowserWithoutIntrospection: the page says what is off, and that operations can still be run.
+func TestBrowserWithoutIntrospection(t *testing.T) {
+	testkit.Suite(t, "browser")
+	t.Parallel()
+	site := newSite(t, map[string]string{"INTROSPECTION": "off"})
+	b := newBrowser(t, site, desktop())
+	b.do(t, "opening", open(site), sees(".notice", "The schema can’t be read here"), settled())
+	b.shoot(t, "playground-no-introspection")
+	b.expect(t, "status of 400 (Bad Request) "+site+"/graphql") // The page has asked for the schema, and Chromium logs the answer.
+	b.do(t, "running", clickRun("01-viewer"), sees(answerText, `"viewer": null`))
+	b.check(t)
+}
+
+// TestBrowserDetector: the tests above find out a page that does what the playground must not do, of each kind. The
+// page has the playground's own policy.
+func TestBrowserDetector(t *testing.T) {
+	testkit.Suite(t, "browser")
 	t.Parallel()
 	foreign := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(foreign.Close)
-	playground := newSite(t, map[string]string{})
-	response, err := http.Get(playground + "/")
+	site := newSite(t, map[string]string{})
+	response, err := http.Get(site + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,8 +694,8 @@ func TestDetector(t *testing.T) {
 		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><script>document.title = "inline"</script><img src="`+foreign.URL+`/image.png"><script src="/script.js"></script>`)
 	}))
 	t.Cleanup(bad.Close)
-	b := newBrowser(t, bad.URL)
-	b.do(t, "opening", chromedp.Navigate(bad.URL), chromedp.Poll(`document.title === "done"`, nil, chromedp.WithPollingTimeout(25*time.Second)))
+	b := newBrowser(t, bad.URL, desktop())
+	b.do(t, "opening", chromedp.Navigate(bad.URL), becomes(`document.title === "done"`))
 	b.expect(t, "requested "+foreign.URL+"/image.png", "Executing inline script violates", "Loading the image '"+foreign.URL, "Connecting to '"+foreign.URL+"/fetched",
 		"policy: script-src eval", "exception: ", `console: "a message"`)
 }

@@ -38,8 +38,8 @@ const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-
 type Config struct {
 	// Endpoint is the path of the GraphQL API on this server, such as "/graphql".
 	Endpoint string
-	// SignIn shows forms that sign up and in at /api/auth on this server. Without it, the page says how to come
-	// with a session of the auth server's.
+	// SignIn shows forms that sign up and in at /api/auth on this server. Without it, the page says to sign in at the
+	// frontend.
 	SignIn bool
 }
 
@@ -126,13 +126,13 @@ type page struct {
 	tag     string
 }
 
-// newPage returns the page's handler. The tag is a weak one, as compression may stand around it.
+// newPage returns the page's handler. The tag is a weak one, since another handler may compress the page.
 func newPage(content []byte) page {
 	sum := sha256.Sum256(content)
 	return page{content: content, tag: `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
 }
 
-// ServeHTTP sends the page, or 304 where the browser has it.
+// ServeHTTP sends the page, or 304 if the browser has it.
 func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", policy)

@@ -19,14 +19,16 @@ type Sample struct {
 	// Title and About are the first two lines of the file, which are comments.
 	Title string `json:"title"`
 	About string `json:"about"`
-	// Query is the document without them.
+	// Error is the code of the top-level error that the sample shows, from a third comment such as
+	// "# Error: BAD_USER_INPUT", or empty.
+	Error string `json:"error,omitempty"`
+	// Query is the document without these comments.
 	Query string `json:"query"`
-	// Variables is JSON, or empty. The strings "<task>", "<tag>", "<tasks>" and "<cursor>" in it stand for what an
-	// answer before showed last: src/seen.js says how.
+	// Variables is JSON, or empty. It may hold placeholders such as "<task>": fill in web/src/session.js explains them.
 	Variables string `json:"variables,omitempty"`
 }
 
-// Samples returns the tour's operations in its order. The error names the file that is not as it should be.
+// Samples returns the tour's operations in its order. The error names the file that is wrong.
 func Samples() ([]Sample, error) {
 	names, err := fs.Glob(sampleFiles, "web/samples/*.graphql")
 	if err != nil {
@@ -43,7 +45,7 @@ func Samples() ([]Sample, error) {
 	return samples, nil
 }
 
-// readSample reads a document and, where there are any, its variables.
+// readSample reads a document and its variables, if it has any.
 func readSample(file string) (Sample, error) {
 	document, err := sampleFiles.ReadFile(file)
 	if err != nil {
@@ -52,7 +54,11 @@ func readSample(file string) (Sample, error) {
 	stem := strings.TrimSuffix(file, ".graphql")
 	lines := strings.SplitN(string(document), "\n", 3)
 	if len(lines) < 3 || !strings.HasPrefix(lines[0], "# ") || !strings.HasPrefix(lines[1], "# ") {
-		return Sample{}, errors.New("it doesn't begin with two comments, the title and what it is about")
+		return Sample{}, errors.New("it must begin with two comments: a title, and what it is about")
+	}
+	query, code := lines[2], ""
+	if line, rest, _ := strings.Cut(query, "\n"); strings.HasPrefix(line, "# Error: ") {
+		query, code = rest, strings.TrimPrefix(line, "# Error: ")
 	}
 	variables, err := sampleFiles.ReadFile(stem + ".json")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -65,7 +71,8 @@ func readSample(file string) (Sample, error) {
 		Name:      strings.TrimPrefix(stem, "web/samples/"),
 		Title:     strings.TrimPrefix(lines[0], "# "),
 		About:     strings.TrimPrefix(lines[1], "# "),
-		Query:     lines[2],
+		Error:     code,
+		Query:     query,
 		Variables: string(variables),
 	}, nil
 }

@@ -1,5 +1,4 @@
 import { useEffect, useRef, useState } from 'react';
-import { forget } from './seen.js';
 import { settings } from './settings.js';
 
 async function post(path, body) {
@@ -11,13 +10,12 @@ async function post(path, body) {
   throw new Error(answer.message ?? `The server answered HTTP ${response.status}.`);
 }
 
-/** Shows who is signed in, and where the server has its own sign-in, the way in and out. */
+/** Shows who is signed in and, if the server has its own sign-in, the buttons to sign in and out. */
 export function Account({ viewer, asking, setAsking, changed }) {
   const [problem, setProblem] = useState('');
   const signOut = async () => {
     try {
       await post('sign-out', {});
-      forget();
       changed();
     } catch (error) {
       setProblem(error.message);
@@ -33,7 +31,7 @@ export function Account({ viewer, asking, setAsking, changed }) {
       </p>
       {settings.signIn && viewer === null && <button type="button" id="open-sign-in" onClick={() => setAsking(true)}>Sign in</button>}
       {settings.signIn && viewer && <button type="button" id="sign-out" className="quiet" onClick={signOut}>Sign out</button>}
-      {settings.signIn && asking && <SignIn close={() => setAsking(false)} done={() => { setAsking(false); forget(); changed(); }} />}
+      {settings.signIn && asking && <SignIn close={() => setAsking(false)} done={() => { setAsking(false); changed(); }} />}
     </div>
   );
 }
@@ -59,8 +57,8 @@ function SignIn({ close, done }) {
   return (
     <dialog ref={dialog} className="sign-in" aria-labelledby="sign-in-title" onClose={close}>
       <form onSubmit={submit}>
-        <h2 id="sign-in-title">{isNew ? 'Make an account' : 'Sign in'}</h2>
-        <p className="hint">For development only: accounts live in this server’s own database. Any address will do.</p>
+        <h2 id="sign-in-title">{isNew ? 'Create an account' : 'Sign in'}</h2>
+        <p className="hint">For development only: the account is kept in this server’s own database, and the address is not checked.</p>
         {isNew && <label>Name<input name="name" autoComplete="name" required /></label>}
         <label>Email<input name="email" type="email" autoComplete="username" required /></label>
         <label>Password<input name="password" type="password" autoComplete={isNew ? 'new-password' : 'current-password'} minLength={8} required /><small>At least 8 characters</small></label>
@@ -68,8 +66,8 @@ function SignIn({ close, done }) {
         <div className="row">
           <button type="submit" disabled={busy}>{isNew ? 'Sign up' : 'Sign in'}</button>
           <button type="button" className="quiet" onClick={() => dialog.current.close()}>Cancel</button>
-          <button type="button" className="link" onClick={() => { setNew(!isNew); setProblem(''); }}>{isNew ? 'I have an account' : 'I am new here'}</button>
         </div>
+        <p className="hint">{isNew ? 'Already have an account?' : 'New here?'} <button type="button" className="link" onClick={() => { setNew(!isNew); setProblem(''); }}>{isNew ? 'Sign in' : 'Create an account'}</button></p>
       </form>
     </dialog>
   );

@@ -4,18 +4,26 @@ import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import 'graphiql/style.css';
 import './app.css';
 import { Account } from './account.jsx';
+import { Editors } from './editors.jsx';
 import { newFetcher } from './fetcher.js';
-import { settings } from './settings.js';
-import { TOUR_PLUGIN } from './tour.jsx';
 import { Mark } from './icons.jsx';
+import { isNarrow, Page } from './page.js';
+import { setAccount } from './session.js';
+import { samples, settings } from './settings.js';
+import { Hint, TOUR_PLUGIN } from './tour.jsx';
 
 // Monaco's workers are files of this server: the policy allows neither blob: nor another host.
 globalThis.MonacoEnvironment = {
   getWorker: (_id, label) => new Worker(`/playground/assets/${WORKERS[label] ?? WORKERS.editor}`),
 };
 
+// The panes' proportions, as GraphiQL keeps them when they are dragged: its own defaults leave the editor less room.
+for (const [pane, proportion] of Object.entries({ docExplorerFlex: '0.26', editorFlex: '1.2' })) {
+  if (localStorage.getItem(`graphiql:${pane}`) === null) localStorage.setItem(`graphiql:${pane}`, proportion);
+}
+
 const plugins = [TOUR_PLUGIN, HISTORY_PLUGIN];
-const narrow = matchMedia('(max-width: 760px)').matches;
+const narrow = isNarrow();
 
 function App() {
   const [notice, setNotice] = useState(null);
@@ -24,16 +32,17 @@ function App() {
   const fetcher = useMemo(() => newFetcher(setNotice), []);
   const refresh = useCallback(async () => {
     try {
-      const answer = await fetcher.send({ query: '{ viewer { name email } }' });
+      const answer = await fetcher.send({ query: '{ viewer { id name email timeZone } }' });
+      if (answer.data) setAccount(answer.data.viewer);
       setViewer(answer.data?.viewer ?? null);
     } catch {
       setViewer(null);
     }
   }, [fetcher]);
   useEffect(() => { refresh(); }, [refresh]);
-  const first = settings.samples[0];
+  const page = useMemo(() => ({ viewer, askSignIn: () => setAsking(true) }), [viewer]);
   return (
-    <>
+    <Page.Provider value={page}>
       <header className="bar">
         <h1><Mark />taskql<span className="where">playground</span></h1>
         <code className="endpoint" title="Where this page sends its operations">POST {settings.endpoint}</code>
@@ -51,16 +60,18 @@ function App() {
           fetcher={fetcher}
           plugins={plugins}
           visiblePlugin={narrow ? undefined : TOUR_PLUGIN}
-          defaultTabs={[{ query: first.query, variables: first.variables || undefined }]}
+          defaultTabs={[{ query: samples[0].query }]}
           defaultEditorToolsVisibility={narrow ? false : 'variables'}
           shouldPersistHeaders={false}
           showPersistHeadersSettings={false}
           inputValueDeprecation
         >
           <GraphiQL.Logo><span /></GraphiQL.Logo>
+          <GraphiQL.Footer><Hint /></GraphiQL.Footer>
+          <Editors fetcher={fetcher} />
         </GraphiQL>
       </main>
-    </>
+    </Page.Provider>
   );
 }
 

@@ -1,14 +1,18 @@
-import { fill, remember } from './seen.js';
-import { settings } from './settings.js';
+import { Kind, parse } from 'graphql';
+import { fill, finish, isSignedIn, remember } from './session.js';
+import { sampleOf, settings } from './settings.js';
 
 const wanted = {
-  task: 'Run “Create a task” first: this operation takes the task you saw last.',
-  tag: 'Run “Create a tag” first: this operation takes the tag you saw last.',
-  tasks: 'Run “List with a filter” first: this operation takes the tasks you listed last.',
-  cursor: 'Run “The first page” first: this operation goes on where that page ended.',
+  task: 'Run “Create a task” first: this operation takes the task that an answer showed last.',
+  tag: 'Run “Create a tag” first: this operation takes the tag that an answer showed last.',
+  tasks: 'Run “List with a filter” first: this operation takes the tasks that were listed last.',
+  cursor: 'Run “Add demo data” and “The first page” first: this operation goes on after that page.',
 };
 
-/** Returns GraphiQL's fetcher. It tells notify, with null or a notice, what the page should say about an answer. */
+/**
+ * Returns GraphiQL's fetcher. It calls notify with a notice that explains the answer, or null. Its property onSend, if
+ * set, is called with the query and its operation's name before they are sent.
+ */
 export function newFetcher(notify) {
   async function send(params, headers) {
     const response = await fetch(settings.endpoint, {
@@ -25,54 +29,77 @@ export function newFetcher(notify) {
     }
   }
 
-  async function fetcher(params, options) {
-    const { filled, missing } = fill(params.variables ?? {});
-    if (missing.length > 0) {
-      return { errors: missing.map((name) => ({ message: wanted[name], extensions: { code: 'NOT_SENT' } })) };
-    }
-    let answer;
+  async function sendOrNotify(params, headers) {
     try {
-      answer = await send({ ...params, operationName: named(params), variables: filled }, options?.headers);
+      return await send(params, headers);
     } catch (error) {
-      notify({ kind: 'unreachable', title: 'No answer.', text: 'The server can’t be reached, or answered with something else than GraphQL. Is it still running?' });
+      notify({ kind: 'unreachable', title: 'No answer.', text: 'The server can’t be reached, or answered with something other than GraphQL. Is it still running?' });
       throw error;
     }
+  }
+
+  async function fetcher(params, options) {
     if (params.operationName === 'IntrospectionQuery') {
+      const answer = await sendOrNotify(params, options?.headers);
       if (!answer.data) notify(noSchema(answer));
       return answer;
     }
+    const operationName = operationIn(params);
+    fetcher.onSend?.(params.query, operationName);
+    const { filled, missing } = fill(params.variables ?? {});
+    // Signed out, the operation goes out as it is: the server refuses it before it looks at the variables, and that
+    // answer says what is really missing.
+    if (missing.size > 0 && (isSignedIn() || hasAuthorization(options?.headers))) {
+      return { errors: [...missing].map((name) => ({ message: wanted[name] ?? 'This operation needs an account that is signed in by its cookie.', extensions: { code: 'NOT_SENT' } })) };
+    }
+    const answer = await sendOrNotify({ ...params, operationName, variables: filled }, options?.headers);
     notify(explain(answer));
     if (answer.data) remember(answer.data);
+    const sample = sampleOf(operationName);
+    if (sample && isFinished(sample, answer)) finish(sample);
     return answer;
   }
   fetcher.send = send;
   return fetcher;
 }
 
-// GraphiQL looks for the operation's name a moment after the last change: what is run within it goes out with the
-// name of the document before. The server picks a lone operation without one.
-function named({ query, operationName }) {
-  const names = [...query.matchAll(/\b(?:query|mutation|subscription)\s+(\w+)/g)].map((m) => m[1]);
-  return names.includes(operationName) ? operationName : undefined;
+// Returns the name of the operation to run: GraphiQL's, if it is in the document, else the first. GraphiQL looks for the
+// name some time after the last change, so that its name may be that of the document before.
+function operationIn({ query, operationName }) {
+  try {
+    const names = parse(query).definitions.filter((d) => d.kind === Kind.OPERATION_DEFINITION).map((d) => d.name?.value);
+    return names.includes(operationName) ? operationName : names[0];
+  } catch {
+    return undefined; // The server says what is wrong with the document.
+  }
+}
+
+const hasAuthorization = (headers) => Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization');
+
+const codesOf = (answer) => (answer.errors ?? []).map((e) => e.extensions?.code);
+
+// Reports whether an answer is what the sample is meant to show.
+function isFinished(sample, answer) {
+  return sample.error ? codesOf(answer).includes(sample.error) : codesOf(answer).length === 0;
 }
 
 function noSchema(answer) {
   return {
     kind: 'no-schema',
     title: 'The schema can’t be read here.',
-    text: `Introspection is off, so there is no completion and no documentation; operations run all the same. The operator turns it on with INTROSPECTION=on. (${answer.errors?.[0]?.message ?? 'no reason given'})`,
+    text: `Introspection is off, so there is no completion and no documentation. Operations can still be run. The operator turns it on with INTROSPECTION=on. (${answer.errors?.[0]?.message ?? 'no reason given'})`,
   };
 }
 
 function explain(answer) {
-  const codes = (answer.errors ?? []).map((e) => e.extensions?.code);
-  if (codes.includes('UNAUTHENTICATED')) {
-    const message = answer.errors.find((e) => e.extensions?.code === 'UNAUTHENTICATED').message;
+  if (codesOf(answer).includes('UNAUTHENTICATED')) {
+    const { message } = answer.errors.find((e) => e.extensions?.code === 'UNAUTHENTICATED');
+    const refusal = `The server answered 401, “${message}”: this operation needs an account.`;
     return settings.signIn
-      ? { kind: 'signed-out', title: `401: ${message}.`, text: 'This operation needs an account. Signing in sets a cookie, which goes out with every operation from then on.' }
-      : { kind: 'unauthenticated', title: `401: ${message}.`, text: 'Sign in at your frontend, on an origin whose cookie reaches this one, or put {"Authorization": "Bearer …"} under Headers.' };
+      ? { kind: 'signed-out', title: 'Sign in first.', text: refusal }
+      : { kind: 'unauthenticated', title: 'Sign in first.', text: `${refusal} Sign in at your frontend, on an origin whose cookie reaches this one, or put {"Authorization": "Bearer …"} under Headers.` };
   }
-  if (codes.includes('CSRF_REFUSED')) {
+  if (codesOf(answer).includes('CSRF_REFUSED')) {
     return { kind: 'refused', title: '403.', text: 'The server doesn’t take this page for its own origin. Set PUBLIC_URL to the address in the address bar.' };
   }
   return null;
