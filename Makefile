@@ -140,14 +140,17 @@ test-race: test-programs ## Run the same tests with the race detector, which nee
 	  { echo "the race detector needs cgo and a C compiler" >&2; exit 1; }
 	@$(GO_TEST) -race ./...
 
+# The packages with tests of a suite.
+suite = $(sort $(dir $(shell grep -rlF 'testkit.Suite(t, "$(1)")' --include=*_test.go --exclude-dir=node_modules .)))
+
 # One package after the other: their figures are wrong beside other tests.
 .PHONY: test-faults
 test-faults: test-programs ## Run the soaks, timing checks and faults of the database, the disk and the auth server
-	@TEST_SUITE=faults $(GO_TEST) -p 1 -run '^TestFaults' ./...
+	@TEST_SUITE=faults $(GO_TEST) -p 1 -run '^TestFaults' $(call suite,faults)
 
 .PHONY: test-browser
 test-browser: test-programs ## Drive the playground in Chromium
-	@TEST_SUITE=browser $(GO_TEST) -run '^TestBrowser' ./...
+	@TEST_SUITE=browser $(GO_TEST) -run '^TestBrowser' $(call suite,browser)
 
 # The packages whose tests touch the product's PostgreSQL.
 POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/server ./internal/task ./graph ./cmd/server
