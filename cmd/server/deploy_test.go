@@ -70,10 +70,15 @@ func TestExampleAuthServer(t *testing.T) {
 			t.Errorf("%s: the viewer is %q", name, got)
 		}
 	}
-	for range 150 { // Better Auth's default is 100 in 10 seconds.
-		if status, _, err := get(t, auth.URL+"/api/auth/get-session"); err == nil && status != http.StatusOK {
-			t.Fatalf("get-session answers %d: the server would be throttled", status)
+	const window = 10 * time.Second // Better Auth's default is 100 requests in it.
+	began := time.Now()
+	for range 150 {
+		if status, _, err := get(t, auth.URL+"/api/auth/get-session"); err != nil || status != http.StatusOK {
+			t.Fatalf("get-session answers %d, %v: the server would be throttled", status, err)
 		}
+	}
+	if took := time.Since(began); took > window {
+		t.Logf("the requests took %s on this machine: too slow to see a rate limit", took)
 	}
 	for _, replica := range replicas {
 		replica.terminate(t)

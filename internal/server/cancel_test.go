@@ -80,7 +80,7 @@ func TestClientGone(t *testing.T) {
 
 	// The same server with less time than it gives itself.
 	hurried := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, stop := context.WithTimeout(r.Context(), 500*time.Millisecond)
+		ctx, stop := context.WithTimeout(r.Context(), 3*time.Second)
 		defer stop()
 		s.Handler().ServeHTTP(w, r.WithContext(ctx))
 	}))
@@ -89,9 +89,18 @@ func TestClientGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := page.client.Do(r) // The host is the same, and so are the cookies.
-	if err != nil {
-		t.Fatal(err)
+	answered := make(chan *http.Response, 1)
+	go func() {
+		response, err := page.client.Do(r) // The host is the same, and so are the cookies.
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- response
+	}()
+	await(t, watch, true)
+	response := <-answered
+	if response == nil {
+		return
 	}
 	answer, _ := io.ReadAll(response.Body)
 	_ = response.Body.Close()

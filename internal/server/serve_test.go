@@ -25,6 +25,8 @@ type running struct {
 	addr  string
 	stop  context.CancelFunc
 	ended chan error
+	// draining is set when the drain begins.
+	draining *atomic.Bool
 }
 
 // start serves handler with the drain's own middleware on a free port of the loopback.
@@ -37,7 +39,7 @@ func start(t *testing.T, timeout time.Duration, handler http.HandlerFunc) *runni
 	ctx, stop := context.WithCancel(t.Context())
 	var draining atomic.Bool
 	s := &serving{handler: closeWhileDraining(&draining)(handler), log: slog.New(slog.DiscardHandler), timeout: timeout, draining: &draining}
-	r := &running{url: "http://" + listener.Addr().String(), addr: listener.Addr().String(), stop: stop, ended: make(chan error, 1)}
+	r := &running{url: "http://" + listener.Addr().String(), addr: listener.Addr().String(), stop: stop, ended: make(chan error, 1), draining: &draining}
 	go func() { r.ended <- s.run(ctx, listener) }()
 	t.Cleanup(stop)
 	return r
@@ -226,7 +228,9 @@ func TestDrainTellsClients(t *testing.T) {
 	}()
 	<-entered
 	server.stop()
-	time.Sleep(100 * time.Millisecond)
+	for !server.draining.Load() {
+		time.Sleep(time.Millisecond)
+	}
 	close(proceed)
 	if response := <-slow; response == nil || !response.Close {
 		t.Error("the answer doesn't close its connection")

@@ -204,7 +204,7 @@ func TestSignOut(t *testing.T) {
 	t.Parallel()
 	const ttl = time.Second
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{CookieCache: "compact", Plugins: []string{"bearer"}})
-	s, _ := newServer(t, against(auth.URL, auth.Secret, map[string]string{"SESSION_CACHE_TTL": ttl.String()}))
+	s, log := newServer(t, against(auth.URL, auth.Secret, map[string]string{"SESSION_CACHE_TTL": ttl.String()}))
 	address := serve(t, s)
 	for i, scheme := range []string{"cookie", "bearer"} {
 		email := fmt.Sprintf("u%d@example.com", i)
@@ -229,8 +229,10 @@ func TestSignOut(t *testing.T) {
 					scheme, lastGood.Round(time.Millisecond), sent.Round(time.Millisecond), ttl)
 				break
 			}
-			// The moment of sending counts. One for which the auth server takes over a second goes on with what was known.
-			if response.StatusCode != http.StatusOK || sent > ttl && took < time.Second || sent > 2*time.Minute {
+			// The moment of sending counts. If the auth server takes over a second, or was found too slow before, the server
+			// goes on with what it knew.
+			stale := took >= time.Second || strings.Contains(log.String(), "auth server")
+			if response.StatusCode != http.StatusOK || sent > ttl && !stale || sent > 2*time.Minute {
 				t.Fatalf("%s: sent %s after signing out, took %s: %d %s", scheme, sent, took, response.StatusCode, answer)
 			}
 			lastGood = sent

@@ -79,13 +79,20 @@ func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 		opts.Secret = BetterAuthSecret
 	}
 	server := &AuthServer{Secret: opts.Secret, options: opts}
-	if opts.OwnProcess || opts.RateLimit { // Better Auth's limiter keeps its counts for the whole process.
+	if opts.ownProcess() {
 		server.URL, server.process = startNode(t, dir, opts.environment())
 	} else {
 		server.URL = startShared(t, dir, opts.environment())
 	}
 	server.await(t)
 	return server
+}
+
+// ownProcess reports whether the server needs a process of its own: Better Auth's rate limiter keeps its counts for the
+// whole process, and BETTER_AUTH_* variables are read from the process's environment.
+func (o BetterAuthOptions) ownProcess() bool {
+	global := func(variable string) bool { return strings.HasPrefix(variable, "BETTER_AUTH_") }
+	return o.OwnProcess || o.RateLimit || slices.ContainsFunc(o.Env, global)
 }
 
 // Kill ends the server as a crash would. It needs OwnProcess.

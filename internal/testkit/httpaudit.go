@@ -21,7 +21,7 @@ type HTTPAudit struct {
 func RunHTTPAudits(t testing.TB, endpoint string) []HTTPAudit {
 	t.Helper()
 	dir := NodePackages(t, "httpaudit")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "audit.mjs", endpoint)
 	cmd.Dir, cmd.Env = dir, nodeEnvironment()

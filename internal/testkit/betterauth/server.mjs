@@ -105,16 +105,20 @@ async function start(env) {
   await new Promise((ready, failed) => server.once("error", failed).listen(Number(env.PORT || 0), "127.0.0.1", ready));
   const address = `http://127.0.0.1:${server.address().port}`;
 
-  const auth = betterAuth(options(pool, address));
-  const { runMigrations } = await getMigrations(auth.options);
-  await runMigrations();
-  handle = toNodeHandler(auth);
-
   const stop = async () => {
     server.closeAllConnections();
     await new Promise((closed) => server.close(closed));
     await pool.end();
   };
+  try {
+    const auth = betterAuth(options(pool, address));
+    const { runMigrations } = await getMigrations(auth.options);
+    await runMigrations();
+    handle = toNodeHandler(auth);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return { address, stop };
 }
 
@@ -131,16 +135,16 @@ async function many() {
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line);
     if (request.start) {
-      start(request.env).then(
-        (server) => {
-          running.set(request.start, server);
-          console.log(`${request.start} listening on ${server.address}`);
-        },
-        (error) => console.log(`${request.start} failed: ${error.message}`),
+      const starting = start(request.env);
+      running.set(request.start, starting);
+      starting.then(
+        (server) => console.log(`${request.start} listening on ${server.address}`),
+        (error) => console.log(`${request.start} failed: ${error.message.replaceAll("\n", " ")}`),
       );
     } else {
-      Promise.resolve(running.get(request.stop)?.stop()).finally(() => console.log(`${request.stop} stopped`));
+      const stopped = running.get(request.stop).then((server) => server.stop());
       running.delete(request.stop);
+      stopped.catch(() => {}).then(() => console.log(`${request.stop} stopped`)); // What failed to start has stopped.
     }
   }
   process.exit(0);

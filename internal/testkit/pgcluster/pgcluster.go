@@ -257,14 +257,14 @@ func (c *Cluster) URL() string { return c.url }
 func (c *Cluster) Port() int { return c.port }
 
 // Stop ends every session and the cluster, and removes its folder. It may be called more than once. It returns an
-// error when the cluster has not ended after 20 s.
+// error if the cluster has not ended after 2 minutes.
 func (c *Cluster) Stop() error {
 	c.stop.Do(func() { _ = c.leash.Close() })
 	select {
 	case <-c.done:
 		return nil
-	case <-time.After(20 * time.Second):
-		return errors.New("PostgreSQL has not stopped after 20 s")
+	case <-time.After(2 * time.Minute):
+		return errors.New("PostgreSQL has not stopped after 2 minutes")
 	}
 }
 
