@@ -4332,6 +4332,8 @@ type WorkspaceMutation struct {
 	id                      *string
 	version                 *int
 	addversion              *int
+	keys_version            *int
+	addkeys_version         *int
 	task_count              *int
 	addtask_count           *int
 	created_at              *time.Time
@@ -4508,6 +4510,62 @@ func (m *WorkspaceMutation) AddedVersion() (r int, exists bool) {
 func (m *WorkspaceMutation) ResetVersion() {
 	m.version = nil
 	m.addversion = nil
+}
+
+// SetKeysVersion sets the "keys_version" field.
+func (m *WorkspaceMutation) SetKeysVersion(i int) {
+	m.keys_version = &i
+	m.addkeys_version = nil
+}
+
+// KeysVersion returns the value of the "keys_version" field in the mutation.
+func (m *WorkspaceMutation) KeysVersion() (r int, exists bool) {
+	v := m.keys_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKeysVersion returns the old "keys_version" field's value of the Workspace entity.
+// If the Workspace object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *WorkspaceMutation) OldKeysVersion(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKeysVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKeysVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKeysVersion: %w", err)
+	}
+	return oldValue.KeysVersion, nil
+}
+
+// AddKeysVersion adds i to the "keys_version" field.
+func (m *WorkspaceMutation) AddKeysVersion(i int) {
+	if m.addkeys_version != nil {
+		*m.addkeys_version += i
+	} else {
+		m.addkeys_version = &i
+	}
+}
+
+// AddedKeysVersion returns the value that was added to the "keys_version" field in this mutation.
+func (m *WorkspaceMutation) AddedKeysVersion() (r int, exists bool) {
+	v := m.addkeys_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetKeysVersion resets all changes to the "keys_version" field.
+func (m *WorkspaceMutation) ResetKeysVersion() {
+	m.keys_version = nil
+	m.addkeys_version = nil
 }
 
 // SetTaskCount sets the "task_count" field.
@@ -4798,9 +4856,12 @@ func (m *WorkspaceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *WorkspaceMutation) Fields() []string {
-	fields := make([]string, 0, 3)
+	fields := make([]string, 0, 4)
 	if m.version != nil {
 		fields = append(fields, workspace.FieldVersion)
+	}
+	if m.keys_version != nil {
+		fields = append(fields, workspace.FieldKeysVersion)
 	}
 	if m.task_count != nil {
 		fields = append(fields, workspace.FieldTaskCount)
@@ -4818,6 +4879,8 @@ func (m *WorkspaceMutation) Field(name string) (ent.Value, bool) {
 	switch name {
 	case workspace.FieldVersion:
 		return m.Version()
+	case workspace.FieldKeysVersion:
+		return m.KeysVersion()
 	case workspace.FieldTaskCount:
 		return m.TaskCount()
 	case workspace.FieldCreatedAt:
@@ -4833,6 +4896,8 @@ func (m *WorkspaceMutation) OldField(ctx context.Context, name string) (ent.Valu
 	switch name {
 	case workspace.FieldVersion:
 		return m.OldVersion(ctx)
+	case workspace.FieldKeysVersion:
+		return m.OldKeysVersion(ctx)
 	case workspace.FieldTaskCount:
 		return m.OldTaskCount(ctx)
 	case workspace.FieldCreatedAt:
@@ -4852,6 +4917,13 @@ func (m *WorkspaceMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetVersion(v)
+		return nil
+	case workspace.FieldKeysVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKeysVersion(v)
 		return nil
 	case workspace.FieldTaskCount:
 		v, ok := value.(int)
@@ -4878,6 +4950,9 @@ func (m *WorkspaceMutation) AddedFields() []string {
 	if m.addversion != nil {
 		fields = append(fields, workspace.FieldVersion)
 	}
+	if m.addkeys_version != nil {
+		fields = append(fields, workspace.FieldKeysVersion)
+	}
 	if m.addtask_count != nil {
 		fields = append(fields, workspace.FieldTaskCount)
 	}
@@ -4891,6 +4966,8 @@ func (m *WorkspaceMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
 	case workspace.FieldVersion:
 		return m.AddedVersion()
+	case workspace.FieldKeysVersion:
+		return m.AddedKeysVersion()
 	case workspace.FieldTaskCount:
 		return m.AddedTaskCount()
 	}
@@ -4908,6 +4985,13 @@ func (m *WorkspaceMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddVersion(v)
+		return nil
+	case workspace.FieldKeysVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddKeysVersion(v)
 		return nil
 	case workspace.FieldTaskCount:
 		v, ok := value.(int)
@@ -4945,6 +5029,9 @@ func (m *WorkspaceMutation) ResetField(name string) error {
 	switch name {
 	case workspace.FieldVersion:
 		m.ResetVersion()
+		return nil
+	case workspace.FieldKeysVersion:
+		m.ResetKeysVersion()
 		return nil
 	case workspace.FieldTaskCount:
 		m.ResetTaskCount()

@@ -25,7 +25,7 @@ type Tag struct {
 	Version int `json:"version,omitempty"`
 	// Name holds the value of the "name" field.
 	Name string `json:"name,omitempty"`
-	// The name folded: unique and sorted without regard to case, the same on every database.
+	// What makes the name unique, and sorts it: without regard to case, invisible characters and spacing, the same on every database.
 	NameKey []byte `json:"-"`
 	// #rrggbb, in lower case.
 	Color string `json:"color,omitempty"`

@@ -46,9 +46,9 @@ type Task struct {
 	ParentID *uuid.UUID `json:"parent_id,omitempty"`
 	// The manual order within the parent: a fractional index, compared byte by byte.
 	Position []byte `json:"-"`
-	// The title folded, so that it sorts without regard to case and the same on every database.
+	// What the title sorts by, without regard to case and accents, numbers by their value, the same on every database.
 	TitleKey []byte `json:"-"`
-	// Title and description folded, for search.
+	// Title and description without case and accents, for search.
 	SearchText string `json:"-"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt time.Time `json:"created_at,omitempty"`

@@ -20,6 +20,8 @@ type Workspace struct {
 	ID string `json:"id,omitempty"`
 	// The number of the last change. Every write increments it first, which also locks the workspace.
 	Version int `json:"version,omitempty"`
+	// Up to this version, the keys of tasks and tags are checked. Later rows may have been written by the release before, whose keys differ.
+	KeysVersion int `json:"keys_version,omitempty"`
 	// How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count.
 	TaskCount int `json:"task_count,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
@@ -75,7 +77,7 @@ func (*Workspace) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case workspace.FieldVersion, workspace.FieldTaskCount:
+		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount:
 			values[i] = new(sql.NullInt64)
 		case workspace.FieldID:
 			values[i] = new(sql.NullString)
@@ -107,6 +109,12 @@ func (_m *Workspace) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field version", values[i])
 			} else if value.Valid {
 				_m.Version = int(value.Int64)
+			}
+		case workspace.FieldKeysVersion:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field keys_version", values[i])
+			} else if value.Valid {
+				_m.KeysVersion = int(value.Int64)
 			}
 		case workspace.FieldTaskCount:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
@@ -173,6 +181,9 @@ func (_m *Workspace) String() string {
 	builder.WriteString(fmt.Sprintf("id=%v, ", _m.ID))
 	builder.WriteString("version=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Version))
+	builder.WriteString(", ")
+	builder.WriteString("keys_version=")
+	builder.WriteString(fmt.Sprintf("%v", _m.KeysVersion))
 	builder.WriteString(", ")
 	builder.WriteString("task_count=")
 	builder.WriteString(fmt.Sprintf("%v", _m.TaskCount))

@@ -41,6 +41,20 @@ func (_c *WorkspaceCreate) SetNillableVersion(v *int) *WorkspaceCreate {
 	return _c
 }
 
+// SetKeysVersion sets the "keys_version" field.
+func (_c *WorkspaceCreate) SetKeysVersion(v int) *WorkspaceCreate {
+	_c.mutation.SetKeysVersion(v)
+	return _c
+}
+
+// SetNillableKeysVersion sets the "keys_version" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableKeysVersion(v *int) *WorkspaceCreate {
+	if v != nil {
+		_c.SetKeysVersion(*v)
+	}
+	return _c
+}
+
 // SetTaskCount sets the "task_count" field.
 func (_c *WorkspaceCreate) SetTaskCount(v int) *WorkspaceCreate {
 	_c.mutation.SetTaskCount(v)
@@ -161,6 +175,10 @@ func (_c *WorkspaceCreate) defaults() error {
 		v := workspace.DefaultVersion
 		_c.mutation.SetVersion(v)
 	}
+	if _, ok := _c.mutation.KeysVersion(); !ok {
+		v := workspace.DefaultKeysVersion
+		_c.mutation.SetKeysVersion(v)
+	}
 	if _, ok := _c.mutation.TaskCount(); !ok {
 		v := workspace.DefaultTaskCount
 		_c.mutation.SetTaskCount(v)
@@ -183,6 +201,14 @@ func (_c *WorkspaceCreate) check() error {
 	if v, ok := _c.mutation.Version(); ok {
 		if err := workspace.VersionValidator(v); err != nil {
 			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Workspace.version": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.KeysVersion(); !ok {
+		return &ValidationError{Name: "keys_version", err: errors.New(`ent: missing required field "Workspace.keys_version"`)}
+	}
+	if v, ok := _c.mutation.KeysVersion(); ok {
+		if err := workspace.KeysVersionValidator(v); err != nil {
+			return &ValidationError{Name: "keys_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.keys_version": %w`, err)}
 		}
 	}
 	if _, ok := _c.mutation.TaskCount(); !ok {
@@ -240,6 +266,10 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Version(); ok {
 		_spec.SetField(workspace.FieldVersion, field.TypeInt, value)
 		_node.Version = value
+	}
+	if value, ok := _c.mutation.KeysVersion(); ok {
+		_spec.SetField(workspace.FieldKeysVersion, field.TypeInt, value)
+		_node.KeysVersion = value
 	}
 	if value, ok := _c.mutation.TaskCount(); ok {
 		_spec.SetField(workspace.FieldTaskCount, field.TypeInt, value)
@@ -367,6 +397,24 @@ func (u *WorkspaceUpsert) AddVersion(v int) *WorkspaceUpsert {
 	return u
 }
 
+// SetKeysVersion sets the "keys_version" field.
+func (u *WorkspaceUpsert) SetKeysVersion(v int) *WorkspaceUpsert {
+	u.Set(workspace.FieldKeysVersion, v)
+	return u
+}
+
+// UpdateKeysVersion sets the "keys_version" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateKeysVersion() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldKeysVersion)
+	return u
+}
+
+// AddKeysVersion adds v to the "keys_version" field.
+func (u *WorkspaceUpsert) AddKeysVersion(v int) *WorkspaceUpsert {
+	u.Add(workspace.FieldKeysVersion, v)
+	return u
+}
+
 // SetTaskCount sets the "task_count" field.
 func (u *WorkspaceUpsert) SetTaskCount(v int) *WorkspaceUpsert {
 	u.Set(workspace.FieldTaskCount, v)
@@ -454,6 +502,27 @@ func (u *WorkspaceUpsertOne) AddVersion(v int) *WorkspaceUpsertOne {
 func (u *WorkspaceUpsertOne) UpdateVersion() *WorkspaceUpsertOne {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateVersion()
+	})
+}
+
+// SetKeysVersion sets the "keys_version" field.
+func (u *WorkspaceUpsertOne) SetKeysVersion(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetKeysVersion(v)
+	})
+}
+
+// AddKeysVersion adds v to the "keys_version" field.
+func (u *WorkspaceUpsertOne) AddKeysVersion(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddKeysVersion(v)
+	})
+}
+
+// UpdateKeysVersion sets the "keys_version" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateKeysVersion() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateKeysVersion()
 	})
 }
 
@@ -714,6 +783,27 @@ func (u *WorkspaceUpsertBulk) AddVersion(v int) *WorkspaceUpsertBulk {
 func (u *WorkspaceUpsertBulk) UpdateVersion() *WorkspaceUpsertBulk {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateVersion()
+	})
+}
+
+// SetKeysVersion sets the "keys_version" field.
+func (u *WorkspaceUpsertBulk) SetKeysVersion(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetKeysVersion(v)
+	})
+}
+
+// AddKeysVersion adds v to the "keys_version" field.
+func (u *WorkspaceUpsertBulk) AddKeysVersion(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddKeysVersion(v)
+	})
+}
+
+// UpdateKeysVersion sets the "keys_version" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateKeysVersion() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateKeysVersion()
 	})
 }
 

@@ -53,6 +53,27 @@ func (_u *WorkspaceUpdate) AddVersion(v int) *WorkspaceUpdate {
 	return _u
 }
 
+// SetKeysVersion sets the "keys_version" field.
+func (_u *WorkspaceUpdate) SetKeysVersion(v int) *WorkspaceUpdate {
+	_u.mutation.ResetKeysVersion()
+	_u.mutation.SetKeysVersion(v)
+	return _u
+}
+
+// SetNillableKeysVersion sets the "keys_version" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableKeysVersion(v *int) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetKeysVersion(*v)
+	}
+	return _u
+}
+
+// AddKeysVersion adds value to the "keys_version" field.
+func (_u *WorkspaceUpdate) AddKeysVersion(v int) *WorkspaceUpdate {
+	_u.mutation.AddKeysVersion(v)
+	return _u
+}
+
 // SetTaskCount sets the "task_count" field.
 func (_u *WorkspaceUpdate) SetTaskCount(v int) *WorkspaceUpdate {
 	_u.mutation.ResetTaskCount()
@@ -221,6 +242,11 @@ func (_u *WorkspaceUpdate) check() error {
 			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Workspace.version": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.KeysVersion(); ok {
+		if err := workspace.KeysVersionValidator(v); err != nil {
+			return &ValidationError{Name: "keys_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.keys_version": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.TaskCount(); ok {
 		if err := workspace.TaskCountValidator(v); err != nil {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
@@ -252,6 +278,12 @@ func (_u *WorkspaceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedVersion(); ok {
 		_spec.AddField(workspace.FieldVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.KeysVersion(); ok {
+		_spec.SetField(workspace.FieldKeysVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedKeysVersion(); ok {
+		_spec.AddField(workspace.FieldKeysVersion, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.TaskCount(); ok {
 		_spec.SetField(workspace.FieldTaskCount, field.TypeInt, value)
@@ -437,6 +469,27 @@ func (_u *WorkspaceUpdateOne) AddVersion(v int) *WorkspaceUpdateOne {
 	return _u
 }
 
+// SetKeysVersion sets the "keys_version" field.
+func (_u *WorkspaceUpdateOne) SetKeysVersion(v int) *WorkspaceUpdateOne {
+	_u.mutation.ResetKeysVersion()
+	_u.mutation.SetKeysVersion(v)
+	return _u
+}
+
+// SetNillableKeysVersion sets the "keys_version" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableKeysVersion(v *int) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetKeysVersion(*v)
+	}
+	return _u
+}
+
+// AddKeysVersion adds value to the "keys_version" field.
+func (_u *WorkspaceUpdateOne) AddKeysVersion(v int) *WorkspaceUpdateOne {
+	_u.mutation.AddKeysVersion(v)
+	return _u
+}
+
 // SetTaskCount sets the "task_count" field.
 func (_u *WorkspaceUpdateOne) SetTaskCount(v int) *WorkspaceUpdateOne {
 	_u.mutation.ResetTaskCount()
@@ -618,6 +671,11 @@ func (_u *WorkspaceUpdateOne) check() error {
 			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Workspace.version": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.KeysVersion(); ok {
+		if err := workspace.KeysVersionValidator(v); err != nil {
+			return &ValidationError{Name: "keys_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.keys_version": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.TaskCount(); ok {
 		if err := workspace.TaskCountValidator(v); err != nil {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
@@ -666,6 +724,12 @@ func (_u *WorkspaceUpdateOne) sqlSave(ctx context.Context) (_node *Workspace, er
 	}
 	if value, ok := _u.mutation.AddedVersion(); ok {
 		_spec.AddField(workspace.FieldVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.KeysVersion(); ok {
+		_spec.SetField(workspace.FieldKeysVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedKeysVersion(); ok {
+		_spec.AddField(workspace.FieldKeysVersion, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.TaskCount(); ok {
 		_spec.SetField(workspace.FieldTaskCount, field.TypeInt, value)

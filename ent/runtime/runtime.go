@@ -163,14 +163,20 @@ func init() {
 	workspace.DefaultVersion = workspaceDescVersion.Default.(int)
 	// workspace.VersionValidator is a validator for the "version" field. It is called by the builders before save.
 	workspace.VersionValidator = workspaceDescVersion.Validators[0].(func(int) error)
+	// workspaceDescKeysVersion is the schema descriptor for keys_version field.
+	workspaceDescKeysVersion := workspaceFields[2].Descriptor()
+	// workspace.DefaultKeysVersion holds the default value on creation for the keys_version field.
+	workspace.DefaultKeysVersion = workspaceDescKeysVersion.Default.(int)
+	// workspace.KeysVersionValidator is a validator for the "keys_version" field. It is called by the builders before save.
+	workspace.KeysVersionValidator = workspaceDescKeysVersion.Validators[0].(func(int) error)
 	// workspaceDescTaskCount is the schema descriptor for task_count field.
-	workspaceDescTaskCount := workspaceFields[2].Descriptor()
+	workspaceDescTaskCount := workspaceFields[3].Descriptor()
 	// workspace.DefaultTaskCount holds the default value on creation for the task_count field.
 	workspace.DefaultTaskCount = workspaceDescTaskCount.Default.(int)
 	// workspace.TaskCountValidator is a validator for the "task_count" field. It is called by the builders before save.
 	workspace.TaskCountValidator = workspaceDescTaskCount.Validators[0].(func(int) error)
 	// workspaceDescCreatedAt is the schema descriptor for created_at field.
-	workspaceDescCreatedAt := workspaceFields[3].Descriptor()
+	workspaceDescCreatedAt := workspaceFields[4].Descriptor()
 	// workspace.DefaultCreatedAt holds the default value on creation for the created_at field.
 	workspace.DefaultCreatedAt = workspaceDescCreatedAt.Default.(func() time.Time)
 	// workspaceDescID is the schema descriptor for id field.

@@ -27,7 +27,7 @@ func (Tag) Fields() []ent.Field {
 			Comment("The workspace's version at this tag's last change."),
 		field.String("name").SchemaType(text),
 		field.Bytes("name_key").StructTag(`json:"-"`).
-			Comment("The name folded: unique and sorted without regard to case, the same on every database."),
+			Comment("What makes the name unique, and sorts it: without regard to case, invisible characters and spacing, the same on every database."),
 		field.String("color").SchemaType(text).
 			Comment("#rrggbb, in lower case."),
 		field.Time("created_at").Default(time.Now).Immutable(),

@@ -46,9 +46,9 @@ func (Task) Fields() []ent.Field {
 		field.Bytes("position").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
 			Comment("The manual order within the parent: a fractional index, compared byte by byte."),
 		field.Bytes("title_key").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
-			Comment("The title folded, so that it sorts without regard to case and the same on every database."),
+			Comment("What the title sorts by, without regard to case and accents, numbers by their value, the same on every database."),
 		field.String("search_text").Default("").SchemaType(text).Annotations(entsql.Default("")).StructTag(`json:"-"`).
-			Comment("Title and description folded, for search."),
+			Comment("Title and description without case and accents, for search."),
 		field.Time("created_at").Default(time.Now).Immutable(),
 		field.Time("updated_at").Default(time.Now),
 		field.Time("deleted_at").Optional().Nillable().

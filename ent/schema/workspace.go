@@ -23,6 +23,8 @@ func (Workspace) Fields() []ent.Field {
 			Comment("A personal workspace has its user's id; opaque text."),
 		field.Int("version").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("The number of the last change. Every write increments it first, which also locks the workspace."),
+		field.Int("keys_version").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("Up to this version, the keys of tasks and tags are checked. Later rows may have been written by the release before, whose keys differ."),
 		field.Int("task_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count."),
 		field.Time("created_at").Default(time.Now).Immutable(),

@@ -70,6 +70,11 @@ func Version(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldVersion, v))
 }
 
+// KeysVersion applies equality check predicate on the "keys_version" field. It's identical to KeysVersionEQ.
+func KeysVersion(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldKeysVersion, v))
+}
+
 // TaskCount applies equality check predicate on the "task_count" field. It's identical to TaskCountEQ.
 func TaskCount(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldTaskCount, v))
@@ -118,6 +123,46 @@ func VersionLT(v int) predicate.Workspace {
 // VersionLTE applies the LTE predicate on the "version" field.
 func VersionLTE(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldLTE(FieldVersion, v))
+}
+
+// KeysVersionEQ applies the EQ predicate on the "keys_version" field.
+func KeysVersionEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldKeysVersion, v))
+}
+
+// KeysVersionNEQ applies the NEQ predicate on the "keys_version" field.
+func KeysVersionNEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldKeysVersion, v))
+}
+
+// KeysVersionIn applies the In predicate on the "keys_version" field.
+func KeysVersionIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldKeysVersion, vs...))
+}
+
+// KeysVersionNotIn applies the NotIn predicate on the "keys_version" field.
+func KeysVersionNotIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldKeysVersion, vs...))
+}
+
+// KeysVersionGT applies the GT predicate on the "keys_version" field.
+func KeysVersionGT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldKeysVersion, v))
+}
+
+// KeysVersionGTE applies the GTE predicate on the "keys_version" field.
+func KeysVersionGTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldKeysVersion, v))
+}
+
+// KeysVersionLT applies the LT predicate on the "keys_version" field.
+func KeysVersionLT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldKeysVersion, v))
+}
+
+// KeysVersionLTE applies the LTE predicate on the "keys_version" field.
+func KeysVersionLTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldKeysVersion, v))
 }
 
 // TaskCountEQ applies the EQ predicate on the "task_count" field.

@@ -17,6 +17,8 @@ const (
 	FieldID = "id"
 	// FieldVersion holds the string denoting the version field in the database.
 	FieldVersion = "version"
+	// FieldKeysVersion holds the string denoting the keys_version field in the database.
+	FieldKeysVersion = "keys_version"
 	// FieldTaskCount holds the string denoting the task_count field in the database.
 	FieldTaskCount = "task_count"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
@@ -56,6 +58,7 @@ const (
 var Columns = []string{
 	FieldID,
 	FieldVersion,
+	FieldKeysVersion,
 	FieldTaskCount,
 	FieldCreatedAt,
 }
@@ -82,6 +85,10 @@ var (
 	DefaultVersion int
 	// VersionValidator is a validator for the "version" field. It is called by the builders before save.
 	VersionValidator func(int) error
+	// DefaultKeysVersion holds the default value on creation for the "keys_version" field.
+	DefaultKeysVersion int
+	// KeysVersionValidator is a validator for the "keys_version" field. It is called by the builders before save.
+	KeysVersionValidator func(int) error
 	// DefaultTaskCount holds the default value on creation for the "task_count" field.
 	DefaultTaskCount int
 	// TaskCountValidator is a validator for the "task_count" field. It is called by the builders before save.
@@ -103,6 +110,11 @@ func ByID(opts ...sql.OrderTermOption) OrderOption {
 // ByVersion orders the results by the version field.
 func ByVersion(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldVersion, opts...).ToFunc()
+}
+
+// ByKeysVersion orders the results by the keys_version field.
+func ByKeysVersion(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldKeysVersion, opts...).ToFunc()
 }
 
 // ByTaskCount orders the results by the task_count field.

@@ -135,20 +135,24 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 	if err != nil {
 		return nil, err
 	}
-	names, err := t.tagNames(ctx)
+	existing, err := t.tagNames(ctx)
 	if err != nil {
 		return nil, err
 	}
+	names := make(map[string]uuid.UUID, len(existing))
+	for _, tag := range existing {
+		names[fold(tag.Name)] = tag.ID
+	}
 	outcomes := make([]ImportOutcome, len(tags))
-	count := len(names) + o.Planned
+	count := len(existing) + o.Planned
 	var rows []*ent.TagCreate
 	for i, in := range tags {
 		var p problems
 		name := p.tagName(in.Name)
-		key := fold(name)
+		folded := fold(name)
 		outcomes[i].ID = in.ID
 		owner, exists := owners[in.ID]
-		same, used := names[key]
+		same, used := names[folded]
 		switch {
 		case exists && owner == t.viewer.WorkspaceID:
 			outcomes[i].Known = true
@@ -165,14 +169,14 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 			continue
 		}
 		count++
-		names[key], owners[in.ID] = in.ID, t.viewer.WorkspaceID
-		color := colorOf(key)
+		names[folded], owners[in.ID] = in.ID, t.viewer.WorkspaceID
+		color := colorOf(folded)
 		if in.Color != nil {
 			color = *in.Color
 		}
 		rows = append(rows, t.Tag.Create().
 			SetID(in.ID).SetWorkspaceID(t.viewer.WorkspaceID).SetVersion(t.version).
-			SetName(name).SetNameKey([]byte(key)).SetColor(color).
+			SetName(name).SetNameKey(nameKey(folded)).SetColor(color).
 			SetCreatedAt(orNow(in.CreatedAt, t.now)).SetUpdatedAt(t.now))
 	}
 	if o.DryRun || len(rows) == 0 {
@@ -201,19 +205,6 @@ func (t *tx) ownersOfTags(ctx context.Context, tags []ImportedTag) (map[uuid.UUI
 		owners[row.ID] = row.WorkspaceID
 	}
 	return owners, nil
-}
-
-// tagNames returns the workspace's tags by their folded names.
-func (t *tx) tagNames(ctx context.Context) (map[string]uuid.UUID, error) {
-	rows, err := t.tags().Select(enttag.FieldID, enttag.FieldNameKey).All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading tags: %w", err)
-	}
-	names := make(map[string]uuid.UUID, len(rows))
-	for _, row := range rows {
-		names[string(row.NameKey)] = row.ID
-	}
-	return names, nil
 }
 
 func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOptions) ([]ImportOutcome, error) {

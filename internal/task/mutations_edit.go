@@ -1,7 +1,6 @@
 package task
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -47,7 +46,7 @@ func (t *tx) edit(ctx context.Context, tasks []*ent.Task, changed map[uuid.UUID]
 		}
 		t.stamp(e)
 	}
-	return t.refold(ctx, touched)
+	return nil
 }
 
 func idsOf(tasks []*ent.Task) []uuid.UUID {
@@ -58,36 +57,9 @@ func idsOf(tasks []*ent.Task) []uuid.UUID {
 	return ids
 }
 
-// refold makes the folded texts exact where another release or a migration wrote the task: each task needs it once.
-func (t *tx) refold(ctx context.Context, tasks []*ent.Task) error {
-	for _, e := range tasks {
-		texts := setTexts(e.Title, e.Description)
-		key, text := foldTexts(e.Title, e.Description)
-		if bytes.Equal(e.TitleKey, key) && e.SearchText == text {
-			continue
-		}
-		u := t.update().Where(enttask.ID(e.ID))
-		texts.write(u.Mutation())
-		if err := u.Exec(ctx); err != nil {
-			return fmt.Errorf("folding a task's texts: %w", err)
-		}
-		texts.after(e)
-	}
-	return nil
-}
-
-// foldTexts returns what a task is sorted and found by.
-func foldTexts(title string, description *string) ([]byte, string) {
-	all := title + "\n"
-	if description != nil {
-		all += *description
-	}
-	return []byte(fold(title)), fold(all)
-}
-
 // setTexts sets title and description.
 func setTexts(title string, description *string) edit {
-	key, text := foldTexts(title, description)
+	key, text := textKeys(title, description)
 	return edit{
 		differs: func(e *ent.Task) bool { return e.Title != title || !equal(e.Description, description) },
 		write: func(m *ent.TaskMutation) {

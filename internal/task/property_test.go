@@ -78,16 +78,14 @@ func (w *world) add(t rapid.TB, n int) {
 		title := pick(w.random, "Äpfel", "äpfel", "ZEBRA", "zebra crossing", "100%", "a_b", "ab", `back\slash`, "Straße", "100 percent")
 		created := moment()
 		q := c.Task.Create().SetID(uuid.New()).SetWorkspaceID(w.viewer.WorkspaceID).SetVersion(0).
-			SetTitle(title).SetTitleKey([]byte(task.Fold(title))).
-			SetPriority(w.random.IntN(5)).SetPosition([]byte{byte(w.random.IntN(256)), 0xff}[:1+w.random.IntN(2)]).
+			SetTitle(title).SetPriority(w.random.IntN(5)).SetPosition([]byte{byte(w.random.IntN(256)), 0xff}[:1+w.random.IntN(2)]).
 			SetCreatedAt(created).SetUpdatedAt(created.Add(time.Duration(w.random.IntN(3)) * time.Microsecond))
-		text := title + "\n"
+		var description *string
 		if w.maybe() {
-			d := pick(w.random, "with ÄPFEL", "50% off", "nothing", "under_score")
-			q.SetDescription(d)
-			text += d
+			description = ptr(pick(w.random, "with ÄPFEL", "50% off", "nothing", "under_score"))
 		}
-		q.SetSearchText(task.Fold(text))
+		key, text := task.TextKeys(title, description)
+		q.SetNillableDescription(description).SetTitleKey(key).SetSearchText(text)
 		if w.maybe() {
 			q.SetCompleted(true).SetCompletedAt(moment())
 		}
@@ -240,11 +238,13 @@ func (w *world) compares(c task.Comparison, t model) bool {
 		}
 		return slices.Contains(as[[]string](c.Value), t.ID.String()) == (c.Op == "in")
 	case "search":
-		text := strings.ToLower(t.Title + "\n")
+		plain := strings.NewReplacer("Ä", "a", "ä", "a", "ß", "ss")
+		text := t.Title + "\n"
 		if t.Description != nil {
-			text += strings.ToLower(*t.Description)
+			text += *t.Description
 		}
-		return !slices.ContainsFunc(strings.Fields(strings.ToLower(as[string](c.Value))), func(word string) bool { return !strings.Contains(text, word) })
+		text = strings.ToLower(plain.Replace(text))
+		return !slices.ContainsFunc(strings.Fields(strings.ToLower(plain.Replace(as[string](c.Value)))), func(word string) bool { return !strings.Contains(text, word) })
 	case "completed":
 		return t.Completed == as[bool](c.Value)
 	case "priority":

@@ -2,8 +2,10 @@ package task
 
 import "time"
 
-// Fold is fold, for tests that fill the database themselves.
-func Fold(s string) string { return fold(s) }
+// TextKeys is textKeys, for tests that fill the database themselves.
+func TextKeys(title string, description *string) ([]byte, string) {
+	return textKeys(title, description)
+}
 
 // StartOfDay is startOfDay.
 func StartOfDay(day time.Time, location *time.Location) time.Time { return startOfDay(day, location) }

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of texts, in characters (Unicode code points).
+// The limits of texts, in characters: see length. An idempotency key counts as it is sent.
 const (
 	MaxTitle          = 200
 	MaxDescription    = 10_000
@@ -65,8 +65,8 @@ func (p *problems) tagName(s string) string { return p.line("name", "tag", s, Ma
 
 // line checks and trims a text on one line that a thing must have.
 func (p *problems) line(field, thing, s string, most int) string {
-	s = strings.TrimSpace(s)
-	switch n := utf8.RuneCountInString(s); {
+	s = trim(s)
+	switch n := length(s); {
 	case isBlank(s):
 		p.add(CodeBlank, field, "Give the %s a %s.", thing, field)
 	case n > most:
@@ -82,7 +82,7 @@ func (p *problems) description(s *string) *string {
 	if s == nil || isBlank(*s) {
 		return nil
 	}
-	if n := utf8.RuneCountInString(*s); n > MaxDescription {
+	if n := length(*s); n > MaxDescription {
 		p.add(CodeTooLong, "description", "A description has at most %d characters; this one has %d.", MaxDescription, n)
 	}
 	if strings.ContainsRune(*s, 0) {
@@ -104,12 +104,6 @@ func (p *problems) idempotencyKey(key *string) {
 	case strings.ContainsRune(*key, 0):
 		p.add(CodeInvalid, "idempotencyKey", "An idempotency key can't hold the character U+0000.")
 	}
-}
-
-// isBlank reports whether there is nothing to see in s: spaces, and characters of no width, which would make a task
-// that nobody can click.
-func isBlank(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
 }
 
 // breaksLine reports whether r ends a line or controls a terminal. (U+2028 and U+2029 end lines in JavaScript.)

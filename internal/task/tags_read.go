@@ -3,8 +3,6 @@ package task
 import (
 	"context"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
@@ -73,10 +71,10 @@ func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput
 	}
 	var where []predicate.Tag
 	if in.Search != nil {
-		if n := utf8.RuneCountInString(*in.Search); n > MaxSearch {
+		if n := length(*in.Search); n > MaxSearch {
 			return nil, inputError("search", "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 		}
-		where = append(where, named(strings.TrimSpace(fold(*in.Search))))
+		where = append(where, named(plain(*in.Search)))
 	}
 	list := func() *ent.TagQuery { return visibleTags(s.client.Tag.Query(), v).Where(where...) }
 	if in.CountsOnly {

@@ -43,15 +43,15 @@ func colorOf(nameKey string) string {
 func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
 	var p problems
 	name, id := p.tagName(in.Name), p.newID(in.ID)
-	key := fold(name)
-	color := colorOf(key)
+	folded := fold(name)
+	color := colorOf(folded)
 	if in.Color != nil {
 		color = *in.Color
 	}
 	return write(ctx, s, v, mutation[TagResult]{
 		name: "createTag", input: in.canonical(), key: in.IdempotencyKey, problems: p,
 		change: func(ctx context.Context, t *tx) (*TagResult, error) {
-			p, err := t.newTag(ctx, key)
+			p, err := t.newTag(ctx, folded)
 			if err != nil {
 				return nil, err
 			}
@@ -60,7 +60,7 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 			}
 			tag, err := t.Tag.Create().
 				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
-				SetName(name).SetNameKey([]byte(key)).SetColor(color).
+				SetName(name).SetNameKey(nameKey(folded)).SetColor(color).
 				SetCreatedAt(t.now).SetUpdatedAt(t.now).
 				Save(ctx)
 			if in.ID != nil && ent.IsConstraintError(err) {
@@ -75,29 +75,34 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 	})
 }
 
-// newTag says what keeps a tag of that name from being made.
-func (t *tx) newTag(ctx context.Context, key string) (problems, error) {
+// newTag says what keeps a tag of that folded name from being made.
+func (t *tx) newTag(ctx context.Context, folded string) (problems, error) {
 	var p problems
-	n, err := t.tags().Count(ctx)
+	tags, err := t.tagNames(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("counting tags: %w", err)
+		return nil, err
 	}
-	if n >= t.limits.Tags {
+	if len(tags) >= t.limits.Tags {
 		p.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
 	}
-	return p, t.nameIsFree(ctx, &p, key)
+	p.nameIsFree(tags, folded)
+	return p, nil
 }
 
-// nameIsFree notes that another tag has the name.
-func (t *tx) nameIsFree(ctx context.Context, p *problems, key string) error {
-	exists, err := t.tags().Where(enttag.NameKey([]byte(key))).Exist(ctx)
+// tagNames reads the names of all of the workspace's tags, which are few.
+func (t *tx) tagNames(ctx context.Context) ([]*ent.Tag, error) {
+	tags, err := t.tags().Select(enttag.FieldName).All(ctx)
 	if err != nil {
-		return fmt.Errorf("looking up a tag's name: %w", err)
+		return nil, fmt.Errorf("reading the names of tags: %w", err)
 	}
-	if exists {
+	return tags, nil
+}
+
+// nameIsFree notes that one of the tags has the folded name. It compares names: a key may be the release before's.
+func (p *problems) nameIsFree(tags []*ent.Tag, folded string) {
+	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return fold(tag.Name) == folded }) {
 		p.add(CodeTaken, "name", "There is a tag of this name already.")
 	}
-	return nil
 }
 
 // UpdateTag changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or TAKEN.
@@ -125,25 +130,27 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 			if in.Name.Set {
 				after.Name = name
 			}
-			key := fold(after.Name)
+			folded := fold(after.Name)
 			switch {
 			case in.Color.Set && in.Color.Value == nil:
-				after.Color = colorOf(key)
+				after.Color = colorOf(folded)
 			case in.Color.Set:
 				after.Color = *in.Color.Value
 			}
 			if after.Name == tag.Name && after.Color == tag.Color {
 				return &TagResult{Tag: tag}, nil
 			}
-			if key != string(tag.NameKey) {
-				if err := t.nameIsFree(ctx, &p, key); err != nil {
+			if folded != fold(tag.Name) {
+				tags, err := t.tagNames(ctx)
+				if err != nil {
 					return nil, err
 				}
-				if len(p) > 0 {
+				if p.nameIsFree(tags, folded); len(p) > 0 {
 					return refused[TagResult](p), errRefused
 				}
+				after.NameKey = nameKey(folded)
 			}
-			after.NameKey, after.Version, after.UpdatedAt = []byte(key), t.version, t.now
+			after.Version, after.UpdatedAt = t.version, t.now
 			t.changed = true
 			err = t.Tag.Update().Where(enttag.WorkspaceID(v.WorkspaceID), enttag.ID(tag.ID)).
 				SetName(after.Name).SetNameKey(after.NameKey).SetColor(after.Color).

@@ -46,7 +46,7 @@ func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		e.DeletedAt = &t.now
 		t.stamp(e)
 	}
-	return t.refold(ctx, roots)
+	return nil
 }
 
 func anys[T any](values []T) []any {
@@ -157,10 +157,7 @@ func (restoring) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		e.DeletedAt, e.TrashedWith = nil, nil
 		t.stamp(e)
 	}
-	if err := t.moveOrphansToTop(ctx, back); err != nil {
-		return err
-	}
-	return t.refold(ctx, back)
+	return t.moveOrphansToTop(ctx, back)
 }
 
 // moveOrphansToTop moves those of the tasks whose parent is in the trash to the end of the top level.

@@ -24,13 +24,27 @@ const (
 	keySlack = time.Hour
 )
 
-// Upkeep removes old idempotency keys now and then, until ctx ends. Any number of replicas may run it at once. What goes
-// wrong is logged and tried again in the next round.
+// refreshRounds is in how many of the first rounds keys are made that the release before has written: once at the start, and
+// once when the replicas of that release have ended.
+const refreshRounds = 2
+
+// Upkeep removes old idempotency keys now and then, until ctx ends, and makes the keys of texts that the release before has
+// written. Any number of replicas may run it at once. What goes wrong is logged and tried again in the next round.
 func (s *Service) Upkeep(ctx context.Context) {
 	ctx = viewer.AsSystem(ctx)
 	rounds := time.NewTicker(upkeepEvery)
 	defer rounds.Stop()
-	for {
+	for refreshed := 0; ; {
+		if refreshed < refreshRounds {
+			switch err := s.refreshKeys(ctx); {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				s.log.LogAttrs(ctx, slog.LevelWarn, "making keys failed", slog.String("error", err.Error()))
+			default:
+				refreshed++
+			}
+		}
 		removed, err := s.removeOldKeys(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -41,7 +55,7 @@ func (s *Service) Upkeep(ctx context.Context) {
 			s.log.LogAttrs(ctx, slog.LevelDebug, "old idempotency keys removed", slog.Int("count", removed))
 		}
 		// While nothing new is remembered there is no hurry, and a database that sleeps is left asleep.
-		for due := false; !due; due = s.remembered.Swap(false) {
+		for due := false; !due; due = s.remembered.Swap(false) || refreshed < refreshRounds {
 			select {
 			case <-ctx.Done():
 				return

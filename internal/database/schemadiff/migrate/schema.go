@@ -320,6 +320,7 @@ var (
 	WorkspacesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "version", Type: field.TypeInt, Default: "0"},
+		{Name: "keys_version", Type: field.TypeInt, Default: "0"},
 		{Name: "task_count", Type: field.TypeInt, Default: "0"},
 		{Name: "created_at", Type: field.TypeTime},
 	}

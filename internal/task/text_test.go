@@ -1,0 +1,306 @@
+package task
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// The table is what Unicode's DerivedCoreProperties derives, as far as Go's tables know.
+func TestDefaultIgnorable(t *testing.T) {
+	t.Parallel()
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		derived := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Cf, unicode.Variation_Selector) &&
+			!unicode.In(r, unicode.White_Space, unicode.Prepended_Concatenation_Mark) &&
+			(r < 0xfff9 || r > 0xfffb) && (r < 0x13430 || r > 0x1343f)
+		derived = derived || 0xe0000 <= r && r <= 0xe0fff // Most of them are not assigned.
+		if got := isIgnorable(r); got != derived {
+			t.Errorf("%U: %t, want %t", r, got, derived)
+		}
+	}
+}
+
+func TestIsBlank(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text string
+		blank      bool
+	}{
+		{"nothing", "", true},
+		{"spaces", " \t\r\n\v\f\u0085\u00a0\u1680\u2000\u2028\u2029\u202f\u205f\u3000", true},
+		{"no width", "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f", true},
+		{"Hangul fillers", "\u115f\u1160\u3164\uffa0", true},
+		{"the empty Braille cell", "\u2800", true},
+		{"variation selectors", "\ufe0f\ufe00\U000e0100\u180b", true},
+		{"tags", "\U000e0067\U000e007f", true},
+		{"control characters", "\x00\x07\x1b\u009f", true},
+		{"an unassigned character that is to be ignored", "\U000e0fff\u2065", true},
+		{"a newer emoji", "\U0001fadf", false}, // Unicode 16.
+		{"an unassigned character", "\U0001fbfa\u0378", false},
+		{"for private use", "\ue000", false},
+		{"no character at all", "\uffff", false},
+		{"an accent alone", "\u0301", false},
+		{"a letter among them", "\u200bx\u200b", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := isBlank(tt.text); got != tt.blank {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}
+
+func TestTrim(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, in, want string }{
+		{"plain", "work", "work"},
+		{"spaces", " \t\u00a0work\u2003\u2800\n", "work"},
+		{"invisible", "\ufeffwork\u200b", "work"},
+		{"both", "\u200b \u200bwork \u00ad ", "work"},
+		{"a joiner inside stays", "👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"},
+		{"a non-joiner inside stays", "می\u200cخواهم", "می\u200cخواهم"},
+		{"a soft hyphen inside stays", "work\u00adshop", "work\u00adshop"},
+		{"a joiner at the end", "👩\u200d", "👩"},
+		{"a red heart", "I ❤\ufe0f ", "I ❤\ufe0f"},
+		{"a red heart and more", "❤\ufe0f\ufe0f\u200b", "❤\ufe0f"},
+		{"the flag of Wales", "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f ", "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"},
+		{"a selector after a letter", "work\ufe0f", "work"},
+		{"a selector after a space", "❤ \ufe0f", "❤"},
+		{"a selector at the beginning", "\ufe0f❤", "❤"},
+		{"control characters are not trimmed", "\awork\a", "\awork\a"},
+		{"nothing", " \u200b ", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := trim(tt.in); got != tt.want {
+				t.Errorf("got %+q, want %+q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLength(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"":               0,
+		"e\u0301":        1,
+		"\u00e9":         1,
+		"👩\u200d👩":       3,
+		"\u0958":         2, // Its normal form has two.
+		"\u1100\u1161":   1,
+		"a\u0327\u0301x": 3,
+	} {
+		if got := length(text); got != want {
+			t.Errorf("%+q: %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	t.Parallel()
+	same := [][]string{
+		{"work", "Work", "\ufeffwork\u200b", "wo\u00adrk", "ＷＯＲＫ", " work\u00a0", "wo\u0000rk"},
+		{"to do", "to  do", "to\u00a0do", "To\u3000Do", "to\t\ndo", "to \u200b do", "to\u2800do"},
+		{"straße", "STRASSE", "Stra\u1e9ee"},
+		{"café", "cafe\u0301", "CAFÉ", "cafe\u200b\u0301"},
+		{"istanbul", "İstanbul", "I\u0307STANBUL", "ISTANBUL"},
+		{"ﬁle", "file", "FILE"},
+		{"①", "1", "１", "¹"},
+		{"ｶﾞ", "ガ"},
+		{"한", "\u1112\u1161\u11ab"},
+		{"σίσυφος", "ΣΊΣΥΦΟΣ"},
+		{"\u13a0", "\uab70"}, // Cherokee.
+	}
+	seen := map[string]int{}
+	for i, texts := range same {
+		for _, text := range texts {
+			got := fold(text)
+			if got != fold(texts[0]) {
+				t.Errorf("%+q: %+q, want %+q", text, got, fold(texts[0]))
+			}
+			seen[got] |= 1 << i
+		}
+	}
+	for folded, of := range seen {
+		if of&(of-1) != 0 {
+			t.Errorf("%+q is of several", folded)
+		}
+	}
+	for _, different := range [][2]string{{"cafe", "café"}, {"istanbul", "ıstanbul"}, {"to do", "todo"}, {"か", "が"}, {"и", "й"}} {
+		if fold(different[0]) == fold(different[1]) {
+			t.Errorf("%q is %q", different[0], different[1])
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Café":            "cafe",
+		"cafe\u0301":      "cafe",
+		"ISTANBUL":        "istanbul",
+		"İSTANBUL":        "istanbul",
+		"ıstanbul":        "istanbul",
+		"Smørrebrød":      "smorrebrod",
+		"Łódź":            "lodz",
+		"Ængstlich Œuvre": "aengstlich oeuvre",
+		"Việt Nam":        "viet nam",
+		"Ελλάδα":          "ελλαδα",
+		"ещё":             "еще",
+		"мой Її":          "мой її",
+		"が":               "が",
+		"किताब":           "किताब",
+		"한국":              "한국",
+		"work\u00adshop":  "workshop",
+		"Two\r\n\tlines ": "two lines",
+		"❤\ufe0f":         "❤",
+	} {
+		if got := plain(text); got != norm.NFKC.String(want) {
+			t.Errorf("%q: %+q, want %+q", text, got, want)
+		}
+	}
+}
+
+// The keys of each character are made once and for all: folding them again changes nothing, and says nothing else of any
+// normal form or case of it.
+func TestFoldEachCharacter(t *testing.T) {
+	t.Parallel()
+	for r := rune(0); r <= 0xe0fff; r++ {
+		if r == 0x20000 {
+			r = 0xe0000 // What is between has no case and is no letter of several.
+		}
+		if utf8.ValidRune(r) {
+			checkFold(t, "x"+string(r)+"y")
+		}
+	}
+}
+
+func checkFold(t *testing.T, text string) {
+	t.Helper()
+	folded, plainText := fold(text), plain(text)
+	if again := fold(folded); again != folded {
+		t.Errorf("%+q is folded to %+q, and that to %+q", text, folded, again)
+	}
+	if again := plain(plainText); again != plainText {
+		t.Errorf("%+q is plain %+q, and that is plain %+q", text, plainText, again)
+	}
+	if again := plain(folded); again != plainText {
+		t.Errorf("%+q is plain %+q, but folded first %+q", text, plainText, again)
+	}
+	upper := strings.ToUpper(strings.ReplaceAll(folded, "ı", "")) // Its upper case is that of i.
+	if got, want := fold(upper), fold(strings.ReplaceAll(folded, "ı", "")); got != want {
+		t.Errorf("%+q is folded to %+q, but %+q to %+q", text, want, upper, got)
+	}
+	for _, other := range []string{norm.NFC.String(text), norm.NFD.String(text), norm.NFKC.String(text), norm.NFKD.String(text)} {
+		if got := fold(other); got != folded {
+			t.Errorf("%+q is folded to %+q, but %+q to %+q", text, folded, other, got)
+		}
+	}
+	if strings.ContainsFunc(folded, func(r rune) bool { return isIgnorable(r) || unicode.IsControl(r) || isSpace(r) && r != ' ' }) ||
+		strings.TrimSpace(folded) != folded || strings.Contains(folded, "  ") {
+		t.Errorf("%+q is folded to %+q", text, folded)
+	}
+}
+
+func titleKey(title string) []byte {
+	key, _ := textKeys(title, nil)
+	return key
+}
+
+func TestOrderKey(t *testing.T) {
+	t.Parallel()
+	sorted := []string{
+		"0", "7", "10", "a", "apfel", "Äpfel 2", "apfel 10", "b", "task", "task 9", "task 10", "Task 11", "task 100", "v1.9", "v1.10", "Zebra",
+	}
+	if !slices.IsSortedFunc(sorted, func(a, b string) int { return bytes.Compare(titleKey(a), titleKey(b)) }) {
+		for _, s := range sorted {
+			t.Errorf("%q: %q", s, titleKey(s))
+		}
+	}
+	if !bytes.Equal(titleKey("task 007"), titleKey("Task 7")) {
+		t.Error("zeros before a number count")
+	}
+	if got := len(titleKey(strings.Repeat("\ufdfa", MaxTitle))); got != maxTextKey {
+		t.Errorf("a long title has a key of %d bytes", got)
+	}
+}
+
+func TestNameKey(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"Work":    "work",
+		"café":    "cafe\x00café",
+		"Q3":      "q\x013\x00q3",
+		"Année 1": "annee \x011\x00annee 1\x00année 1",
+		"007":     "\x017\x00007",
+		"7":       "\x017\x007",
+	} {
+		if got := string(nameKey(fold(name))); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	long := strings.Repeat("\ufdfa", MaxTagName)
+	one, two := nameKey(fold(long+"é")), nameKey(fold(long+"e"))
+	if len(one) != maxTextKey || len(two) != maxTextKey || bytes.Equal(one, two) {
+		t.Errorf("long names have keys of %d and %d bytes", len(one), len(two))
+	}
+}
+
+func fuzzTexts(f *testing.F) {
+	f.Helper()
+	for _, text := range []string{
+		"Work", "\ufeffwork\u200b", "to \u00a0 do", "e\u0301", "İı", "👩\u200d👩\u200d👧", "❤\ufe0f", "\u2800", "¨x", "\ufdfa", "\U0001fadf", "task 010",
+		strings.Repeat("\u0301", 40), "\x00\n",
+	} {
+		f.Add(text)
+	}
+}
+
+func FuzzBlank(f *testing.F) {
+	fuzzTexts(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		// Nothing invisible makes a visible text blank, or a blank one visible; a blank text has nothing to compare.
+		blank := isBlank(text)
+		if isBlank("\u200b"+text+" \ufe0f") != blank || blank && fold(text) != "" || isBlank(trim(text)) != blank {
+			t.Errorf("%+q: %t", text, blank)
+		}
+	})
+}
+
+func FuzzTrim(f *testing.F) {
+	fuzzTexts(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		trimmed := trim(text)
+		if trim(trimmed) != trimmed || !strings.Contains(text, trimmed) {
+			t.Errorf("%+q is trimmed to %+q, and that to %+q", text, trimmed, trim(trimmed))
+		}
+		if fold(trimmed) != fold(text) {
+			t.Errorf("%+q is trimmed to the other name %+q", text, trimmed)
+		}
+	})
+}
+
+func FuzzKey(f *testing.F) {
+	fuzzTexts(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		checkFold(t, text)
+		key, folded := nameKey(fold(text)), fold(text)
+		if len(key) > maxTextKey || len(titleKey(text)) > maxTextKey {
+			t.Errorf("%+q has a key of %d bytes", text, len(key))
+		}
+		if parts := strings.Split(string(key), "\x00"); len(key) < maxTextKey && !slices.Contains(parts, folded) {
+			t.Errorf("%+q has the key %q, which does not tell %q", text, key, folded)
+		}
+	})
+}
