@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"entgo.io/ent/dialect/sql"
@@ -170,10 +171,13 @@ func (o *moving) isThere(ctx context.Context, t *tx, e *ent.Task) (bool, error) 
 	return !between, nil
 }
 
-// room finds a key beside the anchor. Where there is none, the siblings make room: first those with the anchor's very
-// key, which another release may have given to many, then all.
+// crowds are how many siblings on either side of the anchor make room where there is none: a few, so that the versions of
+// the others stay, then more, then all.
+var crowds = [...]int{8, 128, math.MaxInt32} //nolint:gochecknoglobals // A constant table.
+
+// room finds a key beside the anchor. If there is none, or none short, siblings make room.
 func (o *moving) room(ctx context.Context, t *tx, e *ent.Task) (spot, error) {
-	for attempt := range 3 {
+	for attempt := 0; ; attempt++ {
 		key, err := o.key(ctx, t, e)
 		if err != nil {
 			return spot{}, err
@@ -181,14 +185,13 @@ func (o *moving) room(ctx context.Context, t *tx, e *ent.Task) (spot, error) {
 		if key != nil {
 			return spot{parent: o.parent, position: key}, nil
 		}
-		if attempt == 2 {
-			break
+		if attempt == len(crowds) {
+			return spot{}, errors.New("there is no room between two tasks")
 		}
-		if err := o.makeRoom(ctx, t, e, attempt > 0); err != nil {
+		if err := o.makeRoom(ctx, t, e, crowds[attempt]); err != nil {
 			return spot{}, err
 		}
 	}
-	return spot{}, errors.New("there is no room between two tasks")
 }
 
 // key returns a key beside the anchor; nil where nothing fits, or nothing short.
@@ -221,44 +224,36 @@ func keyOf(e *ent.Task) []byte {
 	return append([]byte{}, e.Position...)
 }
 
-// makeRoom spaces siblings anew: those with the anchor's key, or all.
-func (o *moving) makeRoom(ctx context.Context, t *tx, e *ent.Task, all bool) error {
-	siblings := func() *ent.TaskQuery { return t.siblings(o.parent, e.ID) }
-	crowd := siblings()
-	var low, high []byte
-	if !all {
-		at := keyOf(o.anchor)
-		crowd.Where(enttask.Position(at))
-		var err error
-		if low, err = firstPosition(ctx, siblings().Where(enttask.PositionLT(at)), true); err != nil {
-			return err
+// makeRoom spaces that many siblings on either side of the anchor anew, if short keys fit between those beside them.
+func (o *moving) makeRoom(ctx context.Context, t *tx, e *ent.Task, many int) error {
+	side := func(before bool) ([]*ent.Task, []byte, error) {
+		rows, err := t.siblings(o.parent, e.ID).Where(past(o.anchor, before)).Order(inManualOrder(before)).
+			Limit(many + 1).Select(enttask.FieldPosition).All(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the siblings: %w", err)
 		}
-		if high, err = firstPosition(ctx, siblings().Where(enttask.PositionGT(at)), false); err != nil {
-			return err
+		if len(rows) <= many {
+			return rows, nil, nil
 		}
+		return rows[:many], keyOf(rows[many]), nil
 	}
-	ids, err := crowd.Order(inManualOrder(false)).IDs(ctx)
+	crowd, low, err := side(true)
 	if err != nil {
-		return fmt.Errorf("reading the siblings: %w", err)
+		return err
 	}
-	keys, ok := keysBetween(low, high, len(ids))
-	if !ok {
-		return nil // Next, all of them.
-	}
-	o.anchor.Position = keys[slices.Index(ids, o.anchor.ID)]
-	return t.reposition(ctx, ids, keys)
-}
-
-// firstPosition is the position of the first of the tasks, or the last; nil where there are none.
-func firstPosition(ctx context.Context, q *ent.TaskQuery, last bool) ([]byte, error) {
-	e, err := q.Order(inManualOrder(last)).Select(enttask.FieldPosition).First(ctx)
-	if ent.IsNotFound(err) {
-		return nil, nil
-	}
+	after, high, err := side(false)
 	if err != nil {
-		return nil, fmt.Errorf("reading a position: %w", err)
+		return err
 	}
-	return e.Position, nil
+	slices.Reverse(crowd)
+	at := len(crowd)
+	crowd = append(append(crowd, o.anchor), after...)
+	keys, ok := keysBetween(low, high, len(crowd))
+	if !ok || slices.ContainsFunc(keys, func(key []byte) bool { return len(key) > maxKey/2 }) {
+		return nil
+	}
+	o.anchor.Position = keys[at]
+	return t.reposition(ctx, idsOf(crowd), keys)
 }
 
 // siblings selects the tasks under a parent, those in the trash too, but not that one.
@@ -307,9 +302,10 @@ func inManualOrder(backward bool) enttask.OrderOption {
 // repositionAtOnce is how many rows one statement moves: their keys are looked for one after the other.
 const repositionAtOnce = 500
 
-// reposition gives tasks those positions.
+// reposition gives tasks those positions, in the order that they have. They get this change's version, but to people they
+// are as they were: updatedAt stays.
 func (t *tx) reposition(ctx context.Context, ids []uuid.UUID, keys [][]byte) error {
-	return t.repositionIn(ctx, ids, keys, func(*ent.TaskUpdate) {})
+	return t.repositionIn(ctx, ids, keys, func(u *ent.TaskUpdate) { u.Mutation().ResetUpdatedAt() })
 }
 
 // moveToTop moves tasks to the end of the top level, and returns their positions.

@@ -621,15 +621,18 @@ func TestRoomIsMade(t *testing.T) {
 		if got := b.titles(ctx, t, v, nil); got != "a b c f d e" {
 			t.Errorf("got %s", got)
 		}
-		for i, e := range b.read(ctx, t, all...) {
-			if touched := i != 0 && i != 4; touched != (e.Version == moved.Version) || touched != e.UpdatedAt.Equal(moved.UpdatedAt) {
-				t.Errorf("%s: version %d at %s after version %d", e.Title, e.Version, e.UpdatedAt, moved.Version)
+		if !moved.UpdatedAt.After(all[5].UpdatedAt) {
+			t.Errorf("what was moved was last changed at %s", moved.UpdatedAt)
+		}
+		for i, e := range b.read(ctx, t, all[:5]...) {
+			if !e.UpdatedAt.Equal(all[i].UpdatedAt) {
+				t.Errorf("%s made room and was changed at %s", e.Title, e.UpdatedAt)
 			}
 		}
 		b.sound(ctx, t, v)
 
 		// A key that is as long as keys get.
-		long := []byte("a0" + strings.Repeat("0", 253) + "1")
+		long := []byte("a0" + strings.Repeat("0", 1021) + "1")
 		b.client.Task.Update().Where(enttask.ID(all[1].ID)).SetPosition(long).ExecX(ctx)
 		mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: all[4].ID.String(), AfterID: ptr(all[0].ID.String())}))
 		if got := b.titles(ctx, t, v, nil); got != "a e b c f d" {
@@ -645,6 +648,51 @@ func TestRoomIsMade(t *testing.T) {
 		mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: all[3].ID.String(), BeforeID: ptr(all[4].ID.String())}))
 		if got := b.titles(ctx, t, v, nil); got != "a d e b c f" {
 			t.Errorf("got %s", got)
+		}
+		b.sound(ctx, t, v)
+	})
+}
+
+// Of many siblings a few make room: the versions of the others stay, so that whoever edits one of them is not told STALE.
+func TestFewMakeRoom(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		ctx, v := b.user(t, "alice")
+		all := make([]*ent.Task, 60)
+		for i := range all {
+			all[i] = b.create(ctx, t, v, fmt.Sprint(i))
+		}
+		// The keys after 30 are as long as moves to that place make them.
+		low, high := string(all[30].Position), string(all[31].Position)
+		for i := range 10 {
+			key := low + strings.Repeat("0", 1023-len(low)-100*i) + "1"
+			if key >= high {
+				t.Fatal("it is not between the two")
+			}
+			b.client.Task.UpdateOne(all[31+i]).SetPosition([]byte(key)).ExecX(ctx)
+		}
+		before := b.read(ctx, t, all...)
+		moved := mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: all[0].ID.String(), AfterID: ptr(all[30].ID.String())}))
+		touched := 0
+		for i, e := range b.read(ctx, t, all...) {
+			if e.Version != before[i].Version {
+				touched++
+			}
+		}
+		if touched < 2 || touched > 18 || len(moved.Position) > 20 {
+			t.Errorf("%d tasks made room for %s", touched, moved.Position)
+		}
+		var order []string
+		for i := range all {
+			if i > 0 {
+				order = append(order, fmt.Sprint(i))
+			}
+			if i == 30 {
+				order = append(order, "0")
+			}
+		}
+		if got := b.titles(ctx, t, v, nil); got != strings.Join(order, " ") {
+			t.Errorf("the order is %s", got)
 		}
 		b.sound(ctx, t, v)
 	})

@@ -23,9 +23,9 @@ const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 // firstKey is the key of the first task of all.
 const firstKey = "a0"
 
-// maxKey is the length at which the siblings are spaced anew. It takes hundreds of moves to one and the same place to get
-// there, and an index takes keys of 2,700 bytes.
-const maxKey = 256
+// maxKey is the length at which siblings are spaced anew. It takes 6,000 moves to one and the same place to get there, and an
+// index takes keys of 2,700 bytes.
+const maxKey = 1024
 
 // endDigits is how many digits the integer of an end key has. They are hexadecimal, since SQL can write those: enough for
 // 17 trillion changes.
