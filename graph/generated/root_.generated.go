@@ -238,7 +238,7 @@ type Tag implements Node {
   id: ID!
   "The workspace's change number at this tag's last change: pass it as ` + "`" + `ifVersion` + "`" + `."
   version: Int!
-  "1 to 50 characters, trimmed; unique without regard to case."
+  "1 to 50 characters, trimmed; unique: see CreateTagInput."
   name: String!
   color: Color!
   "Active tasks that carry it and are not completed."
@@ -265,7 +265,10 @@ type TagEdge {
 extend type Query {
   "A tag by its id: null where it does not exist or is not the viewer's."
   tag(id: ID!): Tag
-  "By name. ` + "`" + `search` + "`" + ` finds names that contain it, without regard to case."
+  """
+  By name, in the order of tasks by TITLE. ` + "`" + `search` + "`" + `, at most 200 characters, finds names that contain it, without regard to case,
+  accents, width and invisible characters.
+  """
   tags(first: Int, after: String, last: Int, before: String, search: String): TagConnection!
 }
 
@@ -280,7 +283,10 @@ extend type Mutation {
 input CreateTagInput {
   "A UUID of the client's choosing, at random: as in CreateTaskInput."
   id: ID
-  "1 to 50 characters after trimming; unique without regard to case."
+  """
+  1 to 50 characters on one line, after trimming as in CreateTaskInput. Names are the same, and ` + "`" + `TAKEN` + "`" + `, if they differ only in
+  case, spacing, width, normal form and invisible characters.
+  """
   name: String!
   "Absent: one of a built-in palette, chosen by the name."
   color: Color
@@ -309,9 +315,9 @@ type Task implements Node {
   id: ID!
   "The workspace's change number at this task's last change: pass it as ` + "`" + `ifVersion` + "`" + `."
   version: Int!
-  "1 to 200 characters, trimmed, one line."
+  "1 to 200 characters on one line, trimmed: see CreateTaskInput."
   title: String!
-  "Up to 10,000 characters; blank is null."
+  "Up to 10,000 characters; null if there is nothing to see in it."
   description: String
   completed: Boolean!
   "When it was completed; null while it is open."
@@ -407,7 +413,7 @@ enum TaskOrderField {
   DUE
   "NONE is the lowest."
   PRIORITY
-  "Without regard to case."
+  "Without regard to case and accents, and numbers by their value: task 9 comes before Task 10."
   TITLE
   "The order that ` + "`" + `moveTask` + "`" + ` makes, within a parent."
   MANUAL
@@ -441,7 +447,10 @@ input TaskFilter {
   or: [TaskFilter!]
   not: TaskFilter
   id: IDFilter
-  "Every word is found, without regard to case, in the title or the description; % and _ are letters."
+  """
+  Every word is found in the title or the description, without regard to case, accents, width and invisible characters: ` + "`" + `cafe` + "`" + `
+  finds Café. % and _ are letters. At most 200 characters and 10 words.
+  """
   search: String
   completed: Boolean
   priority: PriorityFilter
@@ -476,7 +485,8 @@ extend type Query {
   task(id: ID!): Task
   """
   The viewer's tasks. ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, 1 to 100; ` + "`" + `first: 50` + "`" + ` where neither is given. Pages never skip or repeat a
-  row, whatever the order and filter, nulls included.
+  row, whatever the order and filter, nulls included, as long as the row stays in its place. If it is edited between two
+  pages so that its place changes, as any edit does in an order by UPDATED_AT, it may be skipped or come twice.
   """
   tasks(
     first: Int
@@ -497,7 +507,10 @@ extend type Mutation {
   completeTask(input: CompleteTaskInput!): CompleteTaskPayload!
   "Idempotent: reopening an open task changes nothing."
   reopenTask(input: ReopenTaskInput!): ReopenTaskPayload!
-  "Puts the task between its new neighbours in the manual order, and under another parent if asked."
+  """
+  Puts the task between its new neighbours in the manual order, and under another parent if asked. After thousands of moves to
+  one place, tasks beside it may get a new ` + "`" + `version` + "`" + `; their ` + "`" + `updatedAt` + "`" + ` stays.
+  """
   moveTask(input: MoveTaskInput!): MoveTaskPayload!
   "To the trash, its subtasks with it. Idempotent: deleting a task in the trash changes nothing."
   deleteTask(input: DeleteTaskInput!): DeleteTaskPayload!
@@ -535,9 +548,12 @@ input CreateTaskInput {
   it, also another user's, of which nothing else is told: choose it at random (version 4 or 7).
   """
   id: ID
-  "1 to 200 characters after trimming, one line."
+  """
+  1 to 200 characters on one line, after trimming: spaces and invisible characters at the ends are removed. Characters are
+  Unicode code points, counted in the normal form C, here and everywhere: é is one, however it was typed.
+  """
   title: String!
-  "Up to 10,000 characters; blank is null."
+  "Up to 10,000 characters. Nothing but spaces and invisible characters is null."
   description: String
   "Absent and null: NONE."
   priority: TaskPriority
@@ -642,7 +658,10 @@ input TaskPatch {
   removeTagIds: [ID!]
 }
 
-"` + "`" + `results` + "`" + `: one per id, in the order asked."
+"""
+` + "`" + `results` + "`" + `: one per id, in the order asked. If a task fails and ` + "`" + `errorPolicy` + "`" + ` is ALL_OR_NOTHING, ` + "`" + `userErrors` + "`" + ` says that nothing
+was changed, with the code and the field of the first failure.
+"""
 type BulkTaskPayload { results: [BulkTaskResult!]! changedCount: Int! userErrors: [UserError!]! }
 type BulkTaskResult { id: ID! task: Task userErrors: [UserError!]! }
 

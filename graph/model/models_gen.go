@@ -77,7 +77,8 @@ type TaskFilter struct {
 	Or  graphql.Omittable[[]*TaskFilter] `json:"or,omitempty"`
 	Not graphql.Omittable[*TaskFilter]   `json:"not,omitempty"`
 	ID  graphql.Omittable[*IDFilter]     `json:"id,omitempty"`
-	// Every word is found, without regard to case, in the title or the description; % and _ are letters.
+	// Every word is found in the title or the description, without regard to case, accents, width and invisible characters: `cafe`
+	// finds Café. % and _ are letters. At most 200 characters and 10 words.
 	Search      graphql.Omittable[*string]         `json:"search,omitempty"`
 	Completed   graphql.Omittable[*bool]           `json:"completed,omitempty"`
 	Priority    graphql.Omittable[*PriorityFilter] `json:"priority,omitempty"`

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -63,7 +64,11 @@ func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mut
 			return refused[BulkResult](found.input), errRefused
 		}
 		r, able := answerBulk(in.IDs, tasks, &found)
-		if failed := len(in.IDs) - len(able); failed > 0 && (in.ErrorPolicy != SkipFailed || len(able) == 0) {
+		switch failed := len(in.IDs) - len(able); {
+		case failed > 0 && in.ErrorPolicy != SkipFailed:
+			r.refuse(r.nothingChanged(failed))
+			return r, errRefused
+		case len(able) == 0:
 			return r, errRefused
 		}
 		if err := op.apply(ctx, t, able); err != nil {
@@ -77,6 +82,14 @@ func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mut
 		return r, nil
 	}
 	return write(ctx, s, v, m)
+}
+
+// nothingChanged says that all or nothing was asked for and so many tasks failed, and what is wrong with the first of them.
+func (r *BulkResult) nothingChanged(failed int) problems {
+	first := slices.IndexFunc(r.Results, func(item *ItemResult) bool { return len(item.UserErrors) > 0 })
+	because := r.Results[first].UserErrors[0]
+	message := fmt.Sprintf("Nothing was changed, because %d of %d tasks can't be: %s", failed, len(r.Results), because.Message)
+	return problems{{Code: because.Code, Message: message, Field: because.Field}}
 }
 
 // ids checks the ids of a bulk mutation: 1 to 100, each once.

@@ -31,7 +31,7 @@ func outcome(t *testing.T, r *task.BulkResult, err error) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.UserErrors) > 0 {
+	if len(r.UserErrors) > 0 && len(r.Results) == 0 {
 		return problemsOf(r.UserErrors)
 	}
 	var all []string
@@ -45,7 +45,11 @@ func outcome(t *testing.T, r *task.BulkResult, err error) string {
 		}
 		all = append(all, s)
 	}
-	return fmt.Sprintf("%s; %d changed", strings.Join(all, ", "), r.ChangedCount)
+	changed := fmt.Sprintf("%s; %d changed", strings.Join(all, ", "), r.ChangedCount)
+	if len(r.UserErrors) > 0 {
+		changed += ": " + problemsOf(r.UserErrors)
+	}
+	return changed
 }
 
 func TestBulk(t *testing.T) {
@@ -81,15 +85,15 @@ func TestBulk(t *testing.T) {
 			{"all", complete, ids(three, one), task.AllOrNothing, "56, 56; 2 changed"},
 			{"some already", complete, ids(one, two, three), task.AllOrNothing, "56, 57, 56; 1 changed"},
 			{"all already", complete, ids(one, two), task.AllOrNothing, "56, 57; 0 changed"},
-			{"one missing, nothing changes", reopen, append(ids(one), missing, foreign, "no id"), task.AllOrNothing, "56, NOT_FOUND input.ids.1, NOT_FOUND input.ids.2, NOT_FOUND input.ids.3; 0 changed"},
-			{"no policy is all or nothing", reopen, append(ids(one), missing), "", "56, NOT_FOUND input.ids.1; 0 changed"},
+			{"one missing, nothing changes", reopen, append(ids(one), missing, foreign, "no id"), task.AllOrNothing, "56, NOT_FOUND input.ids.1, NOT_FOUND input.ids.2, NOT_FOUND input.ids.3; 0 changed: NOT_FOUND input.ids.1"},
+			{"no policy is all or nothing", reopen, append(ids(one), missing), "", "56, NOT_FOUND input.ids.1; 0 changed: NOT_FOUND input.ids.1"},
 			{"one missing, the others change", reopen, append(ids(one), missing, two.ID.String()), task.SkipFailed, "58, NOT_FOUND input.ids.1, 58; 2 changed"},
 			{"all missing", reopen, []string{missing, foreign}, task.SkipFailed, "NOT_FOUND input.ids.0, NOT_FOUND input.ids.1; 0 changed"},
 			{"upper case", reopen, []string{strings.ToUpper(three.ID.String())}, task.AllOrNothing, "59; 1 changed"},
 
 			{"a patch", patch(high), ids(one, two), task.AllOrNothing, "60, 60; 2 changed"},
 			{"the same patch", patch(high), ids(one, two, three), task.AllOrNothing, "60, 60, 61; 1 changed"},
-			{"too many tags", patch(high), ids(one, crowded), task.AllOrNothing, "60, 55 LIMIT_EXCEEDED input.patch.addTagIds; 0 changed"},
+			{"too many tags", patch(high), ids(one, crowded), task.AllOrNothing, "60, 55 LIMIT_EXCEEDED input.patch.addTagIds; 0 changed: LIMIT_EXCEEDED input.patch.addTagIds"},
 			{"too many tags, the others change", patch(task.Patch{Priority: set(ptr(task.PriorityLow)), AddTagIDs: set([]string{tag})}), ids(one, crowded), task.SkipFailed, "62, 55 LIMIT_EXCEEDED input.patch.addTagIds; 1 changed"},
 			{"a tag off", patch(task.Patch{RemoveTagIDs: set([]string{tag})}), ids(one, crowded), task.AllOrNothing, "63, 55; 1 changed"},
 			{"nulls", patch(task.Patch{Priority: set[*task.Priority](nil), Due: set[*task.DueInput](nil)}), ids(one, two), task.AllOrNothing, "64, 64; 2 changed"},
@@ -151,7 +155,7 @@ func TestBulkIdempotency(t *testing.T) {
 		}
 		// What was refused may be mended under its key.
 		other.IdempotencyKey = ptr("k2")
-		if got := call(other); got != "4, 3, NOT_FOUND input.ids.2; 0 changed" {
+		if got := call(other); got != "4, 3, NOT_FOUND input.ids.2; 0 changed: NOT_FOUND input.ids.2" {
 			t.Errorf("refused: got %s", got)
 		}
 		other.IDs = ids(one)

@@ -157,11 +157,12 @@ type PurgeResult struct {
 	UserErrors   []*UserError
 }
 
-// BulkResult is what a bulk mutation answers: one result an id, in the order asked.
+// BulkResult is what a bulk mutation answers: one result an id, in the order asked; none if the input is at fault.
 type BulkResult struct {
 	Results      []*ItemResult
 	ChangedCount int
-	UserErrors   []*UserError
+	// UserErrors say why nothing was changed. If some were changed and others not, the results alone say so.
+	UserErrors []*UserError
 }
 
 // ItemResult is what became of one task of a bulk mutation.
