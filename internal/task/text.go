@@ -96,10 +96,31 @@ func plain(s string) string {
 	return foldUnicode(s, true)
 }
 
-// plainLetters are the Latin letters that are no letter with an accent to Unicode, but are typed as others if the keyboard
-// lacks them.
-var plainLetters = map[rune]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
-	'ı': "i", 'ø': "o", 'ł': "l", 'đ': "d", 'ħ': "h", 'ŧ': "t", 'æ': "ae", 'œ': "oe", 'ð': "d", 'þ': "th",
+// plainLetters returns what is typed for a Latin letter if the keyboard lacks it, of those that are no letter with an accent
+// to Unicode; "" for others.
+func plainLetters(r rune) string {
+	switch r {
+	case 'ı':
+		return "i"
+	case 'ø':
+		return "o"
+	case 'ł':
+		return "l"
+	case 'đ', 'ð':
+		return "d"
+	case 'ħ':
+		return "h"
+	case 'ŧ':
+		return "t"
+	case 'æ':
+		return "ae"
+	case 'œ':
+		return "oe"
+	case 'þ':
+		return "th"
+	default:
+		return ""
+	}
 }
 
 // foldASCII folds s if all of it is ASCII, which most texts are.
@@ -148,10 +169,14 @@ func foldUnicode(s string, withoutAccents bool) string {
 			base, tooMany = r, false
 		}
 		last = r
-		if letters, ok := plainLetters[r]; ok && withoutAccents {
+		letters := ""
+		if r == 'ß' {
+			letters = "ss"
+		} else if withoutAccents {
+			letters = plainLetters(r)
+		}
+		if letters != "" {
 			folded = append(folded, letters...)
-		} else if r == 'ß' {
-			folded = append(folded, "ss"...)
 		} else {
 			folded = utf8.AppendRune(folded, r)
 		}
