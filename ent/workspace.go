@@ -20,7 +20,7 @@ type Workspace struct {
 	ID string `json:"id,omitempty"`
 	// The number of the last change. Every write increments it first, which also locks the workspace.
 	Version int `json:"version,omitempty"`
-	// Up to this version, the keys of tasks and tags are checked. Later rows may have been written by the release before, whose keys differ.
+	// Up to this version, all keys of texts are those that this release makes. Later rows may have those of the release before.
 	KeysVersion int `json:"keys_version,omitempty"`
 	// How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count.
 	TaskCount int `json:"task_count,omitempty"`

@@ -24,7 +24,7 @@ func (Workspace) Fields() []ent.Field {
 		field.Int("version").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("The number of the last change. Every write increments it first, which also locks the workspace."),
 		field.Int("keys_version").Default(0).NonNegative().Annotations(entsql.Default("0")).
-			Comment("Up to this version, the keys of tasks and tags are checked. Later rows may have been written by the release before, whose keys differ."),
+			Comment("Up to this version, all keys of texts are those that this release makes. Later rows may have those of the release before."),
 		field.Int("task_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count."),
 		field.Time("created_at").Default(time.Now).Immutable(),

@@ -285,7 +285,7 @@ input CreateTagInput {
   id: ID
   """
   1 to 50 characters on one line, after trimming as in CreateTaskInput. Names are the same, and ` + "`" + `TAKEN` + "`" + `, if they differ only in
-  case, spacing, width, normal form and invisible characters.
+  case, spacing, width, Unicode normalization and invisible characters.
   """
   name: String!
   "Absent: one of a built-in palette, chosen by the name."
@@ -550,7 +550,7 @@ input CreateTaskInput {
   id: ID
   """
   1 to 200 characters on one line, after trimming: spaces and invisible characters at the ends are removed. Characters are
-  Unicode code points, counted in the normal form C, here and everywhere: é is one, however it was typed.
+  Unicode code points after normalization to NFC, here and everywhere: é is one, however it was typed.
   """
   title: String!
   "Up to 10,000 characters. Nothing but spaces and invisible characters is null."

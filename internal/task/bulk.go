@@ -84,7 +84,8 @@ func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mut
 	return write(ctx, s, v, m)
 }
 
-// nothingChanged says that all or nothing was asked for and so many tasks failed, and what is wrong with the first of them.
+// nothingChanged returns the error of a bulk mutation that was refused because so many tasks failed, with the code and the
+// field of the first failure.
 func (r *BulkResult) nothingChanged(failed int) problems {
 	first := slices.IndexFunc(r.Results, func(item *ItemResult) bool { return len(item.UserErrors) > 0 })
 	because := r.Results[first].UserErrors[0]

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -99,12 +98,7 @@ func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []Impo
 // has changed nothing. A dry run has neither, and sees an empty workspace where there is none yet.
 func (s *Service) importing(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
 	if !o.DryRun {
-		return unlessRefused(s.locked(ctx, v, 0, func(t *tx) error {
-			if err := work(t); err != nil {
-				return err
-			}
-			return t.finish(ctx, nil, nil, nil)
-		}))
+		return s.applyChange(ctx, v, work)
 	}
 	return unlessRefused(s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := &tx{Tx: entTx, viewer: v, limits: s.limits, now: s.now()}
@@ -120,14 +114,6 @@ func (s *Service) importing(ctx context.Context, v viewer.Viewer, o ImportOption
 		}
 		return errRefused
 	}))
-}
-
-// unlessRefused is the error of a change, where one that has nothing to commit is none.
-func unlessRefused(err error) error {
-	if errors.Is(err, errRefused) {
-		return nil
-	}
-	return err
 }
 
 func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {

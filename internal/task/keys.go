@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
-	"taskql/ent/predicate"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/workspace"
@@ -19,15 +18,15 @@ import (
 )
 
 // The release before makes other keys of titles and names, and may write at any time: before this release was installed,
-// beside it during a deployment, and after a rollback. Such rows are listed and changed as they are. They have a version
-// after workspaces.keys_version, up to which all keys are known to be right; refreshKeys looks at those alone.
+// beside it during a deployment, and after a rollback. Such rows are listed and changed as they are, until refreshKeys makes
+// their keys. It reads only the rows with a version after workspaces.keys_version: all keys up to that version are right.
 
 // keysBatch is how many tasks are read at once, and changed at most while their workspace is locked: for some tens of
 // milliseconds.
 const keysBatch = 200
 
 // refreshKeys makes the keys of what another release wrote. It may be interrupted, and any number of replicas may run it at
-// once. A workspace whose keys can't be made does not keep it from the others; the error tells of all of them.
+// once. If it fails in a workspace, it goes on with the others; the error joins all failures.
 func (s *Service) refreshKeys(ctx context.Context) error {
 	var failed []error
 	for last := ""; ; {
@@ -73,7 +72,7 @@ func (s *Service) refreshWorkspace(ctx context.Context, w *ent.Workspace) error 
 			return fmt.Errorf("reading tasks: %w", err)
 		}
 		if wrong := slices.DeleteFunc(slices.Clone(rows), hasRightKeys); len(wrong) > 0 {
-			err := s.refresh(ctx, v, func(t *tx) error { return t.refreshTasks(ctx, idsOf(wrong)) })
+			err := s.applyChange(ctx, v, func(t *tx) error { return t.refreshTasks(ctx, idsOf(wrong)) })
 			if err != nil {
 				return err
 			}
@@ -83,7 +82,7 @@ func (s *Service) refreshWorkspace(ctx context.Context, w *ent.Workspace) error 
 		}
 		version, id = rows[len(rows)-1].Version, rows[len(rows)-1].ID
 	}
-	// Whoever works on this workspace, too, may have come further.
+	// Another replica may have come further.
 	err := s.client.Workspace.Update().Where(workspace.ID(w.ID), workspace.KeysVersionLT(w.Version)).SetKeysVersion(w.Version).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("noting how far the keys are right: %w", err)
@@ -91,23 +90,13 @@ func (s *Service) refreshWorkspace(ctx context.Context, w *ent.Workspace) error 
 	return nil
 }
 
-// refresh runs work as a change of the workspace, so that clients that ask whether anything has changed are told so. The
-// rows keep their versions: what clients see of each is the same.
-func (s *Service) refresh(ctx context.Context, v viewer.Viewer, work func(*tx) error) error {
-	return unlessRefused(s.locked(ctx, v, 0, func(t *tx) error {
-		if err := work(t); err != nil {
-			return err
-		}
-		return t.finish(ctx, nil, nil, nil)
-	}))
-}
-
 func hasRightKeys(e *ent.Task) bool {
 	key, text := textKeys(e.Title, e.Description)
 	return bytes.Equal(e.TitleKey, key) && e.SearchText == text
 }
 
-// refreshTasks makes the keys of those tasks that still have others.
+// refreshTasks makes the keys of those tasks that still have others. The workspace gets a new version, since lists may change.
+// The tasks keep theirs, since clients see nothing new of them.
 func (t *tx) refreshTasks(ctx context.Context, ids []uuid.UUID) error {
 	rows, err := t.tasks().Where(enttask.IDIn(ids...)).All(ctx)
 	if err != nil {
@@ -118,16 +107,12 @@ func (t *tx) refreshTasks(ctx context.Context, ids []uuid.UUID) error {
 			continue
 		}
 		key, text := textKeys(e.Title, e.Description)
-		if err := t.Task.Update().Where(inWorkspace(t.viewer, e.ID)).SetTitleKey(key).SetSearchText(text).Exec(ctx); err != nil {
+		if err := t.Task.Update().Where(enttask.WorkspaceID(e.WorkspaceID), enttask.ID(e.ID)).SetTitleKey(key).SetSearchText(text).Exec(ctx); err != nil {
 			return fmt.Errorf("updating a task's keys: %w", err)
 		}
 		t.changed = true
 	}
 	return nil
-}
-
-func inWorkspace(v viewer.Viewer, id uuid.UUID) predicate.Task {
-	return enttask.And(enttask.WorkspaceID(v.WorkspaceID), enttask.ID(id))
 }
 
 // refreshTags makes the keys of the workspace's tags, if any of those that have changed since keys_version has another.
@@ -139,7 +124,7 @@ func (s *Service) refreshTags(ctx context.Context, v viewer.Viewer, w *ent.Works
 	if !slices.ContainsFunc(changed, func(tag *ent.Tag) bool { return !hasRightKey(tag) }) {
 		return nil
 	}
-	return s.refresh(ctx, v, func(t *tx) error {
+	return s.applyChange(ctx, v, func(t *tx) error {
 		tags, err := t.tags().Order(enttag.ByCreatedAt(), enttag.ByID()).All(ctx)
 		if err != nil {
 			return fmt.Errorf("reading tags: %w", err)

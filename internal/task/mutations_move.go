@@ -171,8 +171,8 @@ func (o *moving) isThere(ctx context.Context, t *tx, e *ent.Task) (bool, error) 
 	return !between, nil
 }
 
-// crowds are how many siblings on either side of the anchor make room where there is none: a few, so that the versions of
-// the others stay, then more, then all.
+// crowds are how many siblings on either side of the anchor make room: first a few, so that the versions of the others stay;
+// if that is not enough, more, and then all.
 var crowds = [...]int{8, 128, math.MaxInt32} //nolint:gochecknoglobals // A constant table.
 
 // room finds a key beside the anchor. If there is none, or none short, siblings make room.

@@ -235,23 +235,23 @@ const maxTextKey = 1024
 
 // orderKey returns what a plain text is sorted by, byte by byte: "task 9" before "task 10". A number is written as the count
 // of its digits and the digits, without zeros before them.
-func orderKey(plain string) []byte {
-	key := make([]byte, 0, len(plain)+8)
-	for i := 0; i < len(plain); {
-		if !isDigit(plain[i]) {
-			key = append(key, plain[i])
+func orderKey(text string) []byte {
+	key := make([]byte, 0, len(text)+8)
+	for i := 0; i < len(text); {
+		if !isDigit(text[i]) {
+			key = append(key, text[i])
 			i++
 			continue
 		}
 		end := i
-		for end < len(plain) && isDigit(plain[end]) {
+		for end < len(text) && isDigit(text[end]) {
 			end++
 		}
-		for i < end-1 && plain[i] == '0' {
+		for i < end-1 && text[i] == '0' {
 			i++
 		}
 		key = append(key, byte(min(end-i, 0xff))) //nolint:gosec // It fits.
-		key = append(key, plain[i:end]...)
+		key = append(key, text[i:end]...)
 		i = end
 	}
 	return key
@@ -275,12 +275,12 @@ func textKeys(title string, description *string) ([]byte, string) {
 // nameKey returns the unique key of a folded name. It begins with what the name is sorted by. If that does not tell all
 // of the name, the rest follows after a NUL, which no text contains: the plain name, in which search looks, and the accents.
 func nameKey(folded string) []byte {
-	plain := plain(folded)
-	key := orderKey(plain)
-	if string(key) != plain {
-		key = append(append(key, 0), plain...)
+	text := plain(folded)
+	key := orderKey(text)
+	if string(key) != text {
+		key = append(append(key, 0), text...)
 	}
-	if plain != folded {
+	if text != folded {
 		key = append(append(key, 0), folded...)
 	}
 	if len(key) > maxTextKey {

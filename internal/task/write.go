@@ -167,6 +167,24 @@ func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, wor
 	})
 }
 
+// applyChange runs work as a change of the workspace that no client asked for.
+func (s *Service) applyChange(ctx context.Context, v viewer.Viewer, work func(*tx) error) error {
+	return unlessRefused(s.locked(ctx, v, 0, func(t *tx) error {
+		if err := work(t); err != nil {
+			return err
+		}
+		return t.finish(ctx, nil, nil, nil)
+	}))
+}
+
+// unlessRefused is the error of a change, where one that has nothing to commit is none.
+func unlessRefused(err error) error {
+	if errors.Is(err, errRefused) {
+		return nil
+	}
+	return err
+}
+
 // tries is how often a transaction is tried that PostgreSQL ends in another's favour.
 const tries = 3
 
