@@ -32,10 +32,7 @@ func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s)
 // UnmarshalString reads a String, and the name of an enum's value: nothing but a string.
 func UnmarshalString(v any) (string, error) {
 	s, ok := v.(string)
-	switch {
-	case v == nil: // As of an enum with a default, in a variable that may be null.
-		return "", errorf("can't be null: leave it out, or give a value")
-	case !ok:
+	if !ok {
 		return "", errorf("must be a string")
 	}
 	return s, nil

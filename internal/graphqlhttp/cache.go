@@ -2,11 +2,13 @@ package graphqlhttp
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 const (
@@ -78,15 +80,28 @@ type documentCache struct {
 	parsed *byteLRU[*knownDocument]
 }
 
-// knownDocument is a valid document with what is known of its operations.
+// knownDocument is a parsed document with what is known of its operations.
 type knownDocument struct {
 	document *ast.QueryDocument
+	// valid says that it was validated. Nothing but admitted changes after that.
+	valid bool
+	// usages are the places of its operations that take no null, if any.
+	usages map[*ast.OperationDefinition][]usage
 
 	mu sync.Mutex
 	// admitted are the operations that have been held to the limits, and passed.
 	admitted map[*ast.OperationDefinition]admission
-	// checked are the operations whose literals are values of their scalars.
-	checked map[*ast.OperationDefinition]bool
+}
+
+// nullError returns the error of a variable that is null where it must not be, nil if there is none.
+func (d *knownDocument) nullError(operation *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
+	for _, u := range d.usages[operation] {
+		if value, ok := variables[u.variable.Variable]; ok && value == nil {
+			err := invalidValue{message: fmt.Sprintf("$%s can't be null: %s takes %s", u.variable.Variable, u.place, u.wants), code: CodeBadUserInput}
+			return err.at(u.position)
+		}
+	}
+	return nil
 }
 
 // admission is what the limits need not look at again.
@@ -112,21 +127,6 @@ func (d *knownDocument) admit(operation *ast.OperationDefinition, a admission) {
 	d.admitted[operation] = a
 }
 
-func (d *knownDocument) isChecked(operation *ast.OperationDefinition) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.checked[operation]
-}
-
-func (d *knownDocument) check(operation *ast.OperationDefinition) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.checked == nil {
-		d.checked = map[*ast.OperationDefinition]bool{}
-	}
-	d.checked[operation] = true
-}
-
 func newDocumentCache() documentCache {
 	return documentCache{parsed: newByteLRU[*knownDocument](cachedBytes)}
 }
@@ -140,18 +140,10 @@ func (c documentCache) known(ctx context.Context, text string) *knownDocument {
 	return known
 }
 
-// Get implements graphql.Cache.
-func (c documentCache) Get(ctx context.Context, text string) (*ast.QueryDocument, bool) {
-	if known := c.known(ctx, text); known != nil {
-		return known.document, true
-	}
-	return nil, false
-}
-
-// Add implements graphql.Cache.
-func (c documentCache) Add(_ context.Context, text string, document *ast.QueryDocument) {
+// add keeps a valid document. A trusted one is kept anyway, and known before.
+func (c documentCache) add(text string, document *knownDocument) {
 	if len(text) <= maxKeptText {
-		c.parsed.add(text, &knownDocument{document: document}, sizeOf(document))
+		c.parsed.add(text, document, sizeOf(document))
 	}
 }
 
@@ -159,10 +151,13 @@ func (c documentCache) Add(_ context.Context, text string, document *ast.QueryDo
 const operationBytes = 2 * (8 + 16 + 1)
 
 // sizeOf estimates what a parsed document takes in memory besides its text, which it shares.
-func sizeOf(document *ast.QueryDocument) int64 {
-	m := estimate{bytes: sizeFor[knownDocument]()}
+func sizeOf(known *knownDocument) int64 {
+	m, document := estimate{bytes: sizeFor[knownDocument]()}, known.document
 	for _, operation := range document.Operations {
 		m.add(sizeFor[ast.OperationDefinition]() + 2*operationBytes)
+		for _, u := range known.usages[operation] {
+			m.bytes += 2*sizeFor[usage]() + int64(len(u.place)+len(u.wants))
+		}
 		for _, variable := range operation.VariableDefinitions {
 			m.add(sizeFor[ast.VariableDefinition]() + sizeFor[ast.Type]() + sizeFor[ast.Position]())
 			m.value(variable.DefaultValue)

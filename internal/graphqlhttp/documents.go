@@ -12,9 +12,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/parser"
-	"github.com/vektah/gqlparser/v2/validator"
-	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 const (
@@ -107,7 +104,7 @@ func apolloDocuments(members map[string]jsontext.Value) ([]TrustedDocument, []st
 
 // CheckTrusted returns all that is wrong with trusted documents, nil where nothing is: New would refuse them.
 func CheckTrusted(schema *ast.Schema, scalars map[string]CheckScalar, documents []TrustedDocument) error {
-	_, err := examineAll(values{schema: schema, scalars: scalars}, documents)
+	_, err := examineAll(newValidator(schema, scalars, true), documents)
 	return err
 }
 
@@ -125,7 +122,7 @@ type documents struct {
 }
 
 func newDocuments(cfg Config) (*documents, error) {
-	trusted, err := examineAll(values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars}, cfg.TrustedDocuments)
+	trusted, err := examineAll(newValidator(cfg.Schema.Schema(), cfg.Scalars, true), cfg.TrustedDocuments)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +137,7 @@ func newDocuments(cfg Config) (*documents, error) {
 }
 
 // examineAll returns the documents by their ids, or all that is wrong with them.
-func examineAll(check values, documents []TrustedDocument) (map[string]*trustedDocument, error) {
+func examineAll(check *validator, documents []TrustedDocument) (map[string]*trustedDocument, error) {
 	trusted := map[string]*trustedDocument{}
 	var problems []string
 	for _, given := range documents {
@@ -151,7 +148,7 @@ func examineAll(check values, documents []TrustedDocument) (map[string]*trustedD
 		for _, problem := range found {
 			problems = append(problems, fmt.Sprintf("\n  %s (%s): %s", nameOf(document), given.ID, problem))
 		}
-		trusted[given.ID] = &trustedDocument{text: given.Text, known: &knownDocument{document: document}}
+		trusted[given.ID] = &trustedDocument{text: given.Text, known: document}
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the trusted documents don't fit this schema; problems: %d%s", len(problems), strings.Join(problems, ""))
@@ -160,35 +157,25 @@ func examineAll(check values, documents []TrustedDocument) (map[string]*trustedD
 }
 
 // examine parses and validates a document and returns all that is wrong with it.
-func examine(check values, text string) (*ast.QueryDocument, []string) {
-	document, err := parser.ParseQuery(&ast.Source{Input: text})
+func examine(check *validator, text string) (*knownDocument, []string) {
+	document, err := parseDocument(text)
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
-	if len(document.Operations) == 0 {
-		return document, []string{"it has no operation"}
-	}
+	known := &knownDocument{document: document}
 	var problems []string
-	for _, err := range validator.ValidateWithRules(check.schema, document, rules.NewDefaultRules()) {
+	for _, err := range check.validate(known) {
 		problems = append(problems, err.Error())
 	}
-	if len(problems) > 0 {
-		return document, problems
-	}
-	for _, operation := range document.Operations {
-		if err := check.selections(operation.SelectionSet, map[string]bool{}); err != nil {
-			problems = append(problems, err.Error())
-		}
-	}
-	return document, problems
+	return known, problems
 }
 
 // nameOf is what a person knows a document by.
-func nameOf(document *ast.QueryDocument) string {
-	if document == nil || len(document.Operations) == 0 || document.Operations[0].Name == "" {
+func nameOf(known *knownDocument) string {
+	if known == nil || len(known.document.Operations) == 0 || known.document.Operations[0].Name == "" {
 		return "a document without a name"
 	}
-	return document.Operations[0].Name
+	return known.document.Operations[0].Name
 }
 
 // find puts the document's text into the request, or says why there is none.

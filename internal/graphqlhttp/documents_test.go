@@ -191,7 +191,7 @@ func TestBadTrustedDocuments(t *testing.T) {
 	}
 	for _, want := range []string{
 		"problems: 6", `Old (b): input:1:13: Cannot query field "helo" on type "Query". Did you mean "hello"?`, `Old (b): input:1:18: Cannot query field "nope"`,
-		"a document without a name (c): ", "a document without a name (d): it has no operation", "Twice (a): its id is another document's too", "Scalar (e): input:1:22: name is never right",
+		"a document without a name (c): ", "a document without a name (d): input: The document has no operation", "Twice (a): its id is another document's too", "Scalar (e): input:1:29: name is never right",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("lacks %q:\n%v", want, err)
@@ -355,14 +355,14 @@ func TestSizeOf(t *testing.T) { //nolint:paralleltest // It measures the whole p
 	}
 	for name, text := range map[string]string{"fields": document(0, 0), "arguments": "{" + arguments.String() + "}"} {
 		const copies = 20
-		kept := make([]*ast.QueryDocument, copies)
+		kept := make([]*knownDocument, copies)
 		before := heap()
 		for i := range kept {
 			parsed, err := parser.ParseQuery(&ast.Source{Input: text})
 			if err != nil {
 				t.Fatal(err)
 			}
-			kept[i] = parsed
+			kept[i] = &knownDocument{document: parsed}
 		}
 		actual := (heap() - before) / copies
 		estimate := sizeOf(kept[0])

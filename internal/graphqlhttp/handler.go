@@ -9,15 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 // Operation is what a request asks for, as far as a log may know it.
@@ -54,8 +52,8 @@ type Config struct {
 	Spend Spend
 	// ReportCost puts extensions.cost into every answer. Otherwise clients ask for it with the header GraphQL-Cost.
 	ReportCost bool
-	// Scalars check the values of the schema's scalars, by name, before an operation runs. A scalar without one is
-	// checked when its field's turn comes.
+	// Scalars check the values of the schema's scalars, by name, before an operation runs: the built-in ones too. A scalar
+	// without one is checked when its field's turn comes.
 	Scalars map[string]CheckScalar
 	// TrustedDocuments are those that clients may name by id, see ParseManifest.
 	TrustedDocuments []TrustedDocument
@@ -87,10 +85,10 @@ type Summary struct {
 
 // Handler answers GraphQL requests sent by POST, queries also by GET. It is an http.Handler.
 type Handler struct {
-	exec         *executor.Executor // what is not known yet, and refusals
-	known        known              // what was valid before
+	executor     executor
 	schema       *ast.Schema
-	values       values
+	validator    *validator
+	coercer      *coercer
 	introspect   bool
 	maxBodyBytes int64
 	limiter      *limiter
@@ -119,45 +117,19 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed := newDocumentCache()
 	h := &Handler{
 		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
-		exec: newExecutor(cfg, parsed), known: newKnown(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
-		values:       values{schema: cfg.Schema.Schema(), scalars: cfg.Scalars},
+		executor: newExecutor(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
+		validator:    newValidator(cfg.Schema.Schema(), cfg.Scalars, cfg.Introspection),
+		coercer:      &coercer{schema: cfg.Schema.Schema(), scalars: cfg.Scalars, names: cfg.Introspection},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
-		limiter: newLimiter(cfg, parsed), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
+		limiter: newLimiter(cfg, newDocumentCache()), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
 		release: cfg.Release,
 	}
 	if h.observe == nil {
 		h.observe = func(context.Context, Operation) {}
 	}
 	return h, nil
-}
-
-// newExecutor sets gqlgen's executor up. Its own limits stay off: the limiter's come before it.
-func newExecutor(cfg Config, documents graphql.Cache[*ast.QueryDocument]) *executor.Executor {
-	exec := executor.New(cfg.Schema)
-	exec.SetErrorPresenter(cfg.PresentError)
-	exec.SetRecoverFunc(cfg.Recover)
-	exec.SetQueryCache(documents)
-	if cfg.Introspection {
-		exec.Use(extension.Introspection{})
-	} else {
-		exec.SetDisableSuggestion(true)
-		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
-	}
-	return exec
-}
-
-// rulesWithoutSuggestions returns the validation rules with those replaced that answer "Did you mean". The
-// executor's own switch replaces two of the five. The set is a fresh one each time, since the executor
-// changes it.
-func rulesWithoutSuggestions() *rules.Rules {
-	r := rules.NewDefaultRules()
-	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
-	r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
-	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
-	return r
 }
 
 // allowedMethods are those that can carry a request. HEAD is none: an operation would run for an answer that nobody
@@ -291,67 +263,89 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 	return resp
 }
 
-// run holds the document to the limits, parses, validates, charges and executes. It returns nil where the client has the
+// run holds the document to the limits, parses, validates, charges and executes. It returns nil if the client has the
 // answer already.
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
 	operation, errs := h.prepare(ctx, params, Trusted(ctx))
-	h.nameOperations(ctx, params, errs)
-	nameVariables(errs)
-	shortened(errs)
-	ctx = graphql.WithOperationContext(ctx, operation)
 	if len(errs) > 0 {
-		return h.exec.DispatchError(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
+		shortened(errs)
+		ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{RawQuery: params.Query})
+		return h.executor.refusal(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
+	ctx = graphql.WithOperationContext(ctx, operation)
 	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
 	if a := requestOf(ctx).asked; a != nil && a.holds {
 		return nil
 	}
-	return h.known.execute(ctx)
+	return h.executor.execute(ctx)
 }
 
-// prepare brings an operation to where it can run, paid for, or returns why it can't. The limits come first, since
-// validation itself is what some documents attack. A trusted document skips the limits on documents, never the charge.
+// prepare brings an operation to where it can run, paid for, or returns why it can't.
 func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, trusted bool) (*graphql.OperationContext, gqlerror.List) {
-	cost, refusal := h.limiter.admit(ctx, params, trusted)
-	if refusal != nil {
-		h.chargeRefusal(ctx, params)
-		return &graphql.OperationContext{RawQuery: params.Query}, gqlerror.List{refusal}
-	}
-	operation, ok := h.known.operation(requestOf(ctx))
-	var errs gqlerror.List
-	if !ok {
-		operation, errs = h.exec.CreateOperationContext(graphql.StartOperationTrace(ctx), params)
-	}
-	if len(errs) == 0 {
-		errs = h.refuse(ctx, operation)
-	}
+	operation, cost, errs := h.valid(ctx, params, trusted)
 	if len(errs) > 0 {
 		h.chargeRefusal(ctx, params)
-		return operation, errs
+		return nil, errs
 	}
 	if h.revalidation.read(ctx, operation) {
 		cost = unchangedCost
 	}
 	if err := h.charge(ctx, params, cost); err != nil {
-		return operation, gqlerror.List{err}
+		return nil, gqlerror.List{err}
 	}
 	return operation, nil
 }
 
+// valid returns an operation that is valid with its variables, and its cost. The limits come first, since validation itself is what
+// some documents attack. A trusted document skips the limits on documents.
+func (h *Handler) valid(ctx context.Context, params *graphql.RawParams, trusted bool) (*graphql.OperationContext, int, gqlerror.List) {
+	document, cost, err := h.limiter.admit(ctx, params, trusted)
+	if err != nil {
+		return nil, 0, gqlerror.List{err}
+	}
+	if !document.valid {
+		if errs := h.validator.validate(document); len(errs) > 0 {
+			return nil, 0, errs
+		}
+		h.limiter.documents.add(params.Query, document)
+	}
+	definition := operationOf(document.document, params.OperationName)
+	if definition == nil {
+		return nil, 0, gqlerror.List{noOperation(document.document, params.OperationName)}
+	}
+	variables, err := h.coercer.variables(definition, params.Variables)
+	if err == nil {
+		err = document.nullError(definition, variables)
+	}
+	if err != nil {
+		return nil, 0, gqlerror.List{err}
+	}
+	operation := h.executor.operation(params, document.document, definition, variables)
+	if err := h.refuse(ctx, operation); err != nil {
+		return nil, 0, gqlerror.List{err}
+	}
+	return operation, cost, nil
+}
+
+// noOperation says why no operation of the document can be picked.
+func noOperation(document *ast.QueryDocument, name string) *gqlerror.Error {
+	if name == "" {
+		return validationError(nil, fmt.Sprintf("The document has %d operations: say which one in operationName.", len(document.Operations)))
+	}
+	return validationError(nil, "The document has no operation named "+strconv.Quote(name)+".")
+}
+
 // refuse returns why a valid operation is not run here, if it is not.
-func (h *Handler) refuse(ctx context.Context, operation *graphql.OperationContext) gqlerror.List {
+func (h *Handler) refuse(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	switch operation.Operation.Operation {
 	case ast.Subscription:
-		return gqlerror.List{subscriptionOverPOST()}
+		return subscriptionOverPOST()
 	case ast.Mutation:
 		// Foreign pages and prefetching browsers can send a GET (GraphQL over HTTP, section "GET").
 		if requestOf(ctx).get {
-			return gqlerror.List{mutationOverGET()}
+			return mutationOverGET()
 		}
 	case ast.Query:
-	}
-	if err := h.checkValues(ctx, operation); err != nil {
-		return gqlerror.List{err}
 	}
 	if h.introspect || operation.Operation.Operation != ast.Query || !strings.Contains(operation.RawQuery, "__") {
 		return nil
@@ -359,58 +353,10 @@ func (h *Handler) refuse(ctx context.Context, operation *graphql.OperationContex
 	// gqlgen would refuse each such field as if it were a bug of the schema's.
 	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{h.schema.Query.Name}) {
 		if field.Name == "__schema" || field.Name == "__type" {
-			return gqlerror.List{introspectionOff()}
+			return introspectionOff()
 		}
 	}
 	return nil
-}
-
-// checkValues checks the scalars among an operation's variables and, once for as long as its document is kept, literals.
-func (h *Handler) checkValues(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
-	if err := h.values.given(operation); err != nil {
-		return err
-	}
-	known := requestOf(ctx).known
-	if known == nil { // It was not, until it proved valid.
-		known = h.limiter.documents.known(ctx, operation.RawQuery)
-	}
-	if known != nil && known.document == operation.Doc && known.isChecked(operation.Operation) {
-		return nil
-	}
-	if err := h.values.selections(operation.Operation.SelectionSet, map[string]bool{}); err != nil {
-		return err
-	}
-	if known != nil && known.document == operation.Doc {
-		known.check(operation.Operation)
-	}
-	return nil
-}
-
-// nameOperations says what is wrong with operationName. gqlgen says of none, where one is needed, that it is not found.
-func (h *Handler) nameOperations(ctx context.Context, params *graphql.RawParams, errs gqlerror.List) {
-	if len(errs) != 1 || errs[0].Message != "operation "+params.OperationName+" not found" {
-		return
-	}
-	errs[0].Message = "The document has no operation named " + strconv.Quote(params.OperationName) + "."
-	if known := h.limiter.documents.known(ctx, params.Query); params.OperationName == "" && known != nil {
-		errs[0].Message = fmt.Sprintf("The document has %d operations: say which one in operationName.", len(known.document.Operations))
-	}
-}
-
-// nameVariables says in the message which variable is at fault. gqlgen leaves that to the path, which clients seldom
-// show, and where the specification wants a path into the response only.
-func nameVariables(errs gqlerror.List) {
-	for _, err := range errs {
-		if len(err.Path) < 2 || err.Path[0] != ast.PathName("variable") {
-			continue
-		}
-		if strings.HasPrefix(err.Message, "cannot use value ") { // It goes on with what a failed conversion left, such as 0.
-			_, name, _ := strings.Cut(err.Message, " as ")
-			err.Message = "not a value of " + name
-		}
-		err.Message = "$" + err.Path[1:].String() + ": " + err.Message
-		err.Path = nil
-	}
 }
 
 // recovered turns a panic's value into a response without data. A panic of Recover or PresentError itself
@@ -419,10 +365,18 @@ func (h *Handler) recovered(ctx context.Context, p any) *graphql.Response {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
-	err := h.exec.PresentRecoveredError(ctx, p)
-	var presented *gqlerror.Error
-	if !errors.As(err, &presented) {
-		presented = internalError()
+	return h.executor.recovered(ctx, p)
+}
+
+// maxMessage is the most bytes of an error's message: it may quote what the client sent.
+const maxMessage = 500
+
+// shortened cuts long messages.
+func shortened(errs gqlerror.List) {
+	for _, err := range errs {
+		if len(err.Message) > maxMessage {
+			cut := []rune(err.Message[:maxMessage])
+			err.Message = string(slices.DeleteFunc(cut, func(r rune) bool { return r == '\uFFFD' })) + "…"
+		}
 	}
-	return &graphql.Response{Errors: gqlerror.List{presented}}
 }

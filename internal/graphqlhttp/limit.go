@@ -12,7 +12,6 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/lexer"
-	"github.com/vektah/gqlparser/v2/parser"
 )
 
 // Codes of the limits, in errors' extensions.code. Each has extensions limit and actual beside it.
@@ -117,25 +116,25 @@ func newLimiter(cfg Config, documents documentCache) *limiter {
 	return l
 }
 
-// admit returns what the operation costs, or why it is not even validated. It lets documents through that can't be
-// parsed, and such without the operation: the executor says what is wrong with them.
+// admit returns the document and what its operation costs, or why it is not even validated. The document may be without the
+// operation.
 //
 // A trusted document is one that the operator wrote: no limit holds for it, but it costs what it costs. Limits on
 // what comes from the client, which are the variables, hold in any case.
-func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted bool) (int, *gqlerror.Error) {
+func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted bool) (*knownDocument, int, *gqlerror.Error) {
 	req := requestOf(ctx)
 	if err := l.checkVariables(params.Variables, req.values); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	document, err := l.parse(ctx, params.Query, trusted)
-	if document == nil || err != nil {
-		return 0, err
+	if err != nil {
+		return nil, 0, err
 	}
 	operation := operationOf(document.document, params.OperationName)
 	req.operation = operation
 	before, again := document.admission(operation)
 	if again && before.fixed {
-		return before.cost, nil
+		return document, before.cost, nil
 	}
 	w := newWalk(l.schema, l.price, document.document, params.Variables)
 	found := w.operation(operation)
@@ -144,16 +143,16 @@ func (l *limiter) admit(ctx context.Context, params *graphql.RawParams, trusted 
 			w.document()
 		}
 		if err := l.check(w, found); err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 	}
 	if operation != nil {
 		document.admit(operation, admission{cost: found.cost, fixed: !w.asked})
 	}
-	return found.cost, nil
+	return document, found.cost, nil
 }
 
-// parse returns the document, nil where it can't be parsed. One that is not kept yet is nobody else's.
+// parse returns the document, or what is wrong with its syntax or size. One that is not kept yet is nobody else's.
 func (l *limiter) parse(ctx context.Context, text string, trusted bool) (*knownDocument, *gqlerror.Error) {
 	tokens := l.limits.Tokens
 	if !l.signedIn(ctx) {
@@ -171,12 +170,11 @@ func (l *limiter) parse(ctx context.Context, text string, trusted bool) (*knownD
 		}
 	}
 	if known != nil {
-		requestOf(ctx).known = known
 		return known, nil
 	}
-	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, tokens)
+	document, err := parseDocument(text)
 	if err != nil {
-		return nil, nil //nolint:nilnil,nilerr // The executor parses it again, and says what is wrong.
+		return nil, err
 	}
 	return &knownDocument{document: document}, nil
 }

@@ -311,15 +311,15 @@ func TestLimits(t *testing.T) {
 	} {
 		l := &limiter{limits: Limits{}.withDefaults(), schema: pricedSchema(), price: testPrice, signedIn: func(context.Context) bool { return true }, documents: newDocumentCache()}
 		if tt.name != "cost" {
-			if _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.pass}, false); err != nil {
+			if _, _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.pass}, false); err != nil {
 				t.Errorf("%s: refused: %v", tt.name, err)
 			}
 		}
-		_, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.fail}, false)
+		_, _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.fail}, false)
 		if err == nil || err.Extensions["code"] != tt.code || !strings.Contains(err.Message, tt.message) {
 			t.Errorf("%s: got %v %v, want %s %s", tt.name, err, err.Extensions, tt.code, tt.message)
 		}
-		if _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.fail}, true); err != nil {
+		if _, _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.fail}, true); err != nil {
 			t.Errorf("%s: a trusted document is refused: %v", tt.name, err)
 		}
 	}
@@ -545,13 +545,13 @@ func TestAdmittedAgain(t *testing.T) {
 	for _, tt := range tests {
 		document := gqlparser.MustLoadQueryWithRules(schema, tt.document, nil)
 		kept, fresh := newLimiter(cfg, newDocumentCache()), newLimiter(cfg, newDocumentCache())
-		kept.documents.Add(t.Context(), tt.document, document)
+		kept.documents.add(tt.document, &knownDocument{document: document, valid: true})
 		for range 3 {
 			for _, variables := range tt.variables {
 				given, _ := jsonOf(variables).(map[string]any)
 				params := &graphql.RawParams{Query: tt.document, Variables: given}
-				cost, err := kept.admit(t.Context(), params, false)
-				wantCost, wantErr := fresh.admit(t.Context(), params, false)
+				_, cost, err := kept.admit(t.Context(), params, false)
+				_, wantCost, wantErr := fresh.admit(t.Context(), params, false)
 				if cost != wantCost || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 					t.Errorf("%s with %s: %d, %v; want %d, %v", tt.document, variables, cost, err, wantCost, wantErr)
 				}

@@ -9,8 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -44,8 +46,6 @@ type incoming struct {
 	values int
 	// register keeps the document for later requests by its hash, once it has proved valid.
 	register bool
-	// known is the document where it was valid before.
-	known *knownDocument
 	// operation is the one that it asks for, once the document is parsed.
 	operation *ast.OperationDefinition
 	// bill is what it costs.
@@ -153,10 +153,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (
 // request decodes the body. Names are matched exactly; unknown ones are ignored, as the specification leaves them to
 // extensions. A member that comes twice is refused: two readers could take one each. Messages never repeat the body.
 func (d *decoding) request() (*incoming, *requestFault) {
-	if fault := checkShape(d.body.Bytes()); fault != nil {
+	body := d.body.Bytes()
+	if fault := checkShape(body); fault != nil {
 		return nil, fault
 	}
-	if tooManyValues(d.body.Bytes()) {
+	if tooManyValues(body) {
 		return nil, badRequest(fmt.Sprintf("The request body holds more than %d values.", maxBodyValues))
 	}
 	d.decoder.Reset(&d.body)
@@ -166,7 +167,7 @@ func (d *decoding) request() (*incoming, *requestFault) {
 		err = d.end()
 	}
 	if err != nil {
-		return nil, faultOf(err, "The request body")
+		return nil, faultOf(err, body, "The request body", "")
 	}
 	return req, req.readExtensions()
 }
@@ -211,10 +212,15 @@ func (e wrongType) Error() string { return string(e) }
 // errTooDeep is the error of JSON nested deeper than maxNesting.
 var errTooDeep = errors.New("nested too deep")
 
-// faultOf says what is wrong with JSON. The error itself is not shown, as it may quote what came.
-func faultOf(err error, what string) *requestFault {
+// faultOf says what is wrong with JSON. The error itself is not shown, as it may quote what came. What is its name, and in the
+// request's member that it is.
+func faultOf(err error, text []byte, what, in string) *requestFault {
 	var wrong wrongType
+	var syntax *jsontext.SyntacticError
 	switch {
+	case errors.As(err, &syntax) && isHalfPair(text, syntax.ByteOffset):
+		return badRequest(fmt.Sprintf("%s has half a surrogate pair, %s, which stands for no character: send both halves, or none.",
+			memberName(in, syntax.JSONPointer), text[syntax.ByteOffset:][:escapeLength]))
 	case errors.As(err, &wrong):
 		return badRequest(wrong.Error())
 	case errors.Is(err, errTooDeep):
@@ -224,6 +230,38 @@ func faultOf(err error, what string) *requestFault {
 	default:
 		return badRequest(what + " is not valid JSON in UTF-8.")
 	}
+}
+
+// isHalfPair reports whether half a surrogate pair is what JSON's decoder stopped at, an escape sequence such as \ud83d.
+func isHalfPair(text []byte, offset int64) bool {
+	return offset < int64(len(text)) && utf16.IsSurrogate(escapedUnit(string(text[offset:min(offset+int64(escapeLength), int64(len(text)))])))
+}
+
+// maxMemberName is how much of a value's name is shown: the client chose it.
+const maxMemberName = 200
+
+// memberName names a value of the request in a member, or anywhere if that is "": $input.ids[2] for a part of a variable.
+func memberName(in string, pointer jsontext.Pointer) string {
+	var b strings.Builder
+	b.WriteString(in)
+	for token := range pointer.Tokens() {
+		_, notIndex := strconv.Atoi(token)
+		switch {
+		case b.String() == "variables":
+			b.Reset()
+			b.WriteString("$" + token)
+		case notIndex == nil:
+			b.WriteString("[" + token + "]")
+		case b.Len() > 0:
+			b.WriteString("." + token)
+		default:
+			b.WriteString(token)
+		}
+	}
+	if b.Len() == 0 {
+		return "The request body"
+	}
+	return strings.ToValidUTF8(b.String()[:min(b.Len(), maxMemberName)], "")
 }
 
 // members reads an object, its brace included, and calls each with the decoder before the member's value.
@@ -439,7 +477,7 @@ func decodeObject(text, name string, target *map[string]any) *requestFault {
 		err = d.end()
 	}
 	if err != nil {
-		return faultOf(err, name)
+		return faultOf(err, []byte(text), name, name)
 	}
 	return nil
 }

@@ -121,10 +121,22 @@ func resolveField(ctx context.Context, schema *ast.Schema, op *graphql.Operation
 	}
 }
 
+// checkInt is the test schema's Int: a whole number of any size.
+func checkInt(value any) error {
+	number, ok := value.(json.Number)
+	if _, err := number.Int64(); !ok || err != nil {
+		return errors.New("must be a whole number")
+	}
+	return nil
+}
+
 // newHandler returns a handler of the test schema, with changes to its Config.
 func newHandler(t testing.TB, changes ...func(*Config)) *Handler {
 	t.Helper()
-	cfg := Config{Schema: testSchema(), PresentError: present, Recover: recovered, Introspection: true, MaxBodyBytes: 1 << 20}
+	cfg := Config{
+		Schema: testSchema(), PresentError: present, Recover: recovered, Introspection: true, MaxBodyBytes: 1 << 20,
+		Scalars: map[string]CheckScalar{"Int": checkInt},
+	}
 	for _, change := range changes {
 		change(&cfg)
 	}

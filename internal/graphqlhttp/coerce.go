@@ -1,0 +1,247 @@
+package graphqlhttp
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// CheckScalar says why a value is not one of its scalar, nil if it is. Numbers are json.Number. The message goes on after
+// the value's name, and is shown to the client.
+type CheckScalar = func(value any) error
+
+// coercer turns the values of a request into values of their types before anything of the operation runs (GraphQL
+// specification, October 2021, sections 3.10 to 3.12 and 6.1.2; section 3.10.1 of September 2025 for @oneOf). gqlparser's own
+// compares enums without regard to case and doesn't know @oneOf.
+type coercer struct {
+	schema  *ast.Schema
+	scalars map[string]CheckScalar
+	// names lets messages name what the client didn't.
+	names bool
+}
+
+// variables returns the values of an operation's variables, which were given as JSON. It uses the given lists and objects:
+// single values become lists, and objects get their defaults.
+func (c *coercer) variables(operation *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
+	if len(operation.VariableDefinitions) == 0 {
+		return nil, nil //nolint:nilnil // No variables, and nothing is wrong.
+	}
+	values := make(map[string]any, len(operation.VariableDefinitions))
+	for _, variable := range operation.VariableDefinitions {
+		at := valuePath{name: "$" + variable.Variable}
+		value, ok := given[variable.Variable]
+		if !ok {
+			switch {
+			case variable.DefaultValue != nil:
+				value = literalValue(variable.DefaultValue)
+			case variable.Type.NonNull:
+				return nil, at.invalid("is required: it is of type %s", variable.Type).at(variable.Position)
+			default:
+				continue
+			}
+		}
+		value, err := c.value(variable.Type, value, &at)
+		if err != nil {
+			return nil, err.at(variable.Position)
+		}
+		values[variable.Variable] = value
+	}
+	return values, nil
+}
+
+// value coerces one value.
+func (c *coercer) value(t *ast.Type, value any, at *valuePath) (any, *invalidValue) {
+	if value == nil {
+		if t.NonNull {
+			return nil, at.invalid("can't be null: it is of type %s", t)
+		}
+		return nil, nil //nolint:nilnil // Null is a value, and nothing is wrong.
+	}
+	if t.Elem != nil {
+		return c.list(t.Elem, value, at)
+	}
+	switch definition := c.schema.Types[t.NamedType]; definition.Kind {
+	case ast.Enum:
+		name, ok := value.(string)
+		if !ok || definition.EnumValues.ForName(name) == nil {
+			return nil, c.notInEnum(definition, value, at)
+		}
+		return value, nil
+	case ast.InputObject:
+		object, ok := value.(map[string]any)
+		if !ok {
+			return nil, at.invalid("must be an object of type %s", definition.Name)
+		}
+		return object, c.object(definition, object, at)
+	default:
+		return value, c.scalar(definition.Name, value, at)
+	}
+}
+
+// list coerces a list. One value stands for a list of it (section 3.11).
+func (c *coercer) list(of *ast.Type, value any, at *valuePath) (any, *invalidValue) {
+	list, ok := value.([]any)
+	if !ok {
+		element, err := c.value(of, value, at)
+		return []any{element}, err
+	}
+	for i, element := range list {
+		coerced, err := c.value(of, element, &valuePath{parent: at, index: i})
+		if err != nil {
+			return nil, err
+		}
+		list[i] = coerced
+	}
+	return list, nil
+}
+
+// object coerces an input object (section 3.10).
+func (c *coercer) object(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
+	unknown := len(object)
+	for _, field := range definition.Fields {
+		here := valuePath{parent: at, name: field.Name}
+		value, given := object[field.Name]
+		switch {
+		case given:
+			unknown--
+		case field.DefaultValue != nil:
+			value = literalValue(field.DefaultValue)
+		case field.Type.NonNull:
+			return here.invalid("is required: it is of type %s", field.Type)
+		default:
+			continue
+		}
+		coerced, err := c.value(field.Type, value, &here)
+		if err != nil {
+			return err
+		}
+		if !given || field.Type.Elem != nil { // Only a list can be another value than the one given.
+			object[field.Name] = coerced
+		}
+	}
+	if unknown > 0 {
+		return unknownField(definition, object, at)
+	}
+	if definition.Directives.ForName("oneOf") != nil {
+		return oneField(definition, object, at)
+	}
+	return nil
+}
+
+// unknownField names a field of the object that its type doesn't have: the first by name, as objects have no order.
+func unknownField(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
+	var unknown []string
+	for name := range object {
+		if definition.Fields.ForName(name) == nil {
+			unknown = append(unknown, name)
+		}
+	}
+	here := valuePath{parent: at, name: slices.Min(unknown)}
+	return here.invalid("is not a field of %s", definition.Name)
+}
+
+// oneField checks an object of a type with @oneOf.
+func oneField(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
+	if len(object) != 1 {
+		return at.invalid("must have exactly one field of %s, and has %d", definition.Name, len(object))
+	}
+	for name, value := range object {
+		if value == nil {
+			here := valuePath{parent: at, name: name}
+			return here.invalid("can't be null: it is the one field of %s", definition.Name)
+		}
+	}
+	return nil
+}
+
+// notInEnum is the error of a value that is none of an enum's.
+func (c *coercer) notInEnum(definition *ast.Definition, value any, at *valuePath) *invalidValue {
+	values, not := "", ""
+	if c.names {
+		var names []string
+		for _, value := range definition.EnumValues {
+			names = append(names, value.Name)
+		}
+		values = " (" + strings.Join(names, ", ") + ")"
+	}
+	if name, ok := value.(string); ok {
+		not = ", not " + strconv.Quote(name)
+	}
+	return at.invalid("must be a value of %s%s%s", definition.Name, values, not)
+}
+
+func (c *coercer) scalar(name string, value any, at *valuePath) *invalidValue {
+	check, ok := c.scalars[name]
+	if !ok {
+		return nil
+	}
+	if err := check(value); err != nil {
+		return &invalidValue{message: at.String() + " " + err.Error(), code: CodeBadUserInput}
+	}
+	return nil
+}
+
+// literalValue is a literal without variables as coercer takes it. Numbers keep their digits.
+func literalValue(literal *ast.Value) any {
+	switch literal.Kind {
+	case ast.IntValue, ast.FloatValue:
+		return json.Number(literal.Raw)
+	case ast.BooleanValue:
+		return literal.Raw == "true"
+	case ast.ListValue:
+		list := make([]any, len(literal.Children))
+		for i, child := range literal.Children {
+			list[i] = literalValue(child.Value)
+		}
+		return list
+	case ast.ObjectValue:
+		object := make(map[string]any, len(literal.Children))
+		for _, child := range literal.Children {
+			object[child.Name] = literalValue(child.Value)
+		}
+		return object
+	case ast.StringValue, ast.BlockValue, ast.EnumValue:
+		return literal.Raw
+	default: // null; a variable has no place here
+		return nil
+	}
+}
+
+// valuePath leads to a value: from the variable, or the argument, through fields and lists' indices.
+type valuePath struct {
+	parent *valuePath // nil for the variable or argument itself
+	name   string     // "" for an element of a list
+	index  int
+}
+
+// String writes the path as in $input.tagIds[2].
+func (p *valuePath) String() string {
+	switch {
+	case p.parent == nil:
+		return p.name
+	case p.name == "":
+		return p.parent.String() + "[" + strconv.Itoa(p.index) + "]"
+	default:
+		return p.parent.String() + "." + p.name
+	}
+}
+
+// invalid is the error of a value of another type.
+func (p *valuePath) invalid(format string, args ...any) *invalidValue {
+	return &invalidValue{message: p.String() + " " + fmt.Sprintf(format, args...), code: errcode.ValidationFailed}
+}
+
+// invalidValue says what is wrong with a value.
+type invalidValue struct{ message, code string }
+
+func (e *invalidValue) at(position *ast.Position) *gqlerror.Error {
+	err := gqlerror.ErrorPosf(position, "%s", e.message)
+	err.Extensions = map[string]any{"code": e.code}
+	return err
+}

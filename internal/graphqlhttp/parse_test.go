@@ -1,0 +1,158 @@
+package graphqlhttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Strings hold what the document says, or it is refused.
+func TestStringsInDocuments(t *testing.T) {
+	t.Parallel()
+	half := func(at, escape string) string {
+		return at + " GRAPHQL_PARSE_FAILED The string has half a surrogate pair, " + escape + ", which stands for no character: write both halves, or none."
+	}
+	const quotes = ` GRAPHQL_PARSE_FAILED A block string ends at its first three quotes: write \""" for quotes in it.`
+	for _, tt := range []struct{ name, document, want string }{
+		{"a pair", `{ text(a: "x \ud83d\ude00 y") }`, `{"text":{"a":"x 😀 y"}}`},
+		{"a pair in capitals", `{ text(a: "\uD83D\uDE00") }`, `{"text":{"a":"😀"}}`},
+		{"the first half", `{ text(a: "trip \ud83d") }`, half("1:17", `\ud83d`)},
+		{"the second half", `{ text(a: "\uDE00 trip") }`, half("1:12", `\uDE00`)},
+		{"the wrong order", `{ text(a: "\ude00\ud83d") }`, half("1:12", `\ude00`)},
+		{"two first halves", `{ text(a: "\ud83d\ud83d\ude00") }`, half("1:12", `\ud83d`)},
+		{"a half before another escape", `{ text(a: "\ud83d\u0041") }`, half("1:12", `\ud83d`)},
+		{"on another line", "{\r\n\n text(\ra: \"é\\ud83d\") }", half("4:6", `\ud83d`)},
+		{"in a default", `query($a: String = "\ud83d") { text(a: $a) }`, half("1:21", `\ud83d`)},
+		{"in braces", `{ text(a: "\u{1F600}\u{FFFD}") }`, `{"text":{"a":"😀�"}}`},
+		{"half in braces", `{ text(a: "\u{d83d}\u{de00}") }`, `1:13 GRAPHQL_PARSE_FAILED Invalid character escape sequence: \u{d83d}.`},
+		{"half a pair beside braces", `{ text(a: "\ud83d\u{de00}") }`, `1:19 GRAPHQL_PARSE_FAILED Invalid character escape sequence: \u{de00}.`},
+		{"the replacement character", `{ text(a: "\ufffd�") }`, `{"text":{"a":"��"}}`},
+		{"an escaped backslash", `{ text(a: "\\ud83d") }`, `{"text":{"a":"\\ud83d"}}`},
+		{"in a block string, which has no such escapes", `{ text(a: """\ud83d""") }`, `{"text":{"a":"\\ud83d"}}`},
+		{"in a comment", "# \"\\ud83d\n{ text }", `{"text":{}}`},
+		{"after a comment with a quote", "# \"\n{ text(a: \"\\ud83d\") }", half("2:12", `\ud83d`)},
+		{"an unknown escape", `{ text(a: "\q") }`, `1:13 GRAPHQL_PARSE_FAILED Invalid character escape sequence: \q.`},
+		{"no end", `{ text(a: "x) }`, `1:16 GRAPHQL_PARSE_FAILED Unterminated string.`},
+		{"a strange character", `{ text(a: ;) }`, `1:11 GRAPHQL_PARSE_FAILED Cannot parse the unexpected character ";".`},
+
+		{"a block string", `{ text(a: """x""") }`, `{"text":{"a":"x"}}`},
+		{"a block string of four quotes", `{ text(a: """x"""") }`, "1:18" + quotes},
+		{"a block string of six quotes", `{ text(a: """x"""""") }`, "1:18" + quotes},
+		{"an empty block string and a quote", `{ text(a: """"""") }`, "1:17" + quotes},
+		{"quotes at the beginning", `{ text(a: """"x""") }`, `{"text":{"a":"\"x"}}`},
+		{"escaped quotes at the end", `{ text(a: """x\"""""") }`, `{"text":{"a":"x\"\"\""}}`},
+		{"four quotes in a comment", "{ text(a: \"x\") } # \"\"\"x\"\"\"\"", `{"text":{"a":"x"}}`},
+
+		{"variables of a fragment", `{ ...F } fragment F($a: Int) on Query { text }`, `1:21 GRAPHQL_PARSE_FAILED Fragments have no variables of their own: declare $a in the operations.`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := outcome(t, echo(t), tt.document, ""); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// JSON may hold half a surrogate pair, which no string can. The message names it.
+func TestHalfPairsInJSON(t *testing.T) {
+	t.Parallel()
+	const reason = ` has half a surrogate pair, \ud83d, which stands for no character: send both halves, or none.`
+	for body, want := range map[string]string{
+		`{"query":"{ text }","variables":{"a":"trip \ud83d"}}`:                           "$a" + reason,
+		`{"query":"{ text }","variables":{"a":"trip \ud83d\u0041"}}`:                     "$a" + reason,
+		`{"variables":{"input":{"ids":["x","\ud83d trip"]}},"query":"{text}"}`:           "$input.ids[1]" + reason,
+		`{"query":"{ text }","variables":{"in":{"\ud83d":1}}}`:                           "$in" + reason,
+		`{"query":"{ text }","variables":{"\ud83d":1}}`:                                  "variables" + reason,
+		`{"query":"{ text(a: \"\ud83d\") }"}`:                                            "query" + reason,
+		`{"query":"{ text }","operationName":"\ud83d"}`:                                  "operationName" + reason,
+		`{"query":"{ text }","other":["\ud83d"]}`:                                        "other[0]" + reason,
+		`{"query":"{ text }","\ud83d":1}`:                                                "The request body" + reason,
+		`{"query":"{ text }","variables":{"a":"\q"}}`:                                    "The request body is not valid JSON in UTF-8.",
+		"{\"query\":\"{ text }\",\"variables\":{\"a\":\"\xed\xa0\xbd\"}}":                "The request body is not valid JSON in UTF-8.",
+		`{"query":"{ text }","variables":{"` + strings.Repeat("n", 300) + `":"\ud83d"}}`: "$" + strings.Repeat("n", 199) + reason,
+	} {
+		p, _ := parse(t, send(t, echo(t), request{body: body}).Body.Bytes())
+		if len(p.Errors) != 1 || p.Errors[0].Message != want || p.Errors[0].Extensions["code"] != CodeBadRequest {
+			t.Errorf("%s: %+v, want %s", body, p.Errors, want)
+		}
+	}
+	for _, fine := range []string{`\ud83d\ude00`, `\ufffd`, "\ufffd", `\\ud83d`} {
+		p, hasData := parse(t, send(t, echo(t), request{body: `{"query":"query($a: String) { text(a: $a) }","variables":{"a":"` + fine + `"}}`}).Body.Bytes())
+		if len(p.Errors) > 0 || !hasData {
+			t.Errorf("%s: %+v", fine, p.Errors)
+		}
+	}
+	w := check(echo(t), "", nil, "query", "{ text }", "variables", `{"a":["\ud83d"]}`)
+	if p, _ := parse(t, w.Body.Bytes()); len(p.Errors) != 1 || p.Errors[0].Message != "$a[0]"+reason {
+		t.Errorf("in a URL: %s", w.Body)
+	}
+}
+
+// FuzzDocument: no string of a document that is accepted has a character that the document doesn't have.
+func FuzzDocument(f *testing.F) {
+	for _, seed := range []string{
+		`{ a(b: "x\ud83d\ude00") }`, `{ a(b: """x"""") }`, "# \"\n{ a(b: \"\\ud83d\") }", `query($a: S = "\u{1F600}") { a }`, `{ a(b: "\ud83d\u{de00}") }`,
+		`fragment F($a: Int) on Q { a }`, "{ a(b: \"\"\"\\\"\"\"\"\"\"\r\n) }", `{ a(b: ["", "\"\\", {c: "\\ud83d"}]) }`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 4<<10 {
+			return
+		}
+		document, err := parseDocument(text)
+		if err != nil {
+			if len(err.Locations) != 1 || err.Locations[0].Line < 1 || err.Locations[0].Column < 1 || strings.Contains(err.Message, "<Invalid>") {
+				t.Errorf("%q: %+v", text, err)
+			}
+			return
+		}
+		if strings.ContainsRune(strings.ToValidUTF8(text, "\ufffd"), '\ufffd') || strings.Contains(strings.ToLower(text), "fffd") {
+			return
+		}
+		for _, operation := range document.Operations {
+			eachArgument(operation.SelectionSet, nil, func(_ string, argument *ast.Argument) {
+				if strings.ContainsRune(argument.Value.String(), '\ufffd') {
+					t.Errorf("%q became %s", text, argument.Value)
+				}
+			})
+		}
+	})
+}
+
+// FuzzRequest: what is read of a body is what encoding/json reads, and what isn't has a message.
+func FuzzRequest(f *testing.F) {
+	for _, seed := range []string{
+		`{"query":"{a}","variables":{"a":["\ud83d"],"b":{"c":1e3}}}`, `{"query":"{a}","variables":{"a":"\ud83d\ude00\\ud83d"}}`, `{"variables":null,"x":{"y":"\udead"}}`, `[]`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d := &decoding{most: maxURLBytes}
+		d.body.Write(body)
+		req, fault := d.request()
+		if fault != nil {
+			if fault.message == "" || fault.code != CodeBadRequest {
+				t.Errorf("%q: %+v", body, fault)
+			}
+			return
+		}
+		if strings.Count(strings.ToLower(string(body)), "variables") != 1 || !strings.Contains(string(body), `"variables"`) {
+			return // encoding/json takes Variables for variables, and the last of two.
+		}
+		var want struct{ Variables map[string]any }
+		decoder := json.NewDecoder(bytes.NewReader(body))
+		decoder.UseNumber()
+		if err := decoder.Decode(&want); err != nil {
+			t.Errorf("%q: accepted, and refused by encoding/json: %v", body, err)
+		}
+		if !reflect.DeepEqual(req.params.Variables, want.Variables) {
+			t.Errorf("%q: %v, want %v", body, req.params.Variables, want.Variables)
+		}
+	})
+}

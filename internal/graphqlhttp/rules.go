@@ -1,0 +1,208 @@
+package graphqlhttp
+
+import (
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	gqlvalidator "github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/core"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+)
+
+// validator validates documents (GraphQL specification, October 2021, section 5).
+type validator struct {
+	schema  *ast.Schema
+	rules   *rules.Rules
+	coercer *coercer
+}
+
+// newValidator returns a validator. Unless it may suggest names, the rules that answer "Did you mean" are replaced.
+func newValidator(schema *ast.Schema, scalars map[string]CheckScalar, suggest bool) *validator {
+	v := &validator{schema: schema, rules: rules.NewDefaultRules(), coercer: &coercer{schema: schema, scalars: scalars}}
+	v.rules.AddRule(idLiteralsFirst, idLiterals)
+	if suggest {
+		return v
+	}
+	for _, quiet := range []core.Rule{
+		rules.FieldsOnCorrectTypeRuleWithoutSuggestions, rules.KnownArgumentNamesRuleWithoutSuggestions,
+		rules.KnownTypeNamesRuleWithoutSuggestions, rules.ScalarLeafsRuleWithoutSuggestions, rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
+	} {
+		v.rules.RemoveRule(strings.TrimSuffix(quiet.Name, "WithoutSuggestions"))
+		v.rules.AddRule(quiet.Name, quiet.RuleFunc)
+	}
+	return v
+}
+
+// idLiteralsFirst names a rule so that it comes first: gqlparser sorts rules by name.
+const idLiteralsFirst = "0 IDLiterals"
+
+// idLiterals makes strings of whole numbers that stand for ids, which may have any number of digits (section 3.5.5).
+// gqlparser reads them into 64 bits and refuses longer ones.
+func idLiterals(observers *core.Events, _ core.AddErrFunc) {
+	observers.OnValue(func(_ *core.Walker, value *ast.Value) {
+		if value.Kind == ast.IntValue && value.Definition != nil && value.Definition.Name == "ID" {
+			value.Kind = ast.StringValue
+		}
+	})
+}
+
+// validate validates a document and notes what its operations need to know when they run. Nobody else may use the
+// document meanwhile.
+func (v *validator) validate(document *knownDocument) gqlerror.List {
+	if len(document.document.Operations) == 0 {
+		return gqlerror.List{validationError(nil, "The document has no operation.")}
+	}
+	errs := gqlvalidator.ValidateWithRules(v.schema, document.document, v.rules)
+	for _, err := range errs {
+		errcode.Set(err, errcode.ValidationFailed)
+	}
+	if len(errs) == 0 {
+		errs = v.literals(document.document)
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	document.usages = map[*ast.OperationDefinition][]usage{}
+	for _, operation := range document.document.Operations {
+		if found := usagesIn(operation); len(found) > 0 {
+			document.usages[operation] = found
+		}
+	}
+	document.valid = true
+	return nil
+}
+
+// validationError is the error of a place in the document, or of all of it.
+func validationError(at *ast.Position, message string) *gqlerror.Error {
+	err := gqlerror.Errorf("%s", message)
+	if at != nil {
+		err = gqlerror.ErrorPosf(at, "%s", message)
+	}
+	err.Extensions = map[string]any{"code": errcode.ValidationFailed}
+	return err
+}
+
+// literals checks the scalars among a valid document's literals, those that the schema defines included.
+func (v *validator) literals(document *ast.QueryDocument) gqlerror.List {
+	var errs gqlerror.List
+	check := func(_ string, argument *ast.Argument) {
+		errs = append(errs, v.literal(argument.Value, &valuePath{name: argument.Name})...)
+	}
+	for _, operation := range document.Operations {
+		for _, variable := range operation.VariableDefinitions {
+			if variable.DefaultValue != nil {
+				errs = append(errs, v.literal(variable.DefaultValue, &valuePath{name: "$" + variable.Variable})...)
+			}
+			eachOfDirectives(variable.Directives, check)
+		}
+		eachOfDirectives(operation.Directives, check)
+		eachArgument(operation.SelectionSet, nil, check)
+	}
+	for _, fragment := range document.Fragments {
+		eachOfDirectives(fragment.Directives, check)
+		eachArgument(fragment.SelectionSet, nil, check)
+	}
+	return errs
+}
+
+// literal checks a value in the document.
+//
+// It also unties variables from their definitions: in a fragment of several operations that is the last one's, whose default
+// gqlparser would take for an operation that has none.
+func (v *validator) literal(value *ast.Value, at *valuePath) gqlerror.List {
+	var errs gqlerror.List
+	switch {
+	case value.Kind == ast.Variable:
+		value.VariableDefinition = nil
+	case value.Kind == ast.ListValue:
+		for i, child := range value.Children {
+			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, index: i})...)
+		}
+	case value.Kind == ast.ObjectValue:
+		for _, child := range value.Children {
+			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, name: child.Name})...)
+		}
+	case value.Kind != ast.NullValue && value.Definition != nil && value.Definition.Kind == ast.Scalar:
+		if err := v.coercer.scalar(value.Definition.Name, literalValue(value), at); err != nil {
+			errs = append(errs, err.at(value.Position))
+		}
+	}
+	return errs
+}
+
+// usage is a place of an operation where a variable must not be null though its type is nullable: it has a default, or the place has
+// one (section 5.8.5).
+type usage struct {
+	variable *ast.VariableDefinition
+	position *ast.Position
+	// place is what takes the value, as in tasks(scope), and wants its type.
+	place, wants string
+}
+
+// usagesIn finds them in a valid operation.
+func usagesIn(operation *ast.OperationDefinition) []usage {
+	if len(operation.VariableDefinitions) == 0 {
+		return nil
+	}
+	var found []usage
+	note := func(of string, argument *ast.Argument) {
+		eachVariable(argument.Value, &valuePath{name: argument.Name}, func(value *ast.Value, at *valuePath) {
+			variable := operation.VariableDefinitions.ForName(value.Raw)
+			if variable != nil && !variable.Type.NonNull && value.ExpectedType != nil && value.ExpectedType.NonNull {
+				found = append(found, usage{
+					variable: variable, position: value.Position,
+					place: of + "(" + at.String() + ")", wants: value.ExpectedType.String(),
+				})
+			}
+		})
+	}
+	eachOfDirectives(operation.Directives, note)
+	eachArgument(operation.SelectionSet, map[string]bool{}, note)
+	return found
+}
+
+// eachVariable calls fn with the variables in a value.
+func eachVariable(value *ast.Value, at *valuePath, fn func(*ast.Value, *valuePath)) {
+	if value.Kind == ast.Variable {
+		fn(value, at)
+	}
+	for i, child := range value.Children {
+		eachVariable(child.Value, &valuePath{parent: at, name: child.Name, index: i}, fn)
+	}
+}
+
+// eachArgument calls fn with the arguments of a selection set's fields and directives, and with what takes them. Unless
+// seen is nil, it goes into fragments, each once.
+func eachArgument(set ast.SelectionSet, seen map[string]bool, fn func(of string, argument *ast.Argument)) {
+	for _, selection := range set {
+		switch s := selection.(type) {
+		case *ast.Field:
+			for _, argument := range s.Arguments {
+				fn(s.Name, argument)
+			}
+			eachOfDirectives(s.Directives, fn)
+			eachArgument(s.SelectionSet, seen, fn)
+		case *ast.InlineFragment:
+			eachOfDirectives(s.Directives, fn)
+			eachArgument(s.SelectionSet, seen, fn)
+		case *ast.FragmentSpread:
+			eachOfDirectives(s.Directives, fn)
+			if seen == nil || seen[s.Name] || s.Definition == nil {
+				continue
+			}
+			seen[s.Name] = true
+			eachOfDirectives(s.Definition.Directives, fn)
+			eachArgument(s.Definition.SelectionSet, seen, fn)
+		}
+	}
+}
+
+func eachOfDirectives(directives ast.DirectiveList, fn func(of string, argument *ast.Argument)) {
+	for _, directive := range directives {
+		for _, argument := range directive.Arguments {
+			fn("@"+directive.Name, argument)
+		}
+	}
+}
