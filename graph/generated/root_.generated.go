@@ -219,15 +219,16 @@ type Query {
 type Mutation
 `, BuiltIn: false},
 	{Name: "../schema/scalars.graphqls", Input: `"""
-A moment, RFC 3339. Input takes any offset and up to nine fractional digits, of which six are kept; output is UTC
-with up to microseconds, as in ` + "`" + `2026-11-23T07:00:00.123456Z` + "`" + `.
+A moment: a ` + "`" + `date-time` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999. Input takes any offset and any number of
+fractional digits, of which six are kept; a leap second (` + "`" + `:60` + "`" + `) is the second after it. Output is UTC with up to
+microseconds, as in ` + "`" + `2026-11-23T07:00:00.123456Z` + "`" + `.
 """
-scalar DateTime @specifiedBy(url: "https://scalars.graphql.org/andimarek/date-time.html")
+scalar DateTime @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")
 
-"An IANA time zone name, as in ` + "`" + `Asia/Karachi` + "`" + `."
+"A name of the IANA time zone database, as in ` + "`" + `Asia/Karachi` + "`" + `. Input takes any case; output has the proper one."
 scalar TimeZone @specifiedBy(url: "https://www.iana.org/time-zones")
 
-"A calendar day, as in ` + "`" + `2026-11-23` + "`" + `. It has no zone."
+"A calendar day: a ` + "`" + `full-date` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999, as in ` + "`" + `2026-11-23` + "`" + `. It has no zone."
 scalar Date @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")
 
 "` + "`" + `#rrggbb` + "`" + `, in lower case on output."

@@ -11,11 +11,11 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
-	_ "time/tzdata" // For machines without zone files, as the image is one.
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
+
+	"taskql/internal/timezone"
 )
 
 // Error says why a value is none of its scalar. It is the client's to mend.
@@ -41,37 +41,31 @@ func UnmarshalString(v any) (string, error) {
 // MarshalInt writes an Int.
 func MarshalInt(i int) graphql.Marshaler { return graphql.MarshalInt(i) }
 
-// UnmarshalInt reads an Int: a whole number of 32 bits with its sign (section 3.5.1).
+// UnmarshalInt reads an Int: a whole number of 32 bits with its sign (section 3.5.1). Like JavaScript, it takes 1.0 and
+// 1e2 for whole numbers.
 func UnmarshalInt(v any) (int, error) {
-	i, err := integer(v)
-	if err != nil {
+	whole, ok := number(v)
+	if !ok || whole != math.Trunc(whole) {
 		return 0, errorf("must be a whole number")
 	}
-	if i < math.MinInt32 || i > math.MaxInt32 {
+	if whole < math.MinInt32 || whole > math.MaxInt32 {
 		return 0, errorf("must be a whole number between %d and %d", math.MinInt32, math.MaxInt32)
 	}
-	return int(i), nil
+	return int(whole), nil
 }
 
-// integer reads what the document's literals (int64) and a body's JSON (json.Number) hold. Like JavaScript, it
-// takes 1.0 and 1e2 for whole numbers.
-func integer(v any) (int64, error) {
+// number reads what the document's literals (int64) and a body's JSON (json.Number) hold, infinity if that is too large.
+func number(v any) (float64, bool) {
 	switch v := v.(type) {
 	case int:
-		return int64(v), nil
+		return float64(v), true
 	case int64:
-		return v, nil
+		return float64(v), true
 	case json.Number:
-		if i, err := v.Int64(); err == nil {
-			return i, nil
-		}
 		f, err := v.Float64()
-		if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-			return 0, errors.New("not whole")
-		}
-		return int64(f), nil
+		return f, err == nil || errors.Is(err, strconv.ErrRange)
 	default:
-		return 0, fmt.Errorf("a %T", v)
+		return 0, false
 	}
 }
 
@@ -90,15 +84,23 @@ func UnmarshalBoolean(v any) (bool, error) {
 // MarshalID writes an ID.
 func MarshalID(s string) graphql.Marshaler { return graphql.MarshalString(s) }
 
-// UnmarshalID reads an ID: a string or a whole number, which becomes a string (section 3.5.5).
+// UnmarshalID reads an ID: a string or a whole number, which becomes a string with all its digits (section 3.5.5).
 func UnmarshalID(v any) (string, error) {
-	if s, ok := v.(string); ok {
-		return s, nil
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case json.Number:
+		if digits := strings.TrimPrefix(v.String(), "-"); strings.Trim(digits, "0123456789") == "" {
+			return v.String(), nil
+		}
 	}
-	if i, err := integer(v); err == nil {
-		return strconv.FormatInt(i, 10), nil
+	// Above 2^53 a number with a point or an exponent has no digits that all programs agree on.
+	if f, ok := number(v); ok && f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
+		return strconv.FormatInt(int64(f), 10), nil
 	}
-	return "", errorf("must be a string")
+	return "", errorf("must be a string or a whole number")
 }
 
 // MarshalUUID writes an ID that is a UUID.
@@ -125,47 +127,17 @@ func UnmarshalUUID(v any) (uuid.UUID, error) {
 	return id, nil
 }
 
-// dateTime is RFC 3339 in UTC with as many digits as there are, six at most: the databases keep microseconds.
-const dateTime = `"2006-01-02T15:04:05.999999Z"`
-
-// MarshalDateTime writes a DateTime: UTC, up to microseconds.
-func MarshalDateTime(t time.Time) graphql.Marshaler {
-	return graphql.WriterFunc(func(w io.Writer) {
-		_, _ = w.Write(t.UTC().AppendFormat(make([]byte, 0, len(dateTime)), dateTime))
-	})
-}
-
-// UnmarshalDateTime reads a DateTime: RFC 3339 with any offset, in the years 1 to 9999. The result is in UTC and
-// cut to microseconds.
-func UnmarshalDateTime(v any) (time.Time, error) {
-	s, ok := v.(string)
-	if !ok {
-		return time.Time{}, errorf("must be a moment such as \"2026-11-23T07:00:00Z\"")
-	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return time.Time{}, errorf("must be a moment such as \"2026-11-23T07:00:00Z\" or \"2026-11-23T12:00:00.5+05:00\"")
-	}
-	t = t.UTC().Truncate(time.Microsecond)
-	if t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}, errorf("must lie in the years 1 to 9999")
-	}
-	return t, nil
-}
-
 // MarshalTimeZone writes a TimeZone.
 func MarshalTimeZone(name string) graphql.Marshaler { return graphql.MarshalString(name) }
 
-// UnmarshalTimeZone reads a TimeZone: a name that the IANA database knows. "Local" and "" are not such names.
+// UnmarshalTimeZone reads a TimeZone: a name of the IANA database in any case. The result is in its proper case.
 func UnmarshalTimeZone(v any) (string, error) {
-	name, ok := v.(string)
-	if !ok || name == "" || name == "Local" {
+	name, _ := v.(string)
+	location, err := timezone.Load(name)
+	if err != nil {
 		return "", errorf("must be an IANA time zone name such as \"Asia/Karachi\"")
 	}
-	if _, err := time.LoadLocation(name); err != nil {
-		return "", errorf("must be an IANA time zone name such as \"Asia/Karachi\"")
-	}
-	return name, nil
+	return location.String(), nil
 }
 
 // Checks say of each scalar, by its name, why a value is none of its own. They are what a transport needs to refuse a
@@ -188,29 +160,6 @@ func refusal[T any](unmarshal func(any) (T, error)) func(any) error {
 		_, err := unmarshal(v)
 		return err
 	}
-}
-
-// date is RFC 3339's full-date (section 5.6).
-const date = `"2006-01-02"`
-
-// MarshalDate writes a Date.
-func MarshalDate(t time.Time) graphql.Marshaler {
-	return graphql.WriterFunc(func(w io.Writer) {
-		_, _ = w.Write(t.AppendFormat(make([]byte, 0, len(date)), date))
-	})
-}
-
-// UnmarshalDate reads a Date in the years 1 to 9999. The result is the day's midnight in UTC.
-func UnmarshalDate(v any) (time.Time, error) {
-	s, ok := v.(string)
-	if !ok {
-		return time.Time{}, errorf("must be a day such as \"2026-11-23\"")
-	}
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil || t.Year() < 1 {
-		return time.Time{}, errorf("must be a day such as \"2026-11-23\"")
-	}
-	return t, nil
 }
 
 // MarshalColor writes a Color.

@@ -18,6 +18,7 @@ import (
 	"taskql/ent"
 	"taskql/ent/user"
 	"taskql/internal/betterauth"
+	"taskql/internal/timezone"
 	"taskql/internal/viewer"
 )
 
@@ -171,9 +172,11 @@ func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (view
 // SetTimeZone sets the viewer's time zone, an IANA name, and returns the viewer's row. It counts from the next request on
 // at this replica, and within seconds at the others.
 func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string) (*ent.User, error) {
-	if _, err := time.LoadLocation(zone); err != nil {
+	location, err := timezone.Load(zone)
+	if err != nil {
 		return nil, fmt.Errorf("setting a time zone: %w", err)
 	}
+	zone = location.String()
 	row, err := s.User(ctx, v, v.UserID)
 	if err != nil {
 		return nil, err
@@ -279,7 +282,7 @@ func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, 
 
 // location is the zone of that name, or UTC where this binary does not know it (a newer one may have stored it).
 func location(name string) *time.Location {
-	l, err := time.LoadLocation(name)
+	l, err := timezone.Load(name)
 	if err != nil {
 		return time.UTC
 	}

@@ -21,6 +21,7 @@ import (
 	"taskql/internal/betterauth"
 	"taskql/internal/database"
 	"taskql/internal/task"
+	"taskql/internal/timezone"
 	"taskql/internal/viewer"
 )
 
@@ -248,7 +249,7 @@ func (r *run) viewer(ctx context.Context, o owner) (viewer.Viewer, error) {
 	case err != nil:
 		return viewer.Viewer{}, fmt.Errorf("reading the user: %w", err)
 	}
-	if zone, err := time.LoadLocation(row.TimeZone); err == nil {
+	if zone, err := timezone.Load(row.TimeZone); err == nil {
 		v.Location = zone
 	}
 	return v, nil

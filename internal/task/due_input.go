@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"taskql/ent"
+	"taskql/internal/timezone"
 	"taskql/internal/viewer"
 )
 
@@ -21,13 +22,12 @@ func (p *problems) due(field string, in *DueInput, v viewer.Viewer) *Due {
 	}
 	zone, location := v.Location.String(), v.Location
 	if in.At.TimeZone != nil {
-		zone = *in.At.TimeZone
-		known, err := time.LoadLocation(zone)
-		if err != nil || zone == "" || zone == "Local" {
+		known, err := timezone.Load(*in.At.TimeZone)
+		if err != nil {
 			p.add(CodeInvalid, field+".at.timeZone", "A time zone is an IANA name such as Asia/Karachi.")
 			return nil
 		}
-		location = known
+		zone, location = known.String(), known
 	}
 	at := in.At.At.UTC().Truncate(time.Microsecond)
 	day := dayOf(at.In(location))

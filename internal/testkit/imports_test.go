@@ -19,9 +19,9 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	},
 	"ent":                  {"ent", "internal/viewer"},
 	"graph":                {"graph", "internal/viewer", "internal/account", "internal/task", "ent"},
-	"graph/scalar":         {},
+	"graph/scalar":         {"internal/timezone"},
 	"graph/selection":      {},
-	"internal/account":     {"internal/viewer", "internal/betterauth", "ent"},
+	"internal/account":     {"internal/viewer", "internal/betterauth", "internal/timezone", "ent"},
 	"internal/betterauth":  {},
 	"internal/config":      {},
 	"internal/database":    {"internal/database", "ent"},
@@ -29,7 +29,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database"},
 	"internal/graphqlhttp": {},
 	"internal/importer": {
-		"internal/account", "internal/betterauth", "internal/database", "internal/task", "internal/viewer", "ent",
+		"internal/account", "internal/betterauth", "internal/database", "internal/task", "internal/timezone", "internal/viewer", "ent",
 	},
 	"internal/playground": {},
 	"internal/ratelimit":  {},
@@ -39,8 +39,9 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 		"internal/telemetry", "internal/viewer",
 	},
 	"internal/telemetry": {},
-	"internal/task":      {"internal/viewer", "ent"},
+	"internal/task":      {"internal/timezone", "internal/viewer", "ent"},
 	"internal/testkit":   {"internal", "ent", "graph"},
+	"internal/timezone":  {},
 	"internal/viewer":    {},
 }
 

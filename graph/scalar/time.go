@@ -1,0 +1,185 @@
+package scalar
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// Moments and days are RFC 3339's date-time and full-date (section 5.6), to the letter in both directions.
+
+// dateTime is a date-time in UTC with as many fractional digits as there are, six at most: the databases keep microseconds.
+const dateTime = `"2006-01-02T15:04:05.999999Z"`
+
+// date is a full-date.
+const date = `"2006-01-02"`
+
+// MarshalDateTime writes a DateTime: UTC, up to microseconds.
+func MarshalDateTime(t time.Time) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = w.Write(t.UTC().AppendFormat(make([]byte, 0, len(dateTime)), dateTime))
+	})
+}
+
+// UnmarshalDateTime reads a DateTime: a date-time in the years 1 to 9999. The result is in UTC and cut to microseconds. A
+// leap second is the second after it, as it is for PostgreSQL and all clocks that don't count it.
+func UnmarshalDateTime(v any) (time.Time, error) {
+	const example = "must be a moment such as \"2026-11-23T07:00:00Z\" or \"2026-11-23T12:00:00.5+05:00\""
+	s, ok := v.(string)
+	if !ok {
+		return time.Time{}, errorf(example)
+	}
+	p := timeParser{rest: s}
+	t := p.dateTime()
+	if p.wrong != "" {
+		return time.Time{}, errorf(example+": %s", p.wrong)
+	}
+	if t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, errorf("must lie in the years 1 to 9999 in UTC")
+	}
+	return t, nil
+}
+
+// MarshalDate writes a Date.
+func MarshalDate(t time.Time) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = w.Write(t.AppendFormat(make([]byte, 0, len(date)), date))
+	})
+}
+
+// UnmarshalDate reads a Date: a full-date in the years 1 to 9999. The result is the day's midnight in UTC.
+func UnmarshalDate(v any) (time.Time, error) {
+	const example = "must be a day such as \"2026-11-23\""
+	s, ok := v.(string)
+	if !ok {
+		return time.Time{}, errorf(example)
+	}
+	p := timeParser{rest: s}
+	year, month, day := p.date()
+	p.end("the day")
+	if p.wrong != "" {
+		return time.Time{}, errorf(example+": %s", p.wrong)
+	}
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC), nil
+}
+
+// timeParser reads a text from left to right. At the first thing that is wrong it stops, and says what.
+type timeParser struct {
+	rest  string
+	wrong string
+}
+
+func (p *timeParser) fail(format string, args ...any) {
+	if p.wrong == "" {
+		p.wrong = fmt.Sprintf(format, args...)
+	}
+}
+
+// number reads a number of so many digits.
+func (p *timeParser) number(what string, digits, least, most int) int {
+	n := 0
+	for i := range digits {
+		if i >= len(p.rest) || p.rest[i] < '0' || p.rest[i] > '9' {
+			n = -1
+			break
+		}
+		n = 10*n + int(p.rest[i]-'0')
+	}
+	if n < least || n > most {
+		p.fail("%s must be %0*d to %0*d", what, digits, least, digits, most)
+		return least
+	}
+	p.rest = p.rest[digits:]
+	return n
+}
+
+// mark reads one of some characters.
+func (p *timeParser) mark(marks, after string) {
+	if p.rest == "" || !strings.Contains(marks, p.rest[:1]) {
+		p.fail("%s must follow %s", marks[:1], after)
+		return
+	}
+	p.rest = p.rest[1:]
+}
+
+func (p *timeParser) end(last string) {
+	if p.rest != "" {
+		p.fail("nothing may follow %s", last)
+	}
+}
+
+// date reads a full-date.
+func (p *timeParser) date() (int, time.Month, int) {
+	year := p.number("the year", 4, 1, 9999)
+	p.mark("-", "the year")
+	month := time.Month(p.number("the month", 2, 1, 12))
+	p.mark("-", "the month")
+	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return year, month, p.number("the day", 2, 1, last)
+}
+
+// dateTime reads a date-time.
+func (p *timeParser) dateTime() time.Time {
+	year, month, day := p.date()
+	p.mark("Tt", "the day")
+	hour := p.number("the hour", 2, 0, 23)
+	p.mark(":", "the hour")
+	minute := p.number("the minute", 2, 0, 59)
+	p.mark(":", "the minute")
+	second := p.number("the second", 2, 0, 60)
+	micros := p.fraction()
+	t := time.Date(year, month, day, hour, minute, min(second, 59), 0, time.UTC).Add(-p.offset())
+	p.end("the offset")
+	if second == 60 {
+		t = t.Add(time.Second)
+		if t.Day() != 1 || t.Hour() != 0 || t.Minute() != 0 { // Sections 5.6 and 5.7.
+			p.fail("only the last minute of a month, in UTC, has a second 60")
+		}
+	}
+	return t.Add(time.Duration(micros) * time.Microsecond)
+}
+
+// fraction reads the fraction of a second, if there is one, in microseconds.
+func (p *timeParser) fraction() int {
+	if !strings.HasPrefix(p.rest, ".") {
+		return 0
+	}
+	const kept = 6
+	micros, digits := 0, 0
+	for p.rest = p.rest[1:]; p.rest != "" && '0' <= p.rest[0] && p.rest[0] <= '9'; p.rest = p.rest[1:] {
+		if digits < kept {
+			micros = 10*micros + int(p.rest[0]-'0')
+		}
+		digits++
+	}
+	if digits == 0 {
+		p.fail("digits must follow the point")
+	}
+	for ; digits < kept; digits++ {
+		micros *= 10
+	}
+	return micros
+}
+
+// offset reads the offset from UTC.
+func (p *timeParser) offset() time.Duration {
+	if p.rest == "" || !strings.Contains("Zz+-", p.rest[:1]) {
+		p.fail("Z or an offset such as +05:00 must follow the seconds, whose fraction begins with a point")
+		return 0
+	}
+	sign := p.rest[0]
+	p.rest = p.rest[1:]
+	if sign == 'Z' || sign == 'z' {
+		return 0
+	}
+	hours := p.number("the hour of the offset", 2, 0, 23)
+	p.mark(":", "the hour of the offset")
+	offset := time.Duration(hours)*time.Hour + time.Duration(p.number("the minute of the offset", 2, 0, 59))*time.Minute
+	if sign == '-' {
+		return -offset
+	}
+	return offset
+}
