@@ -56,7 +56,7 @@ func New(c Config) (*API, error) {
 		return nil, errors.New("graph: Config is incomplete")
 	}
 	resolver := &Resolver{tasks: c.Tasks, accounts: c.Accounts}
-	executable := schema{ExecutableSchema: generated.NewExecutableSchema(generated.Config{Resolvers: resolver}), resolver: resolver}
+	executable := schema{ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: resolver}), resolver: resolver}
 	if !c.FieldByField {
 		executable.plans = selection.NewPlans(executable.Schema(), writtenTypes()...)
 	}

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/formatter"
@@ -10,8 +11,13 @@ import (
 	"taskql/graph/generated"
 )
 
-// Schema is the schema that is served, for those who read it and serve nothing.
-func Schema() *ast.Schema { return generated.NewExecutableSchema(generated.Config{}).Schema() }
+// Schema is the schema that is served. It lacks @defer, which gqlgen puts into every schema: nothing here defers anything.
+func Schema() *ast.Schema {
+	schema := *generated.NewExecutableSchema(generated.Config{}).Schema()
+	schema.Directives = maps.Clone(schema.Directives)
+	delete(schema.Directives, "defer")
+	return &schema
+}
 
 // WriteSDL writes the schema that is served in GraphQL's schema definition language, with its descriptions. The text
 // depends on the schema alone: types are sorted by name, fields stand as in graph/schema. It fails only where w does.

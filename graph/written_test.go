@@ -316,11 +316,7 @@ func (g *documents) selections(name string, depth int) string {
 			if g.IntN(4) == 0 {
 				condition, on = "", name
 			}
-			deferred := ""
-			if g.IntN(40) == 0 {
-				deferred = " @defer(if: false)"
-			}
-			parts = append(parts, "..."+condition+g.directive()+deferred+g.selections(on, depth-1))
+			parts = append(parts, "..."+condition+g.directive()+g.selections(on, depth-1))
 		case n == 2 && len(g.fragments) > 0:
 			i := g.IntN(len(g.fragments))
 			if g.types[i] == name || slices.Contains(g.related(def), g.types[i]) {
