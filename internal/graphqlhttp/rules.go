@@ -20,7 +20,7 @@ type validator struct {
 
 // newValidator returns a validator. Unless it may suggest names, the rules that answer "Did you mean" are replaced.
 func newValidator(schema *ast.Schema, scalars map[string]CheckScalar, suggest bool) *validator {
-	v := &validator{schema: schema, rules: rules.NewDefaultRules(), coercer: &coercer{schema: schema, scalars: scalars}}
+	v := &validator{schema: schema, rules: rules.NewDefaultRules(), coercer: &coercer{schema: schema, scalars: scalars, names: suggest}}
 	v.rules.AddRule(idLiteralsFirst, idLiterals)
 	if suggest {
 		return v
@@ -84,7 +84,8 @@ func validationError(at *ast.Position, message string) *gqlerror.Error {
 	return err
 }
 
-// literals checks the scalars among a valid document's literals, those that the schema defines included.
+// literals checks the literals of a document that gqlparser's rules have passed: they look at no value of a scalar that the
+// schema defines, and take {} for a value of any type.
 func (v *validator) literals(document *ast.QueryDocument) gqlerror.List {
 	var errs gqlerror.List
 	check := func(_ string, argument *ast.Argument) {
@@ -116,16 +117,17 @@ func (v *validator) literal(value *ast.Value, at *valuePath) gqlerror.List {
 	switch {
 	case value.Kind == ast.Variable:
 		value.VariableDefinition = nil
-	case value.Kind == ast.ListValue:
+	case value.Kind == ast.NullValue || value.Definition == nil:
+	case value.Kind == ast.ListValue && value.ExpectedType.Elem != nil:
 		for i, child := range value.Children {
 			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, index: i})...)
 		}
-	case value.Kind == ast.ObjectValue:
+	case value.Kind == ast.ObjectValue && value.Definition.Kind == ast.InputObject:
 		for _, child := range value.Children {
 			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, name: child.Name})...)
 		}
-	case value.Kind != ast.NullValue && value.Definition != nil && value.Definition.Kind == ast.Scalar:
-		if err := v.coercer.scalar(value.Definition.Name, literalValue(value), at); err != nil {
+	default:
+		if _, err := v.coercer.value(ast.NamedType(value.Definition.Name, nil), literalValue(value), at); err != nil {
 			errs = append(errs, err.at(value.Position))
 		}
 	}
