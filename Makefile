@@ -170,7 +170,7 @@ rolling: test-programs ## Restart two replicas every 10 s behind a proxy for ROL
 	@TEST_ROLLING=$(ROLLING) TEST_SUITE=faults $(GO_TEST) -v -run '^TestFaultsRolling$$' ./cmd/server
 
 .PHONY: fixture
-fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, GraphQL clients
+fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, graphql-js, GraphQL clients
 	@if ! command -v npm >/dev/null; then \
 	  echo "npm is missing: the tests with a real Better Auth, real clients and the HTTP audits can't run" >&2; exit 0; \
 	fi; for dir in $(FIXTURES); do \

@@ -17,6 +17,7 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/testkit"
+	"taskql/internal/timezone"
 	"taskql/internal/viewer"
 )
 
@@ -156,7 +157,7 @@ func happen(t *testing.T, a *api, r *rand.Rand, known *strings.Replacer) string 
 	case 6:
 		zone := []string{"UTC", "Asia/Karachi", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago"}[r.IntN(5)]
 		mutate("alice", fmt.Sprintf(`mutation { updateViewer(input: {timeZone: %q}) { userErrors { code } } }`, zone))
-		location, err := time.LoadLocation(zone)
+		location, err := timezone.Load(zone)
 		if err != nil {
 			t.Fatal(err)
 		}

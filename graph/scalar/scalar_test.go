@@ -233,11 +233,12 @@ func TestDate(t *testing.T) {
 	}
 }
 
-// The grammar of RFC 3339, section 5.6, but for the year 0000, which no calendar has.
+const fullDate = `\d{4}-\d\d-\d\d`
+
+// The grammar of RFC 3339, section 5.6.
 var (
-	fullDate = `\d{4}-\d\d-\d\d`
-	grammar  = regexp.MustCompile(`^` + fullDate + `[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
-	dates    = regexp.MustCompile(`^` + fullDate + `$`)
+	grammar = regexp.MustCompile(`^` + fullDate + `[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+	dates   = regexp.MustCompile(`^` + fullDate + `$`)
 )
 
 // FuzzDateTime compares with the grammar and, for the moment itself, with package time.

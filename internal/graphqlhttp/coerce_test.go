@@ -150,8 +150,10 @@ func TestVariables(t *testing.T) {
 		{"a default of an object gets its own", "query($a: Point = {x: 1}) { point(a: $a) }", ``, `{"point":{"a":{"mood":"CALM","tags":["a"],"x":1,"y":7}}}`},
 		{"a default of one value for a list", `query($a: [Mood!] = GRAND) { moods(a: $a) }`, ``, `{"moods":{"a":["GRAND"]}}`},
 
-		{"defaults of an object", "query($a: [Point!]) { points(a: $a) }", `{"a":[{"x":1,"next":{"x":2}}]}`,
-			`{"points":{"a":[{"mood":"CALM","next":{"mood":"CALM","tags":["a"],"x":2,"y":7},"tags":["a"],"x":1,"y":7}]}}`},
+		{
+			"defaults of an object", "query($a: [Point!]) { points(a: $a) }", `{"a":[{"x":1,"next":{"x":2}}]}`,
+			`{"points":{"a":[{"mood":"CALM","next":{"mood":"CALM","tags":["a"],"x":2,"y":7},"tags":["a"],"x":1,"y":7}]}}`,
+		},
 		{"no object", "query($a: Point) { point(a: $a) }", `{"a":"x"}`, "1:7 " + invalid + `$a must be an object of type Point`},
 		{"a list for an object", "query($a: Point) { point(a: $a) }", `{"a":[]}`, "1:7 " + invalid + `$a must be an object of type Point`},
 		{"a required field", "query($a: [Point!]) { points(a: $a) }", `{"a":[{"x":1},{"y":1}]}`, "1:7 " + invalid + `$a[1].x is required: it is of type Int!`},
@@ -163,8 +165,10 @@ func TestVariables(t *testing.T) {
 		{"two of", "query($a: One) { one(a: $a) }", `{"a":{"even":2,"ids":null}}`, "1:7 " + invalid + `$a must have exactly one field of One, and has 2`},
 		{"none of", "query($a: One) { one(a: $a) }", `{"a":{}}`, "1:7 " + invalid + `$a must have exactly one field of One, and has 0`},
 		{"null of", "query($a: One) { one(a: $a) }", `{"a":{"ids":null}}`, "1:7 " + invalid + `$a.ids can't be null: it is the one field of One`},
-		{"one of, as a literal with a variable", "query($a: Even) { one(a: {even: $a}) }", `{"a":2}`,
-			"1:7 1:33 " + invalid + `Variable "$a" is of type "Even" but must be non-nullable to be used for OneOf Input Object "One".`},
+		{
+			"one of, as a literal with a variable", "query($a: Even) { one(a: {even: $a}) }", `{"a":2}`,
+			"1:7 1:33 " + invalid + `Variable "$a" is of type "Even" but must be non-nullable to be used for OneOf Input Object "One".`,
+		},
 
 		{"a scalar", "query($a: Int) { int(a: $a) }", `{"a":1.5}`, "1:7 " + bad + `$a must be a whole number`},
 		{"a number for a boolean", "query($a: Boolean) { bool(a: $a) }", `{"a":1}`, "1:7 " + bad + `$a must be true or false`},

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-	_ "time/tzdata" // For the variable TZ, which decides in which zone the log's times are, on machines without zone files.
 )
 
 //go:embed zoneinfo.zip
