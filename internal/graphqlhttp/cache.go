@@ -85,7 +85,7 @@ type knownDocument struct {
 	document *ast.QueryDocument
 	// valid says that it was validated. Nothing but admitted changes after that.
 	valid bool
-	// usages are the places of its operations that take no null, if any.
+	// usages are those of its operations that have any.
 	usages map[*ast.OperationDefinition][]usage
 
 	mu sync.Mutex
@@ -140,7 +140,7 @@ func (c documentCache) known(ctx context.Context, text string) *knownDocument {
 	return known
 }
 
-// add keeps a valid document. A trusted one is kept anyway, and known before.
+// add keeps a valid document, unless it is too long.
 func (c documentCache) add(text string, document *knownDocument) {
 	if len(text) <= maxKeptText {
 		c.parsed.add(text, document, sizeOf(document))

@@ -22,12 +22,12 @@ type CheckScalar = func(value any) error
 type coercer struct {
 	schema  *ast.Schema
 	scalars map[string]CheckScalar
-	// names lets messages name what the client didn't.
+	// names lets messages list an enum's values.
 	names bool
 }
 
-// variables returns the values of an operation's variables, which were given as JSON. It uses the given lists and objects:
-// single values become lists, and objects get their defaults.
+// variables returns the values of an operation's variables, which were given as JSON. It changes the given lists and
+// objects: single values become lists of one, and objects get their defaults.
 func (c *coercer) variables(operation *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
 	if len(operation.VariableDefinitions) == 0 {
 		return nil, nil //nolint:nilnil // No variables, and nothing is wrong.
@@ -160,7 +160,7 @@ func oneField(definition *ast.Definition, object map[string]any, at *valuePath) 
 	return nil
 }
 
-// notInEnum is the error of a value that is none of an enum's.
+// notInEnum is the error of a value that its enum doesn't have.
 func (c *coercer) notInEnum(definition *ast.Definition, value any, at *valuePath) *invalidValue {
 	values, not := "", ""
 	if c.names {

@@ -296,8 +296,8 @@ func (h *Handler) prepare(ctx context.Context, params *graphql.RawParams, truste
 	return operation, nil
 }
 
-// valid returns an operation that is valid with its variables, and its cost. The limits come first, since validation itself is what
-// some documents attack. A trusted document skips the limits on documents.
+// valid returns an operation that is valid with its variables, and its cost, or why it isn't. The limits come first, since
+// validation itself is what some documents attack. A trusted document skips the limits on documents.
 func (h *Handler) valid(ctx context.Context, params *graphql.RawParams, trusted bool) (*graphql.OperationContext, int, gqlerror.List) {
 	document, cost, err := h.limiter.admit(ctx, params, trusted)
 	if err != nil {

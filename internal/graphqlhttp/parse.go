@@ -14,8 +14,8 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// parseDocument parses a document, and refuses what gqlparser lets through though the grammar doesn't: variables of fragments, halves of
-// surrogate pairs, and block strings that end in more than three quotes.
+// parseDocument parses a document. It refuses what gqlparser accepts and the grammar doesn't: variables of fragments,
+// halves of surrogate pairs, and block strings that end in more than three quotes.
 func parseDocument(text string) (*ast.QueryDocument, *gqlerror.Error) {
 	document, err := parser.ParseQuery(&ast.Source{Input: text})
 	if err != nil {
@@ -39,7 +39,8 @@ func parseError(line, column int, message string) *gqlerror.Error {
 	return err
 }
 
-// syntaxError is the parser's error, or the lexer's if that is what the parser met: it only says "<Invalid>" then.
+// syntaxError is the parser's error, or the lexer's if the parser met a token that can't be read: it only says
+// "<Invalid>" then.
 func syntaxError(text string, err error) *gqlerror.Error {
 	var found *gqlerror.Error
 	if strings.Contains(err.Error(), lexer.Invalid.Name()) {
@@ -78,7 +79,7 @@ func checkStrings(text string) *gqlerror.Error {
 		case text[i] == '"':
 			length, half := stringLength(text[i:])
 			if half >= 0 {
-				return errorAt(text, i+half, "The string has half a surrogate pair, "+text[i+half:i+half+escapeLength]+", which stands for no character: write both halves, or none.")
+				return errorAt(text, i+half, "The string"+halfPair(text[i+half:]))
 			}
 			i += length
 		default:
@@ -144,6 +145,11 @@ func escapedUnit(text string) rune {
 		return 0
 	}
 	return rune(unit)
+}
+
+// halfPair says what is wrong with half a surrogate pair, the escape sequence at the beginning of a text.
+func halfPair(text string) string {
+	return " has half a surrogate pair, " + text[:escapeLength] + ", which stands for no character: send both halves, or none."
 }
 
 // errorAt is a syntax error at a byte of the document.

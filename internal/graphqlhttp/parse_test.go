@@ -14,7 +14,7 @@ import (
 func TestStringsInDocuments(t *testing.T) {
 	t.Parallel()
 	half := func(at, escape string) string {
-		return at + " GRAPHQL_PARSE_FAILED The string has half a surrogate pair, " + escape + ", which stands for no character: write both halves, or none."
+		return at + " GRAPHQL_PARSE_FAILED The string has half a surrogate pair, " + escape + ", which stands for no character: send both halves, or none."
 	}
 	const quotes = ` GRAPHQL_PARSE_FAILED A block string ends at its first three quotes: write \""" for quotes in it.`
 	for _, tt := range []struct{ name, document, want string }{

@@ -212,15 +212,14 @@ func (e wrongType) Error() string { return string(e) }
 // errTooDeep is the error of JSON nested deeper than maxNesting.
 var errTooDeep = errors.New("nested too deep")
 
-// faultOf says what is wrong with JSON. The error itself is not shown, as it may quote what came. What is its name, and in the
-// request's member that it is.
+// faultOf says what is wrong with JSON, which what names. It is the request's member of the name in, or all of it if that
+// is "". The error itself is not shown, as it may quote what came.
 func faultOf(err error, text []byte, what, in string) *requestFault {
 	var wrong wrongType
 	var syntax *jsontext.SyntacticError
 	switch {
-	case errors.As(err, &syntax) && isHalfPair(text, syntax.ByteOffset):
-		return badRequest(fmt.Sprintf("%s has half a surrogate pair, %s, which stands for no character: send both halves, or none.",
-			memberName(in, syntax.JSONPointer), text[syntax.ByteOffset:][:escapeLength]))
+	case errors.As(err, &syntax) && utf16.IsSurrogate(escapedUnit(after(text, syntax.ByteOffset))):
+		return badRequest(memberName(in, syntax.JSONPointer) + halfPair(after(text, syntax.ByteOffset)))
 	case errors.As(err, &wrong):
 		return badRequest(wrong.Error())
 	case errors.Is(err, errTooDeep):
@@ -232,15 +231,16 @@ func faultOf(err error, text []byte, what, in string) *requestFault {
 	}
 }
 
-// isHalfPair reports whether half a surrogate pair is what JSON's decoder stopped at, an escape sequence such as \ud83d.
-func isHalfPair(text []byte, offset int64) bool {
-	return offset < int64(len(text)) && utf16.IsSurrogate(escapedUnit(string(text[offset:min(offset+int64(escapeLength), int64(len(text)))])))
+// after returns what stands in a text from an offset on, enough for an escape sequence.
+func after(text []byte, offset int64) string {
+	rest := text[min(offset, int64(len(text))):]
+	return string(rest[:min(escapeLength, len(rest))])
 }
 
 // maxMemberName is how much of a value's name is shown: the client chose it.
 const maxMemberName = 200
 
-// memberName names a value of the request in a member, or anywhere if that is "": $input.ids[2] for a part of a variable.
+// memberName names a value in a member of the request, or in all of it if in is "": $input.ids[2] is in variables.
 func memberName(in string, pointer jsontext.Pointer) string {
 	var b strings.Builder
 	b.WriteString(in)

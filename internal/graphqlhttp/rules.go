@@ -48,8 +48,8 @@ func idLiterals(observers *core.Events, _ core.AddErrFunc) {
 	})
 }
 
-// validate validates a document and notes what its operations need to know when they run. Nobody else may use the
-// document meanwhile.
+// validate validates a document and finds the usages in its operations. No other goroutine may use the document before it
+// returns.
 func (v *validator) validate(document *knownDocument) gqlerror.List {
 	if len(document.document.Operations) == 0 {
 		return gqlerror.List{validationError(nil, "The document has no operation.")}
@@ -110,8 +110,8 @@ func (v *validator) literals(document *ast.QueryDocument) gqlerror.List {
 
 // literal checks a value in the document.
 //
-// It also unties variables from their definitions: in a fragment of several operations that is the last one's, whose default
-// gqlparser would take for an operation that has none.
+// It also removes the link from a variable to its definition. In a fragment of several operations that is the last
+// operation's, whose default gqlparser would use for the others as well.
 func (v *validator) literal(value *ast.Value, at *valuePath) gqlerror.List {
 	var errs gqlerror.List
 	switch {
@@ -134,8 +134,8 @@ func (v *validator) literal(value *ast.Value, at *valuePath) gqlerror.List {
 	return errs
 }
 
-// usage is a place of an operation where a variable must not be null though its type is nullable: it has a default, or the place has
-// one (section 5.8.5).
+// usage is the use of a variable in a place that takes no null, though the variable's type does. It is valid if the
+// variable or the place has a default (section 5.8.5). Null must then be refused when it is given.
 type usage struct {
 	variable *ast.VariableDefinition
 	position *ast.Position
@@ -143,7 +143,7 @@ type usage struct {
 	place, wants string
 }
 
-// usagesIn finds them in a valid operation.
+// usagesIn returns the usages in a valid operation.
 func usagesIn(operation *ast.OperationDefinition) []usage {
 	if len(operation.VariableDefinitions) == 0 {
 		return nil
