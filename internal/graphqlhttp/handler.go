@@ -268,7 +268,7 @@ func (h *Handler) execute(ctx context.Context, params *graphql.RawParams) *graph
 func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.Response {
 	operation, errs := h.prepare(ctx, params, Trusted(ctx))
 	if len(errs) > 0 {
-		shortened(errs)
+		tidy(errs)
 		ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{RawQuery: params.Query})
 		return h.executor.refusal(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
@@ -371,9 +371,13 @@ func (h *Handler) recovered(ctx context.Context, p any) *graphql.Response {
 // maxMessage is the most bytes of an error's message: it may quote what the client sent.
 const maxMessage = 500
 
-// shortened cuts long messages.
-func shortened(errs gqlerror.List) {
+// tidy cuts long messages, and corrects the columns of block strings: gqlparser counts them from the string's last line, so
+// that they can be 0 or less. The first column of that line stands for them.
+func tidy(errs gqlerror.List) {
 	for _, err := range errs {
+		for i := range err.Locations {
+			err.Locations[i].Column = max(err.Locations[i].Column, 1)
+		}
 		if len(err.Message) > maxMessage {
 			cut := []rune(err.Message[:maxMessage])
 			err.Message = string(slices.DeleteFunc(cut, func(r rune) bool { return r == '\uFFFD' })) + "…"

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Strings hold what the document says, or it is refused.
@@ -46,6 +47,8 @@ func TestStringsInDocuments(t *testing.T) {
 		{"quotes at the beginning", `{ text(a: """"x""") }`, `{"text":{"a":"\"x"}}`},
 		{"escaped quotes at the end", `{ text(a: """x\"""""") }`, `{"text":{"a":"x\"\"\""}}`},
 		{"four quotes in a comment", "{ text(a: \"x\") } # \"\"\"x\"\"\"\"", `{"text":{"a":"x"}}`},
+
+		{"a block string of two lines that is refused", "{ int(a: \"\"\"x\n\"\"\") }", `2:1 GRAPHQL_VALIDATION_FAILED Int cannot represent non-integer value: "x"`},
 
 		{"variables of a fragment", `{ ...F } fragment F($a: Int) on Query { text }`, `1:21 GRAPHQL_PARSE_FAILED Fragments have no variables of their own: declare $a in the operations.`},
 	} {
@@ -107,6 +110,7 @@ func FuzzDocument(f *testing.F) {
 		}
 		document, err := parseDocument(text)
 		if err != nil {
+			tidy(gqlerror.List{err})
 			if len(err.Locations) != 1 || err.Locations[0].Line < 1 || err.Locations[0].Column < 1 || strings.Contains(err.Message, "<Invalid>") {
 				t.Errorf("%q: %+v", text, err)
 			}
