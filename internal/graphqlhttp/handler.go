@@ -371,8 +371,8 @@ func (h *Handler) recovered(ctx context.Context, p any) *graphql.Response {
 // maxMessage is the most bytes of an error's message: it may quote what the client sent.
 const maxMessage = 500
 
-// tidy cuts long messages, and corrects the columns of block strings: gqlparser counts them from the string's last line, so
-// that they can be 0 or less. The first column of that line stands for them.
+// tidy cuts long messages, and corrects the columns of syntax errors at block strings: gqlparser counts them from the
+// string's last line, so that they can be 0 or less.
 func tidy(errs gqlerror.List) {
 	for _, err := range errs {
 		for i := range err.Locations {

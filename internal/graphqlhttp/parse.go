@@ -15,7 +15,8 @@ import (
 )
 
 // parseDocument parses a document. It refuses what gqlparser accepts and the grammar doesn't: variables of fragments,
-// halves of surrogate pairs, and block strings that end in more than three quotes.
+// halves of surrogate pairs, and block strings that end in more than three quotes. It also corrects the values of block
+// strings, whose first line gqlparser counts as indented.
 func parseDocument(text string) (*ast.QueryDocument, *gqlerror.Error) {
 	document, err := parser.ParseQuery(&ast.Source{Input: text})
 	if err != nil {
@@ -27,10 +28,25 @@ func parseDocument(text string) (*ast.QueryDocument, *gqlerror.Error) {
 				"Fragments have no variables of their own: declare $"+fragment.VariableDefinition[0].Variable+" in the operations.")
 		}
 	}
-	if err := checkStrings(text); err != nil {
-		return nil, err
+	blocks, wrong := readStrings(text)
+	if wrong != nil {
+		return nil, wrong
+	}
+	if len(blocks) > 0 {
+		eachValue(document, func(_ string, value *ast.Value) { correctBlocks(value, blocks) })
 	}
 	return document, nil
+}
+
+// correctBlocks gives the block strings in a value their own values and positions.
+func correctBlocks(value *ast.Value, blocks map[int]blockString) {
+	if value.Kind == ast.BlockValue {
+		block := blocks[value.Position.Start]
+		value.Raw, value.Position.Line, value.Position.Column = block.value(), block.line, block.column
+	}
+	for _, child := range value.Children {
+		correctBlocks(child.Value, blocks)
+	}
 }
 
 func parseError(line, column int, message string) *gqlerror.Error {
@@ -62,31 +78,87 @@ func syntaxError(text string, err error) *gqlerror.Error {
 	return found
 }
 
-// checkStrings checks the strings of a document that can be parsed.
-func checkStrings(text string) *gqlerror.Error {
-	if !strings.Contains(text, `\u`) && !strings.Contains(text, `""""`) {
-		return nil
-	}
-	for i := 0; i < len(text); {
-		switch {
-		case text[i] == '#':
-			i += lineLength(text[i:])
-		case strings.HasPrefix(text[i:], `"""`):
-			i += blockLength(text[i:])
-			if i < len(text) && text[i] == '"' {
-				return errorAt(text, i, `A block string ends at its first three quotes: write \""" for quotes in it.`)
-			}
-		case text[i] == '"':
-			length, half := stringLength(text[i:])
-			if half >= 0 {
-				return errorAt(text, i+half, "The string"+halfPair(text[i+half:]))
-			}
-			i += length
-		default:
-			i++
+// blockString is a block string as the document has it, with its quotes, and where it begins.
+type blockString struct {
+	text         string
+	line, column int
+}
+
+// value is the string's value (section 2.9.4, BlockStringValue).
+func (b blockString) value() string {
+	const quotes, blanks = `"""`, " \t"
+	text := strings.TrimSuffix(strings.TrimPrefix(b.text, quotes), quotes)
+	lines := strings.Split(unixLines(strings.ReplaceAll(text, `\`+quotes, quotes)), "\n")
+	indent := len(text)
+	for _, line := range lines[1:] {
+		if words := strings.TrimLeft(line, blanks); words != "" {
+			indent = min(indent, len(line)-len(words))
 		}
 	}
-	return nil
+	first, last := len(lines), 0 // the lines that aren't blank, and what is between them
+	for i, line := range lines {
+		if i > 0 {
+			lines[i] = line[min(indent, len(line)):]
+		}
+		if strings.Trim(line, blanks) != "" {
+			first, last = min(first, i), i+1
+		}
+	}
+	return strings.Join(lines[min(first, last):last], "\n")
+}
+
+// readStrings checks the strings of a document that can be parsed, and returns its block strings by where they begin,
+// counted in runes.
+func readStrings(text string) (map[int]blockString, *gqlerror.Error) {
+	if !strings.Contains(text, `\u`) && !strings.Contains(text, `"""`) {
+		return nil, nil //nolint:nilnil // No block strings, and nothing is wrong.
+	}
+	blocks := map[int]blockString{}
+	here := place{line: 1, column: 1}
+	for i := 0; i < len(text); {
+		length := 1
+		switch {
+		case text[i] == '#':
+			length = lineLength(text[i:])
+		case strings.HasPrefix(text[i:], `"""`):
+			length = blockLength(text[i:])
+			here.move(text, i)
+			if i+length < len(text) && text[i+length] == '"' {
+				here.move(text, i+length)
+				return nil, parseError(here.line, here.column, `A block string ends at its first three quotes: write \""" for quotes in it.`)
+			}
+			blocks[here.runes] = blockString{text: text[i : i+length], line: here.line, column: here.column}
+		case text[i] == '"':
+			var half int
+			length, half = stringLength(text[i:])
+			if half >= 0 {
+				here.move(text, i+half)
+				return nil, parseError(here.line, here.column, "The string"+halfPair(text[i+half:]))
+			}
+		}
+		i += length
+	}
+	return blocks, nil
+}
+
+// place is a place in a text.
+type place struct{ bytes, runes, line, column int }
+
+// move moves the place forward to a byte of the text.
+func (p *place) move(text string, to int) {
+	passed := text[p.bytes:to]
+	p.runes += utf8.RuneCountInString(passed)
+	lines := unixLines(passed)
+	if n := strings.Count(lines, "\n"); n > 0 {
+		p.line, p.column = p.line+n, 1
+	}
+	p.column += utf8.RuneCountInString(lines[strings.LastIndex(lines, "\n")+1:])
+	p.bytes = to
+}
+
+// unixLines is the text with a line feed at the end of each line.
+func unixLines(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 }
 
 // lineLength is the length of the rest of a line.
@@ -150,12 +222,4 @@ func escapedUnit(text string) rune {
 // halfPair says what is wrong with half a surrogate pair, the escape sequence at the beginning of a text.
 func halfPair(text string) string {
 	return " has half a surrogate pair, " + text[:escapeLength] + ", which stands for no character: send both halves, or none."
-}
-
-// errorAt is a syntax error at a byte of the document.
-func errorAt(text string, at int, message string) *gqlerror.Error {
-	before := strings.ReplaceAll(strings.ReplaceAll(text[:at], "\r\n", "\n"), "\r", "\n")
-	line := strings.Count(before, "\n") + 1
-	column := utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:]) + 1
-	return parseError(line, column, message)
 }

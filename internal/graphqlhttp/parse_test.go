@@ -41,6 +41,14 @@ func TestStringsInDocuments(t *testing.T) {
 		{"a strange character", `{ text(a: ;) }`, `1:11 GRAPHQL_PARSE_FAILED Cannot parse the unexpected character ";".`},
 
 		{"a block string", `{ text(a: """x""") }`, `{"text":{"a":"x"}}`},
+		{"an indented block string", "{ text(a: \"\"\"x\n    y\n\n      z\n  \"\"\") }", `{"text":{"a":"x\ny\n\n  z"}}`},
+		{"one that begins on the next line", "{ text(a: \"\"\" \r\n\t\tx\r\t  y\n\t \n\"\"\") }", `{"text":{"a":"x\n y"}}`},
+		{"one whose first line is indented", "{ text(a: \"\"\"  é \\\"\"\"\n    y \"\"\") }", `{"text":{"a":"  é \"\"\"\ny "}}`},
+		{"a blank block string", "{ text(a: \"\"\" \n\t\n \"\"\") }", `{"text":{"a":""}}`},
+		{
+			"block strings in lists and objects", "query($a: String = \"\"\"x\n  y\"\"\") { text(a: $a) point(a: {x: 1, tags: [\"\"\"x\n  y\"\"\", \"z\"]}) }",
+			`{"point":{"a":{"tags":["x\ny","z"],"x":1}},"text":{"a":"x\ny"}}`,
+		},
 		{"a block string of four quotes", `{ text(a: """x"""") }`, "1:18" + quotes},
 		{"a block string of six quotes", `{ text(a: """x"""""") }`, "1:18" + quotes},
 		{"an empty block string and a quote", `{ text(a: """"""") }`, "1:17" + quotes},
@@ -48,7 +56,9 @@ func TestStringsInDocuments(t *testing.T) {
 		{"escaped quotes at the end", `{ text(a: """x\"""""") }`, `{"text":{"a":"x\"\"\""}}`},
 		{"four quotes in a comment", "{ text(a: \"x\") } # \"\"\"x\"\"\"\"", `{"text":{"a":"x"}}`},
 
-		{"a block string of two lines that is refused", "{ int(a: \"\"\"x\n\"\"\") }", `2:1 GRAPHQL_VALIDATION_FAILED Int cannot represent non-integer value: "x"`},
+		{"a block string of two lines that is refused", "{ \n int(a: \"\"\"x\n\"\"\") }", `2:9 GRAPHQL_VALIDATION_FAILED Int cannot represent non-integer value: "x"`},
+
+		{"a block string of two lines in a strange place", "{\n\"\"\"x\n\"\"\" }", `3:1 GRAPHQL_PARSE_FAILED Expected Name, found BlockString`},
 
 		{"variables of a fragment", `{ ...F } fragment F($a: Int) on Query { text }`, `1:21 GRAPHQL_PARSE_FAILED Fragments have no variables of their own: declare $a in the operations.`},
 	} {

@@ -88,23 +88,9 @@ func validationError(at *ast.Position, message string) *gqlerror.Error {
 // schema defines, and take {} for a value of any type.
 func (v *validator) literals(document *ast.QueryDocument) gqlerror.List {
 	var errs gqlerror.List
-	check := func(_ string, argument *ast.Argument) {
-		errs = append(errs, v.literal(argument.Value, &valuePath{name: argument.Name})...)
-	}
-	for _, operation := range document.Operations {
-		for _, variable := range operation.VariableDefinitions {
-			if variable.DefaultValue != nil {
-				errs = append(errs, v.literal(variable.DefaultValue, &valuePath{name: "$" + variable.Variable})...)
-			}
-			eachOfDirectives(variable.Directives, check)
-		}
-		eachOfDirectives(operation.Directives, check)
-		eachArgument(operation.SelectionSet, nil, check)
-	}
-	for _, fragment := range document.Fragments {
-		eachOfDirectives(fragment.Directives, check)
-		eachArgument(fragment.SelectionSet, nil, check)
-	}
+	eachValue(document, func(name string, value *ast.Value) {
+		errs = append(errs, v.literal(value, &valuePath{name: name})...)
+	})
 	return errs
 }
 
@@ -172,6 +158,25 @@ func eachVariable(value *ast.Value, at *valuePath, fn func(*ast.Value, *valuePat
 	}
 	for i, child := range value.Children {
 		eachVariable(child.Value, &valuePath{parent: at, name: child.Name, index: i}, fn)
+	}
+}
+
+// eachValue calls fn with the values of a document's arguments and variables' defaults, and with their names.
+func eachValue(document *ast.QueryDocument, fn func(name string, value *ast.Value)) {
+	argument := func(_ string, argument *ast.Argument) { fn(argument.Name, argument.Value) }
+	for _, operation := range document.Operations {
+		for _, variable := range operation.VariableDefinitions {
+			if variable.DefaultValue != nil {
+				fn("$"+variable.Variable, variable.DefaultValue)
+			}
+			eachOfDirectives(variable.Directives, argument)
+		}
+		eachOfDirectives(operation.Directives, argument)
+		eachArgument(operation.SelectionSet, nil, argument)
+	}
+	for _, fragment := range document.Fragments {
+		eachOfDirectives(fragment.Directives, argument)
+		eachArgument(fragment.SelectionSet, nil, argument)
 	}
 }
 

@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -16,10 +15,18 @@ type GraphQLRequest struct {
 	Variables json.RawMessage `json:"variables"`
 }
 
-// RefusedByGraphQLJS asks graphql-js which requests to a schema it refuses, and why: "" for those that it takes. It parses,
-// validates and coerces, and executes nothing. The schema may have the scalars Date, DateTime, TimeZone and Color. It needs node and
-// npm, see Lack.
-func RefusedByGraphQLJS(t testing.TB, sdl string, timeZones []string, requests []GraphQLRequest) []string {
+// GraphQLVerdict is what is made of a request before it is executed.
+type GraphQLVerdict struct {
+	// Refused says why the request is refused. It is empty if it isn't.
+	Refused string `json:"refused"`
+	// Values are those of an accepted request: an object of JSON with its variables, and a list of the arguments of each
+	// field that has any, fragments followed once.
+	Values json.RawMessage `json:"values"`
+}
+
+// AskGraphQLJS asks graphql-js for its verdicts on requests to a schema. It parses, validates and coerces, and executes
+// nothing. The schema may have the scalars Date, DateTime, TimeZone and Color. It needs node and npm, see Lack.
+func AskGraphQLJS(t testing.TB, sdl string, timeZones []string, requests []GraphQLRequest) []GraphQLVerdict {
 	t.Helper()
 	dir := NodePackages(t, "graphqljs")
 	var input bytes.Buffer
@@ -42,16 +49,12 @@ func RefusedByGraphQLJS(t testing.TB, sdl string, timeZones []string, requests [
 	if err != nil {
 		t.Fatalf("asking graphql-js: %v\n%s", err, stderr.Bytes())
 	}
-	refused := make([]string, 0, len(requests))
-	for scanner := bufio.NewScanner(bytes.NewReader(output)); scanner.Scan(); {
-		var why string // null leaves it empty
-		if err := json.Unmarshal(scanner.Bytes(), &why); err != nil {
-			t.Fatalf("reading graphql-js's answer: %v", err)
+	verdicts := make([]GraphQLVerdict, len(requests))
+	decoder := json.NewDecoder(bytes.NewReader(output))
+	for i := range verdicts {
+		if err := decoder.Decode(&verdicts[i]); err != nil {
+			t.Fatalf("reading graphql-js's verdict %d of %d: %v\n%s", i, len(requests), err, stderr.Bytes())
 		}
-		refused = append(refused, why)
 	}
-	if len(refused) != len(requests) {
-		t.Fatalf("graphql-js answered %d of %d requests\n%s", len(refused), len(requests), stderr.Bytes())
-	}
-	return refused
+	return verdicts
 }

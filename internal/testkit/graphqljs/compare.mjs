@@ -1,5 +1,6 @@
-// Says of each request whether graphql-js takes it. The first line of the input is {sdl, timeZones}; each other line is a request,
-// {query, variables}, and is answered with a line: null, or why it is refused.
+// Says of each request whether graphql-js takes it. The first line of the input is {sdl, timeZones}. Each other line is a request,
+// {query, variables}, and is answered with a line: {values}, those of the variables and of all fields' arguments, or {refused}, the
+// reason.
 import { createInterface } from "node:readline";
 import {
   buildSchema, getArgumentValues, getDirectiveValues, getOperationAST, getVariableValues, GraphQLError, Kind, parse, TypeInfo, validate, visit, visitWithTypeInfo,
@@ -9,39 +10,43 @@ let schema;
 for await (const line of createInterface({ input: process.stdin })) {
   const input = JSON.parse(line);
   if (schema) {
-    console.log(JSON.stringify(refusal(input.query, input.variables)));
+    console.log(JSON.stringify(verdict(input.query, input.variables)));
   } else {
     schema = buildSchema(input.sdl);
     defineScalars(new Set(input.timeZones.map((name) => name.toLowerCase())));
   }
 }
 
-// refusal parses and validates a document and coerces all that the operation is given, as execution does first.
-function refusal(query, variables) {
+// verdict parses and validates a document and coerces all that the operation is given, as execution does first.
+function verdict(query, variables) {
   try {
     const document = parse(query);
     const errors = validate(schema, document);
-    if (errors.length > 0) return errors[0].message;
+    if (errors.length > 0) return { refused: errors[0].message };
     const operation = getOperationAST(document);
-    if (!operation) return "no operation";
-    if (!schema.getRootType(operation.operation)) return "no root type";
+    if (!operation) return { refused: "no operation" };
+    if (!schema.getRootType(operation.operation)) return { refused: "no root type" };
     const { coerced, errors: wrong } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
-    if (wrong) return wrong[0].message;
-    coerceArguments(document, operation, coerced);
-    return null;
+    if (wrong) return { refused: wrong[0].message };
+    return { values: { variables: coerced, arguments: argumentsOf(document, operation, coerced) } };
   } catch (error) {
-    return error.message;
+    return { refused: error.message };
   }
 }
 
-// coerceArguments throws if an argument of the operation's fields or directives can't be coerced.
-function coerceArguments(document, operation, variables) {
+// argumentsOf returns the arguments of each field of the operation that has any. It throws if one of a field or a directive can't be
+// coerced.
+function argumentsOf(document, operation, variables) {
   const seen = new Set();
+  const found = [];
   const coerce = (definition) => {
     const info = new TypeInfo(schema);
     const enter = (node) => {
       for (const directive of node.directives ?? []) getDirectiveValues(schema.getDirective(directive.name.value), node, variables);
-      if (node.kind === Kind.FIELD) getArgumentValues(info.getFieldDef(), node, variables);
+      if (node.kind === Kind.FIELD) {
+        const values = getArgumentValues(info.getFieldDef(), node, variables);
+        if (info.getFieldDef().args.length > 0) found.push(values);
+      }
       if (node.kind === Kind.FRAGMENT_SPREAD && !seen.has(node.name.value)) {
         seen.add(node.name.value);
         coerce(document.definitions.find((d) => d.kind === Kind.FRAGMENT_DEFINITION && d.name.value === node.name.value));
@@ -50,6 +55,7 @@ function coerceArguments(document, operation, variables) {
     visit(definition, visitWithTypeInfo(info, { enter }));
   };
   coerce(operation);
+  return found;
 }
 
 // defineScalars gives the schema's own scalars their rules. The built-in ones are graphql-js's.
