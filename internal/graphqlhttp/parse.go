@@ -40,8 +40,7 @@ func parseDocument(text string) (*ast.QueryDocument, *gqlerror.Error) {
 
 // correctBlocks gives the block strings in a value their own values and positions.
 func correctBlocks(value *ast.Value, blocks map[int]blockString) {
-	if value.Kind == ast.BlockValue {
-		block := blocks[value.Position.Start]
+	if block, ok := blocks[value.Position.Start]; ok && value.Kind == ast.BlockValue {
 		value.Raw, value.Position.Line, value.Position.Column = block.value(), block.line, block.column
 	}
 	for _, child := range value.Children {

@@ -114,6 +114,7 @@ func FuzzDocument(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	f.Add("\ufeff# é\r{ a(b: [\"\"\"é\r\n  x\"\"\", \"\"\"\"x\\\"\"\"\n\"\"\"]) }")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 4<<10 {
 			return
@@ -126,16 +127,20 @@ func FuzzDocument(f *testing.F) {
 			}
 			return
 		}
+		blocks, _ := readStrings(text)
+		eachValue(document, func(_ string, value *ast.Value) {
+			if value.Kind == ast.BlockValue && (blocks[value.Position.Start].text == "" || value.Raw != blocks[value.Position.Start].value()) {
+				t.Errorf("%q: the block string at %d is none of %v", text, value.Position.Start, blocks)
+			}
+		})
 		if strings.ContainsRune(strings.ToValidUTF8(text, "\ufffd"), '\ufffd') || strings.Contains(strings.ToLower(text), "fffd") {
 			return
 		}
-		for _, operation := range document.Operations {
-			eachArgument(operation.SelectionSet, nil, func(_ string, argument *ast.Argument) {
-				if strings.ContainsRune(argument.Value.String(), '\ufffd') {
-					t.Errorf("%q became %s", text, argument.Value)
-				}
-			})
-		}
+		eachValue(document, func(_ string, value *ast.Value) {
+			if strings.ContainsRune(value.String(), '\ufffd') {
+				t.Errorf("%q became %s", text, value)
+			}
+		})
 	})
 }
 
