@@ -13,7 +13,7 @@ GOTESTSUM_VERSION     := v1.13.0
 
 BIN     := $(CURDIR)/bin
 CLIENTS := internal/testkit/clients
-FIXTURES := examples/auth-server internal/testkit/betterauth internal/testkit/httpaudit $(CLIENTS)
+FIXTURES := examples/auth-server internal/testkit/betterauth internal/testkit/graphqljs internal/testkit/httpaudit $(CLIENTS)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)

@@ -243,9 +243,7 @@ func TestMigrateSQLiteOfBefore(t *testing.T) {
 	if _, err := db.SQL.ExecContext(t.Context(), string(start)); err != nil {
 		t.Fatal(err)
 	}
-	// Without what later migrations add.
-	const insert = `ALTER TABLE workspaces DROP COLUMN keys_version;
-		INSERT INTO users (id, name, email, created_at, updated_at) VALUES ('ada', 'Ada', 'a@b.c', 1, 1)`
+	const insert = "INSERT INTO users (id, name, email, created_at, updated_at) VALUES ('ada', 'Ada', 'a@b.c', 1, 1)"
 	if _, err := db.SQL.ExecContext(t.Context(), insert); err != nil {
 		t.Fatal(err)
 	}

@@ -181,10 +181,30 @@ func (c *coercer) scalar(name string, value any, at *valuePath) *invalidValue {
 	if !ok {
 		return nil
 	}
-	if err := check(value); err != nil {
-		return &invalidValue{message: at.String() + " " + err.Error(), code: CodeBadUserInput}
+	err := check(value)
+	if err == nil {
+		return nil
 	}
-	return nil
+	// Clients match these codes. A value of another type, such as true for an Int, does not fit the schema; a number that
+	// is out of range or stands for a text, and whatever a scalar of the schema's own refuses, is a bad value.
+	code := CodeBadUserInput
+	if c.schema.Types[name].BuiltIn && (name == "Boolean" || !isNumber(value)) {
+		code = errcode.ValidationFailed
+	}
+	return &invalidValue{message: at.String() + " " + err.Error(), code: code}
+}
+
+// isNumber reports whether a value is a number, or a string that holds a whole one.
+func isNumber(value any) bool {
+	switch value := value.(type) {
+	case json.Number:
+		return true
+	case string:
+		_, err := strconv.ParseInt(value, 10, 64)
+		return err == nil
+	default:
+		return false
+	}
 }
 
 // literalValue is a literal without variables as coercer takes it. Numbers keep their digits.

@@ -230,7 +230,7 @@ func TestOutcomes(t *testing.T) {
 		{"an unknown field", query("{ nope }"), nil, 200, 400, "GRAPHQL_VALIDATION_FAILED", ""},
 		{"no operation", query("fragment f on Query { hello }"), nil, 200, 400, "GRAPHQL_VALIDATION_FAILED", ""},
 		{"an unknown operation", request{body: `{"query":"query A {hello} query B {hello}","operationName":"C"}`}, nil, 200, 400, "GRAPHQL_VALIDATION_FAILED", ""},
-		{"a wrong variable", request{body: `{"query":"query($n:Int){number(value:$n)}","variables":{"n":"x"}}`}, nil, 200, 400, CodeBadUserInput, ""},
+		{"a wrong variable", request{body: `{"query":"query($n:Int){number(value:$n)}","variables":{"n":"x"}}`}, nil, 200, 400, "GRAPHQL_VALIDATION_FAILED", ""},
 		{"too many tokens", query("{" + strings.Repeat(" hello", 2000) + "}"), nil, 200, 400, CodeTooManyTokens, ""},
 		{"a subscription", query("subscription { ticks }"), nil, 200, 400, CodeSubscriptionNotSupported, ""},
 		{"partial data", query("{ hello broken }"), nil, 200, 200, "BROKEN", `{"hello":"Hello, world","broken":null}`},

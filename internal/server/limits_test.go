@@ -73,12 +73,12 @@ func TestSizesInVariables(t *testing.T) {
 		{page, `100`, 201, ""},
 		{page, `null`, 101, ""},
 		{page, `"100"`, 0, "BAD_USER_INPUT"},
-		{page, `"1e2"`, 0, "BAD_USER_INPUT"},
+		{page, `"1e2"`, 0, "GRAPHQL_VALIDATION_FAILED"},
 		{page, `1e2`, 201, ""}, // As JavaScript's servers take it: JSON has one kind of number.
 		{page, `100.0`, 201, ""},
 		{page, `100.5`, 0, "BAD_USER_INPUT"},
-		{page, `[100]`, 0, "BAD_USER_INPUT"},
-		{page, `true`, 0, "BAD_USER_INPUT"},
+		{page, `[100]`, 0, "GRAPHQL_VALIDATION_FAILED"},
+		{page, `true`, 0, "GRAPHQL_VALIDATION_FAILED"},
 		{page, `2147483648`, 0, "BAD_USER_INPUT"},
 		{nodes, `[` + id + `,` + id + `]`, 3, ""},
 		{nodes, id, 2, ""},  // One value stands for a list of it (section 3.11).
