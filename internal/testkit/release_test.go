@@ -76,6 +76,8 @@ func TestRelease(t *testing.T) {
 	t.Parallel()
 	needGit(t)
 	c := newCheckout(t)
+	c.publish()
+	c.git("tag", "v0.1.0")
 	out, err := c.run(".ci/release", "0.2.0")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -99,8 +101,9 @@ func TestRelease(t *testing.T) {
 		t.Errorf("again: %v\n%s", err, out)
 	}
 	// The same schema needs no commit.
+	c.commitChangelog("## [0.10.0] - 2026-12-24\n\n- More.\n")
 	before := c.git("rev-parse", "HEAD")
-	if out, err := c.run(".ci/release", "0.1.0"); err != nil || c.git("rev-parse", "HEAD") != before || c.git("rev-parse", "v0.1.0^{}") != before {
+	if out, err := c.run(".ci/release", "0.10.0"); err != nil || c.git("rev-parse", "HEAD") != before || c.git("rev-parse", "v0.10.0^{}") != before {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -123,6 +126,18 @@ func TestReleaseIsRefused(t *testing.T) {
 		{"a section without a date", "0.3.0", func(c *checkout) { c.commitChangelog("## [0.3.0]\n\n- More.\n") }, "nothing under"},
 		{"an empty section", "0.3.0", func(c *checkout) { c.commitChangelog("## [0.3.0] - 2026-12-24\n\n## [0.2.0] - 2026-12-01\n\n- x\n") }, "nothing under"},
 		{"a dot that is none", "0.2.0", func(c *checkout) { c.commitChangelog("## [0x2.0] - 2026-12-24\n\n- x\n") }, "nothing under"},
+		{"a version below the newest tag", "0.9.0", func(c *checkout) { c.git("tag", "v0.10.0"); c.git("tag", "v0.2.0") }, "0.9.0 is not above the newest tag, v0.10.0"},
+		{"a main behind its upstream", "0.2.0", func(c *checkout) {
+			other := filepath.Join(c.t.TempDir(), "other")
+			c.git("clone", "-q", c.publish(), other)
+			c.git("-C", other, "commit", "-q", "--allow-empty", "-m", "newer")
+			c.git("-C", other, "push", "-q")
+		}, "main is behind origin/main"},
+		{"an upstream that is gone", "0.2.0", func(c *checkout) {
+			if err := os.RemoveAll(c.publish()); err != nil {
+				c.t.Error(err)
+			}
+		}, "origin/main can't be fetched"},
 		{"a failed check", "0.2.0", func(c *checkout) { c.environ = append(c.environ, "CHECK=3") }, "make check"},
 	}
 	for _, tt := range tests {
@@ -130,16 +145,26 @@ func TestReleaseIsRefused(t *testing.T) {
 			t.Parallel()
 			c := newCheckout(t)
 			tt.arrange(c)
-			before := c.git("rev-parse", "HEAD")
+			before := c.git("rev-parse", "HEAD") + c.git("tag")
 			out, err := c.run(".ci/release", tt.version)
 			if err == nil || !strings.Contains(out, tt.want) {
 				t.Errorf("%v, want %q:\n%s", err, tt.want, out)
 			}
-			if after, tags := c.git("rev-parse", "HEAD"), c.git("tag"); after != before || tags != "" {
-				t.Errorf("it committed %s or tagged %q", after, tags)
+			if after := c.git("rev-parse", "HEAD") + c.git("tag"); after != before {
+				t.Errorf("it committed or tagged: %s, before %s", after, before)
 			}
 		})
 	}
+}
+
+// publish pushes main to a new repository, makes that the upstream and returns its path.
+func (c *checkout) publish() string {
+	c.t.Helper()
+	dir := filepath.Join(c.t.TempDir(), "upstream")
+	c.git("init", "-q", "--bare", "-b", "main", dir)
+	c.git("remote", "add", "origin", dir)
+	c.git("push", "-q", "-u", "origin", "main")
+	return dir
 }
 
 func (c *checkout) commitChangelog(text string) {
