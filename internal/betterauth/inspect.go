@@ -151,7 +151,7 @@ func explain(r *report, what string, reason Reason) {
 				"database")
 	case ReasonBadSignature:
 		r.fail("signature", "the signature of the "+what+" does not fit: it was made with another secret, or changed on the way",
-			"set JWT_SECRET to the very BETTER_AUTH_SECRET of the auth server (with BETTER_AUTH_SECRETS: the current one), "+
+			"set JWT_SECRET to exactly the auth server's BETTER_AUTH_SECRET (with BETTER_AUTH_SECRETS: the current one), "+
 				"and sign in again")
 	case ReasonBadToken:
 		r.fail("token", "the "+what+" does not hold a session token: it may be another cookie's value, such as dont_remember's",
