@@ -1,4 +1,4 @@
-# `make` lists what there is. Nothing is assumed but Go, make, git and, for the tests with a real Better Auth, Node.
+# `make` lists the targets. They need Go, make, git and, for the tests with a real Better Auth server, Node.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # The version is stamped above; Go's own stamping fails if git distrusts the folder's owner, as in containers. Without
-# paths in what is compiled, all clones of a machine share the build cache.
+# paths in compiled code, all clones of a machine share the build cache.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false -trimpath)
 
 .PHONY: help
@@ -44,7 +44,7 @@ image: ## Build the container image taskql with docker, podman or buildah
 	done; echo "none of docker, podman and buildah is installed" >&2; exit 1
 
 .PHONY: sbom
-sbom: $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION) ## Write what the binary is made of, with licences, to bin/sbom.json (CycloneDX)
+sbom: $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION) ## List the binary's modules and their licences in bin/sbom.json (CycloneDX)
 	$< app -licenses -json -output $(BIN)/sbom.json -main cmd/server .
 
 .PHONY: reproducible
@@ -65,7 +65,7 @@ bench: ## Run the benchmarks of the hot path on PostgreSQL, COUNT=6 times, for b
 	$(BIN)/withpostgres go test ./internal/server -run '^$$' -bench Hot -benchmem -count $(COUNT)
 
 .PHONY: bench-seed
-bench-seed: ## Fill DATABASE_URL with WORKSPACES=2000 workspaces of TASKS=250 tasks; what others made is never deleted
+bench-seed: ## Fill DATABASE_URL with WORKSPACES=2000 workspaces of TASKS=250 tasks; never deletes other data
 	@go run ./internal/testkit/cmd/bench seed
 
 .PHONY: bench-load
@@ -75,7 +75,7 @@ bench-load: build ## Start PostgreSQL and the server, put load on them, print wh
 SOAK_MINUTES ?= 20
 
 .PHONY: soak
-soak: build ## Put mixed load and faults on the server for SOAK_MINUTES=20: no leak, no loss, no error that should not be
+soak: build ## Put mixed load and faults on the server for SOAK_MINUTES=20: no leak, no loss, no unexpected errors
 	@go build -o $(BIN)/bench ./internal/testkit/cmd/bench
 	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/bench soak
 
@@ -90,7 +90,7 @@ schema: ## Write docs/schema/schema.graphql, the copy of the schema that is serv
 	go run ./cmd/server schema > docs/schema/schema.graphql
 
 .PHONY: freeze-schema
-freeze-schema: schema ## At a release: make the present schema the one that must not be broken
+freeze-schema: schema ## At a release: save the current schema; later versions must stay compatible with it
 	cp docs/schema/schema.graphql docs/schema/released.graphql
 	sed -i.bak '/^<!-- changes -->$$/q' docs/schema/breaking.md && rm docs/schema/breaking.md.bak
 
@@ -104,7 +104,7 @@ migration: ## Write the next migration for PostgreSQL and SQLite from ent/schema
 	go run ./internal/database/schemadiff/cmd/migration $(name)
 
 .PHONY: migration-hash
-migration-hash: ## Write atlas.sum anew after a migration was edited by hand
+migration-hash: ## Rewrite atlas.sum after a migration was edited by hand
 	go run ./internal/database/schemadiff/cmd/migration -hash
 
 .PHONY: fmt
@@ -143,7 +143,7 @@ test-race: test-programs ## Run the same tests with the race detector, which nee
 # The packages with tests of a suite.
 suite = $(sort $(dir $(shell grep -rlF 'testkit.Suite(t, "$(1)")' --include=*_test.go --exclude-dir=node_modules .)))
 
-# One package after the other: their figures are wrong beside other tests.
+# One package after the other, because tests at the same time would distort their figures.
 .PHONY: test-faults
 test-faults: test-programs ## Run the soaks, timing checks and faults of the database, the disk and the auth server
 	@TEST_SUITE=faults $(GO_TEST) -p 1 -run '^TestFaults' $(call suite,faults)
@@ -156,7 +156,7 @@ test-browser: test-programs ## Drive the playground in Chromium
 POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/server ./internal/task ./graph ./cmd/server
 
 .PHONY: test-pgbouncer
-test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode, migrations past it
+test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode; migrations bypass it
 	@$(subst withpostgres,withpostgres -pooler,$(GO_TEST)) $(POOLED)
 
 .PHONY: test-rollback
@@ -204,7 +204,7 @@ check-generated: ## Check that the generated code is what make generate would wr
 	.ci/generated
 
 .PHONY: check-migrations
-check-migrations: ## Check that the migrations make what ent/schema says, and spare the release before
+check-migrations: ## Check that the migrations make what ent/schema says, and work with the previous release
 	go run ./internal/database/schemadiff/cmd/migration -check
 
 # Bytes. docs/dependencies.md says what weighs how much.
@@ -231,7 +231,7 @@ check-playground: ## Check that the playground's bundle is built from its source
 	go test -run '^(TestBundleIsOfItsSources|TestFiles)$$' ./internal/playground
 
 .PHONY: check-dockerfile
-check-dockerfile: ## Hold the Dockerfiles to the rules of BuildKit's linter
+check-dockerfile: ## Lint the Dockerfiles with BuildKit's rules
 	@go -C internal/testkit/dockerlint run . $(CURDIR)/Dockerfile
 	@go -C internal/testkit/dockerlint run . $(CURDIR)/examples/auth-server/Dockerfile
 
@@ -240,7 +240,7 @@ lint: $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run golangci-lint
 	$< run
 
 .PHONY: vuln
-vuln: $(BIN)/govulncheck-$(GOVULNCHECK_VERSION) ## Look for known vulnerabilities in what is used
+vuln: $(BIN)/govulncheck-$(GOVULNCHECK_VERSION) ## Look for known vulnerabilities in the code that is used
 	@output=$$($< ./... 2>&1) && code=0 || code=$$?; echo "$$output"; \
 	if [ $$code -ne 0 ] && grep -q 'fetching vulnerabilities' <<<"$$output"; then \
 	  echo "SKIPPED: the vulnerability database can't be reached, so nothing is known"; exit 0; \

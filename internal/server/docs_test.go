@@ -19,7 +19,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, ok := strings.Cut(string(doc), "## Every refusal and its cure")
+	_, table, ok := strings.Cut(string(doc), "## Refusal reasons and what to do")
 	if !ok {
 		t.Fatal("the section is gone")
 	}

@@ -18,14 +18,14 @@ import (
 // startNode runs server.mjs until the test ends, and returns the address that it prints and its process.
 func startNode(t testing.TB, dir string, env []string) (string, *os.Process) {
 	t.Helper()
-	// Without the test's context: at its end the server is asked to stop, and only killed where it does not.
+	// Without the test's context: at its end the server is asked to stop, and only killed if it does not.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", "server.mjs")
 	cmd.Dir, cmd.Env = dir, env
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatalf("connecting to node: %v", err)
 	}
-	stdin, err := cmd.StdinPipe() // Held open: the server ends with it, also where this process is killed.
+	stdin, err := cmd.StdinPipe() // Held open: the server ends with it, even if this process is killed.
 	if err != nil {
 		t.Fatalf("connecting to node: %v", err)
 	}
@@ -70,7 +70,7 @@ func follow(stdout io.Reader, output io.Writer, address chan<- string) {
 	}
 }
 
-// stopNode asks the server to end, and kills it where it does not.
+// stopNode asks the server to end, and kills it if it does not.
 func stopNode(t testing.TB, cmd *exec.Cmd, stdin io.Closer, drained <-chan struct{}) {
 	t.Helper()
 	_ = stdin.Close()

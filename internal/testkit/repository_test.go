@@ -3,6 +3,7 @@ package testkit_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/semver"
+
+	"taskql/internal/testkit"
 )
 
 // readYAML reads a YAML file of the repository. A key that is there twice is an error.
@@ -182,6 +185,46 @@ func TestOneGoAndNode(t *testing.T) {
 				t.Errorf("CI takes its Go from %v", file)
 			}
 		}
+	}
+}
+
+// TestDevContainerHasCIsPackages: the dev container has the packages that .ci/run installs, and a C compiler.
+func TestDevContainerHasCIsPackages(t *testing.T) {
+	t.Parallel()
+	script := read(t, "../../.ci/run")
+	want := []string{"build-essential"}
+	for _, match := range regexp.MustCompile(`missing\+=\(([a-z0-9-]+)\)|for program in ([a-z0-9 -]+);`).FindAllStringSubmatch(script, -1) {
+		want = append(want, strings.Fields(match[1]+match[2])...)
+	}
+	install := regexp.MustCompile(`apt-get install -y --no-install-recommends ([a-z0-9 -]+) \\`).FindStringSubmatch(read(t, "../../.devcontainer/Dockerfile"))
+	if install == nil {
+		t.Fatal("the dev container installs nothing")
+	}
+	got := strings.Fields(install[1])
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) || len(want) < 8 {
+		t.Errorf("the dev container installs %q, want %q", got, want)
+	}
+}
+
+// TestReadmeStopsSignedOut: README's first task, pasted while no server runs, says so and does nothing else.
+func TestReadmeStopsSignedOut(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"sh", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			testkit.Lack(t, "%s: %v", program, err)
+		}
+	}
+	_, section, _ := strings.Cut(read(t, "../../README.md"), "\n## A first task\n")
+	_, block, _ := strings.Cut(section, "\n```sh\n")
+	block, _, _ = strings.Cut(block, "\n```\n")
+	// Nothing listens on port 1.
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(block, "http://localhost:8000", "http://127.0.0.1:1"))
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if want := "Sign-in failed: does the server run, and is the password right?\n"; err == nil || string(out) != want {
+		t.Errorf("%v, and it printed\n%s", err, out)
 	}
 }
 
