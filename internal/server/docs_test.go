@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
@@ -35,6 +36,17 @@ func TestReasonsAreDocumented(t *testing.T) {
 	slices.Sort(documented)
 	if !slices.Equal(want, documented) {
 		t.Errorf("the document has %q\nthe code has   %q", documented, want)
+	}
+	text, _, _ := strings.Cut(table, "are logged as")
+	_, text, _ = strings.Cut(text, "\nThe reasons ")
+	var warnings []string
+	for _, match := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(text, -1) {
+		warnings = append(warnings, match[1])
+	}
+	slices.Sort(warnings)
+	want = slices.DeleteFunc(want, func(reason string) bool { return refusalLevel(reason) != slog.LevelWarn })
+	if !slices.Equal(want, warnings) {
+		t.Errorf("the document has the warnings %q\nthe code has                %q", warnings, want)
 	}
 }
 
