@@ -29,6 +29,34 @@ import (
 	"taskql/internal/testkit"
 )
 
+// TestNodeProgram runs the program in docs/development.md against the server without any configuration.
+func TestNodeProgram(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil {
+		testkit.Lack(t, "node, which docs/development.md uses: %v", err)
+	}
+	page, err := os.ReadFile("../../docs/development.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "### A program without a browser\n")
+	_, block, _ := strings.Cut(section, "```js\n")
+	program, _, found := strings.Cut(block, "```\n")
+	if !found || !strings.Contains(program, "http://localhost:8000") {
+		t.Fatalf("docs/development.md has no program for the default address:\n%s", section)
+	}
+	p := start(t)
+	p.healthy(t)
+	file := filepath.Join(p.Dir, "program.mjs")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(program, "http://localhost:8000", p.URL)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "node", file).CombinedOutput()
+	if err != nil || !regexp.MustCompile(`\{"createTask":\{"task":\{"id":"[0-9a-f-]{36}","title":"Buy milk"\},"userErrors":\[\]\}\}`).Match(out) {
+		t.Errorf("%v: no task was created:\n%s", err, out)
+	}
+}
+
 // TestReadme does what README says under "A first task", twice, as written there, in an empty folder and without any
 // environment. The query that README shows first has the answer that it shows.
 func TestReadme(t *testing.T) {

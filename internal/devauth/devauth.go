@@ -1,7 +1,8 @@
 // Package devauth is the development sign-in: a small auth server inside ours, which answers sign-up, sign-in,
 // sign-out and get-session as Better Auth 1.7 does, so that its official client works and sessions take the same way
 // through the server as in production. It has neither e-mail nor rate limits and is no substitute for an auth server.
-// It says more than Better Auth in two cases: to a path that it doesn't have, and to an origin that it doesn't trust.
+// It says more than Better Auth in three cases: to a path that it doesn't have, to an origin that it doesn't trust, and
+// to a request without an origin.
 package devauth
 
 import (

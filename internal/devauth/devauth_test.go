@@ -456,6 +456,33 @@ func TestForeignOrigin(t *testing.T) {
 	}
 }
 
+// TestMissingOrigin: a program such as Node's fetch, which sends Sec-Fetch-Mode without an origin, is told what to send,
+// and that works.
+func TestMissingOrigin(t *testing.T) {
+	s := newServer(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
+	const own = "http://devauth.test"
+	for _, tt := range []struct {
+		name, path, body string
+		header           []string
+	}{
+		{"Node's fetch signs up", "/sign-up/email", signUp, []string{"Sec-Fetch-Mode", "cors"}},
+		{"a program with a cookie signs out", "/sign-out", "{}", []string{"Cookie", "a=b"}},
+		{"a page without an origin", "/sign-up/email", signUp, []string{"Origin", "null"}},
+	} {
+		a := post(t, s, tt.path, tt.body, tt.header...)
+		var refusal struct{ Code, Message string }
+		if err := json.Unmarshal([]byte(a.body), &refusal); err != nil || a.StatusCode != http.StatusForbidden || refusal.Code != "MISSING_OR_NULL_ORIGIN" {
+			t.Errorf("%s: %d, %v: %s", tt.name, a.StatusCode, err, a.body)
+		}
+		if want := "Missing or null Origin: a program must send the header Origin with this server's own address, " + own + "."; !strings.HasPrefix(refusal.Message, want) {
+			t.Errorf("%s: %s\nwant %s", tt.name, refusal.Message, want)
+		}
+		if a := post(t, s, tt.path, tt.body, append(tt.header, "Origin", own)...); a.StatusCode == http.StatusForbidden {
+			t.Errorf("%s, as told: %d %s", tt.name, a.StatusCode, a.body)
+		}
+	}
+}
+
 func TestOfficialClient(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
 		server := httptest.NewServer(newServer(t, cfg))

@@ -45,7 +45,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		from = r.Header.Get("Referer")
 	}
 	if from == "" || from == "null" {
-		return missingOrigin()
+		return missingOrigin(ownOrigin(r))
 	}
 	if !s.isTrusted(r, from) {
 		origin := originOf(from)
@@ -54,6 +54,14 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		return invalidOrigin(origin)
 	}
 	return nil
+}
+
+// ownOrigin is the server's address as the client wrote it.
+func ownOrigin(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // originOf returns the origin of a URL without its path, which may be private; words if it has none or a long one.

@@ -62,8 +62,12 @@ func invalidOrigin(origin string) *refusal {
 const originCure = "If it is your frontend, add it to CORS_ORIGINS (separated by commas) and restart the server. " +
 	"A proxy that keeps the Host header doesn't need that: in Vite, leave out changeOrigin."
 
-func missingOrigin() *refusal {
-	return refuse(http.StatusForbidden, "MISSING_OR_NULL_ORIGIN", "Missing or null Origin")
+// missingOrigin is the answer to a request that should name its origin. The message begins as Better Auth's and goes on
+// with what to do: Node's fetch sends Sec-Fetch-Mode as browsers do, but no Origin.
+func missingOrigin(own string) *refusal {
+	return refuse(http.StatusForbidden, "MISSING_OR_NULL_ORIGIN",
+		"Missing or null Origin: a program must send the header Origin with this server's own address, "+own+". "+
+			"A page must come from a web server: a local file has no origin.")
 }
 
 func crossSiteLogin() *refusal {
