@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,10 +18,10 @@ func (l *loader) checkReferences() {
 			continue // It is somebody else's.
 		}
 		switch {
-		case hasReference(v, value):
+		case hasReference(name, v.Kind, unquoted(value)):
 			l.fail(name, "contains a reference that was not resolved, such as ${{service.NAME}} or ${NAME}; check that the service and the variable in it exist and are spelled right, or write the value itself")
-		case hostMissing(value):
-			l.fail(name, "has no host after ://; if it contains a reference such as ${{service.NAME}}, that is empty: check the service and the variable in it")
+		case hostMissing(name, value):
+			l.fail(name, "has no host: if it is a reference, it resolved to nothing; check the service and the variable in it, or write the host itself")
 		}
 	}
 }
@@ -34,21 +36,63 @@ func (l *loader) variable(name string) variable {
 	return variable{}
 }
 
-// hasReference reports whether a value contains an unresolved reference. A secret may contain ${…} by chance: there it
-// counts only if it is the whole secret.
-func hasReference(v variable, value string) bool {
-	const railway, shell = `\$\{\{.*\}\}`, `\$\{[^{}]*\}`
-	pattern := railway + "|" + shell
-	if v.Kind == "secret" {
-		pattern = railway + "|^" + shell + "$"
+// These find references to variables.
+var (
+	railwayReference = regexp.MustCompile(`\$\{\{.*\}\}`)
+	shellReference   = regexp.MustCompile(`\$\{[^{}]*\}`)
+	// onlyReference is a reference and nothing else.
+	onlyReference = regexp.MustCompile(`^\$\{[^{}]*\}$`)
+	// onlyReferenceHeader is an item of a list of headers whose value is a reference, after Bearer or Basic perhaps.
+	onlyReferenceHeader = regexp.MustCompile(`=\s*(\w+(\s|%20)+)?\$\{[^{}]*\}\s*(,|$)`)
+	// passwordInURL has a URL's password as its second group. The user may be a reference with a colon in it.
+	passwordInURL = regexp.MustCompile(`^([^:/?#]+://(?:\$\{[^{}]*\}|[^:@/?#])*:)([^/?#]*)@`)
+)
+
+// hasReference reports whether a value contains an unresolved reference. A secret, a password or a header may contain
+// ${…} by chance: there it counts only if it is the whole of it.
+func hasReference(name, kind, value string) bool {
+	if railwayReference.MatchString(value) {
+		return true
 	}
-	return regexp.MustCompile(pattern).MatchString(unquoted(value))
+	switch {
+	case kind == "secret":
+		return onlyReference.MatchString(value)
+	case strings.HasPrefix(name, "OTEL_") && strings.HasSuffix(name, "_HEADERS"):
+		return onlyReference.MatchString(value) || onlyReferenceHeader.MatchString(value)
+	}
+	if part := passwordInURL.FindStringSubmatch(value); part != nil {
+		if onlyReference.MatchString(part[2]) {
+			return true
+		}
+		value = part[1] + strings.TrimPrefix(value, part[0])
+	}
+	return shellReference.MatchString(value)
 }
 
-// hostMissing reports whether a value, or an item of a list, is a scheme without anything after it.
-func hostMissing(value string) bool {
-	return slices.ContainsFunc(strings.Split(value, ","), func(item string) bool {
-		item = strings.TrimRight(unquoted(item), "/")
-		return item == "http:" || item == "https:"
+// authority has the scheme, the part with the host and the rest of a URL as its groups.
+var authority = regexp.MustCompile(`^([A-Za-z]+)[A-Za-z0-9+]*://([^/?#]*)(.*)$`)
+
+// hostMissing reports whether a value, or an item of CORS_ORIGINS, is the URL of a web server or of PostgreSQL without a
+// host. PostgreSQL's may be in the parameter host.
+func hostMissing(name, value string) bool {
+	items := []string{value}
+	if name == "CORS_ORIGINS" {
+		items = strings.Split(value, ",")
+	}
+	return slices.ContainsFunc(items, func(item string) bool {
+		part := authority.FindStringSubmatch(unquoted(item))
+		if part == nil {
+			return false
+		}
+		host, _, _ := strings.Cut(part[2][strings.LastIndexByte(part[2], '@')+1:], ":")
+		switch strings.ToLower(part[1]) {
+		case "http", "https":
+			return host == ""
+		case "postgres", "postgresql":
+			u, err := url.Parse(part[3])
+			return host == "" && (err != nil || cmp.Or(u.Query().Get("host"), u.Query().Get("hostaddr")) == "")
+		default:
+			return false
+		}
 	})
 }
