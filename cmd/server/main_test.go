@@ -301,7 +301,7 @@ func TestDatabaseURLs(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
-	for _, good := range []string{"psql 'postgres://u@h/d'", "DATABASE_URL=postgres://u@h/d", "postgresql+asyncpg://u@h/d", "sqlite3:x.db"} {
+	for _, good := range []string{"psql 'postgres://u@h/d'", "DATABASE_URL=postgres://u@h/d", "postgresql+asyncpg://u@h/d", "sqlite3:x.db", "postgres://u:pa${word}ss@h/d"} {
 		if _, err := config.Load(map[string]string{"DATABASE_URL": good}, database.CheckURL); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}

@@ -70,7 +70,7 @@ func unwrap(raw string) string {
 }
 
 func parsePostgres(raw string) (target, error) {
-	parsed, err := url.Parse(raw)
+	parsed, err := url.Parse(strings.NewReplacer("{", "%7B", "}", "%7D").Replace(raw)) // libpq takes them in a password.
 	if err != nil || parsed.Opaque != "" || parsed.Fragment != "" {
 		return target{}, errors.New("it is not a URL of the form postgres://user:password@host:port/name: " +
 			"characters such as @ : / ? # % in the password must be percent-encoded (# is %23)")
