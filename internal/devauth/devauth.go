@@ -42,6 +42,8 @@ type Config struct {
 	// TrustedOrigins reports whether pages of an origin, as in "http://localhost:3000", may sign in here. The server's
 	// own origin may in any case. Nil: no other.
 	TrustedOrigins func(origin string) bool
+	// Refused receives the code of each answer that is an error, except those of Transport. Nil: nobody does.
+	Refused func(ctx context.Context, code string)
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 	// Log receives what goes wrong. Nil: nothing is logged.
@@ -55,6 +57,7 @@ type Server struct {
 	passwords *passwords
 	secret    string
 	trusted   func(origin string) bool
+	refused   func(context.Context, string)
 	now       func() time.Time
 	log       *slog.Logger
 }
@@ -74,11 +77,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		passwords: newPasswords(),
 		secret:    cfg.Secret,
 		trusted:   cfg.TrustedOrigins,
+		refused:   cfg.Refused,
 		now:       cfg.Now,
 		log:       cfg.Log,
 	}
 	if s.trusted == nil {
 		s.trusted = func(string) bool { return false }
+	}
+	if s.refused == nil {
+		s.refused = func(context.Context, string) {}
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -160,20 +167,28 @@ type call struct {
 
 // ServeHTTP answers a request whose path starts with Prefix.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if refusal := s.serve(w, r); refusal != nil {
+		s.refused(r.Context(), refusal.Code)
+	}
+}
+
+// serve answers a request and returns the answer if it is an error, else nil.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	path, _ := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(Prefix, "/"))
 	end, ok := s.route(r.Method, path)
 	if !ok {
 		refusal := unknownPath()
 		s.write(w, refusal.status, refusal)
-		return
+		return refusal
 	}
 	answer, err := s.answer(end, &call{Request: r, header: w.Header()}, w)
-	status := http.StatusOK
 	if err != nil {
 		refusal := s.refusalOf(r, err)
-		status, answer = refusal.status, refusal
+		s.write(w, refusal.status, refusal)
+		return refusal
 	}
-	s.write(w, status, answer)
+	s.write(w, http.StatusOK, answer)
+	return nil
 }
 
 // answer takes the steps in Better Auth's order: body, origin, schema, form guard, handler.

@@ -42,7 +42,7 @@ func (t transport) serve(w http.ResponseWriter, r *http.Request) error {
 				problem = errors.New("the development sign-in panicked")
 			}
 		}()
-		t.server.ServeHTTP(w, r)
+		t.server.serve(w, r)
 	}()
 	return problem
 }

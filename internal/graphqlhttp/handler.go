@@ -208,7 +208,7 @@ func (h *Handler) answersWithoutBody(w http.ResponseWriter, r *http.Request) boo
 }
 
 // receive reads a request up to where it could be executed. The media type is that of the answer in any case. Beside a
-// fault, the request is nil unless it could be read.
+// fault, the request has what could be read of it, or is nil.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *incoming, *requestFault) {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return mediaJSON, nil, methodNotAllowed()
@@ -223,7 +223,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *i
 	req, read, fault := h.read(w, r)
 	if fault != nil {
 		fault.read = read
-		return as, nil, fault
+		return as, req, fault
 	}
 	req.read = read
 	if fault = h.documents.find(req); fault != nil {

@@ -2,6 +2,7 @@ package graphqlhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -150,7 +151,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (
 	return req, read, fault
 }
 
-// request decodes the body. Names are matched exactly; unknown ones are ignored, as the specification leaves them to
+// request decodes the body. Beside a fault, the request has what could be decoded, or is nil. Names are matched exactly; unknown ones are ignored, as the specification leaves them to
 // extensions. A member that comes twice is refused: two readers could take one each. Messages never repeat the body.
 func (d *decoding) request() (*incoming, *requestFault) {
 	body := d.body.Bytes()
@@ -162,7 +163,22 @@ func (d *decoding) request() (*incoming, *requestFault) {
 	}
 	d.decoder.Reset(&d.body)
 	req := &incoming{}
-	err := d.members(func(name string) error { return d.member(req, name) })
+	var wrong wrongType // the first; the rest is read all the same, as the operation's name may be in it
+	err := d.members(func(name string) error {
+		err := d.member(req, name)
+		if err == nil {
+			return nil
+		}
+		var here wrongType
+		if errors.As(err, &here) {
+			wrong = cmp.Or(wrong, here)
+			return nil
+		}
+		return err
+	})
+	if wrong != "" {
+		return req, faultOf(wrong, "The request body")
+	}
 	if err == nil {
 		err = d.end()
 	}
@@ -295,18 +311,16 @@ func (d *decoding) end() error {
 
 // text reads a string; null leaves the target as it is.
 func (d *decoding) text(target *string, name string) error {
-	token, err := d.decoder.ReadToken()
-	if err != nil {
-		return err
-	}
-	switch token.Kind() {
-	case '"':
-		*target = token.String()
-	case 'n':
+	switch d.decoder.PeekKind() {
+	case '"', 'n', 0: // 0: an error, which ReadToken meets again
 	default:
-		return wrongType(name + " must be a string.")
+		return d.wrong(name + " must be a string.")
 	}
-	return nil
+	token, err := d.decoder.ReadToken()
+	if err == nil && token.Kind() == '"' {
+		*target = token.String()
+	}
+	return err
 }
 
 // variables reads them with their number.
@@ -330,7 +344,7 @@ func (d *decoding) object(target *map[string]any, name string) error {
 	switch d.decoder.PeekKind() {
 	case '{', 'n', 0: // 0: an error, which value meets again
 	default:
-		return wrongType(name + " must be an object.")
+		return d.wrong(name + " must be an object.")
 	}
 	d.values = 0
 	value, err := d.value()
@@ -406,6 +420,14 @@ func scalar(token jsontext.Token) any {
 	}
 }
 
+// wrong passes over a value and returns the wrongType of that message.
+func (d *decoding) wrong(message string) error {
+	if err := d.skip(); err != nil {
+		return err
+	}
+	return wrongType(message)
+}
+
 // skip passes over a value without keeping it.
 func (d *decoding) skip() error {
 	for outside := d.decoder.StackDepth(); ; {
@@ -431,21 +453,25 @@ func readURL(query string) (*incoming, *requestFault) {
 		return nil, badRequest("The URL's query can't be read: encode its values, and separate them by &.")
 	}
 	req := &incoming{get: true}
-	for name, target := range map[string]*string{
-		"query": &req.params.Query, "operationName": &req.params.OperationName, "documentId": &req.documentID,
+	for _, parameter := range [...]struct {
+		name   string
+		target *string
+	}{
+		{"operationName", &req.params.OperationName}, // First: the log has it, whatever is wrong with the others.
+		{"query", &req.params.Query}, {"documentId", &req.documentID},
 	} {
-		if *target, err = one(values, name); err != nil {
-			return nil, badRequest(err.Error())
+		if *parameter.target, err = one(values, parameter.name); err != nil {
+			return req, badRequest(err.Error())
 		}
 	}
 	req.params.Query = strings.Clone(req.params.Query) // What needs no decoding is a part of the URL, and would keep it all.
 	for name, target := range map[string]*map[string]any{"variables": &req.params.Variables, "extensions": &req.params.Extensions} {
 		text, err := one(values, name)
 		if err != nil {
-			return nil, badRequest(err.Error())
+			return req, badRequest(err.Error())
 		}
 		if fault := decodeObject(text, name, target); fault != nil {
-			return nil, fault
+			return req, fault
 		}
 	}
 	return req, req.readExtensions()

@@ -21,6 +21,14 @@ func TestAccessLogOfFailures(t *testing.T) {
 		r.Header.Set("Accept", accept)
 		return r
 	}
+	auth := func(path, body string, header ...string) *http.Request {
+		r := post("*/*", body)
+		r.URL.Path = path
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		return r
+	}
 	bare := func(method, target string) *http.Request {
 		return httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 	}
@@ -50,10 +58,20 @@ func TestAccessLogOfFailures(t *testing.T) {
 		{"nobody is signed in", post(mediaGraphQL, `{"query":"query Mine { tasks { totalCount } }"}`), 401, "UNAUTHENTICATED", "Mine", "query"},
 		{"nobody is signed in, twice", post(mediaGraphQL, `{"query":"query Mine { a: tasks { totalCount } b: tasks { totalCount } }"}`), 401, "UNAUTHENTICATED", "Mine", "query"},
 		{"no JSON", post(mediaGraphQL, `{`), 400, "BAD_REQUEST", "", ""},
+		{"a query that is no text", post(mediaGraphQL, `{"query":5,"operationName":"Bad400"}`), 400, "BAD_REQUEST", "Bad400", ""},
+		{"a query that is an object", post(mediaGraphQL, `{"query":{"a":[1]},"operationName":"Bad400"}`), 400, "BAD_REQUEST", "Bad400", ""},
+		{"variables that are no object", post(mediaGraphQL, `{"variables":[1,{}],"query":"{ viewer { id } }","operationName":"Bad400"}`), 400, "BAD_REQUEST", "Bad400", ""},
+		{"a bad extension", post(mediaGraphQL, `{"operationName":"Bad400","extensions":{"persistedQuery":5}}`), 400, "BAD_REQUEST", "Bad400", ""},
+		{"a bad name in a bad request", post(mediaGraphQL, `{"query":5,"operationName":"x\n{}"}`), 400, "BAD_REQUEST", "", ""},
+		{"bad variables by GET", bare(http.MethodGet, graphqlPath+"?operationName=Bad400&variables=5&query=x"), 400, "BAD_REQUEST", "Bad400", ""},
 		{"an unknown hash", post(mediaGraphQL, `{"operationName":"Kept","extensions":{"persistedQuery":{"version":1,"sha256Hash":"`+strings.Repeat("a", 64)+`"}}}`), 400, "PERSISTED_QUERY_NOT_FOUND", "Kept", ""},
 		{"a mutation by GET", bare(http.MethodGet, graphqlPath+"?query="+url.QueryEscape("mutation ByGet { deleteTask(input: {id: 1}) { userErrors { code } } }")), 405, "METHOD_NOT_ALLOWED", "ByGet", "mutation"},
 		{"a wrong method", bare(http.MethodDelete, graphqlPath), 405, "METHOD_NOT_ALLOWED", "", ""},
 		{"a wrong method elsewhere", bare(http.MethodPost, "/"), 405, "METHOD_NOT_ALLOWED", "", ""},
+		{"a sign-in without JSON", auth("/api/auth/sign-in/email", "{"), 400, "BAD_REQUEST", "", ""},
+		{"a sign-up with a short password", auth("/api/auth/sign-up/email", `{"name":"Ada","email":"ada@example.com","password":"x"}`, "Origin", "http://localhost:3000"), 400, "PASSWORD_TOO_SHORT", "", ""},
+		{"a sign-up without an origin", auth("/api/auth/sign-up/email", `{"name":"Ada","email":"ada@example.com","password":"correct horse"}`, "Sec-Fetch-Mode", "cors"), 403, "MISSING_OR_NULL_ORIGIN", "", ""},
+		{"an unknown path of the sign-in", bare(http.MethodGet, "/api/auth/token"), 404, "NOT_FOUND", "", ""},
 		{"an unknown path", bare(http.MethodGet, "/nothing"), 404, "NOT_FOUND", "", ""},
 	} {
 		out.Reset()

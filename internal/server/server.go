@@ -351,6 +351,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 			Dialect:        cfg.DB.Dialect,
 			Secret:         settings.Secret,
 			TrustedOrigins: cfg.Config.CORSOrigins.Allows,
+			Refused:        func(ctx context.Context, code string) { traceOf(ctx).failed(code) },
 			Now:            cfg.Now,
 			Log:            cfg.Log,
 		})
