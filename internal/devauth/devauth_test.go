@@ -430,11 +430,14 @@ func TestForeignOrigin(t *testing.T) {
 		Log:            slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	long := "http://" + strings.Repeat("x", 500)
-	for _, tt := range []struct{ name, header, value, origin string }{
-		{"a proxied page", "Origin", "http://localhost:4321", "http://localhost:4321"},
-		{"a page by its referrer", "Referer", "http://localhost:4321/private?token=hunter2", "http://localhost:4321"},
-		{"a long origin", "Origin", long, "the page's origin"},
-		{"no URL", "Origin", "hunter2", "the page's origin"},
+	for _, tt := range []struct{ name, header, value, origin, logged string }{
+		{"a proxied page", "Origin", "http://localhost:4321", "http://localhost:4321", "origin=http://localhost:4321 "},
+		{"a page by its referrer", "Referer", "http://localhost:4321/private?token=hunter2", "http://localhost:4321", "origin=http://localhost:4321 "},
+		{"a long origin", "Origin", long, "the page's origin", "origin=" + long[:200] + " "},
+		{"a long referrer", "Referer", long + "/hunter2", "the page's origin", "origin=" + long[:200] + " "},
+		{"an app's origin", "Origin", "app:page", "the page's origin", "origin=app:page "},
+		{"no URL, and a quote", "Origin", `a "b`, "the page's origin", `origin="a \"b" `},
+		{"a referrer that is no URL", "Referer", "hunter2", "the page's origin", `origin="" `},
 	} {
 		log.Reset()
 		a := post(t, s, "/sign-in/email", signIn, tt.header, tt.value)
@@ -445,7 +448,7 @@ func TestForeignOrigin(t *testing.T) {
 		if want := "Invalid origin: " + tt.origin + " is not in this server's CORS_ORIGINS. If it is your frontend, add it"; !strings.HasPrefix(refusal.Message, want) {
 			t.Errorf("%s: %s\nwant %s", tt.name, refusal.Message, want)
 		}
-		for _, want := range []string{"level=WARN", tt.origin, "CORS_ORIGINS", "changeOrigin"} {
+		for _, want := range []string{"level=WARN", tt.logged, "CORS_ORIGINS", "changeOrigin"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("%s: no %s in the log: %s", tt.name, want, log.String())
 			}

@@ -49,8 +49,15 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	}
 	if !s.isTrusted(r, from) {
 		origin := originOf(from)
+		logged := origin
+		if r.Header.Get("Origin") != "" {
+			logged = from
+		}
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in refused: the origin is not in CORS_ORIGINS",
-			slog.String("origin", origin), slog.String("path", r.URL.Path), slog.String("cure", originCure))
+			slog.String("origin", logged[:min(len(logged), maxOrigin)]), slog.String("path", r.URL.Path), slog.String("cure", originCure))
+		if origin == "" || len(origin) > maxOrigin {
+			origin = "the page's origin"
+		}
 		return invalidOrigin(origin)
 	}
 	return nil
@@ -64,12 +71,14 @@ func ownOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// originOf returns the origin of a URL without its path, which may be private; words if it has none or a long one.
+// maxOrigin is the most bytes of an origin that are shown.
+const maxOrigin = 200
+
+// originOf returns the origin of a URL without its path, which may be private; "" if it has none.
 func originOf(address string) string {
-	const longest = 200
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || len(u.Scheme)+len(u.Host) > longest {
-		return "the page's origin"
+	if err != nil || u.Host == "" {
+		return ""
 	}
 	return u.Scheme + "://" + u.Host
 }
