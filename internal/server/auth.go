@@ -34,8 +34,9 @@ func (i *identify) around(next http.Handler) http.Handler {
 		defer cancel()
 		session, err := i.authenticate(ctx, r.Header)
 		if err == nil && session.Scheme == betterauth.SchemeCookie && i.csrf.refuses(r) {
-			i.foreign(r, session)
-			writeError(w, r, http.StatusForbidden, codeCSRFRefused, messageCSRF(r))
+			message, cure := explainCSRF(r)
+			i.foreign(r, session, cure)
+			writeError(w, r, http.StatusForbidden, codeCSRFRefused, message+" "+cure)
 			return
 		}
 		v, refusal := i.who(ctx, session, err)
@@ -91,14 +92,14 @@ func (i *identify) refused(ctx context.Context, err error) *viewer.Refusal {
 }
 
 // foreign logs a request of a page that may not use the cookie.
-func (i *identify) foreign(r *http.Request, session *betterauth.Session) {
+func (i *identify) foreign(r *http.Request, session *betterauth.Session, cure string) {
 	i.refusals.write(r.Context(), reasonCSRF,
 		slog.String("scheme", session.Scheme),
 		slog.String("token_hash", session.TokenHash),
 		slog.String("user_id", shorten(session.UserID)),
 		slog.String("origin", shorten(r.Header.Get("Origin"))),
 		slog.String("sec_fetch_site", shorten(r.Header.Get("Sec-Fetch-Site"))),
-		slog.String("cure", csrfCure))
+		slog.String("cure", cure))
 }
 
 // unknown is the refusal where the session is good but its user could not be looked up. That is no fault of

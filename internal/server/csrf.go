@@ -17,13 +17,21 @@ const (
 		"If it is this server's own origin, behind a proxy, set PUBLIC_URL to it."
 )
 
-// messageCSRF says which origin was refused, and what to do.
-func messageCSRF(r *http.Request) string {
+// explainCSRF says what was refused, and what to do.
+func explainCSRF(r *http.Request) (message, cure string) {
+	switch r.Header.Get("Origin") {
+	case "null":
+		return "A page without an origin may not use your session here: a local file and a sandboxed frame have none (Origin: null).",
+			"Serve the page from a web server, so that it has one."
+	case "":
+		return "Another site's page may not use your session here, and the request has no Origin header.",
+			"A link and an image send none; in a page, call the API by fetch with POST."
+	}
 	origin := "This page's origin"
 	if u, err := url.Parse(r.Header.Get("Origin")); err == nil && u.Host != "" && len(u.Scheme)+len(u.Host) < maxLogged {
 		origin = "The origin " + u.Scheme + "://" + u.Host
 	}
-	return origin + " may not use your session here: it is not in this server's CORS_ORIGINS. " + csrfCure
+	return origin + " may not use your session here: it is not in this server's CORS_ORIGINS.", csrfCure
 }
 
 // csrf tells requests that a page of a foreign site makes with somebody's cookie. A browser says where a request
