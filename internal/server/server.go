@@ -121,12 +121,7 @@ func logMilestones(ctx context.Context, cfg Config) {
 	if advice := cfg.Config.PoolerAdvice(); advice != "" {
 		cfg.Log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", advice))
 	}
-	for _, t := range cfg.Config.Topology() {
-		if !t.Works {
-			cfg.Log.LogAttrs(ctx, slog.LevelWarn, "cookies can't work", slog.String("origin", t.Origin),
-				slog.String("because", t.Detail), slog.String("cure", config.CookieCure))
-		}
-	}
+	warnOfCookies(ctx, cfg)
 	applied := "none"
 	if len(cfg.Migrations.Applied) > 0 {
 		applied = strings.Join(cfg.Migrations.Applied, ", ")
@@ -135,6 +130,25 @@ func logMilestones(ctx context.Context, cfg Config) {
 		slog.String("applied", applied), slog.Int64("schema_version", cfg.Migrations.Version), slog.Bool("database_ahead", cfg.Migrations.Ahead))
 	if cfg.Config.EmbeddedSignIn() {
 		cfg.Log.LogAttrs(ctx, slog.LevelInfo, "embedded development sign-in is on: AUTH_SERVER_URL is not set")
+	}
+}
+
+// warnOfCookies writes a line for each reason why browsers can't share a cookie, with the origins that it applies to.
+func warnOfCookies(ctx context.Context, cfg Config) {
+	var reasons []string
+	origins := map[string][]string{}
+	for _, t := range cfg.Config.Topology() {
+		if t.Works {
+			continue
+		}
+		if origins[t.Detail] == nil {
+			reasons = append(reasons, t.Detail)
+		}
+		origins[t.Detail] = append(origins[t.Detail], t.Origin)
+	}
+	for _, reason := range reasons {
+		cfg.Log.LogAttrs(ctx, slog.LevelWarn, "cookies can't work", slog.String("origin", strings.Join(origins[reason], ", ")),
+			slog.String("because", reason), slog.String("cure", config.CookieCure))
 	}
 }
 

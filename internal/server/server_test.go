@@ -214,6 +214,23 @@ func TestStartWarns(t *testing.T) {
 	}
 }
 
+// TestStartWarnsOnce: the default origins, which can't use cookies of an auth server at 127.0.0.1 for the same reason, share
+// a line; an origin with another reason has its own.
+func TestStartWarnsOnce(t *testing.T) {
+	t.Parallel()
+	const message = `msg="cookies can't work" `
+	environ := against("http://127.0.0.1:3001", "mQ0cXoV3r9pT1bZ7yH5kD2sJ8wE4uA6f", nil)
+	delete(environ, "CORS_ORIGINS")
+	_, log := newServer(t, environ)
+	if got := strings.Count(log.String(), message); got != 1 || !strings.Contains(log.String(), message+`origin="http://localhost:3000, http://localhost:5173" `) {
+		t.Errorf("%d lines about cookies, want one for both origins:\n%s", got, log)
+	}
+	environ["CORS_ORIGINS"] = "http://localhost:3000,http://[::1]:3000,http://localhost:5173"
+	if _, log := newServer(t, environ); strings.Count(log.String(), message) != 2 || !strings.Contains(log.String(), message+`origin=http://[::1]:3000 `) {
+		t.Errorf("want a line for each of two reasons:\n%s", log)
+	}
+}
+
 // TestSessions: every variable about sessions reaches the one who checks them.
 func TestSessions(t *testing.T) {
 	t.Parallel()
