@@ -84,7 +84,7 @@ type Config struct {
 	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The URL of the Better Auth server. In production it must be https, unless the host is private or loopback. Required on Railway, in every environment."`
 	// JWTSecret is the auth server's secret; Load also puts BETTER_AUTH_SECRET here. Empty means that the
 	// embedded sign-in makes its own.
-	JWTSecret        Secret `env:"JWT_SECRET" group:"Sessions" devDefault:"generated once, kept in the database" prodDefault:"required" help:"The auth server's BETTER_AUTH_SECRET, exactly the same text. At least 32 characters; in production, shorter secrets and well-known placeholders are refused. Required if AUTH_SERVER_URL is set."`
+	JWTSecret        Secret `env:"JWT_SECRET" group:"Sessions" devDefault:"generated once, kept in the database" prodDefault:"required" help:"The auth server's BETTER_AUTH_SECRET, exactly the same text. At least 32 characters; in production, shorter secrets, repeated patterns and well-known placeholders are refused. Required if AUTH_SERVER_URL is set."`
 	BetterAuthSecret Secret `env:"BETTER_AUTH_SECRET" group:"Sessions" shown:"JWT_SECRET" help:"Another name for JWT_SECRET: the one that Better Auth uses."`
 	// SessionCacheTTL is how long an answer of the auth server is trusted, and so the longest that a
 	// signed-out session goes on here.

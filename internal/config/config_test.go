@@ -15,7 +15,7 @@ import (
 )
 
 // secret is a value that no message may show.
-const secret = "hunter2-hunter2-hunter2-hunter2-hunter2"
+const secret = "hunter2-mQ0cXoV3r9pT1bZ7yH5kD2sJ8wE4uA6f"
 
 // production is the smallest environment that production accepts.
 func production(changes map[string]string) map[string]string {
@@ -93,6 +93,8 @@ func TestLoad(t *testing.T) {
 		{"the other name of the secret", production(map[string]string{"JWT_SECRET": "", "BETTER_AUTH_SECRET": secret}), is(func(c Config) bool { return c.JWTSecret == secret })},
 		{"both names with one value", production(map[string]string{"BETTER_AUTH_SECRET": secret}), is(func(c Config) bool { return c.JWTSecret == secret })},
 		{"a random secret", production(map[string]string{"JWT_SECRET": "mQ0cXoV3r9pT1bZ7yH5kD2sJ8wE4uA6f+GxN/LiRq0M="}), Config.Production},
+		{"ten different characters in no order", production(map[string]string{"JWT_SECRET": "01182736455463728199182736455463728190"}), Config.Production},
+		{"a pattern of 17 characters", production(map[string]string{"JWT_SECRET": strings.Repeat("0123456789abcdefg", 2)}), Config.Production},
 		{"a secret with a dollar and braces in it", production(map[string]string{"JWT_SECRET": secret + "a${b}c"}), Config.Production},
 		{"a password with a dollar and braces in it", production(map[string]string{"DATABASE_URL": "postgres://u:pa${word}ss@host/db"}), is(func(c Config) bool { return c.DatabaseURL == "postgres://u:pa${word}ss@host/db" })},
 		{"a header with a dollar and braces in it", production(map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer SECRET${X},x=${y}z"}), Config.Production},
@@ -175,6 +177,11 @@ func TestProblems(t *testing.T) {
 		{"two secrets", production(map[string]string{"BETTER_AUTH_SECRET": "another"}), []string{"JWT_SECRET and BETTER_AUTH_SECRET are both set and differ"}},
 		{"a short secret in production", production(map[string]string{"JWT_SECRET": strings.Repeat("x", 31)}), []string{"JWT_SECRET has fewer than 32 characters: anyone who guesses it can sign in as anybody; use the auth server's BETTER_AUTH_SECRET"}},
 		{"a short secret under its other name", production(map[string]string{"JWT_SECRET": "", "BETTER_AUTH_SECRET": "hunter2"}), []string{"BETTER_AUTH_SECRET has fewer than 32"}},
+		{"one character again and again", production(map[string]string{"JWT_SECRET": strings.Repeat("a", 32)}), []string{"JWT_SECRET has fewer than 10 different characters: anyone who guesses it can sign in as anybody; use the auth server's BETTER_AUTH_SECRET"}},
+		{"a word again and again", production(map[string]string{"JWT_SECRET": strings.Repeat("secret", 8)}), []string{"JWT_SECRET has fewer than 10 different"}},
+		{"nine characters in no order", production(map[string]string{"JWT_SECRET": "118273645546372819918273645546372819"}), []string{"JWT_SECRET has fewer than 10 different"}},
+		{"hexadecimal digits twice", production(map[string]string{"JWT_SECRET": strings.Repeat("0123456789abcdef", 2)}), []string{"JWT_SECRET repeats a pattern of at most 16 characters"}},
+		{"a longer word, and a part of it", production(map[string]string{"BETTER_AUTH_SECRET": strings.Repeat("pätternwords-", 4)[:50], "JWT_SECRET": ""}), []string{"BETTER_AUTH_SECRET repeats a pattern"}},
 		{"the placeholder of the deployment guide", production(map[string]string{"JWT_SECRET": "the very BETTER_AUTH_SECRET of the auth server"}), []string{"JWT_SECRET is a placeholder"}},
 		{"Better Auth's default secret", production(map[string]string{"JWT_SECRET": "better-auth-secret-12345678901234567890"}), []string{"JWT_SECRET is a placeholder"}},
 		{"a template's secret", production(map[string]string{"JWT_SECRET": "your-secret-key"}), []string{"JWT_SECRET is a placeholder"}},
@@ -244,11 +251,12 @@ func TestWarnings(t *testing.T) {
 		{"a short secret", map[string]string{"JWT_SECRET": "short"}, []string{"JWT_SECRET has fewer than 32"}},
 		{"31 characters", map[string]string{"JWT_SECRET": strings.Repeat("x", 31)}, []string{"JWT_SECRET has fewer than 32"}},
 		{"a placeholder", map[string]string{"BETTER_AUTH_SECRET": "better-auth-secret-12345678901234567890"}, []string{"BETTER_AUTH_SECRET is a placeholder"}},
-		{"32 characters", map[string]string{"JWT_SECRET": strings.Repeat("x", 32)}, nil},
-		{"a secret too short for HS384", map[string]string{"JWT_ALGORITHM": "HS384", "JWT_SECRET": strings.Repeat("x", 47)}, []string{"JWT_ALGORITHM is HS384, which needs a secret of at least 48 bytes, and JWT_SECRET has fewer"}},
-		{"one just long enough for HS384", map[string]string{"JWT_ALGORITHM": "HS384", "JWT_SECRET": strings.Repeat("x", 48)}, nil},
-		{"a secret too short for HS512, under its other name", map[string]string{"JWT_ALGORITHM": "HS512", "BETTER_AUTH_SECRET": strings.Repeat("x", 63)}, []string{"JWT_ALGORITHM is HS512, which needs a secret of at least 64 bytes, and BETTER_AUTH_SECRET has fewer"}},
-		{"one just long enough for HS512, in bytes", map[string]string{"JWT_ALGORITHM": "HS512", "JWT_SECRET": strings.Repeat("ü", 32)}, nil},
+		{"32 characters", map[string]string{"JWT_SECRET": secret[8:]}, nil},
+		{"one character 32 times", map[string]string{"JWT_SECRET": strings.Repeat("x", 32)}, []string{"JWT_SECRET has fewer than 10 different characters"}},
+		{"a secret too short for HS384", map[string]string{"JWT_ALGORITHM": "HS384", "JWT_SECRET": (secret + secret)[:47]}, []string{"JWT_ALGORITHM is HS384, which needs a secret of at least 48 bytes, and JWT_SECRET has fewer"}},
+		{"one just long enough for HS384", map[string]string{"JWT_ALGORITHM": "HS384", "JWT_SECRET": (secret + secret)[:48]}, nil},
+		{"a secret too short for HS512, under its other name", map[string]string{"JWT_ALGORITHM": "HS512", "BETTER_AUTH_SECRET": (secret + secret)[:63]}, []string{"JWT_ALGORITHM is HS512, which needs a secret of at least 64 bytes, and BETTER_AUTH_SECRET has fewer"}},
+		{"one just long enough for HS512, in bytes", map[string]string{"JWT_ALGORITHM": "HS512", "JWT_SECRET": "öäüßéèêëñçæøåþðœ0123456789abcdef" + strings.Repeat("ü", 8)}, nil},
 		{"HS512 for the embedded sign-in", map[string]string{"JWT_ALGORITHM": "HS512"}, nil},
 		{"a quoted secret", map[string]string{"JWT_SECRET": `"` + secret + `"`}, []string{"JWT_SECRET begins or ends with a quote"}},
 		{"SQLite in production", production(map[string]string{"DATABASE_URL": "sqlite:/data/t.db"}), []string{"DATABASE_URL names a SQLite file"}},

@@ -13,6 +13,12 @@ import (
 // minSecret is the shortest secret that Better Auth itself accepts without a warning, in characters.
 const minSecret = 32
 
+// minDistinct is how many different characters a secret needs. Random hexadecimal digits have more.
+const minDistinct = 10
+
+// maxPattern is the longest pattern that is looked for in a secret, in characters.
+const maxPattern = 16
+
 // weakCure is what to do about a weak secret.
 const weakCure = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
 
@@ -26,9 +32,33 @@ func weakSecret(s Secret) string {
 		return "is a placeholder that everybody knows: anyone can sign in as anybody"
 	case utf8.RuneCountInString(text) < minSecret:
 		return fmt.Sprintf("has fewer than %d characters: anyone who guesses it can sign in as anybody", minSecret)
+	case distinct(text) < minDistinct:
+		return fmt.Sprintf("has fewer than %d different characters: anyone who guesses it can sign in as anybody", minDistinct)
+	case repeats(text):
+		return fmt.Sprintf("repeats a pattern of at most %d characters: anyone who guesses it can sign in as anybody", maxPattern)
 	default:
 		return ""
 	}
+}
+
+// distinct counts the different characters.
+func distinct(text string) int {
+	seen := map[rune]bool{}
+	for _, r := range text {
+		seen[r] = true
+	}
+	return len(seen)
+}
+
+// repeats reports whether text is one short pattern again and again; the last time may be a part of it.
+func repeats(text string) bool {
+	runes := []rune(text)
+	for length := 1; length <= maxPattern && length < len(runes); length++ {
+		if slices.Equal(runes[length:], runes[:len(runes)-length]) {
+			return true
+		}
+	}
+	return false
 }
 
 // isPlaceholder reports whether text contains what guides and templates write in place of a secret. Case and

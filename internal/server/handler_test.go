@@ -57,7 +57,7 @@ func development() map[string]string { return map[string]string{"CORS_ORIGINS": 
 func production() map[string]string {
 	return map[string]string{
 		"ENVIRONMENT": "production", "DATABASE_URL": "postgres://h/d", "AUTH_SERVER_URL": "https://auth.example.com",
-		"JWT_SECRET": strings.Repeat("x", 32), "CORS_ORIGINS": origin,
+		"JWT_SECRET": "mQ0cXoV3r9pT1bZ7yH5kD2sJ8wE4uA6f", "CORS_ORIGINS": origin,
 	}
 }
 
