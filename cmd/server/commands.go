@@ -264,7 +264,7 @@ func printVersion(w io.Writer) error {
 }
 
 func help(w io.Writer) error {
-	if _, err := io.WriteString(w, usage()); err != nil {
+	if _, err := io.WriteString(w, usage()+"\nEverything is configured by environment variables (docs/configuration.md):\n"); err != nil {
 		return fmt.Errorf("printing the help: %w", err)
 	}
 	return config.WriteHelp(w)

@@ -490,6 +490,21 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+// TestUsageErrors: a wrong command line prints the commands and, as the last line, what is wrong.
+func TestUsageErrors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ line, want string }{
+		{"bogus", "server: wrong command line: unknown command: bogus\n"},
+		{"import", "server: wrong command line: import takes --from"},
+	} {
+		code, stdout, stderr := runToEnd(t, nil, strings.Fields(tt.line)...)
+		lines := slices.Collect(strings.Lines(stderr))
+		if code != 2 || stdout != "" || !strings.Contains(stderr, "Usage: server [command]") || !strings.HasPrefix(lines[len(lines)-1], tt.want) {
+			t.Errorf("%s: exit code %d, want the last line %q:\n%s%s", tt.line, code, tt.want, stdout, stderr)
+		}
+	}
+}
+
 // TestRefusesToStart: everything missing is told at once, by name, and the exit code is 1.
 func TestRefusesToStart(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ func main() {
 	stop()
 	switch {
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(os.Stderr, "%v\n\n%s", err, usage())
+		fmt.Fprintf(os.Stderr, "%s\nserver: %v\n", usage(), err)
 		os.Exit(2)
 	case errors.Is(err, importer.ErrIncomplete):
 		os.Exit(3) // The report has said what.

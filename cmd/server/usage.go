@@ -91,7 +91,7 @@ exits with 0, with 1 on an error, with 3 if something could not be copied
   --user ID        copy only this user's; may be given several times
   --verbose        name every row in the report`
 
-// usage is what help prints before the variables.
+// usage lists the commands.
 func usage() string {
 	const width = 16
 	var b strings.Builder
@@ -100,6 +100,5 @@ func usage() string {
 		help := strings.ReplaceAll(c.help, "\n", "\n"+strings.Repeat(" ", width+3))
 		fmt.Fprintf(&b, "  %-*s %s\n", width, c.name, help)
 	}
-	b.WriteString("\nEverything is configured by environment variables (docs/configuration.md):\n")
 	return b.String()
 }

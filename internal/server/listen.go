@@ -36,7 +36,10 @@ func CheckPort(ctx context.Context, cfg config.Config) error {
 
 // explainListen says what to change if an address can't be listened on.
 func explainListen(ctx context.Context, cfg config.Config, err error) error {
+	var lookup *net.DNSError
 	switch {
+	case errors.As(err, &lookup):
+		return fmt.Errorf("HOST %s can't be resolved: set HOST to an address of this machine, or leave it empty to listen on all of its addresses: %w", cfg.Host, err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("PORT %d is in use by another program: stop that program, or choose another port, such as PORT=%d: %w", cfg.Port, freePort(ctx, cfg), err)
 	case errors.Is(err, syscall.EACCES):

@@ -49,6 +49,9 @@ func TestCheckPort(t *testing.T) {
 	if err := CheckPort(t.Context(), config.Config{Host: "203.0.113.1", Port: 8000}); err == nil || !strings.HasPrefix(err.Error(), "HOST 203.0.113.1 is not an address of this machine: ") {
 		t.Errorf("another machine's address: %v", err)
 	}
+	if err := CheckPort(t.Context(), config.Config{Host: "nosuch.invalid", Port: 8000}); err == nil || !strings.HasPrefix(err.Error(), "HOST nosuch.invalid can't be resolved: ") {
+		t.Errorf("a name that nobody knows: %v", err)
+	}
 }
 
 func TestBaseURL(t *testing.T) {
