@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -312,7 +313,11 @@ func (a *Authenticator) probeKeys(ctx context.Context, r *report) {
 		r.warn(name, "no key there that can be used", "the jwt plugin's keyPairConfig must be EdDSA, ES or RS/PS with 2048 bits")
 		return
 	}
-	r.ok(name, fmt.Sprintf("%d keys (%s)", len(keys), strings.Join(algorithms(keys), ", ")))
+	number := "1 key"
+	if len(keys) > 1 {
+		number = strconv.Itoa(len(keys)) + " keys"
+	}
+	r.ok(name, fmt.Sprintf("%s (%s)", number, strings.Join(algorithms(keys), ", ")))
 }
 
 func algorithms(keys map[string]jose.JSONWebKey) []string {

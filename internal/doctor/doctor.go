@@ -190,17 +190,23 @@ func (d *doctor) variables() {
 	}
 }
 
-// browsers holds the addresses against the public suffix list.
+// browsers holds the addresses against the public suffix list. In production it says nothing of local frontends.
 func (d *doctor) browsers() {
+	name := d.anyProblem("CORS_ORIGINS", "AUTH_SERVER_URL", "PUBLIC_URL", "AUTH_ISSUER")
+	unknown := d.cfg.PublicURL == "" && d.cfg.Production()
+	topology := d.cfg.Topology()
+	if name == "" && !unknown && len(topology) == 0 {
+		return
+	}
 	d.section("Cookies in browsers")
-	if name := d.anyProblem("CORS_ORIGINS", "AUTH_SERVER_URL", "PUBLIC_URL", "AUTH_ISSUER"); name != "" {
+	if name != "" {
 		d.unchecked("whether a cookie can be shared was", name)
 		return
 	}
-	if d.cfg.PublicURL == "" && d.cfg.Production() {
-		d.warn("where browsers reach this server is not known", "set PUBLIC_URL: to the frontend's own origin where it proxies /graphql")
+	if unknown {
+		d.warn("where browsers reach this server is not known", "set PUBLIC_URL to the frontend's origin if the frontend proxies /graphql")
 	}
-	for _, t := range d.cfg.Topology() {
+	for _, t := range topology {
 		if t.Works {
 			d.ok(t.Origin + ": " + t.Detail)
 			continue

@@ -63,6 +63,7 @@ func TestExamine(t *testing.T) {
 		{name: "good-bearer", credential: "Authorization: Bearer " + ada.Token, healthy: true},
 		{name: "value-alone", credential: wire, healthy: true},
 		{name: "no-session", healthy: true},
+		{name: "local-origins", environ: map[string]string{"CORS_ORIGINS": "http://localhost:3000"}, healthy: true},
 		{name: "wrong-secret", environ: map[string]string{"JWT_SECRET": "another-one-mQ0cXoV3r9pT1bZ7yH5kD2sJ8wE4"}, credential: header},
 		{name: "tampered", credential: strings.Replace(header, "session_token=", "session_token=x", 1)},
 		{name: "raw-token", credential: "better-auth.session_token=" + ada.Token},
