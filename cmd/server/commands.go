@@ -161,7 +161,7 @@ func withDatabase(ctx context.Context, s settings, do func(config.Config, *datab
 		if ctx.Err() != nil {
 			log.LogAttrs(ctx, slog.LevelInfo, "ended by a signal", slog.String("error", err.Error()))
 		} else {
-			log.LogAttrs(ctx, slog.LevelError, "ended by an error", slog.String("error", err.Error()))
+			log.LogAttrs(ctx, slog.LevelError, "the server has stopped", slog.String("error", err.Error()))
 		}
 		return fmt.Errorf("%w: %w", errLogged, err)
 	}

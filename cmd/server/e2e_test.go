@@ -327,7 +327,7 @@ func TestTwoReplicas(t *testing.T) {
 	log := ""
 	for _, p := range replicas {
 		p.healthy(t)
-		p.logs(t, `"message":"the auth server can't be used`) // It isn't there, and that is no reason not to start.
+		p.logs(t, `"message":"the auth server is not usable; requests with a session get SERVICE_UNAVAILABLE"`) // It isn't there, and that is no reason not to start.
 		log += p.log.String()
 	}
 	if n := strings.Count(log, "migration applied"); n != migrationsInBinary(t) {
@@ -482,7 +482,7 @@ func TestPortInUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tasks.db")
 	code, stdout, stderr := runToEnd(t, []string{"HOST=127.0.0.1", "PORT=" + port, "DATABASE_URL=sqlite:" + file})
 	said := regexp.MustCompile("PORT " + port + ` is in use .*PORT=(\d+)`).FindStringSubmatch(stdout)
-	if code != 1 || said == nil || said[1] == port || stderr != "" {
+	if code != 1 || said == nil || said[1] == port || stderr != "" || !strings.Contains(stdout, "the server has stopped") {
 		t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {

@@ -233,7 +233,7 @@ func TestImport(t *testing.T) {
 	if !errors.Is(err, importer.ErrIncomplete) || errors.Is(err, errLogged) || !strings.Contains(out, "1 tasks and 0 tags taken") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if !strings.Contains(log, "2 of 2 tasks read (100 %)") || strings.Contains(log, "ended by an error") {
+	if !strings.Contains(log, "2 of 2 tasks read (100 %)") || strings.Contains(log, "has stopped") {
 		t.Error(log)
 	}
 	if out, _, err := ask("--user", "u", "--dry-run"); !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(out, "1 tasks and 0 tags were here already") {

@@ -81,8 +81,8 @@ func secureCluster(t *testing.T, a *authority) func(host, query string) string {
 }
 
 // TestDatabaseTLS runs the server on a PostgreSQL with TLS under a public name, with an authority that the machine
-// trusts: Neon's URL as its dashboard gives it is verified, and a server that can't prove who it is, refused with the
-// cause and the cure, by the doctor as well.
+// trusts: Neon's URL is verified as its dashboard gives it; a server with another certificate is refused, and the error and
+// the doctor say what to do.
 func TestDatabaseTLS(t *testing.T) {
 	t.Parallel()
 	const host, neons = "ep-cool-darkness-a1b2c3d4-pooler.eu-central-1.aws.neon.tech", "sslmode=require&channel_binding=require"
@@ -104,14 +104,14 @@ func TestDatabaseTLS(t *testing.T) {
 		t.Parallel()
 		p := start(t, append(production(t, good(host, neons), auth), trusting...)...)
 		p.healthy(t)
-		for _, want := range []string{"its certificate is verified", `"sslmode":"verify-full"`, `"parameters":["channel_binding"]`} {
+		for _, want := range []string{`"message":"the database's TLS certificate is verified`, `"sslmode":"verify-full"`, `"parameters":["channel_binding"]`} {
 			if !strings.Contains(p.log.String(), want) {
 				t.Errorf("the log lacks %s:\n%s", want, p.log)
 			}
 		}
 		p.terminate(t)
 	})
-	const verified, believed = "its certificate is verified", "its certificate is not verified"
+	const verified, believed = "the database's TLS certificate is verified", "its certificate is not verified"
 	for _, tt := range []struct {
 		name, url, direct string
 		want              string
@@ -120,9 +120,9 @@ func TestDatabaseTLS(t *testing.T) {
 		{name: "nothing asked", url: good(host, ""), want: verified},
 		{name: "verify-full", url: good(host, "sslmode=verify-full"), want: "VERSION"},
 		{name: "wrong name", url: good("db.example.com", neons), want: "is for another name: let the URL name the host as the certificate does", code: 1},
-		{name: "self-signed", url: selfSigned(host, neons), want: "nobody that this machine trusts has signed", code: 1},
+		{name: "self-signed", url: selfSigned(host, neons), want: "the server's certificate is not signed by a trusted authority", code: 1},
 		{name: "self-signed, nothing asked", url: selfSigned(host, ""), want: "add sslmode=no-verify", code: 1},
-		{name: "self-signed, direct", url: good(host, neons), direct: selfSigned(host, neons), want: "nobody that this machine trusts has signed", code: 1},
+		{name: "self-signed, direct", url: good(host, neons), direct: selfSigned(host, neons), want: "the server's certificate is not signed by a trusted authority", code: 1},
 		{name: "self-signed, not to be verified", url: selfSigned(host, "sslmode=no-verify"), want: believed},
 		{name: "own authority", url: good(host, "sslmode=require&sslrootcert="+roots), want: "VERSION"},
 		{name: "a private name", url: selfSigned("postgres.railway.internal", "sslmode=require"), want: "VERSION"},

@@ -44,7 +44,7 @@ type Config struct {
 
 	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"A postgres://, postgresql:// or sqlite: URL. If the host is public, the server certificate is verified, unless sslmode says otherwise; sslmode=no-verify turns that off."`
 	DirectDatabaseURL Secret        `env:"DIRECT_DATABASE_URL" group:"Database" kind:"URL" shown:"DATABASE_URL" help:"The database without the connection pooler, for migrations. Set it if DATABASE_URL leads to a pooler."`
-	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of open connections. /health has one more of its own."`
+	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of open connections. /health uses one additional connection."`
 	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of idle connections kept open."`
 	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"The age at which a connection is closed."`
 	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"How long a connection may be idle before it is closed. Neon suspends a database that has had no connection for 5 minutes."`
@@ -113,7 +113,7 @@ type Config struct {
 	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Whether clients may read the schema. If off, error messages contain no suggestions either."`
 
 	// TrustedDocuments is off, allow or only; TrustedDocumentsFile is the manifest. See TrustedOnly.
-	TrustedDocuments     string `env:"TRUSTED_DOCUMENTS" group:"API" envDefault:"off" oneof:"off,allow,only" help:"allow lets clients send the hash of a document in TRUSTED_DOCUMENTS_FILE instead of its text; the document limits do not apply to it. only also refuses all other documents, in production; elsewhere only means allow."`
+	TrustedDocuments     string `env:"TRUSTED_DOCUMENTS" group:"API" envDefault:"off" oneof:"off,allow,only" help:"\x60allow\x60 lets clients send the hash of a document in TRUSTED_DOCUMENTS_FILE instead of its text; the document limits do not apply to it. \x60only\x60 also refuses all other documents. Outside production it works like \x60allow\x60."`
 	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that your client's build writes: a JSON object from hash to document, as Relay's persistConfig writes it, or Apollo's persisted query manifest. It is read and checked at startup."`
 	// APQ lets clients register documents by their hash.
 	APQ bool `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: whether clients such as Apollo may register documents by their SHA-256. Each process keeps up to 8 MiB of them."`

@@ -27,7 +27,7 @@ type TLS struct {
 	Public bool
 }
 
-// Verified says whether the server has to prove who it is.
+// Verified reports whether the server's certificate is verified.
 func (t TLS) Verified() bool {
 	return t.Mode == string(pq.SSLModeVerifyFull) || t.Mode == string(pq.SSLModeVerifyCA)
 }
@@ -101,7 +101,7 @@ func private(host string) bool {
 func logTLS(ctx context.Context, log *slog.Logger, name string, t TLS) {
 	switch {
 	case t.Raised:
-		log.InfoContext(ctx, "the database has to prove who it is: its certificate is verified, though the URL does not ask for it",
+		log.InfoContext(ctx, "the database's TLS certificate is verified, though the URL does not ask for it",
 			slog.String("database", name), slog.String("sslmode", t.Mode))
 	case t.Public && !t.Verified():
 		log.WarnContext(ctx, "whoever answers as the database is believed: its certificate is not verified",
@@ -121,7 +121,7 @@ func explainTLS(err error) error {
 	var because string
 	switch {
 	case errors.As(err, &authority):
-		because = "nobody that this machine trusts has signed the server's certificate: give its authority's certificate as sslrootcert=FILE in the URL"
+		because = "the server's certificate is not signed by a trusted authority: give its authority's certificate as sslrootcert=FILE in the URL"
 	case errors.As(err, &name):
 		because = "the server's certificate is for another name: let the URL name the host as the certificate does"
 	case errors.As(err, &invalid):
@@ -131,5 +131,5 @@ func explainTLS(err error) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%s, or add sslmode=%s to do without proof of who it is: %w", because, noVerify, err)
+	return fmt.Errorf("%s, or add sslmode=%s to connect without verification: %w", because, noVerify, err)
 }

@@ -93,7 +93,7 @@ func (d *doctor) postgres(ctx context.Context, db *database.DB) {
 	d.skew("the database's", theirs, before, after, "let both machines keep their clocks by NTP")
 }
 
-// tls says whether the database has to prove who it is.
+// tls says whether the database's certificate is verified.
 func (d *doctor) tls(t database.TLS) {
 	switch {
 	case t.Raised:

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Values of extensions.code in the HTTP face's own answers.
+// Values of extensions.code in the HTTP server's own answers.
 const (
 	codeNotFound         = "NOT_FOUND"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"

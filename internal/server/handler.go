@@ -23,7 +23,7 @@ const (
 	minCompressed = 1024
 )
 
-// routes are the handlers behind the HTTP face. A nil one is not served.
+// routes are the handlers of the paths. A nil one is not served.
 type routes struct {
 	graphql    http.Handler
 	health     http.Handler
@@ -41,7 +41,7 @@ type face struct {
 	telemetry *telemetry.Telemetry
 }
 
-// handler builds the whole HTTP face. The order of the chain matters: each layer sees the answers of all
+// handler builds the whole HTTP handler. The order of the chain matters: each layer sees the answers of all
 // that stand within.
 func (f face) handler(to routes) (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed))

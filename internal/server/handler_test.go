@@ -27,7 +27,7 @@ import (
 
 const origin = "https://app.example.com"
 
-// testFace is an HTTP face around a handler of the test's, and its log.
+// testFace is an HTTP handler around a handler of the test's, and its log.
 type testFace struct {
 	http.Handler
 	log      *bytes.Buffer

@@ -122,7 +122,7 @@ func TestAuthServerWarning(t *testing.T) {
 	}{
 		{"Better Auth", answers(200, "application/json", `{"ok":true}`), nil},
 		{"Better Auth that limits our rate", answers(429, "application/json", `{}`), nil},
-		{"nobody", "http://127.0.0.1:1", []string{`level=WARN`, `tried="GET http://127.0.0.1:1/api/auth/ok"`, "connection refused", "check AUTH_SERVER_URL, and that the auth server runs"}},
+		{"nobody", "http://127.0.0.1:1", []string{`level=WARN`, `msg="the auth server is not usable; requests with a session get SERVICE_UNAVAILABLE" url=http://127.0.0.1:1/api/auth/ok error=`, "connection refused", `hint="check AUTH_SERVER_URL, and that the auth server runs`}},
 		{"another server", answers(404, "text/html", "nothing"), []string{"answered 404", "AUTH_SERVER_URL must be the address below which Better Auth answers at /api/auth"}},
 		{"a page", answers(200, "text/html", "<html>"), []string{"did not answer in JSON"}},
 		{"another API", answers(200, "application/json", `{"status":"up"}`), []string{"it is not Better Auth"}},
@@ -178,7 +178,7 @@ func TestSilentAuthServer(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if strings.Contains(out.String(), "can't be used") {
+	if strings.Contains(out.String(), "is not usable") {
 		t.Errorf("the end of the server counts as the auth server's failure:\n%s", out)
 	}
 }

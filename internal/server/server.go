@@ -1,5 +1,5 @@
-// Package server is the HTTP face: routes, CORS, compression, health, logs, and the drain at the end. It
-// alone knows all the rooms behind it, and joins them.
+// Package server is the HTTP server: routes, CORS, compression, health, logs, and the drain at the end. It builds
+// the other packages' parts from the configuration and connects them.
 package server
 
 import (
@@ -70,8 +70,8 @@ type Server struct {
 	draining  atomic.Bool
 }
 
-// New joins the rooms to a server and logs what is about to run. It makes the embedded sign-in's tables where
-// that is on; the error is then the database's, else it says what is missing in the configuration.
+// New builds the server from its parts and logs what is about to run. If the embedded sign-in is on, New makes its
+// tables. The error is the database's, or says what is missing in the configuration.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.DB == nil || cfg.Log == nil {
 		return nil, errors.New("server: DB and Log are required")
@@ -96,7 +96,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the whole HTTP face, for tests and for other listeners.
+// Handler returns the server's HTTP handler, for tests and for other listeners.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Serve answers requests on listener until ctx ends, then drains: /health turns 503, what was accepted is
@@ -175,11 +175,11 @@ func (s *Server) warnOfAuthServer(ctx context.Context) {
 	if step.Status != betterauth.StatusFailure || ctx.Err() != nil {
 		return
 	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, "the auth server can't be used: until it answers, requests with a session get SERVICE_UNAVAILABLE",
-		slog.String("tried", "GET "+s.cfg.AuthServerURL+authPath+"ok"), slog.String("because", step.Detail), slog.String("cure", step.Cure))
+	s.log.LogAttrs(ctx, slog.LevelWarn, "the auth server is not usable; requests with a session get SERVICE_UNAVAILABLE",
+		slog.String("url", s.cfg.AuthServerURL+authPath+"ok"), slog.String("error", step.Detail), slog.String("hint", step.Cure))
 }
 
-// routes builds the handlers behind the HTTP face.
+// routes builds the handlers of the paths.
 func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	client := ent.NewClient(ent.Driver(cfg.DB.Driver()))
 	accounts, err := account.New(account.Config{

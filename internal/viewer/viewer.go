@@ -1,4 +1,4 @@
-// Package viewer says who is asking. The HTTP face puts the answer into the request's context, once;
+// Package viewer says who is asking. The HTTP server puts the answer into the request's context, once;
 // resolvers take it out again and pass it on as an argument. It imports nothing of ours, so that every
 // room may speak of the viewer.
 package viewer
