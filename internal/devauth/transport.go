@@ -42,7 +42,7 @@ func (t transport) serve(w http.ResponseWriter, r *http.Request) error {
 				problem = errors.New("the development sign-in panicked")
 			}
 		}()
-		t.server.serve(w, r)
+		_ = t.server.serve(w, r) // The recorder has the refusal too.
 	}()
 	return problem
 }

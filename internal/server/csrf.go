@@ -17,8 +17,8 @@ const (
 		"If it is this server's own origin, behind a proxy, set PUBLIC_URL to it."
 )
 
-// explainCSRF says what was refused, and what to do.
-func explainCSRF(r *http.Request) (message, cure string) {
+// explainCSRF returns what was refused, and what to do about it.
+func explainCSRF(r *http.Request) (string, string) {
 	switch r.Header.Get("Origin") {
 	case "null":
 		return "A page without an origin may not use your session here: a local file and a sandboxed frame have none (Origin: null).",
