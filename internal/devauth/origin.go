@@ -1,6 +1,7 @@
 package devauth
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -49,10 +50,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	}
 	if !s.isTrusted(r, from) {
 		origin := originOf(from)
-		logged := origin
-		if r.Header.Get("Origin") != "" {
-			logged = from
-		}
+		logged := cmp.Or(origin, r.Header.Get("Origin")) // Whatever a page may call its origin, but no private address.
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in refused: the origin is not in CORS_ORIGINS",
 			slog.String("origin", logged[:min(len(logged), maxOrigin)]), slog.String("path", r.URL.Path), slog.String("cure", originCure))
 		if origin == "" || len(origin) > maxOrigin {

@@ -151,8 +151,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (
 	return req, read, fault
 }
 
-// request decodes the body. Beside a fault, the request has what could be decoded, or is nil. Names are matched exactly; unknown ones are ignored, as the specification leaves them to
-// extensions. A member that comes twice is refused: two readers could take one each. Messages never repeat the body.
+// request decodes the body. Beside a fault, the request has what could be decoded, or is nil. Names are matched
+// exactly; unknown ones are ignored, as the specification leaves them to extensions. A member that comes twice is
+// refused: two readers could take one each. Messages never repeat the body.
 func (d *decoding) request() (*incoming, *requestFault) {
 	body := d.body.Bytes()
 	if fault := checkShape(body); fault != nil {
