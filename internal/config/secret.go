@@ -13,8 +13,8 @@ import (
 // minSecret is the shortest secret that Better Auth itself accepts without a warning, in characters.
 const minSecret = 32
 
-// minDistinct is how many different characters a secret needs. Random hexadecimal digits have more.
-const minDistinct = 10
+// minDistinct is how many different characters a secret needs. Of 32 random hexadecimal digits, one in 20 million has fewer.
+const minDistinct = 8
 
 // maxPattern is the longest pattern that is looked for in a secret, in characters.
 const maxPattern = 16

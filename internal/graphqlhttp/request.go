@@ -178,7 +178,7 @@ func (d *decoding) request() (*incoming, *requestFault) {
 		return err
 	})
 	if wrong != "" {
-		return req, faultOf(wrong, "The request body")
+		return req, faultOf(wrong, body, "The request body", "")
 	}
 	if err == nil {
 		err = d.end()
