@@ -156,14 +156,14 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../schema/errors.graphqls", Input: `"""
-What the caller can mend: shown beside the field. Anything else (no session, a limit, an outage, a bug) is a
+A problem that the user can solve: show it beside the field. Anything else (no session, a limit, an outage, a bug) is a
 top-level error with ` + "`" + `extensions.code` + "`" + `.
 """
 type UserError {
   code: UserErrorCode!
   "A sentence to show to a person."
   message: String!
-  "Path into the input, as in ` + "`" + `[\"input\", \"title\"]` + "`" + `; null where no single field is at fault."
+  "Path into the input, as in ` + "`" + `[\"input\", \"title\"]` + "`" + `; null if no single field is at fault."
   field: [String!]
 }
 

@@ -104,7 +104,7 @@ func logTLS(ctx context.Context, log *slog.Logger, name string, t TLS) {
 		log.InfoContext(ctx, "the database's TLS certificate is verified, though the URL does not ask for it",
 			slog.String("database", name), slog.String("sslmode", t.Mode))
 	case t.Public && !t.Verified():
-		log.WarnContext(ctx, "whoever answers as the database is believed: its certificate is not verified",
+		log.WarnContext(ctx, "the database's TLS certificate is not verified",
 			slog.String("database", name), slog.String("sslmode", t.Mode))
 	}
 }

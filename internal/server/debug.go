@@ -20,7 +20,7 @@ func debugHandler(metrics http.Handler) http.Handler {
 		mux.Handle("/metrics", metrics)
 	}
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", notFound) // Arguments are nobody's business.
+	mux.HandleFunc("/debug/pprof/cmdline", notFound) // Arguments may be secret.
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)

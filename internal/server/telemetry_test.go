@@ -198,7 +198,7 @@ func measuredTraffic(t *testing.T) (*collector, string, string) {
 	return c, text, log.String()
 }
 
-// TestTelemetry: what a client did is in the traces, the metrics and the logs, and nothing that is nobody's business.
+// TestTelemetry: what a client did is in the traces, the metrics and the logs, and nothing private.
 func TestTelemetry(t *testing.T) { //nolint:paralleltest // OpenTelemetry reads the process's environment.
 	c, text, log := measuredTraffic(t)
 	parent := c.span("POST /graphql", "", "")

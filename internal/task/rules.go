@@ -31,7 +31,7 @@ const (
 	CodeLimitExceeded Code = "LIMIT_EXCEEDED"
 )
 
-// UserError is something that the caller can mend.
+// UserError is a problem that the user can solve.
 type UserError struct {
 	Code Code `json:"code"`
 	// Message is a sentence to show to a person.
