@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	atlas "ariga.io/atlas/sql/migrate"
 	atlasschema "ariga.io/atlas/sql/schema"
@@ -37,6 +38,10 @@ func SQLite(path string) Database {
 	return Database{dialect: dialect.SQLite, driver: "sqlite", address: "file:" + path + "?_pragma=foreign_keys(1)"}
 }
 
+// comparing admits one comparison at a time: ent's description of the tables is one value for the whole process, and a
+// comparison completes it in place.
+var comparing sync.Mutex //nolint:gochecknoglobals // It guards a global of ent's.
+
 // Write adds the migration with the name to the folder: what is missing between the migrations there and ent/schema.
 // It returns the file's path, or "" where nothing is missing. The database is an empty one, in which the migrations are
 // replayed. A folder whose files do not agree with its atlas.sum is an error.
@@ -54,6 +59,8 @@ func Write(ctx context.Context, database Database, folder, name string) (string,
 		return "", fmt.Errorf("opening the database to work in: %w", err)
 	}
 	defer db.Close()
+	comparing.Lock()
+	defer comparing.Unlock()
 	err = migrate.NewSchema(entsql.OpenDB(database.dialect, db)).NamedDiff(ctx, name,
 		schema.WithDir(dir), schema.WithFormatter(sqltool.GooseFormatter), schema.WithMigrationMode(schema.ModeReplay),
 		schema.WithDropColumn(true), schema.WithDropIndex(true), schema.WithErrNoPlan(true), schema.WithDiffHook(keepByHand))
