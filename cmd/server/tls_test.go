@@ -111,7 +111,7 @@ func TestDatabaseTLS(t *testing.T) {
 		}
 		p.terminate(t)
 	})
-	const verified, believed = "the database's TLS certificate is verified", "its certificate is not verified"
+	const verified, believed = "the database's TLS certificate is verified", "the database's TLS certificate is not verified"
 	for _, tt := range []struct {
 		name, url, direct string
 		want              string

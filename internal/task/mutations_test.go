@@ -200,7 +200,7 @@ func TestCreateWithEverything(t *testing.T) {
 		if got := b.tagsOf(ctx, t, made); got != "home work" {
 			t.Errorf("it carries %s", got)
 		}
-		if string(made.TitleKey) != "strasse e" || made.SearchText != "strasse e\ni" {
+		if string(made.TitleKey) != "strasse e" || made.SearchText != "strasse e\ni\nstrasse é\ni̇" {
 			t.Errorf("folded to %q, %q", made.TitleKey, made.SearchText)
 		}
 		// 20:00 UTC is 1:00 of the next day in Karachi.

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -263,13 +264,28 @@ func isLetter(c byte) bool { return 'a' <= c && c <= 'z' }
 
 // textKeys returns what a task is sorted and found by. Titles that differ in accents alone sort by their ids.
 func textKeys(title string, description *string) ([]byte, string) {
-	title = plain(title)
-	search := title + "\n"
+	text := title + "\n"
+	plainTitle := plain(title)
+	search := plainTitle + "\n"
 	if description != nil {
+		text += *description
 		search += plain(*description)
 	}
-	key := orderKey(title)
+	if old := previousFold(text); old != "" && old != search {
+		search += "\n" + old
+	}
+	key := orderKey(plainTitle)
 	return key[:min(len(key), maxTextKey)], search
+}
+
+// previousFold is what the release before looks for words in; "" for ASCII, where both releases look for the same. It is
+// kept beside the plain text, so that that release finds words with accents during a deployment and after a rollback. The
+// release after this one can do without.
+func previousFold(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return ""
+	}
+	return cases.Fold().String(norm.NFC.String(s))
 }
 
 // nameKey returns the unique key of a folded name. It begins with what the name is sorted by. If that does not tell all

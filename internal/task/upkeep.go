@@ -24,9 +24,9 @@ const (
 	keySlack = time.Hour
 )
 
-// refreshRounds is in how many of the first rounds keys are made that the release before has written: once at the start, and
-// once when the replicas of that release have ended.
-const refreshRounds = 2
+// startRounds is how many rounds come after the start even if nothing is remembered: the second is for what the replicas of
+// the release before wrote until they ended.
+const startRounds = 2
 
 // Upkeep removes old idempotency keys now and then, until ctx ends, and makes the keys of texts that the release before has
 // written. Any number of replicas may run it at once. What goes wrong is logged and tried again in the next round.
@@ -34,16 +34,13 @@ func (s *Service) Upkeep(ctx context.Context) {
 	ctx = viewer.AsSystem(ctx)
 	rounds := time.NewTicker(upkeepEvery)
 	defer rounds.Stop()
-	for refreshed := 0; ; {
-		if refreshed < refreshRounds {
-			switch err := s.refreshKeys(ctx); {
-			case ctx.Err() != nil:
-				return
-			case err != nil:
-				s.log.LogAttrs(ctx, slog.LevelWarn, "making keys failed", slog.String("error", err.Error()))
-			default:
-				refreshed++
-			}
+	for round := 1; ; round++ {
+		err := s.refreshKeys(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.LogAttrs(ctx, slog.LevelWarn, "making keys failed", slog.String("error", err.Error()))
 		}
 		removed, err := s.removeOldKeys(ctx)
 		switch {
@@ -55,7 +52,7 @@ func (s *Service) Upkeep(ctx context.Context) {
 			s.log.LogAttrs(ctx, slog.LevelDebug, "old idempotency keys removed", slog.Int("count", removed))
 		}
 		// While nothing new is remembered there is no hurry, and a database that sleeps is left asleep.
-		for due := false; !due; due = s.remembered.Swap(false) || refreshed < refreshRounds {
+		for due := false; !due; due = s.remembered.Swap(false) || round < startRounds {
 			select {
 			case <-ctx.Done():
 				return
