@@ -177,6 +177,7 @@ func TestVariables(t *testing.T) {
 		{"a literal", "{ points(a: [{x: 1}, {x: 2}]) even(a: 4) }", "", `{"even":{"a":4},"points":{"a":[{"x":1},{"x":2}]}}`},
 		{"a bad literal", "{ one(a: {even: 3}) }", "", "1:17 " + bad + `a.even must be even`},
 		{"an object for a scalar", "{ int(a: {}) }", "", "1:10 " + invalid + `a must be a whole number`},
+		{"an integer of 31 digits", "{ int(a: 1000000000000000000000000000000) }", "", "1:10 " + invalid + `Int must be a whole number between -2147483648 and 2147483647, not 1000000000000000000000000000000`},
 		{"an object for a scalar of the schema's", "{ even(a: {b: 1}) }", "", "1:11 " + bad + `a must be even`},
 		{"a list for a scalar of the schema's", "{ even(a: [2]) }", "", "1:11 " + bad + `a must be even`},
 		{"an object for an enum", "{ moods(a: [CALM, {}]) }", "", "1:19 " + invalid + `a[1] must be a value of Mood (CALM, Calm, GRAND)`},

@@ -35,6 +35,12 @@ func newValidator(schema *ast.Schema, scalars map[string]CheckScalar, suggest bo
 	return v
 }
 
+// outOf64Bits is gqlparser's message about an Int of more than 64 bits, and outOfRange what is said in its place.
+const (
+	outOf64Bits = "Int cannot represent non 32-bit signed integer value: "
+	outOfRange  = "Int must be a whole number between -2147483648 and 2147483647, not "
+)
+
 // idLiteralsFirst names a rule so that it comes first: gqlparser sorts rules by name.
 const idLiteralsFirst = "0 IDLiterals"
 
@@ -57,6 +63,7 @@ func (v *validator) validate(document *knownDocument) gqlerror.List {
 	errs := gqlvalidator.ValidateWithRules(v.schema, document.document, v.rules)
 	for _, err := range errs {
 		errcode.Set(err, errcode.ValidationFailed)
+		err.Message = strings.Replace(err.Message, outOf64Bits, outOfRange, 1)
 	}
 	if len(errs) == 0 {
 		errs = v.literals(document.document)

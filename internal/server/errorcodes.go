@@ -30,7 +30,7 @@ func ErrorCodes() []ErrorCode {
 		{graph.CodeInternal, "A bug in the server. Status 500.", "Report it with its `requestId`. The log has the cause under the same id."},
 		{errcode.ParseFailed, "The document is not valid GraphQL.", "Correct the syntax at the location that the error names."},
 		{errcode.ValidationFailed, "The document does not fit the schema: an unknown field, a missing argument, or a variable of the wrong type. Or it asks for the schema (introspection) and INTROSPECTION is off.", "Generate types from the schema. To explore it, use a server in development, where INTROSPECTION is on."},
-		{graphqlhttp.CodeBadRequest, "The HTTP request is not a GraphQL request: the JSON is broken or nested too deep, it is a batch, or it has no query. Status 400.", "Send one JSON object with a `query`."},
+		{graphqlhttp.CodeBadRequest, "The HTTP request is not a GraphQL request: the JSON is broken or nested too deep, a string has half a surrogate pair, it is a batch, or it has no query. Status 400.", "Send one JSON object with a `query`."},
 		{graphqlhttp.CodeMethodNotAllowed, "The HTTP method is not one of those in the header Allow. Status 405.", "Send GraphQL by POST."},
 		{graphqlhttp.CodeNotAcceptable, "The header Accept allows neither application/json nor application/graphql-response+json. Status 406.", "Accept one of the two."},
 		{graphqlhttp.CodeUnsupportedMediaType, "The body is not application/json, not UTF-8, or compressed. Status 415.", "Set `Content-Type: application/json`, and send the body uncompressed."},
