@@ -439,7 +439,7 @@ enum DueWindow {
 
 """
 Fields are joined by and. A null given for any of them is an error, never "no filter". At most 5 levels deep, and 50
-comparisons in all.
+comparisons in all, an empty filter counted as one.
 """
 input TaskFilter {
   "All of these; an empty list is no filter."

@@ -85,8 +85,8 @@ func (f *Filter) condition(d days, depth int, comparisons *int) (condition, erro
 	if depth > MaxFilterDepth {
 		return nil, inputError("filter", "may be at most %d levels deep: write it flatter", MaxFilterDepth)
 	}
-	if *comparisons += len(f.Comparisons); *comparisons > MaxComparisons {
-		return nil, inputError("filter", "may have at most %d comparisons: leave some out", MaxComparisons)
+	if *comparisons += f.weight(); *comparisons > MaxComparisons {
+		return nil, inputError("filter", "may have at most %d comparisons, empty filters counted too: leave some out", MaxComparisons)
 	}
 	var all []condition
 	for _, c := range f.Comparisons {
@@ -122,6 +122,15 @@ func (f *Filter) condition(d days, depth int, comparisons *int) (condition, erro
 		all = append(all, not(made))
 	}
 	return joined(allOf, always, all), nil
+}
+
+// weight is what the filter itself, without its parts, counts against MaxComparisons. An empty one counts too, so that the
+// number of all filters is bounded: the others have comparisons or lead to some, and the depth is bounded.
+func (f *Filter) weight() int {
+	if len(f.All) == 0 && len(f.Any) == 0 && f.Not == nil {
+		return max(1, len(f.Comparisons))
+	}
+	return len(f.Comparisons)
 }
 
 func (c Comparison) condition(d days) (condition, error) {

@@ -27,6 +27,24 @@ func comparisons(n int) *task.Filter {
 	return f
 }
 
+// empty returns so many filters without a comparison.
+func empty(n int) []*task.Filter {
+	filters := make([]*task.Filter, n)
+	for i := range filters {
+		filters[i] = &task.Filter{}
+	}
+	return filters
+}
+
+// single returns so many filters of one comparison.
+func single(n int) []*task.Filter {
+	filters := make([]*task.Filter, n)
+	for i := range filters {
+		filters[i] = comparisons(1)
+	}
+	return filters
+}
+
 func TestFilterLimits(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bench) {
@@ -43,6 +61,14 @@ func TestFilterLimits(t *testing.T) {
 			"50 comparisons":      {comparisons(50), ""},
 			"51 comparisons":      {comparisons(51), "filter"},
 			"26 and 26":           {&task.Filter{Any: []*task.Filter{comparisons(26), comparisons(26)}}, "filter"},
+			"any of 50":           {&task.Filter{Any: single(50)}, ""},
+			"any of 51":           {&task.Filter{Any: single(51)}, "filter"},
+			"all of 50 empty":     {&task.Filter{All: empty(50)}, ""},
+			"all of 51 empty":     {&task.Filter{All: empty(51)}, "filter"},
+			"any of 51 empty":     {&task.Filter{Any: empty(51)}, "filter"},
+			"all of 1,001 empty":  {&task.Filter{All: empty(1001)}, "filter"},
+			"any of 1,001 empty":  {&task.Filter{Any: empty(1001)}, "filter"},
+			"49, and 2 empty":     {&task.Filter{Any: append(empty(2), comparisons(49))}, "filter"},
 			"10 words":            {search(strings.Repeat("ab ", 10)), ""},
 			"11 words":            {search(strings.Repeat("ab ", 11)), "filter.search"},
 			"200 characters":      {search(strings.Repeat("ä", 200)), ""},
