@@ -87,6 +87,8 @@ type knownDocument struct {
 	valid bool
 	// usages are those of its operations that have any.
 	usages map[*ast.OperationDefinition][]usage
+	// uses are of all variables of those operations that use one more than once.
+	uses map[*ast.OperationDefinition][]variableUse
 
 	mu sync.Mutex
 	// admitted are the operations that have been held to the limits, and passed.
@@ -102,6 +104,24 @@ func (d *knownDocument) nullError(operation *ast.OperationDefinition, variables 
 		}
 	}
 	return nil
+}
+
+// valuesUsed counts the values in lists and objects as often as they are used: executing makes a copy for each use. It is
+// 0 where none is used more than once: the variables' values themselves are counted on admission.
+func (d *knownDocument) valuesUsed(operation *ast.OperationDefinition, variables map[string]any) int {
+	sum, repeated := 0, false
+	for _, u := range d.uses[operation] {
+		value := variables[u.variable]
+		switch value.(type) {
+		case []any, map[string]any:
+			_, values := measure(value)
+			sum, repeated = add(sum, times(values, u.times)), repeated || u.times > 1
+		}
+	}
+	if !repeated {
+		return 0
+	}
+	return sum
 }
 
 // admission is what the limits need not look at again.
@@ -154,7 +174,8 @@ const operationBytes = 2 * (8 + 16 + 1)
 func sizeOf(known *knownDocument) int64 {
 	m, document := estimate{bytes: sizeFor[knownDocument]()}, known.document
 	for _, operation := range document.Operations {
-		m.add(sizeFor[ast.OperationDefinition]() + 2*operationBytes)
+		m.add(sizeFor[ast.OperationDefinition]() + 3*operationBytes)
+		m.bytes += 2 * sizeFor[variableUse]() * int64(len(known.uses[operation]))
 		for _, u := range known.usages[operation] {
 			m.bytes += 2*sizeFor[usage]() + int64(len(u.place)+len(u.wants))
 		}

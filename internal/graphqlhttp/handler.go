@@ -317,6 +317,9 @@ func (h *Handler) valid(ctx context.Context, params *graphql.RawParams, trusted 
 	if err == nil {
 		err = document.nullError(definition, variables)
 	}
+	if err == nil {
+		err = h.limiter.checkUses(document, definition, variables)
+	}
 	if err != nil {
 		return nil, 0, gqlerror.List{err}
 	}

@@ -59,7 +59,8 @@ type Limits struct {
 	Cost int
 	// InputDepth is how deep lists and objects may nest in variables and in the document's values. Default: 32.
 	InputDepth int
-	// InputValues is the most values in a request's variables. Default: 10,000.
+	// InputValues is the most values in a request's variables, lists and objects counted as often as the operation uses
+	// them. Default: 10,000.
 	InputValues int
 	// Errors is the most errors of an answer. Default: 20.
 	Errors int
@@ -248,6 +249,14 @@ func (l *limiter) checkInput(depth, values int) *gqlerror.Error {
 		return passed(CodeInputTooComplex, depth, l.limits.InputDepth, "Values nest %s deep in the variables, at most %s are allowed.")
 	case values > l.limits.InputValues:
 		return passed(CodeInputTooComplex, values, l.limits.InputValues, "The variables hold %s values, at most %s are allowed.")
+	}
+	return nil
+}
+
+// checkUses bounds the values that executing copies out of the variables.
+func (l *limiter) checkUses(document *knownDocument, operation *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
+	if n := document.valuesUsed(operation, variables); n > l.limits.InputValues {
+		return passed(CodeInputTooComplex, n, l.limits.InputValues, "The variables hold %s values, counted for each use of a variable, at most %s are allowed.")
 	}
 	return nil
 }

@@ -361,6 +361,45 @@ func TestInputs(t *testing.T) {
 	}
 }
 
+// TestInputUses: a variable's values count as often as it is used.
+func TestInputUses(t *testing.T) {
+	t.Parallel()
+	values := func(n int) string { return `{"and":[{}` + strings.Repeat(",{}", n-3) + `]}` } // n of them
+	uses := func(n int) string { return "many(of: [" + strings.Repeat("$v ", n) + "])" }
+	const with = "query($v: ManyInput) "
+	h := newHandler(t)
+	for name, tt := range map[string]struct {
+		document, variables string
+		actual              string // "": allowed
+	}{
+		"50 uses of 200":            {with + "{" + uses(50) + "}", `{"v":` + values(200) + `}`, ""},
+		"51 uses of 200":            {with + "{" + uses(51) + "}", `{"v":` + values(200) + `}`, "10,200"},
+		"one use of 10,000":         {with + "{" + uses(1) + "}", `{"v":` + values(10_000) + `}`, ""},
+		"two uses of 5,001":         {"query($v: ManyInput!) { a: many(of: [$v]) b: many(of: [{and: [$v]}]) }", `{"v":` + values(5_001) + `}`, "10,002"},
+		"a fragment twice":          {with + "{ ...F ... { ...F } } fragment F on Query {" + uses(25) + "}", `{"v":` + values(200) + `}`, ""},
+		"a fragment three times":    {with + "{ ...F ...G } fragment G on Query { ...F ...F } fragment F on Query {" + uses(25) + "}", `{"v":` + values(200) + `}`, "15,000"},
+		"a default":                 {"query($v: ManyInput = {and: [" + strings.Repeat("{}", 198) + "]}) {" + uses(51) + "}", `{}`, "10,200"},
+		"another in place of it":    {"query($v: ManyInput = {and: [" + strings.Repeat("{}", 198) + "]}) {" + uses(51) + "}", `{"v":null}`, ""},
+		"one used once beside it":   {"query($v: ManyInput, $w: ManyInput) { a: many(of: [$v, $v]) b: many(of: [$w]) }", `{"v":` + values(3_000) + `,"w":` + values(5_000) + `}`, "11,000"},
+		"a text used often beside":  {"query($s: String, $v: ManyInput) { a: many(of: [" + strings.Repeat("{text: $s}", 100) + "]) b: many(of: [$v]) }", `{"s":"x","v":` + values(9_990) + `}`, ""},
+		"another operation's use":   {with + "{ many(of: [$v]) } query Other($v: ManyInput) {" + uses(51) + "}", `{"v":` + values(200) + `}`, ""},
+		"of two, the one that runs": {"query Other($v: ManyInput) { many(of: [$v]) } " + with + "{" + uses(51) + "}", `{"v":` + values(200) + `}`, "10,200"},
+	} {
+		tt.document = strings.Replace(tt.document, "query(", "query Runs(", 1)
+		body := fmt.Sprintf(`{"query":%q,"operationName":"Runs","variables":%s}`, tt.document, tt.variables)
+		for range 2 { // The second time the document is known.
+			p, _ := parse(t, send(t, h, request{body: body}).Body.Bytes())
+			want := "The variables hold " + tt.actual + " values, counted for each use of a variable, at most 10,000 are allowed."
+			switch {
+			case tt.actual == "" && len(p.Errors) > 0:
+				t.Errorf("%s: %+v", name, p.Errors)
+			case tt.actual != "" && (len(p.Errors) != 1 || p.Errors[0].Message != want || p.Errors[0].Extensions["code"] != CodeInputTooComplex):
+				t.Errorf("%s: %+v, want %s", name, p.Errors, want)
+			}
+		}
+	}
+}
+
 // TestManyValues: what is refused is counted to its end, but not kept: forty thousand small objects would take 14 MB.
 func TestManyValues(t *testing.T) { //nolint:paralleltest // It measures the whole process's memory.
 	many := strings.Repeat(`{"a":1},`, 40_000)

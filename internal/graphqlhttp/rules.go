@@ -54,8 +54,8 @@ func idLiterals(observers *core.Events, _ core.AddErrFunc) {
 	})
 }
 
-// validate validates a document and finds the usages in its operations. No other goroutine may use the document before it
-// returns.
+// validate validates a document and finds the usages in its operations, and how often they use their variables. No other
+// goroutine may use the document before it returns.
 func (v *validator) validate(document *knownDocument) gqlerror.List {
 	if len(document.document.Operations) == 0 {
 		return gqlerror.List{validationError(nil, "The document has no operation.")}
@@ -72,9 +72,14 @@ func (v *validator) validate(document *knownDocument) gqlerror.List {
 		return errs
 	}
 	document.usages = map[*ast.OperationDefinition][]usage{}
+	document.uses = map[*ast.OperationDefinition][]variableUse{}
+	counter := useCounter{}
 	for _, operation := range document.document.Operations {
 		if found := usagesIn(operation); len(found) > 0 {
 			document.usages[operation] = found
+		}
+		if found := counter.of(operation); len(found) > 0 {
+			document.uses[operation] = found
 		}
 	}
 	document.valid = true
@@ -156,6 +161,66 @@ func usagesIn(operation *ast.OperationDefinition) []usage {
 	eachOfDirectives(operation.Directives, note)
 	eachArgument(operation.SelectionSet, map[string]bool{}, note)
 	return found
+}
+
+// variableUse is how often an operation uses a variable.
+type variableUse struct {
+	variable string
+	times    int
+}
+
+// useCounter counts the uses of variables in a valid document: those in its fragments, which are kept by name.
+type useCounter map[string]map[string]int
+
+// of returns how often an operation uses each of its variables, a fragment counted wherever it is spread; nil where it
+// uses none more than once.
+func (c useCounter) of(operation *ast.OperationDefinition) []variableUse {
+	if len(operation.VariableDefinitions) == 0 {
+		return nil
+	}
+	found := c.in(operation.Directives, operation.SelectionSet)
+	var uses []variableUse
+	repeated := false
+	for _, variable := range operation.VariableDefinitions {
+		n := found[variable.Variable]
+		uses, repeated = append(uses, variableUse{variable.Variable, n}), repeated || n > 1
+	}
+	if !repeated {
+		return nil
+	}
+	return uses
+}
+
+func (c useCounter) in(directives ast.DirectiveList, set ast.SelectionSet) map[string]int {
+	found := map[string]int{}
+	note := func(_ string, argument *ast.Argument) {
+		eachVariable(argument.Value, nil, func(value *ast.Value, _ *valuePath) { found[value.Raw]++ })
+	}
+	eachOfDirectives(directives, note)
+	eachArgument(set, nil, note)
+	eachSpread(set, func(spread *ast.FragmentSpread) {
+		if c[spread.Name] == nil {
+			c[spread.Name] = c.in(spread.Definition.Directives, spread.Definition.SelectionSet)
+		}
+		for variable, n := range c[spread.Name] {
+			found[variable] = add(found[variable], n)
+		}
+	})
+	return found
+}
+
+// eachSpread calls fn with the spreads in a selection set, those in fragments left out.
+func eachSpread(set ast.SelectionSet, fn func(*ast.FragmentSpread)) {
+	for _, selection := range set {
+		switch s := selection.(type) {
+		case *ast.Field:
+			eachSpread(s.SelectionSet, fn)
+		case *ast.InlineFragment:
+			eachSpread(s.SelectionSet, fn)
+		case *ast.FragmentSpread:
+			fn(s)
+		}
+	}
 }
 
 // eachVariable calls fn with the variables in a value.

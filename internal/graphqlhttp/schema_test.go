@@ -54,9 +54,11 @@ func testSchema() *graphql.ExecutableSchemaMock {
 			panics: String
 			echo(input: EchoInput): String
 			mood(is: Mood): String
+			many(of: [ManyInput]): Int
 		}
 		enum Mood { CHEERFUL }
 		input EchoInput { text: String }
+		input ManyInput { and: [ManyInput!] text: String }
 		type Mutation { rename(to: String!): String! }
 		type Subscription { ticks: Int! }
 	`})

@@ -94,6 +94,8 @@ func attacks() []attack {
 		{name: "an input object 100 deep", query: "query($f: TaskFilter) { tasks(filter: $f) { totalCount } }", variables: filter(100), code: graphqlhttp.CodeInputTooComplex},
 		{name: "half a million values", query: "query($v: [ID!]!) { nodes(ids: $v) { id } }", variables: `{"v":[` + repeat("1,", 500_000) + `1]}`, code: graphqlhttp.CodeBadRequest},
 		{name: "40,000 values", query: "query($v: [ID!]!) { nodes(ids: $v) { id } }", variables: `{"v":[` + repeat("1,", 40_000) + `1]}`, code: graphqlhttp.CodeInputTooComplex},
+		{name: "300 uses of 2,000 filters", query: "query($f: TaskFilter!) { tasks(filter: {and: [" + repeat("$f ", 300) + "]}) { totalCount } }", variables: `{"f":{"and":[` + repeat("{},", 1_999) + `{}]}}`, code: graphqlhttp.CodeInputTooComplex},
+		{name: "1,001 empty filters", query: "query($f: TaskFilter) { tasks(filter: $f) { totalCount } }", variables: `{"f":{"or":[` + repeat("{},", 1_000) + `{}]}}`, code: "BAD_USER_INPUT"},
 		{name: "a literal 450 deep", query: "{ tasks(filter: " + repeat("{not:", 450) + "1" + repeat("}", 450) + ") { totalCount } }", code: graphqlhttp.CodeInputTooComplex},
 		{name: "selections 600 deep", query: "{ task(id: 1) " + repeat("{parent", 600) + "{id}" + repeat("}", 600) + "}", code: graphqlhttp.CodeTooDeep},
 		{name: "100 operations that spread one fragment", query: repeat("query Q { viewer { ...F } } ", 100) + "fragment F on User {" + repeat(" id", 700) + "}", code: graphqlhttp.CodeTooRepetitive},
