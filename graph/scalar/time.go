@@ -99,7 +99,7 @@ func (p *timeParser) number(what string, digits, least, most int) int {
 // mark reads one of some characters.
 func (p *timeParser) mark(marks, after string) {
 	if p.rest == "" || !strings.Contains(marks, p.rest[:1]) {
-		p.fail("%s must follow %s", marks[:1], after)
+		p.fail("%q must follow %s", marks[:1], after)
 		return
 	}
 	p.rest = p.rest[1:]
