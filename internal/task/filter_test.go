@@ -74,6 +74,7 @@ func TestFilterLimits(t *testing.T) {
 			"200 characters":      {search(strings.Repeat("ä", 200)), ""},
 			"201 characters":      {search(strings.Repeat("ä", 201)), "filter.search"},
 			"a zero byte":         {search("a\x00b"), ""},
+			"nothing but a zero":  {search("\x00"), ""},
 			"nothing but blanks":  {search("  "), ""},
 			"many ids":            {&task.Filter{Comparisons: []task.Comparison{{Field: "id", Op: "in", Value: manyIDs(5000)}}}, ""},
 			"many ids left out":   {&task.Filter{Comparisons: []task.Comparison{{Field: "id", Op: "notIn", Value: manyIDs(5000)}}}, ""},
@@ -137,7 +138,17 @@ func TestSearch(t *testing.T) {
 			{"workshop", "work\u200bshop", true},
 			{"ＷＩＤＥ ｶﾞ", "wide ガ", true},
 			{"ﬁle №5", "file no5", true},
-			{"Buy Milk", "\u200b", true}, // Nothing to look for.
+			{"Buy Milk", "", true}, // No filter.
+			{"Buy Milk", " \t\r\n\u0085\u00a0\u3000", true},
+			{"Buy Milk", "\u200b", false}, // Not empty, but nothing that could be found.
+			{"Buy Milk", "\u00ad", false},
+			{"Buy Milk", "\u2800", false},
+			{"Buy Milk", " \ufeff ", false},
+			{"Buy Milk", "milk \u200b", true},
+			{"Buy Milk", "\u0000", false}, // No title has it.
+			{"Buy Milk", "mi\u0000lk", false},
+			{"Buy Milk", "milk \u0007", false},
+			{"Buy Milk", "buy\tmilk\n", true},
 		}
 		for _, tt := range tests {
 			made := b.create(ctx, t, v, tt.title)

@@ -2,6 +2,7 @@ package task
 
 import (
 	"strings"
+	"unicode"
 
 	"entgo.io/ent/dialect/sql"
 )
@@ -12,12 +13,22 @@ const (
 	MaxSearchWords = 10
 )
 
-// words cuts a search into what must be found. The error names the argument.
+// nowhere is a word that no text contains: texts can't hold U+0000.
+const nowhere = "\x00"
+
+// words cuts a search into what must be found: nothing, if the search is empty or white space. A search for control
+// characters, or for invisible ones alone, finds no text. The error names the argument.
 func words(argument, search string) ([]string, error) {
 	if n := length(search); n > MaxSearch {
 		return nil, inputError(argument, "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 	}
+	if strings.ContainsFunc(search, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) {
+		return []string{nowhere}, nil
+	}
 	found := strings.Fields(plain(search))
+	if len(found) == 0 && strings.TrimSpace(search) != "" {
+		return []string{nowhere}, nil
+	}
 	if len(found) > MaxSearchWords {
 		return nil, inputError(argument, "must have at most %d words, not %d: leave some out", MaxSearchWords, len(found))
 	}
@@ -26,6 +37,9 @@ func words(argument, search string) ([]string, error) {
 
 // contains says that a column of plain text has the word in it, which is taken literally.
 func contains(column, word string) *sql.Predicate {
+	if word == nowhere { // PostgreSQL takes no such argument.
+		return sql.False()
+	}
 	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(word) + "%"
 	return sql.P(func(b *sql.Builder) { b.Ident(column).WriteString(" LIKE ").Arg(pattern).WriteString(` ESCAPE '\'`) })
 }
