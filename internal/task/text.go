@@ -59,21 +59,62 @@ func isBlank(s string) bool {
 }
 
 // trim removes spaces and invisible characters from both ends of s. A variation selector or a sequence of tags that
-// belongs to an emoji stays: without it, a red heart is black and the flag of Wales a black flag.
+// belongs to an emoji stays: without it, a red heart is black and the flag of Wales a black flag. So does what closes a
+// change of direction: without it, the text turns around what is shown after it.
 func trim(s string) string {
 	atEnd := func(r rune) bool { return isSpace(r) || isIgnorable(r) }
 	s = strings.TrimLeftFunc(s, atEnd)
 	trimmed := strings.TrimRightFunc(s, atEnd)
-	if last, _ := utf8.DecodeLastRuneInString(trimmed); last < utf8.RuneSelf || len(trimmed) == len(s) {
-		return trimmed
+	end, rest := len(trimmed), s[len(trimmed):]
+	if last, _ := utf8.DecodeLastRuneInString(trimmed); last >= utf8.RuneSelf {
+		isTag := func(r rune) bool { return 0xe0020 <= r && r <= 0xe007f }
+		if first, size := utf8.DecodeRuneInString(rest); unicode.Is(unicode.Variation_Selector, first) {
+			end += size
+		} else {
+			end = len(s) - len(strings.TrimLeftFunc(rest, isTag))
+		}
 	}
-	rest := s[len(trimmed):]
-	first, size := utf8.DecodeRuneInString(rest)
-	if unicode.Is(unicode.Variation_Selector, first) {
-		return s[:len(trimmed)+size]
+	return s[:endOfDirections(s, end)]
+}
+
+// endOfDirections returns the end of the last character after s[:end], on the same line, that closes a change of direction
+// in s[:end]; end, if none does. (See Unicode's UAX #9.)
+func endOfDirections(s string, end int) int {
+	if !strings.ContainsAny(s[end:], "\u202c\u2069") {
+		return end
 	}
-	isTag := func(r rune) bool { return 0xe0020 <= r && r <= 0xe007f }
-	return s[:len(s)-len(strings.TrimLeftFunc(rest, isTag))]
+	var open []bool // The changes that are not closed, the innermost one last: whether it is an isolate.
+	isolates, last, least := 0, end, 0
+	for i, r := range s {
+		if i == end {
+			least = len(open)
+		}
+		switch r {
+		case '\u202a', '\u202b', '\u202d', '\u202e': // Embeddings and overrides.
+			open = append(open, false)
+		case '\u202c':
+			if n := len(open); n > 0 && !open[n-1] {
+				open = open[:n-1]
+			}
+		case '\u2066', '\u2067', '\u2068': // Isolates.
+			open, isolates = append(open, true), isolates+1
+		case '\u2069': // It closes the embeddings in the isolate, too.
+			if isolates > 0 {
+				for !open[len(open)-1] {
+					open = open[:len(open)-1]
+				}
+				open, isolates = open[:len(open)-1], isolates-1
+			}
+		default:
+			if i >= end && breaksLine(r) {
+				return last
+			}
+		}
+		if i >= end && len(open) < least {
+			last, least = i+utf8.RuneLen(r), len(open)
+		}
+	}
+	return last
 }
 
 // length is the number of characters (Unicode code points) of s in the normal form C, so that é counts once however it

@@ -74,6 +74,21 @@ func TestTrim(t *testing.T) {
 		{"a selector after a letter", "work\ufe0f", "work"},
 		{"a selector after a space", "❤ \ufe0f", "❤"},
 		{"a selector at the beginning", "\ufe0f❤", "❤"},
+		{"an override and its end", "x\u202eabc\u202c", "x\u202eabc\u202c"},
+		{"an isolate and its end", "x \u2067abc\u2069", "x \u2067abc\u2069"},
+		{"an end after a space", "x \u2067abc \u2069 \u200b", "x \u2067abc \u2069"},
+		{"one end too many", "x\u202aabc\u202c\u202c\u2069", "x\u202aabc\u202c"},
+		{"an end inside", "x\u202babc\u202cd\u202c", "x\u202babc\u202cd"},
+		{"an end of another kind", "x\u202dabc\u2069 \u2068d", "x\u202dabc\u2069 \u2068d"},
+		{"no end of its kind", "x\u2066abc\u202c", "x\u2066abc"},
+		{"two in each other", "x\u2068a\u202eb\u202c\u2069 ", "x\u2068a\u202eb\u202c\u2069"},
+		{"an isolate's end is its override's", "x\u2068a\u202eb\u2069\u202c", "x\u2068a\u202eb\u2069"},
+		{"an override at the beginning", "\u202eabc\u202c", "abc"},
+		{"an override of nothing", "abc\u202e \u202c", "abc"},
+		{"an override of nothing before an end", "x\u202eabc\u202a\u202c\u202c", "x\u202eabc\u202a\u202c\u202c"},
+		{"an override without an end", "x\u202eabc\u202a", "x\u202eabc"},
+		{"an end on the next line", "x\u202eabc\n\u202c", "x\u202eabc"},
+		{"a red heart before an end", "x\u202e❤\ufe0f\u202c", "x\u202e❤\ufe0f\u202c"},
 		{"control characters are not trimmed", "\awork\a", "\awork\a"},
 		{"nothing", " \u200b ", ""},
 	}
@@ -82,6 +97,9 @@ func TestTrim(t *testing.T) {
 			t.Parallel()
 			if got := trim(tt.in); got != tt.want {
 				t.Errorf("got %+q, want %+q", got, tt.want)
+			}
+			if again := trim(tt.want); again != tt.want {
+				t.Errorf("trimmed again: %+q", again)
 			}
 		})
 	}
