@@ -2,8 +2,12 @@ package task
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -272,11 +276,57 @@ func TestNameKey(t *testing.T) {
 	}
 }
 
+// keysHash is the hash of the keys of each character, alone and after a letter, and of some texts.
+const keysHash = "91e7415492bf5adf94908d319ae11c4ac982698db8d11e4c6b56fb8ad9dcb368"
+
+// Keys are stored, so they may not change without a migration. They do with the tables of Go and of golang.org/x/text.
+func TestKeysAreTheStoredOnes(t *testing.T) {
+	t.Parallel()
+	const part = 0x8000 // Characters.
+	sums := make([][sha256.Size]byte, unicode.MaxRune/part+1)
+	var parts sync.WaitGroup
+	for i := range sums {
+		parts.Go(func() {
+			keys := make([]byte, 0, 1<<20)
+			for r := rune(i * part); r < rune((i+1)*part); r++ {
+				if utf8.ValidRune(r) {
+					keys = appendKeys(keys, string(r))
+					keys = appendKeys(keys, "x"+string(r))
+				}
+			}
+			sums[i] = sha256.Sum256(keys)
+		})
+	}
+	parts.Wait()
+	var all []byte
+	for _, sum := range sums {
+		all = append(all, sum[:]...)
+	}
+	for _, text := range []string{
+		"", "Task 007", "v1.10", strings.Repeat("9", 300), " to \u00a0\n do ", "Œuvre № 12", "e" + strings.Repeat("\u0301", 40), strings.Repeat("\ufdfa", MaxTitle),
+	} {
+		all = appendKeys(all, text)
+	}
+	if got := fmt.Sprintf("%x", sha256.Sum256(all)); got != keysHash {
+		t.Errorf("keys differ from those that are stored: their hash is %s. Is there a new version of Go or of golang.org/x/text? "+
+			"If the new keys are right, add a migration that sets workspaces.keys_version to 0 (see the top of text.go), and change keysHash.", got)
+	}
+}
+
+// appendKeys appends all that is stored or looked up of a text.
+func appendKeys(keys []byte, text string) []byte {
+	folded, plainText := fold(text), plain(text)
+	for _, key := range [][]byte{[]byte(folded), []byte(plainText), orderKey(plainText), nameKey(folded)} {
+		keys = append(binary.BigEndian.AppendUint32(keys, uint32(len(key))), key...)
+	}
+	return keys
+}
+
 func fuzzTexts(f *testing.F) {
 	f.Helper()
 	for _, text := range []string{
 		"Work", "\ufeffwork\u200b", "to \u00a0 do", "e\u0301", "İı", "👩\u200d👩\u200d👧", "❤\ufe0f", "\u2800", "¨x", "\ufdfa", "\U0001fadf", "task 010",
-		strings.Repeat("\u0301", 40), "\x00\n",
+		strings.Repeat("\u0301", 40), "\x00\n", "x\u202eabc\u202c", "x \u2067a\u202bb \u2069\u202c",
 	} {
 		f.Add(text)
 	}
