@@ -22,17 +22,20 @@ func words(argument, search string) ([]string, error) {
 	if n := length(search); n > MaxSearch {
 		return nil, inputError(argument, "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 	}
-	if strings.ContainsFunc(search, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) {
+	if findsNothing(search) {
 		return []string{nowhere}, nil
 	}
 	found := strings.Fields(plain(search))
-	if len(found) == 0 && strings.TrimSpace(search) != "" {
-		return []string{nowhere}, nil
-	}
 	if len(found) > MaxSearchWords {
 		return nil, inputError(argument, "must have at most %d words, not %d: leave some out", MaxSearchWords, len(found))
 	}
 	return found, nil
+}
+
+// findsNothing reports whether a search has control characters, or is not empty and has nothing but invisible ones.
+func findsNothing(search string) bool {
+	control := func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }
+	return strings.ContainsFunc(search, control) || plain(search) == "" && strings.TrimSpace(search) != ""
 }
 
 // contains says that a column of plain text has the word in it, which is taken literally.

@@ -74,7 +74,11 @@ func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput
 		if n := length(*in.Search); n > MaxSearch {
 			return nil, inputError("search", "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 		}
-		where = append(where, named(plain(*in.Search)))
+		if findsNothing(*in.Search) {
+			where = append(where, func(s *sql.Selector) { s.Where(sql.False()) })
+		} else {
+			where = append(where, named(plain(*in.Search)))
+		}
 	}
 	list := func() *ent.TagQuery { return visibleTags(s.client.Tag.Query(), v).Where(where...) }
 	if in.CountsOnly {
