@@ -2,6 +2,7 @@ package graphqlhttp
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -106,6 +107,17 @@ func (b blockString) value() string {
 	return strings.Join(lines[min(first, last):last], "\n")
 }
 
+// argumentBefore finds the argument or field whose value follows.
+var argumentBefore = regexp.MustCompile(`([_A-Za-z][_0-9A-Za-z]*)[\s,]*:[\s,]*$`)
+
+// valueName names the value that follows a part of a document: by its argument or field, if it follows one at once.
+func valueName(before string) string {
+	if match := argumentBefore.FindStringSubmatch(before); match != nil {
+		return match[1]
+	}
+	return "The string"
+}
+
 // readStrings checks the strings of a document that can be parsed, and returns its block strings by where they begin,
 // counted in runes.
 func readStrings(text string) (map[int]blockString, *gqlerror.Error) {
@@ -132,7 +144,7 @@ func readStrings(text string) (map[int]blockString, *gqlerror.Error) {
 			length, half = stringLength(text[i:])
 			if half >= 0 {
 				here.move(text, i+half)
-				return nil, parseError(here.line, here.column, "The string"+halfPair(text[i+half:]))
+				return nil, parseError(here.line, here.column, valueName(text[:i])+halfPair(text[i+half:]))
 			}
 		}
 		i += length

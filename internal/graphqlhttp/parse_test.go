@@ -14,20 +14,20 @@ import (
 // Strings hold what the document says, or it is refused.
 func TestStringsInDocuments(t *testing.T) {
 	t.Parallel()
-	half := func(at, escape string) string {
-		return at + " GRAPHQL_PARSE_FAILED The string has half a surrogate pair, " + escape + ", which stands for no character: send both halves, or none."
+	half := func(at, name, escape string) string {
+		return at + " GRAPHQL_PARSE_FAILED " + name + " has half a surrogate pair, " + escape + ", which stands for no character: send both halves, or none."
 	}
 	const quotes = ` GRAPHQL_PARSE_FAILED A block string ends at its first three quotes: write \""" for quotes in it.`
 	for _, tt := range []struct{ name, document, want string }{
 		{"a pair", `{ text(a: "x \ud83d\ude00 y") }`, `{"text":{"a":"x 😀 y"}}`},
 		{"a pair in capitals", `{ text(a: "\uD83D\uDE00") }`, `{"text":{"a":"😀"}}`},
-		{"the first half", `{ text(a: "trip \ud83d") }`, half("1:17", `\ud83d`)},
-		{"the second half", `{ text(a: "\uDE00 trip") }`, half("1:12", `\uDE00`)},
-		{"the wrong order", `{ text(a: "\ude00\ud83d") }`, half("1:12", `\ude00`)},
-		{"two first halves", `{ text(a: "\ud83d\ud83d\ude00") }`, half("1:12", `\ud83d`)},
-		{"a half before another escape", `{ text(a: "\ud83d\u0041") }`, half("1:12", `\ud83d`)},
-		{"on another line", "{\r\n\n text(\ra: \"é\\ud83d\") }", half("4:6", `\ud83d`)},
-		{"in a default", `query($a: String = "\ud83d") { text(a: $a) }`, half("1:21", `\ud83d`)},
+		{"the first half", `{ text(a: "trip \ud83d") }`, half("1:17", "a", `\ud83d`)},
+		{"the second half", `{ text(a: "\uDE00 trip") }`, half("1:12", "a", `\uDE00`)},
+		{"the wrong order", `{ text(a: "\ude00\ud83d") }`, half("1:12", "a", `\ude00`)},
+		{"two first halves", `{ text(a: "\ud83d\ud83d\ude00") }`, half("1:12", "a", `\ud83d`)},
+		{"a half before another escape", `{ text(a: "\ud83d\u0041") }`, half("1:12", "a", `\ud83d`)},
+		{"on another line", "{\r\n\n text(\ra: \"é\\ud83d\") }", half("4:6", "a", `\ud83d`)},
+		{"in a default", `query($a: String = "\ud83d") { text(a: $a) }`, half("1:21", "The string", `\ud83d`)},
 		{"in braces", `{ text(a: "\u{1F600}\u{FFFD}") }`, `{"text":{"a":"😀�"}}`},
 		{"half in braces", `{ text(a: "\u{d83d}\u{de00}") }`, `1:13 GRAPHQL_PARSE_FAILED Invalid character escape sequence: \u{d83d}.`},
 		{"half a pair beside braces", `{ text(a: "\ud83d\u{de00}") }`, `1:19 GRAPHQL_PARSE_FAILED Invalid character escape sequence: \u{de00}.`},
@@ -35,7 +35,7 @@ func TestStringsInDocuments(t *testing.T) {
 		{"an escaped backslash", `{ text(a: "\\ud83d") }`, `{"text":{"a":"\\ud83d"}}`},
 		{"in a block string, which has no such escapes", `{ text(a: """\ud83d""") }`, `{"text":{"a":"\\ud83d"}}`},
 		{"in a comment", "# \"\\ud83d\n{ text }", `{"text":{}}`},
-		{"after a comment with a quote", "# \"\n{ text(a: \"\\ud83d\") }", half("2:12", `\ud83d`)},
+		{"after a comment with a quote", "# \"\n{ text(a: \"\\ud83d\") }", half("2:12", "a", `\ud83d`)},
 		{"an unknown escape", `{ text(a: "\q") }`, `1:13 GRAPHQL_PARSE_FAILED Invalid character escape sequence: \q.`},
 		{"no end", `{ text(a: "x) }`, `1:16 GRAPHQL_PARSE_FAILED Unterminated string.`},
 		{"a strange character", `{ text(a: ;) }`, `1:11 GRAPHQL_PARSE_FAILED Cannot parse the unexpected character ";".`},
