@@ -95,7 +95,7 @@ type knownDocument struct {
 	admitted map[*ast.OperationDefinition]admission
 }
 
-// nullError returns the error of a variable that is null where it must not be, nil if there is none.
+// nullError returns the error of a variable that is null but must not be, or nil.
 func (d *knownDocument) nullError(operation *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
 	for _, u := range d.usages[operation] {
 		if value, ok := variables[u.variable.Variable]; ok && value == nil {

@@ -9,8 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// executor executes operations as gqlgen's does, without what only fields' middlewares and answers of several parts need:
-// there are none here.
+// executor executes operations as gqlgen's does, but supports neither middlewares of fields nor answers of several parts.
 type executor struct {
 	executable graphql.ExecutableSchema
 	present    graphql.ErrorPresenterFunc

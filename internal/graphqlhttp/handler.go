@@ -88,7 +88,6 @@ type Handler struct {
 	executor     executor
 	schema       *ast.Schema
 	validator    *validator
-	coercer      *coercer
 	introspect   bool
 	maxBodyBytes int64
 	limiter      *limiter
@@ -121,7 +120,6 @@ func New(cfg Config) (*Handler, error) {
 		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
 		executor: newExecutor(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		validator:    newValidator(cfg.Schema.Schema(), cfg.Scalars, cfg.Introspection),
-		coercer:      &coercer{schema: cfg.Schema.Schema(), scalars: cfg.Scalars, names: cfg.Introspection},
 		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
 		limiter: newLimiter(cfg, newDocumentCache()), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
 		release: cfg.Release,
@@ -313,7 +311,7 @@ func (h *Handler) valid(ctx context.Context, params *graphql.RawParams, trusted 
 	if definition == nil {
 		return nil, 0, gqlerror.List{noOperation(document.document, params.OperationName)}
 	}
-	variables, err := h.coercer.variables(definition, params.Variables)
+	variables, err := h.validator.coercer.variables(definition, params.Variables)
 	if err == nil {
 		err = document.nullError(definition, variables)
 	}

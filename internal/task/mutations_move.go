@@ -224,7 +224,7 @@ func keyOf(e *ent.Task) []byte {
 	return append([]byte{}, e.Position...)
 }
 
-// makeRoom spaces that many siblings on either side of the anchor anew, if short keys fit between those beside them.
+// makeRoom gives that many siblings on either side of the anchor new keys, if short ones fit between their neighbours'.
 func (o *moving) makeRoom(ctx context.Context, t *tx, e *ent.Task, many int) error {
 	side := func(before bool) ([]*ent.Task, []byte, error) {
 		rows, err := t.siblings(o.parent, e.ID).Where(past(o.anchor, before)).Order(inManualOrder(before)).

@@ -138,8 +138,8 @@ func plain(s string) string {
 	return foldUnicode(s, true)
 }
 
-// plainLetters returns what is typed for a Latin letter if the keyboard lacks it, of those that are no letter with an accent
-// to Unicode; "" for others.
+// plainLetters returns what people type for a Latin letter that their keyboard lacks and that Unicode does not compose of
+// a letter and an accent; "" for other letters.
 func plainLetters(r rune) string {
 	switch r {
 	case 'ı':
