@@ -50,6 +50,8 @@ type BetterAuthOptions struct {
 	ExpiresIn, UpdateAge time.Duration
 	// RateLimit turns on the limiter that production has.
 	RateLimit bool
+	// Config is the name of a file of betterauth/configs, without .mjs, which changes the options. "": none.
+	Config string
 	// Env holds further variables of server.mjs, as NAME=value. They win over the fields above.
 	Env []string
 	// OwnProcess gives the server a process of its own, which Kill can end. Others share one.
@@ -142,6 +144,7 @@ func (o BetterAuthOptions) environment() []string {
 		"ID_FORMAT="+o.IDFormat,
 		"COOKIE_CACHE="+o.CookieCache,
 		"PLUGINS="+strings.Join(o.Plugins, ","),
+		"CONFIG="+o.Config,
 		"TRUSTED_ORIGINS="+strings.Join(o.TrustedOrigins, ","),
 	)
 	if o.SecureCookies {

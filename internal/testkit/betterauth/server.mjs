@@ -19,6 +19,8 @@
 //   JWT_ALG             EdDSA | ES256 | ES512 | PS256 | RS256, for the jwt plugin's key (EdDSA)
 //   RATE_LIMIT          1 = on, 0 = off (on in production only)
 //   FAT_FIELD           bytes of filler in a field of the user, which forces a chunked session_data cookie (0)
+//   CONFIG              a file of configs/, without .mjs: its default export takes the options and env, and returns the
+//                       options to use (none). Options without a database make a server without one.
 //   EXIT_WITH_STDIN     1 = end when standard input ends, so that a killed test leaves no server behind (0)
 //   CONTROL             1 = start no server but those that standard input asks for, a JSON object a line (0):
 //                       {"start": 1, "env": {…}} is answered by "1 listening on http://…" or "1 failed: …",
@@ -111,9 +113,12 @@ async function start(env) {
     await pool.end();
   };
   try {
-    const auth = betterAuth(options(pool, address));
-    const { runMigrations } = await getMigrations(auth.options);
-    await runMigrations();
+    const configure = env.CONFIG ? (await import(`./configs/${env.CONFIG}.mjs`)).default : (options) => options;
+    const auth = betterAuth(configure(options(pool, address), env));
+    if (auth.options.database) {
+      const { runMigrations } = await getMigrations(auth.options);
+      await runMigrations();
+    }
     handle = toNodeHandler(auth);
   } catch (error) {
     await stop();
