@@ -103,6 +103,17 @@ func payloadTooLarge(limit int64) *requestFault {
 	}
 }
 
+// requestTimeout tells a client that its body took longer to arrive than the HTTP server's ReadTimeout. The connection
+// can't be used again, as the rest of the body may still arrive.
+func requestTimeout() *requestFault {
+	return &requestFault{
+		status:  http.StatusRequestTimeout,
+		code:    CodeRequestTimeout,
+		message: "The request body did not arrive in time: send it again, over a faster connection or in parts.",
+		header:  http.Header{"Connection": {"close"}},
+	}
+}
+
 // introspectionOff is the error of an operation that asks for the schema where it is not to be had.
 func introspectionOff() *gqlerror.Error {
 	err := gqlerror.Errorf("Introspection is off on this server.")

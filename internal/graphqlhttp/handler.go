@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -42,6 +43,8 @@ type Config struct {
 	Introspection bool
 	// MaxBodyBytes is the longest request body.
 	MaxBodyBytes int64
+	// Timeout is how long an operation may take from when its request has been read. 0: without end.
+	Timeout time.Duration
 	// Limits bound documents and answers. Zero fields take their defaults.
 	Limits Limits
 	// Price says what the schema's fields cost. Nil: 1 each.
@@ -90,6 +93,7 @@ type Handler struct {
 	validator    *validator
 	introspect   bool
 	maxBodyBytes int64
+	timeout      time.Duration
 	limiter      *limiter
 	spend        Spend
 	reportCost   bool
@@ -120,7 +124,7 @@ func New(cfg Config) (*Handler, error) {
 		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
 		executor: newExecutor(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		validator:    newValidator(cfg.Schema.Schema(), cfg.Scalars, cfg.Introspection),
-		maxBodyBytes: cfg.MaxBodyBytes, observe: cfg.Observe,
+		maxBodyBytes: cfg.MaxBodyBytes, timeout: cfg.Timeout, observe: cfg.Observe,
 		limiter: newLimiter(cfg, newDocumentCache()), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
 		release: cfg.Release,
 	}
@@ -139,7 +143,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.answersWithoutBody(w, r) {
 		return
 	}
-	found, done := h.answersUnchanged(w, r)
+	ctx := r.Context()
+	if r.Method == http.MethodGet { // It has no body, so it has been read.
+		timed, cancel := h.startClock(ctx)
+		defer cancel()
+		ctx = timed
+	}
+	found, done := h.answersUnchanged(ctx, w, r)
 	if done {
 		return
 	}
@@ -153,7 +163,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req.bill.report = h.reports(r)
-	ctx := withRequest(r.Context(), req)
+	if !req.get {
+		timed, cancel := h.startClock(ctx)
+		defer cancel()
+		ctx = timed
+	}
+	ctx = withRequest(ctx, req)
 	if req.asked = h.ask(r, as, req.bill.report); req.asked != nil {
 		req.asked.state = found
 	}
@@ -175,6 +190,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.release != nil && resp != nil {
 		h.release(resp.Data)
 	}
+}
+
+// startClock returns a context that ends when the operation's time is over.
+func (h *Handler) startClock(ctx context.Context) (context.Context, context.CancelFunc) {
+	if h.timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, h.timeout)
 }
 
 // summary sums up an answer and its request.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -409,6 +410,23 @@ func TestContextEnded(t *testing.T) {
 		newHandler(t).ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("%v: status %d, want %d", ctx.Err(), w.Code, want)
+		}
+	}
+}
+
+// TestTimeout: an operation ends with its own time, whether its request came by GET or POST.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, func(cfg *Config) { cfg.Timeout = time.Nanosecond })
+	for _, r := range []*http.Request{
+		httptest.NewRequest(http.MethodGet, "/graphql?query={hello}", nil),
+		httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query":"{hello}"}`)),
+	} {
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s: status %d", r.Method, w.Code)
 		}
 	}
 }

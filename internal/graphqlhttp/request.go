@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -143,6 +144,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (
 	switch {
 	case errors.As(err, &tooLong):
 		return nil, read, payloadTooLarge(limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, read, requestTimeout()
 	case err != nil:
 		return nil, read, badRequest("The request body could not be read to its end.")
 	}

@@ -26,6 +26,8 @@ const (
 	CodeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
 	// CodePayloadTooLarge: the body is longer than the limit.
 	CodePayloadTooLarge = "PAYLOAD_TOO_LARGE"
+	// CodeRequestTimeout: the body did not arrive in time.
+	CodeRequestTimeout = "REQUEST_TIMEOUT"
 	// CodeURITooLong: the URL of a GET is longer than the limit.
 	CodeURITooLong = "URI_TOO_LONG"
 	// CodePersistedQueryNotFound: no document is known by the id or hash. Apollo Client and urql then send the

@@ -110,7 +110,7 @@ func (h *Handler) ask(r *http.Request, as mediaType, report bool) *asked {
 // of it is read, parsed or executed.
 //
 // Else it returns what it found out: an older state will do for the answer's tag (see read).
-func (h *Handler) answersUnchanged(w http.ResponseWriter, r *http.Request) (*state, bool) {
+func (h *Handler) answersUnchanged(ctx context.Context, w http.ResponseWriter, r *http.Request) (*state, bool) {
 	if h.revalidation == nil || r.Method != http.MethodGet || len(r.Header["If-None-Match"]) == 0 {
 		return nil, false
 	}
@@ -122,7 +122,7 @@ func (h *Handler) answersUnchanged(w http.ResponseWriter, r *http.Request) (*sta
 	if !ok {
 		return nil, false
 	}
-	ctx, asked := r.Context(), h.ask(r, as, h.reports(r))
+	asked := h.ask(r, as, h.reports(r))
 	asked.question = known
 	if h.spend != nil && !h.spend(ctx, unchangedCost, false).OK {
 		return nil, false

@@ -35,6 +35,7 @@ func ErrorCodes() []ErrorCode {
 		{graphqlhttp.CodeNotAcceptable, "The header Accept allows neither application/json nor application/graphql-response+json. Status 406.", "Accept one of the two."},
 		{graphqlhttp.CodeUnsupportedMediaType, "The body is not application/json, not UTF-8, or compressed. Status 415.", "Set `Content-Type: application/json`, and send the body uncompressed."},
 		{graphqlhttp.CodePayloadTooLarge, "The body is longer than LIMIT_BODY_BYTES. Status 413.", "Send less in one request."},
+		{graphqlhttp.CodeRequestTimeout, "The request, with its body, took longer than 60 seconds to arrive. Status 408.", "Send it again, over a faster connection or in parts."},
 		{"URI_TOO_LONG", "The URL of a GET request is too long. Status 414.", "Send the operation by POST."},
 		{"PERSISTED_QUERY_NOT_FOUND", "The server knows no document with this hash or id.", "Send the document together with its hash, as client libraries do on their own. With trusted documents, deploy the manifest that contains it."},
 		{"PERSISTED_QUERY_NOT_SUPPORTED", "The request names a document by its hash, but this server keeps none.", "Send the document itself, or set APQ or TRUSTED_DOCUMENTS."},

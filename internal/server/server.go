@@ -270,6 +270,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		Introspection:             cfg.Config.Introspection,
 		Scalars:                   api.Scalars,
 		MaxBodyBytes:              int64(cfg.Config.LimitBodyBytes),
+		Timeout:                   cfg.Config.LimitOperationTime,
 		Limits:                    limitsOf(cfg.Config),
 		Price:                     price,
 		SignedIn:                  signedIn,
