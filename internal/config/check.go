@@ -189,9 +189,13 @@ func (l *loader) checkPublicURL() {
 	l.cfg.PublicURL = origin(u)
 }
 
-// origin writes a URL's origin as browsers do: in small letters and without the scheme's default port.
+// origin writes a URL's origin as browsers do: in small letters, with internationalised names in Punycode, and without
+// the scheme's default port.
 func origin(u *url.URL) string {
 	host := strings.ToLower(u.Host)
+	if ascii, err := asciiHost(host); err == nil {
+		host = ascii
+	}
 	if u.Scheme == "https" {
 		return "https://" + strings.TrimSuffix(host, ":443")
 	}

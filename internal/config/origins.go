@@ -7,6 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
 )
 
 // Origins is the set of browser origins that may call the server with the user's cookies. The zero value
@@ -24,9 +28,21 @@ type originPattern struct {
 	rest   string
 }
 
+// appSchemes are the schemes of origins that only an installed app or a browser extension can have.
+var appSchemes = []string{ //nolint:gochecknoglobals // A constant table.
+	"capacitor", "ionic", "tauri", "app", "chrome-extension", "moz-extension", "safari-web-extension",
+}
+
+// sharedDomains are domains below which anybody can take a name although the public suffix list lacks them.
+var sharedDomains = []string{ //nolint:gochecknoglobals // A constant table.
+	"app.github.dev", "edgeone.app", "glitch.me", "kinsta.app", "koyeb.app", "lhr.life", "loca.lt", "localtunnel.me", "nip.io",
+	"serveo.net", "sslip.io", "stackblitz.io", "surge.sh", "v0.app", "webcontainer.io",
+}
+
 // ParseOrigins reads a comma-separated list of origins. An origin is scheme://host[:port]; its first label
 // may be an asterisk, which stands for exactly one label. Blanks, empty items and a trailing slash are
-// dropped and letters are lowered. The error names every item at fault, each on its own line.
+// dropped, letters are lowered, and internationalised names become what browsers send (xn--…). The origins of apps and
+// extensions have no patterns and no ports. The error names every item at fault, each on its own line.
 func ParseOrigins(list string) (Origins, error) {
 	o := Origins{exact: map[string]bool{}}
 	var faults []string
@@ -56,6 +72,14 @@ func (o *Origins) add(item string) error {
 	if strings.Contains(item, "@") { // what precedes it may be a password, so the item is not shown
 		return errors.New("holds an item with an @; write scheme://host[:port], as in https://app.example.com")
 	}
+	if isAppOrigin(item) {
+		return o.addApp(item)
+	}
+	ascii, err := asciiOrigin(item)
+	if err != nil {
+		return fmt.Errorf("%q has no valid host: %w", shown(item), err)
+	}
+	item = ascii
 	u, err := url.Parse(strings.Replace(item, "*", "wildcard", 1))
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("%q is not an origin; write scheme://host[:port], as in https://app.example.com", shown(item))
@@ -70,6 +94,60 @@ func (o *Origins) add(item string) error {
 	o.put(u.Scheme, host, pattern)
 	o.listed = append(o.listed, item)
 	return nil
+}
+
+// isAppOrigin reports whether the origin has one of appSchemes.
+func isAppOrigin(origin string) bool {
+	scheme, _, found := strings.Cut(origin, "://")
+	return found && slices.Contains(appSchemes, scheme)
+}
+
+// addApp adds the origin of an app or an extension. What follows the scheme is a host or an id; Electron apps also use a
+// single dot or hyphen.
+func (o *Origins) addApp(item string) error {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789._-"
+	scheme, host, _ := strings.Cut(item, "://")
+	if host == "" || strings.Trim(host, letters) != "" {
+		return fmt.Errorf("%q is not the origin of an app; write it in full, as in %s://localhost, without a *, a port or a path", shown(item), scheme)
+	}
+	o.exact[item] = true
+	o.listed = append(o.listed, item)
+	return nil
+}
+
+// asciiOrigin returns the origin or pattern with its host as browsers send it: internationalised names in Punycode
+// (RFC 3492).
+func asciiOrigin(item string) (string, error) {
+	scheme, rest, found := strings.Cut(item, "://")
+	if !found {
+		return item, nil
+	}
+	start := scheme + "://"
+	if host, pattern := strings.CutPrefix(rest, "*."); pattern {
+		start, rest = start+"*.", host
+	}
+	end := len(rest)
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		end = i
+	}
+	host, err := asciiHost(rest[:end])
+	return start + host + rest[end:], err
+}
+
+// asciiHost returns a host, with or without a port, as browsers send it. What is ASCII already stays as it is.
+func asciiHost(host string) (string, error) {
+	if strings.IndexFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) < 0 {
+		return host, nil
+	}
+	name, port, found := strings.Cut(host, ":")
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil {
+		return "", errors.New("it is not a valid internationalised name")
+	}
+	if found {
+		ascii += ":" + port
+	}
+	return ascii, nil
 }
 
 // put stores an item in the shape in which browsers send it: without the scheme's default port.
@@ -100,19 +178,45 @@ func checkHost(origin string, pattern bool) error {
 		return nil
 	}
 	labels := strings.Split(name, ".")
+	if err := checkPartialWildcard(labels); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(labels, func(l string) bool { return !isHostLabel(l) }) {
 		return fmt.Errorf("%q has no valid host; only the whole first label may be *, as in https://*.example.com", shown(origin))
 	}
 	if pattern && len(labels) < 2 {
 		return fmt.Errorf("the pattern for %q is too wide; name at least two labels after the *, as in https://*.example.com", shown(name))
 	}
+	if pattern && isShared(name) {
+		return fmt.Errorf("the pattern for %q lets everybody in, because anybody can take a name below %s; %s", shown(name), shown(name), sharedCure)
+	}
 	return nil
 }
 
+// sharedCure is what to do instead of a pattern below a domain that is not one's own.
+const sharedCure = "list the exact origins, as in https://app.example.com, or give the deployments names below a domain of yours, as in https://*.preview.example.com"
+
+// checkPartialWildcard explains why a pattern such as https://app-*-team.vercel.app can't be used: on a shared domain
+// anybody can take a name that fits.
+func checkPartialWildcard(labels []string) error {
+	rest := strings.Join(labels[1:], ".")
+	if !strings.Contains(labels[0], "*") || !isShared(rest) {
+		return nil
+	}
+	return fmt.Errorf("the pattern for %q can't be used, because anybody can take a name below %s that fits %s; %s", shown(rest), shown(rest), shown(labels[0]), sharedCure)
+}
+
+// isShared reports whether names directly below the domain belong to different people.
+func isShared(domain string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(domain)
+	return suffix == domain || slices.Contains(sharedDomains, domain)
+}
+
 // Allows reports whether a browser's Origin header names one of the origins. It compares the whole header:
-// browsers send scheme and host in lower case and leave default ports out (RFC 6454, section 6.2).
+// browsers send scheme and host in lower case and leave default ports out (RFC 6454, section 6.2). The id in an
+// extension's origin may have capital letters.
 func (o Origins) Allows(origin string) bool {
-	if o.exact[origin] {
+	if o.exact[origin] || (isAppOrigin(origin) && o.exact[strings.ToLower(origin)]) {
 		return true
 	}
 	return slices.ContainsFunc(o.patterns, func(p originPattern) bool { return p.matches(origin) })

@@ -24,6 +24,11 @@ func TestParseOrigins(t *testing.T) {
 		" https://A.Example.com/ , http://localhost:3000": "https://a.example.com,http://localhost:3000",
 		"https://*.example.com:8443/":                     "https://*.example.com:8443",
 		"http://[::1]:3000,http://127.0.0.1":              "http://[::1]:3000,http://127.0.0.1",
+		"https://Bücher.example,https://*.例え.テスト:8443":    "https://xn--bcher-kva.example,https://*.xn--r8jz45g.xn--zckzah:8443",
+		"https://app.vercel.app,https://*.team.github.io": "https://app.vercel.app,https://*.team.github.io",
+		"capacitor://localhost,ionic://localhost/,tauri://localhost,https://tauri.localhost,http://tauri.localhost,app://-,app://.": "capacitor://localhost,ionic://localhost,tauri://localhost,https://tauri.localhost,http://tauri.localhost,app://-,app://.",
+		"chrome-extension://cfhdojbkjhnklbpkdaibdccddilifddb":                                                                       "chrome-extension://cfhdojbkjhnklbpkdaibdccddilifddb",
+		"moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc,safari-web-extension://E7BF6EAC-1F22-4B5D-93FB-E40E2E5F9B7A":          "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc,safari-web-extension://e7bf6eac-1f22-4b5d-93fb-e40e2e5f9b7a",
 	} {
 		if got := origins(t, list).String(); got != want {
 			t.Errorf("%q: got %q, want %q", list, got, want)
@@ -35,6 +40,11 @@ func TestParseOrigins(t *testing.T) {
 		"https://example.com:65536", "https://example.com:x", "https://*", "https://*.com", "https://*.*.example.com", "https://a*.example.com",
 		"https://*a.example.com", "https://a.*.example.com", "https://example.*", "https://*.example.com:*", "*://example.com", "https://exa mple.com",
 		"https://-a.example.com", "https://a..example.com", "https://.example.com", "https://example.com.", "https://*.10.0.0.1:*", "https://a,*",
+		"https://*.vercel.app", "https://*.github.io", "https://*.netlify.app:443", "https://*.pages.dev", "https://*.up.railway.app",
+		"https://*.herokuapp.com", "https://*.co.uk", "https://*.foo.ck", "https://*.surge.sh", "https://myapp-*-myteam.vercel.app", "https://*.公司.cn",
+		"https://ü_.example", "https://-ü.example", "https://b%c3%bccher.example", "https://ü@example.com",
+		"capacitor://", "capacitor://*", "capacitor://*.localhost", "capacitor://localhost:3000", "capacitor://localhost/x", "capacitor:localhost",
+		"chrome-extension://*", "chrome-extension://ü", "file://", "file://localhost", "htps://example.com", "myapp://localhost", "app://a?b", "app://a#", "app://u@a",
 	} {
 		if o, err := ParseOrigins(list); err == nil {
 			t.Errorf("%q was taken as %q", list, o)
@@ -44,7 +54,8 @@ func TestParseOrigins(t *testing.T) {
 
 func TestOriginsAllow(t *testing.T) {
 	t.Parallel()
-	o := origins(t, "https://app.example.com, https://*.preview.example.com, https://*.ports.example.com:8443, http://localhost:3000, https://default.example.com:443, http://plain.example.com:80")
+	o := origins(t, "https://app.example.com, https://*.preview.example.com, https://*.ports.example.com:8443, http://localhost:3000, https://default.example.com:443, http://plain.example.com:80, "+
+		"https://*.bücher.example, capacitor://localhost, app://-, safari-web-extension://E7BF6EAC-1F22-4B5D-93FB-E40E2E5F9B7A")
 	for origin, want := range map[string]bool{
 		"https://app.example.com":                                     true,
 		"http://localhost:3000":                                       true,
@@ -89,6 +100,22 @@ func TestOriginsAllow(t *testing.T) {
 		"https://" + strings.Repeat("a", 64) + ".preview.example.com": false,
 		"http://localhost":                                            false,
 		"http://localhost:30000":                                      false,
+		"https://a.xn--bcher-kva.example":                             true,
+		"https://xn--bcher-kva.xn--bcher-kva.example":                 true,
+		"https://a.bücher.example":                                    false,
+		"https://xn--bcher-kva.example":                               false,
+		"capacitor://localhost":                                       true,
+		"capacitor://localhost/":                                      false,
+		"capacitor://localhost:80":                                    false,
+		"capacitor://other":                                           false,
+		"CAPACITOR://localhost":                                       false,
+		"ionic://localhost":                                           false,
+		"https://localhost":                                           false,
+		"app://-":                                                     true,
+		"app://":                                                      false,
+		"safari-web-extension://E7BF6EAC-1F22-4B5D-93FB-E40E2E5F9B7A": true,
+		"safari-web-extension://e7bf6eac-1f22-4b5d-93fb-e40e2e5f9b7a": true,
+		"safari-web-extension://E7BF6EAC":                             false,
 	} {
 		if got := o.Allows(origin); got != want {
 			t.Errorf("Allows(%q) = %v", origin, got)
@@ -96,6 +123,25 @@ func TestOriginsAllow(t *testing.T) {
 	}
 	if (Origins{}).Allows("https://app.example.com") || !(Origins{}).Empty() {
 		t.Error("the zero value allows nothing")
+	}
+}
+
+// TestSharedDomains: whoever asks for a pattern that strangers' pages would fit is told why it is refused, and what to
+// write instead.
+func TestSharedDomains(t *testing.T) {
+	t.Parallel()
+	for item, want := range map[string]string{
+		"https://*.vercel.app":              "anybody can take a name below vercel.app; list the exact origins",
+		"https://*.co.uk":                   "anybody can take a name below co.uk",
+		"https://*.glitch.me":               "anybody can take a name below glitch.me",
+		"https://myapp-*-myteam.vercel.app": "anybody can take a name below vercel.app that fits myapp-*-myteam; list the exact origins",
+		"https://pr-*.example.com":          "only the whole first label may be *",
+		"capacitor://*":                     "write it in full, as in capacitor://localhost",
+		"https://-ü.example":                "not a valid internationalised name",
+	} {
+		if _, err := ParseOrigins("https://app.example.com," + item); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", item, err, want)
+		}
 	}
 }
 
@@ -122,7 +168,7 @@ func TestPatternMatchesOneLabel(t *testing.T) {
 
 // FuzzOrigins: what was accepted allows itself and nothing longer.
 func FuzzOrigins(f *testing.F) {
-	for _, seed := range []string{"https://a.example.com", "https://*.example.com:8443", "http://[::1]:3000", "*", "null", "https://a/,b"} {
+	for _, seed := range []string{"https://a.example.com", "https://*.example.com:8443", "http://[::1]:3000", "*", "null", "https://a/,b", "https://*.bücher.example", "app://-"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, list string) {

@@ -37,8 +37,8 @@ func (c Config) Topology() []Topology {
 	var list []Topology
 	for _, origin := range c.CORSOrigins.List() {
 		u, err := url.Parse(strings.Replace(origin, "*", "wildcard", 1))
-		if err != nil || (c.Production() && isPrivateHost(u.Hostname())) {
-			continue // a developer's machine among the origins of production
+		if err != nil || isAppOrigin(origin) || (c.Production() && isPrivateHost(u.Hostname())) {
+			continue // an app, or a developer's machine among the origins of production
 		}
 		list = append(list, c.topologyOf(origin, u.Hostname()))
 	}
@@ -54,6 +54,9 @@ func (c Config) topologyOf(origin, frontend string) Topology {
 			continue
 		}
 		host := strings.ToLower(u.Hostname())
+		if ascii, err := asciiHost(host); err == nil {
+			host = ascii // as CORS_ORIGINS has it
+		}
 		parties = append(parties, party{server.name, host, siteOf(host)})
 	}
 	return judge(origin, parties)

@@ -85,10 +85,11 @@ func originOf(address string) string {
 // known by the host alone: a proxy before it may speak another scheme.
 func (s *Server) isTrusted(r *http.Request, address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	if err != nil || u.Host == "" {
 		return false
 	}
-	return strings.EqualFold(u.Host, r.Host) || s.trusted(u.Scheme+"://"+strings.ToLower(u.Host))
+	web := u.Scheme == "http" || u.Scheme == "https" // An app's origin may have any host.
+	return web && strings.EqualFold(u.Host, r.Host) || s.trusted(u.Scheme+"://"+strings.ToLower(u.Host))
 }
 
 // checkRedirects refuses addresses in the request that lead to other sites.

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"taskql/internal/config"
@@ -25,7 +27,8 @@ func explainCSRF(r *http.Request) (string, string) {
 			"Serve the page from a web server, so that it has one."
 	case "":
 		return "Another site's page may not use your session here, and the request has no Origin header.",
-			"A link and an image send none; in a page, call the API by fetch with POST."
+			"A link and an image send none; in a page, call the API by fetch with POST. " +
+				"A server that renders pages must send the visitor's cookie header alone, not the other headers (docs/authentication.md)."
 	}
 	origin := "This page's origin"
 	if u, err := url.Parse(r.Header.Get("Origin")); err == nil && u.Host != "" && len(u.Scheme)+len(u.Host) < maxLogged {
@@ -50,11 +53,9 @@ type csrf struct {
 // page could spend the user's limit and time the answers.
 func (c csrf) refuses(r *http.Request) bool {
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
-		for _, origin := range origins {
-			if !c.mayCome(r, origin) {
-				return true
-			}
-		}
+		return len(origins) > 1 || !c.mayCome(r, origins[0])
+	}
+	if isForwardedNavigation(r) {
 		return false
 	}
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
@@ -63,6 +64,15 @@ func (c csrf) refuses(r *http.Request) bool {
 		}
 	}
 	return false
+}
+
+// isForwardedNavigation reports whether a server that renders pages sent r, with all headers of the browser's request for
+// the page. No browser sends such a request itself: a page can navigate by POST only with a form, and no form's body is
+// JSON. So the page that the visitor came from, which is what Sec-Fetch-Site is about, has no part in it.
+func isForwardedNavigation(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && media == "application/json" && r.Method == http.MethodPost &&
+		len(r.Header.Values("Content-Type")) == 1 && slices.Equal(r.Header.Values("Sec-Fetch-Mode"), []string{"navigate"})
 }
 
 // mayCome reports whether pages of the origin may use the cookie for r.

@@ -11,7 +11,7 @@ import (
 
 func TestCSRF(t *testing.T) {
 	t.Parallel()
-	origins, err := config.ParseOrigins("https://app.example.com,https://*.preview.example.com,http://localhost:3000")
+	origins, err := config.ParseOrigins("https://app.example.com,https://*.preview.example.com,http://localhost:3000,capacitor://localhost,https://bücher.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +41,10 @@ func TestCSRF(t *testing.T) {
 		{"an opaque origin that says same-origin", http.Header{"Origin": {"null"}, "Sec-Fetch-Site": {"same-origin"}}, true},
 		{"an empty origin", http.Header{"Origin": {""}}, true},
 		{"two origins", http.Header{"Origin": {"https://app.example.com", "https://evil.example"}}, true},
+		{"one origin twice", http.Header{"Origin": {"https://app.example.com", "https://app.example.com"}}, true},
+		{"an app", http.Header{"Origin": {"capacitor://localhost"}, "Sec-Fetch-Site": {"cross-site"}}, false},
+		{"another app", http.Header{"Origin": {"ionic://localhost"}, "Sec-Fetch-Site": {"cross-site"}}, true},
+		{"an internationalised name", http.Header{"Origin": {"https://xn--bcher-kva.example"}, "Sec-Fetch-Site": {"cross-site"}}, false},
 		{"an origin with a path", http.Header{"Origin": {"https://api.example.com/"}}, true},
 		{"an origin with a user", http.Header{"Origin": {"https://x@api.example.com"}}, true},
 		{"no origin, a page of ours", http.Header{"Sec-Fetch-Site": {"same-origin"}}, false},
@@ -61,6 +65,41 @@ func TestCSRF(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestForwardedNavigation: a server that renders pages may forward all headers of the visitor's request, whatever site the
+// visitor came from. Whatever a browser can send itself is judged as before.
+func TestForwardedNavigation(t *testing.T) {
+	t.Parallel()
+	const json = "application/json; charset=utf-8"
+	for _, tt := range []struct {
+		name, method string
+		header       http.Header
+		refused      bool
+	}{
+		{"forwarded", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}}, false},
+		{"a link", "GET", http.Header{"Sec-Fetch-Mode": {"navigate"}}, true},
+		{"a link, with a type", "GET", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}}, true},
+		{"a form", "POST", http.Header{"Content-Type": {"text/plain"}, "Sec-Fetch-Mode": {"navigate"}}, true},
+		{"a form with two types", "POST", http.Header{"Content-Type": {json, "text/plain"}, "Sec-Fetch-Mode": {"navigate"}}, true},
+		{"a form without a type", "POST", http.Header{"Sec-Fetch-Mode": {"navigate"}}, true},
+		{"fetch", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"cors"}}, true},
+		{"fetch without CORS", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"no-cors"}}, true},
+		{"two modes", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate", "cors"}}, true},
+		{"no mode", "POST", http.Header{"Content-Type": {json}}, true},
+		{"an origin counts", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"https://evil.example"}}, true},
+		{"an opaque origin counts", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"null"}}, true},
+	} {
+		for _, site := range []string{"cross-site", "same-site"} {
+			r := httptest.NewRequest(tt.method, "/graphql", nil)
+			r.Header = tt.header.Clone()
+			r.Header.Set("Sec-Fetch-Site", site)
+			r.Header.Set("Sec-Fetch-Dest", "document")
+			if got := (csrf{}).refuses(r); got != tt.refused {
+				t.Errorf("%s, %s: refused %v", tt.name, site, got)
+			}
+		}
 	}
 }
 
