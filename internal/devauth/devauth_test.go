@@ -459,6 +459,20 @@ func TestForeignOrigin(t *testing.T) {
 	}
 }
 
+// TestAppOrigin: an app's origin is trusted if it is listed, whatever its host.
+func TestAppOrigin(t *testing.T) {
+	s := newServer(t, devauth.Config{
+		DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite,
+		TrustedOrigins: func(origin string) bool { return origin == "capacitor://localhost" },
+		Log:            slog.New(slog.DiscardHandler),
+	})
+	for origin, trusted := range map[string]bool{"capacitor://localhost": true, "ionic://localhost": false, "ionic://devauth.test": false, "http://devauth.test": true} {
+		if a := post(t, s, "/sign-up/email", signUp, "Origin", origin); (a.StatusCode == http.StatusForbidden) == trusted {
+			t.Errorf("%s: %d %s", origin, a.StatusCode, a.body)
+		}
+	}
+}
+
 // TestMissingOrigin: a program such as Node's fetch, which sends Sec-Fetch-Mode without an origin, is told what to send,
 // and that works.
 func TestMissingOrigin(t *testing.T) {

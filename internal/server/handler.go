@@ -51,13 +51,14 @@ func (f face) handler(to routes) (http.Handler, error) {
 	return chain(
 		to.mux(),
 		closeWhileDraining(f.draining),
-		withCORS(f.cfg.CORSOrigins),
+		withCORS(f.cfg.CORSOrigins, newPreflightLog(f.log, f.now)),
 		withRequestID,
 		f.telemetry.HTTP(routeOf, isProbe),
 		withAccessLog(f.log, f.now),
 		withRecover(f.log),
 		withSecurityHeaders(f.cfg.Production()),
 		func(next http.Handler) http.Handler { return compress(next) },
+		refuseRepeated,
 	), nil
 }
 

@@ -153,36 +153,6 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-func TestPreflight(t *testing.T) {
-	t.Parallel()
-	f := newFace(t, development(), ok)
-	for _, tt := range []struct {
-		origin, method, headers string
-		allowed                 bool
-	}{
-		{origin, "POST", "authorization,content-type", true},
-		{origin, "POST", "apollo-require-preflight,content-type,x-apollo-operation-name", true},
-		{origin, "POST", "apollographql-client-name,apollographql-client-version,baggage,content-type,sentry-trace", true},
-		{origin, "GET", "", true},
-		{origin, "DELETE", "", false},
-		{origin, "POST", "x-unknown", false},
-		{"https://evil.example.com", "POST", "content-type", false},
-	} {
-		header := map[string]string{"Origin": tt.origin, "Access-Control-Request-Method": tt.method}
-		if tt.headers != "" {
-			header["Access-Control-Request-Headers"] = tt.headers
-		}
-		response := f.do("OPTIONS", "/graphql", header)
-		h := response.Header
-		if response.StatusCode != 204 || (h.Get("Access-Control-Allow-Origin") == tt.origin) != tt.allowed {
-			t.Errorf("%+v: %d %v", tt, response.StatusCode, h)
-		}
-		if tt.allowed && (h.Get("Access-Control-Max-Age") != "7200" || h.Get("Access-Control-Allow-Headers") != tt.headers) {
-			t.Errorf("%+v: %v", tt, h)
-		}
-	}
-}
-
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	var inside string

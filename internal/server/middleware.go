@@ -11,11 +11,6 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
-
-	"github.com/rs/cors"
-
-	"taskql/internal/config"
-	"taskql/internal/graphqlhttp"
 )
 
 // middleware is a handler around another.
@@ -40,39 +35,6 @@ func closeWhileDraining(draining *atomic.Bool) middleware {
 			next.ServeHTTP(sent, r)
 			sent.beforeHeader() // an answer without a body is sent after this
 		})
-	}
-}
-
-// preflightMaxAge is how long browsers may remember a preflight's answer. Chromium caps it at two hours.
-const preflightMaxAge = 2 * time.Hour
-
-// withCORS lets browsers on the configured origins call the server with their cookies. It stands outermost,
-// so that errors and panics carry its headers too: without them a browser hides what went wrong.
-func withCORS(origins config.Origins) middleware {
-	return cors.New(cors.Options{
-		AllowOriginFunc:  origins.Allows,
-		AllowedMethods:   []string{http.MethodGet, http.MethodHead, http.MethodPost},
-		AllowedHeaders:   clientHeaders(),
-		ExposedHeaders:   []string{headerRequestID, "Retry-After", "ETag"},
-		AllowCredentials: true,
-		MaxAge:           int(preflightMaxAge.Seconds()),
-	}).Handler
-}
-
-// clientHeaders are the headers that GraphQL clients, Better Auth's client and tracing libraries send and
-// that a browser asks for first.
-func clientHeaders() []string {
-	return []string{
-		"Accept", "Accept-Language", "Authorization", "Cache-Control", "Content-Language", "Content-Type", "If-None-Match", "Pragma",
-		headerRequestID, "X-Requested-With", "X-CSRF-Token",
-		// Apollo
-		"Apollo-Require-Preflight", "X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type", "X-Apollo-Cache-Key",
-		"Apollographql-Client-Name", "Apollographql-Client-Version", "Apollo-Federation-Include-Trace",
-		// Others
-		"GraphQL-Preflight", "GraphQL-Client-Name", "GraphQL-Client-Version", "X-GraphQL-Client-Name", "X-GraphQL-Client-Version",
-		"X-GraphQL-Yoga-CSRF", "X-GraphQL-Operation-Name", "X-GraphQL-Cost", graphqlhttp.HeaderCost,
-		// Tracing
-		"Traceparent", "Tracestate", "Baggage", "Sentry-Trace",
 	}
 }
 

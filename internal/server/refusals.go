@@ -18,11 +18,14 @@ const (
 	refusalsAtOnce    = 20
 )
 
-// refusalLog writes one line for each refused session, so many a second for each reason. The next line that is written
-// says how many were not.
+// refusalLog writes one line for each refused session or preflight, so many a second for each reason. The next line that is
+// written says how many were not.
 type refusalLog struct {
 	log *slog.Logger
 	now func() time.Time
+	// message is each line's.
+	message string
+	level   func(reason string) slog.Level
 
 	mu      sync.Mutex
 	reasons map[string]*refusalCount
@@ -34,7 +37,13 @@ type refusalCount struct {
 }
 
 func newRefusalLog(log *slog.Logger, now func() time.Time) *refusalLog {
-	return &refusalLog{log: log, now: now, reasons: map[string]*refusalCount{}}
+	return &refusalLog{log: log, now: now, message: "session refused", level: refusalLevel, reasons: map[string]*refusalCount{}}
+}
+
+// newPreflightLog returns the log of refused preflights. All are warnings: a page can't use the API.
+func newPreflightLog(log *slog.Logger, now func() time.Time) *refusalLog {
+	warn := func(string) slog.Level { return slog.LevelWarn }
+	return &refusalLog{log: log, now: now, message: "preflight refused", level: warn, reasons: map[string]*refusalCount{}}
 }
 
 // write logs a refusal. The reasons are few and ours, since each is remembered.
@@ -47,7 +56,10 @@ func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Att
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))
 	}
-	l.log.LogAttrs(ctx, refusalLevel(reason), "session refused", append(attrs, slog.String("request_id", RequestID(ctx)))...)
+	if id := RequestID(ctx); id != "" {
+		attrs = append(attrs, slog.String("request_id", id))
+	}
+	l.log.LogAttrs(ctx, l.level(reason), l.message, attrs...) //nolint:sloglint // One of two constants.
 }
 
 // refusalLevel is the level of a reason's lines. Most reasons are ordinary, such as an expired session. A warning is for
