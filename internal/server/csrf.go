@@ -4,7 +4,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"taskql/internal/config"
@@ -67,12 +66,16 @@ func (c csrf) refuses(r *http.Request) bool {
 }
 
 // isForwardedNavigation reports whether a server that renders pages sent r, with all headers of the browser's request for
-// the page. No browser sends such a request itself: a page can navigate by POST only with a form, and no form's body is
-// JSON. So the page that the visitor came from, which is what Sec-Fetch-Site is about, has no part in it.
+// the page. No browser sends such a request itself: Sec-Fetch-Dest is that of a navigation, a page can navigate by POST
+// only with a form, and no form's body is JSON. So the site that the visitor came from, which is what Sec-Fetch-Site
+// names, has no part in it. Sec-Fetch-Mode tells nothing: Node's fetch replaces what it is given.
 func isForwardedNavigation(r *http.Request) bool {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && media == "application/json" && r.Method == http.MethodPost &&
-		len(r.Header.Values("Content-Type")) == 1 && slices.Equal(r.Header.Values("Sec-Fetch-Mode"), []string{"navigate"})
+	if err != nil || media != "application/json" || len(r.Header.Values("Content-Type")) > 1 || r.Method != http.MethodPost {
+		return false
+	}
+	dest := r.Header.Values("Sec-Fetch-Dest")
+	return len(dest) == 1 && (dest[0] == "document" || dest[0] == "iframe")
 }
 
 // mayCome reports whether pages of the origin may use the cookie for r.

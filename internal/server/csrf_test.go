@@ -78,24 +78,25 @@ func TestForwardedNavigation(t *testing.T) {
 		header       http.Header
 		refused      bool
 	}{
-		{"forwarded", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}}, false},
-		{"a link", "GET", http.Header{"Sec-Fetch-Mode": {"navigate"}}, true},
-		{"a link, with a type", "GET", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}}, true},
-		{"a form", "POST", http.Header{"Content-Type": {"text/plain"}, "Sec-Fetch-Mode": {"navigate"}}, true},
-		{"a form with two types", "POST", http.Header{"Content-Type": {json, "text/plain"}, "Sec-Fetch-Mode": {"navigate"}}, true},
-		{"a form without a type", "POST", http.Header{"Sec-Fetch-Mode": {"navigate"}}, true},
-		{"fetch", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"cors"}}, true},
-		{"fetch without CORS", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"no-cors"}}, true},
-		{"two modes", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate", "cors"}}, true},
-		{"no mode", "POST", http.Header{"Content-Type": {json}}, true},
-		{"an origin counts", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"https://evil.example"}}, true},
-		{"an opaque origin counts", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"null"}}, true},
+		{"a forwarded navigation", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}, false},
+		{"forwarded by Node's fetch", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"document"}}, false},
+		{"forwarded from a frame", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"iframe"}}, false},
+		{"a link", "GET", http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}, true},
+		{"a link, with a type", "GET", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}, true},
+		{"a form", "POST", http.Header{"Content-Type": {"text/plain"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}, true},
+		{"a form with two types", "POST", http.Header{"Content-Type": {json, "text/plain"}, "Sec-Fetch-Dest": {"document"}}, true},
+		{"a form without a type", "POST", http.Header{"Sec-Fetch-Dest": {"document"}}, true},
+		{"fetch", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"empty"}}, true},
+		{"an image", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Dest": {"image"}}, true},
+		{"two destinations", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Dest": {"document", "empty"}}, true},
+		{"no destination", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Mode": {"navigate"}}, true},
+		{"an origin counts", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Dest": {"document"}, "Origin": {"https://evil.example"}}, true},
+		{"an opaque origin counts", "POST", http.Header{"Content-Type": {json}, "Sec-Fetch-Dest": {"document"}, "Origin": {"null"}}, true},
 	} {
 		for _, site := range []string{"cross-site", "same-site"} {
 			r := httptest.NewRequest(tt.method, "/graphql", nil)
 			r.Header = tt.header.Clone()
 			r.Header.Set("Sec-Fetch-Site", site)
-			r.Header.Set("Sec-Fetch-Dest", "document")
 			if got := (csrf{}).refuses(r); got != tt.refused {
 				t.Errorf("%s, %s: refused %v", tt.name, site, got)
 			}

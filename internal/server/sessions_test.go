@@ -128,10 +128,12 @@ func TestSchemes(t *testing.T) {
 	const me = `{"data":{"viewer":{"email":"ada@example.com"},"tasks":{"totalCount":0}}}`
 	cookie := ada.Header()
 	for name, header := range map[string]http.Header{
-		"cookie":                         cookie,
-		"cookie, a listed origin":        with(cookie, "Origin", origin, "Sec-Fetch-Site", "cross-site"),
-		"cookie, our own origin":         with(cookie, "Origin", address),
-		"cookie, a page of ours":         with(cookie, "Sec-Fetch-Site", "same-origin"),
+		"cookie":                  cookie,
+		"cookie, a listed origin": with(cookie, "Origin", origin, "Sec-Fetch-Site", "cross-site"),
+		"cookie, our own origin":  with(cookie, "Origin", address),
+		"cookie, a page of ours":  with(cookie, "Sec-Fetch-Site", "same-origin"),
+		"cookie, a link from elsewhere, forwarded whole": with(cookie, "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document",
+			"Sec-Fetch-User", "?1", "Upgrade-Insecure-Requests", "1", "Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
 		"raw bearer":                     bearer(ada.Token),
 		"signed bearer":                  bearer(signed),
 		"encoded bearer":                 bearer(wire),

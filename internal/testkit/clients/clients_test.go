@@ -38,7 +38,7 @@ func TestClients(t *testing.T) {
 	development := "API_ORIGIN=" + startServer(t, nil, nil)
 	outage := "DOWN_URL=" + startOutage(t)
 	for client, claims := range map[string]int{
-		"apollo": 10, "apollo-trusted": 3, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6, "vite": 13,
+		"apollo": 10, "apollo-trusted": 3, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6, "server-side": 4, "vite": 13,
 	} {
 		// Each client has a user of its own: polling would see another client's changes.
 		user := auth.SignUp(t, "Ada", client+"@example.com", "correct horse")
