@@ -108,7 +108,7 @@ type Config struct {
 	// UserProvisioning is auto or strict.
 	UserProvisioning string `env:"USER_PROVISIONING" group:"Sessions" envDefault:"auto" oneof:"auto,strict" help:"auto creates a row for a user who is seen for the first time. strict refuses users without a row: User not found."`
 
-	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000,http://localhost:5173" prodDefault:"required" help:"The origins of the frontends, separated by commas. In https://*.example.com the * stands for one label. A * alone is refused."`
+	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000,http://localhost:5173" prodDefault:"required" help:"The origins of the frontends, separated by commas. In https://*.example.com the * stands for one label. A * alone is refused, and so is a * where anybody can take a name, as in https://*.vercel.app. Apps are listed exactly, as in capacitor://localhost."`
 	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"Whether / serves the query editor."`
 	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Whether clients may read the schema. If off, error messages contain no suggestions either."`
 

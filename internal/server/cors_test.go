@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,10 @@ func preflight(t *testing.T, f *testFace, from, method, headers string) bool {
 // that says why, and what to do.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
+	doc, err := os.ReadFile("../../docs/authentication.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	long := strings.Repeat("a", maxRequestedHeaders+1)
 	for _, tt := range []struct {
 		name, origin, method, headers string
@@ -81,6 +86,9 @@ func TestPreflight(t *testing.T) {
 					t.Errorf("logged: %v", lines)
 				}
 				return
+			}
+			if !strings.Contains(string(doc), "| `"+tt.reason+"` |") {
+				t.Errorf("docs/authentication.md has no row for %s", tt.reason)
 			}
 			if len(lines) != 1 || lines[0]["msg"] != "preflight refused" || lines[0]["level"] != "WARN" || lines[0]["reason"] != tt.reason ||
 				lines[0]["origin"] != tt.origin || lines[0]["method"] != tt.method || lines[0]["cure"] == "" || f.log.Len() > 1000 {

@@ -27,6 +27,19 @@ func debugHandler(metrics http.Handler) http.Handler {
 	return mux
 }
 
+// knownHost answers 403 if the Host header is a name that a stranger's web page could have: such a page could point its
+// name at the server's address (DNS rebinding) and then read everything here.
+func knownHost(cfg config.Config, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !cfg.IsDebugHost(r.Host) {
+			http.Error(w, "Profiles and metrics are not served under this host name, because a web page could use one to read them. "+
+				"Use the server's address, as in http://"+cfg.DebugAddr+".", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // ServeDebug serves profiles, and metrics where they are not nil, on the configured DEBUG_ADDR until ctx ends, in the background. Where there is none it
 // does nothing. The error says that the address can't be listened on.
 func ServeDebug(ctx context.Context, cfg config.Config, metrics http.Handler, log *slog.Logger) error {
@@ -38,7 +51,7 @@ func ServeDebug(ctx context.Context, cfg config.Config, metrics http.Handler, lo
 		return fmt.Errorf("DEBUG_ADDR: %w", err)
 	}
 	server := &http.Server{
-		Handler: debugHandler(metrics), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: knownHost(cfg, debugHandler(metrics)), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })

@@ -42,16 +42,26 @@ func TestServeDebug(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, address, _ := strings.Cut(strings.TrimSpace(log.String()), "address=")
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/debug/pprof/goroutine?debug=1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if body, err := io.ReadAll(answer.Body); err != nil || !strings.Contains(string(body), "goroutine profile") {
-		t.Errorf("%d %v", answer.StatusCode, err)
+	for host, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		address:             {http.StatusOK, "goroutine profile"},
+		"evil.example:6060": {http.StatusForbidden, "Use the server's address, as in http://127.0.0.1:0."}, // DNS rebinding
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/debug/pprof/goroutine?debug=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = host
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil || answer.StatusCode != want.status || !strings.Contains(string(body), want.body) {
+			t.Errorf("%s: %d %v %.200s", host, answer.StatusCode, err, body)
+		}
 	}
 }

@@ -23,14 +23,14 @@ type ErrorCode struct {
 func ErrorCodes() []ErrorCode {
 	return []ErrorCode{
 		{graph.CodeUnauthenticated, "The request has no session (\"Not authenticated\"), an invalid or expired one (\"Invalid session\"), or one of a user who has no row here (\"User not found\"). Status 401.", "Sign in. If you are signed in, look up the `reason` of the log line in [authentication.md](authentication.md)."},
-		{codeCSRFRefused, "A page whose origin is not in CORS_ORIGINS sent the session cookie. The message names the origin. Status 403.", "Add the frontend's origin to CORS_ORIGINS, or send a bearer token instead of the cookie."},
+		{codeCSRFRefused, "A page whose origin is not in CORS_ORIGINS sent the session cookie. The message names the origin. Status 403.", "Add the frontend's origin to CORS_ORIGINS, or send a bearer token instead of the cookie. A server that renders pages must send the visitor's cookie and no other header."},
 		{graph.CodeBadUserInput, "An argument or a variable has a value that is not allowed. The message names it and says what would be right. If a resolver refused it, the extension `argument` names it too.", "Change the value as the message says."},
 		{graph.CodeNotFound, "The object does not exist, or it belongs to somebody else. For a URL: the server has nothing at this path; GraphQL is at /graphql.", "Read the id from a list, or correct the path."},
 		{graph.CodeServiceUnavailable, "The auth server or the database is not available, no database connection was free within DB_WAIT, or the operation took longer than LIMIT_OPERATION_TIME or LIMIT_STATEMENT_TIME. Status 503, with Retry-After.", "Try again after `retryAfter` seconds. Send a mutation again with the same `idempotencyKey`."},
 		{graph.CodeInternal, "A bug in the server. Status 500.", "Report it with its `requestId`. The log has the cause under the same id."},
 		{errcode.ParseFailed, "The document is not valid GraphQL.", "Correct the syntax at the location that the error names."},
 		{errcode.ValidationFailed, "The document does not fit the schema: an unknown field, a missing argument, or a variable of the wrong type. Or it asks for the schema (introspection) and INTROSPECTION is off.", "Generate types from the schema. To explore it, use a server in development, where INTROSPECTION is on."},
-		{graphqlhttp.CodeBadRequest, "The HTTP request is not a GraphQL request: the JSON is broken or nested too deep, a string has half a surrogate pair, it is a batch, or it has no query. Status 400.", "Send one JSON object with a `query`."},
+		{graphqlhttp.CodeBadRequest, "The HTTP request is not a GraphQL request: the JSON is broken or nested too deep, a string has half a surrogate pair, it is a batch, it has no query, or it repeats a header such as Origin or Authorization. Status 400.", "Send one JSON object with a `query`, and each header once."},
 		{graphqlhttp.CodeMethodNotAllowed, "The HTTP method is not one of those in the header Allow. Status 405.", "Send GraphQL by POST."},
 		{graphqlhttp.CodeNotAcceptable, "The header Accept allows neither application/json nor application/graphql-response+json. Status 406.", "Accept one of the two."},
 		{graphqlhttp.CodeUnsupportedMediaType, "The body is not application/json, not UTF-8, or compressed. Status 415.", "Set `Content-Type: application/json`, and send the body uncompressed."},
