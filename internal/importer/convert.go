@@ -23,20 +23,25 @@ func idOf(kind, owner, id string) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("taskql:import:"+kind+"\n"+owner+"\n"+id))
 }
 
-// notes are what was left out of, or changed in, a thing that is taken. Each is a sentence without the thing's own values,
-// so that those of many can be counted.
-type notes []string
+// notes are what was left out of, or changed in, a thing that is taken.
+type notes []note
 
-func (n *notes) add(format string, args ...any) { *n = append(*n, fmt.Sprintf(format, args...)) }
+// note is a sentence without the thing's own values, so that those of many can be counted, and the value that it is about,
+// "" if the sentence tells enough.
+type note struct{ reason, value string }
+
+func (n *notes) add(format string, args ...any) {
+	*n = append(*n, note{reason: fmt.Sprintf(format, args...)})
+}
 
 // hexColor is a color as stylesheets write it, in the long or the short way.
 var hexColor = regexp.MustCompile(`^#(?:[0-9a-f]{6}|[0-9a-f]{3})$`)
 
-// tagFrom makes a tag of a row.
-func tagFrom(row sourceTag, owner string) (task.ImportedTag, notes) {
+// tag makes a tag of a row.
+func (s *source) tag(row sourceTag, owner string) (task.ImportedTag, notes) {
 	var n notes
 	tag := task.ImportedTag{ID: idOf("tag", owner, row.id.String), Name: oneLine(&n, "name", row.name.String)}
-	tag.CreatedAt = n.time("the time it was made", row.created)
+	tag.CreatedAt = n.time("the time it was made", s.tagCreated, row.created)
 	if color := strings.ToLower(strings.TrimSpace(row.color.String)); color != "" {
 		switch {
 		case !hexColor.MatchString(color):
@@ -51,23 +56,23 @@ func tagFrom(row sourceTag, owner string) (task.ImportedTag, notes) {
 	return tag, n
 }
 
-// taskFrom makes a task of a row. tags are the ids here of the owner's tags, by those they have there.
-func taskFrom(row sourceTask, owner string, tags map[string]uuid.UUID) (task.ImportedTask, notes) {
+// task makes a task of a row. tags are the ids here of the owner's tags, by those they have there.
+func (s *source) task(row sourceTask, owner string, tags map[string]uuid.UUID) (task.ImportedTask, notes) {
 	var n notes
 	t := task.ImportedTask{
 		ID: idOf("task", owner, row.id.String), Title: oneLine(&n, "title", row.title.String),
-		Priority: n.priority(row.priority), Due: n.due(row.due),
-		CreatedAt: n.time("the time it was made", row.created), UpdatedAt: n.time("the time of its last change", row.updated),
+		Priority: n.priority(row.priority), Due: n.due(s.due, row.due),
+		CreatedAt: n.time("the time it was made", s.taskCreated, row.created), UpdatedAt: n.time("the time of its last change", s.taskUpdated, row.updated),
 	}
 	if row.description.Valid {
 		text := row.description.String
 		t.Description = &text
 	}
 	if n.completed(row) {
-		at := n.time("the time it was completed", row.completedAt)
+		at := n.time("the time it was completed", s.completedAt, row.completedAt)
 		t.CompletedAt = new(firstTime(at, t.UpdatedAt, t.CreatedAt))
 	}
-	if at := n.time("the time it was deleted", row.deletedAt); !at.IsZero() || isTrue(row.isDeleted) {
+	if at := n.time("the time it was deleted", s.deletedAt, row.deletedAt); !at.IsZero() || isTrue(row.isDeleted) {
 		t.DeletedAt = new(firstTime(at, t.UpdatedAt, t.CreatedAt))
 	}
 	listed := map[uuid.UUID]bool{}
@@ -118,8 +123,8 @@ func (n *notes) priority(value sql.NullString) task.Priority {
 }
 
 // due reads when it is due. Midnight UTC is a day: that is how the day picker of the original's pages sent it.
-func (n *notes) due(value sql.NullString) *task.DueInput {
-	at := n.time("the time it is due", value)
+func (n *notes) due(column string, value sql.NullString) *task.DueInput {
+	at := n.time("the time it is due", column, value)
 	if at.IsZero() {
 		return nil
 	}
@@ -136,17 +141,26 @@ var layouts = []string{ //nolint:gochecknoglobals // A constant table.
 }
 
 // time reads a moment as table.moment writes it; zero where there is none. One without a zone is UTC.
-func (n *notes) time(what string, value sql.NullString) time.Time {
+func (n *notes) time(what, column string, value sql.NullString) time.Time {
 	text := strings.TrimSpace(value.String)
 	if text == "" {
 		return time.Time{}
 	}
 	at := parseTime(text)
 	if at.Year() <= 1 || at.Year() > 9998 { // A day more or less, in whatever zone, is still a year of four digits.
-		n.add("%s is no time of the years 2 to 9998: it goes without", what)
+		reason := fmt.Sprintf("%s (%s) is no time of the years 2 to 9998: it goes without", what, column)
+		*n = append(*n, note{reason: reason, value: written(text, at)})
 		return time.Time{}
 	}
 	return at
+}
+
+// written is a time as the source's database writes it.
+func written(text string, at time.Time) string {
+	if strings.HasPrefix(text, microseconds) {
+		return at.Format("2006-01-02 15:04:05.999999999Z07:00")
+	}
+	return text
 }
 
 func parseTime(text string) time.Time {

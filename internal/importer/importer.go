@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -31,6 +32,9 @@ const batchSize = 200
 
 // lockWait is how long a batch waits for a workspace that a server is at work on.
 const lockWait = time.Minute
+
+// maxUserID is the longest id of a user, in bytes. PostgreSQL has no index entries much longer than twice that.
+const maxUserID = 1000
 
 // ErrIncomplete is returned where something was not taken, or not as it was. The report says what.
 var ErrIncomplete = errors.New("not everything was taken")
@@ -230,6 +234,10 @@ func (r *run) unfit(o owner) string {
 	switch {
 	case strings.TrimSpace(o.id()) == "":
 		return "the user's id is empty"
+	case !utf8.ValidString(o.id()):
+		return "the user's id is not UTF-8"
+	case len(o.id()) > maxUserID:
+		return fmt.Sprintf("the user's id has more than %d bytes", maxUserID)
 	case o.user == nil && r.source.users.name != "" && len(r.Users) == 0:
 		return "there is no such user in the source's table of users; --user takes one all the same"
 	default:
@@ -242,10 +250,13 @@ func (r *run) viewer(ctx context.Context, o owner) (viewer.Viewer, error) {
 	v := viewer.Viewer{UserID: o.id(), WorkspaceID: o.id(), Location: time.UTC}
 	row, err := r.client.User.Get(ctx, o.id())
 	switch {
-	case ent.IsNotFound(err) && r.DryRun:
-		return v, nil
 	case ent.IsNotFound(err):
-		return r.accounts.Viewer(ctx, &betterauth.Session{User: r.userOf(o)})
+		user, noted := r.userOf(o)
+		r.report.note("user", o.id(), noted)
+		if r.DryRun {
+			return v, nil
+		}
+		return r.accounts.Viewer(ctx, &betterauth.Session{User: user})
 	case err != nil:
 		return viewer.Viewer{}, fmt.Errorf("reading the user: %w", err)
 	}
@@ -255,16 +266,23 @@ func (r *run) viewer(ctx context.Context, o owner) (viewer.Viewer, error) {
 	return v, nil
 }
 
-// userOf is the user as a session would tell. What the source doesn't know comes with the first real one.
-func (r *run) userOf(o owner) betterauth.User {
+// userOf is the user as a session would tell. What the source doesn't know, or has in no usable form, comes with the first
+// real one.
+func (r *run) userOf(o owner) (betterauth.User, notes) {
 	if o.user == nil {
-		return betterauth.User{ID: o.id()}
+		return betterauth.User{ID: o.id()}, nil
 	}
-	var n notes // The row here has no better time than now, and nobody would mend it.
-	return betterauth.User{
-		ID: o.user.id, Name: o.user.name, Email: o.user.email, Image: o.user.image,
-		CreatedAt: n.time("", o.user.created),
+	var n notes
+	user := betterauth.User{
+		ID: o.user.id, Name: n.utf8(r.source.userName, o.user.name), Email: n.utf8(r.source.userEmail, o.user.email),
+		CreatedAt: n.time("the time it was made", r.source.userCreated, o.user.created),
 	}
+	if o.user.image != nil {
+		if image := n.utf8(r.source.userImage, *o.user.image); image != "" {
+			user.Image = &image
+		}
+	}
+	return user, n
 }
 
 // copyTags takes the owner's tags and returns the ids they have here, by those they have there.
@@ -273,9 +291,14 @@ func (r *run) copyTags(ctx context.Context, v viewer.Viewer, o owner) (map[strin
 	if err != nil {
 		return nil, err
 	}
-	tags, noted := make([]task.ImportedTag, len(rows)), make([]notes, len(rows))
-	for i, row := range rows {
-		tags[i], noted[i] = tagFrom(row, v.UserID)
+	tags, noted, from := make([]task.ImportedTag, 0, len(rows)), make([]notes, 0, len(rows)), make([]string, 0, len(rows))
+	for _, row := range rows {
+		if reason := notUTF8(text{r.source.tagName, row.name.String}); reason != "" {
+			r.report.refuse("tag", row.id.String, reason)
+			continue
+		}
+		t, n := r.source.tag(row, v.UserID)
+		tags, noted, from = append(tags, t), append(noted, n), append(from, row.id.String)
 	}
 	if len(tags) == 0 {
 		return map[string]uuid.UUID{}, nil
@@ -286,9 +309,9 @@ func (r *run) copyTags(ctx context.Context, v viewer.Viewer, o owner) (map[strin
 	}
 	ids := make(map[string]uuid.UUID, len(rows))
 	for i, outcome := range outcomes {
-		r.report.add("tag", rows[i].id.String, outcome, noted[i])
+		r.report.add("tag", from[i], outcome, noted[i])
 		if len(outcome.Problems) == 0 {
-			ids[canonical(rows[i].id.String)] = outcome.ID
+			ids[canonical(from[i])] = outcome.ID
 		}
 	}
 	return ids, nil
@@ -300,9 +323,13 @@ func (r *run) copyTasks(
 ) (int, error) {
 	tasks, noted, ids := make([]task.ImportedTask, 0, len(rows)), make([]notes, 0, len(rows)), make([]string, 0, len(rows))
 	for _, row := range rows {
-		t, n := taskFrom(row, v.UserID, tags)
+		t, n := r.source.task(row, v.UserID, tags)
 		if seen[t.ID] {
 			r.report.refuse("task", row.id.String, "another task of the source has the same id")
+			continue
+		}
+		if reason := notUTF8(text{r.source.title, row.title.String}, text{r.source.description, row.description.String}); reason != "" {
+			r.report.refuse("task", row.id.String, reason)
 			continue
 		}
 		seen[t.ID] = true

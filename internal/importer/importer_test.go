@@ -65,7 +65,7 @@ var originalReport = []string{ //nolint:gochecknoglobals // A constant table.
 	"1 tags of tasks that don't exist",
 	"1 task: its priority \"9\" is unknown",
 	"1 task: its title has line breaks",
-	"1 task: the time it is due is no time",
+	"1 task: the time it is due (due_date) is no time of the years 2 to 9998: it goes without\n    \"00000000-0000-4000-8000-000000000004\": \"infinity\"",
 	"2 tasks: one of its tags does not exist, or is another user's, or was not taken",
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,14 +32,43 @@ func newReport(dryRun, verbose bool) *report {
 	}
 }
 
-// findings are the ids of rows by what is to be said of them.
-type findings map[finding][]string
+// findings are rows by what is to be said of them.
+type findings map[finding][]affected
 
 type finding struct{ kind, reason string }
 
-func (r *report) refuse(kind, id, reason string) {
-	f := finding{kind, reason}
-	r.refused[f] = append(r.refused[f], id)
+// affected is a row: its id, and the value that is at fault, "" if the finding tells enough.
+type affected struct{ id, value string }
+
+// String returns the id, and the value if there is one.
+func (a affected) String() string {
+	if a.value == "" {
+		return quoted(a.id)
+	}
+	return quoted(a.id) + ": " + quoted(a.value)
+}
+
+// quoted is a text in quotes, which make blanks and control characters visible. Of a long one it is the beginning.
+func quoted(s string) string {
+	const most = 80
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+func (f findings) add(kind, id string, n note) {
+	key := finding{kind, n.reason}
+	f[key] = append(f[key], affected{id, n.value})
+}
+
+func (r *report) refuse(kind, id, reason string) { r.refused.add(kind, id, note{reason: reason}) }
+
+// note says what is different in a thing that was taken.
+func (r *report) note(kind, id string, noted notes) {
+	for _, n := range noted {
+		r.changed.add(kind, id, n)
+	}
 }
 
 func (r *report) stray(what string, n int) {
@@ -58,10 +88,7 @@ func (r *report) add(kind, id string, outcome task.ImportOutcome, noted notes) {
 		return
 	}
 	r.taken[kind]++
-	for _, note := range noted {
-		f := finding{kind, note}
-		r.changed[f] = append(r.changed[f], id)
-	}
+	r.note(kind, id, noted)
 }
 
 // reason says the same of all rows that have the same problem, without their own numbers.
@@ -129,16 +156,16 @@ func (f findings) write(b *strings.Builder, title string, all bool) {
 	}
 	slices.SortFunc(keys, func(a, b finding) int { return strings.Compare(a.kind+a.reason, b.kind+b.reason) })
 	for _, k := range keys {
-		ids := f[k]
-		fmt.Fprintf(b, "  %d %s: %s\n", len(ids), plural(k.kind, len(ids)), k.reason)
-		shown := len(ids)
+		rows := f[k]
+		fmt.Fprintf(b, "  %d %s: %s\n", len(rows), plural(k.kind, len(rows)), k.reason)
+		shown := len(rows)
 		if !all {
 			shown = min(shown, examples)
 		}
-		for _, id := range ids[:shown] {
-			fmt.Fprintf(b, "    %q\n", id)
+		for _, row := range rows[:shown] {
+			fmt.Fprintf(b, "    %s\n", row)
 		}
-		if more := len(ids) - shown; more > 0 {
+		if more := len(rows) - shown; more > 0 {
 			fmt.Fprintf(b, "    and %d more, which --verbose lists\n", more)
 		}
 	}

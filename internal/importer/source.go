@@ -48,7 +48,11 @@ func open(ctx context.Context, db *sql.DB) (*source, error) {
 		return nil, fmt.Errorf("beginning to read the source: %w", err)
 	}
 	s := &source{tx: tx}
-	if err := s.inspect(ctx); err != nil {
+	err = s.readAnyText(ctx)
+	if err == nil {
+		err = s.inspect(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, tx.Rollback())
 	}
 	return s, nil
@@ -180,13 +184,14 @@ func (t table) text(column string) string {
 // microseconds begins a moment that the source's database has counted since 1970.
 const microseconds = "us:"
 
-// moment is a column of time as text: microseconds since 1970, a time without a zone taken as UTC. What is no time is as
-// it is written: infinity, or a text.
+// moment is a column of time as text: microseconds since 1970, a time without a zone taken as UTC. What is no time of the
+// years 1 to 9999 is as it is written: infinity, another year, or a text. PostgreSQL can't count the last years that it
+// knows in microseconds: the statement would fail.
 func (t table) moment(column string) string {
 	name := pq.QuoteIdentifier(column)
 	switch t.columns[column] {
 	case "timestamptz", "timestamp", "date":
-		return "CASE WHEN isfinite(" + name + ") THEN '" + microseconds + "' || round(extract(epoch FROM " + name + ")::numeric * 1000000)::bigint::text ELSE " + name + "::text END"
+		return "CASE WHEN " + name + " >= '0001-01-01' AND " + name + " < '10000-01-01' THEN '" + microseconds + "' || round(extract(epoch FROM " + name + ")::numeric * 1000000)::bigint::text ELSE " + name + "::text END"
 	default:
 		return t.text(column)
 	}

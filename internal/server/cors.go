@@ -68,9 +68,9 @@ func isPreflight(r *http.Request) bool {
 // corsRules decide which requests of other origins' pages get CORS headers.
 type corsRules struct{ origins config.Origins }
 
-// refusal returns why r gets no CORS headers, and what to do about it; "" if it gets them. The reasons are few, since the
+// refusal returns the reason why r gets no CORS headers, and the cure; "" if it gets them. The reasons are few, since the
 // log counts by them.
-func (c corsRules) refusal(r *http.Request) (reason, cure string) {
+func (c corsRules) refusal(r *http.Request) (string, string) {
 	origins := r.Header.Values(headerOrigin)
 	switch {
 	case len(origins) != 1:
