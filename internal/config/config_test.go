@@ -117,6 +117,9 @@ func TestLoad(t *testing.T) {
 		{"no stale sessions", map[string]string{"SESSION_STALE_TTL": "0"}, is(func(c Config) bool { return c.SessionStaleTTL == 0 })},
 		{"strict provisioning", map[string]string{"USER_PROVISIONING": "Strict"}, is(func(c Config) bool { return c.UserProvisioning == "strict" })},
 		{"Railway's public domain", production(map[string]string{"RAILWAY_PUBLIC_DOMAIN": "Api.up.railway.app"}), is(func(c Config) bool { return c.PublicURL == "https://api.up.railway.app" })},
+		{"internationalised names", production(map[string]string{"PUBLIC_URL": "https://BÜCHER.example:443/x", "AUTH_SERVER_URL": "https://bücher.example:8443"}), is(func(c Config) bool {
+			return c.PublicURL == "https://xn--bcher-kva.example" && c.AuthIssuer == "https://xn--bcher-kva.example:8443"
+		})},
 		{"a public URL of one's own", production(map[string]string{"RAILWAY_PUBLIC_DOMAIN": "api.up.railway.app", "PUBLIC_URL": "https://App.example.com:443/graphql"}), is(func(c Config) bool { return c.PublicURL == "https://app.example.com" })},
 		{"no rate limit", map[string]string{"RATE_LIMIT": "Off"}, is(func(c Config) bool { return c.RateLimit == 0 })},
 		{"a rate limit", map[string]string{"RATE_LIMIT": "500"}, is(func(c Config) bool { return c.RateLimit == 500 })},

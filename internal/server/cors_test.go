@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -128,8 +129,8 @@ func TestPreflightFlood(t *testing.T) {
 // neither counts.
 func TestRepeatedHeaders(t *testing.T) {
 	t.Parallel()
-	served := false
-	f := newFace(t, development(), func(http.ResponseWriter, *http.Request) { served = true })
+	var served atomic.Bool
+	f := newFace(t, development(), func(http.ResponseWriter, *http.Request) { served.Store(true) })
 	web := httptest.NewServer(f)
 	t.Cleanup(web.Close)
 	address := strings.TrimPrefix(web.URL, "http://")
@@ -162,9 +163,9 @@ func TestRepeatedHeaders(t *testing.T) {
 		"Host":               "Host: localhost",
 		"Content-Length":     "Content-Length: 1",
 	} {
-		if response := raw(post + lines); response.StatusCode != http.StatusBadRequest || served || response.Header.Get("Access-Control-Allow-Origin") != "" &&
+		if response := raw(post + lines); response.StatusCode != http.StatusBadRequest || served.Load() || response.Header.Get("Access-Control-Allow-Origin") != "" &&
 			strings.HasPrefix(lines, "Origin") {
-			t.Errorf("%s: %d, served: %v, %v", name, response.StatusCode, served, response.Header)
+			t.Errorf("%s: %d, served: %v, %v", name, response.StatusCode, served.Load(), response.Header)
 		}
 	}
 	const options = "OPTIONS /graphql HTTP/1.1\nHost: api.example.com\n"
@@ -176,7 +177,7 @@ func TestRepeatedHeaders(t *testing.T) {
 			t.Errorf("a preflight with two lines of %s: %v", name, response.Header)
 		}
 	}
-	if response := raw(post + "Origin: " + origin + "\nCookie: a=1\nCookie: b=2"); response.StatusCode != http.StatusOK || !served {
+	if response := raw(post + "Origin: " + origin + "\nCookie: a=1\nCookie: b=2"); response.StatusCode != http.StatusOK || !served.Load() {
 		t.Errorf("one Origin and two lines of cookies: %d", response.StatusCode)
 	}
 }
