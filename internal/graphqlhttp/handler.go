@@ -45,6 +45,9 @@ type Config struct {
 	MaxBodyBytes int64
 	// Timeout is how long an operation may take from when its request has been read. 0: without end.
 	Timeout time.Duration
+	// WriteTimeout is when the answer must have been sent, counted from when the request's body has been read. It replaces
+	// the HTTP server's, which counts from when the headers have been read. 0: the HTTP server's.
+	WriteTimeout time.Duration
 	// Limits bound documents and answers. Zero fields take their defaults.
 	Limits Limits
 	// Price says what the schema's fields cost. Nil: 1 each.
@@ -94,6 +97,7 @@ type Handler struct {
 	introspect   bool
 	maxBodyBytes int64
 	timeout      time.Duration
+	writeTimeout time.Duration
 	limiter      *limiter
 	spend        Spend
 	reportCost   bool
@@ -124,7 +128,7 @@ func New(cfg Config) (*Handler, error) {
 		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
 		executor: newExecutor(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		validator:    newValidator(cfg.Schema.Schema(), cfg.Scalars, cfg.Introspection),
-		maxBodyBytes: cfg.MaxBodyBytes, timeout: cfg.Timeout, observe: cfg.Observe,
+		maxBodyBytes: cfg.MaxBodyBytes, timeout: cfg.Timeout, writeTimeout: cfg.WriteTimeout, observe: cfg.Observe,
 		limiter: newLimiter(cfg, newDocumentCache()), spend: cfg.Spend, reportCost: cfg.ReportCost, answered: cfg.Answered,
 		release: cfg.Release,
 	}
@@ -154,6 +158,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	as, req, fault := h.receive(w, r)
+	if r.Method == http.MethodPost && h.writeTimeout > 0 {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.writeTimeout)) // Tests have writers without deadlines.
+	}
 	if fault != nil {
 		h.chargeFault(r, fault)
 		if h.answered != nil {

@@ -17,9 +17,9 @@ const (
 	// readTimeout is how long a request may take to arrive, with its body: a mebibyte at 140 kbit/s. A GraphQL request
 	// that takes longer is answered with 408.
 	readTimeout = 60 * time.Second
-	// writeTimeout counts from when the headers have been read. It leaves a minute for the session, the operation and the
-	// answer after a body that took as long as it may.
-	writeTimeout   = readTimeout + 60*time.Second
+	// writeTimeout is when an answer must have been sent, counted from when the request has been read. It is longer than an
+	// operation may take.
+	writeTimeout   = 60 * time.Second
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 64 << 10
 	// idleGrace is how long idle keep-alive connections stay after the listener has closed. A client that uses one

@@ -271,6 +271,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		Scalars:                   api.Scalars,
 		MaxBodyBytes:              int64(cfg.Config.LimitBodyBytes),
 		Timeout:                   cfg.Config.LimitOperationTime,
+		WriteTimeout:              writeTimeout,
 		Limits:                    limitsOf(cfg.Config),
 		Price:                     price,
 		SignedIn:                  signedIn,

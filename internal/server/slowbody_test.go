@@ -56,14 +56,15 @@ func sendSlowly(t *testing.T, address, cookie, body string, between func() bool)
 	return response, string(answer)
 }
 
-// TestSlowUpload: the operation's time starts when the body has arrived, so a slow connection does not use it up.
+// TestSlowUpload: the operation's time starts when the body has arrived, and so does the answer's, so a slow connection
+// uses up neither.
 func TestSlowUpload(t *testing.T) {
 	t.Parallel()
 	s, _ := newServer(t, map[string]string{"LIMIT_OPERATION_TIME": "1s"})
 	cookie := signUp(t, newBrowser(t, s))
-	address := slowServer(t, s.Handler(), func(*http.Server) {})
+	address := slowServer(t, s.Handler(), func(server *http.Server) { server.WriteTimeout = time.Second })
 	response, answer := sendSlowly(t, address, cookie, `{"query":"mutation { createTask(input: {title: \"slow\"}) { task { title } userErrors { code } } }"}`, func() bool {
-		time.Sleep(1500 * time.Millisecond) // Longer than LIMIT_OPERATION_TIME.
+		time.Sleep(1500 * time.Millisecond) // Longer than both.
 		return true
 	})
 	if response.StatusCode != http.StatusOK || answer != `{"data":{"createTask":{"task":{"title":"slow"},"userErrors":[]}}}` {
@@ -75,7 +76,9 @@ func TestSlowUpload(t *testing.T) {
 func TestBodyTimeout(t *testing.T) {
 	t.Parallel()
 	s, _ := newServer(t, map[string]string{})
-	address := slowServer(t, s.Handler(), func(server *http.Server) { server.ReadTimeout = 200 * time.Millisecond })
+	address := slowServer(t, s.Handler(), func(server *http.Server) {
+		server.ReadTimeout, server.WriteTimeout = 200*time.Millisecond, 100*time.Millisecond
+	})
 	response, answer := sendSlowly(t, address, "", `{"query":"{ __typename }"}`, func() bool { return false })
 	if response.StatusCode != http.StatusRequestTimeout || !strings.Contains(answer, `"code":"REQUEST_TIMEOUT"`) || !response.Close {
 		t.Errorf("%d, closed: %v, %s", response.StatusCode, response.Close, answer)
