@@ -27,6 +27,7 @@ const (
 	CodeNotFound           = "NOT_FOUND"
 	CodeBadUserInput       = "BAD_USER_INPUT"
 	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
+	CodeRateLimited        = "RATE_LIMITED"
 	CodeInternal           = "INTERNAL"
 )
 
@@ -75,6 +76,8 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		own      *inputError
 	)
 	switch {
+	case errors.As(err, &refusal) && refusal.RateLimited:
+		return CodeRateLimited, refusal.Message, retryIn(refusal.RetryAfter)
 	case errors.As(err, &refusal) && refusal.Unavailable:
 		return CodeServiceUnavailable, refusal.Message, retryIn(refusal.RetryAfter)
 	case errors.As(err, &refusal):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // errMalformed stands for encoding/json's errors, some of which quote the text that they could not read.
@@ -27,34 +28,28 @@ type statement struct {
 	bannedUntil time.Time
 }
 
-// readStatement reads the objects "session" and "user" of an answer. The user may be missing, and then has no id; the
-// session may not. The error quotes nothing.
-func readStatement(answer fields) (statement, error) {
+// readStatement reads what session_data says: the objects "session" and "user". The user may be missing, and then has no
+// id. The error quotes nothing.
+func readStatement(payload fields) (statement, error) {
 	r := reader{}
-	s, u := r.object(answer, "session"), r.object(answer, "user")
-	st := statement{token: value[string](&r, s, "token"), session: &Session{
-		ID:        r.id(s, "id"),
-		UserID:    r.id(s, "userId"),
-		ExpiresAt: r.time(s, "expiresAt"),
-		CreatedAt: r.time(s, "createdAt"),
-		UpdatedAt: r.time(s, "updatedAt"),
-		User:      r.user(u),
-	}, bannedUntil: r.ban(u)}
-	if st.session.UserID == "" {
-		r.fail("session.userId", "is missing")
+	a := answer{session: r.object(payload, "session"), user: r.object(payload, "user")}
+	if r.err != nil {
+		return statement{}, r.err
 	}
-	if st.session.ExpiresAt.IsZero() {
-		r.fail("session.expiresAt", "is missing")
+	st, err := a.statement()
+	if err == nil && st.session.ExpiresAt.IsZero() {
+		err = errors.New("session.expiresAt is missing")
 	}
-	if r.err == nil && st.session.User.ID != "" && st.session.User.ID != st.session.UserID {
-		r.err = errTwoUsers
-	}
-	return st, r.err
+	return st, err
 }
 
-// end is when the session is over by our rules: its own expiry and the greatest age since it was made or refreshed.
+// end is when the session is over by our rules: its own expiry and the greatest age since it was made or refreshed. It is
+// endless if neither is told.
 func (st statement) end(maxAge time.Duration) time.Time {
 	end := st.session.ExpiresAt
+	if end.IsZero() {
+		end = endless()
+	}
 	if newest := st.newest(); maxAge > 0 && !newest.IsZero() {
 		end = earlier(end, newest.Add(maxAge))
 	}
@@ -74,7 +69,7 @@ func (st statement) refusal(maxAge time.Duration, now time.Time) Reason {
 	switch {
 	case st.session.User.ID == "":
 		return ReasonUserNotFound
-	case !now.Before(st.session.ExpiresAt):
+	case !st.session.ExpiresAt.IsZero() && !now.Before(st.session.ExpiresAt):
 		return ReasonExpired
 	case !now.Before(st.end(maxAge)):
 		return ReasonTooOld
@@ -96,46 +91,66 @@ func (r *reader) fail(name, problem string) {
 	}
 }
 
-// maxImage is the longest image that is kept, in bytes. A longer one is no address but a photograph, and there would be
-// one of it for each session in memory.
-const maxImage = 64 << 10
+const (
+	// maxImage is the longest image that is kept, in bytes. A longer one is no address but a photograph, and there would be
+	// one of it for each session in memory.
+	maxImage = 64 << 10
+	// maxName bounds a user's name, in bytes: a longer one is cut. A longer e-mail address is left out, since a part of it
+	// would be another address.
+	maxName = 1 << 10
+	// maxID is the longest id, in bytes. A longer one is an error.
+	maxID = 1 << 10
+)
 
+// user reads the profile. Only the id has to be as it should be: what else can't be used is left out.
 func (r *reader) user(u fields) User {
-	image := value[*string](r, u, "image")
-	if image != nil && len(*image) > maxImage {
-		image = nil
-	}
-	if image != nil {
-		*image = storable(*image)
-	}
 	return User{
 		ID:            r.id(u, "id"),
-		Name:          storable(value[string](r, u, "name")),
-		Email:         storable(value[string](r, u, "email")),
-		EmailVerified: value[bool](r, u, "emailVerified"),
-		Image:         image,
-		CreatedAt:     r.time(u, "createdAt"),
-		UpdatedAt:     r.time(u, "updatedAt"),
+		Name:          cut(storable(text(u, "name")), maxName),
+		Email:         bounded(storable(text(u, "email")), maxName),
+		EmailVerified: truth(u, "emailVerified") == isTrue,
+		Image:         image(u),
+		CreatedAt:     date(u, "createdAt"),
+		UpdatedAt:     date(u, "updatedAt"),
 	}
+}
+
+func image(u fields) *string {
+	image := text(u, "image")
+	if image == "" || len(image) > maxImage {
+		return nil
+	}
+	image = storable(image)
+	return &image
 }
 
 // storable leaves out U+0000, which PostgreSQL keeps in no text.
 func storable(s string) string { return strings.ReplaceAll(s, "\x00", "") }
 
+// cut shortens a text to so many bytes, at the end of a character.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return strings.Clone(s[:limit]) // Else the rest would stay in memory.
+}
+
 // ban returns when the user's ban ends, the zero time where there is none. The admin plugin leaves the mark standing
 // when banExpires has passed, until the user signs in again. What can't be read bans: it was meant to.
 func (r *reader) ban(u fields) time.Time {
-	var banned bool
-	raw, ok := u["banned"]
-	if !ok || string(raw) == "null" || json.Unmarshal(raw, &banned) == nil && !banned {
+	if banned := truth(u, "banned"); banned == isAbsent || banned == isFalse {
 		return time.Time{}
 	}
-	var until time.Time
-	if json.Unmarshal(u["banExpires"], &until) != nil || until.IsZero() {
-		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	if until := date(u, "banExpires"); !until.IsZero() {
+		return until
 	}
-	return until
+	return endless()
 }
+
+func endless() time.Time { return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // value reads a field; a missing one and null are the zero value.
 func value[T any](r *reader, from fields, name string) T {
@@ -148,8 +163,6 @@ func value[T any](r *reader, from fields, name string) T {
 
 func (r *reader) object(from fields, name string) fields { return value[fields](r, from, name) }
 
-func (r *reader) time(from fields, name string) time.Time { return value[time.Time](r, from, name) }
-
 // id reads an id: text, or a number where the auth server counts.
 func (r *reader) id(from fields, name string) string {
 	raw := from[name]
@@ -157,8 +170,11 @@ func (r *reader) id(from fields, name string) string {
 		return value[json.Number](r, from, name).String()
 	}
 	id := value[string](r, from, name)
-	if strings.ContainsRune(id, 0) {
+	switch {
+	case strings.ContainsRune(id, 0):
 		r.fail(name, "holds U+0000")
+	case len(id) > maxID:
+		r.fail(name, "is longer than 1 kB")
 	}
 	return id
 }

@@ -263,7 +263,7 @@ func TestKeySets(t *testing.T) {
 		{"no set", `{}`, token, betterauth.ReasonUnavailable},
 		{"null", `null`, token, betterauth.ReasonUnavailable},
 		{"huge", `{"keys":["` + strings.Repeat("x", 300<<10) + `"]}`, token, betterauth.ReasonUnavailable},
-		{"404", "", token, betterauth.ReasonUnavailable},
+		{"404", "", token, betterauth.ReasonUnknownKey},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -322,20 +322,20 @@ func TestKeysAreFetchedSparingly(t *testing.T) {
 	wantCalls(t, server, 2)
 
 	// A key that is new since the last fetch may not be asked for yet: nobody knows, and then everybody does.
-	now.Advance(29 * time.Second)
+	now.Advance(4 * time.Second)
 	set(jwks(t, first, second), false)
 	for range 20 {
-		wantRefusal(t, a, at(second), betterauth.ReasonUnavailable, "The sign-in service")
+		wantRefusal(t, a, at(second), betterauth.ReasonTooManyUnknown, "Too many unknown")
 	}
-	if got := refusalOf(t, a, at(second)); got.RetryAfter != time.Second {
-		t.Errorf("retry after %v", got.RetryAfter)
+	if got := refusalOf(t, a, at(second)); got.RetryAfter != time.Second || !got.Unavailable || !got.Limited {
+		t.Errorf("%+v", got)
 	}
 	wantCalls(t, server, 2)
 	now.Advance(time.Second)
 	wantSession(t, a, at(second))
 	wantCalls(t, server, 3)
 
-	// Unknown keys cause a fetch every 30 s at most; known ones go on during an outage.
+	// Unknown keys cause a fetch every 5 s at most; known ones go on during an outage.
 	set("", true)
 	for range 60 {
 		now.Advance(time.Second)
@@ -344,20 +344,20 @@ func TestKeysAreFetchedSparingly(t *testing.T) {
 		}
 		wantSession(t, a, at(first))
 	}
-	wantCalls(t, server, 5)
+	wantCalls(t, server, 15)
 
 	// Keys are looked at again from time to time, behind the requests' backs: one that was taken back goes.
 	set(jwks(t, second), false)
 	now.Advance(11 * time.Minute)
 	wantSession(t, a, at(first))
-	for server.calls.Load() < 6 {
+	for server.calls.Load() < 16 {
 		time.Sleep(time.Millisecond)
 	}
 	for refusalOf(t, a, at(first)) == nil {
 		time.Sleep(time.Millisecond)
 	}
 	wantSession(t, a, at(second))
-	wantCalls(t, server, 6)
+	wantCalls(t, server, 16)
 }
 
 // A session_data cookie that leaves any doubt is no reason to refuse: the auth server is asked, once.
@@ -551,7 +551,7 @@ func TestTenThousandMadeUpBearers(t *testing.T) {
 		wantCount(32)
 		wantSession(t, a, cookies(plain+"="+betterauth.SignCookie(secret, token)))
 		wantCount(33)
-		wantRefusal(t, a, bearing(token), betterauth.ReasonUnavailable, "The sign-in service")
+		wantRefusal(t, a, bearing(token), betterauth.ReasonTooManyUnknown, "Too many unknown")
 		time.Sleep(10 * time.Second)
 		wantSession(t, a, bearing(token))
 		wantCount(34)

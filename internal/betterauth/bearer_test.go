@@ -145,7 +145,7 @@ func TestAnotherSessionsAnswer(t *testing.T) {
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
 	wantSession(t, a, signedIn())
 	other := cookies(plain + "=" + betterauth.SignCookie(secret, token[:31]+"x"))
-	wantRefusal(t, a, other, betterauth.ReasonUnavailable, "The sign-in service")
+	wantRefusal(t, a, other, betterauth.ReasonSessionUnusable, "Your session")
 }
 
 func TestCookieNames(t *testing.T) {

@@ -41,10 +41,9 @@ const (
 	// patience is how long a request whose session is past its TTL waits for the auth server before it goes on with
 	// what was known. The question stays under way, and its answer counts from then on.
 	patience = time.Second
-	// Raw bearer tokens can't be checked here, so anybody can make them up. Only so many are passed on at once, and one
-	// that turns out to be unknown keeps its place for a while: made-up tokens reach the auth server less than four
-	// times a second, far below Better Auth's own limit, while good ones pass freely.
-	rawPlaces, rawPenalty = 32, 10 * time.Second
+	// maxRetries bounds the questions under way about sessions that failed the last time. A user may have many of them, and
+	// must not occupy all connections.
+	maxRetries = 16
 )
 
 // Session is what the auth server says of a token. It may be shared between requests: read it, never change it.
@@ -53,7 +52,7 @@ type Session struct {
 	ID string
 	// UserID is the auth server's id for the user: opaque text, never to be parsed.
 	UserID string
-	// ExpiresAt is when the session ends unless the auth server extends it.
+	// ExpiresAt is when the session ends unless the auth server extends it. It is zero if customSession leaves it out.
 	ExpiresAt time.Time
 	// CreatedAt and UpdatedAt are zero where the auth server does not tell.
 	CreatedAt, UpdatedAt time.Time
@@ -67,7 +66,7 @@ type Session struct {
 }
 
 // User is the auth server's user. CreatedAt and UpdatedAt are zero where it does not tell; Image is nil where there
-// is none.
+// is none, or one of over 64 kB. Name is cut after 1 kB, at the end of a character. Email is "" if it is longer.
 type User struct {
 	ID, Name, Email      string
 	EmailVerified        bool
@@ -118,6 +117,9 @@ type Config struct {
 	// TokenShape is what a session token looks like. It keeps other values signed with the same secret, such as the
 	// dont_remember cookie's, from passing as tokens. Nil: 32 ASCII letters and digits, Better Auth's own shape.
 	TokenShape *regexp.Regexp
+	// ClientAddress, where set, returns the address that a request comes from, by the context of Authenticate. Made-up
+	// bearer tokens from one address then don't hold up those from others.
+	ClientAddress func(context.Context) string
 	// Now is the clock. Nil: time.Now. Time-outs and the breaker's rests go by the real one.
 	Now func() time.Time
 	// Log receives a warning each time the auth server could not be asked. Nil: nothing is logged.
@@ -157,7 +159,9 @@ type Authenticator struct {
 	cache         *cache
 	observe       func(Lookup)
 	flights       singleflight.Group
-	places        chan struct{}
+	rawSlots      *slotTable
+	retries       chan struct{}
+	clientAddress func(context.Context) string
 	timeout       time.Duration
 	now           func() time.Time
 	log           *slog.Logger
@@ -188,7 +192,7 @@ func New(cfg Config) (*Authenticator, error) {
 	at := func(path string, limit int) *endpoint {
 		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: httpClient, now: cfg.Now}
 	}
-	question := at("get-session", maxAnswer)
+	question := at("get-session", maxSmallAnswer)
 	// Cookie caches are left out of the question, because they outlive a sign-out, and so is the session's extension,
 	// which is between the browser and the auth server. Better Auth takes any value, "false" too, for true.
 	question.url += "?disableCookieCache=true&disableRefresh=true"
@@ -204,11 +208,13 @@ func New(cfg Config) (*Authenticator, error) {
 		maxTokenAge:   cfg.MaxTokenAge,
 		maxSessionAge: cfg.MaxSessionAge,
 		root:          root,
-		client:        newClient(question, cfg.Log),
+		client:        newClient(question, at("ok", maxSmallAnswer), cfg.Timeout, cfg.Log),
 		keys:          newKeySet(at("jwks", maxJWKS), cfg.Timeout, cfg.Log),
 		cache:         sessions,
 		observe:       cfg.ObserveLookup,
-		places:        make(chan struct{}, rawPlaces),
+		rawSlots:      newSlotTable(),
+		retries:       make(chan struct{}, maxRetries),
+		clientAddress: cfg.ClientAddress,
 		timeout:       cfg.Timeout,
 		now:           cfg.Now,
 		log:           cfg.Log,
@@ -241,6 +247,9 @@ func (cfg *Config) complete(root *url.URL) error {
 	cfg.StaleTTL = max(orDefault(cfg.StaleTTL, DefaultStaleTTL), 0)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.ClientAddress == nil {
+		cfg.ClientAddress = func(context.Context) string { return "" }
 	}
 	if cfg.ObserveLookup == nil {
 		cfg.ObserveLookup = func(Lookup) {}
@@ -302,6 +311,9 @@ func (a *Authenticator) authenticate(ctx context.Context, h http.Header) (*Sessi
 	switch q.bearer.kind {
 	case bearerJWT:
 		session, refusal := a.jwtSession(ctx, q.bearer.token)
+		if refusal != nil && errors.Is(refusal.Err, errNoKeys) && a.client.health.check(ctx, time.Now().Add(-freshAnswer)) == nil {
+			refusal = refuse(ReasonUnknownKey).because(errNoKeys).of(SchemeJWT, "", q.bearer.token)
+		}
 		// While nobody knows whose the JWT is, the cookie might be somebody else's.
 		if refusal == nil || refusal.Unavailable && !errors.Is(refusal.Err, errNoKeys) {
 			return session, refusal
@@ -378,21 +390,37 @@ func (a *Authenticator) lookUp(ctx context.Context, h http.Header, q question) (
 		a.observe(LookupHit)
 		return session, nil
 	}
-	if reason := a.cache.getRefusal(key, now); reason != "" {
+	refusal := a.cache.getRefusal(key, now)
+	if refusal != nil && !refusal.Unavailable {
 		a.observe(LookupRefused)
-		return nil, q.about(refuse(reason))
+		return nil, q.about(refusal)
 	}
-	a.observe(LookupMiss)
+	if refusal == nil {
+		a.observe(LookupMiss)
+	}
 	if a.trust && q.bearer.kind == bearerNone {
 		if session := a.trusted(ctx, h, q.cookie, now); session != nil {
 			return session, nil
 		}
+	}
+	if refusal != nil {
+		return a.withoutAnswer(key, q, now, refusal)
 	}
 	session, refusal := a.ask(ctx, h, key, q)
 	if refusal != nil {
 		return nil, q.about(refusal)
 	}
 	return session, nil
+}
+
+// withoutAnswer uses what is known of a session about which the auth server could not answer a moment ago.
+func (a *Authenticator) withoutAnswer(key cacheKey, q question, now time.Time, refusal *Refusal) (*Session, *Refusal) {
+	if session, ok := a.cache.getStale(key, now); ok {
+		a.observe(LookupStale)
+		return session, nil
+	}
+	a.observe(LookupRefused)
+	return nil, q.about(refusal)
 }
 
 // outcome is what a flight brings back.
@@ -464,29 +492,31 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 	if session, ok := a.cache.get(key, asked); ok {
 		return session, nil
 	}
-	if reason := a.cache.getRefusal(key, asked); reason != "" {
-		return nil, refuse(reason)
+	if refusal := a.cache.getRefusal(key, asked); refusal != nil {
+		return nil, refusal
 	}
-	// A token that was good a moment ago is not made up. If it had to wait for a place, a flood of made-up ones would
+	// A token that was good a moment ago is not made up. If it had to wait for a slot, a flood of made-up ones would
 	// keep it alive after it was revoked.
 	_, known := a.cache.getStale(key, asked)
 	mayBeMadeUp := q.bearer.kind == bearerRaw && !known
-	if mayBeMadeUp && !a.takePlace(ctx) {
-		return nil, unavailable(errors.New("too many unknown bearer tokens"), time.Second)
+	release, refusal := a.admit(ctx, key, mayBeMadeUp)
+	if refusal != nil {
+		return nil, refusal
 	}
 	st, refusal := a.client.getSession(ctx, header)
-	if mayBeMadeUp {
-		a.leavePlace(refusal)
-	}
 	if refusal == nil {
 		refusal = a.judge(st, q)
 	}
+	release(refusal)
 	switch {
 	case refusal == nil:
 		a.cache.put(key, st.session, st.end(a.maxSessionAge), asked)
 		return st.session, nil
 	case !refusal.Unavailable:
-		a.cache.refuse(key, refusal.Reason, asked)
+		a.cache.refuse(key, *refusal, asked, mayBeMadeUp)
+	case refusal.Reason == ReasonSessionUnusable:
+		refusal.RetryAfter = a.cache.fail(key, *refusal, a.now())
+		a.log.LogAttrs(ctx, slog.LevelWarn, "the auth server fails for a session", slog.Any("refusal", q.about(refusal)))
 	case !refusal.spared():
 		a.log.LogAttrs(ctx, slog.LevelWarn, "auth server unavailable", slog.Any("refusal", refusal))
 	}
@@ -498,7 +528,7 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 func (a *Authenticator) judge(st statement, q question) *Refusal {
 	scheme, token := q.scheme(st.token)
 	if scheme == "" { // As a shared cache before the auth server would.
-		return unavailable(errors.New("the auth server answered with another session than was asked about"), 0)
+		return unusable(errors.New("the auth server answered with another session than was asked about"), 0)
 	}
 	st.session.Scheme, st.session.TokenHash = scheme, shortHash(token)
 	if reason := st.refusal(a.maxSessionAge, a.now()); reason != "" {
@@ -507,23 +537,29 @@ func (a *Authenticator) judge(st statement, q question) *Refusal {
 	return nil
 }
 
-// takePlace waits for a place among the raw bearer tokens that are being asked about.
-func (a *Authenticator) takePlace(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	select {
-	case a.places <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
+// admit waits until the auth server may be asked about a token that may be made up. It returns what is to be told of the
+// outcome, or why the auth server is not asked.
+func (a *Authenticator) admit(ctx context.Context, key cacheKey, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
+	if a.cache.failedBefore(key, a.now()) {
+		select {
+		case a.retries <- struct{}{}:
+			return func(*Refusal) { <-a.retries }, nil
+		default:
+			return nil, unusable(errors.New("the auth server fails for many sessions"), failureTTL)
+		}
 	}
-}
-
-// leavePlace gives it back: at once, or after a while where the token turned out to be made up.
-func (a *Authenticator) leavePlace(refusal *Refusal) {
-	if refusal == nil || refusal.Unavailable {
-		<-a.places
-		return
+	if !mayBeMadeUp {
+		return func(*Refusal) {}, nil
 	}
-	time.AfterFunc(rawPenalty, func() { <-a.places })
+	release := a.rawSlots.acquire(ctx, a.clientAddress(ctx))
+	if release == nil {
+		return nil, tooManyUnknown(unknownRetryAfter)
+	}
+	return func(refusal *Refusal) {
+		if refusal == nil || refusal.Unavailable {
+			release()
+			return
+		}
+		time.AfterFunc(rawPenalty, release)
+	}, nil
 }

@@ -57,10 +57,15 @@ func (s *authServer) lastRequest() *http.Request {
 	return s.last
 }
 
+// newAuthServer starts an auth server that works: /api/auth/ok is not counted, and everything else is answered as given.
 func newAuthServer(t testing.TB, answer http.HandlerFunc) *authServer {
 	t.Helper()
 	s := &authServer{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/ok") {
+			sends(`{"ok":true}`)(w, nil)
+			return
+		}
 		s.calls.Add(1)
 		s.mu.Lock()
 		s.last = r
@@ -298,15 +303,16 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// What the auth server answers about one session while it works. The answer is remembered for this session.
 func TestAnswers(t *testing.T) {
-	status := func(code int, header ...string) http.HandlerFunc {
+	status := func(code int, body string, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			for i := 0; i < len(header); i += 2 {
 				w.Header().Set(header[i], header[i+1])
 			}
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(code)
-			sends("null")(w, r)
+			_, _ = w.Write([]byte(body))
 		}
 	}
 	html := func(w http.ResponseWriter, _ *http.Request) {
@@ -317,78 +323,89 @@ func TestAnswers(t *testing.T) {
 		return sends(strings.NewReplacer(pairs...).Replace(sessionAnswer()))
 	}
 	date := start().Add(time.Minute).Format(http.TimeFormat)
-	const invalid, down = "Invalid session", "The sign-in service"
+	const (
+		forbidden = `{"code":"FORBIDDEN","message":"not today"}`
+		usedUp    = `{"code":"RATE_LIMITED","message":"Rate limit exceeded.","details":{"tryAgainIn":7000}}`
+		limiter   = `{"message":"Too many requests. Please try again later."}`
+
+		unusable, null, refused, noUser = betterauth.ReasonSessionUnusable, betterauth.ReasonSessionNull, betterauth.ReasonSessionRefused, betterauth.ReasonUserNotFound
+		invalid                         = 5 * time.Second // for how long a refusal is remembered
+		failed                          = 2 * time.Second // for how long a failure is
+	)
+	messages := map[betterauth.Reason]string{unusable: "Your session can't be checked", noUser: "User not found", betterauth.ReasonUnavailable: "The sign-in service"}
 	for _, test := range []struct {
-		name    string
-		answer  http.HandlerFunc
-		reason  betterauth.Reason
-		message string
-		wait    time.Duration
+		name   string
+		answer http.HandlerFunc
+		reason betterauth.Reason
+		rest   time.Duration
 	}{
-		{"null", sends("null"), betterauth.ReasonSessionNull, invalid, 0},
-		{"null with space", sends(" null\n"), betterauth.ReasonSessionNull, invalid, 0},
-		{"expired", sends(answerUntil(start())), betterauth.ReasonExpired, invalid, 0},
-		{"user null", replaced(`"user":{`, `"user":null,"x":{`), betterauth.ReasonUserNotFound, "User not found", 0},
-		{"user missing", replaced(`"user":{`, `"other":{`), betterauth.ReasonUserNotFound, "User not found", 0},
-		{"user without id", replaced(`"user":{"id":"u1",`, `"user":{`), betterauth.ReasonUserNotFound, "User not found", 0},
-		{"another's user", replaced(`"user":{"id":"u1"`, `"user":{"id":"u2"`), betterauth.ReasonUnavailable, down, 0},
-		{"session null", replaced(`"session":{`, `"session":null,"x":{`), betterauth.ReasonUnavailable, down, 0},
-		{"no userId", replaced(`"userId":"u1",`, ``), betterauth.ReasonUnavailable, down, 0},
-		{"userId of another case only", replaced(`"userId"`, `"userID"`), betterauth.ReasonUnavailable, down, 0},
-		{"userId true", replaced(`"userId":"u1"`, `"userId":true`), betterauth.ReasonUnavailable, down, 0},
-		{"no expiresAt", replaced(`"expiresAt"`, `"expires"`), betterauth.ReasonUnavailable, down, 0},
-		{"expiresAt a number", replaced(`"expiresAt":"`, `"expiresAt":5,"x":"`), betterauth.ReasonUnavailable, down, 0},
-		{"empty object", sends("{}"), betterauth.ReasonUnavailable, down, 0},
-		{"array", sends("[]"), betterauth.ReasonUnavailable, down, 0},
-		{"string", sends(`"null"`), betterauth.ReasonUnavailable, down, 0},
-		{"empty", sends(""), betterauth.ReasonUnavailable, down, 0},
-		{"cut off", sends(sessionAnswer()[:50]), betterauth.ReasonUnavailable, down, 0},
-		{"two values", sends("null null"), betterauth.ReasonUnavailable, down, 0},
-		{"huge", sends(`"` + strings.Repeat("x", 2<<20) + `"`), betterauth.ReasonUnavailable, down, 0},
-		{"HTML", html, betterauth.ReasonUnavailable, down, 0},
-		{"400", status(400), betterauth.ReasonUnavailable, down, 0},
-		{"401", status(401), betterauth.ReasonUnavailable, down, 0},
-		{"404", status(404), betterauth.ReasonUnavailable, down, 0},
-		{"429", status(429, "X-Retry-After", "10", "Retry-After", "20"), betterauth.ReasonUnavailable, down, 10 * time.Second},
-		{"429 without a time", status(429), betterauth.ReasonUnavailable, down, time.Second},
-		{"429 of a proxy", status(429, "Retry-After", "20"), betterauth.ReasonUnavailable, down, 20 * time.Second},
-		{"503 with a date", status(503, "Retry-After", date), betterauth.ReasonUnavailable, down, time.Minute},
-		{"503 with a past date", status(503, "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), betterauth.ReasonUnavailable, down, 0},
-		{"503 for a year", status(503, "Retry-After", "31536000"), betterauth.ReasonUnavailable, down, time.Hour},
-		{"503 with nonsense", status(503, "Retry-After", "-5"), betterauth.ReasonUnavailable, down, 0},
-		{"500", status(500), betterauth.ReasonUnavailable, down, 0},
-		{"redirect", status(302, "Location", "/login"), betterauth.ReasonUnavailable, down, 0},
-		{"204", status(204), betterauth.ReasonUnavailable, down, 0},
+		{"null", sends("null"), null, invalid},
+		{"null with space", sends(" null\n"), null, invalid},
+		{"expired", sends(answerUntil(start())), betterauth.ReasonExpired, invalid},
+		{"user null", replaced(`"user":{`, `"user":null,"x":{`), noUser, invalid},
+		{"user missing", replaced(`"user":{`, `"other":{`), noUser, invalid},
+		{"user empty", replaced(`"user":{`, `"user":{},"x":{`), noUser, invalid},
+		{"another's user", replaced(`"user":{"id":"u1"`, `"user":{"id":"u2"`), unusable, failed},
+		{"userId true", replaced(`"userId":"u1"`, `"userId":true`), unusable, failed},
+		{"userId of another case only, and no user", replaced(`"userId"`, `"userID"`, `"user":{`, `"other":{`), unusable, failed},
+		{"user id true", replaced(`"user":{"id":"u1"`, `"user":{"id":true`), unusable, failed},
+		{"user id an object", replaced(`"user":{"id":"u1"`, `"user":{"id":{"$oid":"u1"}`), unusable, failed},
+		{"user id of 2 kB", replaced(`"user":{"id":"u1"`, `"user":{"id":"`+strings.Repeat("x", 2048)+`"`), unusable, failed},
+		{"token a number", replaced(`"token":"`+token+`"`, `"token":7`), unusable, failed},
+		{"another session's token", replaced(token, "OTHERXBPD25OX65mZbiNDd9UdDLJoYie"), unusable, failed},
+		{"empty object", sends("{}"), unusable, failed},
+		{"array", sends("[]"), unusable, failed},
+		{"string", sends(`"null"`), unusable, failed},
+		{"empty", sends(""), unusable, failed},
+		{"cut off", sends(sessionAnswer()[:50]), unusable, failed},
+		{"two values", sends("null null"), unusable, failed},
+		{"a long string", sends(`"` + strings.Repeat("x", 2<<20) + `"`), unusable, failed},
+		{"over 32 MB", sends(`{"x":"` + strings.Repeat("x", 33<<20) + `"}`), unusable, failed},
+		{"HTML", html, unusable, failed},
+		{"400", status(400, "null"), unusable, failed},
+		{"401", status(401, forbidden), refused, invalid},
+		{"403", status(403, forbidden), refused, invalid},
+		{"403 without a body", status(403, ""), refused, invalid},
+		{"403 in HTML", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403); html(w, r) }, unusable, failed},
+		{"404", status(404, "null"), unusable, failed},
+		{"429 of an API key", status(429, usedUp, "Retry-After", "7"), unusable, 7 * time.Second},
+		{"429", status(429, limiter, "X-Retry-After", "10", "Retry-After", "20"), betterauth.ReasonUnavailable, 10 * time.Second},
+		{"429 without a time", status(429, limiter), betterauth.ReasonUnavailable, time.Second},
+		{"429 of a proxy", func(w http.ResponseWriter, _ *http.Request) { fails(429, "Retry-After", "20")(w, nil) }, betterauth.ReasonUnavailable, 20 * time.Second},
+		{"503 with a date", status(503, "", "Retry-After", date), unusable, time.Minute},
+		{"503 with a past date", status(503, "", "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), unusable, failed},
+		{"503 for a year", status(503, "", "Retry-After", "31536000"), unusable, time.Hour},
+		{"503 with nonsense", status(503, "", "Retry-After", "-5"), unusable, failed},
+		{"500", status(500, `{"code":"FAILED_TO_GET_SESSION"}`), unusable, failed},
+		{"redirect", status(302, "", "Location", "/login"), unusable, failed},
+		{"204", status(204, ""), unusable, failed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server := newAuthServer(t, test.answer)
+			t.Parallel()
+			server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
+				if test.name == "another session's token" {
+					r = nil
+				}
+				test.answer(w, r)
+			})
 			now := newClock()
 			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: time.Minute, Now: now.Now})
-			// A definite answer is remembered for a moment, a pause that is asked for is kept, and an outage is neither.
-			rest, busy := 5*time.Second, strings.HasPrefix(test.name, "429")
-			if busy {
-				rest = test.wait
+			message, ok := messages[test.reason]
+			if !ok {
+				message = "Invalid session"
 			}
-			wantRefusal(t, a, signedIn(), test.reason, test.message)
+			wantRefusal(t, a, signedIn(), test.reason, message)
 			got := refusalOf(t, a, signedIn())
-			calls := int64(2)
-			if busy || test.reason != betterauth.ReasonUnavailable {
-				calls = 1
-			}
-			wantCalls(t, server, calls)
-			if calls == 1 {
-				now.Advance(rest - 1)
-				wantRefusal(t, a, signedIn(), test.reason, test.message)
-				wantCalls(t, server, 1)
-				now.Advance(1)
-				wantRefusal(t, a, signedIn(), test.reason, test.message)
-				wantCalls(t, server, 2)
-			}
-			if got.RetryAfter != test.wait {
-				t.Errorf("retry after %v, want %v", got.RetryAfter, test.wait)
-			}
-			if got.Unavailable != (test.reason == betterauth.ReasonUnavailable) {
-				t.Errorf("unavailable: %t", got.Unavailable)
+			wantCalls(t, server, 1)
+			now.Advance(test.rest - 1)
+			wantRefusal(t, a, signedIn(), test.reason, message)
+			wantCalls(t, server, 1)
+			now.Advance(1)
+			wantRefusal(t, a, signedIn(), test.reason, message)
+			wantCalls(t, server, 2)
+			unavailable := test.reason == unusable || test.reason == betterauth.ReasonUnavailable
+			if got.Unavailable != unavailable || got.Limited || unavailable != (got.RetryAfter == test.rest) {
+				t.Errorf("unavailable %t, limited %t, retry after %v", got.Unavailable, got.Limited, got.RetryAfter)
 			}
 			if got.Cookie != plain || len(got.TokenHash) != 12 {
 				t.Errorf("cookie %q, hash %q", got.Cookie, got.TokenHash)
@@ -407,7 +424,7 @@ func TestUnreachable(t *testing.T) {
 	t.Run("slow", func(t *testing.T) {
 		server := newAuthServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Timeout: 30 * time.Millisecond})
-		wantRefusal(t, a, signedIn(), betterauth.ReasonUnavailable, "The sign-in service")
+		wantRefusal(t, a, signedIn(), betterauth.ReasonSessionUnusable, "Your session")
 	})
 	t.Run("slow body", func(t *testing.T) {
 		server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -416,7 +433,7 @@ func TestUnreachable(t *testing.T) {
 			<-r.Context().Done()
 		})
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Timeout: 30 * time.Millisecond})
-		wantRefusal(t, a, signedIn(), betterauth.ReasonUnavailable, "The sign-in service")
+		wantRefusal(t, a, signedIn(), betterauth.ReasonSessionUnusable, "Your session")
 	})
 }
 
@@ -437,8 +454,8 @@ func TestNoSecretsInLogsAndErrors(t *testing.T) {
 			t.Errorf("%s: no hash", refusal.Reason)
 		}
 	}
-	if !strings.Contains(log.String(), "auth server unavailable") || !strings.Contains(log.String(), "answered 500") {
-		t.Errorf("the outage is not in the log: %s", log.String())
+	if !strings.Contains(log.String(), "the auth server fails for a session") || !strings.Contains(log.String(), "answered 500") {
+		t.Errorf("the failure is not in the log: %s", log.String())
 	}
 	for _, secret := range []string{token, secret, "%3D"} {
 		if strings.Contains(log.String(), secret) {

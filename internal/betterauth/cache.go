@@ -28,7 +28,7 @@ func newKey(parts ...string) cacheKey {
 type cache struct {
 	ttl, stale, refused time.Duration
 	sessions            *otter.Cache[cacheKey, entry]
-	refusals            *otter.Cache[cacheKey, denial]
+	refusals            *otter.Cache[cacheKey, negative]
 }
 
 // entry is a session that is believed for a time and, while the auth server can't be asked, for a longer one.
@@ -37,10 +37,25 @@ type entry struct {
 	believed, stale span
 }
 
-type denial struct {
-	reason Reason
-	holds  span
+// negative is a session that the auth server refused, or could not answer about.
+type negative struct {
+	refusal Refusal // without what about adds
+	holds   span
+	// times is how often it has happened in a row.
+	times int
 }
+
+const (
+	// failureTTL is how long it is remembered that the auth server could not answer about a session. It doubles each time in
+	// a row up to maxFailureTTL, which is how often a session is asked about anyway.
+	failureTTL, maxFailureTTL = 2 * time.Second, 15 * time.Second
+	// maxUnknownTTL bounds how long a raw bearer token is remembered as unknown, which also doubles each time.
+	maxUnknownTTL = time.Minute
+	// failuresForgotten is how long after the last failure the next one counts as the first.
+	failuresForgotten = time.Minute
+	// maxTimes is as often as it takes to reach the longest time.
+	maxTimes = 5
+)
 
 func newCache(size int, ttl, stale, refused time.Duration) (*cache, error) {
 	sessions, err := otter.New(&otter.Options[cacheKey, entry]{
@@ -50,7 +65,7 @@ func newCache(size int, ttl, stale, refused time.Duration) (*cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	refusals, err := otter.New(&otter.Options[cacheKey, denial]{MaximumSize: size})
+	refusals, err := otter.New(&otter.Options[cacheKey, negative]{MaximumSize: size})
 	if err != nil {
 		return nil, err
 	}
@@ -86,28 +101,65 @@ func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
 	return found.session, true
 }
 
-// getRefusal returns why the auth server refused a moment ago, "" where it did not.
-func (c *cache) getRefusal(key cacheKey, now time.Time) Reason {
+// getRefusal returns what the auth server's last answer was refused with, nil if it was not, or not a moment ago.
+func (c *cache) getRefusal(key cacheKey, now time.Time) *Refusal {
 	found, ok := c.refusals.GetIfPresent(key)
 	if !ok || !found.holds.holds(now) {
-		return ""
+		return nil
 	}
-	return found.reason
+	if found.refusal.Unavailable {
+		found.refusal.RetryAfter = found.holds.until.Sub(now)
+	}
+	return &found.refusal
+}
+
+// failedBefore reports whether the auth server could not answer about a session the last time.
+func (c *cache) failedBefore(key cacheKey, now time.Time) bool {
+	found, ok := c.refusals.GetIfPresent(key)
+	return ok && found.refusal.Unavailable && found.recent(now)
+}
+
+func (n negative) recent(now time.Time) bool {
+	return span{n.holds.from, n.holds.until.Add(failuresForgotten)}.holds(now)
 }
 
 // put keeps a session until the TTL has passed since it was asked for, or until its end. The moment of asking counts,
 // not that of the answer: the session may have been revoked while the answer was under way.
 func (c *cache) put(key cacheKey, session *Session, end, asked time.Time) {
+	c.refusals.Invalidate(key)
 	until := asked.Add(c.ttl)
 	c.sessions.Set(key, entry{
 		session: session, believed: span{asked, earlier(until, end)}, stale: span{asked, earlier(until.Add(c.stale), end)},
 	})
 }
 
-// refuse forgets the session and remembers the refusal for a few seconds, so that repeating the request costs nothing.
-func (c *cache) refuse(key cacheKey, reason Reason, asked time.Time) {
+// refuse forgets the session and remembers the refusal for a few seconds, so that repeating the request costs nothing. A
+// token that may be made up is remembered for longer each time.
+func (c *cache) refuse(key cacheKey, refusal Refusal, asked time.Time, mayBeMadeUp bool) {
 	c.sessions.Invalidate(key)
-	c.refusals.Set(key, denial{reason: reason, holds: span{asked, asked.Add(c.refused)}})
+	longest := c.refused
+	if mayBeMadeUp {
+		longest = maxUnknownTTL
+	}
+	c.remember(key, refusal, asked, c.refused, longest)
+}
+
+// fail remembers that the auth server could not answer about the session, at least for as long as that asks for, and
+// returns for how long. A session that is known stays so.
+func (c *cache) fail(key cacheKey, refusal Refusal, now time.Time) time.Duration {
+	return c.remember(key, refusal, now, max(failureTTL, refusal.RetryAfter), max(maxFailureTTL, refusal.RetryAfter))
+}
+
+func (c *cache) remember(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
+	times := 0
+	if last, ok := c.refusals.GetIfPresent(key); ok && last.refusal.Reason == refusal.Reason && last.recent(from) {
+		times = last.times + 1
+	}
+	for range times {
+		ttl = min(2*ttl, longest)
+	}
+	c.refusals.Set(key, negative{refusal: refusal, holds: span{from, from.Add(ttl)}, times: min(times, maxTimes)})
+	return ttl
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -2,6 +2,7 @@ package betterauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,29 +18,41 @@ import (
 )
 
 const (
-	// maxAnswer bounds a get-session answer, in bytes. Users' images are sometimes data URLs of whole photographs.
-	maxAnswer = 8 << 20
+	// maxSmallAnswer bounds an answer that is no session's, in bytes.
+	maxSmallAnswer = 64 << 10
+	// maxAnswerHeader bounds an answer's headers, in bytes. The jwt plugin repeats the user in one of them, image and all.
+	maxAnswerHeader = 1 << 20
 	// maxRetryAfter bounds the pause that an auth server may ask for.
 	maxRetryAfter = time.Hour
 	// defaultPause is the pause after a 429 that names none.
 	defaultPause = time.Second
-	// breakerRest is how long an auth server that is down is left alone before one request tries it again.
-	breakerRest = 2 * time.Second
-	// breakerFailures in a row mean that the auth server is down. One time-out is enough: it costs too much to repeat.
-	breakerFailures = 3
+	// maxCode and codeCharacters are what a code of Better Auth's looks like.
+	maxCode        = 64
+	codeCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+	// lateInARow questions without an answer in time mean that the auth server may hang.
+	lateInARow = 3
+	trialRest  = 10 * time.Second
 )
 
 // errPaused stands for a call that was not made.
 var errPaused = errors.New("the auth server asked to be left alone")
 
-// trouble is an answer that says nothing about the session: an error, or not Better Auth's.
+// trouble is a failed question: no answer, an error, or an answer that is not Better Auth's.
 type trouble struct {
 	cause      error
 	retryAfter time.Duration
-	// busy is true where the auth server is alive and asks to be left alone.
+	// busy is true if the auth server's own limiter asks everybody to leave it alone.
 	busy bool
-	// status is that of the answer, 0 where there was none.
+	// status is that of the answer, 0 if there was none.
 	status int
+	// said is what an error answer says in JSON, nil if it is not JSON.
+	said *apiError
+}
+
+// apiError is the body of Better Auth's errors.
+type apiError struct {
+	// Code is "" in the answers of Better Auth's own limiter, and set in an API key's 429.
+	Code string `json:"code"`
 }
 
 // Error implements error.
@@ -46,6 +60,22 @@ func (t *trouble) Error() string { return t.cause.Error() }
 
 // Unwrap returns the cause.
 func (t *trouble) Unwrap() error { return t.cause }
+
+// troubleOf returns the trouble in an error, nil if there is none.
+func troubleOf(err error) *trouble {
+	var t *trouble
+	errors.As(err, &t)
+	return t
+}
+
+// refusal refuses the one session that the question was about, when the auth server is known to work. Better Auth answers
+// 401 and 403 about a session only if the auth server's own code has refused it.
+func (t *trouble) refusal() *Refusal {
+	if t.said != nil && (t.status == http.StatusUnauthorized || t.status == http.StatusForbidden) {
+		return refuse(ReasonSessionRefused).because(t.cause)
+	}
+	return unusable(t.cause, t.retryAfter)
+}
 
 // endpoint is an address of the auth server that answers GET with JSON.
 type endpoint struct {
@@ -82,16 +112,27 @@ func defaultTransport() http.RoundTripper {
 	tuned := standard.Clone()
 	tuned.MaxIdleConnsPerHost = 32
 	tuned.MaxConnsPerHost = 128
-	tuned.MaxResponseHeaderBytes = 64 << 10
+	tuned.MaxResponseHeaderBytes = maxAnswerHeader
 	return tuned
 }
 
-// get asks and returns the body of a 200 in JSON. The error is a *trouble. Nothing of the client's request goes along
-// but the headers given: an odd Host or X-Forwarded-Proto can end a Node process.
+// get asks and returns the body of a 200 in JSON. The error is a *trouble.
 func (e *endpoint) get(ctx context.Context, header http.Header) ([]byte, error) {
+	var body []byte
+	err := e.read(ctx, header, func(r io.Reader) error {
+		var err error
+		body, err = readBody(r, e.limit)
+		return err
+	})
+	return body, err
+}
+
+// read asks and hands over the body of a 200 in JSON. The error is a *trouble. Nothing of the client's request goes along
+// but the headers given: an odd Host or X-Forwarded-Proto can end a Node process.
+func (e *endpoint) read(ctx context.Context, header http.Header, body func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url, http.NoBody)
 	if err != nil {
-		return nil, &trouble{cause: fmt.Errorf("making the request: %w", err)}
+		return &trouble{cause: fmt.Errorf("making the request: %w", err)}
 	}
 	for name, values := range header {
 		req.Header[name] = values
@@ -100,30 +141,36 @@ func (e *endpoint) get(ctx context.Context, header http.Header) ([]byte, error) 
 	req.Header.Set("User-Agent", "taskql")
 	res, err := e.http.Do(req)
 	if err != nil {
-		return nil, &trouble{cause: fmt.Errorf("asking the auth server: %w", err)}
+		return &trouble{cause: fmt.Errorf("asking the auth server: %w", err)}
 	}
 	defer res.Body.Close()
-	// The body is read in any case: a connection with an unread answer can't be used again.
-	body, err := readBody(res.Body, e.limit)
+	// A connection with a little of an answer unread would not be used again.
+	defer func() { _, _ = io.CopyN(io.Discard, res.Body, maxSmallAnswer) }()
 	switch {
 	case res.StatusCode != http.StatusOK:
-		return nil, e.refused(res)
-	case err != nil:
-		return nil, &trouble{cause: fmt.Errorf("reading the auth server's answer: %w", err), status: res.StatusCode}
+		return e.refused(res)
 	case !isJSON(res.Header):
-		return nil, &trouble{cause: errors.New("the auth server did not answer in JSON"), status: res.StatusCode}
+		return &trouble{cause: errors.New("the auth server did not answer in JSON"), status: res.StatusCode}
 	}
-	return body, nil
+	if err := body(res.Body); err != nil {
+		return &trouble{cause: fmt.Errorf("reading the auth server's answer: %w", err), status: res.StatusCode}
+	}
+	return nil
 }
 
-// refused reads an answer that is not a success, and begins a pause where it asks for one.
+// refused reads an answer that is not a success, and begins a pause if it asks everybody for one.
 func (e *endpoint) refused(res *http.Response) *trouble {
 	t := &trouble{
 		cause:      fmt.Errorf("the auth server answered %d", res.StatusCode),
 		retryAfter: retryAfter(res.Header, e.now()),
-		busy:       res.StatusCode == http.StatusTooManyRequests,
 		status:     res.StatusCode,
+		said:       readAPIError(res),
 	}
+	if t.said != nil && t.said.Code != "" {
+		t.cause = fmt.Errorf("the auth server answered %d %s", res.StatusCode, t.said.Code)
+	}
+	// With a code, it is not the limiter's but about what was asked, such as an API key that is used up.
+	t.busy = res.StatusCode == http.StatusTooManyRequests && (t.said == nil || t.said.Code == "")
 	if t.busy {
 		if t.retryAfter == 0 {
 			t.retryAfter = defaultPause
@@ -132,6 +179,22 @@ func (e *endpoint) refused(res *http.Response) *trouble {
 		e.paused.Store(&span{now, now.Add(t.retryAfter)})
 	}
 	return t
+}
+
+// readAPIError reads an error's body, nil if it is not Better Auth's. A code that is not one goes into no log.
+func readAPIError(res *http.Response) *apiError {
+	if !isJSON(res.Header) {
+		return nil
+	}
+	var said apiError
+	body, err := readBody(res.Body, maxSmallAnswer)
+	if err != nil || len(body) > 0 && json.Unmarshal(body, &said) != nil {
+		return nil
+	}
+	if len(said.Code) > maxCode || strings.Trim(said.Code, codeCharacters) != "" {
+		said.Code = "with a code of its own"
+	}
+	return &said
 }
 
 // pause is how much longer the auth server is to be left alone.
@@ -143,57 +206,97 @@ func (e *endpoint) pause() time.Duration {
 	return paused.until.Sub(now)
 }
 
-// client asks whose session it is. A breaker stands before it: while the auth server is down, most requests learn so at
-// once, and only one in a while finds out whether it is back.
+// client asks whose session it is.
 type client struct {
-	endpoint *endpoint
-	breaker  *gobreaker.CircuitBreaker[[]byte]
+	endpoint, ok *endpoint
+	health       *health
+	// late counts the questions in a row that got no answer in time. From lateInARow on, questions may take only patience,
+	// except for one in each trialRest.
+	late  atomic.Int32
+	trial atomic.Pointer[time.Time] // when the last of these began
 }
 
-func newClient(e *endpoint, log *slog.Logger) *client {
-	slow := false // Only touched under the breaker's lock: it judges an error and decides on it in one go.
-	return &client{endpoint: e, breaker: gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
-		Name:    "auth server",
-		Timeout: breakerRest,
-		IsSuccessful: func(err error) bool {
-			var t *trouble
-			busy := errors.As(err, &t) && t.busy
-			slow = errors.Is(err, context.DeadlineExceeded)
-			return err == nil || busy
-		},
-		ReadyToTrip: func(counts gobreaker.Counts) bool {
-			return slow || counts.ConsecutiveFailures >= breakerFailures
-		},
-		OnStateChange: func(_ string, from, to gobreaker.State) {
-			log.LogAttrs(context.Background(), slog.LevelWarn, "auth server breaker",
-				slog.String("from", from.String()), slog.String("to", to.String()))
-		},
-	})}
+func newClient(endpoint, ok *endpoint, timeout time.Duration, log *slog.Logger) *client {
+	c := &client{endpoint: endpoint, ok: ok}
+	// A probe begins when a question has waited for patience, and ends when that question does.
+	c.health = newHealth(c.probe, max(timeout-patience, timeout/2), log)
+	return c
 }
 
-// getSession returns what the auth server says of the session that the header carries. Where nobody knows, or there is
-// no session, it returns why.
+// getSession returns what the auth server says of the session that the header carries. If there is no session or the auth
+// server does not say, it returns why. An auth server that works, but fails for this session, is the session's fault.
 func (c *client) getSession(ctx context.Context, header http.Header) (statement, *Refusal) {
 	if wait := c.endpoint.pause(); wait > 0 {
 		return statement{}, unavailable(errPaused, wait)
 	}
-	body, err := c.breaker.Execute(func() ([]byte, error) { return c.endpoint.get(ctx, header) })
-	if err != nil {
-		return statement{}, troubled(err)
+	if err := c.health.admit(ctx); err != nil {
+		return statement{}, unavailable(err, outageRest)
 	}
-	return parseAnswer(body)
+	asked := time.Now()
+	st, refusal, err := c.ask(ctx, header, asked)
+	t := troubleOf(err)
+	switch {
+	case err == nil:
+		c.health.answered()
+		return st, refusal
+	case t.busy:
+		return statement{}, unavailable(t.cause, t.retryAfter)
+	}
+	since := asked
+	if fresh := time.Now().Add(-freshAnswer); t.status != 0 && fresh.Before(asked) {
+		since = fresh
+	}
+	if c.health.check(ctx, since) != nil {
+		return statement{}, unavailable(t.cause, t.retryAfter)
+	}
+	return statement{}, t.refusal()
 }
 
-// troubled turns an error of the endpoint or the breaker into a refusal.
-func troubled(err error) *Refusal {
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return unavailable(err, breakerRest)
+// ask asks about a session. The error is a *trouble.
+func (c *client) ask(ctx context.Context, header http.Header, asked time.Time) (statement, *Refusal, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if c.late.Load() >= lateInARow && !c.mayTakeLong(asked) {
+		var stop func()
+		ctx, stop = context.WithTimeout(ctx, patience)
+		defer stop()
 	}
-	var t *trouble
-	if errors.As(err, &t) {
-		return unavailable(t.cause, t.retryAfter)
+	// A dead auth server is found out before each of the questions that wait for it has used up its time.
+	watch := time.AfterFunc(patience, func() {
+		if err := c.health.check(ctx, asked); err != nil {
+			cancel(err)
+		}
+	})
+	defer watch.Stop()
+	var a answer
+	err := c.endpoint.read(ctx, header, func(body io.Reader) error {
+		var err error
+		a, err = readAnswer(body)
+		return err
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		c.late.Add(1)
+	} else {
+		c.late.Store(0)
 	}
-	return unavailable(err, 0)
+	switch {
+	case err != nil:
+		return statement{}, nil, err
+	case a.top == nil:
+		return statement{}, refuse(ReasonSessionNull), nil
+	}
+	st, err := a.statement()
+	if err != nil {
+		err = &trouble{cause: fmt.Errorf("reading the auth server's answer: %w", err), status: http.StatusOK}
+	}
+	return st, nil, err
+}
+
+// mayTakeLong reports whether a question may take its whole time although the auth server seems to hang: it may just be
+// slow.
+func (c *client) mayTakeLong(now time.Time) bool {
+	last := c.trial.Load()
+	return (last == nil || now.Sub(*last) >= trialRest) && c.trial.CompareAndSwap(last, &now)
 }
 
 // spared reports whether a refusal came without a call to the auth server.
@@ -231,21 +334,4 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		}
 	}
 	return min(max(wait, 0), maxRetryAfter)
-}
-
-// parseAnswer reads the body of get-session. Only "null" means that there is no session; anything else that is not a
-// whole session is a fault of the auth server's.
-func parseAnswer(body []byte) (statement, *Refusal) {
-	answer, err := parseObject(body)
-	if err != nil {
-		return statement{}, unavailable(fmt.Errorf("parsing the auth server's answer: %w", err), 0)
-	}
-	if answer == nil {
-		return statement{}, refuse(ReasonSessionNull)
-	}
-	st, err := readStatement(answer)
-	if err != nil {
-		return statement{}, unavailable(fmt.Errorf("parsing the auth server's answer: %w", err), 0)
-	}
-	return st, nil
 }

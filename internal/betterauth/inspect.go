@@ -169,12 +169,20 @@ func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.He
 	st, refusal := a.client.getSession(ctx, a.questionHeader(h, q))
 	if refusal == nil {
 		if scheme, _ := q.scheme(st.token); scheme == "" {
-			refusal = unavailable(errors.New("it answered with another session than was asked about"), 0)
+			refusal = unusable(errors.New("it answered with another session than was asked about"), 0)
 		}
 	}
 	switch {
 	case refusal == nil:
 		r.ok("get-session", "the auth server knows the session")
+	case refusal.Reason == ReasonSessionUnusable:
+		r.fail("get-session", fmt.Sprintf("the auth server works, but not for this session: %v", refusal.Err),
+			"look into the auth server's log: customSession or a hook may fail for this user")
+		return
+	case refusal.Reason == ReasonSessionRefused:
+		r.fail("get-session", fmt.Sprintf("the auth server refuses this session: %v", refusal.Err),
+			"look for what throws that error in the auth server's code, such as customSession")
+		return
 	case refusal.Unavailable:
 		r.fail("get-session", fmt.Sprintf("nobody knows: %v", refusal.Err), "see the steps about the auth server")
 		return
@@ -255,7 +263,7 @@ func (a *Authenticator) Probe(ctx context.Context) []Step {
 
 func (a *Authenticator) probeOK(ctx context.Context, r *report) bool {
 	const name = "auth server"
-	body, err := a.probe(ctx, "ok", maxAnswer)
+	body, err := a.probe(ctx, "ok", maxSmallAnswer)
 	var t *trouble
 	var answer struct{ OK bool }
 	switch {

@@ -21,7 +21,7 @@ const (
 	// maxJWKS bounds the auth server's key set, in bytes and keys.
 	maxJWKS, maxKeys = 256 << 10, 100
 	// keysUnknownRest is the shortest time between two fetches that unknown keys cause.
-	keysUnknownRest = 30 * time.Second
+	keysUnknownRest = 5 * time.Second
 	// keysRetryRest is the shortest time between two fetches while there are no keys yet.
 	keysRetryRest = 2 * time.Second
 	// keysRefreshAge is the age at which keys in use are fetched again, so that one that was taken back goes.
@@ -94,7 +94,7 @@ func (k *keySet) key(ctx context.Context, kid string, issued func() time.Time) (
 	case state.err != nil:
 		return jose.JSONWebKey{}, unavailable(state.err, max(state.rest.until.Sub(now), 0))
 	default:
-		return jose.JSONWebKey{}, unavailable(errors.New("the key may be newer than those known"), max(state.rest.until.Sub(now), 0))
+		return jose.JSONWebKey{}, tooManyUnknown(max(state.rest.until.Sub(now), 0)).because(errors.New("the key may be newer than those known"))
 	}
 }
 

@@ -39,7 +39,14 @@ const (
 	ReasonBanned Reason = "banned"
 	// ReasonUserNotFound: the session has no user.
 	ReasonUserNotFound Reason = "user_not_found"
-	// ReasonUnavailable: the auth server could not be asked, or made no sense.
+	// ReasonSessionRefused: the auth server's own code refuses the session, with 401 or 403.
+	ReasonSessionRefused Reason = "session_refused"
+	// ReasonSessionUnusable: the auth server works, but not for this session: it fails, takes too long, or its answer
+	// can't be used.
+	ReasonSessionUnusable Reason = "session_unusable"
+	// ReasonTooManyUnknown: too many bearer tokens or JWT keys that nobody knows arrived at once.
+	ReasonTooManyUnknown Reason = "too_many_unknown"
+	// ReasonUnavailable: the auth server could not be asked.
 	ReasonUnavailable Reason = "auth_unavailable"
 )
 
@@ -49,6 +56,8 @@ const (
 	messageInvalidSession   = "Invalid session"
 	messageUserNotFound     = "User not found"
 	messageUnavailable      = "The sign-in service can't be reached at the moment, please try again"
+	messageUnusable         = "Your session can't be checked at the moment, please try again"
+	messageTooManyUnknown   = "Too many unknown tokens have arrived, please try again in a moment"
 )
 
 // Refusal is why a request has no session. It never holds a token or a cookie's value.
@@ -59,6 +68,8 @@ type Refusal struct {
 	Message string
 	// Unavailable is true where the auth server could not say. That is never to be read as "signed out".
 	Unavailable bool
+	// Limited is true if, beside Unavailable, clients and not the auth server are the cause.
+	Limited bool
 	// RetryAfter is how long the auth server asks to be left alone; zero where it does not say.
 	RetryAfter time.Duration
 	// Scheme is how the request tried to authenticate: SchemeCookie, SchemeBearer, SchemeJWT; "" where it did not.
@@ -131,6 +142,21 @@ func unavailable(cause error, retryAfter time.Duration) *Refusal {
 	return &Refusal{
 		Reason: ReasonUnavailable, Message: messageUnavailable,
 		Unavailable: true, RetryAfter: retryAfter, Err: cause,
+	}
+}
+
+// unusable makes a refusal of a session for which the auth server, which works, has no answer that can be used.
+func unusable(cause error, retryAfter time.Duration) *Refusal {
+	r := unavailable(cause, retryAfter)
+	r.Reason, r.Message = ReasonSessionUnusable, messageUnusable
+	return r
+}
+
+// tooManyUnknown makes a refusal of what may be a token or key that somebody made up.
+func tooManyUnknown(retryAfter time.Duration) *Refusal {
+	return &Refusal{
+		Reason: ReasonTooManyUnknown, Message: messageTooManyUnknown,
+		Unavailable: true, Limited: true, RetryAfter: retryAfter,
 	}
 }
 

@@ -91,7 +91,9 @@ func (i *identify) refused(ctx context.Context, err error) *viewer.Refusal {
 		attrs = append(attrs, slog.String("error", refusal.Err.Error()))
 	}
 	i.refusals.write(ctx, string(refusal.Reason), attrs...)
-	return &viewer.Refusal{Message: refusal.Message, Unavailable: refusal.Unavailable, RetryAfter: refusal.RetryAfter}
+	return &viewer.Refusal{
+		Message: refusal.Message, Unavailable: refusal.Unavailable, RateLimited: refusal.Limited, RetryAfter: refusal.RetryAfter,
+	}
 }
 
 // foreign logs a request of a page that may not use the cookie.

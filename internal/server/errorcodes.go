@@ -50,7 +50,7 @@ func ErrorCodes() []ErrorCode {
 		{graphqlhttp.CodeTooRepetitive, "The document selects the same fields so often that comparing them would take longer than executing it.", "Select each field once."},
 		{graphqlhttp.CodeTooExpensive, "The operation costs more than LIMIT_COST. A field costs 1, and a page its size times what is selected on each element.", "Ask for the page size that the message suggests, and fetch the rest page by page. Select fewer fields. Leave out `facets`, `totalCount` and `search` if nobody sees their result."},
 		{graphqlhttp.CodeInputTooComplex, "Lists and objects in the variables, or in the document's values, are nested too deep, or there are too many values.", "Send a flatter filter, and fewer values in one request."},
-		{graphqlhttp.CodeRateLimited, "The budget (RATE_LIMIT) of the user is used up; clients that are not signed in share the budget of their address. Status 429, with Retry-After. `remaining` is what is left, and `cost` is the price of the operation. A refused request costs a little too; the debt is at most one minute's budget.", "Wait `retryAfter` seconds. Send the header `GraphQL-Cost: report` to see what each operation costs."},
+		{graphqlhttp.CodeRateLimited, "The budget (RATE_LIMIT) of the user is used up; clients that are not signed in share the budget of their address. Or too many bearer tokens that nobody knows have arrived, from this address or in all. Status 429, with Retry-After. `remaining` is what is left, and `cost` is the price of the operation. A refused request costs a little too; the debt is at most one minute's budget.", "Wait `retryAfter` seconds. Send the header `GraphQL-Cost: report` to see what each operation costs."},
 	}
 }
 

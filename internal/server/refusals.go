@@ -63,11 +63,12 @@ func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Att
 }
 
 // refusalLevel is the level of a reason's lines. Most reasons are ordinary, such as an expired session. A warning is for
-// the operator to act on: the secret, the issuer or the origins may be set wrong, or the auth server is down.
+// the operator to act on: the secret, the issuer or the origins may be set wrong, or the auth server is down or fails for
+// a user.
 func refusalLevel(reason string) slog.Level {
 	switch reason {
 	case string(betterauth.ReasonBadSignature), string(betterauth.ReasonUnknownKey), string(betterauth.ReasonWrongIssuer),
-		string(betterauth.ReasonUnavailable), reasonCSRF:
+		string(betterauth.ReasonUnavailable), string(betterauth.ReasonSessionUnusable), reasonCSRF:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo

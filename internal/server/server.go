@@ -360,6 +360,7 @@ func Sessions(cfg config.Config) betterauth.Config {
 func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authenticator, error) {
 	settings := Sessions(cfg.Config)
 	settings.Now, settings.Log = cfg.Now, cfg.Log
+	settings.ClientAddress = func(ctx context.Context) string { return traceOf(ctx).address }
 	var handler http.Handler
 	if cfg.Config.EmbeddedSignIn() {
 		embedded, err := devauth.New(ctx, devauth.Config{

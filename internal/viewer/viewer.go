@@ -25,6 +25,8 @@ type Refusal struct {
 	// Unavailable is true where nobody could say who is asking, because the auth server (or the database)
 	// is in trouble. That is not the user's fault and must never be read as "signed out".
 	Unavailable bool
+	// RateLimited is true if, beside Unavailable, clients and not the server are the cause.
+	RateLimited bool
 	// RetryAfter is how long the client should wait before it asks again, where Unavailable; zero if unknown.
 	RetryAfter time.Duration
 }
