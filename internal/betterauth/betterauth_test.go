@@ -306,7 +306,7 @@ func TestSession(t *testing.T) {
 // What the auth server answers about one session while it works. The answer is remembered for this session.
 func TestAnswers(t *testing.T) {
 	status := func(code int, body string, header ...string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
 			for i := 0; i < len(header); i += 2 {
 				w.Header().Set(header[i], header[i+1])
 			}

@@ -117,9 +117,9 @@ func defaultTransport() http.RoundTripper {
 }
 
 // get asks and returns the body of a 200 in JSON. The error is a *trouble.
-func (e *endpoint) get(ctx context.Context, header http.Header) ([]byte, error) {
+func (e *endpoint) get(ctx context.Context) ([]byte, error) {
 	var body []byte
-	err := e.read(ctx, header, func(r io.Reader) error {
+	err := e.read(ctx, nil, func(r io.Reader) error {
 		var err error
 		body, err = readBody(r, e.limit)
 		return err

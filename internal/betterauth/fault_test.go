@@ -48,7 +48,7 @@ func apiError(status int) http.HandlerFunc {
 	}
 }
 
-// A user misbehaves for a minute, with one session or with a hundred, in every way there is. The others notice nothing, and
+// A user misbehaves for half a minute, with one session or with twenty, in every way there is. The others notice nothing, and
 // the auth server is not asked about the user's sessions all the time.
 func TestFaultOfOneUser(t *testing.T) {
 	const bad = 1_000_000
@@ -67,7 +67,7 @@ func TestFaultOfOneUser(t *testing.T) {
 		{"breaks the connection", breaks, betterauth.ReasonSessionUnusable},
 		{"no answer in time", hangs, betterauth.ReasonSessionUnusable},
 	} {
-		for _, sessions := range []int{1, 100} {
+		for _, sessions := range []int{1, 20} {
 			t.Run(fmt.Sprintf("%s, %d sessions", test.name, sessions), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := &breaking{}
@@ -87,7 +87,7 @@ func TestFaultOfOneUser(t *testing.T) {
 							}
 						})
 					}
-					const rounds = 600
+					const rounds = 300
 					for i := range rounds {
 						wantSession(t, a, user(1))    // known
 						wantSession(t, a, user(10+i)) // a newcomer
@@ -110,11 +110,11 @@ func TestFailuresAreRememberedForLonger(t *testing.T) {
 	server, now := newAuthServer(t, fails(500)), newClock()
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: now.Now, CacheTTL: time.Minute})
 	wantRefusal(t, a, signedIn(), betterauth.ReasonSessionUnusable, "Your session")
-	for i, wait := range []time.Duration{2, 4, 8, 15, 15, 15, 15, 15} {
-		if got := refusalOf(t, a, signedIn()).RetryAfter; got != wait*time.Second {
-			t.Errorf("failure %d: retry after %v, want %v", i+1, got, wait*time.Second)
+	for i, wait := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second, 15 * time.Second} {
+		if got := refusalOf(t, a, signedIn()).RetryAfter; got != wait {
+			t.Errorf("failure %d: retry after %v, want %v", i+1, got, wait)
 		}
-		now.Advance(wait*time.Second - 1)
+		now.Advance(wait - 1)
 		wantRefusal(t, a, signedIn(), betterauth.ReasonSessionUnusable, "Your session")
 		wantCalls(t, server, int64(i+1))
 		now.Advance(1)

@@ -121,7 +121,7 @@ func (h *health) startProbe(ctx context.Context) *probeRun {
 // works.
 func (c *client) probe(ctx context.Context) error {
 	var answer struct{ OK bool }
-	body, err := c.ok.get(ctx, nil)
+	body, err := c.ok.get(ctx)
 	t := troubleOf(err)
 	switch {
 	case err == nil && json.Unmarshal(body, &answer) == nil && answer.OK, t != nil && t.busy:
@@ -129,7 +129,7 @@ func (c *client) probe(ctx context.Context) error {
 	case t != nil && t.status == 0:
 		return err
 	}
-	body, second := c.endpoint.get(ctx, nil)
+	body, second := c.endpoint.get(ctx)
 	t = troubleOf(second)
 	if second == nil && bytes.Equal(bytes.TrimSpace(body), []byte("null")) || t != nil && t.busy {
 		return nil

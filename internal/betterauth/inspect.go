@@ -289,7 +289,7 @@ func (a *Authenticator) probeSession(ctx context.Context, r *report) {
 	const name = "get-session"
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	body, err := a.client.endpoint.get(ctx, nil)
+	body, err := a.client.endpoint.get(ctx)
 	var t *trouble
 	switch {
 	case err == nil && string(body) == "null":
@@ -344,5 +344,5 @@ func (a *Authenticator) probe(ctx context.Context, path string, limit int) ([]by
 	e := &endpoint{
 		url: a.root.JoinPath(path).String(), limit: limit, http: a.client.endpoint.http, now: a.now,
 	}
-	return e.get(ctx, nil)
+	return e.get(ctx)
 }

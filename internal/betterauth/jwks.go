@@ -125,7 +125,7 @@ func (k *keySet) fetch(ctx context.Context) <-chan singleflight.Result {
 }
 
 func (k *keySet) get(ctx context.Context) (map[string]jose.JSONWebKey, error) {
-	body, err := k.endpoint.get(ctx, nil)
+	body, err := k.endpoint.get(ctx)
 	var t *trouble
 	switch {
 	case errors.As(err, &t) && t.status == http.StatusNotFound:

@@ -33,7 +33,10 @@ func readAnswer(body io.Reader) (answer, error) {
 		return answer{}, fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	}
 	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) { // It may quote the text.
+	switch {
+	case errors.Is(err, io.EOF):
+		return answer{}, errors.New("it is empty")
+	case errors.As(err, &syntax): // It may quote the text.
 		return answer{}, errMalformed
 	}
 	return a, err

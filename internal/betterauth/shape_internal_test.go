@@ -1,0 +1,105 @@
+package betterauth
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An answer takes no more memory than what is kept of it, whatever a user or customSession puts into it.
+func TestAnswersTakeLittleMemory(t *testing.T) { //nolint:paralleltest // It measures the memory of the process.
+	const size = 9 << 20
+	long := func() io.Reader { return io.LimitReader(endlessReader{}, size) }
+	text := func(s string) io.Reader { return strings.NewReader(s) }
+	const session = `"session":{"id":"s","token":"t","userId":"u"}`
+	for name, body := range map[string]func() io.Reader{
+		"a picture": func() io.Reader {
+			return io.MultiReader(text(`{`+session+`,"user":{"image":"`), long(), text(`","id":"u","email":"e"}}`))
+		},
+		"a name": func() io.Reader {
+			return io.MultiReader(text(`{"user":{"name":"`), long(), text(`","id":"u","email":"e"},`+session+`}`))
+		},
+		"a member of no use": func() io.Reader {
+			return io.MultiReader(text(`{"x":["`), long(), text(`"],`+session+`,"user":{"id":"u"}}`))
+		},
+		"many members": func() io.Reader {
+			return text(`{"x":{` + strings.Repeat(`"a":[1,{"b":null}],`, size/20) + `"a":1},` + session + `,"user":{"id":"u"}}`)
+		},
+	} {
+		r := body()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		a, err := readAnswer(r)
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := a.statement()
+		if err != nil || st.session.UserID != "u" || st.session.User.Image != nil || len(st.session.User.Name) > maxName {
+			t.Errorf("%s: %v, %v", name, st.session, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+			t.Errorf("%s: %d bytes", name, took)
+		}
+	}
+}
+
+// endlessReader reads letters.
+type endlessReader struct{}
+
+func (endlessReader) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+func TestDates(t *testing.T) {
+	t.Parallel()
+	const second = "2026-11-23T12:00:00Z"
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	none := time.Time{}
+	for raw, want := range map[string]time.Time{
+		`"` + second + `"`:                                                     at,
+		`"2026-11-23T12:00:00.250Z"`:                                           at.Add(250 * time.Millisecond),
+		`"2026-11-23T13:00:00+01:00"`:                                          at,
+		fmt.Sprint(at.Unix()):                                                  at,
+		fmt.Sprint(at.UnixMilli() + 250):                                       at.Add(250 * time.Millisecond),
+		fmt.Sprint(at.Unix()) + ".25":                                          at.Add(250 * time.Millisecond),
+		`"` + fmt.Sprint(at.UnixMilli()) + `"`:                                 at,
+		`"Mon, 23 Nov 2026 12:00:00 GMT"`:                                      at,
+		`"Mon Nov 23 2026 13:00:00 GMT+0100 (Central European Standard Time)"`: at,
+		`"2026-11-23 12:00:00"`:                                                none, // in which time zone?
+		`"tomorrow"`:                                                           none, `""`: none, `null`: none, `true`: none, `{}`: none, `7`: none, `-1`: none, `1e300`: none, `"NaN"`: none, ``: none,
+	} {
+		if got := date(fields{"at": []byte(raw)}, "at"); !got.Equal(want) {
+			t.Errorf("%s is %v, want %v", raw, got, want)
+		}
+	}
+}
+
+func TestTruth(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]truthValue{
+		`true`: isTrue, `1`: isTrue, `"true"`: isTrue, `"1"`: isTrue, `"TRUE"`: isTrue,
+		`false`: isFalse, `0`: isFalse, `"false"`: isFalse, `"0"`: isFalse,
+		`null`: isAbsent, ``: isAbsent, `""`: isAbsent,
+		`2`: isUnclear, `"yes"`: isUnclear, `{}`: isUnclear,
+	} {
+		if got := truth(fields{"x": []byte(raw)}, "x"); got != want {
+			t.Errorf("%s is %v, want %v", raw, got, want)
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"abc": "abc", "abcd": "abcd", "abcde": "abcd", "abcé": "abc", "äöü": "äö", "🙂🙂": "🙂"} {
+		if got := cut(in, 4); got != want {
+			t.Errorf("%q is cut to %q, want %q", in, got, want)
+		}
+	}
+}
