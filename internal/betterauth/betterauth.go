@@ -499,11 +499,12 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 	// keep it alive after it was revoked.
 	_, known := a.cache.getStale(key, asked)
 	mayBeMadeUp := q.bearer.kind == bearerRaw && !known
-	release, refusal := a.admit(ctx, key, mayBeMadeUp)
+	again := a.cache.failedBefore(key, asked)
+	release, refusal := a.admit(ctx, again, mayBeMadeUp)
 	if refusal != nil {
 		return nil, refusal
 	}
-	st, refusal := a.client.getSession(ctx, header)
+	st, refusal := a.client.getSession(ctx, header, again)
 	if refusal == nil {
 		refusal = a.judge(st, q)
 	}
@@ -537,10 +538,10 @@ func (a *Authenticator) judge(st statement, q question) *Refusal {
 	return nil
 }
 
-// admit waits until the auth server may be asked about a token that may be made up. It returns what is to be told of the
-// outcome, or why the auth server is not asked.
-func (a *Authenticator) admit(ctx context.Context, key cacheKey, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
-	if a.cache.failedBefore(key, a.now()) {
+// admit bounds the questions about sessions that failed the last time, and those about tokens that may be made up. It
+// returns what is to be told of the outcome, or why the auth server is not asked.
+func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
+	if again {
 		select {
 		case a.retries <- struct{}{}:
 			return func(*Refusal) { <-a.retries }, nil

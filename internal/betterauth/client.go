@@ -29,8 +29,9 @@ const (
 	// maxCode and codeCharacters are what a code of Better Auth's looks like.
 	maxCode        = 64
 	codeCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-	// lateInARow questions without an answer in time mean that the auth server may hang.
-	lateInARow = 3
+	// lateInARow sessions without an answer in time, and none with one, mean that the auth server may hang. Then questions
+	// may take only patience, except for one in each trialRest: it may be just slow. So many are hardly one user's.
+	lateInARow = 20
 	trialRest  = 10 * time.Second
 )
 
@@ -210,10 +211,8 @@ func (e *endpoint) pause() time.Duration {
 type client struct {
 	endpoint, ok *endpoint
 	health       *health
-	// late counts the questions in a row that got no answer in time. From lateInARow on, questions may take only patience,
-	// except for one in each trialRest.
-	late  atomic.Int32
-	trial atomic.Pointer[time.Time] // when the last of these began
+	late         atomic.Int32              // sessions in a row without an answer in time
+	trial        atomic.Pointer[time.Time] // when a question last was allowed the whole time although many were late
 }
 
 func newClient(endpoint, ok *endpoint, timeout time.Duration, log *slog.Logger) *client {
@@ -224,8 +223,9 @@ func newClient(endpoint, ok *endpoint, timeout time.Duration, log *slog.Logger) 
 }
 
 // getSession returns what the auth server says of the session that the header carries. If there is no session or the auth
-// server does not say, it returns why. An auth server that works, but fails for this session, is the session's fault.
-func (c *client) getSession(ctx context.Context, header http.Header) (statement, *Refusal) {
+// server does not say, it returns why. An auth server that works, but fails for this session, is the session's fault. It
+// is asked again if it failed for the session the last time.
+func (c *client) getSession(ctx context.Context, header http.Header, again bool) (statement, *Refusal) {
 	if wait := c.endpoint.pause(); wait > 0 {
 		return statement{}, unavailable(errPaused, wait)
 	}
@@ -234,6 +234,12 @@ func (c *client) getSession(ctx context.Context, header http.Header) (statement,
 	}
 	asked := time.Now()
 	st, refusal, err := c.ask(ctx, header, asked)
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded):
+		c.late.Store(0)
+	case !again:
+		c.late.Add(1)
+	}
 	t := troubleOf(err)
 	switch {
 	case err == nil:
@@ -274,11 +280,6 @@ func (c *client) ask(ctx context.Context, header http.Header, asked time.Time) (
 		a, err = readAnswer(body)
 		return err
 	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		c.late.Add(1)
-	} else {
-		c.late.Store(0)
-	}
 	switch {
 	case err != nil:
 		return statement{}, nil, err
@@ -292,8 +293,7 @@ func (c *client) ask(ctx context.Context, header http.Header, asked time.Time) (
 	return st, nil, err
 }
 
-// mayTakeLong reports whether a question may take its whole time although the auth server seems to hang: it may just be
-// slow.
+// mayTakeLong reports whether a question may take its whole time although the auth server seems to hang.
 func (c *client) mayTakeLong(now time.Time) bool {
 	last := c.trial.Load()
 	return (last == nil || now.Sub(*last) >= trialRest) && c.trial.CompareAndSwap(last, &now)

@@ -166,7 +166,7 @@ func explain(r *report, what string, reason Reason) {
 func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.Header, q question) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	st, refusal := a.client.getSession(ctx, a.questionHeader(h, q))
+	st, refusal := a.client.getSession(ctx, a.questionHeader(h, q), true)
 	if refusal == nil {
 		if scheme, _ := q.scheme(st.token); scheme == "" {
 			refusal = unusable(errors.New("it answered with another session than was asked about"), 0)

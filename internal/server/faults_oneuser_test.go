@@ -54,7 +54,7 @@ func troubles() []trouble {
 	return []trouble{
 		{name: "60 kB picture, jwt plugin", opts: jwt, user: "A", image: 60_000, statuses: []int{200}},
 		{name: "9 MB picture", opts: plain, user: "A", image: 9_000_000, statuses: []int{200}},
-		{name: "9 MB picture, jwt plugin", opts: jwt, user: "A", image: 9_000_000, statuses: []int{503}},
+		{name: "2 MB picture, jwt plugin", opts: jwt, user: "A", image: 2_000_000, statuses: []int{503}},
 		{name: "customSession throws", opts: faults, user: "throws", statuses: []int{503}},
 		{name: "customSession answers nothing", opts: faults, user: "nothing", statuses: []int{503}},
 		{name: "customSession throws a 401", opts: faults, user: "unauthorized", statuses: []int{401}},
