@@ -514,7 +514,7 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 		a.cache.put(key, st.session, st.end(a.maxSessionAge), asked)
 		return st.session, nil
 	case !refusal.Unavailable:
-		a.cache.refuse(key, *refusal, asked, mayBeMadeUp)
+		a.cache.refuse(key, *refusal, asked, mayBeMadeUp && refusal.Reason == ReasonSessionNull)
 	case refusal.Reason == ReasonSessionUnusable:
 		refusal.RetryAfter = a.cache.fail(key, *refusal, a.now())
 		a.log.LogAttrs(ctx, slog.LevelWarn, "the auth server fails for a session", slog.Any("refusal", q.about(refusal)))
@@ -557,10 +557,10 @@ func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (fun
 		return nil, tooManyUnknown(unknownRetryAfter)
 	}
 	return func(refusal *Refusal) {
-		if refusal == nil || refusal.Unavailable {
-			release()
+		if refusal != nil && refusal.Reason == ReasonSessionNull {
+			time.AfterFunc(rawPenalty, release)
 			return
 		}
-		time.AfterFunc(rawPenalty, release)
+		release()
 	}, nil
 }

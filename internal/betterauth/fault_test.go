@@ -184,7 +184,7 @@ func TestAuthServersDatabaseIsDown(t *testing.T) {
 				if calls := server.calls.Load(); calls > (known+20)*int64(lasts/(10*time.Second)) {
 					t.Errorf("%d calls", calls)
 				}
-				if long > 20+int(lasts/(10*time.Second)) {
+				if long > 3+int(lasts/(10*time.Second)) {
 					t.Errorf("%d newcomers waited for over a second", long)
 				}
 				server.set(well)
