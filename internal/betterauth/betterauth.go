@@ -41,9 +41,6 @@ const (
 	// patience is how long a request whose session is past its TTL waits for the auth server before it goes on with
 	// what was known. The question stays under way, and its answer counts from then on.
 	patience = time.Second
-	// maxRetries bounds the questions under way about sessions that failed the last time. A user may have many of them, and
-	// must not occupy all connections.
-	maxRetries = 16
 )
 
 // Session is what the auth server says of a token. It may be shared between requests: read it, never change it.
@@ -536,31 +533,4 @@ func (a *Authenticator) judge(st statement, q question) *Refusal {
 		return refuse(reason)
 	}
 	return nil
-}
-
-// admit bounds the questions about sessions that failed the last time, and those about tokens that may be made up. It
-// returns what is to be told of the outcome, or why the auth server is not asked.
-func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
-	if again {
-		select {
-		case a.retries <- struct{}{}:
-			return func(*Refusal) { <-a.retries }, nil
-		default:
-			return nil, unusable(errors.New("the auth server fails for many sessions"), failureTTL)
-		}
-	}
-	if !mayBeMadeUp {
-		return func(*Refusal) {}, nil
-	}
-	release := a.rawSlots.acquire(ctx, a.clientAddress(ctx))
-	if release == nil {
-		return nil, tooManyUnknown(unknownRetryAfter)
-	}
-	return func(refusal *Refusal) {
-		if refusal != nil && refusal.Reason == ReasonSessionNull {
-			time.AfterFunc(rawPenalty, release)
-			return
-		}
-		release()
-	}, nil
 }

@@ -49,6 +49,8 @@ const (
 	// failureTTL is how long it is remembered that the auth server could not answer about a session. It doubles each time in
 	// a row up to maxFailureTTL, which is how often a session is asked about anyway.
 	failureTTL, maxFailureTTL = 2 * time.Second, 15 * time.Second
+	// maxAskedTTL bounds how long an answer about a session may ask for.
+	maxAskedTTL = time.Minute
 	// maxUnknownTTL bounds how long a raw bearer token is remembered as unknown, which also doubles each time.
 	maxUnknownTTL = time.Minute
 	// failuresForgotten is how long after the last failure the next one counts as the first.
@@ -144,10 +146,11 @@ func (c *cache) refuse(key cacheKey, refusal Refusal, asked time.Time, mayBeMade
 	c.remember(key, refusal, asked, c.refused, longest)
 }
 
-// fail remembers that the auth server could not answer about the session, at least for as long as that asks for, and
-// returns for how long. A session that is known stays so.
+// fail remembers that the auth server could not answer about the session, and returns for how long: at least as long as the
+// answer asks for, if that is not over a minute. A session that is known stays so.
 func (c *cache) fail(key cacheKey, refusal Refusal, now time.Time) time.Duration {
-	return c.remember(key, refusal, now, max(failureTTL, refusal.RetryAfter), max(maxFailureTTL, refusal.RetryAfter))
+	asked := min(refusal.RetryAfter, maxAskedTTL)
+	return c.remember(key, refusal, now, max(failureTTL, asked), max(maxFailureTTL, asked))
 }
 
 func (c *cache) remember(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {

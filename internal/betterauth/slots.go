@@ -2,9 +2,14 @@ package betterauth
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
+
+// maxRetries bounds the questions under way about sessions that failed the last time. A user may have many of them, and
+// must not occupy all connections.
+const maxRetries = 16
 
 // Raw bearer tokens can't be checked here, so anybody can make them up. Only so many are asked about at once, in all and
 // for each client address. A token that turns out to be unknown occupies its slots for a while. So made-up tokens reach
@@ -14,6 +19,33 @@ const (
 	// unknownRetryAfter is when a client that got no slot is told to come back.
 	unknownRetryAfter = 2 * time.Second
 )
+
+// admit bounds the questions about sessions that failed the last time, and those about tokens that may be made up. It
+// returns what is to be told of the outcome, or why the auth server is not asked.
+func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
+	if again {
+		select {
+		case a.retries <- struct{}{}:
+			return func(*Refusal) { <-a.retries }, nil
+		default:
+			return nil, unusable(errors.New("the auth server fails for many sessions"), failureTTL)
+		}
+	}
+	if !mayBeMadeUp {
+		return func(*Refusal) {}, nil
+	}
+	release := a.rawSlots.acquire(ctx, a.clientAddress(ctx))
+	if release == nil {
+		return nil, tooManyUnknown(unknownRetryAfter)
+	}
+	return func(refusal *Refusal) {
+		if refusal != nil && refusal.Reason == ReasonSessionNull {
+			time.AfterFunc(rawPenalty, release)
+			return
+		}
+		release()
+	}, nil
+}
 
 // slotTable bounds the questions about raw bearer tokens. Its size is bounded by the requests that hold or await a slot.
 type slotTable struct {

@@ -106,7 +106,7 @@ func methodOf(r *http.Request) string {
 	}
 }
 
-// Transport measures the questions to the auth server, by the last element of their path: get-session, jwks. The auth
+// Transport measures the questions to the auth server, by the last element of their path: get-session, jwks, ok. The auth
 // server gets the traceparent.
 func (t *Telemetry) Transport(inner http.RoundTripper) http.RoundTripper {
 	if t == nil {
