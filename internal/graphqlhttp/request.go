@@ -8,12 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -28,8 +25,6 @@ const (
 	// maxNesting is how deep the JSON of a request may go, the request's own object included. It leaves room for any
 	// limit on the variables, which are judged, and named, after that.
 	maxNesting = 200
-	// maxPooledBytes is the longest buffer kept for the next request: a rare long one must not stay.
-	maxPooledBytes = 64 << 10
 )
 
 // incoming is a GraphQL request as it came (GraphQL over HTTP, section "Request Parameters", and appendix A).
@@ -113,45 +108,6 @@ type decoding struct {
 	// values counts those of the object being read. From most on none is kept, as a few bytes of JSON are hundreds in
 	// memory; the limit on variables is lower, or as low, and refuses what is then incomplete.
 	values, most int
-}
-
-// decodings keeps them.
-var decodings = sync.Pool{New: func() any { return &decoding{} }} //nolint:gochecknoglobals // A pool's life is the process's.
-
-func (d *decoding) release() {
-	if d.body.Cap() > maxPooledBytes {
-		return
-	}
-	d.body.Reset()
-	decodings.Put(d)
-}
-
-// readBody reads and decodes a POST's body, and says how many bytes it read.
-//
-// It keeps so many values of the variables at the most.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, values int) (*incoming, int, *requestFault) {
-	if r.ContentLength > limit {
-		return nil, 0, payloadTooLarge(limit)
-	}
-	d := decodings.Get().(*decoding) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
-	defer d.release()
-	if r.ContentLength > 0 {
-		d.body.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	_, err := d.body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	read := d.body.Len()
-	var tooLong *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLong):
-		return nil, read, payloadTooLarge(limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, read, requestTimeout()
-	case err != nil:
-		return nil, read, badRequest("The request body could not be read to its end.")
-	}
-	d.most = values + 1 // The object that holds them counts as one.
-	req, fault := d.request()
-	return req, read, fault
 }
 
 // request decodes the body. Beside a fault, the request has what could be decoded, or is nil. Names are matched

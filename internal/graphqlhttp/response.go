@@ -160,6 +160,9 @@ func (a answer) retryAfter() int {
 	return defaultRetryAfter
 }
 
+// maxPooledBytes is the longest buffer kept for the next answer: a rare long one must not stay.
+const maxPooledBytes = 64 << 10
+
 // bodies keeps the buffers that answers are written into.
 var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }} //nolint:gochecknoglobals // A pool's life is the process's.
 

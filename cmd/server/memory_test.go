@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"taskql/internal/testkit"
+)
+
+// resident returns one line of the server's memory in MB, such as VmRSS (now) and VmHWM (at the most).
+func (p *process) resident(t *testing.T, line string) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		testkit.Lack(t, "there is no /proc to read the memory from")
+	}
+	_, value, _ := strings.Cut(string(status), line+":")
+	kb, err := strconv.Atoi(strings.Fields(value)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kb >> 10
+}
+
+// strangersMedian returns how long a request of somebody else takes, as the median of 101.
+func (p *process) strangersMedian(t *testing.T) time.Duration {
+	t.Helper()
+	var took []time.Duration
+	for range 101 {
+		start := time.Now()
+		status, body, err := get(t, p.URL+"/graphql?query=%7B__typename%7D")
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("a stranger got %d %s, %v", status, body, err)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// TestPromisedBodiesTakeNoMemory: clients without a session announce a megabyte each and send the headers alone.
+func TestPromisedBodiesTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	const connections, most = 2_000, 128
+	p := start(t, "LOG_LEVEL=error")
+	p.healthy(t)
+	t.Logf("before: %d MB resident, a stranger's median is %s", p.resident(t, "VmRSS"), p.strangersMedian(t))
+	address := strings.TrimPrefix(p.URL, "http://")
+	// The server asks for the body when the handler begins to read it: then what it reserves is reserved.
+	header := "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\nExpect: 100-continue\r\n\r\n"
+	var clients sync.WaitGroup
+	limit := make(chan struct{}, 50) // the backlog of the listener is bounded
+	for range connections {
+		limit <- struct{}{}
+		clients.Go(func() {
+			defer func() { <-limit }()
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			if _, err := io.WriteString(conn, header); err != nil {
+				t.Error(err)
+				return
+			}
+			if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+				t.Errorf("the server said %q, %v", line, err)
+			}
+		})
+	}
+	clients.Wait()
+	mb := p.resident(t, "VmRSS")
+	t.Logf("with %d connections: %d MB resident (%d at the most), a stranger's median is %s",
+		connections, mb, p.resident(t, "VmHWM"), p.strangersMedian(t))
+	if mb > most {
+		t.Errorf("%d MB resident, %d are allowed", mb, most)
+	}
+}
