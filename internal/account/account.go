@@ -152,13 +152,13 @@ func New(c Config) (*Service, error) {
 // Under Strict a user without a row gives ErrNotFound: nothing is
 // remembered of it, so that the row counts as soon as it is made. Any other error is the database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
-	u := session.User
+	u := bounded(session.User)
 	p := profileOf(u.Name, u.Email, u.Image)
-	if seen, ok := s.seen.GetIfPresent(session.User.ID); ok && seen.covers(p, u.UpdatedAt, s.now()) {
+	if seen, ok := s.seen.GetIfPresent(u.ID); ok && seen.covers(p, u.UpdatedAt, s.now()) {
 		return seen.viewer, nil
 	}
 	number := s.changes.number()
-	row, err := s.provision(viewer.AsSystem(ctx), session.User)
+	row, err := s.provision(viewer.AsSystem(ctx), u)
 	if err != nil {
 		return viewer.Viewer{}, fmt.Errorf("provisioning a user: %w", err)
 	}
@@ -187,7 +187,7 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 		}
 	}
 	s.changes.add(func() { s.seen.Invalidate(v.UserID) }) // Another replica may have set it.
-	return row, nil
+	return shown(row), nil
 }
 
 // User returns the viewer's own row. Another user's id is answered with ErrNotFound, as one that does not exist.
@@ -202,7 +202,7 @@ func (s *Service) User(ctx context.Context, v viewer.Viewer, id string) (*ent.Us
 	if err != nil {
 		return nil, fmt.Errorf("reading a user: %w", err)
 	}
-	return row, nil
+	return shown(row), nil
 }
 
 // provision returns the user's row, which it makes or refreshes where it has to.

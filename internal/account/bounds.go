@@ -1,0 +1,46 @@
+package account
+
+import (
+	"taskql/ent"
+	"taskql/internal/betterauth"
+)
+
+// The limits of what is copied of a user. Better Auth takes texts of any length, and the user chooses them.
+const (
+	// MaxName and MaxEmail are how many characters of a name and an address are kept. No address is longer (RFC 5321,
+	// section 4.5.3.1).
+	MaxName  = 255
+	MaxEmail = 320
+	// MaxImage is how many bytes an image may have. A longer one is left out, because half of it shows nothing.
+	MaxImage = 64 << 10
+)
+
+// bounded returns the user with texts within the limits.
+func bounded(u betterauth.User) betterauth.User {
+	u.Name, u.Email = cut(u.Name, MaxName), cut(u.Email, MaxEmail)
+	if u.Image != nil && len(*u.Image) > MaxImage {
+		u.Image = nil
+	}
+	return u
+}
+
+// shown returns a row with texts within the limits. An earlier release may have stored longer ones; they stay until the
+// user's next request.
+func shown(row *ent.User) *ent.User {
+	row.Name, row.Email = cut(row.Name, MaxName), cut(row.Email, MaxEmail)
+	return row
+}
+
+// cut returns the first characters of a text.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for i := range s {
+		if most == 0 {
+			return s[:i]
+		}
+		most--
+	}
+	return s
+}
