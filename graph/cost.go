@@ -2,8 +2,12 @@ package graph
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"taskql/internal/account"
+	"taskql/internal/task"
 )
 
 // Cost is what a field of the schema costs, where one that reads a column costs 1. What is selected below a field is
@@ -36,6 +40,8 @@ const (
 	facetCost = 10
 	// searchCost is what looking for words costs, on top of the page.
 	searchCost = 100
+	// textUnit is how many bytes of text cost 1. No short text costs more than any other field.
+	textUnit = 10_000
 	// writeCost is what a mutation costs, and bulkCost what each of its tasks does.
 	writeCost = 10
 	bulkCost  = 5
@@ -46,6 +52,12 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 	"Task.tags":             3,
 	"TaskFacets.byPriority": 5,
 	"TaskFacets.byTag":      20,
+}
+
+// longTexts are how many bytes the fields hold that may hold more than a textUnit: an alias more is as much text more.
+var longTexts = map[string]int{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
+	"Task.description": utf8.UTFMax * task.MaxDescription,
+	"User.image":       account.MaxImage,
 }
 
 // CostOf is the API's price list. It knows the schema by its shapes, so that a new connection, mutation or facet has
@@ -67,7 +79,8 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	case field.Type.Name() == "UserError":
 		return Cost{Default: 1}
 	default:
-		return Cost{Default: listSizes[fieldPath(parent, field)]}
+		path := fieldPath(parent, field)
+		return Cost{Own: (longTexts[path] + textUnit - 1) / textUnit, Default: listSizes[path]}
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
 	CodeRateLimited        = "RATE_LIMITED"
 	CodeInternal           = "INTERNAL"
+	CodeResponseTooLarge   = "RESPONSE_TOO_LARGE"
 )
 
 // retryAfter is what a client is told to wait where nothing better is known.

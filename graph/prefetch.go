@@ -60,6 +60,8 @@ type walker struct {
 	loads  *loads
 	// notes are what is known of the selection already; nil: it has to be looked at.
 	notes *notes
+	// meter counts what is written of the root field.
+	meter meter
 }
 
 // walk returns a walker for the field that is being resolved, its path and its selection.
@@ -73,7 +75,7 @@ func (r *Resolver) walk(ctx context.Context) (*walker, string, ast.SelectionSet,
 		e = &execution{}
 	}
 	fc := graphql.GetFieldContext(ctx)
-	w := &walker{tasks: r.tasks, viewer: v, op: graphql.GetOperationContext(ctx), loads: &e.loads}
+	w := &walker{tasks: r.tasks, viewer: v, op: graphql.GetOperationContext(ctx), loads: &e.loads, meter: e.size.meter()}
 	if e.plan == nil || fc.Field.Field != e.root.Field {
 		return w, pathOf(fc), fc.Field.Selections, nil
 	}

@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -24,7 +25,7 @@ import (
 // maxNodes is how many ids one nodes field takes.
 const maxNodes = 100
 
-// Config is what the API works with. Everything is required, but FieldByField.
+// Config is what the API works with. Everything is required, but ResponseBytes and FieldByField.
 type Config struct {
 	Tasks    *task.Service
 	Accounts *account.Service
@@ -35,6 +36,8 @@ type Config struct {
 	// RequestID returns the request's id, for the client to quote and the operator to search for.
 	RequestID func(context.Context) string
 	Log       *slog.Logger
+	// ResponseBytes is how long the data of a response may be. Default: 8 MiB.
+	ResponseBytes int
 	// FieldByField leaves all answers to gqlgen's own execution. They are the same, and take several times as long: it is
 	// there to tell whose fault a wrong one is.
 	FieldByField bool
@@ -56,9 +59,13 @@ func New(c Config) (*API, error) {
 		return nil, errors.New("graph: Config is incomplete")
 	}
 	resolver := &Resolver{tasks: c.Tasks, accounts: c.Accounts}
-	executable := schema{ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: resolver}), resolver: resolver}
+	executable := schema{
+		ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: resolver}),
+		resolver:         resolver, responseBytes: cmp.Or(c.ResponseBytes, defaultResponseBytes),
+	}
 	if !c.FieldByField {
 		executable.plans = selection.NewPlans(executable.Schema(), writtenTypes()...)
+		executable.plans.Watch(func(ctx context.Context, w *walker, length int) error { return w.meter.grown(ctx, length) })
 	}
 	return &API{
 		Schema:  executable,

@@ -21,11 +21,15 @@ type schema struct {
 
 	resolver *Resolver
 	plans    *plans // nil: gqlgen executes field by field.
+	// responseBytes is the longest response.
+	responseBytes int
 }
 
 // execution is what an operation keeps while it runs.
 type execution struct {
 	loads
+
+	size responseSize
 
 	// plan writes the operation's only root field; nil where it has several, or one that is gqlgen's to write.
 	plan *plan
@@ -36,7 +40,7 @@ type executionKey struct{}
 
 // Exec implements graphql.ExecutableSchema.
 func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
-	op, e := graphql.GetOperationContext(ctx), &execution{}
+	op, e := graphql.GetOperationContext(ctx), &execution{size: responseSize{limit: int64(s.responseBytes)}}
 	if s.plans != nil && op.Operation.Operation != ast.Subscription {
 		if root, ok := onlyField(op.Operation); ok {
 			e.plan, e.root = s.plans.For(op, root), root
@@ -46,8 +50,11 @@ func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
 		}
 		s.resolver.withPlans(op, s.plans)
 	}
+	e.size.bound(op)
 	next := s.ExecutableSchema.Exec(context.WithValue(ctx, executionKey{}, e))
-	return func(ctx context.Context) *graphql.Response { return next(context.WithValue(ctx, executionKey{}, e)) }
+	return func(ctx context.Context) *graphql.Response {
+		return e.size.check(op, next(context.WithValue(ctx, executionKey{}, e)))
+	}
 }
 
 // onlyField returns the operation's root field, where there is one and nothing decides whether it is there.
@@ -82,7 +89,7 @@ func (s schema) execSingle(op *graphql.OperationContext, e *execution) graphql.R
 		if !ok { // A test says that there is none such.
 			return graphql.ErrorResponse(ctx, "unknown root field")
 		}
-		return &graphql.Response{Data: dataOf(e.root, value)}
+		return e.size.check(op, &graphql.Response{Data: dataOf(e.root, e.size.encode(ctx, value))})
 	}
 }
 

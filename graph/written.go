@@ -58,7 +58,8 @@ func (r *Resolver) write(ctx context.Context, p *plan, value any) any {
 	return w.append(ctx, p, path, value)
 }
 
-// append writes the value, or returns it where that can't be done. The operation's only root field begins the data.
+// append writes the value, or returns it where that can't be done. The operation's only root field begins the data. If
+// the response becomes too long or the operation's time is over, a null is written: the response will say why.
 func (w *walker) append(ctx context.Context, p *plan, path string, value any) any {
 	out := newWritten()
 	if out.data = w.notes != nil; out.data {
@@ -70,11 +71,20 @@ func (w *walker) append(ctx context.Context, p *plan, path string, value any) an
 	} else {
 		out.json, err = p.Append(ctx, w, out.json, value)
 	}
-	if err != nil {
+	if err == nil {
+		err = w.meter.count(len(out.json))
+	}
+	switch {
+	case err == nil:
+		return out
+	case w.meter.size.stopped():
+		out.release()
+		return graphql.Null
+	default:
+		w.meter.undo()
 		out.release()
 		return value
 	}
-	return out
 }
 
 // loadPayload loads what is selected of the tasks and tags of a mutation's payload, which its resolver leaves to their

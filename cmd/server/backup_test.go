@@ -71,7 +71,7 @@ func TestBackup(t *testing.T) {
 
 			p := start(t, "DATABASE_URL="+r.address)
 			p.healthy(t)
-			lost := &clientOfLost{client: client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com")}}
+			lost := &clientOfLost{client: client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com", "Ada")}}
 			lost.makeTasks()
 			if tt.stopped {
 				p.terminate(t)

@@ -114,7 +114,7 @@ func readmeBlock(t *testing.T, section, language string) string {
 // checkReadmeAnswer makes the tasks that README's first query finds, and compares the answers.
 func checkReadmeAnswer(t *testing.T, p *process) {
 	t.Helper()
-	c := &client{t: t, url: p.URL, header: signUpHere(t, p, "grace@example.com")}
+	c := &client{t: t, url: p.URL, header: signUpHere(t, p, "grace@example.com", "Ada")}
 	tags := map[string]string{}
 	for _, name := range []string{"home", "paperwork"} {
 		tags[name] = c.ask(`mutation($name: String!) { createTag(input: {name: $name}) { tag { id } } }`, map[string]any{"name": name}).one(t, "createTag.tag.id")
@@ -360,7 +360,7 @@ func TestFaultsTermination(t *testing.T) {
 	testkit.Suite(t, "faults")
 	p := start(t, "LOG_LEVEL=warning")
 	p.healthy(t)
-	c := &client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com")}
+	c := &client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com", "Ada")}
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
 	var answered, failed atomic.Int64
@@ -405,9 +405,9 @@ func TestFaultsTermination(t *testing.T) {
 }
 
 // signUpHere signs up at the development sign-in and returns the header of a session.
-func signUpHere(t *testing.T, p *process, email string) http.Header {
+func signUpHere(t *testing.T, p *process, email, name string) http.Header {
 	t.Helper()
-	body := strings.NewReader(`{"name":"Ada","email":"` + email + `","password":"correct horse"}`)
+	body := strings.NewReader(`{"name":"` + name + `","email":"` + email + `","password":"correct horse"}`)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/api/auth/sign-up/email", body)
 	if err != nil {
 		t.Fatal(err)

@@ -87,3 +87,66 @@ func TestPromisedBodiesTakeNoMemory(t *testing.T) {
 		t.Errorf("%d MB resident, %d are allowed", mb, most)
 	}
 }
+
+// TestLongResponsesTakeLittleMemory: one user asks again and again for as much text as the limits of documents allow.
+// No price refuses it here.
+func TestLongResponsesTakeLittleMemory(t *testing.T) {
+	t.Parallel()
+	const aliases, most = 87, 160
+	text := func(field string) string {
+		var b strings.Builder
+		for i := range aliases {
+			fmt.Fprintf(&b, " f%d: %s", i, field)
+		}
+		return b.String()
+	}
+	for _, tt := range []struct {
+		name, user, query, want string
+		tasks                   int
+	}{
+		{"long descriptions", "Ada", "{ tasks(first: 100) { nodes { " + text("description") + " } } }", "RESPONSE_TOO_LARGE", 34},
+		{"a long name", strings.Repeat("n", 1_000_000), "{ viewer { " + text("name") + " } }", `{"data":{"viewer":{"f0":"nnn`, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "LOG_LEVEL=error", "LIMIT_COST=1000000", "RATE_LIMIT=off", fmt.Sprint("LIMIT_ALIASES=", aliases))
+			p.healthy(t)
+			c := &client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com", tt.user)}
+			long := strings.Repeat("🙂", 10_000)
+			for range tt.tasks {
+				c.ask(`mutation($d: String) { createTask(input: {title: "t", description: $d}) { task { id } } }`, map[string]any{"d": long}).one(t, "createTask.task.id")
+			}
+			stop, asked := make(chan struct{}), make(chan int)
+			go func() {
+				longest := 0
+				defer func() { asked <- longest }()
+				for {
+					resp, err := c.post(t.Context(), http.DefaultClient, tt.query, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					body, err := io.ReadAll(resp.Body)
+					_ = resp.Body.Close()
+					if longest = max(longest, len(body)); err != nil || !strings.Contains(string(body), tt.want) {
+						t.Errorf("%d bytes, %v: %.200s", len(body), err, body)
+						return
+					}
+					select {
+					case <-stop:
+						return
+					default:
+					}
+				}
+			}()
+			median := p.strangersMedian(t)
+			close(stop)
+			longest := <-asked
+			mb := p.resident(t, "VmHWM")
+			t.Logf("a response of %d bytes: %d MB resident at the most, a stranger's median is %s", longest, mb, median)
+			if mb > most {
+				t.Errorf("%d MB resident, %d are allowed", mb, most)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ const (
 type Plans[S any] struct {
 	types  map[string]Type[S]
 	schema *ast.Schema
+	grown  Grown[S]
 
 	mu        sync.RWMutex
 	documents map[weak.Pointer[ast.QueryDocument]]*document[S]
@@ -36,6 +38,13 @@ func NewPlans[S any](schema *ast.Schema, types ...Type[S]) *Plans[S] {
 	}
 	return p
 }
+
+// Grown is called after each element of a list with how long the JSON is by then. An error ends the encoding, and is the
+// error of Append.
+type Grown[S any] func(ctx context.Context, s S, length int) error
+
+// Watch has grown called for what the plans append. Call it before the first For.
+func (p *Plans[S]) Watch(grown Grown[S]) { p.grown = grown }
 
 // Knows reports whether a field of a type is written here.
 func (p *Plans[S]) Knows(typ, field string) bool {
@@ -82,7 +91,7 @@ func (p *Plans[S]) For(operation *graphql.OperationContext, root graphql.Collect
 	if ok || full {
 		return plan
 	}
-	plan = compiler[S]{types: p.types, schema: p.schema, operation: operation}.plan(root)
+	plan = compiler[S]{types: p.types, grown: p.grown, schema: p.schema, operation: operation}.plan(root)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plans[k] = plan

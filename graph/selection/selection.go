@@ -114,6 +114,9 @@ func List[S, T, V any](get func(s S, path string, object *T) ([]*V, error)) Fiel
 			} else {
 				b, err = f.objects[0].append(ctx, s, b, v)
 			}
+			if err == nil && f.grown != nil {
+				err = f.grown(ctx, s, len(b))
+			}
 			if err != nil {
 				return b, err
 			}
@@ -139,6 +142,7 @@ type field[S any] struct {
 	required, elementRequired bool
 	// objects are the types that the value may have.
 	objects []*object[S]
+	grown   Grown[S]
 }
 
 // object is what is selected of one type, compiled.
@@ -207,6 +211,9 @@ func AppendList[S, V any](ctx context.Context, p *Plan[S], s S, b []byte, list [
 		} else {
 			b, err = p.root.append(ctx, s, b, v)
 		}
+		if err == nil && p.root.grown != nil {
+			err = p.root.grown(ctx, s, len(b))
+		}
 		if err != nil {
 			return b, err
 		}
@@ -217,6 +224,7 @@ func AppendList[S, V any](ctx context.Context, p *Plan[S], s S, b []byte, list [
 // compiler compiles one root field.
 type compiler[S any] struct {
 	types     map[string]Type[S]
+	grown     Grown[S]
 	schema    *ast.Schema
 	operation *graphql.OperationContext
 }
@@ -236,7 +244,7 @@ func (c compiler[S]) value(f graphql.CollectedField, path string) (field[S], boo
 		return field[S]{}, false
 	}
 	t := f.Definition.Type
-	out := field[S]{path: path, required: t.NonNull, elementRequired: t.Elem != nil && t.Elem.NonNull}
+	out := field[S]{path: path, required: t.NonNull, elementRequired: t.Elem != nil && t.Elem.NonNull, grown: c.grown}
 	if t.Elem != nil && t.Elem.Elem != nil {
 		return field[S]{}, false // No list of lists is known.
 	}

@@ -69,6 +69,7 @@ type Config struct {
 	LimitDirectives         int           `env:"LIMIT_DIRECTIVES" group:"Limits" envDefault:"50" min:"1" max:"1000" help:"The maximum number of directives in a document."`
 	LimitDirectivesPerPlace int           `env:"LIMIT_DIRECTIVES_PER_PLACE" group:"Limits" envDefault:"4" min:"1" max:"100" help:"The maximum number of directives on one field, fragment, variable or operation."`
 	LimitCost               int           `env:"LIMIT_COST" group:"Limits" envDefault:"5000" min:"100" max:"1000000" help:"The maximum cost of an operation. A field costs 1; a page costs its size times the cost of one element."`
+	LimitResponseBytes      int           `env:"LIMIT_RESPONSE_BYTES" group:"Limits" envDefault:"8388608" min:"65536" max:"104857600" help:"The maximum length of a response's data, in bytes. A page of 100 tasks whose descriptions have 10,000 characters each takes 1 to 4 MB."`
 	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The maximum number of errors in a response."`
 	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL operation may take, counted from when its request has been read. The session check before that has the same limit of its own, and a request must arrive within 60 seconds."`
 	// LimitStatementTime is PostgreSQL's statement_timeout. It needs a session, so a pooler in between goes without.

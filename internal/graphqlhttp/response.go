@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -110,6 +111,9 @@ func abandoned(ctx context.Context) answer {
 		status = statusClientGone
 	}
 	err := gqlerror.Errorf("The operation was given up.")
+	if requestOf(ctx).named().Type == string(ast.Mutation) {
+		err.Message += " The change may have happened: try again in a moment with the same idempotencyKey, or look first if it had none."
+	}
 	err.Extensions = map[string]any{"code": CodeServiceUnavailable}
 	return answer{errors: gqlerror.List{err}, status: status}
 }
@@ -166,7 +170,7 @@ const maxPooledBytes = 64 << 10
 // bodies keeps the buffers that answers are written into.
 var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }} //nolint:gochecknoglobals // A pool's life is the process's.
 
-// write sends the answer in one piece. What a.header says wins: an answer that may be kept brings its own
+// write sends the answer. What a.header says wins: an answer that may be kept brings its own
 // Cache-Control and ETag.
 func (a answer) write(w http.ResponseWriter, as mediaType) {
 	body := bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
@@ -176,27 +180,48 @@ func (a answer) write(w http.ResponseWriter, as mediaType) {
 			bodies.Put(body)
 		}
 	}()
-	if err := a.encode(body); err != nil { // an extension that JSON can't hold: a bug of the schema's
+	dataAt, err := a.encode(body)
+	if err != nil { // an extension that JSON can't hold: a bug of the schema's
 		a = answer{errors: gqlerror.List{internalError()}, status: http.StatusInternalServerError}
 		body.Reset()
-		_ = a.encode(body)
+		dataAt, _ = a.encode(body)
 	}
+	long := a.longData()
 	header := w.Header()
 	header["Content-Type"] = as.contentType()
-	header["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	header["Content-Length"] = []string{strconv.Itoa(body.Len() + len(long))}
 	header["Cache-Control"] = []string{"no-store"}
 	header.Add("Vary", "Accept")
 	for name, values := range a.header {
 		header[name] = values
 	}
 	w.WriteHeader(a.statusAs(as))
-	_, _ = w.Write(body.Bytes()) // the client may be gone, and there is nobody else to tell
+	// The client may be gone, and there is nobody else to tell.
+	if long == nil {
+		_, _ = w.Write(body.Bytes())
+		return
+	}
+	for _, part := range [...][]byte{body.Bytes()[:dataAt], long, body.Bytes()[dataAt:]} {
+		_, _ = w.Write(part)
+	}
+}
+
+// longData is the data if it is too long to be copied into the buffer of the rest.
+func (a answer) longData() []byte {
+	if len(a.data) <= maxPooledBytes {
+		return nil
+	}
+	return a.data
 }
 
 // encode writes the response as JSON: errors first, so that readers see them, then data as the executor
-// encoded it, without a second pass.
-func (a answer) encode(buf *bytes.Buffer) error {
-	buf.Grow(len(a.data) + 64)
+// encoded it, without a second pass. Long data is left out, and the result is where it belongs.
+func (a answer) encode(buf *bytes.Buffer) (int, error) {
+	data, dataAt := a.data, 0
+	if a.longData() != nil {
+		data = nil
+	}
+	buf.Grow(len(data) + 64)
 	separator := byte('{')
 	member := func(name string, value any) error {
 		encoded, err := json.Marshal(value)
@@ -209,23 +234,23 @@ func (a answer) encode(buf *bytes.Buffer) error {
 	}
 	if len(a.errors) > 0 {
 		if err := member("errors", a.errors); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if a.data != nil {
-		writeMember(buf, separator, "data", a.data)
-		separator = ','
+		writeMember(buf, separator, "data", data)
+		dataAt, separator = buf.Len(), ','
 	}
 	if len(a.extensions) > 0 {
 		if err := member("extensions", a.extensions); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if separator == '{' {
 		buf.WriteByte('{')
 	}
 	buf.WriteByte('}')
-	return nil
+	return dataAt, nil
 }
 
 // writeMember writes one member of the response's object.

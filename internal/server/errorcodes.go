@@ -49,6 +49,7 @@ func ErrorCodes() []ErrorCode {
 		{graphqlhttp.CodeTooManyDirectives, "The document has more directives than LIMIT_DIRECTIVES, or one field, fragment, variable or operation has more than LIMIT_DIRECTIVES_PER_PLACE.", "Put one directive on a fragment instead of one on each field."},
 		{graphqlhttp.CodeTooRepetitive, "The document selects the same fields so often that comparing them would take longer than executing it.", "Select each field once."},
 		{graphqlhttp.CodeTooExpensive, "The operation costs more than LIMIT_COST. A field costs 1, and a page its size times what is selected on each element.", "Ask for the page size that the message suggests, and fetch the rest page by page. Select fewer fields. Leave out `facets`, `totalCount` and `search` if nobody sees their result."},
+		{graph.CodeResponseTooLarge, "The response would be longer than LIMIT_RESPONSE_BYTES, so none of its data is sent. A mutation was executed all the same; the message says which if there are several.", "Ask for a smaller page, or select fewer fields. Read the result of a mutation by a query, or send it again with the same `idempotencyKey` and fewer fields."},
 		{graphqlhttp.CodeInputTooComplex, "Lists and objects in the variables, or in the document's values, are nested too deep, or there are too many values.", "Send a flatter filter, and fewer values in one request."},
 		{graphqlhttp.CodeRateLimited, "The budget (RATE_LIMIT) of the user is used up; clients that are not signed in share the budget of their address. Or too many bearer tokens that nobody knows have arrived, from this address or in all. Status 429, with Retry-After. `remaining` is what is left, and `cost` is the price of the operation. A refused request costs a little too; the debt is at most one minute's budget.", "Wait `retryAfter` seconds. Send the header `GraphQL-Cost: report` to see what each operation costs."},
 	}
@@ -73,7 +74,7 @@ func WriteErrors(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Errors\n\n<!-- Printed by go test ./internal/server -run ErrorDocs -update. -->\n\n" +
 		"## Top-level errors\n\nAn error that ends an operation, or a part of it, is in the answer's `errors`. Decide by its `extensions.code`, " +
-		"not by its message. The error of a limit also has `limit` and `actual`.\n\n")
+		"not by its message. The error of a limit also has `limit` and, where it is known, `actual`.\n\n")
 	writeCodes(&b, ErrorCodes())
 	b.WriteString("\n## User errors\n\nProblems that the user can solve, such as an empty title, are in the `userErrors` of a mutation's payload. " +
 		"`field` is the path of the input's field.\n\n")

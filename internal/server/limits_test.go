@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -53,6 +54,33 @@ func TestOrdinaryOperationsFit(t *testing.T) {
 		}
 		_, cost, _ := strings.Cut(answer, `"extensions":`)
 		t.Logf("%.60s…: %s", document, cost)
+	}
+}
+
+// TestLongTextsHaveAPrice: many aliases of a long text on each element of a page cost too much, also in fragments.
+func TestLongTextsHaveAPrice(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t, map[string]string{"ENVIRONMENT": "development"})
+	b := newBrowser(t, s)
+	signUp(t, b)
+	aliases := func(n int, field string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, " f%d: %s", i, field)
+		}
+		return b.String()
+	}
+	ids := strings.Repeat(`"u", `, 100)
+	for document, fits := range map[string]bool{
+		"{ tasks(first: 100) { nodes { " + aliases(11, "description") + " } } }":                           true,
+		"{ tasks(first: 100) { nodes { " + aliases(29, "description") + " } } }":                           false,
+		"{ tasks(first: 100) { nodes { ...f } } } fragment f on Task {" + aliases(29, "description") + "}": false,
+		"{ nodes(ids: [" + ids + "]) { ... on User { name image } } }":                                     true,
+		"{ nodes(ids: [" + ids + "]) { ... on User {" + aliases(29, "image") + "} } }":                     false,
+	} {
+		if _, answer := b.query(t, document); strings.Contains(answer, `"TOO_EXPENSIVE"`) == fits {
+			t.Errorf("%s: %.300s", document, answer)
+		}
 	}
 }
 

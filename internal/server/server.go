@@ -238,8 +238,9 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		Tasks:       tasks,
 		Accounts:    accounts,
 		Unavailable: database.IsUnavailable, NothingDone: database.NothingDone,
-		RequestID: RequestID,
-		Log:       cfg.Log,
+		RequestID:     RequestID,
+		Log:           cfg.Log,
+		ResponseBytes: cfg.Config.LimitResponseBytes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
