@@ -4327,29 +4327,33 @@ func (m *UserMutation) ResetEdge(name string) error {
 // WorkspaceMutation represents an operation that mutates the Workspace nodes in the graph.
 type WorkspaceMutation struct {
 	config
-	op                      Op
-	typ                     string
-	id                      *string
-	version                 *int
-	addversion              *int
-	keys_version            *int
-	addkeys_version         *int
-	task_count              *int
-	addtask_count           *int
-	created_at              *time.Time
-	clearedFields           map[string]struct{}
-	tasks                   map[uuid.UUID]struct{}
-	removedtasks            map[uuid.UUID]struct{}
-	clearedtasks            bool
-	tags                    map[uuid.UUID]struct{}
-	removedtags             map[uuid.UUID]struct{}
-	clearedtags             bool
-	idempotency_keys        map[uuid.UUID]struct{}
-	removedidempotency_keys map[uuid.UUID]struct{}
-	clearedidempotency_keys bool
-	done                    bool
-	oldValue                func(context.Context) (*Workspace, error)
-	predicates              []predicate.Workspace
+	op                       Op
+	typ                      string
+	id                       *string
+	version                  *int
+	addversion               *int
+	keys_version             *int
+	addkeys_version          *int
+	task_count               *int
+	addtask_count            *int
+	idempotency_key_count    *int
+	addidempotency_key_count *int
+	idempotency_key_bytes    *int
+	addidempotency_key_bytes *int
+	created_at               *time.Time
+	clearedFields            map[string]struct{}
+	tasks                    map[uuid.UUID]struct{}
+	removedtasks             map[uuid.UUID]struct{}
+	clearedtasks             bool
+	tags                     map[uuid.UUID]struct{}
+	removedtags              map[uuid.UUID]struct{}
+	clearedtags              bool
+	idempotency_keys         map[uuid.UUID]struct{}
+	removedidempotency_keys  map[uuid.UUID]struct{}
+	clearedidempotency_keys  bool
+	done                     bool
+	oldValue                 func(context.Context) (*Workspace, error)
+	predicates               []predicate.Workspace
 }
 
 var _ ent.Mutation = (*WorkspaceMutation)(nil)
@@ -4624,6 +4628,118 @@ func (m *WorkspaceMutation) ResetTaskCount() {
 	m.addtask_count = nil
 }
 
+// SetIdempotencyKeyCount sets the "idempotency_key_count" field.
+func (m *WorkspaceMutation) SetIdempotencyKeyCount(i int) {
+	m.idempotency_key_count = &i
+	m.addidempotency_key_count = nil
+}
+
+// IdempotencyKeyCount returns the value of the "idempotency_key_count" field in the mutation.
+func (m *WorkspaceMutation) IdempotencyKeyCount() (r int, exists bool) {
+	v := m.idempotency_key_count
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIdempotencyKeyCount returns the old "idempotency_key_count" field's value of the Workspace entity.
+// If the Workspace object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *WorkspaceMutation) OldIdempotencyKeyCount(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIdempotencyKeyCount is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIdempotencyKeyCount requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIdempotencyKeyCount: %w", err)
+	}
+	return oldValue.IdempotencyKeyCount, nil
+}
+
+// AddIdempotencyKeyCount adds i to the "idempotency_key_count" field.
+func (m *WorkspaceMutation) AddIdempotencyKeyCount(i int) {
+	if m.addidempotency_key_count != nil {
+		*m.addidempotency_key_count += i
+	} else {
+		m.addidempotency_key_count = &i
+	}
+}
+
+// AddedIdempotencyKeyCount returns the value that was added to the "idempotency_key_count" field in this mutation.
+func (m *WorkspaceMutation) AddedIdempotencyKeyCount() (r int, exists bool) {
+	v := m.addidempotency_key_count
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetIdempotencyKeyCount resets all changes to the "idempotency_key_count" field.
+func (m *WorkspaceMutation) ResetIdempotencyKeyCount() {
+	m.idempotency_key_count = nil
+	m.addidempotency_key_count = nil
+}
+
+// SetIdempotencyKeyBytes sets the "idempotency_key_bytes" field.
+func (m *WorkspaceMutation) SetIdempotencyKeyBytes(i int) {
+	m.idempotency_key_bytes = &i
+	m.addidempotency_key_bytes = nil
+}
+
+// IdempotencyKeyBytes returns the value of the "idempotency_key_bytes" field in the mutation.
+func (m *WorkspaceMutation) IdempotencyKeyBytes() (r int, exists bool) {
+	v := m.idempotency_key_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIdempotencyKeyBytes returns the old "idempotency_key_bytes" field's value of the Workspace entity.
+// If the Workspace object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *WorkspaceMutation) OldIdempotencyKeyBytes(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIdempotencyKeyBytes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIdempotencyKeyBytes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIdempotencyKeyBytes: %w", err)
+	}
+	return oldValue.IdempotencyKeyBytes, nil
+}
+
+// AddIdempotencyKeyBytes adds i to the "idempotency_key_bytes" field.
+func (m *WorkspaceMutation) AddIdempotencyKeyBytes(i int) {
+	if m.addidempotency_key_bytes != nil {
+		*m.addidempotency_key_bytes += i
+	} else {
+		m.addidempotency_key_bytes = &i
+	}
+}
+
+// AddedIdempotencyKeyBytes returns the value that was added to the "idempotency_key_bytes" field in this mutation.
+func (m *WorkspaceMutation) AddedIdempotencyKeyBytes() (r int, exists bool) {
+	v := m.addidempotency_key_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetIdempotencyKeyBytes resets all changes to the "idempotency_key_bytes" field.
+func (m *WorkspaceMutation) ResetIdempotencyKeyBytes() {
+	m.idempotency_key_bytes = nil
+	m.addidempotency_key_bytes = nil
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *WorkspaceMutation) SetCreatedAt(t time.Time) {
 	m.created_at = &t
@@ -4856,7 +4972,7 @@ func (m *WorkspaceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *WorkspaceMutation) Fields() []string {
-	fields := make([]string, 0, 4)
+	fields := make([]string, 0, 6)
 	if m.version != nil {
 		fields = append(fields, workspace.FieldVersion)
 	}
@@ -4865,6 +4981,12 @@ func (m *WorkspaceMutation) Fields() []string {
 	}
 	if m.task_count != nil {
 		fields = append(fields, workspace.FieldTaskCount)
+	}
+	if m.idempotency_key_count != nil {
+		fields = append(fields, workspace.FieldIdempotencyKeyCount)
+	}
+	if m.idempotency_key_bytes != nil {
+		fields = append(fields, workspace.FieldIdempotencyKeyBytes)
 	}
 	if m.created_at != nil {
 		fields = append(fields, workspace.FieldCreatedAt)
@@ -4883,6 +5005,10 @@ func (m *WorkspaceMutation) Field(name string) (ent.Value, bool) {
 		return m.KeysVersion()
 	case workspace.FieldTaskCount:
 		return m.TaskCount()
+	case workspace.FieldIdempotencyKeyCount:
+		return m.IdempotencyKeyCount()
+	case workspace.FieldIdempotencyKeyBytes:
+		return m.IdempotencyKeyBytes()
 	case workspace.FieldCreatedAt:
 		return m.CreatedAt()
 	}
@@ -4900,6 +5026,10 @@ func (m *WorkspaceMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldKeysVersion(ctx)
 	case workspace.FieldTaskCount:
 		return m.OldTaskCount(ctx)
+	case workspace.FieldIdempotencyKeyCount:
+		return m.OldIdempotencyKeyCount(ctx)
+	case workspace.FieldIdempotencyKeyBytes:
+		return m.OldIdempotencyKeyBytes(ctx)
 	case workspace.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
 	}
@@ -4932,6 +5062,20 @@ func (m *WorkspaceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetTaskCount(v)
 		return nil
+	case workspace.FieldIdempotencyKeyCount:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIdempotencyKeyCount(v)
+		return nil
+	case workspace.FieldIdempotencyKeyBytes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIdempotencyKeyBytes(v)
+		return nil
 	case workspace.FieldCreatedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -4956,6 +5100,12 @@ func (m *WorkspaceMutation) AddedFields() []string {
 	if m.addtask_count != nil {
 		fields = append(fields, workspace.FieldTaskCount)
 	}
+	if m.addidempotency_key_count != nil {
+		fields = append(fields, workspace.FieldIdempotencyKeyCount)
+	}
+	if m.addidempotency_key_bytes != nil {
+		fields = append(fields, workspace.FieldIdempotencyKeyBytes)
+	}
 	return fields
 }
 
@@ -4970,6 +5120,10 @@ func (m *WorkspaceMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedKeysVersion()
 	case workspace.FieldTaskCount:
 		return m.AddedTaskCount()
+	case workspace.FieldIdempotencyKeyCount:
+		return m.AddedIdempotencyKeyCount()
+	case workspace.FieldIdempotencyKeyBytes:
+		return m.AddedIdempotencyKeyBytes()
 	}
 	return nil, false
 }
@@ -4999,6 +5153,20 @@ func (m *WorkspaceMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddTaskCount(v)
+		return nil
+	case workspace.FieldIdempotencyKeyCount:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddIdempotencyKeyCount(v)
+		return nil
+	case workspace.FieldIdempotencyKeyBytes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddIdempotencyKeyBytes(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Workspace numeric field %s", name)
@@ -5035,6 +5203,12 @@ func (m *WorkspaceMutation) ResetField(name string) error {
 		return nil
 	case workspace.FieldTaskCount:
 		m.ResetTaskCount()
+		return nil
+	case workspace.FieldIdempotencyKeyCount:
+		m.ResetIdempotencyKeyCount()
+		return nil
+	case workspace.FieldIdempotencyKeyBytes:
+		m.ResetIdempotencyKeyBytes()
 		return nil
 	case workspace.FieldCreatedAt:
 		m.ResetCreatedAt()

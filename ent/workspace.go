@@ -24,6 +24,10 @@ type Workspace struct {
 	KeysVersion int `json:"keys_version,omitempty"`
 	// How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count.
 	TaskCount int `json:"task_count,omitempty"`
+	// How many idempotency keys are remembered. The write path keeps it, and clean-up corrects it.
+	IdempotencyKeyCount int `json:"idempotency_key_count,omitempty"`
+	// How many bytes those keys and their answers have.
+	IdempotencyKeyBytes int `json:"idempotency_key_bytes,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt time.Time `json:"created_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -77,7 +81,7 @@ func (*Workspace) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount:
+		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount, workspace.FieldIdempotencyKeyCount, workspace.FieldIdempotencyKeyBytes:
 			values[i] = new(sql.NullInt64)
 		case workspace.FieldID:
 			values[i] = new(sql.NullString)
@@ -121,6 +125,18 @@ func (_m *Workspace) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field task_count", values[i])
 			} else if value.Valid {
 				_m.TaskCount = int(value.Int64)
+			}
+		case workspace.FieldIdempotencyKeyCount:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field idempotency_key_count", values[i])
+			} else if value.Valid {
+				_m.IdempotencyKeyCount = int(value.Int64)
+			}
+		case workspace.FieldIdempotencyKeyBytes:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field idempotency_key_bytes", values[i])
+			} else if value.Valid {
+				_m.IdempotencyKeyBytes = int(value.Int64)
 			}
 		case workspace.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -187,6 +203,12 @@ func (_m *Workspace) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("task_count=")
 	builder.WriteString(fmt.Sprintf("%v", _m.TaskCount))
+	builder.WriteString(", ")
+	builder.WriteString("idempotency_key_count=")
+	builder.WriteString(fmt.Sprintf("%v", _m.IdempotencyKeyCount))
+	builder.WriteString(", ")
+	builder.WriteString("idempotency_key_bytes=")
+	builder.WriteString(fmt.Sprintf("%v", _m.IdempotencyKeyBytes))
 	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(_m.CreatedAt.Format(time.ANSIC))

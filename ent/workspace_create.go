@@ -69,6 +69,34 @@ func (_c *WorkspaceCreate) SetNillableTaskCount(v *int) *WorkspaceCreate {
 	return _c
 }
 
+// SetIdempotencyKeyCount sets the "idempotency_key_count" field.
+func (_c *WorkspaceCreate) SetIdempotencyKeyCount(v int) *WorkspaceCreate {
+	_c.mutation.SetIdempotencyKeyCount(v)
+	return _c
+}
+
+// SetNillableIdempotencyKeyCount sets the "idempotency_key_count" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableIdempotencyKeyCount(v *int) *WorkspaceCreate {
+	if v != nil {
+		_c.SetIdempotencyKeyCount(*v)
+	}
+	return _c
+}
+
+// SetIdempotencyKeyBytes sets the "idempotency_key_bytes" field.
+func (_c *WorkspaceCreate) SetIdempotencyKeyBytes(v int) *WorkspaceCreate {
+	_c.mutation.SetIdempotencyKeyBytes(v)
+	return _c
+}
+
+// SetNillableIdempotencyKeyBytes sets the "idempotency_key_bytes" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableIdempotencyKeyBytes(v *int) *WorkspaceCreate {
+	if v != nil {
+		_c.SetIdempotencyKeyBytes(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *WorkspaceCreate) SetCreatedAt(v time.Time) *WorkspaceCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -183,6 +211,14 @@ func (_c *WorkspaceCreate) defaults() error {
 		v := workspace.DefaultTaskCount
 		_c.mutation.SetTaskCount(v)
 	}
+	if _, ok := _c.mutation.IdempotencyKeyCount(); !ok {
+		v := workspace.DefaultIdempotencyKeyCount
+		_c.mutation.SetIdempotencyKeyCount(v)
+	}
+	if _, ok := _c.mutation.IdempotencyKeyBytes(); !ok {
+		v := workspace.DefaultIdempotencyKeyBytes
+		_c.mutation.SetIdempotencyKeyBytes(v)
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		if workspace.DefaultCreatedAt == nil {
 			return fmt.Errorf("ent: uninitialized workspace.DefaultCreatedAt (forgotten import ent/runtime?)")
@@ -217,6 +253,22 @@ func (_c *WorkspaceCreate) check() error {
 	if v, ok := _c.mutation.TaskCount(); ok {
 		if err := workspace.TaskCountValidator(v); err != nil {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.IdempotencyKeyCount(); !ok {
+		return &ValidationError{Name: "idempotency_key_count", err: errors.New(`ent: missing required field "Workspace.idempotency_key_count"`)}
+	}
+	if v, ok := _c.mutation.IdempotencyKeyCount(); ok {
+		if err := workspace.IdempotencyKeyCountValidator(v); err != nil {
+			return &ValidationError{Name: "idempotency_key_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_count": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.IdempotencyKeyBytes(); !ok {
+		return &ValidationError{Name: "idempotency_key_bytes", err: errors.New(`ent: missing required field "Workspace.idempotency_key_bytes"`)}
+	}
+	if v, ok := _c.mutation.IdempotencyKeyBytes(); ok {
+		if err := workspace.IdempotencyKeyBytesValidator(v); err != nil {
+			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
 		}
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
@@ -274,6 +326,14 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.TaskCount(); ok {
 		_spec.SetField(workspace.FieldTaskCount, field.TypeInt, value)
 		_node.TaskCount = value
+	}
+	if value, ok := _c.mutation.IdempotencyKeyCount(); ok {
+		_spec.SetField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)
+		_node.IdempotencyKeyCount = value
+	}
+	if value, ok := _c.mutation.IdempotencyKeyBytes(); ok {
+		_spec.SetField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+		_node.IdempotencyKeyBytes = value
 	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(workspace.FieldCreatedAt, field.TypeTime, value)
@@ -433,6 +493,42 @@ func (u *WorkspaceUpsert) AddTaskCount(v int) *WorkspaceUpsert {
 	return u
 }
 
+// SetIdempotencyKeyCount sets the "idempotency_key_count" field.
+func (u *WorkspaceUpsert) SetIdempotencyKeyCount(v int) *WorkspaceUpsert {
+	u.Set(workspace.FieldIdempotencyKeyCount, v)
+	return u
+}
+
+// UpdateIdempotencyKeyCount sets the "idempotency_key_count" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateIdempotencyKeyCount() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldIdempotencyKeyCount)
+	return u
+}
+
+// AddIdempotencyKeyCount adds v to the "idempotency_key_count" field.
+func (u *WorkspaceUpsert) AddIdempotencyKeyCount(v int) *WorkspaceUpsert {
+	u.Add(workspace.FieldIdempotencyKeyCount, v)
+	return u
+}
+
+// SetIdempotencyKeyBytes sets the "idempotency_key_bytes" field.
+func (u *WorkspaceUpsert) SetIdempotencyKeyBytes(v int) *WorkspaceUpsert {
+	u.Set(workspace.FieldIdempotencyKeyBytes, v)
+	return u
+}
+
+// UpdateIdempotencyKeyBytes sets the "idempotency_key_bytes" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateIdempotencyKeyBytes() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldIdempotencyKeyBytes)
+	return u
+}
+
+// AddIdempotencyKeyBytes adds v to the "idempotency_key_bytes" field.
+func (u *WorkspaceUpsert) AddIdempotencyKeyBytes(v int) *WorkspaceUpsert {
+	u.Add(workspace.FieldIdempotencyKeyBytes, v)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -544,6 +640,48 @@ func (u *WorkspaceUpsertOne) AddTaskCount(v int) *WorkspaceUpsertOne {
 func (u *WorkspaceUpsertOne) UpdateTaskCount() *WorkspaceUpsertOne {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateTaskCount()
+	})
+}
+
+// SetIdempotencyKeyCount sets the "idempotency_key_count" field.
+func (u *WorkspaceUpsertOne) SetIdempotencyKeyCount(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetIdempotencyKeyCount(v)
+	})
+}
+
+// AddIdempotencyKeyCount adds v to the "idempotency_key_count" field.
+func (u *WorkspaceUpsertOne) AddIdempotencyKeyCount(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddIdempotencyKeyCount(v)
+	})
+}
+
+// UpdateIdempotencyKeyCount sets the "idempotency_key_count" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateIdempotencyKeyCount() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateIdempotencyKeyCount()
+	})
+}
+
+// SetIdempotencyKeyBytes sets the "idempotency_key_bytes" field.
+func (u *WorkspaceUpsertOne) SetIdempotencyKeyBytes(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetIdempotencyKeyBytes(v)
+	})
+}
+
+// AddIdempotencyKeyBytes adds v to the "idempotency_key_bytes" field.
+func (u *WorkspaceUpsertOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddIdempotencyKeyBytes(v)
+	})
+}
+
+// UpdateIdempotencyKeyBytes sets the "idempotency_key_bytes" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateIdempotencyKeyBytes() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateIdempotencyKeyBytes()
 	})
 }
 
@@ -825,6 +963,48 @@ func (u *WorkspaceUpsertBulk) AddTaskCount(v int) *WorkspaceUpsertBulk {
 func (u *WorkspaceUpsertBulk) UpdateTaskCount() *WorkspaceUpsertBulk {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateTaskCount()
+	})
+}
+
+// SetIdempotencyKeyCount sets the "idempotency_key_count" field.
+func (u *WorkspaceUpsertBulk) SetIdempotencyKeyCount(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetIdempotencyKeyCount(v)
+	})
+}
+
+// AddIdempotencyKeyCount adds v to the "idempotency_key_count" field.
+func (u *WorkspaceUpsertBulk) AddIdempotencyKeyCount(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddIdempotencyKeyCount(v)
+	})
+}
+
+// UpdateIdempotencyKeyCount sets the "idempotency_key_count" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateIdempotencyKeyCount() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateIdempotencyKeyCount()
+	})
+}
+
+// SetIdempotencyKeyBytes sets the "idempotency_key_bytes" field.
+func (u *WorkspaceUpsertBulk) SetIdempotencyKeyBytes(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetIdempotencyKeyBytes(v)
+	})
+}
+
+// AddIdempotencyKeyBytes adds v to the "idempotency_key_bytes" field.
+func (u *WorkspaceUpsertBulk) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddIdempotencyKeyBytes(v)
+	})
+}
+
+// UpdateIdempotencyKeyBytes sets the "idempotency_key_bytes" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateIdempotencyKeyBytes() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateIdempotencyKeyBytes()
 	})
 }
 

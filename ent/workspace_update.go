@@ -95,6 +95,48 @@ func (_u *WorkspaceUpdate) AddTaskCount(v int) *WorkspaceUpdate {
 	return _u
 }
 
+// SetIdempotencyKeyCount sets the "idempotency_key_count" field.
+func (_u *WorkspaceUpdate) SetIdempotencyKeyCount(v int) *WorkspaceUpdate {
+	_u.mutation.ResetIdempotencyKeyCount()
+	_u.mutation.SetIdempotencyKeyCount(v)
+	return _u
+}
+
+// SetNillableIdempotencyKeyCount sets the "idempotency_key_count" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableIdempotencyKeyCount(v *int) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetIdempotencyKeyCount(*v)
+	}
+	return _u
+}
+
+// AddIdempotencyKeyCount adds value to the "idempotency_key_count" field.
+func (_u *WorkspaceUpdate) AddIdempotencyKeyCount(v int) *WorkspaceUpdate {
+	_u.mutation.AddIdempotencyKeyCount(v)
+	return _u
+}
+
+// SetIdempotencyKeyBytes sets the "idempotency_key_bytes" field.
+func (_u *WorkspaceUpdate) SetIdempotencyKeyBytes(v int) *WorkspaceUpdate {
+	_u.mutation.ResetIdempotencyKeyBytes()
+	_u.mutation.SetIdempotencyKeyBytes(v)
+	return _u
+}
+
+// SetNillableIdempotencyKeyBytes sets the "idempotency_key_bytes" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableIdempotencyKeyBytes(v *int) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetIdempotencyKeyBytes(*v)
+	}
+	return _u
+}
+
+// AddIdempotencyKeyBytes adds value to the "idempotency_key_bytes" field.
+func (_u *WorkspaceUpdate) AddIdempotencyKeyBytes(v int) *WorkspaceUpdate {
+	_u.mutation.AddIdempotencyKeyBytes(v)
+	return _u
+}
+
 // AddTaskIDs adds the "tasks" edge to the Task entity by IDs.
 func (_u *WorkspaceUpdate) AddTaskIDs(ids ...uuid.UUID) *WorkspaceUpdate {
 	_u.mutation.AddTaskIDs(ids...)
@@ -252,6 +294,16 @@ func (_u *WorkspaceUpdate) check() error {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.IdempotencyKeyCount(); ok {
+		if err := workspace.IdempotencyKeyCountValidator(v); err != nil {
+			return &ValidationError{Name: "idempotency_key_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_count": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.IdempotencyKeyBytes(); ok {
+		if err := workspace.IdempotencyKeyBytesValidator(v); err != nil {
+			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
+		}
+	}
 	return nil
 }
 
@@ -290,6 +342,18 @@ func (_u *WorkspaceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedTaskCount(); ok {
 		_spec.AddField(workspace.FieldTaskCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.IdempotencyKeyCount(); ok {
+		_spec.SetField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedIdempotencyKeyCount(); ok {
+		_spec.AddField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.IdempotencyKeyBytes(); ok {
+		_spec.SetField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
+		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
 	}
 	if _u.mutation.TasksCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -511,6 +575,48 @@ func (_u *WorkspaceUpdateOne) AddTaskCount(v int) *WorkspaceUpdateOne {
 	return _u
 }
 
+// SetIdempotencyKeyCount sets the "idempotency_key_count" field.
+func (_u *WorkspaceUpdateOne) SetIdempotencyKeyCount(v int) *WorkspaceUpdateOne {
+	_u.mutation.ResetIdempotencyKeyCount()
+	_u.mutation.SetIdempotencyKeyCount(v)
+	return _u
+}
+
+// SetNillableIdempotencyKeyCount sets the "idempotency_key_count" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableIdempotencyKeyCount(v *int) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetIdempotencyKeyCount(*v)
+	}
+	return _u
+}
+
+// AddIdempotencyKeyCount adds value to the "idempotency_key_count" field.
+func (_u *WorkspaceUpdateOne) AddIdempotencyKeyCount(v int) *WorkspaceUpdateOne {
+	_u.mutation.AddIdempotencyKeyCount(v)
+	return _u
+}
+
+// SetIdempotencyKeyBytes sets the "idempotency_key_bytes" field.
+func (_u *WorkspaceUpdateOne) SetIdempotencyKeyBytes(v int) *WorkspaceUpdateOne {
+	_u.mutation.ResetIdempotencyKeyBytes()
+	_u.mutation.SetIdempotencyKeyBytes(v)
+	return _u
+}
+
+// SetNillableIdempotencyKeyBytes sets the "idempotency_key_bytes" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableIdempotencyKeyBytes(v *int) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetIdempotencyKeyBytes(*v)
+	}
+	return _u
+}
+
+// AddIdempotencyKeyBytes adds value to the "idempotency_key_bytes" field.
+func (_u *WorkspaceUpdateOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpdateOne {
+	_u.mutation.AddIdempotencyKeyBytes(v)
+	return _u
+}
+
 // AddTaskIDs adds the "tasks" edge to the Task entity by IDs.
 func (_u *WorkspaceUpdateOne) AddTaskIDs(ids ...uuid.UUID) *WorkspaceUpdateOne {
 	_u.mutation.AddTaskIDs(ids...)
@@ -681,6 +787,16 @@ func (_u *WorkspaceUpdateOne) check() error {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.IdempotencyKeyCount(); ok {
+		if err := workspace.IdempotencyKeyCountValidator(v); err != nil {
+			return &ValidationError{Name: "idempotency_key_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_count": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.IdempotencyKeyBytes(); ok {
+		if err := workspace.IdempotencyKeyBytesValidator(v); err != nil {
+			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
+		}
+	}
 	return nil
 }
 
@@ -736,6 +852,18 @@ func (_u *WorkspaceUpdateOne) sqlSave(ctx context.Context) (_node *Workspace, er
 	}
 	if value, ok := _u.mutation.AddedTaskCount(); ok {
 		_spec.AddField(workspace.FieldTaskCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.IdempotencyKeyCount(); ok {
+		_spec.SetField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedIdempotencyKeyCount(); ok {
+		_spec.AddField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.IdempotencyKeyBytes(); ok {
+		_spec.SetField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
+		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
 	}
 	if _u.mutation.TasksCleared() {
 		edge := &sqlgraph.EdgeSpec{

@@ -175,8 +175,20 @@ func init() {
 	workspace.DefaultTaskCount = workspaceDescTaskCount.Default.(int)
 	// workspace.TaskCountValidator is a validator for the "task_count" field. It is called by the builders before save.
 	workspace.TaskCountValidator = workspaceDescTaskCount.Validators[0].(func(int) error)
+	// workspaceDescIdempotencyKeyCount is the schema descriptor for idempotency_key_count field.
+	workspaceDescIdempotencyKeyCount := workspaceFields[4].Descriptor()
+	// workspace.DefaultIdempotencyKeyCount holds the default value on creation for the idempotency_key_count field.
+	workspace.DefaultIdempotencyKeyCount = workspaceDescIdempotencyKeyCount.Default.(int)
+	// workspace.IdempotencyKeyCountValidator is a validator for the "idempotency_key_count" field. It is called by the builders before save.
+	workspace.IdempotencyKeyCountValidator = workspaceDescIdempotencyKeyCount.Validators[0].(func(int) error)
+	// workspaceDescIdempotencyKeyBytes is the schema descriptor for idempotency_key_bytes field.
+	workspaceDescIdempotencyKeyBytes := workspaceFields[5].Descriptor()
+	// workspace.DefaultIdempotencyKeyBytes holds the default value on creation for the idempotency_key_bytes field.
+	workspace.DefaultIdempotencyKeyBytes = workspaceDescIdempotencyKeyBytes.Default.(int)
+	// workspace.IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
+	workspace.IdempotencyKeyBytesValidator = workspaceDescIdempotencyKeyBytes.Validators[0].(func(int) error)
 	// workspaceDescCreatedAt is the schema descriptor for created_at field.
-	workspaceDescCreatedAt := workspaceFields[4].Descriptor()
+	workspaceDescCreatedAt := workspaceFields[6].Descriptor()
 	// workspace.DefaultCreatedAt holds the default value on creation for the created_at field.
 	workspace.DefaultCreatedAt = workspaceDescCreatedAt.Default.(func() time.Time)
 	// workspaceDescID is the schema descriptor for id field.

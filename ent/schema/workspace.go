@@ -27,6 +27,10 @@ func (Workspace) Fields() []ent.Field {
 			Comment("Up to this version, all keys of texts are those that this release makes. Later rows may have those of the release before."),
 		field.Int("task_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count."),
+		field.Int("idempotency_key_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("How many idempotency keys are remembered. The write path keeps it, and clean-up corrects it."),
+		field.Int("idempotency_key_bytes").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("How many bytes those keys and their answers have."),
 		field.Time("created_at").Default(time.Now).Immutable(),
 	}
 }

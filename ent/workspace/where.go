@@ -80,6 +80,16 @@ func TaskCount(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldTaskCount, v))
 }
 
+// IdempotencyKeyCount applies equality check predicate on the "idempotency_key_count" field. It's identical to IdempotencyKeyCountEQ.
+func IdempotencyKeyCount(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldIdempotencyKeyCount, v))
+}
+
+// IdempotencyKeyBytes applies equality check predicate on the "idempotency_key_bytes" field. It's identical to IdempotencyKeyBytesEQ.
+func IdempotencyKeyBytes(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldIdempotencyKeyBytes, v))
+}
+
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v time.Time) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldCreatedAt, v))
@@ -203,6 +213,86 @@ func TaskCountLT(v int) predicate.Workspace {
 // TaskCountLTE applies the LTE predicate on the "task_count" field.
 func TaskCountLTE(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldLTE(FieldTaskCount, v))
+}
+
+// IdempotencyKeyCountEQ applies the EQ predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldIdempotencyKeyCount, v))
+}
+
+// IdempotencyKeyCountNEQ applies the NEQ predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountNEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldIdempotencyKeyCount, v))
+}
+
+// IdempotencyKeyCountIn applies the In predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldIdempotencyKeyCount, vs...))
+}
+
+// IdempotencyKeyCountNotIn applies the NotIn predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountNotIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldIdempotencyKeyCount, vs...))
+}
+
+// IdempotencyKeyCountGT applies the GT predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountGT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldIdempotencyKeyCount, v))
+}
+
+// IdempotencyKeyCountGTE applies the GTE predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountGTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldIdempotencyKeyCount, v))
+}
+
+// IdempotencyKeyCountLT applies the LT predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountLT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldIdempotencyKeyCount, v))
+}
+
+// IdempotencyKeyCountLTE applies the LTE predicate on the "idempotency_key_count" field.
+func IdempotencyKeyCountLTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldIdempotencyKeyCount, v))
+}
+
+// IdempotencyKeyBytesEQ applies the EQ predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldIdempotencyKeyBytes, v))
+}
+
+// IdempotencyKeyBytesNEQ applies the NEQ predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesNEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldIdempotencyKeyBytes, v))
+}
+
+// IdempotencyKeyBytesIn applies the In predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldIdempotencyKeyBytes, vs...))
+}
+
+// IdempotencyKeyBytesNotIn applies the NotIn predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesNotIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldIdempotencyKeyBytes, vs...))
+}
+
+// IdempotencyKeyBytesGT applies the GT predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesGT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldIdempotencyKeyBytes, v))
+}
+
+// IdempotencyKeyBytesGTE applies the GTE predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesGTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldIdempotencyKeyBytes, v))
+}
+
+// IdempotencyKeyBytesLT applies the LT predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesLT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldIdempotencyKeyBytes, v))
+}
+
+// IdempotencyKeyBytesLTE applies the LTE predicate on the "idempotency_key_bytes" field.
+func IdempotencyKeyBytesLTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldIdempotencyKeyBytes, v))
 }
 
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.

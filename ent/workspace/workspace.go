@@ -21,6 +21,10 @@ const (
 	FieldKeysVersion = "keys_version"
 	// FieldTaskCount holds the string denoting the task_count field in the database.
 	FieldTaskCount = "task_count"
+	// FieldIdempotencyKeyCount holds the string denoting the idempotency_key_count field in the database.
+	FieldIdempotencyKeyCount = "idempotency_key_count"
+	// FieldIdempotencyKeyBytes holds the string denoting the idempotency_key_bytes field in the database.
+	FieldIdempotencyKeyBytes = "idempotency_key_bytes"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
 	// EdgeTasks holds the string denoting the tasks edge name in mutations.
@@ -60,6 +64,8 @@ var Columns = []string{
 	FieldVersion,
 	FieldKeysVersion,
 	FieldTaskCount,
+	FieldIdempotencyKeyCount,
+	FieldIdempotencyKeyBytes,
 	FieldCreatedAt,
 }
 
@@ -93,6 +99,14 @@ var (
 	DefaultTaskCount int
 	// TaskCountValidator is a validator for the "task_count" field. It is called by the builders before save.
 	TaskCountValidator func(int) error
+	// DefaultIdempotencyKeyCount holds the default value on creation for the "idempotency_key_count" field.
+	DefaultIdempotencyKeyCount int
+	// IdempotencyKeyCountValidator is a validator for the "idempotency_key_count" field. It is called by the builders before save.
+	IdempotencyKeyCountValidator func(int) error
+	// DefaultIdempotencyKeyBytes holds the default value on creation for the "idempotency_key_bytes" field.
+	DefaultIdempotencyKeyBytes int
+	// IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
+	IdempotencyKeyBytesValidator func(int) error
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -120,6 +134,16 @@ func ByKeysVersion(opts ...sql.OrderTermOption) OrderOption {
 // ByTaskCount orders the results by the task_count field.
 func ByTaskCount(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldTaskCount, opts...).ToFunc()
+}
+
+// ByIdempotencyKeyCount orders the results by the idempotency_key_count field.
+func ByIdempotencyKeyCount(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldIdempotencyKeyCount, opts...).ToFunc()
+}
+
+// ByIdempotencyKeyBytes orders the results by the idempotency_key_bytes field.
+func ByIdempotencyKeyBytes(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldIdempotencyKeyBytes, opts...).ToFunc()
 }
 
 // ByCreatedAt orders the results by the created_at field.

@@ -565,7 +565,8 @@ input CreateTaskInput {
   parentId: ID
   """
   Up to 255 characters of the client's choosing, best a fresh UUID. The same mutation with the same key and input has
-  no second effect for 24 hours: it answers what it answered the first time.
+  no second effect for 24 hours: it answers what it answered the first time. A workspace with very many keys forgets the
+  oldest earlier.
   """
   idempotencyKey: String
 }

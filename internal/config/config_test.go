@@ -43,7 +43,7 @@ func TestDefaults(t *testing.T) {
 		DBStatementCache: "auto", DBStatementCacheSize: 256,
 		LimitTasks: 100_000, LimitTags: 500, LimitTagsPerTask: 50, LimitSubtasks: 1_000,
 		LimitBodyBytes: 1 << 20, LimitDocumentBytes: 64 << 10, LimitTokens: 2_000, LimitDepth: 12, LimitAliases: 30,
-		LimitRootFields: 20, LimitDirectives: 50, LimitDirectivesPerPlace: 4, LimitCost: 5_000, LimitErrors: 20, LimitResponseBytes: 8 << 20,
+		LimitRootFields: 20, LimitDirectives: 50, LimitDirectivesPerPlace: 4, LimitCost: 5_000, LimitErrors: 20, LimitResponseBytes: 8 << 20, LimitIdempotencyKeys: 10_000, LimitIdempotencyBytes: 16 << 20,
 		LimitOperationTime: 10 * time.Second, LimitStatementTime: 5 * time.Second, RateLimit: 100_000,
 		SessionCacheTTL: 15 * time.Second, JWTAlgorithm: "HS256", AccessTokenExpireMinutes: 15, RefreshTokenExpireDays: 7,
 		AuthCookiePrefix: "better-auth", SessionStaleTTL: 2 * time.Minute, UserProvisioning: "auto",

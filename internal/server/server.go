@@ -192,7 +192,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		Client: client, Dialect: cfg.DB.Dialect, Records: cfg.DB.Records, Now: cfg.Now, Log: cfg.Log,
 		Limits: task.Limits{
 			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
-			Subtasks: cfg.Config.LimitSubtasks,
+			Subtasks: cfg.Config.LimitSubtasks, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes,
 		},
 	})
 	if err != nil {

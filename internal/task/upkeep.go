@@ -3,15 +3,14 @@ package task
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"entgo.io/ent/dialect"
-	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
-	"taskql/ent/idempotencykey"
 	"taskql/internal/viewer"
 )
 
@@ -62,33 +61,49 @@ func (s *Service) Upkeep(ctx context.Context) {
 	}
 }
 
-// removeOldKeys removes them batch by batch, each in a transaction of its own.
+// removeOldKeys removes them batch by batch, each in a transaction of its own, and counts the keys of their workspaces again.
 func (s *Service) removeOldKeys(ctx context.Context) (int, error) {
 	bound := idAt(s.now().Add(-KeyLifetime-keySlack), uuid.Nil)
-	for total := 0; ; {
-		n, err := s.client.IdempotencyKey.Delete().Where(func(all *sql.Selector) {
-			all.Where(sql.In(all.C(idempotencykey.FieldID), oldest(all.Dialect(), bound)))
-		}).Exec(ctx)
-		if err != nil {
-			return total, fmt.Errorf("removing old idempotency keys: %w", err)
-		}
+	var failed []error
+	workspaces, total := map[string]bool{}, 0
+	for {
+		n, err := s.removeBatch(ctx, bound, workspaces)
 		total += n
+		if err != nil {
+			failed = append(failed, fmt.Errorf("removing old idempotency keys: %w", err))
+		}
 		if n < upkeepBatch {
-			return total, nil
+			break
 		}
 	}
+	for workspace := range workspaces {
+		failed = append(failed, s.recount(ctx, workspace))
+	}
+	return total, errors.Join(failed...)
 }
 
-// oldest selects a batch of the keys below an id: they begin with the time, so that the primary key finds them. Those
-// that somebody else is at work on are passed over.
-func oldest(d string, bound uuid.UUID) *sql.Selector {
-	batch := sql.Dialect(d).Select(idempotencykey.FieldID).From(sql.Table(idempotencykey.Table)).
-		Where(sql.LT(idempotencykey.FieldID, bound)).
-		OrderBy(idempotencykey.FieldID).Limit(upkeepBatch)
-	if d == dialect.Postgres {
-		batch.ForUpdate(sql.WithLockAction(sql.SkipLocked))
+// removeBatch removes a batch of the keys below an id, and notes their workspaces. The ids begin with the time, so that the
+// primary key finds them. Those that somebody else is at work on are passed over.
+func (s *Service) removeBatch(ctx context.Context, bound uuid.UUID, workspaces map[string]bool) (int, error) {
+	locked := ""
+	if s.dialect == dialect.Postgres {
+		locked = " FOR UPDATE SKIP LOCKED"
 	}
-	return batch
+	rows, err := s.client.QueryContext(ctx, `DELETE FROM idempotency_keys WHERE id IN (
+		SELECT id FROM idempotency_keys WHERE id < $1 ORDER BY id LIMIT $2`+locked+`) RETURNING workspace_id`, bound, upkeepBatch)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // The caller says what was removed.
+	}
+	defer rows.Close()
+	n := 0
+	for ; rows.Next(); n++ {
+		var workspace string
+		if err := rows.Scan(&workspace); err != nil {
+			return n, err //nolint:wrapcheck // As above.
+		}
+		workspaces[workspace] = true
+	}
+	return n, rows.Err() //nolint:wrapcheck // As above.
 }
 
 // idAt makes a UUIDv7 of a moment (RFC 9562, section 5.7) out of a random one; of uuid.Nil, the least of the moment.

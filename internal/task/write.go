@@ -21,7 +21,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// KeyLifetime is how long an idempotency key is remembered.
+// KeyLifetime is how long an idempotency key is remembered, if the workspace's budget of keys lasts as long.
 const KeyLifetime = 24 * time.Hour
 
 // Result is what a mutation of one task answers. Where UserErrors is not empty nothing has changed.
@@ -84,6 +84,8 @@ type tx struct {
 
 	viewer viewer.Viewer
 	limits Limits
+	// dialect is the service's.
+	dialect string
 	// version is the number of this change: every row that it touches is stamped with it.
 	version int
 	// taskCount is how many tasks the workspace has, with those that this change makes.
@@ -155,7 +157,7 @@ func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, wor
 	}
 	defer giveBack()
 	return s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := &tx{Tx: entTx, viewer: v, limits: s.limits}
+		t := &tx{Tx: entTx, viewer: v, limits: s.limits, dialect: s.dialect}
 		if err := t.lock(wait, s.dialect, newTasks); err != nil {
 			if errors.Is(context.Cause(wait), ErrBusy) || isLockTimeout(err) && endsFirst(wait, ctx) {
 				return fmt.Errorf("%w: %w", ErrBusy, err)
@@ -351,14 +353,7 @@ func (t *tx) remember(ctx context.Context, key string, hash []byte, answer any) 
 	if err != nil {
 		return fmt.Errorf("encoding the answer: %w", err)
 	}
-	err = t.IdempotencyKey.Create().
-		SetID(idAt(t.now, uuid.New())).SetWorkspaceID(t.viewer.WorkspaceID).SetKey(key).
-		SetRequestHash(hash).SetAnswer(string(encoded)).SetCreatedAt(t.now).
-		Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("remembering the idempotency key: %w", err)
-	}
-	return nil
+	return t.store(ctx, idAt(t.now, uuid.New()), key, hash, string(encoded))
 }
 
 // forgotten stands for an answer that held a task which is gone for good. Its key is kept, so that the request still has

@@ -322,6 +322,8 @@ var (
 		{Name: "version", Type: field.TypeInt, Default: "0"},
 		{Name: "keys_version", Type: field.TypeInt, Default: "0"},
 		{Name: "task_count", Type: field.TypeInt, Default: "0"},
+		{Name: "idempotency_key_count", Type: field.TypeInt, Default: "0"},
+		{Name: "idempotency_key_bytes", Type: field.TypeInt, Default: "0"},
 		{Name: "created_at", Type: field.TypeTime},
 	}
 	// WorkspacesTable holds the schema information for the "workspaces" table.
