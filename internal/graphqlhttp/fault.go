@@ -19,6 +19,8 @@ type requestFault struct {
 	extensions map[string]any
 	// read is how many bytes of the request were read for it.
 	read int
+	// prepaid is what was taken for them from the client's budget while they arrived.
+	prepaid int
 }
 
 // write sends the fault. Its status, where it has one, is the same for both media types, as the client's HTTP is at

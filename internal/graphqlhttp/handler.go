@@ -248,21 +248,21 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (mediaType, *i
 	if fault := h.exhausted(r.Context()); fault != nil {
 		return as, nil, fault
 	}
-	req, read, fault := h.read(w, r)
-	if fault != nil {
-		fault.read = read
-		return as, req, fault
+	prepaid := 0
+	req, read, fault := h.read(w, r, &prepaid)
+	if fault == nil {
+		req.read, req.prepaid = read, prepaid
+		fault = h.documents.find(req)
 	}
-	req.read = read
-	if fault = h.documents.find(req); fault != nil {
-		fault.read = read
+	if fault != nil {
+		fault.read, fault.prepaid = read, prepaid
 	}
 	return as, req, fault
 }
 
 // read decodes the request from the URL of a GET, else from the body, and says how many bytes it read. A POST's URL
-// doesn't count.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, int, *requestFault) {
+// doesn't count. What a long body costs while it arrives is added to prepaid.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, prepaid *int) (*incoming, int, *requestFault) {
 	if r.Method == http.MethodGet {
 		req, fault := readURL(r.URL.RawQuery)
 		return req, min(len(r.URL.RawQuery), maxURLBytes), fault
@@ -270,7 +270,9 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*incoming, int, 
 	if fault := checkContentType(r.Header); fault != nil {
 		return nil, 0, fault
 	}
-	return readBody(w, r, h.maxBodyBytes, h.limiter.limits.InputValues)
+	return readBody(w, r, h.maxBodyBytes, h.limiter.limits.InputValues, func(arrived int) *requestFault {
+		return h.chargeArrived(r.Context(), arrived, prepaid)
+	})
 }
 
 // execute runs one operation to its single response, nil where its context ended. A panic outside of the

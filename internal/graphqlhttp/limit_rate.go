@@ -84,10 +84,11 @@ func (h *Handler) charge(ctx context.Context, params *graphql.RawParams, cost in
 	if h.spend == nil {
 		return nil
 	}
-	balance := h.spend(ctx, cost, false)
+	left := max(0, cost-req.prepaid)
+	balance := h.spend(ctx, left, false)
 	if !balance.OK { // Getting here took work, which else a client with an almost empty budget would have for free.
 		h.chargeRefusal(ctx, params)
-		balance = h.spend(ctx, cost, false)
+		balance = h.spend(ctx, left, false)
 	}
 	b.budget, b.remaining = true, balance.Remaining
 	if balance.OK {
@@ -102,7 +103,8 @@ func (h *Handler) charge(ctx context.Context, params *graphql.RawParams, cost in
 func (h *Handler) chargeRefusal(ctx context.Context, params *graphql.RawParams) {
 	if h.spend != nil {
 		looked := params.Query[:min(len(params.Query), h.limiter.limits.DocumentBytes)]
-		h.spend(ctx, refusalCost+lengthCost(looked, requestOf(ctx).read), true)
+		req := requestOf(ctx)
+		h.spend(ctx, refusalCost+max(0, lengthCost(looked, req.read)-req.prepaid), true)
 	}
 }
 
@@ -111,7 +113,21 @@ func (h *Handler) chargeFault(r *http.Request, fault *requestFault) {
 	if h.spend == nil || fault.code == CodeRateLimited {
 		return
 	}
-	h.spend(r.Context(), refusalCost+fault.read/bytesReadPerCost, true)
+	h.spend(r.Context(), refusalCost+max(0, fault.read/bytesReadPerCost-fault.prepaid), true)
+}
+
+// chargeArrived takes the cost of what has arrived of a body, as far as it isn't paid yet.
+func (h *Handler) chargeArrived(ctx context.Context, arrived int, prepaid *int) *requestFault {
+	if h.spend == nil {
+		return nil
+	}
+	cost := arrived/bytesReadPerCost - *prepaid
+	balance := h.spend(ctx, cost, false)
+	if !balance.OK {
+		return budgetUsedUp(balance)
+	}
+	*prepaid += cost
+	return nil
 }
 
 // exhausted refuses a request of a client who has nothing left, before its body is read.
@@ -123,6 +139,10 @@ func (h *Handler) exhausted(ctx context.Context) *requestFault {
 	if balance.OK {
 		return nil
 	}
+	return budgetUsedUp(balance)
+}
+
+func budgetUsedUp(balance Balance) *requestFault {
 	return &requestFault{
 		status:     http.StatusTooManyRequests,
 		code:       CodeRateLimited,

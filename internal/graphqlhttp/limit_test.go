@@ -413,7 +413,8 @@ func TestManyValues(t *testing.T) { //nolint:paralleltest // It measures the who
 		}
 	}
 	before := heap()
-	req, _, _ := readBody(nil, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"{hello}","variables":{"v":[`+many+`1]}}`)), 1<<20, 10_000)
+	req, _, _ := readBody(nil, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"{hello}","variables":{"v":[`+many+`1]}}`)), 1<<20, 10_000,
+		func(int) *requestFault { return nil })
 	if kept := heap() - before; kept > 6<<20 {
 		t.Errorf("%d bytes are kept", kept)
 	}
@@ -523,6 +524,32 @@ func TestBytesCost(t *testing.T) {
 		if send(t, unknownLength(h), tt.q); spent != tt.cost {
 			t.Errorf("%s: spent %d, want %d", name, spent, tt.cost)
 		}
+	}
+}
+
+// TestBudgetEndsTheReading: a body that the client's budget is too small for is not read to its end.
+func TestBudgetEndsTheReading(t *testing.T) {
+	t.Parallel()
+	left := 100 // of which 1 is for each kB
+	h := newHandler(t, func(cfg *Config) {
+		cfg.Spend = func(_ context.Context, cost int, _ bool) Balance {
+			if left < max(cost, 1) {
+				return Balance{Remaining: left, RetryAfter: 7 * time.Second}
+			}
+			left -= cost
+			return Balance{OK: true, Remaining: left}
+		}
+	})
+	body := strings.NewReader(`{"query":"{hello}","x":"` + strings.Repeat("x", 512<<10) + `"}`)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", body)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "7" || !strings.Contains(w.Body.String(), CodeRateLimited) {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if read := 512<<10 - body.Len(); read > 200<<10 || left > 50 {
+		t.Errorf("%d bytes were read, and %d of the budget are left", read, left)
 	}
 }
 

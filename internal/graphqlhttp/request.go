@@ -39,6 +39,8 @@ type incoming struct {
 	trusted *trustedDocument
 	// read is how many bytes were read for it.
 	read int
+	// prepaid is what was taken for them from the client's budget while they arrived.
+	prepaid int
 	// values is how many values its variables hold. Where that is more than the limit, params has fewer.
 	values int
 	// register keeps the document for later requests by its hash, once it has proved valid.
