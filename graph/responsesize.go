@@ -24,6 +24,8 @@ var errResponseTooLarge = errors.New("the response is too large")
 type responseSize struct {
 	limit   int64
 	written atomic.Int64
+	// texts is how many bytes of descriptions were read for it.
+	texts atomic.Int64
 	// reason is why the writing stopped: errResponseTooLarge or the context's error.
 	reason atomic.Pointer[error]
 	// last is the alias of the last root field of a mutation that was executed.
@@ -35,6 +37,16 @@ func (z *responseSize) stopped() bool { return z.reason.Load() != nil }
 func (z *responseSize) stop(reason error) error {
 	z.reason.CompareAndSwap(nil, &reason)
 	return *z.reason.Load()
+}
+
+// takeText counts a description that is read. More of them than the response holds may be read, because a page reads one
+// row more than it shows.
+func (z *responseSize) takeText(bytes int) error {
+	const slack = 4
+	if z.texts.Add(int64(bytes)) > z.limit+z.limit/slack {
+		return z.stop(errResponseTooLarge)
+	}
+	return nil
 }
 
 // meter counts what is written of one root field.
@@ -76,6 +88,10 @@ func (m *meter) undo() {
 
 // bound has each root field of an operation of gqlgen's counted, and none executed after the writing stopped.
 func (z *responseSize) bound(op *graphql.OperationContext) {
+	field := op.ResolverMiddleware
+	op.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {
+		return z.orNull(field(ctx, resolve))
+	}
 	next := op.RootResolverMiddleware
 	op.RootResolverMiddleware = func(ctx context.Context, resolve graphql.RootResolver) graphql.Marshaler {
 		if z.stopped() {
@@ -87,6 +103,14 @@ func (z *responseSize) bound(op *graphql.OperationContext) {
 		}
 		return value
 	}
+}
+
+// orNull returns what a resolver returned, or a null if it failed because of the limit: the response says so once.
+func (z *responseSize) orNull(value any, err error) (any, error) {
+	if err != nil && z.stopped() {
+		return graphql.Null, nil
+	}
+	return value, err
 }
 
 // encode writes the value of a root field that gqlgen has executed, as far as the limit lets it. What a plan has written

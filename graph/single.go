@@ -38,6 +38,11 @@ type execution struct {
 
 type executionKey struct{}
 
+// in returns the context that the operation's resolvers get.
+func (e *execution) in(ctx context.Context) context.Context {
+	return context.WithValue(task.WithTakeText(ctx, e.size.takeText), executionKey{}, e)
+}
+
 // Exec implements graphql.ExecutableSchema.
 func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
 	op, e := graphql.GetOperationContext(ctx), &execution{size: responseSize{limit: int64(s.responseBytes)}}
@@ -51,9 +56,9 @@ func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
 		s.resolver.withPlans(op, s.plans)
 	}
 	e.size.bound(op)
-	next := s.ExecutableSchema.Exec(context.WithValue(ctx, executionKey{}, e))
+	next := s.ExecutableSchema.Exec(e.in(ctx))
 	return func(ctx context.Context) *graphql.Response {
-		return e.size.check(op, next(context.WithValue(ctx, executionKey{}, e)))
+		return e.size.check(op, next(e.in(ctx)))
 	}
 }
 
@@ -75,7 +80,7 @@ func (s schema) execSingle(op *graphql.OperationContext, e *execution) graphql.R
 	op.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {
 		value, err := next(ctx, resolve)
 		if err != nil || value == nil || graphql.GetFieldContext(ctx).Parent != nil {
-			return value, err
+			return e.size.orNull(value, err)
 		}
 		return s.resolver.write(ctx, e.plan, value), nil
 	}
@@ -85,7 +90,7 @@ func (s schema) execSingle(op *graphql.OperationContext, e *execution) graphql.R
 			return nil
 		}
 		done = true
-		value, ok := generated.Root(context.WithValue(ctx, executionKey{}, e), s.ExecutableSchema, op, e.root)
+		value, ok := generated.Root(e.in(ctx), s.ExecutableSchema, op, e.root)
 		if !ok { // A test says that there is none such.
 			return graphql.ErrorResponse(ctx, "unknown root field")
 		}

@@ -56,10 +56,14 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 		return s.Query()
 	})
 	var tasks []*ent.Task
+	take := takeTextOf(ctx)
 	err := l.service.eachRow(ctx, statement, args, read.into, func(row []driver.Value) error {
 		e, err := read.task(row)
+		if err != nil {
+			return err
+		}
 		tasks = append(tasks, e)
-		return err
+		return take.of(e)
 	})
 	if err != nil {
 		return nil, true, fmt.Errorf("reading tasks: %w", err)
