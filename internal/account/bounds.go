@@ -7,17 +7,18 @@ import (
 
 // The limits of what is copied of a user. Better Auth takes texts of any length, and the user chooses them.
 const (
-	// MaxName and MaxEmail are how many characters of a name and an address are kept. No address is longer (RFC 5321,
-	// section 4.5.3.1).
-	MaxName  = 255
+	// MaxName is how many characters of a name are kept.
+	MaxName = 255
+	// MaxEmail is how many characters an address may have. No address is longer (RFC 5321, section 4.5.3.1). A longer text
+	// is left out, because a part of it could be somebody else's address.
 	MaxEmail = 320
-	// MaxImage is how many bytes an image may have. A longer one is left out, because half of it shows nothing.
+	// MaxImage is how many bytes an image may have. A longer one is left out, because a part of it shows nothing.
 	MaxImage = 64 << 10
 )
 
 // bounded returns the user with texts within the limits.
 func bounded(u betterauth.User) betterauth.User {
-	u.Name, u.Email = cut(u.Name, MaxName), cut(u.Email, MaxEmail)
+	u.Name, u.Email = cut(u.Name, MaxName), address(u.Email)
 	if u.Image != nil && len(*u.Image) > MaxImage {
 		u.Image = nil
 	}
@@ -27,8 +28,16 @@ func bounded(u betterauth.User) betterauth.User {
 // shown returns a row with texts within the limits. An earlier release may have stored longer ones; they stay until the
 // user's next request.
 func shown(row *ent.User) *ent.User {
-	row.Name, row.Email = cut(row.Name, MaxName), cut(row.Email, MaxEmail)
+	row.Name, row.Email = cut(row.Name, MaxName), address(row.Email)
 	return row
+}
+
+// address returns an e-mail address, or nothing if it is too long to be one.
+func address(s string) string {
+	if len(cut(s, MaxEmail)) < len(s) {
+		return ""
+	}
+	return s
 }
 
 // cut returns the first characters of a text.

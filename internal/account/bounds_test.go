@@ -24,9 +24,9 @@ func TestLongProfiles(t *testing.T) {
 			repeat("n", 255), repeat("e", 320), ptr(repeat("i", account.MaxImage)),
 			repeat("n", 255), repeat("e", 320), ptr(repeat("i", account.MaxImage)),
 		},
-		"one too many":              {repeat("n", 256), repeat("e", 321), ptr(repeat("i", account.MaxImage+1)), repeat("n", 255), repeat("e", 320), nil},
-		"3 MB":                      {repeat("n", 3<<20), repeat("e", 3<<20), ptr(repeat("i", 3<<20)), repeat("n", 255), repeat("e", 320), nil},
-		"characters of three bytes": {repeat("語", 255), repeat("語", 400), nil, repeat("語", 255), repeat("語", 320), nil},
+		"one too many":              {repeat("n", 256), repeat("e", 321), ptr(repeat("i", account.MaxImage+1)), repeat("n", 255), "", nil},
+		"3 MB":                      {repeat("n", 3<<20), repeat("e", 3<<20), ptr(repeat("i", 3<<20)), repeat("n", 255), "", nil},
+		"characters of three bytes": {repeat("語", 255), repeat("語", 320), nil, repeat("語", 255), repeat("語", 320), nil},
 		"characters of four bytes":  {repeat("🙂", 256), "a@example.com", nil, repeat("🙂", 255), "a@example.com", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,14 +67,14 @@ func TestLongRowsOfEarlierReleases(t *testing.T) {
 		client.Workspace.Create().SetID("u1").ExecX(ctx)
 		client.User.Create().SetID("u1").SetName(long).SetEmail(long).ExecX(ctx)
 		for what, u := range map[string]*ent.User{"read": must(s.User(ctx, v, "u1")), "changed": must(s.SetTimeZone(ctx, v, "Europe/Berlin"))} {
-			if len(u.Name) != account.MaxName || len(u.Email) != account.MaxEmail {
+			if len(u.Name) != account.MaxName || u.Email != "" {
 				t.Errorf("%s: a name of %d and an address of %d bytes", what, len(u.Name), len(u.Email))
 			}
 		}
 		if _, err := s.Viewer(ctx, session("u1", long, long, nil)); err != nil {
 			t.Fatal(err)
 		}
-		if u := client.User.GetX(ctx, "u1"); len(u.Name) != account.MaxName || len(u.Email) != account.MaxEmail {
+		if u := client.User.GetX(ctx, "u1"); len(u.Name) != account.MaxName || u.Email != "" {
 			t.Errorf("stored: a name of %d and an address of %d bytes", len(u.Name), len(u.Email))
 		}
 	})
