@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ func (r *Resolver) walk(ctx context.Context) (*walker, string, ast.SelectionSet,
 	}
 	e, ok := ctx.Value(executionKey{}).(*execution)
 	if !ok {
-		e = &execution{}
+		e = &execution{size: responseSize{limit: math.MaxInt64}}
 	}
 	fc := graphql.GetFieldContext(ctx)
 	w := &walker{tasks: r.tasks, viewer: v, op: graphql.GetOperationContext(ctx), loads: &e.loads, meter: e.size.meter()}

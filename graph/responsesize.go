@@ -169,7 +169,7 @@ func (z *responseSize) tooLarge(op *graphql.OperationContext) *gqlerror.Error {
 		return err
 	}
 	executed := "The mutation was executed"
-	if z.last != "" && len(op.Operation.SelectionSet) > 1 {
+	if _, single := onlyField(op.Operation); !single && z.last != "" {
 		err.Path = ast.Path{ast.PathName(z.last)}
 		executed = "The mutation at this path was executed, as were those before it; those after it were not"
 	}

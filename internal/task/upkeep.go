@@ -72,7 +72,7 @@ func (s *Service) removeOldKeys(ctx context.Context) (int, error) {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("removing old idempotency keys: %w", err))
 		}
-		if n < upkeepBatch {
+		if err != nil || n < upkeepBatch {
 			break
 		}
 	}
