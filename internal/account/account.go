@@ -158,7 +158,7 @@ func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (view
 		return seen.viewer, nil
 	}
 	number := s.changes.number()
-	row, err := s.provision(viewer.AsSystem(ctx), u)
+	row, err := s.provision(viewer.AsSystemFor(ctx, u.ID), u)
 	if err != nil {
 		return viewer.Viewer{}, fmt.Errorf("provisioning a user: %w", err)
 	}

@@ -65,8 +65,8 @@ type DB struct {
 	name string
 	tls  TLS
 	log  *slog.Logger
-	// patient is the pool with a limit on waiting.
-	patient *patient
+	// fair is the pool with a limit on waiting and a bound for each user.
+	fair *fairPool
 	// ping has connections of its own, so that a busy pool is not taken for an unreachable database.
 	ping *sql.DB
 	// direct makes the connections of migrations.
@@ -152,7 +152,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		direct:  direct.connector,
 		Dialect: pooled.dialect, name: pooled.name, tls: pooled.tls, log: c.Log,
 	}
-	db.patient = &patient{pool: db.SQL, wait: c.Wait}
+	db.fair = newFairPool(&patient{pool: db.SQL, wait: c.Wait}, c.MaxOpenConns)
 	db.SQL.SetMaxOpenConns(c.MaxOpenConns)
 	db.SQL.SetMaxIdleConns(c.MaxIdleConns)
 	db.SQL.SetConnMaxLifetime(c.ConnMaxLifetime)

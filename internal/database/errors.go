@@ -58,7 +58,7 @@ func IsUnavailable(err error) bool {
 		return false
 	}
 	for _, outage := range []error{
-		errUnreachable, ErrNoConnection, driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
+		errUnreachable, ErrNoConnection, ErrUserBusy, driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
 		syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 	} {
@@ -125,7 +125,7 @@ func explain(err error) error {
 // NothingDone says whether an error proves that the statement, and the transaction around it, has done nothing: none was
 // sent, or PostgreSQL itself gave it up. Of other outages nobody knows.
 func NothingDone(err error) bool {
-	if errors.Is(err, ErrNoConnection) {
+	if errors.Is(err, ErrNoConnection) || errors.Is(err, ErrUserBusy) {
 		return true
 	}
 	var refused *pq.Error

@@ -59,5 +59,8 @@ const AllSettings = "search_path=public&role=none&row_security=on&statement_time
 
 // ScannedRecords is how Records repeats a read whose connection was dead.
 func (db *DB) ScannedRecords(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return db.patient.scannedRecords(ctx, query, args, each)
+	return db.fair.pool.scannedRecords(ctx, query, args, each)
 }
+
+// Waiting is how many statements of a user wait for others of the same user.
+func (db *DB) Waiting(user string) int { return db.fair.users.Waiting(user) }

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"entgo.io/ent/dialect"
-	entsql "entgo.io/ent/dialect/sql"
 	"github.com/lib/pq"
 )
 
@@ -152,32 +150,5 @@ func isLostConnection(err error) bool {
 	return !errors.Is(err, ErrNoConnection) && !errors.Is(err, context.DeadlineExceeded) && IsUnavailable(err)
 }
 
-// patientDriver is ent's driver on a patient pool.
-type patientDriver struct {
-	*entsql.Driver
-
-	pool *patient
-}
-
 // GaveUp is how many calls through Driver have ended with ErrNoConnection so far.
-func (db *DB) GaveUp() int64 { return db.patient.gaveUp.Load() }
-
-// Driver returns the database as ent takes it. Closing it closes the pool.
-func (db *DB) Driver() dialect.Driver {
-	return &patientDriver{Driver: entsql.NewDriver(db.Dialect, entsql.Conn{ExecQuerier: db.patient}), pool: db.patient}
-}
-
-// Tx implements dialect.Driver.
-func (d *patientDriver) Tx(ctx context.Context) (dialect.Tx, error) { return d.BeginTx(ctx, nil) }
-
-// BeginTx is what ent asks for with options.
-func (d *patientDriver) BeginTx(ctx context.Context, o *sql.TxOptions) (dialect.Tx, error) {
-	tx, err := d.pool.begin(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return &entsql.Tx{Conn: entsql.Conn{ExecQuerier: tx}, Tx: tx}, nil
-}
-
-// Close implements dialect.Driver.
-func (d *patientDriver) Close() error { return d.pool.pool.Close() }
+func (db *DB) GaveUp() int64 { return db.fair.pool.gaveUp.Load() }

@@ -17,12 +17,7 @@ import (
 // It asks the driver itself. database/sql makes a goroutine, a context and a dozen objects for a query's rows, so that
 // anybody may hold and scan them.
 func (db *DB) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return db.patient.records(ctx, query, args, each)
-}
-
-// Records is DB.Records, for who has the driver alone.
-func (d *patientDriver) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return d.pool.records(ctx, query, args, each)
+	return db.fair.records(ctx, query, args, each)
 }
 
 func (p *patient) records(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {

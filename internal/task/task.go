@@ -19,6 +19,7 @@ import (
 	"taskql/ent"
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
+	"taskql/internal/semaphore"
 	"taskql/internal/viewer"
 )
 
@@ -69,9 +70,9 @@ type Service struct {
 	now    func() time.Time
 	limits Limits
 	log    *slog.Logger
-	// lockWait and turns bound how long and where changes wait for each other.
+	// lockWait and writers bound how long and where the changes of a workspace wait for each other.
 	lockWait time.Duration
-	turns    turns
+	writers  *semaphore.Keyed
 	// dialect is empty where ent reads everything.
 	dialect string
 	records Records
@@ -103,6 +104,7 @@ func New(c Config) (*Service, error) {
 		limits:   c.Limits.withDefaults(),
 		log:      c.Log,
 		lockWait: cmp.Or(c.LockWait, lockWait),
+		writers:  semaphore.New(maxWriters),
 		dialect:  c.Dialect,
 		records:  c.Records,
 		texts:    newTexts(),

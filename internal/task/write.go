@@ -151,11 +151,10 @@ func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, work func(*tx) error) error {
 	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
 	defer stop()
-	giveBack, err := s.turns.take(wait, v.WorkspaceID)
-	if err != nil {
+	if err := s.writers.Acquire(wait, v.WorkspaceID); err != nil {
 		return err
 	}
-	defer giveBack()
+	defer s.writers.Release(v.WorkspaceID)
 	return s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := &tx{Tx: entTx, viewer: v, limits: s.limits, dialect: s.dialect}
 		if err := t.lock(wait, s.dialect, newTasks); err != nil {

@@ -44,6 +44,8 @@ type answer struct {
 	viewer  Viewer
 	refusal *Refusal
 	system  bool
+	// requester is whose request it is where the system is asking because of one.
+	requester string
 }
 
 // NewContext returns a context in which v is asking. Any rows read or written under it are v's.
@@ -60,6 +62,24 @@ func WithRefusal(ctx context.Context, r *Refusal) context.Context {
 // passes ent's privacy net, which otherwise shows no row to a context without a viewer.
 func AsSystem(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{}, answer{system: true})
+}
+
+// AsSystemFor is AsSystem for what the server does because a request of that user needs it: the bounds of a user's requests
+// apply.
+func AsSystemFor(ctx context.Context, userID string) context.Context {
+	return context.WithValue(ctx, contextKey{}, answer{system: true, requester: userID})
+}
+
+// Requester returns the id of the user whose request ctx belongs to, "" for everybody who is not signed in. It returns
+// false for the server's own work, such as upkeep.
+func Requester(ctx context.Context) (string, bool) {
+	a, known := ctx.Value(contextKey{}).(answer)
+	switch {
+	case a.system:
+		return a.requester, a.requester != ""
+	default:
+		return a.viewer.UserID, known
+	}
 }
 
 // FromContext returns who is asking. Where nobody is, the error is a *Refusal: the one given to WithRefusal,

@@ -1,0 +1,169 @@
+package database_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+
+	"taskql/ent"
+	"taskql/internal/database"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+// holders are the ways of holding a connection of the pool: each holds one from the call of begun until hold is closed.
+func holders(db *database.DB) map[string]func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+	driven, client := db.Driver(), ent.NewClient(ent.Driver(db.Driver()))
+	return map[string]func(ctx context.Context, begun func(), hold <-chan struct{}) error{
+		"ent's rows": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			var rows entsql.Rows
+			if err := driven.Query(ctx, "SELECT 1", []any{}, &rows); err != nil {
+				return err
+			}
+			begun()
+			<-hold
+			return errors.Join(rows.Close(), rows.Close())
+		},
+		"our rows": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			rows, err := client.QueryContext(ctx, "SELECT 1")
+			if err != nil {
+				return err
+			}
+			begun()
+			<-hold
+			return errors.Join(rows.Close(), rows.Err())
+		},
+		"records": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			return db.Records(ctx, "SELECT 1", nil, func([]driver.Value) error {
+				begun()
+				<-hold
+				return nil
+			})
+		},
+		"a committed transaction": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			return transaction(ctx, driven, begun, hold, dialect.Tx.Commit)
+		},
+		"an undone transaction": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			return transaction(ctx, driven, begun, hold, dialect.Tx.Rollback)
+		},
+	}
+}
+
+func transaction(ctx context.Context, driven dialect.Driver, begun func(), hold <-chan struct{}, end func(dialect.Tx) error) error {
+	tx, err := driven.Tx(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // As our code does: it must count once.
+	begun()
+	<-hold
+	return end(tx)
+}
+
+// While one user holds all connections that are to be had, others read, and so does the server itself.
+func TestOneUsersStatements(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.PostgresURL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const connections, bound, calls = 4, 2, 12
+			// SQLite has one transaction that may write at a time, and all of ours may.
+			db := open(t, database.Config{URL: address(t), MaxOpenConns: connections, Wait: time.Minute})
+			for way, run := range holders(db) {
+				if db.Dialect == dialect.SQLite && (way == "a committed transaction" || way == "an undone transaction") {
+					continue
+				}
+				t.Run(way, func(t *testing.T) { oneUsersStatements(t, db, run, bound, calls) })
+			}
+		})
+	}
+}
+
+func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context, func(), <-chan struct{}) error, bound, calls int) {
+	t.Helper()
+	requests := map[string]context.Context{
+		"another user":        viewer.NewContext(t.Context(), viewer.Viewer{UserID: "bob"}),
+		"nobody is signed in": viewer.WithRefusal(t.Context(), viewer.NotAuthenticated()),
+		"the server itself":   viewer.AsSystem(t.Context()),
+		"no request":          t.Context(),
+	}
+	alice := viewer.NewContext(t.Context(), viewer.Viewer{UserID: "alice"})
+	hold, begun, ended := make(chan struct{}), make(chan struct{}, calls), make(chan error, calls)
+	for range calls {
+		go func() { ended <- run(alice, func() { begun <- struct{}{} }, hold) }()
+	}
+	for range bound {
+		<-begun
+	}
+	until(t, "the user's other statements wait", func() bool { return db.Waiting("alice") == calls-bound })
+	if got := db.SQL.Stats().InUse; got != bound {
+		t.Errorf("the user holds %d connections", got)
+	}
+	for who, ctx := range requests {
+		if err := run(ctx, func() {}, closed()); err != nil {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	// Also those that can't be told from a user's by what they are: they wait with the user's.
+	impatient, cancel := context.WithCancelCause(viewer.AsSystemFor(t.Context(), "alice"))
+	gone := errors.New("gone")
+	go func() { ended <- run(impatient, func() {}, closed()) }()
+	until(t, "what the server does for the user waits", func() bool { return db.Waiting("alice") == calls-bound+1 })
+	cancel(gone)
+	if err := <-ended; !errors.Is(err, gone) {
+		t.Errorf("a cancelled statement: %v", err)
+	}
+	close(hold)
+	for range calls {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	// Nothing of the user's bound is lost.
+	until(t, "all connections are back", func() bool { return db.SQL.Stats().InUse == 0 })
+	for range calls {
+		if err := run(alice, func() {}, closed()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A user who waits too long for their own statements is told so, and the pool is not taken for exhausted.
+func TestUserBusy(t *testing.T) {
+	t.Parallel()
+	db := open(t, database.Config{URL: testkit.SQLiteURL(t), MaxOpenConns: 2, Wait: time.Millisecond})
+	alice := viewer.NewContext(t.Context(), viewer.Viewer{UserID: "alice"})
+	hold, begun, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	run := holders(db)["records"]
+	go func() { ended <- run(alice, func() { close(begun) }, hold) }()
+	<-begun
+	err := run(alice, func() {}, closed())
+	if !errors.Is(err, database.ErrUserBusy) || !database.IsUnavailable(err) || !database.NothingDone(err) || db.GaveUp() != 0 {
+		t.Errorf("got %v, %d calls gave up", err, db.GaveUp())
+	}
+	close(hold)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func closed() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+// until waits for a condition, with all the time that a busy machine may need.
+func until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not after a minute: %s", what)
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package viewer_test
+
+import (
+	"context"
+	"testing"
+
+	"taskql/internal/viewer"
+)
+
+func TestRequester(t *testing.T) {
+	t.Parallel()
+	ann := viewer.NewContext(t.Context(), viewer.Viewer{UserID: "ann"})
+	for name, tt := range map[string]struct {
+		ctx  context.Context
+		id   string
+		does bool
+	}{
+		"no request":                      {t.Context(), "", false},
+		"a signed-in user":                {ann, "ann", true},
+		"nobody is signed in":             {viewer.WithRefusal(t.Context(), viewer.NotAuthenticated()), "", true},
+		"the server itself":               {viewer.AsSystem(t.Context()), "", false},
+		"the server itself, in a request": {viewer.AsSystem(ann), "", false},
+		"the server, for a user":          {viewer.AsSystemFor(t.Context(), "bob"), "bob", true},
+	} {
+		if id, does := viewer.Requester(tt.ctx); id != tt.id || does != tt.does {
+			t.Errorf("%s: got %q, %t", name, id, does)
+		}
+	}
+	if !viewer.MayRead(viewer.AsSystemFor(t.Context(), "bob")) {
+		t.Error("the server may not read for a user")
+	}
+}
