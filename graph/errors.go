@@ -95,7 +95,11 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "workspace busy", a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)
 	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):
-		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "database unavailable", a.attributes(ctx, err)...)
+		line := "database unavailable"
+		if is(a.config.UserBusy, err) {
+			line = "user busy"
+		}
+		a.config.Log.LogAttrs(ctx, slog.LevelWarn, line, a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, a.unreachable(ctx, err), retryIn(0)
 	case err.Extensions["code"] != nil:
 		return "", "", nil // The executor's own.
@@ -108,17 +112,27 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 	return CodeInternal, "Something went wrong on our side. Quote request " + id + " when you report it.", map[string]any{"requestId": id}
 }
 
-// unreachable says that the database is, and of a mutation what may have become of it.
+// unreachable says why the database did not do it, and of a mutation what may have become of it.
 func (a *API) unreachable(ctx context.Context, err error) string {
 	// Below its root field a mutation has happened already.
-	mayHaveHappened := a.config.NothingDone == nil || !a.config.NothingDone(err) || len(graphql.GetPath(ctx)) > 1
+	mayHaveHappened := !is(a.config.NothingDone, err) || len(graphql.GetPath(ctx)) > 1
 	if mayHaveHappened && graphql.HasOperationContext(ctx) {
 		if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Mutation {
 			return "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first where it had none."
 		}
 	}
-	return "The database can't be reached just now: try again in a moment."
+	switch {
+	case is(a.config.UserBusy, err):
+		return "Too many of your requests are being answered at once: try again in a moment."
+	case is(a.config.ReadOnly, err):
+		return "The database accepts no changes just now, and nothing has changed: try again in a moment."
+	default:
+		return "The database can't be reached just now: try again in a moment."
+	}
 }
+
+// is asks a function that may be nil.
+func is(ask func(error) bool, err error) bool { return ask != nil && ask(err) }
 
 // lastName is the name of the argument or input field that a path leads to, as in title or ids[2].
 func lastName(path ast.Path) string {

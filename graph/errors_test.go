@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,35 @@ func TestPresentErrorKeepsTheExecutors(t *testing.T) {
 	a := &API{config: Config{Unavailable: func(error) bool { return false }}}
 	if got := a.PresentError(t.Context(), err); got != err {
 		t.Errorf("got %v", got)
+	}
+}
+
+// What kept the database from doing it is said, unless it may have been done.
+func TestWhyTheDatabaseDidNothing(t *testing.T) {
+	t.Parallel()
+	busy, readOnly, broken := errors.New("busy"), errors.New("read-only"), errors.New("broken")
+	among := func(list ...error) func(error) bool {
+		return func(err error) bool { return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) }) }
+	}
+	var log bytes.Buffer
+	a := &API{config: Config{
+		Unavailable: among(busy, readOnly, broken), NothingDone: among(busy, readOnly), UserBusy: among(busy), ReadOnly: among(readOnly),
+		RequestID: func(context.Context) string { return "r-1" },
+		Log:       slog.New(slog.NewTextHandler(&log, nil)),
+	}}
+	for err, want := range map[error]string{
+		busy:     "Too many of your requests are being answered at once: try again in a moment.",
+		readOnly: "The database accepts no changes just now, and nothing has changed: try again in a moment.",
+		broken:   "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first where it had none.",
+	} {
+		log.Reset()
+		ctx := graphql.WithOperationContext(t.Context(), &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: ast.Mutation}})
+		if got := a.PresentError(ctx, err); got.Message != want || got.Extensions["code"] != CodeServiceUnavailable {
+			t.Errorf("%v: %q, %v", err, got.Message, got.Extensions)
+		}
+		if got := strings.Contains(log.String(), "user busy"); got != errors.Is(err, busy) {
+			t.Errorf("%v is logged as %s", err, &log)
+		}
 	}
 }
 

@@ -33,6 +33,10 @@ type Config struct {
 	Unavailable func(error) bool
 	// NothingDone reports whether an error of Unavailable's proves that the database has done nothing. Where it is nil, none does.
 	NothingDone func(error) bool
+	// UserBusy reports whether an error of Unavailable's is due to the user's own other requests. Where it is nil, none is.
+	UserBusy func(error) bool
+	// ReadOnly reports whether an error of Unavailable's says that the database accepts no changes. Where it is nil, none does.
+	ReadOnly func(error) bool
 	// RequestID returns the request's id, for the client to quote and the operator to search for.
 	RequestID func(context.Context) string
 	Log       *slog.Logger

@@ -30,6 +30,8 @@ type connector struct {
 	silence time.Duration
 	// hurried says that the limit on statements is ours, and not the URL's.
 	hurried bool
+	// pool replaces connections that became read-only.
+	pool *replacement
 }
 
 // impatient returns the connector with a limit on silence. SQLite's needs none.
@@ -77,6 +79,7 @@ func (c connector) connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	generation := c.pool.generation.Load()
 	dialer := &dialer{silence: c.silence}
 	inner.Dialer(dialer)
 	stop := context.AfterFunc(ctx, dialer.close)
@@ -91,7 +94,7 @@ func (c connector) connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return living(conn, dialled)
+	return living(conn, dialled, c.pool, generation)
 }
 
 // Driver is lib/pq's.

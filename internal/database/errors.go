@@ -27,6 +27,9 @@ func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
+	if IsReadOnly(err) {
+		return true
+	}
 	if isStale(err) || isShared(err) {
 		return true // A prepared statement was lost in the middle of a transaction, as by a migration. The next try has a new one.
 	}
@@ -38,8 +41,7 @@ func IsUnavailable(err error) bool {
 		switch refused.Code {
 		case "57P01", "57P02", "57P03", // Stopping, crashed, starting.
 			"57P05",          // The connection was idle for too long.
-			"55P03", "25P03", // Gave up waiting for a lock; a transaction was idle for too long.
-			"25006": // A failover left us with a server that only reads.
+			"55P03", "25P03": // Gave up waiting for a lock; a transaction was idle for too long.
 			return true
 		}
 		switch refused.Code.Class() {
@@ -125,7 +127,7 @@ func explain(err error) error {
 // NothingDone says whether an error proves that the statement, and the transaction around it, has done nothing: none was
 // sent, or PostgreSQL itself gave it up. Of other outages nobody knows.
 func NothingDone(err error) bool {
-	if errors.Is(err, ErrNoConnection) || errors.Is(err, ErrUserBusy) {
+	if errors.Is(err, ErrNoConnection) || IsUserBusy(err) || IsReadOnly(err) {
 		return true
 	}
 	var refused *pq.Error

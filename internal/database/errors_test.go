@@ -50,6 +50,8 @@ func TestIsUnavailable(t *testing.T) {
 		{"a duplicate", &pq.Error{Code: "23505"}, false},
 		{"a wrong password", &pq.Error{Code: "28P01"}, false},
 		{"a deadlock", &pq.Error{Code: "40P01"}, true},
+		{"a server that only reads", &pq.Error{Code: "25006"}, true},
+		{"the user's own statements", fmt.Errorf("reading: %w", database.ErrUserBusy), true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -199,6 +201,8 @@ func TestNothingDone(t *testing.T) {
 	}{
 		"none":                      {nil, false},
 		"no connection in time":     {fmt.Errorf("beginning: %w", database.ErrNoConnection), true},
+		"the user's own statements": {fmt.Errorf("reading: %w", database.ErrUserBusy), true},
+		"a server that only reads":  {fmt.Errorf("writing: %w", &pq.Error{Code: "25006"}), true},
 		"nobody listens":            {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, true},
 		"the answer got lost":       {&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, false},
 		"a bad connection":          {driver.ErrBadConn, false},

@@ -64,3 +64,10 @@ func (db *DB) ScannedRecords(ctx context.Context, query string, args []any, each
 
 // Waiting is how many statements of a user wait for others of the same user.
 func (db *DB) Waiting(user string) int { return db.fair.users.Waiting(user) }
+
+// ReplaceAtOnce lets connections be replaced that were opened a moment ago.
+func (db *DB) ReplaceAtOnce() {
+	if c, ok := db.direct.(connector); ok {
+		c.pool.pause = 0
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
@@ -16,6 +17,9 @@ import (
 
 // ErrUserBusy is returned if a statement waited too long for the other statements of the same user. Nothing was sent.
 var ErrUserBusy = errors.New("the user's other statements take too long")
+
+// IsUserBusy reports whether the error is ErrUserBusy.
+func IsUserBusy(err error) bool { return errors.Is(err, ErrUserBusy) }
 
 // fairPool is the pool with a bound on how many of its connections each user holds at a time: whatever one user asks for,
 // others find a connection. Statements beyond the bound wait in memory, in the order in which they came. Everybody who is
@@ -43,33 +47,35 @@ func (s share) release() {
 	}
 }
 
-// acquire waits for a share of the user whose request ctx belongs to, no longer than for a connection.
-func (f *fairPool) acquire(ctx context.Context) (share, error) {
+// acquire waits for a share of the user whose request ctx belongs to. The context that it returns is for what the share is
+// for: all waiting together, for the share and for a connection, is limited.
+func (f *fairPool) acquire(ctx context.Context) (context.Context, share, error) {
 	user, ok := viewer.Requester(ctx)
 	if !ok {
-		return share{}, nil
+		return ctx, share{}, nil
 	}
 	s := share{users: f.users, user: user}
 	if f.users.TryAcquire(user) {
-		return s, nil
+		return ctx, s, nil
 	}
-	waiting, stop := context.WithTimeoutCause(ctx, f.pool.wait, ErrUserBusy)
+	end := time.Now().Add(f.pool.wait)
+	waiting, stop := context.WithDeadlineCause(ctx, end, ErrUserBusy)
 	defer stop()
 	err := f.users.Acquire(waiting, user)
 	switch {
 	case err == nil:
-		return s, nil
+		return context.WithValue(ctx, waitEnd{}, end), s, nil
 	case errors.Is(err, ErrUserBusy):
-		return share{}, fmt.Errorf("%w (%s)", ErrUserBusy, f.pool.wait)
+		return nil, share{}, fmt.Errorf("%w (%s)", ErrUserBusy, f.pool.wait)
 	default:
-		return share{}, err
+		return nil, share{}, err
 	}
 }
 
 // QueryContext is what ent's clients use for statements of ours. They do so on SQLite, whose connections don't break, so
 // nothing is repeated here. The share is given back when the rows are closed: closing their connection waits for that.
 func (f *fairPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := f.acquire(ctx)
+	ctx, s, err := f.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +98,7 @@ func (f *fairPool) QueryContext(ctx context.Context, query string, args ...any) 
 
 // ExecContext runs a statement.
 func (f *fairPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := f.acquire(ctx)
+	ctx, s, err := f.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +108,7 @@ func (f *fairPool) ExecContext(ctx context.Context, query string, args ...any) (
 
 // records is DB.Records.
 func (f *fairPool) records(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
-	s, err := f.acquire(ctx)
+	ctx, s, err := f.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -130,7 +136,7 @@ func (db *DB) Driver() dialect.Driver {
 
 // Query implements dialect.Driver.
 func (d *fairDriver) Query(ctx context.Context, query string, args, v any) error {
-	s, err := d.fair.acquire(ctx)
+	ctx, s, err := d.fair.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -164,7 +170,7 @@ func (d *fairDriver) Tx(ctx context.Context) (dialect.Tx, error) { return d.Begi
 
 // BeginTx is what ent asks for with options.
 func (d *fairDriver) BeginTx(ctx context.Context, o *sql.TxOptions) (dialect.Tx, error) {
-	s, err := d.fair.acquire(ctx)
+	ctx, s, err := d.fair.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,15 @@ type livingConn struct {
 
 	socket syscall.RawConn
 	used   time.Time
+
+	opened time.Time
+	pool   *replacement
+	// generation is the pool's when the connection was opened.
+	generation uint64
 }
 
 // living returns the connection made of what was dialled. Where that is no socket it can't be looked at.
-func living(conn driver.Conn, dialled net.Conn) (driver.Conn, error) {
+func living(conn driver.Conn, dialled net.Conn, pool *replacement, generation uint64) (driver.Conn, error) {
 	inner, ok := conn.(pqConn)
 	if !ok {
 		return nil, errors.Join(errNotPQ, conn.Close())
@@ -37,11 +42,15 @@ func living(conn driver.Conn, dialled net.Conn) (driver.Conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &livingConn{pqConn: inner, socket: socket, used: time.Now()}, nil
+	now := time.Now()
+	return &livingConn{pqConn: inner, socket: socket, used: now, opened: now, pool: pool, generation: generation}, nil
 }
 
 // ResetSession implements driver.SessionResetter.
 func (c *livingConn) ResetSession(ctx context.Context) error {
+	if c.replaced() {
+		return driver.ErrBadConn
+	}
 	now := time.Now()
 	if now.Sub(c.used) > quietFor && hasNews(c.socket) {
 		return driver.ErrBadConn

@@ -62,8 +62,16 @@ func (p *patient) query(ctx context.Context, query string, args []any) (*sql.Row
 
 // once runs a statement that may write outside of a transaction. database/sql would repeat it where lib/pq reports a
 // broken connection, which lib/pq does also where the statement was sent and the answer got lost: on one connection it
-// does not.
+// does not. If PostgreSQL refuses it because the connection only reads, it has done nothing and is repeated.
 func once[T any](ctx context.Context, p *patient, run func(*sql.Conn) (T, error)) (T, error) {
+	result, err := tryOnce(ctx, p, run)
+	if ctx.Err() != nil || !IsReadOnly(err) {
+		return result, err
+	}
+	return tryOnce(ctx, p, run)
+}
+
+func tryOnce[T any](ctx context.Context, p *patient, run func(*sql.Conn) (T, error)) (T, error) {
 	leave, _ := p.enter()
 	defer leave()
 	conn, err := p.connection(ctx)
@@ -84,7 +92,7 @@ func (p *patient) ExecContext(ctx context.Context, query string, args ...any) (s
 func (p *patient) begin(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
 	for try := 1; ; try++ {
 		tx, err := p.tryBegin(ctx, o)
-		if err == nil || try == reads || ctx.Err() != nil || !isLostConnection(err) {
+		if err == nil || try == reads || ctx.Err() != nil || !isLostConnection(err) && !IsReadOnly(err) {
 			return tx, err
 		}
 	}
@@ -113,9 +121,16 @@ func (p *patient) enter() (func(), bool) {
 	return func() { p.calling.Add(-1) }, crowded || stats.Idle < int(calling)
 }
 
+// waitEnd is a context's key for when the wait for a connection ends that began before.
+type waitEnd struct{}
+
 // connection waits for a connection, no longer than the limit.
 func (p *patient) connection(ctx context.Context) (*sql.Conn, error) {
-	waiting, stop := context.WithTimeoutCause(ctx, p.wait, ErrNoConnection)
+	end, begun := ctx.Value(waitEnd{}).(time.Time)
+	if !begun {
+		end = time.Now().Add(p.wait)
+	}
+	waiting, stop := context.WithDeadlineCause(ctx, end, ErrNoConnection)
 	defer stop()
 	conn, err := p.pool.Conn(waiting)
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(waiting), ErrNoConnection) {

@@ -112,7 +112,7 @@ func parsePostgres(raw string) (target, error) {
 		config.ConnectTimeout = connectTimeout
 	}
 	slices.Sort(ignored)
-	return target{dialect: dialect.Postgres, connector: connector{config: config}, name: postgresName(config), dropped: ignored, tls: protection}, nil
+	return target{dialect: dialect.Postgres, connector: connector{config: config, pool: &replacement{pause: readOnlyPause}}, name: postgresName(config), dropped: ignored, tls: protection}, nil
 }
 
 // unsupported finds the variable in lib/pq's complaint about one that it does not know how to honour.

@@ -27,6 +27,9 @@ func (p *patient) records(ctx context.Context, query string, args []any, each fu
 		return each(row)
 	}
 	err := p.ownRecords(ctx, query, args, first)
+	if IsReadOnly(err) && ctx.Err() == nil { // As in once.
+		return p.ownRecords(ctx, query, args, each)
+	}
 	if err == nil || come || !readsOnly(query) || ctx.Err() != nil || !isLostConnection(err) {
 		return err
 	}

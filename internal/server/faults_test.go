@@ -502,7 +502,8 @@ func TestFaultsThousandClients(t *testing.T) {
 	if tr.answers["SERVICE_UNAVAILABLE"] != clients {
 		t.Errorf("answers: %s", codes(tr.answers))
 	}
-	if n := f.db.GaveUp(); n < clients {
+	// The pool turned away what each user may have in it; the rest waited for the user's own statements.
+	if n := f.db.GaveUp(); n < users*int64(len(held))/2 {
 		t.Errorf("%d calls are counted as given up", n)
 	}
 	const wait = 5 * time.Second // DB_WAIT's default

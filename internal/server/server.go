@@ -238,6 +238,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		Tasks:       tasks,
 		Accounts:    accounts,
 		Unavailable: database.IsUnavailable, NothingDone: database.NothingDone,
+		UserBusy: database.IsUserBusy, ReadOnly: database.IsReadOnly,
 		RequestID:     RequestID,
 		Log:           cfg.Log,
 		ResponseBytes: cfg.Config.LimitResponseBytes,

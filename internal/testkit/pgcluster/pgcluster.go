@@ -42,8 +42,15 @@ type Config struct {
 	Auth string
 	// Certificate and Key make the cluster speak TLS, in PEM.
 	Certificate, Key []byte
+	// StandbyOf makes it a standby of the cluster with that URL, which needs the settings of Replicated.
+	StandbyOf string
 	// Settings are added to the cluster's own, such as "max_connections": they win.
 	Settings map[string]string
+}
+
+// Replicated are the settings of a cluster that may have standbys, and of its standbys.
+func Replicated() map[string]string {
+	return map[string]string{"wal_level": "replica", "max_wal_senders": "4"}
 }
 
 const certificateFile, keyFile = "server.crt", "server.key"
@@ -79,6 +86,9 @@ cd / && rm -rf "$dir"
 // It returns ErrNoBinaries, wrapped, where no PostgreSQL can be had.
 func Start(ctx context.Context, c Config) (*Cluster, error) {
 	bin, err := binaries()
+	if c.StandbyOf != "" {
+		bin, err = Programs("postgres", "pg_basebackup")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +115,13 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 
 func start(ctx context.Context, c Config, bin, dir string, user account) (*Cluster, error) {
 	password := rand.Text()
+	if c.StandbyOf != "" {
+		primary, err := url.Parse(c.StandbyOf)
+		if err != nil {
+			return nil, errors.New("the primary's address is not a URL") // The error would quote it, password included.
+		}
+		password, _ = primary.User.Password()
+	}
 	pwfile := filepath.Join(dir, "password")
 	if err := os.WriteFile(pwfile, []byte(password+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the cluster's password: %w", err)
@@ -127,7 +144,7 @@ func start(ctx context.Context, c Config, bin, dir string, user account) (*Clust
 		}
 	}
 	data := filepath.Join(dir, "data")
-	err := initdb(ctx, c, bin, dir, data, pwfile, user)
+	err := fill(ctx, c, bin, dir, data, pwfile, user)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +155,20 @@ func start(ctx context.Context, c Config, bin, dir string, user account) (*Clust
 		}
 	}
 	return launch(ctx, c, bin, dir, data, password, port, user)
+}
+
+// fill makes the data of a new cluster, or copies the primary's.
+func fill(ctx context.Context, c Config, bin, dir, data, pwfile string, user account) error {
+	if c.StandbyOf == "" {
+		return initdb(ctx, c, bin, dir, data, pwfile, user)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "pg_basebackup"), "-d", c.StandbyOf, "-D", data, "--write-recovery-conf",
+		"--checkpoint=fast", "--no-sync")
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.attr()
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("copying the primary: %w: %s", err, bytes.TrimSpace(output))
+	}
+	return nil
 }
 
 // initdb prefers UTF-8 rules for letters, which C alone does not have beyond ASCII.
