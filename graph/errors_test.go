@@ -97,7 +97,9 @@ func TestWhyTheDatabaseDidNothing(t *testing.T) {
 	t.Parallel()
 	busy, readOnly, broken := errors.New("busy"), errors.New("read-only"), errors.New("broken")
 	among := func(list ...error) func(error) bool {
-		return func(err error) bool { return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) }) }
+		return func(err error) bool {
+			return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) })
+		}
 	}
 	var log bytes.Buffer
 	a := &API{config: Config{

@@ -73,9 +73,9 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return c.connect(ctx)
 }
 
-// connect tries once.
-func (c connector) connect(ctx context.Context) (driver.Conn, error) {
-	inner, err := pq.NewConnectorConfig(c.config)
+// connectTo tries one host once.
+func (c connector) connectTo(ctx context.Context, config pq.Config) (driver.Conn, error) {
+	inner, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, err
 	}

@@ -62,15 +62,18 @@ type DB struct {
 	// Dialect is ent's name of the kind of database: dialect.Postgres or dialect.SQLite.
 	Dialect string
 
-	name string
-	tls  TLS
-	log  *slog.Logger
+	name   string
+	schema string
+	tls    TLS
+	log    *slog.Logger
 	// fair is the pool with a limit on waiting and a bound for each user.
 	fair *fairPool
 	// ping has connections of its own, so that a busy pool is not taken for an unreachable database.
 	ping *sql.DB
 	// direct makes the connections of migrations.
 	direct driver.Connector
+	// file is SQLite's, nil if there is none.
+	file *sqliteFile
 }
 
 // target is what a URL comes to: how to connect to what, and what to call it in logs.
@@ -81,6 +84,8 @@ type target struct {
 	// dropped are the parameters of the URL and variables of the environment that were ignored.
 	dropped []string
 	tls     TLS
+	// schema is the one that the URL names; "" if it names none.
+	schema string
 	// file is SQLite's.
 	file string
 	// private is a database that only one connection can see: SQLite in memory.
@@ -118,6 +123,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		if direct.dialect != pooled.dialect {
 			return nil, fmt.Errorf("the direct database URL is for %s, the database URL for %s", direct.dialect, pooled.dialect)
 		}
+		if err := shareSchema(&pooled, &direct); err != nil {
+			return nil, err
+		}
 	}
 	if dropped := slices.Compact(slices.Sorted(slices.Values(slices.Concat(pooled.dropped, direct.dropped)))); len(dropped) > 0 {
 		c.Log.WarnContext(ctx, "parameters of the database URL ignored", slog.String("database", pooled.name), slog.Any("parameters", dropped))
@@ -127,6 +135,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		logTLS(ctx, c.Log, direct.name, direct.tls)
 	}
 
+	var file *sqliteFile
 	if pooled.file != "" {
 		if _, err := os.Stat(pooled.file); c.MustExist && errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("there is no database yet: %s is made by serve and migrate", pooled.name)
@@ -134,6 +143,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		if err := makeFile(pooled.file); err != nil {
 			return nil, err
 		}
+		file = &sqliteFile{path: pooled.file, log: c.Log}
+		if err := file.watch(); err != nil {
+			return nil, err
+		}
+		pooled.connector = watchedConnector{Connector: pooled.connector, file: file}
 	}
 	pool := hurried(impatient(pooled.connector, poolSilence), c.StatementTimeout)
 	if c.StatementCache != CacheOff {
@@ -150,7 +164,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	db := &DB{
 		SQL: open(pool, pooled.dialect), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
 		direct:  direct.connector,
-		Dialect: pooled.dialect, name: pooled.name, tls: pooled.tls, log: c.Log,
+		Dialect: pooled.dialect, name: pooled.name, schema: pooled.schema, tls: pooled.tls, file: file, log: c.Log,
 	}
 	db.fair = newFairPool(&patient{pool: db.SQL, wait: c.Wait}, c.MaxOpenConns)
 	db.SQL.SetMaxOpenConns(c.MaxOpenConns)
@@ -158,7 +172,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	db.SQL.SetConnMaxLifetime(c.ConnMaxLifetime)
 	db.SQL.SetConnMaxIdleTime(c.ConnMaxIdleTime)
 	db.ping.SetMaxOpenConns(1)
-	db.ping.SetConnMaxIdleTime(time.Minute)
+	if file == nil { // SQLite's stays open: see useWAL.
+		db.ping.SetConnMaxIdleTime(time.Minute)
+	}
 	if pooled.private {
 		// The database is gone when its only connection is, and a second one would see another database.
 		db.SQL.SetMaxOpenConns(1)
@@ -203,20 +219,30 @@ func (db *DB) connect(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// check asks for the version of the database, which also proves that it answers.
+// check asks for the version of the database, which also proves that it answers, and whether it can be used.
 func (db *DB) check(ctx context.Context) error {
 	if db.Dialect == dialect.SQLite {
 		// Opening does not touch the file yet; this does.
-		var tables int
-		return db.SQL.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&tables)
+		var encoding string
+		if err := db.SQL.QueryRowContext(ctx, "PRAGMA encoding").Scan(&encoding); err != nil {
+			return err
+		}
+		return checkEncoding(db.Dialect, encoding)
 	}
 	var number int
-	var version string
-	err := db.SQL.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version')").Scan(&number, &version)
+	var version, encoding, schema string
+	err := db.SQL.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+		current_setting('server_encoding'), coalesce(current_schema(), '')`).Scan(&number, &version, &encoding, &schema)
 	if err != nil {
 		return explain(err)
 	}
-	return checkVersion(number, version)
+	if err := checkVersion(number, version); err != nil {
+		return err
+	}
+	if err := checkEncoding(db.Dialect, encoding); err != nil {
+		return err
+	}
+	return db.checkSchema(schema)
 }
 
 // checkVersion takes the server's version as server_version_num, such as 150012, and as people write it.
@@ -227,10 +253,29 @@ func checkVersion(number int, version string) error {
 	return nil
 }
 
+// checkEncoding refuses a database that keeps text in another form than UTF-8. In those of PostgreSQL some characters have
+// no form, or bytes are no text, and names that differ in case alone are told apart by other rules.
+func checkEncoding(of, encoding string) error {
+	switch {
+	case encoding == "UTF8", encoding == "UTF-8":
+		return nil
+	case of == dialect.SQLite:
+		return fmt.Errorf("the file keeps text as %s, and UTF-8 is needed: copy it by sqlite3 FILE .dump | sqlite3 NEW", encoding)
+	default:
+		return fmt.Errorf("the database keeps text as %s, and UTF8 is needed: make one by createdb -E UTF8 -T template0 NEW, "+
+			"and copy what is in this one by pg_dump and psql", encoding)
+	}
+}
+
 // Ping says whether the database can be reached: nil, or why not. It uses a connection of its own, so that a busy
 // pool is not an unreachable database. It returns when the context ends at the latest, even while the driver still
-// waits for a network that swallows everything.
+// waits for a network that swallows everything. If SQLite's file is gone, it is ErrFileGone.
 func (db *DB) Ping(ctx context.Context) error {
+	if db.file != nil {
+		if err := db.file.check(ctx); err != nil {
+			return fmt.Errorf("pinging %s: %w", db.name, err)
+		}
+	}
 	answered := make(chan error, 1)
 	go func() {
 		var one int

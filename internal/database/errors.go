@@ -60,7 +60,8 @@ func IsUnavailable(err error) bool {
 		return false
 	}
 	for _, outage := range []error{
-		errUnreachable, ErrNoConnection, ErrUserBusy, driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
+		errUnreachable, ErrNoConnection, ErrUserBusy, errStandby, ErrFileGone, errChangeLost,
+		driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
 		syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 	} {
@@ -112,7 +113,7 @@ func explain(err error) error {
 		case "3D000":
 			return fmt.Errorf("the server has no such database: %w", err)
 		case unsupportedParameter:
-			return fmt.Errorf("a pooler refuses a parameter of the URL; leave it out, or give the address past the pooler: %w", err)
+			return fmt.Errorf("a pooler refuses a parameter of the URL; leave it out (a schema can be set in the database: ALTER ROLE … SET search_path = …), or give the address past the pooler: %w", err)
 		}
 	}
 	if errors.Is(err, pq.ErrSSLNotSupported) {
@@ -127,7 +128,7 @@ func explain(err error) error {
 // NothingDone says whether an error proves that the statement, and the transaction around it, has done nothing: none was
 // sent, or PostgreSQL itself gave it up. Of other outages nobody knows.
 func NothingDone(err error) bool {
-	if errors.Is(err, ErrNoConnection) || IsUserBusy(err) || IsReadOnly(err) {
+	if errors.Is(err, ErrNoConnection) || IsUserBusy(err) || IsReadOnly(err) || errors.Is(err, errStandby) || errors.Is(err, ErrFileGone) {
 		return true
 	}
 	var refused *pq.Error

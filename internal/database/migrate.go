@@ -20,8 +20,6 @@ import (
 	"github.com/lib/pq"
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
-
-	"taskql/ent/migrate"
 )
 
 // migrationLock is the advisory lock that the replica that migrates holds. The number is arbitrary, and must stay.
@@ -48,6 +46,9 @@ func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
 	pool, done := db.migrationPool()
 	defer done()
 	result, err := db.migrate(ctx, pool)
+	if err == nil {
+		err = db.useWAL(ctx)
+	}
 	if err != nil {
 		return MigrationResult{}, fmt.Errorf("migrating %s: %w", db.name, explain(err))
 	}
@@ -80,6 +81,11 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB) (MigrationResult, error
 	if err != nil {
 		return MigrationResult{}, err
 	}
+	if pool != db.SQL {
+		if err := db.compareSchemas(ctx, pool); err != nil {
+			return MigrationResult{}, err
+		}
+	}
 	// The usual case, without a lock: nothing to do.
 	if versions, err := appliedVersions(ctx, pool); err != nil {
 		return MigrationResult{}, err
@@ -97,8 +103,14 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB) (MigrationResult, error
 	return db.apply(ctx, provider, pool)
 }
 
-// apply applies what is pending.
+// apply applies what is pending, unless the database is another program's: then nothing in it is touched.
 func (db *DB) apply(ctx context.Context, provider *goose.Provider, pool *sql.DB) (MigrationResult, error) {
+	if err := checkForeign(ctx, db.Dialect, pool); err != nil {
+		return MigrationResult{}, err
+	}
+	if err := db.prepare(ctx, pool); err != nil {
+		return MigrationResult{}, err
+	}
 	done, err := provider.Up(ctx)
 	if err != nil {
 		return MigrationResult{}, fmt.Errorf("applying migrations: %w", err)
@@ -218,12 +230,20 @@ func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-func newProvider(of string, pool *sql.DB) (*goose.Provider, error) {
-	kind, migrations := goose.DialectPostgres, migrate.Migrations()
-	if of == dialect.SQLite {
-		kind, migrations = goose.DialectSQLite3, migrate.SQLiteMigrations()
+// prepare makes what migrations don't: the schema that the URL names.
+func (db *DB) prepare(ctx context.Context, pool *sql.DB) error {
+	if db.Dialect == dialect.Postgres {
+		return db.makeSchema(ctx, pool)
 	}
-	provider, err := goose.NewProvider(kind, pool, migrations, goose.WithDisableGlobalRegistry(true))
+	return nil
+}
+
+func newProvider(of string, pool *sql.DB) (*goose.Provider, error) {
+	kind := goose.DialectPostgres
+	if of == dialect.SQLite {
+		kind = goose.DialectSQLite3
+	}
+	provider, err := goose.NewProvider(kind, pool, migrationsOf(of), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, fmt.Errorf("reading the migrations in the binary: %w", err)
 	}

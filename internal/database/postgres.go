@@ -3,12 +3,10 @@ package database
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -70,6 +68,10 @@ func unwrap(raw string) string {
 }
 
 func parsePostgres(raw string) (target, error) {
+	raw, hosts, err := cutHosts(raw)
+	if err != nil {
+		return target{}, err
+	}
 	parsed, err := url.Parse(strings.NewReplacer("{", "%7B", "}", "%7D").Replace(raw)) // libpq takes them in a password.
 	if err != nil || parsed.Opaque != "" || parsed.Fragment != "" {
 		return target{}, errors.New("it is not a URL of the form postgres://user:password@host:port/name: " +
@@ -80,6 +82,11 @@ func parsePostgres(raw string) (target, error) {
 		return target{}, errors.New("its parameters, after the ?, are not well formed")
 	}
 	unverified := translateSSL(query)
+	schema, err := takeSchema(query)
+	if err != nil {
+		return target{}, err
+	}
+	hosts.addTo(query)
 	parsed.RawQuery = query.Encode()
 
 	config, ignored, err := newConfig(parsed.String())
@@ -97,6 +104,10 @@ func parsePostgres(raw string) (target, error) {
 		config.SSLNegotiation = ""
 		ignored = append(ignored, "sslnegotiation")
 	}
+	setSchema(&config, schema)
+	if err := settleHosts(&config); err != nil {
+		return target{}, err
+	}
 	protection := settleTLS(&config, unverified)
 	if config.ApplicationName == "" {
 		config.ApplicationName = applicationName
@@ -112,7 +123,10 @@ func parsePostgres(raw string) (target, error) {
 		config.ConnectTimeout = connectTimeout
 	}
 	slices.Sort(ignored)
-	return target{dialect: dialect.Postgres, connector: connector{config: config, pool: &replacement{pause: readOnlyPause}}, name: postgresName(config), dropped: ignored, tls: protection}, nil
+	return target{
+		dialect: dialect.Postgres, connector: connector{config: config, pool: &replacement{pause: readOnlyPause}},
+		name: postgresName(config), dropped: ignored, tls: protection, schema: schema,
+	}, nil
 }
 
 // unsupported finds the variable in lib/pq's complaint about one that it does not know how to honour.
@@ -167,17 +181,16 @@ func contains(text, secret string) bool {
 }
 
 func postgresName(config pq.Config) string {
-	host := config.Host
-	if config.Hostaddr.IsValid() {
-		host = config.Hostaddr.String()
-	}
 	database := config.Database
 	if database == "" {
 		database = config.User // What PostgreSQL takes.
 	}
-	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+	if host := config.Host; !config.Hostaddr.IsValid() && len(config.Multi) == 0 && (strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@")) {
 		return "postgres:" + host + "/" + database
 	}
-	address := url.URL{Scheme: "postgres", Host: net.JoinHostPort(host, strconv.Itoa(int(config.Port))), Path: "/" + database}
-	return address.String()
+	names := make([]string, 0, 1)
+	for _, host := range hostsOf(config) {
+		names = append(names, hostName(host))
+	}
+	return "postgres://" + strings.Join(names, ",") + (&url.URL{Path: "/" + database}).EscapedPath()
 }

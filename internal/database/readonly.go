@@ -38,6 +38,8 @@ type replacement struct {
 	pause time.Duration
 	// generation grows with each replacement. Connections of an older one are dropped when they are to be used next.
 	generation atomic.Uint64
+	// host is the number of the host that was connected to last.
+	host atomic.Int64
 }
 
 // replaced reports whether the connection is to be dropped.

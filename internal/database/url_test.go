@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/lib/pq"
 
 	"taskql/internal/database"
 )
@@ -47,12 +48,12 @@ func TestPostgresURLs(t *testing.T) {
 		{name: "psycopg2", url: "postgresql+psycopg2://ann:s3cret-word@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
 		{name: "ssl=false", url: "postgres://ann:s3cret-word@db.example.com/tasks?ssl=false", want: "postgres://db.example.com:5432/tasks", sslmode: "disable"},
 		{name: "upper case", url: "POSTGRESQL://ann:s3cret-word@db.example.com/tasks", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full"},
-		{name: "JDBC", url: "jdbc:postgresql://db.example.com/tasks?user=ann&password=s3cret-word&currentSchema=x", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full", dropped: []string{"currentSchema"}},
+		{name: "JDBC", url: "jdbc:postgresql://db.example.com/tasks?user=ann&password=s3cret-word&currentSchema=x", want: "postgres://db.example.com:5432/tasks", sslmode: "verify-full", runtime: []string{"search_path"}},
 		{
 			name: "Prisma's, Supabase's, pgx's", sslmode: "verify-full",
 			url:     "postgres://ann:s3cret-word@db.example.com:6543/tasks?pgbouncer=true&connection_limit=1&pool_timeout=20&schema=public&pool_max_conns=10&statement_cache_mode=describe&prepareThreshold=0",
 			want:    "postgres://db.example.com:6543/tasks",
-			dropped: []string{"connection_limit", "pgbouncer", "pool_max_conns", "pool_timeout", "prepareThreshold", "schema", "statement_cache_mode"},
+			dropped: []string{"connection_limit", "pgbouncer", "pool_max_conns", "pool_timeout", "prepareThreshold", "statement_cache_mode"},
 		},
 		{
 			name: "libpq's own that lib/pq has not", sslmode: "verify-full",
@@ -73,6 +74,13 @@ func TestPostgresURLs(t *testing.T) {
 		{name: "Compose's network", url: "postgresql://postgres:s3cret-word@db/tasks", want: "postgres://db:5432/tasks", sslmode: "prefer"},
 		{name: "IPv6", url: "postgres://ann:s3cret-word@[::1]:5433/tasks", want: "postgres://[::1]:5433/tasks", sslmode: "prefer"},
 		{name: "a socket", url: "postgres://ann:s3cret-word@/tasks?host=/var/run/postgresql", want: "postgres:/var/run/postgresql/tasks", sslmode: "disable"},
+		{name: "a socket's folder as the host", url: "postgres://ann:s3cret-word@%2Fvar%2Frun%2Fpostgresql/tasks", want: "postgres:/var/run/postgresql/tasks", sslmode: "disable"},
+		{name: "a socket's folder and a port", url: "postgres://ann:s3cret-word@%2fvar%2frun%2fpostgresql:5433/tasks?application_name=mine", want: "postgres:/var/run/postgresql/tasks", sslmode: "disable"},
+		{name: "several hosts", url: "postgres://ann:s3cret-word@a.example.com,b.example.com/tasks", want: "postgres://a.example.com:5432,b.example.com:5432/tasks", sslmode: "verify-full"},
+		{name: "several hosts with ports", url: "postgres://ann:s3cret-word@10.0.0.1:5433,[fd00::1]:6000,c/tasks?target_session_attrs=primary", want: "postgres://10.0.0.1:5433,[fd00::1]:6000,c:5432/tasks", sslmode: "prefer"},
+		{name: "several hosts as a parameter", url: "postgres://ann:s3cret-word@/tasks?host=a,b&port=1,2", want: "postgres://a:1,b:2/tasks", sslmode: "prefer"},
+		{name: "several hosts and one port as a parameter", url: "postgres://ann:s3cret-word@a,b/tasks?port=6000", want: "postgres://a:6000,b:6000/tasks", sslmode: "prefer"},
+		{name: "Prisma's schema", url: "postgres://ann:s3cret-word@localhost/tasks?schema=My%20tasks", want: "postgres://localhost:5432/tasks", sslmode: "prefer", runtime: []string{"search_path"}},
 		{name: "no database", url: "postgres://ann:s3cret-word@localhost", want: "postgres://localhost:5432/ann", sslmode: "prefer"},
 	}
 	for _, test := range tests {
@@ -152,6 +160,25 @@ func TestTLSModes(t *testing.T) {
 	}
 }
 
+// Of several hosts the one that accepts changes is connected to, unless the URL asks for another.
+func TestTargetSession(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]pq.TargetSessionAttrs{
+		"postgres://a/tasks":                                "",
+		"postgres://a,b/tasks":                              pq.TargetSessionAttrsReadWrite,
+		"postgres://a,b/tasks?target_session_attrs=any":     pq.TargetSessionAttrsAny,
+		"postgres://a,b/tasks?target_session_attrs=primary": pq.TargetSessionAttrsPrimary,
+	} {
+		got, err := database.Sanitise(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Config.TargetSessionAttrs != want {
+			t.Errorf("%s: %q, want %q", url, got.Config.TargetSessionAttrs, want)
+		}
+	}
+}
+
 func TestApplicationName(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
@@ -184,6 +211,14 @@ func TestWrongURLsKeepTheirSecrets(t *testing.T) {
 		{"a mode of nobody's", "postgres://ann:s3cret-word@localhost/tasks?sslmode=strict", "supported values are"},
 		{"a time-out that is none", "postgres://ann:s3cret-word@localhost/tasks?connect_timeout=soon", "connect_timeout"},
 		{"bad parameters", "postgres://ann:s3cret-word@localhost/tasks?a=%zzs3cret-word", "parameters"},
+		{"a schema twice", "postgres://ann:s3cret-word@localhost/tasks?schema=a&currentSchema=b", "different schemas"},
+		{"several schemas", "postgres://ann:s3cret-word@localhost/tasks?currentSchema=a,b", "several schemas"},
+		{"a schema and a search_path", "postgres://ann:s3cret-word@localhost/tasks?schema=a&search_path=b", "both schema and search_path"},
+		{"a port of several that is none", "postgres://ann:s3cret-word@a:5432,b:s3cret-word/tasks", "host1:5432,host2:5432"},
+		{"a host that is badly encoded", "postgres://ann:s3cret-word@%2Frun%zz/tasks", "hexadecimal"},
+		{"ports for other hosts", "postgres://ann:s3cret-word@a,b/tasks?port=1,2,3", "3 port numbers to 2 hosts"},
+		{"a standby", "postgres://ann:s3cret-word@a,b/tasks?target_session_attrs=standby", "only reads"},
+		{"a preference for a standby", "postgres://ann:s3cret-word@a/tasks?target_session_attrs=prefer-standby", "only reads"},
 		{"no file", "sqlite:", "names no file"},
 		{"a folder that is not there", "sqlite:/nowhere/at/all.db", "no such file"},
 	}

@@ -1,0 +1,104 @@
+package database_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"taskql/internal/database"
+	"taskql/internal/testkit/pgcluster"
+)
+
+// A socket's folder may stand where the host does.
+func TestSocketURL(t *testing.T) {
+	t.Parallel()
+	folder, err := os.MkdirTemp("", "s") // A socket's path may not be long.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	if err := os.Chmod(folder, 0o777); err != nil { //nolint:gosec // PostgreSQL may be another user.
+		t.Fatal(err)
+	}
+	own := cluster(t, pgcluster.Config{Settings: map[string]string{"unix_socket_directories": folder}})
+	address := strings.Replace(own.URL(), "127.0.0.1:"+strconv.Itoa(own.Port()), url.PathEscape(folder)+":"+strconv.Itoa(own.Port()), 1)
+	db := open(t, database.Config{URL: address})
+	var socket bool
+	if err := db.SQL.QueryRowContext(t.Context(), "SELECT inet_server_addr() IS NULL").Scan(&socket); err != nil || !socket {
+		t.Errorf("not by the socket: %v", err)
+	}
+}
+
+// Of several hosts the one that accepts changes is found, wherever it stands, and also after it has moved.
+func TestSeveralHosts(t *testing.T) {
+	t.Parallel()
+	primary := cluster(t, pgcluster.Config{Auth: "trust"})
+	standby := cluster(t, pgcluster.Config{Auth: "trust", Settings: map[string]string{"default_transaction_read_only": "on"}})
+	nobody := freePort(t)
+	for _, ports := range [][]int{{primary.Port(), standby.Port()}, {standby.Port(), primary.Port()}, {nobody, standby.Port(), primary.Port()}} {
+		db := open(t, database.Config{URL: several(ports...)})
+		for range 2 {
+			var port int
+			if err := db.SQL.QueryRowContext(t.Context(), "SELECT inet_server_port()").Scan(&port); err != nil || port != primary.Port() {
+				t.Errorf("%v: it is %d, %v", ports, port, err)
+			}
+		}
+		if err := db.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+
+	// As long as there is no primary, it is waited for.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	log, failed := &lines{}, make(chan error, 1)
+	go func() {
+		_, err := database.Open(ctx, database.Config{URL: several(standby.Port(), nobody), Log: log.logger(), ConnectTimeout: time.Hour})
+		failed <- err
+	}()
+	until(t, "it tries again", func() bool {
+		return strings.Contains(log.text(), "none of the hosts is a primary") && strings.Contains(log.text(), "try=2")
+	})
+	cancel()
+	if err := <-failed; err == nil {
+		t.Error("it has found a primary")
+	}
+
+	// The two change places: sessions of before see it as they would if theirs had become a standby.
+	db := open(t, database.Config{URL: several(primary.Port(), standby.Port()), MaxOpenConns: 2})
+	db.ReplaceAtOnce()
+	setReadOnly(t, standby, "off")
+	setReadOnly(t, primary, "on")
+	demote(t, db, 2)
+	if err := db.Driver().Exec(t.Context(), "CREATE TABLE t (n int)", []any{}, nil); err != nil {
+		t.Error(err)
+	}
+	var port int
+	if err := db.SQL.QueryRowContext(t.Context(), "SELECT inet_server_port()").Scan(&port); err != nil || port != standby.Port() {
+		t.Errorf("it is %d, %v", port, err)
+	}
+}
+
+func several(ports ...int) string {
+	hosts := make([]string, len(ports))
+	for i, port := range ports {
+		hosts[i] = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	return "postgres://postgres@" + strings.Join(hosts, ",") + "/postgres?sslmode=disable"
+}
+
+// setReadOnly changes what new sessions of a cluster may do.
+func setReadOnly(t *testing.T, of *pgcluster.Cluster, value string) {
+	t.Helper()
+	db := open(t, database.Config{URL: of.URL()})
+	for _, statement := range []string{"SET default_transaction_read_only = off", "ALTER DATABASE postgres SET default_transaction_read_only = " + value} {
+		if _, err := db.SQL.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

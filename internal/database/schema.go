@@ -1,0 +1,124 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// publicSchema is where PostgreSQL keeps tables unless it is told otherwise.
+const publicSchema = "public"
+
+// takeSchema takes the schema out of a URL's parameters, "" if they name none: schema is Prisma's parameter, currentSchema
+// JDBC's. PostgreSQL knows neither.
+func takeSchema(query url.Values) (string, error) {
+	schema := ""
+	for _, name := range []string{"schema", "currentSchema"} {
+		value := query.Get(name)
+		query.Del(name)
+		switch {
+		case value == "":
+		case strings.Contains(value, ","):
+			return "", fmt.Errorf("%s names several schemas: name the one that has this server's tables", name)
+		case schema != "" && schema != value:
+			return "", errors.New("schema and currentSchema name different schemas: leave one of them out")
+		default:
+			schema = value
+		}
+	}
+	if schema != "" && query.Get("search_path") != "" {
+		return "", errors.New("it has both schema and search_path: leave one of them out")
+	}
+	return schema, nil
+}
+
+// setSchema makes connections use the schema. Poolers refuse the parameter that does it, so for the schema that is used
+// anyway nothing is asked for.
+func setSchema(config *pq.Config, schema string) {
+	if schema != "" && schema != publicSchema {
+		config.Runtime["search_path"] = pq.QuoteIdentifier(schema)
+	}
+}
+
+// shareSchema gives the target of migrations the other's schema if it has none of its own. The two must have one.
+func shareSchema(pooled, direct *target) error {
+	switch {
+	case direct.schema == pooled.schema, pooled.schema == "" && direct.schema == publicSchema:
+		return nil
+	case direct.schema == "":
+		direct.schema = pooled.schema
+		if c, ok := direct.connector.(connector); ok {
+			setSchema(&c.config, direct.schema)
+			direct.connector = c
+		}
+		return nil
+	default:
+		return fmt.Errorf("the direct database URL names the schema %q, the database URL %q: let both name the same one", direct.schema, pooled.schema)
+	}
+}
+
+// currentSchema returns the schema that connections create tables in, "" if it does not exist.
+func currentSchema(ctx context.Context, pool *sql.DB) (string, error) {
+	var name sql.NullString
+	if err := pool.QueryRowContext(ctx, "SELECT current_schema()").Scan(&name); err != nil {
+		return "", fmt.Errorf("asking for the schema: %w", err)
+	}
+	return name.String, nil
+}
+
+// checkSchema returns an error if connections use another schema than the URL names. It may not exist yet.
+func (db *DB) checkSchema(used string) error {
+	if db.schema == "" || used == db.schema || used == "" {
+		return nil
+	}
+	return fmt.Errorf("the URL names the schema %q, and connections use %q: a pooler has dropped the parameter, or the role has a search_path "+
+		"of its own; set it in the database (ALTER ROLE … SET search_path = %s), or give the address past the pooler",
+		db.schema, used, pq.QuoteIdentifier(db.schema))
+}
+
+// makeSchema makes the schema that the URL names if it is missing.
+func (db *DB) makeSchema(ctx context.Context, pool *sql.DB) error {
+	if db.schema == "" {
+		return nil
+	}
+	used, err := currentSchema(ctx, pool)
+	if err != nil || used == db.schema {
+		return err
+	}
+	if _, err := pool.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(db.schema)); err != nil {
+		return fmt.Errorf("making the schema %q, which the database URL names: %w", db.schema, err)
+	}
+	if used, err = currentSchema(ctx, pool); err != nil {
+		return err
+	}
+	if used == "" {
+		return fmt.Errorf("the user may not use the schema %q, which the database URL names: GRANT USAGE, CREATE ON SCHEMA %s TO the user",
+			db.schema, pq.QuoteIdentifier(db.schema))
+	}
+	return db.checkSchema(used)
+}
+
+// compareSchemas returns an error if migrations would go to another schema than the server uses, as when only one of the
+// two addresses has a search_path.
+func (db *DB) compareSchemas(ctx context.Context, pool *sql.DB) error {
+	theirs, err := currentSchema(ctx, pool)
+	if err != nil {
+		return err
+	}
+	ours, err := currentSchema(ctx, db.SQL)
+	if err != nil {
+		return err
+	}
+	if ours != theirs {
+		return fmt.Errorf("migrations would go to the schema %q, and the server uses %q: let DATABASE_URL and DIRECT_DATABASE_URL lead to the same one", theirs, ours)
+	}
+	return nil
+}
+
+// Schema is the PostgreSQL schema that the URL names, "" if it names none.
+func (db *DB) Schema() string { return db.schema }
