@@ -42,9 +42,9 @@ type Config struct {
 	// ShutdownTimeout bounds how long requests in flight may take to finish after SIGTERM.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" group:"Server" envDefault:"20s" min:"1s" max:"10m" help:"How long requests in progress may take to finish after SIGTERM or SIGINT."`
 
-	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"A postgres://, postgresql:// or sqlite: URL. If the host is public, the server certificate is verified, unless sslmode says otherwise; sslmode=no-verify turns that off."`
+	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"A postgres://, postgresql:// or sqlite: URL. schema=NAME (or currentSchema=NAME) puts the tables into that PostgreSQL schema. Several hosts (host1:5432,host2:5432) are tried until one accepts changes. If the host is public, the server certificate is verified, unless sslmode says otherwise; sslmode=no-verify turns that off."`
 	DirectDatabaseURL Secret        `env:"DIRECT_DATABASE_URL" group:"Database" kind:"URL" shown:"DATABASE_URL" help:"The database without the connection pooler, for migrations. Set it if DATABASE_URL leads to a pooler."`
-	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of open connections. /health uses one additional connection."`
+	DBMaxOpenConns    int           `env:"DB_MAX_OPEN_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of open connections. One user's requests use at most half of them. /health uses one additional connection."`
 	DBMaxIdleConns    int           `env:"DB_MAX_IDLE_CONNS" group:"Database" envDefault:"10" min:"1" max:"1000" help:"The maximum number of idle connections kept open."`
 	DBConnMaxLifetime time.Duration `env:"DB_CONN_MAX_LIFETIME" group:"Database" envDefault:"30m" min:"1s" max:"24h" help:"The age at which a connection is closed."`
 	DBConnMaxIdleTime time.Duration `env:"DB_CONN_MAX_IDLE_TIME" group:"Database" envDefault:"4m" min:"1s" max:"24h" help:"How long a connection may be idle before it is closed. Neon suspends a database that has had no connection for 5 minutes."`

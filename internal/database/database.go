@@ -260,10 +260,10 @@ func checkEncoding(of, encoding string) error {
 	case encoding == "UTF8", encoding == "UTF-8":
 		return nil
 	case of == dialect.SQLite:
-		return fmt.Errorf("the file keeps text as %s, and UTF-8 is needed: copy it by sqlite3 FILE .dump | sqlite3 NEW", encoding)
+		return unsuitableError{fmt.Errorf("the file keeps text as %s, and UTF-8 is needed: copy it by sqlite3 FILE .dump | sqlite3 NEW", encoding)}
 	default:
-		return fmt.Errorf("the database keeps text as %s, and UTF8 is needed: make one by createdb -E UTF8 -T template0 NEW, "+
-			"and copy what is in this one by pg_dump and psql", encoding)
+		return unsuitableError{fmt.Errorf("the database keeps text as %s, and UTF8 is needed: make one by createdb -E UTF8 -T template0 NEW, "+
+			"and copy what is in this one by pg_dump and psql", encoding)}
 	}
 }
 

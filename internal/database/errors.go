@@ -142,3 +142,12 @@ func NothingDone(err error) bool {
 	var operation *net.OpError
 	return errors.As(err, &operation) && operation.Op == "dial"
 }
+
+// unsuitableError says why a database that answers can't be used, and what to do.
+type unsuitableError struct{ error }
+
+// IsUnsuitable reports whether the error says that a database answers, but can't be used. It also says what to do.
+func IsUnsuitable(err error) bool {
+	var unsuitable unsuitableError
+	return errors.As(err, &unsuitable)
+}

@@ -93,7 +93,7 @@ func checkForeign(ctx context.Context, of string, pool *sql.DB) error {
 	if of == dialect.SQLite {
 		cure = "give this server a file of its own"
 	}
-	return fmt.Errorf("%w with the names that this server's would have (%s), and nothing was changed: %s", ErrForeign, strings.Join(found, ", "), cure)
+	return fmt.Errorf("%w with the names that this server's would have (%s), and is left as it is: %s", ErrForeign, strings.Join(found, ", "), cure)
 }
 
 // hasOurMigrations reports whether a migration of this server's was applied.

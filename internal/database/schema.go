@@ -76,9 +76,9 @@ func (db *DB) checkSchema(used string) error {
 	if db.schema == "" || used == db.schema || used == "" {
 		return nil
 	}
-	return fmt.Errorf("the URL names the schema %q, and connections use %q: a pooler has dropped the parameter, or the role has a search_path "+
+	return unsuitableError{fmt.Errorf("the URL names the schema %q, and connections use %q: a pooler has dropped the parameter, or the role has a search_path "+
 		"of its own; set it in the database (ALTER ROLE … SET search_path = %s), or give the address past the pooler",
-		db.schema, used, pq.QuoteIdentifier(db.schema))
+		db.schema, used, pq.QuoteIdentifier(db.schema))}
 }
 
 // makeSchema makes the schema that the URL names if it is missing.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -35,7 +36,7 @@ func (d *doctor) database(ctx context.Context) {
 	})
 	if err != nil {
 		cure := "check host, port, user, password and name in DATABASE_URL, and that the database runs and lets this machine in"
-		if database.IsUntrusted(err) {
+		if database.IsUntrusted(err) || database.IsUnsuitable(err) {
 			cure = "" // The error tells it.
 		}
 		d.fail(err.Error(), cure)
@@ -78,17 +79,23 @@ func (d *doctor) postgres(ctx context.Context, db *database.DB) {
 	defer func() { _ = tx.Rollback() }() // It only read.
 	var version string
 	var theirs time.Time
-	var readOnly bool
+	var standby, readOnly bool
 	before := d.Now()
-	err = tx.QueryRowContext(ctx, "SELECT current_setting('server_version'), clock_timestamp(), pg_is_in_recovery()").Scan(&version, &theirs, &readOnly)
+	err = tx.QueryRowContext(ctx, "SELECT current_setting('server_version'), clock_timestamp(), pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool").Scan(&version, &theirs, &standby, &readOnly)
 	after := d.Now()
 	if err != nil {
 		d.fail(fmt.Sprintf("reading from %s: %v", db, err), "")
 		return
 	}
 	d.ok(fmt.Sprintf("reachable: %s, PostgreSQL %s", db, version))
-	if readOnly {
-		d.fail("it is a standby, which only reads", "let DATABASE_URL lead to the primary")
+	switch {
+	case standby:
+		d.fail("it is a standby, which only reads", "let DATABASE_URL lead to the primary, or name all hosts: host1,host2")
+	case readOnly:
+		d.fail("it accepts no changes: default_transaction_read_only is on", "free space if the host has turned it on because the disk is full; else turn it off, or take it out of DATABASE_URL")
+	}
+	if schema := db.Schema(); schema != "" {
+		d.ok(fmt.Sprintf("schema: tables are in %q", schema))
 	}
 	d.skew("the database's", theirs, before, after, "let both machines keep their clocks by NTP")
 }
@@ -126,6 +133,10 @@ func (d *doctor) pooler() {
 func (d *doctor) migrations(ctx context.Context, db *database.DB) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
+	if err := db.CheckForeign(ctx); errors.Is(err, database.ErrForeign) {
+		d.fail(err.Error(), "")
+		return
+	}
 	list, err := db.MigrationStatuses(ctx)
 	if err != nil {
 		d.fail("migrations: "+err.Error(), "check DIRECT_DATABASE_URL, or DATABASE_URL where that is not set")

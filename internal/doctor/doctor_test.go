@@ -55,6 +55,8 @@ func TestExamine(t *testing.T) {
 	database := testkit.MigratedPostgresURL(t)
 	newer := testkit.MigratedPostgresURL(t)
 	execute(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99990101000000, true)")
+	foreign := testkit.PostgresURL(t)
+	execute(t, foreign, "CREATE TABLE tasks (id integer)")
 	const dead = "http://127.0.0.1:1"
 
 	tests := []example{
@@ -73,6 +75,9 @@ func TestExamine(t *testing.T) {
 		{name: "not-better-auth", environ: map[string]string{"AUTH_SERVER_URL": auth.URL + "/elsewhere"}, credential: header},
 		{name: "fresh-database", environ: map[string]string{"DATABASE_URL": testkit.PostgresURL(t)}, credential: header, healthy: true},
 		{name: "newer-database", environ: map[string]string{"DATABASE_URL": newer}, credential: header, healthy: true},
+		{name: "foreign-tables", environ: map[string]string{"DATABASE_URL": foreign}, credential: header},
+		{name: "schema", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, foreign), "schema=taskql")}, credential: header, healthy: true},
+		{name: "read-only-database", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, database), "default_transaction_read_only=on")}, credential: header},
 		{name: "pooler", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true")}, credential: header, healthy: true},
 		{name: "pooler-and-direct", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true"), "DIRECT_DATABASE_URL": database, "PUBLIC_URL": ""}, credential: header, healthy: true},
 		{name: "private-issuer", environ: map[string]string{"AUTH_ISSUER": ""}, credential: "Bearer " + jwt(t, auth, ada), healthy: true},
