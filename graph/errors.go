@@ -95,11 +95,11 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "workspace busy", a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)
 	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):
-		line := "database unavailable"
 		if is(a.config.UserBusy, err) {
-			line = "user busy"
+			a.config.Log.LogAttrs(ctx, slog.LevelWarn, "user busy", a.attributes(ctx, err)...)
+		} else {
+			a.config.Log.LogAttrs(ctx, slog.LevelWarn, "database unavailable", a.attributes(ctx, err)...)
 		}
-		a.config.Log.LogAttrs(ctx, slog.LevelWarn, line, a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, a.unreachable(ctx, err), retryIn(0)
 	case err.Extensions["code"] != nil:
 		return "", "", nil // The executor's own.

@@ -295,13 +295,13 @@ func TestDatabaseConfig(t *testing.T) {
 // can be repaired is no problem.
 func TestDatabaseURLs(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"postgres://u:pa#ss@h/d", "postgres://u:pass@h/d?sslmode=bogus", "postgres://u:pass@h:99999/d", "mysql://u:pass@h/d"} {
+	for _, bad := range []string{"postgres://u:pa#ss@h/d", "postgres://u:pass@h/d?sslmode=bogus", "postgres://u:pass@h:99999/d", "mysql://u:pass@h/d", "postgres://u:pass@h/d?schema=a&currentSchema=b", "postgres://u:pass@a:1,b:x/d", "postgres://u:pass@a,b/d?target_session_attrs=standby"} {
 		_, err := config.Load(map[string]string{"DATABASE_URL": bad, "PORT": "x"}, database.CheckURL)
 		if err == nil || !strings.Contains(err.Error(), "DATABASE_URL") || !strings.Contains(err.Error(), "PORT") || strings.Contains(err.Error(), "pass@") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
-	for _, good := range []string{"psql 'postgres://u@h/d'", "DATABASE_URL=postgres://u@h/d", "postgresql+asyncpg://u@h/d", "sqlite3:x.db", "postgres://u:pa${word}ss@h/d"} {
+	for _, good := range []string{"psql 'postgres://u@h/d'", "DATABASE_URL=postgres://u@h/d", "postgresql+asyncpg://u@h/d", "sqlite3:x.db", "postgres://u:pa${word}ss@h/d", "postgres://u:pass@a:5432,b:5432/d?schema=app", "postgres://u@%2Fvar%2Frun%2Fpostgresql/d"} {
 		if _, err := config.Load(map[string]string{"DATABASE_URL": good}, database.CheckURL); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}

@@ -51,6 +51,8 @@ type Config struct {
 	OpenPool func(driver.Connector, string) *sql.DB
 	// MustExist makes it an error that a SQLite file is missing; otherwise it is made.
 	MustExist bool
+	// ReadOnly says that nothing will be written, as to the database of another program: then its encoding may be any.
+	ReadOnly bool
 	// Log gets a line for each try to connect, dropped parameters and migrations. Default: slog.Default().
 	Log *slog.Logger
 }
@@ -64,8 +66,10 @@ type DB struct {
 
 	name   string
 	schema string
-	tls    TLS
-	log    *slog.Logger
+	// readOnly is Config.ReadOnly.
+	readOnly bool
+	tls      TLS
+	log      *slog.Logger
 	// fair is the pool with a limit on waiting and a bound for each user.
 	fair *fairPool
 	// ping has connections of its own, so that a busy pool is not taken for an unreachable database.
@@ -164,7 +168,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	db := &DB{
 		SQL: open(pool, pooled.dialect), ping: sql.OpenDB(impatient(pooled.connector, pingSilence)),
 		direct:  direct.connector,
-		Dialect: pooled.dialect, name: pooled.name, schema: pooled.schema, tls: pooled.tls, file: file, log: c.Log,
+		Dialect: pooled.dialect, name: pooled.name, schema: pooled.schema, readOnly: c.ReadOnly, tls: pooled.tls, file: file, log: c.Log,
 	}
 	db.fair = newFairPool(&patient{pool: db.SQL, wait: c.Wait}, c.MaxOpenConns)
 	db.SQL.SetMaxOpenConns(c.MaxOpenConns)
@@ -227,7 +231,7 @@ func (db *DB) check(ctx context.Context) error {
 		if err := db.SQL.QueryRowContext(ctx, "PRAGMA encoding").Scan(&encoding); err != nil {
 			return err
 		}
-		return checkEncoding(db.Dialect, encoding)
+		return db.checkEncoding(encoding)
 	}
 	var number int
 	var version, encoding, schema string
@@ -239,7 +243,7 @@ func (db *DB) check(ctx context.Context) error {
 	if err := checkVersion(number, version); err != nil {
 		return err
 	}
-	if err := checkEncoding(db.Dialect, encoding); err != nil {
+	if err := db.checkEncoding(encoding); err != nil {
 		return err
 	}
 	return db.checkSchema(schema)
@@ -255,11 +259,11 @@ func checkVersion(number int, version string) error {
 
 // checkEncoding refuses a database that keeps text in another form than UTF-8. In those of PostgreSQL some characters have
 // no form, or bytes are no text, and names that differ in case alone are told apart by other rules.
-func checkEncoding(of, encoding string) error {
+func (db *DB) checkEncoding(encoding string) error {
 	switch {
-	case encoding == "UTF8", encoding == "UTF-8":
+	case encoding == "UTF8", encoding == "UTF-8", db.readOnly:
 		return nil
-	case of == dialect.SQLite:
+	case db.Dialect == dialect.SQLite:
 		return unsuitableError{fmt.Errorf("the file keeps text as %s, and UTF-8 is needed: copy it by sqlite3 FILE .dump | sqlite3 NEW", encoding)}
 	default:
 		return unsuitableError{fmt.Errorf("the database keeps text as %s, and UTF8 is needed: make one by createdb -E UTF8 -T template0 NEW, "+

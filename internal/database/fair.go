@@ -80,7 +80,7 @@ func (f *fairPool) QueryContext(ctx context.Context, query string, args ...any) 
 		return nil, err
 	}
 	if s.users == nil {
-		return f.pool.QueryContext(ctx, query, args...)
+		return f.pool.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // The caller closes them, here and below.
 	}
 	conn, err := f.pool.take(ctx, query)
 	if err != nil {
@@ -93,7 +93,7 @@ func (f *fairPool) QueryContext(ctx context.Context, query string, args ...any) 
 			s.release()
 		}()
 	}()
-	return conn.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // The caller closes them.
+	return conn.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // As above.
 }
 
 // ExecContext runs a statement.

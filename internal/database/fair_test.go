@@ -34,9 +34,10 @@ func holders(db *database.DB) map[string]func(ctx context.Context, begun func(),
 			if err != nil {
 				return err
 			}
+			defer rows.Close()
 			begun()
 			<-hold
-			return errors.Join(rows.Close(), rows.Err())
+			return rows.Err()
 		},
 		"records": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
 			return db.Records(ctx, "SELECT 1", nil, func([]driver.Value) error {

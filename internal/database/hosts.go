@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,8 +91,7 @@ func (h *hosts) addTo(query url.Values) {
 
 // settleHosts decides which of several hosts is connected to: the one that accepts changes. It refuses the others.
 func settleHosts(config *pq.Config) error {
-	switch config.TargetSessionAttrs {
-	case pq.TargetSessionAttrsReadOnly, pq.TargetSessionAttrsStandby, pq.TargetSessionAttrsPreferStandby:
+	if slices.Contains([]pq.TargetSessionAttrs{pq.TargetSessionAttrsReadOnly, pq.TargetSessionAttrsStandby, pq.TargetSessionAttrsPreferStandby}, config.TargetSessionAttrs) {
 		return fmt.Errorf("target_session_attrs=%s leads to a server that only reads: leave it out, or give read-write", config.TargetSessionAttrs)
 	}
 	if len(config.Multi) == 0 {

@@ -11,33 +11,58 @@ import (
 	"time"
 
 	"taskql/internal/database"
+	"taskql/internal/testkit"
 	"taskql/internal/testkit/pgcluster"
 )
 
-// A socket's folder may stand where the host does.
-func TestSocketURL(t *testing.T) {
+// Of several hosts one that can't be reached is passed over, and as long as none accepts changes, that is waited for.
+func TestSeveralHosts(t *testing.T) {
 	t.Parallel()
-	folder, err := os.MkdirTemp("", "s") // A socket's path may not be long.
+	address := testkit.DirectURL(t, testkit.PostgresURL(t))
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal("not a URL") // The error would quote it, password included.
+	}
+	both := strings.Replace(address, parsed.Host, "127.0.0.1:"+strconv.Itoa(freePort(t))+","+parsed.Host, 1)
+	db := open(t, database.Config{URL: both})
+	for range 2 {
+		if err := db.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := db.SQL.ExecContext(t.Context(), `ALTER DATABASE "`+strings.TrimPrefix(parsed.Path, "/")+`" SET default_transaction_read_only = on`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	log, failed := &lines{}, make(chan error, 1)
+	go func() {
+		_, err := database.Open(ctx, database.Config{URL: both, Log: log.logger(), ConnectTimeout: time.Hour})
+		failed <- err
+	}()
+	until(t, "it tries again", func() bool {
+		return strings.Contains(log.text(), "none of the hosts is a primary") && strings.Contains(log.text(), "try=2")
+	})
+	cancel()
+	if err := <-failed; err == nil {
+		t.Error("it has found a primary")
+	}
+}
+
+// TestFaultsSeveralHosts: of several hosts the one that accepts changes is found, wherever it stands, and also after it has
+// moved.
+func TestFaultsSeveralHosts(t *testing.T) {
+	t.Parallel()
+	testkit.Suite(t, "faults")
+	folder, err := os.MkdirTemp("", "s") //nolint:usetesting // A socket's path may not be long.
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	if err := os.Chmod(folder, 0o777); err != nil { //nolint:gosec // PostgreSQL may be another user.
+	if err := os.Chmod(folder, 0o777); err != nil { // PostgreSQL may be another user.
 		t.Fatal(err)
 	}
-	own := cluster(t, pgcluster.Config{Settings: map[string]string{"unix_socket_directories": folder}})
-	address := strings.Replace(own.URL(), "127.0.0.1:"+strconv.Itoa(own.Port()), url.PathEscape(folder)+":"+strconv.Itoa(own.Port()), 1)
-	db := open(t, database.Config{URL: address})
-	var socket bool
-	if err := db.SQL.QueryRowContext(t.Context(), "SELECT inet_server_addr() IS NULL").Scan(&socket); err != nil || !socket {
-		t.Errorf("not by the socket: %v", err)
-	}
-}
-
-// Of several hosts the one that accepts changes is found, wherever it stands, and also after it has moved.
-func TestSeveralHosts(t *testing.T) {
-	t.Parallel()
-	primary := cluster(t, pgcluster.Config{Auth: "trust"})
+	primary := cluster(t, pgcluster.Config{Auth: "trust", Settings: map[string]string{"unix_socket_directories": folder}})
 	standby := cluster(t, pgcluster.Config{Auth: "trust", Settings: map[string]string{"default_transaction_read_only": "on"}})
 	nobody := freePort(t)
 	for _, ports := range [][]int{{primary.Port(), standby.Port()}, {standby.Port(), primary.Port()}, {nobody, standby.Port(), primary.Port()}} {
@@ -53,20 +78,11 @@ func TestSeveralHosts(t *testing.T) {
 		}
 	}
 
-	// As long as there is no primary, it is waited for.
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	log, failed := &lines{}, make(chan error, 1)
-	go func() {
-		_, err := database.Open(ctx, database.Config{URL: several(standby.Port(), nobody), Log: log.logger(), ConnectTimeout: time.Hour})
-		failed <- err
-	}()
-	until(t, "it tries again", func() bool {
-		return strings.Contains(log.text(), "none of the hosts is a primary") && strings.Contains(log.text(), "try=2")
-	})
-	cancel()
-	if err := <-failed; err == nil {
-		t.Error("it has found a primary")
+	// A socket's folder may stand where the host does.
+	address := strings.Replace(primary.URL(), "127.0.0.1:"+strconv.Itoa(primary.Port()), url.PathEscape(folder)+":"+strconv.Itoa(primary.Port()), 1)
+	var socket bool
+	if err := open(t, database.Config{URL: address}).SQL.QueryRowContext(t.Context(), "SELECT inet_server_addr() IS NULL").Scan(&socket); err != nil || !socket {
+		t.Errorf("not by the socket: %v", err)
 	}
 
 	// The two change places: sessions of before see it as they would if theirs had become a standby.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"testing"
 
+	"taskql/ent"
 	"taskql/internal/database"
 	"taskql/internal/testkit"
 )
@@ -15,19 +15,18 @@ const insertOne = "INSERT INTO t VALUES (1) RETURNING n"
 
 // writers are the ways of writing one row.
 func writers(db *database.DB) map[string]func(ctx context.Context) error {
-	driven := db.Driver()
+	driven, client := db.Driver(), ent.NewClient(ent.Driver(db.Driver()))
 	return map[string]func(ctx context.Context) error{
 		"a statement": func(ctx context.Context) error {
 			return driven.Exec(ctx, "INSERT INTO t VALUES (1)", []any{}, nil)
 		},
 		"a statement with rows": func(ctx context.Context) error {
-			rows, err := db.Driver().(interface {
-				QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-			}).QueryContext(ctx, insertOne)
+			rows, err := client.QueryContext(ctx, insertOne)
 			if err != nil {
 				return err
 			}
-			return errors.Join(rows.Close(), rows.Err())
+			defer rows.Close()
+			return rows.Err()
 		},
 		"records": func(ctx context.Context) error {
 			return db.Records(ctx, insertOne, nil, func([]driver.Value) error { return nil })

@@ -78,7 +78,7 @@ func TestSchemaOfBothURLs(t *testing.T) {
 			before := catalog(t, admin.SQL)
 			db, err := database.Open(t.Context(), database.Config{URL: address + "&" + tt.pooled, DirectURL: address + "&" + tt.direct})
 			if err == nil {
-				defer db.Close()
+				defer func() { _ = db.Close() }()
 				_, err = db.Migrate(t.Context())
 			}
 			switch {
@@ -133,7 +133,7 @@ func TestEncodings(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			if _, err := admin.SQL.Exec(`DROP DATABASE "` + other + `" WITH (FORCE)`); err != nil { //nolint:noctx // The test's has ended.
+			if _, err := admin.SQL.Exec(`DROP DATABASE "` + other + `" WITH (FORCE)`); err != nil {
 				t.Error(err)
 			}
 		})
@@ -151,6 +151,9 @@ func TestEncodings(t *testing.T) {
 		_, err := database.Open(t.Context(), database.Config{URL: address})
 		if err == nil || !strings.Contains(err.Error(), encoding+", and UTF") || !strings.Contains(err.Error(), "copy") || database.IsUnavailable(err) {
 			t.Errorf("%s: %v", encoding, err)
+		}
+		if err := open(t, database.Config{URL: address, ReadOnly: true}).Ping(t.Context()); err != nil {
+			t.Errorf("%s, to read it: %v", encoding, err)
 		}
 	}
 }

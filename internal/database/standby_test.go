@@ -42,7 +42,7 @@ func newHostname(t *testing.T) *hostname {
 
 func (h *hostname) forward(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.FormatInt(h.port.Load(), 10))) //nolint:noctx // It ends with the connection.
+	server, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.FormatInt(h.port.Load(), 10)))
 	if err != nil {
 		return
 	}

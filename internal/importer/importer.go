@@ -85,7 +85,7 @@ func Run(ctx context.Context, c Config) error {
 	if err := checkSource(c.From); err != nil {
 		return err
 	}
-	from, err := database.Open(ctx, database.Config{URL: c.From, MaxOpenConns: 1, Log: c.Log})
+	from, err := database.Open(ctx, database.Config{URL: c.From, ReadOnly: true, MaxOpenConns: 1, Log: c.Log})
 	if err != nil {
 		return fmt.Errorf("opening the source: %w", err)
 	}
