@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,6 +96,8 @@ func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context,
 	}
 	alice := viewer.NewContext(t.Context(), viewer.Viewer{UserID: "alice"})
 	hold, begun, ended := make(chan struct{}), make(chan struct{}, calls), make(chan error, calls)
+	letGo := sync.OnceFunc(func() { close(hold) })
+	defer letGo() // Also if the test fails before.
 	for range calls {
 		go func() { ended <- run(alice, func() { begun <- struct{}{} }, hold) }()
 	}
@@ -119,7 +122,7 @@ func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context,
 	if err := <-ended; !errors.Is(err, gone) {
 		t.Errorf("a cancelled statement: %v", err)
 	}
-	close(hold)
+	letGo()
 	for range calls {
 		if err := <-ended; err != nil {
 			t.Error(err)

@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"os"
 	"os/exec"
@@ -79,8 +80,10 @@ func TestSQLiteFilesGone(t *testing.T) {
 				t.Errorf("a change under way: %v", err)
 			}
 			for way, write := range map[string]func(ctx context.Context) error{
-				"a statement":           func(ctx context.Context) error { return driven.Exec(ctx, insert, []any{"b"}, nil) },
-				"a statement with rows": func(ctx context.Context) error { return db.Records(ctx, insert+" RETURNING id", []any{"c"}, nil) },
+				"a statement": func(ctx context.Context) error { return driven.Exec(ctx, insert, []any{"b"}, nil) },
+				"a statement with rows": func(ctx context.Context) error {
+					return db.Records(ctx, insert+" RETURNING id", []any{"c"}, func([]driver.Value) error { return nil })
+				},
 				"a transaction": func(ctx context.Context) error {
 					tx, err := driven.Tx(ctx)
 					if err == nil {
