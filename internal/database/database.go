@@ -257,8 +257,8 @@ func checkVersion(number int, version string) error {
 	return nil
 }
 
-// checkEncoding refuses a database that keeps text in another form than UTF-8. In those of PostgreSQL some characters have
-// no form, or bytes are no text, and names that differ in case alone are told apart by other rules.
+// checkEncoding refuses a database that keeps text in another form than UTF-8: some can't hold every character, and
+// SQL_ASCII holds bytes that are no text.
 func (db *DB) checkEncoding(encoding string) error {
 	switch {
 	case encoding == "UTF8", encoding == "UTF-8", db.readOnly:

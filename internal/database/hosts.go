@@ -20,8 +20,8 @@ import (
 // does not answer must leave time for the others.
 const hostTimeout = 3 * time.Second
 
-// errStandby says that none of the hosts accepts changes.
-var errStandby = errors.New("none of the hosts is a primary")
+// errStandby says that a host accepts no changes.
+var errStandby = errors.New("it is a standby, or only reads")
 
 // hosts are those of a URL that Go's parser refuses or misreads: several, or a socket's folder such as %2Frun%2Fpostgresql.
 type hosts struct {
@@ -40,8 +40,8 @@ func cutHosts(raw string) (string, *hosts, error) {
 	}
 	at := strings.LastIndex(authority, "@") + 1
 	list := authority[at:]
-	if !strings.Contains(list, ",") && !strings.HasPrefix(list, "%") {
-		return raw, nil, nil
+	if !strings.Contains(list, ",") && !strings.HasPrefix(list, "%") || at == 0 && strings.Contains(tail, "@") {
+		return raw, nil, nil // In the last case it is a password with a slash in it that has been cut.
 	}
 	h := &hosts{}
 	for item := range strings.SplitSeq(list, ",") {
@@ -110,7 +110,8 @@ func settleHosts(config *pq.Config) error {
 func (c connector) connect(ctx context.Context) (driver.Conn, error) {
 	all := hostsOf(c.config)
 	if len(all) == 1 {
-		return c.connectTo(ctx, all[0])
+		conn, err := c.connectTo(ctx, all[0])
+		return conn, markStandby(err)
 	}
 	first := int(c.pool.host.Load())
 	if c.config.LoadBalanceHosts == pq.LoadBalanceHostsRandom {
@@ -124,10 +125,7 @@ func (c connector) connect(ctx context.Context) (driver.Conn, error) {
 			c.pool.host.Store(int64(n))
 			return conn, nil
 		}
-		if isStandby(err) {
-			err = fmt.Errorf("%w: %w", errStandby, err)
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", hostName(all[n]), err))
+		failures = append(failures, fmt.Errorf("%s: %w", hostName(all[n]), markStandby(err)))
 		if ctx.Err() != nil {
 			break
 		}
@@ -147,9 +145,13 @@ func hostsOf(config pq.Config) []pq.Config {
 	return all
 }
 
-// isStandby says whether lib/pq found a server that is not what target_session_attrs asks for. Only the words tell.
-func isStandby(err error) bool {
-	return strings.Contains(err.Error(), "server is in hot standby mode") || strings.Contains(err.Error(), "session is read-only")
+// markStandby adds errStandby to lib/pq's error about a server that is not what target_session_attrs asks for. Only the
+// words tell.
+func markStandby(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "server is in hot standby mode") && !strings.Contains(err.Error(), "session is read-only") {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errStandby, err)
 }
 
 // hostName is a host and its port.

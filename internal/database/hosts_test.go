@@ -41,7 +41,7 @@ func TestSeveralHosts(t *testing.T) {
 		failed <- err
 	}()
 	until(t, "it tries again", func() bool {
-		return strings.Contains(log.text(), "none of the hosts is a primary") && strings.Contains(log.text(), "try=2")
+		return strings.Contains(log.text(), "it is a standby, or only reads") && strings.Contains(log.text(), "try=2")
 	})
 	cancel()
 	if err := <-failed; err == nil {

@@ -45,7 +45,8 @@ func writers(db *database.DB) map[string]func(ctx context.Context) error {
 // readOnlyPool is a pool as a failover leaves it: all of its connections only read, and new ones would write.
 func readOnlyPool(t *testing.T, connections int) *database.DB {
 	t.Helper()
-	db := open(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: connections})
+	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler's sessions are not the pool's.
+	db := open(t, database.Config{URL: address, MaxOpenConns: connections})
 	if _, err := db.SQL.ExecContext(t.Context(), "CREATE TABLE t (n int)"); err != nil {
 		t.Fatal(err)
 	}

@@ -204,6 +204,7 @@ func TestWrongURLsKeepTheirSecrets(t *testing.T) {
 		{"a password as scheme", "s3cret-word://localhost", "scheme"},
 		{"a hash in the password", "postgres://ann:s3cret-word#1@localhost/tasks", "percent-encoded"},
 		{"a slash in the password", "postgres://ann:s3cret-word/1@localhost/tasks", "percent-encoded"},
+		{"a comma and a slash in the password", "postgres://ann:a,s3cret-word/1@localhost/tasks", "percent-encoded"},
 		{"a percent sign in the password", "postgres://ann:s3cret-word%zz@localhost/tasks", "percent-encoded"},
 		{"no slashes", "postgres:ann:s3cret-word@localhost/tasks", "percent-encoded"},
 		{"a port that is none", "postgres://ann:s3cret-word@localhost:s3cret-word/tasks", "percent-encoded"},

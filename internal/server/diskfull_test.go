@@ -26,6 +26,11 @@ func TestDiskFull(t *testing.T) {
 		diskFull(t, testkit.SQLiteURL(t), func(t *testing.T, db *database.DB) func() {
 			t.Helper()
 			db.SQL.SetMaxOpenConns(1) // The limit is a connection's.
+			for deadline := time.Now().Add(time.Minute); db.SQL.Stats().OpenConnections > 1; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) { // One may still be on its way back.
+					t.Fatal("the pool has more than one connection")
+				}
+			}
 			limit := func(pages int) {
 				if _, err := db.SQL.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
 					t.Fatal(err)
