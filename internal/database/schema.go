@@ -81,7 +81,12 @@ func (db *DB) checkSchema(used string) error {
 		db.schema, used, pq.QuoteIdentifier(db.schema))}
 }
 
-// makeSchema makes the schema that the URL names if it is missing.
+// oursInPublic reports whether the tables of this server are in the schema public.
+const oursInPublic = `SELECT count(*) = 4 FROM pg_tables
+	WHERE schemaname = 'public' AND tablename IN ('goose_db_version', 'workspaces', 'tasks', 'idempotency_keys')`
+
+// makeSchema makes the schema that the URL names if it is missing. It refuses if this server's tables are in public: earlier
+// releases ignored the parameter, and the data would seem to be lost.
 func (db *DB) makeSchema(ctx context.Context, pool *sql.DB) error {
 	if db.schema == "" {
 		return nil
@@ -89,6 +94,15 @@ func (db *DB) makeSchema(ctx context.Context, pool *sql.DB) error {
 	used, err := currentSchema(ctx, pool)
 	if err != nil || used == db.schema {
 		return err
+	}
+	var ours bool
+	if err := pool.QueryRowContext(ctx, oursInPublic).Scan(&ours); err != nil {
+		return fmt.Errorf("looking for tables in the schema public: %w", err)
+	}
+	if ours && used == "" {
+		return fmt.Errorf("the database URL names the schema %q, which does not exist, and there are tables of this server in the schema public: "+
+			"to go on with them, take the parameter out of the URL; to start with an empty schema, make it (CREATE SCHEMA %s)",
+			db.schema, pq.QuoteIdentifier(db.schema))
 	}
 	if _, err := pool.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(db.schema)); err != nil {
 		return fmt.Errorf("making the schema %q, which the database URL names: %w", db.schema, err)

@@ -26,7 +26,8 @@ func with(t *testing.T, address, name, value string) string {
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
-	for name, parameter := range map[string]string{"one": "schema", "The \"other\" one": "currentSchema", "public": "schema"} {
+	for _, tt := range [][2]string{{"one", "schema"}, {`The "other" one`, "currentSchema"}, {"public", "schema"}} {
+		name, parameter := tt[0], tt[1]
 		db := open(t, database.Config{URL: with(t, address, parameter, name), StatementCache: database.CacheOn})
 		if db.Schema() != name {
 			t.Errorf("the schema is %q, want %q", db.Schema(), name)
@@ -54,6 +55,33 @@ func TestSchemas(t *testing.T) {
 		if err := admin.SQL.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n != 3 {
 			t.Errorf("%s has %d rows, %v", table, n, err)
 		}
+	}
+}
+
+// Earlier releases ignored the parameter. Who has it in the URL is told, and does not start with an empty schema by accident.
+func TestSchemaBesideOurTables(t *testing.T) {
+	t.Parallel()
+	address := testkit.DirectURL(t, testkit.PostgresURL(t))
+	admin := open(t, database.Config{URL: address})
+	if _, err := admin.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := catalog(t, admin.SQL)
+	migrate := func() error {
+		_, err := open(t, database.Config{URL: with(t, address, "schema", "app")}).Migrate(t.Context())
+		return err
+	}
+	if err := migrate(); err == nil || !strings.Contains(err.Error(), `take the parameter out of the URL`) {
+		t.Errorf("got %v", err)
+	}
+	if strings.Join(before, "\n") != strings.Join(catalog(t, admin.SQL), "\n") {
+		t.Error("something was made")
+	}
+	if _, err := admin.SQL.ExecContext(t.Context(), "CREATE SCHEMA app"); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(); err != nil {
+		t.Error(err)
 	}
 }
 
