@@ -22,6 +22,8 @@ import (
 const (
 	DefaultCacheSize    = 10_000
 	DefaultTimeout      = 5 * time.Second
+	DefaultBasePath     = "/api/auth"
+	DefaultJWKSPath     = "/jwks"
 	DefaultCookiePrefix = "better-auth"
 	DefaultAlgorithm    = "HS256"
 	DefaultMaxTokenAge  = 15 * time.Minute
@@ -73,8 +75,13 @@ type User struct {
 
 // Config is what New needs.
 type Config struct {
-	// BaseURL is the auth server's address, http or https. A trailing slash and a trailing /api/auth are tolerated.
+	// BaseURL is the auth server's address, http or https, as its own baseURL: a path is where its endpoints are; without
+	// one BasePath is appended. A slash at the end makes no difference.
 	BaseURL string
+	// BasePath is the auth server's basePath, "/" for none. It applies if BaseURL has no path. "": DefaultBasePath.
+	BasePath string
+	// JWKSPath is the jwt plugin's jwks.jwksPath, below the base path. "": DefaultJWKSPath.
+	JWKSPath string
 	// Secret is the auth server's secret: cookies are signed with it. Required.
 	Secret string
 	// CookiePrefix is what the auth server's cookies begin with, its advanced.cookiePrefix. "": DefaultCookiePrefix.
@@ -151,6 +158,7 @@ type Authenticator struct {
 	maxTokenAge   time.Duration
 	maxSessionAge time.Duration
 	root          *url.URL
+	jwksPath      string
 	client        *client
 	keys          *keySet
 	cache         *cache
@@ -167,7 +175,7 @@ type Authenticator struct {
 // New returns an Authenticator. It makes no connection. The error names the field of Config that is wrong, and holds
 // neither the secret nor the address.
 func New(cfg Config) (*Authenticator, error) {
-	root, err := parseBase(cfg.BaseURL)
+	root, err := parseBase(cfg.BaseURL, cfg.BasePath)
 	if err != nil {
 		return nil, fmt.Errorf("reading the auth server's address: %w", err)
 	}
@@ -186,6 +194,7 @@ func New(cfg Config) (*Authenticator, error) {
 	if cfg.AroundTransport != nil {
 		httpClient.Transport = cfg.AroundTransport(httpClient.Transport)
 	}
+	httpClient.Transport = &slashRedirects{next: httpClient.Transport}
 	at := func(path string, limit int) *endpoint {
 		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: httpClient, now: cfg.Now}
 	}
@@ -205,8 +214,9 @@ func New(cfg Config) (*Authenticator, error) {
 		maxTokenAge:   cfg.MaxTokenAge,
 		maxSessionAge: cfg.MaxSessionAge,
 		root:          root,
+		jwksPath:      cfg.JWKSPath,
 		client:        newClient(question, at("ok", maxSmallAnswer), cfg.Timeout, cfg.Log),
-		keys:          newKeySet(at("jwks", maxJWKS), cfg.Timeout, cfg.Log),
+		keys:          newKeySet(at(cfg.JWKSPath, maxJWKS), cfg.Timeout, cfg.Log),
 		cache:         sessions,
 		observe:       cfg.ObserveLookup,
 		rawSlots:      newSlotTable(),
@@ -225,6 +235,8 @@ func (cfg *Config) complete(root *url.URL) error {
 		return errors.New("the auth server's secret is empty")
 	case cfg.CacheTTL < 0 || cfg.CacheSize < 0 || cfg.Timeout < 0 || cfg.MaxTokenAge < 0 || cfg.MaxSessionAge < 0:
 		return errors.New("CacheTTL, CacheSize, Timeout, MaxTokenAge and MaxSessionAge may not be negative")
+	case strings.Contains(cfg.JWKSPath, ".."):
+		return errors.New("JWKSPath contains ..")
 	case strings.ContainsAny(cfg.CookiePrefix+cfg.CookieName, "=;, \t\"\r\n"):
 		return errors.New("CookiePrefix or CookieName is not the name of a cookie")
 	}
@@ -238,6 +250,7 @@ func (cfg *Config) complete(root *url.URL) error {
 	if cfg.Issuer == "" {
 		cfg.Issuer = origin(root)
 	}
+	cfg.JWKSPath = orDefault(cfg.JWKSPath, DefaultJWKSPath)
 	cfg.CacheSize = orDefault(cfg.CacheSize, DefaultCacheSize)
 	cfg.Timeout = orDefault(cfg.Timeout, DefaultTimeout)
 	cfg.MaxTokenAge = orDefault(cfg.MaxTokenAge, DefaultMaxTokenAge)
@@ -263,30 +276,6 @@ func orDefault[T comparable](v, otherwise T) T {
 		return otherwise
 	}
 	return v
-}
-
-// parseBase returns the address that Better Auth's endpoints stand under.
-func parseBase(base string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(base))
-	if err != nil {
-		return nil, errors.New("it is not a URL") // The cause would quote it, and it may hold a password.
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("it must start with http:// or https:// and name a host")
-	}
-	if u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("it may have neither a query nor a fragment")
-	}
-	root := strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/api/auth")
-	u.Path, u.RawPath = strings.TrimRight(root, "/")+"/api/auth", ""
-	return u, nil
-}
-
-// origin is what a browser, and Better Auth, call the address's origin: in lower case, without the scheme's own port.
-func origin(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	usual := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	return u.Scheme + "://" + strings.TrimSuffix(host, usual)
 }
 
 // Authenticate finds the session in the request's headers. Signatures are checked first, so that a forged cookie costs

@@ -218,7 +218,7 @@ func TestQuestion(t *testing.T) {
 		{"plain", "", plain + "=" + value, "/api/auth/get-session", plain + "=" + value},
 		{"trailing slash", "/", plain + "=" + value, "/api/auth/get-session", plain + "=" + value},
 		{"whole path", "/api/auth/", plain + "=" + value, "/api/auth/get-session", plain + "=" + value},
-		{"base path", "/app", plain + "=" + value, "/app/api/auth/get-session", plain + "=" + value},
+		{"base path", "/app/", plain + "=" + value, "/app/get-session", plain + "=" + value},
 		{"secure", "", secure + "=" + value, "/api/auth/get-session", secure + "=" + value},
 		{"encoded anew", "", plain + "=" + token + "." + unescaped(value), "/api/auth/get-session", plain + "=" + value},
 		{

@@ -99,7 +99,8 @@ func newHTTPClient(transport http.RoundTripper) *http.Client {
 	}
 	return &http.Client{
 		Transport: transport,
-		// A redirect is the answer of something that is not Better Auth, and the cookie is not for its target.
+		// Any redirect that slashRedirects doesn't follow is the answer of something that is not Better Auth, and the
+		// cookie is not for its target.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -162,7 +163,7 @@ func (e *endpoint) read(ctx context.Context, header http.Header, body func(io.Re
 // refused reads an answer that is not a success, and begins a pause if it asks everybody for one.
 func (e *endpoint) refused(res *http.Response) *trouble {
 	t := &trouble{
-		cause:      fmt.Errorf("the auth server answered %d", res.StatusCode),
+		cause:      statusError(res),
 		retryAfter: retryAfter(res.Header, e.now()),
 		status:     res.StatusCode,
 		said:       readAPIError(res),

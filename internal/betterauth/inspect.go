@@ -234,13 +234,14 @@ func (a *Authenticator) inspectJWT(ctx context.Context, r *report, token string)
 	}
 	cures := map[Reason]string{
 		ReasonWrongIssuer: "set AUTH_ISSUER to the auth server's own base URL, its origin only; here it is " + a.issuer,
-		ReasonExpired:     "get a new one from /api/auth/token; ACCESS_TOKEN_EXPIRE_MINUTES also bounds its age",
+		ReasonExpired:     "get a new one from " + a.root.JoinPath("token").Path + "; ACCESS_TOKEN_EXPIRE_MINUTES also bounds its age",
 		ReasonUnknownKey:  "it was signed by another auth server, or by a key that was taken back",
-		ReasonUnavailable: "the jwt plugin must be on at the auth server, and /api/auth/jwks reachable from here",
-		ReasonBadToken:    "only the tokens of /api/auth/token are taken, with sub, id and email in them",
-		ReasonBanned:      "lift the ban at the auth server",
+		ReasonUnavailable: "the jwt plugin must be on at the auth server, and its keys at " + a.root.JoinPath(a.jwksPath).Path +
+			" reachable from here; if jwks.jwksPath is another, set AUTH_JWKS_PATH to it",
+		ReasonBadToken: "only the tokens of " + a.root.JoinPath("token").Path + " are taken",
+		ReasonBanned:   "lift the ban at the auth server",
 	}
-	r.fail("JWT", detail, cmp.Or(cures[refusal.Reason], "get a new one from this auth server's /api/auth/token"))
+	r.fail("JWT", detail, cmp.Or(cures[refusal.Reason], "get a new one from this auth server's "+a.root.JoinPath("token").Path))
 }
 
 // Reachable asks the auth server whether it is there and is Better Auth.
@@ -263,26 +264,50 @@ func (a *Authenticator) Probe(ctx context.Context) []Step {
 
 func (a *Authenticator) probeOK(ctx context.Context, r *report) bool {
 	const name = "auth server"
-	body, err := a.probe(ctx, "ok", maxSmallAnswer)
+	err := a.askOK(ctx, a.root)
 	var t *trouble
-	var answer struct{ OK bool }
+	isTrouble := errors.As(err, &t)
 	switch {
-	case err == nil && (json.Unmarshal(body, &answer) != nil || !answer.OK):
-		r.fail(name, `its answer to /api/auth/ok is not {"ok":true}: it is not Better Auth`,
-			"AUTH_SERVER_URL must be the address below which Better Auth answers at /api/auth")
 	case err == nil:
 		r.ok(name, "reachable, and it is Better Auth")
 		return true
-	case errors.As(err, &t) && t.status == 0:
+	case isTrouble && t.status == 0:
 		r.fail(name, err.Error(), "check AUTH_SERVER_URL, and that the auth server runs and lets this server in")
-	case errors.As(err, &t) && t.busy:
+	case isTrouble && t.busy:
 		r.warn(name, "it limits our rate", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
 		return true
 	default:
-		r.fail(name, err.Error()+" for /api/auth/ok",
-			"AUTH_SERVER_URL must be the address below which Better Auth answers at /api/auth")
+		r.fail(name, fmt.Sprintf("%v for %s", err, a.root.JoinPath("ok").Path), a.rightAddress(ctx))
 	}
 	return false
+}
+
+// errNotBetterAuth is a JSON answer that Better Auth would not give.
+var errNotBetterAuth = errors.New(`the answer is not {"ok":true}, so it is not Better Auth's`)
+
+// askOK asks whether Better Auth's endpoints are below that address.
+func (a *Authenticator) askOK(ctx context.Context, root *url.URL) error {
+	body, err := a.probe(ctx, root.JoinPath("ok"), maxSmallAnswer)
+	if err != nil {
+		return err
+	}
+	var answer struct{ OK bool }
+	if json.Unmarshal(body, &answer) != nil || !answer.OK {
+		return errNotBetterAuth
+	}
+	return nil
+}
+
+// rightAddress says what AUTH_SERVER_URL should be. It looks for Better Auth at its usual path: below the configured path,
+// and on the host.
+func (a *Authenticator) rightAddress(ctx context.Context) string {
+	for _, path := range []string{strings.TrimSuffix(a.root.Path, DefaultBasePath) + DefaultBasePath, DefaultBasePath} {
+		root := a.root.ResolveReference(&url.URL{Path: path})
+		if path != a.root.Path && a.askOK(ctx, root) == nil {
+			return "set AUTH_SERVER_URL to " + root.Redacted() + ": Better Auth answers there; a path in AUTH_SERVER_URL is used as it is"
+		}
+	}
+	return "set AUTH_SERVER_URL to the auth server's baseURL; if its basePath is not " + DefaultBasePath + ", with that path at the end"
 }
 
 func (a *Authenticator) probeSession(ctx context.Context, r *report) {
@@ -296,7 +321,7 @@ func (a *Authenticator) probeSession(ctx context.Context, r *report) {
 		r.ok(name, "answers null without a cookie, as it should")
 	case err == nil:
 		r.fail(name, "answers a session without a cookie: something between here and there answers from a cache",
-			"keep caches and proxies from storing /api/auth/get-session")
+			"keep caches and proxies from storing "+a.root.JoinPath("get-session").Path)
 	case errors.As(err, &t) && t.busy:
 		r.warn(name, "it limits our rate", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
 	default:
@@ -306,11 +331,11 @@ func (a *Authenticator) probeSession(ctx context.Context, r *report) {
 
 func (a *Authenticator) probeKeys(ctx context.Context, r *report) {
 	const name = "JWKS"
-	body, err := a.probe(ctx, "jwks", maxJWKS)
+	body, err := a.probe(ctx, a.root.JoinPath(a.jwksPath), maxJWKS)
 	var t *trouble
 	switch {
 	case errors.As(err, &t) && t.status == http.StatusNotFound:
-		r.ok(name, "absent: the jwt plugin is off, and JWTs are refused")
+		r.ok(name, "absent at "+a.root.JoinPath(a.jwksPath).Path+": the jwt plugin is off or has another jwks.jwksPath (AUTH_JWKS_PATH), and JWTs are refused")
 		return
 	case err != nil:
 		r.warn(name, err.Error(), "JWTs can't be checked until it answers")
@@ -338,11 +363,11 @@ func algorithms(keys map[string]jose.JSONWebKey) []string {
 }
 
 // probe asks an address of the auth server that the Authenticator does not keep.
-func (a *Authenticator) probe(ctx context.Context, path string, limit int) ([]byte, error) {
+func (a *Authenticator) probe(ctx context.Context, address *url.URL, limit int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	e := &endpoint{
-		url: a.root.JoinPath(path).String(), limit: limit, http: a.client.endpoint.http, now: a.now,
+		url: address.String(), limit: limit, http: a.client.endpoint.http, now: a.now,
 	}
 	return e.get(ctx)
 }

@@ -99,19 +99,7 @@ func tryAll(t *testing.T, s setup) string {
 // tryOne signs in with one shape, without and with trust in session_data.
 func tryOne(t *testing.T, cfg betterauth.Config, s setup, how shape, user *testkit.AuthClient) string {
 	t.Helper()
-	h := http.Header{}
-	scheme := betterauth.SchemeBearer
-	switch how {
-	case shapeCookie:
-		h, scheme = user.Header(), betterauth.SchemeCookie
-	case shapeRaw:
-		h.Set("Authorization", "Bearer "+user.Token)
-	case shapeSigned:
-		h.Set("Authorization", "Bearer "+betterauth.SignCookie(cfg.Secret, user.Token))
-	case shapeJWT:
-		h.Set("Authorization", "Bearer "+user.JWT(t))
-		scheme = betterauth.SchemeJWT
-	}
+	h, scheme := carrying(t, user, how, cfg.Secret)
 	var counts []string
 	for _, trust := range []bool{false, true} {
 		transport := &pathTransport{}

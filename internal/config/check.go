@@ -20,6 +20,8 @@ func (l *loader) check() {
 	l.checkDatabaseURL("DATABASE_URL", l.cfg.DatabaseURL)
 	l.checkDatabaseURL("DIRECT_DATABASE_URL", l.cfg.DirectDatabaseURL)
 	l.checkAuthServer()
+	l.checkPath("AUTH_BASE_PATH", l.cfg.AuthBasePath)
+	l.checkPath("AUTH_JWKS_PATH", l.cfg.AuthJWKSPath)
 	l.checkSecret()
 	l.checkCookieName("AUTH_COOKIE_PREFIX", l.cfg.AuthCookiePrefix)
 	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
@@ -144,9 +146,15 @@ func (l *loader) checkAuthServer() {
 	case l.cfg.Production() && u.Scheme != "https" && !isPrivateHost(u.Hostname()):
 		l.fail(name, "must begin with https:// in production, because it receives session cookies; http is allowed for private and loopback hosts only")
 	default:
-		u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/api/auth")
-		u.RawPath = ""
+		u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 		l.cfg.AuthServerURL = u.String()
+	}
+}
+
+// checkPath refuses what is not the path of a URL, such as a whole URL.
+func (l *loader) checkPath(name, value string) {
+	if value != "" && (!strings.HasPrefix(value, "/") || strings.Contains(value, "..") || strings.ContainsAny(value, "?# \t\\")) {
+		l.fail(name, "must be a path that begins with /, as in %s, not %q", l.variable(name).always, shown(value))
 	}
 }
 

@@ -83,9 +83,11 @@ type Config struct {
 	// TrustedProxies is how many proxies in front append to X-Forwarded-For. Load makes it 1 on Railway.
 	TrustedProxies int `env:"TRUSTED_PROXIES" group:"Limits" envDefault:"0" shown:"0; 1 on Railway" min:"0" max:"10" help:"How many of your proxies are in front of the server and append to X-Forwarded-For. The client address is the entry at that position from the right. If the number is too high, clients can choose their own address."`
 
-	// AuthServerURL is the Better Auth server's base URL without a trailing slash or /api/auth. Empty means
-	// the embedded development sign-in, which Load allows neither in production nor on Railway.
-	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The URL of the Better Auth server. In production it must be https, unless the host is private or loopback. Required on Railway, in every environment."`
+	// AuthServerURL is the Better Auth server's base URL without a slash at the end. If it has a path, AuthBasePath does
+	// not apply. Empty means the embedded development sign-in, which Load allows neither in production nor on Railway.
+	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The URL of the Better Auth server. As in Better Auth's own baseURL, a path is used as it is, and without one AUTH_BASE_PATH is appended. In production it must be https, unless the host is private or loopback. Required on Railway, in every environment."`
+	AuthBasePath  string `env:"AUTH_BASE_PATH" group:"Sessions" kind:"path" envDefault:"/api/auth" help:"The auth server's basePath, if AUTH_SERVER_URL has no path. / is for endpoints without a base path."`
+	AuthJWKSPath  string `env:"AUTH_JWKS_PATH" group:"Sessions" kind:"path" envDefault:"/jwks" help:"The jwt plugin's jwks.jwksPath: where below the base path its keys are."`
 	// JWTSecret is the auth server's secret; Load also puts BETTER_AUTH_SECRET here. Empty means that the
 	// embedded sign-in makes its own.
 	JWTSecret        Secret `env:"JWT_SECRET" group:"Sessions" devDefault:"generated once, kept in the database" prodDefault:"required" help:"The auth server's BETTER_AUTH_SECRET, exactly the same text. At least 32 characters; in production, shorter secrets, repeated patterns and well-known placeholders are refused. Required if AUTH_SERVER_URL is set."`

@@ -14,7 +14,7 @@ import (
 // authServer asks the auth server how it is, and reports whether there is one.
 func (d *doctor) authServer(ctx context.Context) bool {
 	d.section("Auth server")
-	if name := d.anyProblem("AUTH_SERVER_URL"); name != "" {
+	if name := d.anyProblem("AUTH_SERVER_URL", "AUTH_BASE_PATH", "AUTH_JWKS_PATH"); name != "" {
 		d.unchecked("the auth server was", name)
 		return false
 	}
@@ -32,7 +32,7 @@ func (d *doctor) authServer(ctx context.Context) bool {
 	steps := auth.Probe(ctx)
 	d.steps(steps)
 	if len(steps) > 0 && steps[0].Status != betterauth.StatusFailure {
-		d.authClock(ctx)
+		d.authClock(ctx, auth.Address("ok"))
 		d.issuer(steps)
 	}
 	return true // a signature can be checked without the auth server
@@ -49,10 +49,10 @@ func (d *doctor) authenticator() (*betterauth.Authenticator, error) {
 }
 
 // authClock compares the clock in the auth server's answers, or its proxy's, with ours. Sessions and JWTs live by both.
-func (d *doctor) authClock(ctx context.Context) {
+func (d *doctor) authClock(ctx context.Context, address string) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.cfg.AuthServerURL+"/api/auth/ok", http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return // Probe has told.
 	}

@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "rewrite the golden files") //nolint:goc
 // sessions is what internal/server makes of the configuration, so far as it matters here.
 func sessions(c config.Config) betterauth.Config {
 	return betterauth.Config{
-		BaseURL: c.AuthServerURL, Secret: c.JWTSecret.Reveal(), CookiePrefix: c.AuthCookiePrefix, CookieName: c.AuthCookieName,
+		BaseURL: c.AuthServerURL, BasePath: c.AuthBasePath, JWKSPath: c.AuthJWKSPath, Secret: c.JWTSecret.Reveal(), CookiePrefix: c.AuthCookiePrefix, CookieName: c.AuthCookieName,
 		Issuer: c.AuthIssuer, MaxSessionAge: 7 * 24 * time.Hour,
 	}
 }

@@ -123,7 +123,7 @@ func TestAuthServerWarning(t *testing.T) {
 		{"Better Auth", answers(200, "application/json", `{"ok":true}`), nil},
 		{"Better Auth that limits our rate", answers(429, "application/json", `{}`), nil},
 		{"nobody", "http://127.0.0.1:1", []string{`level=WARN`, `msg="the auth server is not usable; requests with a session get SERVICE_UNAVAILABLE" url=http://127.0.0.1:1/api/auth/ok error=`, "connection refused", `hint="check AUTH_SERVER_URL, and that the auth server runs`}},
-		{"another server", answers(404, "text/html", "nothing"), []string{"answered 404", "AUTH_SERVER_URL must be the address below which Better Auth answers at /api/auth"}},
+		{"another server", answers(404, "text/html", "nothing"), []string{"answered 404 for /api/auth/ok", "set AUTH_SERVER_URL to the auth server's baseURL; if its basePath is not /api/auth, with that path at the end"}},
 		{"a page", answers(200, "text/html", "<html>"), []string{"did not answer in JSON"}},
 		{"another API", answers(200, "application/json", `{"status":"up"}`), []string{"it is not Better Auth"}},
 		{"another API's list", answers(200, "application/json", `[]`), []string{"it is not Better Auth"}},

@@ -65,9 +65,9 @@ type Server struct {
 	log     *slog.Logger
 	handler http.Handler
 	upkeep  func(context.Context)
-	// checkAuth asks whether the auth server is there and is Better Auth. Nil with the embedded sign-in.
-	checkAuth func(context.Context) betterauth.Step
-	draining  atomic.Bool
+	// auth checks sessions against the auth server. Nil with the embedded sign-in.
+	auth     *betterauth.Authenticator
+	draining atomic.Bool
 }
 
 // New builds the server from its parts and logs what is about to run. If the embedded sign-in is on, New makes its
@@ -168,15 +168,15 @@ func (s *Server) logURL(ctx context.Context, address net.Addr) {
 // warnOfAuthServer logs a warning if the auth server can't be reached or is not Better Auth. That is no reason not to
 // start: it may be starting as well.
 func (s *Server) warnOfAuthServer(ctx context.Context) {
-	if s.checkAuth == nil {
+	if s.auth == nil {
 		return
 	}
-	step := s.checkAuth(ctx)
+	step := s.auth.Reachable(ctx)
 	if step.Status != betterauth.StatusFailure || ctx.Err() != nil {
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelWarn, "the auth server is not usable; requests with a session get SERVICE_UNAVAILABLE",
-		slog.String("url", s.cfg.AuthServerURL+authPath+"ok"), slog.String("error", step.Detail), slog.String("hint", step.Cure))
+		slog.String("url", s.auth.Address("ok")), slog.String("error", step.Detail), slog.String("hint", step.Cure))
 }
 
 // routes builds the handlers of the paths.
@@ -208,7 +208,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		return routes{}, err
 	}
 	if auth == nil {
-		s.checkAuth = authenticator.Reachable
+		s.auth = authenticator
 	}
 	who := identify{
 		authenticate: countSessions(cfg.Telemetry, authenticator.Authenticate),
@@ -344,6 +344,8 @@ func Sessions(cfg config.Config) betterauth.Config {
 	}
 	return betterauth.Config{
 		BaseURL:          cfg.AuthServerURL,
+		BasePath:         cfg.AuthBasePath,
+		JWKSPath:         cfg.AuthJWKSPath,
 		Secret:           cfg.JWTSecret.Reveal(),
 		CookiePrefix:     cfg.AuthCookiePrefix,
 		CookieName:       cfg.AuthCookieName,
@@ -379,7 +381,8 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 		}
 		handler = embedded
 		settings.BaseURL, settings.Secret, settings.Transport = embeddedAuthURL, embedded.Secret(), embedded.Transport()
-		settings.CookiePrefix, settings.CookieName = "", "" // it has Better Auth's own names
+		// It has Better Auth's own names and paths.
+		settings.CookiePrefix, settings.CookieName, settings.BasePath, settings.JWKSPath = "", "", "", ""
 	}
 	measureSessions(cfg.Telemetry, &settings)
 	authenticator, err := betterauth.New(settings)

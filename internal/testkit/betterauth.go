@@ -34,6 +34,8 @@ type BetterAuthOptions struct {
 	Secret string
 	// BaseURL is what the server believes its address is. "": its real address.
 	BaseURL string
+	// BasePath is where the server's endpoints are. "": /api/auth.
+	BasePath string
 	// SecureCookies makes the server use the __Secure- names, though it is reached by plain HTTP.
 	SecureCookies bool
 	// CookiePrefix takes the place of "better-auth" in the cookies' names.
@@ -140,6 +142,7 @@ func (o BetterAuthOptions) environment() []string {
 		"DATABASE_URL="+o.DatabaseURL,
 		"BETTER_AUTH_SECRET="+o.Secret,
 		"BASE_URL="+o.BaseURL,
+		"BASE_PATH="+o.BasePath,
 		"COOKIE_PREFIX="+o.CookiePrefix,
 		"ID_FORMAT="+o.IDFormat,
 		"COOKIE_CACHE="+o.CookieCache,
@@ -288,8 +291,16 @@ func (s *AuthServer) await(t testing.TB) {
 	}
 }
 
+// address is that of a path, which begins with /api/auth whatever the server's base path is.
+func (s *AuthServer) address(path string) string {
+	if rest, ok := strings.CutPrefix(path, "/api/auth"); ok && s.options.BasePath != "" {
+		path = strings.TrimSuffix(s.options.BasePath, "/") + rest
+	}
+	return s.URL + path
+}
+
 func (s *AuthServer) probe(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/auth/ok", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address("/api/auth/ok"), http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -361,11 +372,11 @@ func (c *AuthClient) Header() http.Header {
 // Cookies returns c's cookies by name, their values as on the wire.
 func (c *AuthClient) Cookies() map[string]string { return maps.Clone(c.cookies) }
 
-// Get reads a path of the auth server with c's cookies, takes the answer's cookies and returns its header and body. The
-// test ends where the answer is not a success.
+// Get reads a path of the auth server, which begins with /api/auth whatever the server's base path is, with c's cookies.
+// It takes the answer's cookies and returns its header and body. The test ends where the answer is not a success.
 func (c *AuthClient) Get(t testing.TB, path string) (http.Header, []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.URL+path, http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.address(path), http.NoBody)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
@@ -383,15 +394,15 @@ func (c *AuthClient) JWT(t testing.TB) string {
 	return answer.Token
 }
 
-// Post sends JSON to a path of the auth server, as a page of its own origin would, takes the answer's cookies and
-// returns its body. The test ends where the answer is not a success.
+// Post sends JSON to a path of the auth server, which begins with /api/auth as in Get, as a page of its own origin would.
+// It takes the answer's cookies and returns its body. The test ends where the answer is not a success.
 func (c *AuthClient) Post(t testing.TB, path string, body any) []byte {
 	t.Helper()
 	data, err := json.Marshal(body)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.server.URL+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.server.address(path), bytes.NewReader(data))
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}

@@ -6,6 +6,8 @@
 //   BETTER_AUTH_SECRET  required; BETTER_AUTH_SECRETS ("2:new,1:old") rotates and is read by Better Auth itself
 //   PORT                0 = any free port (0)
 //   BASE_URL            what the server believes its address is (the address it listens on)
+//   BASE_PATH           where the endpoints are (/api/auth)
+//   TRAILING_SLASH      1 = redirect paths without a slash at the end to the same with one, as Next.js does (0)
 //   TRUSTED_ORIGINS     commas, besides the base URL's own origin
 //   COOKIE_CACHE        off | compact | jwt | jwe | jwks (off); jwks = a JWT signed by the jwt plugin's key
 //   CACHE_MAX_AGE       seconds (300)        CACHE_VERSION  string (Better Auth's own, "1")
@@ -64,6 +66,7 @@ async function start(env) {
 
   const options = (database, address) => ({
     baseURL: env.BASE_URL || address,
+    basePath: env.BASE_PATH || undefined,
     secret: required("BETTER_AUTH_SECRET"),
     database,
     trustedOrigins: list("TRUSTED_ORIGINS"),
@@ -81,6 +84,7 @@ async function start(env) {
       },
     },
     advanced: {
+      skipTrailingSlashes: flag("TRAILING_SLASH"),
       useSecureCookies: flag("SECURE_COOKIES"),
       cookiePrefix: env.COOKIE_PREFIX || undefined,
       cookies: env.COOKIE_NAME ? { session_token: { name: env.COOKIE_NAME } } : undefined,
@@ -97,6 +101,11 @@ async function start(env) {
   // The port is taken first and the auth server built second: its base URL holds the port.
   let handle = async (_, res) => res.writeHead(503).end();
   const server = createServer((req, res) => {
+    const [path, query] = req.url.split("?");
+    if (flag("TRAILING_SLASH") && !path.endsWith("/")) {
+      res.writeHead(308, { location: `${path}/${query ? `?${query}` : ""}` }).end();
+      return;
+    }
     // toNodeHandler rejects on a Host or X-Forwarded-Proto that makes no URL; uncaught, that ends the process.
     handle(req, res).catch((error) => {
       console.error("request failed:", error.message);

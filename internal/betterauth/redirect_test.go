@@ -1,0 +1,173 @@
+package betterauth_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"taskql/internal/betterauth"
+)
+
+// pathLog answers with a handler and remembers which paths were asked for.
+type pathLog struct {
+	mu      sync.Mutex
+	paths   []string
+	handler http.HandlerFunc
+}
+
+func (p *pathLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/ok") { // The auth server works.
+		sends(`{"ok":true}`)(w, r)
+		return
+	}
+	p.mu.Lock()
+	p.paths = append(p.paths, strings.TrimPrefix(r.URL.Path, "/api/auth"))
+	p.mu.Unlock()
+	p.handler(w, r)
+}
+
+func (p *pathLog) take() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	paths := p.paths
+	p.paths = nil
+	return paths
+}
+
+// Redirects that only add or remove a slash at the end are followed, and permanent ones are remembered. All others are
+// the auth server's fault, and nothing of the session goes to their target.
+func TestSlashRedirects(t *testing.T) {
+	t.Parallel()
+	const question = "/get-session"
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a redirect to another origin was followed")
+	}))
+	t.Cleanup(other.Close)
+	// slash redirects until the path ends with a slash.
+	slash := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/") {
+				http.Redirect(w, r, r.URL.Path+"/?"+r.URL.RawQuery, status)
+				return
+			}
+			if r.Header.Get("Cookie") == "" || r.URL.RawQuery != "disableCookieCache=true&disableRefresh=true" {
+				t.Errorf("the question lost its cookie or its query %q", r.URL.RawQuery)
+			}
+			sends(sessionAnswer())(w, r)
+		}
+	}
+	to := func(location string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", strings.ReplaceAll(location, "QUERY", r.URL.RawQuery))
+			w.WriteHeader(http.StatusPermanentRedirect)
+		}
+	}
+	toggle := func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimSuffix(r.URL.Path, "/")
+		if path == r.URL.Path {
+			path += "/"
+		}
+		http.Redirect(w, r, path+"?"+r.URL.RawQuery, http.StatusTemporaryRedirect)
+	}
+	for _, test := range []struct {
+		name    string
+		handler http.HandlerFunc
+		// first and second are the paths of two questions, fault a part of the error.
+		first, second []string
+		fault         string
+	}{
+		{"permanent", slash(308), []string{question, question + "/"}, []string{question + "/"}, ""},
+		{"moved permanently", slash(301), []string{question, question + "/"}, []string{question + "/"}, ""},
+		{"temporary", slash(307), []string{question, question + "/"}, []string{question, question + "/"}, ""},
+		{"another origin", to(other.URL + "/api/auth/get-session/?QUERY"), []string{question}, []string{question}, "answered 308, a redirect to " + other.URL + ": if Better Auth is there, set AUTH_SERVER_URL to that address"},
+		{"another path", to("/login?next=secret"), []string{question}, []string{question}, "answered 308, a redirect to /login on the same host"},
+		{"a lost query", to("/api/auth/get-session/"), []string{question}, []string{question}, "a redirect to /api/auth/get-session/ on the same host"},
+		{"itself", to("/api/auth/get-session?QUERY"), []string{question}, []string{question}, "a redirect to /api/auth/get-session on the same host"},
+		{"to and fro", toggle, []string{question, question + "/", question}, []string{question, question + "/", question}, "a redirect"},
+		{"no target", to(""), []string{question}, []string{question}, "answered 308"},
+		{"a target to be quoted", to("/a%0Ab"), []string{question}, []string{question}, `a redirect to /a\nb on the same host`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			asked := &pathLog{handler: test.handler}
+			server := httptest.NewServer(asked)
+			defer server.Close()
+			a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
+			for i, want := range [][]string{test.first, test.second} {
+				refusal := refusalOf(t, a, signedInAs(i))
+				switch {
+				case (refusal == nil) != (test.fault == ""):
+					t.Errorf("question %d: %v, want %q", i+1, refusal, test.fault)
+				case refusal != nil && (!strings.Contains(refusal.Error(), test.fault) || strings.Contains(refusal.Error(), "secret")):
+					t.Errorf("question %d: %v, want %q", i+1, refusal, test.fault)
+				}
+				if got := asked.take(); !slices.Equal(got, want) {
+					t.Errorf("question %d asked for %v, want %v", i+1, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A remembered redirect is forgotten when its target is gone.
+func TestSlashRedirectForgotten(t *testing.T) {
+	t.Parallel()
+	redirects := true
+	asked := &pathLog{}
+	asked.handler = func(w http.ResponseWriter, r *http.Request) {
+		hasSlash := strings.HasSuffix(r.URL.Path, "/")
+		switch {
+		case hasSlash != redirects && redirects:
+			http.Redirect(w, r, r.URL.Path+"/?"+r.URL.RawQuery, http.StatusPermanentRedirect)
+		case hasSlash != redirects:
+			http.NotFound(w, r)
+		default:
+			sends(sessionAnswer())(w, r)
+		}
+	}
+	server := httptest.NewServer(asked)
+	defer server.Close()
+	a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
+	wantSession(t, a, signedInAs(0))
+	redirects = false
+	if refusal := refusalOf(t, a, signedInAs(1)); refusal == nil || !refusal.Unavailable {
+		t.Errorf("got %v", refusal)
+	}
+	wantSession(t, a, signedInAs(2))
+}
+
+// signedInAs is a request with a session of its own for each number.
+func signedInAs(number int) http.Header {
+	return cookies(plain + "=" + betterauth.SignCookie(secret, fmt.Sprintf("%032d", number)))
+}
+
+// A path in AUTH_SERVER_URL was once followed by /api/auth. Whoever has such a setting is told the right one.
+func TestProbeNamesTheAddress(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, real, base, want string }{
+		{"below the path", "/x/api/auth/", "/x", "/x/api/auth"},
+		{"on the host", "/api/auth/", "/x", "/api/auth"},
+		{"nowhere", "/other/", "/x", ""},
+		{"nowhere, from the usual path", "/other/", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			mux := http.NewServeMux()
+			mux.HandleFunc(test.real+"ok", sends(`{"ok":true}`))
+			server := httptest.NewServer(mux)
+			defer server.Close()
+			step := realAuthenticator(t, betterauth.Config{BaseURL: server.URL + test.base}).Reachable(t.Context())
+			want := "set AUTH_SERVER_URL to the auth server's baseURL; if its basePath is not /api/auth"
+			if test.want != "" {
+				want = "set AUTH_SERVER_URL to " + server.URL + test.want + ": Better Auth answers there"
+			}
+			if step.Status != betterauth.StatusFailure || !strings.HasPrefix(step.Cure, want) {
+				t.Errorf("%+v, want %q", step, want)
+			}
+		})
+	}
+}
