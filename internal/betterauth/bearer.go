@@ -44,14 +44,16 @@ func (a *Authenticator) bearer(h http.Header) bearer {
 			return bearer{kind: bearerBad, token: token, reason: ReasonBadToken}
 		}
 		return bearer{kind: bearerRaw, token: token}
-	case isJWT(token):
-		return bearer{kind: bearerJWT, token: token}
 	}
 	text, reason := a.openBearer(token)
-	if reason != "" {
+	switch {
+	case reason == "": // Before the JWT: a hook's token may look like one.
+		return bearer{kind: bearerSigned, token: text}
+	case isJWT(token):
+		return bearer{kind: bearerJWT, token: token}
+	default:
 		return bearer{kind: bearerBad, token: text, reason: reason}
 	}
-	return bearer{kind: bearerSigned, token: text}
 }
 
 // openBearer checks a signed bearer token. Unlike a cookie it counts as it stands where it is not percent-encoded.

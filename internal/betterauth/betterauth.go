@@ -236,7 +236,7 @@ func (cfg *Config) complete(root *url.URL) error {
 	case cfg.CacheTTL < 0 || cfg.CacheSize < 0 || cfg.Timeout < 0 || cfg.MaxTokenAge < 0 || cfg.MaxSessionAge < 0:
 		return errors.New("CacheTTL, CacheSize, Timeout, MaxTokenAge and MaxSessionAge may not be negative")
 	case strings.Contains(cfg.JWKSPath, ".."):
-		return errors.New("JWKSPath contains ..")
+		return errors.New("JWKSPath may not have parent directories in it")
 	case strings.ContainsAny(cfg.CookiePrefix+cfg.CookieName, "=;, \t\"\r\n"):
 		return errors.New("CookiePrefix or CookieName is not the name of a cookie")
 	}
@@ -306,7 +306,7 @@ func (a *Authenticator) authenticate(ctx context.Context, h http.Header) (*Sessi
 		}
 		q.bearer, denied = bearer{}, refusal
 	case bearerBad:
-		denied = refuse(q.bearer.reason).of(SchemeBearer, "", q.bearer.token)
+		denied = refuseToken(q.bearer.reason).of(SchemeBearer, "", q.bearer.token)
 		q.bearer = bearer{}
 	case bearerNone, bearerRaw, bearerSigned:
 	}

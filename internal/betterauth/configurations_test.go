@@ -2,6 +2,7 @@ package betterauth_test
 
 import (
 	"net/http"
+	"regexp"
 	"testing"
 
 	"taskql/internal/betterauth"
@@ -27,7 +28,19 @@ func configurations() []configuration {
 		{"no base path", testkit.BetterAuthOptions{BasePath: "/", Plugins: plugins}, func(c *betterauth.Config) { c.BasePath = "/" }, all},
 		{"jwksPath", testkit.BetterAuthOptions{Plugins: []string{"bearer"}, Config: "jwks-path"}, func(c *betterauth.Config) { c.JWKSPath = "/.well-known/jwks.json" }, all},
 		{"redirects to a slash", testkit.BetterAuthOptions{Plugins: plugins, Env: []string{"TRAILING_SLASH=1"}}, nil, all},
+		{"a __Host- cookie", testkit.BetterAuthOptions{Config: "host-cookie"}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
+		{"a __Host- cookie on an https server", testkit.BetterAuthOptions{SecureCookies: true, Env: []string{"COOKIE_NAME=__Host-session"}}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
+		{"__Host- cookies", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []shape{shapeCookie}},
+		{"UUIDs for tokens", testkit.BetterAuthOptions{Config: "uuid-tokens", Plugins: plugins}, tokens("[0-9a-f-]{36}"), all},
+		{"tokens with a prefix", testkit.BetterAuthOptions{Config: "prefixed-tokens", Plugins: plugins}, tokens("sess_[A-Za-z0-9]{32}"), all},
+		// Better Auth's bearer plugin takes what is before the first dot for the whole token.
+		{"tokens with a dot", testkit.BetterAuthOptions{Config: "dotted-tokens", Plugins: plugins}, tokens(`ey\.[A-Za-z0-9]{32}`), []shape{shapeCookie, shapeJWT}},
 	}
+}
+
+// tokens sets the shape of session tokens.
+func tokens(pattern string) func(*betterauth.Config) {
+	return func(c *betterauth.Config) { c.TokenShape = regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
 }
 
 // TestRealConfigurations signs in at real Better Auth servers in each configuration, with every shape of a session that

@@ -67,7 +67,7 @@ func (a *Authenticator) cookie(h http.Header) (cookie, *Refusal) {
 			return cookie{jar: names, token: token}, nil
 		}
 		if first == nil {
-			first = refuse(reason).of(SchemeCookie, names.session, token)
+			first = refuseToken(reason).of(SchemeCookie, names.session, token)
 		}
 	}
 	if first == nil {
@@ -100,6 +100,15 @@ func (a *Authenticator) openToken(wire string) (string, Reason) {
 		reason = ReasonBadToken
 	}
 	return token, reason
+}
+
+// refuseToken makes a refusal of what isn't a signed token, and adds the setting that may be missing.
+func refuseToken(reason Reason) *Refusal {
+	r := refuse(reason)
+	if reason == ReasonBadToken {
+		return r.because(errTokenShape)
+	}
+	return r
 }
 
 func (a *Authenticator) isToken(text string) bool {

@@ -64,7 +64,7 @@ func (a *Authenticator) Inspect(ctx context.Context, h http.Header) []Step {
 		r.ok("bearer", "a signed session token")
 		r.ok("signature", "good: the secret is the auth server's")
 	case bearerBad:
-		explain(&r, "bearer token", b.reason)
+		a.explain(&r, "bearer token", b.token, b.reason)
 		return r
 	case bearerNone:
 	}
@@ -93,7 +93,7 @@ func (a *Authenticator) inspectCookie(r *report, h http.Header, q *question) boo
 	}
 	token, reason := a.openToken(wire)
 	if reason != "" {
-		explain(r, "cookie", reason)
+		a.explain(r, "cookie", token, reason)
 		return false
 	}
 	r.ok("signature", "good: the secret is the auth server's")
@@ -115,12 +115,12 @@ func (a *Authenticator) findCookie(h http.Header) (jar, string) {
 	return jar{}, ""
 }
 
-// explainMissing tells why there may be no cookie: another prefix, or the value alone.
+// explainMissing tells why there may be no cookie: another prefix, another name, or the value alone.
 func (a *Authenticator) explainMissing(r *report, h http.Header) {
 	wanted := a.jars[1].session
 	for _, line := range h["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
-			name, _, named := strings.Cut(part, "=")
+			name, wire, named := strings.Cut(part, "=")
 			name = trim(name)
 			if named && strings.HasSuffix(name, sessionName) && len(name) < 100 {
 				cure := "set AUTH_COOKIE_NAME to " + strings.TrimPrefix(name, securePrefix)
@@ -128,6 +128,11 @@ func (a *Authenticator) explainMissing(r *report, h http.Header) {
 					cure = "set AUTH_COOKIE_PREFIX to " + prefix
 				}
 				r.fail("cookie", fmt.Sprintf("there is %s, but %s is looked for", name, wanted), cure)
+				return
+			}
+			if _, reason := a.openToken(trim(wire)); named && reason == "" && !strings.Contains(name, sessionName+"_multi-") {
+				r.fail("cookie", fmt.Sprintf("there is %s with a session token, but %s is looked for", printable(name), wanted),
+					"set AUTH_COOKIE_NAME to "+strings.TrimPrefix(printable(name), securePrefix))
 				return
 			}
 			if _, reason := a.openToken(trim(part)); reason == "" || a.isToken(trim(part)) {
@@ -141,8 +146,8 @@ func (a *Authenticator) explainMissing(r *report, h http.Header) {
 			"the browser does not send it to this origin")
 }
 
-// explain says what is wrong with a session token, and how to mend it.
-func explain(r *report, what string, reason Reason) {
+// explain says what is wrong with a session token, and how to mend it. The text is what could be made out of it.
+func (a *Authenticator) explain(r *report, what, text string, reason Reason) {
 	switch reason {
 	case ReasonBadEncoding:
 		r.fail("encoding", "the percent-encoding of the "+what+" is broken", "copy it again, unchanged and whole")
@@ -155,8 +160,7 @@ func explain(r *report, what string, reason Reason) {
 			"set JWT_SECRET to exactly the auth server's BETTER_AUTH_SECRET (with BETTER_AUTH_SECRETS: the current one), "+
 				"and sign in again")
 	case ReasonBadToken:
-		r.fail("token", "the "+what+" does not hold a session token: it may be another cookie's value, such as dont_remember's",
-			"copy the session cookie itself")
+		a.explainShape(r, what, text)
 	default:
 		r.fail("token", "the "+what+" is refused: "+string(reason), "copy it again, unchanged and whole")
 	}

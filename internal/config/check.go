@@ -25,6 +25,7 @@ func (l *loader) check() {
 	l.checkSecret()
 	l.checkCookieName("AUTH_COOKIE_PREFIX", l.cfg.AuthCookiePrefix)
 	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
+	l.checkTokenPattern()
 	l.checkIssuer()
 	l.checkPublicURL()
 	if l.given["TRUSTED_PROXIES"] == "" && l.cfg.OnRailway() {
@@ -163,11 +164,8 @@ const cookieNameLetters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZab
 
 // checkCookieName refuses names that no cookie can have, such as one pasted with its value.
 func (l *loader) checkCookieName(name, value string) {
-	switch {
-	case strings.Trim(value, cookieNameLetters) != "":
+	if strings.Trim(value, cookieNameLetters) != "" {
 		l.fail(name, "must be the name of a cookie without its value (letters, digits, hyphens, dots and underscores), not %q", shown(value))
-	case strings.HasPrefix(value, "__Host-"):
-		l.fail(name, "must not begin with __Host-, because Better Auth sets no such cookie")
 	}
 }
 

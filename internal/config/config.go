@@ -104,7 +104,9 @@ type Config struct {
 	// AuthCookiePrefix and AuthCookieName name the session cookie without the __Secure- that may stand in front.
 	// The name counts where both are given.
 	AuthCookiePrefix string `env:"AUTH_COOKIE_PREFIX" group:"Sessions" kind:"name" envDefault:"better-auth" help:"The auth server's advanced.cookiePrefix. The session cookie is then called PREFIX.session_token."`
-	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway."`
+	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway. A __Host- prefix belongs to the name."`
+	// AuthTokenPattern is read by TokenShape.
+	AuthTokenPattern string `env:"AUTH_TOKEN_PATTERN" group:"Sessions" kind:"pattern" shown:"[A-Za-z0-9]{32}" help:"What the auth server's session tokens look like, if its hooks make tokens of their own: a regular expression in Go's syntax for the whole token, such as sess_[A-Za-z0-9]{32}. server doctor suggests one."`
 	// AuthIssuer is what a JWT's iss and aud have to be. Load makes it AuthServerURL's origin where it is not given.
 	AuthIssuer string `env:"AUTH_ISSUER" group:"Sessions" shown:"AUTH_SERVER_URL's origin" help:"The issuer and audience of the tokens from the jwt plugin. Set it if AUTH_SERVER_URL is not the auth server's own baseURL."`
 	// TrustSessionData lets a signed session_data cookie stand for an answer of the auth server.

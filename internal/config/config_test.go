@@ -113,6 +113,12 @@ func TestLoad(t *testing.T) {
 		{"an algorithm in small letters", map[string]string{"JWT_ALGORITHM": "hs512"}, is(func(c Config) bool { return c.JWTAlgorithm == "HS512" })},
 		{"a cookie prefix", map[string]string{"AUTH_COOKIE_PREFIX": "my-app"}, is(func(c Config) bool { return c.AuthCookiePrefix == "my-app" })},
 		{"a cookie name", map[string]string{"AUTH_COOKIE_NAME": "__Secure-sid"}, is(func(c Config) bool { return c.AuthCookieName == "__Secure-sid" })},
+		{"a host cookie", map[string]string{"AUTH_COOKIE_NAME": "__Host-sid"}, is(func(c Config) bool { return c.AuthCookieName == "__Host-sid" })},
+		{"session tokens of another shape", map[string]string{"AUTH_TOKEN_PATTERN": "a|sess_[a-z]{4}"}, is(func(c Config) bool {
+			shape := c.TokenShape()
+			return shape.MatchString("sess_abcd") && shape.MatchString("a") && !shape.MatchString("ab") && !shape.MatchString("xsess_abcd") && !shape.MatchString("sess_abcd\n")
+		})},
+		{"Better Auth's own session tokens", nil, is(func(c Config) bool { return c.TokenShape() == nil })},
 		{"the issuer is the auth server's origin", production(map[string]string{"AUTH_SERVER_URL": "https://Example.com:443/auth"}), is(func(c Config) bool { return c.AuthIssuer == "https://example.com" })},
 		{"an issuer of one's own", production(map[string]string{"AUTH_ISSUER": "my-issuer"}), is(func(c Config) bool { return c.AuthIssuer == "my-issuer" })},
 		{"trust", map[string]string{"TRUST_SESSION_DATA": "true", "AUTH_SERVER_URL": "http://localhost:3000", "JWT_SECRET": secret}, is(func(c Config) bool { return c.TrustSessionData && len(c.Warnings) == 0 })},
@@ -214,6 +220,11 @@ func TestProblems(t *testing.T) {
 		{"the null origin", map[string]string{"CORS_ORIGINS": "http://localhost:3000,null"}, []string{"CORS_ORIGINS null can't be used"}},
 		{"a cookie prefix with its value", map[string]string{"AUTH_COOKIE_PREFIX": "better-auth=x"}, []string{"AUTH_COOKIE_PREFIX must be the name of a cookie"}},
 		{"a cookie name with blanks", map[string]string{"AUTH_COOKIE_NAME": "a b"}, []string{"AUTH_COOKIE_NAME must be the name of a cookie"}},
+		{"a token pattern that is none", map[string]string{"AUTH_TOKEN_PATTERN": "sess_[a-z"}, []string{"AUTH_TOKEN_PATTERN must be a regular expression in Go's syntax, as in sess_[A-Za-z0-9]{32}"}},
+		{"a token pattern with a stray parenthesis", map[string]string{"AUTH_TOKEN_PATTERN": "a)|(b"}, []string{"AUTH_TOKEN_PATTERN must be a regular expression"}},
+		{"a token pattern that matches nothing", map[string]string{"AUTH_TOKEN_PATTERN": "[a-z]*"}, []string{`AUTH_TOKEN_PATTERN must not match ""`}},
+		{"a token pattern that matches dont_remember", map[string]string{"AUTH_TOKEN_PATTERN": ".+"}, []string{`AUTH_TOKEN_PATTERN must not match "true"`}},
+		{"a token pattern that is too long", map[string]string{"AUTH_TOKEN_PATTERN": strings.Repeat("a", 201)}, []string{"AUTH_TOKEN_PATTERN must have at most 200 characters"}},
 		{"paths that are none", map[string]string{"AUTH_BASE_PATH": "https://auth.example.com/auth", "AUTH_JWKS_PATH": "/../jwks"}, []string{"AUTH_BASE_PATH must be a path that begins with /, as in /api/auth", "AUTH_JWKS_PATH must be a path that begins with /, as in /jwks"}},
 		{"two issuers", map[string]string{"AUTH_ISSUER": "https://a.example.com, https://b.example.com"}, []string{"AUTH_ISSUER must be one issuer"}},
 		{"a long stale time", map[string]string{"SESSION_STALE_TTL": "2h"}, []string{"SESSION_STALE_TTL must be 0s to 1h"}},

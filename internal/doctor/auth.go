@@ -102,7 +102,7 @@ func (d *doctor) session(ctx context.Context) {
 			"copy the Cookie header of a signed-in request from the browser, and run `server doctor --cookie -`")
 		return
 	}
-	if name := d.anyProblem("JWT_SECRET", "AUTH_COOKIE_PREFIX", "AUTH_COOKIE_NAME", "AUTH_ISSUER"); name != "" {
+	if name := d.anyProblem("JWT_SECRET", "AUTH_COOKIE_PREFIX", "AUTH_COOKIE_NAME", "AUTH_TOKEN_PATTERN", "AUTH_ISSUER"); name != "" {
 		d.unchecked("the session was", name)
 		return
 	}
@@ -127,7 +127,7 @@ func (d *doctor) cookieName() string {
 		name = d.cfg.AuthCookiePrefix + ".session_token"
 	}
 	const secure = "__Secure-"
-	if d.cfg.SecureAuth() && !strings.HasPrefix(name, secure) {
+	if d.cfg.SecureAuth() && !strings.HasPrefix(name, secure) && !strings.HasPrefix(name, "__Host-") {
 		name = secure + name
 	}
 	return name

@@ -350,6 +350,7 @@ func Sessions(cfg config.Config) betterauth.Config {
 		CookiePrefix:     cfg.AuthCookiePrefix,
 		CookieName:       cfg.AuthCookieName,
 		Issuer:           cfg.AuthIssuer,
+		TokenShape:       cfg.TokenShape(),
 		TrustSessionData: cfg.TrustSessionData,
 		Algorithm:        cfg.JWTAlgorithm,
 		MaxTokenAge:      time.Duration(cfg.AccessTokenExpireMinutes) * time.Minute,
@@ -383,6 +384,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 		settings.BaseURL, settings.Secret, settings.Transport = embeddedAuthURL, embedded.Secret(), embedded.Transport()
 		// It has Better Auth's own names and paths.
 		settings.CookiePrefix, settings.CookieName, settings.BasePath, settings.JWKSPath = "", "", "", ""
+		settings.TokenShape = nil
 	}
 	measureSessions(cfg.Telemetry, &settings)
 	authenticator, err := betterauth.New(settings)

@@ -1,0 +1,80 @@
+package betterauth_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"taskql/internal/betterauth"
+	"taskql/internal/testkit"
+)
+
+// Tokens of another shape are refused with the setting that admits them, and the pattern that Inspect names does.
+func TestRealTokenShapes(t *testing.T) {
+	t.Parallel()
+	for config, pattern := range map[string]string{
+		"uuid-tokens":     "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+		"prefixed-tokens": "sess_[A-Za-z0-9]{32}",
+		"dotted-tokens":   "[A-Za-z0-9.]{35}",
+	} {
+		t.Run(config, func(t *testing.T) {
+			t.Parallel()
+			server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: config, Plugins: []string{"bearer"}})
+			user := server.SignUp(t, "Zoë", "zoe@example.com", "correct horse")
+			cfg := betterauth.Config{BaseURL: server.URL, Secret: server.Secret}
+			a := realAuthenticator(t, cfg)
+			signed := bearing(betterauth.SignCookie(server.Secret, user.Token))
+			for what, h := range map[string]http.Header{"cookie": user.Header(), "signed": signed, "raw": bearing(user.Token)} {
+				if what != "cookie" && config == "dotted-tokens" {
+					continue // A bearer with two dots looks like a JWT, and one with a dot like a signed token.
+				}
+				refusal := refusalOf(t, a, h)
+				if refusal == nil || refusal.Reason != betterauth.ReasonBadToken || !strings.Contains(refusal.Error(), "set AUTH_TOKEN_PATTERN") {
+					t.Errorf("%s: %v", what, refusal)
+				}
+				steps := a.Inspect(t.Context(), h)
+				told(t, steps, user.Token)
+				if cure := steps[len(steps)-1].Cure; !strings.Contains(cure, "set AUTH_TOKEN_PATTERN to "+pattern+";") {
+					t.Errorf("%s: %q, want %s", what, cure, pattern)
+				}
+			}
+			tokens(pattern)(&cfg)
+			wantSession(t, realAuthenticator(t, cfg), user.Header())
+		})
+	}
+}
+
+// What is signed and no session token gets no pattern.
+func TestInspectSuggestsNoPattern(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"true", "short", "sess_", "sess_short", "a b c d e f g h i j k l m n o p", "ééééééééééééééééé"} {
+		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth"})
+		steps := a.Inspect(t.Context(), cookies(plain+"="+betterauth.SignCookie(secret, text)))
+		if last := steps[len(steps)-1]; last.Name != "token" || strings.Contains(last.Cure, "AUTH_TOKEN_PATTERN") {
+			t.Errorf("%q: %+v", text, last)
+		}
+	}
+}
+
+// A session cookie under another name is found, because nothing else is signed and in the shape of a token.
+func TestInspectFindsTheCookieName(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, header, cure string }{
+		{"another name", "a=b; sid=" + betterauth.SignCookie(secret, token), "set AUTH_COOKIE_NAME to sid"},
+		{"a secure name", "__Secure-sid=" + betterauth.SignCookie(secret, token), "set AUTH_COOKIE_NAME to sid"},
+		{"a host name", "__Host-sid=" + betterauth.SignCookie(secret, token), "set AUTH_COOKIE_NAME to __Host-sid"},
+		{"a host prefix", "__Host-acme.session_token=" + betterauth.SignCookie(secret, token), "set AUTH_COOKIE_PREFIX to __Host-acme"},
+		{"another session of multiSession", "better-auth.session_token_multi-x=" + betterauth.SignCookie(secret, token), "copy the Cookie header"},
+		{"not signed", "sid=" + token, "copy the Cookie header"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth"})
+			steps := a.Inspect(t.Context(), cookies(test.header))
+			told(t, steps, token)
+			if last := steps[len(steps)-1]; !strings.HasPrefix(last.Cure, test.cure) {
+				t.Errorf("%+v, want %q", last, test.cure)
+			}
+		})
+	}
+}
