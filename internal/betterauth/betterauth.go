@@ -95,6 +95,10 @@ type Config struct {
 	// server. A session that was signed out then passes until that cookie's own expiry (5 minutes by default) or
 	// MaxTokenAge. Off: session_data is not even looked at.
 	TrustSessionData bool
+	// Stateless is for an auth server without a database: the session is in session_data and nowhere else. It is passed
+	// on together with the session token if it verifies, and the auth server may answer from it. A session of any other
+	// auth server would outlive its sign-out by as long as that cookie is valid.
+	Stateless bool
 	// Algorithm is the only one accepted for session_data signed with Secret: HS256, HS384 or HS512. "":
 	// DefaultAlgorithm.
 	Algorithm string
@@ -155,6 +159,7 @@ type Authenticator struct {
 	issuer        string
 	tokenShape    *regexp.Regexp
 	trust         bool
+	stateless     bool
 	maxTokenAge   time.Duration
 	maxSessionAge time.Duration
 	root          *url.URL
@@ -199,9 +204,11 @@ func New(cfg Config) (*Authenticator, error) {
 		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: httpClient, now: cfg.Now}
 	}
 	question := at("get-session", maxSmallAnswer)
-	// Cookie caches are left out of the question, because they outlive a sign-out, and so is the session's extension,
-	// which is between the browser and the auth server. Better Auth takes any value, "false" too, for true.
-	question.url += "?disableCookieCache=true&disableRefresh=true"
+	if cfg.Stateless {
+		question.url += statelessQuery
+	} else {
+		question.url += questionQuery
+	}
 	return &Authenticator{
 		jars:          newJars(cfg.CookiePrefix, cfg.CookieName),
 		signer:        newSigner(cfg.Secret),
@@ -211,6 +218,7 @@ func New(cfg Config) (*Authenticator, error) {
 		issuer:        cfg.Issuer,
 		tokenShape:    cfg.TokenShape,
 		trust:         cfg.TrustSessionData,
+		stateless:     cfg.Stateless,
 		maxTokenAge:   cfg.MaxTokenAge,
 		maxSessionAge: cfg.MaxSessionAge,
 		root:          root,
@@ -335,11 +343,12 @@ func (a *Authenticator) authenticate(ctx context.Context, h http.Header) (*Sessi
 type question struct {
 	cookie cookie
 	bearer bearer
+	data   string // the session_data that goes along
 }
 
 func (q question) key() cacheKey {
 	if q.bearer.kind == bearerNone {
-		return newKey(q.cookie.jar.session, q.cookie.token)
+		return newKey(q.cookie.jar.session, q.cookie.token, q.data)
 	}
 	kind := "raw"
 	if q.bearer.kind == bearerSigned {
@@ -371,7 +380,9 @@ func (q question) scheme(token string) (string, string) {
 
 // lookUp finds the session in the cache, in session_data or at the auth server, in this order.
 func (a *Authenticator) lookUp(ctx context.Context, h http.Header, q question) (*Session, *Refusal) {
-	key, now := q.key(), a.now()
+	now := a.now()
+	q.data = a.dataToPassOn(ctx, h, q, now)
+	key := q.key()
 	if session, ok := a.cache.get(key, now); ok {
 		a.observe(LookupHit)
 		return session, nil
@@ -463,7 +474,7 @@ func (a *Authenticator) ask(ctx context.Context, h http.Header, key cacheKey, q 
 func (a *Authenticator) questionHeader(h http.Header, q question) http.Header {
 	header := http.Header{}
 	if q.cookie.token != "" {
-		header.Set("Cookie", a.forward(h, q.cookie))
+		header.Set("Cookie", a.forward(h, q.cookie, q.data))
 	}
 	if q.bearer.kind != bearerNone {
 		header.Set("Authorization", a.bearerHeader(q.bearer))

@@ -170,6 +170,7 @@ func (a *Authenticator) explain(r *report, what, text string, reason Reason) {
 func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.Header, q question) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
+	q.data = a.dataToPassOn(ctx, h, q, a.now())
 	st, refusal := a.client.getSession(ctx, a.questionHeader(h, q), true)
 	if refusal == nil {
 		if scheme, _ := q.scheme(st.token); scheme == "" {
@@ -193,6 +194,10 @@ func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.He
 	case q.bearer.kind != bearerNone:
 		r.fail("get-session", "the auth server answered null: the session has ended, or it takes no such bearer token",
 			"add the bearer() plugin to the auth server; with its requireSignature the token must be the set-auth-token header's")
+		return
+	case a.knowsBySessionData(ctx, h, q):
+		r.fail("get-session", "the auth server answered null, but knows the session by its session_data cookie: either it has no "+
+			"database, or the session was signed out a moment ago", "if the auth server has no database, set AUTH_STATELESS=on; otherwise sign in again")
 		return
 	default:
 		r.fail("get-session", "the auth server answered null: the session was signed out, has expired, or the auth server "+
@@ -370,8 +375,9 @@ func algorithms(keys map[string]jose.JSONWebKey) []string {
 func (a *Authenticator) probe(ctx context.Context, address *url.URL, limit int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	e := &endpoint{
-		url: address.String(), limit: limit, http: a.client.endpoint.http, now: a.now,
-	}
-	return e.get(ctx)
+	return a.endpointAt(address.String(), limit).get(ctx)
+}
+
+func (a *Authenticator) endpointAt(address string, limit int) *endpoint {
+	return &endpoint{url: address, limit: limit, http: a.client.endpoint.http, now: a.now}
 }

@@ -40,15 +40,8 @@ type sessionData struct {
 // trusted returns the session in the request's session_data cookie, nil where there is none that is beyond any doubt:
 // then the auth server has to be asked. It counts beside a session cookie for the same token only, as at Better Auth.
 func (a *Authenticator) trusted(ctx context.Context, h http.Header, c cookie, now time.Time) *Session {
-	data, ok := a.openSessionData(ctx, readChunked(h, c.jar.data, maxSessionData))
-	if !ok || !now.Before(data.end) {
-		return nil
-	}
-	st, err := readStatement(data.payload)
-	if err != nil || subtle.ConstantTimeCompare([]byte(st.token), []byte(c.token)) != 1 {
-		return nil
-	}
-	if st.refusal(a.maxSessionAge, now) != "" {
+	data, st, ok := a.dataOf(ctx, readSessionDataCookie(h, c.jar), c, now)
+	if !ok || st.refusal(a.maxSessionAge, now) != "" {
 		return nil
 	}
 	r := reader{}
@@ -67,6 +60,19 @@ func (a *Authenticator) trusted(ctx context.Context, h http.Header, c cookie, no
 	return st.session
 }
 
+// dataOf opens session_data and reports whether it is of the cookie's session and has not ended.
+func (a *Authenticator) dataOf(ctx context.Context, text string, c cookie, now time.Time) (sessionData, statement, bool) {
+	data, ok := a.openSessionData(ctx, text)
+	if !ok || !now.Before(data.end) {
+		return sessionData{}, statement{}, false
+	}
+	st, err := readStatement(data.payload)
+	if err != nil || subtle.ConstantTimeCompare([]byte(st.token), []byte(c.token)) != 1 {
+		return sessionData{}, statement{}, false
+	}
+	return data, st, true
+}
+
 // isPluginData reports whether claims are of a session_data cookie for that session.
 func (a *Authenticator) isPluginData(c *claims, st statement) bool {
 	r := reader{}
@@ -75,22 +81,24 @@ func (a *Authenticator) isPluginData(c *claims, st statement) bool {
 		c.subject == st.session.UserID && sid == st.token
 }
 
-// openSessionData tells Better Auth's strategies apart by their dots, and checks the signature or decrypts.
-func (a *Authenticator) openSessionData(ctx context.Context, wire string) (sessionData, bool) {
-	if strings.Contains(wire, "%") {
-		decoded, err := url.PathUnescape(wire)
-		if err != nil {
-			return sessionData{}, false
-		}
-		wire = decoded
+// readSessionDataCookie returns the content of the session_data cookie, "" if there is none or it can't be read.
+func readSessionDataCookie(h http.Header, names jar) string {
+	text, err := url.PathUnescape(readChunked(h, names.data, maxSessionData))
+	if err != nil {
+		return ""
 	}
-	switch strings.Count(wire, ".") {
+	return text
+}
+
+// openSessionData tells Better Auth's strategies apart by their dots, and checks the signature or decrypts.
+func (a *Authenticator) openSessionData(ctx context.Context, text string) (sessionData, bool) {
+	switch strings.Count(text, ".") {
 	case 0:
-		return a.openCompact(wire)
+		return a.openCompact(text)
 	case 2:
-		return a.openSigned(ctx, wire)
+		return a.openSigned(ctx, text)
 	case 4:
-		return a.openEncrypted(wire)
+		return a.openEncrypted(text)
 	default:
 		return sessionData{}, false
 	}

@@ -111,6 +111,8 @@ type Config struct {
 	AuthIssuer string `env:"AUTH_ISSUER" group:"Sessions" shown:"AUTH_SERVER_URL's origin" help:"The issuer and audience of the tokens from the jwt plugin. Set it if AUTH_SERVER_URL is not the auth server's own baseURL."`
 	// TrustSessionData lets a signed session_data cookie stand for an answer of the auth server.
 	TrustSessionData bool `env:"TRUST_SESSION_DATA" group:"Sessions" envDefault:"off" help:"Whether the auth server's cookie cache (session_data) is accepted without asking the auth server. A session that was signed out then stays valid until that cookie expires."`
+	// AuthStateless passes session_data on to the auth server.
+	AuthStateless bool `env:"AUTH_STATELESS" group:"Sessions" envDefault:"off" help:"Whether Better Auth has no database, so that the session is in session_data only. The auth server then answers from that cookie. If it has a database, leave this off: a session that was signed out would stay valid until that cookie expires."`
 	// SessionStaleTTL is how much longer than SessionCacheTTL a session goes on while the auth server is down.
 	SessionStaleTTL time.Duration `env:"SESSION_STALE_TTL" group:"Sessions" envDefault:"2m" min:"0s" max:"1h" help:"How much longer a cached session stays valid while the auth server can't be reached."`
 	// UserProvisioning is auto or strict.

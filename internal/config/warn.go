@@ -43,6 +43,9 @@ func (l *loader) warnSessions() {
 	if l.cfg.TrustSessionData && l.cfg.EmbeddedSignIn() {
 		l.warning("TRUST_SESSION_DATA is on, but the embedded sign-in sets no session_data cookie")
 	}
+	if l.cfg.AuthStateless && l.cfg.EmbeddedSignIn() {
+		l.warning("AUTH_STATELESS is on, but the embedded sign-in has a database")
+	}
 }
 
 func (l *loader) warnDatabase() {

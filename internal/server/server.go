@@ -352,6 +352,7 @@ func Sessions(cfg config.Config) betterauth.Config {
 		Issuer:           cfg.AuthIssuer,
 		TokenShape:       cfg.TokenShape(),
 		TrustSessionData: cfg.TrustSessionData,
+		Stateless:        cfg.AuthStateless,
 		Algorithm:        cfg.JWTAlgorithm,
 		MaxTokenAge:      time.Duration(cfg.AccessTokenExpireMinutes) * time.Minute,
 		MaxSessionAge:    time.Duration(cfg.RefreshTokenExpireDays) * day,
@@ -384,7 +385,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 		settings.BaseURL, settings.Secret, settings.Transport = embeddedAuthURL, embedded.Secret(), embedded.Transport()
 		// It has Better Auth's own names and paths.
 		settings.CookiePrefix, settings.CookieName, settings.BasePath, settings.JWKSPath = "", "", "", ""
-		settings.TokenShape = nil
+		settings.TokenShape, settings.Stateless = nil, false
 	}
 	measureSessions(cfg.Telemetry, &settings)
 	authenticator, err := betterauth.New(settings)
