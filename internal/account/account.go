@@ -4,11 +4,9 @@ package account
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"time"
 
@@ -92,38 +90,6 @@ func (c *changes) add(forget func()) {
 	forget()
 }
 
-// profile tells whether anything that is copied of a user has changed. It is a hash, since users choose how long their
-// names are, and one is kept for each.
-type profile [sha256.Size]byte
-
-func profileOf(name, email string, image *string) profile {
-	const usual = 256 // So many bytes need no memory of their own.
-	b := make([]byte, 0, usual)
-	for _, part := range []string{name, email} {
-		b = append(strconv.AppendInt(b, int64(len(part)), 10), part...) // The length keeps the parts apart.
-	}
-	if image != nil {
-		b = append(append(b, "image"...), *image...)
-	}
-	return sha256.Sum256(b)
-}
-
-// sighting is a user seen a moment ago: while the profile is the same, the row is up to date. An older one, of a JWT
-// made before a change, must not undo it.
-type sighting struct {
-	profile profile
-	changed time.Time // at the auth server; zero where it does not tell
-	viewer  viewer.Viewer
-	until   time.Time
-}
-
-// covers reports whether the row need not be looked at for that profile.
-func (s sighting) covers(p profile, changed, now time.Time) bool {
-	older := !changed.IsZero() && changed.Before(s.changed)
-	// Where the clock was set back, it is no longer of a moment ago.
-	return now.Before(s.until) && s.until.Sub(now) <= cacheTTL && (s.profile == p || older)
-}
-
 // New returns a Service on c's database.
 func New(c Config) (*Service, error) {
 	if c.Client == nil {
@@ -148,24 +114,26 @@ func New(c Config) (*Service, error) {
 }
 
 // Viewer returns the viewer of a session, whose user and personal workspace it makes on first sight and refreshes
-// when the name, the address or the image changed. An older profile than one of a few seconds ago changes nothing.
+// when the name, the address or the image changed. What the session leaves out stays, and a session that is older than the
+// row changes nothing.
 // Under Strict a user without a row gives ErrNotFound: nothing is
 // remembered of it, so that the row counts as soon as it is made. Any other error is the database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
 	u := bounded(session.User)
-	p := profileOf(u.Name, u.Email, u.Image)
-	if seen, ok := s.seen.GetIfPresent(u.ID); ok && seen.covers(p, u.UpdatedAt, s.now()) {
+	if seen, ok := s.seen.GetIfPresent(u.ID); ok && seen.covers(u, session.AsOf, s.now()) {
 		return seen.viewer, nil
 	}
 	number := s.changes.number()
-	row, err := s.provision(viewer.AsSystemFor(ctx, u.ID), u)
+	row, err := s.provision(viewer.AsSystemFor(ctx, u.ID), u, session.AsOf)
 	if err != nil {
 		return viewer.Viewer{}, fmt.Errorf("provisioning a user: %w", err)
 	}
 	v := viewer.Viewer{UserID: row.ID, WorkspaceID: row.ID, Location: location(row.TimeZone)}
-	s.changes.unless(number, func() {
-		s.seen.Set(row.ID, sighting{profile: p, changed: u.UpdatedAt, viewer: v, until: s.now().Add(cacheTTL)})
-	})
+	sight := sighting{profile: profileOfRow(row), written: row.UpdatedAt, viewer: v, until: s.now().Add(cacheTTL)}
+	if sight.profile.fits(u) {
+		sight.changed = u.UpdatedAt
+	}
+	s.changes.unless(number, func() { s.seen.Set(row.ID, sight) })
 	return v, nil
 }
 
@@ -205,8 +173,9 @@ func (s *Service) User(ctx context.Context, v viewer.Viewer, id string) (*ent.Us
 	return shown(row), nil
 }
 
-// provision returns the user's row, which it makes or refreshes where it has to.
-func (s *Service) provision(ctx context.Context, u betterauth.User) (*ent.User, error) {
+// provision returns the user's row, which it makes or refreshes where it has to. The user is as the auth server told at
+// that time.
+func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Time) (*ent.User, error) {
 	row, err := s.client.User.Get(ctx, u.ID)
 	switch {
 	case ent.IsNotFound(err) && s.strict:
@@ -215,13 +184,21 @@ func (s *Service) provision(ctx context.Context, u betterauth.User) (*ent.User, 
 		return s.create(ctx, u)
 	case err != nil:
 		return nil, err
-	case profileOf(u.Name, u.Email, u.Image) == profileOf(row.Name, row.Email, row.Image):
+	case profileOfRow(row).fits(u) || isOlder(asOf, row.UpdatedAt):
 		return row, nil
 	}
-	update := row.Update().SetName(u.Name).SetEmail(u.Email).SetUpdatedAt(s.now())
-	if u.Image == nil {
+	update := row.Update().SetUpdatedAt(s.now())
+	if !u.Untold.Has(betterauth.ProfileName) {
+		update.SetName(u.Name)
+	}
+	if !u.Untold.Has(betterauth.ProfileEmail) {
+		update.SetEmail(u.Email)
+	}
+	switch {
+	case u.Untold.Has(betterauth.ProfileImage):
+	case u.Image == nil:
 		update.ClearImage()
-	} else {
+	default:
 		update.SetImage(*u.Image)
 	}
 	return update.Save(ctx)

@@ -104,7 +104,7 @@ const (
 
 // user reads the profile. Only the id has to be as it should be: what else can't be used is left out.
 func (r *reader) user(u fields) User {
-	return User{
+	user := User{
 		ID:            r.id(u, "id"),
 		Name:          cut(storable(text(u, "name")), maxName),
 		Email:         bounded(storable(text(u, "email")), maxName),
@@ -113,6 +113,8 @@ func (r *reader) user(u fields) User {
 		CreatedAt:     date(u, "createdAt"),
 		UpdatedAt:     date(u, "updatedAt"),
 	}
+	user.Untold = untold(u, user)
+	return user
 }
 
 func image(u fields) *string {

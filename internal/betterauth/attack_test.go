@@ -200,7 +200,11 @@ func TestJWTAttacks(t *testing.T) {
 		{"exp a text", own.sign(t, with(good, "exp", "never"), ""), badToken, 1},
 		{"exp beyond time", own.sign(t, with(good, "exp", 1e300), ""), badToken, 1},
 		{"without sub", own.sign(t, with(good, "sub", nil), ""), badToken, 1},
-		{"without a user", own.sign(t, with(good, "id", nil, "email", nil), ""), badToken, 1},
+		{"the subject alone", own.sign(t, with(good, "id", nil, "email", nil, "name", nil), ""), "", 1},
+		{"without a user", own.sign(t, with(good, "sub", nil, "id", nil), ""), badToken, 1},
+		{"an OAuth client's access token", own.sign(t, with(good, "id", nil, "scope", "openid", "azp", "app"), ""), badToken, 1},
+		{"an OAuth client's ID token", own.sign(t, with(good, "id", nil, "nonce", "x"), ""), badToken, 1},
+		{"a payload with a scope and the user", own.sign(t, with(good, "scope", "x"), ""), "", 1},
 		{"another's id", own.sign(t, with(good, "id", "u2"), ""), badToken, 1},
 		{"banned", own.sign(t, with(good, "banned", true), ""), betterauth.ReasonBanned, 1},
 		{"ban over", own.sign(t, with(good, "banned", true, "banExpires", start().Add(-time.Second)), ""), "", 1},
@@ -210,7 +214,7 @@ func TestJWTAttacks(t *testing.T) {
 			t.Parallel()
 			server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own, ec))
 			cfg := server.config(newClock().Now)
-			cfg.Issuer = iss
+			cfg.Issuers = []string{iss}
 			a := newAuthenticator(t, cfg)
 			for range 3 { // Whatever it is, the keys are fetched once.
 				if test.reason == "" {
@@ -269,7 +273,7 @@ func TestKeySets(t *testing.T) {
 			t.Parallel()
 			server := newFakeServer(t, sends(sessionAnswer()), test.keys)
 			cfg := server.config(newClock().Now)
-			cfg.Issuer = iss
+			cfg.Issuers = []string{iss}
 			a := newAuthenticator(t, cfg)
 			if test.reason == "" {
 				wantSession(t, a, bearing(test.token))
@@ -303,7 +307,7 @@ func TestKeysAreFetchedSparingly(t *testing.T) {
 		published, down = keys, isDown
 	}
 	now := newClock()
-	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Issuer: iss, Now: now.Now, MaxTokenAge: time.Hour})
+	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Issuers: []string{iss}, Now: now.Now, MaxTokenAge: time.Hour})
 	at := func(i *issuer) http.Header {
 		return bearing(i.sign(t, with(pluginClaims(iss), "iat", now.Now().Unix(), "exp", now.Now().Add(time.Hour).Unix()), ""))
 	}
@@ -422,7 +426,7 @@ func TestSessionDataAttacks(t *testing.T) {
 			t.Parallel()
 			server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own))
 			cfg := server.config(newClock().Now)
-			cfg.Issuer, cfg.TrustSessionData, cfg.MaxSessionAge = iss, true, 7*24*time.Hour
+			cfg.Issuers, cfg.TrustSessionData, cfg.MaxSessionAge = []string{iss}, true, 7*24*time.Hour
 			a := newAuthenticator(t, cfg)
 			session, err := a.Authenticate(t.Context(), beside(test.data))
 			if err != nil || session.UserID != "u1" {

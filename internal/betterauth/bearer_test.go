@@ -272,7 +272,7 @@ func TestTokenHash(t *testing.T) {
 	} {
 		server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own))
 		cfg := server.config(newClock().Now)
-		cfg.Issuer, cfg.TrustSessionData, cfg.CacheTTL = iss, true, time.Minute
+		cfg.Issuers, cfg.TrustSessionData, cfg.CacheTTL = []string{iss}, true, time.Minute
 		a := newAuthenticator(t, cfg)
 		sum := sha256.Sum256([]byte(test.token))
 		for range 2 { // asked, and from the cache

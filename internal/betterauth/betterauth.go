@@ -57,6 +57,8 @@ type Session struct {
 	CreatedAt, UpdatedAt time.Time
 	// User is the session's user; User.ID equals UserID.
 	User User
+	// AsOf is when the auth server told this. A JWT may be minutes old.
+	AsOf time.Time
 	// Scheme is how the request authenticated: SchemeCookie, SchemeBearer or SchemeJWT. Browsers send only cookies of
 	// their own accord. Where a request has both, it is what the auth server went by.
 	Scheme string
@@ -71,6 +73,8 @@ type User struct {
 	EmailVerified        bool
 	Image                *string
 	CreatedAt, UpdatedAt time.Time
+	// Untold are the fields that the auth server left out, as a JWT may: that they are empty here says nothing.
+	Untold Profile
 }
 
 // Config is what New needs.
@@ -89,8 +93,10 @@ type Config struct {
 	// CookieName is the session cookie's full name, where the auth server gives it its own
 	// (advanced.cookies.session_token.name). It is also tried with __Secure- in front. "": the prefix decides.
 	CookieName string
-	// Issuer is the iss and the aud of the jwt plugin's tokens. "": the origin of BaseURL.
-	Issuer string
+	// Issuers are the accepted iss of the jwt plugin's tokens. Empty: the origin of BaseURL.
+	Issuers []string
+	// Audiences are the accepted aud of the jwt plugin's tokens, of which a token has to have one. Empty: the issuers.
+	Audiences []string
 	// TrustSessionData lets a valid session_data cookie beside a valid session cookie sign in without asking the auth
 	// server. A session that was signed out then passes until that cookie's own expiry (5 minutes by default) or
 	// MaxTokenAge. Off: session_data is not even looked at.
@@ -156,7 +162,8 @@ type Authenticator struct {
 	secret        []byte
 	algorithm     jose.SignatureAlgorithm
 	decryptionKey []byte
-	issuer        string
+	issuers       []string
+	audiences     []string
 	tokenShape    *regexp.Regexp
 	trust         bool
 	stateless     bool
@@ -215,7 +222,8 @@ func New(cfg Config) (*Authenticator, error) {
 		secret:        []byte(cfg.Secret),
 		algorithm:     jose.SignatureAlgorithm(cfg.Algorithm),
 		decryptionKey: decryptionKey,
-		issuer:        cfg.Issuer,
+		issuers:       cfg.Issuers,
+		audiences:     cfg.Audiences,
 		tokenShape:    cfg.TokenShape,
 		trust:         cfg.TrustSessionData,
 		stateless:     cfg.Stateless,
@@ -255,8 +263,11 @@ func (cfg *Config) complete(root *url.URL) error {
 	default:
 		return errors.New("the algorithm must be HS256, HS384 or HS512")
 	}
-	if cfg.Issuer == "" {
-		cfg.Issuer = origin(root)
+	if len(cfg.Issuers) == 0 {
+		cfg.Issuers = []string{origin(root)}
+	}
+	if len(cfg.Audiences) == 0 {
+		cfg.Audiences = cfg.Issuers
 	}
 	cfg.JWKSPath = orDefault(cfg.JWKSPath, DefaultJWKSPath)
 	cfg.CacheSize = orDefault(cfg.CacheSize, DefaultCacheSize)
@@ -508,6 +519,7 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 	release(refusal)
 	switch {
 	case refusal == nil:
+		st.session.AsOf = asked
 		a.cache.put(key, st.session, st.end(a.maxSessionAge), asked)
 		return st.session, nil
 	case !refusal.Unavailable:

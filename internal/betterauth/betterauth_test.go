@@ -273,10 +273,13 @@ func TestSession(t *testing.T) {
 	session := betterauth.Session{
 		ID: "s1", UserID: "u1", ExpiresAt: start().Add(7 * 24 * time.Hour),
 		CreatedAt: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC), UpdatedAt: time.Date(2026, 11, 23, 11, 30, 0, 0, time.UTC),
-		User: user, Scheme: betterauth.SchemeCookie,
+		User: user, AsOf: start(), Scheme: betterauth.SchemeCookie,
 	}
 	withImage := session
 	withImage.User.Image = &image
+	withoutProfile := session
+	withoutProfile.User.Name, withoutProfile.User.Email = "", ""
+	withoutProfile.User.Untold = betterauth.ProfileName | betterauth.ProfileEmail | betterauth.ProfileImage
 	serial := session
 	serial.ID, serial.UserID, serial.User.ID = "7", "12", "12"
 	for _, test := range []struct {
@@ -284,6 +287,7 @@ func TestSession(t *testing.T) {
 		want         betterauth.Session
 	}{
 		{"whole", sessionAnswer(), session},
+		{"a shorter profile", strings.NewReplacer(`"name":"Zoë",`, "", `"zoe@example.com"`, "null", `,"image":null`, "").Replace(sessionAnswer()), withoutProfile},
 		{"image", strings.Replace(sessionAnswer(), `"image":null`, `"image":"`+image+`"`, 1), withImage},
 		{"numbers for ids", strings.NewReplacer(`"u1"`, `12`, `"s1"`, `7`).Replace(sessionAnswer()), serial},
 		{"unknown fields, some of them similar", strings.NewReplacer(`"session":{`, `"session":{"userID":"u2","USERID":"u3","x":[1],`, `"user":{`, `"user":{"Id":"u2","banned":null,`).Replace(sessionAnswer()), session},
@@ -525,7 +529,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 			transport := &countingTransport{next: routes(jwks(b, own, ec), sends(sessionAnswer()))}
 			a := newAuthenticator(b, betterauth.Config{
 				BaseURL: "http://auth", CacheTTL: time.Duration(cached) * time.Hour, Transport: transport,
-				Issuer: iss, Now: newClock().Now, TrustSessionData: true,
+				Issuers: []string{iss}, Now: newClock().Now, TrustSessionData: true,
 			})
 			b.ReportAllocs()
 			for b.Loop() {

@@ -1,8 +1,10 @@
 package betterauth_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"taskql/internal/betterauth"
@@ -28,6 +30,12 @@ func configurations() []configuration {
 		{"no base path", testkit.BetterAuthOptions{BasePath: "/", Plugins: plugins}, func(c *betterauth.Config) { c.BasePath = "/" }, all},
 		{"jwksPath", testkit.BetterAuthOptions{Plugins: []string{"bearer"}, Config: "jwks-path"}, func(c *betterauth.Config) { c.JWKSPath = "/.well-known/jwks.json" }, all},
 		{"redirects to a slash", testkit.BetterAuthOptions{Plugins: plugins, Env: []string{"TRAILING_SLASH=1"}}, nil, all},
+		{"no database", testkit.BetterAuthOptions{Config: "stateless", Plugins: plugins}, func(c *betterauth.Config) { c.Stateless = true }, all},
+		{"JWTs with the subject alone", testkit.BetterAuthOptions{Config: "jwt-subject", Plugins: []string{"bearer"}}, nil, all},
+		{"JWTs with an issuer and audiences", testkit.BetterAuthOptions{Config: "jwt-claims", Plugins: []string{"bearer"}}, func(c *betterauth.Config) {
+			c.Issuers, c.Audiences = []string{"https://other.example.com", "https://issuer.example.com/"}, []string{"tasks"}
+		}, all},
+		{"a base URL for each host", testkit.BetterAuthOptions{Config: "dynamic-url", Plugins: plugins}, nil, all},
 		{"a __Host- cookie", testkit.BetterAuthOptions{Config: "host-cookie"}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
 		{"a __Host- cookie on an https server", testkit.BetterAuthOptions{SecureCookies: true, Env: []string{"COOKIE_NAME=__Host-session"}}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
 		{"__Host- cookies", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []shape{shapeCookie}},
@@ -84,4 +92,72 @@ func carrying(t *testing.T, user *testkit.AuthClient, how shape, secret string) 
 	default:
 		return user.Header(), betterauth.SchemeCookie
 	}
+}
+
+// With a base URL for each host there is an issuer for each. Whose JWTs are refused is told which setting admits them.
+func TestRealIssuers(t *testing.T) {
+	t.Parallel()
+	dynamic := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "dynamic-url", Plugins: []string{"jwt"}})
+	ada := dynamic.SignUp(t, "Ada", "ada@example.com", "correct horse")
+	const app, www = "http://app.example.com", "http://www.example.com"
+	own := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "jwt-claims"})
+	zoe := own.SignUp(t, "Zoë", "zoe@example.com", "correct horse")
+	const issuer = "https://issuer.example.com"
+	for _, test := range []struct {
+		name              string
+		server            *testkit.AuthServer
+		user              *testkit.AuthClient
+		host              string
+		issuers, audience []string
+		says, cure        string // of the refusal; "" if there is none
+	}{
+		{"its own address", dynamic, ada, "", nil, nil, "", ""},
+		{"one of two hosts", dynamic, ada, "app.example.com", []string{www, app}, nil, "", ""},
+		{"the other of two hosts", dynamic, ada, "www.example.com", []string{www, app}, nil, "", ""},
+		{"a third host", dynamic, ada, "new.example.com", []string{www, app}, nil, `iss is "http://new.example.com", and AUTH_ISSUER is "` + www + `", "` + app + `"`, "set AUTH_ISSUER to " + www + "," + app + ",http://new.example.com"},
+		{"another host than the address", dynamic, ada, "new.example.com", nil, nil, `iss is "http://new.example.com", and AUTH_ISSUER is "` + dynamic.URL + `"`, "set AUTH_ISSUER to http://new.example.com"},
+		{"no issuer set", own, zoe, "", nil, nil, `iss is "` + issuer + `", and AUTH_ISSUER is "` + own.URL + `"`, "set AUTH_ISSUER to " + issuer},
+		{"no audience set", own, zoe, "", []string{issuer}, nil, `aud is "other", "tasks", and AUTH_AUDIENCE is "` + issuer + `"`, "set AUTH_AUDIENCE to other"},
+		{"one of the audiences", own, zoe, "", []string{issuer}, []string{"x", "tasks"}, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := bearing(tokenAt(t, test.server, test.user, test.host))
+			a := realAuthenticator(t, betterauth.Config{
+				BaseURL: test.server.URL, Secret: test.server.Secret, Issuers: test.issuers, Audiences: test.audience,
+			})
+			refusal := refusalOf(t, a, h)
+			switch {
+			case test.says == "" && refusal != nil:
+				t.Error(refusal)
+			case test.says != "" && (refusal == nil || refusal.Reason != betterauth.ReasonWrongIssuer || !strings.HasSuffix(refusal.Error(), test.says)):
+				t.Errorf("%v, want %s", refusal, test.says)
+			}
+			steps := a.Inspect(t.Context(), h)
+			told(t, steps, strings.TrimPrefix(h.Get("Authorization"), "Bearer "))
+			if last := steps[len(steps)-1]; test.cure != "" && last.Cure != "if that is this auth server, "+test.cure {
+				t.Errorf("the cure is %q, want %q", last.Cure, test.cure)
+			}
+		})
+	}
+}
+
+// tokenAt returns a JWT that the server issues under that host's name, "" for its own.
+func tokenAt(t *testing.T, server *testkit.AuthServer, user *testkit.AuthClient, host string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/auth/token", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header, req.Host = user.Header(), host
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer struct{ Token string }
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Token == "" {
+		t.Fatalf("%s: no token, %v", res.Status, err)
+	}
+	return answer.Token
 }

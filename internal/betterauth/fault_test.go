@@ -310,7 +310,7 @@ func TestFloodOfUnknownKeys(t *testing.T) {
 			server := newFakeServer(t, sends(sessionAnswer()), keys)
 			now := newClock()
 			cfg := server.config(now.Now)
-			cfg.Issuer = iss
+			cfg.Issuers = []string{iss}
 			a := newAuthenticator(t, cfg)
 			at := func(i *issuer) http.Header {
 				return bearing(i.sign(t, with(pluginClaims(iss), "iat", now.Now().Unix(), "exp", now.Now().Add(time.Minute).Unix()), ""))

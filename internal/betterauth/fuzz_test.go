@@ -36,7 +36,7 @@ func FuzzBearer(f *testing.F) {
 	transport := routes(jwks(f, own), bearerServer(anyBearer, token))
 	f.Fuzz(func(t *testing.T, line string) {
 		// A new one each time: one that is asked about many made-up tokens holds them up, and so the fuzzer.
-		a := newAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Issuer: iss, Now: newClock().Now, Transport: transport})
+		a := newAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Issuers: []string{iss}, Now: newClock().Now, Transport: transport})
 		h := http.Header{"Authorization": {line}}
 		session, err := a.Authenticate(t.Context(), h)
 		if err == nil {
@@ -78,7 +78,7 @@ func FuzzSessionData(f *testing.F) {
 	f.Add("....", "%", "%25")
 	f.Add("eyJzZXNzaW9uIjp7fSwiZXhwaXJlc0F0IjoxLCJzaWduYXR1cmUiOiIifQ", "", "") // {"session":{},"expiresAt":1,"signature":""}
 	a := newAuthenticator(f, betterauth.Config{
-		BaseURL: "http://auth", Issuer: iss, Now: newClock().Now, TrustSessionData: true,
+		BaseURL: "http://auth", Issuers: []string{iss}, Now: newClock().Now, TrustSessionData: true,
 		// Whatever is doubtful goes to the auth server, which is out: so everything that signs in was trusted.
 		Transport: routes(jwks(f, own), fails(http.StatusBadGateway)),
 	})

@@ -241,10 +241,14 @@ func (a *Authenticator) inspectJWT(ctx context.Context, r *report, token string)
 	if refusal.Err != nil {
 		detail += ": " + refusal.Err.Error()
 	}
+	var wrong *wrongClaim
+	if errors.As(refusal.Err, &wrong) {
+		r.fail("JWT", detail, wrong.cure())
+		return
+	}
 	cures := map[Reason]string{
-		ReasonWrongIssuer: "set AUTH_ISSUER to the auth server's own base URL, its origin only; here it is " + a.issuer,
-		ReasonExpired:     "get a new one from " + a.root.JoinPath("token").Path + "; ACCESS_TOKEN_EXPIRE_MINUTES also bounds its age",
-		ReasonUnknownKey:  "it was signed by another auth server, or by a key that was taken back",
+		ReasonExpired:    "get a new one from " + a.root.JoinPath("token").Path + "; ACCESS_TOKEN_EXPIRE_MINUTES also bounds its age",
+		ReasonUnknownKey: "it was signed by another auth server, or by a key that was taken back",
 		ReasonUnavailable: "the jwt plugin must be on at the auth server, and its keys at " + a.root.JoinPath(a.jwksPath).Path +
 			" reachable from here; if jwks.jwksPath is another, set AUTH_JWKS_PATH to it",
 		ReasonBadToken: "only the tokens of " + a.root.JoinPath("token").Path + " are taken",

@@ -79,7 +79,7 @@ func TestInspect(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			a := realAuthenticator(t, betterauth.Config{
-				BaseURL: "http://auth", Issuer: iss, Now: newClock().Now, Transport: routes(jwks(t, own), test.answer),
+				BaseURL: "http://auth", Issuers: []string{iss}, Now: newClock().Now, Transport: routes(jwks(t, own), test.answer),
 				MaxSessionAge: 7 * 24 * time.Hour,
 			})
 			steps := a.Inspect(t.Context(), test.header)

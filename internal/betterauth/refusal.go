@@ -27,7 +27,7 @@ const (
 	ReasonBadToken Reason = "bad_token"
 	// ReasonUnknownKey: the JWT names a key that the auth server does not publish.
 	ReasonUnknownKey Reason = "unknown_key"
-	// ReasonWrongIssuer: the JWT was issued by or for somebody else than Config.Issuer.
+	// ReasonWrongIssuer: the JWT has an issuer or audience that Config does not list.
 	ReasonWrongIssuer Reason = "wrong_issuer"
 	// ReasonSessionNull: the auth server knows no such session, or it has ended.
 	ReasonSessionNull Reason = "session_null"

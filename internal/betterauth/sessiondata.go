@@ -56,7 +56,7 @@ func (a *Authenticator) trusted(ctx context.Context, h http.Header, c cookie, no
 	if data.plugin != nil && !a.isPluginData(data.plugin, st) {
 		return nil
 	}
-	st.session.Scheme, st.session.TokenHash = SchemeCookie, shortHash(c.token)
+	st.session.Scheme, st.session.TokenHash, st.session.AsOf = SchemeCookie, shortHash(c.token), updated
 	return st.session
 }
 
@@ -77,7 +77,7 @@ func (a *Authenticator) dataOf(ctx context.Context, text string, c cookie, now t
 func (a *Authenticator) isPluginData(c *claims, st statement) bool {
 	r := reader{}
 	sid := value[string](&r, c.all, "sid")
-	return r.err == nil && sameIssuer(c.issuer, a.issuer) && slices.Equal(c.audience, []string{sessionDataAudience}) &&
+	return r.err == nil && isAddressOf(c.issuer, a.issuers) && slices.Equal(c.audience, []string{sessionDataAudience}) &&
 		c.subject == st.session.UserID && sid == st.token
 }
 

@@ -18,7 +18,7 @@ const (
 // dataToPassOn returns the session_data that belongs to the question, "" if there is none or the auth server needs none.
 // What doesn't verify stays here: the auth server would not take it either.
 func (a *Authenticator) dataToPassOn(ctx context.Context, h http.Header, q question, now time.Time) string {
-	if !a.stateless || q.bearer.kind != bearerNone {
+	if !a.stateless || q.cookie.token == "" || q.bearer.kind != bearerNone {
 		return ""
 	}
 	return a.verifiedData(ctx, h, q.cookie, now)

@@ -54,7 +54,7 @@ func TestSessionDataVectors(t *testing.T) {
 				at := time.UnixMilli(v.ValidAtMs)
 				server := newFakeServer(t, sends("null"), string(v.JWKS))
 				cfg := server.config(func() time.Time { return at })
-				cfg.TrustSessionData, cfg.Secret, cfg.Issuer = true, v.Secret, v.Issuer
+				cfg.TrustSessionData, cfg.Secret, cfg.Issuers = true, v.Secret, []string{v.Issuer}
 				if cfg.Secret == "" {
 					cfg.Secret = secret
 				}
@@ -106,7 +106,7 @@ func TestPluginJWTVectors(t *testing.T) {
 			at := time.UnixMilli(v.ValidAtMs)
 			server := newFakeServer(t, sends("null"), string(v.JWKS))
 			cfg := server.config(func() time.Time { return at })
-			cfg.Issuer = v.Audience
+			cfg.Issuers = []string{v.Audience}
 			a := newAuthenticator(t, cfg)
 			h := http.Header{"Authorization": {"Bearer " + v.Cookie}}
 			session, err := a.Authenticate(t.Context(), h)

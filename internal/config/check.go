@@ -26,7 +26,7 @@ func (l *loader) check() {
 	l.checkCookieName("AUTH_COOKIE_PREFIX", l.cfg.AuthCookiePrefix)
 	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
 	l.checkTokenPattern()
-	l.checkIssuer()
+	l.checkIssuers()
 	l.checkPublicURL()
 	if l.given["TRUSTED_PROXIES"] == "" && l.cfg.OnRailway() {
 		l.cfg.TrustedProxies = 1 // Railway's edge.
@@ -169,14 +169,31 @@ func (l *loader) checkCookieName(name, value string) {
 	}
 }
 
-// checkIssuer sets the default, and refuses what can be no issuer. An issuer need not be a URL.
-func (l *loader) checkIssuer() {
-	if strings.ContainsAny(l.cfg.AuthIssuer, " \t\r\n,") {
-		l.fail("AUTH_ISSUER", "must be one issuer without blanks or commas, as in https://auth.example.com")
+// checkIssuers sets the defaults, and refuses what can be no issuer or audience. They need not be URLs.
+func (l *loader) checkIssuers() {
+	l.cfg.AuthIssuers = l.list("AUTH_ISSUER", l.cfg.AuthIssuers)
+	l.cfg.AuthAudiences = l.list("AUTH_AUDIENCE", l.cfg.AuthAudiences)
+	if u, err := url.Parse(l.cfg.AuthServerURL); len(l.cfg.AuthIssuers) == 0 && err == nil && u.Host != "" {
+		l.cfg.AuthIssuers = []string{origin(u)}
 	}
-	if u, err := url.Parse(l.cfg.AuthServerURL); l.cfg.AuthIssuer == "" && err == nil && u.Host != "" {
-		l.cfg.AuthIssuer = origin(u)
+	if len(l.cfg.AuthAudiences) == 0 {
+		l.cfg.AuthAudiences = l.cfg.AuthIssuers
 	}
+}
+
+// list trims the elements of a list and drops empty ones.
+func (l *loader) list(name string, given []string) []string {
+	var list []string
+	for _, element := range given {
+		element = strings.TrimSpace(element)
+		if strings.ContainsAny(element, " \t\r\n") {
+			l.fail(name, "must be a list separated by commas, as in https://auth.example.com,https://example.com, not %q", shown(element))
+		}
+		if element != "" {
+			list = append(list, element)
+		}
+	}
+	return list
 }
 
 // checkPublicURL brings PUBLIC_URL into the shape of an origin. Railway's domain is the default.

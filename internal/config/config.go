@@ -107,8 +107,10 @@ type Config struct {
 	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway. A __Host- prefix belongs to the name."`
 	// AuthTokenPattern is read by TokenShape.
 	AuthTokenPattern string `env:"AUTH_TOKEN_PATTERN" group:"Sessions" kind:"pattern" shown:"[A-Za-z0-9]{32}" help:"What the auth server's session tokens look like, if its hooks make tokens of their own: a regular expression in Go's syntax for the whole token, such as sess_[A-Za-z0-9]{32}. server doctor suggests one."`
-	// AuthIssuer is what a JWT's iss and aud have to be. Load makes it AuthServerURL's origin where it is not given.
-	AuthIssuer string `env:"AUTH_ISSUER" group:"Sessions" shown:"AUTH_SERVER_URL's origin" help:"The issuer and audience of the tokens from the jwt plugin. Set it if AUTH_SERVER_URL is not the auth server's own baseURL."`
+	// AuthIssuers is what a JWT's iss has to be one of. Load makes it AuthServerURL's origin if it is not given.
+	AuthIssuers []string `env:"AUTH_ISSUER" group:"Sessions" kind:"list" shown:"AUTH_SERVER_URL's origin" help:"The issuers of the tokens from the jwt plugin, separated by commas: the origin of the auth server's baseURL, or the plugin's jwt.issuer. Set it if AUTH_SERVER_URL is not the auth server's own baseURL. With baseURL.allowedHosts there is one issuer for each host."`
+	// AuthAudiences is what a JWT's aud has to have one of. Load makes it AuthIssuers if it is not given.
+	AuthAudiences []string `env:"AUTH_AUDIENCE" group:"Sessions" kind:"list" shown:"AUTH_ISSUER" help:"The audiences of these tokens, separated by commas: the plugin's jwt.audience. A token needs one of them."`
 	// TrustSessionData lets a signed session_data cookie stand for an answer of the auth server.
 	TrustSessionData bool `env:"TRUST_SESSION_DATA" group:"Sessions" envDefault:"off" help:"Whether the auth server's cookie cache (session_data) is accepted without asking the auth server. A session that was signed out then stays valid until that cookie expires."`
 	// AuthStateless passes session_data on to the auth server.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if prod.AuthIssuer != "https://auth.example.com" || prod.TrustSessionData || !prod.SecureAuth() {
+	if !slices.Equal(prod.AuthIssuers, []string{"https://auth.example.com"}) || prod.TrustSessionData || !prod.SecureAuth() {
 		t.Errorf("production's defaults: %+v", prod)
 	}
 	if prod.Playground || prod.Introspection || prod.LogFormat != LogJSON || prod.EmbeddedSignIn() || len(prod.Warnings) != 0 {
@@ -119,14 +120,19 @@ func TestLoad(t *testing.T) {
 			return shape.MatchString("sess_abcd") && shape.MatchString("a") && !shape.MatchString("ab") && !shape.MatchString("xsess_abcd") && !shape.MatchString("sess_abcd\n")
 		})},
 		{"Better Auth's own session tokens", nil, is(func(c Config) bool { return c.TokenShape() == nil })},
-		{"the issuer is the auth server's origin", production(map[string]string{"AUTH_SERVER_URL": "https://Example.com:443/auth"}), is(func(c Config) bool { return c.AuthIssuer == "https://example.com" })},
-		{"an issuer of one's own", production(map[string]string{"AUTH_ISSUER": "my-issuer"}), is(func(c Config) bool { return c.AuthIssuer == "my-issuer" })},
+		{"the issuer is the auth server's origin", production(map[string]string{"AUTH_SERVER_URL": "https://Example.com:443/auth"}), is(func(c Config) bool {
+			return slices.Equal(c.AuthIssuers, []string{"https://example.com"}) && slices.Equal(c.AuthAudiences, c.AuthIssuers)
+		})},
+		{"an issuer of one's own", production(map[string]string{"AUTH_ISSUER": "my-issuer"}), is(func(c Config) bool { return slices.Equal(c.AuthIssuers, []string{"my-issuer"}) })},
+		{"two issuers, and an audience", production(map[string]string{"AUTH_ISSUER": "https://a.example.com, https://b.example.com,", "AUTH_AUDIENCE": "api"}), is(func(c Config) bool {
+			return slices.Equal(c.AuthIssuers, []string{"https://a.example.com", "https://b.example.com"}) && slices.Equal(c.AuthAudiences, []string{"api"})
+		})},
 		{"trust", map[string]string{"TRUST_SESSION_DATA": "true", "AUTH_SERVER_URL": "http://localhost:3000", "JWT_SECRET": secret}, is(func(c Config) bool { return c.TrustSessionData && len(c.Warnings) == 0 })},
 		{"no stale sessions", map[string]string{"SESSION_STALE_TTL": "0"}, is(func(c Config) bool { return c.SessionStaleTTL == 0 })},
 		{"strict provisioning", map[string]string{"USER_PROVISIONING": "Strict"}, is(func(c Config) bool { return c.UserProvisioning == "strict" })},
 		{"Railway's public domain", production(map[string]string{"RAILWAY_PUBLIC_DOMAIN": "Api.up.railway.app"}), is(func(c Config) bool { return c.PublicURL == "https://api.up.railway.app" })},
 		{"internationalised names", production(map[string]string{"PUBLIC_URL": "https://BÜCHER.example:443/x", "AUTH_SERVER_URL": "https://bücher.example:8443"}), is(func(c Config) bool {
-			return c.PublicURL == "https://xn--bcher-kva.example" && c.AuthIssuer == "https://xn--bcher-kva.example:8443"
+			return c.PublicURL == "https://xn--bcher-kva.example" && slices.Equal(c.AuthIssuers, []string{"https://xn--bcher-kva.example:8443"})
 		})},
 		{"a public URL of one's own", production(map[string]string{"RAILWAY_PUBLIC_DOMAIN": "api.up.railway.app", "PUBLIC_URL": "https://App.example.com:443/graphql"}), is(func(c Config) bool { return c.PublicURL == "https://app.example.com" })},
 		{"no rate limit", map[string]string{"RATE_LIMIT": "Off"}, is(func(c Config) bool { return c.RateLimit == 0 })},
@@ -226,7 +232,8 @@ func TestProblems(t *testing.T) {
 		{"a token pattern that matches dont_remember", map[string]string{"AUTH_TOKEN_PATTERN": ".+"}, []string{`AUTH_TOKEN_PATTERN must not match "true"`}},
 		{"a token pattern that is too long", map[string]string{"AUTH_TOKEN_PATTERN": strings.Repeat("a", 201)}, []string{"AUTH_TOKEN_PATTERN must have at most 200 characters"}},
 		{"paths that are none", map[string]string{"AUTH_BASE_PATH": "https://auth.example.com/auth", "AUTH_JWKS_PATH": "/../jwks"}, []string{"AUTH_BASE_PATH must be a path that begins with /, as in /api/auth", "AUTH_JWKS_PATH must be a path that begins with /, as in /jwks"}},
-		{"two issuers", map[string]string{"AUTH_ISSUER": "https://a.example.com, https://b.example.com"}, []string{"AUTH_ISSUER must be one issuer"}},
+		{"issuers without commas", map[string]string{"AUTH_ISSUER": "https://a.example.com https://b.example.com"}, []string{"AUTH_ISSUER must be a list separated by commas"}},
+		{"audiences without commas", map[string]string{"AUTH_AUDIENCE": "a b"}, []string{"AUTH_AUDIENCE must be a list separated by commas"}},
 		{"a long stale time", map[string]string{"SESSION_STALE_TTL": "2h"}, []string{"SESSION_STALE_TTL must be 0s to 1h"}},
 		{"an unknown provisioning", map[string]string{"USER_PROVISIONING": "maybe"}, []string{`USER_PROVISIONING must be auto or strict, not "maybe"`}},
 		{"a public URL without a scheme", map[string]string{"PUBLIC_URL": "app.example.com"}, []string{"PUBLIC_URL must be an http or https URL"}},

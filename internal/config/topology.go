@@ -64,8 +64,12 @@ func (c Config) topologyOf(origin, frontend string) Topology {
 
 // publicAuth is where browsers reach the auth server, so far as it is known: a JWT's issuer is its own base URL.
 func (c Config) publicAuth() string {
-	if u, err := url.Parse(c.AuthServerURL); err == nil && u.Hostname() != "" && isPrivateHost(u.Hostname()) && strings.Contains(c.AuthIssuer, "://") {
-		return c.AuthIssuer
+	if u, err := url.Parse(c.AuthServerURL); err == nil && u.Hostname() != "" && isPrivateHost(u.Hostname()) {
+		for _, issuer := range c.AuthIssuers {
+			if strings.Contains(issuer, "://") {
+				return issuer
+			}
+		}
 	}
 	return c.AuthServerURL
 }

@@ -102,7 +102,7 @@ func (d *doctor) session(ctx context.Context) {
 			"copy the Cookie header of a signed-in request from the browser, and run `server doctor --cookie -`")
 		return
 	}
-	if name := d.anyProblem("JWT_SECRET", "AUTH_COOKIE_PREFIX", "AUTH_COOKIE_NAME", "AUTH_TOKEN_PATTERN", "AUTH_ISSUER"); name != "" {
+	if name := d.anyProblem("JWT_SECRET", "AUTH_COOKIE_PREFIX", "AUTH_COOKIE_NAME", "AUTH_TOKEN_PATTERN", "AUTH_ISSUER", "AUTH_AUDIENCE"); name != "" {
 		d.unchecked("the session was", name)
 		return
 	}

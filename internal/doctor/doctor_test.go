@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "rewrite the golden files") //nolint:goc
 func sessions(c config.Config) betterauth.Config {
 	return betterauth.Config{
 		BaseURL: c.AuthServerURL, BasePath: c.AuthBasePath, JWKSPath: c.AuthJWKSPath, Secret: c.JWTSecret.Reveal(), CookiePrefix: c.AuthCookiePrefix, CookieName: c.AuthCookieName,
-		Issuer: c.AuthIssuer, MaxSessionAge: 7 * 24 * time.Hour,
+		Issuers: c.AuthIssuers, Audiences: c.AuthAudiences, MaxSessionAge: 7 * 24 * time.Hour,
 	}
 }
 

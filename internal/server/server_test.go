@@ -237,7 +237,7 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	environ := production()
 	maps.Copy(environ, map[string]string{
-		"AUTH_COOKIE_PREFIX": "app", "AUTH_COOKIE_NAME": "sid", "AUTH_ISSUER": "me", "AUTH_BASE_PATH": "/b", "AUTH_JWKS_PATH": "/j", "AUTH_TOKEN_PATTERN": "s_.", "TRUST_SESSION_DATA": "on", "AUTH_STATELESS": "on", "JWT_ALGORITHM": "HS512",
+		"AUTH_COOKIE_PREFIX": "app", "AUTH_COOKIE_NAME": "sid", "AUTH_ISSUER": "me,you", "AUTH_AUDIENCE": "us", "AUTH_BASE_PATH": "/b", "AUTH_JWKS_PATH": "/j", "AUTH_TOKEN_PATTERN": "s_.", "TRUST_SESSION_DATA": "on", "AUTH_STATELESS": "on", "JWT_ALGORITHM": "HS512",
 		"ACCESS_TOKEN_EXPIRE_MINUTES": "3", "REFRESH_TOKEN_EXPIRE_DAYS": "2", "SESSION_CACHE_TTL": "4s", "SESSION_STALE_TTL": "5s",
 	})
 	cfg, err := config.Load(environ)
@@ -245,7 +245,7 @@ func TestSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := betterauth.Config{
-		BaseURL: "https://auth.example.com", Secret: environ["JWT_SECRET"], CookiePrefix: "app", CookieName: "sid", Issuer: "me",
+		BaseURL: "https://auth.example.com", Secret: environ["JWT_SECRET"], CookiePrefix: "app", CookieName: "sid", Issuers: []string{"me", "you"}, Audiences: []string{"us"},
 		BasePath: "/b", JWKSPath: "/j", TokenShape: regexp.MustCompile(`\A(?:s_.)\z`),
 		TrustSessionData: true, Stateless: true, Algorithm: "HS512", MaxTokenAge: 3 * time.Minute, MaxSessionAge: 48 * time.Hour,
 		CacheTTL: 4 * time.Second, StaleTTL: 5 * time.Second,

@@ -1,0 +1,127 @@
+package account_test
+
+import (
+	"testing"
+	"time"
+
+	"taskql/ent"
+	"taskql/internal/account"
+	"taskql/internal/betterauth"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+// Of two sessions of one user, a JWT that leaves fields out or was made before a change and a cookie, the cookie's word
+// counts. Used by turns they write the row once for each change, whether the last sight is remembered or not.
+func TestSessionsByTurns(t *testing.T) {
+	t.Parallel()
+	const name, email, image = betterauth.ProfileName, betterauth.ProfileEmail, betterauth.ProfileImage
+	for _, test := range []struct {
+		about string
+		jwt   func(*betterauth.Session)
+		fresh bool // The JWT is issued anew each time.
+	}{
+		{"the subject alone", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Untold: name | email | image} }, false},
+		{"the subject alone, just now", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Untold: name | email | image} }, true},
+		{"no name", func(s *betterauth.Session) { s.User.Name, s.User.Untold = "", name }, false},
+		{"no name, just now", func(s *betterauth.Session) { s.User.Name, s.User.Untold = "", name }, true},
+		{"no email", func(s *betterauth.Session) { s.User.Email, s.User.Untold = "", email }, false},
+		{"no email, just now", func(s *betterauth.Session) { s.User.Email, s.User.Untold = "", email }, true},
+		{"no image", func(s *betterauth.Session) { s.User.Image, s.User.Untold = nil, image }, false},
+		{"no image, just now", func(s *betterauth.Session) { s.User.Image, s.User.Untold = nil, image }, true},
+		{"an old name", func(s *betterauth.Session) { s.User.Name = "Ada" }, false},
+		{"an old name, and when it was", func(s *betterauth.Session) { s.User.Name, s.User.UpdatedAt = "Ada", start }, false},
+		{"no image any more", func(s *betterauth.Session) { s.User.Image = nil }, false},
+	} {
+		t.Run(test.about, func(t *testing.T) {
+			t.Parallel()
+			testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+				now := start
+				s, err := account.New(account.Config{Client: client, Now: func() time.Time { return now }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				jwt := session("u1", "Ada L.", "ada@example.com", ptr("a.png"))
+				jwt.AsOf = now
+				test.jwt(jwt)
+				cookie := session("u1", "Ada L.", "ada@example.com", ptr("a.png"))
+				writes := 0
+				last := time.Time{}
+				for _, step := range []time.Duration{time.Second, time.Second, time.Minute, time.Minute} {
+					for _, session := range []*betterauth.Session{cookie, jwt} {
+						now = now.Add(step)
+						cookie.AsOf = now // The auth server was asked just now.
+						if test.fresh {
+							jwt.AsOf = now
+						}
+						v, err := s.Viewer(t.Context(), session)
+						if err != nil {
+							t.Fatal(err)
+						}
+						row, err := s.User(viewer.NewContext(t.Context(), v), v, "u1")
+						if err != nil {
+							t.Fatal(err)
+						}
+						if row.Name != "Ada L." || row.Email != "ada@example.com" || row.Image == nil || *row.Image != "a.png" {
+							t.Errorf("got %v", row)
+						}
+						if !row.UpdatedAt.Equal(last) {
+							writes, last = writes+1, row.UpdatedAt
+						}
+					}
+				}
+				if writes != 1 {
+					t.Errorf("the row was written %d times, want once", writes)
+				}
+			})
+		})
+	}
+}
+
+var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) //nolint:gochecknoglobals // A constant.
+
+// A JWT may be all that is known of a user. What it leaves out is empty until a session tells it; what a newer JWT says
+// counts as well.
+func TestFirstSightByJWT(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+		now := start
+		s, err := account.New(account.Config{Client: client, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare := &betterauth.Session{User: betterauth.User{ID: "u1", Untold: betterauth.ProfileName | betterauth.ProfileEmail | betterauth.ProfileImage}}
+		named := session("u1", "Ada", "ada@example.com", ptr("a.png"))
+		onlyName := &betterauth.Session{User: betterauth.User{ID: "u1", Name: "Ada L.", Untold: betterauth.ProfileEmail | betterauth.ProfileImage}}
+		renamed := session("u1", "Augusta", "ada@example.com", nil)
+		for i, step := range []struct {
+			session           *betterauth.Session
+			name, email, want string
+		}{
+			{bare, "", "", ""},
+			{named, "Ada", "ada@example.com", "a.png"},
+			{bare, "Ada", "ada@example.com", "a.png"},
+			{onlyName, "Ada L.", "ada@example.com", "a.png"},
+			{renamed, "Augusta", "ada@example.com", ""},
+		} {
+			now = now.Add(time.Second)
+			step.session.AsOf = now // A JWT that was issued just now.
+			now = now.Add(time.Second)
+			v, err := s.Viewer(t.Context(), step.session)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row, err := s.User(viewer.NewContext(t.Context(), v), v, "u1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			image := ""
+			if row.Image != nil {
+				image = *row.Image
+			}
+			if row.Name != step.name || row.Email != step.email || image != step.want {
+				t.Errorf("step %d: got %v", i, row)
+			}
+		}
+	})
+}

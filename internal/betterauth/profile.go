@@ -1,0 +1,32 @@
+package betterauth
+
+// Profile is a set of the fields of a User that are copied.
+type Profile uint8
+
+// The fields of a Profile.
+const (
+	ProfileName Profile = 1 << iota
+	ProfileEmail
+	ProfileImage
+)
+
+// Has reports whether a field is in the set.
+func (p Profile) Has(field Profile) bool { return p&field != 0 }
+
+// untold returns the fields that the auth server did not tell, or told in a way that is of no use: jwt.definePayload and
+// customSession may leave out what they like. An image of null is told: there is none.
+func untold(u fields, read User) Profile {
+	var missing Profile
+	if !isText(u, "name") {
+		missing |= ProfileName
+	}
+	if !isText(u, "email") || read.Email == "" { // Nobody's address is empty.
+		missing |= ProfileEmail
+	}
+	if _, ok := u["image"]; !ok {
+		missing |= ProfileImage
+	}
+	return missing
+}
+
+func isText(from fields, name string) bool { return len(from[name]) > 0 && from[name][0] == '"' }
