@@ -3,6 +3,7 @@ package betterauth_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,7 +15,9 @@ import (
 // configuration is a way in which people configure Better Auth, and what this server is configured to for it.
 type configuration struct {
 	name string
-	opts testkit.BetterAuthOptions
+	// option is Better Auth's, as docs/authentication.md has it at the beginning of a row.
+	option string
+	opts   testkit.BetterAuthOptions
 	// settings changes a Config that has the server's address and secret. Nil: nothing needs to be set.
 	settings func(*betterauth.Config)
 	// shapes are the ways to carry a session that work.
@@ -25,24 +28,24 @@ func configurations() []configuration {
 	plugins := []string{"bearer", "jwt"}
 	all := shapes()
 	return []configuration{
-		{"a base path", testkit.BetterAuthOptions{BasePath: "/auth", Plugins: plugins}, func(c *betterauth.Config) { c.BaseURL += "/auth/" }, all},
-		{"a base path in a setting", testkit.BetterAuthOptions{BasePath: "/x/api/auth", Plugins: plugins}, func(c *betterauth.Config) { c.BasePath = "x/api/auth/" }, all},
-		{"no base path", testkit.BetterAuthOptions{BasePath: "/", Plugins: plugins}, func(c *betterauth.Config) { c.BasePath = "/" }, all},
-		{"jwksPath", testkit.BetterAuthOptions{Plugins: []string{"bearer"}, Config: "jwks-path"}, func(c *betterauth.Config) { c.JWKSPath = "/.well-known/jwks.json" }, all},
-		{"redirects to a slash", testkit.BetterAuthOptions{Plugins: plugins, Env: []string{"TRAILING_SLASH=1"}}, nil, all},
-		{"no database", testkit.BetterAuthOptions{Config: "stateless", Plugins: plugins}, func(c *betterauth.Config) { c.Stateless = true }, all},
-		{"JWTs with the subject alone", testkit.BetterAuthOptions{Config: "jwt-subject", Plugins: []string{"bearer"}}, nil, all},
-		{"JWTs with an issuer and audiences", testkit.BetterAuthOptions{Config: "jwt-claims", Plugins: []string{"bearer"}}, func(c *betterauth.Config) {
+		{"a base path", "`basePath`", testkit.BetterAuthOptions{BasePath: "/auth", Plugins: plugins}, func(c *betterauth.Config) { c.BaseURL += "/auth/" }, all},
+		{"a base path in a setting", "`basePath`", testkit.BetterAuthOptions{BasePath: "/x/api/auth", Plugins: plugins}, func(c *betterauth.Config) { c.BasePath = "x/api/auth/" }, all},
+		{"no base path", "`basePath`", testkit.BetterAuthOptions{BasePath: "/", Plugins: plugins}, func(c *betterauth.Config) { c.BasePath = "/" }, all},
+		{"jwksPath", "`jwt({ jwks: { jwksPath } })`", testkit.BetterAuthOptions{Plugins: []string{"bearer"}, Config: "jwks-path"}, func(c *betterauth.Config) { c.JWKSPath = "/.well-known/jwks.json" }, all},
+		{"redirects to a slash", "`advanced.skipTrailingSlashes`", testkit.BetterAuthOptions{Plugins: plugins, Env: []string{"TRAILING_SLASH=1"}}, nil, all},
+		{"no database", "no `database`", testkit.BetterAuthOptions{Config: "stateless", Plugins: plugins}, func(c *betterauth.Config) { c.Stateless = true }, all},
+		{"JWTs with the subject alone", "`jwt({ jwt: { definePayload } })`", testkit.BetterAuthOptions{Config: "jwt-subject", Plugins: []string{"bearer"}}, nil, all},
+		{"JWTs with an issuer and audiences", "`jwt({ jwt: { issuer, audience } })`", testkit.BetterAuthOptions{Config: "jwt-claims", Plugins: []string{"bearer"}}, func(c *betterauth.Config) {
 			c.Issuers, c.Audiences = []string{"https://other.example.com", "https://issuer.example.com/"}, []string{"tasks"}
 		}, all},
-		{"a base URL for each host", testkit.BetterAuthOptions{Config: "dynamic-url", Plugins: plugins}, nil, all},
-		{"a __Host- cookie", testkit.BetterAuthOptions{Config: "host-cookie"}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
-		{"a __Host- cookie on an https server", testkit.BetterAuthOptions{SecureCookies: true, Env: []string{"COOKIE_NAME=__Host-session"}}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
-		{"__Host- cookies", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []shape{shapeCookie}},
-		{"UUIDs for tokens", testkit.BetterAuthOptions{Config: "uuid-tokens", Plugins: plugins}, tokens("[0-9a-f-]{36}"), all},
-		{"tokens with a prefix", testkit.BetterAuthOptions{Config: "prefixed-tokens", Plugins: plugins}, tokens("sess_[A-Za-z0-9]{32}"), all},
+		{"a base URL for each host", "`baseURL: { allowedHosts }`", testkit.BetterAuthOptions{Config: "dynamic-url", Plugins: plugins}, nil, all},
+		{"a __Host- cookie", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{Config: "host-cookie"}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
+		{"a __Host- cookie on an https server", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{SecureCookies: true, Env: []string{"COOKIE_NAME=__Host-session"}}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
+		{"__Host- cookies", "`advanced.cookiePrefix`", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []shape{shapeCookie}},
+		{"UUIDs for tokens", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "uuid-tokens", Plugins: plugins}, tokens("[0-9a-f-]{36}"), all},
+		{"tokens with a prefix", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "prefixed-tokens", Plugins: plugins}, tokens("sess_[A-Za-z0-9]{32}"), all},
 		// Better Auth's bearer plugin takes what is before the first dot for the whole token.
-		{"tokens with a dot", testkit.BetterAuthOptions{Config: "dotted-tokens", Plugins: plugins}, tokens(`ey\.[A-Za-z0-9]{32}`), []shape{shapeCookie, shapeJWT}},
+		{"tokens with a dot", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "dotted-tokens", Plugins: plugins}, tokens(`ey\.[A-Za-z0-9]{32}`), []shape{shapeCookie, shapeJWT}},
 	}
 }
 
@@ -76,6 +79,20 @@ func TestRealConfigurations(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Each configuration has a row in the documentation.
+func TestConfigurationsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/authentication.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range configurations() {
+		if !strings.Contains(string(page), "\n| "+c.option) {
+			t.Errorf("%s: docs/authentication.md has no row for %s", c.name, c.option)
+		}
 	}
 }
 

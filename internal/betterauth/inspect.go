@@ -289,6 +289,9 @@ func (a *Authenticator) probeOK(ctx context.Context, r *report) bool {
 	case isTrouble && t.busy:
 		r.warn(name, "it limits our rate", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
 		return true
+	case isTrouble && (t.status == http.StatusBadRequest || t.status == http.StatusInternalServerError):
+		r.fail(name, fmt.Sprintf("%v for %s", err, a.root.JoinPath("ok").Path),
+			"look into the auth server's log; if its baseURL has allowedHosts, add "+a.root.Host+" to them")
 	default:
 		r.fail(name, fmt.Sprintf("%v for %s", err, a.root.JoinPath("ok").Path), a.rightAddress(ctx))
 	}

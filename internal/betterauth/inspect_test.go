@@ -144,6 +144,17 @@ func TestProbe(t *testing.T) {
 	})
 }
 
+// Better Auth answers no request to a host that allowedHosts lacks.
+func TestRealProbeOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "dynamic-url"})
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	step := realAuthenticator(t, betterauth.Config{BaseURL: "http://localhost:" + port}).Reachable(t.Context())
+	if want := "if its baseURL has allowedHosts, add localhost:" + port + " to them"; step.Status != betterauth.StatusFailure || !strings.HasSuffix(step.Cure, want) {
+		t.Errorf("%+v, want %q", step, want)
+	}
+}
+
 func TestRealInspectAndProbe(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"jwt"}, CookiePrefix: "acme"})
