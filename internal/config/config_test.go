@@ -115,6 +115,7 @@ func TestLoad(t *testing.T) {
 		{"a cookie prefix", map[string]string{"AUTH_COOKIE_PREFIX": "my-app"}, is(func(c Config) bool { return c.AuthCookiePrefix == "my-app" })},
 		{"a cookie name", map[string]string{"AUTH_COOKIE_NAME": "__Secure-sid"}, is(func(c Config) bool { return c.AuthCookieName == "__Secure-sid" })},
 		{"a host cookie", map[string]string{"AUTH_COOKIE_NAME": "__Host-sid"}, is(func(c Config) bool { return c.AuthCookieName == "__Host-sid" })},
+		{"a host prefix", map[string]string{"AUTH_COOKIE_PREFIX": "__Host-app"}, is(func(c Config) bool { return c.AuthCookiePrefix == "__Host-app" })},
 		{"session tokens of another shape", map[string]string{"AUTH_TOKEN_PATTERN": "a|sess_[a-z]{4}"}, is(func(c Config) bool {
 			shape := c.TokenShape()
 			return shape.MatchString("sess_abcd") && shape.MatchString("a") && !shape.MatchString("ab") && !shape.MatchString("xsess_abcd") && !shape.MatchString("sess_abcd\n")
@@ -287,6 +288,7 @@ func TestWarnings(t *testing.T) {
 		{"more idle than open", map[string]string{"DB_MAX_OPEN_CONNS": "5"}, []string{"DB_MAX_IDLE_CONNS is above"}},
 		{"plain http from the internet", production(map[string]string{"CORS_ORIGINS": "http://app.example.com:8080"}), []string{"CORS_ORIGINS lists http://app.example.com:8080"}},
 		{"plain http from this machine", production(map[string]string{"CORS_ORIGINS": "https://a.b,http://localhost:3000"}), nil},
+		{"two base paths", map[string]string{"AUTH_SERVER_URL": "http://localhost:3000/auth", "AUTH_BASE_PATH": "/auth", "JWT_SECRET": secret}, []string{"AUTH_BASE_PATH does not apply, because AUTH_SERVER_URL has a path"}},
 		{"a prefix beside a name", map[string]string{"AUTH_COOKIE_NAME": "sid", "AUTH_COOKIE_PREFIX": "app"}, []string{"AUTH_COOKIE_PREFIX applies only"}},
 		{"stateless without an auth server", map[string]string{"AUTH_STATELESS": "on"}, []string{"AUTH_STATELESS is on, but"}},
 		{"trust without session data", map[string]string{"TRUST_SESSION_DATA": "on"}, []string{"TRUST_SESSION_DATA is on, but"}},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -59,7 +60,7 @@ func (c Config) topologyOf(origin, frontend string) Topology {
 		}
 		parties = append(parties, party{server.name, host, siteOf(host)})
 	}
-	return judge(origin, parties)
+	return judge(origin, parties, strings.HasPrefix(cmp.Or(c.AuthCookieName, c.AuthCookiePrefix), "__Host-"))
 }
 
 // publicAuth is where browsers reach the auth server, so far as it is known: a JWT's issuer is its own base URL.
@@ -74,8 +75,9 @@ func (c Config) publicAuth() string {
 	return c.AuthServerURL
 }
 
-// judge compares the sites of those that have to share the cookie. The frontend stands first.
-func judge(origin string, parties []party) Topology {
+// judge compares the sites of those that have to share the cookie. The frontend stands first. A host-only cookie can't be
+// shared between hosts of one site either.
+func judge(origin string, parties []party, hostOnly bool) Topology {
 	frontend, last := parties[0], parties[len(parties)-1]
 	if last.name == "this server" && last.host == frontend.host {
 		return Topology{origin, true, "browsers reach this server on the frontend's own host; it has to proxy /api/auth as well, or share the host with the auth server"}
@@ -87,6 +89,9 @@ func judge(origin string, parties []party) Topology {
 	case len(parties) == 1:
 		return Topology{origin, true, "nothing to compare with: the public addresses of this server (PUBLIC_URL) and the auth server are not known"}
 	case slices.ContainsFunc(parties, func(p party) bool { return p.host != parties[1].host && p.name == "this server" }):
+		if hostOnly {
+			return Topology{origin, false, describe(parties) + ": browsers send a __Host- cookie only to the host that set it"}
+		}
 		return Topology{origin, true, describe(parties) + ": one site, " + frontend.site + "; the auth server has to set crossSubDomainCookies, domain " + frontend.site}
 	default:
 		return Topology{origin, true, describe(parties) + ": one site, " + frontend.site}

@@ -32,6 +32,12 @@ func TestTopology(t *testing.T) {
 			"crossSubDomainCookies, domain example.co.uk",
 		},
 		{
+			"one custom domain, and a cookie for one host",
+			map[string]string{"AUTH_SERVER_URL": "https://auth.example.com", "PUBLIC_URL": "https://api.example.com", "AUTH_COOKIE_NAME": "__Host-sid"},
+			[]bool{false},
+			"this server is at api.example.com: browsers send a __Host- cookie only to the host that set it",
+		},
+		{
 			"the auth server and this server on one host",
 			map[string]string{"AUTH_SERVER_URL": "https://api.example.com", "PUBLIC_URL": "https://api.example.com"},
 			[]bool{true},

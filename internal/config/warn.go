@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -39,6 +40,9 @@ func (l *loader) warnSecret() {
 func (l *loader) warnSessions() {
 	if l.given["AUTH_COOKIE_NAME"] != "" && l.given["AUTH_COOKIE_PREFIX"] != "" {
 		l.warning("AUTH_COOKIE_PREFIX applies only to the other cookies, because AUTH_COOKIE_NAME names the session cookie")
+	}
+	if u, err := url.Parse(l.cfg.AuthServerURL); err == nil && u.Path != "" && l.given["AUTH_BASE_PATH"] != "" {
+		l.warning("AUTH_BASE_PATH does not apply, because AUTH_SERVER_URL has a path, which is used as it is")
 	}
 	if l.cfg.TrustSessionData && l.cfg.EmbeddedSignIn() {
 		l.warning("TRUST_SESSION_DATA is on, but the embedded sign-in sets no session_data cookie")
