@@ -39,6 +39,9 @@ func configurations() []configuration {
 			c.Issuers, c.Audiences = []string{"https://other.example.com", "https://issuer.example.com/"}, []string{"tasks"}
 		}, all},
 		{"a base URL for each host", "`baseURL: { allowedHosts }`", testkit.BetterAuthOptions{Config: "dynamic-url", Plugins: plugins}, nil, all},
+		{"customSession spreads the session", "`customSession()`", testkit.BetterAuthOptions{Config: "custom-session-spread", Plugins: plugins}, nil, all},
+		{"customSession answers the user alone", "`customSession()`", testkit.BetterAuthOptions{Config: "custom-session-user-only", Plugins: plugins}, nil, all},
+		{"customSession answers odd fields", "`customSession()`", testkit.BetterAuthOptions{Config: "custom-session-odd-fields", Plugins: plugins}, nil, all},
 		{"a __Host- cookie", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{Config: "host-cookie"}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
 		{"a __Host- cookie on an https server", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{SecureCookies: true, Env: []string{"COOKIE_NAME=__Host-session"}}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
 		{"__Host- cookies", "`advanced.cookiePrefix`", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []shape{shapeCookie}},
