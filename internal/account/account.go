@@ -119,6 +119,16 @@ func New(c Config) (*Service, error) {
 // Under Strict a user without a row gives ErrNotFound: nothing is
 // remembered of it, so that the row counts as soon as it is made. Any other error is the database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
+	v, err := s.user(ctx, session)
+	if err != nil {
+		return viewer.Viewer{}, err
+	}
+	v.ImpersonatorID = session.ImpersonatedBy
+	return v, nil
+}
+
+// user returns what all sessions of a user have in common, which is remembered by the user's id.
+func (s *Service) user(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
 	u := bounded(session.User)
 	if seen, ok := s.seen.GetIfPresent(u.ID); ok && seen.covers(u, session.AsOf, s.now()) {
 		return seen.viewer, nil

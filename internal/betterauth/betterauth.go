@@ -55,6 +55,9 @@ type Session struct {
 	ExpiresAt time.Time
 	// CreatedAt and UpdatedAt are zero where the auth server does not tell.
 	CreatedAt, UpdatedAt time.Time
+	// ImpersonatedBy is the id of the administrator who acts as the user (Better Auth's admin plugin), "" if nobody does.
+	// It is at most maxImpersonator bytes long.
+	ImpersonatedBy string
 	// User is the session's user; User.ID equals UserID.
 	User User
 	// AsOf is when the auth server told this. A JWT may be minutes old.

@@ -79,7 +79,7 @@ const typicalSession = 1 << 10
 
 // weigh is about what a session takes, in bytes.
 func weigh(s *Session) uint32 {
-	n := typicalSession/2 + len(s.ID) + len(s.UserID) + len(s.User.ID) + len(s.User.Name) + len(s.User.Email)
+	n := typicalSession/2 + len(s.ID) + len(s.UserID) + len(s.ImpersonatedBy) + len(s.User.ID) + len(s.User.Name) + len(s.User.Email)
 	if s.User.Image != nil {
 		n += len(*s.User.Image)
 	}

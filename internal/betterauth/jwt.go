@@ -90,7 +90,9 @@ func jwtUser(c claims, end, now time.Time) (*Session, *Refusal) {
 	case now.Before(banned):
 		return nil, refuse(ReasonBanned)
 	}
-	return &Session{UserID: user.ID, ExpiresAt: end, User: user, AsOf: c.issued, Scheme: SchemeJWT}, nil
+	return &Session{
+		UserID: user.ID, ExpiresAt: end, ImpersonatedBy: impersonator(c.all), User: user, AsOf: c.issued, Scheme: SchemeJWT,
+	}, nil
 }
 
 // oauthClaims are the claims of access and ID tokens, which the same keys sign if the auth server is an OAuth provider. Such

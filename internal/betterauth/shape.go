@@ -141,7 +141,9 @@ func (a answer) statement() (statement, error) {
 		ExpiresAt: date(s, "expiresAt"),
 		CreatedAt: date(s, "createdAt"),
 		UpdatedAt: date(s, "updatedAt"),
-		User:      r.user(u),
+
+		ImpersonatedBy: impersonator(s),
+		User:           r.user(u),
 	}, bannedUntil: later(r.ban(u), r.ban(a.top))}
 	if spread && s != nil && a.session == nil {
 		st.session.User.ID = ""

@@ -46,7 +46,7 @@ func (i *identify) around(next http.Handler) http.Handler {
 		if refusal != nil {
 			ctx = viewer.WithRefusal(ctx, refusal)
 		} else {
-			traceOf(ctx).userID = v.UserID
+			traceOf(ctx).signedIn(v)
 			ctx = viewer.NewContext(ctx, v)
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))

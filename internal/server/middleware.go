@@ -78,7 +78,7 @@ const maxLogged = 200
 // accessAttrs are a line's attributes, those that don't apply left out.
 func accessAttrs(r *http.Request, sent *sent, took time.Duration) []slog.Attr {
 	trace := traceOf(r.Context())
-	const most = 10
+	const most = 11
 	attrs := append(make([]slog.Attr, 0, most),
 		slog.String("method", shorten(r.Method)),
 		slog.String("path", shorten(r.URL.Path)),
@@ -92,6 +92,7 @@ func accessAttrs(r *http.Request, sent *sent, took time.Duration) []slog.Attr {
 		slog.String("operation_type", trace.operationType),
 		slog.String("error_code", trace.errorCodes),
 		slog.String("user_id", trace.userID),
+		slog.String("impersonated_by", trace.impersonatedBy),
 	} {
 		if optional.Value.String() != "" {
 			attrs = append(attrs, optional)

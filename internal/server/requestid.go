@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"taskql/internal/viewer"
 )
 
 const (
@@ -19,13 +21,18 @@ const (
 type trace struct {
 	requestID string
 	// address is the client's, for budgets; empty where nobody has asked.
-	address       string
-	userID        string
-	operationName string
-	operationType string
+	address string
+	userID  string
+	// impersonatedBy is the administrator who acts as that user, empty if nobody does.
+	impersonatedBy string
+	operationName  string
+	operationType  string
 	// errorCodes are the codes of the answer's errors, separated by commas.
 	errorCodes string
 }
+
+// signedIn notes whose request it is.
+func (t *trace) signedIn(v viewer.Viewer) { t.userID, t.impersonatedBy = v.UserID, v.ImpersonatorID }
 
 // failed notes an error's code, once. There are few codes, and all are the server's own.
 func (t *trace) failed(code string) {

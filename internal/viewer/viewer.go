@@ -16,6 +16,8 @@ type Viewer struct {
 	WorkspaceID string
 	// Location is the viewer's time zone: it decides what "today" means. Never nil.
 	Location *time.Location
+	// ImpersonatorID is the auth server's id of the administrator who acts as this user; "" if nobody does.
+	ImpersonatorID string
 }
 
 // Refusal is why a request has no viewer. Its message is safe to show to the client.
