@@ -24,10 +24,11 @@ import (
 // executor's, and those of a request that is none are the transport's.)
 const (
 	CodeUnauthenticated    = "UNAUTHENTICATED"
+	CodeForbidden          = "FORBIDDEN"
 	CodeNotFound           = "NOT_FOUND"
 	CodeBadUserInput       = "BAD_USER_INPUT"
-	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
 	CodeRateLimited        = "RATE_LIMITED"
+	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
 	CodeInternal           = "INTERNAL"
 	CodeResponseTooLarge   = "RESPONSE_TOO_LARGE"
 )
@@ -75,6 +76,7 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		argument *task.InputError
 		value    *scalar.Error
 		own      *inputError
+		denied   *forbidden
 	)
 	switch {
 	case errors.As(err, &refusal) && refusal.RateLimited:
@@ -83,6 +85,8 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeServiceUnavailable, refusal.Message, retryIn(refusal.RetryAfter)
 	case errors.As(err, &refusal):
 		return CodeUnauthenticated, refusal.Message, nil
+	case errors.As(err, &denied):
+		return CodeForbidden, denied.message, nil
 	case errors.As(err, &argument):
 		return CodeBadUserInput, argument.Message, map[string]any{"argument": argument.Argument}
 	case errors.As(err, &own):

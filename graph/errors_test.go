@@ -36,6 +36,8 @@ func TestPresentError(t *testing.T) {
 		"no session":   {err: viewer.NotAuthenticated(), code: "UNAUTHENTICATED", message: "Not authenticated"},
 		"a bad one":    {err: &viewer.Refusal{Message: "Invalid session"}, code: "UNAUTHENTICATED", message: "Invalid session"},
 		"auth outage":  {err: &viewer.Refusal{Message: "down", Unavailable: true, RetryAfter: 1500 * time.Millisecond}, code: "SERVICE_UNAVAILABLE", message: "down", retryAfter: 2},
+		"a key limit":  {err: &viewer.Refusal{Message: "limit", Unavailable: true, RateLimited: true, RetryAfter: time.Minute}, code: "RATE_LIMITED", message: "limit", retryAfter: 60},
+		"forbidden":    {err: permitted(viewer.AccessRead, ast.Mutation), code: "FORBIDDEN", message: `This API key may not change anything: it lacks the permission "write" for "tasks".`},
 		"no such task": {err: fmt.Errorf("x: %w", task.ErrNotFound), code: "NOT_FOUND", message: "There is no such thing."},
 		"no such user": {err: account.ErrNotFound, code: "NOT_FOUND", message: "There is no such thing."},
 		"an argument":  {err: &task.InputError{Argument: "first", Message: "first must be 1"}, code: "BAD_USER_INPUT", message: "first must be 1"},

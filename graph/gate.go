@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"taskql/internal/viewer"
@@ -22,14 +23,19 @@ var public = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go had
 // refused whole, before anything of it runs, where the request has no viewer. (All that a signed-out client could
 // learn from the rest of it is that viewer is null.)
 //
+// An operation that the viewer's API key has no permission for is refused in the same way, viewer included.
+//
 // Where nobody could tell who is asking, because the auth server is in trouble, viewer is refused as well: null
 // would mean "signed out".
 func (a *API) Gate(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	_, err := viewer.FromContext(ctx)
+	v, err := viewer.FromContext(ctx)
+	op := graphql.GetOperationContext(ctx)
+	if err == nil {
+		err = permitted(v.Access, op.Operation.Operation)
+	}
 	if err == nil {
 		return next(ctx)
 	}
-	op := graphql.GetOperationContext(ctx)
 	for _, field := range graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Query", "Mutation", "Subscription"}) {
 		if public[field.Name] && (field.Name != "viewer" || isSignedOut(err)) {
 			continue
@@ -37,4 +43,21 @@ func (a *API) Gate(ctx context.Context, next graphql.OperationHandler) graphql.R
 		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{a.PresentError(ctx, err)}})
 	}
 	return next(ctx)
+}
+
+// forbidden is an operation that an API key has no permission for.
+type forbidden struct{ message string }
+
+func (e *forbidden) Error() string { return e.message }
+
+// permitted returns why an operation may not be executed with that access, nil if it may.
+func permitted(access viewer.Access, operation ast.Operation) error {
+	switch {
+	case operation == ast.Mutation && !access.MayWrite():
+		return &forbidden{`This API key may not change anything: it lacks the permission "write" for "tasks".`}
+	case !access.MayRead():
+		return &forbidden{`This API key may not read anything: it lacks the permission "read" for "tasks".`}
+	default:
+		return nil
+	}
 }

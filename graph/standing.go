@@ -117,7 +117,7 @@ func hasWithin(value any) bool {
 // moment that Until says. It returns false where the request has no viewer, or the state can't be read.
 func (s *Standing) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
 	v, err := viewer.FromContext(ctx)
-	if err != nil {
+	if err != nil || !v.Access.MayRead() {
 		return b, false
 	}
 	b = appendPart(appendPart(b, v.UserID), v.WorkspaceID)

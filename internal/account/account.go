@@ -123,7 +123,7 @@ func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (view
 	if err != nil {
 		return viewer.Viewer{}, err
 	}
-	v.ImpersonatorID = session.ImpersonatedBy
+	v.ImpersonatorID, v.Access = session.ImpersonatedBy, accessOf(session.Permissions)
 	return v, nil
 }
 

@@ -26,6 +26,8 @@ type statement struct {
 	token string
 	// bannedUntil is set where the user is banned; far in the future where the ban has no end.
 	bannedUntil time.Time
+	// key is an API key's.
+	key keyInfo
 }
 
 // readStatement reads what session_data says: the objects "session" and "user". The user may be missing, and then has no

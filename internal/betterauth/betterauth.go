@@ -35,6 +35,7 @@ const (
 	SchemeCookie = "cookie"
 	SchemeBearer = "bearer"
 	SchemeJWT    = "jwt"
+	SchemeAPIKey = "api_key"
 )
 
 const (
@@ -51,7 +52,8 @@ type Session struct {
 	ID string
 	// UserID is the auth server's id for the user: opaque text, never to be parsed.
 	UserID string
-	// ExpiresAt is when the session ends unless the auth server extends it. It is zero if customSession leaves it out.
+	// ExpiresAt is when the session ends unless the auth server extends it. It is zero if customSession leaves it out, and
+	// for an API key without an end.
 	ExpiresAt time.Time
 	// CreatedAt and UpdatedAt are zero where the auth server does not tell.
 	CreatedAt, UpdatedAt time.Time
@@ -62,8 +64,10 @@ type Session struct {
 	User User
 	// AsOf is when the auth server told this. A JWT may be minutes old.
 	AsOf time.Time
-	// Scheme is how the request authenticated: SchemeCookie, SchemeBearer or SchemeJWT. Browsers send only cookies of
-	// their own accord. Where a request has both, it is what the auth server went by.
+	// Permissions are an API key's, nil if it has none or the session is no key's.
+	Permissions Permissions
+	// Scheme is how the request authenticated: SchemeCookie, SchemeBearer, SchemeJWT or SchemeAPIKey. Browsers send only
+	// cookies of their own accord. Where a request has both, it is what the auth server went by.
 	Scheme string
 	// TokenHash is a short hash of the token, for the log: Refusal.TokenHash of the same token is the same.
 	TokenHash string
@@ -96,6 +100,8 @@ type Config struct {
 	// CookieName is the session cookie's full name, where the auth server gives it its own
 	// (advanced.cookies.session_token.name). It is also tried with __Secure- in front. "": the prefix decides.
 	CookieName string
+	// APIKeyHeader is the header that holds API keys, the api-key plugin's apiKeyHeaders. "": API keys are ignored.
+	APIKeyHeader string
 	// Issuers are the accepted iss of the jwt plugin's tokens. Empty: the origin of BaseURL.
 	Issuers []string
 	// Audiences are the accepted aud of the jwt plugin's tokens, of which a token has to have one. Empty: the issuers.
@@ -177,6 +183,8 @@ type Authenticator struct {
 	client        *client
 	keys          *keySet
 	cache         *cache
+	apiKeyHeader  string
+	keyDetails    *endpoint
 	observe       func(Lookup)
 	flights       singleflight.Group
 	rawSlots      *slotTable
@@ -237,6 +245,8 @@ func New(cfg Config) (*Authenticator, error) {
 		client:        newClient(question, at("ok", maxSmallAnswer), cfg.Timeout, cfg.Log),
 		keys:          newKeySet(at(cfg.JWKSPath, maxJWKS), cfg.Timeout, cfg.Log),
 		cache:         sessions,
+		apiKeyHeader:  http.CanonicalHeaderKey(cfg.APIKeyHeader),
+		keyDetails:    at("api-key/get", maxSmallAnswer),
 		observe:       cfg.ObserveLookup,
 		rawSlots:      newSlotTable(),
 		retries:       make(chan struct{}, maxRetries),
@@ -306,7 +316,7 @@ func orDefault[T comparable](v, otherwise T) T {
 //
 // The error is a *Refusal (use errors.As). Where ctx ends first, that is an unavailable one which wraps ctx's error.
 func (a *Authenticator) Authenticate(ctx context.Context, h http.Header) (*Session, error) {
-	session, refusal := a.authenticate(ctx, h)
+	session, refusal := a.authenticateKey(ctx, h)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -353,14 +363,18 @@ func (a *Authenticator) authenticate(ctx context.Context, h http.Header) (*Sessi
 	return nil, refusal
 }
 
-// question is what the auth server is asked about: a session cookie, a bearer token, or both.
+// question is what the auth server is asked about: a session cookie, a bearer token, or both, or an API key.
 type question struct {
 	cookie cookie
 	bearer bearer
 	data   string // the session_data that goes along
+	apiKey string // It is asked about alone.
 }
 
 func (q question) key() cacheKey {
+	if q.apiKey != "" {
+		return newKey(SchemeAPIKey, q.apiKey)
+	}
 	if q.bearer.kind == bearerNone {
 		return newKey(q.cookie.jar.session, q.cookie.token, q.data)
 	}
@@ -373,6 +387,9 @@ func (q question) key() cacheKey {
 
 // about completes a refusal.
 func (q question) about(r *Refusal) *Refusal {
+	if q.apiKey != "" {
+		return r.of(SchemeAPIKey, "", q.apiKey)
+	}
 	if q.bearer.kind != bearerNone {
 		return r.of(SchemeBearer, "", q.bearer.token)
 	}
@@ -383,6 +400,8 @@ func (q question) about(r *Refusal) *Refusal {
 // "": about neither.
 func (q question) scheme(token string) (string, string) {
 	switch {
+	case q.apiKey != "" && (token == q.apiKey || token == ""):
+		return SchemeAPIKey, q.apiKey
 	case q.bearer.kind != bearerNone && (token == q.bearer.token || token == "" && q.cookie.token == ""):
 		return SchemeBearer, q.bearer.token
 	case q.cookie.token != "" && (token == q.cookie.token || token == ""):
@@ -409,7 +428,7 @@ func (a *Authenticator) lookUp(ctx context.Context, h http.Header, q question) (
 	if refusal == nil {
 		a.observe(LookupMiss)
 	}
-	if a.trust && q.bearer.kind == bearerNone {
+	if a.trust && q.bearer.kind == bearerNone && q.apiKey == "" {
 		if session := a.trusted(ctx, h, q.cookie, now); session != nil {
 			return session, nil
 		}
@@ -487,6 +506,9 @@ func (a *Authenticator) ask(ctx context.Context, h http.Header, key cacheKey, q 
 // along with it: which of them counts is the auth server's decision.
 func (a *Authenticator) questionHeader(h http.Header, q question) http.Header {
 	header := http.Header{}
+	if q.apiKey != "" {
+		header.Set(a.apiKeyHeader, q.apiKey)
+	}
 	if q.cookie.token != "" {
 		header.Set("Cookie", a.forward(h, q.cookie, q.data))
 	}
@@ -509,13 +531,13 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 	// A token that was good a moment ago is not made up. If it had to wait for a slot, a flood of made-up ones would
 	// keep it alive after it was revoked.
 	_, known := a.cache.getStale(key, asked)
-	mayBeMadeUp := q.bearer.kind == bearerRaw && !known
+	mayBeMadeUp := (q.bearer.kind == bearerRaw || q.apiKey != "") && !known
 	again := a.cache.failedBefore(key, asked)
 	release, refusal := a.admit(ctx, again, mayBeMadeUp)
 	if refusal != nil {
 		return nil, refusal
 	}
-	st, refusal := a.client.getSession(ctx, header, again)
+	st, refusal := a.getSession(ctx, q, header, again)
 	if refusal == nil {
 		refusal = a.judge(st, q)
 	}
@@ -525,8 +547,11 @@ func (a *Authenticator) resolve(ctx context.Context, key cacheKey, q question, h
 		st.session.AsOf = asked
 		a.cache.put(key, st.session, st.end(a.maxSessionAge), asked)
 		return st.session, nil
+	case refusal.Reason == ReasonAPIKeyRateLimited:
+		a.cache.limit(key, *refusal, asked)
+		a.log.LogAttrs(ctx, slog.LevelWarn, "an API key has reached its own limit", slog.Any("refusal", q.about(refusal)))
 	case !refusal.Unavailable:
-		a.cache.refuse(key, *refusal, asked, mayBeMadeUp && refusal.Reason == ReasonSessionNull)
+		a.cache.refuse(key, *refusal, asked, mayBeMadeUp && refusal.isUnknown())
 	case refusal.Reason == ReasonSessionUnusable:
 		refusal.RetryAfter = a.cache.fail(key, *refusal, a.now())
 		a.log.LogAttrs(ctx, slog.LevelWarn, "the auth server fails for a session", slog.Any("refusal", q.about(refusal)))

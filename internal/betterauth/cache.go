@@ -3,6 +3,7 @@ package betterauth
 import (
 	"crypto/sha256"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -83,6 +84,9 @@ func weigh(s *Session) uint32 {
 	if s.User.Image != nil {
 		n += len(*s.User.Image)
 	}
+	for resource, actions := range s.Permissions {
+		n += len(resource) + len(strings.Join(actions, ""))
+	}
 	return uint32(min(n, math.MaxUint32))
 }
 
@@ -109,7 +113,10 @@ func (c *cache) getRefusal(key cacheKey, now time.Time) *Refusal {
 	if !ok || !found.holds.holds(now) {
 		return nil
 	}
-	if found.refusal.Unavailable {
+	switch {
+	case found.refusal.Limited: // An API key's limit ends later than it is remembered.
+		found.refusal.RetryAfter -= now.Sub(found.holds.from)
+	case found.refusal.Unavailable:
 		found.refusal.RetryAfter = found.holds.until.Sub(now)
 	}
 	return &found.refusal

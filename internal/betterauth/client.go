@@ -54,6 +54,8 @@ type trouble struct {
 type apiError struct {
 	// Code is "" in the answers of Better Auth's own limiter, and set in an API key's 429.
 	Code string `json:"code"`
+	// Details are an API key's.
+	Details json.RawMessage `json:"details"`
 }
 
 // Error implements error.
@@ -73,9 +75,9 @@ func troubleOf(err error) *trouble {
 // 401 and 403 about a session only if the auth server's own code has refused it.
 func (t *trouble) refusal() *Refusal {
 	if t.said != nil && (t.status == http.StatusUnauthorized || t.status == http.StatusForbidden) {
-		return refuse(ReasonSessionRefused).because(t.cause)
+		return refuse(ReasonSessionRefused).because(t)
 	}
-	return unusable(t.cause, t.retryAfter)
+	return unusable(t, t.retryAfter)
 }
 
 // endpoint is an address of the auth server that answers GET with JSON.
@@ -132,7 +134,12 @@ func (e *endpoint) get(ctx context.Context) ([]byte, error) {
 // read asks and hands over the body of a 200 in JSON. The error is a *trouble. Nothing of the client's request goes along
 // but the headers given: an odd Host or X-Forwarded-Proto can end a Node process.
 func (e *endpoint) read(ctx context.Context, header http.Header, body func(io.Reader) error) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url, http.NoBody)
+	return e.readAt(ctx, e.url, header, body)
+}
+
+// readAt is read for the endpoint's address with a query.
+func (e *endpoint) readAt(ctx context.Context, address string, header http.Header, body func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return &trouble{cause: fmt.Errorf("making the request: %w", err)}
 	}

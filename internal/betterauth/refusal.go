@@ -39,6 +39,16 @@ const (
 	ReasonBanned Reason = "banned"
 	// ReasonUserNotFound: the session has no user.
 	ReasonUserNotFound Reason = "user_not_found"
+	// ReasonAPIKeyUnknown: the auth server knows no such API key, or takes none.
+	ReasonAPIKeyUnknown Reason = "api_key_unknown"
+	// ReasonAPIKeyDisabled: the API key is disabled.
+	ReasonAPIKeyDisabled Reason = "api_key_disabled"
+	// ReasonAPIKeyExhausted: the API key has made as many requests as it may.
+	ReasonAPIKeyExhausted Reason = "api_key_exhausted" //nolint:gosec // No credential.
+	// ReasonAPIKeyRateLimited: the API key's own rate limit at the auth server is reached.
+	ReasonAPIKeyRateLimited Reason = "api_key_rate_limited" //nolint:gosec // No credential.
+	// ReasonAPIKeyPermissions: the API key is good, but the auth server doesn't tell its permissions.
+	ReasonAPIKeyPermissions Reason = "api_key_permissions" //nolint:gosec // No credential.
 	// ReasonSessionRefused: the auth server's own code refuses the session, with 401 or 403.
 	ReasonSessionRefused Reason = "session_refused"
 	// ReasonSessionUnusable: the auth server works, but not for this session: it fails, takes too long, or its answer
@@ -55,6 +65,7 @@ const (
 	messageNotAuthenticated = "Not authenticated"
 	messageInvalidSession   = "Invalid session"
 	messageUserNotFound     = "User not found"
+	messageKeyRateLimited   = "This API key has reached its own rate limit at the sign-in service, please try again later"
 	messageUnavailable      = "The sign-in service can't be reached at the moment, please try again"
 	messageUnusable         = "Your session can't be checked at the moment, please try again"
 	messageTooManyUnknown   = "Too many unknown tokens have arrived, please try again in a moment"
@@ -72,7 +83,8 @@ type Refusal struct {
 	Limited bool
 	// RetryAfter is how long the auth server asks to be left alone; zero where it does not say.
 	RetryAfter time.Duration
-	// Scheme is how the request tried to authenticate: SchemeCookie, SchemeBearer, SchemeJWT; "" where it did not.
+	// Scheme is how the request tried to authenticate: SchemeCookie, SchemeBearer, SchemeJWT, SchemeAPIKey; "" where it
+	// did not.
 	Scheme string
 	// Cookie is the name of the cookie that was refused; "" where there was none.
 	Cookie string
@@ -133,6 +145,9 @@ func refuse(reason Reason) *Refusal {
 	message := messageInvalidSession
 	if reason == ReasonUserNotFound {
 		message = messageUserNotFound
+	}
+	if reason == ReasonAPIKeyUnknown { // Gateways add keys of their own to the requests of signed-out users, too.
+		message = messageNotAuthenticated
 	}
 	return &Refusal{Reason: reason, Message: message}
 }

@@ -11,9 +11,9 @@ import (
 // must not occupy all connections.
 const maxRetries = 16
 
-// Raw bearer tokens can't be checked here, so anybody can make them up. Only so many are asked about at once, in all and
-// for each client address. A token that turns out to be unknown occupies its slots for a while. So made-up tokens reach
-// the auth server at most 3 times a second, far below Better Auth's own limit, and one address can't take all slots.
+// Raw bearer tokens and API keys can't be checked here, so anybody can make them up. Only so many are asked about at once,
+// in all and for each client address. One that turns out to be unknown occupies its slots for a while. So made-up ones
+// reach the auth server at most 3 times a second, far below Better Auth's own limit, and one address can't take all slots.
 const (
 	rawSlots, rawSlotsPerAddress, rawPenalty = 32, 8, 10 * time.Second
 	// unknownRetryAfter is when a client that got no slot is told to come back.
@@ -39,7 +39,7 @@ func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (fun
 		return nil, tooManyUnknown(unknownRetryAfter)
 	}
 	return func(refusal *Refusal) {
-		if refusal != nil && refusal.Reason == ReasonSessionNull {
+		if refusal != nil && refusal.isUnknown() {
 			time.AfterFunc(rawPenalty, release)
 			return
 		}

@@ -27,6 +27,7 @@ func (l *loader) check() {
 	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
 	l.checkTokenPattern()
 	l.checkIssuers()
+	l.checkAPIKeyHeader()
 	l.checkPublicURL()
 	if l.given["TRUSTED_PROXIES"] == "" && l.cfg.OnRailway() {
 		l.cfg.TrustedProxies = 1 // Railway's edge.

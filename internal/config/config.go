@@ -105,6 +105,8 @@ type Config struct {
 	// The name counts where both are given.
 	AuthCookiePrefix string `env:"AUTH_COOKIE_PREFIX" group:"Sessions" kind:"name" envDefault:"better-auth" help:"The auth server's advanced.cookiePrefix. The session cookie is then called PREFIX.session_token."`
 	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway. A __Host- prefix belongs to the name."`
+	// AuthAPIKeyHeader holds API keys. Load makes off empty.
+	AuthAPIKeyHeader string `env:"AUTH_API_KEY_HEADER" group:"Sessions" kind:"name" envDefault:"x-api-key" help:"The header that holds API keys, as in apiKeyHeaders of the auth server's apiKey plugin. off ignores API keys."`
 	// AuthTokenPattern is read by TokenShape.
 	AuthTokenPattern string `env:"AUTH_TOKEN_PATTERN" group:"Sessions" kind:"pattern" shown:"[A-Za-z0-9]{32}" help:"What the auth server's session tokens look like, if its hooks make tokens of their own: a regular expression in Go's syntax for the whole token, such as sess_[A-Za-z0-9]{32}. server doctor suggests one."`
 	// AuthIssuers is what a JWT's iss has to be one of. Load makes it AuthServerURL's origin if it is not given.

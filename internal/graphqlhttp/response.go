@@ -44,6 +44,8 @@ const (
 	CodeBadUserInput = "BAD_USER_INPUT"
 	// CodeUnauthenticated: the schema's code for an operation that needs a session.
 	CodeUnauthenticated = "UNAUTHENTICATED"
+	// CodeForbidden: the schema's code for an operation that the session may not execute.
+	CodeForbidden = "FORBIDDEN"
 	// CodeServiceUnavailable: the schema's code for an outage. Its extension retryAfter, in seconds, becomes
 	// the Retry-After header.
 	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
@@ -64,6 +66,8 @@ func refusalStatus(code any) int {
 	switch code {
 	case CodeUnauthenticated:
 		return http.StatusUnauthorized
+	case CodeForbidden:
+		return http.StatusForbidden
 	case CodeServiceUnavailable:
 		return http.StatusServiceUnavailable
 	case CodeRateLimited:

@@ -343,6 +343,7 @@ func Sessions(cfg config.Config) betterauth.Config {
 		stale = -1 // betterauth's zero is its default
 	}
 	return betterauth.Config{
+		APIKeyHeader:     cfg.AuthAPIKeyHeader,
 		BaseURL:          cfg.AuthServerURL,
 		BasePath:         cfg.AuthBasePath,
 		JWKSPath:         cfg.AuthJWKSPath,
@@ -387,6 +388,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 		// It has Better Auth's own names and paths.
 		settings.CookiePrefix, settings.CookieName, settings.BasePath, settings.JWKSPath = "", "", "", ""
 		settings.TokenShape, settings.Stateless = nil, false
+		settings.APIKeyHeader = "" // It has no API keys.
 	}
 	measureSessions(cfg.Telemetry, &settings)
 	authenticator, err := betterauth.New(settings)

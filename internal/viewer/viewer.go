@@ -18,6 +18,8 @@ type Viewer struct {
 	Location *time.Location
 	// ImpersonatorID is the auth server's id of the administrator who acts as this user; "" if nobody does.
 	ImpersonatorID string
+	// Access is less than full for some API keys.
+	Access Access
 }
 
 // Refusal is why a request has no viewer. Its message is safe to show to the client.
