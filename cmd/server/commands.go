@@ -117,19 +117,23 @@ const maxCredential = 256 << 10
 func examine(ctx context.Context, env map[string]string, args []string, stdin io.Reader, stdout io.Writer) error {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	credential := flags.String("cookie", "", "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		return fmt.Errorf("%w: doctor takes --cookie VALUE or --cookie - and nothing else", errUsage)
+	credential, apiKey := flags.String("cookie", "", ""), flags.String("api-key", "", "")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || *credential == "-" && *apiKey == "-" {
+		return fmt.Errorf("%w: doctor takes --cookie VALUE and --api-key KEY, one of which may be -, and nothing else", errUsage)
 	}
-	if *credential == "-" {
+	for _, given := range []*string{credential, apiKey} {
+		if *given != "-" {
+			continue
+		}
 		text, err := io.ReadAll(io.LimitReader(stdin, maxCredential))
 		if err != nil {
 			return fmt.Errorf("reading the session from standard input: %w", err)
 		}
-		*credential = strings.TrimSpace(string(text))
+		*given = strings.TrimSpace(string(text))
 	}
 	return doctor.Run(ctx, doctor.Config{
-		Environ: env, Sessions: server.Sessions, TrustedDocuments: server.CheckTrustedDocuments, Credential: *credential, Out: stdout,
+		Environ: env, Sessions: server.Sessions, TrustedDocuments: server.CheckTrustedDocuments, Credential: *credential, APIKey: *apiKey,
+		Out: stdout,
 	})
 }
 

@@ -183,6 +183,39 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
+// TestDoctorAPIKey looks into a real API key.
+func TestDoctorAPIKey(t *testing.T) {
+	t.Parallel()
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "api-key"})
+	var made struct{ Key string }
+	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
+	if err := json.Unmarshal(ada.Post(t, "/api/auth/api-key/create", map[string]any{}), &made); err != nil {
+		t.Fatal(err)
+	}
+	environ := production(t, testkit.MigratedPostgresURL(t), auth)
+	for _, tt := range []struct {
+		key, variable, want string
+		err                 error
+	}{
+		{made.Key, "", "  ok       get-session: the auth server knows the key\n", nil},
+		{"X-API-Key: " + made.Key + "\n", "", "  ok       permissions: none: the key may do whatever its user may\n", nil},
+		{made.Key, "", "  ok       limits: 6 of 100 requests in 1m0s used\n", nil},
+		{made.Key, "AUTH_API_KEY_HEADER=x-tasks-key", "  failure  get-session: api_key_unknown: the auth server takes no API keys from this header", doctor.ErrUnhealthy},
+		{made.Key, "AUTH_API_KEY_HEADER=off", "  failure  API keys are ignored: AUTH_API_KEY_HEADER is off\n", doctor.ErrUnhealthy},
+		{made.Key[1:], "", "  failure  get-session: api_key_unknown\n", doctor.ErrUnhealthy},
+		{"a b", "", "  failure  API key: what the header x-api-key holds is no key\n", doctor.ErrUnhealthy},
+	} {
+		var stdout, stderr bytes.Buffer
+		err := run(t.Context(), []string{"doctor", "--api-key", "-"}, append(environ, tt.variable), strings.NewReader(tt.key), &stdout, &stderr)
+		if !errors.Is(err, tt.err) || !strings.Contains(stdout.String(), tt.want) {
+			t.Errorf("%v, want %v and %q:\n%s", err, tt.err, tt.want, stdout.String())
+		}
+		if strings.Contains(stdout.String(), made.Key[1:]) {
+			t.Errorf("the key is told:\n%s", stdout.String())
+		}
+	}
+}
+
 // TestMigrate: status tells what is pending without changing anything, and migrate applies it.
 func TestMigrate(t *testing.T) {
 	t.Parallel()

@@ -97,6 +97,12 @@ func isPrivate(host string) bool {
 // session looks into the credential that was given.
 func (d *doctor) session(ctx context.Context) {
 	d.section("Session")
+	if d.APIKey != "" {
+		d.apiKey(ctx)
+		if d.Credential == "" {
+			return
+		}
+	}
 	if d.Credential == "" {
 		d.warn("no session was given, so whether the secret is the auth server's is not known",
 			"copy the Cookie header of a signed-in request from the browser, and run `server doctor --cookie -`")

@@ -24,7 +24,7 @@ const defaultTimeout = 10 * time.Second
 // maxSkew is the greatest difference between two clocks that does no harm.
 const maxSkew = 5 * time.Second
 
-// Config is what a doctor works with. All but TrustedDocuments, Credential, Now and Timeout is required.
+// Config is what a doctor works with. All but TrustedDocuments, Credential, APIKey, Now and Timeout is required.
 type Config struct {
 	// Environ holds the variables. They may be wrong: what can be checked all the same is.
 	Environ map[string]string
@@ -35,6 +35,8 @@ type Config struct {
 	// Credential is a session to look into, as somebody copied it: a Cookie header, a Set-Cookie line, the cookie's
 	// value alone, or an Authorization header. "": none.
 	Credential string
+	// APIKey is an API key to look into. "": none.
+	APIKey string
 	// Out receives the findings, each as it comes.
 	Out io.Writer
 	// Now is the clock. Nil: time.Now.
@@ -59,7 +61,7 @@ func Run(ctx context.Context, c Config) error {
 	switch hasAuthServer := d.authServer(ctx); {
 	case hasAuthServer:
 		d.session(ctx)
-	case c.Credential != "":
+	case c.Credential != "" || c.APIKey != "":
 		d.section("Session")
 		d.warn("the session was not checked: there is no auth server to ask", "")
 	}

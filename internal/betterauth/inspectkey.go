@@ -1,0 +1,97 @@
+package betterauth
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// inspectKey asks the auth server about an API key, as the server does for a request with it.
+func (a *Authenticator) inspectKey(ctx context.Context, r *report, key string) {
+	if !isAPIKey(key) {
+		r.fail("API key", fmt.Sprintf("what the header %s holds is no key", strings.ToLower(a.apiKeyHeader)), "copy the key again, unchanged and whole")
+		return
+	}
+	r.ok("API key", fmt.Sprintf("found in the header %s; this check costs it two of its requests", strings.ToLower(a.apiKeyHeader)))
+	q := question{apiKey: key}
+	header := a.questionHeader(http.Header{}, q)
+	st, refusal := a.getSession(ctx, q, header, false)
+	if refusal == nil {
+		refusal = a.judge(st, q)
+	}
+	if refusal != nil {
+		a.explainKey(r, refusal)
+		return
+	}
+	r.ok("get-session", "the auth server knows the key")
+	if end := st.key.expiresAt; end.IsZero() {
+		r.ok("expiry", "never")
+	} else {
+		r.ok("expiry", fmt.Sprintf("good for %v", end.Sub(a.now()).Round(time.Minute)))
+	}
+	r.ok("user", "user "+st.session.UserID)
+	a.inspectKeyLimits(r, st.key)
+	inspectPermissions(r, st.key.permissions)
+}
+
+// inspectPermissions says what the key may do here.
+func inspectPermissions(r *report, permissions Permissions) {
+	const name = "permissions"
+	switch {
+	case permissions == nil:
+		r.ok(name, "none: the key may do whatever its user may")
+	case permissions.MayWrite():
+		r.ok(name, "write for tasks: queries and mutations")
+	case permissions.MayRead():
+		r.ok(name, "read for tasks: queries only")
+	default:
+		r.fail(name, "neither read nor write for tasks, but for "+cmp.Or(strings.Join(slices.Sorted(maps.Keys(permissions)), ", "), "nothing")+
+			": every operation is refused", `give the key the permissions {"tasks":["read"]} or {"tasks":["write"]}`)
+	}
+}
+
+// inspectKeyLimits holds the key's own limits against what this server asks.
+func (a *Authenticator) inspectKeyLimits(r *report, info keyInfo) {
+	const name = "limits"
+	if info.remaining != nil {
+		r.warn(name, fmt.Sprintf("the key may be used %d more times, and each %v of use costs two", *info.remaining, a.cache.ttl),
+			"make a key without remaining, or raise SESSION_CACHE_TTL")
+	}
+	if !info.limited || info.window <= 0 {
+		r.ok(name, "no rate limit")
+		return
+	}
+	found := fmt.Sprintf("%d of %d requests in %v used", info.used, info.limit, info.window)
+	if needed := 2 * int64(info.window/max(a.cache.ttl, time.Second)); info.limit < needed {
+		r.warn(name, fmt.Sprintf("%s; in constant use, each replica of this server makes %d", found, needed),
+			"raise rateLimit in the apiKey plugin, which counts for new keys, and rateLimitMax of this one; or raise SESSION_CACHE_TTL")
+		return
+	}
+	r.ok(name, found)
+}
+
+// explainKey says why a key is refused, and what to do about it.
+func (a *Authenticator) explainKey(r *report, refusal *Refusal) {
+	detail := string(refusal.Reason)
+	if refusal.Err != nil {
+		detail += ": " + refusal.Err.Error()
+	}
+	cures := map[Reason]string{ //nolint:gosec // No credentials.
+		ReasonAPIKeyUnknown: "compare the key, and AUTH_SERVER_URL; the apiKey plugin needs enableSessionForAPIKeys, and " +
+			"apiKeyHeaders as in AUTH_API_KEY_HEADER",
+		ReasonAPIKeyDisabled:    "enable the key at the auth server",
+		ReasonAPIKeyExhausted:   "make a new key without remaining, or with a refill",
+		ReasonAPIKeyRateLimited: "wait, or raise rateLimitMax of the key; the plugin's rateLimit counts for new keys",
+		ReasonAPIKeyPermissions: "the configuration with enableSessionForAPIKeys must be the plugin's default one, and /api/auth/api-key/get reachable",
+		ReasonUserNotFound:      "the key's user was deleted: make a key for another",
+		ReasonExpired:           "make a new key",
+		ReasonBanned:            "lift the ban at the auth server",
+		ReasonUnavailable:       "see the steps about the auth server",
+	}
+	r.fail("get-session", detail, cmp.Or(cures[refusal.Reason], "see the auth server's log"))
+}

@@ -1,0 +1,38 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// apiKey looks into the API key that was given.
+func (d *doctor) apiKey(ctx context.Context) {
+	if name := d.anyProblem("AUTH_API_KEY_HEADER"); name != "" {
+		d.unchecked("the API key was", name)
+		return
+	}
+	if d.cfg.AuthAPIKeyHeader == "" {
+		d.fail("API keys are ignored: AUTH_API_KEY_HEADER is off", "set it to the header of API keys, such as x-api-key")
+		return
+	}
+	auth, err := d.authenticator()
+	if err != nil {
+		d.fail(err.Error(), "")
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*d.Timeout) // two questions
+	defer cancel()
+	header := http.Header{}
+	header.Set(d.cfg.AuthAPIKeyHeader, readAPIKey(d.APIKey, d.cfg.AuthAPIKeyHeader))
+	d.steps(auth.Inspect(ctx, header))
+}
+
+// readAPIKey reads a key as somebody copied it: alone, in quotes, or with its header, as in curl's -H option.
+func readAPIKey(text, header string) string {
+	text = strings.Trim(strings.TrimPrefix(strings.TrimSpace(text), "-H "), ` '"`)
+	if name, value, found := strings.Cut(text, ":"); found && strings.EqualFold(strings.TrimSpace(name), header) {
+		text = strings.TrimSpace(value)
+	}
+	return text
+}
