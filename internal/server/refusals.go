@@ -68,7 +68,8 @@ func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Att
 func refusalLevel(reason string) slog.Level {
 	switch reason {
 	case string(betterauth.ReasonBadSignature), string(betterauth.ReasonUnknownKey), string(betterauth.ReasonWrongIssuer),
-		string(betterauth.ReasonUnavailable), string(betterauth.ReasonSessionUnusable), reasonCSRF:
+		string(betterauth.ReasonUnavailable), string(betterauth.ReasonSessionUnusable), string(betterauth.ReasonAPIKeyPermissions),
+		reasonCSRF:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
