@@ -14,6 +14,7 @@ import (
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/ent/user"
+	"taskql/ent/userremoval"
 	"taskql/ent/workspace"
 
 	"entgo.io/ent"
@@ -38,6 +39,8 @@ type Client struct {
 	TaskTag *TaskTagClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
+	// UserRemoval is the client for interacting with the UserRemoval builders.
+	UserRemoval *UserRemovalClient
 	// Workspace is the client for interacting with the Workspace builders.
 	Workspace *WorkspaceClient
 }
@@ -55,6 +58,7 @@ func (c *Client) init() {
 	c.Task = NewTaskClient(c.config)
 	c.TaskTag = NewTaskTagClient(c.config)
 	c.User = NewUserClient(c.config)
+	c.UserRemoval = NewUserRemovalClient(c.config)
 	c.Workspace = NewWorkspaceClient(c.config)
 }
 
@@ -153,6 +157,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Task:           NewTaskClient(cfg),
 		TaskTag:        NewTaskTagClient(cfg),
 		User:           NewUserClient(cfg),
+		UserRemoval:    NewUserRemovalClient(cfg),
 		Workspace:      NewWorkspaceClient(cfg),
 	}, nil
 }
@@ -178,6 +183,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Task:           NewTaskClient(cfg),
 		TaskTag:        NewTaskTagClient(cfg),
 		User:           NewUserClient(cfg),
+		UserRemoval:    NewUserRemovalClient(cfg),
 		Workspace:      NewWorkspaceClient(cfg),
 	}, nil
 }
@@ -208,7 +214,7 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.IdempotencyKey, c.Tag, c.Task, c.TaskTag, c.User, c.Workspace,
+		c.IdempotencyKey, c.Tag, c.Task, c.TaskTag, c.User, c.UserRemoval, c.Workspace,
 	} {
 		n.Use(hooks...)
 	}
@@ -218,7 +224,7 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.IdempotencyKey, c.Tag, c.Task, c.TaskTag, c.User, c.Workspace,
+		c.IdempotencyKey, c.Tag, c.Task, c.TaskTag, c.User, c.UserRemoval, c.Workspace,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -237,6 +243,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.TaskTag.mutate(ctx, m)
 	case *UserMutation:
 		return c.User.mutate(ctx, m)
+	case *UserRemovalMutation:
+		return c.UserRemoval.mutate(ctx, m)
 	case *WorkspaceMutation:
 		return c.Workspace.mutate(ctx, m)
 	default:
@@ -1041,6 +1049,140 @@ func (c *UserClient) mutate(ctx context.Context, m *UserMutation) (Value, error)
 	}
 }
 
+// UserRemovalClient is a client for the UserRemoval schema.
+type UserRemovalClient struct {
+	config
+}
+
+// NewUserRemovalClient returns a client for the UserRemoval from the given config.
+func NewUserRemovalClient(c config) *UserRemovalClient {
+	return &UserRemovalClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `userremoval.Hooks(f(g(h())))`.
+func (c *UserRemovalClient) Use(hooks ...Hook) {
+	c.hooks.UserRemoval = append(c.hooks.UserRemoval, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `userremoval.Intercept(f(g(h())))`.
+func (c *UserRemovalClient) Intercept(interceptors ...Interceptor) {
+	c.inters.UserRemoval = append(c.inters.UserRemoval, interceptors...)
+}
+
+// Create returns a builder for creating a UserRemoval entity.
+func (c *UserRemovalClient) Create() *UserRemovalCreate {
+	mutation := newUserRemovalMutation(c.config, OpCreate)
+	return &UserRemovalCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of UserRemoval entities.
+func (c *UserRemovalClient) CreateBulk(builders ...*UserRemovalCreate) *UserRemovalCreateBulk {
+	return &UserRemovalCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *UserRemovalClient) MapCreateBulk(slice any, setFunc func(*UserRemovalCreate, int)) *UserRemovalCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &UserRemovalCreateBulk{err: fmt.Errorf("calling to UserRemovalClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*UserRemovalCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &UserRemovalCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for UserRemoval.
+func (c *UserRemovalClient) Update() *UserRemovalUpdate {
+	mutation := newUserRemovalMutation(c.config, OpUpdate)
+	return &UserRemovalUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *UserRemovalClient) UpdateOne(_m *UserRemoval) *UserRemovalUpdateOne {
+	mutation := newUserRemovalMutation(c.config, OpUpdateOne, withUserRemoval(_m))
+	return &UserRemovalUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *UserRemovalClient) UpdateOneID(id string) *UserRemovalUpdateOne {
+	mutation := newUserRemovalMutation(c.config, OpUpdateOne, withUserRemovalID(id))
+	return &UserRemovalUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for UserRemoval.
+func (c *UserRemovalClient) Delete() *UserRemovalDelete {
+	mutation := newUserRemovalMutation(c.config, OpDelete)
+	return &UserRemovalDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *UserRemovalClient) DeleteOne(_m *UserRemoval) *UserRemovalDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *UserRemovalClient) DeleteOneID(id string) *UserRemovalDeleteOne {
+	builder := c.Delete().Where(userremoval.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &UserRemovalDeleteOne{builder}
+}
+
+// Query returns a query builder for UserRemoval.
+func (c *UserRemovalClient) Query() *UserRemovalQuery {
+	return &UserRemovalQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeUserRemoval},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a UserRemoval entity by its id.
+func (c *UserRemovalClient) Get(ctx context.Context, id string) (*UserRemoval, error) {
+	return c.Query().Where(userremoval.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *UserRemovalClient) GetX(ctx context.Context, id string) *UserRemoval {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *UserRemovalClient) Hooks() []Hook {
+	hooks := c.hooks.UserRemoval
+	return append(hooks[:len(hooks):len(hooks)], userremoval.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *UserRemovalClient) Interceptors() []Interceptor {
+	return c.inters.UserRemoval
+}
+
+func (c *UserRemovalClient) mutate(ctx context.Context, m *UserRemovalMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&UserRemovalCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&UserRemovalUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&UserRemovalUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&UserRemovalDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown UserRemoval mutation op: %q", m.Op())
+	}
+}
+
 // WorkspaceClient is a client for the Workspace schema.
 type WorkspaceClient struct {
 	config
@@ -1226,10 +1368,11 @@ func (c *WorkspaceClient) mutate(ctx context.Context, m *WorkspaceMutation) (Val
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		IdempotencyKey, Tag, Task, TaskTag, User, Workspace []ent.Hook
+		IdempotencyKey, Tag, Task, TaskTag, User, UserRemoval, Workspace []ent.Hook
 	}
 	inters struct {
-		IdempotencyKey, Tag, Task, TaskTag, User, Workspace []ent.Interceptor
+		IdempotencyKey, Tag, Task, TaskTag, User, UserRemoval,
+		Workspace []ent.Interceptor
 	}
 )
 

@@ -13,6 +13,7 @@ import (
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/ent/user"
+	"taskql/ent/userremoval"
 	"taskql/ent/workspace"
 
 	"entgo.io/ent"
@@ -83,6 +84,7 @@ func checkColumn(t, c string) error {
 			task.Table:           task.ValidColumn,
 			tasktag.Table:        tasktag.ValidColumn,
 			user.Table:           user.ValidColumn,
+			userremoval.Table:    userremoval.ValidColumn,
 			workspace.Table:      workspace.ValidColumn,
 		})
 	})

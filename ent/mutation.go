@@ -13,6 +13,7 @@ import (
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/ent/user"
+	"taskql/ent/userremoval"
 	"taskql/ent/workspace"
 	"time"
 
@@ -35,6 +36,7 @@ const (
 	TypeTask           = "Task"
 	TypeTaskTag        = "TaskTag"
 	TypeUser           = "User"
+	TypeUserRemoval    = "UserRemoval"
 	TypeWorkspace      = "Workspace"
 )
 
@@ -4324,6 +4326,560 @@ func (m *UserMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown User edge %s", name)
 }
 
+// UserRemovalMutation represents an operation that mutates the UserRemoval nodes in the graph.
+type UserRemovalMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	user_id       *string
+	move_to       *string
+	created_at    *time.Time
+	finished_at   *time.Time
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*UserRemoval, error)
+	predicates    []predicate.UserRemoval
+}
+
+var _ ent.Mutation = (*UserRemovalMutation)(nil)
+
+// userremovalOption allows management of the mutation configuration using functional options.
+type userremovalOption func(*UserRemovalMutation)
+
+// newUserRemovalMutation creates new mutation for the UserRemoval entity.
+func newUserRemovalMutation(c config, op Op, opts ...userremovalOption) *UserRemovalMutation {
+	m := &UserRemovalMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeUserRemoval,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withUserRemovalID sets the ID field of the mutation.
+func withUserRemovalID(id string) userremovalOption {
+	return func(m *UserRemovalMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *UserRemoval
+		)
+		m.oldValue = func(ctx context.Context) (*UserRemoval, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().UserRemoval.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withUserRemoval sets the old UserRemoval of the mutation.
+func withUserRemoval(node *UserRemoval) userremovalOption {
+	return func(m *UserRemovalMutation) {
+		m.oldValue = func(context.Context) (*UserRemoval, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m UserRemovalMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m UserRemovalMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of UserRemoval entities.
+func (m *UserRemovalMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *UserRemovalMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *UserRemovalMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().UserRemoval.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetUserID sets the "user_id" field.
+func (m *UserRemovalMutation) SetUserID(s string) {
+	m.user_id = &s
+}
+
+// UserID returns the value of the "user_id" field in the mutation.
+func (m *UserRemovalMutation) UserID() (r string, exists bool) {
+	v := m.user_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserID returns the old "user_id" field's value of the UserRemoval entity.
+// If the UserRemoval object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UserRemovalMutation) OldUserID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserID: %w", err)
+	}
+	return oldValue.UserID, nil
+}
+
+// ClearUserID clears the value of the "user_id" field.
+func (m *UserRemovalMutation) ClearUserID() {
+	m.user_id = nil
+	m.clearedFields[userremoval.FieldUserID] = struct{}{}
+}
+
+// UserIDCleared returns if the "user_id" field was cleared in this mutation.
+func (m *UserRemovalMutation) UserIDCleared() bool {
+	_, ok := m.clearedFields[userremoval.FieldUserID]
+	return ok
+}
+
+// ResetUserID resets all changes to the "user_id" field.
+func (m *UserRemovalMutation) ResetUserID() {
+	m.user_id = nil
+	delete(m.clearedFields, userremoval.FieldUserID)
+}
+
+// SetMoveTo sets the "move_to" field.
+func (m *UserRemovalMutation) SetMoveTo(s string) {
+	m.move_to = &s
+}
+
+// MoveTo returns the value of the "move_to" field in the mutation.
+func (m *UserRemovalMutation) MoveTo() (r string, exists bool) {
+	v := m.move_to
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMoveTo returns the old "move_to" field's value of the UserRemoval entity.
+// If the UserRemoval object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UserRemovalMutation) OldMoveTo(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMoveTo is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMoveTo requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMoveTo: %w", err)
+	}
+	return oldValue.MoveTo, nil
+}
+
+// ClearMoveTo clears the value of the "move_to" field.
+func (m *UserRemovalMutation) ClearMoveTo() {
+	m.move_to = nil
+	m.clearedFields[userremoval.FieldMoveTo] = struct{}{}
+}
+
+// MoveToCleared returns if the "move_to" field was cleared in this mutation.
+func (m *UserRemovalMutation) MoveToCleared() bool {
+	_, ok := m.clearedFields[userremoval.FieldMoveTo]
+	return ok
+}
+
+// ResetMoveTo resets all changes to the "move_to" field.
+func (m *UserRemovalMutation) ResetMoveTo() {
+	m.move_to = nil
+	delete(m.clearedFields, userremoval.FieldMoveTo)
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *UserRemovalMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *UserRemovalMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the UserRemoval entity.
+// If the UserRemoval object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UserRemovalMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *UserRemovalMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetFinishedAt sets the "finished_at" field.
+func (m *UserRemovalMutation) SetFinishedAt(t time.Time) {
+	m.finished_at = &t
+}
+
+// FinishedAt returns the value of the "finished_at" field in the mutation.
+func (m *UserRemovalMutation) FinishedAt() (r time.Time, exists bool) {
+	v := m.finished_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFinishedAt returns the old "finished_at" field's value of the UserRemoval entity.
+// If the UserRemoval object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UserRemovalMutation) OldFinishedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFinishedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFinishedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFinishedAt: %w", err)
+	}
+	return oldValue.FinishedAt, nil
+}
+
+// ClearFinishedAt clears the value of the "finished_at" field.
+func (m *UserRemovalMutation) ClearFinishedAt() {
+	m.finished_at = nil
+	m.clearedFields[userremoval.FieldFinishedAt] = struct{}{}
+}
+
+// FinishedAtCleared returns if the "finished_at" field was cleared in this mutation.
+func (m *UserRemovalMutation) FinishedAtCleared() bool {
+	_, ok := m.clearedFields[userremoval.FieldFinishedAt]
+	return ok
+}
+
+// ResetFinishedAt resets all changes to the "finished_at" field.
+func (m *UserRemovalMutation) ResetFinishedAt() {
+	m.finished_at = nil
+	delete(m.clearedFields, userremoval.FieldFinishedAt)
+}
+
+// Where appends a list predicates to the UserRemovalMutation builder.
+func (m *UserRemovalMutation) Where(ps ...predicate.UserRemoval) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the UserRemovalMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *UserRemovalMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.UserRemoval, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *UserRemovalMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *UserRemovalMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (UserRemoval).
+func (m *UserRemovalMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *UserRemovalMutation) Fields() []string {
+	fields := make([]string, 0, 4)
+	if m.user_id != nil {
+		fields = append(fields, userremoval.FieldUserID)
+	}
+	if m.move_to != nil {
+		fields = append(fields, userremoval.FieldMoveTo)
+	}
+	if m.created_at != nil {
+		fields = append(fields, userremoval.FieldCreatedAt)
+	}
+	if m.finished_at != nil {
+		fields = append(fields, userremoval.FieldFinishedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *UserRemovalMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case userremoval.FieldUserID:
+		return m.UserID()
+	case userremoval.FieldMoveTo:
+		return m.MoveTo()
+	case userremoval.FieldCreatedAt:
+		return m.CreatedAt()
+	case userremoval.FieldFinishedAt:
+		return m.FinishedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *UserRemovalMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case userremoval.FieldUserID:
+		return m.OldUserID(ctx)
+	case userremoval.FieldMoveTo:
+		return m.OldMoveTo(ctx)
+	case userremoval.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case userremoval.FieldFinishedAt:
+		return m.OldFinishedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown UserRemoval field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *UserRemovalMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case userremoval.FieldUserID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserID(v)
+		return nil
+	case userremoval.FieldMoveTo:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMoveTo(v)
+		return nil
+	case userremoval.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case userremoval.FieldFinishedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFinishedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown UserRemoval field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *UserRemovalMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *UserRemovalMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *UserRemovalMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown UserRemoval numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *UserRemovalMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(userremoval.FieldUserID) {
+		fields = append(fields, userremoval.FieldUserID)
+	}
+	if m.FieldCleared(userremoval.FieldMoveTo) {
+		fields = append(fields, userremoval.FieldMoveTo)
+	}
+	if m.FieldCleared(userremoval.FieldFinishedAt) {
+		fields = append(fields, userremoval.FieldFinishedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *UserRemovalMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *UserRemovalMutation) ClearField(name string) error {
+	switch name {
+	case userremoval.FieldUserID:
+		m.ClearUserID()
+		return nil
+	case userremoval.FieldMoveTo:
+		m.ClearMoveTo()
+		return nil
+	case userremoval.FieldFinishedAt:
+		m.ClearFinishedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown UserRemoval nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *UserRemovalMutation) ResetField(name string) error {
+	switch name {
+	case userremoval.FieldUserID:
+		m.ResetUserID()
+		return nil
+	case userremoval.FieldMoveTo:
+		m.ResetMoveTo()
+		return nil
+	case userremoval.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case userremoval.FieldFinishedAt:
+		m.ResetFinishedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown UserRemoval field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *UserRemovalMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *UserRemovalMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *UserRemovalMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *UserRemovalMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *UserRemovalMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *UserRemovalMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *UserRemovalMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown UserRemoval unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *UserRemovalMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown UserRemoval edge %s", name)
+}
+
 // WorkspaceMutation represents an operation that mutates the Workspace nodes in the graph.
 type WorkspaceMutation struct {
 	config
@@ -4340,6 +4896,7 @@ type WorkspaceMutation struct {
 	addidempotency_key_count *int
 	idempotency_key_bytes    *int
 	addidempotency_key_bytes *int
+	closed_at                *time.Time
 	created_at               *time.Time
 	clearedFields            map[string]struct{}
 	tasks                    map[uuid.UUID]struct{}
@@ -4740,6 +5297,55 @@ func (m *WorkspaceMutation) ResetIdempotencyKeyBytes() {
 	m.addidempotency_key_bytes = nil
 }
 
+// SetClosedAt sets the "closed_at" field.
+func (m *WorkspaceMutation) SetClosedAt(t time.Time) {
+	m.closed_at = &t
+}
+
+// ClosedAt returns the value of the "closed_at" field in the mutation.
+func (m *WorkspaceMutation) ClosedAt() (r time.Time, exists bool) {
+	v := m.closed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldClosedAt returns the old "closed_at" field's value of the Workspace entity.
+// If the Workspace object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *WorkspaceMutation) OldClosedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldClosedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldClosedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldClosedAt: %w", err)
+	}
+	return oldValue.ClosedAt, nil
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (m *WorkspaceMutation) ClearClosedAt() {
+	m.closed_at = nil
+	m.clearedFields[workspace.FieldClosedAt] = struct{}{}
+}
+
+// ClosedAtCleared returns if the "closed_at" field was cleared in this mutation.
+func (m *WorkspaceMutation) ClosedAtCleared() bool {
+	_, ok := m.clearedFields[workspace.FieldClosedAt]
+	return ok
+}
+
+// ResetClosedAt resets all changes to the "closed_at" field.
+func (m *WorkspaceMutation) ResetClosedAt() {
+	m.closed_at = nil
+	delete(m.clearedFields, workspace.FieldClosedAt)
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *WorkspaceMutation) SetCreatedAt(t time.Time) {
 	m.created_at = &t
@@ -4972,7 +5578,7 @@ func (m *WorkspaceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *WorkspaceMutation) Fields() []string {
-	fields := make([]string, 0, 6)
+	fields := make([]string, 0, 7)
 	if m.version != nil {
 		fields = append(fields, workspace.FieldVersion)
 	}
@@ -4987,6 +5593,9 @@ func (m *WorkspaceMutation) Fields() []string {
 	}
 	if m.idempotency_key_bytes != nil {
 		fields = append(fields, workspace.FieldIdempotencyKeyBytes)
+	}
+	if m.closed_at != nil {
+		fields = append(fields, workspace.FieldClosedAt)
 	}
 	if m.created_at != nil {
 		fields = append(fields, workspace.FieldCreatedAt)
@@ -5009,6 +5618,8 @@ func (m *WorkspaceMutation) Field(name string) (ent.Value, bool) {
 		return m.IdempotencyKeyCount()
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.IdempotencyKeyBytes()
+	case workspace.FieldClosedAt:
+		return m.ClosedAt()
 	case workspace.FieldCreatedAt:
 		return m.CreatedAt()
 	}
@@ -5030,6 +5641,8 @@ func (m *WorkspaceMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldIdempotencyKeyCount(ctx)
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.OldIdempotencyKeyBytes(ctx)
+	case workspace.FieldClosedAt:
+		return m.OldClosedAt(ctx)
 	case workspace.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
 	}
@@ -5075,6 +5688,13 @@ func (m *WorkspaceMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetIdempotencyKeyBytes(v)
+		return nil
+	case workspace.FieldClosedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetClosedAt(v)
 		return nil
 	case workspace.FieldCreatedAt:
 		v, ok := value.(time.Time)
@@ -5175,7 +5795,11 @@ func (m *WorkspaceMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *WorkspaceMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(workspace.FieldClosedAt) {
+		fields = append(fields, workspace.FieldClosedAt)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -5188,6 +5812,11 @@ func (m *WorkspaceMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *WorkspaceMutation) ClearField(name string) error {
+	switch name {
+	case workspace.FieldClosedAt:
+		m.ClearClosedAt()
+		return nil
+	}
 	return fmt.Errorf("unknown Workspace nullable field %s", name)
 }
 
@@ -5209,6 +5838,9 @@ func (m *WorkspaceMutation) ResetField(name string) error {
 		return nil
 	case workspace.FieldIdempotencyKeyBytes:
 		m.ResetIdempotencyKeyBytes()
+		return nil
+	case workspace.FieldClosedAt:
+		m.ResetClosedAt()
 		return nil
 	case workspace.FieldCreatedAt:
 		m.ResetCreatedAt()

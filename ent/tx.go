@@ -24,6 +24,8 @@ type Tx struct {
 	TaskTag *TaskTagClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
+	// UserRemoval is the client for interacting with the UserRemoval builders.
+	UserRemoval *UserRemovalClient
 	// Workspace is the client for interacting with the Workspace builders.
 	Workspace *WorkspaceClient
 
@@ -162,6 +164,7 @@ func (tx *Tx) init() {
 	tx.Task = NewTaskClient(tx.config)
 	tx.TaskTag = NewTaskTagClient(tx.config)
 	tx.User = NewUserClient(tx.config)
+	tx.UserRemoval = NewUserRemovalClient(tx.config)
 	tx.Workspace = NewWorkspaceClient(tx.config)
 }
 

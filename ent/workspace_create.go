@@ -97,6 +97,20 @@ func (_c *WorkspaceCreate) SetNillableIdempotencyKeyBytes(v *int) *WorkspaceCrea
 	return _c
 }
 
+// SetClosedAt sets the "closed_at" field.
+func (_c *WorkspaceCreate) SetClosedAt(v time.Time) *WorkspaceCreate {
+	_c.mutation.SetClosedAt(v)
+	return _c
+}
+
+// SetNillableClosedAt sets the "closed_at" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableClosedAt(v *time.Time) *WorkspaceCreate {
+	if v != nil {
+		_c.SetClosedAt(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *WorkspaceCreate) SetCreatedAt(v time.Time) *WorkspaceCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -335,6 +349,10 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 		_spec.SetField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
 		_node.IdempotencyKeyBytes = value
 	}
+	if value, ok := _c.mutation.ClosedAt(); ok {
+		_spec.SetField(workspace.FieldClosedAt, field.TypeTime, value)
+		_node.ClosedAt = &value
+	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(workspace.FieldCreatedAt, field.TypeTime, value)
 		_node.CreatedAt = value
@@ -529,6 +547,24 @@ func (u *WorkspaceUpsert) AddIdempotencyKeyBytes(v int) *WorkspaceUpsert {
 	return u
 }
 
+// SetClosedAt sets the "closed_at" field.
+func (u *WorkspaceUpsert) SetClosedAt(v time.Time) *WorkspaceUpsert {
+	u.Set(workspace.FieldClosedAt, v)
+	return u
+}
+
+// UpdateClosedAt sets the "closed_at" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateClosedAt() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldClosedAt)
+	return u
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (u *WorkspaceUpsert) ClearClosedAt() *WorkspaceUpsert {
+	u.SetNull(workspace.FieldClosedAt)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -682,6 +718,27 @@ func (u *WorkspaceUpsertOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertOne {
 func (u *WorkspaceUpsertOne) UpdateIdempotencyKeyBytes() *WorkspaceUpsertOne {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateIdempotencyKeyBytes()
+	})
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (u *WorkspaceUpsertOne) SetClosedAt(v time.Time) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetClosedAt(v)
+	})
+}
+
+// UpdateClosedAt sets the "closed_at" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateClosedAt() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateClosedAt()
+	})
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (u *WorkspaceUpsertOne) ClearClosedAt() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.ClearClosedAt()
 	})
 }
 
@@ -1005,6 +1062,27 @@ func (u *WorkspaceUpsertBulk) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertBulk
 func (u *WorkspaceUpsertBulk) UpdateIdempotencyKeyBytes() *WorkspaceUpsertBulk {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateIdempotencyKeyBytes()
+	})
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (u *WorkspaceUpsertBulk) SetClosedAt(v time.Time) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetClosedAt(v)
+	})
+}
+
+// UpdateClosedAt sets the "closed_at" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateClosedAt() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateClosedAt()
+	})
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (u *WorkspaceUpsertBulk) ClearClosedAt() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.ClearClosedAt()
 	})
 }
 

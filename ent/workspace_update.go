@@ -11,6 +11,7 @@ import (
 	"taskql/ent/tag"
 	"taskql/ent/task"
 	"taskql/ent/workspace"
+	"time"
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
@@ -134,6 +135,26 @@ func (_u *WorkspaceUpdate) SetNillableIdempotencyKeyBytes(v *int) *WorkspaceUpda
 // AddIdempotencyKeyBytes adds value to the "idempotency_key_bytes" field.
 func (_u *WorkspaceUpdate) AddIdempotencyKeyBytes(v int) *WorkspaceUpdate {
 	_u.mutation.AddIdempotencyKeyBytes(v)
+	return _u
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (_u *WorkspaceUpdate) SetClosedAt(v time.Time) *WorkspaceUpdate {
+	_u.mutation.SetClosedAt(v)
+	return _u
+}
+
+// SetNillableClosedAt sets the "closed_at" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableClosedAt(v *time.Time) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetClosedAt(*v)
+	}
+	return _u
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (_u *WorkspaceUpdate) ClearClosedAt() *WorkspaceUpdate {
+	_u.mutation.ClearClosedAt()
 	return _u
 }
 
@@ -354,6 +375,12 @@ func (_u *WorkspaceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
 		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.ClosedAt(); ok {
+		_spec.SetField(workspace.FieldClosedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ClosedAtCleared() {
+		_spec.ClearField(workspace.FieldClosedAt, field.TypeTime)
 	}
 	if _u.mutation.TasksCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -617,6 +644,26 @@ func (_u *WorkspaceUpdateOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpdateOne 
 	return _u
 }
 
+// SetClosedAt sets the "closed_at" field.
+func (_u *WorkspaceUpdateOne) SetClosedAt(v time.Time) *WorkspaceUpdateOne {
+	_u.mutation.SetClosedAt(v)
+	return _u
+}
+
+// SetNillableClosedAt sets the "closed_at" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableClosedAt(v *time.Time) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetClosedAt(*v)
+	}
+	return _u
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (_u *WorkspaceUpdateOne) ClearClosedAt() *WorkspaceUpdateOne {
+	_u.mutation.ClearClosedAt()
+	return _u
+}
+
 // AddTaskIDs adds the "tasks" edge to the Task entity by IDs.
 func (_u *WorkspaceUpdateOne) AddTaskIDs(ids ...uuid.UUID) *WorkspaceUpdateOne {
 	_u.mutation.AddTaskIDs(ids...)
@@ -864,6 +911,12 @@ func (_u *WorkspaceUpdateOne) sqlSave(ctx context.Context) (_node *Workspace, er
 	}
 	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
 		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.ClosedAt(); ok {
+		_spec.SetField(workspace.FieldClosedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ClosedAtCleared() {
+		_spec.ClearField(workspace.FieldClosedAt, field.TypeTime)
 	}
 	if _u.mutation.TasksCleared() {
 		edge := &sqlgraph.EdgeSpec{

@@ -21,5 +21,8 @@ type TaskTag func(*sql.Selector)
 // User is the predicate function for user builders.
 type User func(*sql.Selector)
 
+// UserRemoval is the predicate function for userremoval builders.
+type UserRemoval func(*sql.Selector)
+
 // Workspace is the predicate function for workspace builders.
 type Workspace func(*sql.Selector)

@@ -230,6 +230,30 @@ func (f UserMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) 
 	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.UserMutation", m)
 }
 
+// The UserRemovalQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type UserRemovalQueryRuleFunc func(context.Context, *ent.UserRemovalQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f UserRemovalQueryRuleFunc) EvalQuery(ctx context.Context, q ent.Query) error {
+	if q, ok := q.(*ent.UserRemovalQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("ent/privacy: unexpected query type %T, expect *ent.UserRemovalQuery", q)
+}
+
+// The UserRemovalMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type UserRemovalMutationRuleFunc func(context.Context, *ent.UserRemovalMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f UserRemovalMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) error {
+	if m, ok := m.(*ent.UserRemovalMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.UserRemovalMutation", m)
+}
+
 // The WorkspaceQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type WorkspaceQueryRuleFunc func(context.Context, *ent.WorkspaceQuery) error

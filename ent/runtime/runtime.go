@@ -10,6 +10,7 @@ import (
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/ent/user"
+	"taskql/ent/userremoval"
 	"taskql/ent/workspace"
 	"time"
 
@@ -145,6 +146,26 @@ func init() {
 	userDescID := userFields[0].Descriptor()
 	// user.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	user.IDValidator = userDescID.Validators[0].(func(string) error)
+	userremovalMixin := schema.UserRemoval{}.Mixin()
+	userremoval.Policy = privacy.NewPolicies(userremovalMixin[0], schema.UserRemoval{})
+	userremoval.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := userremoval.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	userremovalFields := schema.UserRemoval{}.Fields()
+	_ = userremovalFields
+	// userremovalDescCreatedAt is the schema descriptor for created_at field.
+	userremovalDescCreatedAt := userremovalFields[3].Descriptor()
+	// userremoval.DefaultCreatedAt holds the default value on creation for the created_at field.
+	userremoval.DefaultCreatedAt = userremovalDescCreatedAt.Default.(func() time.Time)
+	// userremovalDescID is the schema descriptor for id field.
+	userremovalDescID := userremovalFields[0].Descriptor()
+	// userremoval.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	userremoval.IDValidator = userremovalDescID.Validators[0].(func(string) error)
 	workspaceMixin := schema.Workspace{}.Mixin()
 	workspace.Policy = privacy.NewPolicies(workspaceMixin[0], schema.Workspace{})
 	workspace.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -188,7 +209,7 @@ func init() {
 	// workspace.IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
 	workspace.IdempotencyKeyBytesValidator = workspaceDescIdempotencyKeyBytes.Validators[0].(func(int) error)
 	// workspaceDescCreatedAt is the schema descriptor for created_at field.
-	workspaceDescCreatedAt := workspaceFields[6].Descriptor()
+	workspaceDescCreatedAt := workspaceFields[7].Descriptor()
 	// workspace.DefaultCreatedAt holds the default value on creation for the created_at field.
 	workspace.DefaultCreatedAt = workspaceDescCreatedAt.Default.(func() time.Time)
 	// workspaceDescID is the schema descriptor for id field.

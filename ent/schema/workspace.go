@@ -31,6 +31,8 @@ func (Workspace) Fields() []ent.Field {
 			Comment("How many idempotency keys are remembered. The write path keeps it, and clean-up corrects it."),
 		field.Int("idempotency_key_bytes").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many bytes those keys and their answers have."),
+		field.Time("closed_at").Optional().Nillable().
+			Comment("When its user began to be erased: from then on it can't be written to."),
 		field.Time("created_at").Default(time.Now).Immutable(),
 	}
 }

@@ -25,6 +25,8 @@ const (
 	FieldIdempotencyKeyCount = "idempotency_key_count"
 	// FieldIdempotencyKeyBytes holds the string denoting the idempotency_key_bytes field in the database.
 	FieldIdempotencyKeyBytes = "idempotency_key_bytes"
+	// FieldClosedAt holds the string denoting the closed_at field in the database.
+	FieldClosedAt = "closed_at"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
 	// EdgeTasks holds the string denoting the tasks edge name in mutations.
@@ -66,6 +68,7 @@ var Columns = []string{
 	FieldTaskCount,
 	FieldIdempotencyKeyCount,
 	FieldIdempotencyKeyBytes,
+	FieldClosedAt,
 	FieldCreatedAt,
 }
 
@@ -144,6 +147,11 @@ func ByIdempotencyKeyCount(opts ...sql.OrderTermOption) OrderOption {
 // ByIdempotencyKeyBytes orders the results by the idempotency_key_bytes field.
 func ByIdempotencyKeyBytes(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldIdempotencyKeyBytes, opts...).ToFunc()
+}
+
+// ByClosedAt orders the results by the closed_at field.
+func ByClosedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldClosedAt, opts...).ToFunc()
 }
 
 // ByCreatedAt orders the results by the created_at field.

@@ -316,6 +316,20 @@ var (
 		Columns:    UsersColumns,
 		PrimaryKey: []*schema.Column{UsersColumns[0]},
 	}
+	// UserRemovalsColumns holds the columns for the "user_removals" table.
+	UserRemovalsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "user_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "move_to", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "finished_at", Type: field.TypeTime, Nullable: true},
+	}
+	// UserRemovalsTable holds the schema information for the "user_removals" table.
+	UserRemovalsTable = &schema.Table{
+		Name:       "user_removals",
+		Columns:    UserRemovalsColumns,
+		PrimaryKey: []*schema.Column{UserRemovalsColumns[0]},
+	}
 	// WorkspacesColumns holds the columns for the "workspaces" table.
 	WorkspacesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
@@ -324,6 +338,7 @@ var (
 		{Name: "task_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_bytes", Type: field.TypeInt, Default: "0"},
+		{Name: "closed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "created_at", Type: field.TypeTime},
 	}
 	// WorkspacesTable holds the schema information for the "workspaces" table.
@@ -339,6 +354,7 @@ var (
 		TasksTable,
 		TaskTagsTable,
 		UsersTable,
+		UserRemovalsTable,
 		WorkspacesTable,
 	}
 )
