@@ -95,6 +95,8 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeBadUserInput, lastName(err.Path) + " " + value.Error(), nil
 	case errors.Is(err, task.ErrNotFound), errors.Is(err, account.ErrNotFound):
 		return CodeNotFound, "There is no such thing.", nil
+	case errors.Is(err, task.ErrNoWorkspace):
+		return CodeUnauthenticated, "User not found", nil // As the next request is answered.
 	case errors.Is(err, task.ErrBusy):
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "workspace busy", a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)

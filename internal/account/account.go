@@ -15,6 +15,7 @@ import (
 
 	"taskql/ent"
 	"taskql/ent/user"
+	"taskql/ent/userremoval"
 	"taskql/internal/betterauth"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
@@ -117,7 +118,7 @@ func New(c Config) (*Service, error) {
 // when the name, the address or the image changed. What the session leaves out stays, and a session that is older than the
 // row changes nothing.
 // Under Strict a user without a row gives ErrNotFound: nothing is
-// remembered of it, so that the row counts as soon as it is made. Any other error is the database's.
+// remembered of it, so that the row counts as soon as it is made. A user who was removed gets ErrNotFound, too. Any other error is the database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
 	v, err := s.user(ctx, session)
 	if err != nil {
@@ -164,8 +165,30 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 			return nil, fmt.Errorf("setting a time zone: %w", err)
 		}
 	}
-	s.changes.add(func() { s.seen.Invalidate(v.UserID) }) // Another replica may have set it.
+	s.Forget(v.UserID) // Another replica may have set it.
 	return shown(row), nil
+}
+
+// Forget has the user's next request look at the user's row again.
+func (s *Service) Forget(userID string) {
+	s.changes.add(func() { s.seen.Invalidate(userID) })
+}
+
+// Ensure makes the row and the personal workspace of a user that the auth server names, if they are missing. The profile
+// comes with the first session. Under Strict it makes nothing. It returns ErrNotFound if the user was removed.
+func (s *Service) Ensure(ctx context.Context, userID string) error {
+	if s.strict {
+		return nil
+	}
+	ctx = viewer.AsSystem(ctx)
+	exists, err := s.client.User.Query().Where(user.ID(userID)).Exist(ctx)
+	if err == nil && !exists {
+		_, err = s.create(ctx, betterauth.User{ID: userID})
+	}
+	if err != nil {
+		return fmt.Errorf("making a user: %w", err)
+	}
+	return nil
 }
 
 // User returns the viewer's own row. Another user's id is answered with ErrNotFound, as one that does not exist.
@@ -211,7 +234,11 @@ func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Ti
 	default:
 		update.SetImage(*u.Image)
 	}
-	return update.Save(ctx)
+	row, err = update.Save(ctx)
+	if ent.IsNotFound(err) { // It was erased meanwhile.
+		return nil, ErrNotFound
+	}
+	return row, err
 }
 
 // tries is how often a user is made where PostgreSQL rolls back for another.
@@ -249,9 +276,17 @@ func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, 
 	if u.CreatedAt.IsZero() {
 		createdAt = now
 	}
+	// It waits for a transaction that erases this user. So what is read next is what that has left.
 	err = tx.Workspace.Create().SetID(u.ID).SetCreatedAt(now).OnConflict(sql.ConflictColumns("id")).Ignore().Exec(ctx)
 	if err != nil {
 		return nil, err
+	}
+	removed, err := tx.UserRemoval.Query().Where(userremoval.ID(viewer.UserHash(u.ID))).Exist(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if removed {
+		return nil, ErrNotFound
 	}
 	err = tx.User.Create().SetID(u.ID).SetName(u.Name).SetEmail(u.Email).SetNillableImage(u.Image).
 		SetCreatedAt(createdAt).SetUpdatedAt(now).

@@ -190,6 +190,9 @@ func (r *run) owner(ctx context.Context, o owner) error {
 		return r.refuse(ctx, o, reason)
 	}
 	v, err := r.viewer(ctx, o)
+	if errors.Is(err, account.ErrNotFound) {
+		return r.refuse(ctx, o, "the user was erased here a short while ago")
+	}
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 // change, and so holds no connection while it waits. Its moment is from just before it is sent: a change that goes through
 // in between has an older version and a younger moment.
 const insertTask = `WITH l AS MATERIALIZED (
-	SELECT id FROM workspaces WHERE id = $1 AND task_count < $2 FOR NO KEY UPDATE SKIP LOCKED
+	SELECT id FROM workspaces WHERE id = $1 AND closed_at IS NULL AND task_count < $2 FOR NO KEY UPDATE SKIP LOCKED
 ), w AS (
 	UPDATE workspaces SET version = version + 1, task_count = task_count + 1 FROM l WHERE workspaces.id = l.id
 	RETURNING workspaces.version
@@ -70,6 +70,7 @@ func (s *Service) insertAtOnce(ctx context.Context, v viewer.Viewer, e *ent.Task
 }
 
 func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (bool, error) {
+	s.noteWrite()
 	now, done := s.now(), false
 	args := []any{
 		v.WorkspaceID, s.limits.Tasks, now,

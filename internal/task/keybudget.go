@@ -108,7 +108,7 @@ func (s *Service) recount(ctx context.Context, workspace string) error {
 		}
 		return t.recountKeys(ctx)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoWorkspace) { // Its user is being erased.
 		return fmt.Errorf("counting the idempotency keys of workspace %q: %w", workspace, err)
 	}
 	return nil

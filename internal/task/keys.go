@@ -31,7 +31,7 @@ func (s *Service) refreshKeys(ctx context.Context) error {
 	var failed []error
 	for last := ""; ; {
 		behind, err := s.client.Workspace.Query().
-			Where(workspace.IDGT(last), func(s *sql.Selector) {
+			Where(workspace.IDGT(last), workspace.ClosedAtIsNil(), func(s *sql.Selector) {
 				s.Where(sql.ColumnsLT(s.C(workspace.FieldKeysVersion), s.C(workspace.FieldVersion)))
 			}).
 			Order(workspace.ByID()).Limit(upkeepBatch).All(ctx)

@@ -26,6 +26,9 @@ import (
 // ErrNotFound is returned where there is no such task, or it is not the viewer's.
 var ErrNotFound = errors.New("not found")
 
+// ErrNoWorkspace is returned by changes if the viewer's workspace does not exist, or is being erased. Nothing has happened.
+var ErrNoWorkspace = errors.New("the workspace does not exist")
+
 // InputError is an argument that no list or look-up can work with. Its message names the argument and the fix,
 // and is safe to show.
 type InputError struct {
@@ -58,6 +61,8 @@ type Config struct {
 	Dialect string
 	// Records is what such lists are read by in PostgreSQL, where it is required, on the database that is the client's.
 	Records Records
+	// Closed, if set, is told of each user whose workspace RunRemovals has closed.
+	Closed func(userID string)
 }
 
 // Records runs a query and calls each with every row: its values as the driver has them: bytes, a text, an int64 or a bool,
@@ -81,6 +86,11 @@ type Service struct {
 	versions versions
 	// remembered says that an idempotency key was remembered since upkeep last looked.
 	remembered atomic.Bool
+	// written says that there was a change since RunRemovals last looked.
+	written atomic.Bool
+	// removalNoted wakes RunRemovals.
+	removalNoted chan struct{}
+	closed       func(userID string)
 }
 
 // New returns a Service on c's database.
@@ -97,6 +107,9 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Closed == nil {
+		c.Closed = func(string) {}
+	}
 	s := &Service{
 		client: c.Client,
 		// The databases keep microseconds: a moment that is answered must be the moment that is read back.
@@ -108,6 +121,8 @@ func New(c Config) (*Service, error) {
 		dialect:  c.Dialect,
 		records:  c.Records,
 		texts:    newTexts(),
+
+		removalNoted: make(chan struct{}, 1), closed: c.Closed,
 	}
 	s.versions.read = c.Records
 	return s, nil

@@ -163,6 +163,7 @@ func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, wor
 			}
 			return err
 		}
+		s.noteWrite()
 		t.now = s.now() // Not when it began to wait: what comes later is later.
 		return work(t)
 	})
@@ -235,12 +236,13 @@ func (s *Service) tryTx(ctx context.Context, work func(*ent.Tx) error) error {
 }
 
 // takeVersion is one statement for both databases; ent would take two.
-const takeVersion = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2 WHERE id = $3 RETURNING version, task_count`
+const takeVersion = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2
+	WHERE id = $3 AND closed_at IS NULL RETURNING version, task_count`
 
 // lockVersion is takeVersion that waits for the lock no longer than $4 milliseconds. Where a statement is cancelled before
 // PostgreSQL has begun it, PostgreSQL forgets about that.
 const lockVersion = `UPDATE workspaces SET version = version + $1, task_count = task_count + $2
-	WHERE id = $3 AND set_config('lock_timeout', $4, true) IS NOT NULL RETURNING version, task_count`
+	WHERE id = $3 AND closed_at IS NULL AND set_config('lock_timeout', $4, true) IS NOT NULL RETURNING version, task_count`
 
 // lock takes the workspace's next version, and with it the lock, and counts the tasks that are about to be made.
 func (t *tx) lock(ctx context.Context, database string, newTasks int) error {
@@ -280,7 +282,7 @@ func (t *tx) takeBy(ctx context.Context, statement string, args ...any) error {
 		return fmt.Errorf("locking the workspace: %w", err)
 	}
 	if len(workspace) != 1 {
-		return errors.New("locking the workspace: it does not exist")
+		return ErrNoWorkspace
 	}
 	t.version, t.taskCount = workspace[0].Version, workspace[0].TaskCount
 	return nil

@@ -5,6 +5,8 @@ package viewer
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 )
 
@@ -20,6 +22,12 @@ type Viewer struct {
 	ImpersonatorID string
 	// Access is less than full for some API keys.
 	Access Access
+}
+
+// UserHash is the SHA-256 of a user's id, in hexadecimal: what is kept and logged of a user who is erased.
+func UserHash(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
 }
 
 // Refusal is why a request has no viewer. Its message is safe to show to the client.

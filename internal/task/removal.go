@@ -1,0 +1,248 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"entgo.io/ent/dialect/sql"
+
+	"taskql/ent"
+	"taskql/ent/idempotencykey"
+	enttag "taskql/ent/tag"
+	enttask "taskql/ent/task"
+	"taskql/ent/user"
+	"taskql/ent/userremoval"
+	"taskql/ent/workspace"
+	"taskql/internal/viewer"
+)
+
+// A removal erases a user, in batches that are short transactions. It is noted in user_removals first, so that any replica
+// can continue it. A repeated request, a crash between two batches and two replicas at work at once do no harm.
+
+const (
+	// removalsEvery is how often RunRemovals looks for removals that another process has left unfinished.
+	removalsEvery = time.Minute
+	// removalMemory is how long a finished removal is remembered. No session is accepted for longer than a day after its
+	// user was deleted (the maximum of ACCESS_TOKEN_EXPIRE_MINUTES). The rest is for clocks that differ.
+	removalMemory = 25 * time.Hour
+	// batchTime bounds the transaction of a batch. It usually takes some tens of milliseconds.
+	batchTime = 30 * time.Second
+)
+
+// Removal says which user is to be erased.
+type Removal struct {
+	UserID string
+	// MoveTo is the user who gets the tasks and tags first. If it is empty, they are erased, too.
+	MoveTo string
+}
+
+// Erased counts the rows that were erased of a user.
+type Erased struct {
+	Users, Tasks, Tags, IdempotencyKeys int
+}
+
+// add adds other's counts.
+func (e *Erased) add(other Erased) {
+	e.Users += other.Users
+	e.Tasks += other.Tasks
+	e.Tags += other.Tags
+	e.IdempotencyKeys += other.IdempotencyKeys
+}
+
+// RemoveUser notes that a user is to be erased; RunRemovals does it. From now on nothing makes the user's row again. It
+// returns whether there is anything of the user. A repeated request changes nothing, except that a pending removal that
+// moves nothing may become one that does. ctx must be the system's.
+func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
+	if r.MoveTo == r.UserID {
+		return false, errors.New("noting the removal of a user: the tasks would move to the user who is erased")
+	}
+	row := s.client.UserRemoval.Create().SetID(viewer.UserHash(r.UserID)).SetUserID(r.UserID).SetCreatedAt(s.now())
+	if r.MoveTo != "" {
+		row.SetMoveTo(r.MoveTo)
+	}
+	err := row.OnConflict(sql.ConflictColumns(userremoval.FieldID), sql.ResolveWith(func(u *sql.UpdateSet) {
+		u.SetExcluded(userremoval.FieldUserID)
+		// The anonymous plugin deletes the user whose tasks are being moved.
+		u.Set(userremoval.FieldMoveTo, sql.Expr("coalesce(CASE WHEN user_removals.finished_at IS NULL THEN user_removals.move_to END, excluded.move_to)"))
+		u.SetNull(userremoval.FieldFinishedAt)
+	})).Exec(ctx)
+	if err != nil {
+		return false, fmt.Errorf("noting the removal of a user: %w", err)
+	}
+	select {
+	case s.removalNoted <- struct{}{}:
+	default: // RunRemovals will look anyway.
+	}
+	there, err := s.client.User.Query().Where(user.ID(r.UserID)).Exist(ctx)
+	if err == nil && !there {
+		there, err = s.client.Workspace.Query().Where(workspace.ID(r.UserID)).Exist(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for the user: %w", err)
+	}
+	return there, nil
+}
+
+// CountUser counts the rows that would be erased of a user. ctx must be the system's.
+func (s *Service) CountUser(ctx context.Context, id string) (Erased, error) {
+	var (
+		there Erased
+		err   error
+	)
+	for _, count := range []struct {
+		into *int
+		rows func(context.Context) (int, error)
+	}{
+		{&there.Users, s.client.User.Query().Where(user.ID(id)).Count},
+		{&there.Tasks, s.client.Task.Query().Where(enttask.WorkspaceID(id)).Count},
+		{&there.Tags, s.client.Tag.Query().Where(enttag.WorkspaceID(id)).Count},
+		{&there.IdempotencyKeys, s.client.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(id)).Count},
+	} {
+		if *count.into, err = count.rows(ctx); err != nil {
+			return Erased{}, fmt.Errorf("counting what there is of a user: %w", err)
+		}
+	}
+	return there, nil
+}
+
+// EraseUser erases a user at once, with a workspace whose tasks were to be moved, and returns what it has erased. progress is
+// told how much that is after each batch. After an error RunRemovals continues, and so does EraseUser. ctx must be the
+// system's.
+func (s *Service) EraseUser(ctx context.Context, id string, progress func(Erased)) (Erased, error) {
+	hash := viewer.UserHash(id)
+	if err := s.client.UserRemoval.Update().Where(userremoval.ID(hash)).ClearMoveTo().Exec(ctx); err != nil {
+		return Erased{}, fmt.Errorf("looking for a removal of the user: %w", err)
+	}
+	if _, err := s.RemoveUser(ctx, Removal{UserID: id}); err != nil {
+		return Erased{}, err
+	}
+	return s.finishRemoval(ctx, hash, progress)
+}
+
+// RunRemovals erases the users that RemoveUser has noted, until ctx ends. Any number of replicas may run it at once. What
+// fails is logged and tried again.
+func (s *Service) RunRemovals(ctx context.Context) {
+	ctx = viewer.AsSystem(ctx)
+	rounds := time.NewTicker(removalsEvery)
+	defer rounds.Stop()
+	for {
+		left := s.finishRemovals(ctx)
+		// A database that nobody uses is left asleep.
+		for due := false; !due; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.removalNoted:
+				due = true
+			case <-rounds.C:
+				due = s.written.Swap(false) || left
+			}
+		}
+	}
+}
+
+// noteWrite has RunRemovals look again, since the database is in use.
+func (s *Service) noteWrite() {
+	if !s.written.Load() { // Most often it is noted already, and reading is cheaper.
+		s.written.Store(true)
+	}
+}
+
+// finishRemovals finishes all pending removals and forgets old ones. It returns whether some are left.
+func (s *Service) finishRemovals(ctx context.Context) bool {
+	for {
+		pending, err := s.client.UserRemoval.Query().Where(userremoval.FinishedAtIsNil()).
+			Order(userremoval.ByCreatedAt(), userremoval.ByID()).IDs(ctx)
+		if err == nil {
+			err = s.forgetRemovals(ctx)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.LogAttrs(ctx, slog.LevelWarn, "looking for users to be erased failed", slog.String("error", err.Error()))
+			}
+			return true
+		}
+		finished := 0
+		for _, hash := range pending {
+			if s.logRemoval(ctx, hash) {
+				finished++
+			}
+			if ctx.Err() != nil {
+				return true
+			}
+		}
+		if finished == 0 {
+			return len(pending) > 0
+		}
+		// Another may have waited for one of these, or have been noted.
+	}
+}
+
+// logRemoval finishes a removal, and returns whether it could. The log has the id's hash alone.
+func (s *Service) logRemoval(ctx context.Context, hash string) bool {
+	erased, err := s.finishRemoval(ctx, hash, nil)
+	var waits *waitingError
+	switch {
+	case errors.As(err, &waits):
+		s.log.LogAttrs(ctx, slog.LevelWarn, "moving a user's tasks waits", slog.String("user_hash", hash), slog.String("because", waits.reason))
+	case err != nil:
+		s.log.LogAttrs(ctx, slog.LevelWarn, "erasing a user failed, and is tried again", slog.String("user_hash", hash), slog.String("error", err.Error()))
+	default:
+		s.log.LogAttrs(ctx, slog.LevelInfo, "user erased", slog.String("user_hash", hash),
+			slog.Int("users", erased.Users), slog.Int("tasks", erased.Tasks), slog.Int("tags", erased.Tags),
+			slog.Int("idempotency_keys", erased.IdempotencyKeys))
+	}
+	return err == nil
+}
+
+// waitingError says why a removal can't continue for now. Nothing is lost.
+type waitingError struct{ reason string }
+
+// Error implements error.
+func (e *waitingError) Error() string { return "the move waits: " + e.reason }
+
+// finishRemoval runs the batches of a removal, and returns what this call has erased.
+func (s *Service) finishRemoval(ctx context.Context, hash string, progress func(Erased)) (Erased, error) {
+	var total Erased
+	for {
+		r, err := s.client.UserRemoval.Get(ctx, hash) // Anew each time: it may have become a move, or none.
+		if ent.IsNotFound(err) || err == nil && r.FinishedAt != nil {
+			return total, nil
+		}
+		if err != nil {
+			return total, fmt.Errorf("reading a removal: %w", err)
+		}
+		batch, err := s.removalBatch(ctx, r)
+		if err != nil {
+			return total, err
+		}
+		total.add(batch)
+		if progress != nil {
+			progress(total)
+		}
+	}
+}
+
+// removalBatch moves or erases a batch. The last one finishes the removal.
+func (s *Service) removalBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
+	ctx, cancel := context.WithTimeout(ctx, batchTime)
+	defer cancel()
+	if r.MoveTo != nil {
+		if more, err := s.moveBatch(ctx, *r.UserID, *r.MoveTo); more || err != nil {
+			return Erased{}, err
+		}
+	}
+	return s.eraseBatch(ctx, r)
+}
+
+// forgetRemovals removes finished removals that no session can matter to any more.
+func (s *Service) forgetRemovals(ctx context.Context) error {
+	_, err := s.client.UserRemoval.Delete().Where(userremoval.FinishedAtLT(s.now().Add(-removalMemory))).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("removing old removals: %w", err)
+	}
+	return nil
+}
