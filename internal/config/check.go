@@ -23,6 +23,7 @@ func (l *loader) check() {
 	l.checkPath("AUTH_BASE_PATH", l.cfg.AuthBasePath)
 	l.checkPath("AUTH_JWKS_PATH", l.cfg.AuthJWKSPath)
 	l.checkSecret()
+	l.checkHookSecret()
 	l.checkCookieName("AUTH_COOKIE_PREFIX", l.cfg.AuthCookiePrefix)
 	l.checkCookieName("AUTH_COOKIE_NAME", l.cfg.AuthCookieName)
 	l.checkTokenPattern()
@@ -252,7 +253,7 @@ func (l *loader) checkSecret() {
 		l.require("JWT_SECRET", "with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
 	}
 	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && l.cfg.Production() {
-		l.fail(l.secretName(), "%s; %s", weakness, weakCure)
+		l.fail(l.secretName(), "%s: anyone who guesses it can sign in as anybody; %s", weakness, weakCure)
 	}
 }
 

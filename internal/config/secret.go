@@ -29,13 +29,13 @@ func weakSecret(s Secret) string {
 	case text == "":
 		return ""
 	case isPlaceholder(text):
-		return "is a placeholder that everybody knows: anyone can sign in as anybody"
+		return "is a placeholder that everybody knows"
 	case utf8.RuneCountInString(text) < minSecret:
-		return fmt.Sprintf("has fewer than %d characters: anyone who guesses it can sign in as anybody", minSecret)
+		return fmt.Sprintf("has fewer than %d characters", minSecret)
 	case distinct(text) < minDistinct:
-		return fmt.Sprintf("has fewer than %d different characters: anyone who guesses it can sign in as anybody", minDistinct)
+		return fmt.Sprintf("has fewer than %d different characters", minDistinct)
 	case repeats(text):
-		return fmt.Sprintf("repeats a pattern of at most %d characters: anyone who guesses it can sign in as anybody", maxPattern)
+		return fmt.Sprintf("repeats a pattern of at most %d characters", maxPattern)
 	default:
 		return ""
 	}

@@ -17,6 +17,7 @@ const (
 	graphqlPath = "/graphql"
 	healthPath  = "/health"
 	authPath    = "/api/auth/"
+	hookPath    = "/hooks/better-auth"
 	// playgroundPath is where the page's files are.
 	playgroundPath = "/playground/"
 	// minCompressed is the shortest answer worth compressing, in bytes: less fits one packet anyway.
@@ -28,6 +29,7 @@ type routes struct {
 	graphql    http.Handler
 	health     http.Handler
 	auth       http.Handler
+	hook       http.Handler
 	playground http.Handler
 }
 
@@ -68,6 +70,7 @@ func (to routes) mux() *http.ServeMux {
 	mux.HandleFunc("/", notFound)
 	mux.Handle(graphqlPath, to.graphql)
 	mux.Handle(healthPath, only(to.health, http.MethodGet, http.MethodHead))
+	mux.Handle(hookPath, only(to.hook, http.MethodPost))
 	if to.auth != nil {
 		mux.Handle(authPath, to.auth)
 	}

@@ -65,6 +65,8 @@ type Server struct {
 	log     *slog.Logger
 	handler http.Handler
 	upkeep  func(context.Context)
+	// removals erases users whom the auth server's events or the operator named.
+	removals func(context.Context)
 	// auth checks sessions against the auth server. Nil with the embedded sign-in.
 	auth     *betterauth.Authenticator
 	draining atomic.Bool
@@ -107,6 +109,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.logURL(ctx, listener.Addr())
 	var background sync.WaitGroup
 	background.Go(func() { s.upkeep(ctx) })
+	background.Go(func() { s.removals(ctx) })
 	background.Go(func() { s.warnOfAuthServer(ctx) })
 	defer background.Wait() // The database is closed after this.
 	run := &serving{handler: s.handler, log: s.log, timeout: s.cfg.ShutdownTimeout, draining: &s.draining}
@@ -189,7 +192,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		return routes{}, fmt.Errorf("setting up accounts: %w", err)
 	}
 	tasks, err := task.New(task.Config{
-		Client: client, Dialect: cfg.DB.Dialect, Records: cfg.DB.Records, Now: cfg.Now, Log: cfg.Log,
+		Client: client, Dialect: cfg.DB.Dialect, Records: cfg.DB.Records, Now: cfg.Now, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
 			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
 			Subtasks: cfg.Config.LimitSubtasks, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes,
@@ -198,7 +201,11 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if err != nil {
 		return routes{}, fmt.Errorf("setting up tasks: %w", err)
 	}
-	s.upkeep = tasks.Upkeep
+	s.upkeep, s.removals = tasks.Upkeep, tasks.RunRemovals
+	hook, err := newHook(cfg, tasks, accounts)
+	if err != nil {
+		return routes{}, err
+	}
 	api, err := newAPI(cfg, tasks, accounts)
 	if err != nil {
 		return routes{}, err
@@ -222,6 +229,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		graphql: chain(api, withClientAddress(cfg.Config.TrustedProxies), who.around),
 		health:  &health{ping: cfg.DB.Ping, now: cfg.Now, draining: &s.draining},
 		auth:    auth,
+		hook:    hook,
 	}
 	if cfg.Config.Playground {
 		to.playground, err = playground.Handler(playground.Config{Endpoint: graphqlPath, SignIn: auth != nil})

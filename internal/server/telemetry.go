@@ -19,7 +19,7 @@ const sessionOK = "ok"
 // routeOf is the pattern that answers a request, empty for none: a path is a stranger's text.
 func routeOf(r *http.Request) string {
 	switch path := r.URL.Path; {
-	case path == "/" || path == graphqlPath || path == healthPath:
+	case path == "/" || path == graphqlPath || path == healthPath || path == hookPath:
 		return path
 	case strings.HasPrefix(path, authPath):
 		return authPath

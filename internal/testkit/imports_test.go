@@ -28,6 +28,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/devauth":     {"internal/betterauth"},
 	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database"},
 	"internal/graphqlhttp": {},
+	"internal/hooks":       {},
 	"internal/importer": {
 		"internal/account", "internal/betterauth", "internal/database", "internal/task", "internal/timezone", "internal/viewer", "ent",
 	},
@@ -36,7 +37,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/semaphore":  {},
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
-		"internal/devauth", "internal/graphqlhttp", "internal/playground", "internal/ratelimit", "internal/task",
+		"internal/devauth", "internal/graphqlhttp", "internal/hooks", "internal/playground", "internal/ratelimit", "internal/task",
 		"internal/telemetry", "internal/viewer",
 	},
 	"internal/telemetry": {},

@@ -1,0 +1,21 @@
+package config
+
+import "strings"
+
+// checkHookSecret refuses secrets that others can guess in production, and everywhere those that can't be right.
+func (l *loader) checkHookSecret() {
+	const name, cure = "AUTH_HOOK_SECRET", "make one with `openssl rand -base64 32`, and set it on both servers"
+	secret := l.cfg.AuthHookSecret
+	weakness := weakSecret(secret)
+	switch {
+	case secret == "":
+	case strings.HasPrefix(secret.Reveal(), "whsec_"):
+		l.fail(name, "must not begin with whsec_, because it is used as it is written and not decoded; %s", cure)
+	case secret == l.cfg.JWTSecret:
+		l.fail(name, "must differ from JWT_SECRET: whatever the auth server signs with that could be taken for an event; %s", cure)
+	case weakness != "" && l.cfg.Production():
+		l.fail(name, "%s: anyone who guesses it can erase any user; %s", weakness, cure)
+	case weakness != "":
+		l.warning("%s %s: anyone who guesses it can erase any user; production refuses it; %s", name, weakness, cure)
+	}
+}

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"taskql/graph"
+	"taskql/internal/account"
+	"taskql/internal/database"
+	"taskql/internal/graphqlhttp"
+	"taskql/internal/hooks"
+	"taskql/internal/task"
+	"taskql/internal/viewer"
+)
+
+// hookCodes are the values of extensions.code for the statuses of refused events.
+var hookCodes = map[int]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
+	http.StatusBadRequest:            graphqlhttp.CodeBadRequest,
+	http.StatusUnauthorized:          graph.CodeUnauthenticated,
+	http.StatusNotFound:              codeNotFound,
+	http.StatusRequestEntityTooLarge: graphqlhttp.CodePayloadTooLarge,
+	http.StatusUnprocessableEntity:   graph.CodeBadUserInput,
+	http.StatusInternalServerError:   codeInternal,
+	http.StatusServiceUnavailable:    graph.CodeServiceUnavailable,
+}
+
+// newHook builds what receives the auth server's events.
+func newHook(cfg Config, tasks *task.Service, accounts *account.Service) (http.Handler, error) {
+	within := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(viewer.AsSystem(ctx), cfg.Config.LimitOperationTime)
+	}
+	hook, err := hooks.New(hooks.Config{
+		Secret: cfg.Config.AuthHookSecret.Reveal(),
+		Deleted: func(ctx context.Context, userID string) (bool, error) {
+			ctx, cancel := within(ctx)
+			defer cancel()
+			return tasks.RemoveUser(ctx, task.Removal{UserID: userID})
+		},
+		Linked: func(ctx context.Context, from, to string) (bool, error) {
+			ctx, cancel := within(ctx)
+			defer cancel()
+			if err := accounts.Ensure(ctx, to); err != nil && !errors.Is(err, account.ErrNotFound) {
+				return false, err
+			}
+			return tasks.RemoveUser(ctx, task.Removal{UserID: from, MoveTo: to})
+		},
+		Unavailable: func(err error) bool { return database.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) },
+		Fail: func(w http.ResponseWriter, r *http.Request, status int, message string) {
+			writeError(w, r, status, hookCodes[status], message)
+		},
+		Refused: newEventLog(cfg.Log, cfg.Now).write,
+		Accepted: func(ctx context.Context, attrs ...slog.Attr) {
+			cfg.Log.LogAttrs(ctx, slog.LevelInfo, "event accepted", append(attrs, slog.String("request_id", RequestID(ctx)))...)
+		},
+		Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the auth server's events: %w", err)
+	}
+	return hook, nil
+}
+
+// newEventLog returns the log of refused events.
+func newEventLog(log *slog.Logger, now func() time.Time) *refusalLog {
+	return &refusalLog{log: log, now: now, message: "event refused", level: eventLevel, reasons: map[string]*refusalCount{}}
+}
+
+// eventLevel is the level of a refused event's line. The auth server's own events are lost if nobody acts on a warning; what
+// anybody may send is information.
+func eventLevel(reason string) slog.Level {
+	switch reason {
+	case hooks.ReasonOff, hooks.ReasonMissing, hooks.ReasonTooLarge:
+		return slog.LevelInfo
+	default:
+		return slog.LevelWarn
+	}
+}
