@@ -61,6 +61,9 @@ func commands() []command {
 		{name: "import", flags: true, help: importHelp, run: func(ctx context.Context, c call) error {
 			return importTasks(ctx, c.env, c.args, c.streams)
 		}},
+		{name: "erase", flags: true, help: eraseHelp, run: func(ctx context.Context, c call) error {
+			return eraseUser(ctx, c.env, c.args, c.streams)
+		}},
 		{name: "schema", help: "print the GraphQL schema; needs no database and no variables", run: func(_ context.Context, c call) error {
 			return graph.WriteSDL(c.out)
 		}},

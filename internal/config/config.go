@@ -123,7 +123,7 @@ type Config struct {
 	UserProvisioning string `env:"USER_PROVISIONING" group:"Sessions" envDefault:"auto" oneof:"auto,strict" help:"auto creates a row for a user who is seen for the first time. strict refuses users without a row: User not found."`
 
 	// AuthHookSecret signs the auth server's events. Empty: none are accepted.
-	AuthHookSecret Secret `env:"AUTH_HOOK_SECRET" group:"Sessions" shown:"" help:"The key with which the auth server signs its events: deleted users, and anonymous ones who registered (authentication.md). Any text of at least 32 characters except JWT_SECRET, the same on both servers. If it is not set, POST /hooks/better-auth answers 404."`
+	AuthHookSecret Secret `env:"AUTH_HOOK_SECRET" group:"Sessions" shown:"" help:"The key with which the auth server signs its events: deleted users, and anonymous ones who registered (erasure.md). Any text of at least 32 characters except JWT_SECRET, the same on both servers. If it is not set, POST /hooks/better-auth answers 404."`
 
 	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000,http://localhost:5173" prodDefault:"required" help:"The origins of the frontends, separated by commas. In https://*.example.com the * stands for one label. A * alone is refused, and so is a * where anybody can take a name, as in https://*.vercel.app. Apps are listed exactly, as in capacitor://localhost."`
 	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"Whether / serves the query editor."`

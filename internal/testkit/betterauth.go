@@ -338,6 +338,12 @@ func (s *AuthServer) SignIn(t testing.TB, email, password string) *AuthClient {
 	return s.enter(t, "/api/auth/sign-in/email", map[string]any{"email": email, "password": password})
 }
 
+// SignInAnonymously makes an anonymous user and signs them in. The server needs the anonymous plugin.
+func (s *AuthServer) SignInAnonymously(t testing.TB) *AuthClient {
+	t.Helper()
+	return s.enter(t, "/api/auth/sign-in/anonymous", map[string]any{})
+}
+
 func (s *AuthServer) enter(t testing.TB, path string, body map[string]any) *AuthClient {
 	t.Helper()
 	c := &AuthClient{server: s, cookies: map[string]string{}}

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"taskql/ent"
+	"taskql/internal/database"
+	"taskql/internal/task"
+	"taskql/internal/viewer"
+)
+
+// Erasure is what EraseUser works with.
+type Erasure struct {
+	// DB is this server's database, migrated.
+	DB     *database.DB
+	UserID string
+	// Confirmed has the user erased. Otherwise EraseUser reports what there is.
+	Confirmed bool
+	// Out gets the report, Progress a line after each batch.
+	Out, Progress io.Writer
+}
+
+// eraseWait is how long a batch waits for a server that changes the same workspace.
+const eraseWait = time.Minute
+
+// EraseUser erases a user who was deleted at the auth server, or reports what would be erased. After an error the same again
+// continues, and so does a running server.
+func EraseUser(ctx context.Context, e Erasure) error {
+	ctx = viewer.AsSystem(ctx)
+	client := ent.NewClient(ent.Driver(e.DB.Driver()))
+	if _, err := client.UserRemoval.Query().Exist(ctx); err != nil {
+		return fmt.Errorf("looking at %s, which `server migrate` makes ready: %w", e.DB, err)
+	}
+	tasks, err := task.New(task.Config{
+		Client: client, Dialect: e.DB.Dialect, Records: e.DB.Records, LockWait: eraseWait,
+	})
+	if err != nil {
+		return fmt.Errorf("setting up tasks: %w", err)
+	}
+	there, err := tasks.CountUser(ctx, e.UserID)
+	if err != nil {
+		return err
+	}
+	if !e.Confirmed {
+		_, err := fmt.Fprintf(e.Out, "User %q has %s.\nNothing was changed. The same command with --yes erases this for good.\n", e.UserID, rows(there))
+		return err
+	}
+	last := task.Erased{}
+	erased, err := tasks.EraseUser(ctx, e.UserID, func(so task.Erased) {
+		if so.Tasks > last.Tasks {
+			_, _ = fmt.Fprintf(e.Progress, "%d of %d tasks erased\n", so.Tasks, there.Tasks)
+		}
+		last = so
+	})
+	if err != nil {
+		return fmt.Errorf("%w\nwhat was erased is gone; give the same command again to go on", err)
+	}
+	_, err = fmt.Fprintf(e.Out, "Of user %q were erased: %s.\n", e.UserID, rows(erased))
+	return err
+}
+
+// rows says how many rows there are of each kind.
+func rows(n task.Erased) string {
+	return fmt.Sprintf("%d users, %d tasks, %d tags, %d idempotency keys", n.Users, n.Tasks, n.Tags, n.IdempotencyKeys)
+}
