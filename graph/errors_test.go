@@ -50,6 +50,7 @@ func TestPresentError(t *testing.T) {
 		"a panic":      {err: &panicked{value: "nil map"}, code: "INTERNAL", logged: "nil map"},
 		"anything":     {err: errors.New("secret detail"), code: "INTERNAL", logged: "secret detail"},
 		"no code":      {err: gqlerror.Errorf("must not be null"), code: "INTERNAL", logged: "must not be null"},
+		"erased user":  {err: fmt.Errorf("createTask: %w", task.ErrNoWorkspace), code: "UNAUTHENTICATED", message: "User not found"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -49,9 +49,11 @@ func TestErase(t *testing.T) {
 			}
 			const there, none = "1 users, 1 tasks, 0 tags, 0 idempotency keys", "0 users, 0 tasks, 0 tags, 0 idempotency keys"
 			for _, step := range []struct{ flag, want string }{
-				{"", `User "ada" has ` + there}, {"", `User "ada" has ` + there},
+				{"", `User "ada" has ` + there},
+				{"", `User "ada" has ` + there},
 				{"--yes", `Of user "ada" were erased: ` + there},
-				{"--yes", `Of user "ada" were erased: ` + none}, {"", `User "ada" has ` + none},
+				{"--yes", `Of user "ada" were erased: ` + none},
+				{"", `User "ada" has ` + none},
 			} {
 				args := []string{"erase", "--user", "ada"}
 				if step.flag != "" {

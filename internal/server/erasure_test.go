@@ -83,6 +83,7 @@ func places(t *testing.T, db *database.DB, text string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	var all [][3]string
 	for rows.Next() {
 		var c [3]string
@@ -91,7 +92,7 @@ func places(t *testing.T, db *database.DB, text string) []string {
 		}
 		all = append(all, c)
 	}
-	if err := rows.Err(); err != nil || rows.Close() != nil || len(all) < 40 {
+	if err := rows.Err(); err != nil || len(all) < 40 {
 		t.Fatalf("%d columns, %v", len(all), err)
 	}
 	var found []string

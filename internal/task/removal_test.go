@@ -105,8 +105,10 @@ func TestRemoveUser(t *testing.T) {
 		if got := b.rowsOf(t, "alice"); got != "{1 30 1 10} 1" {
 			t.Fatalf("alice has %s", got)
 		}
-		if !b.remove(t, task.Removal{UserID: "alice"}) || !b.remove(t, task.Removal{UserID: "alice"}) {
-			t.Error("there is nothing of alice")
+		for range 2 {
+			if !b.remove(t, task.Removal{UserID: "alice"}) {
+				t.Error("there is nothing of alice")
+			}
 		}
 		if b.remove(t, task.Removal{UserID: "unknown"}) {
 			t.Error("there is something of an unknown user")
@@ -182,19 +184,23 @@ func (b *bench) fillBelow(t *testing.T, v viewer.Viewer, parent *ent.Task, n int
 	b.client.Workspace.UpdateOneID(v.WorkspaceID).AddTaskCount(n).ExecX(ctx)
 }
 
-// stopAfter runs a removal until its nth batch, and ends there as a process that is killed.
-func (b *bench) stopAfter(t *testing.T, r task.Removal, n int) (stopped bool) {
+// stopAfter runs the first n batches of a removal, and ends there as a process that is killed. It returns false if there are
+// fewer.
+func (b *bench) stopAfter(t *testing.T, r task.Removal, n int) bool {
 	t.Helper()
-	defer func() { stopped = recover() != nil }()
-	_, err := task.FinishRemoval(b.Service, viewer.AsSystem(t.Context()), viewer.UserHash(r.UserID), func(task.Erased) {
-		if n--; n == 0 {
-			panic("stopped")
+	stopped := false
+	func() {
+		defer func() { stopped = recover() != nil }()
+		_, err := task.FinishRemoval(b.Service, viewer.AsSystem(t.Context()), viewer.UserHash(r.UserID), func(task.Erased) {
+			if n--; n == 0 {
+				panic("stopped")
+			}
+		})
+		if err != nil {
+			t.Error(err)
 		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return false
+	}()
+	return stopped
 }
 
 // Moving tasks goes on wherever it was stopped: each task is then there once, in the new workspace or still in the old one.
@@ -330,6 +336,38 @@ func TestMoveWaitsForRoom(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The user may trash or purge a task before its subtasks have arrived: they are not lost, and not hidden below it.
+func TestMoveBelowChangedParents(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bench) {
+		actx, anna := b.user(t, "anna")
+		rctx, ruth := b.user(t, "ruth")
+		for _, name := range []string{"kept", "trashed", "purged"} {
+			b.under(actx, t, anna, b.create(actx, t, anna, name), "below "+name)
+		}
+		r := task.Removal{UserID: "anna", MoveTo: "ruth"}
+		b.remove(t, r)
+		b.stopAfter(t, r, 1)
+		if got := b.titles(rctx, t, ruth, nil); got != "kept trashed purged" {
+			t.Fatalf("first came %s", got)
+		}
+		byTitle := func(title string) *ent.Task { return b.client.Task.Query().Where(enttask.Title(title)).OnlyX(rctx) }
+		mustChange(t)(b.Delete(rctx, ruth, target(byTitle("trashed"))))
+		mustChange(t)(b.Delete(rctx, ruth, target(byTitle("purged"))))
+		if p, err := b.Purge(rctx, ruth, target(byTitle("purged"))); err != nil || len(p.UserErrors) > 0 {
+			t.Fatal(p, err)
+		}
+		b.runRemovals(t)
+		if got := b.titles(rctx, t, ruth, nil); got != "kept below purged below trashed" && got != "kept below trashed below purged" {
+			t.Errorf("the top level is %s", got)
+		}
+		if got := b.titles(rctx, t, ruth, byTitle("kept")); got != "below kept" {
+			t.Errorf("under kept is %s", got)
+		}
+		b.sound(rctx, t, ruth)
+	})
 }
 
 // If the user who gets the tasks is removed, too, all of them are erased. If there is no such user, they wait.
