@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"taskql/ent"
 	"taskql/internal/account"
@@ -106,4 +107,81 @@ func TestEnsure(t *testing.T) {
 			t.Errorf("%v, %v", u, err)
 		}
 	})
+}
+
+// TestFirstRequestMeetsRemoval: a user's first request and the removal wait for each other, whichever came first.
+func TestFirstRequestMeetsRemoval(t *testing.T) {
+	t.Parallel()
+	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
+	client := ent.NewClient(ent.Driver(db.Driver()))
+	system := viewer.AsSystem(t.Context())
+	tasks, err := task.New(task.Config{Client: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := account.New(account.Config{Client: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		// holding is what one of them has done in a transaction when the other begins, ending what it does then.
+		holding, ending string
+		other           func(id string) error
+	}{
+		"the request first": {
+			`INSERT INTO workspaces (id, created_at) VALUES ($1, now())`,
+			`INSERT INTO users (id, name, email, created_at, updated_at) VALUES ($1, 'Ada', 'ada@example.com', now(), now())`,
+			func(id string) error {
+				_, err := tasks.EraseUser(system, id, nil)
+				return err
+			},
+		},
+		"the removal first": {
+			`INSERT INTO workspaces (id, created_at, closed_at) VALUES ($1, now(), now())`, `DELETE FROM workspaces WHERE id = $1`,
+			func(id string) error {
+				_, err := accounts.Viewer(t.Context(), session(id, "Ada", "ada@example.com", nil))
+				if !errors.Is(err, account.ErrNotFound) {
+					return fmt.Errorf("the request got %w", err)
+				}
+				return nil
+			},
+		},
+	} {
+		id := name
+		tx, err := db.SQL.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), c.holding, id); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- c.other(id) }()
+		deadline := time.Now().Add(time.Minute)
+		for waiting := 0; waiting == 0; {
+			const query = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+			if err := db.SQL.QueryRowContext(t.Context(), query).Scan(&waiting); err != nil {
+				t.Fatal(err)
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the other does not wait", name)
+			}
+		}
+		// The event arrives now, at the latest.
+		if _, err := tasks.RemoveUser(system, task.Removal{UserID: id}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), c.ending, id); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if users, workspaces := client.User.Query().CountX(system), client.Workspace.Query().CountX(system); users+workspaces > 0 {
+			t.Errorf("%s: %d users and %d workspaces are there", name, users, workspaces)
+		}
+	}
 }
