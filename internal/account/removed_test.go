@@ -141,7 +141,7 @@ func TestFirstRequestMeetsRemoval(t *testing.T) {
 			func(id string) error {
 				_, err := accounts.Viewer(t.Context(), session(id, "Ada", "ada@example.com", nil))
 				if !errors.Is(err, account.ErrNotFound) {
-					return fmt.Errorf("the request got %w", err)
+					return fmt.Errorf("the request got: %v", err) //nolint:errorlint // It may be nil.
 				}
 				return nil
 			},

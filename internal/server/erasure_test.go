@@ -134,9 +134,9 @@ func (c *connected) awaitErased(t *testing.T, texts ...string) {
 func (c *connected) fillIn(t *testing.T, header http.Header, name string) {
 	t.Helper()
 	for _, document := range []string{
+		`mutation { updateViewer(input: {timeZone: "Asia/Karachi"}) { userErrors { code } } }`,
 		`mutation { createTag(input: {name: "of ` + name + `"}) { tag { id } userErrors { code } } }`,
 		`mutation { createTask(input: {title: "call ` + name + `", description: "or write to ` + name + `@example.com", idempotencyKey: "k"}) { task { id } userErrors { code } } }`,
-		`mutation { updateViewer(input: {timeZone: "Asia/Karachi"}) { userErrors { code } } }`,
 	} {
 		if response, answer := mustCall(t, c.url, header, document); response.StatusCode != http.StatusOK || !strings.Contains(answer, `"userErrors":[]`) {
 			t.Fatalf("%s: %d %s", document, response.StatusCode, answer)
