@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -73,6 +74,10 @@ func TestBackup(t *testing.T) {
 			p.healthy(t)
 			lost := &clientOfLost{client: client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com", "Ada")}}
 			lost.makeTasks()
+			var out bytes.Buffer // The table of erased users is filled, too.
+			if err := run(t.Context(), []string{"erase", "--user", "eve", "--yes"}, []string{"DATABASE_URL=" + r.address}, strings.NewReader(""), &out, &out); err != nil {
+				t.Fatalf("%v\n%s", err, out.String())
+			}
 			if tt.stopped {
 				p.terminate(t)
 			}

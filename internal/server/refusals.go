@@ -59,7 +59,7 @@ func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Att
 	if id := RequestID(ctx); id != "" {
 		attrs = append(attrs, slog.String("request_id", id))
 	}
-	l.log.LogAttrs(ctx, l.level(reason), l.message, attrs...) //nolint:sloglint // One of two constants.
+	l.log.LogAttrs(ctx, l.level(reason), l.message, attrs...) //nolint:sloglint // One of a few constants.
 }
 
 // refusalLevel is the level of a reason's lines. Most reasons are ordinary, such as an expired session. A warning is for
