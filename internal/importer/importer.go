@@ -18,6 +18,7 @@ import (
 	"taskql/ent"
 	// ent's schemas say what the privacy net is, and are wired up here.
 	_ "taskql/ent/runtime"
+	"taskql/ent/userremoval"
 	"taskql/internal/account"
 	"taskql/internal/betterauth"
 	"taskql/internal/database"
@@ -114,7 +115,7 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 	}
 	defer func() { _ = src.tx.Rollback() }() // It only read.
 	client := ent.NewClient(ent.Driver(c.DB.Driver()))
-	if _, err := client.Workspace.Query().Limit(1).Select("task_count").Ints(ctx); err != nil {
+	if _, err := client.UserRemoval.Query().Exist(ctx); err != nil { // The newest table.
 		return fmt.Errorf("looking at %s, which `server migrate` makes ready: %w", c.DB, err)
 	}
 	accounts, err := account.New(account.Config{Client: client, Now: c.Now})
@@ -189,10 +190,13 @@ func (r *run) owner(ctx context.Context, o owner) error {
 	if reason := r.unfit(o); reason != "" {
 		return r.refuse(ctx, o, reason)
 	}
-	v, err := r.viewer(ctx, o)
-	if errors.Is(err, account.ErrNotFound) {
+	switch erased, err := r.client.UserRemoval.Query().Where(userremoval.ID(viewer.UserHash(o.id()))).Exist(ctx); {
+	case err != nil:
+		return fmt.Errorf("looking for erased users: %w", err)
+	case erased:
 		return r.refuse(ctx, o, "the user was erased here a short while ago")
 	}
+	v, err := r.viewer(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -358,6 +358,26 @@ func TestKeepsWhatIsHere(t *testing.T) {
 	})
 }
 
+// TestErasedUsers: a user who was erased here is reported, and does not keep others from being copied.
+func TestErasedUsers(t *testing.T) {
+	t.Parallel()
+	from := made(t, original)
+	eachTarget(t, func(t *testing.T, to target) {
+		ctx := viewer.AsSystem(t.Context())
+		to.client.UserRemoval.Create().SetID(viewer.UserHash("Ada32")).SetFinishedAt(time.Now()).ExecX(ctx)
+		for _, dry := range []bool{true, false} {
+			report, err := to.take(t, importer.Config{From: from, DryRun: dry})
+			if !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(report, "1 users: 1 tasks and 1 tags taken") ||
+				!strings.Contains(report, "1 user: the user was erased here a short while ago\n    \"Ada32\"") {
+				t.Errorf("%v\n%s", err, report)
+			}
+		}
+		if to.client.User.Query().Where(user.ID("Ada32")).ExistX(ctx) {
+			t.Error("the erased user is there again")
+		}
+	})
+}
+
 // TestLimits: what does not fit into a workspace is reported, by the dry run as well.
 func TestLimits(t *testing.T) {
 	t.Parallel()
