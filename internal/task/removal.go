@@ -59,11 +59,18 @@ func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 	if r.MoveTo == r.UserID {
 		return false, errors.New("noting the removal of a user: the tasks would move to the user who is erased")
 	}
+	there, err := s.client.User.Query().Where(user.ID(r.UserID)).Exist(ctx)
+	if err == nil && !there {
+		there, err = s.client.Workspace.Query().Where(workspace.ID(r.UserID)).Exist(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for the user: %w", err)
+	}
 	row := s.client.UserRemoval.Create().SetID(viewer.UserHash(r.UserID)).SetUserID(r.UserID).SetCreatedAt(s.now())
 	if r.MoveTo != "" {
 		row.SetMoveTo(r.MoveTo)
 	}
-	err := row.OnConflict(sql.ConflictColumns(userremoval.FieldID), sql.ResolveWith(func(u *sql.UpdateSet) {
+	err = row.OnConflict(sql.ConflictColumns(userremoval.FieldID), sql.ResolveWith(func(u *sql.UpdateSet) {
 		u.SetExcluded(userremoval.FieldUserID)
 		// The anonymous plugin deletes the user whose tasks are being moved.
 		u.Set(userremoval.FieldMoveTo, sql.Expr("coalesce(CASE WHEN user_removals.finished_at IS NULL THEN user_removals.move_to END, excluded.move_to)"))
@@ -75,13 +82,6 @@ func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 	select {
 	case s.removalNoted <- struct{}{}:
 	default: // RunRemovals will look anyway.
-	}
-	there, err := s.client.User.Query().Where(user.ID(r.UserID)).Exist(ctx)
-	if err == nil && !there {
-		there, err = s.client.Workspace.Query().Where(workspace.ID(r.UserID)).Exist(ctx)
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking for the user: %w", err)
 	}
 	return there, nil
 }
