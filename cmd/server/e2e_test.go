@@ -457,6 +457,7 @@ func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	p.healthy(t)
+	p.logs(t, "Playground: ") // It may answer before it says so.
 	lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
 	if last := lines[len(lines)-1]; !strings.HasSuffix(last, `msg="Playground: `+p.URL+`"`) {
 		t.Errorf("the last line is %s", last)
