@@ -48,6 +48,8 @@ type Config struct {
 	Client *ent.Client
 	// Provisioning is Auto where empty.
 	Provisioning Provisioning
+	// Timeout is how long it may take to read, make or refresh a user's row for Viewer. Zero: without end.
+	Timeout time.Duration
 	// Now is the clock; time.Now where nil.
 	Now func() time.Time
 }
@@ -56,8 +58,10 @@ type Config struct {
 type Service struct {
 	client *ent.Client
 	strict bool
-	now    func() time.Time
-	seen   *otter.Cache[string, sighting]
+	// timeout is Config.Timeout.
+	timeout time.Duration
+	now     func() time.Time
+	seen    *otter.Cache[string, sighting]
 	// changes keeps a row that was read before a change from being remembered after it.
 	changes changes
 }
@@ -109,7 +113,7 @@ func New(c Config) (*Service, error) {
 		return nil, fmt.Errorf("making the cache of users: %w", err)
 	}
 	return &Service{
-		client: c.Client, strict: c.Provisioning == Strict, seen: seen,
+		client: c.Client, strict: c.Provisioning == Strict, timeout: c.Timeout, seen: seen,
 		now: func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
 	}, nil
 }
@@ -135,7 +139,13 @@ func (s *Service) user(ctx context.Context, session *betterauth.Session) (viewer
 		return seen.viewer, nil
 	}
 	number := s.changes.number()
-	row, err := s.provision(viewer.AsSystemFor(ctx, u.ID), u, session.AsOf)
+	ctx = viewer.AsSystemFor(ctx, u.ID)
+	if s.timeout > 0 {
+		timed, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+		ctx = timed
+	}
+	row, err := s.provision(ctx, u, session.AsOf)
 	if err != nil {
 		return viewer.Viewer{}, fmt.Errorf("provisioning a user: %w", err)
 	}

@@ -74,7 +74,7 @@ type Config struct {
 	LimitCost               int           `env:"LIMIT_COST" group:"Limits" envDefault:"5000" min:"100" max:"1000000" help:"The maximum cost of an operation. A field costs 1, a description 4; a page costs its size times the cost of one element."`
 	LimitResponseBytes      int           `env:"LIMIT_RESPONSE_BYTES" group:"Limits" envDefault:"8388608" min:"65536" max:"104857600" help:"The maximum length of a response's data, in bytes. A page of 100 tasks whose descriptions have 10,000 characters each takes 1 to 4 MB."`
 	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The maximum number of errors in a response."`
-	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL operation may take, counted from when its request has been read. The session check before that has the same limit of its own, and a request must arrive within 60 seconds."`
+	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL operation may take, counted from when its request has been read. Before that, the session check has the same limit of its own (5s for the auth server), and a request must arrive within 60 seconds."`
 	// LimitStatementTime is PostgreSQL's statement_timeout. It needs a session, so a pooler in between goes without.
 	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not applied if DATABASE_URL leads to a connection pooler or sets statement_timeout itself."`
 

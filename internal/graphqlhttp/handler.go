@@ -46,7 +46,8 @@ type Config struct {
 	// Timeout is how long an operation may take from when its request has been read. 0: without end.
 	Timeout time.Duration
 	// WriteTimeout is when the answer must have been sent, counted from when the request's body has been read. It replaces
-	// the HTTP server's, which counts from when the headers have been read. 0: the HTTP server's.
+	// the HTTP server's, which counts from when the headers have been read, unless the body took less than a second. 0: the
+	// HTTP server's.
 	WriteTimeout time.Duration
 	// Limits bound documents and answers. Zero fields take their defaults.
 	Limits Limits
@@ -109,6 +110,9 @@ type Handler struct {
 	release      func([]byte)
 }
 
+// promptBody is how long a body may take to arrive without a new write deadline, which costs more than it is worth then.
+const promptBody = time.Second
+
 // New returns a handler. It fails where something required is missing, and with all problems at once where trusted
 // documents don't fit the schema.
 func New(cfg Config) (*Handler, error) {
@@ -157,8 +161,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if done {
 		return
 	}
+	began := time.Now()
 	as, req, fault := h.receive(w, r)
-	if r.Method == http.MethodPost && h.writeTimeout > 0 {
+	if h.writeTimeout > 0 && (fault != nil || time.Since(began) > promptBody) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.writeTimeout)) // Tests have writers without deadlines.
 	}
 	if fault != nil {

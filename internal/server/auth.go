@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"taskql/internal/account"
 	"taskql/internal/betterauth"
@@ -20,29 +19,24 @@ type identify struct {
 	csrf         csrf
 	refusals     *refusalLog
 	log          *slog.Logger
-	// timeout is how long it may take to find out who is asking.
-	timeout time.Duration
 }
 
 // around puts the viewer, or why there is none, into the request's context: what may be done without a viewer is the
 // API's decision. It answers only if a page of a foreign site uses somebody's cookie.
 //
-// The request's context does not end with the time-out: the operation has a time of its own, which starts when the body
-// has been read.
+// The request's context has no deadline here: betterauth and account bound what they do themselves, and the operation's
+// time starts when the body has been read.
 func (i *identify) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		checking, cancel := context.WithTimeout(r.Context(), i.timeout)
-		defer cancel()
-		session, err := i.authenticate(checking, r.Header)
+		ctx := r.Context()
+		session, err := i.authenticate(ctx, r.Header)
 		if err == nil && session.Scheme == betterauth.SchemeCookie && i.csrf.refuses(r) {
 			message, cure := explainCSRF(r)
 			i.foreign(r, session, cure)
 			writeError(w, r, http.StatusForbidden, codeCSRFRefused, message+" "+cure)
 			return
 		}
-		v, refusal := i.who(checking, session, err)
-		cancel()
-		ctx := r.Context()
+		v, refusal := i.who(ctx, session, err)
 		if refusal != nil {
 			ctx = viewer.WithRefusal(ctx, refusal)
 		} else {

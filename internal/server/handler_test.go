@@ -344,7 +344,6 @@ func TestIdentify(t *testing.T) {
 				viewer:       func(context.Context, *betterauth.Session) (viewer.Viewer, error) { return ada, tt.viewer },
 				refusals:     newRefusalLog(lines, time.Now),
 				log:          lines,
-				timeout:      time.Minute,
 			}
 			trace := &trace{requestID: "r1"}
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), traceKey{}, trace), http.MethodPost, "/graphql", nil)

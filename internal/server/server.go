@@ -186,7 +186,8 @@ func (s *Server) warnOfAuthServer(ctx context.Context) {
 func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	client := ent.NewClient(ent.Driver(cfg.DB.Driver()))
 	accounts, err := account.New(account.Config{
-		Client: client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning), Now: cfg.Now,
+		Client: client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
+		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
 	})
 	if err != nil {
 		return routes{}, fmt.Errorf("setting up accounts: %w", err)
@@ -223,7 +224,6 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		csrf:         csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
 		refusals:     newRefusalLog(cfg.Log, cfg.Now),
 		log:          cfg.Log,
-		timeout:      cfg.Config.LimitOperationTime,
 	}
 	to := routes{
 		graphql: chain(api, withClientAddress(cfg.Config.TrustedProxies), who.around),
@@ -368,6 +368,7 @@ func Sessions(cfg config.Config) betterauth.Config {
 		MaxSessionAge:    time.Duration(cfg.RefreshTokenExpireDays) * day,
 		CacheTTL:         cfg.SessionCacheTTL,
 		StaleTTL:         stale,
+		Timeout:          min(betterauth.DefaultTimeout, cfg.LimitOperationTime),
 	}
 }
 
