@@ -235,7 +235,8 @@ func (t *trouble) aboutKey() *Refusal {
 // permissionsRefusal says why /api-key/get told nothing of use. The auth server works: it has just answered get-session.
 func permissionsRefusal(err error) *Refusal {
 	t := troubleOf(err)
-	if own := t.aboutKey(); own != nil {
+	forbidden := t.status == http.StatusForbidden // By customAPIKeyValidator. Of a key that was deleted meanwhile it is 401.
+	if own := t.aboutKey(); own != nil && (!own.ignorable() || !forbidden) {
 		return own
 	}
 	if t.busy {

@@ -452,6 +452,9 @@ func TestAPIKeyPermissionsUnknown(t *testing.T) {
 		{"deleted meanwhile", func(w http.ResponseWriter, _ *http.Request) {
 			keyError(w, http.StatusUnauthorized, `{"message":"Invalid API key.","code":"INVALID_API_KEY"}`)
 		}, betterauth.ReasonAPIKeyUnknown},
+		{"kept from it by customAPIKeyValidator", func(w http.ResponseWriter, _ *http.Request) {
+			keyError(w, http.StatusForbidden, `{"message":"Invalid API key.","code":"INVALID_API_KEY"}`)
+		}, betterauth.ReasonAPIKeyPermissions},
 		{"the server's own limit", fails(http.StatusTooManyRequests, "X-Retry-After", "10"), betterauth.ReasonUnavailable},
 		{"a fault of the auth server's", fails(http.StatusInternalServerError), betterauth.ReasonSessionUnusable},
 	} {
@@ -495,6 +498,35 @@ func TestRealAPIKeyConfigurations(t *testing.T) {
 		h.Set(tt.header, made.Key)
 		if refusal := refusalOf(t, a, h); tt.want == "" && refusal != nil || tt.want != "" && (refusal == nil || refusal.Reason != tt.want) {
 			t.Errorf("%s: %v, want %q", tt.kind, refusal, tt.want)
+		}
+	}
+}
+
+// With the documented customAPIKeyValidator, a key signs in here and opens nothing at the auth server: a key that may only
+// read could make one without permissions, or a JWT.
+func TestRealAPIKeyOpensNothingElse(t *testing.T) {
+	t.Parallel()
+	server := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"jwt"}})
+	user := server.SignUp(t, "A", "a@example.com", "correct horse")
+	key := server.key(t, user, `permissions = '{"tasks":["read"]}'`)
+	for _, tt := range []struct{ method, path, body string }{
+		{http.MethodGet, "/token", ""},
+		{http.MethodGet, "/api-key/list", ""},
+		{http.MethodPost, "/api-key/create", `{}`},
+		{http.MethodPost, "/update-user", `{"name":"B"}`},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), tt.method, server.URL+"/api/auth"+tt.path, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"X-Api-Key": {key}, "Content-Type": {"application/json"}}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %d", tt.path, res.StatusCode)
 		}
 	}
 }

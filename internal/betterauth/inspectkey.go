@@ -3,7 +3,9 @@ package betterauth
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -17,7 +19,7 @@ func (a *Authenticator) inspectKey(ctx context.Context, r *report, key string) {
 		r.fail("API key", fmt.Sprintf("what the header %s holds is no key", strings.ToLower(a.apiKeyHeader)), "copy the key again, unchanged and whole")
 		return
 	}
-	r.ok("API key", fmt.Sprintf("found in the header %s; this check costs it two of its requests", strings.ToLower(a.apiKeyHeader)))
+	r.ok("API key", fmt.Sprintf("found in the header %s; this check costs it up to three of its requests", strings.ToLower(a.apiKeyHeader)))
 	q := question{apiKey: key}
 	header := a.questionHeader(http.Header{}, q)
 	st, refusal := a.getSession(ctx, q, header, false)
@@ -37,6 +39,25 @@ func (a *Authenticator) inspectKey(ctx context.Context, r *report, key string) {
 	r.ok("user", "user "+st.session.UserID)
 	a.inspectKeyLimits(r, st.key)
 	inspectPermissions(r, st.key.permissions)
+	if p := st.key.permissions; p != nil && p.MayRead() {
+		a.inspectKeyAtAuthServer(ctx, r, header)
+	}
+}
+
+// inspectKeyAtAuthServer warns if the auth server accepts a key with permissions everywhere: permissions bind this server
+// alone, and the key could make another key without any, or a JWT.
+func (a *Authenticator) inspectKeyAtAuthServer(ctx context.Context, r *report, header http.Header) {
+	const name = "auth server"
+	keys := a.endpointAt(a.Address("api-key/list"), maxSmallAnswer)
+	err := keys.read(ctx, header, func(io.Reader) error { return nil })
+	var t *trouble
+	switch {
+	case err == nil:
+		r.warn(name, "it accepts the key at all its endpoints: whoever has the key can make another without permissions",
+			"set customAPIKeyValidator in the apiKey plugin so that keys work at /get-session and /api-key/get only (docs/authentication.md)")
+	case errors.As(err, &t) && t.status == http.StatusForbidden:
+		r.ok(name, "the key can't make other keys there")
+	}
 }
 
 // inspectPermissions says what the key may do here.
@@ -87,7 +108,7 @@ func (a *Authenticator) explainKey(r *report, refusal *Refusal) {
 		ReasonAPIKeyDisabled:    "enable the key at the auth server",
 		ReasonAPIKeyExhausted:   "make a new key without remaining, or with a refill",
 		ReasonAPIKeyRateLimited: "wait, or raise rateLimitMax of the key; the plugin's rateLimit counts for new keys",
-		ReasonAPIKeyPermissions: "the configuration with enableSessionForAPIKeys must be the plugin's default one, and /api/auth/api-key/get reachable",
+		ReasonAPIKeyPermissions: "the configuration with enableSessionForAPIKeys must be the plugin's default one, and customAPIKeyValidator must allow /api-key/get",
 		ReasonUserNotFound:      "the key's user was deleted: make a key for another",
 		ReasonExpired:           "make a new key",
 		ReasonBanned:            "lift the ban at the auth server",
