@@ -321,7 +321,8 @@ func (a *Authenticator) askOK(ctx context.Context, root *url.URL) error {
 // rightAddress says what AUTH_SERVER_URL should be. It looks for Better Auth at its usual path: below the configured path,
 // and on the host.
 func (a *Authenticator) rightAddress(ctx context.Context) string {
-	for _, path := range []string{strings.TrimSuffix(a.root.Path, DefaultBasePath) + DefaultBasePath, DefaultBasePath} {
+	above := trimSlash(strings.TrimSuffix(a.root.Path, DefaultBasePath))
+	for _, path := range []string{above + DefaultBasePath, DefaultBasePath} {
 		root := a.root.ResolveReference(&url.URL{Path: path})
 		if path != a.root.Path && a.askOK(ctx, root) == nil {
 			return "set AUTH_SERVER_URL to " + root.Redacted() + ": Better Auth answers there; a path in AUTH_SERVER_URL is used as it is"

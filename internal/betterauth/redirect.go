@@ -36,8 +36,8 @@ func (s *slashRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		path, ok := slashOnly(r.URL, res)
 		if !ok || hops == maxSlashRedirects {
-			if res.StatusCode == http.StatusNotFound {
-				s.targets.Delete(asked) // Whatever sent the redirect has changed.
+			if res.StatusCode != http.StatusOK || !isJSON(res.Header) {
+				s.targets.Delete(asked) // What sent the redirect may have changed. If not, it sends it again.
 			}
 			return res, nil
 		}

@@ -113,9 +113,25 @@ func TestSlashRedirects(t *testing.T) {
 	}
 }
 
-// A remembered redirect is forgotten when its target is gone.
+// A remembered redirect is forgotten when its target is gone, also if a frontend answers every unknown path with a page.
 func TestSlashRedirectForgotten(t *testing.T) {
 	t.Parallel()
+	for name, gone := range map[string]http.HandlerFunc{
+		"404": http.NotFound, "405": fails(http.StatusMethodNotAllowed), "502": fails(http.StatusBadGateway),
+		"a page": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<!doctype html>"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantRedirectForgotten(t, gone)
+		})
+	}
+}
+
+func wantRedirectForgotten(t *testing.T, gone http.HandlerFunc) {
+	t.Helper()
 	redirects := true
 	asked := &pathLog{}
 	asked.handler = func(w http.ResponseWriter, r *http.Request) {
@@ -124,7 +140,7 @@ func TestSlashRedirectForgotten(t *testing.T) {
 		case hasSlash != redirects && redirects:
 			http.Redirect(w, r, r.URL.Path+"/?"+r.URL.RawQuery, http.StatusPermanentRedirect)
 		case hasSlash != redirects:
-			http.NotFound(w, r)
+			gone(w, r)
 		default:
 			sends(sessionAnswer())(w, r)
 		}
@@ -148,11 +164,12 @@ func signedInAs(number int) http.Header {
 // A path in AUTH_SERVER_URL was once followed by /api/auth. Whoever has such a setting is told the right one.
 func TestProbeNamesTheAddress(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ name, real, base, want string }{
-		{"below the path", "/x/api/auth/", "/x", "/x/api/auth"},
-		{"on the host", "/api/auth/", "/x", "/api/auth"},
-		{"nowhere", "/other/", "/x", ""},
-		{"nowhere, from the usual path", "/other/", "", ""},
+	for _, test := range []struct{ name, real, base, basePath, want string }{
+		{"below the path", "/x/api/auth/", "/x", "", "/x/api/auth"},
+		{"on the host", "/api/auth/", "/x", "", "/api/auth"},
+		{"below the base path /", "/api/auth/", "", "/", "/api/auth"},
+		{"nowhere", "/other/", "/x", "", ""},
+		{"nowhere, from the usual path", "/other/", "", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +177,7 @@ func TestProbeNamesTheAddress(t *testing.T) {
 			mux.HandleFunc(test.real+"ok", sends(`{"ok":true}`))
 			server := httptest.NewServer(mux)
 			defer server.Close()
-			step := realAuthenticator(t, betterauth.Config{BaseURL: server.URL + test.base}).Reachable(t.Context())
+			step := realAuthenticator(t, betterauth.Config{BaseURL: server.URL + test.base, BasePath: test.basePath}).Reachable(t.Context())
 			want := "set AUTH_SERVER_URL to the auth server's baseURL; if its basePath is not /api/auth"
 			if test.want != "" {
 				want = "set AUTH_SERVER_URL to " + server.URL + test.want + ": Better Auth answers there"
