@@ -138,6 +138,24 @@ func beside(sessionData string) http.Header {
 	return cookies(signedIn().Get("Cookie") + "; better-auth.session_data=" + sessionData)
 }
 
+// A JWT may be issued at any time of the second in iat. If it counted as older than what was written earlier in that second,
+// it would change nothing during its whole life.
+func TestJWTCountsToTheEndOfItsSecond(t *testing.T) {
+	t.Parallel()
+	const iss = "https://auth.example.com"
+	own := newIssuer(t, "k1")
+	server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own))
+	cfg := server.config(newClock().Now)
+	cfg.Issuers = []string{iss}
+	session, err := newAuthenticator(t, cfg).Authenticate(t.Context(), bearing(own.sign(t, pluginClaims(iss), "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if iat, written := start().Truncate(time.Second), start().Truncate(time.Second).Add(time.Second-time.Microsecond); session.AsOf.Before(written) || !session.AsOf.Before(iat.Add(time.Second)) {
+		t.Errorf("as of %v, want the end of the second that begins at %v", session.AsOf, iat)
+	}
+}
+
 // Whatever is made up is refused by itself: the auth server hears nothing of it.
 func TestJWTAttacks(t *testing.T) {
 	t.Parallel()

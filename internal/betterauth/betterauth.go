@@ -62,7 +62,7 @@ type Session struct {
 	ImpersonatedBy string
 	// User is the session's user; User.ID equals UserID.
 	User User
-	// AsOf is when the auth server told this. A JWT may be minutes old.
+	// AsOf is when the auth server told this, at the latest. A JWT may be minutes old.
 	AsOf time.Time
 	// Permissions are an API key's, nil if it has none or the session is no key's.
 	Permissions Permissions

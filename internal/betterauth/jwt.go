@@ -91,7 +91,8 @@ func jwtUser(c claims, end, now time.Time) (*Session, *Refusal) {
 		return nil, refuse(ReasonBanned)
 	}
 	return &Session{
-		UserID: user.ID, ExpiresAt: end, ImpersonatedBy: impersonator(c.all), User: user, AsOf: c.issued, Scheme: SchemeJWT,
+		UserID: user.ID, ExpiresAt: end, ImpersonatedBy: impersonator(c.all), User: user, Scheme: SchemeJWT,
+		AsOf: c.issued.Add(time.Second - 1), // iat is in whole seconds, rounded down.
 	}, nil
 }
 
