@@ -226,3 +226,26 @@ func TestInventedAPIKeys(t *testing.T) {
 	}
 	flood.Wait()
 }
+
+// A request with two API keys is refused, whatever their header is. With API keys off, the header decides nothing.
+func TestRepeatedAPIKeyHeader(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		setting, header string
+		status          int
+	}{
+		{"x-api-key", "X-Api-Key", http.StatusBadRequest},
+		{"x-partner-key", "X-Partner-Key", http.StatusBadRequest},
+		{"x-partner-key", "X-Api-Key", http.StatusOK},
+		{"off", "X-Api-Key", http.StatusOK},
+	} {
+		s, _ := newServer(t, map[string]string{"AUTH_API_KEY_HEADER": tt.setting, "AUTH_SERVER_URL": "http://127.0.0.1:9", "JWT_SECRET": testkit.BetterAuthSecret})
+		r := httptest.NewRequest(http.MethodPost, graphqlPath, strings.NewReader(`{"query":"{ __typename }"}`))
+		r.Header = http.Header{tt.header: {"a", "b"}, "Content-Type": {mediaJSON}}
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code != tt.status {
+			t.Errorf("AUTH_API_KEY_HEADER=%s, %s twice: %d %s", tt.setting, tt.header, w.Code, w.Body)
+		}
+	}
+}

@@ -111,19 +111,21 @@ func logPreflight(refusals *refusalLog, r *http.Request, reason, cure string) {
 		slog.String("cure", cure))
 }
 
-// refuseRepeated answers requests with 400 that repeat a header by which something is decided here: one part could
-// decide by the first and another by the second. No browser sends such a request.
-func refuseRepeated(next http.Handler) http.Handler {
+// refuseRepeated answers requests with 400 that repeat a header by which something is decided here, that of API keys
+// included: one part could decide by the first and another by the second. No browser sends such a request.
+func refuseRepeated(apiKeyHeader string) func(http.Handler) http.Handler {
 	once := []string{
-		headerOrigin, "Authorization", "Referer", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "X-Api-Key",
+		headerOrigin, "Authorization", "Referer", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", http.CanonicalHeaderKey(apiKeyHeader),
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range once {
-			if len(r.Header[name]) > 1 {
-				writeError(w, r, http.StatusBadRequest, graphqlhttp.CodeBadRequest, "The request has more than one "+name+" header: send it once.")
-				return
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, name := range once {
+				if len(r.Header[name]) > 1 {
+					writeError(w, r, http.StatusBadRequest, graphqlhttp.CodeBadRequest, "The request has more than one "+name+" header: send it once.")
+					return
+				}
 			}
-		}
-		next.ServeHTTP(w, r)
-	})
+			next.ServeHTTP(w, r)
+		})
+	}
 }

@@ -60,7 +60,7 @@ func (f face) handler(to routes) (http.Handler, error) {
 		withRecover(f.log),
 		withSecurityHeaders(f.cfg.Production()),
 		func(next http.Handler) http.Handler { return compress(next) },
-		refuseRepeated,
+		refuseRepeated(f.cfg.AuthAPIKeyHeader),
 	), nil
 }
 
