@@ -165,7 +165,7 @@ func TestCookieNames(t *testing.T) {
 		{"name, secure", betterauth.Config{CookieName: "sid"}, "__Secure-sid", true},
 		{"name given with __Secure-", betterauth.Config{CookieName: "__Secure-sid"}, "__Secure-sid", true},
 		{"name wins over the prefix", betterauth.Config{CookieName: "sid", CookiePrefix: "app"}, "app.session_token", false},
-		{"__Host- does not exist", betterauth.Config{}, "__Host-better-auth.session_token", false},
+		{"__Host-, not set", betterauth.Config{}, "__Host-better-auth.session_token", false},
 		{"another session of multi-session", betterauth.Config{}, plain + "_multi-" + strings.ToLower(token), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -188,6 +188,23 @@ func TestCookieNames(t *testing.T) {
 				t.Errorf("forwarded %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// A page of another host of the domain can set a __Secure- cookie, with a session of its own. It doesn't take the place of
+// the __Host- cookie, which that page can't set.
+func TestHostCookieComesFirst(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]betterauth.Config{"sid": {CookieName: "__Host-sid"}, "acme.session_token": {CookiePrefix: "__Host-acme"}} {
+		server := newAuthServer(t, sends(sessionAnswer()))
+		cfg.BaseURL, cfg.Now = server.URL, newClock().Now
+		a := newAuthenticator(t, cfg)
+		own := "__Host-" + name + "=" + betterauth.SignCookie(secret, token)
+		foreign := "__Secure-__Host-" + name + "=" + betterauth.SignCookie(secret, strings.Repeat("x", 32))
+		wantSession(t, a, cookies(foreign+"; "+own))
+		if got := server.lastRequest().Header.Get("Cookie"); got != own {
+			t.Errorf("forwarded %q, want %q", got, own)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 	DontRememberCookie = DefaultCookiePrefix + "." + markName
 
 	securePrefix = "__Secure-"
+	hostPrefix   = "__Host-"
 	sessionName  = "session_token"
 	dataName     = "session_data"
 	markName     = "dont_remember"
@@ -33,7 +34,8 @@ type jar struct {
 }
 
 // newJars returns the names to look for, in the order in which they count: the __Secure- names first, because only a
-// secure origin can set them. A full custom name is the session cookie's alone; the others keep the prefix.
+// secure origin can set them. But a __Host- name comes before the same with __Secure- in front, which every host of the
+// domain can set. A full custom name is the session cookie's alone; the others keep the prefix.
 func newJars(prefix, name string) [2]jar {
 	prefix = strings.TrimPrefix(prefix, securePrefix)
 	name = strings.TrimPrefix(name, securePrefix)
@@ -44,9 +46,11 @@ func newJars(prefix, name string) [2]jar {
 		name = prefix + "." + sessionName
 	}
 	plain := jar{session: name, data: prefix + "." + dataName, mark: prefix + "." + markName}
-	return [2]jar{
-		{session: securePrefix + plain.session, data: securePrefix + plain.data, mark: securePrefix + plain.mark}, plain,
+	secure := jar{session: securePrefix + plain.session, data: securePrefix + plain.data, mark: securePrefix + plain.mark}
+	if strings.HasPrefix(name, hostPrefix) {
+		return [2]jar{plain, secure}
 	}
+	return [2]jar{secure, plain}
 }
 
 // cookie is a session cookie whose signature is good. The zero value is none.
@@ -55,7 +59,7 @@ type cookie struct {
 	token string
 }
 
-// cookie finds the request's session cookie. The plain name counts where the __Secure- one is missing or not good.
+// cookie finds the request's session cookie. The second name counts if the first one's cookie is missing or not good.
 func (a *Authenticator) cookie(h http.Header) (cookie, *Refusal) {
 	var first *Refusal
 	for _, names := range a.jars {

@@ -121,7 +121,7 @@ func (a *Authenticator) findCookie(h http.Header) (jar, string) {
 
 // explainMissing tells why there may be no cookie: another prefix, another name, or the value alone.
 func (a *Authenticator) explainMissing(r *report, h http.Header) {
-	wanted := a.jars[1].session
+	wanted := strings.TrimPrefix(a.jars[1].session, securePrefix)
 	for _, line := range h["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
 			name, wire, named := strings.Cut(part, "=")
@@ -145,7 +145,7 @@ func (a *Authenticator) explainMissing(r *report, h http.Header) {
 			}
 		}
 	}
-	r.fail("cookie", fmt.Sprintf("there is neither %s nor %s", a.jars[0].session, wanted),
+	r.fail("cookie", fmt.Sprintf("there is neither %s nor %s", securePrefix+wanted, wanted),
 		"copy the Cookie header of a signed-in request from the browser's network tab; if the cookie is missing there, "+
 			"the browser does not send it to this origin")
 }
