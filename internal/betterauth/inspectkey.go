@@ -103,8 +103,8 @@ func (a *Authenticator) explainKey(r *report, refusal *Refusal) {
 		detail += ": " + refusal.Err.Error()
 	}
 	cures := map[Reason]string{ //nolint:gosec // No credentials.
-		ReasonAPIKeyUnknown: "compare the key, and AUTH_SERVER_URL; the apiKey plugin needs enableSessionForAPIKeys, and " +
-			"apiKeyHeaders as in AUTH_API_KEY_HEADER",
+		ReasonAPIKeyUnknown: "compare the key, and AUTH_SERVER_URL; the apiKey plugin needs enableSessionForAPIKeys, " +
+			"and apiKeyHeaders as in AUTH_API_KEY_HEADER; its customAPIKeyValidator must allow /get-session",
 		ReasonAPIKeyDisabled:    "enable the key at the auth server",
 		ReasonAPIKeyExhausted:   "make a new key without remaining, or with a refill",
 		ReasonAPIKeyRateLimited: "wait, or raise rateLimitMax of the key; the plugin's rateLimit counts for new keys",
