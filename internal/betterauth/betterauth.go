@@ -213,15 +213,11 @@ func New(cfg Config) (*Authenticator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deriving the key of session_data: %w", err)
 	}
-	httpClient := newHTTPClient(cfg.Transport)
-	if cfg.AroundTransport != nil {
-		httpClient.Transport = cfg.AroundTransport(httpClient.Transport)
+	questions, probes := cfg.newHTTPClient(), cfg.newHTTPClient()
+	at := func(path string, limit int, by *http.Client) *endpoint {
+		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: by, now: cfg.Now}
 	}
-	httpClient.Transport = &slashRedirects{next: httpClient.Transport}
-	at := func(path string, limit int) *endpoint {
-		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: httpClient, now: cfg.Now}
-	}
-	question := at("get-session", maxSmallAnswer)
+	question := at("get-session", maxSmallAnswer, questions)
 	if cfg.Stateless {
 		question.url += statelessQuery
 	} else {
@@ -242,11 +238,11 @@ func New(cfg Config) (*Authenticator, error) {
 		maxSessionAge: cfg.MaxSessionAge,
 		root:          root,
 		jwksPath:      cfg.JWKSPath,
-		client:        newClient(question, at("ok", maxSmallAnswer), cfg.Timeout, cfg.Log),
-		keys:          newKeySet(at(cfg.JWKSPath, maxJWKS), cfg.Timeout, cfg.Log),
+		client:        newClient(question, at("ok", maxSmallAnswer, probes), at("get-session", maxSmallAnswer, probes), cfg.Timeout, cfg.Log),
+		keys:          newKeySet(at(cfg.JWKSPath, maxJWKS, probes), cfg.Timeout, cfg.Log),
 		cache:         sessions,
 		apiKeyHeader:  http.CanonicalHeaderKey(cfg.APIKeyHeader),
-		keyDetails:    at("api-key/get", maxSmallAnswer),
+		keyDetails:    at("api-key/get", maxSmallAnswer, questions),
 		observe:       cfg.ObserveLookup,
 		rawSlots:      newSlotTable(),
 		retries:       make(chan struct{}, maxRetries),

@@ -95,12 +95,17 @@ type span struct{ from, until time.Time }
 
 func (s span) holds(now time.Time) bool { return now.Before(s.until) && !now.Before(s.from) }
 
-func newHTTPClient(transport http.RoundTripper) *http.Client {
+// newHTTPClient returns a client with connections of its own, unless Config.Transport is set.
+func (cfg *Config) newHTTPClient() *http.Client {
+	transport := cfg.Transport
 	if transport == nil {
 		transport = defaultTransport()
 	}
+	if cfg.AroundTransport != nil {
+		transport = cfg.AroundTransport(transport)
+	}
 	return &http.Client{
-		Transport: transport,
+		Transport: &slashRedirects{next: transport},
 		// Any redirect that slashRedirects doesn't follow is the answer of something that is not Better Auth, and the
 		// cookie is not for its target.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -217,14 +222,17 @@ func (e *endpoint) pause() time.Duration {
 
 // client asks whose session it is.
 type client struct {
-	endpoint, ok *endpoint
-	health       *health
-	late         atomic.Int32              // sessions in a row without an answer in time
-	trial        atomic.Pointer[time.Time] // when a question last was allowed the whole time although many were late
+	endpoint *endpoint
+	// ok and nobody are what a probe asks. They have connections of their own: questions that hang may occupy all others, and
+	// a probe that waited for them would fail.
+	ok, nobody *endpoint
+	health     *health
+	late       atomic.Int32              // sessions in a row without an answer in time
+	trial      atomic.Pointer[time.Time] // when a question last was allowed the whole time although many were late
 }
 
-func newClient(endpoint, ok *endpoint, timeout time.Duration, log *slog.Logger) *client {
-	c := &client{endpoint: endpoint, ok: ok}
+func newClient(endpoint, ok, nobody *endpoint, timeout time.Duration, log *slog.Logger) *client {
+	c := &client{endpoint: endpoint, ok: ok, nobody: nobody}
 	// A probe begins when a question has waited for patience, and ends when that question does.
 	c.health = newHealth(c.probe, max(timeout-patience, timeout/2), log)
 	return c

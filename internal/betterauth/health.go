@@ -129,7 +129,7 @@ func (c *client) probe(ctx context.Context) error {
 	case t != nil && t.status == 0:
 		return err
 	}
-	body, second := c.endpoint.get(ctx)
+	body, second := c.nobody.get(ctx)
 	t = troubleOf(second)
 	if second == nil && bytes.Equal(bytes.TrimSpace(body), []byte("null")) || t != nil && t.busy {
 		return nil
