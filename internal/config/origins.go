@@ -35,8 +35,9 @@ var appSchemes = []string{ //nolint:gochecknoglobals // A constant table.
 
 // sharedDomains are domains below which anybody can take a name although the public suffix list lacks them.
 var sharedDomains = []string{ //nolint:gochecknoglobals // A constant table.
-	"app.github.dev", "edgeone.app", "glitch.me", "kinsta.app", "koyeb.app", "lhr.life", "loca.lt", "localtunnel.me", "nip.io",
-	"serveo.net", "sslip.io", "stackblitz.io", "surge.sh", "v0.app", "webcontainer.io",
+	"app.github.dev", "cloudworkstations.dev", "devtunnels.ms", "edgeone.app", "exp.direct", "gitpod.io", "glitch.me", "kinsta.app",
+	"koyeb.app", "lhr.life", "loca.lt", "localtunnel.me", "nip.io", "serveo.net", "sslip.io", "stackblitz.io", "surge.sh", "v0.app",
+	"webcontainer.io",
 }
 
 // ParseOrigins reads a comma-separated list of origins. An origin is scheme://host[:port]; its first label
@@ -208,8 +209,14 @@ func checkPartialWildcard(labels []string) error {
 
 // isShared reports whether names directly below the domain belong to different people.
 func isShared(domain string) bool {
-	suffix, _ := publicsuffix.PublicSuffix(domain)
-	return suffix == domain || slices.Contains(sharedDomains, domain)
+	for _, name := range []string{domain, "wildcard." + domain} { // The list has patterns too, such as *.code.run.
+		if suffix, _ := publicsuffix.PublicSuffix(name); suffix == name {
+			return true
+		}
+	}
+	return slices.ContainsFunc(sharedDomains, func(shared string) bool {
+		return domain == shared || strings.HasSuffix(domain, "."+shared)
+	})
 }
 
 // Allows reports whether a browser's Origin header names one of the origins. It compares the whole header:
