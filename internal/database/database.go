@@ -229,7 +229,7 @@ func (db *DB) check(ctx context.Context) error {
 		// Opening does not touch the file yet; this does.
 		var encoding string
 		if err := db.SQL.QueryRowContext(ctx, "PRAGMA encoding").Scan(&encoding); err != nil {
-			return err
+			return explain(err)
 		}
 		return db.checkEncoding(encoding)
 	}

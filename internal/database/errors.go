@@ -88,6 +88,9 @@ func retryable(err error) bool {
 	if errors.As(err, &certificate) || explainTLS(err) != nil || errors.Is(err, pq.ErrSSLNotSupported) {
 		return false
 	}
+	if isCantOpen(err) {
+		return false
+	}
 	var refused *pq.Error
 	if errors.As(err, &refused) {
 		switch {
@@ -100,11 +103,20 @@ func retryable(err error) bool {
 	return IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// isCantOpen reports whether SQLite can't open its file. Open has found or made the file, so it stays that way.
+func isCantOpen(err error) bool {
+	var refused *sqlite.Error
+	return errors.As(err, &refused) && refused.Code()&0xff == sqlite3.SQLITE_CANTOPEN
+}
+
 // unsupportedParameter is how a pooler refuses what a session was to be started with.
 const unsupportedParameter = "08P01"
 
 // explain adds what to do to the errors that a wrong URL leads to.
 func explain(err error) error {
+	if isCantOpen(err) {
+		return fmt.Errorf("the SQLite file can't be opened: it must be a file, not a folder, and this user must be allowed to read and write it and its folder: %w", err)
+	}
 	var refused *pq.Error
 	if errors.As(err, &refused) {
 		switch refused.Code {

@@ -61,7 +61,10 @@ func cutPort(item string) (string, string, error) {
 		escaped, port = item[:colon], item[colon+1:]
 	}
 	name, err := url.PathUnescape(strings.Trim(escaped, "[]"))
-	if err != nil {
+	switch {
+	case name == "" && err == nil:
+		return "", "", errors.New("one of its hosts has no name: several hosts look like host1:5432,host2:5432")
+	case err != nil:
 		return "", "", errors.New("one of its hosts has a % that is not followed by two hexadecimal digits")
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); port != "" && err != nil {

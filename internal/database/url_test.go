@@ -215,12 +215,14 @@ func TestWrongURLsKeepTheirSecrets(t *testing.T) {
 		{"a schema twice", "postgres://ann:s3cret-word@localhost/tasks?schema=a&currentSchema=b", "different schemas"},
 		{"several schemas", "postgres://ann:s3cret-word@localhost/tasks?currentSchema=a,b", "several schemas"},
 		{"a schema and a search_path", "postgres://ann:s3cret-word@localhost/tasks?schema=a&search_path=b", "both schema and search_path"},
-		{"a port of several that is none", "postgres://ann:s3cret-word@a:5432,b:s3cret-word/tasks", "host1:5432,host2:5432"},
+		{"a port of several that is no number", "postgres://ann:s3cret-word@a:5432,b:s3cret-word/tasks", "host1:5432,host2:5432"},
+		{"no host after the comma", "postgres://ann:s3cret-word@a:5432,/tasks", "has no name"},
 		{"a host that is badly encoded", "postgres://ann:s3cret-word@%2Frun%zz/tasks", "hexadecimal"},
 		{"ports for other hosts", "postgres://ann:s3cret-word@a,b/tasks?port=1,2,3", "3 port numbers to 2 hosts"},
 		{"a standby", "postgres://ann:s3cret-word@a,b/tasks?target_session_attrs=standby", "only reads"},
 		{"a preference for a standby", "postgres://ann:s3cret-word@a/tasks?target_session_attrs=prefer-standby", "only reads"},
 		{"no file", "sqlite:", "names no file"},
+		{"a folder without a file", "sqlite:" + os.TempDir(), "not a folder"},
 		{"a folder that is not there", "sqlite:/nowhere/at/all.db", "no such file"},
 	}
 	for _, test := range tests {
