@@ -124,7 +124,7 @@ func (a *API) unreachable(ctx context.Context, err error) string {
 	mayHaveHappened := !is(a.config.NothingDone, err) || len(graphql.GetPath(ctx)) > 1
 	if mayHaveHappened && graphql.HasOperationContext(ctx) {
 		if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Mutation {
-			return "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first where it had none."
+			return "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first if it had none."
 		}
 	}
 	switch {

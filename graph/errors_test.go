@@ -113,7 +113,7 @@ func TestWhyTheDatabaseDidNothing(t *testing.T) {
 	for err, want := range map[error]string{
 		busy:     "Too many of your requests are being answered at once: try again in a moment.",
 		readOnly: "The database accepts no changes just now, and nothing has changed: try again in a moment.",
-		broken:   "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first where it had none.",
+		broken:   "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first if it had none.",
 	} {
 		log.Reset()
 		ctx := graphql.WithOperationContext(t.Context(), &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: ast.Mutation}})

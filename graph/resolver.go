@@ -33,9 +33,9 @@ type Config struct {
 	Unavailable func(error) bool
 	// NothingDone reports whether an error of Unavailable's proves that the database has done nothing. Where it is nil, none does.
 	NothingDone func(error) bool
-	// UserBusy reports whether an error of Unavailable's is due to the user's own other requests. Where it is nil, none is.
+	// UserBusy reports whether an error of Unavailable's is due to the user's own other requests. If it is nil, no error is.
 	UserBusy func(error) bool
-	// ReadOnly reports whether an error of Unavailable's says that the database accepts no changes. Where it is nil, none does.
+	// ReadOnly reports whether an error of Unavailable's says that the database accepts no changes. If it is nil, no error does.
 	ReadOnly func(error) bool
 	// RequestID returns the request's id, for the client to quote and the operator to search for.
 	RequestID func(context.Context) string

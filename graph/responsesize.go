@@ -52,7 +52,7 @@ func (z *responseSize) takeText(bytes int) error {
 // meter counts what is written of one root field.
 type meter struct {
 	size *responseSize
-	// counted is how many bytes the size knows of, and next is the length at which it is told again.
+	// counted is how many bytes have been added to the size, and next is the length at which more are added.
 	counted, next int
 }
 
@@ -86,7 +86,7 @@ func (m *meter) undo() {
 	m.counted, m.next = 0, countEvery
 }
 
-// bound has each root field of an operation of gqlgen's counted, and none executed after the writing stopped.
+// bound counts each root field of an operation that gqlgen executes. After the writing stopped, no more are executed.
 func (z *responseSize) bound(op *graphql.OperationContext) {
 	field := op.ResolverMiddleware
 	op.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {

@@ -121,7 +121,7 @@ func TestFailuresAreRememberedForLonger(t *testing.T) {
 		wantRefusal(t, a, signedIn(), betterauth.ReasonSessionUnusable, "Your session")
 		wantCalls(t, server, int64(i+2))
 	}
-	now.Advance(2 * time.Minute) // It begins anew.
+	now.Advance(2 * time.Minute) // The next failure counts as the first.
 	wantRefusal(t, a, signedIn(), betterauth.ReasonSessionUnusable, "Your session")
 	if got := refusalOf(t, a, signedIn()).RetryAfter; got != 2*time.Second {
 		t.Errorf("retry after %v", got)

@@ -45,7 +45,7 @@ func truth(from fields, name string) truthValue {
 }
 
 // date reads a time: RFC 3339, what JavaScript's toString and toUTCString print, or seconds or milliseconds since 1970,
-// also as text. It is the zero time for anything else. A text without a time zone is none: it may be hours off.
+// also as text. It is the zero time for anything else. A text without a time zone is not used: it may be hours off.
 func date(from fields, name string) time.Time {
 	raw := string(from[name])
 	if strings.HasPrefix(raw, `"`) {

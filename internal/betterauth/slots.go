@@ -21,7 +21,7 @@ const (
 )
 
 // admit bounds the questions about sessions that failed the last time, and those about tokens that may be made up. It
-// returns what is to be told of the outcome, or why the auth server is not asked.
+// returns a function to be called with the outcome, or why the auth server is not asked.
 func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
 	if again {
 		select {
@@ -65,8 +65,8 @@ func newSlotTable() *slotTable {
 	return &slotTable{all: make(chan struct{}, rawSlots), addresses: map[string]*addressSlots{}}
 }
 
-// acquire takes a slot, for which it waits no longer than patience. It returns what gives the slot back, nil if there
-// was none. Without an address ("") only the bound on all counts.
+// acquire takes a slot, for which it waits no longer than patience. It returns a function that gives the slot back, nil if
+// there was no slot in time. Without an address ("") only the bound on all counts.
 func (s *slotTable) acquire(ctx context.Context, address string) func() {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -54,7 +54,7 @@ func cutHosts(raw string) (string, *hosts, error) {
 	return scheme + "//" + authority[:at] + tail, h, nil
 }
 
-// cutPort returns the name and the port of a host, "" if it has none.
+// cutPort returns the name and the port of a host. The port is "" if the host has none.
 func cutPort(item string) (string, string, error) {
 	escaped, port := item, ""
 	if colon := strings.LastIndex(item, ":"); colon > strings.LastIndex(item, "]") {

@@ -171,7 +171,7 @@ func (b *bench) limited(t *testing.T, limits task.Limits) *bench {
 }
 
 // TestUncountedIdempotencyKeys: the release before counts none of its keys. A change that finds too many removes them, in bounded steps, and
-// clean-up counts anew.
+// clean-up counts again.
 func TestUncountedIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	const most = 50

@@ -56,7 +56,7 @@ type answer struct {
 	viewer  Viewer
 	refusal *Refusal
 	system  bool
-	// requester is whose request it is where the system is asking because of one.
+	// requester is the user whose request the system serves, "" if it serves no user's.
 	requester string
 }
 
