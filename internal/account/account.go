@@ -269,10 +269,19 @@ func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, err
 	}
 }
 
-// isRolledBack says whether PostgreSQL rolled back for a serialization failure or a deadlock: nothing has happened.
+// isRolledBack says whether PostgreSQL rolled back for a serialization failure, a deadlock, or because the connection only
+// reads, as after a failover: nothing has happened.
 func isRolledBack(err error) bool {
 	var refused interface{ SQLState() string }
-	return errors.As(err, &refused) && (refused.SQLState() == "40001" || refused.SQLState() == "40P01")
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.SQLState() {
+	case "40001", "40P01", "25006":
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, error) {

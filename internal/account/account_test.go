@@ -313,7 +313,7 @@ func TestOlderProfileDoesNotUndoAChange(t *testing.T) {
 	})
 }
 
-// Where PostgreSQL rolls the making of a user back for another, it is tried again.
+// If PostgreSQL rolls back the making of a user, for another or because the connection only reads, it is tried again.
 func TestRolledBack(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
@@ -321,7 +321,7 @@ func TestRolledBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, code := range []string{"40001", "40P01"} {
+	for _, code := range []string{"40001", "40P01", "25006"} {
 		for _, refusals := range []int{2, 3} { // Three tries in all.
 			testkit.RollBack(t, db.SQL, "users", code, refusals)
 			if _, err := s.Viewer(t.Context(), session(fmt.Sprint(code, refusals), "Ada", "ada@example.com", nil)); (err == nil) != (refusals < 3) {

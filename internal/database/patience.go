@@ -92,7 +92,7 @@ func (p *patient) ExecContext(ctx context.Context, query string, args ...any) (s
 func (p *patient) begin(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
 	for try := 1; ; try++ {
 		tx, err := p.tryBegin(ctx, o)
-		if err == nil || try == reads || ctx.Err() != nil || !isLostConnection(err) && !IsReadOnly(err) {
+		if err == nil || try == reads || ctx.Err() != nil || !isLostConnection(err) {
 			return tx, err
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
-
-	"github.com/lib/pq"
 )
 
 // stateReadOnly is how PostgreSQL refuses a change on a standby, or in a session that only reads.
@@ -22,15 +20,6 @@ func IsReadOnly(err error) bool {
 	var refused interface{ SQLState() string }
 	return errors.As(err, &refused) && refused.SQLState() == stateReadOnly
 }
-
-// readOnlyError is how a standby refuses a transaction that may write. PostgreSQL has a more general code for that.
-type readOnlyError struct{ error }
-
-// SQLState is the code that a standby refuses a change with.
-func (readOnlyError) SQLState() string { return stateReadOnly }
-
-// Unwrap is PostgreSQL's error.
-func (e readOnlyError) Unwrap() error { return e.error }
 
 // replacement replaces all connections of a pool after a failover: the server that they lead to has become a standby, and
 // the host's name may lead to the new primary by now. They have one address, so if one of them only reads, all do.
@@ -56,14 +45,13 @@ func (c *livingConn) watch(err error) error {
 	return err
 }
 
-// BeginTx implements driver.ConnBeginTx. lib/pq asks for a transaction that may write, which a standby lacks.
+// BeginTx implements driver.ConnBeginTx. lib/pq's asks for READ WRITE, and so would write to a database that is
+// read-only by default, as when a host has made it so because its disk is full.
 func (c *livingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	tx, err := c.pqConn.BeginTx(ctx, o)
-	var refused *pq.Error
-	if errors.As(err, &refused) && refused.Code == stateUnsupported && !o.ReadOnly {
-		err = readOnlyError{err}
+	if o != (driver.TxOptions{}) {
+		return c.pqConn.BeginTx(ctx, o)
 	}
-	return tx, c.watch(err)
+	return c.pqConn.Begin() //nolint:staticcheck // It begins a transaction without options, which BeginTx can't.
 }
 
 // QueryContext implements driver.QueryerContext.

@@ -146,6 +146,9 @@ func TestDatabaseThatOnlyReads(t *testing.T) {
 			t.Errorf("%s: %v", way, err)
 		}
 	}
+	if err := insertInTx(t, db); !database.IsReadOnly(err) || !database.NothingDone(err) || !database.IsUnavailable(err) {
+		t.Errorf("a transaction: %v", err)
+	}
 	if got := backend(); got != first {
 		t.Errorf("it has connected again: %d, %d", first, got)
 	}

@@ -8,7 +8,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// Where PostgreSQL rolls a transaction back for another, the change is made all the same, and once: in one statement, or in
+// If PostgreSQL rolls a transaction back, for another or because the connection only reads, the change is made all the same, and once: in one statement, or in
 // a transaction that has looked up its tags already. After three tries the client is told.
 func TestRolledBackForAnother(t *testing.T) {
 	t.Parallel()
@@ -23,7 +23,11 @@ func TestRolledBackForAnother(t *testing.T) {
 				tags = []string{b.tag(ctx, t, v, "tag").ID.String()}
 			}
 			before := version(ctx, t, b, v)
-			for _, code := range []string{"40001", "40P01"} {
+			codes := []string{"40001", "40P01"}
+			if tagged { // A statement outside of a transaction is repeated by the pool, too.
+				codes = append(codes, "25006")
+			}
+			for _, code := range codes {
 				for _, refusals := range []int{2, 3} {
 					testkit.RollBack(t, db.SQL, table, code, refusals)
 					r, err := b.Create(ctx, v, task.CreateInput{Title: code, TagIDs: tags})
@@ -32,11 +36,11 @@ func TestRolledBackForAnother(t *testing.T) {
 					}
 				}
 			}
-			if n := b.client.Task.Query().CountX(viewer.AsSystem(ctx)); n != 2 {
-				t.Errorf("%d tasks, want 2", n)
+			if n := b.client.Task.Query().CountX(viewer.AsSystem(ctx)); n != len(codes) {
+				t.Errorf("%d tasks, want %d", n, len(codes))
 			}
-			if got := version(ctx, t, b, v); got != before+2 {
-				t.Errorf("version %d after %d, want two more", got, before)
+			if got := version(ctx, t, b, v); got != before+len(codes) {
+				t.Errorf("version %d after %d, want %d more", got, before, len(codes))
 			}
 		})
 	}

@@ -211,13 +211,19 @@ func again(ctx context.Context, transaction func() error) error {
 	}
 }
 
-// isRolledBack says whether PostgreSQL rolled back for a serialization failure or a deadlock: nothing has happened.
+// isRolledBack says whether PostgreSQL rolled back for a serialization failure, a deadlock, or because the connection only
+// reads, as after a failover: nothing has happened.
 func isRolledBack(err error) bool {
 	var refused interface{ SQLState() string }
 	if !errors.As(err, &refused) {
 		return false
 	}
-	return refused.SQLState() == "40001" || refused.SQLState() == "40P01"
+	switch refused.SQLState() {
+	case "40001", "40P01", "25006":
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Service) tryTx(ctx context.Context, work func(*ent.Tx) error) error {
