@@ -51,7 +51,7 @@ func (c *livingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx
 	if o != (driver.TxOptions{}) {
 		return c.pqConn.BeginTx(ctx, o)
 	}
-	return c.pqConn.Begin() //nolint:staticcheck // It begins a transaction without options, which BeginTx can't.
+	return c.pqConn.Begin()
 }
 
 // QueryContext implements driver.QueryerContext.

@@ -88,12 +88,14 @@ const oursInPublic = `SELECT count(*) = 4 FROM pg_tables
 // makeSchema makes the schema that the URL names if it is missing. It refuses if this server's tables are in public: earlier
 // releases ignored the parameter, and the data would seem to be lost.
 func (db *DB) makeSchema(ctx context.Context, pool *sql.DB) error {
-	if db.schema == "" {
-		return nil
-	}
 	used, err := currentSchema(ctx, pool)
-	if err != nil || used == db.schema {
+	switch {
+	case err != nil:
 		return err
+	case used == "" && db.schema == "":
+		return errors.New("the connection's search_path names no schema that exists: make the schema, or name it by schema= instead of search_path= in DATABASE_URL, and it is made")
+	case used == db.schema || db.schema == "":
+		return nil
 	}
 	var ours bool
 	if err := pool.QueryRowContext(ctx, oursInPublic).Scan(&ours); err != nil {

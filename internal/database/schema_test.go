@@ -94,6 +94,7 @@ func TestSchemaOfBothURLs(t *testing.T) {
 		{"PostgreSQL's default", "", "schema=public", ""},
 		{"only DIRECT_DATABASE_URL has it", "", "schema=app", `names the schema "app"`},
 		{"they differ", "schema=app", "schema=other", "let both name the same one"},
+		{"a search_path to no schema", "search_path=nowhere", "search_path=nowhere", "names no schema that exists"},
 		{"only one has a search_path", "", "search_path=app", `"public"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
