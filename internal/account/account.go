@@ -171,7 +171,8 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 		return nil, err
 	}
 	if row.TimeZone != zone {
-		if row, err = row.Update().SetTimeZone(zone).SetUpdatedAt(s.now()).Save(ctx); err != nil {
+		update := row.Update().SetTimeZone(zone).SetUpdatedAt(s.now())
+		if row, err = again(ctx, update.Save); err != nil {
 			return nil, fmt.Errorf("setting a time zone: %w", err)
 		}
 	}
@@ -244,20 +245,20 @@ func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Ti
 	default:
 		update.SetImage(*u.Image)
 	}
-	row, err = update.Save(ctx)
+	row, err = again(ctx, update.Save)
 	if ent.IsNotFound(err) { // It was erased meanwhile.
 		return nil, ErrNotFound
 	}
 	return row, err
 }
 
-// tries is how often a user is made where PostgreSQL rolls back for another.
+// tries is how often a change of a user is tried that PostgreSQL rolls back.
 const tries = 3
 
-// create makes the user and the personal workspace. Two first requests at once make one of each.
-func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, error) {
+// again makes a change of a user, and makes it again if PostgreSQL rolled it back.
+func again(ctx context.Context, change func(context.Context) (*ent.User, error)) (*ent.User, error) {
 	for try := 1; ; try++ {
-		row, err := s.tryCreate(ctx, u)
+		row, err := change(ctx)
 		if err == nil || try == tries || !isRolledBack(err) {
 			return row, err
 		}
@@ -282,6 +283,11 @@ func isRolledBack(err error) bool {
 	default:
 		return false
 	}
+}
+
+// create makes the user and the personal workspace. Two first requests at once make one of each.
+func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, error) {
+	return again(ctx, func(ctx context.Context) (*ent.User, error) { return s.tryCreate(ctx, u) })
 }
 
 func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, error) {
