@@ -29,8 +29,8 @@ const (
 	eraseKeys = `DELETE FROM idempotency_keys WHERE workspace_id = $1 AND id IN (SELECT id FROM idempotency_keys WHERE workspace_id = $1 LIMIT $2)`
 )
 
-// eraseBatch erases up to upkeepBatch rows of each kind. If none are left, it erases the workspace and the user, and with them
-// the ids in the removal. The tasks of a removal that moves them must be gone.
+// eraseBatch erases up to upkeepBatch rows of each kind, tags after the last task. If none are left, it erases the workspace and
+// the user, and with them the ids in the removal. The tasks of a removal that moves them must be gone.
 func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
 	id := *r.UserID
 	if err := s.writers.Acquire(ctx, id); err != nil {
@@ -57,17 +57,14 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 		return Erased{}, fmt.Errorf("closing the workspace: %w", err)
 	}
 	var erased Erased
+	var err error
 	if r.MoveTo == nil {
-		var err error
 		if erased.Tasks, err = t.erase(ctx, eraseTasks, id); err != nil {
 			return Erased{}, err
 		}
 	}
-	for statement, count := range map[string]*int{eraseKeys: &erased.IdempotencyKeys, eraseTags: &erased.Tags} {
-		var err error
-		if *count, err = t.erase(ctx, statement, id); err != nil {
-			return Erased{}, err
-		}
+	if erased.IdempotencyKeys, err = t.erase(ctx, eraseKeys, id); err != nil {
+		return Erased{}, err
 	}
 	left, err := t.Task.Query().Where(enttask.WorkspaceID(id)).Exist(ctx)
 	switch {
@@ -75,6 +72,10 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 		return Erased{}, fmt.Errorf("looking for tasks: %w", err)
 	case left && (r.MoveTo != nil || erased.Tasks == 0):
 		return Erased{}, errors.New("there are tasks that were neither moved nor erased")
+	case !left: // While there are tasks, a tag takes all its rows of task_tags with it: a hundred thousand would not fit into a batch.
+		if erased.Tags, err = t.erase(ctx, eraseTags, id); err != nil {
+			return Erased{}, err
+		}
 	}
 	if r.MoveTo != nil {
 		if err := t.moveTimeZone(ctx, id, *r.MoveTo); err != nil {

@@ -143,16 +143,20 @@ func TestRemoveUserInBatches(t *testing.T) {
 		ctx, v := b.user(t, "alice")
 		parent := b.create(ctx, t, v, "parent")
 		b.fillBelow(t, v, parent, 1_200)
+		b.tag(ctx, t, v, "of many tasks")
 		steps := 0
-		erased, err := b.EraseUser(viewer.AsSystem(ctx), "alice", func(task.Erased) {
+		erased, err := b.EraseUser(viewer.AsSystem(ctx), "alice", func(so task.Erased) {
 			steps++
+			if so.Tags > 0 && so.Tasks < 1_201 {
+				t.Errorf("tags are erased with all rows of task_tags after %d tasks", so.Tasks)
+			}
 			_, err := b.Create(ctx, v, task.CreateInput{Title: "meanwhile"})
 			_, long := b.Complete(ctx, v, task.TargetInput{ID: parent.ID.String(), IdempotencyKey: ptr("meanwhile")})
 			if !errors.Is(err, task.ErrNoWorkspace) || !errors.Is(long, task.ErrNoWorkspace) {
 				t.Errorf("changes meanwhile: %v, %v", err, long)
 			}
 		})
-		if err != nil || erased != (task.Erased{Users: 1, Tasks: 1_201}) {
+		if err != nil || erased != (task.Erased{Users: 1, Tasks: 1_201, Tags: 1}) {
 			t.Errorf("erased %+v, %v", erased, err)
 		}
 		if steps < 3 {
