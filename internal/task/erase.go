@@ -106,7 +106,13 @@ func (t *tx) finishRemoval(ctx context.Context, r *ent.UserRemoval) error {
 	if _, err := t.Workspace.Delete().Where(workspace.ID(*r.UserID)).Exec(ctx); err != nil {
 		return fmt.Errorf("erasing the workspace: %w", err)
 	}
-	// Who was to move to this user is erased, too.
+	// Tasks that were to move to this user move on with this user's, or are erased as they are.
+	if r.MoveTo != nil {
+		err := t.UserRemoval.Update().Where(userremoval.MoveTo(*r.UserID), userremoval.UserIDNEQ(*r.MoveTo)).SetMoveTo(*r.MoveTo).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("redirecting moves to the user: %w", err)
+		}
+	}
 	if err := t.UserRemoval.Update().Where(userremoval.MoveTo(*r.UserID)).ClearMoveTo().Exec(ctx); err != nil {
 		return fmt.Errorf("ending moves to the user: %w", err)
 	}

@@ -27,16 +27,14 @@ const linksAtOnce = 1000
 // A task comes after its parent, so that a parent that can be seen is never missing. The ids stay, and so do all times.
 // Tasks of the top level go to the end of the manual order; subtasks keep their order.
 func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) {
-	removed, err := s.client.UserRemoval.Query().Where(userremoval.ID(viewer.UserHash(to))).Exist(ctx)
-	if err != nil {
+	switch removal, err := s.client.UserRemoval.Get(ctx, viewer.UserHash(to)); {
+	case err == nil:
+		return true, s.redirect(ctx, from, removal.MoveTo)
+	case !ent.IsNotFound(err):
 		return false, fmt.Errorf("looking at the user who gets the tasks: %w", err)
 	}
-	if removed {
-		err := s.client.UserRemoval.Update().Where(userremoval.ID(viewer.UserHash(from))).ClearMoveTo().Exec(ctx)
-		return true, err // What there is to move is erased with the other user's tasks.
-	}
 	more := false
-	err = s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, func(t *tx) error {
+	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, func(t *tx) error {
 		var err error
 		more, err = t.moveFrom(ctx, from)
 		return err
@@ -51,6 +49,21 @@ func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) 
 		s.closed(from)
 	}
 	return more, nil
+}
+
+// redirect is for tasks whose new user is removed, too: they move to the user who gets that one's tasks. If nobody else does,
+// they are erased with them.
+func (s *Service) redirect(ctx context.Context, from string, next *string) error {
+	update := s.client.UserRemoval.Update().Where(userremoval.ID(viewer.UserHash(from)))
+	if next != nil && *next != from {
+		update.SetMoveTo(*next)
+	} else {
+		update.ClearMoveTo()
+	}
+	if err := update.Exec(ctx); err != nil {
+		return fmt.Errorf("changing who gets the tasks: %w", err)
+	}
+	return nil
 }
 
 // moveFrom moves a batch from a workspace to the viewer's.

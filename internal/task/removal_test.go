@@ -396,6 +396,52 @@ func TestMoveToNobody(t *testing.T) {
 	})
 }
 
+// If the user who gets the tasks is linked to a third one meanwhile, the third gets all of them. Users who are linked in a circle
+// are erased.
+func TestMoveInChains(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		moves []task.Removal
+		first string // whose removal is finished first; "": in order
+		tasks int    // how many the third has
+	}{
+		"in order":         {[]task.Removal{{"anna", "ruth"}, {"ruth", "zoe"}}, "", 2},
+		"the last first":   {[]task.Removal{{"anna", "ruth"}, {"ruth", "zoe"}}, "ruth", 2},
+		"noted backwards":  {[]task.Removal{{"ruth", "zoe"}, {"anna", "ruth"}}, "", 2},
+		"a circle":         {[]task.Removal{{"anna", "ruth"}, {"ruth", "anna"}}, "", 0},
+		"a circle, begun":  {[]task.Removal{{"anna", "ruth"}, {"ruth", "anna"}}, "ruth", 0},
+		"deleted, no move": {[]task.Removal{{"anna", "ruth"}, {"ruth", ""}}, "ruth", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, b *bench) {
+				for _, id := range []string{"anna", "ruth"} {
+					ctx, v := b.user(t, id)
+					b.create(ctx, t, v, "of "+id)
+				}
+				ctx, zoe := b.user(t, "zoe")
+				for _, r := range c.moves {
+					b.remove(t, r)
+					b.clock.advance(time.Second)
+				}
+				if c.first != "" {
+					if _, err := task.FinishRemoval(b.Service, viewer.AsSystem(ctx), viewer.UserHash(c.first), nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				b.runRemovals(t)
+				if got := b.rowsOf(t, "anna") + b.rowsOf(t, "ruth"); got != nothing+nothing {
+					t.Errorf("left are %s", got)
+				}
+				if n := b.client.Task.Query().CountX(viewer.AsSystem(ctx)); n != c.tasks {
+					t.Errorf("%d tasks are left, want %d", n, c.tasks)
+				}
+				b.sound(ctx, t, zoe)
+			})
+		})
+	}
+}
+
 // The operator's erasure doesn't move tasks, even if a move waits.
 func TestEraseInsteadOfMove(t *testing.T) {
 	t.Parallel()
