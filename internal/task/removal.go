@@ -129,7 +129,7 @@ func (s *Service) RunRemovals(ctx context.Context) {
 	rounds := time.NewTicker(removalsEvery)
 	defer rounds.Stop()
 	for {
-		left := s.finishRemovals(ctx)
+		failed := s.finishRemovals(ctx)
 		// A database that nobody uses is left asleep.
 		for due := false; !due; {
 			select {
@@ -138,7 +138,7 @@ func (s *Service) RunRemovals(ctx context.Context) {
 			case <-s.removalNoted:
 				due = true
 			case <-rounds.C:
-				due = s.written.Swap(false) || left
+				due = s.written.Swap(false) || failed
 			}
 		}
 	}
@@ -151,7 +151,8 @@ func (s *Service) noteWrite() {
 	}
 }
 
-// finishRemovals finishes all pending removals and forgets old ones. It returns whether some are left.
+// finishRemovals finishes all pending removals and forgets old ones. It returns whether some failed. A move that waits is none
+// of these: only a change can make room, so the database may sleep meanwhile.
 func (s *Service) finishRemovals(ctx context.Context) bool {
 	for {
 		pending, err := s.client.UserRemoval.Query().Where(userremoval.FinishedAtIsNil()).
@@ -165,24 +166,28 @@ func (s *Service) finishRemovals(ctx context.Context) bool {
 			}
 			return true
 		}
-		finished := 0
+		finished, failed := 0, false
 		for _, hash := range pending {
-			if s.logRemoval(ctx, hash) {
+			var waits *waitingError
+			switch err := s.logRemoval(ctx, hash); {
+			case err == nil:
 				finished++
+			case !errors.As(err, &waits):
+				failed = true
 			}
 			if ctx.Err() != nil {
 				return true
 			}
 		}
 		if finished == 0 {
-			return len(pending) > 0
+			return failed
 		}
 		// Another may have waited for one of these, or have been noted.
 	}
 }
 
-// logRemoval finishes a removal, and returns whether it could. The log has the id's hash alone.
-func (s *Service) logRemoval(ctx context.Context, hash string) bool {
+// logRemoval finishes a removal as finishRemoval does, and logs it. The log has the id's hash alone.
+func (s *Service) logRemoval(ctx context.Context, hash string) error {
 	erased, err := s.finishRemoval(ctx, hash, nil)
 	var waits *waitingError
 	switch {
@@ -195,7 +200,7 @@ func (s *Service) logRemoval(ctx context.Context, hash string) bool {
 			slog.Int("users", erased.Users), slog.Int("tasks", erased.Tasks), slog.Int("tags", erased.Tags),
 			slog.Int("idempotency_keys", erased.IdempotencyKeys))
 	}
-	return err == nil
+	return err
 }
 
 // waitingError says why a removal can't continue for now. Nothing is lost.

@@ -1,4 +1,9 @@
 package task
 
-// FinishRemoval lets tests stop a removal after any batch.
-var FinishRemoval = (*Service).finishRemoval //nolint:gochecknoglobals // It is for tests alone.
+//nolint:gochecknoglobals // They are for tests alone.
+var (
+	// FinishRemoval lets tests stop a removal after any batch.
+	FinishRemoval = (*Service).finishRemoval
+	// FinishRemovals is a round of RunRemovals.
+	FinishRemovals = (*Service).finishRemovals
+)

@@ -384,6 +384,9 @@ func TestMoveToNobody(t *testing.T) {
 		if _, err := task.FinishRemoval(b.Service, system, viewer.UserHash("anna"), nil); err == nil || !strings.Contains(err.Error(), "no row in workspaces") {
 			t.Errorf("the error is %v", err)
 		}
+		if task.FinishRemovals(b.Service, system) {
+			t.Error("a move that waits keeps the database awake")
+		}
 		b.user(t, "ruth")
 		b.remove(t, task.Removal{UserID: "ruth"})
 		b.runRemovals(t)
