@@ -6,8 +6,9 @@ import (
 	"fmt"
 
 	"entgo.io/ent/dialect/sql"
-
 	"taskql/ent"
+	"taskql/ent/idempotencykey"
+	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
@@ -18,16 +19,6 @@ import (
 // request of its user, which makes it too, has either ended before, or begins after the transaction.
 const closeWorkspace = `INSERT INTO workspaces (id, version, keys_version, task_count, created_at, closed_at) VALUES ($1, 0, 0, 0, $2, $2)
 	ON CONFLICT (id) DO UPDATE SET version = workspaces.version + 1, closed_at = coalesce(workspaces.closed_at, excluded.closed_at)`
-
-// The statements that erase a batch of a workspace's rows; $2 is how many. Subtasks come first: erasing a task writes to each
-// subtask that is left.
-const (
-	eraseTasks = `DELETE FROM tasks WHERE workspace_id = $1 AND id IN (
-		SELECT t.id FROM tasks t WHERE t.workspace_id = $1 AND NOT EXISTS (SELECT 1 FROM tasks c WHERE c.parent_id = t.id AND c.workspace_id = $1)
-		ORDER BY t.created_at DESC, t.id DESC LIMIT $2)`
-	eraseTags = `DELETE FROM tags WHERE workspace_id = $1 AND id IN (SELECT id FROM tags WHERE workspace_id = $1 LIMIT $2)`
-	eraseKeys = `DELETE FROM idempotency_keys WHERE workspace_id = $1 AND id IN (SELECT id FROM idempotency_keys WHERE workspace_id = $1 LIMIT $2)`
-)
 
 // eraseBatch erases up to upkeepBatch rows of each kind, tags after the last task. If none are left, it erases the workspace and
 // the user, and with them the ids in the removal. The tasks of a removal that moves them must be gone.
@@ -59,11 +50,11 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	var erased Erased
 	var err error
 	if r.MoveTo == nil {
-		if erased.Tasks, err = t.erase(ctx, eraseTasks, id); err != nil {
+		if erased.Tasks, err = t.eraseTasks(ctx, id); err != nil {
 			return Erased{}, err
 		}
 	}
-	if erased.IdempotencyKeys, err = t.erase(ctx, eraseKeys, id); err != nil {
+	if erased.IdempotencyKeys, err = t.eraseKeys(ctx, id); err != nil {
 		return Erased{}, err
 	}
 	left, err := t.Task.Query().Where(enttask.WorkspaceID(id)).Exist(ctx)
@@ -73,7 +64,7 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	case left && (r.MoveTo != nil || erased.Tasks == 0):
 		return Erased{}, errors.New("there are tasks that were neither moved nor erased")
 	case !left: // While there are tasks, a tag takes all its rows of task_tags with it: a hundred thousand would not fit into a batch.
-		if erased.Tags, err = t.erase(ctx, eraseTags, id); err != nil {
+		if erased.Tags, err = t.eraseTags(ctx, id); err != nil {
 			return Erased{}, err
 		}
 	}
@@ -91,14 +82,54 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	return erased, t.finishRemoval(ctx, r)
 }
 
-// erase runs one of the statements above, and returns how many rows it has erased.
-func (t *tx) erase(ctx context.Context, statement, workspaceID string) (int, error) {
-	result, err := t.ExecContext(ctx, statement, workspaceID, upkeepBatch)
-	if err != nil {
-		return 0, fmt.Errorf("erasing a batch: %w", err)
+// eraseTasks erases up to upkeepBatch tasks, and returns how many. Subtasks come first, since erasing a task writes to each
+// subtask that is left.
+//
+// This and the next two read ids and then erase them, because PostgreSQL may not know yet how large the workspace is. For one
+// statement with NOT EXISTS or IN (SELECT …) it then compares each row with each other one, which takes longer than
+// LIMIT_STATEMENT_TIME allows.
+func (t *tx) eraseTasks(ctx context.Context, workspaceID string) (int, error) {
+	ids, err := t.Task.Query().Where(enttask.WorkspaceID(workspaceID)).
+		Order(enttask.ByCreatedAt(sql.OrderDesc()), enttask.ByID(sql.OrderDesc())).Limit(upkeepBatch).IDs(ctx)
+	for subtasks := ids; err == nil && len(subtasks) > 0; {
+		ids = subtasks
+		subtasks, err = t.Task.Query().Where(enttask.WorkspaceID(workspaceID), enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).
+			Limit(upkeepBatch).IDs(ctx)
 	}
-	n, err := result.RowsAffected()
-	return int(n), err
+	if err != nil {
+		return 0, fmt.Errorf("reading tasks: %w", err)
+	}
+	n, err := t.Task.Delete().Where(enttask.IDIn(ids...)).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("erasing tasks: %w", err)
+	}
+	return n, nil
+}
+
+// eraseTags erases up to upkeepBatch tags, and returns how many.
+func (t *tx) eraseTags(ctx context.Context, workspaceID string) (int, error) {
+	ids, err := t.Tag.Query().Where(enttag.WorkspaceID(workspaceID)).Limit(upkeepBatch).IDs(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading tags: %w", err)
+	}
+	n, err := t.Tag.Delete().Where(enttag.IDIn(ids...)).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("erasing tags: %w", err)
+	}
+	return n, nil
+}
+
+// eraseKeys erases up to upkeepBatch idempotency keys, and returns how many.
+func (t *tx) eraseKeys(ctx context.Context, workspaceID string) (int, error) {
+	ids, err := t.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(workspaceID)).Limit(upkeepBatch).IDs(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading idempotency keys: %w", err)
+	}
+	n, err := t.IdempotencyKey.Delete().Where(idempotencykey.IDIn(ids...)).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("erasing idempotency keys: %w", err)
+	}
+	return n, nil
 }
 
 // finishRemoval erases the workspace, and every plain id in user_removals.

@@ -133,8 +133,7 @@ func (t *tx) moveTags(ctx context.Context, from string) (map[uuid.UUID]uuid.UUID
 // The tasks to be moved next, in manual order: first those of the top level, and then those whose parents were moved.
 const (
 	topToMove   = `SELECT id FROM tasks WHERE workspace_id = $1 AND parent_id IS NULL ORDER BY position, id LIMIT $2`
-	belowToMove = `SELECT t.id FROM tasks t WHERE t.workspace_id = $1
-		AND NOT EXISTS (SELECT 1 FROM tasks p WHERE p.id = t.parent_id AND p.workspace_id = $1)
+	belowToMove = `SELECT t.id FROM tasks t JOIN tasks p ON p.id = t.parent_id WHERE t.workspace_id = $1 AND p.workspace_id <> $1
 		ORDER BY t.parent_id, t.position, t.id LIMIT $2`
 )
 

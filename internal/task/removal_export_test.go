@@ -7,3 +7,9 @@ var (
 	// FinishRemovals is a round of RunRemovals.
 	FinishRemovals = (*Service).finishRemovals
 )
+
+// The statements whose plans are tested.
+const (
+	TopToMove   = topToMove
+	BelowToMove = belowToMove
+)

@@ -1,0 +1,54 @@
+package task_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/task"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+// TestPlansOfMoves: PostgreSQL takes a workspace for tiny until it has counted the table's rows again. Even then a move may not
+// compare each row of a large workspace with each other one: with 100,000 tasks that exceeds LIMIT_STATEMENT_TIME, each time it
+// is tried.
+func TestPlansOfMoves(t *testing.T) {
+	t.Parallel()
+	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
+	client := ent.NewClient(ent.Driver(db.Driver()))
+	system := viewer.AsSystem(t.Context())
+	client.Workspace.Create().SetID("small").SaveX(system)
+	rows := make([]*ent.TaskCreate, 1000)
+	for i := range rows {
+		rows[i] = client.Task.Create().SetID(uuid.New()).SetWorkspaceID("small").SetVersion(1).SetTitle(fmt.Sprint(i))
+	}
+	client.Task.CreateBulk(rows...).ExecX(system)
+	if _, err := db.SQL.ExecContext(t.Context(), "ANALYZE"); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{task.TopToMove, task.BelowToMove} {
+		var lines []string
+		rows, err := db.SQL.QueryContext(t.Context(), "EXPLAIN "+statement, "large", 500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, line)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		rows.Close()
+		if plan := strings.Join(lines, "\n"); strings.Contains(plan, "Join Filter") {
+			t.Errorf("%s\ncompares all with all:\n%s", statement, plan)
+		}
+	}
+}
