@@ -24,6 +24,9 @@ import (
 // ErrNotFound is returned where there is no such user, or it is not the viewer.
 var ErrNotFound = errors.New("user not found")
 
+// ErrErased is an ErrNotFound: the user was erased a short while ago, or is being erased.
+var ErrErased = fmt.Errorf("%w: erased a short while ago", ErrNotFound)
+
 // How many users are remembered, and for how long at most. Within that time a user's requests read nothing of
 // the user's row; a time zone that was changed through another replica takes that long to be seen here.
 const (
@@ -122,7 +125,7 @@ func New(c Config) (*Service, error) {
 // when the name, the address or the image changed. What the session leaves out stays, and a session that is older than the
 // row changes nothing.
 // Under Strict a user without a row gives ErrNotFound: nothing is remembered of it, so that the row counts as soon as it
-// is made. A user who was removed a short while ago gives ErrNotFound, too. Any other error is the database's.
+// is made. A user who was removed a short while ago gives ErrErased, which is an ErrNotFound, too. Any other error is the database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
 	v, err := s.user(ctx, session)
 	if err != nil {
@@ -186,7 +189,7 @@ func (s *Service) Forget(userID string) {
 }
 
 // Ensure makes the row and the personal workspace of a user that the auth server names, if they are missing. The profile
-// comes with the first session. Under Strict it makes nothing. It returns ErrNotFound if the user was removed.
+// comes with the first session. Under Strict it makes nothing. It returns ErrErased if the user was removed.
 func (s *Service) Ensure(ctx context.Context, userID string) error {
 	if s.strict {
 		return nil
@@ -247,7 +250,7 @@ func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Ti
 	}
 	row, err = again(ctx, update.Save)
 	if ent.IsNotFound(err) { // It was erased meanwhile.
-		return nil, ErrNotFound
+		return nil, ErrErased
 	}
 	return row, err
 }
@@ -311,7 +314,7 @@ func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, 
 		return nil, err
 	}
 	if removed {
-		return nil, ErrNotFound
+		return nil, ErrErased
 	}
 	err = tx.User.Create().SetID(u.ID).SetName(u.Name).SetEmail(u.Email).SetNillableImage(u.Image).
 		SetCreatedAt(createdAt).SetUpdatedAt(now).

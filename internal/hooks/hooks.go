@@ -171,7 +171,7 @@ func (h *Handler) checkHeaders(header http.Header) *failure {
 	if age := h.config.Now().Sub(time.Unix(seconds, 0)); age.Abs() > tolerance {
 		return refuse(http.StatusUnauthorized, ReasonStale,
 			"The header webhook-timestamp differs from this server's clock by more than 5 minutes. Compare the clocks, and sign again for each try.").
-			with(slog.Float64("age_seconds", age.Round(time.Second).Seconds()))
+			with(slog.Int64("age_seconds", int64(age.Round(time.Second)/time.Second)))
 	}
 	return nil
 }

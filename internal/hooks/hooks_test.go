@@ -175,6 +175,7 @@ func TestSignatures(t *testing.T) {
 		"no headers":                {http.Header{}, body, 401, "hook_header_missing"},
 		"301 seconds old":           {sign(secret, "m", now.Add(-301*time.Second), body), body, 401, "hook_stale[age_seconds=301]"},
 		"301 seconds ahead":         {sign(secret, "m", now.Add(301*time.Second), body), body, 401, "hook_stale[age_seconds=-301]"},
+		"the year 1970":             {with("Webhook-Timestamp", "0"), body, 401, "hook_stale[age_seconds=1795953600]"},
 		"milliseconds":              {with("Webhook-Timestamp", strconv.FormatInt(now.UnixMilli(), 10)), body, 401, "hook_stale"},
 		"no number":                 {with("Webhook-Timestamp", "now"), body, 401, "hook_stale"},
 		"before 1970":               {with("Webhook-Timestamp", "-9223372036854775808"), body, 401, "hook_stale"},

@@ -55,7 +55,11 @@ func (i *identify) who(ctx context.Context, session *betterauth.Session, err err
 	v, err := i.viewer(ctx, session)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		i.refusals.write(ctx, string(betterauth.ReasonUserNotFound),
+		reason := string(betterauth.ReasonUserNotFound)
+		if errors.Is(err, account.ErrErased) {
+			reason = reasonUserErased
+		}
+		i.refusals.write(ctx, reason,
 			slog.String("scheme", session.Scheme), slog.String("token_hash", session.TokenHash), slog.String("user_id", shorten(session.UserID)))
 		return viewer.Viewer{}, &viewer.Refusal{Message: messageUserNotFound}
 	case err != nil:

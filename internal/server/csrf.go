@@ -13,6 +13,8 @@ const (
 	messageUserNotFound = "User not found"
 	// reasonCSRF stands in the log beside the reasons of betterauth.
 	reasonCSRF = "csrf_refused"
+	// reasonUserErased is a kind of betterauth.ReasonUserNotFound, with another remedy.
+	reasonUserErased = "user_erased"
 	// csrfCure is what to do if the page is one's own.
 	csrfCure = "If it is your frontend, add its origin to CORS_ORIGINS and restart the server. " +
 		"If it is this server's own origin, behind a proxy, set PUBLIC_URL to it."

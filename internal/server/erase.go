@@ -44,6 +44,10 @@ func EraseUser(ctx context.Context, e Erasure) error {
 	if err != nil {
 		return err
 	}
+	if there == (task.Erased{}) && !e.Confirmed {
+		_, err := fmt.Fprintf(e.Out, "There is nothing of user %q here. --user takes the id that the auth server gave, not the e-mail address.\n", e.UserID)
+		return err
+	}
 	if !e.Confirmed {
 		_, err := fmt.Fprintf(e.Out, "User %q has %s.\nNothing was changed. The same command with --yes erases this for good.\n", e.UserID, rows(there))
 		return err

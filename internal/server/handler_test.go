@@ -331,6 +331,7 @@ func TestIdentify(t *testing.T) {
 		{"auth server down", fmt.Errorf("x: %w", &betterauth.Refusal{Reason: "auth_unavailable", Message: "Wait", Unavailable: true, RetryAfter: 7 * time.Second, Err: errors.New("refused")}), nil, "Wait", true, []string{`"level":"WARN"`, `"reason":"auth_unavailable"`, `"error":"refused"`}},
 		{"JWT refused", &betterauth.Refusal{Reason: "unknown_key", Message: "Invalid session", Scheme: betterauth.SchemeJWT}, nil, "Invalid session", false, []string{`"reason":"unknown_key","scheme":"jwt","request_id":"r1"`}},
 		{"no such user", nil, fmt.Errorf("x: %w", account.ErrNotFound), "User not found", false, []string{`"level":"INFO"`, `"reason":"user_not_found","scheme":"cookie","token_hash":"h1","user_id":"u1"`}},
+		{"erased user", nil, fmt.Errorf("x: %w", account.ErrErased), "User not found", false, []string{`"level":"INFO"`, `"reason":"user_erased","scheme":"cookie","token_hash":"h1","user_id":"u1"`}},
 		{"database down", nil, errors.New("down"), "Your session can't be checked just now: try again in a moment.", true, []string{`"level":"ERROR"`, `"error":"down"`}},
 		{"another error", errors.New("odd"), nil, "Your session can't be checked just now: try again in a moment.", true, []string{`"level":"ERROR"`, `"error":"odd"`}},
 	}
