@@ -160,6 +160,10 @@ func (h *Handler) checkHeaders(header http.Header) *failure {
 			return refuse(http.StatusUnauthorized, ReasonMissing, "The header %s is missing: events are signed as Standard Webhooks say.", name)
 		}
 	}
+	// In id.timestamp.body, an id with a dot could be read in two ways.
+	if strings.Contains(header.Get(standardwebhooks.HeaderWebhookID), ".") {
+		return refuse(http.StatusUnauthorized, ReasonBadSignature, "The header webhook-id must not contain a dot.")
+	}
 	seconds, err := strconv.ParseInt(header.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
 	if err != nil {
 		return refuse(http.StatusUnauthorized, ReasonStale, "The header webhook-timestamp must be the seconds since 1970.")

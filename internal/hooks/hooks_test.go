@@ -165,6 +165,7 @@ func TestSignatures(t *testing.T) {
 		"no secret":                 {sign("", "msg_1", now, body), body, 401, "hook_bad_signature"},
 		"another body":              {good, body + " ", 401, "hook_bad_signature"},
 		"another id":                {with("Webhook-Id", "msg_2"), body, 401, "hook_bad_signature"},
+		"an id with a dot":          {sign(secret, "msg.1", now, body), body, 401, "hook_bad_signature"},
 		"another time":              {with("Webhook-Timestamp", strconv.FormatInt(now.Unix()+1, 10)), body, 401, "hook_bad_signature"},
 		"another version":           {with("Webhook-Signature", "v2"+signature[2:]), body, 401, "hook_bad_signature"},
 		"no version":                {with("Webhook-Signature", signature[3:]), body, 401, "hook_bad_signature"},
