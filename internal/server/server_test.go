@@ -239,6 +239,7 @@ func TestSessions(t *testing.T) {
 	maps.Copy(environ, map[string]string{
 		"AUTH_COOKIE_PREFIX": "app", "AUTH_COOKIE_NAME": "sid", "AUTH_ISSUER": "me,you", "AUTH_AUDIENCE": "us", "AUTH_BASE_PATH": "/b", "AUTH_JWKS_PATH": "/j", "AUTH_TOKEN_PATTERN": "s_.", "TRUST_SESSION_DATA": "on", "AUTH_STATELESS": "on", "JWT_ALGORITHM": "HS512",
 		"ACCESS_TOKEN_EXPIRE_MINUTES": "3", "REFRESH_TOKEN_EXPIRE_DAYS": "2", "SESSION_CACHE_TTL": "4s", "SESSION_STALE_TTL": "5s", "AUTH_API_KEY_HEADER": "X-Key",
+		"LIMIT_OPERATION_TIME": "3s",
 	})
 	cfg, err := config.Load(environ)
 	if err != nil {
@@ -248,7 +249,7 @@ func TestSessions(t *testing.T) {
 		BaseURL: "https://auth.example.com", Secret: environ["JWT_SECRET"], CookiePrefix: "app", CookieName: "sid", Issuers: []string{"me", "you"}, Audiences: []string{"us"},
 		BasePath: "/b", JWKSPath: "/j", TokenShape: regexp.MustCompile(`\A(?:s_.)\z`),
 		TrustSessionData: true, Stateless: true, Algorithm: "HS512", MaxTokenAge: 3 * time.Minute, MaxSessionAge: 48 * time.Hour,
-		CacheTTL: 4 * time.Second, StaleTTL: 5 * time.Second, APIKeyHeader: "x-key",
+		CacheTTL: 4 * time.Second, StaleTTL: 5 * time.Second, Timeout: 3 * time.Second, APIKeyHeader: "x-key",
 	}
 	if diff := cmp.Diff(want, Sessions(cfg), cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
