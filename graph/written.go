@@ -43,7 +43,7 @@ func (r *Resolver) withPlans(op *graphql.OperationContext, p *plans) {
 	}
 }
 
-// write writes the value of the root field that is being resolved. Where that can't be done, it returns the value.
+// write writes the value of the root field that is being resolved. If that can't be done, it returns the value.
 func (r *Resolver) write(ctx context.Context, p *plan, value any) any {
 	w, path, selected, err := r.walk(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *Resolver) write(ctx context.Context, p *plan, value any) any {
 	return w.append(ctx, p, path, value)
 }
 
-// append writes the value, or returns it where that can't be done. The operation's only root field begins the data. If
+// append writes the value, or returns it if that can't be done. The operation's only root field begins the data. If
 // the response becomes too long or the operation's time is over, a null is written: the response will say why.
 func (w *walker) append(ctx context.Context, p *plan, path string, value any) any {
 	out := newWritten()

@@ -220,7 +220,7 @@ func (s *Service) User(ctx context.Context, v viewer.Viewer, id string) (*ent.Us
 	return shown(row), nil
 }
 
-// provision returns the user's row, which it makes or refreshes where it has to. The user is as the auth server told at
+// provision returns the user's row, which it makes or refreshes if it has to. The user is as the auth server told at
 // that time.
 func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Time) (*ent.User, error) {
 	row, err := s.client.User.Get(ctx, u.ID)

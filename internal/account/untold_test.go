@@ -19,7 +19,7 @@ func TestSessionsByTurns(t *testing.T) {
 	for _, test := range []struct {
 		about string
 		jwt   func(*betterauth.Session)
-		fresh bool // The JWT is issued anew each time.
+		fresh bool // Each request has a new JWT.
 	}{
 		{"the subject alone", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Untold: name | email | image} }, false},
 		{"the subject alone, just now", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Untold: name | email | image} }, true},

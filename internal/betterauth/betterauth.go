@@ -73,8 +73,8 @@ type Session struct {
 	TokenHash string
 }
 
-// User is the auth server's user. CreatedAt and UpdatedAt are zero where it does not tell; Image is nil where there
-// is none, or one of over 64 kB. Name is cut after 1 kB, at the end of a character. Email is "" if it is longer.
+// User is the auth server's user. CreatedAt and UpdatedAt are zero if it does not tell them; Image is nil if there
+// is no image or one of over 64 kB. Name is cut after 1 kB, at the end of a character. Email is "" if it is longer.
 type User struct {
 	ID, Name, Email      string
 	EmailVerified        bool

@@ -125,7 +125,7 @@ func (a *Authenticator) isToken(text string) bool {
 
 // forward is the Cookie header for the auth server: the session token under the name that it came by and, where the
 // request has it, the dont_remember mark, without which the auth server could stretch a short session. Both are
-// written anew, so that nothing of the client's reaches the header unchecked. A cached session in session_data is passed on
+// encoded again, so that nothing of the client's reaches the header unchecked. A cached session in session_data is passed on
 // only with Config.Stateless: it would answer for a session that has ended.
 func (a *Authenticator) forward(h http.Header, c cookie, data string) string {
 	header := c.jar.session + "=" + a.signer.sign(c.token)

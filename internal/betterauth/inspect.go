@@ -50,7 +50,7 @@ func (r *report) fail(name, detail, cure string) {
 
 // Inspect looks at what a request's headers carry, step by step, and stops at the first failure: which API key, cookie
 // or bearer token there is, its encoding and signature, the auth server's answer, the session's expiry and its user. The
-// auth server is asked anew, whatever is known already.
+// auth server is asked again, whatever is known already.
 func (a *Authenticator) Inspect(ctx context.Context, h http.Header) []Step {
 	var r report
 	if key := a.apiKey(h); key != "" {
