@@ -63,17 +63,17 @@ func TestDates(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	none := time.Time{}
 	for raw, want := range map[string]time.Time{
-		`"` + second + `"`:                     at,
-		`"2026-11-23T12:00:00.250Z"`:           at.Add(250 * time.Millisecond),
-		`"2026-11-23T13:00:00+01:00"`:          at,
-		fmt.Sprint(at.Unix()):                  at,
-		fmt.Sprint(at.UnixMilli() + 250):       at.Add(250 * time.Millisecond),
-		fmt.Sprint(at.Unix()) + ".25":          at.Add(250 * time.Millisecond),
-		`"` + fmt.Sprint(at.UnixMilli()) + `"`: at,
-		`"Mon, 23 Nov 2026 12:00:00 GMT"`:      at,
+		`"` + second + `"`:                                                     at,
+		`"2026-11-23T12:00:00.250Z"`:                                           at.Add(250 * time.Millisecond),
+		`"2026-11-23T13:00:00+01:00"`:                                          at,
+		fmt.Sprint(at.Unix()):                                                  at,
+		fmt.Sprint(at.UnixMilli() + 250):                                       at.Add(250 * time.Millisecond),
+		fmt.Sprint(at.Unix()) + ".25":                                          at.Add(250 * time.Millisecond),
+		`"` + fmt.Sprint(at.UnixMilli()) + `"`:                                 at,
+		`"Mon, 23 Nov 2026 12:00:00 GMT"`:                                      at,
 		`"Mon Nov 23 2026 13:00:00 GMT+0100 (Central European Standard Time)"`: at,
-		`"2026-11-23 12:00:00"`: none, // in which time zone?
-		`"tomorrow"`:            none, `""`: none, `null`: none, `true`: none, `{}`: none, `7`: none, `-1`: none, `1e300`: none, `"NaN"`: none, ``: none,
+		`"2026-11-23 12:00:00"`:                                                none, // in which time zone?
+		`"tomorrow"`:                                                           none, `""`: none, `null`: none, `true`: none, `{}`: none, `7`: none, `-1`: none, `1e300`: none, `"NaN"`: none, ``: none,
 	} {
 		if got := date(fields{"at": []byte(raw)}, "at"); !got.Equal(want) {
 			t.Errorf("%s is %v, want %v", raw, got, want)
