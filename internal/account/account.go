@@ -125,7 +125,8 @@ func New(c Config) (*Service, error) {
 // when the name, the address or the image changed. What the session leaves out stays, and a session that is older than the
 // row changes nothing.
 // Under Strict a user without a row gives ErrNotFound: nothing is remembered of it, so that the row counts as soon as it
-// is made. A user who was removed a short while ago gives ErrErased, which is an ErrNotFound, too. Any other error is the database's.
+// is made. A user who was removed a short while ago gives ErrErased, which is an ErrNotFound, too. Any other error is the
+// database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
 	v, err := s.user(ctx, session)
 	if err != nil {

@@ -221,7 +221,7 @@ func TestAPIKeyCodes(t *testing.T) {
 }
 
 // What Better Auth makes of an API key beside a cookie or a bearer token is asked of Better Auth, and ours has to agree.
-// Only a key that is none of its own counts differently: it may be a gateway's, and leaves the cookie in force.
+// Only a key that the auth server does not know counts differently: it may be a gateway's, and leaves the cookie in force.
 func TestRealAPIKeyPrecedence(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})

@@ -14,7 +14,7 @@ const (
 func (p Profile) Has(field Profile) bool { return p&field != 0 }
 
 // untold returns the fields that the auth server did not tell, or told in a way that is of no use: jwt.definePayload and
-// customSession may leave out what they like. An image of null is told: there is none.
+// customSession may leave out what they like. If the image is null, the auth server has told that there is no image.
 func untold(u fields, read User) Profile {
 	var missing Profile
 	if !isText(u, "name") {

@@ -17,7 +17,7 @@ func (c Config) TokenShape() *regexp.Regexp {
 	return shape
 }
 
-// checkTokenPattern refuses patterns that are none, and those that match what is signed like a token and is no token.
+// checkTokenPattern refuses invalid patterns, and those that match what is signed like a token and is no token.
 func (l *loader) checkTokenPattern() {
 	const name, example = "AUTH_TOKEN_PATTERN", "as in sess_[A-Za-z0-9]{32}"
 	pattern := l.cfg.AuthTokenPattern
