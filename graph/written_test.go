@@ -136,18 +136,18 @@ func (b *breakable) QueryContext(ctx context.Context, statement string, args ...
 	return b.Statements.QueryContext(ctx, statement, args...)
 }
 
-func (b *breakable) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+func (b *breakable) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	if in, _ := b.in.Load().(string); in != "" && strings.Contains(query, in) {
 		return errBroken
 	}
-	return b.Statements.Records(ctx, query, args, each)
+	return b.Statements.QueryRaw(ctx, query, args, each)
 }
 
 // readByHand lets lists be read without ent.
 func readByHand(t testing.TB, client *ent.Client, driver dialect.Driver) func(*graph.Config, func() time.Time) {
 	t.Helper()
 	return func(c *graph.Config, now func() time.Time) {
-		tasks, err := task.New(task.Config{Client: client, Now: now, Dialect: driver.Dialect(), Records: testkit.RecordsOf(driver)})
+		tasks, err := task.New(task.Config{Client: client, Now: now, Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver)})
 		if err != nil {
 			t.Fatal(err)
 		}

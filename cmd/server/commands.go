@@ -234,7 +234,7 @@ func databaseConfig(cfg config.Config) database.Config {
 		MaxIdleConns:       cfg.DBMaxIdleConns,
 		ConnMaxLifetime:    cfg.DBConnMaxLifetime,
 		ConnMaxIdleTime:    cfg.DBConnMaxIdleTime,
-		Wait:               cfg.DBWait,
+		AcquireTimeout:     cfg.DBWait,
 	}
 }
 

@@ -310,7 +310,7 @@ func TestDatabaseConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := database.Config{
-		URL: "postgres://u@pool/x", DirectURL: "postgres://u@direct/x", MaxOpenConns: 7, MaxIdleConns: 3, Wait: 4 * time.Second,
+		URL: "postgres://u@pool/x", DirectURL: "postgres://u@direct/x", MaxOpenConns: 7, MaxIdleConns: 3, AcquireTimeout: 4 * time.Second,
 		ConnMaxLifetime: 11 * time.Minute, ConnMaxIdleTime: 2 * time.Minute, StatementTimeout: 5 * time.Second,
 		StatementCache: database.CacheAuto, StatementCacheSize: 77,
 	}

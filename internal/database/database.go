@@ -35,9 +35,9 @@ type Config struct {
 	ConnMaxIdleTime time.Duration
 	// ConnectTimeout is how long Open waits for a database that is not up yet. Default: 60 s.
 	ConnectTimeout time.Duration
-	// Wait is how long a statement through Driver waits for a connection at most: for one that is free, or for a new one.
+	// AcquireTimeout is how long a statement through Driver waits for a connection at most: for one that is free, or for a new one.
 	// Default: 5 s.
-	Wait time.Duration
+	AcquireTimeout time.Duration
 	// StatementTimeout is how long PostgreSQL may take for one statement of the pool, unless the URL has a
 	// statement_timeout; migrations have no limit. 0 is none, and so is what a pooler allows that refuses to be asked for
 	// it, as PgBouncer does.
@@ -112,7 +112,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	c.ConnMaxLifetime = cmp.Or(c.ConnMaxLifetime, 30*time.Minute)
 	c.ConnMaxIdleTime = cmp.Or(c.ConnMaxIdleTime, 4*time.Minute)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Minute)
-	c.Wait = cmp.Or(c.Wait, 5*time.Second)
+	c.AcquireTimeout = cmp.Or(c.AcquireTimeout, 5*time.Second)
 	c.Log = cmp.Or(c.Log, slog.Default())
 
 	pooled, err := parse(c.URL)
@@ -170,7 +170,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		direct:  direct.connector,
 		Dialect: pooled.dialect, name: pooled.name, schema: pooled.schema, readOnly: c.ReadOnly, tls: pooled.tls, file: file, log: c.Log,
 	}
-	db.fair = newFairPool(&patient{pool: db.SQL, wait: c.Wait}, c.MaxOpenConns)
+	db.fair = newFairPool(&patient{pool: db.SQL, wait: c.AcquireTimeout}, c.MaxOpenConns)
 	db.SQL.SetMaxOpenConns(c.MaxOpenConns)
 	db.SQL.SetMaxIdleConns(c.MaxIdleConns)
 	db.SQL.SetConnMaxLifetime(c.ConnMaxLifetime)

@@ -57,9 +57,9 @@ const AllSettings = "search_path=public&role=none&row_security=on&statement_time
 	"tcp_keepalives_idle=60&tcp_keepalives_interval=10&tcp_keepalives_count=3&default_tablespace=&" +
 	"default_text_search_config=simple&client_min_messages=warning"
 
-// ScannedRecords is how Records repeats a read whose connection was dead.
-func (db *DB) ScannedRecords(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return db.fair.pool.scannedRecords(ctx, query, args, each)
+// QueryRawScanned is how QueryRaw repeats a read whose connection was dead.
+func (db *DB) QueryRawScanned(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	return db.fair.pool.queryRawScanned(ctx, query, args, each)
 }
 
 // Waiting is how many statements of a user wait for others of the same user.

@@ -106,14 +106,14 @@ func (f *fairPool) ExecContext(ctx context.Context, query string, args ...any) (
 	return f.pool.ExecContext(ctx, query, args...)
 }
 
-// records is DB.Records.
-func (f *fairPool) records(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+// queryRaw is DB.QueryRaw.
+func (f *fairPool) queryRaw(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	ctx, s, err := f.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.release()
-	return f.pool.records(ctx, query, args, each)
+	return f.pool.queryRaw(ctx, query, args, each)
 }
 
 // fairDriver is ent's driver on a fair pool.
@@ -210,7 +210,7 @@ func (t *fairTx) end() {
 // Close implements dialect.Driver.
 func (d *fairDriver) Close() error { return d.fair.pool.pool.Close() }
 
-// Records is DB.Records, for who has the driver alone.
-func (d *fairDriver) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return d.fair.records(ctx, query, args, each)
+// QueryRaw is DB.QueryRaw, for who has the driver alone.
+func (d *fairDriver) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	return d.fair.queryRaw(ctx, query, args, each)
 }

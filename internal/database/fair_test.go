@@ -40,8 +40,8 @@ func holders(db *database.DB) map[string]func(ctx context.Context, begun func(),
 			<-hold
 			return rows.Err()
 		},
-		"records": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
-			return db.Records(ctx, "SELECT 1", nil, func([]driver.Value) error {
+		"raw query": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			return db.QueryRaw(ctx, "SELECT 1", nil, func([]driver.Value) error {
 				begun()
 				<-hold
 				return nil
@@ -75,7 +75,7 @@ func TestOneUsersStatements(t *testing.T) {
 			t.Parallel()
 			const connections, bound, calls = 4, 2, 12
 			// SQLite has one transaction that may write at a time, and all of ours may.
-			db := open(t, database.Config{URL: address(t), MaxOpenConns: connections, Wait: time.Minute})
+			db := open(t, database.Config{URL: address(t), MaxOpenConns: connections, AcquireTimeout: time.Minute})
 			for way, run := range holders(db) {
 				if db.Dialect == dialect.SQLite && (way == "a committed transaction" || way == "an undone transaction") {
 					continue
@@ -140,15 +140,15 @@ func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context,
 // A user who waits too long for their own statements is told so, and the pool is not taken for exhausted.
 func TestUserBusy(t *testing.T) {
 	t.Parallel()
-	db := open(t, database.Config{URL: testkit.SQLiteURL(t), MaxOpenConns: 2, Wait: time.Millisecond})
+	db := open(t, database.Config{URL: testkit.SQLiteURL(t), MaxOpenConns: 2, AcquireTimeout: time.Millisecond})
 	alice := viewer.NewContext(t.Context(), viewer.Viewer{UserID: "alice"})
 	hold, begun, ended := make(chan struct{}), make(chan struct{}), make(chan error)
-	run := holders(db)["records"]
+	run := holders(db)["raw query"]
 	go func() { ended <- run(alice, func() { close(begun) }, hold) }()
 	<-begun
 	err := run(alice, func() {}, closed())
-	if !errors.Is(err, database.ErrUserBusy) || !database.IsUnavailable(err) || !database.NothingDone(err) || db.GaveUp() != 0 {
-		t.Errorf("got %v, %d calls gave up", err, db.GaveUp())
+	if !errors.Is(err, database.ErrUserBusy) || !database.IsUnavailable(err) || !database.NothingDone(err) || db.AcquireTimeouts() != 0 {
+		t.Errorf("got %v, %d calls gave up", err, db.AcquireTimeouts())
 	}
 	close(hold)
 	if err := <-ended; err != nil {

@@ -16,8 +16,8 @@ import (
 	"taskql/ent/migrate"
 )
 
-// ErrForeign is returned if the database has tables of another program with the names of ours.
-var ErrForeign = errors.New("the database has tables of another program")
+// ErrForeignTables is returned if the database has tables of another program with the names of ours.
+var ErrForeignTables = errors.New("the database has tables of another program")
 
 // versionTable is where goose writes down which migrations were applied. Other programs use goose too.
 const versionTable = "goose_db_version"
@@ -56,9 +56,9 @@ func ourTables(of string) ([]string, int, error) {
 	return tables, first, nil
 }
 
-// CheckForeign returns ErrForeign, wrapped, with the tables' names, if another program has what this server's migrations
+// CheckForeignTables returns ErrForeignTables, wrapped, with the tables' names, if another program has what this server's migrations
 // would create. It changes nothing.
-func (db *DB) CheckForeign(ctx context.Context) error {
+func (db *DB) CheckForeignTables(ctx context.Context) error {
 	pool, done := db.migrationPool()
 	defer done()
 	return checkForeign(ctx, db.Dialect, pool)
@@ -93,7 +93,7 @@ func checkForeign(ctx context.Context, of string, pool *sql.DB) error {
 	if of == dialect.SQLite {
 		cure = "give this server a file of its own"
 	}
-	return fmt.Errorf("%w with the names that this server's would have (%s), and is left as it is: %s", ErrForeign, strings.Join(found, ", "), cure)
+	return fmt.Errorf("%w with the names that this server's would have (%s), and is left as it is: %s", ErrForeignTables, strings.Join(found, ", "), cure)
 }
 
 // hasOurMigrations reports whether a migration of this server's was applied.

@@ -65,7 +65,7 @@ func TestForeignTablesInPostgreSQL(t *testing.T) {
 			before := catalog(t, db.SQL)
 			_, err := db.Migrate(t.Context())
 			refused(t, err, tt.named, "schema=taskql")
-			refused(t, db.CheckForeign(t.Context()), tt.named, "schema=taskql")
+			refused(t, db.CheckForeignTables(t.Context()), tt.named, "schema=taskql")
 			if diff := cmp.Diff(before, catalog(t, db.SQL)); diff != "" {
 				t.Errorf("it was changed (-before +after):\n%s", diff)
 			}
@@ -76,7 +76,7 @@ func TestForeignTablesInPostgreSQL(t *testing.T) {
 				if _, err := remedied.Migrate(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if err := remedied.CheckForeign(t.Context()); err != nil {
+				if err := remedied.CheckForeignTables(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -137,7 +137,7 @@ func TestForeignTablesInSQLite(t *testing.T) {
 
 func refused(t *testing.T, err error, parts ...string) {
 	t.Helper()
-	if !errors.Is(err, database.ErrForeign) {
+	if !errors.Is(err, database.ErrForeignTables) {
 		t.Fatalf("got %v", err)
 	}
 	for _, part := range parts {

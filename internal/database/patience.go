@@ -165,5 +165,5 @@ func isLostConnection(err error) bool {
 	return !errors.Is(err, ErrNoConnection) && !errors.Is(err, context.DeadlineExceeded) && IsUnavailable(err)
 }
 
-// GaveUp is how many calls through Driver have ended with ErrNoConnection so far.
-func (db *DB) GaveUp() int64 { return db.fair.pool.gaveUp.Load() }
+// AcquireTimeouts is how many calls through Driver have ended with ErrNoConnection so far.
+func (db *DB) AcquireTimeouts() int64 { return db.fair.pool.gaveUp.Load() }

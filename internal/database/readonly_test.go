@@ -28,12 +28,12 @@ func writers(db *database.DB) map[string]func(ctx context.Context) error {
 			defer rows.Close()
 			return rows.Err()
 		},
-		"records": func(ctx context.Context) error {
-			return db.Records(ctx, insertOne, nil, func([]driver.Value) error { return nil })
+		"raw query": func(ctx context.Context) error {
+			return db.QueryRaw(ctx, insertOne, nil, func([]driver.Value) error { return nil })
 		},
 		"a prepared statement": func(ctx context.Context) error {
 			for range 3 { // From the second time on it is kept.
-				if err := db.Records(ctx, "INSERT INTO t VALUES ($1) RETURNING n", []any{1}, func([]driver.Value) error { return nil }); err != nil {
+				if err := db.QueryRaw(ctx, "INSERT INTO t VALUES ($1) RETURNING n", []any{1}, func([]driver.Value) error { return nil }); err != nil {
 					return err
 				}
 			}
@@ -127,7 +127,7 @@ func TestDatabaseThatOnlyReads(t *testing.T) {
 	db := open(t, database.Config{URL: address, MaxOpenConns: 1})
 	backend := func() int {
 		var pid int
-		if err := db.Records(t.Context(), "SELECT pg_backend_pid()::int8", nil, func(row []driver.Value) error {
+		if err := db.QueryRaw(t.Context(), "SELECT pg_backend_pid()::int8", nil, func(row []driver.Value) error {
 			n, ok := row[0].(int64)
 			if !ok {
 				t.Errorf("it is a %T", row[0])

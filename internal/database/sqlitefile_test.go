@@ -82,7 +82,7 @@ func TestSQLiteFilesGone(t *testing.T) {
 			for way, write := range map[string]func(ctx context.Context) error{
 				"a statement": func(ctx context.Context) error { return driven.Exec(ctx, insert, []any{"b"}, nil) },
 				"a statement with rows": func(ctx context.Context) error {
-					return db.Records(ctx, insert+" RETURNING id", []any{"c"}, func([]driver.Value) error { return nil })
+					return db.QueryRaw(ctx, insert+" RETURNING id", []any{"c"}, func([]driver.Value) error { return nil })
 				},
 				"a transaction": func(ctx context.Context) error {
 					tx, err := driven.Tx(ctx)

@@ -73,7 +73,7 @@ func TestFaultsFailover(t *testing.T) {
 	address := strings.Replace(primary.URL(), "127.0.0.1:"+strconv.Itoa(primary.Port()), host.address, 1)
 	for way, write := range map[string]func(db *database.DB) error{
 		"a statement": func(db *database.DB) error { return writers(db)["a statement"](t.Context()) },
-		"records":     func(db *database.DB) error { return writers(db)["records"](t.Context()) },
+		"raw query":   func(db *database.DB) error { return writers(db)["raw query"](t.Context()) },
 		"a transaction": func(db *database.DB) error {
 			err := insertInTx(t, db)
 			if database.IsReadOnly(err) { // Those who begin transactions repeat them.

@@ -21,8 +21,8 @@ const noVerify = "no-verify"
 type TLS struct {
 	// Mode is the sslmode that is used; "" on SQLite.
 	Mode string
-	// Raised says that the URL asks for less: for require, or for nothing.
-	Raised bool
+	// Upgraded says that the URL asks for less: for require, or for nothing.
+	Upgraded bool
 	// Public says that a server's name or address is not one of a private network.
 	Public bool
 }
@@ -66,7 +66,7 @@ func settleTLS(config *pq.Config, unverified bool) TLS {
 	case config.SSLMode == pq.SSLModeRequire || config.SSLMode == "" && settled.Public:
 		config.SSLMode = pq.SSLModeRequire
 		if !unverified && config.SSLRootCert == "" && !slices.ContainsFunc(names, func(h pq.ConfigMultihost) bool { return !publicName(h.Host) }) {
-			config.SSLMode, settled.Raised = pq.SSLModeVerifyFull, true
+			config.SSLMode, settled.Upgraded = pq.SSLModeVerifyFull, true
 		}
 	case config.SSLMode == "":
 		config.SSLMode = pq.SSLModePrefer // What libpq does: servers without TLS are common there.
@@ -100,7 +100,7 @@ func private(host string) bool {
 // logTLS says how the connections are protected, where that is more than the URL asks for, or less than it could be.
 func logTLS(ctx context.Context, log *slog.Logger, name string, t TLS) {
 	switch {
-	case t.Raised:
+	case t.Upgraded:
 		log.InfoContext(ctx, "the database's TLS certificate is verified, though the URL does not ask for it",
 			slog.String("database", name), slog.String("sslmode", t.Mode))
 	case t.Public && !t.Verified():
@@ -109,8 +109,8 @@ func logTLS(ctx context.Context, log *slog.Logger, name string, t TLS) {
 	}
 }
 
-// IsUntrusted says whether the database's certificate was refused. The error of Open then says what to do.
-func IsUntrusted(err error) bool { return explainTLS(err) != nil }
+// IsCertificateError says whether the database's certificate was refused. The error of Open then says what to do.
+func IsCertificateError(err error) bool { return explainTLS(err) != nil }
 
 // explainTLS says what a refused certificate means and what to do; nil where the error is about something else.
 func explainTLS(err error) error {

@@ -117,7 +117,7 @@ func TestPostgresURLs(t *testing.T) {
 // TLS is raised to verify-full where the name can be verified and nobody asked for anything else.
 func TestTLSModes(t *testing.T) {
 	t.Parallel()
-	full, pool := database.TLS{Mode: "verify-full", Raised: true, Public: true}, "ep-x-pooler.eu-central-1.aws.neon.tech"
+	full, pool := database.TLS{Mode: "verify-full", Upgraded: true, Public: true}, "ep-x-pooler.eu-central-1.aws.neon.tech"
 	for _, test := range []struct {
 		host, query string
 		want        database.TLS

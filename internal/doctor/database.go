@@ -36,7 +36,7 @@ func (d *doctor) database(ctx context.Context) {
 	})
 	if err != nil {
 		cure := "check host, port, user, password and name in DATABASE_URL, and that the database runs and lets this machine in"
-		if database.IsUntrusted(err) || database.IsUnsuitable(err) {
+		if database.IsCertificateError(err) || database.IsUnsuitable(err) {
 			cure = "" // The error tells it.
 		}
 		d.fail(err.Error(), cure)
@@ -103,7 +103,7 @@ func (d *doctor) postgres(ctx context.Context, db *database.DB) {
 // tls says whether the database's certificate is verified.
 func (d *doctor) tls(t database.TLS) {
 	switch {
-	case t.Raised:
+	case t.Upgraded:
 		d.ok("TLS: the certificate is verified (verify-full), though the URL does not ask for it")
 	case t.Verified():
 		d.ok("TLS: the certificate is verified (" + t.Mode + ")")
@@ -133,7 +133,7 @@ func (d *doctor) pooler() {
 func (d *doctor) migrations(ctx context.Context, db *database.DB) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	if err := db.CheckForeign(ctx); errors.Is(err, database.ErrForeign) {
+	if err := db.CheckForeignTables(ctx); errors.Is(err, database.ErrForeignTables) {
 		d.fail(err.Error(), "")
 		return
 	}

@@ -35,7 +35,7 @@ func EraseUser(ctx context.Context, e Erasure) error {
 		return fmt.Errorf("looking at %s, which `server migrate` makes ready: %w", e.DB, err)
 	}
 	tasks, err := task.New(task.Config{
-		Client: client, Dialect: e.DB.Dialect, Records: e.DB.Records, LockWait: eraseWait,
+		Client: client, Dialect: e.DB.Dialect, QueryRaw: e.DB.QueryRaw, LockWait: eraseWait,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up tasks: %w", err)

@@ -80,7 +80,7 @@ func newFaulty(t *testing.T, cluster pgcluster.Config) *faulty {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	f.db, err = database.Open(t.Context(), database.Config{
-		URL: through, MaxOpenConns: cfg.DBMaxOpenConns, MaxIdleConns: cfg.DBMaxIdleConns, Wait: cfg.DBWait,
+		URL: through, MaxOpenConns: cfg.DBMaxOpenConns, MaxIdleConns: cfg.DBMaxIdleConns, AcquireTimeout: cfg.DBWait,
 		StatementTimeout: cfg.LimitStatementTime, Log: quiet,
 	})
 	if err != nil {
@@ -503,7 +503,7 @@ func TestFaultsThousandClients(t *testing.T) {
 		t.Errorf("answers: %s", codes(tr.answers))
 	}
 	// The pool turned away what each user may have in it; the rest waited for the user's own statements.
-	if n := f.db.GaveUp(); n < users*int64(len(held))/2 {
+	if n := f.db.AcquireTimeouts(); n < users*int64(len(held))/2 {
 		t.Errorf("%d calls are counted as given up", n)
 	}
 	const wait = 5 * time.Second // DB_WAIT's default

@@ -87,7 +87,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cfg.Telemetry.WatchPool(cfg.DB.SQL.Stats, cfg.DB.GaveUp); err != nil {
+	if err := cfg.Telemetry.WatchPool(cfg.DB.SQL.Stats, cfg.DB.AcquireTimeouts); err != nil {
 		return nil, fmt.Errorf("setting up telemetry: %w", err)
 	}
 	around := face{cfg: cfg.Config, log: cfg.Log, now: cfg.Now, draining: &s.draining, telemetry: cfg.Telemetry}
@@ -193,7 +193,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		return routes{}, fmt.Errorf("setting up accounts: %w", err)
 	}
 	tasks, err := task.New(task.Config{
-		Client: client, Dialect: cfg.DB.Dialect, Records: cfg.DB.Records, Now: cfg.Now, Log: cfg.Log, Closed: accounts.Forget,
+		Client: client, Dialect: cfg.DB.Dialect, QueryRaw: cfg.DB.QueryRaw, Now: cfg.Now, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
 			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
 			Subtasks: cfg.Config.LimitSubtasks, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes,

@@ -417,7 +417,7 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 	}
 	for range 3 { // What lists are read by asks the driver itself, and is measured as well.
 		var row string
-		err := db.Records(t.Context(), "SELECT convert_to($1::text || 'inner-secret', 'UTF8')", []any{secret}, func(values []driver.Value) error {
+		err := db.QueryRaw(t.Context(), "SELECT convert_to($1::text || 'inner-secret', 'UTF8')", []any{secret}, func(values []driver.Value) error {
 			row = fmt.Sprintf("%s", values[0])
 			return nil
 		})
@@ -437,7 +437,7 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 		t.Error("a span holds a value")
 	}
 	if c.span("SELECT", "db.query.text", "SELECT convert_to(?::text || ?)") == nil {
-		t.Errorf("the statement of records is missing: %v", c.spans)
+		t.Errorf("the statement of a raw query is missing: %v", c.spans)
 	}
 	if c.span("SELECT", "db.query.text", "SELECT ?::text || ?") == nil || c.span("SELECT", "error.type", "22P02") == nil {
 		t.Errorf("the statements are missing: %v", c.spans)

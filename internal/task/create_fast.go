@@ -76,7 +76,7 @@ func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (
 		v.WorkspaceID, s.limits.Tasks, now,
 		e.ID, e.Title, e.Description, e.TitleKey, e.SearchText, e.Priority, e.DueDate, e.DueAt, e.DueTimeZone, e.DueSort,
 	}
-	err := s.records(ctx, insertTaskText, args, func(row []driver.Value) error {
+	err := s.queryRaw(ctx, insertTaskText, args, func(row []driver.Value) error {
 		if len(row) != 1 {
 			return errRow
 		}

@@ -61,9 +61,9 @@ func (c *cuttable) QueryContext(ctx context.Context, statement string, args ...a
 	return inner.QueryContext(ctx, statement, args...)
 }
 
-// Records is what lists are read by, and a task is made by at once.
-func (c *cuttable) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return testkit.RecordsOf(c.Driver)(ctx, query, args, each)
+// QueryRaw is used for lists.
+func (c *cuttable) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	return testkit.QueryRawOf(c.Driver)(ctx, query, args, each)
 }
 
 // BeginTx is what ent asks for with options.

@@ -45,10 +45,10 @@ func (p *planned) QueryContext(ctx context.Context, statement string, args ...an
 	}).QueryContext(ctx, statement, args...)
 }
 
-// Records is what lists are read by.
-func (p *planned) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+// QueryRaw is used for lists.
+func (p *planned) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	p.statement, p.args = query, args
-	return testkit.RecordsOf(p.Driver)(ctx, query, args, each)
+	return testkit.QueryRawOf(p.Driver)(ctx, query, args, each)
 }
 
 // explainer reads lists of a large database and asks how.
@@ -93,7 +93,7 @@ func TestExplain(t *testing.T) {
 	fill(t, address)
 	db := testkit.OpenDatabase(t, address)
 	driver := &planned{Driver: db.Driver()}
-	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, Records: driver.Records, Now: newClock().Now})
+	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, QueryRaw: driver.QueryRaw, Now: newClock().Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,11 +163,11 @@ func (b *bench) limited(t *testing.T, limits task.Limits) *bench {
 	if strings.Contains(t.Name(), "/sqlite") {
 		return b // As in replica.
 	}
-	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, Records: b.records, Now: b.clock.Now, LockWait: time.Minute, Limits: limits})
+	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, QueryRaw: b.queryRaw, Now: b.clock.Now, LockWait: time.Minute, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, records: b.records}
+	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, queryRaw: b.queryRaw}
 }
 
 // TestUncountedIdempotencyKeys: the release before counts none of its keys. A change that finds too many removes them, in bounded steps, and

@@ -74,7 +74,7 @@ func (l *list) rowsByHand(ctx context.Context, columns []string, of shape, narro
 // eachRow runs a statement and calls each with every row, which is nil where it was scanned into its places.
 func (s *Service) eachRow(ctx context.Context, statement string, args, into []any, each func(row []driver.Value) error) error {
 	if s.dialect == dialect.Postgres {
-		return s.records(ctx, statement, args, each)
+		return s.queryRaw(ctx, statement, args, each)
 	}
 	rows, err := s.client.QueryContext(ctx, statement, args...)
 	if err != nil {

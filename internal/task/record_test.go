@@ -29,11 +29,11 @@ func ends() []time.Time {
 }
 
 // one reads the only row of a query, three times: sent as text the first time, in its binary form once it is prepared.
-func one(t *testing.T, records Records, query string, args []any, read func(row []driver.Value) error) {
+func one(t *testing.T, queryRaw QueryRaw, query string, args []any, read func(row []driver.Value) error) {
 	t.Helper()
 	for range 3 {
 		rows := 0
-		err := records(t.Context(), query, args, func(row []driver.Value) error {
+		err := queryRaw(t.Context(), query, args, func(row []driver.Value) error {
 			rows++
 			return read(row)
 		})
@@ -52,7 +52,7 @@ func TestRecord(t *testing.T) {
 	for _, at := range ends() {
 		statement := "SELECT " + recordOf("$1::uuid", "$2::text", "''::text", "NULL::text", "32767::smallint", "2147483647", "9223372036854775807",
 			"$3::timestamptz", "NULL::timestamptz", `'\x00ff'::bytea`)
-		one(t, db.Records, statement, []any{id, text, at}, func(row []driver.Value) error {
+		one(t, db.QueryRaw, statement, []any{id, text, at}, func(row []driver.Value) error {
 			type values struct {
 				ID                 uuid.UUID
 				Text, Empty, Null  string
@@ -116,7 +116,7 @@ func TestTaskColumns(t *testing.T) {
 			statement, _ := read.selectFrom(sql.Dialect(dialect.Postgres).Table("tasks")).Query()
 			for range 3 { // Sent as text the first time, in their binary forms once the statement is prepared.
 				var got []*ent.Task // Compared when all have been read: what the driver gave is gone by then.
-				err := db.Records(t.Context(), "WITH tasks AS ("+all+") "+statement, args, func(row []driver.Value) error {
+				err := db.QueryRaw(t.Context(), "WITH tasks AS ("+all+") "+statement, args, func(row []driver.Value) error {
 					e, err := read.task(row)
 					got = append(got, e)
 					return err
@@ -135,7 +135,7 @@ func TestTaskColumns(t *testing.T) {
 			t.Fatal("no such column")
 		}
 		statement, _ := read.selectFrom(sql.Dialect(dialect.Postgres).Table("tasks")).Query()
-		one(t, db.Records, "WITH tasks AS (SELECT $1::uuid AS id, $2::bool AS completed) "+statement, []any{id, completed}, func(row []driver.Value) error {
+		one(t, db.QueryRaw, "WITH tasks AS (SELECT $1::uuid AS id, $2::bool AS completed) "+statement, []any{id, completed}, func(row []driver.Value) error {
 			e, err := read.task(row)
 			if err == nil && (e.ID != id || e.Completed != completed) {
 				t.Errorf("got %s, %t", e.ID, e.Completed)

@@ -40,17 +40,17 @@ type bench struct {
 	client *ent.Client
 	clock  *clock
 	// dialect is the database's, so that it is spoken to as in production.
-	dialect string
-	records task.Records
+	dialect  string
+	queryRaw task.QueryRaw
 }
 
 // newBench is a service on the driver's database.
 func newBench(t *testing.T, driver dialect.Driver, limits task.Limits) *bench {
 	t.Helper()
-	b := &bench{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect(), records: testkit.RecordsOf(driver)}
+	b := &bench{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect(), queryRaw: testkit.QueryRawOf(driver)}
 	var err error
 	b.Service, err = task.New(task.Config{
-		Client: b.client, Dialect: b.dialect, Records: b.records, Now: b.clock.Now, Limits: limits, LockWait: time.Minute,
+		Client: b.client, Dialect: b.dialect, QueryRaw: b.queryRaw, Now: b.clock.Now, Limits: limits, LockWait: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,11 +78,11 @@ func (b *bench) replica(t *testing.T) *bench {
 	if strings.Contains(t.Name(), "/sqlite") {
 		return b
 	}
-	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, Records: b.records, Now: b.clock.Now, LockWait: time.Minute})
+	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, QueryRaw: b.queryRaw, Now: b.clock.Now, LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, records: b.records}
+	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, queryRaw: b.queryRaw}
 }
 
 // Versions that many ask for at once are each workspace's own.

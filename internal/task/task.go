@@ -59,15 +59,15 @@ type Config struct {
 	Log *slog.Logger
 	// Dialect is the client's, as ent names it. Where it is set, lists of tasks are read without ent.
 	Dialect string
-	// Records is what such lists are read by in PostgreSQL, where it is required, on the database that is the client's.
-	Records Records
+	// QueryRaw reads such lists from PostgreSQL, and is required there. It must use the client's database.
+	QueryRaw QueryRaw
 	// Closed, if set, is told of each user whose workspace RunRemovals has closed.
 	Closed func(userID string)
 }
 
-// Records runs a query and calls each with every row: its values as the driver has them: bytes, a text, an int64 or a bool,
-// nil where it is null. The row and its bytes are each's until it returns.
-type Records func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
+// QueryRaw runs a query and calls each with every row. The values are those of the driver: bytes, a string, an int64, a bool, or
+// nil for null. The row and its bytes are valid until each returns.
+type QueryRaw func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
 
 // Service reads and writes tasks. It is safe for concurrent use.
 type Service struct {
@@ -79,9 +79,9 @@ type Service struct {
 	lockWait time.Duration
 	writers  *semaphore.Keyed
 	// dialect is empty where ent reads everything.
-	dialect string
-	records Records
-	texts   texts
+	dialect  string
+	queryRaw QueryRaw
+	texts    texts
 	// versions looks up versions.
 	versions versions
 	// remembered says that an idempotency key was remembered since upkeep last looked.
@@ -98,8 +98,8 @@ func New(c Config) (*Service, error) {
 	if c.Client == nil {
 		return nil, errors.New("task: Config.Client is missing")
 	}
-	if c.Records == nil && c.Dialect == dialect.Postgres {
-		return nil, errors.New("task: Config.Records is missing, which lists in PostgreSQL are read by")
+	if c.QueryRaw == nil && c.Dialect == dialect.Postgres {
+		return nil, errors.New("task: Config.QueryRaw is missing; it is required on PostgreSQL")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -119,12 +119,12 @@ func New(c Config) (*Service, error) {
 		lockWait: cmp.Or(c.LockWait, lockWait),
 		writers:  semaphore.New(maxWriters),
 		dialect:  c.Dialect,
-		records:  c.Records,
+		queryRaw: c.QueryRaw,
 		texts:    newTexts(),
 
 		removalNoted: make(chan struct{}, 1), closed: c.Closed,
 	}
-	s.versions.read = c.Records
+	s.versions.read = c.QueryRaw
 	return s, nil
 }
 

@@ -21,11 +21,11 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t)) // SQLite has one lock for all.
 	client := ent.NewClient(ent.Driver(db.Driver()))
 	const patience = 700 * time.Millisecond
-	s, err := task.New(task.Config{Client: client, Dialect: db.Dialect, LockWait: patience, Records: db.Records})
+	s, err := task.New(task.Config{Client: client, Dialect: db.Dialect, LockWait: patience, QueryRaw: db.QueryRaw})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{Service: s, client: client, clock: newClock(), dialect: db.Dialect, records: db.Records}
+	b := &bench{Service: s, client: client, clock: newClock(), dialect: db.Dialect, queryRaw: db.QueryRaw}
 	alice, a := b.user(t, "alice")
 	bob, o := b.user(t, "bob")
 

@@ -29,7 +29,7 @@ const (
 // versions looks up versions of workspaces. It is safe for concurrent use.
 type versions struct {
 	// read runs a statement whose rows are an id and its version.
-	read Records
+	read QueryRaw
 
 	mu      sync.Mutex
 	flights int

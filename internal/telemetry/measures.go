@@ -123,7 +123,7 @@ func (t *Telemetry) CacheLookup(result string) {
 	t.measures.lookups.Add(context.Background(), 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("result", result))))
 }
 
-// WatchPool measures a pool whenever metrics are read. GaveUp is how many calls had no connection in time so far.
+// WatchPool measures a pool whenever metrics are read. AcquireTimeouts is how many calls had no connection in time so far.
 func (t *Telemetry) WatchPool(stats func() sql.DBStats, gaveUp func() int64) error {
 	if t == nil {
 		return nil

@@ -64,21 +64,21 @@ func (s *Statements) QueryContext(ctx context.Context, statement string, args ..
 	return queryContext(ctx, s, s.Driver, statement, args)
 }
 
-// Records is what lists are read by.
-func (s *Statements) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+// QueryRaw is used for lists.
+func (s *Statements) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	s.note(query)
-	return RecordsOf(s.Driver)(ctx, query, args, each)
+	return QueryRawOf(s.Driver)(ctx, query, args, each)
 }
 
-// RecordsOf is what reads lists on the driver's database, nil where it has nothing of the kind.
-func RecordsOf(d dialect.Driver) func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	records, ok := d.(interface {
-		Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
+// QueryRawOf returns the driver's QueryRaw method, or nil if it has none.
+func QueryRawOf(d dialect.Driver) func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	queryer, ok := d.(interface {
+		QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
 	})
 	if !ok {
 		return nil
 	}
-	return records.Records
+	return queryer.QueryRaw
 }
 
 // ExecContext is what ent's clients use for statements of ours.

@@ -9,35 +9,35 @@ import (
 	"io"
 )
 
-// Records runs a query and calls each with every row: its values as the driver has them, such as the bytes that PostgreSQL's
+// QueryRaw runs a query and calls each with every row: its values as the driver has them, such as the bytes that PostgreSQL's
 // uuid_send makes, a text, an int64 or a bool; a null is nil. The row and its bytes are each's until it returns; it must not
 // use the database. It waits, fails and is repeated as Driver's queries are: a SELECT where the connection turns out dead before the
 // first row, and nothing that may write.
 //
 // It asks the driver itself. database/sql makes a goroutine, a context and a dozen objects for a query's rows, so that
 // anybody may hold and scan them.
-func (db *DB) Records(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return db.fair.records(ctx, query, args, each)
+func (db *DB) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	return db.fair.queryRaw(ctx, query, args, each)
 }
 
-func (p *patient) records(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+func (p *patient) queryRaw(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	come := false
 	first := func(row []driver.Value) error {
 		come = true
 		return each(row)
 	}
-	err := p.ownRecords(ctx, query, args, first)
+	err := p.queryRawConn(ctx, query, args, first)
 	if IsReadOnly(err) && ctx.Err() == nil { // As in once.
-		return p.ownRecords(ctx, query, args, each)
+		return p.queryRawConn(ctx, query, args, each)
 	}
 	if err == nil || come || !readsOnly(query) || ctx.Err() != nil || !isLostConnection(err) {
 		return err
 	}
-	return p.scannedRecords(ctx, query, args, each)
+	return p.queryRawScanned(ctx, query, args, each)
 }
 
-// ownRecords asks the driver.
-func (p *patient) ownRecords(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+// queryRawConn asks the driver.
+func (p *patient) queryRawConn(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	conn, err := p.take(ctx, query)
 	if err != nil {
 		return err
@@ -120,8 +120,8 @@ func namedValues(conn any, args []any) ([]driver.NamedValue, error) {
 	return named, nil
 }
 
-// scannedRecords asks database/sql, which goes through the pool until a connection answers.
-func (p *patient) scannedRecords(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+// queryRawScanned asks database/sql, which goes through the pool until a connection answers.
+func (p *patient) queryRawScanned(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
 	rows, err := p.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
