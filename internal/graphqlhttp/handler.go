@@ -19,8 +19,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// Operation is what a request asks for, as far as a log may know it.
-type Operation struct {
+// OperationInfo is what a request asks for, as far as a log may know it.
+type OperationInfo struct {
 	// Name is the operation's name as the client wrote it; empty if it has none. It has only letters, digits and
 	// underscores, but the client chooses its length.
 	Name string
@@ -37,7 +37,7 @@ type Config struct {
 	// Recover turns a panic's value into an error, which then goes to PresentError.
 	Recover graphql.RecoverFunc
 	// AroundOperations run around each operation, the first outermost. They may refuse it. They don't see a GET whose client
-	// has the answer already, which was not refused then: see Validation.
+	// has the answer already, which was not refused then: see ConditionalRequests.
 	AroundOperations []graphql.OperationMiddleware
 	// Introspection lets clients read the schema. Where it is off, validation messages suggest no names.
 	Introspection bool
@@ -68,12 +68,12 @@ type Config struct {
 	TrustedOnly bool
 	// AutomaticPersistedQueries lets clients have their documents kept by their SHA-256, as Apollo's do.
 	AutomaticPersistedQueries bool
-	// Validation lets clients ask whether an answer that they have still holds.
-	Validation Validation
+	// ConditionalRequests lets clients ask whether an answer that they have still holds.
+	ConditionalRequests ConditionalRequests
 	// Page, where set, is the path of a page for people. A browser that opens the endpoint is sent there.
 	Page string
 	// Observe, where set, is called once an operation is parsed and valid, before it runs.
-	Observe func(ctx context.Context, op Operation)
+	Observe func(ctx context.Context, op OperationInfo)
 	// Release, where set, is called with an executed operation's data, once that is sent and nobody uses it any more.
 	Release func(data []byte)
 	// Answered, where set, is called with what each answer says, before it is sent.
@@ -85,7 +85,7 @@ type Summary struct {
 	// Codes are its errors' codes, empty where an error has none.
 	Codes []string
 	// Operation is what was asked for, as far as a request that was refused tells.
-	Operation Operation
+	Operation OperationInfo
 	// Cost is what the operation cost, 0 where it did not come to that.
 	Cost int
 }
@@ -105,7 +105,7 @@ type Handler struct {
 	documents    *documents
 	revalidation *revalidation // nil: clients can't ask whether answers still hold
 	page         string
-	observe      func(context.Context, Operation)
+	observe      func(context.Context, OperationInfo)
 	answered     func(context.Context, Summary)
 	release      func([]byte)
 }
@@ -129,7 +129,7 @@ func New(cfg Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.Validation),
+		documents: documents, page: cfg.Page, revalidation: newRevalidation(cfg.ConditionalRequests),
 		executor: newExecutor(cfg, documents), schema: cfg.Schema.Schema(), introspect: cfg.Introspection,
 		validator:    newValidator(cfg.Schema.Schema(), cfg.Scalars, cfg.Introspection),
 		maxBodyBytes: cfg.MaxBodyBytes, timeout: cfg.Timeout, writeTimeout: cfg.WriteTimeout, observe: cfg.Observe,
@@ -137,7 +137,7 @@ func New(cfg Config) (*Handler, error) {
 		release: cfg.Release,
 	}
 	if h.observe == nil {
-		h.observe = func(context.Context, Operation) {}
+		h.observe = func(context.Context, OperationInfo) {}
 	}
 	return h, nil
 }
@@ -308,7 +308,7 @@ func (h *Handler) run(ctx context.Context, params *graphql.RawParams) *graphql.R
 		return h.executor.refusal(ctx, errs[:min(len(errs), h.limiter.limits.Errors)])
 	}
 	ctx = graphql.WithOperationContext(ctx, operation)
-	h.observe(ctx, Operation{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
+	h.observe(ctx, OperationInfo{Name: operation.Operation.Name, Type: string(operation.Operation.Operation)})
 	if a := requestOf(ctx).asked; a != nil && a.holds {
 		return nil
 	}

@@ -366,9 +366,9 @@ func TestSuggestions(t *testing.T) {
 func TestObserve(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	var seen []Operation
+	var seen []OperationInfo
 	h := newHandler(t, func(cfg *Config) {
-		cfg.Observe = func(_ context.Context, op Operation) {
+		cfg.Observe = func(_ context.Context, op OperationInfo) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, op)
@@ -377,7 +377,7 @@ func TestObserve(t *testing.T) {
 	send(t, h, query("query Greet { hello }"))
 	send(t, h, query(`mutation { rename(to: "x") }`))
 	send(t, h, query("{ nope }"))
-	if want := []Operation{{"Greet", "query"}, {"", "mutation"}}; len(seen) != 2 || seen[0] != want[0] || seen[1] != want[1] {
+	if want := []OperationInfo{{"Greet", "query"}, {"", "mutation"}}; len(seen) != 2 || seen[0] != want[0] || seen[1] != want[1] {
 		t.Errorf("got %v, want %v", seen, want)
 	}
 }

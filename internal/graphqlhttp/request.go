@@ -55,16 +55,16 @@ type incoming struct {
 
 // named is what a log may know of the request's operation: from the document if that was parsed, else the operationName
 // if it is a name. Anything else would let clients write what they like into the log. A nil request has none.
-func (r *incoming) named() Operation {
+func (r *incoming) named() OperationInfo {
 	switch {
 	case r == nil:
-		return Operation{}
+		return OperationInfo{}
 	case r.operation != nil:
-		return Operation{Name: r.operation.Name, Type: string(r.operation.Operation)}
+		return OperationInfo{Name: r.operation.Name, Type: string(r.operation.Operation)}
 	case isName(r.params.OperationName):
-		return Operation{Name: r.params.OperationName}
+		return OperationInfo{Name: r.params.OperationName}
 	default:
-		return Operation{}
+		return OperationInfo{}
 	}
 }
 

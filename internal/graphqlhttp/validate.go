@@ -16,20 +16,20 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Validation lets clients that have the answer to a query sent by GET ask whether it still holds, by If-None-Match (RFC
+// ConditionalRequests lets clients that have the answer to a query sent by GET ask whether it still holds, by If-None-Match (RFC
 // 9110, section 13.1.2). The zero value doesn't.
-type Validation struct {
-	// Standing finds what an operation's answers depend on. Nil, of the field or of its result: nobody can ask.
-	Standing func(operation *graphql.OperationContext) Standing
+type ConditionalRequests struct {
+	// Validator finds what an operation's answers depend on. Nil, of the field or of its result: nobody can ask.
+	Validator func(operation *graphql.OperationContext) Validator
 	// Build names the code that answers: two that may answer differently have two names.
 	Build string
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
 
-// Standing is what the answers to an operation with its variables depend on, beside the request and the build. It is kept
+// Validator is what the answers to an operation with its variables depend on, beside the request and the build. It is kept
 // for later requests of any client, and used by many goroutines.
-type Standing interface {
+type Validator interface {
 	// AppendState appends the state that an answer given now depends on, the client included, to b: where two states
 	// are the same, so are the answers, as long as Until says. It returns false where there is nothing to tell it by, and
 	// then no answer is kept. It should cost next to nothing.
@@ -54,7 +54,7 @@ const (
 
 // revalidation tells what has not changed.
 type revalidation struct {
-	Validation
+	ConditionalRequests
 
 	known *byteLRU[*question] // by the URL's query
 }
@@ -63,8 +63,8 @@ type revalidation struct {
 type question struct {
 	// digest is of the document, the operation's name and the variables.
 	digest    [sha256.Size]byte
-	standing  Standing
-	operation Operation
+	standing  Validator
+	operation OperationInfo
 }
 
 // asked is what a GET says of the answer that its client may have, and what came of it.
@@ -88,14 +88,14 @@ type state struct {
 	unknown bool
 }
 
-func newRevalidation(of Validation) *revalidation {
-	if of.Standing == nil {
+func newRevalidation(of ConditionalRequests) *revalidation {
+	if of.Validator == nil {
 		return nil
 	}
 	if of.Now == nil {
 		of.Now = time.Now
 	}
-	return &revalidation{Validation: of, known: newByteLRU[*question](validatedBytes)}
+	return &revalidation{ConditionalRequests: of, known: newByteLRU[*question](validatedBytes)}
 }
 
 // ask notes what the request says of the answer that the client may have; nil where it can't ask.
@@ -149,7 +149,7 @@ func (v *revalidation) read(ctx context.Context, operation *graphql.OperationCon
 	if v == nil || asked == nil || operation.Operation.Operation != ast.Query {
 		return false
 	}
-	standing := v.Standing(operation)
+	standing := v.Validator(operation)
 	if standing == nil {
 		return false
 	}
@@ -160,7 +160,7 @@ func (v *revalidation) read(ctx context.Context, operation *graphql.OperationCon
 	}
 	asked.question = &question{
 		digest: digest, standing: standing,
-		operation: Operation{Name: strings.Clone(operation.Operation.Name), Type: string(ast.Query)},
+		operation: OperationInfo{Name: strings.Clone(operation.Operation.Name), Type: string(ast.Query)},
 	}
 	found := asked.state
 	if found == nil {

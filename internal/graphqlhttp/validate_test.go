@@ -14,7 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// world is a Standing whose state the test changes.
+// world is a Validator whose state the test changes.
 type world struct {
 	state atomic.Int64
 	reads atomic.Int64
@@ -49,9 +49,9 @@ func newWorld(t *testing.T, changes ...func(*Config)) (*world, http.Handler) {
 	w := &world{during: func() {}}
 	w.now.Store(1_000)
 	h := newHandler(t, append([]func(*Config){func(cfg *Config) {
-		cfg.Validation = Validation{
-			Standing: func(*graphql.OperationContext) Standing { return w },
-			Build:    "v1", Now: func() time.Time { return time.Unix(w.now.Load(), 0) },
+		cfg.ConditionalRequests = ConditionalRequests{
+			Validator: func(*graphql.OperationContext) Validator { return w },
+			Build:     "v1", Now: func() time.Time { return time.Unix(w.now.Load(), 0) },
 		}
 		cfg.AutomaticPersistedQueries = true
 		cfg.TrustedDocuments = []TrustedDocument{{ID: "trusted", Text: "{ hello }"}}
@@ -145,7 +145,7 @@ func TestTagsOfRequests(t *testing.T) {
 	t.Parallel()
 	_, h := newWorld(t)
 	_, other := newWorld(t)
-	_, rebuilt := newWorld(t, func(cfg *Config) { cfg.Validation.Build = "v2" })
+	_, rebuilt := newWorld(t, func(cfg *Config) { cfg.ConditionalRequests.Build = "v2" })
 	tag := func(h http.Handler, pairs ...string) string {
 		return check(h, "ada", nil, pairs...).Header().Get("ETag")
 	}
@@ -251,7 +251,7 @@ func TestWithoutTag(t *testing.T) {
 		t.Errorf("by POST: %d %v", got.Code, got.Header())
 	}
 	_, never := newWorld(t, func(cfg *Config) {
-		cfg.Validation.Standing = func(op *graphql.OperationContext) Standing {
+		cfg.ConditionalRequests.Validator = func(op *graphql.OperationContext) Validator {
 			if op.Operation.Operation != ast.Query {
 				t.Errorf("asked about a %s", op.Operation.Operation)
 			}

@@ -175,7 +175,7 @@ func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	f := newFace(t, development(), func(w http.ResponseWriter, r *http.Request) {
-		observe(r.Context(), graphqlhttp.Operation{Name: strings.Repeat("N", 300), Type: "query"})
+		observe(r.Context(), graphqlhttp.OperationInfo{Name: strings.Repeat("N", 300), Type: "query"})
 		traceOf(r.Context()).userID = "u1"
 		w.WriteHeader(http.StatusTeapot)
 		fmt.Fprint(w, "12345")

@@ -287,7 +287,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		SignedIn:                  signedIn,
 		Spend:                     spend,
 		ReportCost:                cfg.Config.Environment == config.Development,
-		Validation:                validation(cfg, api),
+		ConditionalRequests:       validation(cfg, api),
 		Observe:                   observe,
 		Answered:                  answered(cfg.Telemetry),
 	})
@@ -299,15 +299,15 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 
 // validation lets clients ask whether an answer still holds. A build that can't be told from the next one, such as one of
 // changed sources, names itself anew at each start.
-func validation(cfg Config, api *graph.API) graphqlhttp.Validation {
+func validation(cfg Config, api *graph.API) graphqlhttp.ConditionalRequests {
 	build := cfg.Version.Version + " " + cfg.Version.Commit
 	if cfg.Version.Commit == "" || strings.HasSuffix(cfg.Version.Version, "-dirty") {
 		build = rand.Text()
 	}
-	return graphqlhttp.Validation{
-		Standing: func(operation *graphql.OperationContext) graphqlhttp.Standing { return api.Standing(operation) },
-		Build:    build,
-		Now:      cfg.Now,
+	return graphqlhttp.ConditionalRequests{
+		Validator: func(operation *graphql.OperationContext) graphqlhttp.Validator { return api.Standing(operation) },
+		Build:     build,
+		Now:       cfg.Now,
 	}
 }
 
@@ -338,7 +338,7 @@ func trustedDocuments(cfg config.Config) ([]graphqlhttp.TrustedDocument, error) 
 }
 
 // observe notes the operation for the access log.
-func observe(ctx context.Context, op graphqlhttp.Operation) {
+func observe(ctx context.Context, op graphqlhttp.OperationInfo) {
 	t := traceOf(ctx)
 	t.operationName, t.operationType = op.Name, op.Type
 }
