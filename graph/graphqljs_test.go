@@ -49,23 +49,23 @@ func TestGraphQLJS(t *testing.T) {
 	if err := graph.WriteSDL(&sdl); err != nil {
 		t.Fatal(err)
 	}
-	theirs := testkit.AskGraphQLJS(t, sdl.String(), timezone.Names(), requests)
+	theirs := testkit.RunGraphQLJS(t, sdl.String(), timezone.Names(), requests)
 	h := withoutResolvers(t, schema)
 	counts := map[string]int{}
 	for i, request := range requests {
 		ours := verdictOn(t, h, request)
-		counts[map[bool]string{true: "accepted", false: "refused"}[ours.Refused == ""]]++
-		if (ours.Refused == "") == (theirs[i].Refused == "") && sameJSON(t, ours.Values, theirs[i].Values) {
+		counts[map[bool]string{true: "accepted", false: "refused"}[ours.Error == ""]]++
+		if (ours.Error == "") == (theirs[i].Error == "") && sameJSON(t, ours.Values, theirs[i].Values) {
 			continue
 		}
-		if why := deliberate(request, ours.Refused, theirs[i].Refused); why != "" {
+		if why := deliberate(request, ours.Error, theirs[i].Error); why != "" {
 			counts[why]++
 			continue
 		}
 		counts["different"]++
 		if counts["different"] <= 10 {
 			t.Errorf("seed %d, request %d:\n%s\n%s\nhere       %s %s\ngraphql-js %s %s", seed, i, request.Query, request.Variables,
-				ours.Refused, ours.Values, theirs[i].Refused, theirs[i].Values)
+				ours.Error, ours.Values, theirs[i].Error, theirs[i].Values)
 		}
 	}
 	t.Logf("seed %d: %v", seed, counts)
@@ -123,7 +123,7 @@ func withoutResolvers(t *testing.T, schema *ast.Schema) http.Handler {
 	return h
 }
 
-// valuesOf returns the values that an operation is executed with, as testkit.GraphQLVerdict has them.
+// valuesOf returns the values that an operation is executed with, as testkit.GraphQLResult has them.
 func valuesOf(schema *ast.Schema, op *graphql.OperationContext) any {
 	variables, arguments, seen := map[string]any{}, []any{}, map[string]bool{}
 	for _, variable := range op.Operation.VariableDefinitions {
@@ -218,7 +218,7 @@ func sameJSON(t *testing.T, a, b json.RawMessage) bool {
 }
 
 // verdictOn sends a request.
-func verdictOn(t *testing.T, h http.Handler, request testkit.GraphQLRequest) testkit.GraphQLVerdict {
+func verdictOn(t *testing.T, h http.Handler, request testkit.GraphQLRequest) testkit.GraphQLResult {
 	t.Helper()
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -236,9 +236,9 @@ func verdictOn(t *testing.T, h http.Handler, request testkit.GraphQLRequest) tes
 		t.Fatalf("%v: %s", err, w.Body)
 	}
 	if len(answer.Errors) > 0 {
-		return testkit.GraphQLVerdict{Refused: answer.Errors[0].Message}
+		return testkit.GraphQLResult{Error: answer.Errors[0].Message}
 	}
-	return testkit.GraphQLVerdict{Values: answer.Data}
+	return testkit.GraphQLResult{Values: answer.Data}
 }
 
 // randomRequest makes a request that is valid, and changes its document if change is 1, its variables if it is 2.

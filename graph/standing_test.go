@@ -45,7 +45,7 @@ type question struct {
 func TestStanding(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		client := ent.NewClient(ent.Driver(&testkit.Statements{Driver: driver}))
+		client := ent.NewClient(ent.Driver(&testkit.StatementRecorder{Driver: driver}))
 		a := newAPI(t, client, "alice", "bob")
 		known := family(t, client, a.users["alice"], 4)
 		// The family's places in the manual order are none that a new task could follow.
@@ -216,7 +216,7 @@ func TestStandingOfTheUser(t *testing.T) {
 func TestStandingOfDocuments(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		statements := &testkit.Statements{Driver: driver}
+		statements := &testkit.StatementRecorder{Driver: driver}
 		client := ent.NewClient(ent.Driver(statements))
 		a := newAPIWith(t, client, readByHand(t, client, statements), "alice")
 		for document, want := range map[string]int{

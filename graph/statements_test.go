@@ -77,7 +77,7 @@ const payload = `tags { name } subtaskProgress { done } subtasks { nodes { tags 
 func TestStatements(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		statements := &testkit.Statements{Driver: driver}
+		statements := &testkit.StatementRecorder{Driver: driver}
 		client := ent.NewClient(ent.Driver(statements))
 		a := newAPI(t, client, "small", "large")
 		known := map[string]*strings.Replacer{"small": family(t, client, a.users["small"], 2), "large": family(t, client, a.users["large"], 12)}

@@ -38,7 +38,7 @@ var cases = flag.Int("written.cases", 500, "how many random documents are compar
 func TestWrittenAsExecuted(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		broken := &breakable{Statements: &testkit.Statements{Driver: driver}}
+		broken := &breakable{StatementRecorder: &testkit.StatementRecorder{Driver: driver}}
 		client := ent.NewClient(ent.Driver(broken))
 		written := newAPI(t, client, "alice")
 		executed := newAPIWith(t, client, func(c *graph.Config, _ func() time.Time) { c.FieldByField = true })
@@ -115,7 +115,7 @@ func sorted(t *testing.T, body []byte) string {
 
 // breakable is a driver whose queries fail where their text contains in.
 type breakable struct {
-	*testkit.Statements
+	*testkit.StatementRecorder
 
 	in atomic.Value
 }
@@ -126,21 +126,21 @@ func (b *breakable) Query(ctx context.Context, statement string, args, v any) er
 	if in, _ := b.in.Load().(string); in != "" && strings.Contains(statement, in) {
 		return errBroken
 	}
-	return b.Statements.Query(ctx, statement, args, v)
+	return b.StatementRecorder.Query(ctx, statement, args, v)
 }
 
 func (b *breakable) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
 	if in, _ := b.in.Load().(string); in != "" && strings.Contains(statement, in) {
 		return nil, errBroken
 	}
-	return b.Statements.QueryContext(ctx, statement, args...)
+	return b.StatementRecorder.QueryContext(ctx, statement, args...)
 }
 
 func (b *breakable) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	if in, _ := b.in.Load().(string); in != "" && strings.Contains(query, in) {
 		return errBroken
 	}
-	return b.Statements.QueryRaw(ctx, query, args, each)
+	return b.StatementRecorder.QueryRaw(ctx, query, args, each)
 }
 
 // readByHand lets lists be read without ent.

@@ -158,9 +158,7 @@ func (r *restorable) run(t *testing.T, script string) {
 func restorablePostgres(t *testing.T) *restorable {
 	t.Helper()
 	path, err := pgcluster.Programs("psql", "pg_dump", "pg_restore")
-	if err != nil {
-		testkit.Lack(t, "PostgreSQL's client programs: %v", err)
-	}
+	testkit.Require(t, "PostgreSQL's client programs", err)
 	old := testkit.PostgresURL(t)
 	admin := openRows(t, old)
 	checkDumps(t, path, admin)
@@ -209,16 +207,14 @@ func checkDumps(t *testing.T, path string, db *database.DB) {
 		t.Fatal(err)
 	}
 	if program < server {
-		testkit.Lack(t, "a pg_dump of PostgreSQL %d or newer: this one is %d", server, program)
+		testkit.Require(t, "a pg_dump as new as the server", fmt.Errorf("the server is PostgreSQL %d, pg_dump %d", server, program))
 	}
 }
 
 func restorableSQLite(t *testing.T) *restorable {
 	t.Helper()
 	path, err := exec.LookPath("sqlite3")
-	if err != nil {
-		testkit.Lack(t, "the program sqlite3: %v", err)
-	}
+	testkit.Require(t, "the program sqlite3", err)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "taskql.db")
 	return &restorable{

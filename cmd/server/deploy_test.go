@@ -167,11 +167,7 @@ func pinnedBetterAuth(t *testing.T, dir string) string {
 // database, and the commands whose work is done already: npm ci, make build, createdb and dropdb.
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"curl", "openssl", "awk", "bash"} {
-		if _, err := exec.LookPath(program); err != nil {
-			testkit.Lack(t, "%s, which the guide uses: %v", program, err)
-		}
-	}
+	testkit.RequirePrograms(t, "curl", "openssl", "awk", "bash") // The guide uses them.
 	dir := t.TempDir()
 	server, err := binary()
 	if err != nil {

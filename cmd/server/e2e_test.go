@@ -32,9 +32,7 @@ import (
 // TestNodeProgram runs the program in docs/development.md against the server without any configuration.
 func TestNodeProgram(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		testkit.Lack(t, "node, which docs/development.md uses: %v", err)
-	}
+	testkit.RequirePrograms(t, "node")
 	page, err := os.ReadFile("../../docs/development.md")
 	if err != nil {
 		t.Fatal(err)
@@ -61,9 +59,7 @@ func TestNodeProgram(t *testing.T) {
 // environment. The query that README shows first has the answer that it shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		testkit.Lack(t, "curl, which README uses: %v", err)
-	}
+	testkit.RequirePrograms(t, "curl")
 	p := start(t)
 	p.healthy(t)
 	script := strings.ReplaceAll(readmeBlock(t, "A first task", "sh"), "http://localhost:8000", p.URL)

@@ -21,9 +21,7 @@ import (
 func (p *process) resident(t *testing.T, line string) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		testkit.Lack(t, "there is no /proc to read the memory from")
-	}
+	testkit.Require(t, "/proc, to read the memory from", err)
 	_, value, _ := strings.Cut(string(status), line+":")
 	kb, err := strconv.Atoi(strings.Fields(value)[0])
 	if err != nil {

@@ -154,7 +154,7 @@ func TestFaultsRolling(t *testing.T) {
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
 	database := testkit.PostgresURL(t)
 	env := append(production(t, database, auth), "RATE_LIMIT=off", "LOG_LEVEL=warning")
-	edge := testkit.NewEdge(t)
+	edge := testkit.NewLoadBalancer(t)
 	replicas := []*process{startRelease(t, releases[0], env...), startRelease(t, releases[0], env...)}
 	for _, p := range replicas {
 		p.healthy(t)

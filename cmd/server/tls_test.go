@@ -61,9 +61,7 @@ func certify(t *testing.T, parent *authority, template x509.Certificate) *author
 func secureCluster(t *testing.T, a *authority) func(host, query string) string {
 	t.Helper()
 	cluster, err := pgcluster.Start(t.Context(), pgcluster.Config{Certificate: a.pem, Key: a.keyPEM})
-	if err != nil {
-		testkit.Lack(t, "a PostgreSQL of its own: %v", err)
-	}
+	testkit.Require(t, "a PostgreSQL of its own", err)
 	t.Cleanup(func() {
 		if err := cluster.Stop(); err != nil {
 			t.Error(err)

@@ -324,7 +324,7 @@ func TestRolledBack(t *testing.T) {
 	for _, code := range []string{"40001", "40P01", "25006"} {
 		for _, refusals := range []int{2, 3} { // Three tries in all.
 			id := fmt.Sprint(code, refusals)
-			testkit.RollBack(t, db.SQL, "users", code, refusals)
+			testkit.FailWrites(t, db.SQL, "users", code, refusals)
 			if _, err := s.Viewer(t.Context(), session(id, "Ada", "ada@example.com", nil)); (err == nil) != (refusals < 3) {
 				t.Errorf("%s %d times: %v", code, refusals, err)
 			}
@@ -332,11 +332,11 @@ func TestRolledBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			testkit.RollBack(t, db.SQL, "users", code, refusals)
+			testkit.FailWrites(t, db.SQL, "users", code, refusals)
 			if _, err := s.Viewer(t.Context(), session(id, "Ada", "lovelace@example.com", nil)); (err == nil) != (refusals < 3) {
 				t.Errorf("another address, %s %d times: %v", code, refusals, err)
 			}
-			testkit.RollBack(t, db.SQL, "users", code, refusals)
+			testkit.FailWrites(t, db.SQL, "users", code, refusals)
 			if _, err := s.SetTimeZone(viewer.NewContext(t.Context(), v), v, "Europe/Berlin"); (err == nil) != (refusals < 3) {
 				t.Errorf("a time zone, %s %d times: %v", code, refusals, err)
 			}

@@ -42,9 +42,7 @@ func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, n
 func cluster(t testing.TB, c pgcluster.Config) *pgcluster.Cluster {
 	t.Helper()
 	started, err := pgcluster.Start(t.Context(), c)
-	if err != nil {
-		testkit.Lack(t, "a PostgreSQL of its own: %v", err)
-	}
+	testkit.Require(t, "a PostgreSQL of its own", err)
 	t.Cleanup(func() {
 		if err := started.Stop(); err != nil {
 			t.Error(err)

@@ -58,8 +58,8 @@ func (h *hostname) forward(client net.Conn) {
 func TestFaultsFailover(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	primary := cluster(t, pgcluster.Config{Settings: pgcluster.Replicated()})
-	standby := cluster(t, pgcluster.Config{Settings: pgcluster.Replicated(), StandbyOf: primary.URL()})
+	primary := cluster(t, pgcluster.Config{Settings: pgcluster.ReplicationSettings()})
+	standby := cluster(t, pgcluster.Config{Settings: pgcluster.ReplicationSettings(), StandbyOf: primary.URL()})
 	if _, err := open(t, database.Config{URL: primary.URL()}).SQL.ExecContext(t.Context(), "CREATE TABLE t (n int)"); err != nil {
 		t.Fatal(err)
 	}

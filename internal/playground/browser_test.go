@@ -102,7 +102,7 @@ func newBrowser(t *testing.T, site string, s screen) *browser {
 		}
 	}
 	if program == "" {
-		testkit.Lack(t, "chromium is not installed: the playground can't be tried")
+		testkit.Require(t, "Chromium", exec.ErrNotFound)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.WSURLReadTimeout(patience))
 	if os.Geteuid() == 0 {

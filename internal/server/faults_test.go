@@ -55,7 +55,7 @@ func newFaulty(t *testing.T, cluster pgcluster.Config) *faulty {
 	cluster.Settings = map[string]string{"synchronous_commit": "on", "fsync": "on", "full_page_writes": "on"}
 	started, err := pgcluster.Start(t.Context(), cluster)
 	if errors.Is(err, pgcluster.ErrNoBinaries) {
-		testkit.Lack(t, "a PostgreSQL server: %v", err)
+		testkit.Require(t, "a PostgreSQL server", err)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func TestRolledBackForAnother(t *testing.T) {
 			}
 			for _, code := range codes {
 				for _, refusals := range []int{2, 3} {
-					testkit.RollBack(t, db.SQL, table, code, refusals)
+					testkit.FailWrites(t, db.SQL, table, code, refusals)
 					r, err := b.Create(ctx, v, task.CreateInput{Title: code, TagIDs: tags})
 					if made := err == nil && len(r.UserErrors) == 0; made != (refusals < 3) {
 						t.Errorf("%s %d times: %+v, %v", code, refusals, r, err)

@@ -83,7 +83,7 @@ func TestRefusedAtOnce(t *testing.T) {
 func TestTasksMadeAtOnce(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		counted := &testkit.Statements{Driver: driver}
+		counted := &testkit.StatementRecorder{Driver: driver}
 		b := newBench(t, counted, task.Limits{})
 		ctx, v := b.user(t, "alice")
 		parent := b.create(ctx, t, v, "parent")

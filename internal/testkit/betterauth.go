@@ -72,7 +72,7 @@ type AuthServer struct {
 }
 
 // BetterAuth starts a real Better Auth server and returns when it answers. It ends with the test; where the test has
-// failed by then, the test's log tells what the server said. It needs node, npm and PostgreSQL, see Lack.
+// failed by then, the test's log tells what the server said. It needs node, npm and PostgreSQL, see Require.
 func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	t.Helper()
 	dir := betterAuthDir(t)
@@ -189,14 +189,10 @@ func betterAuthDir(t testing.TB) string {
 }
 
 // NodePackages returns the absolute path of a folder of testkit's with a package.json, its packages installed. It needs
-// node and npm, see Lack.
+// node and npm, see Require.
 func NodePackages(t testing.TB, name string) string {
 	t.Helper()
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			Lack(t, "%s is not installed", program)
-		}
-	}
+	RequirePrograms(t, "node", "npm")
 	dir := filepath.Join(moduleRoot(t), "internal", "testkit", name)
 	if err := installPackages(t.Context(), dir); err != nil {
 		t.Fatalf("installing the packages of %s: %v", name, err)

@@ -15,18 +15,18 @@ type GraphQLRequest struct {
 	Variables json.RawMessage `json:"variables"`
 }
 
-// GraphQLVerdict is what is made of a request before it is executed.
-type GraphQLVerdict struct {
-	// Refused says why the request is refused. It is empty if it isn't.
-	Refused string `json:"refused"`
-	// Values are those of an accepted request: an object of JSON with its variables, and a list of the arguments of each
-	// field that has any, fragments followed once.
+// GraphQLResult is the result of parsing, validating and coercing a request, without executing it.
+type GraphQLResult struct {
+	// Error says why the request is refused. It is empty for an accepted request.
+	Error string `json:"error"`
+	// Values has the coerced values of an accepted request, as JSON: an object with its variables, and a list of the
+	// arguments of each field that has any. Each fragment is followed once.
 	Values json.RawMessage `json:"values"`
 }
 
-// AskGraphQLJS asks graphql-js for its verdicts on requests to a schema. It parses, validates and coerces, and executes
-// nothing. The schema may have the scalars Date, DateTime, TimeZone and Color. It needs node and npm, see Lack.
-func AskGraphQLJS(t testing.TB, sdl string, timeZones []string, requests []GraphQLRequest) []GraphQLVerdict {
+// RunGraphQLJS parses, validates and coerces requests to a schema with graphql-js, and executes nothing. The schema may have
+// the scalars Date, DateTime, TimeZone and Color. It needs node and npm, see Require.
+func RunGraphQLJS(t testing.TB, sdl string, timeZones []string, requests []GraphQLRequest) []GraphQLResult {
 	t.Helper()
 	dir := NodePackages(t, "graphqljs")
 	var input bytes.Buffer
@@ -47,14 +47,14 @@ func AskGraphQLJS(t testing.TB, sdl string, timeZones []string, requests []Graph
 	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stderr = dir, nodeEnvironment(), &input, &stderr
 	output, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("asking graphql-js: %v\n%s", err, stderr.Bytes())
+		t.Fatalf("running graphql-js: %v\n%s", err, stderr.Bytes())
 	}
-	verdicts := make([]GraphQLVerdict, len(requests))
+	results := make([]GraphQLResult, len(requests))
 	decoder := json.NewDecoder(bytes.NewReader(output))
-	for i := range verdicts {
-		if err := decoder.Decode(&verdicts[i]); err != nil {
-			t.Fatalf("reading graphql-js's verdict %d of %d: %v\n%s", i, len(requests), err, stderr.Bytes())
+	for i := range results {
+		if err := decoder.Decode(&results[i]); err != nil {
+			t.Fatalf("reading graphql-js's result %d of %d: %v\n%s", i, len(requests), err, stderr.Bytes())
 		}
 	}
-	return verdicts
+	return results
 }

@@ -17,7 +17,7 @@ type HTTPAudit struct {
 }
 
 // RunHTTPAudits runs the server audits of the npm package graphql-http against a GraphQL endpoint. It needs node and
-// npm, see Lack.
+// npm, see Require.
 func RunHTTPAudits(t testing.TB, endpoint string) []HTTPAudit {
 	t.Helper()
 	dir := NodePackages(t, "httpaudit")

@@ -26,7 +26,8 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// cluster is the one PostgreSQL of this process. It is a global because its life is the process's: it ends with it.
+// cluster returns the address of the PostgreSQL server that all tests of this process share: that of TEST_DATABASE_URL, else a
+// throwaway one. It is global because it lasts as long as the process.
 var cluster = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // See above.
 	if address := os.Getenv("TEST_DATABASE_URL"); address != "" {
 		return address, nil
@@ -38,19 +39,19 @@ var cluster = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals
 	return started.URL(), nil
 })
 
-// PostgresURL makes an empty database for this test alone and returns its address. The database is dropped when the
-// test ends. The server is the one TEST_DATABASE_URL names, else a throwaway one of this process; where none can be
-// had, see Lack. Its user may create databases. The address leads through the pooler where TEST_POOLER_URL names one.
+// PostgresURL creates an empty database for this test and returns its address. The database is dropped when the test ends. The
+// server is that of TEST_DATABASE_URL, else a throwaway one; without PostgreSQL's programs, see Require. The user may create
+// databases. If TEST_POOLER_URL is set, the address leads through that pooler.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	return newDatabase(t, "")
 }
 
-// MigratedPostgresURL makes a database with the schema and no rows for this test alone and returns its address, as
-// PostgresURL does. It is a copy of one that was migrated once, which is many times faster than migrating.
+// MigratedPostgresURL creates a database with the schema and no rows for this test and returns its address, as PostgresURL
+// does. It copies a database that was migrated once, which is many times faster than migrating.
 func MigratedPostgresURL(t testing.TB) string {
 	t.Helper()
-	return newDatabase(t, template(t, fingerprint(t), func(ctx context.Context, address string) error {
+	return newDatabase(t, template(t, fingerprint(t, migrate.Migrations()), func(ctx context.Context, address string) error {
 		db, err := database.Open(ctx, database.Config{URL: address, MaxOpenConns: 2, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return err
@@ -60,13 +61,8 @@ func MigratedPostgresURL(t testing.TB) string {
 	}))
 }
 
-// fingerprint changes whenever a migration does.
-func fingerprint(t testing.TB) []byte {
-	t.Helper()
-	return fingerprintOf(t, migrate.Migrations())
-}
-
-func fingerprintOf(t testing.TB, migrations fs.FS) []byte {
+// fingerprint returns a hash of the migrations' names and contents.
+func fingerprint(t testing.TB, migrations fs.FS) []byte {
 	t.Helper()
 	hash := sha256.New()
 	err := fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
@@ -83,7 +79,7 @@ func fingerprintOf(t testing.TB, migrations fs.FS) []byte {
 	return hash.Sum(nil)
 }
 
-// newDatabase makes a database as a copy of the template, empty where that is "".
+// newDatabase creates a database as a copy of the template, an empty one if template is "".
 func newDatabase(t testing.TB, template string) string {
 	t.Helper()
 	name := "taskql_test_" + strings.ToLower(rand.Text())
@@ -98,7 +94,7 @@ func newDatabase(t testing.TB, template string) string {
 	return pooledURL(t, databaseURL(t, name))
 }
 
-// admin runs one statement on the server's own database.
+// admin runs one statement in the server's default database.
 func admin(t testing.TB, statement string) {
 	t.Helper()
 	db := openAdmin(t)
@@ -113,9 +109,7 @@ func admin(t testing.TB, statement string) {
 func openAdmin(t testing.TB) *sql.DB {
 	t.Helper()
 	address, err := cluster()
-	if err != nil {
-		Lack(t, "a PostgreSQL server: %v", err)
-	}
+	Require(t, "a PostgreSQL server", err)
 	db, err := sql.Open("postgres", address)
 	if err != nil {
 		t.Fatalf("opening the test server: %v", err)
@@ -127,9 +121,7 @@ func openAdmin(t testing.TB) *sql.DB {
 func databaseURL(t testing.TB, name string) string {
 	t.Helper()
 	address, err := cluster()
-	if err != nil {
-		Lack(t, "a PostgreSQL server: %v", err)
-	}
+	Require(t, "a PostgreSQL server", err)
 	parsed, err := url.Parse(address)
 	if err != nil {
 		t.Fatal("TEST_DATABASE_URL is not a URL") // The error would quote it, password included.
@@ -138,8 +130,8 @@ func databaseURL(t testing.TB, name string) string {
 	return parsed.String()
 }
 
-// template returns the name of a database that migrate has filled, made once for each fingerprint on the server: the
-// first process to ask makes it while the others wait. On a lasting server it stays behind as a cache.
+// template returns the name of a database that migrate has filled. It is created once for each fingerprint: the first process
+// that asks creates it while the others wait. On a server that outlives the tests it remains, as a cache.
 func template(t testing.TB, fingerprint []byte, migrate func(ctx context.Context, address string) error) string {
 	t.Helper()
 	sum := sha256.Sum256(fingerprint)
@@ -152,7 +144,7 @@ func template(t testing.TB, fingerprint []byte, migrate func(ctx context.Context
 	if err != nil {
 		t.Fatalf("connecting to the test server: %v", err)
 	}
-	// The lock goes with the connection.
+	// Closing the connection releases the lock.
 	defer conn.Close()
 	key := int64(binary.BigEndian.Uint64(sum[8:16]) >> 1)
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", key); err != nil {
@@ -165,7 +157,7 @@ func template(t testing.TB, fingerprint []byte, migrate func(ctx context.Context
 	if exists {
 		return name
 	}
-	// It gets its name when it is complete, so that a process that dies on the way leaves nothing that looks complete.
+	// It gets its name when it is complete, so that a process that dies before leaves nothing that looks complete.
 	draft := name + "_draft"
 	for _, statement := range []string{
 		"DROP DATABASE IF EXISTS " + draft + " WITH (FORCE)",

@@ -66,9 +66,7 @@ func (c *checkout) run(name string, args ...string) (string, error) {
 
 func needGit(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("git"); err != nil {
-		testkit.Lack(t, "git: %v", err)
-	}
+	testkit.RequirePrograms(t, "git")
 }
 
 // TestRelease makes a release: it is checked, the schema is frozen in a commit, and the tag carries the changelog's section.

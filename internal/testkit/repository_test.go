@@ -211,11 +211,7 @@ func TestDevContainerHasCIsPackages(t *testing.T) {
 // TestReadmeStopsSignedOut: README's first task, pasted while no server runs, says so and does nothing else.
 func TestReadmeStopsSignedOut(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"sh", "curl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			testkit.Lack(t, "%s: %v", program, err)
-		}
-	}
+	testkit.RequirePrograms(t, "sh", "curl")
 	_, section, _ := strings.Cut(read(t, "../../README.md"), "\n## A first task\n")
 	_, block, _ := strings.Cut(section, "\n```sh\n")
 	block, _, _ = strings.Cut(block, "\n```\n")

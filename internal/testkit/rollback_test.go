@@ -28,9 +28,7 @@ func TestRollback(t *testing.T) {
 	}
 	release := releaseBefore(t)
 	cluster, err := pgcluster.Start(t.Context(), pgcluster.Config{})
-	if err != nil {
-		Lack(t, "a PostgreSQL server: %v", err)
-	}
+	Require(t, "a PostgreSQL server", err)
 	t.Cleanup(func() {
 		if err := cluster.Stop(); err != nil {
 			t.Error(err)
@@ -103,7 +101,7 @@ func checkout(t *testing.T, release string) string {
 // templateOf is the name that the test kit gives the database with those migrations: see fingerprint and template.
 func templateOf(t *testing.T, migrations fs.FS) string {
 	t.Helper()
-	sum := sha256.Sum256(fingerprintOf(t, migrations))
+	sum := sha256.Sum256(fingerprint(t, migrations))
 	return "taskql_template_" + hex.EncodeToString(sum[:8])
 }
 

@@ -4,18 +4,31 @@ package testkit
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
 
-// Lack ends the test because the machine lacks something: on a developer's machine it is skipped with the
-// reason, under CI=true it fails, so that CI can't go green by testing nothing.
-func Lack(t testing.TB, format string, args ...any) {
+// Require ends the test if err is not nil, because the machine lacks what the test needs. On a developer's machine the test
+// is skipped with the reason. Under CI=true it fails, so that CI can't pass by testing nothing.
+func Require(t testing.TB, what string, err error) {
 	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("required under CI=true: "+format, args...)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("required under CI=true: %s: %v", what, err)
+	default:
+		t.Skipf("the test needs %s: %v", what, err)
 	}
-	t.Skipf(format, args...)
+}
+
+// RequirePrograms ends the test, as Require does, unless all of the programs are in the PATH.
+func RequirePrograms(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		_, err := exec.LookPath(name)
+		Require(t, "the program "+name, err)
+	}
 }
 
 // Suite makes a test part of a slower suite: it is skipped unless the environment variable TEST_SUITE names the suite,

@@ -1,6 +1,5 @@
-// Says of each request whether graphql-js takes it. The first line of the input is {sdl, timeZones}. Each other line is a request,
-// {query, variables}, and is answered with a line: {values}, those of the variables and of all fields' arguments, or {refused}, the
-// reason.
+// Parses, validates and coerces requests with graphql-js. The first line of the input is {sdl, timeZones}. Each other line is a
+// request, {query, variables}. Its result is one line: {values}, the coerced variables and arguments of all fields, or {error}.
 import { createInterface } from "node:readline";
 import {
   buildSchema, getArgumentValues, getDirectiveValues, getOperationAST, getVariableValues, GraphQLError, Kind, parse, TypeInfo, validate, visit, visitWithTypeInfo,
@@ -10,27 +9,27 @@ let schema;
 for await (const line of createInterface({ input: process.stdin })) {
   const input = JSON.parse(line);
   if (schema) {
-    console.log(JSON.stringify(verdict(input.query, input.variables)));
+    console.log(JSON.stringify(check(input.query, input.variables)));
   } else {
     schema = buildSchema(input.sdl);
     defineScalars(new Set(input.timeZones.map((name) => name.toLowerCase())));
   }
 }
 
-// verdict parses and validates a document and coerces all that the operation is given, as execution does first.
-function verdict(query, variables) {
+// check parses and validates a document and coerces all that the operation is given, as execution does first.
+function check(query, variables) {
   try {
     const document = parse(query);
     const errors = validate(schema, document);
-    if (errors.length > 0) return { refused: errors[0].message };
+    if (errors.length > 0) return { error: errors[0].message };
     const operation = getOperationAST(document);
-    if (!operation) return { refused: "no operation" };
-    if (!schema.getRootType(operation.operation)) return { refused: "no root type" };
+    if (!operation) return { error: "no operation" };
+    if (!schema.getRootType(operation.operation)) return { error: "no root type" };
     const { coerced, errors: wrong } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
-    if (wrong) return { refused: wrong[0].message };
+    if (wrong) return { error: wrong[0].message };
     return { values: { variables: coerced, arguments: argumentsOf(document, operation, coerced) } };
   } catch (error) {
-    return { refused: error.message };
+    return { error: error.message };
   }
 }
 

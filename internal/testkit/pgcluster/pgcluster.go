@@ -42,14 +42,14 @@ type Config struct {
 	Auth string
 	// Certificate and Key make the cluster speak TLS, in PEM.
 	Certificate, Key []byte
-	// StandbyOf makes it a standby of the cluster with that URL, which needs the settings of Replicated.
+	// StandbyOf makes it a standby of the cluster with that URL, which needs the settings of ReplicationSettings.
 	StandbyOf string
 	// Settings are added to the cluster's own, such as "max_connections": they win.
 	Settings map[string]string
 }
 
-// Replicated are the settings of a cluster that may have standbys, and of its standbys.
-func Replicated() map[string]string {
+// ReplicationSettings returns the settings that a cluster needs to have standbys, or to be one.
+func ReplicationSettings() map[string]string {
 	return map[string]string{"wal_level": "replica", "max_wal_senders": "4"}
 }
 

@@ -9,12 +9,12 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestEdge: the edge takes turns, says so where a replica is gone, and lets a request end that a removed one has.
-func TestEdge(t *testing.T) {
+// TestLoadBalancer checks the round robin, the answer if a replica is dead, and that a removed replica finishes its requests.
+func TestLoadBalancer(t *testing.T) {
 	t.Parallel()
-	edge := testkit.NewEdge(t)
+	balancer := testkit.NewLoadBalancer(t)
 	ask := func() (int, string) {
-		response, err := http.Get(edge.URL)
+		response, err := http.Get(balancer.URL)
 		if err != nil {
 			t.Error(err)
 			return 0, ""
@@ -39,21 +39,21 @@ func TestEdge(t *testing.T) {
 		_, _ = w.Write([]byte("slow"))
 	}))
 	defer slow.Close()
-	edge.Add(t, slow.URL)
+	balancer.Add(t, slow.URL)
 	answered := make(chan string)
 	go func() {
 		_, body := ask()
 		answered <- body
 	}()
 	<-entered
-	if open := edge.Remove(slow.URL); open != 1 {
+	if open := balancer.Remove(slow.URL); open != 1 {
 		t.Errorf("%d requests are open, want 1", open)
 	}
 	count := map[string]int{}
 	for _, name := range []string{"a", "b"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(name)) }))
 		defer server.Close()
-		edge.Add(t, server.URL)
+		balancer.Add(t, server.URL)
 	}
 	for range 10 {
 		_, body := ask()
@@ -68,7 +68,7 @@ func TestEdge(t *testing.T) {
 	}
 	dead := httptest.NewServer(http.NotFoundHandler())
 	dead.Close()
-	edge.Add(t, dead.URL)
+	balancer.Add(t, dead.URL)
 	count = map[string]int{}
 	for range 3 {
 		_, body := ask()
