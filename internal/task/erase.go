@@ -6,13 +6,16 @@ import (
 	"fmt"
 
 	"entgo.io/ent/dialect/sql"
+
 	"taskql/ent"
 	"taskql/ent/idempotencykey"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
-	"taskql/ent/workspace"
+	entworkspace "taskql/ent/workspace"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // closeWorkspace locks the workspace and keeps it from being written to. If it does not exist, it is made: so the first
@@ -30,7 +33,7 @@ func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, e
 	defer s.writers.Release(id)
 	var erased Erased
 	err := s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := &tx{Tx: entTx, now: s.now()}
+		t := &tx{Tx: entTx, viewer: viewer.Viewer{UserID: id, WorkspaceID: id}, now: s.now()}
 		var err error
 		erased, err = t.eraseBatch(ctx, r)
 		return err
@@ -50,21 +53,21 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	var erased Erased
 	var err error
 	if r.MoveTo == nil {
-		if erased.Tasks, err = t.eraseTasks(ctx, id); err != nil {
+		if erased.Tasks, err = t.eraseTasks(ctx); err != nil {
 			return Erased{}, err
 		}
 	}
-	if erased.IdempotencyKeys, err = t.eraseKeys(ctx, id); err != nil {
+	if erased.IdempotencyKeys, err = t.eraseKeys(ctx); err != nil {
 		return Erased{}, err
 	}
-	left, err := t.Task.Query().Where(enttask.WorkspaceID(id)).Exist(ctx)
+	left, err := t.Task.Query().Where(workspace.Scope(t.viewer)).Exist(ctx)
 	switch {
 	case err != nil:
 		return Erased{}, fmt.Errorf("looking for tasks: %w", err)
 	case left && (r.MoveTo != nil || erased.Tasks == 0):
 		return Erased{}, errors.New("there are tasks that were neither moved nor erased")
 	case !left: // While there are tasks, a tag takes all its rows of task_tags with it: a hundred thousand would not fit into a batch.
-		if erased.Tags, err = t.eraseTags(ctx, id); err != nil {
+		if erased.Tags, err = t.eraseTags(ctx); err != nil {
 			return Erased{}, err
 		}
 	}
@@ -88,12 +91,12 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 // This and the next two read ids and then erase them, because PostgreSQL may not know yet how large the workspace is. For one
 // statement with NOT EXISTS or IN (SELECT …) it then compares each row with each other one, which takes longer than
 // LIMIT_STATEMENT_TIME allows.
-func (t *tx) eraseTasks(ctx context.Context, workspaceID string) (int, error) {
-	ids, err := t.Task.Query().Where(enttask.WorkspaceID(workspaceID)).
+func (t *tx) eraseTasks(ctx context.Context) (int, error) {
+	ids, err := t.Task.Query().Where(workspace.Scope(t.viewer)).
 		Order(enttask.ByCreatedAt(sql.OrderDesc()), enttask.ByID(sql.OrderDesc())).Limit(upkeepBatch).IDs(ctx)
 	for subtasks := ids; err == nil && len(subtasks) > 0; {
 		ids = subtasks
-		subtasks, err = t.Task.Query().Where(enttask.WorkspaceID(workspaceID), enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).
+		subtasks, err = t.Task.Query().Where(workspace.Scope(t.viewer), enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).
 			Limit(upkeepBatch).IDs(ctx)
 	}
 	if err != nil {
@@ -107,8 +110,8 @@ func (t *tx) eraseTasks(ctx context.Context, workspaceID string) (int, error) {
 }
 
 // eraseTags erases up to upkeepBatch tags, and returns how many.
-func (t *tx) eraseTags(ctx context.Context, workspaceID string) (int, error) {
-	ids, err := t.Tag.Query().Where(enttag.WorkspaceID(workspaceID)).Limit(upkeepBatch).IDs(ctx)
+func (t *tx) eraseTags(ctx context.Context) (int, error) {
+	ids, err := t.Tag.Query().Where(workspace.Scope(t.viewer)).Limit(upkeepBatch).IDs(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading tags: %w", err)
 	}
@@ -120,8 +123,8 @@ func (t *tx) eraseTags(ctx context.Context, workspaceID string) (int, error) {
 }
 
 // eraseKeys erases up to upkeepBatch idempotency keys, and returns how many.
-func (t *tx) eraseKeys(ctx context.Context, workspaceID string) (int, error) {
-	ids, err := t.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(workspaceID)).Limit(upkeepBatch).IDs(ctx)
+func (t *tx) eraseKeys(ctx context.Context) (int, error) {
+	ids, err := t.IdempotencyKey.Query().Where(workspace.Scope(t.viewer)).Limit(upkeepBatch).IDs(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading idempotency keys: %w", err)
 	}
@@ -134,7 +137,7 @@ func (t *tx) eraseKeys(ctx context.Context, workspaceID string) (int, error) {
 
 // finishRemoval erases the workspace, and every plain id in user_removals.
 func (t *tx) finishRemoval(ctx context.Context, r *ent.UserRemoval) error {
-	if _, err := t.Workspace.Delete().Where(workspace.ID(*r.UserID)).Exec(ctx); err != nil {
+	if _, err := t.Workspace.Delete().Where(entworkspace.ID(*r.UserID)).Exec(ctx); err != nil {
 		return fmt.Errorf("erasing the workspace: %w", err)
 	}
 	// Tasks that were to move to this user move on with this user's, or are erased as they are.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -13,6 +14,7 @@ import (
 	"taskql/ent/tasktag"
 	"taskql/ent/userremoval"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // moveSize is how many tasks are moved in one transaction, which locks both workspaces for some tens of milliseconds.
@@ -36,7 +38,7 @@ func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) 
 	more := false
 	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, func(t *tx) error {
 		var err error
-		more, err = t.moveFrom(ctx, from)
+		more, err = t.moveFrom(ctx, viewer.Viewer{UserID: from, WorkspaceID: from})
 		return err
 	})
 	switch {
@@ -67,8 +69,8 @@ func (s *Service) redirect(ctx context.Context, from string, next *string) error
 }
 
 // moveFrom moves a batch from a workspace to the viewer's.
-func (t *tx) moveFrom(ctx context.Context, from string) (bool, error) {
-	if _, err := t.ExecContext(ctx, closeWorkspace, from, t.now); err != nil {
+func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
+	if _, err := t.ExecContext(ctx, closeWorkspace, from.WorkspaceID, t.now); err != nil {
 		return false, fmt.Errorf("closing the workspace: %w", err)
 	}
 	merged, err := t.moveTags(ctx, from)
@@ -96,8 +98,8 @@ func (t *tx) moveFrom(ctx context.Context, from string) (bool, error) {
 
 // moveTags moves the tags whose names the viewer's workspace does not have. It returns the others, each with the tag that
 // takes its place.
-func (t *tx) moveTags(ctx context.Context, from string) (map[uuid.UUID]uuid.UUID, error) {
-	tags, err := t.Tag.Query().Where(enttag.WorkspaceID(from)).Order(enttag.ByCreatedAt(), enttag.ByID()).All(ctx)
+func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uuid.UUID, error) {
+	tags, err := t.Tag.Query().Where(workspace.Scope(from)).Order(enttag.ByCreatedAt(), enttag.ByID()).All(ctx)
 	if err != nil || len(tags) == 0 {
 		return nil, err
 	}
@@ -121,8 +123,12 @@ func (t *tx) moveTags(ctx context.Context, from string) (map[uuid.UUID]uuid.UUID
 			return nil, &waitingError{fmt.Sprintf("the workspace that gets the tags is full: LIMIT_TAGS is %d", t.limits.Tags)}
 		}
 		names[name] = tag.ID
-		const move = `UPDATE tags SET workspace_id = $1, version = $2, name_key = $3 WHERE id = $4 AND workspace_id = $5`
-		if _, err := t.ExecContext(ctx, move, t.viewer.WorkspaceID, t.version, nameKey(name), tag.ID, from); err != nil {
+		b := statement()
+		b.WriteString("UPDATE tags SET workspace_id = ").Arg(t.viewer.WorkspaceID).WriteString(", version = ").Arg(t.version).
+			WriteString(", name_key = ").Arg(nameKey(name)).
+			WriteString(" WHERE id = ").Arg(tag.ID).WriteString(" AND ").Join(workspace.Condition(from, ""))
+		query, args := b.Query()
+		if _, err := t.ExecContext(ctx, query, args...); err != nil {
 			return nil, fmt.Errorf("moving a tag: %w", err)
 		}
 		t.changed = true
@@ -130,17 +136,12 @@ func (t *tx) moveTags(ctx context.Context, from string) (map[uuid.UUID]uuid.UUID
 	return merged, nil
 }
 
-// The tasks to be moved next, in manual order: first those of the top level, and then those whose parents were moved.
-const (
-	topToMove   = `SELECT id FROM tasks WHERE workspace_id = $1 AND parent_id IS NULL ORDER BY position, id LIMIT $2`
-	belowToMove = `SELECT t.id FROM tasks t JOIN tasks p ON p.id = t.parent_id WHERE t.workspace_id = $1 AND p.workspace_id <> $1
-		ORDER BY t.parent_id, t.position, t.id LIMIT $2`
-)
-
-func (t *tx) nextToMove(ctx context.Context, from string) ([]uuid.UUID, error) {
-	for _, statement := range []string{topToMove, belowToMove} {
+// nextToMove returns the tasks to be moved next, in manual order: first those of the top level, and then those whose parents
+// were moved.
+func (t *tx) nextToMove(ctx context.Context, from viewer.Viewer) ([]uuid.UUID, error) {
+	for _, statement := range []*sql.Builder{topLevelToMove(from), subtasksToMove(from)} {
 		var ids []uuid.UUID
-		if err := t.scanRows(ctx, &ids, statement, from, moveSize); err != nil {
+		if err := t.scan(ctx, statement, &ids); err != nil {
 			return nil, fmt.Errorf("reading tasks: %w", err)
 		}
 		if len(ids) > 0 {
@@ -150,26 +151,38 @@ func (t *tx) nextToMove(ctx context.Context, from string) ([]uuid.UUID, error) {
 	return nil, nil
 }
 
+func topLevelToMove(from viewer.Viewer) *sql.Builder {
+	b := statement()
+	return b.WriteString("SELECT id FROM tasks WHERE ").Join(workspace.Condition(from, "")).
+		WriteString(" AND parent_id IS NULL ORDER BY position, id LIMIT ").Arg(moveSize)
+}
+
+func subtasksToMove(from viewer.Viewer) *sql.Builder {
+	b := statement()
+	return b.WriteString("SELECT t.id FROM tasks t JOIN tasks p ON p.id = t.parent_id WHERE ").Join(workspace.Condition(from, "t")).
+		WriteString(" AND p.workspace_id <> ").Arg(from.WorkspaceID).WriteString(" ORDER BY t.parent_id, t.position, t.id LIMIT ").Arg(moveSize)
+}
+
 // moveTasks moves tasks, which stay in that order.
-func (t *tx) moveTasks(ctx context.Context, from string, ids []uuid.UUID) error {
+func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID) error {
 	if err := t.take(ctx, 0, len(ids)); err != nil {
 		return err
 	}
 	const uncount = `UPDATE workspaces SET task_count = task_count - $1 WHERE id = $2`
-	if _, err := t.ExecContext(ctx, uncount, len(ids), from); err != nil {
+	if _, err := t.ExecContext(ctx, uncount, len(ids), from.WorkspaceID); err != nil {
 		return fmt.Errorf("counting the tasks that are left: %w", err)
 	}
 	keys, err := t.ends(len(ids))
 	if err != nil {
 		return err
 	}
-	b := t.statement()
+	b := statement()
 	b.WriteString("UPDATE tasks SET workspace_id = ").Arg(t.viewer.WorkspaceID).WriteString(", version = ").Arg(t.version).
 		WriteString(", position = CASE id")
 	for i, id := range ids {
 		b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(keys[i])
 	}
-	b.WriteString(" ELSE position END WHERE workspace_id = ").Arg(from).WriteString(" AND id IN (").Args(anys(ids)...).WriteString(")")
+	b.WriteString(" ELSE position END WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(anys(ids)...).WriteString(")")
 	query, args := b.Query()
 	if _, err := t.ExecContext(ctx, query, args...); err != nil {
 		return fmt.Errorf("moving tasks: %w", err)
@@ -180,8 +193,8 @@ func (t *tx) moveTasks(ctx context.Context, from string, ids []uuid.UUID) error 
 
 // freeFromTrash puts active tasks to the top level if their parent went to the trash after it was moved.
 func (t *tx) freeFromTrash(ctx context.Context, ids []uuid.UUID) error {
-	b := t.statement()
-	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE workspace_id = ").Arg(t.viewer.WorkspaceID).
+	b := statement()
+	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE ").Join(workspace.Condition(t.viewer, "")).
 		WriteString(" AND id IN (").Args(anys(ids)...).
 		WriteString(") AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM tasks p WHERE p.id = tasks.parent_id AND p.deleted_at IS NOT NULL)")
 	query, args := b.Query()
@@ -226,7 +239,7 @@ func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.U
 			return fmt.Errorf("taking merged tags off tasks: %w", err)
 		}
 	}
-	b := t.statement()
+	b := statement()
 	b.WriteString("UPDATE task_tags SET workspace_id = ").Arg(t.viewer.WorkspaceID).
 		WriteString(" WHERE task_id IN (").Args(anys(tasks)...).WriteString(")")
 	query, args := b.Query()

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	enttask "taskql/ent/task"
+	"taskql/internal/workspace"
 )
 
 // lineage are a task and those above it, up to the top.
@@ -51,11 +52,11 @@ func (t *tx) lineage(ctx context.Context, id string) (lineage, bool, error) {
 	if !ok {
 		return nil, false, nil
 	}
-	b := t.statement()
-	b.WriteString("WITH RECURSIVE up(id, parent_id, active, depth) AS (SELECT id, parent_id, deleted_at IS NULL, 1 FROM tasks WHERE workspace_id = ").
-		Arg(t.viewer.WorkspaceID).WriteString(" AND id = ").Arg(u).
-		WriteString(" UNION ALL SELECT p.id, p.parent_id, p.deleted_at IS NULL, up.depth + 1 FROM tasks p JOIN up ON p.id = up.parent_id WHERE p.workspace_id = ").
-		Arg(t.viewer.WorkspaceID).WriteString(") SELECT id, active FROM up ORDER BY depth")
+	b := statement()
+	b.WriteString("WITH RECURSIVE up(id, parent_id, active, depth) AS (SELECT id, parent_id, deleted_at IS NULL, 1 FROM tasks WHERE ").
+		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id = ").Arg(u).
+		WriteString(" UNION ALL SELECT p.id, p.parent_id, p.deleted_at IS NULL, up.depth + 1 FROM tasks p JOIN up ON p.id = up.parent_id WHERE ").
+		Join(workspace.Condition(t.viewer, "p")).WriteString(") SELECT id, active FROM up ORDER BY depth")
 	var found []struct {
 		ID     uuid.UUID `sql:"id"`
 		Active bool      `sql:"active"`
@@ -73,11 +74,11 @@ func (t *tx) lineage(ctx context.Context, id string) (lineage, bool, error) {
 // height is how many levels there are from a task down, those in the trash included: so a restored task never hangs too
 // deep.
 func (t *tx) height(ctx context.Context, id uuid.UUID) (int, error) {
-	b := t.statement()
-	b.WriteString("WITH RECURSIVE down(id, depth) AS (SELECT id, 1 FROM tasks WHERE workspace_id = ").
-		Arg(t.viewer.WorkspaceID).WriteString(" AND id = ").Arg(id).
-		WriteString(" UNION ALL SELECT c.id, down.depth + 1 FROM tasks c JOIN down ON c.parent_id = down.id WHERE c.workspace_id = ").
-		Arg(t.viewer.WorkspaceID).WriteString(") SELECT max(depth) FROM down")
+	b := statement()
+	b.WriteString("WITH RECURSIVE down(id, depth) AS (SELECT id, 1 FROM tasks WHERE ").
+		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id = ").Arg(id).
+		WriteString(" UNION ALL SELECT c.id, down.depth + 1 FROM tasks c JOIN down ON c.parent_id = down.id WHERE ").
+		Join(workspace.Condition(t.viewer, "c")).WriteString(") SELECT max(depth) FROM down")
 	var height []int
 	if err := t.scan(ctx, b, &height); err != nil {
 		return 0, fmt.Errorf("measuring what is below a task: %w", err)

@@ -10,13 +10,11 @@ import (
 	"entgo.io/ent/dialect/sql"
 
 	"taskql/ent"
-	"taskql/ent/idempotencykey"
-	enttag "taskql/ent/tag"
-	enttask "taskql/ent/task"
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
-	"taskql/ent/workspace"
+	entworkspace "taskql/ent/workspace"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // A removal erases a user, in batches that are short transactions. It is noted in user_removals first, so that any replica
@@ -61,7 +59,7 @@ func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 	}
 	there, err := s.client.User.Query().Where(user.ID(r.UserID)).Exist(ctx)
 	if err == nil && !there {
-		there, err = s.client.Workspace.Query().Where(workspace.ID(r.UserID)).Exist(ctx)
+		there, err = s.client.Workspace.Query().Where(entworkspace.ID(r.UserID)).Exist(ctx)
 	}
 	if err != nil {
 		return false, fmt.Errorf("looking for the user: %w", err)
@@ -88,6 +86,7 @@ func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 
 // CountUser counts the rows that would be erased of a user. ctx must be the system's.
 func (s *Service) CountUser(ctx context.Context, id string) (Erased, error) {
+	scope := workspace.Scope(viewer.Viewer{UserID: id, WorkspaceID: id})
 	var (
 		there Erased
 		err   error
@@ -97,9 +96,9 @@ func (s *Service) CountUser(ctx context.Context, id string) (Erased, error) {
 		rows func(context.Context) (int, error)
 	}{
 		{&there.Users, s.client.User.Query().Where(user.ID(id)).Count},
-		{&there.Tasks, s.client.Task.Query().Where(enttask.WorkspaceID(id)).Count},
-		{&there.Tags, s.client.Tag.Query().Where(enttag.WorkspaceID(id)).Count},
-		{&there.IdempotencyKeys, s.client.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(id)).Count},
+		{&there.Tasks, s.client.Task.Query().Where(scope).Count},
+		{&there.Tags, s.client.Tag.Query().Where(scope).Count},
+		{&there.IdempotencyKeys, s.client.IdempotencyKey.Query().Where(scope).Count},
 	} {
 		if *count.into, err = count.rows(ctx); err != nil {
 			return Erased{}, fmt.Errorf("counting what there is of a user: %w", err)

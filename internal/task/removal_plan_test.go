@@ -30,9 +30,9 @@ func TestPlansOfMoves(t *testing.T) {
 	if _, err := db.SQL.ExecContext(t.Context(), "ANALYZE"); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{task.TopToMove, task.BelowToMove} {
+	for statement, args := range task.ToMove(viewer.Viewer{WorkspaceID: "large"}) {
 		var plan string
-		if err := db.SQL.QueryRowContext(t.Context(), "EXPLAIN (FORMAT json) "+statement, "large", 500).Scan(&plan); err != nil {
+		if err := db.SQL.QueryRowContext(t.Context(), "EXPLAIN (FORMAT json) "+statement, args...).Scan(&plan); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(plan, "Join Filter") {

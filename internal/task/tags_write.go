@@ -13,6 +13,7 @@ import (
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // UpdateTagInput is a patch of a tag: what is absent stays.
@@ -152,7 +153,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 			}
 			after.Version, after.UpdatedAt = t.version, t.now
 			t.changed = true
-			err = t.Tag.Update().Where(enttag.WorkspaceID(v.WorkspaceID), enttag.ID(tag.ID)).
+			err = t.Tag.Update().Where(workspace.Scope(v), enttag.ID(tag.ID)).
 				SetName(after.Name).SetNameKey(after.NameKey).SetColor(after.Color).
 				SetVersion(t.version).SetUpdatedAt(t.now).
 				Exec(ctx)
@@ -179,7 +180,7 @@ func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput
 			if err := t.update().Where(enttask.HasTaskTagsWith(tasktag.TagID(tag.ID))).Exec(ctx); err != nil {
 				return nil, fmt.Errorf("stamping the tag's tasks: %w", err)
 			}
-			if _, err := t.Tag.Delete().Where(enttag.WorkspaceID(v.WorkspaceID), enttag.ID(tag.ID)).Exec(ctx); err != nil {
+			if _, err := t.Tag.Delete().Where(workspace.Scope(v), enttag.ID(tag.ID)).Exec(ctx); err != nil {
 				return nil, fmt.Errorf("deleting the tag: %w", err)
 			}
 			id := tag.ID.String()
@@ -263,7 +264,7 @@ func (t *tx) resolve(ctx context.Context, p *problems, lists ...*tagList) error 
 // carried reads the tags that tasks carry.
 func (t *tx) carried(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
 	rows, err := t.TaskTag.Query().
-		Where(tasktag.WorkspaceID(t.viewer.WorkspaceID), tasktag.TaskIDIn(idsOf(tasks)...)).
+		Where(workspace.Scope(t.viewer), tasktag.TaskIDIn(idsOf(tasks)...)).
 		All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the tags of tasks: %w", err)
@@ -309,7 +310,7 @@ func (p tagPlan) carryOut(ctx context.Context, t *tx, tasks []*ent.Task) (map[uu
 	if len(from) > 0 {
 		// What one task loses, every task here is to lose, where it carries it.
 		_, err := t.TaskTag.Delete().
-			Where(tasktag.WorkspaceID(t.viewer.WorkspaceID), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
+			Where(workspace.Scope(t.viewer), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
 			Exec(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("taking tags off tasks: %w", err)

@@ -12,6 +12,7 @@ import (
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // trashing puts tasks into the trash, and what is below them.
@@ -28,15 +29,15 @@ func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		return nil
 	}
 	// What is below two of them goes with the upper one, whatever their order.
-	b := t.statement()
-	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE workspace_id = ").
-		Arg(t.viewer.WorkspaceID).WriteString(" AND id IN (").Args(anys(idsOf(roots))...).
-		WriteString(") UNION ALL SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND c.workspace_id = ").
-		Arg(t.viewer.WorkspaceID).
+	b := statement()
+	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE ").
+		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id IN (").Args(anys(idsOf(roots))...).
+		WriteString(") UNION ALL SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND ").
+		Join(workspace.Condition(t.viewer, "c")).
 		WriteString(") UPDATE tasks SET deleted_at = ").Arg(t.now).WriteString(", trashed_with = whole.root, version = ").Arg(t.version).
 		WriteString(", updated_at = ").Arg(t.now).
 		WriteString(" FROM (SELECT id, root FROM tree WHERE NOT EXISTS (SELECT 1 FROM tree above WHERE above.id = tree.root AND above.root <> tree.root)) AS whole" +
-			" WHERE tasks.id = whole.id AND tasks.workspace_id = ").Arg(t.viewer.WorkspaceID)
+			" WHERE tasks.id = whole.id AND ").Join(workspace.Condition(t.viewer, "tasks"))
 	query, args := b.Query()
 	if _, err := t.ExecContext(ctx, query, args...); err != nil {
 		return fmt.Errorf("putting tasks into the trash: %w", err)
@@ -69,10 +70,10 @@ func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 
 // writeTrashedWith writes the subquery of trashedWith. (An older release did not say what a task went in with.)
 func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
-	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND workspace_id = ").
-		Arg(t.viewer.WorkspaceID).WriteString(" AND id IN (").Args(anys(roots)...).
-		WriteString(") UNION SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id AND c.trashed_with = tree.root WHERE c.deleted_at IS NOT NULL AND c.workspace_id = ").
-		Arg(t.viewer.WorkspaceID).WriteString(") SELECT id FROM tree)")
+	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND ").
+		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id IN (").Args(anys(roots)...).
+		WriteString(") UNION SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id AND c.trashed_with = tree.root WHERE c.deleted_at IS NOT NULL AND ").
+		Join(workspace.Condition(t.viewer, "c")).WriteString(") SELECT id FROM tree)")
 }
 
 // restoring takes tasks out of the trash, with what went in with them.
@@ -232,7 +233,7 @@ func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
 	if _, err := t.moveToTop(ctx, orphans); err != nil {
 		return err
 	}
-	n, err := t.Task.Delete().Where(enttask.WorkspaceID(t.viewer.WorkspaceID), whole).Exec(ctx)
+	n, err := t.Task.Delete().Where(workspace.Scope(t.viewer), whole).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("deleting tasks: %w", err)
 	}
@@ -243,9 +244,9 @@ func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
 // forget empties the remembered answers that hold a task that is about to be purged: what is deleted for good is not in
 // them either.
 func (t *tx) forget(ctx context.Context, root uuid.UUID) error {
-	b := t.statement()
+	b := statement()
 	b.WriteString("UPDATE idempotency_keys SET answer = ").Arg(forgotten).
-		WriteString(" WHERE workspace_id = ").Arg(t.viewer.WorkspaceID).
+		WriteString(" WHERE ").Join(workspace.Condition(t.viewer, "")).
 		WriteString(" AND EXISTS (SELECT 1 FROM tasks WHERE id IN ")
 	t.writeTrashedWith(b, []uuid.UUID{root})
 	// A search for the id as it is written, the same on both databases.

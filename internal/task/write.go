@@ -17,8 +17,8 @@ import (
 
 	"taskql/ent"
 	"taskql/ent/idempotencykey"
-	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // KeyLifetime is how long an idempotency key is remembered, if the workspace's budget of keys lasts as long.
@@ -300,14 +300,14 @@ func (t *tx) tasks() *ent.TaskQuery { return visible(t.Task.Query(), t.viewer) }
 // update changes tasks, within the same bounds, and stamps them.
 func (t *tx) update() *ent.TaskUpdate {
 	t.changed = true
-	return t.Task.Update().Where(enttask.WorkspaceID(t.viewer.WorkspaceID)).SetVersion(t.version).SetUpdatedAt(t.now)
+	return t.Task.Update().Where(workspace.Scope(t.viewer)).SetVersion(t.version).SetUpdatedAt(t.now)
 }
 
 // stamp notes in memory what update has written.
 func (t *tx) stamp(e *ent.Task) { e.Version, e.UpdatedAt = t.version, t.now }
 
-// statement is SQL in the making that both databases read.
-func (t *tx) statement() *sql.Builder {
+// statement returns a builder of SQL that both databases understand.
+func statement() *sql.Builder {
 	b := &sql.Builder{}
 	b.SetDialect(dialect.Postgres) // SQLite takes $1 for an argument too.
 	return b
@@ -336,7 +336,7 @@ func (t *tx) answered(ctx context.Context, key *string) (*ent.IdempotencyKey, er
 		return nil, nil //nolint:nilnil // Nothing remembered is no error.
 	}
 	known, err := t.IdempotencyKey.Query().
-		Where(idempotencykey.WorkspaceID(t.viewer.WorkspaceID), idempotencykey.Key(*key)).
+		Where(workspace.Scope(t.viewer), idempotencykey.Key(*key)).
 		Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // As above.

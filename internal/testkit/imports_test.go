@@ -41,10 +41,11 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 		"internal/telemetry", "internal/viewer",
 	},
 	"internal/telemetry": {},
-	"internal/task":      {"internal/semaphore", "internal/timezone", "internal/viewer", "ent"},
+	"internal/task":      {"internal/semaphore", "internal/timezone", "internal/viewer", "internal/workspace", "ent"},
 	"internal/testkit":   {"internal", "ent", "graph"},
 	"internal/timezone":  {},
 	"internal/viewer":    {},
+	"internal/workspace": {"internal/viewer", "ent"},
 }
 
 // The generators that a command below one of our rooms may run on: they are not part of the server.

@@ -1,0 +1,136 @@
+package testkit_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// scopedByHand are the files that may compare workspace_id, and why.
+var scopedByHand = map[string]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
+	"internal/workspace":          "decides what the scope of a query is",
+	"internal/task/move.go":       "looks for tasks whose parents are in another workspace",
+	"internal/importer/source.go": "reads another program's database",
+}
+
+// notScopedYet are the files that still compare workspace_id and should not.
+var notScopedYet = []string{ //nolint:gochecknoglobals // As above.
+	"internal/task/facets.go", "internal/task/keybudget.go", "internal/task/keys.go", "internal/task/list.go", "internal/task/load.go",
+	"internal/task/read_fast.go", "internal/task/tags_read.go", "internal/task/task.go",
+}
+
+// comparesWorkspace finds a condition on workspace_id in SQL; an assignment in SET is none.
+var comparesWorkspace = regexp.MustCompile(`(?i)(set\s+)?\bworkspace_id\b"?\s*(=|<|>|!=|\bin\b|\bnot\b|\bis\b|\blike\b|\bbetween\b)|[=<>]\s*"?(\w+"?\."?)?workspace_id\b`)
+
+// TestQueriesAreScopedInOnePlace finds conditions on workspace_id, ent's or in SQL, outside of internal/workspace.
+func TestQueriesAreScopedInOnePlace(t *testing.T) {
+	t.Parallel()
+	const root = "../.."
+	used := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(strings.TrimPrefix(path, root+"/"))
+		switch {
+		case entry.IsDir() && slices.Contains([]string{".git", "node_modules", "ent", "testdata", "testkit"}, entry.Name()):
+			return filepath.SkipDir
+		case filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || slices.Contains(notScopedYet, name):
+			return nil
+		}
+		for _, found := range workspaceConditions(t, path) {
+			place := name
+			if scopedByHand[place] == "" {
+				place = filepath.ToSlash(filepath.Dir(name))
+			}
+			if used[place] = true; scopedByHand[place] == "" {
+				t.Errorf("%s compares workspace_id: use workspace.Scope or workspace.Condition", found)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place := range scopedByHand {
+		if !used[place] {
+			t.Errorf("%s compares no workspace_id any more: remove it from scopedByHand", place)
+		}
+	}
+}
+
+// workspaceConditions returns the places in a file that compare workspace_id.
+func workspaceConditions(t *testing.T, path string) []string {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ast.IsGenerated(file) {
+		return nil
+	}
+	entities := entEntities(file)
+	var found []string
+	note := func(node ast.Node, what string) {
+		found = append(found, fmt.Sprintf("%s: %s", files.Position(node.Pos()), what))
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.SelectorExpr:
+			of, _ := node.X.(*ast.Ident)
+			if of != nil && entities[of.Name] && (strings.HasPrefix(node.Sel.Name, "WorkspaceID") || strings.HasPrefix(node.Sel.Name, "HasWorkspace")) {
+				note(node, of.Name+"."+node.Sel.Name)
+			}
+		case *ast.CallExpr:
+			if call, ok := node.Fun.(*ast.SelectorExpr); ok && call.Sel.Name == "Select" {
+				return true // It reads the column.
+			}
+			for _, arg := range node.Args {
+				if field, ok := arg.(*ast.SelectorExpr); ok && field.Sel.Name == "FieldWorkspaceID" {
+					note(arg, "FieldWorkspaceID")
+				}
+			}
+		case *ast.BasicLit:
+			text, err := strconv.Unquote(node.Value)
+			if node.Kind != token.STRING || err != nil {
+				return true
+			}
+			if text == "workspace_id" {
+				note(node, text)
+			}
+			for _, match := range comparesWorkspace.FindAllStringSubmatch(text, -1) {
+				if match[1] == "" {
+					note(node, match[0])
+				}
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// entEntities returns the names by which a file imports ent's packages.
+func entEntities(file *ast.File) map[string]bool {
+	names := map[string]bool{}
+	for _, imported := range file.Imports {
+		path, ok := strings.CutPrefix(strings.Trim(imported.Path.Value, `"`), "taskql/ent/")
+		if !ok {
+			continue
+		}
+		name := path
+		if imported.Name != nil {
+			name = imported.Name.Name
+		}
+		names[name] = true
+	}
+	return names
+}
