@@ -21,10 +21,10 @@ type UpdateManyInput struct {
 // UpdateMany changes what the patch sets. See BulkResult for what becomes of the tasks that can't be changed: they are
 // answered with NOT_FOUND or LIMIT_EXCEEDED. The input as a whole is refused with INVALID or NOT_FOUND.
 func (s *Service) UpdateMany(ctx context.Context, v viewer.Viewer, in UpdateManyInput) (*BulkResult, error) {
-	var p problems
-	patch := p.patch("patch.", in.Patch, v)
-	p.tagLists(s.limits, patch.add, patch.remove)
-	return s.many(ctx, v, in.BulkInput, mutation[BulkResult]{name: "updateTasks", input: in.canonical(), problems: p}, patch)
+	var errs violations
+	patch := errs.patch("patch.", in.Patch, v)
+	errs.tagLists(s.limits, patch.add, patch.remove)
+	return s.many(ctx, v, in.BulkInput, mutation[BulkResult]{name: "updateTasks", input: in.canonical(), violations: errs}, patch)
 }
 
 // CompleteMany completes tasks, as Complete does.
@@ -49,14 +49,14 @@ func (s *Service) RestoreMany(ctx context.Context, v viewer.Viewer, in BulkInput
 
 // many runs an operation on many tasks.
 func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mutation[BulkResult], op operation) (*BulkResult, error) {
-	m.problems.ids(in.IDs)
+	m.violations.ids(in.IDs)
 	m.key = in.IdempotencyKey
 	m.change = func(ctx context.Context, t *tx) (*BulkResult, error) {
 		tasks, err := t.load(ctx, in.IDs)
 		if err != nil {
 			return nil, err
 		}
-		found, err := op.examine(ctx, t, tasks)
+		found, err := op.validate(ctx, t, tasks)
 		if err != nil {
 			return nil, err
 		}
@@ -86,23 +86,23 @@ func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mut
 
 // nothingChanged returns the error of a bulk mutation that was refused because so many tasks failed, with the code and the
 // field of the first failure.
-func (r *BulkResult) nothingChanged(failed int) problems {
+func (r *BulkResult) nothingChanged(failed int) violations {
 	first := slices.IndexFunc(r.Results, func(item *ItemResult) bool { return len(item.UserErrors) > 0 })
 	because := r.Results[first].UserErrors[0]
 	message := fmt.Sprintf("Nothing was changed, because %d of %d tasks can't be: %s", failed, len(r.Results), because.Message)
-	return problems{{Code: because.Code, Message: message, Field: because.Field}}
+	return violations{{Code: because.Code, Message: message, Field: because.Field}}
 }
 
 // ids checks the ids of a bulk mutation: 1 to 100, each once.
-func (p *problems) ids(ids []string) {
+func (errs *violations) ids(ids []string) {
 	if len(ids) < 1 || len(ids) > maxBulk {
-		p.add(CodeInvalid, "ids", "Name 1 to %d tasks; these are %d.", maxBulk, len(ids))
+		errs.add(CodeInvalid, "ids", "Name 1 to %d tasks; these are %d.", maxBulk, len(ids))
 		return
 	}
 	seen := make(map[string]bool, len(ids))
 	for i, id := range canonicalIDs(ids) {
 		if seen[id] {
-			p.add(CodeInvalid, element("ids", i), "This task is named twice.")
+			errs.add(CodeInvalid, element("ids", i), "This task is named twice.")
 		}
 		seen[id] = true
 	}
@@ -132,7 +132,7 @@ func (t *tx) load(ctx context.Context, ids []string) ([]*ent.Task, error) {
 }
 
 // answerBulk answers for each id with its task and what is wrong with it, and returns the tasks with which nothing is.
-func answerBulk(ids []string, tasks []*ent.Task, found *verdict) (*BulkResult, []*ent.Task) {
+func answerBulk(ids []string, tasks []*ent.Task, found *validation) (*BulkResult, []*ent.Task) {
 	byID := make(map[uuid.UUID]*ent.Task, len(tasks))
 	for _, e := range tasks {
 		byID[e.ID] = e
@@ -146,9 +146,9 @@ func answerBulk(ids []string, tasks []*ent.Task, found *verdict) (*BulkResult, [
 		if e := byID[u]; ok && e != nil {
 			item.Task, item.UserErrors = e, found.at(e, element("ids", i))
 		} else {
-			var p problems
-			p.add(CodeNotFound, element("ids", i), "There is no such task.")
-			item.UserErrors = p
+			var errs violations
+			errs.add(CodeNotFound, element("ids", i), "There is no such task.")
+			item.UserErrors = errs
 		}
 		if len(item.UserErrors) == 0 {
 			able = append(able, item.Task)

@@ -25,18 +25,18 @@ func ids(tasks ...*ent.Task) []string {
 	return all
 }
 
-// outcome writes what became of each task: its version, or what is wrong, and how many changed.
-func outcome(t *testing.T, r *task.BulkResult, err error) string {
+// formatBulkResult returns each task's version or errors, and how many tasks changed.
+func formatBulkResult(t *testing.T, r *task.BulkResult, err error) string {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(r.UserErrors) > 0 && len(r.Results) == 0 {
-		return problemsOf(r.UserErrors)
+		return formatUserErrors(r.UserErrors)
 	}
 	var all []string
 	for _, item := range r.Results {
-		s := problemsOf(item.UserErrors)
+		s := formatUserErrors(item.UserErrors)
 		if item.Task != nil {
 			if item.Task.ID.String() != strings.ToLower(item.ID) {
 				t.Errorf("%s is answered with %s", item.ID, item.Task.ID)
@@ -47,30 +47,30 @@ func outcome(t *testing.T, r *task.BulkResult, err error) string {
 	}
 	changed := fmt.Sprintf("%s; %d changed", strings.Join(all, ", "), r.ChangedCount)
 	if len(r.UserErrors) > 0 {
-		changed += ": " + problemsOf(r.UserErrors)
+		changed += ": " + formatUserErrors(r.UserErrors)
 	}
 	return changed
 }
 
 func TestBulk(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		bob, o := b.user(t, "bob")
-		one, two, three := b.create(ctx, t, v, "one"), b.create(ctx, t, v, "two"), b.create(ctx, t, v, "three")
-		foreign, missing := b.create(bob, t, o, "his").ID.String(), uuid.NewString()
-		tag, full := b.tag(ctx, t, v, "tag").ID.String(), task.CreateInput{Title: "full"}
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		bob, o := env.newUser(t, "bob")
+		one, two, three := env.createTask(ctx, t, v, "one"), env.createTask(ctx, t, v, "two"), env.createTask(ctx, t, v, "three")
+		foreign, missing := env.createTask(bob, t, o, "his").ID.String(), uuid.NewString()
+		tag, full := env.createTag(ctx, t, v, "tag").ID.String(), task.CreateInput{Title: "full"}
 		for n := range 50 {
-			full.TagIDs = append(full.TagIDs, b.tag(ctx, t, v, fmt.Sprint(n)).ID.String())
+			full.TagIDs = append(full.TagIDs, env.createTag(ctx, t, v, fmt.Sprint(n)).ID.String())
 		}
-		crowded := mustChange(t)(b.Create(ctx, v, full)) // Version 55.
-		complete := func(in task.BulkInput) (*task.BulkResult, error) { return b.CompleteMany(ctx, v, in) }
-		reopen := func(in task.BulkInput) (*task.BulkResult, error) { return b.ReopenMany(ctx, v, in) }
-		remove := func(in task.BulkInput) (*task.BulkResult, error) { return b.DeleteMany(ctx, v, in) }
-		restore := func(in task.BulkInput) (*task.BulkResult, error) { return b.RestoreMany(ctx, v, in) }
+		crowded := mustSucceed(t)(env.Create(ctx, v, full)) // Version 55.
+		complete := func(in task.BulkInput) (*task.BulkResult, error) { return env.CompleteMany(ctx, v, in) }
+		reopen := func(in task.BulkInput) (*task.BulkResult, error) { return env.ReopenMany(ctx, v, in) }
+		remove := func(in task.BulkInput) (*task.BulkResult, error) { return env.DeleteMany(ctx, v, in) }
+		restore := func(in task.BulkInput) (*task.BulkResult, error) { return env.RestoreMany(ctx, v, in) }
 		patch := func(p task.Patch) bulkCall {
 			return func(in task.BulkInput) (*task.BulkResult, error) {
-				return b.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: in, Patch: p})
+				return env.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: in, Patch: p})
 			}
 		}
 		day := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
@@ -111,40 +111,40 @@ func TestBulk(t *testing.T) {
 			{"too many", complete, make([]string, 101), task.SkipFailed, "INVALID input.ids"},
 		}
 		for _, step := range steps {
-			b.clock.advance(time.Minute)
+			env.clock.advance(time.Minute)
 			r, err := step.call(task.BulkInput{IDs: step.ids, ErrorPolicy: step.policy})
-			if got := outcome(t, r, err); got != step.want {
+			if got := formatBulkResult(t, r, err); got != step.want {
 				t.Errorf("%s: got  %s\nwant %s", step.name, got, step.want)
 			}
 			for _, item := range r.Results {
 				if item.Task != nil {
-					b.stored(ctx, t, item.Task)
+					env.checkStored(ctx, t, item.Task)
 				}
 			}
 		}
-		if got := b.tagsOf(ctx, t, one) + " " + b.tagsOf(ctx, t, two); got != " tag" {
+		if got := env.tagNames(ctx, t, one) + " " + env.tagNames(ctx, t, two); got != " tag" {
 			t.Errorf("got %q", got)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestBulkIdempotency(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		one, two, missing := b.create(ctx, t, v, "one"), b.create(ctx, t, v, "two"), uuid.NewString()
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		one, two, missing := env.createTask(ctx, t, v, "one"), env.createTask(ctx, t, v, "two"), uuid.NewString()
 		in := task.BulkInput{IDs: append(ids(one, two), missing), ErrorPolicy: task.SkipFailed, IdempotencyKey: ptr("k")}
 		call := func(in task.BulkInput) string {
 			t.Helper()
-			r, err := b.CompleteMany(ctx, v, in)
-			return outcome(t, r, err)
+			r, err := env.CompleteMany(ctx, v, in)
+			return formatBulkResult(t, r, err)
 		}
 		const want = "3, 3, NOT_FOUND input.ids.2; 2 changed"
 		if got := call(in); got != want {
 			t.Errorf("got %s", got)
 		}
-		mustChange(t)(b.Reopen(ctx, v, target(one)))
+		mustSucceed(t)(env.Reopen(ctx, v, targetOf(one)))
 		if got := call(in); got != want {
 			t.Errorf("again: got %s", got)
 		}
@@ -168,62 +168,62 @@ func TestBulkIdempotency(t *testing.T) {
 // What is below two of the tasks goes with the upper one, and so comes back with it, in whatever order they are named.
 func TestBulkTrashOfOneFamily(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		parent, child, grandchild, sibling := b.family(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		parent, child, grandchild, sibling := env.family(t, "alice")
 		all := []*ent.Task{parent, child, grandchild, sibling}
 		for _, order := range [][]*ent.Task{{parent, grandchild, child}, {grandchild, child, parent}} {
-			r, err := b.DeleteMany(ctx, v, task.BulkInput{IDs: ids(order...)})
+			r, err := env.DeleteMany(ctx, v, task.BulkInput{IDs: ids(order...)})
 			if err != nil || r.ChangedCount != 3 {
 				t.Fatalf("got %+v, %v", r, err)
 			}
-			for _, e := range b.read(ctx, t, all...) {
+			for _, e := range env.reload(ctx, t, all...) {
 				if e.TrashedWith == nil || *e.TrashedWith != parent.ID {
 					t.Errorf("%s went with %v", e.Title, e.TrashedWith)
 				}
 			}
-			mustChange(t)(b.Restore(ctx, v, target(parent)))
-			if got := b.inTrash(t, all...); got != "" {
+			mustSucceed(t)(env.Restore(ctx, v, targetOf(parent)))
+			if got := env.inTrash(t, all...); got != "" {
 				t.Errorf("still in the trash: %s", got)
 			}
-			b.sound(ctx, t, v)
+			env.checkInvariants(ctx, t, v)
 		}
 
 		// A parent and its child that went one after the other come back as they were.
 		for _, e := range []*ent.Task{child, parent} {
-			mustChange(t)(b.Delete(ctx, v, target(e)))
+			mustSucceed(t)(env.Delete(ctx, v, targetOf(e)))
 		}
-		r, err := b.RestoreMany(ctx, v, task.BulkInput{IDs: ids(child, parent)})
+		r, err := env.RestoreMany(ctx, v, task.BulkInput{IDs: ids(child, parent)})
 		if err != nil || r.ChangedCount != 2 || r.Results[0].Task.ParentID == nil {
 			t.Fatalf("got %+v, %v", r, err)
 		}
-		if got := b.titles(ctx, t, v, parent); got != "child sibling" {
+		if got := env.siblingTitles(ctx, t, v, parent); got != "child sibling" {
 			t.Errorf("got %s", got)
 		}
 		// Two parts of what went together, without it.
-		mustChange(t)(b.Delete(ctx, v, target(parent)))
-		r, err = b.RestoreMany(ctx, v, task.BulkInput{IDs: ids(sibling, grandchild, child)})
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
+		r, err = env.RestoreMany(ctx, v, task.BulkInput{IDs: ids(sibling, grandchild, child)})
 		if err != nil || r.ChangedCount != 3 {
 			t.Fatalf("got %+v, %v", r, err)
 		}
-		if got := b.titles(ctx, t, v, nil); got != "sibling child" {
+		if got := env.siblingTitles(ctx, t, v, nil); got != "sibling child" {
 			t.Errorf("the top level is %s", got)
 		}
 		for _, item := range r.Results {
-			b.stored(ctx, t, item.Task)
+			env.checkStored(ctx, t, item.Task)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
-// asUser is the context of a user who exists.
-func (b *bench) asUser(id string) (context.Context, viewer.Viewer) {
+// userContext returns the context of an existing user.
+func (env *testEnv) userContext(id string) (context.Context, viewer.Viewer) {
 	v := viewer.Viewer{UserID: id, WorkspaceID: id, Location: time.UTC}
 	return viewer.NewContext(context.Background(), v), v
 }
 
-// reader is a context that may read everything.
-func reader(t *testing.T) context.Context {
+// systemContext returns a context that may read every workspace.
+func systemContext(t *testing.T) context.Context {
 	t.Helper()
 	return viewer.AsSystem(t.Context())
 }

@@ -92,7 +92,7 @@ func (m ledger) restore(ids []uuid.UUID, version int) {
 
 // worker is one of the clients.
 type worker struct {
-	*bench
+	*testEnv
 
 	t      *testing.T
 	ctx    context.Context //nolint:containedctx // A client is one request after the other.
@@ -152,7 +152,7 @@ func (w *worker) many(name string, r *task.BulkResult, err error, apply func(m l
 		return
 	}
 	if len(r.UserErrors) > 0 {
-		w.t.Errorf("%s: %s", name, problemsOf(r.UserErrors))
+		w.t.Errorf("%s: %s", name, formatUserErrors(r.UserErrors))
 		return
 	}
 	var ids []uuid.UUID
@@ -291,37 +291,37 @@ func (w *worker) move() {
 // of the versions: these are distinct and without gaps, each row has that of its last change, and no change is lost.
 func TestConcurrentClients(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		const clients, steps = 8, 60
-		ctx, v := b.user(t, "alice")
+		ctx, v := env.newUser(t, "alice")
 		all := &shared{}
 		for n := range 4 {
-			all.tags = append(all.tags, b.tag(ctx, t, v, fmt.Sprint("tag ", n)).ID.String())
+			all.tags = append(all.tags, env.createTag(ctx, t, v, fmt.Sprint("tag ", n)).ID.String())
 		}
-		first := &worker{bench: b, t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(1, 1)), shared: all}
+		first := &worker{testEnv: env, t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(1, 1)), shared: all}
 		for n := range 30 {
 			all.tasks = append(all.tasks, uuid.NewString())
 			id := all.tasks[n]
-			r, err := b.Create(ctx, v, task.CreateInput{ID: &id, Title: fmt.Sprint("first ", n)})
+			r, err := env.Create(ctx, v, task.CreateInput{ID: &id, Title: fmt.Sprint("first ", n)})
 			first.one("create", r, err, func(m ledger, id uuid.UUID, version int) {
 				m[id] = &modelTask{title: fmt.Sprint("first ", n), tags: map[string]bool{}, version: version}
 			})
 		}
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
-		together(clients, func(i int) {
-			w := &worker{bench: b.replica(t), t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(seed, uint64(i))), shared: all}
+		concurrently(clients, func(i int) {
+			w := &worker{testEnv: env.replica(t), t: t, ctx: ctx, viewer: v, random: rand.New(rand.NewPCG(seed, uint64(i))), shared: all}
 			for n := range steps {
 				w.step(i*steps + n)
 			}
 		})
-		checkEvents(ctx, t, b, v, all.events, len(all.tags))
-		b.sound(ctx, t, v)
+		checkEvents(ctx, t, env, v, all.events, len(all.tags))
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 // checkEvents replays what happened after the first versions, and compares.
-func checkEvents(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer, events []event, version0 int) {
+func checkEvents(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer, events []event, version0 int) {
 	t.Helper()
 	m := ledger{}
 	// Where a move changed nothing, the version that it answers is that of an earlier change.
@@ -343,10 +343,10 @@ func checkEvents(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer, e
 		}
 	}
 	t.Logf("%d changes: %v", at, kinds)
-	if got := version(ctx, t, b, v); got != at {
+	if got := workspaceVersion(ctx, t, env, v); got != at {
 		t.Errorf("the workspace is at version %d after %d changes", got, at)
 	}
-	rows := b.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).WithTags().AllX(ctx)
+	rows := env.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).WithTags().AllX(ctx)
 	if len(rows) != len(m) {
 		t.Errorf("%d tasks, want %d", len(rows), len(m))
 	}
@@ -372,11 +372,11 @@ func checkEvents(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer, e
 // for another's change: the positions are in the versions' order.
 func TestConcurrentCreatesGoToTheEnd(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "ada")
-		replicas := []*bench{b, b.replica(t)}
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "ada")
+		replicas := []*testEnv{env, env.replica(t)}
 		const clients, rounds = 6, 8
-		together(clients, func(i int) {
+		concurrently(clients, func(i int) {
 			r := replicas[i%len(replicas)]
 			for n := range rounds {
 				if _, err := r.Create(ctx, v, task.CreateInput{Title: fmt.Sprint(i, n)}); err != nil {
@@ -384,7 +384,7 @@ func TestConcurrentCreatesGoToTheEnd(t *testing.T) {
 				}
 			}
 		})
-		all, err := b.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).Order(enttask.ByVersion()).All(ctx)
+		all, err := env.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).Order(enttask.ByVersion()).All(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,20 +24,20 @@ func TestBothWaysMakeTheSameTask(t *testing.T) {
 		"a day":         {Title: "c", Due: &task.DueInput{Date: ptr(time.Date(2028, 2, 29, 0, 0, 0, 0, time.UTC))}},
 		"blank":         {Title: " ", Description: ptr("d")},
 	}
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		for name, in := range inputs {
 			keyed := in
 			keyed.IdempotencyKey = ptr(name)
-			long, err := b.Create(ctx, v, keyed)
+			long, err := env.Create(ctx, v, keyed)
 			if err != nil {
 				t.Fatal(err)
 			}
-			short, err := b.Create(ctx, v, in)
+			short, err := env.Create(ctx, v, in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := problemsOf(short.UserErrors), problemsOf(long.UserErrors); got != want {
+			if got, want := formatUserErrors(short.UserErrors), formatUserErrors(long.UserErrors); got != want {
 				t.Errorf("%s: got %q, want %q", name, got, want)
 			}
 			if long.Task == nil {
@@ -46,36 +46,36 @@ func TestBothWaysMakeTheSameTask(t *testing.T) {
 			if short.Task.Version != long.Task.Version+1 || string(short.Task.Position) <= string(long.Task.Position) {
 				t.Errorf("%s: version %d at %s after version %d at %s", name, short.Task.Version, short.Task.Position, long.Task.Version, long.Task.Position)
 			}
-			b.stored(ctx, t, short.Task)
-			rows := b.read(ctx, t, long.Task, short.Task)
+			env.checkStored(ctx, t, short.Task)
+			rows := env.reload(ctx, t, long.Task, short.Task)
 			one, other := *rows[0], *rows[1]
 			other.ID, other.Version, other.Position = one.ID, one.Version, one.Position
 			if one.String() != other.String() {
 				t.Errorf("%s:\n%s\n%s", name, other.String(), one.String())
 			}
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 // Nothing is left of what is refused: no version, no place in the count.
 func TestRefusedAtOnce(t *testing.T) {
 	t.Parallel()
-	eachLimited(t, task.Limits{Tasks: 2}, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		other, o := b.user(t, "bob")
+	eachDatabaseLimited(t, task.Limits{Tasks: 2}, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		other, o := env.newUser(t, "bob")
 		id := ptr(uuid.NewString())
-		mustChange(t)(b.Create(other, o, task.CreateInput{ID: id, Title: "theirs"}))
-		mustRefuse(t, task.CodeTaken, "id")(b.Create(ctx, v, task.CreateInput{ID: id, Title: "mine"}))
+		mustSucceed(t)(env.Create(other, o, task.CreateInput{ID: id, Title: "theirs"}))
+		mustFail(t, task.CodeTaken, "id")(env.Create(ctx, v, task.CreateInput{ID: id, Title: "mine"}))
 		for i := range 2 {
-			b.create(ctx, t, v, fmt.Sprint(i))
+			env.createTask(ctx, t, v, fmt.Sprint(i))
 		}
-		wantProblems(t, "LIMIT_EXCEEDED")(b.Create(ctx, v, task.CreateInput{Title: "too many"}))
-		w := b.client.Workspace.GetX(ctx, v.WorkspaceID)
+		wantUserErrors(t, "LIMIT_EXCEEDED")(env.Create(ctx, v, task.CreateInput{Title: "too many"}))
+		w := env.client.Workspace.GetX(ctx, v.WorkspaceID)
 		if w.Version != 2 || w.TaskCount != 2 {
 			t.Errorf("the workspace is at version %d with %d tasks", w.Version, w.TaskCount)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
@@ -84,9 +84,9 @@ func TestTasksMadeAtOnce(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		counted := &testkit.StatementRecorder{Driver: driver}
-		b := newBench(t, counted, task.Limits{})
-		ctx, v := b.user(t, "alice")
-		parent := b.create(ctx, t, v, "parent")
+		env := newTestEnv(t, counted, task.Limits{})
+		ctx, v := env.newUser(t, "alice")
+		parent := env.createTask(ctx, t, v, "parent")
 		for name, tt := range map[string]struct {
 			in   task.CreateInput
 			once bool
@@ -97,7 +97,7 @@ func TestTasksMadeAtOnce(t *testing.T) {
 			"a key":      {task.CreateInput{Title: "a", IdempotencyKey: ptr("k")}, false},
 		} {
 			counted.Take()
-			mustChange(t)(b.Create(ctx, v, tt.in))
+			mustSucceed(t)(env.Create(ctx, v, tt.in))
 			if n := len(counted.Take()); (n == 1) != (tt.once && driver.Dialect() == dialect.Postgres) {
 				t.Errorf("%s: %d statements", name, n)
 			}
@@ -108,13 +108,13 @@ func TestTasksMadeAtOnce(t *testing.T) {
 // Many servers that make tasks in one workspace at once lose none, and give each change a version of its own.
 func TestTasksMadeAtOnceByMany(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		const servers, each = 4, 25
 		var all sync.WaitGroup
 		made := make(chan *ent.Task, servers*each)
 		for range servers {
-			replica := b.replica(t)
+			replica := env.replica(t)
 			all.Go(func() {
 				for i := range each {
 					r, err := replica.Create(ctx, v, task.CreateInput{Title: fmt.Sprint(i)})
@@ -132,9 +132,9 @@ func TestTasksMadeAtOnceByMany(t *testing.T) {
 		for e := range made {
 			versions[e.Version] = true
 		}
-		if len(versions) != servers*each || version(ctx, t, b, v) != servers*each {
-			t.Errorf("%d versions of %d tasks, the workspace is at %d", len(versions), servers*each, version(ctx, t, b, v))
+		if len(versions) != servers*each || workspaceVersion(ctx, t, env, v) != servers*each {
+			t.Errorf("%d versions of %d tasks, the workspace is at %d", len(versions), servers*each, workspaceVersion(ctx, t, env, v))
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }

@@ -10,12 +10,12 @@ import (
 
 // due checks when a task is to be due: a day, or a moment in a zone, which is the viewer's where none is named. Nil is
 // never.
-func (p *problems) due(field string, in *DueInput, v viewer.Viewer) *Due {
+func (errs *violations) due(field string, in *DueInput, v viewer.Viewer) *Due {
 	switch {
 	case in == nil:
 		return nil
 	case (in.Date == nil) == (in.At == nil):
-		p.add(CodeInvalid, field, "Say when it is due either with date or with at.")
+		errs.add(CodeInvalid, field, "Say when it is due either with date or with at.")
 		return nil
 	case in.Date != nil:
 		return &Due{Date: dayOf(*in.Date)}
@@ -24,7 +24,7 @@ func (p *problems) due(field string, in *DueInput, v viewer.Viewer) *Due {
 	if in.At.TimeZone != nil {
 		known, err := timezone.Load(*in.At.TimeZone)
 		if err != nil {
-			p.add(CodeInvalid, field+".at.timeZone", "A time zone is an IANA name such as Asia/Karachi.")
+			errs.add(CodeInvalid, field+".at.timeZone", "A time zone is an IANA name such as Asia/Karachi.")
 			return nil
 		}
 		zone, location = known.String(), known
@@ -32,7 +32,7 @@ func (p *problems) due(field string, in *DueInput, v viewer.Viewer) *Due {
 	at := in.At.At.UTC().Truncate(time.Microsecond)
 	day := dayOf(at.In(location))
 	if day.Year() < 1 || day.Year() > 9999 {
-		p.add(CodeInvalid, field+".at.at", "The day must lie in the years 1 to 9999 in that time zone.")
+		errs.add(CodeInvalid, field+".at.at", "The day must lie in the years 1 to 9999 in that time zone.")
 	}
 	return &Due{Date: day, At: &at, TimeZone: &zone}
 }

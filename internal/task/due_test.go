@@ -54,16 +54,16 @@ func TestDueWindows(t *testing.T) {
 		{"but not the day before's last second", "America/Havana", "2026-10-31T12:00:00Z", "2026-11-01T03:59:59Z", "TODAY NEXT_7_DAYS"},
 		{"Apia had no 30 December 2011", "Pacific/Apia", "2011-12-30T09:00:00Z", "2011-12-30T10:00:00Z", "NEXT_7_DAYS"},
 	}
-	each(t, func(t *testing.T, b *bench) {
-		ctx, _ := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, _ := env.newUser(t, "alice")
 		for _, tt := range tests {
 			location, err := time.LoadLocation(tt.zone)
 			if err != nil {
 				t.Fatal(err)
 			}
 			v := viewer.Viewer{UserID: "alice", WorkspaceID: "alice", Location: location}
-			b.clock.set(parse(t, tt.now))
-			q := b.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle(tt.name)
+			env.clock.set(parse(t, tt.now))
+			q := env.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle(tt.name)
 			if day, err := time.Parse(time.DateOnly, tt.due); err == nil {
 				q.SetDueDate(day).SetDueSort(time.Time{})
 			} else {
@@ -81,7 +81,7 @@ func TestDueWindows(t *testing.T) {
 			}
 			var windows []string
 			for _, w := range []task.DueWindow{task.WindowOverdue, task.WindowToday, task.WindowTomorrow, task.WindowNext7Days} {
-				page, err := b.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "due", Op: "within", Value: w}}}, First: ptr(100)})
+				page, err := env.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "due", Op: "within", Value: w}}}, First: ptr(100)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -92,7 +92,7 @@ func TestDueWindows(t *testing.T) {
 			if got := strings.Join(windows, " "); got != tt.windows {
 				t.Errorf("%s: in %q, want %q", tt.name, got, tt.windows)
 			}
-			if got := b.Overdue(v, made); got != strings.HasPrefix(tt.windows, "OVERDUE") {
+			if got := env.Overdue(v, made); got != strings.HasPrefix(tt.windows, "OVERDUE") {
 				t.Errorf("%s: overdue is %t", tt.name, got)
 			}
 		}
@@ -111,11 +111,11 @@ func parse(t *testing.T, moment string) time.Time {
 // A viewer who changes zone sees another today; the days that are set stay.
 func TestViewerChangesZone(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		b.clock.set(parse(t, "2026-11-23T12:00:00Z"))
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		env.clock.set(parse(t, "2026-11-23T12:00:00Z"))
 		day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-		made, err := b.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle("x").
+		made, err := env.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle("x").
 			SetDueDate(day).SetDueSort(time.Time{}).Save(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -124,9 +124,9 @@ func TestViewerChangesZone(t *testing.T) {
 			if v.Location, err = time.LoadLocation(zone); err != nil {
 				t.Fatal(err)
 			}
-			page, err := b.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "due", Op: "within", Value: want}}}})
-			if err != nil || len(page.Edges) != 1 || b.Overdue(v, made) != (want == task.WindowOverdue) {
-				t.Errorf("%s: %d found in %s, overdue %t, %v", zone, len(page.Edges), want, b.Overdue(v, made), err)
+			page, err := env.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "due", Op: "within", Value: want}}}})
+			if err != nil || len(page.Edges) != 1 || env.Overdue(v, made) != (want == task.WindowOverdue) {
+				t.Errorf("%s: %d found in %s, overdue %t, %v", zone, len(page.Edges), want, env.Overdue(v, made), err)
 			}
 			if due := task.DueOf(page.Edges[0].Node); !due.Date.Equal(day) || due.At != nil {
 				t.Errorf("%s: due %v", zone, due)

@@ -24,9 +24,9 @@ func with(in task.ListInput, c task.Comparison) task.ListInput {
 // Each facet counts what a further filter by it would leave.
 func TestFacets(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		w := b.newWorld(t, "alice", 7, 80)
-		b.newWorld(t, "bob", 8, 30)
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		w := env.newFixture(t, "alice", 7, 80)
+		env.newFixture(t, "bob", 8, 30)
 		rapid.Check(t, func(rt *rapid.T) {
 			in := task.ListInput{Scope: pickOne(rt, task.ScopeActive, task.ScopeTrash, task.ScopeAll)}
 			if rapid.Bool().Draw(rt, "filtered") {
@@ -57,7 +57,7 @@ func TestFacets(t *testing.T) {
 
 			in.CountsOnly = true
 			in.Facets = []task.Facet{"byTag", "open", "completed", "overdue", "dueToday", "dueNext7Days", "noDue", "byPriority"}
-			page, err := b.List(w.ctx, w.viewer, in)
+			page, err := env.List(w.ctx, w.viewer, in)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -76,9 +76,9 @@ func TestFacets(t *testing.T) {
 // What stands around tasks is the same loaded for all at once as told from the tasks themselves.
 func TestAround(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		w := b.newWorld(t, "alice", 9, 90)
-		b.newWorld(t, "bob", 10, 30)
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		w := env.newFixture(t, "alice", 9, 90)
+		env.newFixture(t, "bob", 10, 30)
 		var ids []uuid.UUID
 		for _, m := range w.tasks {
 			ids = append(ids, m.ID)
@@ -86,11 +86,11 @@ func TestAround(t *testing.T) {
 		below := func(id uuid.UUID) task.ListInput {
 			return with(task.ListInput{Scope: task.ScopeActive, OrderBy: []task.Order{{Field: task.OrderManual}}}, task.Comparison{Field: "parent", Op: "eq", Value: id.String()})
 		}
-		tags, err := b.TagsOf(w.ctx, w.viewer, ids, []string{"id"})
+		tags, err := env.TagsOf(w.ctx, w.viewer, ids, []string{"id"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		progress, err := b.ProgressOf(w.ctx, w.viewer, ids)
+		progress, err := env.ProgressOf(w.ctx, w.viewer, ids)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestAround(t *testing.T) {
 			in := task.SubtasksInput{First: &size, Total: true, Previous: true, Selection: task.Selection{Columns: []string{"id"}, Facets: []task.Facet{"open"}}}
 			all := w.list(below(ids[0]))
 			for read := 0; ; read += size {
-				pages, err := b.Subtasks(w.ctx, w.viewer, ids, in)
+				pages, err := env.Subtasks(w.ctx, w.viewer, ids, in)
 				if err != nil {
 					rt.Fatal(err)
 				}

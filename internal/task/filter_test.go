@@ -47,8 +47,8 @@ func single(n int) []*task.Filter {
 
 func TestFilterLimits(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		search := func(s string) *task.Filter {
 			return &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: s}}}
 		}
@@ -84,7 +84,7 @@ func TestFilterLimits(t *testing.T) {
 			"the end of calendar": {&task.Filter{Comparisons: []task.Comparison{{Field: "due", Op: "after", Value: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}}}, ""},
 		}
 		for name, tt := range tests {
-			_, err := b.List(ctx, v, task.ListInput{Filter: tt.filter})
+			_, err := env.List(ctx, v, task.ListInput{Filter: tt.filter})
 			var bad *task.InputError
 			if errors.As(err, &bad); (tt.argument == "") != (err == nil) || bad != nil && bad.Argument != tt.argument {
 				t.Errorf("%s: got %v, want an error at %q", name, err, tt.argument)
@@ -104,8 +104,8 @@ func manyIDs(n int) []string {
 // What search finds, and what it takes for letters.
 func TestSearch(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		tests := []struct {
 			title, search string
 			found         bool
@@ -151,8 +151,8 @@ func TestSearch(t *testing.T) {
 			{"Buy Milk", "buy\tmilk\n", true},
 		}
 		for _, tt := range tests {
-			made := b.create(ctx, t, v, tt.title)
-			page, err := b.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: tt.search}}}})
+			made := env.createTask(ctx, t, v, tt.title)
+			page, err := env.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: tt.search}}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -133,8 +133,8 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 	count := len(existing) + o.Planned
 	var rows []*ent.TagCreate
 	for i, in := range tags {
-		var p problems
-		name := p.tagName(in.Name)
+		var errs violations
+		name := errs.tagName(in.Name)
 		folded := fold(name)
 		outcomes[i].ID = in.ID
 		owner, exists := owners[in.ID]
@@ -143,15 +143,15 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 		case exists && owner == t.viewer.WorkspaceID:
 			outcomes[i].Known = true
 			continue
-		case len(p) == 0 && used:
+		case len(errs) == 0 && used:
 			outcomes[i] = ImportOutcome{ID: same, Known: true}
 			continue
 		case exists:
-			p = append(p, taken()...)
-		case len(p) == 0 && count >= t.limits.Tags:
-			p.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
+			errs = append(errs, taken()...)
+		case len(errs) == 0 && count >= t.limits.Tags:
+			errs.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
 		}
-		if outcomes[i].Problems = p; len(p) > 0 {
+		if outcomes[i].Problems = errs; len(errs) > 0 {
 			continue
 		}
 		count++
@@ -208,14 +208,14 @@ func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOpti
 			outcomes[i].Known = true
 			continue
 		}
-		p := t.checkImported(&in)
+		errs := t.checkImported(&in)
 		switch {
 		case exists:
-			p = append(p, taken()...)
-		case len(p) == 0 && count >= t.limits.Tasks:
-			p.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
+			errs = append(errs, taken()...)
+		case len(errs) == 0 && count >= t.limits.Tasks:
+			errs.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
 		}
-		if outcomes[i].Problems = p; len(p) > 0 {
+		if outcomes[i].Problems = errs; len(errs) > 0 {
 			continue
 		}
 		count++
@@ -229,15 +229,15 @@ func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOpti
 }
 
 // checkImported says what is wrong with a task, and trims what is not.
-func (t *tx) checkImported(in *ImportedTask) problems {
-	var p problems
-	in.Title, in.Description = p.title(in.Title), p.description(in.Description)
-	p.priority("priority", &in.Priority)
-	p.due("due", in.Due, t.viewer)
+func (t *tx) checkImported(in *ImportedTask) violations {
+	var errs violations
+	in.Title, in.Description = errs.title(in.Title), errs.description(in.Description)
+	errs.priority("priority", &in.Priority)
+	errs.due("due", in.Due, t.viewer)
 	if n := len(in.TagIDs); n > t.limits.TagsPerTask {
-		p.add(CodeLimitExceeded, "tagIds", "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, n)
+		errs.add(CodeLimitExceeded, "tagIds", "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, n)
 	}
-	return p
+	return errs
 }
 
 // ownersOfTasks returns the workspaces of the tasks that exist, anybody's.
@@ -284,8 +284,8 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 		m := rows[i].Mutation()
 		setTexts(in.Title, in.Description).write(m)
 		setPriority(in.Priority).write(m)
-		var p problems // Checked before.
-		if due := p.due("due", in.Due, t.viewer); due != nil {
+		var errs violations // Checked before.
+		if due := errs.due("due", in.Due, t.viewer); due != nil {
 			setDue(due).write(m)
 		}
 		if len(in.TagIDs) > 0 {

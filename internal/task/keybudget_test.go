@@ -18,15 +18,15 @@ import (
 
 // storedKeys returns the workspace's keys, oldest first, and how many bytes they and their answers have. It checks that
 // the workspace's numbers are the same.
-func storedKeys(ctx context.Context, t *testing.T, b *bench, workspace string) ([]string, int) {
+func storedKeys(ctx context.Context, t *testing.T, env *testEnv, workspace string) ([]string, int) {
 	t.Helper()
 	var keys []string
 	bytes := 0
-	for _, k := range b.client.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(workspace)).Order(ent.Asc("id")).AllX(ctx) {
+	for _, k := range env.client.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(workspace)).Order(ent.Asc("id")).AllX(ctx) {
 		keys = append(keys, k.Key)
 		bytes += len(k.Key) + len(k.Answer)
 	}
-	if w := b.client.Workspace.GetX(ctx, workspace); w.IdempotencyKeyCount != len(keys) || w.IdempotencyKeyBytes != bytes {
+	if w := env.client.Workspace.GetX(ctx, workspace); w.IdempotencyKeyCount != len(keys) || w.IdempotencyKeyBytes != bytes {
 		t.Errorf("%d keys and %d bytes are counted, and there are %d and %d", w.IdempotencyKeyCount, w.IdempotencyKeyBytes, len(keys), bytes)
 	}
 	return keys, bytes
@@ -37,16 +37,16 @@ func storedKeys(ctx context.Context, t *testing.T, b *bench, workspace string) (
 func TestIdempotencyKeyBudget(t *testing.T) {
 	t.Parallel()
 	const most, mostBytes = 30, 40_000
-	eachLimited(t, task.Limits{Keys: most, KeyBytes: mostBytes}, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		other, bob := b.user(t, "bob")
-		b.remembers(other, t, bob, "bob's", 10)
+	eachDatabaseLimited(t, task.Limits{Keys: most, KeyBytes: mostBytes}, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		other, bob := env.newUser(t, "bob")
+		env.remembers(other, t, bob, "bob's", 10)
 		random := rand.New(rand.NewPCG(1, 2))
 		var sent []string
 		first := map[string]*ent.Task{}
 		trimmedForBytes := false
 		for i := range 300 {
-			b.clock.advance(time.Second)
+			env.clock.advance(time.Second)
 			key := fmt.Sprint("key ", i)
 			size := random.IntN(60)
 			switch {
@@ -56,8 +56,8 @@ func TestIdempotencyKeyBudget(t *testing.T) {
 				size = 10_000 // With its escapes it is more than the budget.
 			}
 			sent = append(sent, key)
-			first[key] = b.remembers(ctx, t, v, key, size)
-			keys, bytes := storedKeys(ctx, t, b, "alice")
+			first[key] = env.remembers(ctx, t, v, key, size)
+			keys, bytes := storedKeys(ctx, t, env, "alice")
 			if len(keys) > most || bytes > mostBytes && len(keys) > 1 {
 				t.Fatalf("after %d changes: %d keys of %d bytes", i+1, len(keys), bytes)
 			}
@@ -67,16 +67,16 @@ func TestIdempotencyKeyBudget(t *testing.T) {
 			trimmedForBytes = trimmedForBytes || i > most && len(keys) < most*9/10-1
 			// A key that is remembered repeats its answer; that takes nothing from the budget.
 			again := keys[random.IntN(len(keys))]
-			same(t, b.remembers(ctx, t, v, again, len(deref(first[again].Description))), first[again])
+			checkTask(t, env.remembers(ctx, t, v, again, len(deref(first[again].Description))), first[again])
 		}
 		if !trimmedForBytes {
 			t.Error("no key was removed for the bytes")
 		}
-		keys, _ := storedKeys(ctx, t, b, "alice")
-		if forgotten := sent[0]; slices.Contains(keys, forgotten) || b.remembers(ctx, t, v, forgotten, 1).ID == first[forgotten].ID {
+		keys, _ := storedKeys(ctx, t, env, "alice")
+		if forgotten := sent[0]; slices.Contains(keys, forgotten) || env.remembers(ctx, t, v, forgotten, 1).ID == first[forgotten].ID {
 			t.Error("a key beyond the budget is remembered")
 		}
-		if keys, _ := storedKeys(ctx, t, b, "bob"); len(keys) != 1 {
+		if keys, _ := storedKeys(ctx, t, env, "bob"); len(keys) != 1 {
 			t.Errorf("another workspace has %d keys, want 1", len(keys))
 		}
 	})
@@ -88,15 +88,15 @@ func TestIdempotencyKeyBudgetIfTheClockGoesBack(t *testing.T) {
 	for name, limits := range map[string]task.Limits{"rows": {Keys: 5}, "bytes": {KeyBytes: 3_000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachLimited(t, limits, func(t *testing.T, b *bench) {
-				ctx, v := b.user(t, "alice")
+			eachDatabaseLimited(t, limits, func(t *testing.T, env *testEnv) {
+				ctx, v := env.newUser(t, "alice")
 				for i := range 20 {
-					b.clock.advance(-time.Minute)
+					env.clock.advance(-time.Minute)
 					key := fmt.Sprint(i)
-					one := b.remembers(ctx, t, v, key, 1)
-					same(t, b.remembers(ctx, t, v, key, 1), one)
+					one := env.remembers(ctx, t, v, key, 1)
+					checkTask(t, env.remembers(ctx, t, v, key, 1), one)
 				}
-				if keys, bytes := storedKeys(ctx, t, b, "alice"); len(keys) > 5 && bytes > 3_000 {
+				if keys, bytes := storedKeys(ctx, t, env, "alice"); len(keys) > 5 && bytes > 3_000 {
 					t.Errorf("%d keys of %d bytes are remembered", len(keys), bytes)
 				}
 			})
@@ -105,9 +105,9 @@ func TestIdempotencyKeyBudgetIfTheClockGoesBack(t *testing.T) {
 }
 
 // remembers creates a task with a key and a description of that length.
-func (b *bench) remembers(ctx context.Context, t *testing.T, v viewer.Viewer, key string, length int) *ent.Task {
+func (env *testEnv) remembers(ctx context.Context, t *testing.T, v viewer.Viewer, key string, length int) *ent.Task {
 	t.Helper()
-	return mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "t", Description: ptr(strings.Repeat("<", length)), IdempotencyKey: &key}))
+	return mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "t", Description: ptr(strings.Repeat("<", length)), IdempotencyKey: &key}))
 }
 
 func deref(s *string) string {
@@ -122,17 +122,17 @@ func deref(s *string) string {
 func TestIdempotencyKeyBudgetOfReplicas(t *testing.T) {
 	t.Parallel()
 	const most, writers, each = 20, 6, 15
-	eachLimited(t, task.Limits{Keys: most}, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabaseLimited(t, task.Limits{Keys: most}, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		for i := range 10 { // They are old when the others come.
-			b.remembers(ctx, t, v, fmt.Sprint("old ", i), 1)
+			env.remembers(ctx, t, v, fmt.Sprint("old ", i), 1)
 		}
-		b.clock.advance(task.KeyLifetime + 2*time.Hour)
+		env.clock.advance(task.KeyLifetime + 2*time.Hour)
 		background, stop := context.WithCancel(t.Context())
 		var upkeep, all sync.WaitGroup
-		upkeep.Go(func() { b.Upkeep(background) })
+		upkeep.Go(func() { env.Upkeep(background) })
 		for w := range writers {
-			s := b.limited(t, task.Limits{Keys: most})
+			s := env.withLimits(t, task.Limits{Keys: most})
 			all.Go(func() {
 				for i := range each {
 					key := fmt.Sprintf("key %d %d", w, i)
@@ -151,23 +151,23 @@ func TestIdempotencyKeyBudgetOfReplicas(t *testing.T) {
 		all.Wait()
 		stop()
 		upkeep.Wait()
-		if keys, _ := storedKeys(ctx, t, b, "alice"); len(keys) > most || len(keys) < most/2 {
+		if keys, _ := storedKeys(ctx, t, env, "alice"); len(keys) > most || len(keys) < most/2 {
 			t.Errorf("%d keys are remembered: %v", len(keys), keys)
 		}
 	})
 }
 
-// limited is a replica with limits.
-func (b *bench) limited(t *testing.T, limits task.Limits) *bench {
+// withLimits is a replica with limits.
+func (env *testEnv) withLimits(t *testing.T, limits task.Limits) *testEnv {
 	t.Helper()
 	if strings.Contains(t.Name(), "/sqlite") {
-		return b // As in replica.
+		return env // As in replica.
 	}
-	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, QueryRaw: b.queryRaw, Now: b.clock.Now, LockWait: time.Minute, Limits: limits})
+	s, err := task.New(task.Config{Client: env.client, Dialect: env.dialect, QueryRaw: env.queryRaw, Now: env.clock.Now, LockWait: time.Minute, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, queryRaw: b.queryRaw}
+	return &testEnv{Service: s, client: env.client, clock: env.clock, dialect: env.dialect, queryRaw: env.queryRaw}
 }
 
 // TestUncountedIdempotencyKeys: the release before counts none of its keys. A change that finds too many removes them, in bounded steps, and
@@ -175,36 +175,36 @@ func (b *bench) limited(t *testing.T, limits task.Limits) *bench {
 func TestUncountedIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	const most = 50
-	eachLimited(t, task.Limits{Keys: most}, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabaseLimited(t, task.Limits{Keys: most}, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		uncounted := func(from, to int) {
 			for i := from; i < to; i++ {
-				b.remembers(ctx, t, v, fmt.Sprint("uncounted ", i), 1)
-				b.clock.advance(time.Second)
-				b.client.Workspace.UpdateOneID("alice").SetIdempotencyKeyCount(0).SetIdempotencyKeyBytes(0).ExecX(ctx)
+				env.remembers(ctx, t, v, fmt.Sprint("uncounted ", i), 1)
+				env.clock.advance(time.Second)
+				env.client.Workspace.UpdateOneID("alice").SetIdempotencyKeyCount(0).SetIdempotencyKeyBytes(0).ExecX(ctx)
 			}
 		}
 		uncounted(0, 2*most)
 		for i := range most + 1 {
-			b.remembers(ctx, t, v, fmt.Sprint("counted ", i), 1)
-			b.clock.advance(time.Second)
+			env.remembers(ctx, t, v, fmt.Sprint("counted ", i), 1)
+			env.clock.advance(time.Second)
 		}
-		if keys, _ := storedKeys(ctx, t, b, "alice"); len(keys) > most || keys[0] == "uncounted 0" {
+		if keys, _ := storedKeys(ctx, t, env, "alice"); len(keys) > most || keys[0] == "uncounted 0" {
 			t.Errorf("%d keys are remembered, the first is %s", len(keys), keys[0])
 		}
 
-		b.clock.advance(task.KeyLifetime - time.Minute)
+		env.clock.advance(task.KeyLifetime - time.Minute)
 		uncounted(0, 3)
-		b.clock.advance(2 * time.Hour) // All but the last three are too old.
+		env.clock.advance(2 * time.Hour) // All but the last three are too old.
 		background, stop := context.WithCancel(t.Context())
 		var upkeep sync.WaitGroup
-		upkeep.Go(func() { b.Upkeep(background) })
-		for deadline := time.Now().Add(2 * time.Minute); b.client.Workspace.GetX(ctx, "alice").IdempotencyKeyCount != 3 && time.Now().Before(deadline); {
+		upkeep.Go(func() { env.Upkeep(background) })
+		for deadline := time.Now().Add(2 * time.Minute); env.client.Workspace.GetX(ctx, "alice").IdempotencyKeyCount != 3 && time.Now().Before(deadline); {
 			time.Sleep(5 * time.Millisecond)
 		}
 		stop()
 		upkeep.Wait()
-		if keys, _ := storedKeys(ctx, t, b, "alice"); len(keys) != 3 {
+		if keys, _ := storedKeys(ctx, t, env, "alice"); len(keys) != 3 {
 			t.Errorf("%d keys are remembered, want 3", len(keys))
 		}
 	})

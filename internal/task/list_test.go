@@ -18,20 +18,20 @@ import (
 	"taskql/internal/viewer"
 )
 
-// fill makes n tasks, many of them at the same moment, a third in the trash, and returns them newest first.
-func (b *bench) fill(ctx context.Context, t *testing.T, v viewer.Viewer, n int) []*ent.Task {
+// createTasks makes n tasks, many of them at the same moment, a third in the trash, and returns them newest first.
+func (env *testEnv) createTasks(ctx context.Context, t *testing.T, v viewer.Viewer, n int) []*ent.Task {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	builders := make([]*ent.TaskCreate, n)
 	for i := range builders {
-		at := b.clock.Now().Truncate(time.Microsecond).Add(time.Duration(random.IntN(n/3+1)) * 100 * time.Microsecond)
-		builders[i] = b.client.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(i).
+		at := env.clock.Now().Truncate(time.Microsecond).Add(time.Duration(random.IntN(n/3+1)) * 100 * time.Microsecond)
+		builders[i] = env.client.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(i).
 			SetTitle(fmt.Sprintf("Task %d", i)).SetCreatedAt(at).SetUpdatedAt(at)
 		if random.IntN(3) == 0 {
 			builders[i].SetDeletedAt(at)
 		}
 	}
-	tasks, err := b.client.Task.CreateBulk(builders...).Save(ctx)
+	tasks, err := env.client.Task.CreateBulk(builders...).Save(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +64,10 @@ func idsOf(p *task.Page) []string {
 // Between two cursors lies just what lies between them.
 func TestWindow(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		want := inScope(b.fill(ctx, t, v, 60), task.ScopeAll)
-		whole, err := b.List(ctx, v, task.ListInput{First: ptr(100), Scope: task.ScopeAll})
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		want := inScope(env.createTasks(ctx, t, v, 60), task.ScopeAll)
+		whole, err := env.List(ctx, v, task.ListInput{First: ptr(100), Scope: task.ScopeAll})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestWindow(t *testing.T) {
 				in.First = &size
 				between = between[:min(len(between), size)]
 			}
-			page, err := b.List(ctx, v, in)
+			page, err := env.List(ctx, v, in)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -102,9 +102,9 @@ func TestWindow(t *testing.T) {
 
 func TestEmptyList(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		page, err := b.List(ctx, v, task.ListInput{})
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		page, err := env.List(ctx, v, task.ListInput{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,9 +119,9 @@ func TestEmptyList(t *testing.T) {
 
 func TestListArguments(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		b.create(ctx, t, v, "Buy milk")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		env.createTask(ctx, t, v, "Buy milk")
 		tests := map[string]struct {
 			in       task.ListInput
 			argument string
@@ -138,7 +138,7 @@ func TestListArguments(t *testing.T) {
 		}
 		for name, tt := range tests {
 			var bad *task.InputError
-			if _, err := b.List(ctx, v, tt.in); !errors.As(err, &bad) || bad.Argument != tt.argument {
+			if _, err := env.List(ctx, v, tt.in); !errors.As(err, &bad) || bad.Argument != tt.argument {
 				t.Errorf("%s: got %v, want an error at %s", name, err, tt.argument)
 			}
 		}
@@ -149,16 +149,16 @@ func TestListArguments(t *testing.T) {
 // so has each that begins or ends at a cursor.
 func TestKeptTextsTellPagesApart(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		for i := range 9 {
-			b.clock.advance(time.Second)
-			made := b.create(ctx, t, v, fmt.Sprintf("task %d", i))
+			env.clock.advance(time.Second)
+			made := env.createTask(ctx, t, v, fmt.Sprintf("task %d", i))
 			if i%3 == 1 {
-				mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String()}))
+				mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String()}))
 			}
 			if i%4 == 2 {
-				mustChange(t)(b.Delete(ctx, v, task.TargetInput{ID: made.ID.String()}))
+				mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: made.ID.String()}))
 			}
 		}
 		open := &task.Filter{Comparisons: []task.Comparison{{Field: "completed", Value: false}}}
@@ -169,7 +169,7 @@ func TestKeptTextsTellPagesApart(t *testing.T) {
 						task.OrderCreatedAt, task.OrderTitle, task.OrderManual, task.OrderUpdatedAt, task.OrderPriority, task.OrderDue, task.OrderCompletedAt,
 					} {
 						for _, direction := range []task.Direction{task.Ascending, task.Descending} {
-							b.around(ctx, t, v, task.ListInput{Scope: scope, Filter: filter, OrderBy: []task.Order{{Field: order, Direction: direction}}})
+							env.around(ctx, t, v, task.ListInput{Scope: scope, Filter: filter, OrderBy: []task.Order{{Field: order, Direction: direction}}})
 						}
 					}
 				}
@@ -180,10 +180,10 @@ func TestKeptTextsTellPagesApart(t *testing.T) {
 
 // around asks for a list's beginning, its end and what lies before and after each of its cursors, and compares it with the
 // whole list.
-func (b *bench) around(ctx context.Context, t *testing.T, v viewer.Viewer, in task.ListInput) {
+func (env *testEnv) around(ctx context.Context, t *testing.T, v viewer.Viewer, in task.ListInput) {
 	t.Helper()
 	in.Columns = []string{"id", "title"}
-	whole, err := b.List(ctx, v, in)
+	whole, err := env.List(ctx, v, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func (b *bench) around(ctx context.Context, t *testing.T, v viewer.Viewer, in ta
 		is := func(page task.ListInput, want []string, name string) {
 			t.Helper()
 			page.Scope, page.Filter, page.OrderBy, page.Columns = in.Scope, in.Filter, in.OrderBy, in.Columns
-			got, err := b.List(ctx, v, page)
+			got, err := env.List(ctx, v, page)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -63,21 +63,21 @@ type TargetInput struct {
 // the input is not a task, with TAKEN where the id exists, with NOT_FOUND where a tag or the parent does not, and with
 // LIMIT_EXCEEDED.
 func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (*Result, error) {
-	var p problems
-	title, description, id := p.title(in.Title), p.description(in.Description), p.newID(in.ID)
-	priority, due := p.priority("priority", in.Priority), p.due("due", in.Due, v)
+	var errs violations
+	title, description, id := errs.title(in.Title), errs.description(in.Description), errs.newID(in.ID)
+	priority, due := errs.priority("priority", in.Priority), errs.due("due", in.Due, v)
 	tags := &tagList{field: "tagIds", asked: in.TagIDs}
-	p.tagLists(s.limits, tags)
+	errs.tagLists(s.limits, tags)
 	edits := []edit{setTexts(title, description), setPriority(priority), setDue(due)}
 	create := mutation[Result]{
-		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, problems: p, newTasks: 1,
+		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, violations: errs, newTasks: 1,
 		change: func(ctx context.Context, t *tx) (*Result, error) {
-			at, p, err := t.newPlace(ctx, in.ParentID, tags)
+			at, errs, err := t.newPlace(ctx, in.ParentID, tags)
 			if err != nil {
 				return nil, err
 			}
-			if len(p) > 0 {
-				return refused[Result](p), errRefused
+			if len(errs) > 0 {
+				return refused[Result](errs), errRefused
 			}
 			c := t.Task.Create().
 				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
@@ -118,27 +118,27 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 }
 
 // newPlace finds where a new task goes, and what keeps it from being made.
-func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (spot, problems, error) {
-	var p problems
+func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (treePosition, violations, error) {
+	var errs violations
 	if t.taskCount > t.limits.Tasks {
-		p.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
+		errs.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
 	}
-	if err := t.resolve(ctx, &p, tags); err != nil {
-		return spot{}, nil, err
+	if err := t.resolve(ctx, &errs, tags); err != nil {
+		return treePosition{}, nil, err
 	}
 	if len(tags.ids) > t.limits.TagsPerTask {
-		p.add(CodeLimitExceeded, tags.field, "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, len(tags.ids))
+		errs.add(CodeLimitExceeded, tags.field, "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, len(tags.ids))
 	}
-	var at spot
+	var at treePosition
 	if parentID != nil {
-		up, err := t.parent(ctx, &p, *parentID, 1)
+		up, err := t.parent(ctx, &errs, *parentID, 1)
 		if err != nil {
-			return spot{}, nil, err
+			return treePosition{}, nil, err
 		}
 		at.parent = up.id()
 	}
-	if len(p) > 0 {
-		return spot{}, p, nil
+	if len(errs) > 0 {
+		return treePosition{}, errs, nil
 	}
 	var err error
 	at.position, err = t.end()
@@ -146,66 +146,66 @@ func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (spo
 }
 
 // newID returns the client's id, checked, or a new one.
-func (p *problems) newID(asked *string) uuid.UUID {
+func (errs *violations) newID(asked *string) uuid.UUID {
 	if asked == nil {
 		return uuid.Must(uuid.NewV7()) // It fails only where the system has no randomness; then nothing is safe.
 	}
 	id, ok := parseID(*asked)
 	if !ok || id == uuid.Nil || id == uuid.Max {
-		p.add(CodeInvalid, "id", "An id of your own must be a UUID such as %s.", uuid.Must(uuid.NewV7()))
+		errs.add(CodeInvalid, "id", "An id of your own must be a UUID such as %s.", uuid.Must(uuid.NewV7()))
 	}
 	return id
 }
 
-func taken() problems {
-	var p problems
-	p.add(CodeTaken, "id", "This id is taken: choose a fresh UUID.")
-	return p
+func taken() violations {
+	var errs violations
+	errs.add(CodeTaken, "id", "This id is taken: choose a fresh UUID.")
+	return errs
 }
 
 // priority checks a priority; nil is none.
-func (p *problems) priority(field string, asked *Priority) Priority {
+func (errs *violations) priority(field string, asked *Priority) Priority {
 	switch {
 	case asked == nil:
 		return PriorityNone
 	case *asked < PriorityNone || *asked > PriorityUrgent:
-		p.add(CodeInvalid, field, "There is no such priority.")
+		errs.add(CodeInvalid, field, "There is no such priority.")
 	}
 	return *asked
 }
 
 // Update changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or LIMIT_EXCEEDED.
 func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (*Result, error) {
-	var p problems
-	patch := p.patch("", in.Patch, v)
-	patch.texts = p.texts(in)
+	var errs violations
+	patch := errs.patch("", in.Patch, v)
+	patch.texts = errs.texts(in)
 	if in.TagIDs.Set {
 		if in.AddTagIDs.Value != nil || in.RemoveTagIDs.Value != nil {
-			p.add(CodeInvalid, "tagIds", "tagIds replaces all tags: it can't go together with addTagIds or removeTagIds.")
+			errs.add(CodeInvalid, "tagIds", "tagIds replaces all tags: it can't go together with addTagIds or removeTagIds.")
 		}
 		patch.replace, patch.add = true, &tagList{field: "tagIds", asked: in.TagIDs.Value}
 	}
-	p.tagLists(s.limits, patch.add, patch.remove)
+	errs.tagLists(s.limits, patch.add, patch.remove)
 	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
-	return s.one(ctx, v, target, mutation[Result]{name: "updateTask", input: in.canonical(), problems: p}, patch)
+	return s.one(ctx, v, target, mutation[Result]{name: "updateTask", input: in.canonical(), violations: errs}, patch)
 }
 
 // texts checks title and description and returns what they make of a task; nil where neither is set.
-func (p *problems) texts(in UpdateInput) func(*ent.Task) edit {
+func (errs *violations) texts(in UpdateInput) func(*ent.Task) edit {
 	if !in.Title.Set && !in.Description.Set {
 		return nil
 	}
 	var title string
 	if in.Title.Set {
 		if in.Title.Value == nil {
-			p.add(CodeBlank, "title", "A task always has a title: leave it out to keep the one it has.")
+			errs.add(CodeBlank, "title", "A task always has a title: leave it out to keep the one it has.")
 		} else {
-			title = p.title(*in.Title.Value)
+			title = errs.title(*in.Title.Value)
 		}
 	}
 	var description *string
 	if in.Description.Set {
-		description = p.description(in.Description.Value)
+		description = errs.description(in.Description.Value)
 	}
 	return func(e *ent.Task) edit {
 		newTitle, newDescription := e.Title, e.Description
@@ -244,54 +244,54 @@ func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in TargetInput) 
 // operation is what a mutation does to tasks, be it one or many. It acts on what is loaded and leaves it as it is then
 // in the database.
 type operation interface {
-	// examine says what keeps it from being done.
-	examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error)
+	// validate returns why the operation can't be applied; nothing if it can.
+	validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error)
 	// apply does it, with one statement for each kind of change. What is as it should be stays untouched.
 	apply(ctx context.Context, t *tx, tasks []*ent.Task) error
 }
 
-// verdict is what keeps an operation from being done: problems of the input as a whole, and of single tasks. The latter
+// validation is why an operation can't be applied: violations of the input as a whole, and of single tasks. The latter
 // are at the task's id where they have no field.
-type verdict struct {
-	input problems
-	tasks map[uuid.UUID]problems
+type validation struct {
+	input violations
+	tasks map[uuid.UUID]violations
 }
 
-func (v *verdict) refuse(e *ent.Task, p problems) {
+func (v *validation) refuse(e *ent.Task, errs violations) {
 	if v.tasks == nil {
-		v.tasks = map[uuid.UUID]problems{}
+		v.tasks = map[uuid.UUID]violations{}
 	}
-	v.tasks[e.ID] = append(v.tasks[e.ID], p...)
+	v.tasks[e.ID] = append(v.tasks[e.ID], errs...)
 }
 
 // at returns a task's problems, with its id's field where they have none.
-func (v *verdict) at(e *ent.Task, field string) problems {
-	p := v.tasks[e.ID]
-	for _, problem := range p {
+func (v *validation) at(e *ent.Task, field string) violations {
+	errs := v.tasks[e.ID]
+	for _, problem := range errs {
 		if problem.Field == nil {
 			problem.Field = inputPath(field)
 		}
 	}
-	return p
+	return errs
 }
 
 // one runs an operation on one task.
 func (s *Service) one(ctx context.Context, v viewer.Viewer, target TargetInput, m mutation[Result], op operation) (*Result, error) {
 	m.key = target.IdempotencyKey
 	m.change = func(ctx context.Context, t *tx) (*Result, error) {
-		e, p, err := t.target(ctx, target)
+		e, errs, err := t.target(ctx, target)
 		if err != nil {
 			return nil, err
 		}
-		if len(p) > 0 {
-			return &Result{Task: e, UserErrors: p}, errRefused
+		if len(errs) > 0 {
+			return &Result{Task: e, UserErrors: errs}, errRefused
 		}
-		found, err := op.examine(ctx, t, []*ent.Task{e})
+		found, err := op.validate(ctx, t, []*ent.Task{e})
 		if err != nil {
 			return nil, err
 		}
-		if p := append(found.input, found.at(e, "id")...); len(p) > 0 {
-			return refused[Result](p), errRefused
+		if errs := append(found.input, found.at(e, "id")...); len(errs) > 0 {
+			return refused[Result](errs), errRefused
 		}
 		return &Result{Task: e}, op.apply(ctx, t, []*ent.Task{e})
 	}
@@ -299,24 +299,24 @@ func (s *Service) one(ctx context.Context, v viewer.Viewer, target TargetInput, 
 }
 
 // target loads the task to act on. Where it is not at the version asked for, it comes with that problem.
-func (t *tx) target(ctx context.Context, target TargetInput) (*ent.Task, problems, error) {
-	var p problems
+func (t *tx) target(ctx context.Context, target TargetInput) (*ent.Task, violations, error) {
+	var errs violations
 	e, err := t.find(ctx, target.ID)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case e == nil:
-		p.add(CodeNotFound, "id", "There is no such task.")
+		errs.add(CodeNotFound, "id", "There is no such task.")
 	default:
-		p.ifVersion("task", target.IfVersion, e.Version)
+		errs.ifVersion("task", target.IfVersion, e.Version)
 	}
-	return e, p, nil
+	return e, errs, nil
 }
 
 // ifVersion notes that a thing is not at the version asked for.
-func (p *problems) ifVersion(thing string, asked *int, version int) {
+func (errs *violations) ifVersion(thing string, asked *int, version int) {
 	if asked != nil && *asked != version {
-		p.add(CodeStale, "ifVersion", "The %s has changed since version %d: it is at version %d now.", thing, *asked, version)
+		errs.add(CodeStale, "ifVersion", "The %s has changed since version %d: it is at version %d now.", thing, *asked, version)
 	}
 }
 

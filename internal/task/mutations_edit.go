@@ -88,13 +88,15 @@ func setPriority(p Priority) edit {
 	}
 }
 
-// anything is examined by operations that nothing can keep from being done.
-type anything struct{}
+// noPrecondition is embedded by operations that can't be refused.
+type noPrecondition struct{}
 
-func (anything) examine(context.Context, *tx, []*ent.Task) (verdict, error) { return verdict{}, nil }
+func (noPrecondition) validate(context.Context, *tx, []*ent.Task) (validation, error) {
+	return validation{}, nil
+}
 
 // completing completes tasks.
-type completing struct{ anything }
+type completing struct{ noPrecondition }
 
 func (completing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	return t.edit(ctx, tasks, nil, edit{
@@ -108,7 +110,7 @@ func (completing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 }
 
 // reopening opens tasks.
-type reopening struct{ anything }
+type reopening struct{ noPrecondition }
 
 func (reopening) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	return t.edit(ctx, tasks, nil, edit{
@@ -129,27 +131,27 @@ type patching struct {
 	// add are the tags to add; all that there are to be where replace is set. remove are those to take off.
 	add, remove *tagList
 	replace     bool
-	// plan is what examine found to do.
+	// plan is what validate prepared for apply.
 	plan tagPlan
 }
 
 // patch checks what is asked of tasks. Prefix stands before the names of the fields.
-func (p *problems) patch(prefix string, in Patch, v viewer.Viewer) *patching {
+func (errs *violations) patch(prefix string, in Patch, v viewer.Viewer) *patching {
 	patch := &patching{
 		add:    &tagList{field: prefix + "addTagIds", asked: in.AddTagIDs.Value},
 		remove: &tagList{field: prefix + "removeTagIds", asked: in.RemoveTagIDs.Value},
 	}
 	if in.Priority.Set {
-		patch.edits = append(patch.edits, setPriority(p.priority(prefix+"priority", in.Priority.Value)))
+		patch.edits = append(patch.edits, setPriority(errs.priority(prefix+"priority", in.Priority.Value)))
 	}
 	if in.Due.Set {
-		patch.edits = append(patch.edits, setDue(p.due(prefix+"due", in.Due.Value, v)))
+		patch.edits = append(patch.edits, setDue(errs.due(prefix+"due", in.Due.Value, v)))
 	}
 	return patch
 }
 
-func (o *patching) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error) {
-	var found verdict
+func (o *patching) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
+	var found validation
 	if !o.replace && len(o.add.asked)+len(o.remove.asked) == 0 {
 		return found, nil
 	}
@@ -169,9 +171,9 @@ func (o *patching) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdi
 		gone = without(gone, without(gone, carried[e.ID])) // Those that it carries.
 		added := without(o.add.ids, carried[e.ID])
 		if n := len(carried[e.ID]) + len(added) - len(gone); len(added) > 0 && n > t.limits.TagsPerTask {
-			var p problems
-			p.add(CodeLimitExceeded, o.add.field, "A task carries at most %d tags; this would be %d.", t.limits.TagsPerTask, n)
-			found.refuse(e, p)
+			var errs violations
+			errs.add(CodeLimitExceeded, o.add.field, "A task carries at most %d tags; this would be %d.", t.limits.TagsPerTask, n)
+			found.refuse(e, errs)
 		}
 		o.plan.set(e.ID, added, gone)
 	}

@@ -29,8 +29,8 @@ type MoveInput struct {
 	IdempotencyKey *string           `json:"-"`
 }
 
-// spot is a place in the manual order.
-type spot struct {
+// treePosition is a position in the manual order of a parent's subtasks, or of the top level.
+type treePosition struct {
 	// parent is nil at the top level.
 	parent   *uuid.UUID
 	position []byte
@@ -39,44 +39,44 @@ type spot struct {
 // Move puts a task between its new neighbours, and under another parent. It is refused with NOT_FOUND, STALE, INVALID or
 // LIMIT_EXCEEDED.
 func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Result, error) {
-	var p problems
+	var errs violations
 	if in.AfterID != nil && in.BeforeID != nil {
-		p.add(CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
+		errs.add(CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
 	}
 	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
-	return s.one(ctx, v, target, mutation[Result]{name: "moveTask", input: in.canonical(), problems: p}, &moving{in: in})
+	return s.one(ctx, v, target, mutation[Result]{name: "moveTask", input: in.canonical(), violations: errs}, &moving{in: in})
 }
 
 // moving moves one task.
 type moving struct {
 	in MoveInput
-	// parent, anchor and before are where examine found it to go: beside the anchor; to the end where that is nil.
+	// parent, anchor and before are the destination, which validate sets: beside the anchor, or at the end if that is nil.
 	parent *uuid.UUID
 	anchor *ent.Task
 	before bool
 }
 
-func (o *moving) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error) {
-	var found verdict
+func (o *moving) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
+	var found validation
 	e := tasks[0]
 	if e.DeletedAt != nil {
 		found.input.add(CodeInvalid, "id", "This task is in the trash: restore it first.")
 		return found, nil
 	}
-	if err := o.examineParent(ctx, t, &found.input, e); err != nil || len(found.input) > 0 {
+	if err := o.validateParent(ctx, t, &found.input, e); err != nil || len(found.input) > 0 {
 		return found, err
 	}
 	switch {
 	case o.in.AfterID != nil:
-		return found, o.examineAnchor(ctx, t, &found.input, e, "afterId", *o.in.AfterID)
+		return found, o.validateAnchor(ctx, t, &found.input, e, "afterId", *o.in.AfterID)
 	case o.in.BeforeID != nil:
 		o.before = true
-		return found, o.examineAnchor(ctx, t, &found.input, e, "beforeId", *o.in.BeforeID)
+		return found, o.validateAnchor(ctx, t, &found.input, e, "beforeId", *o.in.BeforeID)
 	}
 	return found, nil
 }
 
-func (o *moving) examineParent(ctx context.Context, t *tx, p *problems, e *ent.Task) error {
+func (o *moving) validateParent(ctx context.Context, t *tx, errs *violations, e *ent.Task) error {
 	o.parent = e.ParentID
 	asked := o.in.ParentID
 	if !asked.Set {
@@ -93,32 +93,32 @@ func (o *moving) examineParent(ctx context.Context, t *tx, p *problems, e *ent.T
 	if err != nil {
 		return err
 	}
-	up, err := t.parent(ctx, p, *asked.Value, height)
+	up, err := t.parent(ctx, errs, *asked.Value, height)
 	if err != nil {
 		return err
 	}
 	if slices.Contains(up, e.ID) {
-		*p = nil // Whatever else is wrong with it.
-		p.add(CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
+		*errs = nil // Whatever else is wrong with it.
+		errs.add(CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
 	}
 	o.parent = up.id()
 	return nil
 }
 
-func (o *moving) examineAnchor(ctx context.Context, t *tx, p *problems, e *ent.Task, field, id string) error {
+func (o *moving) validateAnchor(ctx context.Context, t *tx, errs *violations, e *ent.Task, field, id string) error {
 	anchor, err := t.find(ctx, id)
 	if err != nil {
 		return err
 	}
 	switch {
 	case anchor == nil:
-		p.add(CodeNotFound, field, "There is no such task.")
+		errs.add(CodeNotFound, field, "There is no such task.")
 	case anchor.ID == e.ID:
-		p.add(CodeInvalid, field, "A task can't be its own neighbour.")
+		errs.add(CodeInvalid, field, "A task can't be its own neighbour.")
 	case anchor.DeletedAt != nil:
-		p.add(CodeInvalid, field, "This task is in the trash.")
+		errs.add(CodeInvalid, field, "This task is in the trash.")
 	case !equal(anchor.ParentID, o.parent):
-		p.add(CodeInvalid, field, "The neighbour must have the same parent.")
+		errs.add(CodeInvalid, field, "The neighbour must have the same parent.")
 	}
 	o.anchor = anchor
 	return nil
@@ -176,20 +176,20 @@ func (o *moving) isThere(ctx context.Context, t *tx, e *ent.Task) (bool, error) 
 var crowds = [...]int{8, 128, math.MaxInt32} //nolint:gochecknoglobals // A constant table.
 
 // room finds a key beside the anchor. If there is none, or none short, siblings make room.
-func (o *moving) room(ctx context.Context, t *tx, e *ent.Task) (spot, error) {
+func (o *moving) room(ctx context.Context, t *tx, e *ent.Task) (treePosition, error) {
 	for attempt := 0; ; attempt++ {
 		key, err := o.key(ctx, t, e)
 		if err != nil {
-			return spot{}, err
+			return treePosition{}, err
 		}
 		if key != nil {
-			return spot{parent: o.parent, position: key}, nil
+			return treePosition{parent: o.parent, position: key}, nil
 		}
 		if attempt == len(crowds) {
-			return spot{}, errors.New("there is no room between two tasks")
+			return treePosition{}, errors.New("there is no room between two tasks")
 		}
 		if err := o.makeRoom(ctx, t, e, crowds[attempt]); err != nil {
-			return spot{}, err
+			return treePosition{}, err
 		}
 	}
 }

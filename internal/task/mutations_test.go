@@ -24,15 +24,15 @@ import (
 
 func set[T any](v T) task.Optional[T] { return task.Optional[T]{Set: true, Value: v} }
 
-// under makes a task with that parent.
-func (b *bench) under(ctx context.Context, t *testing.T, v viewer.Viewer, parent *ent.Task, title string) *ent.Task {
+// createSubtask creates a task under parent.
+func (env *testEnv) createSubtask(ctx context.Context, t *testing.T, v viewer.Viewer, parent *ent.Task, title string) *ent.Task {
 	t.Helper()
-	return mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: title, ParentID: ptr(parent.ID.String())}))
+	return mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: title, ParentID: ptr(parent.ID.String())}))
 }
 
-func (b *bench) tag(ctx context.Context, t *testing.T, v viewer.Viewer, name string) *ent.Tag {
+func (env *testEnv) createTag(ctx context.Context, t *testing.T, v viewer.Viewer, name string) *ent.Tag {
 	t.Helper()
-	return mustTag(t)(b.CreateTag(ctx, v, task.CreateTagInput{Name: name}))
+	return mustTag(t)(env.CreateTag(ctx, v, task.CreateTagInput{Name: name}))
 }
 
 func mustTag(t *testing.T) func(*task.TagResult, error) *ent.Tag {
@@ -49,11 +49,11 @@ func mustTag(t *testing.T) func(*task.TagResult, error) *ent.Tag {
 	}
 }
 
-// target names a task.
-func target(e *ent.Task) task.TargetInput { return task.TargetInput{ID: e.ID.String()} }
+// targetOf returns the input of a mutation of e.
+func targetOf(e *ent.Task) task.TargetInput { return task.TargetInput{ID: e.ID.String()} }
 
-// problemsOf writes user errors as CODE at field, in their order.
-func problemsOf(errs []*task.UserError) string {
+// formatUserErrors returns user errors as "CODE field", in their order.
+func formatUserErrors(errs []*task.UserError) string {
 	all := make([]string, len(errs))
 	for i, e := range errs {
 		all[i] = strings.TrimSuffix(fmt.Sprintf("%s %s", e.Code, strings.Join(e.Field, ".")), " ")
@@ -64,25 +64,25 @@ func problemsOf(errs []*task.UserError) string {
 	return strings.Join(all, ", ")
 }
 
-// wantProblems expects a mutation of a task to be refused with those problems.
-func wantProblems(t *testing.T, want string) func(*task.Result, error) {
+// wantUserErrors checks that a mutation was refused with those user errors.
+func wantUserErrors(t *testing.T, want string) func(*task.Result, error) {
 	t.Helper()
 	return func(r *task.Result, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := problemsOf(r.UserErrors); got != want {
+		if got := formatUserErrors(r.UserErrors); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
-// stored expects a task to be in the database as it was answered, to the last column.
-func (b *bench) stored(ctx context.Context, t *testing.T, tasks ...*ent.Task) {
+// checkStored checks that the database holds the tasks as they were returned, in every column.
+func (env *testEnv) checkStored(ctx context.Context, t *testing.T, tasks ...*ent.Task) {
 	t.Helper()
 	for _, e := range tasks {
-		row, err := b.client.Task.Get(ctx, e.ID)
+		row, err := env.client.Task.Get(ctx, e.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,57 +92,57 @@ func (b *bench) stored(ctx context.Context, t *testing.T, tasks ...*ent.Task) {
 	}
 }
 
-// read returns the tasks as they are now.
-func (b *bench) read(ctx context.Context, t *testing.T, tasks ...*ent.Task) []*ent.Task {
+// reload returns the tasks as they are now.
+func (env *testEnv) reload(ctx context.Context, t *testing.T, tasks ...*ent.Task) []*ent.Task {
 	t.Helper()
 	now := make([]*ent.Task, len(tasks))
 	for i, e := range tasks {
 		var err error
-		if now[i], err = b.client.Task.Get(ctx, e.ID); err != nil {
+		if now[i], err = env.client.Task.Get(ctx, e.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return now
 }
 
-// titles returns the titles of the tasks under a parent in manual order, the trash
+// siblingTitles returns the titles of the tasks under a parent in manual order, the trash
 // left out.
-func (b *bench) titles(ctx context.Context, t *testing.T, v viewer.Viewer, parent *ent.Task) string {
+func (env *testEnv) siblingTitles(ctx context.Context, t *testing.T, v viewer.Viewer, parent *ent.Task) string {
 	t.Helper()
-	q := b.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID), enttask.DeletedAtIsNil())
+	q := env.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID), enttask.DeletedAtIsNil())
 	if parent == nil {
 		q.Where(enttask.ParentIDIsNil())
 	} else {
 		q.Where(enttask.ParentID(parent.ID))
 	}
 	var titles []string
-	for _, e := range q.Order(byPlace).AllX(ctx) {
+	for _, e := range q.Order(byPosition).AllX(ctx) {
 		titles = append(titles, e.Title)
 	}
 	return strings.Join(titles, " ")
 }
 
-func byPlace(s *sql.Selector) { s.OrderBy(s.C(enttask.FieldPosition), s.C(enttask.FieldID)) }
+func byPosition(s *sql.Selector) { s.OrderBy(s.C(enttask.FieldPosition), s.C(enttask.FieldID)) }
 
-// tagsOf returns the names of a task's tags.
-func (b *bench) tagsOf(ctx context.Context, t *testing.T, e *ent.Task) string {
+// tagNames returns the names of a task's tags.
+func (env *testEnv) tagNames(ctx context.Context, t *testing.T, e *ent.Task) string {
 	t.Helper()
 	var names []string
-	for _, tag := range b.client.Task.Query().Where(enttask.ID(e.ID)).QueryTags().AllX(ctx) {
+	for _, tag := range env.client.Task.Query().Where(enttask.ID(e.ID)).QueryTags().AllX(ctx) {
 		names = append(names, tag.Name)
 	}
 	slices.Sort(names)
 	return strings.Join(names, " ")
 }
 
-// sound expects of a workspace what is true whatever was done to it.
-func (b *bench) sound(ctx context.Context, t *testing.T, v viewer.Viewer) {
+// checkInvariants checks what holds in a workspace after any change.
+func (env *testEnv) checkInvariants(ctx context.Context, t *testing.T, v viewer.Viewer) {
 	t.Helper()
-	workspace, err := b.client.Workspace.Get(ctx, v.WorkspaceID)
+	workspace, err := env.client.Workspace.Get(ctx, v.WorkspaceID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := b.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).Order(byPlace).AllX(ctx)
+	rows := env.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).Order(byPosition).AllX(ctx)
 	if workspace.TaskCount != len(rows) {
 		t.Errorf("the workspace counts %d tasks and has %d", workspace.TaskCount, len(rows))
 	}
@@ -177,7 +177,7 @@ func (b *bench) sound(ctx context.Context, t *testing.T, v viewer.Viewer) {
 			t.Errorf("%s is %d deep", e.Title, depth)
 		}
 	}
-	for _, row := range b.client.TaskTag.Query().Where(tasktag.WorkspaceID(v.WorkspaceID)).WithTag().AllX(ctx) {
+	for _, row := range env.client.TaskTag.Query().Where(tasktag.WorkspaceID(v.WorkspaceID)).WithTag().AllX(ctx) {
 		if byID[row.TaskID] == nil || row.Edges.Tag.WorkspaceID != v.WorkspaceID {
 			t.Errorf("%v is not within the workspace", row)
 		}
@@ -186,18 +186,18 @@ func (b *bench) sound(ctx context.Context, t *testing.T, v viewer.Viewer) {
 
 func TestCreateWithEverything(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		v.Location = testkitZone(t, "Asia/Karachi")
-		parent, work, home := b.create(ctx, t, v, "parent"), b.tag(ctx, t, v, "work"), b.tag(ctx, t, v, "home")
-		made := mustChange(t)(b.Create(ctx, v, task.CreateInput{
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		v.Location = loadLocation(t, "Asia/Karachi")
+		parent, work, home := env.createTask(ctx, t, v, "parent"), env.createTag(ctx, t, v, "work"), env.createTag(ctx, t, v, "home")
+		made := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{
 			Title: "STRAẞE é", Description: ptr("İ"), Priority: ptr(task.PriorityUrgent),
 			Due:      &task.DueInput{At: &task.MomentInput{At: time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)}},
 			TagIDs:   []string{work.ID.String(), home.ID.String(), strings.ToUpper(work.ID.String())},
 			ParentID: ptr(parent.ID.String()),
 		}))
-		b.stored(ctx, t, parent, made)
-		if got := b.tagsOf(ctx, t, made); got != "home work" {
+		env.checkStored(ctx, t, parent, made)
+		if got := env.tagNames(ctx, t, made); got != "home work" {
 			t.Errorf("it carries %s", got)
 		}
 		if string(made.TitleKey) != "strasse e" || made.SearchText != "strasse e\ni\nstrasse é\ni̇" {
@@ -210,11 +210,11 @@ func TestCreateWithEverything(t *testing.T) {
 		if *made.ParentID != parent.ID || made.Version != 4 || made.Priority != task.PriorityUrgent {
 			t.Errorf("got %v", made)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
-func testkitZone(t *testing.T, name string) *time.Location {
+func loadLocation(t *testing.T, name string) *time.Location {
 	t.Helper()
 	location, err := time.LoadLocation(name)
 	if err != nil {
@@ -262,21 +262,21 @@ func TestDueInput(t *testing.T) {
 		{name: "the year 0 there", viewer: "America/New_York", in: task.DueInput{At: at("0001-01-01T00:00:00Z")}, problem: "INVALID input.due.at.at"},
 		{name: "the year 10000 there", viewer: "Asia/Karachi", in: task.DueInput{At: at("9999-12-31T23:00:00Z")}, problem: "INVALID input.due.at.at"},
 	}
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		for _, tt := range tests {
-			v.Location = testkitZone(t, tt.viewer)
-			r, err := b.Create(ctx, v, task.CreateInput{Title: tt.name, Due: &tt.in})
+			v.Location = loadLocation(t, tt.viewer)
+			r, err := env.Create(ctx, v, task.CreateInput{Title: tt.name, Due: &tt.in})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := problemsOf(r.UserErrors); got != tt.problem {
+			if got := formatUserErrors(r.UserErrors); got != tt.problem {
 				t.Errorf("%s: got %q, want %q", tt.name, got, tt.problem)
 			}
 			if tt.problem != "" || r.Task == nil {
 				continue
 			}
-			b.stored(ctx, t, r.Task)
+			env.checkStored(ctx, t, r.Task)
 			due := task.DueOf(r.Task)
 			got := due.Date.Format(time.DateOnly)
 			if due.At != nil {
@@ -290,19 +290,19 @@ func TestDueInput(t *testing.T) {
 			if again.At != nil {
 				again.At = in(&task.MomentInput{At: again.At.At}, *due.TimeZone)
 			}
-			v.Location = testkitZone(t, "Europe/Berlin")
-			same(t, mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: r.Task.ID.String(), Patch: task.Patch{Due: set(&again)}})), r.Task)
+			v.Location = loadLocation(t, "Europe/Berlin")
+			checkTask(t, mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: r.Task.ID.String(), Patch: task.Patch{Due: set(&again)}})), r.Task)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestUpdateEveryField(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		e := b.create(ctx, t, v, "one")
-		work, home := b.tag(ctx, t, v, "work").ID.String(), b.tag(ctx, t, v, "home").ID.String()
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		e := env.createTask(ctx, t, v, "one")
+		work, home := env.createTag(ctx, t, v, "work").ID.String(), env.createTag(ctx, t, v, "home").ID.String()
 		day, moment := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
 		at := func() *task.MomentInput { return &task.MomentInput{At: moment} }
 		steps := []struct {
@@ -345,40 +345,40 @@ func TestUpdateEveryField(t *testing.T) {
 			}, ""},
 		}
 		for _, step := range steps {
-			b.clock.advance(time.Minute)
+			env.clock.advance(time.Minute)
 			step.in.ID = e.ID.String()
-			before := version(ctx, t, b, v)
-			got := mustChange(t)(b.Update(ctx, v, step.in))
-			b.stored(ctx, t, got)
-			if now := version(ctx, t, b, v); (now == before+1) != step.change || now > before+1 || (got.Version == now) != (step.change || got.Version == before) {
+			before := workspaceVersion(ctx, t, env, v)
+			got := mustSucceed(t)(env.Update(ctx, v, step.in))
+			env.checkStored(ctx, t, got)
+			if now := workspaceVersion(ctx, t, env, v); (now == before+1) != step.change || now > before+1 || (got.Version == now) != (step.change || got.Version == before) {
 				t.Errorf("%s: version %d became %d, the task's is %d", step.name, before, now, got.Version)
 			}
 			if step.check != nil && !step.check(got) {
 				t.Errorf("%s: got %v", step.name, got)
 			}
-			if tags := b.tagsOf(ctx, t, got); tags != step.tags {
+			if tags := env.tagNames(ctx, t, got); tags != step.tags {
 				t.Errorf("%s: it carries %q, want %q", step.name, tags, step.tags)
 			}
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		bob, o := b.user(t, "bob")
-		mine, own := b.create(ctx, t, v, "mine"), b.tag(ctx, t, v, "own").ID.String()
-		foreignTag, foreign := b.tag(bob, t, o, "foreign").ID.String(), b.create(bob, t, o, "foreign").ID.String()
-		trashed := mustChange(t)(b.Delete(ctx, v, target(b.create(ctx, t, v, "trashed"))))
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		bob, o := env.newUser(t, "bob")
+		mine, own := env.createTask(ctx, t, v, "mine"), env.createTag(ctx, t, v, "own").ID.String()
+		foreignTag, foreign := env.createTag(bob, t, o, "foreign").ID.String(), env.createTask(bob, t, o, "foreign").ID.String()
+		trashed := mustSucceed(t)(env.Delete(ctx, v, targetOf(env.createTask(ctx, t, v, "trashed"))))
 		missing, id := uuid.NewString(), mine.ID.String()
-		before := version(ctx, t, b, v)
+		before := workspaceVersion(ctx, t, env, v)
 
 		create := func(want string, in task.CreateInput) {
 			t.Helper()
 			in.Title = "x"
-			wantProblems(t, want)(b.Create(ctx, v, in))
+			wantUserErrors(t, want)(env.Create(ctx, v, in))
 		}
 		create("NOT_FOUND input.tagIds.1, NOT_FOUND input.tagIds.2, NOT_FOUND input.tagIds.3", task.CreateInput{TagIDs: []string{own, foreignTag, missing, "no id"}})
 		create("NOT_FOUND input.parentId", task.CreateInput{ParentID: &foreign})
@@ -392,7 +392,7 @@ func TestRefusals(t *testing.T) {
 		update := func(want string, in task.UpdateInput) {
 			t.Helper()
 			in.ID = id
-			wantProblems(t, want)(b.Update(ctx, v, in))
+			wantUserErrors(t, want)(env.Update(ctx, v, in))
 		}
 		update("INVALID input.tagIds", task.UpdateInput{TagIDs: set([]string{own}), Patch: task.Patch{AddTagIDs: set([]string{own})}})
 		update("INVALID input.tagIds", task.UpdateInput{TagIDs: set[[]string](nil), Patch: task.Patch{RemoveTagIDs: set([]string{own})}})
@@ -404,126 +404,126 @@ func TestRefusals(t *testing.T) {
 		update("INVALID input.priority, INVALID input.due, BLANK input.title", task.UpdateInput{
 			Title: set(ptr("")), Patch: task.Patch{Priority: set(ptr(9)), Due: set(&task.DueInput{})},
 		})
-		if got := version(ctx, t, b, v); got != before {
+		if got := workspaceVersion(ctx, t, env, v); got != before {
 			t.Errorf("refusals took version %d to %d", before, got)
 		}
-		b.stored(ctx, t, mine)
-		b.sound(ctx, t, v)
+		env.checkStored(ctx, t, mine)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	eachLimited(t, task.Limits{Tasks: 6, Tags: 3, TagsPerTask: 2, Subtasks: 2}, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabaseLimited(t, task.Limits{Tasks: 6, Tags: 3, TagsPerTask: 2, Subtasks: 2}, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		var tags []string
 		for _, name := range []string{"a", "b", "c"} {
-			tags = append(tags, b.tag(ctx, t, v, name).ID.String())
+			tags = append(tags, env.createTag(ctx, t, v, name).ID.String())
 		}
-		r, err := b.CreateTag(ctx, v, task.CreateTagInput{Name: "d"})
-		if err != nil || problemsOf(r.UserErrors) != "LIMIT_EXCEEDED" || !strings.Contains(r.UserErrors[0].Message, " 3 ") {
+		r, err := env.CreateTag(ctx, v, task.CreateTagInput{Name: "d"})
+		if err != nil || formatUserErrors(r.UserErrors) != "LIMIT_EXCEEDED" || !strings.Contains(r.UserErrors[0].Message, " 3 ") {
 			t.Errorf("the fourth tag: %+v, %v", r, err)
 		}
 
-		wantProblems(t, "LIMIT_EXCEEDED input.tagIds")(b.Create(ctx, v, task.CreateInput{Title: "x", TagIDs: tags}))
-		e := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "x", TagIDs: tags[:2]}))
+		wantUserErrors(t, "LIMIT_EXCEEDED input.tagIds")(env.Create(ctx, v, task.CreateInput{Title: "x", TagIDs: tags}))
+		e := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "x", TagIDs: tags[:2]}))
 		id := e.ID.String()
-		wantProblems(t, "LIMIT_EXCEEDED input.addTagIds")(b.Update(ctx, v, task.UpdateInput{ID: id, Patch: task.Patch{AddTagIDs: set(tags[2:])}}))
-		wantProblems(t, "LIMIT_EXCEEDED input.tagIds")(b.Update(ctx, v, task.UpdateInput{ID: id, TagIDs: set(tags)}))
+		wantUserErrors(t, "LIMIT_EXCEEDED input.addTagIds")(env.Update(ctx, v, task.UpdateInput{ID: id, Patch: task.Patch{AddTagIDs: set(tags[2:])}}))
+		wantUserErrors(t, "LIMIT_EXCEEDED input.tagIds")(env.Update(ctx, v, task.UpdateInput{ID: id, TagIDs: set(tags)}))
 		swapped := task.Patch{AddTagIDs: set(tags[2:]), RemoveTagIDs: set(tags[:1])}
-		mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id, Patch: swapped}))
+		mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: id, Patch: swapped}))
 
-		one, two := b.under(ctx, t, v, e, "one"), b.under(ctx, t, v, e, "two")
-		wantProblems(t, "LIMIT_EXCEEDED input.parentId")(b.Create(ctx, v, task.CreateInput{Title: "three", ParentID: &id}))
-		three := b.create(ctx, t, v, "three")
-		wantProblems(t, "LIMIT_EXCEEDED input.parentId")(b.Move(ctx, v, task.MoveInput{ID: three.ID.String(), ParentID: set(&id)}))
+		one, two := env.createSubtask(ctx, t, v, e, "one"), env.createSubtask(ctx, t, v, e, "two")
+		wantUserErrors(t, "LIMIT_EXCEEDED input.parentId")(env.Create(ctx, v, task.CreateInput{Title: "three", ParentID: &id}))
+		three := env.createTask(ctx, t, v, "three")
+		wantUserErrors(t, "LIMIT_EXCEEDED input.parentId")(env.Move(ctx, v, task.MoveInput{ID: three.ID.String(), ParentID: set(&id)}))
 		// What is in the trash leaves its place to others, and can't come back while they have it.
-		mustChange(t)(b.Delete(ctx, v, target(one)))
-		mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: three.ID.String(), ParentID: set(&id)}))
-		wantProblems(t, "LIMIT_EXCEEDED input.id")(b.Restore(ctx, v, target(one)))
-		mustChange(t)(b.Delete(ctx, v, target(two)))
-		bulk, err := b.RestoreMany(ctx, v, task.BulkInput{IDs: []string{one.ID.String(), two.ID.String()}, ErrorPolicy: task.SkipFailed})
-		if err != nil || bulk.ChangedCount != 1 || problemsOf(bulk.Results[1].UserErrors) != "LIMIT_EXCEEDED input.ids.1" {
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(one)))
+		mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: three.ID.String(), ParentID: set(&id)}))
+		wantUserErrors(t, "LIMIT_EXCEEDED input.id")(env.Restore(ctx, v, targetOf(one)))
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(two)))
+		bulk, err := env.RestoreMany(ctx, v, task.BulkInput{IDs: []string{one.ID.String(), two.ID.String()}, ErrorPolicy: task.SkipFailed})
+		if err != nil || bulk.ChangedCount != 1 || formatUserErrors(bulk.Results[1].UserErrors) != "LIMIT_EXCEEDED input.ids.1" {
 			t.Errorf("got %+v, %v", bulk.Results[1], err)
 		}
 
 		for range 2 {
-			b.create(ctx, t, v, "more")
+			env.createTask(ctx, t, v, "more")
 		}
 		full := task.CreateInput{Title: "one too many", IdempotencyKey: ptr("k")}
-		wantProblems(t, "LIMIT_EXCEEDED")(b.Create(ctx, v, full))
-		purged, err := b.Purge(ctx, v, target(two))
+		wantUserErrors(t, "LIMIT_EXCEEDED")(env.Create(ctx, v, full))
+		purged, err := env.Purge(ctx, v, targetOf(two))
 		if err != nil || len(purged.UserErrors) > 0 {
 			t.Fatalf("got %+v, %v", purged, err)
 		}
-		mustChange(t)(b.Create(ctx, v, full))
-		b.sound(ctx, t, v)
+		mustSucceed(t)(env.Create(ctx, v, full))
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestDepth(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		chain := []*ent.Task{b.create(ctx, t, v, "1")}
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		chain := []*ent.Task{env.createTask(ctx, t, v, "1")}
 		for n := 2; n <= 5; n++ {
-			chain = append(chain, b.under(ctx, t, v, chain[n-2], fmt.Sprint(n)))
+			chain = append(chain, env.createSubtask(ctx, t, v, chain[n-2], fmt.Sprint(n)))
 		}
 		deepest := ptr(chain[4].ID.String())
-		wantProblems(t, "LIMIT_EXCEEDED input.parentId")(b.Create(ctx, v, task.CreateInput{Title: "6", ParentID: deepest}))
-		other := b.create(ctx, t, v, "other")
-		wantProblems(t, "LIMIT_EXCEEDED input.parentId")(b.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(deepest)}))
-		below := b.under(ctx, t, v, other, "below")
+		wantUserErrors(t, "LIMIT_EXCEEDED input.parentId")(env.Create(ctx, v, task.CreateInput{Title: "6", ParentID: deepest}))
+		other := env.createTask(ctx, t, v, "other")
+		wantUserErrors(t, "LIMIT_EXCEEDED input.parentId")(env.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(deepest)}))
+		below := env.createSubtask(ctx, t, v, other, "below")
 		fourth := ptr(chain[3].ID.String())
-		wantProblems(t, "LIMIT_EXCEEDED input.parentId")(b.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(fourth)}))
+		wantUserErrors(t, "LIMIT_EXCEEDED input.parentId")(env.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(fourth)}))
 		// What is below it counts in the trash too, since it may come back.
-		mustChange(t)(b.Delete(ctx, v, target(below)))
-		wantProblems(t, "LIMIT_EXCEEDED input.parentId")(b.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(fourth)}))
-		mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(ptr(chain[2].ID.String()))}))
-		mustChange(t)(b.Restore(ctx, v, target(below)))
-		b.sound(ctx, t, v)
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(below)))
+		wantUserErrors(t, "LIMIT_EXCEEDED input.parentId")(env.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(fourth)}))
+		mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: other.ID.String(), ParentID: set(ptr(chain[2].ID.String()))}))
+		mustSucceed(t)(env.Restore(ctx, v, targetOf(below)))
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 // A task that another release wrote has none of the keys. It can be changed and moved all the same.
 func TestTaskOfAnotherRelease(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		var old []*ent.Task
 		for _, title := range []string{"A", "B", "C"} {
-			old = append(old, b.client.Task.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTitle(title).SaveX(ctx))
+			old = append(old, env.client.Task.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTitle(title).SaveX(ctx))
 		}
-		done := mustChange(t)(b.Complete(ctx, v, target(old[0])))
-		b.stored(ctx, t, done)
-		b.create(ctx, t, v, "D")
-		if got := b.titles(ctx, t, v, nil); got != "A B C D" {
+		done := mustSucceed(t)(env.Complete(ctx, v, targetOf(old[0])))
+		env.checkStored(ctx, t, done)
+		env.createTask(ctx, t, v, "D")
+		if got := env.siblingTitles(ctx, t, v, nil); got != "A B C D" {
 			t.Errorf("the order is %s", got)
 		}
-		mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: old[2].ID.String(), BeforeID: ptr(old[0].ID.String())}))
-		if got := b.titles(ctx, t, v, nil); got != "C A B D" {
+		mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: old[2].ID.String(), BeforeID: ptr(old[0].ID.String())}))
+		if got := env.siblingTitles(ctx, t, v, nil); got != "C A B D" {
 			t.Errorf("the order is %s", got)
 		}
-		trashed := b.read(ctx, t, old[1])[0].Update().SetDeletedAt(b.clock.Now()).SaveX(ctx)
-		b.stored(ctx, t, mustChange(t)(b.Restore(ctx, v, target(trashed))))
-		b.client.Workspace.UpdateOneID(v.WorkspaceID).SetTaskCount(4).ExecX(ctx)
-		b.sound(ctx, t, v)
+		trashed := env.reload(ctx, t, old[1])[0].Update().SetDeletedAt(env.clock.Now()).SaveX(ctx)
+		env.checkStored(ctx, t, mustSucceed(t)(env.Restore(ctx, v, targetOf(trashed))))
+		env.client.Workspace.UpdateOneID(v.WorkspaceID).SetTaskCount(4).ExecX(ctx)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestMove(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		made := map[string]*ent.Task{}
 		for _, title := range strings.Fields("a b c d") {
-			made[title] = b.create(ctx, t, v, title)
+			made[title] = env.createTask(ctx, t, v, title)
 		}
 		for _, title := range strings.Fields("x y z") {
-			made[title] = b.under(ctx, t, v, made["a"], title)
+			made[title] = env.createSubtask(ctx, t, v, made["a"], title)
 		}
-		made["under x"] = b.under(ctx, t, v, made["x"], "under x")
-		made["trashed"] = mustChange(t)(b.Delete(ctx, v, target(b.create(ctx, t, v, "trashed"))))
+		made["under x"] = env.createSubtask(ctx, t, v, made["x"], "under x")
+		made["trashed"] = mustSucceed(t)(env.Delete(ctx, v, targetOf(env.createTask(ctx, t, v, "trashed"))))
 		id := func(title string) *string {
 			if title == "" {
 				return nil
@@ -575,92 +575,92 @@ func TestMove(t *testing.T) {
 			{name: "nobody", problem: "NOT_FOUND input.id"},
 		}
 		for i, step := range steps {
-			b.clock.advance(time.Minute)
-			before := version(ctx, t, b, v)
-			r, err := b.Move(ctx, v, task.MoveInput{ID: *id(step.name), AfterID: id(step.after), BeforeID: id(step.before), ParentID: step.parent})
+			env.clock.advance(time.Minute)
+			before := workspaceVersion(ctx, t, env, v)
+			r, err := env.Move(ctx, v, task.MoveInput{ID: *id(step.name), AfterID: id(step.after), BeforeID: id(step.before), ParentID: step.parent})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := problemsOf(r.UserErrors); got != step.problem {
+			if got := formatUserErrors(r.UserErrors); got != step.problem {
 				t.Errorf("step %d: got %q, want %q", i, got, step.problem)
 			}
-			if got := version(ctx, t, b, v); (got == before) != (step.still || step.problem != "") {
+			if got := workspaceVersion(ctx, t, env, v); (got == before) != (step.still || step.problem != "") {
 				t.Errorf("step %d: version %d became %d", i, before, got)
 			}
 			if step.problem != "" {
 				continue
 			}
-			b.stored(ctx, t, r.Task)
-			if got := b.titles(ctx, t, v, nil); got != step.top {
+			env.checkStored(ctx, t, r.Task)
+			if got := env.siblingTitles(ctx, t, v, nil); got != step.top {
 				t.Errorf("step %d: got %s, want %s", i, got, step.top)
 			}
-			if got := b.titles(ctx, t, v, made["a"]); got != step.underA {
+			if got := env.siblingTitles(ctx, t, v, made["a"]); got != step.underA {
 				t.Errorf("step %d: got %s under a, want %s", i, got, step.underA)
 			}
 		}
-		wantProblems(t, "STALE input.ifVersion")(b.Move(ctx, v, task.MoveInput{ID: *id("d"), IfVersion: ptr(1000)}))
-		b.sound(ctx, t, v)
+		wantUserErrors(t, "STALE input.ifVersion")(env.Move(ctx, v, task.MoveInput{ID: *id("d"), IfVersion: ptr(1000)}))
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 // Siblings make room where there is none: where keys are equal, and where a key would get long.
 func TestRoomIsMade(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		var all []*ent.Task
 		for _, title := range strings.Fields("a b c d e f") {
-			e := b.create(ctx, t, v, title)
-			b.client.Task.UpdateOne(e).SetPosition(fmt.Appendf(nil, "a%d", len(all))).ExecX(ctx)
+			e := env.createTask(ctx, t, v, title)
+			env.client.Task.UpdateOne(e).SetPosition(fmt.Appendf(nil, "a%d", len(all))).ExecX(ctx)
 			all = append(all, e)
 		}
 		// b, c and d at the same place, in the order of their ids.
-		b.client.Task.Update().Where(enttask.IDIn(all[1].ID, all[2].ID, all[3].ID)).SetPosition([]byte("a1")).ExecX(ctx)
-		b.clock.advance(time.Minute)
-		moved := mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: all[5].ID.String(), AfterID: ptr(all[2].ID.String())}))
-		if got := b.titles(ctx, t, v, nil); got != "a b c f d e" {
+		env.client.Task.Update().Where(enttask.IDIn(all[1].ID, all[2].ID, all[3].ID)).SetPosition([]byte("a1")).ExecX(ctx)
+		env.clock.advance(time.Minute)
+		moved := mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: all[5].ID.String(), AfterID: ptr(all[2].ID.String())}))
+		if got := env.siblingTitles(ctx, t, v, nil); got != "a b c f d e" {
 			t.Errorf("got %s", got)
 		}
 		if !moved.UpdatedAt.After(all[5].UpdatedAt) {
 			t.Errorf("what was moved was last changed at %s", moved.UpdatedAt)
 		}
-		for i, e := range b.read(ctx, t, all[:5]...) {
+		for i, e := range env.reload(ctx, t, all[:5]...) {
 			if !e.UpdatedAt.Equal(all[i].UpdatedAt) {
 				t.Errorf("%s made room and was changed at %s", e.Title, e.UpdatedAt)
 			}
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 
 		// A key that is as long as keys get.
 		long := []byte("a0" + strings.Repeat("0", 1021) + "1")
-		b.client.Task.Update().Where(enttask.ID(all[1].ID)).SetPosition(long).ExecX(ctx)
-		mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: all[4].ID.String(), AfterID: ptr(all[0].ID.String())}))
-		if got := b.titles(ctx, t, v, nil); got != "a e b c f d" {
+		env.client.Task.Update().Where(enttask.ID(all[1].ID)).SetPosition(long).ExecX(ctx)
+		mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: all[4].ID.String(), AfterID: ptr(all[0].ID.String())}))
+		if got := env.siblingTitles(ctx, t, v, nil); got != "a e b c f d" {
 			t.Errorf("got %s", got)
 		}
-		for _, e := range b.read(ctx, t, all...) {
+		for _, e := range env.reload(ctx, t, all...) {
 			if len(e.Position) > 4 {
 				t.Errorf("%s is at %s", e.Title, e.Position)
 			}
 		}
 		// What is no key at all.
-		b.client.Task.Update().Where(enttask.ID(all[0].ID)).SetPosition([]byte("!")).ExecX(ctx)
-		mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: all[3].ID.String(), BeforeID: ptr(all[4].ID.String())}))
-		if got := b.titles(ctx, t, v, nil); got != "a d e b c f" {
+		env.client.Task.Update().Where(enttask.ID(all[0].ID)).SetPosition([]byte("!")).ExecX(ctx)
+		mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: all[3].ID.String(), BeforeID: ptr(all[4].ID.String())}))
+		if got := env.siblingTitles(ctx, t, v, nil); got != "a d e b c f" {
 			t.Errorf("got %s", got)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 // Of many siblings a few make room: the versions of the others stay, so that whoever edits one of them is not told STALE.
 func TestFewMakeRoom(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		all := make([]*ent.Task, 60)
 		for i := range all {
-			all[i] = b.create(ctx, t, v, fmt.Sprint(i))
+			all[i] = env.createTask(ctx, t, v, fmt.Sprint(i))
 		}
 		// The keys after 30 are as long as moves to that place make them.
 		low, high := string(all[30].Position), string(all[31].Position)
@@ -669,12 +669,12 @@ func TestFewMakeRoom(t *testing.T) {
 			if key >= high {
 				t.Fatal("it is not between the two")
 			}
-			b.client.Task.UpdateOne(all[31+i]).SetPosition([]byte(key)).ExecX(ctx)
+			env.client.Task.UpdateOne(all[31+i]).SetPosition([]byte(key)).ExecX(ctx)
 		}
-		before := b.read(ctx, t, all...)
-		moved := mustChange(t)(b.Move(ctx, v, task.MoveInput{ID: all[0].ID.String(), AfterID: ptr(all[30].ID.String())}))
+		before := env.reload(ctx, t, all...)
+		moved := mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: all[0].ID.String(), AfterID: ptr(all[30].ID.String())}))
 		touched := 0
-		for i, e := range b.read(ctx, t, all...) {
+		for i, e := range env.reload(ctx, t, all...) {
 			if e.Version != before[i].Version {
 				touched++
 			}
@@ -691,30 +691,30 @@ func TestFewMakeRoom(t *testing.T) {
 				order = append(order, "0")
 			}
 		}
-		if got := b.titles(ctx, t, v, nil); got != strings.Join(order, " ") {
+		if got := env.siblingTitles(ctx, t, v, nil); got != strings.Join(order, " ") {
 			t.Errorf("the order is %s", got)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 // Clients that move to one and the same place at once are each given a place of their own.
 func TestConcurrentMoves(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		anchor := b.create(ctx, t, v, "anchor")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		anchor := env.createTask(ctx, t, v, "anchor")
 		all := make([]*ent.Task, 20)
 		for i := range all {
-			all[i] = b.create(ctx, t, v, fmt.Sprint(i))
+			all[i] = env.createTask(ctx, t, v, fmt.Sprint(i))
 		}
-		together(len(all), func(i int) {
-			r, err := b.replica(t).Move(ctx, v, task.MoveInput{ID: all[i].ID.String(), BeforeID: ptr(anchor.ID.String())})
+		concurrently(len(all), func(i int) {
+			r, err := env.replica(t).Move(ctx, v, task.MoveInput{ID: all[i].ID.String(), BeforeID: ptr(anchor.ID.String())})
 			if err != nil || len(r.UserErrors) > 0 {
 				t.Error(err)
 			}
 		})
-		rows := b.client.Task.Query().Order(byPlace).AllX(ctx)
+		rows := env.client.Task.Query().Order(byPosition).AllX(ctx)
 		if last := rows[len(rows)-1]; last.ID != anchor.ID {
 			t.Errorf("%s is the last", last.Title)
 		}
@@ -722,31 +722,31 @@ func TestConcurrentMoves(t *testing.T) {
 		if !slices.IsSortedFunc(rows[:len(all)], func(a, b *ent.Task) int { return a.Version - b.Version }) {
 			t.Error("the order is not that of the moves")
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestIdempotentInputsAreToldApartAsBefore(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		e := b.create(ctx, t, v, "x")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		e := env.createTask(ctx, t, v, "x")
 		in := task.UpdateInput{ID: e.ID.String(), Title: set(ptr("y")), IdempotencyKey: ptr("k")}
-		first := mustChange(t)(b.Update(ctx, v, in))
-		key := b.client.IdempotencyKey.Query().OnlyX(ctx)
+		first := mustSucceed(t)(env.Update(ctx, v, in))
+		key := env.client.IdempotencyKey.Query().OnlyX(ctx)
 		// The JSON of the release before, which had neither priority nor due nor tags.
 		hash := sha256Of("updateTask\n" + `{"id":"` + e.ID.String() + `","title":{"set":true,"value":"y"},"description":{"set":false,"value":null}}`)
 		if !bytes.Equal(key.RequestHash, hash) {
 			t.Error("a request that was sent to the release before is not known again")
 		}
-		if id := key.ID; id.Version() != 7 || time.UnixMilli(int64(id[0])<<40|int64(id[1])<<32|int64(id[2])<<24|int64(id[3])<<16|int64(id[4])<<8|int64(id[5])).Sub(b.clock.Now()).Abs() > time.Second {
+		if id := key.ID; id.Version() != 7 || time.UnixMilli(int64(id[0])<<40|int64(id[1])<<32|int64(id[2])<<24|int64(id[3])<<16|int64(id[4])<<8|int64(id[5])).Sub(env.clock.Now()).Abs() > time.Second {
 			t.Errorf("%s is not of the service's clock", id)
 		}
 		// An answer of the release before, and one that is still there after a later change.
 		old := `{"id":"` + e.ID.String() + `","workspace_id":"alice","version":2,"title":"y","created_at":"2026-11-23T07:00:00.123456Z","updated_at":"2026-11-23T07:00:00.123456Z","edges":{}}`
 		key.Update().SetAnswer(old).ExecX(ctx)
-		mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: e.ID.String(), Title: set(ptr("z"))}))
-		same(t, mustChange(t)(b.Update(ctx, v, in)), first)
+		mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: e.ID.String(), Title: set(ptr("z"))}))
+		checkTask(t, mustSucceed(t)(env.Update(ctx, v, in)), first)
 	})
 }
 

@@ -11,11 +11,11 @@ import (
 	"taskql/internal/workspace"
 )
 
-// lineage are a task and those above it, up to the top.
-type lineage []uuid.UUID
+// ancestors are the ids of a task and of the tasks above it: the task first, the top-level task last.
+type ancestors []uuid.UUID
 
 // id is the task's own.
-func (l lineage) id() *uuid.UUID {
+func (l ancestors) id() *uuid.UUID {
 	if len(l) == 0 {
 		return nil
 	}
@@ -24,30 +24,31 @@ func (l lineage) id() *uuid.UUID {
 
 // parent returns a task that is to be a parent and those above it, and notes why it can't have one more subtask with so
 // many levels.
-func (t *tx) parent(ctx context.Context, p *problems, id string, height int) (lineage, error) {
-	up, active, err := t.lineage(ctx, id)
+func (t *tx) parent(ctx context.Context, errs *violations, id string, height int) (ancestors, error) {
+	up, active, err := t.ancestors(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if !active {
-		p.add(CodeNotFound, "parentId", "There is no such task, or it is in the trash.")
+		errs.add(CodeNotFound, "parentId", "There is no such task, or it is in the trash.")
 		return up, nil
 	}
 	if len(up)+height > t.limits.Depth {
-		p.add(CodeLimitExceeded, "parentId", "Tasks nest at most %d deep, those in the trash included.", t.limits.Depth)
+		errs.add(CodeLimitExceeded, "parentId", "Tasks nest at most %d deep, those in the trash included.", t.limits.Depth)
 	}
 	n, err := t.tasks().Where(enttask.ParentID(up[0]), enttask.DeletedAtIsNil()).Count(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("counting subtasks: %w", err)
 	}
 	if n >= t.limits.Subtasks {
-		p.add(CodeLimitExceeded, "parentId", "A task has at most %d subtasks.", t.limits.Subtasks)
+		errs.add(CodeLimitExceeded, "parentId", "A task has at most %d subtasks.", t.limits.Subtasks)
 	}
 	return up, nil
 }
 
-// lineage reads a task's lineage, and whether it is out of the trash. It is empty where there is no such task.
-func (t *tx) lineage(ctx context.Context, id string) (lineage, bool, error) {
+// ancestors returns the ids of a task and of those above it, and whether the task is not in the trash. They are empty if there is
+// no such task.
+func (t *tx) ancestors(ctx context.Context, id string) (ancestors, bool, error) {
 	u, ok := parseID(id)
 	if !ok {
 		return nil, false, nil
@@ -64,7 +65,7 @@ func (t *tx) lineage(ctx context.Context, id string) (lineage, bool, error) {
 	if err := t.scan(ctx, b, &found); err != nil {
 		return nil, false, fmt.Errorf("reading what is above a task: %w", err)
 	}
-	var up lineage
+	var up ancestors
 	for _, e := range found {
 		up = append(up, e.ID)
 	}

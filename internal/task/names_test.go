@@ -64,22 +64,22 @@ func disguise(t *rapid.T, name string) string {
 // Names that differ in invisible characters, spacing, case, width or normalisation alone are one tag.
 func TestNamesThatLookTheSame(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		rapid.Check(t, func(rt *rapid.T) {
 			name := rapid.SampledFrom([]string{"work", "to do", "café", "Straße 12", "ångström", "한국 서울", "привет мир", "ガス", "q3", "がっこう"}).Draw(rt, "name")
 			other := disguise(rt, name)
-			made := mustTag(t)(b.CreateTag(ctx, v, task.CreateTagInput{Name: name}))
-			same, err := b.CreateTag(ctx, v, task.CreateTagInput{Name: other})
-			if err != nil || problemsOf(same.UserErrors) != "TAKEN input.name" {
-				rt.Errorf("%+q after %+q: %s, %v", other, name, problemsOf(same.UserErrors), err)
+			made := mustTag(t)(env.CreateTag(ctx, v, task.CreateTagInput{Name: name}))
+			same, err := env.CreateTag(ctx, v, task.CreateTagInput{Name: other})
+			if err != nil || formatUserErrors(same.UserErrors) != "TAKEN input.name" {
+				rt.Errorf("%+q after %+q: %s, %v", other, name, formatUserErrors(same.UserErrors), err)
 			}
 			// It may be renamed so, since it is the same name.
-			renamed := mustTag(t)(b.UpdateTag(ctx, v, task.UpdateTagInput{ID: made.ID.String(), Name: set(&other)}))
+			renamed := mustTag(t)(env.UpdateTag(ctx, v, task.UpdateTagInput{ID: made.ID.String(), Name: set(&other)}))
 			if renamed.Color != made.Color {
 				rt.Errorf("%s became %s", made.Color, renamed.Color)
 			}
-			if r, err := b.DeleteTag(ctx, v, task.TargetInput{ID: made.ID.String()}); err != nil || len(r.UserErrors) > 0 {
+			if r, err := env.DeleteTag(ctx, v, task.TargetInput{ID: made.ID.String()}); err != nil || len(r.UserErrors) > 0 {
 				rt.Fatal(err)
 			}
 		})
@@ -100,19 +100,19 @@ func TestAnyVisibleTitle(t *testing.T) {
 		rapid.SampledFrom(invisible), rapid.SampledFrom(spaces),
 		rapid.SampledFrom([]rune{'\U0001fadf', '\u0378', '\uffff', '\ue000', '👩', '❤', '\u0301'}),
 	)
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		rapid.Check(t, func(rt *rapid.T) {
 			title := string(rapid.SliceOfN(character, 1, 40).Filter(func(rs []rune) bool { return slices.ContainsFunc(rs, seen) }).Draw(rt, "title"))
-			made := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: title}))
+			made := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: title}))
 			before, after, ok := strings.Cut(title, made.Title)
 			if !ok || strings.ContainsFunc(before+after, seen) {
 				rt.Errorf("%+q became %+q", title, made.Title)
 			}
-			b.stored(ctx, t, made)
+			env.checkStored(ctx, t, made)
 			description := "  " + title + "\n"
 			for range 2 {
-				again := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: made.ID.String(), Title: set(&made.Title), Description: set(&description)}))
+				again := mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: made.ID.String(), Title: set(&made.Title), Description: set(&description)}))
 				if again.Title != made.Title || *again.Description != description || again.Version != made.Version+1 {
 					rt.Errorf("%+q became %+q with version %d", made.Title, again.Title, again.Version)
 				}
@@ -123,7 +123,7 @@ func TestAnyVisibleTitle(t *testing.T) {
 
 // oldRelease writes as the release before does: with its keys, and with the next versions of a workspace.
 type oldRelease struct {
-	*bench
+	*testEnv
 
 	workspace string
 	version   int
@@ -174,15 +174,15 @@ func (o *oldRelease) refresh(t *testing.T) {
 }
 
 // listed returns the first titles by title, and the names of all tags.
-func (b *bench) listed(ctx context.Context, t *testing.T, v viewer.Viewer, search string) (string, string) {
+func (env *testEnv) listed(ctx context.Context, t *testing.T, v viewer.Viewer, search string) (string, string) {
 	t.Helper()
 	byTitle := task.ListInput{First: ptr(6), OrderBy: []task.Order{{Field: task.OrderTitle, Direction: task.Ascending}}}
 	byTitle.Filter = &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: search}}}
-	tasks, err := b.List(ctx, v, byTitle)
+	tasks, err := env.List(ctx, v, byTitle)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tags, err := b.ListTags(ctx, v, task.TagListInput{})
+	tags, err := env.ListTags(ctx, v, task.TagListInput{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,20 +199,20 @@ func (b *bench) listed(ctx context.Context, t *testing.T, v viewer.Viewer, searc
 // What the release before has written is listed and kept unique as it is, until Upkeep makes its keys.
 func TestKeysOfTheReleaseBefore(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		old := &oldRelease{bench: b, workspace: v.WorkspaceID}
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		old := &oldRelease{testEnv: env, workspace: v.WorkspaceID}
 		taken := func(names ...string) {
 			t.Helper()
 			for _, name := range names {
-				if r, err := b.CreateTag(ctx, v, task.CreateTagInput{Name: name}); err != nil || problemsOf(r.UserErrors) != "TAKEN input.name" {
-					t.Errorf("%s: %s, %v", name, problemsOf(r.UserErrors), err)
+				if r, err := env.CreateTag(ctx, v, task.CreateTagInput{Name: name}); err != nil || formatUserErrors(r.UserErrors) != "TAKEN input.name" {
+					t.Errorf("%s: %s, %v", name, formatUserErrors(r.UserErrors), err)
 				}
 			}
 		}
 		listed := func(search, titles, names string) {
 			t.Helper()
-			gotTitles, gotNames := b.listed(ctx, t, v, search)
+			gotTitles, gotNames := env.listed(ctx, t, v, search)
 			if gotTitles != titles || gotNames != names {
 				t.Errorf("listed are %+q and %+q", gotTitles, gotNames)
 			}
@@ -232,7 +232,7 @@ func TestKeysOfTheReleaseBefore(t *testing.T) {
 		listed("work", "wo\u00adrk", names)
 		taken("To Do", "work", "übung", "sprint 9")
 		// Nobody sees that a row has changed.
-		for i, e := range b.read(ctx, t, tasks...) {
+		for i, e := range env.reload(ctx, t, tasks...) {
 			key, text := task.TextKeys(e.Title, e.Description)
 			if was := tasks[i]; e.Version != was.Version || !e.UpdatedAt.Equal(was.UpdatedAt) || string(e.TitleKey) != string(key) || e.SearchText != text {
 				t.Fatalf("%+q has version %d, and the keys %q and %q", e.Title, e.Version, e.TitleKey, e.SearchText)
@@ -240,14 +240,14 @@ func TestKeysOfTheReleaseBefore(t *testing.T) {
 		}
 
 		// Of tags with one name, each can be changed. A rollback writes old keys again.
-		mustTag(t)(b.UpdateTag(ctx, v, task.UpdateTagInput{ID: tags[0].ID.String(), IfVersion: &tags[0].Version, Color: set(ptr("#abcdef"))}))
-		mustTag(t)(b.UpdateTag(ctx, v, task.UpdateTagInput{ID: tags[2].ID.String(), Name: set(ptr("zu tun"))}))
-		old.version = version(ctx, t, b, v)
+		mustTag(t)(env.UpdateTag(ctx, v, task.UpdateTagInput{ID: tags[0].ID.String(), IfVersion: &tags[0].Version, Color: set(ptr("#abcdef"))}))
+		mustTag(t)(env.UpdateTag(ctx, v, task.UpdateTagInput{ID: tags[2].ID.String(), Name: set(ptr("zu tun"))}))
+		old.version = workspaceVersion(ctx, t, env, v)
 		old.task(ctx, "Ähre")
 		old.client.Task.UpdateOne(tasks[3]).SetVersion(old.version).SetTitle("Ärger").SetTitleKey([]byte("ärger")).SetSearchText("ärger\n").ExecX(ctx)
 		old.tag(ctx, "ZU\u00a0TUN")
 		old.refresh(t)
 		listed("a", "Ähre, Äpfel, Ärger, task 9, Task 10", "Sprint 9, Sprint 10, to do, to  do, Übung, \ufeffwork\u200b, zu tun, ZU\u00a0TUN")
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }

@@ -28,9 +28,9 @@ type model struct {
 	tags []string
 }
 
-// world is a workspace full of random tasks, and the viewer who reads them.
-type world struct {
-	bench *bench
+// fixture is a workspace full of random tasks, and the viewer who reads them.
+type fixture struct {
+	env *testEnv
 	//nolint:containedctx // It is the viewer's, and lives as long as the test.
 	ctx    context.Context
 	viewer viewer.Viewer
@@ -39,19 +39,19 @@ type world struct {
 	random *rand.Rand
 }
 
-// newWorld makes a workspace of n tasks. A third of all that may be absent is absent, and values repeat.
-func (b *bench) newWorld(t *testing.T, name string, seed uint64, n int) *world {
+// newFixture makes a workspace of n tasks. A third of all that may be absent is absent, and values repeat.
+func (env *testEnv) newFixture(t *testing.T, name string, seed uint64, n int) *fixture {
 	t.Helper()
-	ctx, v := b.user(t, name)
+	ctx, v := env.newUser(t, name)
 	location, err := time.LoadLocation("Asia/Karachi")
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.Location = location
-	w := &world{bench: b, ctx: viewer.NewContext(ctx, v), viewer: v, random: rand.New(rand.NewPCG(seed, 1))}
+	w := &fixture{env: env, ctx: viewer.NewContext(ctx, v), viewer: v, random: rand.New(rand.NewPCG(seed, 1))}
 	for i := range 5 {
 		tag := fmt.Sprintf("tag %d", i)
-		made, err := b.client.Tag.Create().SetID(uuid.New()).SetWorkspaceID(name).SetVersion(0).
+		made, err := env.client.Tag.Create().SetID(uuid.New()).SetWorkspaceID(name).SetVersion(0).
 			SetName(tag).SetNameKey([]byte(tag)).SetColor("#16a34a").Save(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -63,16 +63,16 @@ func (b *bench) newWorld(t *testing.T, name string, seed uint64, n int) *world {
 }
 
 // maybe is true for two of three.
-func (w *world) maybe() bool { return w.random.IntN(3) > 0 }
+func (w *fixture) maybe() bool { return w.random.IntN(3) > 0 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // add adds n random tasks, some of them below one of those before.
-func (w *world) add(t rapid.TB, n int) {
+func (w *fixture) add(t rapid.TB, n int) {
 	t.Helper()
-	c := w.bench.client
+	c := w.env.client
 	builders, tags := make([]*ent.TaskCreate, n), make([][]string, n)
-	now := w.bench.clock.Now().Truncate(time.Microsecond)
+	now := w.env.clock.Now().Truncate(time.Microsecond)
 	moment := func() time.Time { return now.Add(time.Duration(w.random.IntN(9)-4) * 7 * time.Hour) }
 	for i := range builders {
 		title := pick(w.random, "Äpfel", "äpfel", "ZEBRA", "zebra crossing", "100%", "a_b", "ab", `back\slash`, "Straße", "100 percent")
@@ -129,7 +129,7 @@ func (w *world) add(t rapid.TB, n int) {
 }
 
 // list is a plain filter and sort of the tasks in memory.
-func (w *world) list(in task.ListInput) []string {
+func (w *fixture) list(in task.ListInput) []string {
 	var found []model
 	for _, t := range w.tasks {
 		inScope := in.Scope == task.ScopeAll || (t.DeletedAt != nil) == (in.Scope == task.ScopeTrash)
@@ -210,7 +210,7 @@ func as[T any](v any) T {
 }
 
 // holds says whether the filter selects the task, by the words of the schema.
-func (w *world) holds(f *task.Filter, t model) bool {
+func (w *fixture) holds(f *task.Filter, t model) bool {
 	for _, part := range f.All {
 		if !w.holds(part, t) {
 			return false
@@ -230,7 +230,7 @@ func (w *world) holds(f *task.Filter, t model) bool {
 	return true
 }
 
-func (w *world) compares(c task.Comparison, t model) bool {
+func (w *fixture) compares(c task.Comparison, t model) bool {
 	switch c.Field {
 	case "id":
 		if id, ok := c.Value.(string); ok {
@@ -310,7 +310,7 @@ func compared(op string, c int) bool {
 	}
 }
 
-func (w *world) due(c task.Comparison, t model) bool {
+func (w *fixture) due(c task.Comparison, t model) bool {
 	if c.Op == "isNull" {
 		return (t.DueDate == nil) == as[bool](c.Value)
 	}
@@ -320,7 +320,7 @@ func (w *world) due(c task.Comparison, t model) bool {
 	if c.Op != "within" {
 		return compared(c.Op, t.DueDate.Compare(as[time.Time](c.Value)))
 	}
-	now := w.bench.clock.Now().Truncate(time.Microsecond)
+	now := w.env.clock.Now().Truncate(time.Microsecond)
 	day := t.DueDate.Format(time.DateOnly)
 	if t.DueAt != nil {
 		day = t.DueAt.In(w.viewer.Location).Format(time.DateOnly)
@@ -342,7 +342,7 @@ func (w *world) due(c task.Comparison, t model) bool {
 }
 
 // drawFilter draws a filter of up to so many levels.
-func (w *world) drawFilter(t *rapid.T, depth int) *task.Filter {
+func (w *fixture) drawFilter(t *rapid.T, depth int) *task.Filter {
 	f := &task.Filter{}
 	for range rapid.IntRange(0, 2).Draw(t, "comparisons") {
 		f.Comparisons = append(f.Comparisons, w.drawComparison(t))
@@ -368,11 +368,11 @@ func (w *world) drawFilter(t *rapid.T, depth int) *task.Filter {
 	return f
 }
 
-func (w *world) drawComparison(t *rapid.T) task.Comparison {
+func (w *fixture) drawComparison(t *rapid.T) task.Comparison {
 	ids := func(of ...string) []string { return rapid.SliceOfN(rapid.SampledFrom(of), 0, 4).Draw(t, "ids") }
 	anyTask := rapid.SampledFrom(w.tasks).Draw(t, "task")
 	some := anyTask.ID.String()
-	at := rapid.SampledFrom([]time.Time{anyTask.CreatedAt, anyTask.UpdatedAt, w.bench.clock.Now().UTC().Truncate(time.Microsecond)}).Draw(t, "at")
+	at := rapid.SampledFrom([]time.Time{anyTask.CreatedAt, anyTask.UpdatedAt, w.env.clock.Now().UTC().Truncate(time.Microsecond)}).Draw(t, "at")
 	day := at.Truncate(24 * time.Hour)
 	draw := rapid.SampledFrom([]func() task.Comparison{
 		func() task.Comparison {
@@ -429,14 +429,14 @@ func drawOrder(t *rapid.T) []task.Order {
 }
 
 // pages reads a list page by page and returns it whole. between is called after each page.
-func (w *world) pages(t *rapid.T, in task.ListInput, size int, backward bool, between func()) []string {
+func (w *fixture) pages(t *rapid.T, in task.ListInput, size int, backward bool, between func()) []string {
 	var got []string
 	in.First = &size
 	if backward {
 		in.First, in.Last = nil, &size
 	}
 	for {
-		page, err := w.bench.List(w.ctx, w.viewer, in)
+		page, err := w.env.List(w.ctx, w.viewer, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -486,11 +486,11 @@ func propertyCases(t *testing.T) int {
 func TestPagesLoseNothing(t *testing.T) {
 	t.Parallel()
 	cases := propertyCases(t)
-	each(t, func(t *testing.T, b *bench) {
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		const worlds, batch = 4, 100 // A batch is what rapid checks by itself.
-		of := make([]*world, worlds)
+		of := make([]*fixture, worlds)
 		for i := range of {
-			of[i] = b.newWorld(t, fmt.Sprintf("user-%d", i), uint64(i)+1, 20+30*i)
+			of[i] = env.newFixture(t, fmt.Sprintf("user-%d", i), uint64(i)+1, 20+30*i)
 		}
 		rows, full := 0, 0
 		for i := range max(1, cases/batch) {
@@ -506,7 +506,7 @@ func TestPagesLoseNothing(t *testing.T) {
 				if !slices.Equal(got, want) {
 					rt.Fatalf("got %d rows, want %d, or in another order", len(got), len(want))
 				}
-				page, err := b.List(w.ctx, w.viewer, in)
+				page, err := env.List(w.ctx, w.viewer, in)
 				if err != nil {
 					rt.Fatal(err)
 				}
@@ -526,11 +526,11 @@ func TestPagesLoseNothing(t *testing.T) {
 // and in its place.
 func TestPagesAmongChanges(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		n := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			n++
-			w := b.newWorld(t, fmt.Sprintf("user-%d", n), rapid.Uint64().Draw(rt, "seed"), 30)
+			w := env.newFixture(t, fmt.Sprintf("user-%d", n), rapid.Uint64().Draw(rt, "seed"), 30)
 			in := task.ListInput{Scope: task.ScopeAll, OrderBy: drawOrder(rt)}
 			gone := map[string]bool{}
 			stay := slices.Clone(w.tasks)
@@ -541,7 +541,7 @@ func TestPagesAmongChanges(t *testing.T) {
 				if rapid.Bool().Draw(rt, "delete") { // The first five may be parents of what is added.
 					victim := stay[rapid.IntRange(5, len(stay)-1).Draw(rt, "victim")].ID
 					gone[victim.String()] = true
-					if err := b.client.Task.DeleteOneID(victim).Exec(w.ctx); err != nil && !ent.IsNotFound(err) {
+					if err := env.client.Task.DeleteOneID(victim).Exec(w.ctx); err != nil && !ent.IsNotFound(err) {
 						rt.Fatal(err)
 					}
 				}

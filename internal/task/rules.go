@@ -40,16 +40,16 @@ type UserError struct {
 	Field []string `json:"field,omitempty"`
 }
 
-// problems collects everything that is wrong with an input, so that all of it is mended at once.
-type problems []*UserError
+// violations collects everything that is wrong with an input, so that a client can correct all of it at once.
+type violations []*UserError
 
 // add notes a problem at a field of the input, written with dots as in due.at.timeZone; at none where it is empty.
-func (p *problems) add(code Code, field, format string, args ...any) {
+func (errs *violations) add(code Code, field, format string, args ...any) {
 	e := &UserError{Code: code, Message: fmt.Sprintf(format, args...)}
 	if field != "" {
 		e.Field = inputPath(field)
 	}
-	*p = append(*p, e)
+	*errs = append(*errs, e)
 }
 
 func inputPath(field string) []string { return append([]string{"input"}, strings.Split(field, ".")...) }
@@ -58,51 +58,51 @@ func inputPath(field string) []string { return append([]string{"input"}, strings
 func element(list string, i int) string { return list + "." + strconv.Itoa(i) }
 
 // title checks and trims a title: 1 to 200 characters on one line.
-func (p *problems) title(s string) string { return p.line("title", "task", s, MaxTitle) }
+func (errs *violations) title(s string) string { return errs.line("title", "task", s, MaxTitle) }
 
 // tagName checks and trims a tag's name: 1 to 50 characters on one line.
-func (p *problems) tagName(s string) string { return p.line("name", "tag", s, MaxTagName) }
+func (errs *violations) tagName(s string) string { return errs.line("name", "tag", s, MaxTagName) }
 
 // line checks and trims a text on one line that a thing must have.
-func (p *problems) line(field, thing, s string, most int) string {
+func (errs *violations) line(field, thing, s string, most int) string {
 	s = trim(s)
 	switch n := length(s); {
 	case isBlank(s):
-		p.add(CodeBlank, field, "Give the %s a %s.", thing, field)
+		errs.add(CodeBlank, field, "Give the %s a %s.", thing, field)
 	case n > most:
-		p.add(CodeTooLong, field, "A %s has at most %d characters; this one has %d.", field, most, n)
+		errs.add(CodeTooLong, field, "A %s has at most %d characters; this one has %d.", field, most, n)
 	case strings.ContainsFunc(s, breaksLine):
-		p.add(CodeInvalid, field, "A %s stands on one line, without line breaks or control characters.", field)
+		errs.add(CodeInvalid, field, "A %s stands on one line, without line breaks or control characters.", field)
 	}
 	return s
 }
 
 // description checks a description: up to 10,000 characters; blank is none.
-func (p *problems) description(s *string) *string {
+func (errs *violations) description(s *string) *string {
 	if s == nil || isBlank(*s) {
 		return nil
 	}
 	if n := length(*s); n > MaxDescription {
-		p.add(CodeTooLong, "description", "A description has at most %d characters; this one has %d.", MaxDescription, n)
+		errs.add(CodeTooLong, "description", "A description has at most %d characters; this one has %d.", MaxDescription, n)
 	}
 	if strings.ContainsRune(*s, 0) {
-		p.add(CodeInvalid, "description", "A description can't hold the character U+0000.")
+		errs.add(CodeInvalid, "description", "A description can't hold the character U+0000.")
 	}
 	return s
 }
 
 // idempotencyKey checks a key: 1 to 255 characters.
-func (p *problems) idempotencyKey(key *string) {
+func (errs *violations) idempotencyKey(key *string) {
 	if key == nil {
 		return
 	}
 	switch n := utf8.RuneCountInString(*key); {
 	case isBlank(*key):
-		p.add(CodeBlank, "idempotencyKey", "An idempotency key can't be blank: leave it out, or send a fresh UUID.")
+		errs.add(CodeBlank, "idempotencyKey", "An idempotency key can't be blank: leave it out, or send a fresh UUID.")
 	case n > MaxIdempotencyKey:
-		p.add(CodeTooLong, "idempotencyKey", "An idempotency key has at most %d characters; this one has %d.", MaxIdempotencyKey, n)
+		errs.add(CodeTooLong, "idempotencyKey", "An idempotency key has at most %d characters; this one has %d.", MaxIdempotencyKey, n)
 	case strings.ContainsRune(*key, 0):
-		p.add(CodeInvalid, "idempotencyKey", "An idempotency key can't hold the character U+0000.")
+		errs.add(CodeInvalid, "idempotencyKey", "An idempotency key can't hold the character U+0000.")
 	}
 }
 

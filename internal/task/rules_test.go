@@ -35,9 +35,9 @@ func TestTitle(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var p problems
-			got := p.title(tt.in)
-			checkProblems(t, p, tt.code, "title")
+			var errs violations
+			got := errs.title(tt.in)
+			checkViolations(t, errs, tt.code, "title")
 			if tt.code == "" && got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -66,9 +66,9 @@ func TestDescription(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var p problems
-			got := p.description(tt.in)
-			checkProblems(t, p, tt.code, "description")
+			var errs violations
+			got := errs.description(tt.in)
+			checkViolations(t, errs, tt.code, "description")
 			if tt.code == "" && !equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
@@ -91,22 +91,22 @@ func TestIdempotencyKey(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var p problems
-			p.idempotencyKey(&tt.in)
-			checkProblems(t, p, tt.code, "idempotencyKey")
+			var errs violations
+			errs.idempotencyKey(&tt.in)
+			checkViolations(t, errs, tt.code, "idempotencyKey")
 		})
 	}
 }
 
-// checkProblems expects one problem of that code at that field, or none where the code is empty.
-func checkProblems(t *testing.T, p problems, code Code, field string) {
+// checkViolations expects one problem of that code at that field, or none where the code is empty.
+func checkViolations(t *testing.T, errs violations, code Code, field string) {
 	t.Helper()
 	switch {
-	case code == "" && len(p) == 0:
-	case len(p) == 1 && p[0].Code == code && strings.Join(p[0].Field, ".") == "input."+field && p[0].Message != "":
+	case code == "" && len(errs) == 0:
+	case len(errs) == 1 && errs[0].Code == code && strings.Join(errs[0].Field, ".") == "input."+field && errs[0].Message != "":
 	default:
-		t.Errorf("got %d problems, want %q at input.%s", len(p), code, field)
-		for _, e := range p {
+		t.Errorf("got %d problems, want %q at input.%s", len(errs), code, field)
+		for _, e := range errs {
 			t.Logf("%+v", *e)
 		}
 	}

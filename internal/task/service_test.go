@@ -34,8 +34,8 @@ func (c *clock) Now() time.Time          { return *c.now.Load() }
 func (c *clock) set(t time.Time)         { c.now.Store(&t) }
 func (c *clock) advance(d time.Duration) { c.set(c.Now().Add(d)) }
 
-// bench is one database with a service on it.
-type bench struct {
+// testEnv is a database with a service on it.
+type testEnv struct {
 	*task.Service
 	client *ent.Client
 	clock  *clock
@@ -44,66 +44,66 @@ type bench struct {
 	queryRaw task.QueryRaw
 }
 
-// newBench is a service on the driver's database.
-func newBench(t *testing.T, driver dialect.Driver, limits task.Limits) *bench {
+// newTestEnv returns a service on the driver's database.
+func newTestEnv(t *testing.T, driver dialect.Driver, limits task.Limits) *testEnv {
 	t.Helper()
-	b := &bench{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect(), queryRaw: testkit.QueryRawOf(driver)}
+	env := &testEnv{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect(), queryRaw: testkit.QueryRawOf(driver)}
 	var err error
-	b.Service, err = task.New(task.Config{
-		Client: b.client, Dialect: b.dialect, QueryRaw: b.queryRaw, Now: b.clock.Now, Limits: limits, LockWait: time.Minute,
+	env.Service, err = task.New(task.Config{
+		Client: env.client, Dialect: env.dialect, QueryRaw: env.queryRaw, Now: env.clock.Now, Limits: limits, LockWait: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return env
 }
 
-// each runs a test on both databases.
-func each(t *testing.T, test func(t *testing.T, b *bench)) {
+// eachDatabase runs a test on both databases.
+func eachDatabase(t *testing.T, test func(t *testing.T, env *testEnv)) {
 	t.Helper()
-	eachLimited(t, task.Limits{}, test)
+	eachDatabaseLimited(t, task.Limits{}, test)
 }
 
-// eachLimited runs a test on both databases, with limits of its own.
-func eachLimited(t *testing.T, limits task.Limits, test func(t *testing.T, b *bench)) {
+// eachDatabaseLimited runs a test on both databases with these limits.
+func eachDatabaseLimited(t *testing.T, limits task.Limits, test func(t *testing.T, env *testEnv)) {
 	t.Helper()
-	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) { test(t, newBench(t, driver, limits)) })
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) { test(t, newTestEnv(t, driver, limits)) })
 }
 
 // replica is another server on the same database. One server lets few changes of a workspace into the database at once;
 // who wants the database to be fought over takes several. SQLite's is one server's alone: those who wait for it are not
 // served in turn, so that one of many may wait without end.
-func (b *bench) replica(t *testing.T) *bench {
+func (env *testEnv) replica(t *testing.T) *testEnv {
 	t.Helper()
 	if strings.Contains(t.Name(), "/sqlite") {
-		return b
+		return env
 	}
-	s, err := task.New(task.Config{Client: b.client, Dialect: b.dialect, QueryRaw: b.queryRaw, Now: b.clock.Now, LockWait: time.Minute})
+	s, err := task.New(task.Config{Client: env.client, Dialect: env.dialect, QueryRaw: env.queryRaw, Now: env.clock.Now, LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{Service: s, client: b.client, clock: b.clock, dialect: b.dialect, queryRaw: b.queryRaw}
+	return &testEnv{Service: s, client: env.client, clock: env.clock, dialect: env.dialect, queryRaw: env.queryRaw}
 }
 
 // Versions that many ask for at once are each workspace's own.
 func TestVersionsOfMany(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		const users, times = 12, 30
 		var group sync.WaitGroup
 		for u := range users {
-			ctx, v := b.user(t, fmt.Sprintf("user %d, {\"of\"} 'many'", u))
+			ctx, v := env.newUser(t, fmt.Sprintf("user %d, {\"of\"} 'many'", u))
 			for range u {
-				b.create(ctx, t, v, "task")
+				env.createTask(ctx, t, v, "task")
 			}
-			want, err := b.Version(ctx, v)
+			want, err := env.Version(ctx, v)
 			if err != nil || want != u {
 				t.Fatalf("version %d after %d changes, %v", want, u, err)
 			}
 			for range 3 {
 				group.Go(func() {
 					for range times {
-						if got, err := b.Version(ctx, v); err != nil || got != want {
+						if got, err := env.Version(ctx, v); err != nil || got != want {
 							t.Errorf("version %d, %v, want %d", got, err, want)
 						}
 					}
@@ -112,26 +112,26 @@ func TestVersionsOfMany(t *testing.T) {
 		}
 		group.Wait()
 		stranger := viewer.Viewer{UserID: "nobody", WorkspaceID: "nobody", Location: time.UTC}
-		if _, err := b.Version(viewer.NewContext(t.Context(), stranger), stranger); !errors.Is(err, task.ErrNotFound) {
+		if _, err := env.Version(viewer.NewContext(t.Context(), stranger), stranger); !errors.Is(err, task.ErrNotFound) {
 			t.Errorf("of none: %v", err)
 		}
 	})
 }
 
-// user makes a user and answers with the context of that user's requests.
-func (b *bench) user(t *testing.T, id string) (context.Context, viewer.Viewer) {
+// newUser creates a user and returns the context of that user's requests.
+func (env *testEnv) newUser(t *testing.T, id string) (context.Context, viewer.Viewer) {
 	t.Helper()
-	v := testkit.MakeViewer(t, b.client, id)
+	v := testkit.MakeViewer(t, env.client, id)
 	return viewer.NewContext(t.Context(), v), v
 }
 
-func (b *bench) create(ctx context.Context, t *testing.T, v viewer.Viewer, title string) *ent.Task {
+func (env *testEnv) createTask(ctx context.Context, t *testing.T, v viewer.Viewer, title string) *ent.Task {
 	t.Helper()
-	return mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: title}))
+	return mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: title}))
 }
 
-// mustChange expects a mutation to go through, and returns the task.
-func mustChange(t *testing.T) func(*task.Result, error) *ent.Task {
+// mustSucceed fails the test if a mutation was refused, and returns the task.
+func mustSucceed(t *testing.T) func(*task.Result, error) *ent.Task {
 	t.Helper()
 	return func(r *task.Result, err error) *ent.Task {
 		t.Helper()
@@ -145,8 +145,8 @@ func mustChange(t *testing.T) func(*task.Result, error) *ent.Task {
 	}
 }
 
-// mustRefuse expects a mutation to be refused with that code at that field, and returns its answer.
-func mustRefuse(t *testing.T, code task.Code, field string) func(*task.Result, error) *task.Result {
+// mustFail fails the test unless a mutation was refused with that code at that field, and returns the result.
+func mustFail(t *testing.T, code task.Code, field string) func(*task.Result, error) *task.Result {
 	t.Helper()
 	return func(r *task.Result, err error) *task.Result {
 		t.Helper()
@@ -162,17 +162,17 @@ func mustRefuse(t *testing.T, code task.Code, field string) func(*task.Result, e
 
 func ptr[T any](v T) *T { return &v }
 
-func version(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer) int {
+func workspaceVersion(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer) int {
 	t.Helper()
-	w, err := b.client.Workspace.Get(ctx, v.WorkspaceID)
+	w, err := env.client.Workspace.Get(ctx, v.WorkspaceID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return w.Version
 }
 
-// same compares tasks by what they hold.
-func same(t *testing.T, got, want *ent.Task) {
+// checkTask compares the fields of two tasks.
+func checkTask(t *testing.T, got, want *ent.Task) {
 	t.Helper()
 	type plain struct {
 		ID                              uuid.UUID
@@ -197,64 +197,64 @@ func same(t *testing.T, got, want *ent.Task) {
 
 func TestLifeOfATask(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		start := b.clock.Now().Truncate(time.Microsecond)
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		start := env.clock.Now().Truncate(time.Microsecond)
 
-		made := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "  Buy milk ", Description: ptr("oat")}))
+		made := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "  Buy milk ", Description: ptr("oat")}))
 		want := &ent.Task{
 			ID: made.ID, WorkspaceID: "alice", Version: 1, Title: "Buy milk", Description: ptr("oat"),
 			CreatedAt: start, UpdatedAt: start,
 		}
-		same(t, made, want)
+		checkTask(t, made, want)
 		if made.ID.Version() != 7 {
 			t.Errorf("the id is of version %d, want 7", made.ID.Version())
 		}
 		read := func() {
 			t.Helper()
-			got, err := b.Get(ctx, v, made.ID.String())
+			got, err := env.Get(ctx, v, made.ID.String())
 			if err != nil {
 				t.Fatal(err)
 			}
-			same(t, got, want)
+			checkTask(t, got, want)
 		}
 		read()
 
-		b.clock.advance(time.Hour)
-		completed := mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: ptr(1)}))
+		env.clock.advance(time.Hour)
+		completed := mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: ptr(1)}))
 		hour := start.Add(time.Hour)
 		want.Version, want.Completed, want.CompletedAt, want.UpdatedAt = 2, true, &hour, hour
-		same(t, completed, want)
+		checkTask(t, completed, want)
 		read()
 
-		b.clock.advance(time.Hour)
-		same(t, mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		env.clock.advance(time.Hour)
+		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
 		read()
 
 		two := start.Add(2 * time.Hour)
 		want.Version, want.Completed, want.CompletedAt, want.UpdatedAt = 3, false, nil, two
-		same(t, mustChange(t)(b.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
-		same(t, mustChange(t)(b.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
 		read()
 
-		b.clock.advance(time.Hour)
+		env.clock.advance(time.Hour)
 		three := start.Add(3 * time.Hour)
 		want.Version, want.Title, want.Description, want.UpdatedAt = 4, "Buy oat milk", nil, three
-		same(t, mustChange(t)(b.Update(ctx, v, task.UpdateInput{
+		checkTask(t, mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{
 			ID:          made.ID.String(),
 			Title:       task.Optional[*string]{Set: true, Value: ptr("Buy oat milk ")},
 			Description: task.Optional[*string]{Set: true},
 		})), want)
 		read()
 
-		b.clock.advance(time.Hour)
+		env.clock.advance(time.Hour)
 		four := start.Add(4 * time.Hour)
 		want.Version, want.DeletedAt, want.UpdatedAt = 5, &four, four
-		same(t, mustChange(t)(b.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
-		same(t, mustChange(t)(b.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
 		read()
 
-		if got := version(ctx, t, b, v); got != 5 {
+		if got := workspaceVersion(ctx, t, env, v); got != 5 {
 			t.Errorf("the workspace is at version %d, want 5: what changed nothing takes no version", got)
 		}
 	})
@@ -262,30 +262,30 @@ func TestLifeOfATask(t *testing.T) {
 
 func TestAbsentKeepsNullClears(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		made := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "Buy milk", Description: ptr("oat")}))
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		made := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "Buy milk", Description: ptr("oat")}))
 		set := func(s *string) task.Optional[*string] { return task.Optional[*string]{Set: true, Value: s} }
 		id := made.ID.String()
 
-		kept := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id}))
-		same(t, kept, made)
-		equal := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr("Buy milk")), Description: set(ptr("oat"))}))
-		same(t, equal, made)
+		kept := mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: id}))
+		checkTask(t, kept, made)
+		equal := mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr("Buy milk")), Description: set(ptr("oat"))}))
+		checkTask(t, equal, made)
 
-		mustRefuse(t, task.CodeBlank, "title")(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(nil)}))
-		mustRefuse(t, task.CodeBlank, "title")(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr(" ")), Description: set(nil)}))
-		unchanged, err := b.Get(ctx, v, id)
+		mustFail(t, task.CodeBlank, "title")(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(nil)}))
+		mustFail(t, task.CodeBlank, "title")(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr(" ")), Description: set(nil)}))
+		unchanged, err := env.Get(ctx, v, id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, unchanged, made)
+		checkTask(t, unchanged, made)
 
-		retitled := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr("Buy oats"))}))
+		retitled := mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr("Buy oats"))}))
 		if retitled.Title != "Buy oats" || retitled.Description == nil || *retitled.Description != "oat" {
 			t.Errorf("got %v", retitled)
 		}
-		cleared := mustChange(t)(b.Update(ctx, v, task.UpdateInput{ID: id, Description: set(ptr("  "))}))
+		cleared := mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: id, Description: set(ptr("  "))}))
 		if cleared.Description != nil || cleared.Title != "Buy oats" {
 			t.Errorf("got %v", cleared)
 		}
@@ -294,9 +294,9 @@ func TestAbsentKeepsNullClears(t *testing.T) {
 
 func TestEverythingWrongIsToldAtOnce(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		r, err := b.Create(ctx, v, task.CreateInput{ID: ptr("mine"), Title: " ", Description: ptr(strings.Repeat("a", 10_001))})
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		r, err := env.Create(ctx, v, task.CreateInput{ID: ptr("mine"), Title: " ", Description: ptr(strings.Repeat("a", 10_001))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,24 +313,24 @@ func TestEverythingWrongIsToldAtOnce(t *testing.T) {
 
 func TestClientIDs(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		alice, a := b.user(t, "alice")
-		bob, o := b.user(t, "bob")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		alice, a := env.newUser(t, "alice")
+		bob, o := env.newUser(t, "bob")
 		id := uuid.New()
-		made := mustChange(t)(b.Create(alice, a, task.CreateInput{ID: ptr(strings.ToUpper(id.String())), Title: "mine"}))
+		made := mustSucceed(t)(env.Create(alice, a, task.CreateInput{ID: ptr(strings.ToUpper(id.String())), Title: "mine"}))
 		if made.ID != id {
 			t.Errorf("got %s, want %s", made.ID, id)
 		}
-		own := mustRefuse(t, task.CodeTaken, "id")(b.Create(alice, a, task.CreateInput{ID: ptr(id.String()), Title: "again"}))
-		foreign := mustRefuse(t, task.CodeTaken, "id")(b.Create(bob, o, task.CreateInput{ID: ptr(id.String()), Title: "his"}))
+		own := mustFail(t, task.CodeTaken, "id")(env.Create(alice, a, task.CreateInput{ID: ptr(id.String()), Title: "again"}))
+		foreign := mustFail(t, task.CodeTaken, "id")(env.Create(bob, o, task.CreateInput{ID: ptr(id.String()), Title: "his"}))
 		if own.Task != nil || foreign.Task != nil {
 			t.Errorf("a refusal shows a task: %v, %v", own.Task, foreign.Task)
 		}
-		if got := version(alice, t, b, a); got != 1 {
+		if got := workspaceVersion(alice, t, env, a); got != 1 {
 			t.Errorf("the workspace is at version %d, want 1", got)
 		}
 		for _, bad := range []string{"", "1", uuid.Nil.String(), uuid.Max.String(), "{" + id.String()[:34] + "}", id.String() + "0"} {
-			mustRefuse(t, task.CodeInvalid, "id")(b.Create(alice, a, task.CreateInput{ID: &bad, Title: "bad"}))
+			mustFail(t, task.CodeInvalid, "id")(env.Create(alice, a, task.CreateInput{ID: &bad, Title: "bad"}))
 		}
 	})
 }
@@ -338,16 +338,16 @@ func TestClientIDs(t *testing.T) {
 // Where no viewer is in the context there are no rows: the net under the gate and the rules.
 func TestPrivacyNet(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		made := b.create(ctx, t, v, "Buy milk")
-		if got, err := b.client.Task.Query().All(t.Context()); err == nil {
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		made := env.createTask(ctx, t, v, "Buy milk")
+		if got, err := env.client.Task.Query().All(t.Context()); err == nil {
 			t.Errorf("a query without a viewer returned %v", got)
 		}
-		if err := b.client.Task.DeleteOne(made).Exec(t.Context()); err == nil {
+		if err := env.client.Task.DeleteOne(made).Exec(t.Context()); err == nil {
 			t.Error("a deletion without a viewer went through")
 		}
-		if r, err := b.Complete(t.Context(), v, task.TargetInput{ID: made.ID.String()}); err == nil {
+		if r, err := env.Complete(t.Context(), v, task.TargetInput{ID: made.ID.String()}); err == nil {
 			t.Errorf("a mutation without a viewer answered %+v", r)
 		}
 	})
@@ -355,24 +355,24 @@ func TestPrivacyNet(t *testing.T) {
 
 func TestIfVersion(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		made := b.create(ctx, t, v, "Buy milk")
-		other := b.create(ctx, t, v, "Walk the dog") // The workspace's version moves on, the task's does not.
-		changed := mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		made := env.createTask(ctx, t, v, "Buy milk")
+		other := env.createTask(ctx, t, v, "Walk the dog") // The workspace's version moves on, the task's does not.
+		changed := mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		if changed.Version != other.Version+1 {
 			t.Errorf("got version %d, want %d", changed.Version, other.Version+1)
 		}
-		stale := mustRefuse(t, task.CodeStale, "ifVersion")(b.Reopen(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
-		same(t, stale.Task, changed)
+		stale := mustFail(t, task.CodeStale, "ifVersion")(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		checkTask(t, stale.Task, changed)
 		// Also where it would change nothing: the caller's picture of the task is wrong.
-		stale = mustRefuse(t, task.CodeStale, "ifVersion")(b.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
-		same(t, stale.Task, changed)
+		stale = mustFail(t, task.CodeStale, "ifVersion")(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		checkTask(t, stale.Task, changed)
 	})
 }
 
-// together runs n calls at once.
-func together(n int, call func(i int)) {
+// concurrently runs n calls at the same time.
+func concurrently(n int, call func(i int)) {
 	var ready, done sync.WaitGroup
 	ready.Add(n)
 	for i := range n {
@@ -387,12 +387,12 @@ func together(n int, call func(i int)) {
 
 func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		made := b.create(ctx, t, v, "Buy milk")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		made := env.createTask(ctx, t, v, "Buy milk")
 		results := make([]*task.Result, 50)
-		together(len(results), func(i int) {
-			r, err := b.replica(t).Update(ctx, v, task.UpdateInput{
+		concurrently(len(results), func(i int) {
+			r, err := env.replica(t).Update(ctx, v, task.UpdateInput{
 				ID: made.ID.String(), IfVersion: &made.Version,
 				Title: task.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("Buy milk %d", i))},
 			})
@@ -404,13 +404,13 @@ func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		now, err := b.Get(ctx, v, made.ID.String())
+		now, err := env.Get(ctx, v, made.ID.String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		won := 0
 		for _, r := range results {
-			same(t, r.Task, now)
+			checkTask(t, r.Task, now)
 			if len(r.UserErrors) == 0 {
 				won++
 			} else if r.UserErrors[0].Code != task.CodeStale {
@@ -425,11 +425,11 @@ func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
 
 func TestConcurrentCreatesWithOneKey(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		results := make([]*task.Result, 50)
-		together(len(results), func(i int) {
-			r, err := b.replica(t).Create(ctx, v, task.CreateInput{Title: "Buy milk", IdempotencyKey: ptr("k1")})
+		concurrently(len(results), func(i int) {
+			r, err := env.replica(t).Create(ctx, v, task.CreateInput{Title: "Buy milk", IdempotencyKey: ptr("k1")})
 			if err != nil {
 				t.Error(err)
 			}
@@ -438,14 +438,14 @@ func TestConcurrentCreatesWithOneKey(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		page, err := b.List(ctx, v, task.ListInput{})
+		page, err := env.List(ctx, v, task.ListInput{})
 		if err != nil || len(page.Edges) != 1 {
 			t.Fatalf("got %d tasks, %v; want 1", len(page.Edges), err)
 		}
 		for _, r := range results {
-			same(t, mustChange(t)(r, nil), page.Edges[0].Node)
+			checkTask(t, mustSucceed(t)(r, nil), page.Edges[0].Node)
 		}
-		if got := version(ctx, t, b, v); got != 1 {
+		if got := workspaceVersion(ctx, t, env, v); got != 1 {
 			t.Errorf("the workspace is at version %d, want 1", got)
 		}
 	})
@@ -453,52 +453,52 @@ func TestConcurrentCreatesWithOneKey(t *testing.T) {
 
 func TestIdempotencyKeys(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		bob, o := b.user(t, "bob")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		bob, o := env.newUser(t, "bob")
 		in := task.CreateInput{Title: "Buy milk", Description: ptr("oat"), IdempotencyKey: ptr("k1")}
-		first := mustChange(t)(b.Create(ctx, v, in))
+		first := mustSucceed(t)(env.Create(ctx, v, in))
 
 		// The first answer is repeated as it was, although the task has changed since.
-		b.clock.advance(time.Minute)
-		changed := mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
-		same(t, mustChange(t)(b.Create(ctx, v, in)), first)
-		same(t, mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")})), changed)
+		env.clock.advance(time.Minute)
+		changed := mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
+		checkTask(t, mustSucceed(t)(env.Create(ctx, v, in)), first)
+		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")})), changed)
 
 		// Another input or another mutation under the same key is a mistake.
 		other := in
 		other.Title = "Buy oat milk"
-		mustRefuse(t, task.CodeKeyReused, "idempotencyKey")(b.Create(ctx, v, other))
-		mustRefuse(t, task.CodeKeyReused, "idempotencyKey")(b.Reopen(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
-		mustRefuse(t, task.CodeKeyReused, "idempotencyKey")(b.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IfVersion: ptr(1), IdempotencyKey: ptr("k2")}))
+		mustFail(t, task.CodeKeyReused, "idempotencyKey")(env.Create(ctx, v, other))
+		mustFail(t, task.CodeKeyReused, "idempotencyKey")(env.Reopen(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
+		mustFail(t, task.CodeKeyReused, "idempotencyKey")(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IfVersion: ptr(1), IdempotencyKey: ptr("k2")}))
 
 		// Keys belong to the workspace.
-		if his := mustChange(t)(b.Create(bob, o, in)); his.ID == first.ID {
+		if his := mustSucceed(t)(env.Create(bob, o, in)); his.ID == first.ID {
 			t.Error("two workspaces share a key")
 		}
 
 		// What changed nothing is remembered too, and takes no version.
-		before := version(ctx, t, b, v)
+		before := workspaceVersion(ctx, t, env, v)
 		noop := task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k3")}
-		same(t, mustChange(t)(b.Complete(ctx, v, noop)), changed)
-		if got := version(ctx, t, b, v); got != before {
+		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, noop)), changed)
+		if got := workspaceVersion(ctx, t, env, v); got != before {
 			t.Errorf("version %d became %d though nothing changed", before, got)
 		}
-		reopened := mustChange(t)(b.Reopen(ctx, v, task.TargetInput{ID: first.ID.String()}))
+		reopened := mustSucceed(t)(env.Reopen(ctx, v, task.TargetInput{ID: first.ID.String()}))
 		if reopened.Version != before+1 {
 			t.Errorf("got version %d, want %d", reopened.Version, before+1)
 		}
-		same(t, mustChange(t)(b.Complete(ctx, v, noop)), changed)
+		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, noop)), changed)
 
 		// A refusal is not remembered: the mistake can be mended under the same key.
 		mended := task.CreateInput{ID: ptr(first.ID.String()), Title: "Walk the dog", IdempotencyKey: ptr("k4")}
-		mustRefuse(t, task.CodeTaken, "id")(b.Create(ctx, v, mended))
+		mustFail(t, task.CodeTaken, "id")(env.Create(ctx, v, mended))
 		mended.ID = nil
-		mustChange(t)(b.Create(ctx, v, mended))
+		mustSucceed(t)(env.Create(ctx, v, mended))
 
 		// After a day a key is free again.
-		b.clock.advance(task.KeyLifetime)
-		if again := mustChange(t)(b.Create(ctx, v, in)); again.ID == first.ID {
+		env.clock.advance(task.KeyLifetime)
+		if again := mustSucceed(t)(env.Create(ctx, v, in)); again.ID == first.ID {
 			t.Error("the key still stands for its first answer after its lifetime")
 		}
 	})
@@ -507,25 +507,25 @@ func TestIdempotencyKeys(t *testing.T) {
 // Versions are handed out without gaps, and no update is lost, whatever comes at once.
 func TestVersionsAreGapless(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		shared := b.create(ctx, t, v, "shared")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		shared := env.createTask(ctx, t, v, "shared")
 		var mu sync.Mutex
 		versions := []int{shared.Version}
-		together(8, func(i int) {
-			b := b.replica(t)
+		concurrently(8, func(i int) {
+			env := env.replica(t)
 			for n := range 10 {
 				var r *task.Result
 				var err error
 				switch (i + n) % 4 {
 				case 0:
-					r, err = b.Create(ctx, v, task.CreateInput{Title: fmt.Sprintf("%d of %d", n, i)})
+					r, err = env.Create(ctx, v, task.CreateInput{Title: fmt.Sprintf("%d of %d", n, i)})
 				case 1:
-					r, err = b.Update(ctx, v, task.UpdateInput{ID: shared.ID.String(), Title: task.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("%d by %d", n, i))}})
+					r, err = env.Update(ctx, v, task.UpdateInput{ID: shared.ID.String(), Title: task.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("%d by %d", n, i))}})
 				case 2:
-					r, err = b.Create(ctx, v, task.CreateInput{ID: ptr(shared.ID.String()), Title: "refused"})
+					r, err = env.Create(ctx, v, task.CreateInput{ID: ptr(shared.ID.String()), Title: "refused"})
 				default:
-					r, err = b.Delete(ctx, v, task.TargetInput{ID: uuid.NewString()})
+					r, err = env.Delete(ctx, v, task.TargetInput{ID: uuid.NewString()})
 				}
 				if err != nil {
 					t.Error(err)
@@ -544,7 +544,7 @@ func TestVersionsAreGapless(t *testing.T) {
 				t.Fatalf("the versions have a gap or a twin: %v", versions)
 			}
 		}
-		if got := version(ctx, t, b, v); got != len(versions) {
+		if got := workspaceVersion(ctx, t, env, v); got != len(versions) {
 			t.Errorf("the workspace is at version %d after %d changes", got, len(versions))
 		}
 	})

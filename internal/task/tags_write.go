@@ -42,22 +42,22 @@ func colorOf(nameKey string) string {
 // CreateTag makes a tag. It is refused with BLANK, TOO_LONG or INVALID where the input is not a tag, with TAKEN where the
 // name or the id is in use, and with LIMIT_EXCEEDED.
 func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
-	var p problems
-	name, id := p.tagName(in.Name), p.newID(in.ID)
+	var errs violations
+	name, id := errs.tagName(in.Name), errs.newID(in.ID)
 	folded := fold(name)
 	color := colorOf(folded)
 	if in.Color != nil {
 		color = *in.Color
 	}
 	return write(ctx, s, v, mutation[TagResult]{
-		name: "createTag", input: in.canonical(), key: in.IdempotencyKey, problems: p,
+		name: "createTag", input: in.canonical(), key: in.IdempotencyKey, violations: errs,
 		change: func(ctx context.Context, t *tx) (*TagResult, error) {
-			p, err := t.newTag(ctx, folded)
+			errs, err := t.newTag(ctx, folded)
 			if err != nil {
 				return nil, err
 			}
-			if len(p) > 0 {
-				return refused[TagResult](p), errRefused
+			if len(errs) > 0 {
+				return refused[TagResult](errs), errRefused
 			}
 			tag, err := t.Tag.Create().
 				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
@@ -77,17 +77,17 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 }
 
 // newTag says what keeps a tag of that folded name from being made.
-func (t *tx) newTag(ctx context.Context, folded string) (problems, error) {
-	var p problems
+func (t *tx) newTag(ctx context.Context, folded string) (violations, error) {
+	var errs violations
 	tags, err := t.tagNames(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(tags) >= t.limits.Tags {
-		p.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
+		errs.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
 	}
-	p.nameIsFree(tags, folded)
-	return p, nil
+	errs.nameIsFree(tags, folded)
+	return errs, nil
 }
 
 // tagNames reads the names of all of the workspace's tags, which are few.
@@ -100,32 +100,32 @@ func (t *tx) tagNames(ctx context.Context) ([]*ent.Tag, error) {
 }
 
 // nameIsFree notes that one of the tags has the folded name. It compares names: a key may be the release before's.
-func (p *problems) nameIsFree(tags []*ent.Tag, folded string) {
+func (errs *violations) nameIsFree(tags []*ent.Tag, folded string) {
 	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return fold(tag.Name) == folded }) {
-		p.add(CodeTaken, "name", "There is a tag of this name already.")
+		errs.add(CodeTaken, "name", "There is a tag of this name already.")
 	}
 }
 
 // UpdateTag changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or TAKEN.
 func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagInput) (*TagResult, error) {
-	var p problems
+	var errs violations
 	var name string
 	if in.Name.Set {
 		if in.Name.Value == nil {
-			p.add(CodeBlank, "name", "A tag always has a name: leave it out to keep the one it has.")
+			errs.add(CodeBlank, "name", "A tag always has a name: leave it out to keep the one it has.")
 		} else {
-			name = p.tagName(*in.Name.Value)
+			name = errs.tagName(*in.Name.Value)
 		}
 	}
 	return write(ctx, s, v, mutation[TagResult]{
-		name: "updateTag", input: in.canonical(), key: in.IdempotencyKey, problems: p,
+		name: "updateTag", input: in.canonical(), key: in.IdempotencyKey, violations: errs,
 		change: func(ctx context.Context, t *tx) (*TagResult, error) {
-			tag, p, err := t.targetTag(ctx, in.ID, in.IfVersion)
+			tag, errs, err := t.targetTag(ctx, in.ID, in.IfVersion)
 			if err != nil {
 				return nil, err
 			}
-			if len(p) > 0 {
-				return &TagResult{Tag: tag, UserErrors: p}, errRefused
+			if len(errs) > 0 {
+				return &TagResult{Tag: tag, UserErrors: errs}, errRefused
 			}
 			after := *tag
 			if in.Name.Set {
@@ -146,8 +146,8 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 				if err != nil {
 					return nil, err
 				}
-				if p.nameIsFree(tags, folded); len(p) > 0 {
-					return refused[TagResult](p), errRefused
+				if errs.nameIsFree(tags, folded); len(errs) > 0 {
+					return refused[TagResult](errs), errRefused
 				}
 				after.NameKey = nameKey(folded)
 			}
@@ -170,12 +170,12 @@ func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput
 	return write(ctx, s, v, mutation[DeleteTagResult]{
 		name: "deleteTag", input: in.canonical(), key: in.IdempotencyKey,
 		change: func(ctx context.Context, t *tx) (*DeleteTagResult, error) {
-			tag, p, err := t.targetTag(ctx, in.ID, in.IfVersion)
+			tag, errs, err := t.targetTag(ctx, in.ID, in.IfVersion)
 			if err != nil {
 				return nil, err
 			}
-			if len(p) > 0 {
-				return refused[DeleteTagResult](p), errRefused
+			if len(errs) > 0 {
+				return refused[DeleteTagResult](errs), errRefused
 			}
 			if err := t.update().Where(enttask.HasTaskTagsWith(tasktag.TagID(tag.ID))).Exec(ctx); err != nil {
 				return nil, fmt.Errorf("stamping the tag's tasks: %w", err)
@@ -193,8 +193,8 @@ func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput
 func (t *tx) tags() *ent.TagQuery { return visibleTags(t.Tag.Query(), t.viewer) }
 
 // targetTag loads the tag to act on. Where it is not at the version asked for, it comes with that problem.
-func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag, problems, error) {
-	var p problems
+func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag, violations, error) {
+	var errs violations
 	var tag *ent.Tag
 	if u, ok := parseID(id); ok {
 		var err error
@@ -203,11 +203,11 @@ func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag
 		}
 	}
 	if tag == nil {
-		p.add(CodeNotFound, "id", "There is no such tag.")
-		return nil, p, nil
+		errs.add(CodeNotFound, "id", "There is no such tag.")
+		return nil, errs, nil
 	}
-	p.ifVersion("tag", ifVersion, tag.Version)
-	return tag, p, nil
+	errs.ifVersion("tag", ifVersion, tag.Version)
+	return tag, errs, nil
 }
 
 // tagList is a list of tags in an input: the ids as asked at a field, and those that they come to, each once.
@@ -219,16 +219,16 @@ type tagList struct {
 
 // tagLists refuses lists that are longer than a workspace has tags: each element that names none would get a problem of its
 // own, and a request of a megabyte an answer of twenty.
-func (p *problems) tagLists(limits Limits, lists ...*tagList) {
+func (errs *violations) tagLists(limits Limits, lists ...*tagList) {
 	for _, l := range lists {
 		if n := len(l.asked); n > limits.Tags {
-			p.add(CodeLimitExceeded, l.field, "A workspace has at most %d tags; these are %d.", limits.Tags, n)
+			errs.add(CodeLimitExceeded, l.field, "A workspace has at most %d tags; these are %d.", limits.Tags, n)
 		}
 	}
 }
 
 // resolve reads lists of tags with one statement, and notes at each element that there is no such tag.
-func (t *tx) resolve(ctx context.Context, p *problems, lists ...*tagList) error {
+func (t *tx) resolve(ctx context.Context, errs *violations, lists ...*tagList) error {
 	var asked []uuid.UUID
 	for _, l := range lists {
 		ids, _ := idSet(l.asked)
@@ -250,11 +250,11 @@ func (t *tx) resolve(ctx context.Context, p *problems, lists ...*tagList) error 
 			u, ok := parseID(id)
 			switch {
 			case !ok || !exists[u]:
-				p.add(CodeNotFound, element(l.field, i), "There is no such tag.")
+				errs.add(CodeNotFound, element(l.field, i), "There is no such tag.")
 			case listed[u] == nil:
 				listed[u], l.ids = l, append(l.ids, u)
 			case listed[u] != l:
-				p.add(CodeInvalid, element(l.field, i), "This tag is to be added and removed at once.")
+				errs.add(CodeInvalid, element(l.field, i), "This tag is to be added and removed at once.")
 			}
 		}
 	}

@@ -14,25 +14,25 @@ import (
 // TestTakeTextEndsTheReading: an error of TakeText is the reading's, and no row is read after it.
 func TestTakeTextEndsTheReading(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
 		var ids []uuid.UUID
 		for i := range 10 {
 			description := ptr(strings.Repeat("é", 500))
 			if i == 0 {
 				description = nil
 			}
-			ids = append(ids, mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: fmt.Sprint(i), Description: description})).ID)
+			ids = append(ids, mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: fmt.Sprint(i), Description: description})).ID)
 		}
 		columns := []string{"id", "description"}
 		enough := errors.New("enough")
 		for name, read := range map[string]func(take task.TakeText) error{
 			"a list": func(take task.TakeText) error {
-				_, err := b.List(task.WithTakeText(ctx, take), v, task.ListInput{First: ptr(10), Selection: task.Selection{Columns: columns}})
+				_, err := env.List(task.WithTakeText(ctx, take), v, task.ListInput{First: ptr(10), Selection: task.Selection{Columns: columns}})
 				return err
 			},
 			"by their ids": func(take task.TakeText) error {
-				_, err := b.ByID(task.WithTakeText(ctx, take), v, ids, columns)
+				_, err := env.ByID(task.WithTakeText(ctx, take), v, ids, columns)
 				return err
 			},
 		} {

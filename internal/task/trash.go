@@ -16,7 +16,7 @@ import (
 )
 
 // trashing puts tasks into the trash, and what is below them.
-type trashing struct{ anything }
+type trashing struct{ noPrecondition }
 
 func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	var roots []*ent.Task
@@ -79,9 +79,9 @@ func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 // restoring takes tasks out of the trash, with what went in with them.
 type restoring struct{}
 
-// examine refuses what would be one subtask too many of its parent.
-func (restoring) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict, error) {
-	var found verdict
+// validate refuses what would be one subtask too many of its parent.
+func (restoring) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
+	var found validation
 	parents, excess, err := t.overfull(ctx, tasks)
 	if err != nil {
 		return found, err
@@ -94,9 +94,9 @@ func (restoring) examine(ctx context.Context, t *tx, tasks []*ent.Task) (verdict
 			continue // It comes along with its parent anyway.
 		}
 		excess[*e.ParentID]--
-		var p problems
-		p.add(CodeLimitExceeded, "", "A task has at most %d subtasks: its parent is full.", t.limits.Subtasks)
-		found.refuse(e, p)
+		var errs violations
+		errs.add(CodeLimitExceeded, "", "A task has at most %d subtasks: its parent is full.", t.limits.Subtasks)
+		found.refuse(e, errs)
 	}
 	return found, nil
 }
@@ -202,15 +202,15 @@ func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*
 	return write(ctx, s, v, mutation[PurgeResult]{
 		name: "purgeTask", input: in.canonical(), key: in.IdempotencyKey,
 		change: func(ctx context.Context, t *tx) (*PurgeResult, error) {
-			e, p, err := t.target(ctx, in)
+			e, errs, err := t.target(ctx, in)
 			if err != nil {
 				return nil, err
 			}
-			if len(p) == 0 && e.DeletedAt == nil {
-				p.add(CodeInvalid, "id", "Only a task in the trash can be deleted for good: delete it first.")
+			if len(errs) == 0 && e.DeletedAt == nil {
+				errs.add(CodeInvalid, "id", "Only a task in the trash can be deleted for good: delete it first.")
 			}
-			if len(p) > 0 {
-				return refused[PurgeResult](p), errRefused
+			if len(errs) > 0 {
+				return refused[PurgeResult](errs), errRefused
 			}
 			id := e.ID.String()
 			return &PurgeResult{PurgedTaskID: &id}, t.purge(ctx, e.ID)

@@ -11,12 +11,12 @@ import (
 )
 
 // inTrash returns the titles of what is in the trash, by id.
-func (b *bench) inTrash(t *testing.T, tasks ...*ent.Task) string {
+func (env *testEnv) inTrash(t *testing.T, tasks ...*ent.Task) string {
 	t.Helper()
-	ctx := reader(t)
+	ctx := systemContext(t)
 	var titles []string
 	for _, e := range tasks {
-		if b.client.Task.Query().Where(enttask.ID(e.ID), enttask.DeletedAtNotNil()).ExistX(ctx) {
+		if env.client.Task.Query().Where(enttask.ID(e.ID), enttask.DeletedAtNotNil()).ExistX(ctx) {
 			titles = append(titles, e.Title)
 		}
 	}
@@ -24,170 +24,170 @@ func (b *bench) inTrash(t *testing.T, tasks ...*ent.Task) string {
 }
 
 // a family is parent > (child > grandchild), sibling.
-func (b *bench) family(t *testing.T, user string) (*ent.Task, *ent.Task, *ent.Task, *ent.Task) {
+func (env *testEnv) family(t *testing.T, user string) (*ent.Task, *ent.Task, *ent.Task, *ent.Task) {
 	t.Helper()
-	ctx, v := b.asUser(user)
-	parent := b.create(ctx, t, v, "parent")
-	child := b.under(ctx, t, v, parent, "child")
-	grandchild := b.under(ctx, t, v, child, "grandchild")
-	sibling := b.under(ctx, t, v, parent, "sibling")
+	ctx, v := env.userContext(user)
+	parent := env.createTask(ctx, t, v, "parent")
+	child := env.createSubtask(ctx, t, v, parent, "child")
+	grandchild := env.createSubtask(ctx, t, v, child, "grandchild")
+	sibling := env.createSubtask(ctx, t, v, parent, "sibling")
 	return parent, child, grandchild, sibling
 }
 
 func TestTrashTakesWhatIsBelow(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		parent, child, grandchild, sibling := b.family(t, "alice")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		parent, child, grandchild, sibling := env.family(t, "alice")
 		all := []*ent.Task{parent, child, grandchild, sibling}
-		other := b.create(ctx, t, v, "other")
+		other := env.createTask(ctx, t, v, "other")
 
 		// The sibling is there already, and stays when the rest comes back.
-		mustChange(t)(b.Delete(ctx, v, target(sibling)))
-		b.clock.advance(time.Hour)
-		gone := mustChange(t)(b.Delete(ctx, v, target(parent)))
-		b.stored(ctx, t, gone, other)
-		if got := b.inTrash(t, all...); got != "parent child grandchild sibling" {
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(sibling)))
+		env.clock.advance(time.Hour)
+		gone := mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
+		env.checkStored(ctx, t, gone, other)
+		if got := env.inTrash(t, all...); got != "parent child grandchild sibling" {
 			t.Errorf("in the trash: %s", got)
 		}
-		for _, e := range b.read(ctx, t, parent, child, grandchild) {
+		for _, e := range env.reload(ctx, t, parent, child, grandchild) {
 			if e.Version != gone.Version || !e.UpdatedAt.Equal(gone.UpdatedAt) || !e.DeletedAt.Equal(*gone.DeletedAt) {
 				t.Errorf("%s went with %v: version %d, %s", e.Title, e.TrashedWith, e.Version, e.DeletedAt)
 			}
 		}
-		b.sound(ctx, t, v)
-		before := version(ctx, t, b, v)
-		b.stored(ctx, t, mustChange(t)(b.Delete(ctx, v, target(child))))
-		if got := version(ctx, t, b, v); got != before {
+		env.checkInvariants(ctx, t, v)
+		before := workspaceVersion(ctx, t, env, v)
+		env.checkStored(ctx, t, mustSucceed(t)(env.Delete(ctx, v, targetOf(child))))
+		if got := workspaceVersion(ctx, t, env, v); got != before {
 			t.Errorf("deleting what is in the trash took version %d", got)
 		}
 
-		b.clock.advance(time.Hour)
-		back := mustChange(t)(b.Restore(ctx, v, target(parent)))
-		b.stored(ctx, t, back)
-		if got := b.inTrash(t, all...); got != "sibling" {
+		env.clock.advance(time.Hour)
+		back := mustSucceed(t)(env.Restore(ctx, v, targetOf(parent)))
+		env.checkStored(ctx, t, back)
+		if got := env.inTrash(t, all...); got != "sibling" {
 			t.Errorf("in the trash: %s", got)
 		}
-		for _, e := range b.read(ctx, t, parent, child, grandchild) {
+		for _, e := range env.reload(ctx, t, parent, child, grandchild) {
 			if e.Version != back.Version || !e.UpdatedAt.Equal(back.UpdatedAt) {
 				t.Errorf("%s came back unstamped", e.Title)
 			}
 		}
-		same(t, mustChange(t)(b.Restore(ctx, v, target(parent))), back)
+		checkTask(t, mustSucceed(t)(env.Restore(ctx, v, targetOf(parent))), back)
 		// It comes back to its parent and place.
-		mustChange(t)(b.Restore(ctx, v, target(sibling)))
-		if got := b.titles(ctx, t, v, parent); got != "child sibling" {
+		mustSucceed(t)(env.Restore(ctx, v, targetOf(sibling)))
+		if got := env.siblingTitles(ctx, t, v, parent); got != "child sibling" {
 			t.Errorf("got %s", got)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestRestoreWithoutTheParent(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		parent, child, grandchild, sibling := b.family(t, "alice")
-		b.create(ctx, t, v, "other")
-		mustChange(t)(b.Delete(ctx, v, target(parent)))
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		parent, child, grandchild, sibling := env.family(t, "alice")
+		env.createTask(ctx, t, v, "other")
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
 
 		// A part of what went together comes back alone, with what is below it.
-		back := mustChange(t)(b.Restore(ctx, v, target(child)))
-		b.stored(ctx, t, back)
-		if got := b.inTrash(t, parent, child, grandchild, sibling); got != "parent sibling" || back.ParentID != nil {
+		back := mustSucceed(t)(env.Restore(ctx, v, targetOf(child)))
+		env.checkStored(ctx, t, back)
+		if got := env.inTrash(t, parent, child, grandchild, sibling); got != "parent sibling" || back.ParentID != nil {
 			t.Errorf("in the trash: %s; the parent is %v", got, back.ParentID)
 		}
-		if got := b.titles(ctx, t, v, nil); got != "other child" {
+		if got := env.siblingTitles(ctx, t, v, nil); got != "other child" {
 			t.Errorf("the top level is %s", got)
 		}
-		mustChange(t)(b.Restore(ctx, v, target(parent)))
-		if got := b.titles(ctx, t, v, nil); got != "parent other child" {
+		mustSucceed(t)(env.Restore(ctx, v, targetOf(parent)))
+		if got := env.siblingTitles(ctx, t, v, nil); got != "parent other child" {
 			t.Errorf("the top level is %s", got)
 		}
-		if got := b.titles(ctx, t, v, parent); got != "sibling" {
+		if got := env.siblingTitles(ctx, t, v, parent); got != "sibling" {
 			t.Errorf("under the parent is %s", got)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 
 		// A parent that is gone for good.
-		mustChange(t)(b.Delete(ctx, v, target(sibling)))
-		mustChange(t)(b.Delete(ctx, v, target(parent)))
-		purged, err := b.Purge(ctx, v, target(parent))
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(sibling)))
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
+		purged, err := env.Purge(ctx, v, targetOf(parent))
 		if err != nil || purged.PurgedTaskID == nil || *purged.PurgedTaskID != parent.ID.String() {
 			t.Fatalf("got %+v, %v", purged, err)
 		}
-		orphan := b.read(ctx, t, sibling)[0]
-		if orphan.ParentID != nil || orphan.DeletedAt == nil || orphan.Version != version(ctx, t, b, v) {
+		orphan := env.reload(ctx, t, sibling)[0]
+		if orphan.ParentID != nil || orphan.DeletedAt == nil || orphan.Version != workspaceVersion(ctx, t, env, v) {
 			t.Errorf("got %v", orphan)
 		}
-		b.stored(ctx, t, mustChange(t)(b.Restore(ctx, v, target(sibling))))
-		if got := b.titles(ctx, t, v, nil); got != "other child sibling" {
+		env.checkStored(ctx, t, mustSucceed(t)(env.Restore(ctx, v, targetOf(sibling))))
+		if got := env.siblingTitles(ctx, t, v, nil); got != "other child sibling" {
 			t.Errorf("the top level is %s", got)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
 func TestPurge(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		bob, o := b.user(t, "bob")
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		bob, o := env.newUser(t, "bob")
 		key := func(k string) *string { return &k }
-		tag := b.tag(ctx, t, v, "tag")
+		tag := env.createTag(ctx, t, v, "tag")
 		in := task.CreateInput{Title: "secret", TagIDs: []string{tag.ID.String()}, IdempotencyKey: key("create")}
-		secret := mustChange(t)(b.Create(ctx, v, in))
-		below := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "secret too", ParentID: ptr(secret.ID.String()), IdempotencyKey: key("create below")}))
-		kept := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "kept", IdempotencyKey: key("kept")}))
-		his := mustChange(t)(b.Create(bob, o, task.CreateInput{Title: "his", IdempotencyKey: key("create")}))
+		secret := mustSucceed(t)(env.Create(ctx, v, in))
+		below := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "secret too", ParentID: ptr(secret.ID.String()), IdempotencyKey: key("create below")}))
+		kept := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "kept", IdempotencyKey: key("kept")}))
+		his := mustSucceed(t)(env.Create(bob, o, task.CreateInput{Title: "his", IdempotencyKey: key("create")}))
 
 		purge := func(in task.TargetInput) string {
 			t.Helper()
-			r, err := b.Purge(ctx, v, in)
+			r, err := env.Purge(ctx, v, in)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if (r.PurgedTaskID == nil) != (len(r.UserErrors) > 0) {
 				t.Errorf("got %+v", r)
 			}
-			return problemsOf(r.UserErrors)
+			return formatUserErrors(r.UserErrors)
 		}
-		if got := purge(target(secret)); got != "INVALID input.id" {
+		if got := purge(targetOf(secret)); got != "INVALID input.id" {
 			t.Errorf("an active task: %s", got)
 		}
-		mustChange(t)(b.Delete(ctx, v, task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
-		bulk, err := b.CompleteMany(ctx, v, task.BulkInput{IDs: []string{below.ID.String(), kept.ID.String()}, IdempotencyKey: key("bulk")})
+		mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
+		bulk, err := env.CompleteMany(ctx, v, task.BulkInput{IDs: []string{below.ID.String(), kept.ID.String()}, IdempotencyKey: key("bulk")})
 		if err != nil || bulk.ChangedCount != 2 {
 			t.Fatalf("got %+v, %v", bulk, err)
 		}
-		before := version(ctx, t, b, v)
+		before := workspaceVersion(ctx, t, env, v)
 		again := task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("purge")}
 		for range 2 {
 			if got := purge(again); got != "" {
 				t.Fatalf("refused: %s", got)
 			}
 		}
-		if got := version(ctx, t, b, v); got != before+1 {
+		if got := workspaceVersion(ctx, t, env, v); got != before+1 {
 			t.Errorf("version %d became %d", before, got)
 		}
-		if got := purge(target(secret)); got != "NOT_FOUND input.id" {
+		if got := purge(targetOf(secret)); got != "NOT_FOUND input.id" {
 			t.Errorf("what is gone: %s", got)
 		}
-		if n := b.client.Task.Query().Where(enttask.WorkspaceID("alice")).CountX(ctx); n != 1 {
+		if n := env.client.Task.Query().Where(enttask.WorkspaceID("alice")).CountX(ctx); n != 1 {
 			t.Errorf("%d tasks are left", n)
 		}
 
 		// Nothing of it is remembered, and yet no request has a second effect.
-		for _, row := range b.client.IdempotencyKey.Query().AllX(ctx) {
+		for _, row := range env.client.IdempotencyKey.Query().AllX(ctx) {
 			if strings.Contains(row.Answer, "secret") {
 				t.Errorf("%s still remembers %s", row.Key, row.Answer)
 			}
 		}
-		wantProblems(t, "NOT_FOUND")(b.Create(ctx, v, in))
-		wantProblems(t, "NOT_FOUND")(b.Delete(ctx, v, task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
-		same(t, mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "kept", IdempotencyKey: key("kept")})), kept)
-		same(t, mustChange(t)(b.Create(bob, o, task.CreateInput{Title: "his", IdempotencyKey: key("create")})), his)
-		b.sound(ctx, t, v)
+		wantUserErrors(t, "NOT_FOUND")(env.Create(ctx, v, in))
+		wantUserErrors(t, "NOT_FOUND")(env.Delete(ctx, v, task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
+		checkTask(t, mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "kept", IdempotencyKey: key("kept")})), kept)
+		checkTask(t, mustSucceed(t)(env.Create(bob, o, task.CreateInput{Title: "his", IdempotencyKey: key("create")})), his)
+		env.checkInvariants(ctx, t, v)
 	})
 }
 
@@ -195,23 +195,23 @@ func TestPurge(t *testing.T) {
 // counts too.
 func TestRestoreKeepsTheLimit(t *testing.T) {
 	t.Parallel()
-	eachLimited(t, task.Limits{Subtasks: 2}, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		parent := b.create(ctx, t, v, "parent")
+	eachDatabaseLimited(t, task.Limits{Subtasks: 2}, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		parent := env.createTask(ctx, t, v, "parent")
 		var below []*ent.Task
 		for _, title := range []string{"a", "b", "c", "d"} {
-			e := b.under(ctx, t, v, parent, title)
-			below = append(below, mustChange(t)(b.Delete(ctx, v, target(e))))
+			e := env.createSubtask(ctx, t, v, parent, title)
+			below = append(below, mustSucceed(t)(env.Delete(ctx, v, targetOf(e))))
 		}
 		restore := func(policy task.BulkPolicy, e ...*ent.Task) string {
 			t.Helper()
-			r, err := b.RestoreMany(ctx, v, task.BulkInput{IDs: ids(e...), ErrorPolicy: policy})
+			r, err := env.RestoreMany(ctx, v, task.BulkInput{IDs: ids(e...), ErrorPolicy: policy})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var all []string
 			for _, item := range r.Results {
-				all = append(all, problemsOf(item.UserErrors))
+				all = append(all, formatUserErrors(item.UserErrors))
 			}
 			return strings.Join(all, "; ")
 		}
@@ -223,25 +223,25 @@ func TestRestoreKeepsTheLimit(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		// The parent and the two under it go, and come back with one more.
-		mustChange(t)(b.Delete(ctx, v, target(parent)))
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
 		if got := restore(task.AllOrNothing, below[2], parent); got != "LIMIT_EXCEEDED input.ids.0; " {
 			t.Errorf("got %q", got)
 		}
 		if got := restore(task.SkipFailed, below[2], parent); got != "LIMIT_EXCEEDED input.ids.0; " {
 			t.Errorf("got %q", got)
 		}
-		if got := b.titles(ctx, t, v, parent); got != "a b" {
+		if got := env.siblingTitles(ctx, t, v, parent); got != "a b" {
 			t.Errorf("under the parent are %s", got)
 		}
 		// One that the parent brings along anyway may be named beside it, and where the parent stays, all go to the top.
-		mustChange(t)(b.Delete(ctx, v, target(parent)))
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
 		if got := restore(task.AllOrNothing, below[0], parent, below[1]); got != "; ; " {
 			t.Errorf("got %q", got)
 		}
-		mustChange(t)(b.Delete(ctx, v, target(parent)))
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
 		if got := restore(task.AllOrNothing, below...); got != "; ; ; " {
 			t.Errorf("got %q", got)
 		}
-		b.sound(ctx, t, v)
+		env.checkInvariants(ctx, t, v)
 	})
 }

@@ -25,9 +25,9 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{Service: s, client: client, clock: newClock(), dialect: db.Dialect, queryRaw: db.QueryRaw}
-	alice, a := b.user(t, "alice")
-	bob, o := b.user(t, "bob")
+	env := &testEnv{Service: s, client: client, clock: newClock(), dialect: db.Dialect, queryRaw: db.QueryRaw}
+	alice, a := env.newUser(t, "alice")
+	bob, o := env.newUser(t, "bob")
 
 	// hold locks alice's workspace until it is called.
 	hold := func() func() {
@@ -46,10 +46,10 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 		}
 	}
 	const writers = 30
-	fight := func(b *bench, done *sync.WaitGroup, check func(error)) {
+	fight := func(env *testEnv, done *sync.WaitGroup, check func(error)) {
 		for i := range writers {
 			done.Go(func() {
-				_, err := b.Create(alice, a, task.CreateInput{Title: fmt.Sprint(i)})
+				_, err := env.Create(alice, a, task.CreateInput{Title: fmt.Sprint(i)})
 				check(err)
 			})
 		}
@@ -58,7 +58,7 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	var done sync.WaitGroup
 	letGo := hold()
 	begin := time.Now()
-	fight(b, &done, func(err error) {
+	fight(env, &done, func(err error) {
 		if took := time.Since(begin); !errors.Is(err, task.ErrBusy) || took < patience || took > patience+5*time.Second {
 			t.Errorf("after %s: %v", took, err)
 		}
@@ -66,8 +66,8 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	slowest, changes := time.Duration(0), 0
 	for ; time.Since(begin) < patience-100*time.Millisecond; changes++ {
 		one := time.Now()
-		b.create(bob, t, o, "another's")
-		if _, err := b.List(alice, a, task.ListInput{}); err != nil {
+		env.createTask(bob, t, o, "another's")
+		if _, err := env.List(alice, a, task.ListInput{}); err != nil {
 			t.Error(err)
 		}
 		slowest = max(slowest, time.Since(one))
@@ -78,13 +78,13 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	if slowest > patience/2 || changes < 5 {
 		t.Errorf("meanwhile another workspace made %d changes, the slowest in %s", changes, slowest)
 	}
-	if got := version(alice, t, b, a); got != 0 {
+	if got := workspaceVersion(alice, t, env, a); got != 0 {
 		t.Errorf("the workspace is at version %d although nothing went through", got)
 	}
 
 	// Who waits no longer than it has patience gets through.
 	letGo = hold()
-	fight(b.replica(t), &done, func(err error) { // It has more patience, for a busy machine.
+	fight(env.replica(t), &done, func(err error) { // It has more patience, for a busy machine.
 		if err != nil {
 			t.Error(err)
 		}
@@ -92,21 +92,21 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	time.Sleep(patience / 4)
 	letGo()
 	done.Wait()
-	if got := version(alice, t, b, a); got != writers {
+	if got := workspaceVersion(alice, t, env, a); got != writers {
 		t.Errorf("the workspace is at version %d after %d changes", got, writers)
 	}
 
 	// The moment of a change is that of its turn, not that at which it began to wait: a later version is never older.
 	letGo = hold()
-	late := b.replica(t)
+	late := env.replica(t)
 	done.Go(func() {
-		e := mustChange(t)(late.Create(alice, a, task.CreateInput{Title: "late"}))
-		if !e.CreatedAt.Equal(b.clock.Now().Truncate(time.Microsecond)) {
-			t.Errorf("it was made at %s, and its turn came at %s", e.CreatedAt, b.clock.Now())
+		e := mustSucceed(t)(late.Create(alice, a, task.CreateInput{Title: "late"}))
+		if !e.CreatedAt.Equal(env.clock.Now().Truncate(time.Microsecond)) {
+			t.Errorf("it was made at %s, and its turn came at %s", e.CreatedAt, env.clock.Now())
 		}
 	})
 	time.Sleep(patience / 4)
-	b.clock.advance(time.Hour)
+	env.clock.advance(time.Hour)
 	letGo()
 	done.Wait()
 
@@ -115,7 +115,7 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	defer letGo()
 	ctx, cancel := context.WithTimeout(alice, patience/4)
 	defer cancel()
-	if _, err := b.Create(ctx, a, task.CreateInput{Title: "cancelled"}); err == nil || errors.Is(err, task.ErrBusy) {
+	if _, err := env.Create(ctx, a, task.CreateInput{Title: "cancelled"}); err == nil || errors.Is(err, task.ErrBusy) {
 		t.Errorf("got %v", err)
 	}
 }

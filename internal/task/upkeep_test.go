@@ -17,21 +17,21 @@ import (
 // Old keys go, in batches and with several replicas at once; those that still count stay.
 func TestUpkeep(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		ctx, v := b.user(t, "alice")
-		old := mustChange(t)(b.Create(ctx, v, task.CreateInput{Title: "old", IdempotencyKey: ptr("old")}))
-		first := b.client.IdempotencyKey.Query().OnlyX(ctx)
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		old := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "old", IdempotencyKey: ptr("old")}))
+		first := env.client.IdempotencyKey.Query().OnlyX(ctx)
 		var rows []*ent.IdempotencyKeyCreate
 		for n := range 1_200 {
 			id := first.ID
 			random := uuid.New()
 			copy(id[9:], random[9:])
-			rows = append(rows, b.client.IdempotencyKey.Create().SetID(id).SetWorkspaceID("alice").SetKey(fmt.Sprint(n)).
+			rows = append(rows, env.client.IdempotencyKey.Create().SetID(id).SetWorkspaceID("alice").SetKey(fmt.Sprint(n)).
 				SetRequestHash([]byte{}).SetAnswer("{}").SetCreatedAt(first.CreatedAt))
 		}
-		b.client.IdempotencyKey.CreateBulk(rows...).ExecX(ctx)
-		b.clock.advance(task.KeyLifetime - time.Minute)
-		mustChange(t)(b.Complete(ctx, v, task.TargetInput{ID: old.ID.String(), IdempotencyKey: ptr("new")}))
+		env.client.IdempotencyKey.CreateBulk(rows...).ExecX(ctx)
+		env.clock.advance(task.KeyLifetime - time.Minute)
+		mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: old.ID.String(), IdempotencyKey: ptr("new")}))
 
 		upkeep := func() {
 			t.Helper()
@@ -39,19 +39,19 @@ func TestUpkeep(t *testing.T) {
 			defer cancel()
 			var replicas sync.WaitGroup
 			for range 3 {
-				replicas.Go(func() { b.Upkeep(background) })
+				replicas.Go(func() { env.Upkeep(background) })
 			}
 			deadline := time.Now().Add(2 * time.Minute)
-			for b.client.IdempotencyKey.Query().CountX(viewer.AsSystem(ctx)) > 1 && time.Now().Before(deadline) {
+			for env.client.IdempotencyKey.Query().CountX(viewer.AsSystem(ctx)) > 1 && time.Now().Before(deadline) {
 				time.Sleep(5 * time.Millisecond)
 			}
 			cancel()
 			replicas.Wait()
 		}
-		b.clock.advance(2 * time.Hour) // The old ones are 25 hours old and a minute less.
-		b.clock.advance(time.Minute)
+		env.clock.advance(2 * time.Hour) // The old ones are 25 hours old and a minute less.
+		env.clock.advance(time.Minute)
 		upkeep()
-		left := b.client.IdempotencyKey.Query().AllX(ctx)
+		left := env.client.IdempotencyKey.Query().AllX(ctx)
 		if len(left) != 1 || left[0].Key != "new" {
 			t.Errorf("%d keys are left", len(left))
 		}

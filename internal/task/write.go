@@ -35,16 +35,16 @@ type Result struct {
 type result[R any] interface {
 	*R
 	// refuse makes it a refusal.
-	refuse(p problems)
+	refuse(errs violations)
 	// memory is the part of it that is remembered as JSON under an idempotency key.
 	memory() any
 }
 
-func (r *Result) refuse(p problems)          { r.UserErrors = p }
-func (r *PurgeResult) refuse(p problems)     { r.UserErrors = p }
-func (r *BulkResult) refuse(p problems)      { r.UserErrors = p }
-func (r *TagResult) refuse(p problems)       { r.UserErrors = p }
-func (r *DeleteTagResult) refuse(p problems) { r.UserErrors = p }
+func (r *Result) refuse(errs violations)          { r.UserErrors = errs }
+func (r *PurgeResult) refuse(errs violations)     { r.UserErrors = errs }
+func (r *BulkResult) refuse(errs violations)      { r.UserErrors = errs }
+func (r *TagResult) refuse(errs violations)       { r.UserErrors = errs }
+func (r *DeleteTagResult) refuse(errs violations) { r.UserErrors = errs }
 
 // memory of a task's mutation is the task alone: what is remembered was never refused.
 func (r *Result) memory() any          { return &r.Task }
@@ -53,9 +53,9 @@ func (r *BulkResult) memory() any      { return r }
 func (r *TagResult) memory() any       { return r }
 func (r *DeleteTagResult) memory() any { return r }
 
-func refused[R any, P result[R]](p problems) *R {
+func refused[R any, P result[R]](errs violations) *R {
 	r := new(R)
-	P(r).refuse(p)
+	P(r).refuse(errs)
 	return r
 }
 
@@ -65,8 +65,8 @@ type mutation[R any] struct {
 	name  string
 	input any
 	key   *string
-	// problems are what is wrong with the input. Where there are any, nothing is tried.
-	problems problems
+	// violations are what is wrong with the input. If there are any, the mutation is refused without a transaction.
+	violations violations
 	// newTasks is how many tasks it makes.
 	newTasks int
 	// atOnce, where set, does the work in a statement that is a transaction of its own. It is tried first where there is no
@@ -105,8 +105,8 @@ var errRefused = errors.New("nothing to commit")
 // first answer where the key was used before, applies the change and remembers the answer. So a version is never
 // used twice, no update is lost, and the rows by version are a feed of changes without gaps.
 func write[R any, P result[R]](ctx context.Context, s *Service, v viewer.Viewer, m mutation[R]) (*R, error) {
-	if m.problems.idempotencyKey(m.key); len(m.problems) > 0 {
-		return refused[R, P](m.problems), nil
+	if m.violations.idempotencyKey(m.key); len(m.violations) > 0 {
+		return refused[R, P](m.violations), nil
 	}
 	if m.atOnce != nil && m.key == nil {
 		if answer, err := m.atOnce(ctx); answer != nil || err != nil {
@@ -369,14 +369,14 @@ const forgotten = "null"
 
 // repeat answers what was answered before, or that the key was used for something else.
 func repeat[R any, P result[R]](known *ent.IdempotencyKey, hash []byte) (*R, error) {
-	var p problems
+	var errs violations
 	switch {
 	case !bytes.Equal(known.RequestHash, hash):
-		p.add(CodeKeyReused, "idempotencyKey", "This key was used for another request: send a fresh one.")
-		return refused[R, P](p), nil
+		errs.add(CodeKeyReused, "idempotencyKey", "This key was used for another request: send a fresh one.")
+		return refused[R, P](errs), nil
 	case known.Answer == forgotten:
-		p.add(CodeNotFound, "", "This request was carried out before, and what it changed has since been deleted for good.")
-		return refused[R, P](p), nil
+		errs.add(CodeNotFound, "", "This request was carried out before, and what it changed has since been deleted for good.")
+		return refused[R, P](errs), nil
 	}
 	r := new(R)
 	if err := json.Unmarshal([]byte(known.Answer), P(r).memory()); err != nil {

@@ -41,7 +41,7 @@ func (x things) hide(t *testing.T, answer any) string {
 }
 
 // strange calls every method of the service that takes a viewer, and names in it whatever can be named.
-func strange(b *bench) map[string]func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
+func strange(env *testEnv) map[string]func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
 	type call = func(ctx context.Context, v viewer.Viewer, x things) (any, error)
 	targets := func(method func(context.Context, viewer.Viewer, task.TargetInput) (*task.Result, error), id func(things) string) call {
 		return func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
@@ -60,18 +60,18 @@ func strange(b *bench) map[string]func(ctx context.Context, v viewer.Viewer, x t
 	}
 	active, trashed := func(x things) string { return x.task }, func(x things) string { return x.trashed }
 	return map[string]call{
-		"Get": func(ctx context.Context, v viewer.Viewer, x things) (any, error) { return b.Get(ctx, v, x.task) },
+		"Get": func(ctx context.Context, v viewer.Viewer, x things) (any, error) { return env.Get(ctx, v, x.task) },
 		"GetMany": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.GetMany(ctx, v, []string{x.task, x.trashed})
+			return env.GetMany(ctx, v, []string{x.task, x.trashed})
 		},
 		"ByID": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.ByID(ctx, v, x.uuids(x.task, x.trashed), nil)
+			return env.ByID(ctx, v, x.uuids(x.task, x.trashed), nil)
 		},
 		"List": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) {
-			return b.List(ctx, v, task.ListInput{Scope: task.ScopeAll})
+			return env.List(ctx, v, task.ListInput{Scope: task.ScopeAll})
 		},
 		"Subtasks": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			pages, err := b.Subtasks(ctx, v, x.uuids(x.task), task.SubtasksInput{Total: true})
+			pages, err := env.Subtasks(ctx, v, x.uuids(x.task), task.SubtasksInput{Total: true})
 			var edges []*task.Edge
 			for _, page := range pages {
 				edges = append(edges, page.Edges...)
@@ -79,120 +79,122 @@ func strange(b *bench) map[string]func(ctx context.Context, v viewer.Viewer, x t
 			return edges, err
 		},
 		"ProgressOf": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.ProgressOf(ctx, v, x.uuids(x.task))
+			return env.ProgressOf(ctx, v, x.uuids(x.task))
 		},
 		"TagsOf": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.TagsOf(ctx, v, x.uuids(x.task), nil)
+			return env.TagsOf(ctx, v, x.uuids(x.task), nil)
 		},
 		"OpenTaskCounts": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.OpenTaskCounts(ctx, v, x.uuids(x.tag))
+			return env.OpenTaskCounts(ctx, v, x.uuids(x.tag))
 		},
-		"Tag": func(ctx context.Context, v viewer.Viewer, x things) (any, error) { return b.Tag(ctx, v, x.tag) },
+		"Tag": func(ctx context.Context, v viewer.Viewer, x things) (any, error) { return env.Tag(ctx, v, x.tag) },
 		"Tags": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.Tags(ctx, v, []string{x.tag})
+			return env.Tags(ctx, v, []string{x.tag})
 		},
 		"ListTags": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) {
-			return b.ListTags(ctx, v, task.TagListInput{})
+			return env.ListTags(ctx, v, task.TagListInput{})
 		},
-		"Version": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) { return b.Version(ctx, v) },
+		"Version": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) { return env.Version(ctx, v) },
 		"NextTurn": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) {
-			turn, err := b.NextTurn(ctx, v, b.clock.Now())
-			if turn.Equal(b.secretMoment()) {
+			turn, err := env.NextTurn(ctx, v, env.clock.Now())
+			if turn.Equal(env.secretMoment()) {
 				return "a secret moment", err
 			}
 			return turn, err
 		},
 
 		"Create": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.Create(ctx, v, task.CreateInput{Title: "x", ParentID: &x.task, TagIDs: []string{x.tag}})
+			return env.Create(ctx, v, task.CreateInput{Title: "x", ParentID: &x.task, TagIDs: []string{x.tag}})
 		},
 		"Update": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.Update(ctx, v, task.UpdateInput{ID: x.task, Title: set(ptr("stolen")), TagIDs: set([]string{x.tag}), IfVersion: ptr(1)})
+			return env.Update(ctx, v, task.UpdateInput{ID: x.task, Title: set(ptr("stolen")), TagIDs: set([]string{x.tag}), IfVersion: ptr(1)})
 		},
 		"Move": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			foreign, err := b.Move(ctx, v, task.MoveInput{ID: x.task})
+			foreign, err := env.Move(ctx, v, task.MoveInput{ID: x.task})
 			if err != nil {
 				return nil, err
 			}
-			own, err := b.Create(ctx, v, task.CreateInput{Title: "own"})
+			own, err := env.Create(ctx, v, task.CreateInput{Title: "own"})
 			if err != nil {
 				return nil, err
 			}
 			id := own.Task.ID.String()
-			beside, err := b.Move(ctx, v, task.MoveInput{ID: id, AfterID: &x.task})
+			beside, err := env.Move(ctx, v, task.MoveInput{ID: id, AfterID: &x.task})
 			if err != nil {
 				return nil, err
 			}
-			under, err := b.Move(ctx, v, task.MoveInput{ID: id, ParentID: set(&x.task)})
+			under, err := env.Move(ctx, v, task.MoveInput{ID: id, ParentID: set(&x.task)})
 			return []any{foreign, beside, under}, err
 		},
-		"Complete": targets(b.Complete, active),
-		"Reopen":   targets(b.Reopen, active),
-		"Delete":   targets(b.Delete, active),
-		"Restore":  targets(b.Restore, trashed),
+		"Complete": targets(env.Complete, active),
+		"Reopen":   targets(env.Reopen, active),
+		"Delete":   targets(env.Delete, active),
+		"Restore":  targets(env.Restore, trashed),
 		"Purge": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.Purge(ctx, v, task.TargetInput{ID: x.trashed})
+			return env.Purge(ctx, v, task.TargetInput{ID: x.trashed})
 		},
 		"UpdateMany": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			tasks, err := b.UpdateMany(ctx, v, task.UpdateManyInput{
+			tasks, err := env.UpdateMany(ctx, v, task.UpdateManyInput{
 				BulkInput: task.BulkInput{IDs: []string{x.task}}, Patch: task.Patch{Priority: set(ptr(task.PriorityHigh))},
 			})
 			if err != nil {
 				return nil, err
 			}
-			tags, err := b.UpdateMany(ctx, v, task.UpdateManyInput{
+			tags, err := env.UpdateMany(ctx, v, task.UpdateManyInput{
 				BulkInput: task.BulkInput{IDs: []string{x.task}}, Patch: task.Patch{AddTagIDs: set([]string{x.tag})},
 			})
 			return []any{tasks, tags}, err
 		},
-		"CompleteMany": bulk(b.CompleteMany),
-		"ReopenMany":   bulk(b.ReopenMany),
-		"DeleteMany":   bulk(b.DeleteMany),
-		"RestoreMany":  bulk(b.RestoreMany),
+		"CompleteMany": bulk(env.CompleteMany),
+		"ReopenMany":   bulk(env.ReopenMany),
+		"DeleteMany":   bulk(env.DeleteMany),
+		"RestoreMany":  bulk(env.RestoreMany),
 		"CreateTag": func(ctx context.Context, v viewer.Viewer, _ things) (any, error) {
-			r, err := b.CreateTag(ctx, v, task.CreateTagInput{Name: "secret"}) // A name that the other workspace has.
+			r, err := env.CreateTag(ctx, v, task.CreateTagInput{Name: "secret"}) // A name that the other workspace has.
 			if err != nil || len(r.UserErrors) > 0 {
 				return r, err
 			}
-			return b.DeleteTag(ctx, v, task.TargetInput{ID: r.Tag.ID.String(), IfVersion: ptr(0)})
+			return env.DeleteTag(ctx, v, task.TargetInput{ID: r.Tag.ID.String(), IfVersion: ptr(0)})
 		},
 		"UpdateTag": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.UpdateTag(ctx, v, task.UpdateTagInput{ID: x.tag, Name: set(ptr("stolen"))})
+			return env.UpdateTag(ctx, v, task.UpdateTagInput{ID: x.tag, Name: set(ptr("stolen"))})
 		},
 		"DeleteTag": func(ctx context.Context, v viewer.Viewer, x things) (any, error) {
-			return b.DeleteTag(ctx, v, task.TargetInput{ID: x.tag})
+			return env.DeleteTag(ctx, v, task.TargetInput{ID: x.tag})
 		},
 	}
 }
 
 // secretMoment is when the task is due that no stranger may learn of.
-func (b *bench) secretMoment() time.Time { return b.clock.Now().Truncate(time.Second).Add(time.Hour) }
+func (env *testEnv) secretMoment() time.Time {
+	return env.clock.Now().Truncate(time.Second).Add(time.Hour)
+}
 
 // A stranger is answered exactly as if nothing of it existed, by every method there is.
 func TestStranger(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		alice, a := b.user(t, "alice")
-		tag := b.tag(alice, t, a, "secret")
-		theirs := mustChange(t)(b.Create(alice, a, task.CreateInput{
-			Title: "secret", TagIDs: []string{tag.ID.String()}, Due: &task.DueInput{At: &task.MomentInput{At: b.secretMoment()}},
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		alice, a := env.newUser(t, "alice")
+		tag := env.createTag(alice, t, a, "secret")
+		theirs := mustSucceed(t)(env.Create(alice, a, task.CreateInput{
+			Title: "secret", TagIDs: []string{tag.ID.String()}, Due: &task.DueInput{At: &task.MomentInput{At: env.secretMoment()}},
 		}))
-		if turn, err := b.NextTurn(alice, a, b.clock.Now()); err != nil || !turn.Equal(b.secretMoment()) {
+		if turn, err := env.NextTurn(alice, a, env.clock.Now()); err != nil || !turn.Equal(env.secretMoment()) {
 			t.Errorf("the owner's next turn is %s, %v", turn, err)
 		}
-		below := b.under(alice, t, a, theirs, "secret below")
-		trashed := mustChange(t)(b.Delete(alice, a, target(b.create(alice, t, a, "secret in the trash"))))
-		before := version(alice, t, b, a)
+		below := env.createSubtask(alice, t, a, theirs, "secret below")
+		trashed := mustSucceed(t)(env.Delete(alice, a, targetOf(env.createTask(alice, t, a, "secret in the trash"))))
+		before := workspaceVersion(alice, t, env, a)
 
 		existing := things{theirs.ID.String(), trashed.ID.String(), tag.ID.String()}
 		missing := things{uuid.NewString(), uuid.NewString(), uuid.NewString()}
 		none := things{"no id at all", "no id either", "and none here"}
-		tries := strange(b)
+		tries := strange(env)
 		for name, try := range tries {
 			// Each with a workspace of its own, so that what one try does can't tell it from another.
 			ask := func(who string, x things) string {
 				t.Helper()
-				ctx, v := b.user(t, who+" of "+name)
+				ctx, v := env.newUser(t, who+" of "+name)
 				answer, err := try(ctx, v, x)
 				if err != nil && !errors.Is(err, task.ErrNotFound) {
 					t.Errorf("%s: %v", name, err)
@@ -211,8 +213,8 @@ func TestStranger(t *testing.T) {
 				t.Errorf("%s tells what is no id from what is nobody's:\n%s", name, diff)
 			}
 		}
-		b.stored(alice, t, theirs, below, trashed)
-		if got := version(alice, t, b, a); got != before || b.tagsOf(alice, t, theirs) != "secret" {
+		env.checkStored(alice, t, theirs, below, trashed)
+		if got := workspaceVersion(alice, t, env, a); got != before || env.tagNames(alice, t, theirs) != "secret" {
 			t.Errorf("strangers took version %d to %d", before, got)
 		}
 

@@ -89,11 +89,11 @@ func (t *cutTx) Commit() error {
 }
 
 // keyed are all mutations, each as a function of its idempotency key, on things made for it alone.
-func keyed(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer) map[string]func(key *string) (any, error) {
+func keyed(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer) map[string]func(key *string) (any, error) {
 	t.Helper()
-	e := func(title string) *ent.Task { return b.create(ctx, t, v, title) }
-	gone := func(title string) *ent.Task { return mustChange(t)(b.Delete(ctx, v, target(e(title)))) }
-	done := func(title string) *ent.Task { return mustChange(t)(b.Complete(ctx, v, target(e(title)))) }
+	e := func(title string) *ent.Task { return env.createTask(ctx, t, v, title) }
+	gone := func(title string) *ent.Task { return mustSucceed(t)(env.Delete(ctx, v, targetOf(e(title)))) }
+	done := func(title string) *ent.Task { return mustSucceed(t)(env.Complete(ctx, v, targetOf(e(title)))) }
 	one := func(call func(context.Context, viewer.Viewer, task.TargetInput) (*task.Result, error), e *ent.Task) func(*string) (any, error) {
 		return func(key *string) (any, error) {
 			return call(ctx, v, task.TargetInput{ID: e.ID.String(), IdempotencyKey: key})
@@ -104,54 +104,54 @@ func keyed(ctx context.Context, t *testing.T, b *bench, v viewer.Viewer) map[str
 			return call(ctx, v, task.BulkInput{IDs: ids(e...), IdempotencyKey: key})
 		}
 	}
-	tag, doomed, parent := b.tag(ctx, t, v, "tag"), b.tag(ctx, t, v, "doomed"), e("parent")
-	edited, moved, purged, patched := e("edited"), b.under(ctx, t, v, parent, "moved"), gone("purged"), []*ent.Task{e("patched"), e("patched too")}
+	tag, doomed, parent := env.createTag(ctx, t, v, "tag"), env.createTag(ctx, t, v, "doomed"), e("parent")
+	edited, moved, purged, patched := e("edited"), env.createSubtask(ctx, t, v, parent, "moved"), gone("purged"), []*ent.Task{e("patched"), e("patched too")}
 	day := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
 	patch := task.Patch{Priority: set(ptr(task.PriorityHigh)), Due: set(&task.DueInput{Date: &day}), AddTagIDs: set([]string{tag.ID.String()})}
 	return map[string]func(*string) (any, error){
 		"createTask": func(key *string) (any, error) {
-			return b.Create(ctx, v, task.CreateInput{Title: "new", ParentID: ptr(parent.ID.String()), TagIDs: []string{tag.ID.String()}, IdempotencyKey: key})
+			return env.Create(ctx, v, task.CreateInput{Title: "new", ParentID: ptr(parent.ID.String()), TagIDs: []string{tag.ID.String()}, IdempotencyKey: key})
 		},
 		"updateTask": func(key *string) (any, error) {
-			return b.Update(ctx, v, task.UpdateInput{ID: edited.ID.String(), Title: set(ptr("edited twice?")), Patch: patch, IdempotencyKey: key})
+			return env.Update(ctx, v, task.UpdateInput{ID: edited.ID.String(), Title: set(ptr("edited twice?")), Patch: patch, IdempotencyKey: key})
 		},
-		"completeTask": one(b.Complete, e("complete")),
-		"reopenTask":   one(b.Reopen, done("reopen")),
-		"deleteTask":   one(b.Delete, e("delete")),
-		"restoreTask":  one(b.Restore, gone("restore")),
+		"completeTask": one(env.Complete, e("complete")),
+		"reopenTask":   one(env.Reopen, done("reopen")),
+		"deleteTask":   one(env.Delete, e("delete")),
+		"restoreTask":  one(env.Restore, gone("restore")),
 		"moveTask": func(key *string) (any, error) {
-			return b.Move(ctx, v, task.MoveInput{ID: moved.ID.String(), AfterID: ptr(parent.ID.String()), ParentID: task.Optional[*string]{Set: true}, IdempotencyKey: key})
+			return env.Move(ctx, v, task.MoveInput{ID: moved.ID.String(), AfterID: ptr(parent.ID.String()), ParentID: task.Optional[*string]{Set: true}, IdempotencyKey: key})
 		},
 		"purgeTask": func(key *string) (any, error) {
-			return b.Purge(ctx, v, task.TargetInput{ID: purged.ID.String(), IdempotencyKey: key})
+			return env.Purge(ctx, v, task.TargetInput{ID: purged.ID.String(), IdempotencyKey: key})
 		},
 		"updateTasks": func(key *string) (any, error) {
-			return b.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: task.BulkInput{IDs: ids(patched...), IdempotencyKey: key}, Patch: patch})
+			return env.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: task.BulkInput{IDs: ids(patched...), IdempotencyKey: key}, Patch: patch})
 		},
-		"completeTasks": many(b.CompleteMany, e("one"), e("two")),
-		"reopenTasks":   many(b.ReopenMany, done("three"), e("four")),
-		"deleteTasks":   many(b.DeleteMany, e("five"), e("six")),
-		"restoreTasks":  many(b.RestoreMany, gone("seven"), gone("eight")),
+		"completeTasks": many(env.CompleteMany, e("one"), e("two")),
+		"reopenTasks":   many(env.ReopenMany, done("three"), e("four")),
+		"deleteTasks":   many(env.DeleteMany, e("five"), e("six")),
+		"restoreTasks":  many(env.RestoreMany, gone("seven"), gone("eight")),
 		"createTag": func(key *string) (any, error) {
-			return b.CreateTag(ctx, v, task.CreateTagInput{Name: "new", IdempotencyKey: key})
+			return env.CreateTag(ctx, v, task.CreateTagInput{Name: "new", IdempotencyKey: key})
 		},
 		"updateTag": func(key *string) (any, error) {
-			return b.UpdateTag(ctx, v, task.UpdateTagInput{ID: tag.ID.String(), Name: set(ptr("renamed")), IdempotencyKey: key})
+			return env.UpdateTag(ctx, v, task.UpdateTagInput{ID: tag.ID.String(), Name: set(ptr("renamed")), IdempotencyKey: key})
 		},
 		"deleteTag": func(key *string) (any, error) {
-			return b.DeleteTag(ctx, v, task.TargetInput{ID: doomed.ID.String(), IdempotencyKey: key})
+			return env.DeleteTag(ctx, v, task.TargetInput{ID: doomed.ID.String(), IdempotencyKey: key})
 		},
 	}
 }
 
-// picture is everything that a workspace holds.
-func (b *bench) picture(ctx context.Context, t *testing.T) string {
+// snapshot returns all rows of all workspaces as JSON.
+func (env *testEnv) snapshot(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	all := []any{
-		b.client.Workspace.Query().AllX(ctx),
-		b.client.Task.Query().WithTags().Order(ent.Asc("id")).AllX(ctx),
-		b.client.Tag.Query().Order(ent.Asc("id")).AllX(ctx),
-		b.client.IdempotencyKey.Query().Order(ent.Asc("id")).AllX(ctx),
+		env.client.Workspace.Query().AllX(ctx),
+		env.client.Task.Query().WithTags().Order(ent.Asc("id")).AllX(ctx),
+		env.client.Tag.Query().Order(ent.Asc("id")).AllX(ctx),
+		env.client.IdempotencyKey.Query().Order(ent.Asc("id")).AllX(ctx),
 	}
 	text, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
@@ -168,46 +168,46 @@ func TestCutConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			connection := &cuttable{Driver: testkit.OpenDatabase(t, address(t)).Driver()}
-			b := newBench(t, connection, task.Limits{})
+			env := newTestEnv(t, connection, task.Limits{})
 			for user, at := range map[string]cut{"before": before, "after": after} {
-				ctx, v := b.user(t, user)
-				calls := keyed(ctx, t, b, v)
+				ctx, v := env.newUser(t, user)
+				calls := keyed(ctx, t, env, v)
 				if n := withKey(); len(calls) != n {
 					t.Errorf("%d mutations are tried, and there are %d", len(calls), n)
 				}
 				for name, call := range calls {
-					b.clock.advance(time.Minute)
-					untouched, start := b.picture(ctx, t), version(ctx, t, b, v)
+					env.clock.advance(time.Minute)
+					untouched, start := env.snapshot(ctx, t), workspaceVersion(ctx, t, env, v)
 					connection.next.Store(int32(at))
 					if answer, err := call(&name); !errors.Is(err, driver.ErrBadConn) {
 						t.Fatalf("%s was not cut: %+v, %v", name, answer, err)
 					}
-					lost := b.picture(ctx, t)
+					lost := env.snapshot(ctx, t)
 					if at == before && lost != untouched {
 						t.Errorf("%s changed something without a commit:\n%s", name, cmp.Diff(untouched, lost))
 					}
-					b.clock.advance(time.Minute)
+					env.clock.advance(time.Minute)
 					answer, err := call(&name)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
-					now := b.picture(ctx, t)
+					now := env.snapshot(ctx, t)
 					if at == after && now != lost {
 						t.Errorf("%s had a second effect:\n%s", name, cmp.Diff(lost, now))
 					}
-					b.clock.advance(time.Minute)
+					env.clock.advance(time.Minute)
 					again, err := call(&name)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
-					if diff := cmp.Diff(plainly(t, answer), plainly(t, again)); diff != "" || b.picture(ctx, t) != now {
+					if diff := cmp.Diff(plainly(t, answer), plainly(t, again)); diff != "" || env.snapshot(ctx, t) != now {
 						t.Errorf("%s answers something else, or does it again:\n%s", name, diff)
 					}
-					if got := version(ctx, t, b, v); got != start+1 {
+					if got := workspaceVersion(ctx, t, env, v); got != start+1 {
 						t.Errorf("%s cut %s took version %d to %d", name, user, start, got)
 					}
 				}
-				b.sound(ctx, t, v)
+				env.checkInvariants(ctx, t, v)
 			}
 		})
 	}

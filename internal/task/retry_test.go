@@ -16,13 +16,13 @@ func TestRolledBackForAnother(t *testing.T) {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
 			db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
-			b := newBench(t, db.Driver(), task.Limits{})
-			ctx, v := b.user(t, "ada")
+			env := newTestEnv(t, db.Driver(), task.Limits{})
+			ctx, v := env.newUser(t, "ada")
 			tags := []string(nil)
 			if tagged {
-				tags = []string{b.tag(ctx, t, v, "tag").ID.String()}
+				tags = []string{env.createTag(ctx, t, v, "tag").ID.String()}
 			}
-			before := version(ctx, t, b, v)
+			before := workspaceVersion(ctx, t, env, v)
 			codes := []string{"40001", "40P01"}
 			if tagged { // A statement outside of a transaction is repeated by the pool, too.
 				codes = append(codes, "25006")
@@ -30,16 +30,16 @@ func TestRolledBackForAnother(t *testing.T) {
 			for _, code := range codes {
 				for _, refusals := range []int{2, 3} {
 					testkit.FailWrites(t, db.SQL, table, code, refusals)
-					r, err := b.Create(ctx, v, task.CreateInput{Title: code, TagIDs: tags})
+					r, err := env.Create(ctx, v, task.CreateInput{Title: code, TagIDs: tags})
 					if made := err == nil && len(r.UserErrors) == 0; made != (refusals < 3) {
 						t.Errorf("%s %d times: %+v, %v", code, refusals, r, err)
 					}
 				}
 			}
-			if n := b.client.Task.Query().CountX(viewer.AsSystem(ctx)); n != len(codes) {
+			if n := env.client.Task.Query().CountX(viewer.AsSystem(ctx)); n != len(codes) {
 				t.Errorf("%d tasks, want %d", n, len(codes))
 			}
-			if got := version(ctx, t, b, v); got != before+len(codes) {
+			if got := workspaceVersion(ctx, t, env, v); got != before+len(codes) {
 				t.Errorf("version %d after %d, want %d more", got, before, len(codes))
 			}
 		})
