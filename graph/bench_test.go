@@ -180,7 +180,7 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // It counts the proc
 				allocations := testing.AllocsPerRun(50, func() { load.send(t) })
 				t.Logf("%s: %.0f objects", request, allocations)
 				if allocations > limits[request] {
-					t.Errorf("%s allocates %.0f objects, want at most %.0f: a field may have left the fast way (TestWrittenTypesAreTheSchemas), or a row cost more", request, allocations, limits[request])
+					t.Errorf("%s allocates %.0f objects, want at most %.0f: a field may have left the fast way (TestEveryFieldHasAnEntry), or a row cost more", request, allocations, limits[request])
 				}
 			}
 		})

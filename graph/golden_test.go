@@ -77,9 +77,9 @@ func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config, fun
 	}
 	h, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Release: g.Release, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
-		AroundOperations: []graphql.OperationMiddleware{g.Gate},
+		AroundOperations: []graphql.OperationMiddleware{g.Authorize},
 		ConditionalRequests: graphqlhttp.ConditionalRequests{
-			Validator: func(op *graphql.OperationContext) graphqlhttp.Validator { return g.Standing(op) }, Now: now,
+			Validator: func(op *graphql.OperationContext) graphqlhttp.Validator { return g.Validator(op) }, Now: now,
 		},
 		// A file asks for many lists at once, and errors beyond a limit are cut in an order that is nobody's.
 		Limits: graphqlhttp.Limits{RootFields: 100, Errors: 10_000},

@@ -49,7 +49,7 @@ type Config struct {
 
 // API is the executable schema together with what must stand around it.
 type API struct {
-	// Schema is what an executor runs. Its resolvers rely on Gate, PresentError and Recover being in place.
+	// Schema is what an executor runs. Its resolvers rely on Authorize, PresentError and Recover being in place.
 	Schema graphql.ExecutableSchema
 	// Scalars say what is wrong with a value, by the scalar's name, for a transport that asks before it executes.
 	Scalars map[string]func(any) error

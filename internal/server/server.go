@@ -276,7 +276,7 @@ func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphq
 		PresentError:              api.PresentError,
 		Recover:                   api.Recover,
 		Release:                   api.Release,
-		AroundOperations:          measured(cfg.Telemetry, api.Gate),
+		AroundOperations:          measured(cfg.Telemetry, api.Authorize),
 		Introspection:             cfg.Config.Introspection,
 		Scalars:                   api.Scalars,
 		MaxBodyBytes:              int64(cfg.Config.LimitBodyBytes),
@@ -305,7 +305,7 @@ func validation(cfg Config, api *graph.API) graphqlhttp.ConditionalRequests {
 		build = rand.Text()
 	}
 	return graphqlhttp.ConditionalRequests{
-		Validator: func(operation *graphql.OperationContext) graphqlhttp.Validator { return api.Standing(operation) },
+		Validator: func(operation *graphql.OperationContext) graphqlhttp.Validator { return api.Validator(operation) },
 		Build:     build,
 		Now:       cfg.Now,
 	}

@@ -19,7 +19,7 @@ var public = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go had
 	"viewer":     true,
 }
 
-// Gate is the first layer of authorization: an operation that asks for any root field off the public list is
+// Authorize is the first layer of authorization: an operation that asks for any root field off the public list is
 // refused whole, before anything of it runs, where the request has no viewer. (All that a signed-out client could
 // learn from the rest of it is that viewer is null.)
 //
@@ -27,7 +27,7 @@ var public = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go had
 //
 // Where nobody could tell who is asking, because the auth server is in trouble, viewer is refused as well: null
 // would mean "signed out".
-func (a *API) Gate(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+func (a *API) Authorize(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	v, err := viewer.FromContext(ctx)
 	op := graphql.GetOperationContext(ctx)
 	if err == nil {

@@ -21,7 +21,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-var standingCases = flag.Int("standing.cases", 400, "how many documents are asked about on each database") //nolint:gochecknoglobals // A flag.
+var etagCases = flag.Int("etag.cases", 400, "how many documents are asked about on each database") //nolint:gochecknoglobals // A flag.
 
 // turnedByTheClock are documents whose answers the clock changes.
 var turnedByTheClock = []question{ //nolint:gochecknoglobals // A table.
@@ -40,9 +40,9 @@ type question struct {
 	variables map[string]any
 }
 
-// TestStanding asks for random documents, lets something happen or not, and asks whether the answers still hold: where that is
+// TestETag asks for random documents, lets something happen or not, and asks whether the answers still hold: where that is
 // said, the answer is the same byte for byte.
-func TestStanding(t *testing.T) {
+func TestETag(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		client := ent.NewClient(ent.Driver(&testkit.StatementRecorder{Driver: driver}))
@@ -54,7 +54,7 @@ func TestStanding(t *testing.T) {
 		}
 		seed := rand.Uint64()
 		held, changed := map[string]int{}, map[string]int{}
-		for i := range *standingCases {
+		for i := range *etagCases {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			q := turnedByTheClock[r.IntN(len(turnedByTheClock))]
 			if r.IntN(2) == 0 {
@@ -172,7 +172,7 @@ func happen(t *testing.T, a *api, r *rand.Rand, known *strings.Replacer) string 
 }
 
 // One user's entity tag says nothing of another's answer, and nobody gets one without a session.
-func TestStandingIsTheViewers(t *testing.T) {
+func TestETagIsTheViewers(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		a := newAPI(t, client, "alice", "bob")
@@ -194,7 +194,7 @@ func TestStandingIsTheViewers(t *testing.T) {
 }
 
 // What the user's row says is no part of the workspace's version.
-func TestStandingOfTheUser(t *testing.T) {
+func TestETagOfTheUser(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		a := newAPI(t, client, "alice")
@@ -213,7 +213,7 @@ func TestStandingOfTheUser(t *testing.T) {
 }
 
 // An answer that holds costs a look at the workspace's version, or at the user's row, where it depends on them.
-func TestStandingOfDocuments(t *testing.T) {
+func TestETagOfDocuments(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		statements := &testkit.StatementRecorder{Driver: driver}

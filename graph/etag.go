@@ -14,9 +14,9 @@ import (
 	"taskql/internal/viewer"
 )
 
-// Standing is what the answers to an operation depend on, beside the operation and the schema: always the viewer, and what
+// Validator is what the answers to an operation depend on, beside the operation and the schema: always the viewer, and what
 // its fields say. What can't be told of a field is taken for granted.
-type Standing struct {
+type Validator struct {
 	api *API
 	// tasks: the viewer's tasks and tags, which the workspace's version stands for.
 	tasks bool
@@ -26,9 +26,9 @@ type Standing struct {
 	clock bool
 }
 
-// Standing finds what an operation with its variables depends on.
-func (a *API) Standing(operation *graphql.OperationContext) *Standing {
-	s := &Standing{api: a}
+// Validator finds what an operation with its variables depends on.
+func (a *API) Validator(operation *graphql.OperationContext) *Validator {
+	s := &Validator{api: a}
 	for _, value := range operation.Variables {
 		s.clock = s.clock || hasWithin(value)
 	}
@@ -48,7 +48,7 @@ var turning = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go ha
 const within = "within"
 
 // selections looks at all fields, each fragment once, whatever @skip and @include say.
-func (s *Standing) selections(set ast.SelectionSet, seen map[string]bool) {
+func (s *Validator) selections(set ast.SelectionSet, seen map[string]bool) {
 	for _, selection := range set {
 		switch sel := selection.(type) {
 		case *ast.Field:
@@ -65,7 +65,7 @@ func (s *Standing) selections(set ast.SelectionSet, seen map[string]bool) {
 	}
 }
 
-func (s *Standing) field(f *ast.Field) {
+func (s *Validator) field(f *ast.Field) {
 	switch name := f.Definition.Type.Name(); {
 	case f.ObjectDefinition.Name == "Query" && public[f.Name]:
 		s.user = s.user || name == "User"
@@ -115,7 +115,7 @@ func hasWithin(value any) bool {
 
 // AppendState appends the state that an answer given now depends on: where two are the same, so are the answers, until the
 // moment that Until says. It returns false where the request has no viewer, or the state can't be read.
-func (s *Standing) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
+func (s *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
 	v, err := viewer.FromContext(ctx)
 	if err != nil || !v.Access.MayRead() {
 		return b, false
@@ -152,7 +152,7 @@ func appendPart(b []byte, text string) []byte {
 }
 
 // Until returns the moment from which on the clock may make another answer of the same state; zero for never.
-func (s *Standing) Until(ctx context.Context, now time.Time) (time.Time, bool) {
+func (s *Validator) Until(ctx context.Context, now time.Time) (time.Time, bool) {
 	if !s.clock {
 		return time.Time{}, true
 	}

@@ -31,11 +31,11 @@ import (
 	"taskql/internal/testkit"
 )
 
-var cases = flag.Int("written.cases", 500, "how many random documents are compared on each database") //nolint:gochecknoglobals // A flag.
+var cases = flag.Int("encode.cases", 500, "how many random documents are compared on each database") //nolint:gochecknoglobals // A flag.
 
-// TestWrittenAsExecuted asks random documents of two APIs on one database, of which one writes compiled selections and
+// TestEncodedAsExecuted asks random documents of two APIs on one database, of which one writes compiled selections and
 // the other leaves everything to gqlgen: the answers are the same, byte for byte.
-func TestWrittenAsExecuted(t *testing.T) {
+func TestEncodedAsExecuted(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		broken := &breakable{StatementRecorder: &testkit.StatementRecorder{Driver: driver}}
@@ -399,7 +399,7 @@ func schemaOf(t *testing.T) *ast.Schema {
 var ordinary = []string{} //nolint:gochecknoglobals // A table.
 
 // What the schema has is in the table of what is written, or left out on purpose.
-func TestWrittenTypesAreTheSchemas(t *testing.T) {
+func TestEveryFieldHasAnEntry(t *testing.T) {
 	t.Parallel()
 	for _, field := range apiOf(t, func(*graph.Config) {}).Unwritten() {
 		if !slices.Contains(ordinary, field) {
