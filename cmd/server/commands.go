@@ -152,7 +152,7 @@ type settings struct {
 // withDatabase loads the configuration, opens the database for the time of do and closes it. An error is logged, so that
 // whoever reads the log by machine sees why the process ended.
 func withDatabase(ctx context.Context, s settings, do func(config.Config, *database.DB, *slog.Logger) error) error {
-	cfg, problems := config.Examine(s.env, database.CheckURL)
+	cfg, problems := config.LoadPartial(s.env, database.CheckURL)
 	log, flush := server.NewLogger(s.logs, cfg)
 	defer flush()
 	if len(problems) > 0 {

@@ -109,7 +109,7 @@ func TestConfigurationErrors(t *testing.T) {
 		{"development as JSON", []string{"PORT=x", "LOG_FORMAT=JSON", "LOG_LEVEL=loud"}, true},
 		{"development with a wrong format", []string{"PORT=x", "LOG_FORMAT=xml"}, false},
 	} {
-		_, problems := config.Examine(config.FromEnviron(tt.environ))
+		_, problems := config.LoadPartial(config.FromEnviron(tt.environ))
 		for _, command := range []string{"serve", "migrate", "migrate status", "import --from postgres://h/d"} {
 			var stdout, stderr bytes.Buffer
 			err := run(t.Context(), strings.Fields(command), tt.environ, strings.NewReader(""), &stdout, &stderr)

@@ -236,14 +236,14 @@ func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Ti
 		return row, nil
 	}
 	update := row.Update().SetUpdatedAt(s.now())
-	if !u.Untold.Has(betterauth.ProfileName) {
+	if !u.Missing.Has(betterauth.ProfileName) {
 		update.SetName(u.Name)
 	}
-	if !u.Untold.Has(betterauth.ProfileEmail) {
+	if !u.Missing.Has(betterauth.ProfileEmail) {
 		update.SetEmail(u.Email)
 	}
 	switch {
-	case u.Untold.Has(betterauth.ProfileImage):
+	case u.Missing.Has(betterauth.ProfileImage):
 	case u.Image == nil:
 		update.ClearImage()
 	default:

@@ -27,9 +27,9 @@ func profileOfRow(row *ent.User) profile { return profileOf(row.Name, row.Email,
 // fits reports whether the session says nothing else. What it leaves out fits.
 func (p profile) fits(u betterauth.User) bool {
 	told := profileOf(u.Name, u.Email, u.Image)
-	return (told.name == p.name || u.Untold.Has(betterauth.ProfileName)) &&
-		(told.email == p.email || u.Untold.Has(betterauth.ProfileEmail)) &&
-		(told.image == p.image || u.Untold.Has(betterauth.ProfileImage))
+	return (told.name == p.name || u.Missing.Has(betterauth.ProfileName)) &&
+		(told.email == p.email || u.Missing.Has(betterauth.ProfileEmail)) &&
+		(told.image == p.image || u.Missing.Has(betterauth.ProfileImage))
 }
 
 // isOlder reports whether what a session says of the user was said before the row was changed. The row may have it from a

@@ -21,14 +21,14 @@ func TestSessionsByTurns(t *testing.T) {
 		jwt   func(*betterauth.Session)
 		fresh bool // Each request has a new JWT.
 	}{
-		{"the subject alone", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Untold: name | email | image} }, false},
-		{"the subject alone, just now", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Untold: name | email | image} }, true},
-		{"no name", func(s *betterauth.Session) { s.User.Name, s.User.Untold = "", name }, false},
-		{"no name, just now", func(s *betterauth.Session) { s.User.Name, s.User.Untold = "", name }, true},
-		{"no email", func(s *betterauth.Session) { s.User.Email, s.User.Untold = "", email }, false},
-		{"no email, just now", func(s *betterauth.Session) { s.User.Email, s.User.Untold = "", email }, true},
-		{"no image", func(s *betterauth.Session) { s.User.Image, s.User.Untold = nil, image }, false},
-		{"no image, just now", func(s *betterauth.Session) { s.User.Image, s.User.Untold = nil, image }, true},
+		{"the subject alone", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Missing: name | email | image} }, false},
+		{"the subject alone, just now", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Missing: name | email | image} }, true},
+		{"no name", func(s *betterauth.Session) { s.User.Name, s.User.Missing = "", name }, false},
+		{"no name, just now", func(s *betterauth.Session) { s.User.Name, s.User.Missing = "", name }, true},
+		{"no email", func(s *betterauth.Session) { s.User.Email, s.User.Missing = "", email }, false},
+		{"no email, just now", func(s *betterauth.Session) { s.User.Email, s.User.Missing = "", email }, true},
+		{"no image", func(s *betterauth.Session) { s.User.Image, s.User.Missing = nil, image }, false},
+		{"no image, just now", func(s *betterauth.Session) { s.User.Image, s.User.Missing = nil, image }, true},
 		{"an old name", func(s *betterauth.Session) { s.User.Name = "Ada" }, false},
 		{"an old name, and when it was", func(s *betterauth.Session) { s.User.Name, s.User.UpdatedAt = "Ada", start }, false},
 		{"no image any more", func(s *betterauth.Session) { s.User.Image = nil }, false},
@@ -90,9 +90,9 @@ func TestFirstSightByJWT(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bare := &betterauth.Session{User: betterauth.User{ID: "u1", Untold: betterauth.ProfileName | betterauth.ProfileEmail | betterauth.ProfileImage}}
+		bare := &betterauth.Session{User: betterauth.User{ID: "u1", Missing: betterauth.ProfileName | betterauth.ProfileEmail | betterauth.ProfileImage}}
 		named := session("u1", "Ada", "ada@example.com", ptr("a.png"))
-		onlyName := &betterauth.Session{User: betterauth.User{ID: "u1", Name: "Ada L.", Untold: betterauth.ProfileEmail | betterauth.ProfileImage}}
+		onlyName := &betterauth.Session{User: betterauth.User{ID: "u1", Name: "Ada L.", Missing: betterauth.ProfileEmail | betterauth.ProfileImage}}
 		renamed := session("u1", "Augusta", "ada@example.com", nil)
 		for i, step := range []struct {
 			session           *betterauth.Session

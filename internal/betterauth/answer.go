@@ -115,7 +115,7 @@ func (r *reader) user(u fields) User {
 		CreatedAt:     date(u, "createdAt"),
 		UpdatedAt:     date(u, "updatedAt"),
 	}
-	user.Untold = untold(u, user)
+	user.Missing = untold(u, user)
 	return user
 }
 

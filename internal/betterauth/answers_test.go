@@ -110,8 +110,8 @@ func TestAnswers(t *testing.T) {
 			wantRefusal(t, a, signedIn(), test.reason, message)
 			wantCalls(t, server, 2)
 			unavailable := test.reason == unusable || test.reason == betterauth.ReasonUnavailable
-			if got.Unavailable != unavailable || got.Limited || unavailable != (got.RetryAfter == test.rest) {
-				t.Errorf("unavailable %t, limited %t, retry after %v", got.Unavailable, got.Limited, got.RetryAfter)
+			if got.Unavailable != unavailable || got.RateLimited || unavailable != (got.RetryAfter == test.rest) {
+				t.Errorf("unavailable %t, limited %t, retry after %v", got.Unavailable, got.RateLimited, got.RetryAfter)
 			}
 			if got.Cookie != plain || len(got.TokenHash) != 12 {
 				t.Errorf("cookie %q, hash %q", got.Cookie, got.TokenHash)

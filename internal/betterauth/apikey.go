@@ -262,7 +262,7 @@ func tryAgainIn(details json.RawMessage) time.Duration {
 func rateLimited(wait time.Duration) *Refusal {
 	return &Refusal{
 		Reason: ReasonAPIKeyRateLimited, Message: messageKeyRateLimited,
-		Unavailable: true, Limited: true, RetryAfter: max(wait, time.Second), Err: errKeyLimit,
+		Unavailable: true, RateLimited: true, RetryAfter: max(wait, time.Second), Err: errKeyLimit,
 	}
 }
 

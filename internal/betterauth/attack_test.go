@@ -349,7 +349,7 @@ func TestKeysAreFetchedSparingly(t *testing.T) {
 	for range 20 {
 		wantRefusal(t, a, at(second), betterauth.ReasonTooManyUnknown, "Too many unknown")
 	}
-	if got := refusalOf(t, a, at(second)); got.RetryAfter != time.Second || !got.Unavailable || !got.Limited {
+	if got := refusalOf(t, a, at(second)); got.RetryAfter != time.Second || !got.Unavailable || !got.RateLimited {
 		t.Errorf("%+v", got)
 	}
 	wantCalls(t, server, 2)

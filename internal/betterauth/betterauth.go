@@ -80,8 +80,8 @@ type User struct {
 	EmailVerified        bool
 	Image                *string
 	CreatedAt, UpdatedAt time.Time
-	// Untold are the fields that the auth server left out, as a JWT may: that they are empty here says nothing.
-	Untold Profile
+	// Missing are the fields that the auth server left out, as a JWT may: that they are empty here says nothing.
+	Missing ProfileFields
 }
 
 // Config is what New needs.
@@ -133,13 +133,13 @@ type Config struct {
 	Timeout time.Duration
 	// Transport carries the questions. Nil: a copy of http.DefaultTransport, tuned for one host.
 	Transport http.RoundTripper
-	// AroundTransport, where set, puts something around what carries the questions, such as what measures them.
-	AroundTransport func(http.RoundTripper) http.RoundTripper
+	// WrapTransport, where set, puts something around what carries the questions, such as what measures them.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
 	// ObserveLookup, where set, is told what each look into the cache of sessions found. It must be quick.
 	ObserveLookup func(Lookup)
-	// TokenShape is what a session token looks like. It keeps other values signed with the same secret, such as the
+	// TokenPattern is what a session token looks like. It keeps other values signed with the same secret, such as the
 	// dont_remember cookie's, from passing as tokens. Nil: 32 ASCII letters and digits, Better Auth's own shape.
-	TokenShape *regexp.Regexp
+	TokenPattern *regexp.Regexp
 	// ClientAddress, where set, returns the address that a request comes from, by the context of Authenticate. Made-up
 	// bearer tokens from one address then don't hold up those from others.
 	ClientAddress func(context.Context) string
@@ -231,7 +231,7 @@ func New(cfg Config) (*Authenticator, error) {
 		decryptionKey: decryptionKey,
 		issuers:       cfg.Issuers,
 		audiences:     cfg.Audiences,
-		tokenShape:    cfg.TokenShape,
+		tokenShape:    cfg.TokenPattern,
 		trust:         cfg.TrustSessionData,
 		stateless:     cfg.Stateless,
 		maxTokenAge:   cfg.MaxTokenAge,

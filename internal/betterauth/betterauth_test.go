@@ -279,7 +279,7 @@ func TestSession(t *testing.T) {
 	withImage.User.Image = &image
 	withoutProfile := session
 	withoutProfile.User.Name, withoutProfile.User.Email = "", ""
-	withoutProfile.User.Untold = betterauth.ProfileName | betterauth.ProfileEmail | betterauth.ProfileImage
+	withoutProfile.User.Missing = betterauth.ProfileName | betterauth.ProfileEmail | betterauth.ProfileImage
 	serial := session
 	serial.ID, serial.UserID, serial.User.ID = "7", "12", "12"
 	for _, test := range []struct {
@@ -496,14 +496,14 @@ func TestCallersGoAway(t *testing.T) {
 	}
 }
 
-func TestTokenShape(t *testing.T) {
+func TestTokenPattern(t *testing.T) {
 	const custom = "sess_0123456789"
 	server := newAuthServer(t, sends(sessionAnswer()))
 	h := cookies(plain + "=" + betterauth.SignCookie(secret, custom))
 	strict := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
 	wantRefusal(t, strict, h, betterauth.ReasonBadToken, "Invalid session")
 	wide := newAuthenticator(t, betterauth.Config{
-		BaseURL: server.URL, Now: newClock().Now, TokenShape: regexp.MustCompile(`^sess_[0-9]{10}$`),
+		BaseURL: server.URL, Now: newClock().Now, TokenPattern: regexp.MustCompile(`^sess_[0-9]{10}$`),
 	})
 	wantSession(t, wide, h)
 }

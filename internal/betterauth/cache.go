@@ -114,7 +114,7 @@ func (c *cache) getRefusal(key cacheKey, now time.Time) *Refusal {
 		return nil
 	}
 	switch {
-	case found.refusal.Limited: // An API key's limit ends later than it is remembered.
+	case found.refusal.RateLimited: // An API key's limit ends later than it is remembered.
 		found.refusal.RetryAfter -= now.Sub(found.holds.from)
 	case found.refusal.Unavailable:
 		found.refusal.RetryAfter = found.holds.until.Sub(now)

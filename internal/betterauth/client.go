@@ -101,8 +101,8 @@ func (cfg *Config) newHTTPClient() *http.Client {
 	if transport == nil {
 		transport = defaultTransport()
 	}
-	if cfg.AroundTransport != nil {
-		transport = cfg.AroundTransport(transport)
+	if cfg.WrapTransport != nil {
+		transport = cfg.WrapTransport(transport)
 	}
 	return &http.Client{
 		Transport: &slashRedirects{next: transport},

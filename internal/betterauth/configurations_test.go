@@ -54,7 +54,7 @@ func configurations() []configuration {
 
 // tokens sets the shape of session tokens.
 func tokens(pattern string) func(*betterauth.Config) {
-	return func(c *betterauth.Config) { c.TokenShape = regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
+	return func(c *betterauth.Config) { c.TokenPattern = regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
 }
 
 // TestRealConfigurations signs in at real Better Auth servers in each configuration, with every shape of a session that
@@ -155,8 +155,8 @@ func TestRealIssuers(t *testing.T) {
 			}
 			steps := a.Inspect(t.Context(), h)
 			told(t, steps, strings.TrimPrefix(h.Get("Authorization"), "Bearer "))
-			if last := steps[len(steps)-1]; test.cure != "" && last.Cure != "if that is this auth server, "+test.cure {
-				t.Errorf("the cure is %q, want %q", last.Cure, test.cure)
+			if last := steps[len(steps)-1]; test.cure != "" && last.Fix != "if that is this auth server, "+test.cure {
+				t.Errorf("the cure is %q, want %q", last.Fix, test.cure)
 			}
 		})
 	}

@@ -261,7 +261,7 @@ func TestFloodFromOneAddress(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				reasons[refusal.Reason]++
-				if refusal.Reason == betterauth.ReasonTooManyUnknown && !refusal.Limited {
+				if refusal.Reason == betterauth.ReasonTooManyUnknown && !refusal.RateLimited {
 					t.Error("it counts as an outage")
 				}
 			})
@@ -317,7 +317,7 @@ func TestFloodOfUnknownKeys(t *testing.T) {
 			}
 			for range 30 {
 				refusal := refusalOf(t, a, at(other))
-				if refusal == nil || refusal.Unavailable && !refusal.Limited {
+				if refusal == nil || refusal.Unavailable && !refusal.RateLimited {
 					t.Errorf("the flood got %v", refusal)
 				}
 				if keys != "" {

@@ -31,8 +31,8 @@ type Step struct {
 	Status string
 	// Detail says what was found.
 	Detail string
-	// Cure says what to do; "" where nothing is to be done.
-	Cure string
+	// Fix says what to do; "" where nothing is to be done.
+	Fix string
 }
 
 // report collects steps.

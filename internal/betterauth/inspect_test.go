@@ -18,7 +18,7 @@ func told(t testing.TB, steps []betterauth.Step, secrets ...string) string {
 	var parts []string
 	for i, step := range steps {
 		parts = append(parts, step.Name+" "+step.Status)
-		if step.Detail == "" || (step.Cure == "") != (step.Status == betterauth.StatusOK) {
+		if step.Detail == "" || (step.Fix == "") != (step.Status == betterauth.StatusOK) {
 			t.Errorf("step %+v", step)
 		}
 		if step.Status == betterauth.StatusFailure && i < len(steps)-1 {
@@ -150,7 +150,7 @@ func TestRealProbeOfAnotherHost(t *testing.T) {
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "dynamic-url"})
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
 	step := realAuthenticator(t, betterauth.Config{BaseURL: "http://localhost:" + port}).Reachable(t.Context())
-	if want := "if its baseURL has allowedHosts, add localhost:" + port + " to them"; step.Status != betterauth.StatusFailure || !strings.HasSuffix(step.Cure, want) {
+	if want := "if its baseURL has allowedHosts, add localhost:" + port + " to them"; step.Status != betterauth.StatusFailure || !strings.HasSuffix(step.Fix, want) {
 		t.Errorf("%+v, want %q", step, want)
 	}
 }
@@ -163,7 +163,7 @@ func TestRealInspectAndProbe(t *testing.T) {
 	inspect := func(h http.Header) string {
 		steps := realAuthenticator(t, cfg).Inspect(t.Context(), h)
 		for _, step := range steps {
-			t.Logf("%-12s %-8s %s %s", step.Name, step.Status, step.Detail, step.Cure)
+			t.Logf("%-12s %-8s %s %s", step.Name, step.Status, step.Detail, step.Fix)
 		}
 		return told(t, steps, server.Secret, user.Token)
 	}

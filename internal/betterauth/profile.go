@@ -1,22 +1,22 @@
 package betterauth
 
-// Profile is a set of the fields of a User that are copied.
-type Profile uint8
+// ProfileFields is a set of the fields of a User that are copied.
+type ProfileFields uint8
 
-// The fields of a Profile.
+// The fields of a ProfileFields.
 const (
-	ProfileName Profile = 1 << iota
+	ProfileName ProfileFields = 1 << iota
 	ProfileEmail
 	ProfileImage
 )
 
 // Has reports whether a field is in the set.
-func (p Profile) Has(field Profile) bool { return p&field != 0 }
+func (p ProfileFields) Has(field ProfileFields) bool { return p&field != 0 }
 
 // untold returns the fields that the auth server did not tell, or told in a way that is of no use: jwt.definePayload and
 // customSession may leave out what they like. If the image is null, the auth server has told that there is no image.
-func untold(u fields, read User) Profile {
-	var missing Profile
+func untold(u fields, read User) ProfileFields {
+	var missing ProfileFields
 	if !isText(u, "name") {
 		missing |= ProfileName
 	}

@@ -182,7 +182,7 @@ func TestProbeNamesTheAddress(t *testing.T) {
 			if test.want != "" {
 				want = "set AUTH_SERVER_URL to " + server.URL + test.want + ": Better Auth answers there"
 			}
-			if step.Status != betterauth.StatusFailure || !strings.HasPrefix(step.Cure, want) {
+			if step.Status != betterauth.StatusFailure || !strings.HasPrefix(step.Fix, want) {
 				t.Errorf("%+v, want %q", step, want)
 			}
 		})

@@ -79,8 +79,8 @@ type Refusal struct {
 	Message string
 	// Unavailable is true where the auth server could not say. That is never to be read as "signed out".
 	Unavailable bool
-	// Limited is true if, beside Unavailable, clients and not the auth server are the cause.
-	Limited bool
+	// RateLimited is true if, beside Unavailable, clients and not the auth server are the cause.
+	RateLimited bool
 	// RetryAfter is how long the auth server asks to be left alone; zero where it does not say.
 	RetryAfter time.Duration
 	// Scheme is how the request tried to authenticate: SchemeCookie, SchemeBearer, SchemeJWT, SchemeAPIKey; "" where it
@@ -171,7 +171,7 @@ func unusable(cause error, retryAfter time.Duration) *Refusal {
 func tooManyUnknown(retryAfter time.Duration) *Refusal {
 	return &Refusal{
 		Reason: ReasonTooManyUnknown, Message: messageTooManyUnknown,
-		Unavailable: true, Limited: true, RetryAfter: retryAfter,
+		Unavailable: true, RateLimited: true, RetryAfter: retryAfter,
 	}
 }
 

@@ -34,7 +34,7 @@ func TestRealStateless(t *testing.T) {
 	server.Restart(t)
 	wantRefusal(t, stateful, user.Header(), betterauth.ReasonSessionNull, "Invalid session")
 	steps := stateful.Inspect(t.Context(), user.Header())
-	if last := steps[len(steps)-1]; last.Name != "get-session" || !strings.Contains(last.Cure, "set AUTH_STATELESS=on") {
+	if last := steps[len(steps)-1]; last.Name != "get-session" || !strings.Contains(last.Fix, "set AUTH_STATELESS=on") {
 		t.Errorf("%+v", last)
 	}
 	session, err := stateless.Authenticate(t.Context(), user.Header())

@@ -34,7 +34,7 @@ func TestRealTokenShapes(t *testing.T) {
 				}
 				steps := a.Inspect(t.Context(), h)
 				told(t, steps, user.Token)
-				if cure := steps[len(steps)-1].Cure; !strings.Contains(cure, "set AUTH_TOKEN_PATTERN to "+pattern+";") {
+				if cure := steps[len(steps)-1].Fix; !strings.Contains(cure, "set AUTH_TOKEN_PATTERN to "+pattern+";") {
 					t.Errorf("%s: %q, want %s", what, cure, pattern)
 				}
 			}
@@ -50,7 +50,7 @@ func TestInspectSuggestsNoPattern(t *testing.T) {
 	for _, text := range []string{"true", "short", "sess_", "sess_short", "a b c d e f g h i j k l m n o p", "ééééééééééééééééé"} {
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth"})
 		steps := a.Inspect(t.Context(), cookies(plain+"="+betterauth.SignCookie(secret, text)))
-		if last := steps[len(steps)-1]; last.Name != "token" || strings.Contains(last.Cure, "AUTH_TOKEN_PATTERN") {
+		if last := steps[len(steps)-1]; last.Name != "token" || strings.Contains(last.Fix, "AUTH_TOKEN_PATTERN") {
 			t.Errorf("%q: %+v", text, last)
 		}
 	}
@@ -72,7 +72,7 @@ func TestInspectFindsTheCookieName(t *testing.T) {
 			a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth"})
 			steps := a.Inspect(t.Context(), cookies(test.header))
 			told(t, steps, token)
-			if last := steps[len(steps)-1]; !strings.HasPrefix(last.Cure, test.cure) {
+			if last := steps[len(steps)-1]; !strings.HasPrefix(last.Fix, test.cure) {
 				t.Errorf("%+v, want %q", last, test.cure)
 			}
 		})

@@ -107,7 +107,7 @@ type Config struct {
 	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway. A __Host- prefix belongs to the name."`
 	// AuthAPIKeyHeader holds API keys. Load makes off empty.
 	AuthAPIKeyHeader string `env:"AUTH_API_KEY_HEADER" group:"Sessions" kind:"name" envDefault:"x-api-key" help:"The header that holds API keys, as in apiKeyHeaders of the auth server's apiKey plugin. off ignores API keys."`
-	// AuthTokenPattern is read by TokenShape.
+	// AuthTokenPattern is read by TokenPattern.
 	AuthTokenPattern string `env:"AUTH_TOKEN_PATTERN" group:"Sessions" kind:"pattern" shown:"[A-Za-z0-9]{32}" help:"What the auth server's session tokens look like, if its hooks make tokens of their own: a regular expression in Go's syntax for the whole token, such as sess_[A-Za-z0-9]{32}. server doctor suggests one."`
 	// AuthIssuers is what a JWT's iss has to be one of. Load makes it AuthServerURL's origin if it is not given.
 	AuthIssuers []string `env:"AUTH_ISSUER" group:"Sessions" kind:"list" shown:"AUTH_SERVER_URL's origin" help:"The issuers of the tokens from the jwt plugin, separated by commas: the origin of the auth server's baseURL, or the plugin's jwt.issuer. Set it if AUTH_SERVER_URL is not the auth server's own baseURL. With baseURL.allowedHosts there is one issuer for each host."`
@@ -148,7 +148,7 @@ type Config struct {
 	RailwayPublicDomain    string `env:"RAILWAY_PUBLIC_DOMAIN" group:"Set by Railway" shown:"" help:"The domain of this service. It is the default of PUBLIC_URL."`
 
 	// Warnings are what the operator should know of the variables but the server can live with. They hold no
-	// secret. See also Topology and PoolerAdvice.
+	// secret. See also Topology and PoolerWarning.
 	Warnings []string `env:"-"`
 }
 

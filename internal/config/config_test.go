@@ -120,10 +120,10 @@ func TestLoad(t *testing.T) {
 		{"a host cookie", map[string]string{"AUTH_COOKIE_NAME": "__Host-sid"}, is(func(c Config) bool { return c.AuthCookieName == "__Host-sid" })},
 		{"a host prefix", map[string]string{"AUTH_COOKIE_PREFIX": "__Host-app"}, is(func(c Config) bool { return c.AuthCookiePrefix == "__Host-app" })},
 		{"session tokens of another shape", map[string]string{"AUTH_TOKEN_PATTERN": "a|sess_[a-z]{4}"}, is(func(c Config) bool {
-			shape := c.TokenShape()
+			shape := c.TokenPattern()
 			return shape.MatchString("sess_abcd") && shape.MatchString("a") && !shape.MatchString("ab") && !shape.MatchString("xsess_abcd") && !shape.MatchString("sess_abcd\n")
 		})},
-		{"Better Auth's own session tokens", nil, is(func(c Config) bool { return c.TokenShape() == nil })},
+		{"Better Auth's own session tokens", nil, is(func(c Config) bool { return c.TokenPattern() == nil })},
 		{"the issuer is the auth server's origin", production(map[string]string{"AUTH_SERVER_URL": "https://Example.com:443/auth"}), is(func(c Config) bool {
 			return slices.Equal(c.AuthIssuers, []string{"https://example.com"}) && slices.Equal(c.AuthAudiences, c.AuthIssuers)
 		})},
@@ -326,7 +326,7 @@ func TestWarnings(t *testing.T) {
 // TestExamine: what could be read stands beside the problems.
 func TestExamine(t *testing.T) {
 	t.Parallel()
-	cfg, problems := Examine(production(map[string]string{"CORS_ORIGINS": "*", "JWT_SECRET": ""}))
+	cfg, problems := LoadPartial(production(map[string]string{"CORS_ORIGINS": "*", "JWT_SECRET": ""}))
 	if _, found := problems.Of("CORS_ORIGINS"); !found || len(problems) != 2 {
 		t.Errorf("got %v", problems)
 	}

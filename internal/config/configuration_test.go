@@ -46,7 +46,7 @@ func TestConfigurationDocsRequired(t *testing.T) {
 		t.Fatal(err)
 	}
 	intro, _, _ := strings.Cut(string(page), "<!-- variables -->")
-	_, problems := Examine(map[string]string{"ENVIRONMENT": "production"})
+	_, problems := LoadPartial(map[string]string{"ENVIRONMENT": "production"})
 	for _, problem := range problems {
 		if !strings.Contains(intro, "`"+problem.Variable+"`") {
 			t.Errorf("the introduction doesn't name %s, which production requires", problem.Variable)

@@ -22,17 +22,17 @@ type CheckURL = func(url string) error
 // unset. The error is a Problems that holds everything wrong, in the struct's order of variables. Neither
 // it nor the warnings show a secret.
 func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
-	cfg, problems := Examine(environ, checks...)
+	cfg, problems := LoadPartial(environ, checks...)
 	if len(problems) > 0 {
 		return Config{}, problems
 	}
 	return cfg, nil
 }
 
-// Examine reads the configuration as Load does, and returns what could be read of it beside the problems, for diagnosis.
+// LoadPartial reads the configuration as Load does, and returns what could be read of it beside the problems, for diagnosis.
 // Unless there are none, it is not to serve with: the value of a variable that has a problem means nothing, except that
 // LogFormat and LogLevel are always good for the log that tells about it.
-func Examine(environ map[string]string, checks ...CheckURL) (Config, Problems) {
+func LoadPartial(environ map[string]string, checks ...CheckURL) (Config, Problems) {
 	l := loader{vars: variables(), environ: environ, given: withoutEmpty(environ), checks: checks}
 	l.cfg.Environment = l.environment()
 	l.checkReferences()

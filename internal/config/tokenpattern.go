@@ -5,8 +5,8 @@ import "regexp"
 // maxTokenPattern bounds the length of AUTH_TOKEN_PATTERN.
 const maxTokenPattern = 200
 
-// TokenShape is AUTH_TOKEN_PATTERN as an expression that matches whole tokens only, nil if it is not set.
-func (c Config) TokenShape() *regexp.Regexp {
+// TokenPattern is AUTH_TOKEN_PATTERN as an expression that matches whole tokens only, nil if it is not set.
+func (c Config) TokenPattern() *regexp.Regexp {
 	if c.AuthTokenPattern == "" {
 		return nil
 	}
@@ -33,7 +33,7 @@ func (l *loader) checkTokenPattern() {
 		return
 	}
 	for _, text := range []string{"", "true"} { // dont_remember holds "true".
-		if l.cfg.TokenShape().MatchString(text) {
+		if l.cfg.TokenPattern().MatchString(text) {
 			l.fail(name, "must not match %q, which is no session token; describe the whole token, %s", text, example)
 			return
 		}

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// CookieCure is what to do where browsers can share no cookie between the frontend, the auth server and this server.
-const CookieCure = "let the frontend proxy /graphql and /api/auth on its own origin, and set PUBLIC_URL to that origin; " +
+// CookieFix is what to do where browsers can share no cookie between the frontend, the auth server and this server.
+const CookieFix = "let the frontend proxy /graphql and /api/auth on its own origin, and set PUBLIC_URL to that origin; " +
 	"or serve all three under one domain of yours, with crossSubDomainCookies on the auth server; " +
 	"or send bearer tokens instead of cookies (docs/authentication.md)"
 
@@ -20,7 +20,7 @@ const CookieCure = "let the frontend proxy /graphql and /api/auth on its own ori
 type Topology struct {
 	// Origin is the frontend's, as CORS_ORIGINS has it.
 	Origin string
-	// Works is false where browsers will not send the cookie; CookieCure is what to do then.
+	// Works is false where browsers will not send the cookie; CookieFix is what to do then.
 	Works bool
 	// Detail says why, in words.
 	Detail string
@@ -144,8 +144,8 @@ func siteOf(host string) string {
 // Supabase's ports, or by Prisma's parameter.
 func (c Config) Pooled() bool { return pooled(c.DatabaseURL) }
 
-// PoolerAdvice is what to do about a pooler in the way of migrations, "" where there is nothing to do.
-func (c Config) PoolerAdvice() string {
+// PoolerWarning is what to do about a pooler in the way of migrations, "" where there is nothing to do.
+func (c Config) PoolerWarning() string {
 	switch {
 	case !pooled(c.DirectDatabaseURL):
 		return ""

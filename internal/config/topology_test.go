@@ -110,8 +110,8 @@ func TestPooler(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cfg.Pooled() != tt.pooled || !strings.HasPrefix(cfg.PoolerAdvice(), tt.advice) || (tt.advice == "") != (cfg.PoolerAdvice() == "") {
-			t.Errorf("%s: %v, %q", tt.url, cfg.Pooled(), cfg.PoolerAdvice())
+		if cfg.Pooled() != tt.pooled || !strings.HasPrefix(cfg.PoolerWarning(), tt.advice) || (tt.advice == "") != (cfg.PoolerWarning() == "") {
+			t.Errorf("%s: %v, %q", tt.url, cfg.Pooled(), cfg.PoolerWarning())
 		}
 	}
 }

@@ -42,8 +42,8 @@ type Config struct {
 	// TrustedOrigins reports whether pages of an origin, as in "http://localhost:3000", may sign in here. The server's
 	// own origin may in any case. Nil: no other.
 	TrustedOrigins func(origin string) bool
-	// Refused receives the code of each answer that is an error, except those of Transport. Nil: nobody does.
-	Refused func(ctx context.Context, code string)
+	// OnError is called with the code of each error response, except those of Transport. It may be nil.
+	OnError func(ctx context.Context, code string)
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 	// Log receives what goes wrong. Nil: nothing is logged.
@@ -57,7 +57,7 @@ type Server struct {
 	passwords *passwords
 	secret    string
 	trusted   func(origin string) bool
-	refused   func(context.Context, string)
+	onError   func(context.Context, string)
 	now       func() time.Time
 	log       *slog.Logger
 }
@@ -77,15 +77,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		passwords: newPasswords(),
 		secret:    cfg.Secret,
 		trusted:   cfg.TrustedOrigins,
-		refused:   cfg.Refused,
+		onError:   cfg.OnError,
 		now:       cfg.Now,
 		log:       cfg.Log,
 	}
 	if s.trusted == nil {
 		s.trusted = func(string) bool { return false }
 	}
-	if s.refused == nil {
-		s.refused = func(context.Context, string) {}
+	if s.onError == nil {
+		s.onError = func(context.Context, string) {}
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -168,7 +168,7 @@ type call struct {
 // ServeHTTP answers a request whose path starts with Prefix.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal := s.serve(w, r); refusal != nil {
-		s.refused(r.Context(), refusal.Code)
+		s.onError(r.Context(), refusal.Code)
 	}
 }
 

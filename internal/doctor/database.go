@@ -117,7 +117,7 @@ func (d *doctor) tls(t database.TLS) {
 
 // pooler says how the connections go, so far as the addresses tell.
 func (d *doctor) pooler() {
-	switch advice := d.cfg.PoolerAdvice(); {
+	switch advice := d.cfg.PoolerWarning(); {
 	case d.anyProblem("DIRECT_DATABASE_URL") != "":
 		d.unchecked("the way of migrations was", "DIRECT_DATABASE_URL")
 	case advice != "":

@@ -55,7 +55,7 @@ func Run(ctx context.Context, c Config) error {
 		c.Timeout = defaultTimeout
 	}
 	d := &doctor{Config: c}
-	d.cfg, d.problems = config.Examine(c.Environ)
+	d.cfg, d.problems = config.LoadPartial(c.Environ)
 	d.variables()
 	d.database(ctx)
 	switch hasAuthServer := d.authServer(ctx); {
@@ -142,7 +142,7 @@ func oneLine(text string) string {
 // steps writes findings of betterauth's.
 func (d *doctor) steps(steps []betterauth.Step) {
 	for _, step := range steps {
-		d.finding(step.Status, step.Name+": "+step.Detail, step.Cure)
+		d.finding(step.Status, step.Name+": "+step.Detail, step.Fix)
 	}
 }
 
@@ -213,6 +213,6 @@ func (d *doctor) browsers() {
 			d.ok(t.Origin + ": " + t.Detail)
 			continue
 		}
-		d.warn(t.Origin+": "+t.Detail, config.CookieCure)
+		d.warn(t.Origin+": "+t.Detail, config.CookieFix)
 	}
 }

@@ -1,5 +1,5 @@
-// Package hooks receives the auth server's events: a user was deleted, or an anonymous user has registered. They are signed
-// as Standard Webhooks say (https://www.standardwebhooks.com).
+// Package hooks receives the auth server's events: a user was deleted, or an anonymous user has registered. Events are signed
+// according to Standard Webhooks (https://www.standardwebhooks.com).
 package hooks
 
 import (
@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	// maxBody is the longest body in bytes. An event has some hundred.
+	// maxBody is the maximum length of a body, in bytes. An event has a few hundred.
 	maxBody = 64 << 10
-	// tolerance is how far the sender's clock may differ, and so how long a request can be sent again by somebody who has
-	// recorded it. That does no harm: every event may come twice.
+	// tolerance is how far the sender's clock may differ from ours. It is also how long a recorded request can be replayed,
+	// which does no harm: handling an event twice has the effect of handling it once.
 	tolerance = 5 * time.Minute
 )
 
-// The reasons why an event is refused, for the log.
+// Why an event is refused, for the log.
 const (
 	ReasonOff          = "hook_off"
 	ReasonMissing      = "hook_header_missing"
@@ -38,36 +38,36 @@ const (
 	ReasonFailed       = "hook_failed"
 )
 
-// Config is what a Handler works with. All but Secret and Now is required.
+// Config configures a Handler. Every field except Secret and Now is required.
 type Config struct {
-	// Secret is the key of the signatures, byte for byte. Empty: the handler answers 404.
+	// Secret is the signing key; it is used as it is, not decoded. If it is empty, the handler answers 404.
 	Secret string
-	// Deleted is told of a user who was deleted, Linked of an anonymous user and the user whose tasks those are now. Both
-	// return whether there is anything of the user. After an error the sender has to try again.
-	Deleted func(ctx context.Context, userID string) (bool, error)
-	Linked  func(ctx context.Context, fromUserID, toUserID string) (bool, error)
-	// Unavailable says of an error whether it will pass.
-	Unavailable func(error) bool
-	// Fail answers with a status and a message that is safe to show.
-	Fail func(w http.ResponseWriter, r *http.Request, status int, message string)
-	// Refused is told why an event was refused; it writes the log.
-	Refused func(ctx context.Context, reason string, attrs ...slog.Attr)
-	// Accepted is told of each event that was accepted.
-	Accepted func(ctx context.Context, attrs ...slog.Attr)
+	// UserDeleted removes the data of a deleted user. UserLinked moves an anonymous user's data to the user that they
+	// registered as. Both report whether they found data of the user. After an error, the sender has to send the event again.
+	UserDeleted func(ctx context.Context, userID string) (bool, error)
+	UserLinked  func(ctx context.Context, fromUserID, toUserID string) (bool, error)
+	// Temporary reports whether an error may disappear by itself, such as an unreachable database.
+	Temporary func(error) bool
+	// WriteError answers with a status and a message that is safe to show.
+	WriteError func(w http.ResponseWriter, r *http.Request, status int, message string)
+	// OnRefused is called for each refused event, to log it.
+	OnRefused func(ctx context.Context, reason string, attrs ...slog.Attr)
+	// OnAccepted is called for each accepted event.
+	OnAccepted func(ctx context.Context, attrs ...slog.Attr)
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
 
-// Handler answers POST requests with an event.
+// Handler answers POST requests that contain an event.
 type Handler struct {
-	config Config
-	signed *standardwebhooks.Webhook // nil: the hook is off
+	config   Config
+	verifier *standardwebhooks.Webhook // nil if events are not accepted
 }
 
-// New returns a handler.
+// New returns a handler, or an error if a required field of the configuration is missing.
 func New(c Config) (*Handler, error) {
-	if c.Deleted == nil || c.Linked == nil || c.Unavailable == nil || c.Fail == nil || c.Refused == nil || c.Accepted == nil {
-		return nil, errors.New("hooks: a function of Config is missing")
+	if c.UserDeleted == nil || c.UserLinked == nil || c.Temporary == nil || c.WriteError == nil || c.OnRefused == nil || c.OnAccepted == nil {
+		return nil, errors.New("hooks: a required function of Config is missing")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -75,48 +75,49 @@ func New(c Config) (*Handler, error) {
 	h := &Handler{config: c}
 	if c.Secret != "" {
 		var err error
-		if h.signed, err = standardwebhooks.NewWebhookRaw([]byte(c.Secret)); err != nil {
+		if h.verifier, err = standardwebhooks.NewWebhookRaw([]byte(c.Secret)); err != nil {
 			return nil, fmt.Errorf("setting up signatures: %w", err)
 		}
 	}
 	return h, nil
 }
 
-// event is a request's body. Further fields are ignored.
+// event is a request's body. Other fields are ignored.
 type event struct {
 	Type string         `json:"type"`
 	Data jsontext.Value `json:"data"`
 }
 
-// failure is why an event is refused.
-type failure struct {
+// refusal says why an event is refused.
+type refusal struct {
 	status  int
 	reason  string
 	message string
 	attrs   []slog.Attr
 }
 
-func refuse(status int, reason, format string, args ...any) *failure {
-	return &failure{status: status, reason: reason, message: fmt.Sprintf(format, args...)}
+func refuse(status int, reason, format string, args ...any) *refusal {
+	return &refusal{status: status, reason: reason, message: fmt.Sprintf(format, args...)}
 }
 
-func (f *failure) with(attrs ...slog.Attr) *failure {
-	f.attrs = append(f.attrs, attrs...)
-	return f
+func (r *refusal) with(attrs ...slog.Attr) *refusal {
+	r.attrs = append(r.attrs, attrs...)
+	return r
 }
 
-// ServeHTTP implements http.Handler. What is not signed costs a body of 64 kB at most and no database.
+// ServeHTTP implements http.Handler. An event without a valid signature costs at most reading a body of 64 kB; the database is
+// not used.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	known, e, f := h.handle(w, r)
-	if f != nil {
-		h.config.Refused(r.Context(), f.reason, f.attrs...)
-		if f.status == http.StatusServiceUnavailable {
+	known, e, refused := h.handle(w, r)
+	if refused != nil {
+		h.config.OnRefused(r.Context(), refused.reason, refused.attrs...)
+		if refused.status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "5")
 		}
-		h.config.Fail(w, r, f.status, f.message)
+		h.config.WriteError(w, r, refused.status, refused.message)
 		return
 	}
-	h.config.Accepted(r.Context(), slog.String("type", e.Type), slog.Bool("known_user", known))
+	h.config.OnAccepted(r.Context(), slog.String("type", e.Type), slog.Bool("known_user", known))
 	status, body := http.StatusAccepted, `{"status":"accepted"}`
 	if !known {
 		status, body = http.StatusOK, `{"status":"nothing to do: the user is not known here"}`
@@ -125,17 +126,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // The sender may be gone.
+	_, _ = io.WriteString(w, body) // It fails only if the sender has disconnected.
 }
 
-func (h *Handler) handle(w http.ResponseWriter, r *http.Request) (bool, event, *failure) {
-	if h.signed == nil {
+// handle reads, verifies and dispatches an event. It reports whether data of the user was found.
+func (h *Handler) handle(w http.ResponseWriter, r *http.Request) (bool, event, *refusal) {
+	if h.verifier == nil {
 		return false, event{}, refuse(http.StatusNotFound, ReasonOff,
 			"Events are not accepted here, because AUTH_HOOK_SECRET is not set. Set it on this server and on the auth server to the same text.")
 	}
-	// The headers come first: they are cheap to refuse.
-	if f := h.checkHeaders(r.Header); f != nil {
-		return false, event{}, f
+	// Headers are checked first, because that is cheap.
+	if refused := h.checkHeaders(r.Header); refused != nil {
+		return false, event{}, refused
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
@@ -145,7 +147,7 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request) (bool, event, *
 	case err != nil:
 		return false, event{}, refuse(http.StatusBadRequest, ReasonBadBody, "The body did not arrive whole.").with(slog.String("error", err.Error()))
 	}
-	if err := h.signed.VerifyIgnoringTimestamp(body, r.Header); err != nil { // The time was compared with our own clock.
+	if err := h.verifier.VerifyIgnoringTimestamp(body, r.Header); err != nil { // checkHeaders has compared the time with our own clock.
 		return false, event{}, refuse(http.StatusUnauthorized, ReasonBadSignature,
 			"The signature does not fit. AUTH_HOOK_SECRET must be the same text on both servers, and the body must arrive unchanged. "+
 				"The header webhook-signature is v1, and the base64 of HMAC-SHA256(secret, id.timestamp.body).")
@@ -153,14 +155,14 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request) (bool, event, *
 	return h.dispatch(r.Context(), body)
 }
 
-// checkHeaders refuses requests without a signature, and old or future ones.
-func (h *Handler) checkHeaders(header http.Header) *failure {
+// checkHeaders refuses requests without a signature, and those whose timestamp is too old or in the future.
+func (h *Handler) checkHeaders(header http.Header) *refusal {
 	for _, name := range []string{standardwebhooks.HeaderWebhookID, standardwebhooks.HeaderWebhookTimestamp, standardwebhooks.HeaderWebhookSignature} {
 		if header.Get(name) == "" {
 			return refuse(http.StatusUnauthorized, ReasonMissing, "The header %s is missing: events are signed as Standard Webhooks say.", name)
 		}
 	}
-	// In id.timestamp.body, an id with a dot could be read in two ways.
+	// The signed text is id.timestamp.body: with a dot in the id, it would be ambiguous.
 	if strings.Contains(header.Get(standardwebhooks.HeaderWebhookID), ".") {
 		return refuse(http.StatusUnauthorized, ReasonBadSignature, "The header webhook-id must not contain a dot.")
 	}
@@ -168,8 +170,8 @@ func (h *Handler) checkHeaders(header http.Header) *failure {
 	if err != nil {
 		return refuse(http.StatusUnauthorized, ReasonStale, "The header webhook-timestamp must be the seconds since 1970.")
 	}
-	const farAway = 1 << 33 // Beyond the year 2242, so that the difference can be computed.
-	if seconds < 0 || seconds > farAway {
+	const maxSeconds = 1 << 33 // The year 2242; larger numbers would overflow the difference.
+	if seconds < 0 || seconds > maxSeconds {
 		return refuse(http.StatusUnauthorized, ReasonStale, "The header webhook-timestamp must be the seconds since 1970, and not milliseconds.")
 	}
 	if age := h.config.Now().Sub(time.Unix(seconds, 0)); age.Abs() > tolerance {
@@ -180,8 +182,8 @@ func (h *Handler) checkHeaders(header http.Header) *failure {
 	return nil
 }
 
-// dispatch reads a signed body and calls who is responsible.
-func (h *Handler) dispatch(ctx context.Context, body []byte) (bool, event, *failure) {
+// dispatch decodes a verified body and calls the function for its type.
+func (h *Handler) dispatch(ctx context.Context, body []byte) (bool, event, *refusal) {
 	var e event
 	if err := json.Unmarshal(body, &e); err != nil {
 		return false, event{}, refuse(http.StatusBadRequest, ReasonBadBody, `The body must be a JSON object such as {"type": "user.deleted", "data": {"userId": "…"}}.`)
@@ -190,20 +192,20 @@ func (h *Handler) dispatch(ctx context.Context, body []byte) (bool, event, *fail
 	var err error
 	switch e.Type {
 	case "user.deleted":
-		ids, f := e.ids("userId")
-		if f != nil {
-			return false, e, f
+		ids, refused := e.ids("userId")
+		if refused != nil {
+			return false, e, refused
 		}
-		known, err = h.config.Deleted(ctx, ids[0])
+		known, err = h.config.UserDeleted(ctx, ids[0])
 	case "user.linked":
-		ids, f := e.ids("fromUserId", "toUserId")
-		if f != nil {
-			return false, e, f
+		ids, refused := e.ids("fromUserId", "toUserId")
+		if refused != nil {
+			return false, e, refused
 		}
 		if ids[0] == ids[1] {
 			return false, e, refuse(http.StatusUnprocessableEntity, ReasonBadBody, "data.fromUserId and data.toUserId must be two users.")
 		}
-		known, err = h.config.Linked(ctx, ids[0], ids[1])
+		known, err = h.config.UserLinked(ctx, ids[0], ids[1])
 	default:
 		return false, e, refuse(http.StatusUnprocessableEntity, ReasonUnknownType, "The type must be one of user.deleted and user.linked.").
 			with(slog.String("type", e.Type[:min(len(e.Type), 100)]))
@@ -211,7 +213,7 @@ func (h *Handler) dispatch(ctx context.Context, body []byte) (bool, event, *fail
 	switch {
 	case err == nil:
 		return known, e, nil
-	case h.config.Unavailable(err):
+	case h.config.Temporary(err):
 		return false, e, refuse(http.StatusServiceUnavailable, ReasonFailed, "The database can't be reached just now: try again.").
 			with(slog.String("type", e.Type), slog.String("error", err.Error()))
 	default:
@@ -220,11 +222,11 @@ func (h *Handler) dispatch(ctx context.Context, body []byte) (bool, event, *fail
 	}
 }
 
-// maxID is the longest user id in bytes. PostgreSQL's indexes take no more than some 2,700.
+// maxID is the maximum length of a user's id, in bytes. An entry of a PostgreSQL index has at most about 2,700.
 const maxID = 1024
 
-// ids returns the texts of those names in the event's data.
-func (e event) ids(names ...string) ([]string, *failure) {
+// ids returns the user ids that are in the event's data under the names.
+func (e event) ids(names ...string) ([]string, *refusal) {
 	data := map[string]jsontext.Value{}
 	if len(e.Data) == 0 || json.Unmarshal(e.Data, &data) != nil {
 		return nil, refuse(http.StatusUnprocessableEntity, ReasonBadBody, "data must be an object with %s.", strings.Join(names, " and "))

@@ -59,15 +59,15 @@ func handler(t *testing.T, secret string) (*hooks.Handler, *calls) {
 	note := func(reason string, attrs []slog.Attr) { c.logged = append(c.logged, fmt.Sprint(reason, attrs)) }
 	h, err := hooks.New(hooks.Config{
 		Secret:      secret,
-		Deleted:     func(_ context.Context, id string) (bool, error) { return do("delete "+id, id) },
-		Linked:      func(_ context.Context, from, to string) (bool, error) { return do("link "+from+" "+to, from) },
-		Unavailable: func(err error) bool { return errors.Is(err, errOutage) },
-		Fail: func(w http.ResponseWriter, _ *http.Request, status int, message string) {
+		UserDeleted: func(_ context.Context, id string) (bool, error) { return do("delete "+id, id) },
+		UserLinked:  func(_ context.Context, from, to string) (bool, error) { return do("link "+from+" "+to, from) },
+		Temporary:   func(err error) bool { return errors.Is(err, errOutage) },
+		WriteError: func(w http.ResponseWriter, _ *http.Request, status int, message string) {
 			http.Error(w, message, status)
 		},
-		Refused:  func(_ context.Context, reason string, attrs ...slog.Attr) { note(reason, attrs) },
-		Accepted: func(_ context.Context, attrs ...slog.Attr) { note("accepted", attrs) },
-		Now:      func() time.Time { return now },
+		OnRefused:  func(_ context.Context, reason string, attrs ...slog.Attr) { note(reason, attrs) },
+		OnAccepted: func(_ context.Context, attrs ...slog.Attr) { note("accepted", attrs) },
+		Now:        func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func (i *identify) refused(ctx context.Context, err error) *viewer.Refusal {
 	}
 	i.refusals.write(ctx, string(refusal.Reason), attrs...)
 	return &viewer.Refusal{
-		Message: refusal.Message, Unavailable: refusal.Unavailable, RateLimited: refusal.Limited, RetryAfter: refusal.RetryAfter,
+		Message: refusal.Message, Unavailable: refusal.Unavailable, RateLimited: refusal.RateLimited, RetryAfter: refusal.RetryAfter,
 	}
 }
 

@@ -35,12 +35,12 @@ func newHook(cfg Config, tasks *task.Service, accounts *account.Service) (http.H
 	}
 	hook, err := hooks.New(hooks.Config{
 		Secret: cfg.Config.AuthHookSecret.Reveal(),
-		Deleted: func(ctx context.Context, userID string) (bool, error) {
+		UserDeleted: func(ctx context.Context, userID string) (bool, error) {
 			ctx, cancel := within(ctx)
 			defer cancel()
 			return tasks.RemoveUser(ctx, task.Removal{UserID: userID})
 		},
-		Linked: func(ctx context.Context, from, to string) (bool, error) {
+		UserLinked: func(ctx context.Context, from, to string) (bool, error) {
 			ctx, cancel := within(ctx)
 			defer cancel()
 			if err := accounts.Ensure(ctx, to); err != nil && !errors.Is(err, account.ErrNotFound) {
@@ -48,12 +48,12 @@ func newHook(cfg Config, tasks *task.Service, accounts *account.Service) (http.H
 			}
 			return tasks.RemoveUser(ctx, task.Removal{UserID: from, MoveTo: to})
 		},
-		Unavailable: func(err error) bool { return database.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) },
-		Fail: func(w http.ResponseWriter, r *http.Request, status int, message string) {
+		Temporary: func(err error) bool { return database.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) },
+		WriteError: func(w http.ResponseWriter, r *http.Request, status int, message string) {
 			writeError(w, r, status, hookCodes[status], message)
 		},
-		Refused: newEventLog(cfg.Log, cfg.Now).write,
-		Accepted: func(ctx context.Context, attrs ...slog.Attr) {
+		OnRefused: newEventLog(cfg.Log, cfg.Now).write,
+		OnAccepted: func(ctx context.Context, attrs ...slog.Attr) {
 			cfg.Log.LogAttrs(ctx, slog.LevelInfo, "event accepted", append(attrs, slog.String("request_id", RequestID(ctx)))...)
 		},
 		Now: cfg.Now,

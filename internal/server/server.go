@@ -121,7 +121,7 @@ func logMilestones(ctx context.Context, cfg Config) {
 	cfg.Log.LogAttrs(ctx, slog.LevelInfo, "starting taskql",
 		slog.String("version", cfg.Version.Version), slog.String("commit", cfg.Version.Commit),
 		slog.String("environment", string(cfg.Config.Environment)), slog.String("database", cfg.DB.String()))
-	if advice := cfg.Config.PoolerAdvice(); advice != "" {
+	if advice := cfg.Config.PoolerWarning(); advice != "" {
 		cfg.Log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", advice))
 	}
 	warnOfCookies(ctx, cfg)
@@ -151,7 +151,7 @@ func warnOfCookies(ctx context.Context, cfg Config) {
 	}
 	for _, reason := range reasons {
 		cfg.Log.LogAttrs(ctx, slog.LevelWarn, "cookies can't work", slog.String("origin", strings.Join(origins[reason], ", ")),
-			slog.String("because", reason), slog.String("cure", config.CookieCure))
+			slog.String("because", reason), slog.String("cure", config.CookieFix))
 	}
 }
 
@@ -179,7 +179,7 @@ func (s *Server) warnOfAuthServer(ctx context.Context) {
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelWarn, "the auth server is not usable; requests with a session get SERVICE_UNAVAILABLE",
-		slog.String("url", s.auth.Address("ok")), slog.String("error", step.Detail), slog.String("hint", step.Cure))
+		slog.String("url", s.auth.Address("ok")), slog.String("error", step.Detail), slog.String("hint", step.Fix))
 }
 
 // routes builds the handlers of the paths.
@@ -360,7 +360,7 @@ func Sessions(cfg config.Config) betterauth.Config {
 		CookieName:       cfg.AuthCookieName,
 		Issuers:          cfg.AuthIssuers,
 		Audiences:        cfg.AuthAudiences,
-		TokenShape:       cfg.TokenShape(),
+		TokenPattern:     cfg.TokenPattern(),
 		TrustSessionData: cfg.TrustSessionData,
 		Stateless:        cfg.AuthStateless,
 		Algorithm:        cfg.JWTAlgorithm,
@@ -385,7 +385,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 			Dialect:        cfg.DB.Dialect,
 			Secret:         settings.Secret,
 			TrustedOrigins: cfg.Config.CORSOrigins.Allows,
-			Refused:        func(ctx context.Context, code string) { traceOf(ctx).failed(code) },
+			OnError:        func(ctx context.Context, code string) { traceOf(ctx).failed(code) },
 			Now:            cfg.Now,
 			Log:            cfg.Log,
 		})
@@ -396,7 +396,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 		settings.BaseURL, settings.Secret, settings.Transport = embeddedAuthURL, embedded.Secret(), embedded.Transport()
 		// It has Better Auth's own names and paths.
 		settings.CookiePrefix, settings.CookieName, settings.BasePath, settings.JWKSPath = "", "", "", ""
-		settings.TokenShape, settings.Stateless = nil, false
+		settings.TokenPattern, settings.Stateless = nil, false
 		settings.APIKeyHeader = "" // It has no API keys.
 	}
 	measureSessions(cfg.Telemetry, &settings)

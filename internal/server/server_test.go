@@ -247,7 +247,7 @@ func TestSessions(t *testing.T) {
 	}
 	want := betterauth.Config{
 		BaseURL: "https://auth.example.com", Secret: environ["JWT_SECRET"], CookiePrefix: "app", CookieName: "sid", Issuers: []string{"me", "you"}, Audiences: []string{"us"},
-		BasePath: "/b", JWKSPath: "/j", TokenShape: regexp.MustCompile(`\A(?:s_.)\z`),
+		BasePath: "/b", JWKSPath: "/j", TokenPattern: regexp.MustCompile(`\A(?:s_.)\z`),
 		TrustSessionData: true, Stateless: true, Algorithm: "HS512", MaxTokenAge: 3 * time.Minute, MaxSessionAge: 48 * time.Hour,
 		CacheTTL: 4 * time.Second, StaleTTL: 5 * time.Second, Timeout: 3 * time.Second, APIKeyHeader: "x-key",
 	}

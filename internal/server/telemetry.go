@@ -82,6 +82,6 @@ func measureSessions(t *telemetry.Telemetry, settings *betterauth.Config) {
 	if t == nil {
 		return
 	}
-	settings.AroundTransport = t.Transport
+	settings.WrapTransport = t.Transport
 	settings.ObserveLookup = func(result betterauth.Lookup) { t.CacheLookup(string(result)) }
 }
