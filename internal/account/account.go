@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
 	"taskql/internal/betterauth"
+	"taskql/internal/sqlstate"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
 )
@@ -176,7 +176,7 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 	}
 	if row.TimeZone != zone {
 		update := row.Update().SetTimeZone(zone).SetUpdatedAt(s.now())
-		if row, err = again(ctx, update.Save); err != nil {
+		if row, err = retry(ctx, update.Save); err != nil {
 			return nil, fmt.Errorf("setting a time zone: %w", err)
 		}
 	}
@@ -249,49 +249,27 @@ func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Ti
 	default:
 		update.SetImage(*u.Image)
 	}
-	row, err = again(ctx, update.Save)
+	row, err = retry(ctx, update.Save)
 	if ent.IsNotFound(err) { // It was erased meanwhile.
 		return nil, ErrErased
 	}
 	return row, err
 }
 
-// tries is how often a change of a user is tried that PostgreSQL rolls back.
-const tries = 3
-
-// again makes a change of a user, and makes it again if PostgreSQL rolled it back.
-func again(ctx context.Context, change func(context.Context) (*ent.User, error)) (*ent.User, error) {
-	for try := 1; ; try++ {
-		row, err := change(ctx)
-		if err == nil || try == tries || !isRolledBack(err) {
-			return row, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): //nolint:gosec // A pause, for the other one to end.
-		}
-	}
-}
-
-// isRolledBack says whether PostgreSQL rolled back for a serialization failure, a deadlock, or because the connection only
-// reads, as after a failover: nothing has happened.
-func isRolledBack(err error) bool {
-	var refused interface{ SQLState() string }
-	if !errors.As(err, &refused) {
-		return false
-	}
-	switch refused.SQLState() {
-	case "40001", "40P01", "25006":
-		return true
-	default:
-		return false
-	}
+// retry makes a change of a user, and makes it again if PostgreSQL rolled it back.
+func retry(ctx context.Context, change func(context.Context) (*ent.User, error)) (*ent.User, error) {
+	var row *ent.User
+	err := sqlstate.Retry(ctx, func() error {
+		var err error
+		row, err = change(ctx)
+		return err
+	})
+	return row, err
 }
 
 // create makes the user and the personal workspace. Two first requests at once make one of each.
 func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, error) {
-	return again(ctx, func(ctx context.Context) (*ent.User, error) { return s.tryCreate(ctx, u) })
+	return retry(ctx, func(ctx context.Context) (*ent.User, error) { return s.tryCreate(ctx, u) })
 }
 
 func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, error) {

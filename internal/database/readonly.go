@@ -6,10 +6,9 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
-)
 
-// stateReadOnly is how PostgreSQL refuses a change on a standby, or in a session that only reads.
-const stateReadOnly = "25006"
+	"taskql/internal/sqlstate"
+)
 
 // readOnlyPause is how old a connection must be for its being read-only to replace the pool's connections. If the database
 // itself accepts no changes, new connections don't help, and are not made for every change that somebody tries.
@@ -17,8 +16,7 @@ const readOnlyPause = 5 * time.Second
 
 // IsReadOnly reports whether the error says that the database accepts no changes. Nothing has happened then.
 func IsReadOnly(err error) bool {
-	var refused interface{ SQLState() string }
-	return errors.As(err, &refused) && refused.SQLState() == stateReadOnly
+	return sqlstate.Of(err) == sqlstate.ReadOnly
 }
 
 // replacement replaces all connections of a pool after a failover: the server that they lead to has become a standby, and

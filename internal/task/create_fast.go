@@ -10,6 +10,7 @@ import (
 
 	"taskql/ent"
 	enttask "taskql/ent/task"
+	"taskql/internal/sqlstate"
 	"taskql/internal/viewer"
 )
 
@@ -61,7 +62,7 @@ func (s *Service) insertAtOnce(ctx context.Context, v viewer.Viewer, e *ent.Task
 		return false, nil
 	}
 	done := false
-	err := again(ctx, func() error {
+	err := sqlstate.Retry(ctx, func() error {
 		var err error
 		done, err = s.tryInsert(ctx, v, e)
 		return err

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"taskql/ent"
 	"taskql/ent/idempotencykey"
+	"taskql/internal/sqlstate"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -158,7 +158,7 @@ func (s *Service) locked(ctx context.Context, v viewer.Viewer, newTasks int, wor
 	return s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := &tx{Tx: entTx, viewer: v, limits: s.limits, dialect: s.dialect}
 		if err := t.lock(wait, s.dialect, newTasks); err != nil {
-			if errors.Is(context.Cause(wait), ErrBusy) || isLockTimeout(err) && endsFirst(wait, ctx) {
+			if errors.Is(context.Cause(wait), ErrBusy) || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
 				return fmt.Errorf("%w: %w", ErrBusy, err)
 			}
 			return err
@@ -187,43 +187,10 @@ func unlessRefused(err error) error {
 	return err
 }
 
-// tries is how often a transaction is tried that PostgreSQL ends in another's favour.
-const tries = 3
-
 // inTx runs work in a transaction: it is committed where work returns nil, else rolled back. Where PostgreSQL rolled it
 // back because of another, work is called again in a new one.
 func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
-	return again(ctx, func() error { return s.tryTx(ctx, work) })
-}
-
-// again runs a transaction, and runs it again where PostgreSQL rolled it back because of another.
-func again(ctx context.Context, transaction func() error) error {
-	for try := 1; ; try++ {
-		err := transaction()
-		if try == tries || !isRolledBack(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): //nolint:gosec // A pause, for the other one to end.
-		}
-	}
-}
-
-// isRolledBack says whether PostgreSQL rolled back for a serialization failure, a deadlock, or because the connection only
-// reads, as after a failover: nothing has happened.
-func isRolledBack(err error) bool {
-	var refused interface{ SQLState() string }
-	if !errors.As(err, &refused) {
-		return false
-	}
-	switch refused.SQLState() {
-	case "40001", "40P01", "25006":
-		return true
-	default:
-		return false
-	}
+	return sqlstate.Retry(ctx, func() error { return s.tryTx(ctx, work) })
 }
 
 func (s *Service) tryTx(ctx context.Context, work func(*ent.Tx) error) error {
@@ -265,12 +232,6 @@ func endsFirst(child, parent context.Context) bool {
 	mine, _ := child.Deadline()
 	theirs, ok := parent.Deadline()
 	return !ok || mine.Before(theirs)
-}
-
-// isLockTimeout says whether PostgreSQL gave up waiting for a lock (lock_not_available).
-func isLockTimeout(err error) bool {
-	var refused interface{ SQLState() string }
-	return errors.As(err, &refused) && refused.SQLState() == "55P03"
 }
 
 // take takes that many of the workspace's next versions and counts its tasks. The row stays locked until the transaction
