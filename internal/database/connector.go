@@ -12,39 +12,43 @@ import (
 	"github.com/lib/pq"
 )
 
-// How long a server may say nothing while it owes an answer. A connection that goes silent, as after a failover or
-// behind a router that forgot it, is then given up: lib/pq itself would wait for good, whatever the context says, and
-// the pool would fill with such connections. The pool's is longer than any statement should take.
+// The I/O timeouts of connections: how long a server that owes an answer may send nothing. After a failover, or behind a
+// router that forgot the connection, lib/pq would wait forever, whatever the context says, and the pool would fill with
+// such connections. The pool's timeout is longer than any statement should take.
 const (
-	poolSilence = 8 * time.Second
-	pingSilence = 2 * time.Second
-	// cancelSilence is for the request to cancel a statement.
-	cancelSilence = 2 * time.Second
+	poolIOTimeout = 8 * time.Second
+	pingIOTimeout = 2 * time.Second
+	// cancelTimeout is for the request to cancel a statement.
+	cancelTimeout = 2 * time.Second
 )
 
-// connector is lib/pq's, made to heed the context while it connects: lib/pq heeds it for the dialling only, and waits
-// without end for a server that accepts a connection and then says nothing.
+// connector makes lib/pq's connections within the context's deadline. lib/pq's own connector heeds the context while it
+// dials only, and waits forever for a server that accepts the connection and then sends nothing.
 type connector struct {
 	config pq.Config
-	// silence is how long the server may say nothing, or an eighth less; 0 is without end, for migrations.
-	silence time.Duration
-	// hurried says that the limit on statements is ours, and not the URL's.
-	hurried bool
-	// pool replaces connections that became read-only.
-	pool *replacement
+	// ioTimeout is the I/O timeout of connections. It may elapse up to an eighth early; see timeoutConn. 0 means none, for
+	// migrations.
+	ioTimeout time.Duration
+	// timeoutAdded reports that config's statement_timeout is the server's own, and not the URL's.
+	timeoutAdded bool
+	// state is shared by all connections to the URL's hosts.
+	state *poolState
 }
 
-// impatient returns the connector with a limit on silence. SQLite's needs none.
-func impatient(c driver.Connector, silence time.Duration) driver.Connector {
+// withIOTimeout returns c with an I/O timeout, if it is PostgreSQL's.
+func withIOTimeout(c driver.Connector, timeout time.Duration) driver.Connector {
 	if c, ok := c.(connector); ok {
-		c.silence = silence
+		c.ioTimeout = timeout
 		return c
 	}
 	return c
 }
 
-// hurried returns the connector with a limit on each statement, unless the URL has one. SQLite has none.
-func hurried(c driver.Connector, timeout time.Duration) driver.Connector {
+// statementTimeout is PostgreSQL's parameter.
+const statementTimeout = "statement_timeout"
+
+// withStatementTimeout returns c with a statement timeout, if it is PostgreSQL's and the URL doesn't set one.
+func withStatementTimeout(c driver.Connector, timeout time.Duration) driver.Connector {
 	own, ok := c.(connector)
 	if !ok || timeout <= 0 {
 		return c
@@ -52,20 +56,17 @@ func hurried(c driver.Connector, timeout time.Duration) driver.Connector {
 	if _, set := own.config.Runtime[statementTimeout]; set {
 		return c
 	}
-	own.config.Runtime = maps.Clone(own.config.Runtime) // The connector of migrations has the same.
+	own.config.Runtime = maps.Clone(own.config.Runtime) // The connector of migrations shares the map.
 	own.config.Runtime[statementTimeout] = strconv.FormatInt(timeout.Milliseconds(), 10)
-	own.hurried = true
+	own.timeoutAdded = true
 	return own
 }
 
-// statementTimeout is PostgreSQL's parameter.
-const statementTimeout = "statement_timeout"
-
-// Connect opens one connection. When the context ends first, so does the attempt. Where the server refuses our limit on
-// statements, as a pooler does that nobody knew of, it goes without: the operation's own deadline holds.
+// Connect opens a connection. It returns when the context ends at the latest. If the server refuses the statement timeout
+// that withStatementTimeout added, as an unknown pooler may, the connection has none: operations have their own deadline.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.connect(ctx)
-	if !c.hurried || !refusesParameter(err) {
+	if !c.timeoutAdded || !refusesParameter(err) {
 		return conn, err
 	}
 	c.config.Runtime = maps.Clone(c.config.Runtime)
@@ -73,48 +74,49 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return c.connect(ctx)
 }
 
-// connectTo tries one host once.
+// connectTo tries to connect to one host.
 func (c connector) connectTo(ctx context.Context, config pq.Config) (driver.Conn, error) {
 	inner, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	generation := c.pool.generation.Load()
-	dialer := &dialer{silence: c.silence}
+	generation := c.state.generation.Load()
+	dialer := &dialer{ioTimeout: c.ioTimeout}
 	inner.Dialer(dialer)
 	stop := context.AfterFunc(ctx, dialer.close)
 	conn, err := inner.Connect(ctx)
-	if !stop() { // The context ended, and the connection with it.
+	if !stop() { // The context ended, and dialer.close closed the connection.
 		if err == nil {
 			_ = conn.Close()
 		}
 		return nil, context.Cause(ctx)
 	}
-	dialled := dialer.connected()
+	dialled := dialer.handOver()
 	if err != nil {
 		return nil, err
 	}
-	return living(conn, dialled, c.pool, generation)
+	return newCheckedConn(conn, dialled, c.state, generation)
 }
 
-// Driver is lib/pq's.
+// Driver returns lib/pq's driver.
 func (connector) Driver() driver.Driver { return &pq.Driver{} }
 
-// dialer keeps hold of what it dialled for one attempt to connect, so that this can be cut short. Once connected, lib/pq
-// dials with it to have a statement cancelled.
+// dialer dials for one attempt to connect and can close what it dialled, to cut the attempt short. After the attempt
+// lib/pq uses it to send requests to cancel statements.
 type dialer struct {
-	silence time.Duration
+	ioTimeout time.Duration
 
 	mu     sync.Mutex
 	conns  []net.Conn
 	closed bool
-	done   bool
+	// handedOver reports that the attempt has succeeded.
+	handedOver bool
 }
 
-// DialContext connects.
+// DialContext connects to the address.
 func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	if d.isDone() {
-		return cancelling(ctx, network, address)
+	if d.isHandedOver() {
+		return dialCancel(ctx, network, address)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
@@ -127,109 +129,55 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 		return nil, net.ErrClosed
 	}
 	d.conns = append(d.conns, conn)
-	if d.silence > 0 {
-		return &impatientConn{Conn: conn, silence: d.silence}, nil
+	if d.ioTimeout > 0 {
+		return &timeoutConn{Conn: conn, timeout: d.ioTimeout}, nil
 	}
 	return conn, nil
 }
 
-// Dial is part of lib/pq's interface, which prefers DialContext.
+// Dial implements pq.Dialer. lib/pq prefers DialContext.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// DialTimeout is part of lib/pq's interface, which prefers DialContext.
+// DialTimeout implements pq.Dialer. lib/pq prefers DialContext.
 func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return d.DialContext(ctx, network, address)
 }
 
-// impatientConn is a connection whose reads and writes fail when nothing moves for too long. lib/pq reads only while
-// an answer is due, so that an idle connection is not concerned.
-type impatientConn struct {
-	net.Conn
-
-	silence time.Duration
-	// reading and writing are when the deadlines were set last. Setting one costs more than a look at the clock, so that
-	// they are left for an eighth of the silence. Each is used by one goroutine at a time.
-	reading, writing time.Time
-}
-
-// Read waits for the server.
-func (c *impatientConn) Read(b []byte) (int, error) {
-	if err := c.renew(&c.reading, c.Conn.SetReadDeadline); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(b)
-}
-
-// Write waits for the network.
-func (c *impatientConn) Write(b []byte) (int, error) {
-	if err := c.renew(&c.writing, c.Conn.SetWriteDeadline); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(b)
-}
-
-// SetDeadline implements net.Conn. lib/pq takes its own deadline for connecting away with it, and so ours.
-func (c *impatientConn) SetDeadline(t time.Time) error {
-	c.reading, c.writing = time.Time{}, time.Time{}
-	return c.Conn.SetDeadline(t)
-}
-
-// SetReadDeadline implements net.Conn.
-func (c *impatientConn) SetReadDeadline(t time.Time) error {
-	c.reading = time.Time{}
-	return c.Conn.SetReadDeadline(t)
-}
-
-// SetWriteDeadline implements net.Conn.
-func (c *impatientConn) SetWriteDeadline(t time.Time) error {
-	c.writing = time.Time{}
-	return c.Conn.SetWriteDeadline(t)
-}
-
-// renew sets a deadline where it was not set a moment ago.
-func (c *impatientConn) renew(last *time.Time, set func(time.Time) error) error {
-	now := time.Now()
-	if now.Sub(*last) < c.silence/8 {
-		return nil
-	}
-	*last = now
-	return set(now.Add(c.silence))
-}
-
-// cancelling dials to have a statement cancelled, which the statement's caller waits for: a server that does not answer
-// that at once is no better for a longer wait.
-func cancelling(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, stop := context.WithTimeout(ctx, cancelSilence)
+// dialCancel dials for a request to cancel a statement. The statement's caller waits for it, so it has a timeout of its
+// own.
+func dialCancel(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, stop := context.WithTimeout(ctx, cancelTimeout)
 	defer stop()
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return &impatientConn{Conn: conn, silence: cancelSilence}, nil
+	return &timeoutConn{Conn: conn, timeout: cancelTimeout}, nil
 }
 
-// connected lets go of what was dialled: the connection is its owner's. It returns what was dialled last.
-func (d *dialer) connected() net.Conn {
+// handOver ends the dialer's ownership of what it dialled, and returns the last connection.
+func (d *dialer) handOver() net.Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var last net.Conn
 	if n := len(d.conns); n > 0 {
 		last = d.conns[n-1]
 	}
-	d.conns, d.done = nil, true
+	d.conns, d.handedOver = nil, true
 	return last
 }
 
-func (d *dialer) isDone() bool {
+func (d *dialer) isHandedOver() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.done
+	return d.handedOver
 }
 
+// close closes what was dialled and makes later dials fail.
 func (d *dialer) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -237,4 +185,60 @@ func (d *dialer) close() {
 	for _, conn := range d.conns {
 		_ = conn.Close()
 	}
+}
+
+// timeoutConn is a connection whose reads and writes fail if no byte moves for too long. lib/pq reads only while an answer
+// is due, so idle connections don't time out.
+type timeoutConn struct {
+	net.Conn
+
+	timeout time.Duration
+	// readSet and writeSet are the times at which the deadlines were set last. Setting one costs more than reading the
+	// clock, so a deadline is kept for an eighth of the timeout. Each is used by one goroutine at a time.
+	readSet, writeSet time.Time
+}
+
+// Read implements net.Conn.
+func (c *timeoutConn) Read(b []byte) (int, error) {
+	if err := c.renew(&c.readSet, c.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// Write implements net.Conn.
+func (c *timeoutConn) Write(b []byte) (int, error) {
+	if err := c.renew(&c.writeSet, c.Conn.SetWriteDeadline); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+// SetDeadline implements net.Conn. lib/pq removes its deadline for connecting with it, which removes ours too, so both are
+// set again before the next use.
+func (c *timeoutConn) SetDeadline(t time.Time) error {
+	c.readSet, c.writeSet = time.Time{}, time.Time{}
+	return c.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *timeoutConn) SetReadDeadline(t time.Time) error {
+	c.readSet = time.Time{}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *timeoutConn) SetWriteDeadline(t time.Time) error {
+	c.writeSet = time.Time{}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// renew sets a deadline, unless that was done a moment ago.
+func (c *timeoutConn) renew(last *time.Time, set func(time.Time) error) error {
+	now := time.Now()
+	if now.Sub(*last) < c.timeout/8 {
+		return nil
+	}
+	*last = now
+	return set(now.Add(c.timeout))
 }

@@ -17,12 +17,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// errUnreachable says that Open gave up.
+// errUnreachable is returned by Open if the database did not answer within the connect timeout.
 var errUnreachable = errors.New("not reachable in time")
 
-// IsUnavailable says whether the error is an outage of the database, which passes and is nobody's bug: it is not
-// there, it is stopping or starting, it is full of connections, it is locked, a statement took too long. A context that the client cancelled or
-// that ran out is not one, nor is a statement that the database refused.
+// IsUnavailable reports whether the error is an outage of the database, which passes and is nobody's bug: the database can't
+// be reached, is stopping or starting, has no free connection, is locked, or took too long. A context that was cancelled or
+// ran out is not an outage, nor is a statement that the database refused.
 func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -30,12 +30,12 @@ func IsUnavailable(err error) bool {
 	if IsReadOnly(err) {
 		return true
 	}
-	if isStale(err) || isShared(err) {
-		return true // A prepared statement was lost in the middle of a transaction, as by a migration. The next try has a new one.
+	if isStale(err) || isSharedSession(err) {
+		return true // In a transaction, as after a migration. The next attempt prepares the statement again.
 	}
 	var refused *pq.Error
 	if errors.As(err, &refused) {
-		if refused.Code == "57014" { // Cancelled by us, or by statement_timeout: only the words tell.
+		if refused.Code == "57014" { // Cancelled by the server's client, or by statement_timeout: only the message tells.
 			return strings.Contains(refused.Message, "statement timeout")
 		}
 		switch refused.Code {
@@ -53,7 +53,7 @@ func IsUnavailable(err error) bool {
 	}
 	var locked *sqlite.Error
 	if errors.As(err, &locked) {
-		switch locked.Code() & 0xff { // The rest of the bits only say more about it.
+		switch locked.Code() & 0xff { // The other bits are the extended code.
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
 			return true
 		}
@@ -69,12 +69,12 @@ func IsUnavailable(err error) bool {
 			return true
 		}
 	}
-	// What the network itself gave up on, such as dialling. It looks like a context's deadline to errors.Is.
+	// A timeout of the network, as while dialling. For errors.Is it is a context's deadline too.
 	var operation *net.OpError
 	if errors.As(err, &operation) {
 		return true
 	}
-	// A context's deadline is a net.Error too, but says nothing about the database.
+	// A context's deadline is a net.Error, but is not the database's.
 	if errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
@@ -82,7 +82,7 @@ func IsUnavailable(err error) bool {
 	return errors.As(err, &network)
 }
 
-// retryable says whether connecting again may help. A wrong password, name or certificate stays wrong.
+// retryable reports whether connecting again may help. A wrong password, name or certificate stays wrong.
 func retryable(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) || explainTLS(err) != nil || errors.Is(err, pq.ErrSSLNotSupported) {
@@ -95,7 +95,7 @@ func retryable(err error) bool {
 	if errors.As(err, &refused) {
 		switch {
 		case refused.Code.Class() == "XX":
-			return true // How Neon says that its machine did not wake up in time.
+			return true // Neon's error if its machine did not wake up in time.
 		case refused.Code == unsupportedParameter:
 			return false
 		}
@@ -103,16 +103,16 @@ func retryable(err error) bool {
 	return IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// isCantOpen reports whether SQLite can't open its file. Open has found or made the file, so it stays that way.
+// isCantOpen reports whether SQLite can't open its file. Open has found or created the file, so retrying doesn't help.
 func isCantOpen(err error) bool {
 	var refused *sqlite.Error
 	return errors.As(err, &refused) && refused.Code()&0xff == sqlite3.SQLITE_CANTOPEN
 }
 
-// unsupportedParameter is how a pooler refuses what a session was to be started with.
+// unsupportedParameter is the error with which a pooler refuses a parameter of a new session.
 const unsupportedParameter = "08P01"
 
-// explain adds what to do to the errors that a wrong URL leads to.
+// explain adds advice to the errors that a wrong URL leads to.
 func explain(err error) error {
 	if isCantOpen(err) {
 		return fmt.Errorf("the SQLite file can't be opened: it must be a file, not a folder, and this user must be allowed to read and write it and its folder: %w", err)
@@ -137,8 +137,8 @@ func explain(err error) error {
 	return err
 }
 
-// NothingDone says whether an error proves that the statement, and the transaction around it, has done nothing: none was
-// sent, or PostgreSQL itself gave it up. Of other outages nobody knows.
+// NothingDone reports whether the error proves that the statement, and its transaction, changed nothing: it was not sent, or
+// PostgreSQL rolled it back. After other outages it may have changed something.
 func NothingDone(err error) bool {
 	if errors.Is(err, ErrNoConnection) || IsUserBusy(err) || IsReadOnly(err) || errors.Is(err, errStandby) || errors.Is(err, ErrFileGone) {
 		return true
@@ -146,19 +146,19 @@ func NothingDone(err error) bool {
 	var refused *pq.Error
 	if errors.As(err, &refused) {
 		switch refused.Code {
-		case "55P03", "57014", "57P03": // It waited too long for a lock, was cancelled, or the server is starting.
+		case "55P03", "57014", "57P03": // A lock timeout; cancelled; the server is starting.
 			return true
 		}
-		return refused.Code.Class() == "40" || refused.Code.Class() == "53" // Rolled back for another; too few resources.
+		return refused.Code.Class() == "40" || refused.Code.Class() == "53" // Rolled back for another transaction; too few resources.
 	}
 	var operation *net.OpError
 	return errors.As(err, &operation) && operation.Op == "dial"
 }
 
-// unsuitableError says why a database that answers can't be used, and what to do.
+// unsuitableError is the error of a database that answers but can't be used.
 type unsuitableError struct{ error }
 
-// IsUnsuitable reports whether the error says that a database answers, but can't be used. It also says what to do.
+// IsUnsuitable reports whether the database answers but can't be used. The error says why, and what to do.
 func IsUnsuitable(err error) bool {
 	var unsuitable unsuitableError
 	return errors.As(err, &unsuitable)

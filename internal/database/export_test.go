@@ -9,10 +9,10 @@ import (
 	"github.com/lib/pq"
 )
 
-// Sanitised is what a URL comes to, for tests.
+// Sanitised is a parsed URL.
 type Sanitised struct {
 	Name    string
-	Dropped []string
+	Ignored []string
 	Config  pq.Config
 	TLS     TLS
 }
@@ -23,20 +23,20 @@ func Sanitise(raw string) (Sanitised, error) {
 	if err != nil {
 		return Sanitised{}, err
 	}
-	s := Sanitised{Name: t.name, Dropped: t.dropped, TLS: t.tls}
+	s := Sanitised{Name: t.name, Ignored: t.ignored, TLS: t.tls}
 	if c, ok := t.connector.(connector); ok {
 		s.Config = c.config
 	}
 	return s, nil
 }
 
-// Retryable is whether Open tries again.
+// Retryable reports whether Open retries after the error.
 func Retryable(err error) bool { return retryable(err) }
 
-// MigrationLock is the number of the lock.
+// MigrationLock is the key of the migration lock.
 const MigrationLock = migrationLock
 
-// LockMigrations takes the lock through the pool of migrations, and returns what lets go of it.
+// LockMigrations takes the migration lock, and returns a function that releases it.
 func LockMigrations(ctx context.Context, db *DB) (func() error, error) {
 	pool := sql.OpenDB(db.direct)
 	tx, err := db.lock(ctx, pool)
@@ -46,10 +46,10 @@ func LockMigrations(ctx context.Context, db *DB) (func() error, error) {
 	return func() error { return errors.Join(tx.Rollback(), pool.Close()) }, nil
 }
 
-// CheckVersion is the rule about old servers.
+// CheckVersion is checkVersion.
 func CheckVersion(number int, version string) error { return checkVersion(number, version) }
 
-// AllSettings sets every parameter that a URL may set to a good value.
+// AllSettings gives every parameter that a URL may set a valid value.
 const AllSettings = "search_path=public&role=none&row_security=on&statement_timeout=10000&lock_timeout=10000&" +
 	"idle_in_transaction_session_timeout=10000&idle_session_timeout=10000&default_transaction_isolation=read%20committed&" +
 	"default_transaction_read_only=off&default_transaction_deferrable=off&synchronous_commit=on&work_mem=4MB&" +
@@ -57,17 +57,17 @@ const AllSettings = "search_path=public&role=none&row_security=on&statement_time
 	"tcp_keepalives_idle=60&tcp_keepalives_interval=10&tcp_keepalives_count=3&default_tablespace=&" +
 	"default_text_search_config=simple&client_min_messages=warning"
 
-// QueryRawScanned is how QueryRaw repeats a read whose connection was dead.
-func (db *DB) QueryRawScanned(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return db.fair.pool.queryRawScanned(ctx, query, args, each)
+// QueryScanned is how QueryRaw retries a read after its connection was lost.
+func (db *DB) QueryScanned(ctx context.Context, query string, args []any, fn func(row []driver.Value) error) error {
+	return db.limited.pool.queryScanned(ctx, query, args, fn)
 }
 
-// Waiting is how many statements of a user wait for others of the same user.
-func (db *DB) Waiting(user string) int { return db.fair.users.Waiting(user) }
+// Waiting returns how many statements of a user wait for others of the same user.
+func (db *DB) Waiting(user string) int { return db.limited.users.Waiting(user) }
 
-// ReplaceAtOnce lets connections be replaced that were opened a moment ago.
-func (db *DB) ReplaceAtOnce() {
+// NoReadOnlyPause makes read-only connections outdate the pool's however young they are.
+func (db *DB) NoReadOnlyPause() {
 	if c, ok := db.direct.(connector); ok {
-		c.pool.pause = 0
+		c.state.readOnlyPause = 0
 	}
 }

@@ -16,20 +16,21 @@ import (
 	"github.com/lib/pq"
 )
 
-// hostTimeout is how long connecting to one of several hosts may take, unless the URL has a connect_timeout. A host that
-// does not answer must leave time for the others.
+// hostTimeout is how long connecting to one of several hosts may take, unless the URL has a connect_timeout. If a host does
+// not answer, there must be time for the others.
 const hostTimeout = 3 * time.Second
 
-// errStandby says that a host accepts no changes.
-var errStandby = errors.New("it is a standby, or only reads")
+// errStandby is added to the error of a host that accepts no changes.
+var errStandby = errors.New("it is a standby, or read-only")
 
-// hosts are those of a URL that Go's parser refuses or misreads: several, or a socket's folder such as %2Frun%2Fpostgresql.
-type hosts struct {
+// hostList holds the hosts of a URL that net/url refuses or misreads: several hosts, or a socket's folder such as
+// %2Frun%2Fpostgresql.
+type hostList struct {
 	names, ports []string
 }
 
-// cutHosts takes such hosts out of a URL. For any other URL it returns nil.
-func cutHosts(raw string) (string, *hosts, error) {
+// cutHosts removes such hosts from a URL. For any other URL it returns nil.
+func cutHosts(raw string) (string, *hostList, error) {
 	scheme, rest, found := strings.Cut(raw, "//")
 	if !found {
 		return raw, nil, nil
@@ -41,9 +42,9 @@ func cutHosts(raw string) (string, *hosts, error) {
 	at := strings.LastIndex(authority, "@") + 1
 	list := authority[at:]
 	if !strings.Contains(list, ",") && !strings.HasPrefix(list, "%") || at == 0 && strings.Contains(tail, "@") {
-		return raw, nil, nil // In the last case it is a password with a slash in it that has been cut.
+		return raw, nil, nil // In the last case a slash in the password looked like the end of the hosts.
 	}
-	h := &hosts{}
+	h := &hostList{}
 	for item := range strings.SplitSeq(list, ",") {
 		name, port, err := cutPort(item)
 		if err != nil {
@@ -54,7 +55,7 @@ func cutHosts(raw string) (string, *hosts, error) {
 	return scheme + "//" + authority[:at] + tail, h, nil
 }
 
-// cutPort returns the name and the port of a host. The port is "" if the host has none.
+// cutPort splits a host into its name and its port, which is "" if it has none.
 func cutPort(item string) (string, string, error) {
 	escaped, port := item, ""
 	if colon := strings.LastIndex(item, ":"); colon > strings.LastIndex(item, "]") {
@@ -73,8 +74,8 @@ func cutPort(item string) (string, string, error) {
 	return name, port, nil
 }
 
-// addTo writes the hosts into the URL's parameters as lib/pq reads them. What the parameters say already is preferred.
-func (h *hosts) addTo(query url.Values) {
+// addTo adds the hosts to the URL's parameters as lib/pq reads them. Parameters that are there already stay.
+func (h *hostList) addTo(query url.Values) {
 	if h == nil {
 		return
 	}
@@ -92,10 +93,11 @@ func (h *hosts) addTo(query url.Values) {
 	query.Set("port", strings.Join(h.ports, ","))
 }
 
-// settleHosts decides which of several hosts is connected to: the one that accepts changes. It refuses the others.
-func settleHosts(config *pq.Config) error {
+// requirePrimary makes lib/pq connect to the one of several hosts that accepts changes. It returns an error if the URL asks
+// for another one.
+func requirePrimary(config *pq.Config) error {
 	if slices.Contains([]pq.TargetSessionAttrs{pq.TargetSessionAttrsReadOnly, pq.TargetSessionAttrsStandby, pq.TargetSessionAttrsPreferStandby}, config.TargetSessionAttrs) {
-		return fmt.Errorf("target_session_attrs=%s leads to a server that only reads: leave it out, or give read-write", config.TargetSessionAttrs)
+		return fmt.Errorf("target_session_attrs=%s leads to a server that is read-only: leave it out, or give read-write", config.TargetSessionAttrs)
 	}
 	if len(config.Multi) == 0 {
 		return nil
@@ -109,31 +111,31 @@ func settleHosts(config *pq.Config) error {
 	return nil
 }
 
-// connect tries the hosts once, beginning with the one that was connected to last.
+// connect tries each host once, beginning with the one that was connected to last.
 func (c connector) connect(ctx context.Context) (driver.Conn, error) {
 	all := hostsOf(c.config)
 	if len(all) == 1 {
 		conn, err := c.connectTo(ctx, all[0])
 		return conn, markStandby(err)
 	}
-	first := int(c.pool.host.Load())
+	first := int(c.state.host.Load())
 	if c.config.LoadBalanceHosts == pq.LoadBalanceHostsRandom {
-		first = rand.IntN(len(all)) //nolint:gosec // It spreads connections.
+		first = rand.IntN(len(all)) //nolint:gosec // It only spreads the load.
 	}
-	var failures []error
+	var errs []error
 	for i := range all {
 		n := (first + i) % len(all)
 		conn, err := c.connectTo(ctx, all[n])
 		if err == nil {
-			c.pool.host.Store(int64(n))
+			c.state.host.Store(int64(n))
 			return conn, nil
 		}
-		failures = append(failures, fmt.Errorf("%s: %w", hostName(all[n]), markStandby(err)))
+		errs = append(errs, fmt.Errorf("%s: %w", hostName(all[n]), markStandby(err)))
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, errors.Join(failures...)
+	return nil, errors.Join(errs...)
 }
 
 // hostsOf returns a configuration for each host.
@@ -148,8 +150,8 @@ func hostsOf(config pq.Config) []pq.Config {
 	return all
 }
 
-// markStandby adds errStandby to lib/pq's error about a server that is not what target_session_attrs asks for. Only the
-// words tell.
+// markStandby adds errStandby to lib/pq's error about a server that is not what target_session_attrs asks for. The error
+// has only its text to go by.
 func markStandby(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "server is in hot standby mode") && !strings.Contains(err.Error(), "session is read-only") {
 		return err
@@ -157,7 +159,7 @@ func markStandby(err error) error {
 	return fmt.Errorf("%w: %w", errStandby, err)
 }
 
-// hostName is a host and its port.
+// hostName returns host:port.
 func hostName(config pq.Config) string {
 	host := config.Host
 	if config.Hostaddr.IsValid() {

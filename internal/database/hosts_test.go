@@ -41,7 +41,7 @@ func TestSeveralHosts(t *testing.T) {
 		failed <- err
 	}()
 	until(t, "it tries again", func() bool {
-		return strings.Contains(log.text(), "it is a standby, or only reads") && strings.Contains(log.text(), "try=2")
+		return strings.Contains(log.text(), "it is a standby, or read-only") && strings.Contains(log.text(), "try=2")
 	})
 	cancel()
 	if err := <-failed; err == nil {
@@ -87,7 +87,7 @@ func TestFaultsSeveralHosts(t *testing.T) {
 
 	// The two change places: sessions of before see it as they would if theirs had become a standby.
 	db := open(t, database.Config{URL: several(primary.Port(), standby.Port()), MaxOpenConns: 2})
-	db.ReplaceAtOnce()
+	db.NoReadOnlyPause()
 	setReadOnly(t, standby, "off")
 	setReadOnly(t, primary, "on")
 	demote(t, db, 2)

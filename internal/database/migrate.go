@@ -22,26 +22,26 @@ import (
 	"modernc.org/sqlite"
 )
 
-// migrationLock is the advisory lock that the replica that migrates holds. The number is arbitrary, and must stay.
+// migrationLock is the key of the advisory lock that a migrating process holds. It is arbitrary, and must never change.
 const migrationLock = 7_081_509_201
 
-// lockPause is how often a process that waits looks whether the other has done.
+// lockPause is the pause between two attempts to take the lock.
 const lockPause = 100 * time.Millisecond
 
-// MigrationResult is what Migrate did.
+// MigrationResult is the result of Migrate.
 type MigrationResult struct {
 	// Applied are the file names of the migrations that this call applied, in order.
 	Applied []string
-	// Version is the database's, the newest migration in it.
+	// Version is the newest migration that the database has.
 	Version int64
-	// Ahead says that the database has migrations that this binary does not know: it was rolled back.
+	// Ahead reports that the database has migrations that this binary does not know: a later release applied them.
 	Ahead bool
 }
 
-// Migrate brings the schema up to date. On PostgreSQL it applies the migrations in the binary that the database lacks,
-// each in a transaction, through DirectURL where there is one. Of several processes one migrates and the others wait,
-// as long as the context allows. A database newer than the binary is left as it is, with a warning. SQLite has migrations
-// of its own, which one process at a time may apply.
+// Migrate applies the migrations in the binary that the database lacks, each in a transaction, through DirectURL if it is
+// set. On PostgreSQL one of several processes migrates and the others wait, until the context ends. SQLite has migrations of
+// its own, which only one process at a time may apply. Migrate leaves a database that is newer than the binary as it is, and
+// logs a warning.
 func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
 	pool, done := db.migrationPool()
 	defer done()
@@ -59,8 +59,8 @@ func (db *DB) Migrate(ctx context.Context) (MigrationResult, error) {
 	return result, nil
 }
 
-// migrationPool is where migrations go: through DirectURL where there is one. SQLite's is the one that there is, which
-// may be in memory.
+// migrationPool returns the pool for migrations, which must be closed by the returned function. It goes through DirectURL if
+// it is set. For SQLite it is the pool itself, since the database may be in memory.
 func (db *DB) migrationPool() (*sql.DB, func()) {
 	if db.Dialect == dialect.SQLite {
 		return db.SQL, func() {}
@@ -69,7 +69,7 @@ func (db *DB) migrationPool() (*sql.DB, func()) {
 	return pool, func() { _ = pool.Close() }
 }
 
-// sqliteMigration lets one goroutine migrate at a time: PostgreSQL has a lock for that.
+// sqliteMigration serialises migrations of SQLite within the process. PostgreSQL has migrationLock for that.
 var sqliteMigration sync.Mutex //nolint:gochecknoglobals // Databases may share a file.
 
 func (db *DB) migrate(ctx context.Context, pool *sql.DB) (MigrationResult, error) {
@@ -86,7 +86,7 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB) (MigrationResult, error
 			return MigrationResult{}, err
 		}
 	}
-	// The usual case, without a lock: nothing to do.
+	// Usually nothing is pending. That takes no lock.
 	if versions, err := appliedVersions(ctx, pool); err != nil {
 		return MigrationResult{}, err
 	} else if len(pending(provider, versions)) == 0 {
@@ -103,13 +103,15 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB) (MigrationResult, error
 	return db.apply(ctx, provider, pool)
 }
 
-// apply applies what is pending, unless the database is another program's: then nothing in it is touched.
+// apply applies the pending migrations. If the database has another program's tables, it changes nothing.
 func (db *DB) apply(ctx context.Context, provider *goose.Provider, pool *sql.DB) (MigrationResult, error) {
-	if err := checkForeign(ctx, db.Dialect, pool); err != nil {
+	if err := checkForeignTables(ctx, db.Dialect, pool); err != nil {
 		return MigrationResult{}, err
 	}
-	if err := db.prepare(ctx, pool); err != nil {
-		return MigrationResult{}, err
+	if db.Dialect == dialect.Postgres {
+		if err := db.makeSchema(ctx, pool); err != nil {
+			return MigrationResult{}, err
+		}
 	}
 	done, err := provider.Up(ctx)
 	if err != nil {
@@ -128,18 +130,19 @@ func (db *DB) apply(ctx context.Context, provider *goose.Provider, pool *sql.DB)
 	return outcome, nil
 }
 
-// lock waits until no other process migrates. The lock lasts as long as the transaction: that works behind a pooler
-// in transaction mode too, and PostgreSQL releases it when this process dies.
+// lock takes the migration lock, which is held until the returned transaction ends. It waits while another process migrates.
+// A transaction's lock works behind a pooler in transaction mode too, and PostgreSQL releases it if this process dies.
 //
-// Who holds the lock and who waits for it must keep no snapshot, for which CREATE INDEX CONCURRENTLY would wait for good,
-// and who waits must keep no session, of which a pooler may have few. So nobody waits inside a statement or a transaction.
+// A process that holds the lock or waits for it must not hold a snapshot, because CREATE INDEX CONCURRENTLY would wait for
+// the snapshot forever. A process that waits must not hold a session either, because a pooler may have few. Therefore
+// lock polls, instead of waiting in a statement or a transaction.
 func (db *DB) lock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
-	for told := false; ; told = true {
+	for logged := false; ; logged = true {
 		tx, err := tryLock(ctx, pool)
 		if tx != nil || err != nil {
 			return tx, err
 		}
-		if !told {
+		if !logged {
 			db.log.InfoContext(ctx, "another process is migrating the database; waiting", slog.String("database", db.name))
 		}
 		select {
@@ -150,20 +153,20 @@ func (db *DB) lock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
 	}
 }
 
-// tryLock returns the transaction that holds the lock, nil where another process has it.
+// tryLock returns a transaction that holds the lock, or nil if another process holds it.
 func tryLock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("starting the transaction that holds the migration lock: %w", err)
 	}
-	// The server's limits are not meant for the transaction that only waits for the migrations.
+	// The limits that the server's administrator set are not meant for a transaction that is idle during migrations.
 	for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		if _, err := tx.ExecContext(ctx, "SET LOCAL "+limit+" = 0"); err != nil {
 			return nil, errors.Join(fmt.Errorf("lifting %s: %w", limit, err), tx.Rollback())
 		}
 	}
 	var free bool
-	// It has no parameters: lib/pq then uses the simple protocol, after which no snapshot stays.
+	// Without parameters lib/pq uses the simple protocol, which leaves no snapshot.
 	if err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT pg_try_advisory_xact_lock(%d)", migrationLock)).Scan(&free); err != nil {
 		return nil, errors.Join(fmt.Errorf("taking the migration lock: %w", err), tx.Rollback())
 	}
@@ -171,22 +174,22 @@ func tryLock(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
 		return tx, nil
 	}
 	if err := tx.Rollback(); err != nil {
-		return nil, fmt.Errorf("ending the try to take the migration lock: %w", err)
+		return nil, fmt.Errorf("ending an attempt to take the migration lock: %w", err)
 	}
 	return nil, nil //nolint:nilnil // Another process has it, as the comment says.
 }
 
-// MigrationStatus is one migration, of the binary's or of the database's.
+// MigrationStatus is a migration in the binary, in the database, or in both.
 type MigrationStatus struct {
 	Version int64
-	// Name is the file's; "" where this binary does not have the migration, so that a later release applied it.
+	// Name is the name of the file. It is "" if this binary doesn't have the migration: a later release applied it.
 	Name string
-	// AppliedAt is zero while it is pending.
+	// AppliedAt is zero if the migration is pending.
 	AppliedAt time.Time
 }
 
-// MigrationStatuses lists the binary's migrations in order, then those that only the database knows. It changes nothing. It goes through DirectURL where there is one; the error is the
-// database's.
+// MigrationStatuses lists the binary's migrations in order, and then those that only the database has. It changes nothing.
+// It goes through DirectURL if it is set.
 func (db *DB) MigrationStatuses(ctx context.Context) ([]MigrationStatus, error) {
 	pool, done := db.migrationPool()
 	defer done()
@@ -209,7 +212,7 @@ func (db *DB) MigrationStatuses(ctx context.Context) ([]MigrationStatus, error) 
 	return list, nil
 }
 
-// WriteMigrationStatus writes MigrationStatuses as a table, one in a line: version, name, applied (and when) or pending.
+// WriteMigrationStatus writes MigrationStatuses as a table: version, name, and when it was applied or "pending".
 func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
 	list, err := db.MigrationStatuses(ctx)
 	if err != nil {
@@ -230,14 +233,7 @@ func (db *DB) WriteMigrationStatus(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// prepare makes what migrations don't: the schema that the URL names.
-func (db *DB) prepare(ctx context.Context, pool *sql.DB) error {
-	if db.Dialect == dialect.Postgres {
-		return db.makeSchema(ctx, pool)
-	}
-	return nil
-}
-
+// newProvider returns goose's provider of this binary's migrations.
 func newProvider(of string, pool *sql.DB) (*goose.Provider, error) {
 	kind := goose.DialectPostgres
 	if of == dialect.SQLite {
@@ -250,12 +246,13 @@ func newProvider(of string, pool *sql.DB) (*goose.Provider, error) {
 	return provider, nil
 }
 
-// appliedVersions reads what goose wrote down, without goose, which would make its table first.
+// appliedVersions returns the applied migrations and when they were applied. It reads goose's table itself, because goose
+// would create the table.
 func appliedVersions(ctx context.Context, pool *sql.DB) (map[int64]time.Time, error) {
 	versions := map[int64]time.Time{}
 	rows, err := pool.QueryContext(ctx, "SELECT version_id, tstamp FROM goose_db_version WHERE is_applied AND version_id > 0")
 	if err != nil {
-		if isNoTable(err) { // Nothing was ever applied.
+		if isNoTable(err) { // No migration was ever applied.
 			return versions, nil
 		}
 		return nil, fmt.Errorf("reading the applied migrations: %w", err)
@@ -275,16 +272,17 @@ func appliedVersions(ctx context.Context, pool *sql.DB) (map[int64]time.Time, er
 	return versions, nil
 }
 
-// isNoTable reports whether a statement failed because there is no such table.
+// isNoTable reports whether the error says that a table doesn't exist.
 func isNoTable(err error) bool {
 	var postgres *pq.Error
 	if errors.As(err, &postgres) {
 		return postgres.Code == "42P01"
 	}
-	var lite *sqlite.Error // It has no code of its own for that.
+	var lite *sqlite.Error // SQLite has no code for this.
 	return errors.As(err, &lite) && strings.Contains(lite.Error(), "no such table")
 }
 
+// pending returns the versions of the migrations that were not applied.
 func pending(provider *goose.Provider, versions map[int64]time.Time) []int64 {
 	var missing []int64
 	for _, source := range provider.ListSources() {
@@ -295,7 +293,7 @@ func pending(provider *goose.Provider, versions map[int64]time.Time) []int64 {
 	return missing
 }
 
-// result is the outcome as far as the database's versions tell it.
+// result returns the MigrationResult for the database's versions, without Applied.
 func result(provider *goose.Provider, versions map[int64]time.Time) MigrationResult {
 	var newest, known int64
 	for version := range versions {

@@ -21,9 +21,9 @@ const applicationName = "taskql"
 // connectTimeout is how long one connection may take to be made, unless the URL has a connect_timeout.
 const connectTimeout = 10 * time.Second
 
-// settings are the run-time parameters that a URL may set. PostgreSQL refuses a connection that names one it does not
-// know, and the URLs of hosts, poolers and other drivers are full of those, so anything else is ignored. Only what
-// PostgreSQL 14 has and any user may set is listed, and nothing that changes how values are written.
+// settings are the run-time parameters that a URL may set; others are ignored. PostgreSQL refuses a connection with a
+// parameter that it doesn't know, and hosting providers, poolers and other drivers put many such parameters into URLs. The
+// list has the parameters that PostgreSQL 14 has and any user may set, without those that change how values are written.
 var settings = []string{ //nolint:gochecknoglobals // A constant table.
 	"search_path", "role", "row_security",
 	"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout",
@@ -33,46 +33,13 @@ var settings = []string{ //nolint:gochecknoglobals // A constant table.
 	"default_tablespace", "default_text_search_config", "client_min_messages",
 }
 
-// parse makes sense of a URL. Its errors never quote it.
-func parse(raw string) (target, error) {
-	cleaned := unwrap(raw)
-	scheme, rest, found := strings.Cut(cleaned, ":")
-	if !found {
-		return target{}, errors.New("it has no scheme such as postgres:// or sqlite: at its start")
-	}
-	// Other languages name their driver in the scheme: postgresql+asyncpg.
-	scheme, _, _ = strings.Cut(strings.ToLower(scheme), "+")
-	switch scheme {
-	case "postgres", "postgresql":
-		return parsePostgres("postgres:" + rest)
-	case "sqlite", "sqlite3":
-		return parseSQLite(rest)
-	default:
-		// The scheme is not quoted: where the URL is mangled, it might be anything.
-		return target{}, errors.New("its scheme is neither postgres:// nor sqlite: but another")
-	}
-}
-
-// unwrap takes off what gets copied along with a URL: spaces, quotes, the variable's name, psql.
-func unwrap(raw string) string {
-	for {
-		cleaned := strings.Trim(strings.TrimSpace(raw), "\"'`\u201c\u201d\u2018\u2019")
-		for _, prefix := range []string{"DATABASE_URL=", "psql ", "jdbc:"} {
-			cleaned = strings.TrimPrefix(cleaned, prefix)
-		}
-		if cleaned == raw {
-			return cleaned
-		}
-		raw = cleaned
-	}
-}
-
+// parsePostgres parses a postgres: URL.
 func parsePostgres(raw string) (target, error) {
 	raw, hosts, err := cutHosts(raw)
 	if err != nil {
 		return target{}, err
 	}
-	parsed, err := url.Parse(strings.NewReplacer("{", "%7B", "}", "%7D").Replace(raw)) // libpq takes them in a password.
+	parsed, err := url.Parse(strings.NewReplacer("{", "%7B", "}", "%7D").Replace(raw)) // libpq accepts braces in a password.
 	if err != nil || parsed.Opaque != "" || parsed.Fragment != "" {
 		return target{}, errors.New("it is not a URL of the form postgres://user:password@host:port/name: " +
 			"characters such as @ : / ? # % in the password must be percent-encoded (# is %23)")
@@ -100,40 +67,40 @@ func parsePostgres(raw string) (target, error) {
 		}
 	}
 	if config.SSLNegotiation == pq.SSLNegotiationDirect {
-		// lib/pq's is broken; the ordinary way reaches every server that has the direct one.
+		// It is broken in lib/pq. Servers that support direct negotiation support the ordinary one too.
 		config.SSLNegotiation = ""
 		ignored = append(ignored, "sslnegotiation")
 	}
 	setSchema(&config, schema)
-	if err := settleHosts(&config); err != nil {
+	if err := requirePrimary(&config); err != nil {
 		return target{}, err
 	}
-	protection := settleTLS(&config, unverified)
+	protection := chooseTLS(&config, unverified)
 	if config.ApplicationName == "" {
 		config.ApplicationName = applicationName
 	}
 	if !query.Has("binary_parameters") {
-		// One round trip a statement where lib/pq would take two, which a pooler in transaction mode may send to two
-		// servers. It sends []byte in binary, so a column for JSON must be filled with text.
+		// A statement takes one round trip instead of two, which a pooler in transaction mode could send to two servers.
+		// []byte is sent in binary, so JSON columns must be given strings.
 		config.BinaryParameters = true
 	}
-	// Poolers let this parameter through.
+	// Poolers accept this parameter.
 	config.Runtime["TimeZone"] = "UTC"
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
 	slices.Sort(ignored)
 	return target{
-		dialect: dialect.Postgres, connector: connector{config: config, pool: &replacement{pause: readOnlyPause}},
-		name: postgresName(config), dropped: ignored, tls: protection, schema: schema,
+		dialect: dialect.Postgres, connector: connector{config: config, state: &poolState{readOnlyPause: readOnlyPause}},
+		name: postgresName(config), ignored: ignored, tls: protection, schema: schema,
 	}, nil
 }
 
-// unsupported finds the variable in lib/pq's complaint about one that it does not know how to honour.
+// unsupported matches lib/pq's error about an environment variable that it doesn't support.
 var unsupported = regexp.MustCompile(`environment variable \$(PG[A-Z]+) is not supported`)
 
-// newConfig reads the URL with lib/pq. lib/pq refuses to work at all when the environment has one of libpq's variables
-// that it does not know, such as PGCHANNELBINDING; those are put aside, and their names returned.
+// newConfig parses the URL with lib/pq. lib/pq returns an error if the environment has one of libpq's variables that it
+// doesn't support, such as PGCHANNELBINDING. newConfig unsets those, and returns their names.
 func newConfig(address string) (pq.Config, []string, error) {
 	var ignored []string
 	for {
@@ -149,13 +116,14 @@ func newConfig(address string) (pq.Config, []string, error) {
 			return config, ignored, err
 		}
 		if err := os.Unsetenv(match[1]); err != nil {
-			return config, ignored, fmt.Errorf("putting %s aside: %w", match[1], err)
+			return config, ignored, fmt.Errorf("unsetting %s: %w", match[1], err)
 		}
 		ignored = append(ignored, match[1])
 	}
 }
 
-// redact keeps lib/pq's explanation unless that contains the password or could contain a part of a mangled URL.
+// redact returns lib/pq's error without its prefix. If the error contains the password, or could contain a part of it,
+// redact returns an error without it.
 func redact(err error, config pq.Config, parsed *url.URL) error {
 	text := strings.TrimPrefix(err.Error(), "pq: ")
 	secrets := []string{config.Password, os.Getenv("PGPASSWORD"), parsed.Query().Get("password")}
@@ -171,8 +139,8 @@ func redact(err error, config pq.Config, parsed *url.URL) error {
 	return errors.New(text)
 }
 
-// contains says whether the secret stands in the text. One of a letter or two would be found in any text, and then only
-// counts as a word of its own.
+// contains reports whether the text contains the secret. A secret of one or two bytes must be a word of its own, because any
+// text contains most letters.
 func contains(text, secret string) bool {
 	if len(secret) > 2 {
 		return strings.Contains(text, secret)
@@ -180,10 +148,11 @@ func contains(text, secret string) bool {
 	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), secret)
 }
 
+// postgresName returns what logs call the database.
 func postgresName(config pq.Config) string {
 	database := config.Database
 	if database == "" {
-		database = config.User // What PostgreSQL takes.
+		database = config.User // PostgreSQL's default.
 	}
 	if host := config.Host; !config.Hostaddr.IsValid() && len(config.Multi) == 0 && (strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@")) {
 		return "postgres:" + host + "/" + database

@@ -9,40 +9,41 @@ import (
 	"io"
 )
 
-// QueryRaw runs a query and calls each with every row: its values as the driver has them, such as the bytes that PostgreSQL's
-// uuid_send makes, a text, an int64 or a bool; a null is nil. The row and its bytes are each's until it returns; it must not
-// use the database. It waits, fails and is repeated as Driver's queries are: a SELECT where the connection turns out dead before the
-// first row, and nothing that may write.
+// QueryRaw runs a query and calls fn for every row. The values are the driver's: the bytes that PostgreSQL's uuid_send
+// makes, a string, an int64, a bool or, for null, nil. The row and its bytes are valid until fn returns. fn must not use the
+// database. If fn returns an error, QueryRaw stops and returns it.
 //
-// It asks the driver itself. database/sql makes a goroutine, a context and a dozen objects for a query's rows, so that
-// anybody may hold and scan them.
-func (db *DB) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return db.fair.queryRaw(ctx, query, args, each)
+// QueryRaw waits, fails and retries as queries through Driver do: a SELECT is retried if the connection is lost before the
+// first row; a statement that may write is not.
+//
+// It calls the driver itself, because database/sql makes a goroutine, a context and a dozen objects for the rows of each
+// query.
+func (db *DB) QueryRaw(ctx context.Context, query string, args []any, fn func(row []driver.Value) error) error {
+	return db.limited.queryRaw(ctx, query, args, fn)
 }
 
-func (p *patient) queryRaw(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
-	come := false
-	first := func(row []driver.Value) error {
-		come = true
-		return each(row)
+func (p *pool) queryRaw(ctx context.Context, query string, args []any, fn func([]driver.Value) error) error {
+	started := false
+	err := p.queryRawOnce(ctx, query, args, func(row []driver.Value) error {
+		started = true
+		return fn(row)
+	})
+	if IsReadOnly(err) && ctx.Err() == nil { // As in runWrite.
+		return p.queryRawOnce(ctx, query, args, fn)
 	}
-	err := p.queryRawConn(ctx, query, args, first)
-	if IsReadOnly(err) && ctx.Err() == nil { // As in once.
-		return p.queryRawConn(ctx, query, args, each)
-	}
-	if err == nil || come || !readsOnly(query) || ctx.Err() != nil || !isLostConnection(err) {
+	if err == nil || started || !isSelect(query) || ctx.Err() != nil || !isConnectionLost(err) {
 		return err
 	}
-	return p.queryRawScanned(ctx, query, args, each)
+	return p.queryScanned(ctx, query, args, fn)
 }
 
-// queryRawConn asks the driver.
-func (p *patient) queryRawConn(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
-	conn, err := p.take(ctx, query)
+// queryRawOnce runs a query on the driver's connection.
+func (p *pool) queryRawOnce(ctx context.Context, query string, args []any, fn func([]driver.Value) error) error {
+	conn, err := p.conn(ctx, query)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }() // It goes back to the pool, or is dropped there.
+	defer func() { _ = conn.Close() }() // It goes back to the pool, which drops it if it is broken.
 	return conn.Raw(func(raw any) error {
 		queryer, ok := raw.(driver.QueryerContext)
 		if !ok {
@@ -56,26 +57,26 @@ func (p *patient) queryRawConn(ctx context.Context, query string, args []any, ea
 		if err != nil {
 			return err
 		}
-		return eachOf(rows, each)
+		return eachRow(rows, fn)
 	})
 }
 
-// eachOf calls each with every row, and closes the rows.
-func eachOf(rows driver.Rows, each func([]driver.Value) error) error {
+// eachRow calls fn for every row, and closes the rows.
+func eachRow(rows driver.Rows, fn func([]driver.Value) error) error {
 	closed := false
 	defer func() {
-		if !closed { // After an error, or a panic: that is what is told.
+		if !closed { // After an error or a panic, which is what the caller is told.
 			_ = rows.Close()
 		}
 	}()
-	if err := readRows(rows, each); err != nil {
+	if err := readRows(rows, fn); err != nil {
 		return err
 	}
 	closed = true
 	return rows.Close()
 }
 
-func readRows(rows driver.Rows, each func([]driver.Value) error) error {
+func readRows(rows driver.Rows, fn func([]driver.Value) error) error {
 	row := make([]driver.Value, len(rows.Columns()))
 	for {
 		switch err := rows.Next(row); {
@@ -84,23 +85,24 @@ func readRows(rows driver.Rows, each func([]driver.Value) error) error {
 		case err != nil:
 			return err
 		}
-		if err := each(row); err != nil {
+		if err := fn(row); err != nil {
 			return err
 		}
 	}
 }
 
-// take takes a connection: for what may write always within the limit, since its caller must know that nothing was done.
-func (p *patient) take(ctx context.Context, query string) (*sql.Conn, error) {
-	leave, crowded := p.enter()
+// conn returns a connection for the query. For a query that may write it always waits with the acquire timeout, because the
+// caller must know that nothing was done.
+func (p *pool) conn(ctx context.Context, query string) (*sql.Conn, error) {
+	leave, saturated := p.enter()
 	defer leave()
-	if !crowded && readsOnly(query) {
-		return p.pool.Conn(ctx)
+	if !saturated && isSelect(query) {
+		return p.db.Conn(ctx)
 	}
-	return p.connection(ctx)
+	return p.acquire(ctx)
 }
 
-// namedValues makes of arguments what drivers take, as database/sql does.
+// namedValues converts arguments to what drivers take, as database/sql does.
 func namedValues(conn any, args []any) ([]driver.NamedValue, error) {
 	checker, _ := conn.(driver.NamedValueChecker)
 	named := make([]driver.NamedValue, len(args))
@@ -120,8 +122,8 @@ func namedValues(conn any, args []any) ([]driver.NamedValue, error) {
 	return named, nil
 }
 
-// queryRawScanned asks database/sql, which goes through the pool until a connection answers.
-func (p *patient) queryRawScanned(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+// queryScanned is queryRaw by way of database/sql, which tries the pool's connections until one answers.
+func (p *pool) queryScanned(ctx context.Context, query string, args []any, fn func([]driver.Value) error) error {
 	rows, err := p.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -131,15 +133,15 @@ func (p *patient) queryRawScanned(ctx context.Context, query string, args []any,
 	if err != nil {
 		return err
 	}
-	row, into := make([]driver.Value, len(columns)), make([]any, len(columns))
+	row, dest := make([]driver.Value, len(columns)), make([]any, len(columns))
 	for i := range row {
-		into[i] = (*any)(&row[i]) // As a *driver.Value it would take no null.
+		dest[i] = (*any)(&row[i]) // Scan refuses to set a *driver.Value to null.
 	}
 	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
+		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
-		if err := each(row); err != nil {
+		if err := fn(row); err != nil {
 			return err
 		}
 	}

@@ -154,7 +154,7 @@ func TestRecordsRepeated(t *testing.T) {
 	const query = `SELECT '\x00ff'::bytea, NULL::bytea, 'a text', NULL::text, 7::bigint, NULL::bigint, 3::smallint, true, NULL::bool FROM generate_series(1, 2)`
 	for range 3 {
 		var rows [2][]driver.Value
-		for i, read := range []func(context.Context, string, []any, func([]driver.Value) error) error{db.QueryRaw, db.QueryRawScanned} {
+		for i, read := range []func(context.Context, string, []any, func([]driver.Value) error) error{db.QueryRaw, db.QueryScanned} {
 			err := read(t.Context(), query, nil, func(row []driver.Value) error {
 				for _, v := range row {
 					if b, ok := v.([]byte); ok {

@@ -50,7 +50,7 @@ func readOnlyPool(t *testing.T, connections int) *database.DB {
 	if _, err := db.SQL.ExecContext(t.Context(), "CREATE TABLE t (n int)"); err != nil {
 		t.Fatal(err)
 	}
-	db.ReplaceAtOnce()
+	db.NoReadOnlyPause()
 	demote(t, db, connections)
 	return db
 }
@@ -156,7 +156,7 @@ func TestDatabaseThatOnlyReads(t *testing.T) {
 	if _, err := admin.SQL.ExecContext(t.Context(), `ALTER DATABASE "`+name+`" RESET default_transaction_read_only`); err != nil {
 		t.Fatal(err)
 	}
-	db.ReplaceAtOnce()
+	db.NoReadOnlyPause()
 	if err := db.Driver().Exec(t.Context(), "INSERT INTO t VALUES (1)", []any{}, nil); err != nil {
 		t.Error(err)
 	}

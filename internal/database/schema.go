@@ -11,11 +11,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// publicSchema is where PostgreSQL keeps tables unless it is told otherwise.
+// publicSchema is PostgreSQL's default schema.
 const publicSchema = "public"
 
-// takeSchema takes the schema out of a URL's parameters, "" if they name none: schema is Prisma's parameter, currentSchema
-// JDBC's. PostgreSQL knows neither.
+// takeSchema removes the schema from a URL's parameters and returns it, or "" if they name none. Its parameter is called
+// schema by Prisma and currentSchema by JDBC; PostgreSQL knows neither.
 func takeSchema(query url.Values) (string, error) {
 	schema := ""
 	for _, name := range []string{"schema", "currentSchema"} {
@@ -37,15 +37,16 @@ func takeSchema(query url.Values) (string, error) {
 	return schema, nil
 }
 
-// setSchema makes connections use the schema. Poolers refuse the parameter that does it, so for the schema that is used
-// anyway nothing is asked for.
+// setSchema makes connections use the schema. For the default schema it does nothing, because poolers refuse the
+// search_path parameter.
 func setSchema(config *pq.Config, schema string) {
 	if schema != "" && schema != publicSchema {
 		config.Runtime["search_path"] = pq.QuoteIdentifier(schema)
 	}
 }
 
-// shareSchema gives the target of migrations the other's schema if it has none of its own. The two must have one.
+// shareSchema gives the target of migrations the pool's schema, if its URL names none. It returns an error if the two URLs
+// name different schemas.
 func shareSchema(pooled, direct *target) error {
 	switch {
 	case direct.schema == pooled.schema, pooled.schema == "" && direct.schema == publicSchema:
@@ -62,7 +63,7 @@ func shareSchema(pooled, direct *target) error {
 	}
 }
 
-// currentSchema returns the schema that connections create tables in, "" if it does not exist.
+// currentSchema returns the schema in which connections create tables, or "" if it doesn't exist.
 func currentSchema(ctx context.Context, pool *sql.DB) (string, error) {
 	var name sql.NullString
 	if err := pool.QueryRowContext(ctx, "SELECT current_schema()").Scan(&name); err != nil {
@@ -71,7 +72,7 @@ func currentSchema(ctx context.Context, pool *sql.DB) (string, error) {
 	return name.String, nil
 }
 
-// checkSchema returns an error if connections use another schema than the URL names. It may not exist yet.
+// checkSchema returns an error if connections use another schema than the one that the URL names. That may not exist yet.
 func (db *DB) checkSchema(used string) error {
 	if db.schema == "" || used == db.schema || used == "" {
 		return nil
@@ -81,12 +82,12 @@ func (db *DB) checkSchema(used string) error {
 		db.schema, used, pq.QuoteIdentifier(db.schema))}
 }
 
-// oursInPublic reports whether the tables of this server are in the schema public.
+// oursInPublic selects whether this server's tables are in the schema public.
 const oursInPublic = `SELECT count(*) = 4 FROM pg_tables
 	WHERE schemaname = 'public' AND tablename IN ('goose_db_version', 'workspaces', 'tasks', 'idempotency_keys')`
 
-// makeSchema makes the schema that the URL names if it is missing. It refuses if this server's tables are in public: earlier
-// releases ignored the parameter, and the data would seem to be lost.
+// makeSchema creates the schema that the URL names, if it is missing. It returns an error if this server's tables are in
+// public: earlier releases ignored the parameter, so the data would seem to be lost.
 func (db *DB) makeSchema(ctx context.Context, pool *sql.DB) error {
 	used, err := currentSchema(ctx, pool)
 	switch {
@@ -119,22 +120,22 @@ func (db *DB) makeSchema(ctx context.Context, pool *sql.DB) error {
 	return db.checkSchema(used)
 }
 
-// compareSchemas returns an error if migrations would go to another schema than the server uses, as when only one of the
-// two addresses has a search_path.
+// compareSchemas returns an error if migrations, through pool, would use another schema than the server, as if only one of
+// the two URLs has a search_path.
 func (db *DB) compareSchemas(ctx context.Context, pool *sql.DB) error {
-	theirs, err := currentSchema(ctx, pool)
+	migrated, err := currentSchema(ctx, pool)
 	if err != nil {
 		return err
 	}
-	ours, err := currentSchema(ctx, db.SQL)
+	used, err := currentSchema(ctx, db.SQL)
 	if err != nil {
 		return err
 	}
-	if ours != theirs {
-		return fmt.Errorf("migrations would go to the schema %q, and the server uses %q: let DATABASE_URL and DIRECT_DATABASE_URL lead to the same one", theirs, ours)
+	if used != migrated {
+		return fmt.Errorf("migrations would go to the schema %q, and the server uses %q: let DATABASE_URL and DIRECT_DATABASE_URL lead to the same one", migrated, used)
 	}
 	return nil
 }
 
-// Schema is the PostgreSQL schema that the URL names, "" if it names none.
+// Schema returns the PostgreSQL schema that the URL names, or "".
 func (db *DB) Schema() string { return db.schema }

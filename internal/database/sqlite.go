@@ -13,7 +13,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-// parseSQLite reads what follows "sqlite:": a path, //path, ///absolute/path or :memory:.
+// parseSQLite parses what follows "sqlite:": a path, //path, ///absolute/path or :memory:.
 func parseSQLite(rest string) (target, error) {
 	path, rawQuery, _ := strings.Cut(rest, "?")
 	var ignored []string
@@ -32,7 +32,7 @@ func parseSQLite(rest string) (target, error) {
 		if err != nil {
 			return target{}, fmt.Errorf("reading the SQLite address: %w", err)
 		}
-		return target{dialect: dialect.SQLite, connector: connector, name: "sqlite::memory:", dropped: ignored, private: true}, nil
+		return target{dialect: dialect.SQLite, connector: connector, name: "sqlite::memory:", ignored: ignored, inMemory: true}, nil
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -42,12 +42,12 @@ func parseSQLite(rest string) (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("reading the SQLite address: %w", err)
 	}
-	return target{dialect: dialect.SQLite, connector: connector, name: "sqlite:" + path, file: path, dropped: ignored}, nil
+	return target{dialect: dialect.SQLite, connector: connector, name: "sqlite:" + path, file: path, ignored: ignored}, nil
 }
 
-// makeFile makes the SQLite file where it is missing. It holds what people write and who is signed in, so only its owner
-// may read it. SQLite gives the files beside it the same mode. A file that is there is not opened: closing it would end the
-// locks that this process holds on it.
+// makeFile creates the SQLite file if it is missing. Only its owner may read it, because it holds what people write and who
+// is signed in; SQLite gives the files beside it the same mode. makeFile doesn't open an existing file: closing it would
+// release the locks that this process holds on it.
 func makeFile(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -59,25 +59,25 @@ func makeFile(path string) error {
 	return file.Close()
 }
 
-// sqliteDSN is the address as the driver takes it.
+// sqliteDSN returns the driver's name for the database at path.
 func sqliteDSN(path string, memory bool) string {
 	options := url.Values{
 		"_busy_timeout": {"10000"}, // Milliseconds. Writers wait for each other this long.
 		"_foreign_keys": {"on"},
-		// A transaction takes the write lock at its start: one that reads and then writes could not wait for it later.
+		// Transactions take the write lock when they begin. If one read first, it could not wait for the lock later.
 		"_txlock": {"immediate"},
-		// Times are kept as microseconds since 1970, which is PostgreSQL's precision: their order is the order of time
-		// in every zone, and they come back in UTC.
+		// Times are stored as microseconds since 1970, PostgreSQL's precision, so that they sort by time in every zone, and
+		// are returned in UTC.
 		"_time_integer_format": {"unix_micro"},
 		"_inttotime":           {"1"},
 		"_timezone":            {"UTC"},
-		// A misspelt column in double quotes is an error, not a text.
+		// A misspelt column in double quotes is an error instead of a string.
 		"_dqs": {"0"},
 	}
 	if !memory {
-		// What was acknowledged survives a power cut. (Migrate turns on the write-ahead log.)
+		// Committed transactions survive a power cut. (Migrate turns on the write-ahead log.)
 		options.Set("_synchronous", "FULL")
-		// The file is made before, and never again: once it is removed, connections must not begin an empty one.
+		// makeFile has created the file. If it is removed, connections must not create an empty one.
 		options.Set("mode", "rw")
 		path = (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
 	}

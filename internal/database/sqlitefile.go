@@ -14,23 +14,44 @@ import (
 )
 
 var (
-	// ErrFileGone is returned for a change if the SQLite file was removed or replaced while it was open. Nothing was changed.
+	// ErrFileGone is returned for a write if the SQLite file was removed or replaced while it was open. Nothing was written.
 	ErrFileGone = errors.New("the SQLite file was removed or replaced while the server ran")
-	// errChangeLost is returned for a change during which that happened.
+	// errChangeLost is returned for a write during which that happened.
 	errChangeLost = errors.New("the SQLite file was removed or replaced while a change was written")
 )
 
-// sqliteFile watches the files of an open database. SQLite goes on in a file that nobody can open any more, and what it
-// writes there is lost when the server stops.
+// sqliteFile detects that the files of an open database were removed or replaced. SQLite would go on writing to a file that
+// nobody else can open, and the data would be lost when the server stops.
 type sqliteFile struct {
 	path string
 	log  *slog.Logger
-	told sync.Once
-	// opened are the files as they were when they were opened, by their paths.
+	// logged makes the error appear in the log once.
+	logged sync.Once
+	// opened holds the files as they were when the database was opened, by path.
 	opened atomic.Pointer[map[string]fs.FileInfo]
 }
 
-// watch remembers the file and, once it exists, its write-ahead log.
+// openSQLiteFile creates the SQLite file if it is missing, and makes t's connections check it. It returns nil for other
+// databases. If the file is missing and c.MustExist is set, it returns an error.
+func openSQLiteFile(t *target, c Config) (*sqliteFile, error) {
+	if t.file == "" {
+		return nil, nil //nolint:nilnil // There is no file, as the comment says.
+	}
+	if _, err := os.Stat(t.file); c.MustExist && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no database yet: %s is made by serve and migrate", t.name)
+	}
+	if err := makeFile(t.file); err != nil {
+		return nil, err
+	}
+	file := &sqliteFile{path: t.file, log: c.Log}
+	if err := file.watch(); err != nil {
+		return nil, err
+	}
+	t.connector = watchedConnector{Connector: t.connector, file: file}
+	return file, nil
+}
+
+// watch stores the present file and, if it exists, its write-ahead log.
 func (f *sqliteFile) watch() error {
 	opened := map[string]fs.FileInfo{}
 	for _, path := range []string{f.path, f.path + "-wal"} {
@@ -53,12 +74,12 @@ func (f *sqliteFile) check(ctx context.Context) error {
 	if opened == nil {
 		return nil
 	}
-	for path, was := range *opened {
-		is, err := os.Stat(path)
-		if err == nil && os.SameFile(was, is) {
+	for path, before := range *opened {
+		now, err := os.Stat(path)
+		if err == nil && os.SameFile(before, now) {
 			continue
 		}
-		f.told.Do(func() {
+		f.logged.Do(func() {
 			f.log.ErrorContext(ctx, "a SQLite file was removed or replaced: changes are refused until the server is started again", slog.String("file", path))
 		})
 		return ErrFileGone
@@ -66,14 +87,14 @@ func (f *sqliteFile) check(ctx context.Context) error {
 	return nil
 }
 
-// watchedConnector makes connections that refuse to write once the file is gone.
+// watchedConnector makes connections that refuse to write if the file is gone.
 type watchedConnector struct {
 	driver.Connector
 
 	file *sqliteFile
 }
 
-// Connect opens one connection, never to another file than the others'.
+// Connect opens a connection. It returns ErrFileGone if the file is not the one that was opened.
 func (c watchedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := c.file.check(ctx); err != nil {
 		return nil, err
@@ -89,10 +110,10 @@ func (c watchedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &watchedConn{sqliteConn: inner, file: c.file}, nil
 }
 
-// errNotSQLite says that the driver for SQLite lost an interface.
-var errNotSQLite = errors.New("the driver's connection is not what SQLite's was")
+// errNotSQLite is returned if a connection lacks an interface that SQLite's connections implement.
+var errNotSQLite = errors.New("the driver's connection lacks an interface that SQLite's connections implement")
 
-// sqliteConn is what the connections of SQLite's driver are to database/sql.
+// sqliteConn is what the connections of SQLite's driver implement.
 type sqliteConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -104,7 +125,7 @@ type sqliteConn interface {
 	driver.Validator
 }
 
-// watchedConn looks at the file before and after a change. Reads don't: they are answered from the file that was opened.
+// watchedConn checks the file before and after each write. Reads need no check: they read the file that was opened.
 type watchedConn struct {
 	sqliteConn
 
@@ -142,7 +163,7 @@ func (c *watchedConn) ExecContext(ctx context.Context, query string, args []driv
 
 // QueryContext implements driver.QueryerContext.
 func (c *watchedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if !c.inTx && !readsOnly(query) {
+	if !c.inTx && !isSelect(query) {
 		if err := c.file.check(ctx); err != nil {
 			return nil, err
 		}
@@ -150,7 +171,7 @@ func (c *watchedConn) QueryContext(ctx context.Context, query string, args []dri
 	return c.sqliteConn.QueryContext(ctx, query, args)
 }
 
-// checkWritten is check after a change.
+// checkWritten is check after a write. If the file is gone, it returns errChangeLost.
 func (f *sqliteFile) checkWritten(ctx context.Context) error {
 	if f.check(ctx) != nil {
 		return errChangeLost
@@ -179,8 +200,9 @@ func (t watchedTx) Rollback() error {
 	return t.Tx.Rollback()
 }
 
-// useWAL lets readers and a writer go on beside each other. The mode is the file's, so it is set when the file is known to
-// be this server's. From then on the log is watched too: the connection for pings stays open, and with it the log.
+// useWAL turns on the write-ahead log, with which reads and a write don't wait for each other. The mode is stored in the file,
+// so useWAL must not be called before the file is known to be this server's. From then on the log is watched too; the
+// connection for pings stays open, so that SQLite doesn't remove it.
 func (db *DB) useWAL(ctx context.Context) error {
 	if db.file == nil {
 		return nil
@@ -189,14 +211,14 @@ func (db *DB) useWAL(ctx context.Context) error {
 	if err := db.SQL.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
 		return fmt.Errorf("turning on the write-ahead log: %w", err)
 	}
-	if err := readTables(ctx, db.ping); err != nil {
+	if err := readAnything(ctx, db.ping); err != nil {
 		return err
 	}
 	return db.file.watch()
 }
 
-// readTables reads a little.
-func readTables(ctx context.Context, pool *sql.DB) error {
+// readAnything reads from the file, so that the pool has an open connection to it.
+func readAnything(ctx context.Context, pool *sql.DB) error {
 	var tables int
 	if err := pool.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
 		return fmt.Errorf("reading the SQLite file: %w", err)

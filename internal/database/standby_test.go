@@ -87,7 +87,7 @@ func TestFaultsFailover(t *testing.T) {
 		if err := write(db); !database.IsReadOnly(err) || !database.NothingDone(err) || !database.IsUnavailable(err) {
 			t.Errorf("%s on a standby: %v", way, err)
 		}
-		db.ReplaceAtOnce()
+		db.NoReadOnlyPause()
 		if err := write(db); !database.IsReadOnly(err) {
 			t.Errorf("%s on a standby: %v", way, err)
 		}

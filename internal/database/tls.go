@@ -14,16 +14,16 @@ import (
 	"github.com/lib/pq"
 )
 
-// noVerify is node-postgres's name for TLS without a look at the certificate, which libpq calls require.
+// noVerify is node-postgres's name for TLS without verification of the certificate. libpq calls it require.
 const noVerify = "no-verify"
 
 // TLS says how connections to PostgreSQL are protected.
 type TLS struct {
-	// Mode is the sslmode that is used; "" on SQLite.
+	// Mode is the sslmode, or "" for SQLite.
 	Mode string
-	// Upgraded says that the URL asks for less: for require, or for nothing.
+	// Upgraded reports that the URL asks for less: for require, or for nothing.
 	Upgraded bool
-	// Public says that a server's name or address is not one of a private network.
+	// Public reports that a server's name or address is not one of a private network.
 	Public bool
 }
 
@@ -32,11 +32,11 @@ func (t TLS) Verified() bool {
 	return t.Mode == string(pq.SSLModeVerifyFull) || t.Mode == string(pq.SSLModeVerifyCA)
 }
 
-// TLS says how the pool's connections are protected.
+// TLS returns how the pool's connections are protected.
 func (db *DB) TLS() TLS { return db.tls }
 
-// translateSSL gives what other languages' drivers call TLS lib/pq's names, and says whether the certificate is, by
-// request, not to be verified.
+// translateSSL translates the TLS parameters of other languages' drivers to lib/pq's. It reports whether the URL asks not to
+// verify the certificate.
 func translateSSL(query url.Values) bool {
 	if value := query.Get("ssl"); value != "" && !query.Has("sslmode") {
 		switch strings.ToLower(value) {
@@ -55,39 +55,39 @@ func translateSSL(query url.Values) bool {
 	return true
 }
 
-// settleTLS decides on what the URL leaves open. libpq's require takes any certificate, also that of whoever stands in
-// between, and hosts put it into every URL; where the server has a public name, that can be verified, and is. Whoever
-// gives a root certificate of his own has libpq's meaning of require, which verifies by that.
-func settleTLS(config *pq.Config, unverified bool) TLS {
+// chooseTLS sets config's sslmode. libpq's require accepts any certificate, a man in the middle's too, and hosting providers
+// put it into every URL. If all servers have public names, their certificates can be verified, so chooseTLS upgrades require
+// to verify-full. A URL with a root certificate keeps libpq's require, which verifies by that certificate.
+func chooseTLS(config *pq.Config, unverified bool) TLS {
 	names := []pq.ConfigMultihost{{Host: config.Host, Hostaddr: config.Hostaddr}}
 	names = append(names, config.Multi...)
-	settled := TLS{Public: slices.ContainsFunc(names, func(h pq.ConfigMultihost) bool { return !private(h.Host) })}
+	chosen := TLS{Public: slices.ContainsFunc(names, func(h pq.ConfigMultihost) bool { return !private(h.Host) })}
 	switch {
-	case config.SSLMode == pq.SSLModeRequire || config.SSLMode == "" && settled.Public:
+	case config.SSLMode == pq.SSLModeRequire || config.SSLMode == "" && chosen.Public:
 		config.SSLMode = pq.SSLModeRequire
 		if !unverified && config.SSLRootCert == "" && !slices.ContainsFunc(names, func(h pq.ConfigMultihost) bool { return !publicName(h.Host) }) {
-			config.SSLMode, settled.Upgraded = pq.SSLModeVerifyFull, true
+			config.SSLMode, chosen.Upgraded = pq.SSLModeVerifyFull, true
 		}
 	case config.SSLMode == "":
 		config.SSLMode = pq.SSLModePrefer // What libpq does: servers without TLS are common there.
 	}
-	settled.Mode = string(config.SSLMode)
-	return settled
+	chosen.Mode = string(config.SSLMode)
+	return chosen
 }
 
-// publicName says whether the host is a name that an authority can have certified.
+// publicName reports whether the host is a name that a public authority can certify.
 func publicName(host string) bool {
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err != nil && !private(host)
 }
 
-// private says whether the host is this machine or on a network of one's own, where servers often have no TLS.
+// private reports whether the host is this machine or in a private network. Servers there often have no TLS.
 func private(host string) bool {
 	if address, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast()
 	}
 	if host = strings.ToLower(strings.TrimSuffix(host, ".")); !strings.Contains(host, ".") || strings.HasPrefix(host, "/") {
-		return true // localhost, a name that only a local network resolves, such as Compose's, or a socket.
+		return true // localhost, a name in a local network, as Compose's are, or a socket.
 	}
 	for _, suffix := range []string{".internal", ".local", ".localhost", ".localdomain", ".home.arpa", ".test"} {
 		if strings.HasSuffix(host, suffix) {
@@ -97,7 +97,7 @@ func private(host string) bool {
 	return false
 }
 
-// logTLS says how the connections are protected, where that is more than the URL asks for, or less than it could be.
+// logTLS logs how connections are protected if that is more than the URL asks for, or less than it could be.
 func logTLS(ctx context.Context, log *slog.Logger, name string, t TLS) {
 	switch {
 	case t.Upgraded:
@@ -109,27 +109,28 @@ func logTLS(ctx context.Context, log *slog.Logger, name string, t TLS) {
 	}
 }
 
-// IsCertificateError says whether the database's certificate was refused. The error of Open then says what to do.
+// IsCertificateError reports whether the error says that the database's certificate was refused. The error of Open says what
+// to do.
 func IsCertificateError(err error) bool { return explainTLS(err) != nil }
 
-// explainTLS says what a refused certificate means and what to do; nil where the error is about something else.
+// explainTLS adds to the error of a refused certificate why it was refused and what to do. For other errors it returns nil.
 func explainTLS(err error) error {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var roots x509.SystemRootsError
-	var because string
+	var reason string
 	switch {
 	case errors.As(err, &authority):
-		because = "the server's certificate is not signed by a trusted authority: give its authority's certificate as sslrootcert=FILE in the URL"
+		reason = "the server's certificate is not signed by a trusted authority: give its authority's certificate as sslrootcert=FILE in the URL"
 	case errors.As(err, &name):
-		because = "the server's certificate is for another name: let the URL name the host as the certificate does"
+		reason = "the server's certificate is for another name: let the URL name the host as the certificate does"
 	case errors.As(err, &invalid):
-		because = "the server's certificate is not valid: let the server have a new one, and check this machine's clock"
+		reason = "the server's certificate is not valid: let the server have a new one, and check this machine's clock"
 	case errors.As(err, &roots):
-		because = "this machine has no list of authorities: install ca-certificates, or let SSL_CERT_FILE name one"
+		reason = "this machine has no list of authorities: install ca-certificates, or let SSL_CERT_FILE name one"
 	default:
 		return nil
 	}
-	return fmt.Errorf("%s, or add sslmode=%s to connect without verification: %w", because, noVerify, err)
+	return fmt.Errorf("%s, or add sslmode=%s to connect without verification: %w", reason, noVerify, err)
 }

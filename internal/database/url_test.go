@@ -96,7 +96,7 @@ func TestPostgresURLs(t *testing.T) {
 			if string(got.Config.SSLMode) != test.sslmode {
 				t.Errorf("sslmode %q, want %q", got.Config.SSLMode, test.sslmode)
 			}
-			if diff := cmp.Diff(test.dropped, got.Dropped); diff != "" {
+			if diff := cmp.Diff(test.dropped, got.Ignored); diff != "" {
 				t.Errorf("dropped (-want +got):\n%s", diff)
 			}
 			want := append(test.runtime, "TimeZone")
@@ -219,8 +219,8 @@ func TestWrongURLsKeepTheirSecrets(t *testing.T) {
 		{"no host after the comma", "postgres://ann:s3cret-word@a:5432,/tasks", "has no name"},
 		{"a host that is badly encoded", "postgres://ann:s3cret-word@%2Frun%zz/tasks", "hexadecimal"},
 		{"ports for other hosts", "postgres://ann:s3cret-word@a,b/tasks?port=1,2,3", "3 port numbers to 2 hosts"},
-		{"a standby", "postgres://ann:s3cret-word@a,b/tasks?target_session_attrs=standby", "only reads"},
-		{"a preference for a standby", "postgres://ann:s3cret-word@a/tasks?target_session_attrs=prefer-standby", "only reads"},
+		{"a standby", "postgres://ann:s3cret-word@a,b/tasks?target_session_attrs=standby", "read-only"},
+		{"a preference for a standby", "postgres://ann:s3cret-word@a/tasks?target_session_attrs=prefer-standby", "read-only"},
 		{"no file", "sqlite:", "names no file"},
 		{"a folder without a file", "sqlite:" + os.TempDir(), "not a folder"},
 		{"a folder that is not there", "sqlite:/nowhere/at/all.db", "no such file"},
@@ -250,7 +250,7 @@ func TestVariablesThatLibPQRefuses(t *testing.T) { //nolint:paralleltest // See 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"PGCHANNELBINDING", "PGGSSENCMODE", "channel_binding"}, got.Dropped); diff != "" {
+	if diff := cmp.Diff([]string{"PGCHANNELBINDING", "PGGSSENCMODE", "channel_binding"}, got.Ignored); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
 }

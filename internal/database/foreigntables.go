@@ -16,15 +16,16 @@ import (
 	"taskql/ent/migrate"
 )
 
-// ErrForeignTables is returned if the database has tables of another program with the names of ours.
+// ErrForeignTables is returned if the database has tables of another program with this server's names.
 var ErrForeignTables = errors.New("the database has tables of another program")
 
-// versionTable is where goose writes down which migrations were applied. Other programs use goose too.
+// versionTable is the table in which goose records the applied migrations. Other programs use goose too.
 const versionTable = "goose_db_version"
 
-// createTable finds the tables that a migration creates.
+// createTable matches the statements of a migration that create a table.
 var createTable = regexp.MustCompile("(?m)^CREATE TABLE (?:IF NOT EXISTS )?[\"`]([a-z_]+)")
 
+// migrationsOf returns the migrations for the kind of database.
 func migrationsOf(of string) fs.FS {
 	if of == dialect.SQLite {
 		return migrate.SQLiteMigrations()
@@ -32,8 +33,8 @@ func migrationsOf(of string) fs.FS {
 	return migrate.Migrations()
 }
 
-// ourTables lists the tables that the migrations create, those of the first one first.
-func ourTables(of string) ([]string, int, error) {
+// migratedTables lists the tables that the migrations create, in order, and how many of them the first migration creates.
+func migratedTables(of string) ([]string, int, error) {
 	migrations := migrationsOf(of)
 	files, err := fs.Glob(migrations, "*.sql") // It sorts.
 	if err != nil {
@@ -56,31 +57,31 @@ func ourTables(of string) ([]string, int, error) {
 	return tables, first, nil
 }
 
-// CheckForeignTables returns ErrForeignTables, wrapped, with the tables' names, if another program has what this server's migrations
-// would create. It changes nothing.
+// CheckForeignTables returns ErrForeignTables, wrapped with the tables' names, if another program's tables have the names
+// that this server's migrations would use. It changes nothing.
 func (db *DB) CheckForeignTables(ctx context.Context) error {
 	pool, done := db.migrationPool()
 	defer done()
-	return checkForeign(ctx, db.Dialect, pool)
+	return checkForeignTables(ctx, db.Dialect, pool)
 }
 
-func checkForeign(ctx context.Context, of string, pool *sql.DB) error {
-	ours, err := hasOurMigrations(ctx, of, pool)
-	if ours || err != nil {
+func checkForeignTables(ctx context.Context, of string, pool *sql.DB) error {
+	migrated, err := isMigrated(ctx, of, pool)
+	if migrated || err != nil {
 		return err
 	}
-	names, first, err := ourTables(of)
+	names, first, err := migratedTables(of)
 	if err != nil {
 		return err
 	}
-	found, err := existing(ctx, of, pool, names)
+	found, err := existingTables(ctx, of, pool, names)
 	if err != nil {
 		return err
 	}
 	if of == dialect.SQLite && !slices.ContainsFunc(names[:first], func(name string) bool { return !slices.Contains(found, name) }) {
-		return nil // A file of before there were migrations for SQLite has all of the first one's tables.
+		return nil // The file is this server's, made before SQLite had migrations: it has all tables of the first one.
 	}
-	// Ours is empty if the first migration failed.
+	// If it is this server's, and the first migration failed, it is empty.
 	if versions, err := appliedVersions(ctx, pool); err != nil {
 		return err
 	} else if len(versions) > 0 {
@@ -89,15 +90,15 @@ func checkForeign(ctx context.Context, of string, pool *sql.DB) error {
 	if len(found) == 0 {
 		return nil
 	}
-	cure := "give this server a database of its own, or a schema of its own in this one: add schema=taskql to DATABASE_URL"
+	advice := "give this server a database of its own, or a schema of its own in this one: add schema=taskql to DATABASE_URL"
 	if of == dialect.SQLite {
-		cure = "give this server a file of its own"
+		advice = "give this server a file of its own"
 	}
-	return fmt.Errorf("%w with the names that this server's would have (%s), and is left as it is: %s", ErrForeignTables, strings.Join(found, ", "), cure)
+	return fmt.Errorf("%w with the names that this server's would have (%s), and is left as it is: %s", ErrForeignTables, strings.Join(found, ", "), advice)
 }
 
-// hasOurMigrations reports whether a migration of this server's was applied.
-func hasOurMigrations(ctx context.Context, of string, pool *sql.DB) (bool, error) {
+// isMigrated reports whether any of this server's migrations was applied.
+func isMigrated(ctx context.Context, of string, pool *sql.DB) (bool, error) {
 	versions, err := appliedVersions(ctx, pool)
 	if err != nil {
 		return false, err
@@ -109,8 +110,8 @@ func hasOurMigrations(ctx context.Context, of string, pool *sql.DB) (bool, error
 	return len(pending(provider, versions)) < len(provider.ListSources()), nil
 }
 
-// existing returns which of the names are taken where migrations create tables.
-func existing(ctx context.Context, of string, pool *sql.DB, names []string) ([]string, error) {
+// existingTables returns those of the names that tables in the current schema have.
+func existingTables(ctx context.Context, of string, pool *sql.DB, names []string) ([]string, error) {
 	query, args := `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = current_schema() AND c.relname = ANY($1) ORDER BY 1`, []any{pq.Array(names)}
 	if of == dialect.SQLite {

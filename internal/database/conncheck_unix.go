@@ -7,9 +7,10 @@ import (
 	"syscall"
 )
 
-// hasNews says whether anything has come, the end included, on a connection on which nothing is due. What it is stays
-// there. (Control does not mind the deadline of the last read, which has long passed.)
-func hasNews(socket syscall.RawConn) bool {
+// connReadable reports whether there is anything to read, the end of the stream included. On an idle connection there
+// should be nothing. It leaves the data there. It uses Control, which unlike Read ignores that the connection's last read
+// deadline has passed.
+func connReadable(socket syscall.RawConn) bool {
 	var err error
 	if ended := socket.Control(func(fd uintptr) {
 		var b [1]byte
