@@ -10,6 +10,7 @@ import (
 
 	"taskql/ent"
 	enttask "taskql/ent/task"
+	"taskql/internal/fracindex"
 	"taskql/internal/sqlstate"
 	"taskql/internal/viewer"
 )
@@ -52,7 +53,7 @@ var insertTaskText = func() string { //nolint:gochecknoglobals // It is the same
 	for i, c := range insertedColumns {
 		names[i], values[i] = c.name, fmt.Sprintf("$%d::%s", i+1+before, c.kind)
 	}
-	return fmt.Sprintf(insertTask, strings.Join(names, ", "), fmt.Sprintf(endKeySQL, "w.version"), strings.Join(values, ", "))
+	return fmt.Sprintf(insertTask, strings.Join(names, ", "), fmt.Sprintf(fracindex.EndSQL, "w.version"), strings.Join(values, ", "))
 }()
 
 // insertAtOnce inserts a task, of which the input decided e's fields, at the end of the top level. It is false where that
@@ -90,7 +91,7 @@ func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (
 		return false, fmt.Errorf("inserting the task: %w", err)
 	}
 	if done {
-		e.WorkspaceID, e.Position, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, endKey(e.Version), now, now
+		e.WorkspaceID, e.Position, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, fracindex.End(e.Version), now, now
 	}
 	return done, nil
 }

@@ -12,6 +12,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/workspace"
+	"taskql/internal/text"
 	"taskql/internal/viewer"
 )
 
@@ -127,7 +128,7 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 	}
 	names := make(map[string]uuid.UUID, len(existing))
 	for _, tag := range existing {
-		names[fold(tag.Name)] = tag.ID
+		names[text.Fold(tag.Name)] = tag.ID
 	}
 	outcomes := make([]ImportOutcome, len(tags))
 	count := len(existing) + o.Planned
@@ -135,7 +136,7 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 	for i, in := range tags {
 		var errs violations
 		name := errs.tagName(in.Name)
-		folded := fold(name)
+		folded := text.Fold(name)
 		outcomes[i].ID = in.ID
 		owner, exists := owners[in.ID]
 		same, used := names[folded]
@@ -162,7 +163,7 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 		}
 		rows = append(rows, t.Tag.Create().
 			SetID(in.ID).SetWorkspaceID(t.viewer.WorkspaceID).SetVersion(t.version).
-			SetName(name).SetNameKey(nameKey(folded)).SetColor(color).
+			SetName(name).SetNameKey(text.NameKey(folded)).SetColor(color).
 			SetCreatedAt(orNow(in.CreatedAt, t.now)).SetUpdatedAt(t.now))
 	}
 	if o.DryRun || len(rows) == 0 {

@@ -13,6 +13,7 @@ import (
 	enttag "taskql/ent/tag"
 	"taskql/ent/tasktag"
 	"taskql/ent/userremoval"
+	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -109,12 +110,12 @@ func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uu
 	}
 	names := make(map[string]uuid.UUID, len(existing))
 	for _, tag := range existing {
-		names[fold(tag.Name)] = tag.ID
+		names[text.Fold(tag.Name)] = tag.ID
 	}
 	merged := map[uuid.UUID]uuid.UUID{}
 	count := len(existing)
 	for _, tag := range tags {
-		name := fold(tag.Name)
+		name := text.Fold(tag.Name)
 		if same, ok := names[name]; ok {
 			merged[tag.ID] = same
 			continue
@@ -125,7 +126,7 @@ func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uu
 		names[name] = tag.ID
 		b := statement()
 		b.WriteString("UPDATE tags SET workspace_id = ").Arg(t.viewer.WorkspaceID).WriteString(", version = ").Arg(t.version).
-			WriteString(", name_key = ").Arg(nameKey(name)).
+			WriteString(", name_key = ").Arg(text.NameKey(name)).
 			WriteString(" WHERE id = ").Arg(tag.ID).WriteString(" AND ").Join(workspace.Condition(from, ""))
 		query, args := b.Query()
 		if _, err := t.ExecContext(ctx, query, args...); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"taskql/ent"
 	enttask "taskql/ent/task"
+	"taskql/internal/fracindex"
 	"taskql/internal/viewer"
 )
 
@@ -209,8 +210,8 @@ func (o *moving) key(ctx context.Context, t *tx, e *ent.Task) ([]byte, error) {
 	if o.before {
 		low, high = neighbour, o.anchor
 	}
-	key, ok := keyBetween(keyOf(low), keyOf(high))
-	if !ok || len(key) > maxKey {
+	key, ok := fracindex.Between(keyOf(low), keyOf(high))
+	if !ok || len(key) > fracindex.MaxLength {
 		return nil, nil
 	}
 	return key, nil
@@ -248,8 +249,8 @@ func (o *moving) makeRoom(ctx context.Context, t *tx, e *ent.Task, many int) err
 	slices.Reverse(crowd)
 	at := len(crowd)
 	crowd = append(append(crowd, o.anchor), after...)
-	keys, ok := keysBetween(low, high, len(crowd))
-	if !ok || slices.ContainsFunc(keys, func(key []byte) bool { return len(key) > maxKey/2 }) {
+	keys, ok := fracindex.BetweenN(low, high, len(crowd))
+	if !ok || slices.ContainsFunc(keys, func(key []byte) bool { return len(key) > fracindex.MaxLength/2 }) {
 		return nil
 	}
 	o.anchor.Position = keys[at]
@@ -276,7 +277,7 @@ func (t *tx) end() ([]byte, error) {
 
 // ends returns n keys after all of the workspace, in order.
 func (t *tx) ends(n int) ([][]byte, error) {
-	keys, ok := endKeys(t.version, t.lastEnd, n)
+	keys, ok := fracindex.EndN(t.version, t.lastEnd, n)
 	if !ok {
 		return nil, fmt.Errorf("there is no position behind %q", t.lastEnd)
 	}

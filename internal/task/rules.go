@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"taskql/internal/text"
 )
 
 // The limits of texts, in characters: see length. An idempotency key counts as it is sent.
@@ -65,13 +66,13 @@ func (errs *violations) tagName(s string) string { return errs.line("name", "tag
 
 // line checks and trims a text on one line that a thing must have.
 func (errs *violations) line(field, thing, s string, most int) string {
-	s = trim(s)
-	switch n := length(s); {
-	case isBlank(s):
+	s = text.Trim(s)
+	switch n := text.Length(s); {
+	case text.IsBlank(s):
 		errs.add(CodeBlank, field, "Give the %s a %s.", thing, field)
 	case n > most:
 		errs.add(CodeTooLong, field, "A %s has at most %d characters; this one has %d.", field, most, n)
-	case strings.ContainsFunc(s, breaksLine):
+	case !text.IsSingleLine(s):
 		errs.add(CodeInvalid, field, "A %s stands on one line, without line breaks or control characters.", field)
 	}
 	return s
@@ -79,10 +80,10 @@ func (errs *violations) line(field, thing, s string, most int) string {
 
 // description checks a description: up to 10,000 characters; blank is none.
 func (errs *violations) description(s *string) *string {
-	if s == nil || isBlank(*s) {
+	if s == nil || text.IsBlank(*s) {
 		return nil
 	}
-	if n := length(*s); n > MaxDescription {
+	if n := text.Length(*s); n > MaxDescription {
 		errs.add(CodeTooLong, "description", "A description has at most %d characters; this one has %d.", MaxDescription, n)
 	}
 	if strings.ContainsRune(*s, 0) {
@@ -97,7 +98,7 @@ func (errs *violations) idempotencyKey(key *string) {
 		return
 	}
 	switch n := utf8.RuneCountInString(*key); {
-	case isBlank(*key):
+	case text.IsBlank(*key):
 		errs.add(CodeBlank, "idempotencyKey", "An idempotency key can't be blank: leave it out, or send a fresh UUID.")
 	case n > MaxIdempotencyKey:
 		errs.add(CodeTooLong, "idempotencyKey", "An idempotency key has at most %d characters; this one has %d.", MaxIdempotencyKey, n)
@@ -105,6 +106,3 @@ func (errs *violations) idempotencyKey(key *string) {
 		errs.add(CodeInvalid, "idempotencyKey", "An idempotency key can't hold the character U+0000.")
 	}
 }
-
-// breaksLine reports whether r ends a line or controls a terminal. (U+2028 and U+2029 end lines in JavaScript.)
-func breaksLine(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }

@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	"entgo.io/ent/dialect/sql"
+
+	"taskql/internal/text"
 )
 
 // The limits of a search.
@@ -19,13 +21,13 @@ const nowhere = "\x00"
 // words cuts a search into what must be found: nothing, if the search is empty or white space. A search for control
 // characters, or for invisible ones alone, finds no text. The error names the argument.
 func words(argument, search string) ([]string, error) {
-	if n := length(search); n > MaxSearch {
+	if n := text.Length(search); n > MaxSearch {
 		return nil, inputError(argument, "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 	}
 	if findsNothing(search) {
 		return []string{nowhere}, nil
 	}
-	found := strings.Fields(plain(search))
+	found := strings.Fields(text.FoldAccents(search))
 	if len(found) > MaxSearchWords {
 		return nil, inputError(argument, "must have at most %d words, not %d: leave some out", MaxSearchWords, len(found))
 	}
@@ -35,7 +37,7 @@ func words(argument, search string) ([]string, error) {
 // findsNothing reports whether a search has control characters, or is not empty and has nothing but invisible ones.
 func findsNothing(search string) bool {
 	control := func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }
-	return strings.ContainsFunc(search, control) || plain(search) == "" && strings.TrimSpace(search) != ""
+	return strings.ContainsFunc(search, control) || text.FoldAccents(search) == "" && strings.TrimSpace(search) != ""
 }
 
 // contains says that a column of plain text has the word in it, which is taken literally.

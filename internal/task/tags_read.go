@@ -11,6 +11,7 @@ import (
 	"taskql/ent"
 	"taskql/ent/predicate"
 	enttag "taskql/ent/tag"
+	"taskql/internal/text"
 	"taskql/internal/viewer"
 )
 
@@ -71,13 +72,13 @@ func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput
 	}
 	var where []predicate.Tag
 	if in.Search != nil {
-		if n := length(*in.Search); n > MaxSearch {
+		if n := text.Length(*in.Search); n > MaxSearch {
 			return nil, inputError("search", "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 		}
 		if findsNothing(*in.Search) {
 			where = append(where, func(s *sql.Selector) { s.Where(sql.False()) })
 		} else {
-			where = append(where, named(plain(*in.Search)))
+			where = append(where, named(text.FoldAccents(*in.Search)))
 		}
 	}
 	list := func() *ent.TagQuery { return visibleTags(s.client.Tag.Query(), v).Where(where...) }

@@ -12,6 +12,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -44,7 +45,7 @@ func colorOf(nameKey string) string {
 func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
 	var errs violations
 	name, id := errs.tagName(in.Name), errs.newID(in.ID)
-	folded := fold(name)
+	folded := text.Fold(name)
 	color := colorOf(folded)
 	if in.Color != nil {
 		color = *in.Color
@@ -61,7 +62,7 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 			}
 			tag, err := t.Tag.Create().
 				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
-				SetName(name).SetNameKey(nameKey(folded)).SetColor(color).
+				SetName(name).SetNameKey(text.NameKey(folded)).SetColor(color).
 				SetCreatedAt(t.now).SetUpdatedAt(t.now).
 				Save(ctx)
 			if in.ID != nil && ent.IsConstraintError(err) {
@@ -101,7 +102,7 @@ func (t *tx) tagNames(ctx context.Context) ([]*ent.Tag, error) {
 
 // nameIsFree notes that one of the tags has the folded name. It compares names: a key may be the release before's.
 func (errs *violations) nameIsFree(tags []*ent.Tag, folded string) {
-	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return fold(tag.Name) == folded }) {
+	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return text.Fold(tag.Name) == folded }) {
 		errs.add(CodeTaken, "name", "There is a tag of this name already.")
 	}
 }
@@ -131,7 +132,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 			if in.Name.Set {
 				after.Name = name
 			}
-			folded := fold(after.Name)
+			folded := text.Fold(after.Name)
 			switch {
 			case in.Color.Set && in.Color.Value == nil:
 				after.Color = colorOf(folded)
@@ -141,7 +142,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 			if after.Name == tag.Name && after.Color == tag.Color {
 				return &TagResult{Tag: tag}, nil
 			}
-			if folded != fold(tag.Name) {
+			if folded != text.Fold(tag.Name) {
 				tags, err := t.tagNames(ctx)
 				if err != nil {
 					return nil, err
@@ -149,7 +150,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 				if errs.nameIsFree(tags, folded); len(errs) > 0 {
 					return refused[TagResult](errs), errRefused
 				}
-				after.NameKey = nameKey(folded)
+				after.NameKey = text.NameKey(folded)
 			}
 			after.Version, after.UpdatedAt = t.version, t.now
 			t.changed = true

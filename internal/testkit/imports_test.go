@@ -27,6 +27,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/database":    {"internal/database", "internal/semaphore", "internal/sqlstate", "internal/viewer", "ent"},
 	"internal/devauth":     {"internal/betterauth"},
 	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database"},
+	"internal/fracindex":   {},
 	"internal/graphqlhttp": {},
 	"internal/hooks":       {},
 	"internal/importer": {
@@ -42,8 +43,11 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	},
 	"internal/sqlstate":  {},
 	"internal/telemetry": {},
-	"internal/task":      {"internal/semaphore", "internal/sqlstate", "internal/timezone", "internal/viewer", "internal/workspace", "ent"},
+	"internal/task": {
+		"internal/fracindex", "internal/semaphore", "internal/sqlstate", "internal/text", "internal/timezone", "internal/viewer", "internal/workspace", "ent",
+	},
 	"internal/testkit":   {"internal", "ent", "graph"},
+	"internal/text":      {},
 	"internal/timezone":  {},
 	"internal/viewer":    {},
 	"internal/workspace": {"internal/viewer", "ent"},

@@ -1,4 +1,14 @@
-package task
+// Package text has the rules for texts that people type: what counts as blank, how long a text is, and the keys by which
+// texts are compared, sorted and searched. The keys are made here because no two databases fold texts alike:
+//
+//	Fold          equal for two spellings of one name: no invisible characters, single spaces, one case, one normal form (NFKC)
+//	FoldAccents   like Fold, and without accents: for search
+//	SortKey       of FoldAccents, with numbers that sort by their value
+//	NameKey       unique like Fold, sorted like SortKey
+//
+// The keys are stored: a change of these functions needs a migration that sets workspaces.keys_version to 0, after which
+// internal/task makes the stored keys again.
+package text
 
 import (
 	"crypto/sha256"
@@ -6,22 +16,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
-// Texts are stored as they were typed, but for what nobody sees at their ends. They are compared, sorted and searched by
-// keys, which are made here because no two databases fold texts alike:
-//
-//	fold       what makes two names the same name: no invisible characters, single spaces, one case, one normal form (NFKC)
-//	plain      the same without accents: what search looks for, and in
-//	orderKey   plain, with numbers that sort by their value
-//	nameKey    unique like fold, sorted like orderKey
-//
-// A change of these functions must set workspaces.keys_version to 0 in a migration: see keys.go.
-
-// defaultIgnorable are the characters that are invisible by definition: Unicode's Default_Ignorable_Code_Point. Those that
-// Unicode has not assigned yet are among them, so the table doesn't depend on the version of Go's own.
+// defaultIgnorable has the characters that are invisible by definition: Unicode's Default_Ignorable_Code_Point. It
+// includes those that Unicode has not assigned yet, so it doesn't depend on the version of Go's own tables.
 var defaultIgnorable = &unicode.RangeTable{ //nolint:gochecknoglobals // A constant table.
 	R16: []unicode.Range16{
 		{Lo: 0x00ad, Hi: 0x00ad, Stride: 1}, // Soft hyphen.
@@ -47,24 +46,24 @@ var defaultIgnorable = &unicode.RangeTable{ //nolint:gochecknoglobals // A const
 	LatinOffset: 1,
 }
 
-// isSpace reports whether r is white space. The empty Braille cell looks like it and is used as it.
+// isSpace reports whether r is white space. So is the empty Braille cell, which people use as a space.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r == '\u2800' }
 
 func isIgnorable(r rune) bool { return r >= 0x80 && unicode.Is(defaultIgnorable, r) }
 
-// isBlank reports whether there is nothing to see in s, which would make a task that nobody can click. Characters that are
-// newer than Go's tables count as visible.
-func isBlank(s string) bool {
+// IsBlank reports whether s has no visible character: a task with such a title could not be clicked. Characters that are newer
+// than Go's tables count as visible.
+func IsBlank(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !isSpace(r) && !isIgnorable(r) && !unicode.IsControl(r) })
 }
 
-// trim removes spaces and invisible characters from both ends of s. A variation selector or a sequence of tags that
-// belongs to an emoji stays: without it, a red heart is black and the flag of Wales a black flag. So does what closes a
-// change of direction: without it, the text turns around what is shown after it.
-func trim(s string) string {
-	atEnd := func(r rune) bool { return isSpace(r) || isIgnorable(r) }
-	s = strings.TrimLeftFunc(s, atEnd)
-	trimmed := strings.TrimRightFunc(s, atEnd)
+// Trim removes spaces and invisible characters from both ends of s. It keeps a variation selector or a sequence of tags that
+// belongs to an emoji: without it, a red heart is black and the flag of Wales a black flag. It also keeps a character that
+// closes a change of direction: without it, the text after s would be displayed in the wrong direction.
+func Trim(s string) string {
+	invisible := func(r rune) bool { return isSpace(r) || isIgnorable(r) }
+	s = strings.TrimLeftFunc(s, invisible)
+	trimmed := strings.TrimRightFunc(s, invisible)
 	end, rest := len(trimmed), s[len(trimmed):]
 	if last, _ := utf8.DecodeLastRuneInString(trimmed); last >= utf8.RuneSelf {
 		isTag := func(r rune) bool { return 0xe0020 <= r && r <= 0xe007f }
@@ -74,16 +73,16 @@ func trim(s string) string {
 			end = len(s) - len(strings.TrimLeftFunc(rest, isTag))
 		}
 	}
-	return s[:endOfDirections(s, end)]
+	return s[:closeDirections(s, end)]
 }
 
-// endOfDirections returns the end of the last character after s[:end], on the same line, that closes a change of direction
-// in s[:end]; end, if none does. (See Unicode's UAX #9.)
-func endOfDirections(s string, end int) int {
+// closeDirections returns the index after the last character of s[end:], on the same line, that closes a change of direction
+// in s[:end]. It returns end if there is none. (See Unicode's UAX #9.)
+func closeDirections(s string, end int) int {
 	if !strings.ContainsAny(s[end:], "\u202c\u2069") {
 		return end
 	}
-	var open []bool // The changes that are not closed, the innermost one last: whether it is an isolate.
+	var open []bool // The changes that are not closed, the innermost last; true for an isolate.
 	isolates, last, least := 0, end, 0
 	for i, r := range s {
 		if i == end {
@@ -98,7 +97,7 @@ func endOfDirections(s string, end int) int {
 			}
 		case '\u2066', '\u2067', '\u2068': // Isolates.
 			open, isolates = append(open, true), isolates+1
-		case '\u2069': // It closes the embeddings in the isolate, too.
+		case '\u2069': // It also closes the embeddings in the isolate.
 			if isolates > 0 {
 				for !open[len(open)-1] {
 					open = open[:len(open)-1]
@@ -117,30 +116,36 @@ func endOfDirections(s string, end int) int {
 	return last
 }
 
-// length is the number of characters (Unicode code points) of s in the normal form C, so that é counts once however it
-// was typed.
-func length(s string) int { return utf8.RuneCountInString(norm.NFC.String(s)) }
+// breaksLine reports whether r ends a line or controls a terminal. (U+2028 and U+2029 end lines in JavaScript.)
+func breaksLine(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// fold returns what s is compared by: two names with the same result are the same name.
-func fold(s string) string {
+// IsSingleLine reports whether s has no line breaks and no control characters.
+func IsSingleLine(s string) bool { return !strings.ContainsFunc(s, breaksLine) }
+
+// Length returns the number of characters (Unicode code points) of s in normal form C, so that é counts once, whether it was
+// typed as one character or as two.
+func Length(s string) int { return utf8.RuneCountInString(norm.NFC.String(s)) }
+
+// Fold returns the form of s that names are compared by: two names with the same result are the same name.
+func Fold(s string) string {
 	if folded, ok := foldASCII(s); ok {
 		return folded
 	}
 	return foldUnicode(s, false)
 }
 
-// plain returns what s is found and sorted by: folded, and without accents. Accents are dropped on Latin and Greek letters
-// and on the Cyrillic ё. Elsewhere marks make other letters (Й), or belong to the word (Devanagari).
-func plain(s string) string {
+// FoldAccents returns the form of s that texts are searched and sorted by: Fold without accents. It drops accents of Latin
+// and Greek letters and of the Cyrillic ё. In other scripts marks make other letters (Й), or belong to the word (Devanagari).
+func FoldAccents(s string) string {
 	if folded, ok := foldASCII(s); ok {
 		return folded
 	}
 	return foldUnicode(s, true)
 }
 
-// plainLetters returns what people type for a Latin letter that their keyboard lacks and that Unicode does not compose of
+// baseLetters returns what people type for a Latin letter that their keyboard lacks and that Unicode does not decompose into
 // a letter and an accent; "" for other letters.
-func plainLetters(r rune) string {
+func baseLetters(r rune) string {
 	switch r {
 	case 'ı':
 		return "i"
@@ -165,7 +170,7 @@ func plainLetters(r rune) string {
 	}
 }
 
-// foldASCII folds s if all of it is ASCII, which most texts are.
+// foldASCII folds s if all of it is ASCII, which most texts are. It returns false if s has other characters.
 func foldASCII(s string) (string, bool) {
 	folded := make([]byte, 0, len(s))
 	space := false
@@ -190,17 +195,17 @@ func foldASCII(s string) (string, bool) {
 	return string(folded), true
 }
 
-// foldUnicode folds any text. It is Unicode's toNFKC_Casefold, without control characters and with single spaces.
+// foldUnicode returns Unicode's toNFKC_Casefold of s, without control characters and with single spaces.
 func foldUnicode(s string, withoutAccents bool) string {
 	s = norm.NFKD.String(strings.Map(foldSpace, s))
 	folded := make([]byte, 0, len(s))
-	var base, last rune // The last character that is no mark, and the last one at all.
+	var base, last rune // The last character that is not a mark, and the last character.
 	tooMany := false
 	for _, r := range s {
 		r = foldCase(r)
 		isMark := r >= 0x300 && unicode.Is(unicode.M, r)
 		switch {
-		case r == '\u034f': // The normaliser writes it into a run of more than 30 marks, which nobody can read.
+		case r == '\u034f': // The normaliser inserts it into a run of more than 30 marks, which nobody can read.
 			tooMany = true
 			continue
 		case isMark && (tooMany || withoutAccents && isAccent(base, r)):
@@ -215,7 +220,7 @@ func foldUnicode(s string, withoutAccents bool) string {
 		if r == 'ß' {
 			letters = "ss"
 		} else if withoutAccents {
-			letters = plainLetters(r)
+			letters = baseLetters(r)
 		}
 		if letters != "" {
 			folded = append(folded, letters...)
@@ -226,7 +231,7 @@ func foldUnicode(s string, withoutAccents bool) string {
 	return singleSpaced(string(norm.NFKC.Bytes(folded)))
 }
 
-// foldSpace maps spaces to one of them, and drops what is invisible.
+// foldSpace maps every space to U+0020 and drops invisible characters.
 func foldSpace(r rune) rune {
 	switch {
 	case isSpace(r):
@@ -238,7 +243,7 @@ func foldSpace(r rune) rune {
 	}
 }
 
-// singleSpaced removes spaces at the ends of s, and all but one elsewhere.
+// singleSpaced removes spaces at the ends of s and replaces runs of spaces by one.
 func singleSpaced(s string) string {
 	if strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") || strings.Contains(s, "  ") {
 		return strings.Join(strings.Fields(s), " ")
@@ -246,7 +251,7 @@ func singleSpaced(s string) string {
 	return s
 }
 
-// isAccent reports whether a mark does not make another letter of the base that it stands on.
+// isAccent reports whether mark is an accent of base: whether the two are not a letter of their own.
 func isAccent(base, mark rune) bool {
 	switch {
 	case base < utf8.RuneSelf:
@@ -258,7 +263,7 @@ func isAccent(base, mark rune) bool {
 	}
 }
 
-// foldCase returns the lower case of a character's upper case, which is the same for all that differ in case alone.
+// foldCase returns the lower case of r's upper case, which is the same for all characters that differ in case only.
 // (cases.Fold of golang.org/x/text swaps the two cases of Cherokee.)
 func foldCase(r rune) rune {
 	switch {
@@ -271,13 +276,20 @@ func foldCase(r rune) rune {
 	}
 }
 
-// maxTextKey is the length at which keys are cut: PostgreSQL's indexes take rows of 2,700 bytes. Only texts of hundreds of
-// characters that stand for several others have longer ones.
-const maxTextKey = 1024
+// MaxKey is the length in bytes at which keys are cut, because PostgreSQL's indexes take rows of 2,700 bytes. Only texts with
+// hundreds of characters that fold to several others have longer keys.
+const MaxKey = 1024
 
-// orderKey returns what a plain text is sorted by, byte by byte: "task 9" before "task 10". A number is written as the count
-// of its digits and the digits, without zeros before them.
-func orderKey(text string) []byte {
+// SortKey returns the key by which a result of FoldAccents is sorted, byte by byte: "task 9" before "task 10". It has at most
+// MaxKey bytes.
+func SortKey(folded string) []byte {
+	key := sortKey(folded)
+	return key[:min(len(key), MaxKey)]
+}
+
+// sortKey returns SortKey before it is cut. A number is written as the count of its digits and the digits, without leading
+// zeros.
+func sortKey(text string) []byte {
 	key := make([]byte, 0, len(text)+8)
 	for i := 0; i < len(text); {
 		if !isDigit(text[i]) {
@@ -303,46 +315,21 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' }
 
-// textKeys returns what a task is sorted and found by. Titles that differ in accents alone sort by their ids.
-func textKeys(title string, description *string) ([]byte, string) {
-	text := title + "\n"
-	plainTitle := plain(title)
-	search := plainTitle + "\n"
-	if description != nil {
-		text += *description
-		search += plain(*description)
-	}
-	if old := previousFold(text); old != "" && old != search {
-		search += "\n" + old
-	}
-	key := orderKey(plainTitle)
-	return key[:min(len(key), maxTextKey)], search
-}
-
-// previousFold is what the release before looks for words in; "" for ASCII, where both releases look for the same. It is
-// kept beside the plain text, so that that release finds words with accents during a deployment and after a rollback. The
-// release after this one can do without.
-func previousFold(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return ""
-	}
-	return cases.Fold().String(norm.NFC.String(s))
-}
-
-// nameKey returns the unique key of a folded name. It begins with what the name is sorted by. If that does not tell all
-// of the name, the rest follows after a NUL, which no text contains: the plain name, in which search looks, and the accents.
-func nameKey(folded string) []byte {
-	text := plain(folded)
-	key := orderKey(text)
+// NameKey returns the unique key of a result of Fold. It begins with the key that the name is sorted by. If two names could
+// have that key, the name without accents follows after a NUL, which no text contains (it is what search looks in), and then
+// the name itself. It has at most MaxKey bytes.
+func NameKey(folded string) []byte {
+	text := FoldAccents(folded)
+	key := sortKey(text)
 	if string(key) != text {
 		key = append(append(key, 0), text...)
 	}
 	if text != folded {
 		key = append(append(key, 0), folded...)
 	}
-	if len(key) > maxTextKey {
+	if len(key) > MaxKey {
 		sum := sha256.Sum256(key)
-		key = append(key[:maxTextKey-len(sum)], sum[:]...)
+		key = append(key[:MaxKey-len(sum)], sum[:]...)
 	}
 	return key
 }

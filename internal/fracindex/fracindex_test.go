@@ -1,4 +1,4 @@
-package task
+package fracindex
 
 import (
 	"bytes"
@@ -11,13 +11,13 @@ import (
 	"taskql/internal/testkit"
 )
 
-func TestKeyBetween(t *testing.T) {
+func TestBetween(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, low, high, want string
-		end                   bool // No high.
+		end                   bool // Without a high key.
 	}{
-		{name: "the first of all", end: true, want: "a0"},
+		{name: "the first key", end: true, want: "a0"},
 		{name: "after", low: "a0", end: true, want: "a1"},
 		{name: "after a letter", low: "aZ", end: true, want: "aa"},
 		{name: "after the last of one digit", low: "az", end: true, want: "b00"},
@@ -39,10 +39,10 @@ func TestKeyBetween(t *testing.T) {
 		{name: "below the least fraction", low: "a0", high: "a01", want: "a00V"},
 		{name: "above the greatest", low: "a0z", high: "a1", want: "a0zV"},
 		{name: "a longer bound", low: "a0V", high: "a0W5", want: "a0W"},
-		{name: "between an empty one and a key", low: "", high: "a0", want: "Zz"},
+		{name: "between an empty key and a key", low: "", high: "a0", want: "Zz"},
 		{name: "equal", low: "a0", high: "a0"},
 		{name: "the wrong way round", low: "a1", high: "a0"},
-		{name: "nothing is before an empty one", low: "", high: ""},
+		{name: "nothing is before an empty key", low: "", high: ""},
 		{name: "not a key", low: "?", end: true},
 		{name: "a fraction that ends in 0", low: "a00", end: true},
 		{name: "too short for its letter", low: "b0", end: true},
@@ -54,7 +54,7 @@ func TestKeyBetween(t *testing.T) {
 			if tt.end {
 				high = nil
 			}
-			got, ok := keyBetween([]byte(tt.low), high)
+			got, ok := Between([]byte(tt.low), high)
 			if ok != (tt.want != "") || ok && string(got) != tt.want {
 				t.Errorf("got %q, %t; want %q", got, ok, tt.want)
 			}
@@ -62,7 +62,7 @@ func TestKeyBetween(t *testing.T) {
 	}
 }
 
-// checkBetween expects a valid key strictly between two.
+// checkBetween checks that key is valid and strictly between low and high.
 func checkBetween(t *rapid.T, low, key, high []byte, ok bool) {
 	t.Helper()
 	if !ok || integerLength(key) == 0 || bytes.Compare(low, key) >= 0 || high != nil && bytes.Compare(key, high) >= 0 {
@@ -70,8 +70,8 @@ func checkBetween(t *rapid.T, low, key, high []byte, ok bool) {
 	}
 }
 
-// Whatever is put where, in whatever number, every key is valid and strictly between its neighbours.
-func TestKeysAreTotal(t *testing.T) {
+// Any number of keys between any two neighbours are valid, in ascending order, and strictly between them.
+func TestBetweenNAnywhere(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var keys [][]byte
@@ -82,7 +82,7 @@ func TestKeysAreTotal(t *testing.T) {
 			slices.SortFunc(keys, bytes.Compare)
 			keys = slices.CompactFunc(keys, bytes.Equal)
 		}
-		if rapid.Bool().Draw(t, "with an empty one") {
+		if rapid.Bool().Draw(t, "with an empty key") {
 			keys = slices.Insert(keys, 0, []byte{})
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "inserts") {
@@ -99,7 +99,7 @@ func TestKeysAreTotal(t *testing.T) {
 				high = keys[at]
 			}
 			n := rapid.IntRange(1, 5).Draw(t, "n")
-			made, ok := keysBetween(low, high, n)
+			made, ok := BetweenN(low, high, n)
 			if len(made) != n {
 				t.Fatalf("got %d keys, want %d", len(made), n)
 			}
@@ -114,16 +114,16 @@ func TestKeysAreTotal(t *testing.T) {
 	})
 }
 
-// Keys stay short however many are appended or prepended, and grow by a digit in about six where all go to one place.
+// Keys stay short after any number of appends or prepends, and grow by a digit in about six inserts at the same place.
 func TestKeysStayShort(t *testing.T) {
 	t.Parallel()
-	low, high := []byte(firstKey), []byte(firstKey)
+	low, high := []byte(First), []byte(First)
 	for range 300_000 {
-		next, ok := keyBetween(low, nil)
+		next, ok := Between(low, nil)
 		if !ok || bytes.Compare(low, next) >= 0 {
 			t.Fatalf("after %q: %q", low, next)
 		}
-		before, ok := keyBetween(nil, high)
+		before, ok := Between(nil, high)
 		if !ok || bytes.Compare(before, high) >= 0 {
 			t.Fatalf("before %q: %q", high, before)
 		}
@@ -132,7 +132,7 @@ func TestKeysStayShort(t *testing.T) {
 	if len(low) > 5 || len(high) > 5 {
 		t.Errorf("after 300,000: %q and %q", low, high)
 	}
-	keys, ok := keysBetween([]byte("a0"), []byte("a1"), 10_000)
+	keys, ok := BetweenN([]byte("a0"), []byte("a1"), 10_000)
 	longest := 0
 	for _, key := range keys {
 		longest = max(longest, len(key))
@@ -142,42 +142,42 @@ func TestKeysStayShort(t *testing.T) {
 	}
 	key := []byte("a1")
 	for n := range 600 {
-		if key, ok = keyBetween([]byte("a0"), key); !ok || len(key) > 4+n/5 {
+		if key, ok = Between([]byte("a0"), key); !ok || len(key) > 4+n/5 {
 			t.Fatalf("after %d in one place: %q", n, key)
 		}
 	}
 }
 
-func FuzzKeyBetween(f *testing.F) {
+func FuzzBetween(f *testing.F) {
 	f.Add([]byte("a0"), []byte("a1"))
 	f.Add([]byte{}, []byte("e00001"))
 	f.Fuzz(func(t *testing.T, low, high []byte) {
-		key, ok := keyBetween(low, high)
+		key, ok := Between(low, high)
 		if ok && (bytes.Compare(low, key) >= 0 || high != nil && bytes.Compare(key, high) >= 0 || integerLength(key) == 0) {
 			t.Errorf("between %q and %q: %q", low, high, key)
 		}
 	})
 }
 
-// What later changes put at the end comes behind all that earlier ones did, also those of the release before, which went on
-// from the last key there was.
-func TestEndKeys(t *testing.T) {
+// What a later change puts at the end comes after the keys of all earlier changes, also of those of the previous release,
+// which appends to the last key.
+func TestEndN(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		version := rapid.IntRange(1, 1<<43).Draw(t, "version")
-		last := []byte("jzzzzzzzzzz") // Counted so far by appending, long before that many tasks.
+		last := []byte("jzzzzzzzzzz") // More appends than there are tasks.
 		for range 6 {
 			var keys [][]byte
 			if rapid.Bool().Draw(t, "older release") {
-				key, ok := keyBetween(last, nil)
+				key, ok := Between(last, nil)
 				if !ok {
-					t.Fatalf("nothing comes after %s", last)
+					t.Fatalf("there is no key after %s", last)
 				}
 				keys = append(keys, key)
 			} else {
 				var given []byte
 				for range 2 {
-					more, ok := endKeys(version, given, rapid.IntRange(0, 40).Draw(t, "n"))
+					more, ok := EndN(version, given, rapid.IntRange(0, 40).Draw(t, "n"))
 					if !ok {
 						t.Fatalf("no keys of version %d after %s", version, given)
 					}
@@ -187,8 +187,8 @@ func TestEndKeys(t *testing.T) {
 				}
 			}
 			for _, key := range keys {
-				if bytes.Compare(last, key) >= 0 || integerLength(key) == 0 || bytes.Compare(key, endKey(version+1)) >= 0 {
-					t.Fatalf("version %d puts %s behind %s", version, key, last)
+				if bytes.Compare(last, key) >= 0 || integerLength(key) == 0 || bytes.Compare(key, End(version+1)) >= 0 {
+					t.Fatalf("version %d: End is %s, which is not after %s", version, key, last)
 				}
 				last = key
 			}
@@ -197,19 +197,19 @@ func TestEndKeys(t *testing.T) {
 	})
 }
 
-func TestEndKeyIsPostgreSQLs(t *testing.T) {
+func TestEndSQL(t *testing.T) {
 	t.Parallel()
-	if want := "k" + fmt.Sprintf("%011x", 0xabc); string(endKey(0xabc)) != want {
-		t.Errorf("got %s, want %s", endKey(0xabc), want)
+	if want := "k" + fmt.Sprintf("%011x", 0xabc); string(End(0xabc)) != want {
+		t.Errorf("got %s, want %s", End(0xabc), want)
 	}
 	db := testkit.OpenDatabase(t, testkit.PostgresURL(t))
 	for _, version := range []int{1, 9, 10, 15, 16, 255, 1 << 20, 1<<44 - 1} {
 		var key []byte
-		if err := db.SQL.QueryRowContext(t.Context(), "SELECT "+fmt.Sprintf(endKeySQL, "$1::bigint"), version).Scan(&key); err != nil {
+		if err := db.SQL.QueryRowContext(t.Context(), "SELECT "+fmt.Sprintf(EndSQL, "$1::bigint"), version).Scan(&key); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(key, endKey(version)) {
-			t.Errorf("%d: PostgreSQL says %s, want %s", version, key, endKey(version))
+		if !bytes.Equal(key, End(version)) {
+			t.Errorf("version %d: PostgreSQL returns %s, want %s", version, key, End(version))
 		}
 	}
 }

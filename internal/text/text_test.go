@@ -1,4 +1,4 @@
-package task
+package text
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The table is what Unicode's DerivedCoreProperties derives, as far as Go's tables know.
+// The table equals what Unicode's DerivedCoreProperties derives from the properties in Go's tables.
 func TestDefaultIgnorable(t *testing.T) {
 	t.Parallel()
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -54,7 +54,7 @@ func TestIsBlank(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := isBlank(tt.text); got != tt.blank {
+			if got := IsBlank(tt.text); got != tt.blank {
 				t.Errorf("got %t", got)
 			}
 		})
@@ -99,10 +99,10 @@ func TestTrim(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := trim(tt.in); got != tt.want {
+			if got := Trim(tt.in); got != tt.want {
 				t.Errorf("got %+q, want %+q", got, tt.want)
 			}
-			if again := trim(tt.want); again != tt.want {
+			if again := Trim(tt.want); again != tt.want {
 				t.Errorf("trimmed again: %+q", again)
 			}
 		})
@@ -120,7 +120,7 @@ func TestLength(t *testing.T) {
 		"\u1100\u1161":   1,
 		"a\u0327\u0301x": 3,
 	} {
-		if got := length(text); got != want {
+		if got := Length(text); got != want {
 			t.Errorf("%+q: %d, want %d", text, got, want)
 		}
 	}
@@ -144,9 +144,9 @@ func TestFold(t *testing.T) {
 	seen := map[string]int{}
 	for i, texts := range same {
 		for _, text := range texts {
-			got := fold(text)
-			if got != fold(texts[0]) {
-				t.Errorf("%+q: %+q, want %+q", text, got, fold(texts[0]))
+			got := Fold(text)
+			if got != Fold(texts[0]) {
+				t.Errorf("%+q: %+q, want %+q", text, got, Fold(texts[0]))
 			}
 			seen[got] |= 1 << i
 		}
@@ -157,13 +157,13 @@ func TestFold(t *testing.T) {
 		}
 	}
 	for _, different := range [][2]string{{"cafe", "café"}, {"istanbul", "ıstanbul"}, {"to do", "todo"}, {"か", "が"}, {"и", "й"}} {
-		if fold(different[0]) == fold(different[1]) {
+		if Fold(different[0]) == Fold(different[1]) {
 			t.Errorf("%q is %q", different[0], different[1])
 		}
 	}
 }
 
-func TestPlain(t *testing.T) {
+func TestFoldAccents(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"Café":            "cafe",
@@ -185,19 +185,18 @@ func TestPlain(t *testing.T) {
 		"Two\r\n\tlines ": "two lines",
 		"❤\ufe0f":         "❤",
 	} {
-		if got := plain(text); got != norm.NFKC.String(want) {
+		if got := FoldAccents(text); got != norm.NFKC.String(want) {
 			t.Errorf("%q: %+q, want %+q", text, got, want)
 		}
 	}
 }
 
-// The keys of each character are made once and for all: folding them again changes nothing, and says nothing else of any
-// normal form or case of it.
+// For every character: folding is idempotent, and all its normal forms and cases fold to the same text.
 func TestFoldEachCharacter(t *testing.T) {
 	t.Parallel()
 	for r := rune(0); r <= 0xe0fff; r++ {
 		if r == 0x20000 {
-			r = 0xe0000 // What is between has no case and is no letter of several.
+			r = 0xe0000 // The characters in between have no case and do not decompose.
 		}
 		if utf8.ValidRune(r) {
 			checkFold(t, "x"+string(r)+"y")
@@ -207,50 +206,48 @@ func TestFoldEachCharacter(t *testing.T) {
 
 func checkFold(t *testing.T, text string) {
 	t.Helper()
-	folded, plainText := fold(text), plain(text)
-	if again := fold(folded); again != folded {
-		t.Errorf("%+q is folded to %+q, and that to %+q", text, folded, again)
+	folded, unaccented := Fold(text), FoldAccents(text)
+	if again := Fold(folded); again != folded {
+		t.Errorf("%+q folds to %+q, which folds to %+q", text, folded, again)
 	}
-	if again := plain(plainText); again != plainText {
-		t.Errorf("%+q is plain %+q, and that is plain %+q", text, plainText, again)
+	if again := FoldAccents(unaccented); again != unaccented {
+		t.Errorf("FoldAccents(%+q) is %+q, and FoldAccents of that is %+q", text, unaccented, again)
 	}
-	if again := plain(folded); again != plainText {
-		t.Errorf("%+q is plain %+q, but folded first %+q", text, plainText, again)
+	if again := FoldAccents(folded); again != unaccented {
+		t.Errorf("FoldAccents(%+q) is %+q, but %+q after Fold", text, unaccented, again)
 	}
 	upper := strings.ToUpper(strings.ReplaceAll(folded, "ı", "")) // Its upper case is that of i.
-	if got, want := fold(upper), fold(strings.ReplaceAll(folded, "ı", "")); got != want {
-		t.Errorf("%+q is folded to %+q, but %+q to %+q", text, want, upper, got)
+	if got, want := Fold(upper), Fold(strings.ReplaceAll(folded, "ı", "")); got != want {
+		t.Errorf("%+q folds to %+q, but %+q to %+q", text, want, upper, got)
 	}
 	for _, other := range []string{norm.NFC.String(text), norm.NFD.String(text), norm.NFKC.String(text), norm.NFKD.String(text)} {
-		if got := fold(other); got != folded {
-			t.Errorf("%+q is folded to %+q, but %+q to %+q", text, folded, other, got)
+		if got := Fold(other); got != folded {
+			t.Errorf("%+q folds to %+q, but %+q to %+q", text, folded, other, got)
 		}
 	}
 	if strings.ContainsFunc(folded, func(r rune) bool { return isIgnorable(r) || unicode.IsControl(r) || isSpace(r) && r != ' ' }) ||
 		strings.TrimSpace(folded) != folded || strings.Contains(folded, "  ") {
-		t.Errorf("%+q is folded to %+q", text, folded)
+		t.Errorf("%+q folds to %+q, which has invisible characters or extra spaces", text, folded)
 	}
 }
 
-func titleKey(title string) []byte {
-	key, _ := textKeys(title, nil)
-	return key
-}
+// sortKeyOf returns the key by which s is sorted.
+func sortKeyOf(s string) []byte { return SortKey(FoldAccents(s)) }
 
-func TestOrderKey(t *testing.T) {
+func TestSortKey(t *testing.T) {
 	t.Parallel()
 	sorted := []string{
 		"0", "7", "10", "a", "apfel", "Äpfel 2", "apfel 10", "b", "task", "task 9", "task 10", "Task 11", "task 100", "v1.9", "v1.10", "Zebra",
 	}
-	if !slices.IsSortedFunc(sorted, func(a, b string) int { return bytes.Compare(titleKey(a), titleKey(b)) }) {
+	if !slices.IsSortedFunc(sorted, func(a, b string) int { return bytes.Compare(sortKeyOf(a), sortKeyOf(b)) }) {
 		for _, s := range sorted {
-			t.Errorf("%q: %q", s, titleKey(s))
+			t.Errorf("%q: %q", s, sortKeyOf(s))
 		}
 	}
-	if !bytes.Equal(titleKey("task 007"), titleKey("Task 7")) {
+	if !bytes.Equal(sortKeyOf("task 007"), sortKeyOf("Task 7")) {
 		t.Error("zeros before a number count")
 	}
-	if got := len(titleKey(strings.Repeat("\ufdfa", MaxTitle))); got != maxTextKey {
+	if got := len(sortKeyOf(strings.Repeat("\ufdfa", 200))); got != MaxKey {
 		t.Errorf("a long title has a key of %d bytes", got)
 	}
 }
@@ -265,22 +262,22 @@ func TestNameKey(t *testing.T) {
 		"007":     "\x017\x00007",
 		"7":       "\x017\x007",
 	} {
-		if got := string(nameKey(fold(name))); got != want {
+		if got := string(NameKey(Fold(name))); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}
-	long := strings.Repeat("\ufdfa", MaxTagName)
-	one, two := nameKey(fold(long+"é")), nameKey(fold(long+"e"))
-	if len(one) != maxTextKey || len(two) != maxTextKey || bytes.Equal(one, two) {
+	long := strings.Repeat("\ufdfa", 50)
+	one, two := NameKey(Fold(long+"é")), NameKey(Fold(long+"e"))
+	if len(one) != MaxKey || len(two) != MaxKey || bytes.Equal(one, two) {
 		t.Errorf("long names have keys of %d and %d bytes", len(one), len(two))
 	}
 }
 
-// keysHash is the hash of the keys of each character, alone and after a letter, and of some texts.
+// keysHash is the SHA-256 of the keys of every character, alone and after a letter, and of some texts.
 const keysHash = "91e7415492bf5adf94908d319ae11c4ac982698db8d11e4c6b56fb8ad9dcb368"
 
-// Keys are stored, so they may not change without a migration. They do with the tables of Go and of golang.org/x/text.
-func TestKeysAreTheStoredOnes(t *testing.T) {
+// Keys are stored, so they may not change without a migration. New tables in Go or golang.org/x/text change them.
+func TestStoredKeys(t *testing.T) {
 	t.Parallel()
 	const part = 0x8000 // Characters.
 	sums := make([][sha256.Size]byte, unicode.MaxRune/part+1)
@@ -303,20 +300,20 @@ func TestKeysAreTheStoredOnes(t *testing.T) {
 		all = append(all, sum[:]...)
 	}
 	for _, text := range []string{
-		"", "Task 007", "v1.10", strings.Repeat("9", 300), " to \u00a0\n do ", "Œuvre № 12", "e" + strings.Repeat("\u0301", 40), strings.Repeat("\ufdfa", MaxTitle),
+		"", "Task 007", "v1.10", strings.Repeat("9", 300), " to \u00a0\n do ", "Œuvre № 12", "e" + strings.Repeat("\u0301", 40), strings.Repeat("\ufdfa", 200),
 	} {
 		all = appendKeys(all, text)
 	}
 	if got := fmt.Sprintf("%x", sha256.Sum256(all)); got != keysHash {
-		t.Errorf("keys differ from those that are stored: their hash is %s. Is there a new version of Go or of golang.org/x/text? "+
-			"If the new keys are right, add a migration that sets workspaces.keys_version to 0 (see the top of text.go), and change keysHash.", got)
+		t.Errorf("the keys differ from the stored ones: their hash is %s. Is there a new version of Go or of golang.org/x/text? "+
+			"If the new keys are right, add a migration that sets workspaces.keys_version to 0 (see the package comment), and change keysHash.", got)
 	}
 }
 
-// appendKeys appends all that is stored or looked up of a text.
+// appendKeys appends all keys of a text that are stored or looked up.
 func appendKeys(keys []byte, text string) []byte {
-	folded, plainText := fold(text), plain(text)
-	for _, key := range [][]byte{[]byte(folded), []byte(plainText), orderKey(plainText), nameKey(folded)} {
+	folded, unaccented := Fold(text), FoldAccents(text)
+	for _, key := range [][]byte{[]byte(folded), []byte(unaccented), sortKey(unaccented), NameKey(folded)} {
 		keys = append(binary.BigEndian.AppendUint32(keys, uint32(len(key))), key...)
 	}
 	return keys
@@ -335,9 +332,9 @@ func fuzzTexts(f *testing.F) {
 func FuzzBlank(f *testing.F) {
 	fuzzTexts(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		// Nothing invisible makes a visible text blank, or a blank one visible; a blank text has nothing to compare.
-		blank := isBlank(text)
-		if isBlank("\u200b"+text+" \ufe0f") != blank || blank && fold(text) != "" || isBlank(trim(text)) != blank {
+		// Invisible characters don't change whether a text is blank; a blank text folds to nothing.
+		blank := IsBlank(text)
+		if IsBlank("\u200b"+text+" \ufe0f") != blank || blank && Fold(text) != "" || IsBlank(Trim(text)) != blank {
 			t.Errorf("%+q: %t", text, blank)
 		}
 	})
@@ -346,12 +343,12 @@ func FuzzBlank(f *testing.F) {
 func FuzzTrim(f *testing.F) {
 	fuzzTexts(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		trimmed := trim(text)
-		if trim(trimmed) != trimmed || !strings.Contains(text, trimmed) {
-			t.Errorf("%+q is trimmed to %+q, and that to %+q", text, trimmed, trim(trimmed))
+		trimmed := Trim(text)
+		if Trim(trimmed) != trimmed || !strings.Contains(text, trimmed) {
+			t.Errorf("%+q is trimmed to %+q, which is trimmed to %+q", text, trimmed, Trim(trimmed))
 		}
-		if fold(trimmed) != fold(text) {
-			t.Errorf("%+q is trimmed to the other name %+q", text, trimmed)
+		if Fold(trimmed) != Fold(text) {
+			t.Errorf("%+q is trimmed to %+q, which is another name", text, trimmed)
 		}
 	})
 }
@@ -363,32 +360,12 @@ func FuzzKey(f *testing.F) {
 			return
 		}
 		checkFold(t, text)
-		key, folded := nameKey(fold(text)), fold(text)
-		if len(key) > maxTextKey || len(titleKey(text)) > maxTextKey {
+		key, folded := NameKey(Fold(text)), Fold(text)
+		if len(key) > MaxKey || len(sortKeyOf(text)) > MaxKey {
 			t.Errorf("%+q has a key of %d bytes", text, len(key))
 		}
-		if parts := strings.Split(string(key), "\x00"); len(key) < maxTextKey && !slices.Contains(parts, folded) {
-			t.Errorf("%+q has the key %q, which does not tell %q", text, key, folded)
+		if parts := strings.Split(string(key), "\x00"); len(key) < MaxKey && !slices.Contains(parts, folded) {
+			t.Errorf("%+q has the key %q, which does not contain %q", text, key, folded)
 		}
 	})
-}
-
-// TestSearchTextOfBothReleases: a task is found by the release before, which looks for words with their accents, and by
-// this one. What is ASCII is kept once.
-func TestSearchTextOfBothReleases(t *testing.T) {
-	t.Parallel()
-	description := "Größe"
-	for _, tt := range []struct {
-		title       string
-		description *string
-		want        string
-	}{
-		{"Buy Milk", nil, "buy milk\n"},
-		{"Café", nil, "cafe\n\ncafé\n"},
-		{"Size", &description, "size\ngrosse\nsize\ngrösse"},
-	} {
-		if _, got := textKeys(tt.title, tt.description); got != tt.want {
-			t.Errorf("%q: got %q, want %q", tt.title, got, tt.want)
-		}
-	}
 }
