@@ -12,25 +12,25 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// CheckScalar says why a value is not one of its scalar, nil if it is. Numbers are json.Number. The message goes on after
-// the value's name, and is shown to the client.
+// CheckScalar returns an error if a value is not valid for its scalar. Numbers are json.Number. The message continues the
+// value's name ("must be even"), and is shown to the client.
 type CheckScalar = func(value any) error
 
-// coercer turns the values of a request into values of their types before anything of the operation runs (GraphQL
-// specification, October 2021, sections 3.10 to 3.12 and 6.1.2; section 3.10.1 of September 2025 for @oneOf). gqlparser's own
-// compares enums without regard to case and doesn't know @oneOf.
+// coercer coerces the variables of an operation and checks literals (GraphQL specification, October 2021, sections 3.10 to
+// 3.12 and 6.1.2; section 3.10.1 of September 2025 for @oneOf). gqlparser ignores the case of enum values and doesn't know
+// @oneOf.
 type coercer struct {
 	schema  *ast.Schema
 	scalars map[string]CheckScalar
-	// names lets messages list an enum's values.
+	// names is whether messages may list an enum's values.
 	names bool
 }
 
-// variables returns the values of an operation's variables, which were given as JSON. It changes the given lists and
-// objects: single values become lists of one, and objects get their defaults.
+// variables coerces the given values of an operation's variables. It changes the given lists and objects: single values
+// become lists of one, and objects get their defaults.
 func (c *coercer) variables(operation *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
 	if len(operation.VariableDefinitions) == 0 {
-		return nil, nil //nolint:nilnil // No variables, and nothing is wrong.
+		return nil, nil //nolint:nilnil // No variables, and no error.
 	}
 	values := make(map[string]any, len(operation.VariableDefinitions))
 	for _, variable := range operation.VariableDefinitions {
@@ -61,7 +61,7 @@ func (c *coercer) value(t *ast.Type, value any, at *valuePath) (any, *invalidVal
 		if t.NonNull {
 			return nil, at.invalid("can't be null: it is of type %s", t)
 		}
-		return nil, nil //nolint:nilnil // Null is a value, and nothing is wrong.
+		return nil, nil //nolint:nilnil // Null is a value, and there is no error.
 	}
 	if t.Elem != nil {
 		return c.list(t.Elem, value, at)
@@ -84,7 +84,7 @@ func (c *coercer) value(t *ast.Type, value any, at *valuePath) (any, *invalidVal
 	}
 }
 
-// list coerces a list. One value stands for a list of it (section 3.11).
+// list coerces a list. A single value stands for a list of it (section 3.11).
 func (c *coercer) list(of *ast.Type, value any, at *valuePath) (any, *invalidValue) {
 	list, ok := value.([]any)
 	if !ok {
@@ -134,7 +134,8 @@ func (c *coercer) object(definition *ast.Definition, object map[string]any, at *
 	return nil
 }
 
-// unknownField names a field of the object that its type doesn't have: the first by name, as objects have no order.
+// unknownField returns the error of an object with fields that its type doesn't have. It names the first by name, since
+// objects have no order.
 func unknownField(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
 	var unknown []string
 	for name := range object {
@@ -146,7 +147,7 @@ func unknownField(definition *ast.Definition, object map[string]any, at *valuePa
 	return here.invalid("is not a field of %s", definition.Name)
 }
 
-// oneField checks an object of a type with @oneOf.
+// oneField checks an object whose type has @oneOf.
 func oneField(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
 	if len(object) != 1 {
 		return at.invalid("must have exactly one field of %s, and has %d", definition.Name, len(object))
@@ -160,7 +161,7 @@ func oneField(definition *ast.Definition, object map[string]any, at *valuePath) 
 	return nil
 }
 
-// notInEnum is the error of a value that its enum doesn't have.
+// notInEnum returns the error of a value that its enum doesn't have.
 func (c *coercer) notInEnum(definition *ast.Definition, value any, at *valuePath) *invalidValue {
 	values, not := "", ""
 	if c.names {
@@ -176,6 +177,7 @@ func (c *coercer) notInEnum(definition *ast.Definition, value any, at *valuePath
 	return at.invalid("must be a value of %s%s%s", definition.Name, values, not)
 }
 
+// scalar checks a scalar's value.
 func (c *coercer) scalar(name string, value any, at *valuePath) *invalidValue {
 	check, ok := c.scalars[name]
 	if !ok {
@@ -185,8 +187,8 @@ func (c *coercer) scalar(name string, value any, at *valuePath) *invalidValue {
 	if err == nil {
 		return nil
 	}
-	// Clients match these codes. A value of another type, such as true for an Int, does not fit the schema; a number that
-	// is out of range or stands for a text, and whatever a scalar of the schema's own refuses, is a bad value.
+	// Clients match these codes. A value of another type, such as true for an Int, is a validation error. A number that is out
+	// of range or given for a String, and what the schema's own scalars refuse, is bad input.
 	code := CodeBadUserInput
 	if c.schema.Types[name].BuiltIn && (name == "Boolean" || !isNumber(value)) {
 		code = errcode.ValidationFailed
@@ -207,7 +209,7 @@ func isNumber(value any) bool {
 	}
 }
 
-// literalValue is a literal without variables as coercer takes it. Numbers keep their digits.
+// literalValue returns the value of a literal without variables, for the coercer. Numbers keep their digits.
 func literalValue(literal *ast.Value) any {
 	switch literal.Kind {
 	case ast.IntValue, ast.FloatValue:
@@ -228,19 +230,19 @@ func literalValue(literal *ast.Value) any {
 		return object
 	case ast.StringValue, ast.BlockValue, ast.EnumValue:
 		return literal.Raw
-	default: // null; a variable has no place here
+	default: // null; there are no variables
 		return nil
 	}
 }
 
-// valuePath leads to a value: from the variable, or the argument, through fields and lists' indices.
+// valuePath is the path of a value from its variable or argument.
 type valuePath struct {
 	parent *valuePath // nil for the variable or argument itself
 	name   string     // "" for an element of a list
 	index  int
 }
 
-// String writes the path as in $input.tagIds[2].
+// String formats the path like $input.tagIds[2].
 func (p *valuePath) String() string {
 	switch {
 	case p.parent == nil:
@@ -252,14 +254,15 @@ func (p *valuePath) String() string {
 	}
 }
 
-// invalid is the error of a value of another type.
+// invalid returns the error of a value of another type.
 func (p *valuePath) invalid(format string, args ...any) *invalidValue {
 	return &invalidValue{message: p.String() + " " + fmt.Sprintf(format, args...), code: errcode.ValidationFailed}
 }
 
-// invalidValue says what is wrong with a value.
+// invalidValue is the error of a value.
 type invalidValue struct{ message, code string }
 
+// at returns the client's error, at a position in the document.
 func (e *invalidValue) at(position *ast.Position) *gqlerror.Error {
 	err := gqlerror.ErrorPosf(position, "%s", e.message)
 	err.Extensions = map[string]any{"code": e.code}

@@ -240,8 +240,8 @@ func FuzzVariables(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for name, of := range types {
-			d := &decoding{most: maxURLBytes}
-			d.decoder.Reset(bytes.NewReader(text))
+			d := &decoder{maxValues: maxURLBytes}
+			d.json.Reset(bytes.NewReader(text))
 			given, err := d.value()
 			if err != nil {
 				return

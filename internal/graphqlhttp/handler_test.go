@@ -503,16 +503,15 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d := &decoding{most: len(body)}
+		d, op := &decoder{maxValues: len(body)}, &operation{}
 		d.body.Write(body)
-		req, fault := d.request()
-		if fault != nil {
-			if fault.status != http.StatusBadRequest || fault.code != CodeBadRequest || len(fault.message) > 120 {
-				t.Fatalf("fault %+v", fault)
+		if err := d.request(op); err != nil {
+			if err.status != http.StatusBadRequest || err.code != CodeBadRequest || len(err.message) > 120 {
+				t.Fatalf("%+v", err)
 			}
 			return
 		}
-		if !json.Valid(body) || !utf8.Valid(body) || !utf8.ValidString(req.params.Query) {
+		if !json.Valid(body) || !utf8.Valid(body) || !utf8.ValidString(op.query) {
 			t.Fatalf("took %q", body)
 		}
 		var members map[string]json.RawMessage
@@ -523,8 +522,8 @@ func FuzzDecode(f *testing.F) {
 			var want map[string]any
 			standard := json.NewDecoder(bytes.NewReader(raw))
 			standard.UseNumber()
-			if err := standard.Decode(&want); err != nil || !reflect.DeepEqual(want, req.params.Variables) {
-				t.Fatalf("%q: variables %v, want %v, %v", body, req.params.Variables, want, err)
+			if err := standard.Decode(&want); err != nil || !reflect.DeepEqual(want, op.variables) {
+				t.Fatalf("%q: variables %v, want %v, %v", body, op.variables, want, err)
 			}
 		}
 	})

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// mediaType is one of the two types an answer may have.
+// mediaType is one of the two media types of responses.
 type mediaType string
 
-// The two media types (GraphQL over HTTP, section "Media Types"). The older one answers 200 even where the
-// request was refused; with the newer one the status tells.
+// The two media types (GraphQL over HTTP, section "Media Types"). With the older one the status is 200 even if the operation
+// was refused; with the newer one it tells.
 const (
 	mediaJSON    mediaType = "application/json"
 	mediaGraphQL mediaType = "application/graphql-response+json"
@@ -21,46 +21,57 @@ const (
 type acceptance struct {
 	quality     float64 // 0 to 1; 0 refuses
 	specificity int     // 0 not named, 1 */*, 2 application/*, 3 by name
-	place       int     // in the header, from the left
+	position    int     // in the header, from the left
 }
 
-// mediaHTML is what browsers ask for when somebody opens the endpoint.
+// mediaHTML is what browsers accept when somebody opens the endpoint.
 const mediaHTML mediaType = "text/html"
 
-// maxRanges is the most media ranges of an Accept header that count.
+// maxRanges is how many media ranges of an Accept header are read.
 const maxRanges = 100
 
-// contentType is the header's value.
-func (t mediaType) contentType() []string { return []string{string(t) + "; charset=utf-8"} }
+// The values of Content-Type, which are shared like noStore.
+var (
+	contentTypeJSON    = []string{string(mediaJSON) + "; charset=utf-8"}    //nolint:gochecknoglobals // A constant, if Go had constant slices.
+	contentTypeGraphQL = []string{string(mediaGraphQL) + "; charset=utf-8"} //nolint:gochecknoglobals // A constant, if Go had constant slices.
+)
+
+// contentType returns the values of the header Content-Type.
+func (t mediaType) contentType() []string {
+	if t == mediaGraphQL {
+		return contentTypeGraphQL
+	}
+	return contentTypeJSON
+}
 
 // mediaRange is one element of an Accept header.
 type mediaRange struct {
-	name    string
-	quality float64
-	place   int // in the header, from the left
+	name     string
+	quality  float64
+	position int // in the header, from the left
 }
 
-// parseAccept reads the Accept header's lines. What can't be read is left out.
+// parseAccept parses an Accept header. Ranges that can't be parsed are left out.
 func parseAccept(header string) []mediaRange {
 	var ranges []mediaRange
-	place := 0
+	position := 0
 	for item := range strings.SplitSeq(header, ",") {
-		if place++; place > maxRanges {
+		if position++; position > maxRanges {
 			break
 		}
 		if name, quality, ok := parseRange(item); ok {
-			ranges = append(ranges, mediaRange{name: name, quality: quality, place: place})
+			ranges = append(ranges, mediaRange{name: name, quality: quality, position: position})
 		}
 	}
 	return ranges
 }
 
-// negotiate picks the answer's media type from the Accept header's lines (RFC 9110, section 12.5.1). The
-// higher quality wins, then the one named more exactly, then the one named first. No header, or nothing but
-// wildcards, means application/json, which every client reads. It returns false where neither is acceptable.
+// negotiate returns the response's media type for the lines of an Accept header (RFC 9110, section 12.5.1): the one with the
+// higher quality, then the one named more specifically, then the one named first. Without the header, or with wildcards
+// only, it is application/json, which every client understands. It returns false if neither is acceptable.
 func negotiate(accept []string) (mediaType, bool) {
 	header := strings.Join(accept, ",")
-	switch strings.TrimSpace(header) { // What most clients send needs no reading.
+	switch strings.TrimSpace(header) { // What most clients send needs no parsing.
 	case "", "*/*", string(mediaJSON):
 		return mediaJSON, true
 	}
@@ -76,7 +87,7 @@ func negotiate(accept []string) (mediaType, bool) {
 	}
 }
 
-// prefersPage reports whether the header names HTML and likes it better than what a GraphQL server has.
+// prefersPage reports whether an Accept header names HTML and prefers it to both media types of responses.
 func prefersPage(accept []string) bool {
 	ranges := parseAccept(strings.Join(accept, ","))
 	page := acceptanceOf(mediaHTML, ranges)
@@ -84,7 +95,7 @@ func prefersPage(accept []string) bool {
 		page.betterThan(acceptanceOf(mediaJSON, ranges)) && page.betterThan(acceptanceOf(mediaGraphQL, ranges))
 }
 
-// betterThan reports whether a should win against b, to which ties go.
+// betterThan reports whether a is better than b.
 func (a acceptance) betterThan(b acceptance) bool {
 	switch {
 	case a.quality != b.quality:
@@ -92,25 +103,25 @@ func (a acceptance) betterThan(b acceptance) bool {
 	case a.specificity != b.specificity:
 		return a.specificity > b.specificity
 	default:
-		return a.place < b.place
+		return a.position < b.position
 	}
 }
 
-// acceptanceOf finds the most specific range that covers the type: it alone counts.
+// acceptanceOf returns the acceptance by the most specific range that covers the type.
 func acceptanceOf(t mediaType, ranges []mediaRange) acceptance {
 	var best acceptance
 	for _, r := range ranges {
 		if specificity := covers(r.name, t); specificity > best.specificity {
-			best = acceptance{quality: r.quality, specificity: specificity, place: r.place}
+			best = acceptance{quality: r.quality, specificity: specificity, position: r.position}
 		}
 	}
 	return best
 }
 
-// byName is the specificity of a range that is the type itself.
+// byName is the specificity of a range that names the type.
 const byName = 3
 
-// covers says how exactly a media range names a type, 0 for not at all.
+// covers returns the specificity of a media range for a type, 0 if the range doesn't include it.
 func covers(mediaRange string, t mediaType) int {
 	group, _, _ := strings.Cut(string(t), "/")
 	switch mediaRange {
@@ -125,8 +136,7 @@ func covers(mediaRange string, t mediaType) int {
 	}
 }
 
-// parseRange reads one media range with its quality. Ranges in another charset than UTF-8, and those that
-// can't be read, are not ok.
+// parseRange parses one media range and its quality. It returns false if it can't, or if the charset isn't UTF-8.
 func parseRange(item string) (string, float64, bool) {
 	name, params, err := mime.ParseMediaType(item)
 	if err != nil || !isUTF8(params["charset"]) {
@@ -148,11 +158,11 @@ func isUTF8(charset string) bool {
 	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
-// checkContentType takes application/json in UTF-8 alone. Beyond the specification it keeps forms of
-// foreign sites out: browsers send them without asking, but not with this type.
-func checkContentType(header http.Header) *requestFault {
+// checkContentType accepts only application/json in UTF-8, uncompressed. This also keeps out forms of other sites: browsers
+// send them without a preflight, but never with this type.
+func checkContentType(header http.Header) *requestError {
 	if given := header["Content-Type"]; len(given) == 1 && given[0] == string(mediaJSON) && header["Content-Encoding"] == nil {
-		return nil // What most clients send needs no reading.
+		return nil // What most clients send needs no parsing.
 	}
 	name, params, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil || name != string(mediaJSON) || len(header.Values("Content-Type")) > 1 {

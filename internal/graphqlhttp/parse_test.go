@@ -121,7 +121,7 @@ func FuzzDocument(f *testing.F) {
 		}
 		document, err := parseDocument(text)
 		if err != nil {
-			tidy(gqlerror.List{err})
+			presentable(gqlerror.List{err}, 1)
 			if len(err.Locations) != 1 || err.Locations[0].Line < 1 || err.Locations[0].Column < 1 || strings.Contains(err.Message, "<Invalid>") {
 				t.Errorf("%q: %+v", text, err)
 			}
@@ -152,12 +152,11 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d := &decoding{most: maxURLBytes}
+		d, op := &decoder{maxValues: maxURLBytes}, &operation{}
 		d.body.Write(body)
-		req, fault := d.request()
-		if fault != nil {
-			if fault.message == "" || fault.code != CodeBadRequest {
-				t.Errorf("%q: %+v", body, fault)
+		if err := d.request(op); err != nil {
+			if err.message == "" || err.code != CodeBadRequest {
+				t.Errorf("%q: %+v", body, err)
 			}
 			return
 		}
@@ -170,8 +169,8 @@ func FuzzRequest(f *testing.F) {
 		if err := decoder.Decode(&want); err != nil {
 			t.Errorf("%q: accepted, and refused by encoding/json: %v", body, err)
 		}
-		if !reflect.DeepEqual(req.params.Variables, want.Variables) {
-			t.Errorf("%q: %v, want %v", body, req.params.Variables, want.Variables)
+		if !reflect.DeepEqual(op.variables, want.Variables) {
+			t.Errorf("%q: %v, want %v", body, op.variables, want.Variables)
 		}
 	})
 }

@@ -3,9 +3,7 @@ package graphqlhttp
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
@@ -15,53 +13,15 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// Codes in errors' extensions.code that this package gives or acts on.
 const (
-	// CodeBadRequest: the body is not a GraphQL request.
-	CodeBadRequest = "BAD_REQUEST"
-	// CodeMethodNotAllowed: the HTTP method is neither POST nor GET, or a mutation came by GET.
-	CodeMethodNotAllowed = "METHOD_NOT_ALLOWED"
-	// CodeNotAcceptable: the Accept header allows none of the media types of an answer.
-	CodeNotAcceptable = "NOT_ACCEPTABLE"
-	// CodeUnsupportedMediaType: the body is not application/json in UTF-8.
-	CodeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
-	// CodePayloadTooLarge: the body is longer than the limit.
-	CodePayloadTooLarge = "PAYLOAD_TOO_LARGE"
-	// CodeRequestTimeout: the body did not arrive in time.
-	CodeRequestTimeout = "REQUEST_TIMEOUT"
-	// CodeURITooLong: the URL of a GET is longer than the limit.
-	CodeURITooLong = "URI_TOO_LONG"
-	// CodePersistedQueryNotFound: no document is known by the id or hash. Apollo Client and urql then send the
-	// document beside its hash.
-	CodePersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND"
-	// CodePersistedQueryNotSupported: documents can't be named here at all. Apollo Client stops naming them.
-	CodePersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED"
-	// CodePersistedQueryIDRequired: only trusted documents run here, and the request brought one of its own.
-	CodePersistedQueryIDRequired = "PERSISTED_QUERY_ID_REQUIRED"
-	// CodeSubscriptionNotSupported: a subscription came by plain POST or GET, which carries one answer only.
-	CodeSubscriptionNotSupported = "SUBSCRIPTION_NOT_SUPPORTED"
-	// CodeBadUserInput: a value that is none of its scalar's.
-	CodeBadUserInput = "BAD_USER_INPUT"
-	// CodeUnauthenticated: the schema's code for an operation that needs a session.
-	CodeUnauthenticated = "UNAUTHENTICATED"
-	// CodeForbidden: the schema's code for an operation that the session may not execute.
-	CodeForbidden = "FORBIDDEN"
-	// CodeServiceUnavailable: the schema's code for an outage. Its extension retryAfter, in seconds, becomes
-	// the Retry-After header.
-	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
-	// CodeInternal: the schema's code for a bug.
-	CodeInternal = "INTERNAL"
-)
-
-const (
-	// defaultRetryAfter is what a client should wait after an outage that names no time, in seconds.
+	// defaultRetryAfter is how many seconds a client should wait after an outage whose error has no retryAfter.
 	defaultRetryAfter = 5
-	// statusClientGone is nginx's status for a client that left before the answer. Only logs see it.
+	// statusClientGone is nginx's status for a client that left before the response. Only logs see it.
 	statusClientGone = 499
 )
 
-// refusalStatus is the HTTP status of an operation that was refused or failed as a whole, by its error's
-// code; 0 for codes that don't decide it.
+// refusalStatus returns the HTTP status of an operation that was refused or failed as a whole, by its error's code. It
+// returns 0 for codes that don't decide the status.
 func refusalStatus(code any) int {
 	switch code {
 	case CodeUnauthenticated:
@@ -79,55 +39,53 @@ func refusalStatus(code any) int {
 	}
 }
 
-// answer is a response on its way out.
-type answer struct {
-	errors     gqlerror.List
-	data       json.RawMessage // nil: no data key
-	extensions map[string]any
-	status     int // where it is fixed whatever the media type, else 0
-	header     http.Header
+// response is a result as a response over HTTP.
+type response struct {
+	result
+	status int // 0: the media type decides
+	header http.Header
 }
 
-// answerOf turns an executed operation's response into an answer. No response means that the context ended.
-func answerOf(ctx context.Context, resp *graphql.Response) answer {
-	if resp == nil {
-		return abandoned(ctx)
+// responseTo returns the response to an operation. Without a result, its context has ended.
+func responseTo(ctx context.Context, op *operation, executed *graphql.Response) response {
+	if executed == nil {
+		return abandoned(ctx, op)
 	}
-	a := answer{errors: resp.Errors, data: resp.Data, extensions: resp.Extensions}
-	if ctx.Err() != nil && !a.hasData() {
-		return abandoned(ctx) // Whatever error the schema made of its statement being cancelled.
+	r := response{result: result{errors: executed.Errors, data: executed.Data, extensions: executed.Extensions}}
+	if r.hasData() {
+		return r
 	}
-	if status := a.firstStatus(); !a.hasData() && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
-		a.status = status // for both media types: proxies and clients act on it
-		a.header = http.Header{"Retry-After": {strconv.Itoa(a.retryAfter())}}
+	if ctx.Err() != nil { // The error is then what the schema made of a cancelled statement.
+		return abandoned(ctx, op)
 	}
-	if !a.hasData() && a.firstStatus() == http.StatusMethodNotAllowed {
-		a.status = http.StatusMethodNotAllowed // the specification asks for it whatever the media type
-		a.header = http.Header{"Allow": {http.MethodPost}}
+	switch status := r.firstStatus(); status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		r.status = status // for both media types: proxies and clients act on it
+		r.header = http.Header{"Retry-After": {strconv.Itoa(r.retryAfter())}}
+	case http.StatusMethodNotAllowed:
+		r.status = status // The specification requires it for both media types.
+		r.header = http.Header{"Allow": {http.MethodPost}}
 	}
-	return a
+	return r
 }
 
-// abandoned is the answer to an operation that was given up: its client left or its time was over.
-func abandoned(ctx context.Context) answer {
+// abandoned returns the response to an operation that was not finished: its client left or its time was over.
+func abandoned(ctx context.Context, op *operation) response {
 	status := http.StatusServiceUnavailable
 	if errors.Is(ctx.Err(), context.Canceled) {
 		status = statusClientGone
 	}
 	err := gqlerror.Errorf("The operation was given up.")
-	if requestOf(ctx).named().Type == string(ast.Mutation) {
+	if op.info().Type == string(ast.Mutation) {
 		err.Message += " The change may have happened: try again in a moment with the same idempotencyKey, or look first if it had none."
 	}
 	err.Extensions = map[string]any{"code": CodeServiceUnavailable}
-	return answer{errors: gqlerror.List{err}, status: status}
+	return response{result: result{errors: gqlerror.List{err}}, status: status}
 }
 
-// hasData reports whether the operation delivered anything.
-func (a answer) hasData() bool { return len(a.data) > 0 && !bytes.Equal(a.data, []byte("null")) }
-
-// firstStatus is the status of the first error whose code decides one, else 0.
-func (a answer) firstStatus() int {
-	for _, err := range a.errors {
+// firstStatus returns the status of the first error whose code decides it, else 0.
+func (r response) firstStatus() int {
+	for _, err := range r.errors {
 		if status := refusalStatus(err.Extensions["code"]); status != 0 {
 			return status
 		}
@@ -135,27 +93,27 @@ func (a answer) firstStatus() int {
 	return 0
 }
 
-// statusAs is the HTTP status for a media type (GraphQL over HTTP, section "Status Codes").
-func (a answer) statusAs(as mediaType) int {
+// statusAs returns the HTTP status for a media type (GraphQL over HTTP, section "Status Codes").
+func (r response) statusAs(as mediaType) int {
 	switch {
-	case a.status != 0:
-		return a.status
-	case as == mediaJSON || a.hasData():
+	case r.status != 0:
+		return r.status
+	case as == mediaJSON || r.hasData():
 		return http.StatusOK
-	case a.firstStatus() != 0:
-		return a.firstStatus()
-	case a.data != nil: // executed, and a null came up to the root
+	case r.firstStatus() != 0:
+		return r.firstStatus()
+	case r.data != nil: // It was executed, and a null propagated to the root.
 		return http.StatusOK
-	case len(a.errors) > 0 && a.errors[0].Extensions["code"] == CodeInternal:
+	case len(r.errors) > 0 && r.errors[0].Extensions["code"] == CodeInternal:
 		return http.StatusInternalServerError
 	default:
 		return http.StatusBadRequest
 	}
 }
 
-// retryAfter is the first retryAfter extension, in seconds, at least 1.
-func (a answer) retryAfter() int {
-	for _, err := range a.errors {
+// retryAfter returns the first retryAfter extension, in seconds, at least 1.
+func (r response) retryAfter() int {
+	for _, err := range r.errors {
 		switch seconds := err.Extensions["retryAfter"].(type) {
 		case int:
 			return max(seconds, 1)
@@ -168,107 +126,55 @@ func (a answer) retryAfter() int {
 	return defaultRetryAfter
 }
 
-// maxPooledBytes is the longest buffer kept for the next answer: a rare long one must not stay.
-const maxPooledBytes = 64 << 10
+// buffers keeps the buffers that responses are encoded into.
+var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }} //nolint:gochecknoglobals // A pool lives as long as the process.
 
-// bodies keeps the buffers that answers are written into.
-var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }} //nolint:gochecknoglobals // A pool's life is the process's.
+// Values of headers that most responses have. They are shared: nobody changes the elements of a header's values.
+var (
+	noStore    = []string{"no-store"} //nolint:gochecknoglobals // A constant, if Go had constant slices.
+	varyAccept = []string{"Accept"}   //nolint:gochecknoglobals // A constant, if Go had constant slices.
+)
 
-// write sends the answer. What a.header says wins: an answer that may be kept brings its own
-// Cache-Control and ETag.
-func (a answer) write(w http.ResponseWriter, as mediaType) {
-	body := bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
+// write sends the response. Its header replaces the usual values: a response with an ETag has its own Cache-Control.
+func (r response) write(w http.ResponseWriter, as mediaType) {
+	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer func() {
 		if body.Cap() <= maxPooledBytes {
 			body.Reset()
-			bodies.Put(body)
+			buffers.Put(body)
 		}
 	}()
-	dataAt, err := a.encode(body)
-	if err != nil { // an extension that JSON can't hold: a bug of the schema's
-		a = answer{errors: gqlerror.List{internalError()}, status: http.StatusInternalServerError}
+	offset, err := r.encode(body)
+	if err != nil { // The schema has set an extension that can't be encoded.
+		r = response{result: result{errors: gqlerror.List{internalError()}}, status: http.StatusInternalServerError}
 		body.Reset()
-		dataAt, _ = a.encode(body)
+		offset, _ = r.encode(body)
 	}
-	long := a.longData()
+	long := r.longData()
 	header := w.Header()
 	header["Content-Type"] = as.contentType()
 	header["Content-Length"] = []string{strconv.Itoa(body.Len() + len(long))}
-	header["Cache-Control"] = []string{"no-store"}
-	header.Add("Vary", "Accept")
-	for name, values := range a.header {
+	header["Cache-Control"] = noStore
+	addVaryAccept(header)
+	for name, values := range r.header {
 		header[name] = values
 	}
-	w.WriteHeader(a.statusAs(as))
-	// The client may be gone, and there is nobody else to tell.
+	w.WriteHeader(r.statusAs(as))
+	// If the client is gone, there is nobody to tell.
 	if long == nil {
 		_, _ = w.Write(body.Bytes())
 		return
 	}
-	for _, part := range [...][]byte{body.Bytes()[:dataAt], long, body.Bytes()[dataAt:]} {
+	for _, part := range [...][]byte{body.Bytes()[:offset], long, body.Bytes()[offset:]} {
 		_, _ = w.Write(part)
 	}
 }
 
-// longData is the data if it is too long to be copied into the buffer of the rest.
-func (a answer) longData() []byte {
-	if len(a.data) <= maxPooledBytes {
-		return nil
+// addVaryAccept adds Accept to the header Vary.
+func addVaryAccept(header http.Header) {
+	if header["Vary"] == nil {
+		header["Vary"] = varyAccept
+		return
 	}
-	return a.data
-}
-
-// encode writes the response as JSON: errors first, so that readers see them, then data as the executor
-// encoded it, without a second pass. Long data is left out, and the result is where it belongs.
-func (a answer) encode(buf *bytes.Buffer) (int, error) {
-	data, dataAt := a.data, 0
-	if a.longData() != nil {
-		data = nil
-	}
-	buf.Grow(len(data) + 64)
-	separator := byte('{')
-	member := func(name string, value any) error {
-		encoded, err := json.Marshal(value)
-		if err != nil {
-			return fmt.Errorf("encoding %s: %w", name, err)
-		}
-		writeMember(buf, separator, name, encoded)
-		separator = ','
-		return nil
-	}
-	if len(a.errors) > 0 {
-		if err := member("errors", a.errors); err != nil {
-			return 0, err
-		}
-	}
-	if a.data != nil {
-		writeMember(buf, separator, "data", data)
-		dataAt, separator = buf.Len(), ','
-	}
-	if len(a.extensions) > 0 {
-		if err := member("extensions", a.extensions); err != nil {
-			return 0, err
-		}
-	}
-	if separator == '{' {
-		buf.WriteByte('{')
-	}
-	buf.WriteByte('}')
-	return dataAt, nil
-}
-
-// writeMember writes one member of the response's object.
-func writeMember(buf *bytes.Buffer, separator byte, name string, value []byte) {
-	buf.WriteByte(separator)
-	buf.WriteByte('"')
-	buf.WriteString(name)
-	buf.WriteString(`":`)
-	buf.Write(value)
-}
-
-// internalError is shown where even the presenter could not be asked.
-func internalError() *gqlerror.Error {
-	err := gqlerror.Errorf("Internal error")
-	err.Extensions = map[string]any{"code": CodeInternal}
-	return err
+	header.Add("Vary", "Accept")
 }

@@ -1,276 +1,166 @@
 package graphqlhttp
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
-	"net/http"
-	"slices"
+	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	gqlvalidator "github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/core"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// ConditionalRequests lets clients that have the answer to a query sent by GET ask whether it still holds, by If-None-Match (RFC
-// 9110, section 13.1.2). The zero value doesn't.
-type ConditionalRequests struct {
-	// Validator finds what an operation's answers depend on. Nil, of the field or of its result: nobody can ask.
-	Validator func(operation *graphql.OperationContext) Validator
-	// Build names the code that answers: two that may answer differently have two names.
-	Build string
-	// Now is the clock. Nil: time.Now.
-	Now func() time.Time
+// documentValidator validates documents (GraphQL specification, October 2021, section 5) and coerces variables.
+type documentValidator struct {
+	schema  *ast.Schema
+	rules   *rules.Rules
+	coercer *coercer
+	cache   documentCache
 }
 
-// Validator is what the answers to an operation with its variables depend on, beside the request and the build. It is kept
-// for later requests of any client, and used by many goroutines.
-type Validator interface {
-	// AppendState appends the state that an answer given now depends on, the client included, to b: where two states
-	// are the same, so are the answers, as long as Until says. It returns false where there is nothing to tell it by, and
-	// then no answer is kept. It should cost next to nothing.
-	AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool)
-	// Until returns the moment from which on the clock alone may make another answer of the same state; zero for never. It
-	// is asked after AppendState, with the same now.
-	Until(ctx context.Context, now time.Time) (time.Time, bool)
+// newValidator returns a validator without a cache. Unless it may suggest names, rules with "Did you mean" are replaced.
+func newValidator(schema *ast.Schema, scalars map[string]CheckScalar, suggest bool) *documentValidator {
+	v := &documentValidator{schema: schema, rules: rules.NewDefaultRules(), coercer: &coercer{schema: schema, scalars: scalars, names: suggest}}
+	v.rules.AddRule(idLiteralsFirst, idLiterals)
+	if suggest {
+		return v
+	}
+	for _, quiet := range []core.Rule{
+		rules.FieldsOnCorrectTypeRuleWithoutSuggestions, rules.KnownArgumentNamesRuleWithoutSuggestions,
+		rules.KnownTypeNamesRuleWithoutSuggestions, rules.ScalarLeafsRuleWithoutSuggestions, rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
+	} {
+		v.rules.RemoveRule(strings.TrimSuffix(quiet.Name, "WithoutSuggestions"))
+		v.rules.AddRule(quiet.Name, quiet.RuleFunc)
+	}
+	return v
 }
 
+// outOf64Bits is gqlparser's message for an Int of more than 64 bits. outOfRange replaces it.
 const (
-	// validatedBytes bounds what is remembered of requests whose answers clients may ask about.
-	validatedBytes = 8 << 20
-	// questionBytes is what is remembered of one, beside its URL and its operation's name.
-	questionBytes = 200
-	// unchangedCost is what it costs to be told that nothing has changed.
-	unchangedCost = 1
-	// tagHashBytes is how much of a hash makes an entity tag.
-	tagHashBytes = 16
-	// maxTags is how many entity tags of a request are looked at.
-	maxTags = 32
+	outOf64Bits = "Int cannot represent non 32-bit signed integer value: "
+	outOfRange  = "Int must be a whole number between -2147483648 and 2147483647, not "
 )
 
-// revalidation tells what has not changed.
-type revalidation struct {
-	ConditionalRequests
+// idLiteralsFirst is the name of a rule that must run first: gqlparser sorts rules by name.
+const idLiteralsFirst = "0 IDLiterals"
 
-	known *byteLRU[*question] // by the URL's query
+// idLiterals turns numbers that are ids into strings. They may have any number of digits (section 3.5.5), but gqlparser
+// refuses those of more than 64 bits.
+func idLiterals(observers *core.Events, _ core.AddErrFunc) {
+	observers.OnValue(func(_ *core.Walker, value *ast.Value) {
+		if value.Kind == ast.IntValue && value.Definition != nil && value.Definition.Name == "ID" {
+			value.Kind = ast.StringValue
+		}
+	})
 }
 
-// question is a request that was answered before, and whose answer can be asked about.
-type question struct {
-	// digest is of the document, the operation's name and the variables.
-	digest    [sha256.Size]byte
-	standing  Validator
-	operation OperationInfo
-}
-
-// asked is what a GET says of the answer that its client may have, and what came of it.
-type asked struct {
-	noneMatch []string
-	url       string
-	as        mediaType
-	report    bool
-
-	question *question
-	state    *state // nil while it has not been asked for
-	tag      string // the answer's, once its state is read
-	holds    bool   // what the client has
-}
-
-// state is what an answer is made of.
-type state struct {
-	hash string
-	at   time.Time
-	// unknown says that it could not be read.
-	unknown bool
-}
-
-func newRevalidation(of ConditionalRequests) *revalidation {
-	if of.Validator == nil {
-		return nil
+// check validates the operation's document, unless that was done before, and returns the variables' values. Else it
+// returns what is wrong.
+func (v *documentValidator) check(op *operation) (map[string]any, gqlerror.List) {
+	if !op.document.valid {
+		if errs := v.validate(op.document); len(errs) > 0 {
+			return nil, errs
+		}
+		v.cache.add(op.query, op.document)
 	}
-	if of.Now == nil {
-		of.Now = time.Now
+	if op.definition == nil {
+		return nil, gqlerror.List{noOperation(op)}
 	}
-	return &revalidation{ConditionalRequests: of, known: newByteLRU[*question](validatedBytes)}
-}
-
-// ask notes what the request says of the answer that the client may have; nil where it can't ask.
-func (h *Handler) ask(r *http.Request, as mediaType, report bool) *asked {
-	if h.revalidation == nil || r.Method != http.MethodGet {
-		return nil
+	variables, err := v.coercer.variables(op.definition, op.variables)
+	if err == nil {
+		err = nullError(op.document.nonNullUses[op.definition], variables)
 	}
-	return &asked{noneMatch: r.Header["If-None-Match"], url: r.URL.RawQuery, as: as, report: report}
-}
-
-// answersUnchanged answers a request that was answered before, where its client has the answer and it still holds. Nothing
-// of it is read, parsed or executed.
-//
-// Else it returns what it found out: an older state will do for the answer's tag (see read).
-func (h *Handler) answersUnchanged(ctx context.Context, w http.ResponseWriter, r *http.Request) (*state, bool) {
-	if h.revalidation == nil || r.Method != http.MethodGet || len(r.Header["If-None-Match"]) == 0 {
-		return nil, false
-	}
-	known, ok := h.revalidation.known.get(r.URL.RawQuery)
-	if !ok {
-		return nil, false
-	}
-	as, ok := negotiate(r.Header["Accept"])
-	if !ok {
-		return nil, false
-	}
-	asked := h.ask(r, as, h.reports(r))
-	asked.question = known
-	if h.spend != nil && !h.spend(ctx, unchangedCost, false).OK {
-		return nil, false
-	}
-	found := h.revalidation.state(ctx, asked)
-	if found.unknown {
-		return found, false
-	}
-	if asked.tag, ok = matching(asked.noneMatch, found.hash, found.at); !ok {
-		return found, false
-	}
-	h.observe(ctx, known.operation)
-	if h.answered != nil {
-		h.answered(ctx, Summary{Cost: unchangedCost})
-	}
-	asked.writeUnchanged(w)
-	return nil, true
-}
-
-// read reads the state that the operation's answer will depend on, before it is executed: an older state with a newer answer
-// is a question asked in vain later, the reverse would hide a change. It reports whether the client has that answer.
-func (v *revalidation) read(ctx context.Context, operation *graphql.OperationContext) bool {
-	asked := requestOf(ctx).asked
-	if v == nil || asked == nil || operation.Operation.Operation != ast.Query {
-		return false
-	}
-	standing := v.Validator(operation)
-	if standing == nil {
-		return false
-	}
-	params := &requestOf(ctx).params
-	digest, ok := digestOf(params)
-	if !ok {
-		return false
-	}
-	asked.question = &question{
-		digest: digest, standing: standing,
-		operation: OperationInfo{Name: strings.Clone(operation.Operation.Name), Type: string(ast.Query)},
-	}
-	found := asked.state
-	if found == nil {
-		found = v.state(ctx, asked)
-	}
-	if found.unknown { // Who asks a database that is away again waits again.
-		return false
-	}
-	if asked.tag, asked.holds = matching(asked.noneMatch, found.hash, found.at); asked.holds {
-		return true
-	}
-	if until, ok := standing.Until(ctx, found.at); ok {
-		asked.tag = tagOf(found.hash, until)
-		asked.holds = slices.Equal(asked.noneMatch, []string{"*"}) // Any answer will do.
-	}
-	return asked.holds
-}
-
-// state sums up what the answer to a question is made of.
-func (v *revalidation) state(ctx context.Context, a *asked) *state {
-	const usual = 256
-	now := v.Now()
-	b := append(make([]byte, 0, usual), a.question.digest[:]...)
-	b = append(b, a.as...)
-	b = strconv.AppendBool(b, a.report)
-	b = binary.AppendUvarint(b, uint64(len(v.Build)))
-	b = append(b, v.Build...)
-	b, ok := a.question.standing.AppendState(ctx, b, now)
-	if !ok {
-		return &state{unknown: true}
-	}
-	sum := sha256.Sum256(b)
-	return &state{hash: base64.RawURLEncoding.EncodeToString(sum[:tagHashBytes]), at: now}
-}
-
-// digestOf sums up what a request asks. The order of its variables doesn't count.
-func digestOf(params *graphql.RawParams) ([sha256.Size]byte, bool) {
-	variables, err := json.Marshal(params.Variables)
 	if err != nil {
-		return [sha256.Size]byte{}, false
+		return nil, gqlerror.List{err}
 	}
-	var b []byte
-	for _, part := range []string{params.Query, params.OperationName, string(variables)} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	return sha256.Sum256(b), true
+	return variables, nil
 }
 
-// tagOf makes an entity tag. The moment stands in it, so that who comes back with it need not be told by a look at
-// anything but the clock.
-func tagOf(hash string, until time.Time) string {
-	if until.IsZero() {
-		return `W/"` + hash + `"`
+// noOperation is the error of a document that has no operation of the name, or several and the name is missing.
+func noOperation(op *operation) *gqlerror.Error {
+	if op.name == "" {
+		return validationError(nil, fmt.Sprintf("The document has %d operations: say which one in operationName.", len(op.document.tree.Operations)))
 	}
-	return `W/"` + hash + "." + strconv.FormatInt(until.UnixMicro(), 36) + `"`
+	return validationError(nil, "The document has no operation named "+strconv.Quote(op.name)+".")
 }
 
-// matching returns the header's first entity tag that is of that hash, and whose moment is not yet there. The comparison is the
-// weak one (RFC 9110, section 8.8.3.2). What can't be read matches nothing.
-func matching(header []string, hash string, now time.Time) (string, bool) {
-	rest := strings.Join(header, ",")
-	for range maxTags {
-		rest = strings.TrimPrefix(strings.TrimLeft(rest, ", \t"), "W/")
-		if !strings.HasPrefix(rest, `"`) {
-			break
+// validate validates a document and finds out how its operations use their variables. No other goroutine may use the
+// document meanwhile.
+func (v *documentValidator) validate(d *document) gqlerror.List {
+	if len(d.tree.Operations) == 0 {
+		return gqlerror.List{validationError(nil, "The document has no operation.")}
+	}
+	errs := gqlvalidator.ValidateWithRules(v.schema, d.tree, v.rules)
+	for _, err := range errs {
+		errcode.Set(err, errcode.ValidationFailed)
+		err.Message = strings.Replace(err.Message, outOf64Bits, outOfRange, 1)
+	}
+	if len(errs) == 0 {
+		errs = v.literals(d.tree)
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	d.nonNullUses = map[*ast.OperationDefinition][]nonNullUse{}
+	d.uses = map[*ast.OperationDefinition][]variableUse{}
+	counter := useCounter{}
+	for _, operation := range d.tree.Operations {
+		if found := nonNullUsesIn(operation); len(found) > 0 {
+			d.nonNullUses[operation] = found
 		}
-		opaque, after, closed := strings.Cut(rest[1:], `"`)
-		if !closed {
-			break
+		if found := counter.operation(operation); len(found) > 0 {
+			d.uses[operation] = found
 		}
-		if of, until, limited := strings.Cut(opaque, "."); of == hash && (!limited || before(now, until)) {
-			return `W/"` + opaque + `"`, true
+	}
+	d.valid = true
+	return nil
+}
+
+// validationError is an error at a position in the document, or about all of it if the position is nil.
+func validationError(at *ast.Position, message string) *gqlerror.Error {
+	err := gqlerror.Errorf("%s", message)
+	if at != nil {
+		err = gqlerror.ErrorPosf(at, "%s", message)
+	}
+	err.Extensions = map[string]any{"code": errcode.ValidationFailed}
+	return err
+}
+
+// literals checks the literals of a document that is valid by gqlparser's rules, which don't check values of the schema's
+// own scalars, and accept {} for any type.
+func (v *documentValidator) literals(document *ast.QueryDocument) gqlerror.List {
+	var errs gqlerror.List
+	eachValue(document, func(name string, value *ast.Value) {
+		errs = append(errs, v.literal(value, &valuePath{name: name})...)
+	})
+	return errs
+}
+
+// literal checks a value in the document.
+//
+// It also removes the link from a variable to its definition. In a fragment that several operations spread it leads to the
+// last operation's, and gqlparser would use that one's default for the others as well.
+func (v *documentValidator) literal(value *ast.Value, at *valuePath) gqlerror.List {
+	var errs gqlerror.List
+	switch {
+	case value.Kind == ast.Variable:
+		value.VariableDefinition = nil
+	case value.Kind == ast.NullValue || value.Definition == nil:
+	case value.Kind == ast.ListValue && value.ExpectedType.Elem != nil:
+		for i, child := range value.Children {
+			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, index: i})...)
 		}
-		rest = after
+	case value.Kind == ast.ObjectValue && value.Definition.Kind == ast.InputObject:
+		for _, child := range value.Children {
+			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, name: child.Name})...)
+		}
+	default:
+		if _, err := v.coercer.value(ast.NamedType(value.Definition.Name, nil), literalValue(value), at); err != nil {
+			errs = append(errs, err.at(value.Position))
+		}
 	}
-	return "", false
-}
-
-// before reports whether an entity tag's moment is still to come.
-func before(now time.Time, until string) bool {
-	micros, err := strconv.ParseInt(until, 36, 64)
-	return err == nil && now.Before(time.UnixMicro(micros))
-}
-
-// keep remembers the request, and puts its entity tag on the answer, where that is whole.
-func (v *revalidation) keep(a *asked, to *answer, header http.Header) {
-	if a == nil || a.tag == "" || len(to.errors) > 0 || !to.hasData() {
-		return
-	}
-	v.known.add(strings.Clone(a.url), a.question, questionBytes+int64(len(a.question.operation.Name)))
-	to.header = http.Header{}
-	a.describe(to.header)
-	header.Add("Vary", varyClient)
-}
-
-// varyClient are the headers that say who asks. Whose answer it is stands in the entity tag too.
-const varyClient = "Cookie, Authorization"
-
-// describe says how the answer may be kept: by the client alone, who asks each time.
-func (a *asked) describe(header http.Header) {
-	header["Etag"] = []string{a.tag}
-	header["Cache-Control"] = []string{"private, no-cache"}
-}
-
-// writeUnchanged answers that what the client has still holds, with the headers that the answer would have had.
-func (a *asked) writeUnchanged(w http.ResponseWriter) {
-	header := w.Header()
-	a.describe(header)
-	header.Add("Vary", varyClient)
-	header.Add("Vary", "Accept")
-	w.WriteHeader(http.StatusNotModified)
+	return errs
 }

@@ -49,13 +49,13 @@ func testPrice(parent *ast.Definition, field *ast.FieldDefinition) FieldPrice {
 	return FieldPrice{}
 }
 
-func costOf(t testing.TB, document string, variables map[string]any) operationCount {
+func costOf(t testing.TB, document string, variables map[string]any) operationCost {
 	t.Helper()
 	doc, err := parser.ParseQuery(&ast.Source{Input: document})
 	if err != nil {
 		t.Fatalf("%s: %v", document, err)
 	}
-	return newWalk(pricedSchema(), testPrice, doc, variables).operation(operationOf(doc, ""))
+	return newAnalysis(pricedSchema(), testPrice, doc, variables).operation(doc.Operations.ForName(""))
 }
 
 func TestCost(t *testing.T) {
@@ -125,7 +125,7 @@ func TestCostsDoNotOverflow(t *testing.T) {
 
 // naive counts by expanding every fragment where it is spread.
 type naive struct {
-	w   *walk
+	w   *analysis
 	doc *ast.QueryDocument
 }
 
@@ -186,7 +186,7 @@ func TestCostEqualsExpansion(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", document, err)
 		}
-		w := newWalk(schema, testPrice, doc, nil)
+		w := newAnalysis(schema, testPrice, doc, nil)
 		got := w.operation(doc.Operations[0]).cost
 		want := naive{w, doc}.cost(doc.Operations[0].SelectionSet, schema.Query, 1)
 		if got != min(want, maxSum) {
@@ -263,9 +263,9 @@ func FuzzWalk(f *testing.F) {
 		start := time.Now()
 		value := jsonOf(variable)
 		for _, op := range append(doc.Operations, nil) {
-			w := newWalk(schema, testPrice, doc, map[string]any{"a": value, "n": value, "x": value})
+			w := newAnalysis(schema, testPrice, doc, map[string]any{"a": value, "n": value, "x": value})
 			found := w.operation(op)
-			w.document()
+			w.countText()
 			_, most, pairs := w.repeats()
 			for _, n := range []int{found.cost, found.depth, found.introspection, found.rootFields, w.aliases, w.directives, most, pairs} {
 				if n < 0 || n > maxSum {
@@ -309,17 +309,19 @@ func TestLimits(t *testing.T) {
 		{"literals", "{ __typename }", "{ items(filter: " + list + ") { total } }", CodeInputTooComplex, "Values nest 33 deep, at most 32 are allowed."},
 		{"unknown fields", "{ __typename }", "{ me { id " + strings.Repeat(" nope", 51) + "} }", "GRAPHQL_VALIDATION_FAILED", `the first is "Item.nope"`},
 	} {
-		l := &limiter{limits: Limits{}.withDefaults(), schema: pricedSchema(), price: testPrice, signedIn: func(context.Context) bool { return true }, documents: newDocumentCache()}
+		l := &limiter{limits: Limits{}.withDefaults(), schema: pricedSchema(), price: testPrice, signedIn: func(context.Context) bool { return true }, cache: newDocumentCache()}
 		if tt.name != "cost" {
-			if _, _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.pass}, false); err != nil {
+			if err := l.check(t.Context(), &operation{query: tt.pass}); err != nil {
 				t.Errorf("%s: refused: %v", tt.name, err)
 			}
 		}
-		_, _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.fail}, false)
+		err := l.check(t.Context(), &operation{query: tt.fail})
 		if err == nil || err.Extensions["code"] != tt.code || !strings.Contains(err.Message, tt.message) {
 			t.Errorf("%s: got %v %v, want %s %s", tt.name, err, err.Extensions, tt.code, tt.message)
 		}
-		if _, _, err := l.admit(t.Context(), &graphql.RawParams{Query: tt.fail}, true); err != nil {
+		tree, _ := parseDocument(tt.fail)
+		trusted := &operation{query: tt.fail, trusted: &trustedDocument{text: tt.fail, document: &document{tree: tree}}}
+		if err := l.check(t.Context(), trusted); err != nil {
 			t.Errorf("%s: a trusted document is refused: %v", tt.name, err)
 		}
 	}
@@ -413,12 +415,16 @@ func TestManyValues(t *testing.T) { //nolint:paralleltest // It measures the who
 		}
 	}
 	before := heap()
-	req, _, _ := readBody(nil, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"{hello}","variables":{"v":[`+many+`1]}}`)), 1<<20, 10_000,
-		func(int) *requestFault { return nil })
+	op := &operation{}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"{hello}","variables":{"v":[`+many+`1]}}`))
+	r.Header.Set("Content-Type", "application/json")
+	if err := h.decodePOST(nil, r, op); err != nil {
+		t.Error(err)
+	}
 	if kept := heap() - before; kept > 6<<20 {
 		t.Errorf("%d bytes are kept", kept)
 	}
-	runtime.KeepAlive(req)
+	runtime.KeepAlive(op)
 }
 
 // TestBudget: what is spent for what, and what a client without a budget sees.
@@ -563,7 +569,7 @@ func TestReportCost(t *testing.T) {
 
 func jsonOf(text string) any {
 	var holder map[string]any
-	if fault := decodeObject(`{"v":`+text+`}`, "variables", &holder); fault != nil {
+	if fault := decodeParameter(`{"v":`+text+`}`, "variables", &holder); fault != nil {
 		return nil
 	}
 	return holder["v"]
@@ -583,9 +589,9 @@ func BenchmarkWalk(b *testing.B) {
 	}
 	schema := pricedSchema()
 	for b.Loop() {
-		w := newWalk(schema, testPrice, doc, nil)
+		w := newAnalysis(schema, testPrice, doc, nil)
 		w.operation(doc.Operations[0])
-		w.document()
+		w.countText()
 	}
 }
 
@@ -609,21 +615,20 @@ func TestAdmittedAgain(t *testing.T) {
 		{`query A($ids: [ID!]!) { ...f } fragment f on Query { byIds(ids: $ids) { id name tags { id } } }`, []string{`{"ids":["a"]}`, `{"ids":["a","b","c"]}`}, false},
 	}
 	for _, tt := range tests {
-		document := gqlparser.MustLoadQueryWithRules(schema, tt.document, nil)
+		tree := gqlparser.MustLoadQueryWithRules(schema, tt.document, nil)
 		kept, fresh := newLimiter(cfg, newDocumentCache()), newLimiter(cfg, newDocumentCache())
-		kept.documents.add(tt.document, &knownDocument{document: document, valid: true})
+		kept.cache.add(tt.document, &document{tree: tree, valid: true})
 		for range 3 {
 			for _, variables := range tt.variables {
 				given, _ := jsonOf(variables).(map[string]any)
-				params := &graphql.RawParams{Query: tt.document, Variables: given}
-				_, cost, err := kept.admit(t.Context(), params, false)
-				_, wantCost, wantErr := fresh.admit(t.Context(), params, false)
-				if cost != wantCost || fmt.Sprint(err) != fmt.Sprint(wantErr) {
-					t.Errorf("%s with %s: %d, %v; want %d, %v", tt.document, variables, cost, err, wantCost, wantErr)
+				op, want := &operation{query: tt.document, variables: given}, &operation{query: tt.document, variables: given}
+				err, wantErr := kept.check(t.Context(), op), fresh.check(t.Context(), want)
+				if op.cost != want.cost || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+					t.Errorf("%s with %s: %d, %v; want %d, %v", tt.document, variables, op.cost, err, want.cost, wantErr)
 				}
 			}
 		}
-		if a, ok := kept.documents.known(t.Context(), tt.document).admission(document.Operations[0]); !ok || a.fixed != tt.fixed {
+		if a, ok := kept.cache.get(&operation{query: tt.document}).admission(tree.Operations[0]); !ok || a.fixed != tt.fixed {
 			t.Errorf("%s: fixed %v, want %v", tt.document, a.fixed, tt.fixed)
 		}
 	}

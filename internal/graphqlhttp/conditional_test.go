@@ -114,7 +114,7 @@ func TestUnchanged(t *testing.T) {
 		if w.ran.Load() != ran || w.reads.Load() != reads+1 {
 			t.Errorf("%s: %d executed, state read %d times", name, w.ran.Load()-ran, w.reads.Load()-reads)
 		}
-		if cost := w.spent[len(w.spent)-1]; cost != unchangedCost {
+		if cost := w.spent[len(w.spent)-1]; cost != notModifiedCost {
 			t.Errorf("%s: cost %d", name, cost)
 		}
 	}

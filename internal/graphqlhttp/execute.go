@@ -1,0 +1,100 @@
+package graphqlhttp
+
+import (
+	"context"
+	"errors"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// executor executes operations as gqlgen's executor does, but without its field and response middleware.
+type executor struct {
+	schema     graphql.ExecutableSchema
+	present    graphql.ErrorPresenterFunc
+	recover    graphql.RecoverFunc
+	introspect bool
+	around     graphql.OperationMiddleware
+	store      *documentStore
+}
+
+func newExecutor(cfg Config, store *documentStore) *executor {
+	return &executor{
+		schema: cfg.Schema, present: cfg.PresentError, recover: cfg.Recover,
+		introspect: cfg.Introspection, around: chain(cfg.AroundOperations), store: store,
+	}
+}
+
+// chain returns one middleware for all, the first outermost.
+func chain(all []graphql.OperationMiddleware) graphql.OperationMiddleware {
+	switch len(all) {
+	case 0:
+		return func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler { return next(ctx) }
+	case 1:
+		return all[0]
+	}
+	outer, inner := all[0], chain(all[1:])
+	return func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+		return outer(ctx, func(ctx context.Context) graphql.ResponseHandler { return inner(ctx, next) })
+	}
+}
+
+// operationContext returns what gqlgen executes.
+func (e *executor) operationContext(op *operation, variables map[string]any) *graphql.OperationContext {
+	return &graphql.OperationContext{
+		RawQuery: op.query, Variables: variables, OperationName: op.name, Extensions: op.extensions,
+		Doc: op.document.tree, Operation: op.definition,
+		DisableIntrospection: !e.introspect, RecoverFunc: e.recover,
+		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
+		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
+	}
+}
+
+// start starts the operation. The returned handler returns its results one by one, then nil. The context must be the
+// operation's.
+func (e *executor) start(ctx context.Context, op *operation) graphql.ResponseHandler {
+	return e.around(ctx, func(ctx context.Context) graphql.ResponseHandler {
+		e.store.register(op) // A document that a middleware refuses is not registered.
+		return e.exec(ctx)
+	})
+}
+
+// exec has gqlgen execute the context's operation.
+func (e *executor) exec(ctx context.Context) graphql.ResponseHandler {
+	ctx = graphql.WithResponseContext(ctx, e.present, e.recover)
+	respond := e.schema.Exec(ctx)
+	if errs := graphql.GetErrors(ctx); errs != nil {
+		return graphql.OneShot(&graphql.Response{Errors: errs})
+	}
+	return func(context.Context) *graphql.Response {
+		if ctx.Err() != nil {
+			return nil
+		}
+		resp := respond(ctx)
+		if resp == nil {
+			return nil
+		}
+		resp.Errors = append(resp.Errors, graphql.GetErrors(ctx)...)
+		resp.Extensions = graphql.GetExtensions(ctx)
+		return resp
+	}
+}
+
+// refusal returns the response to an operation that is not executed.
+func (e *executor) refusal(ctx context.Context, op *operation, errs gqlerror.List) *graphql.Response {
+	ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{RawQuery: op.query})
+	ctx = graphql.WithResponseContext(ctx, e.present, e.recover)
+	for _, err := range errs {
+		graphql.AddError(ctx, err)
+	}
+	return &graphql.Response{Errors: graphql.GetErrors(ctx), Extensions: graphql.GetExtensions(ctx)}
+}
+
+// recovered returns the response to an operation that panicked.
+func (e *executor) recovered(ctx context.Context, value any) *graphql.Response {
+	var presented *gqlerror.Error
+	if !errors.As(e.present(ctx, e.recover(ctx, value)), &presented) {
+		presented = internalError()
+	}
+	return &graphql.Response{Errors: gqlerror.List{presented}}
+}

@@ -1,0 +1,98 @@
+package graphqlhttp
+
+import (
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// operation is one operation on its way through the pipeline: what the client sent, and what each step found out about it.
+// It knows nothing of the transport that brought it, except which operations that can carry.
+type operation struct {
+	// What the client sent, from decoding (GraphQL over HTTP, section "Request Parameters", and appendix A).
+
+	query, name           string
+	variables, extensions map[string]any
+	// documentID and persistedHash name a document instead of sending it, in the ways of appendix A and of Apollo.
+	documentID, persistedHash string
+	// values is the number of values in the variables. If it is over the limit, variables holds fewer.
+	values int
+	// bytesRead is the length of the request, and bytesCost what the client has paid for it while it arrived.
+	bytesRead, bytesCost int
+	// refused returns the error of a type of operation that the transport can't carry, or nil.
+	refused func(ast.Operation) *gqlerror.Error
+	// conditional is set if the client may have the response already.
+	conditional *conditionalRequest
+	// reportCost puts the cost into the response.
+	reportCost bool
+
+	// The document, from finding it.
+
+	// trusted is the document of the manifest that the client named, or nil.
+	trusted *trustedDocument
+	// register keeps the document under its hash once it is known to be valid and allowed.
+	register bool
+
+	// The parsed document and the operation in it, nil if it has none of that name, from checking the limits.
+
+	document   *document
+	definition *ast.OperationDefinition
+	// cost is the operation's price, from checking the limits. Charging raises it if the request is long.
+	cost int
+
+	// context is what gqlgen executes, from validating.
+	context *graphql.OperationContext
+
+	// charged is whether the operation came to be charged, from charging, and remaining is what is then left, if there is a
+	// budget.
+	charged, hasBudget bool
+	remaining          int
+}
+
+// OperationInfo is what a log may know about an operation.
+type OperationInfo struct {
+	// Name is the operation's name, or empty. It has only letters, digits and underscores, but the client chooses its
+	// length.
+	Name string
+	// Type is query, mutation or subscription; empty if the document could not be read.
+	Type string
+}
+
+// info returns what a log may know about the operation: from the document if that was parsed, else the name that the
+// client sent beside it. Text that is not a name is left out, since clients could write anything into the log with it.
+func (op *operation) info() OperationInfo {
+	switch {
+	case op.definition != nil:
+		return OperationInfo{Name: op.definition.Name, Type: string(op.definition.Operation)}
+	case isName(op.name):
+		return OperationInfo{Name: op.name}
+	default:
+		return OperationInfo{}
+	}
+}
+
+// summary sums up the operation and its response.
+func (op *operation) summary(errs gqlerror.List) Summary {
+	s := Summary{Operation: op.info()}
+	if op.charged {
+		s.Cost = op.cost
+	}
+	for _, err := range errs {
+		code, _ := err.Extensions["code"].(string)
+		s.Codes = append(s.Codes, code)
+	}
+	return s
+}
+
+// isName reports whether s is a name in GraphQL's grammar.
+func isName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '_', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case i > 0 && '0' <= c && c <= '9':
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

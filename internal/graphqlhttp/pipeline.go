@@ -1,0 +1,190 @@
+package graphqlhttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// The pipeline takes an operation through these steps, whichever transport brings it. Each step reads and fills the
+// operation (operation.go).
+//
+//  1. decode        get.go, post.go, decode.go  read the request into an operation
+//  2. find          documents.go                find its document: sent, trusted or persisted
+//  3. check limits  limits.go, parse.go,        parse the document, find its cost; refuse what is too long, too deep or
+//     cost.go, listsize.go        too expensive
+//  4. validate      validate.go, coerce.go      check the document against the schema and the variables against their types
+//  5. compare       conditional.go              is the response the one that the client has?
+//  6. charge        charge.go                   take the cost from the client's budget
+//  7. execute       execute.go                  run it to its results
+//  8. encode        encode.go, response.go      write a result as JSON, with the transport's status and headers
+//
+// Limits come before validation, since validation itself is what some documents attack. The charge comes after it, because
+// a refused operation costs less than an executed one.
+//
+// Steps 1 and 8 are a transport's: handler.go has what GET and POST share. Steps 2 to 7 are run's.
+type pipeline struct {
+	store       *documentStore
+	limiter     *limiter
+	validator   *documentValidator
+	conditional *conditionalRequests // nil: clients can't send conditional requests
+	budget      budget
+	executor    *executor
+
+	schema     *ast.Schema
+	introspect bool
+	timeout    time.Duration
+	observe    func(context.Context, OperationInfo)
+	answered   func(context.Context, Summary)
+}
+
+func newPipeline(cfg Config) (*pipeline, error) {
+	store, err := newDocumentStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	schema, cache := cfg.Schema.Schema(), newDocumentCache()
+	p := &pipeline{
+		store: store, limiter: newLimiter(cfg, cache), conditional: newConditionalRequests(cfg.ConditionalRequests),
+		validator: newValidator(schema, cfg.Scalars, cfg.Introspection), executor: newExecutor(cfg, store),
+		schema: schema, introspect: cfg.Introspection, timeout: cfg.Timeout, observe: cfg.Observe, answered: cfg.Answered,
+	}
+	p.validator.cache = cache
+	p.budget = budget{spend: cfg.Spend, documentBytes: p.limiter.limits.DocumentBytes}
+	if p.observe == nil {
+		p.observe = func(context.Context, OperationInfo) {}
+	}
+	if p.answered == nil {
+		p.answered = func(context.Context, Summary) {}
+	}
+	return p, nil
+}
+
+// startClock returns a context that ends when the operation's time is over. A transport calls it once the request has been
+// read.
+func (p *pipeline) startClock(ctx context.Context) (context.Context, context.CancelFunc) {
+	if p.timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, p.timeout)
+}
+
+// results returns an operation's results one by one, then nil. It also returns nil once the operation's context has ended.
+type results func() *graphql.Response
+
+// run takes a decoded operation through the steps up to its results. They are nil if the client has the response already.
+// The error is that of a request without a document.
+func (p *pipeline) run(ctx context.Context, op *operation) (results, *requestError) {
+	if err := p.store.find(op); err != nil {
+		return nil, err
+	}
+	var respond graphql.ResponseHandler
+	started := ctx
+	refused := p.recovering(ctx, func() *graphql.Response {
+		if errs := p.prepare(ctx, op); len(errs) > 0 {
+			return p.executor.refusal(ctx, op, presentable(errs, p.limiter.limits.Errors))
+		}
+		started = graphql.WithOperationContext(ctx, op.context)
+		p.observe(started, op.info())
+		if !op.conditional.isNotModified() {
+			respond = p.executor.start(started, op)
+		}
+		return nil
+	})
+	switch {
+	case refused != nil:
+		respond = graphql.OneShot(refused)
+	case respond == nil:
+		return nil, nil
+	}
+	return func() *graphql.Response {
+		result := p.recovering(ctx, func() *graphql.Response { return respond(started) })
+		op.addCost(result)
+		return result
+	}, nil
+}
+
+// prepare takes an operation up to its execution, or returns why it is refused.
+func (p *pipeline) prepare(ctx context.Context, op *operation) gqlerror.List {
+	errs := p.check(ctx, op)
+	if len(errs) > 0 {
+		p.budget.chargeRefusal(ctx, op)
+		return errs
+	}
+	p.conditional.compare(ctx, op)
+	if err := p.budget.charge(ctx, op); err != nil {
+		return gqlerror.List{err}
+	}
+	return nil
+}
+
+// check returns what is wrong with the operation.
+func (p *pipeline) check(ctx context.Context, op *operation) gqlerror.List {
+	if err := p.limiter.check(ctx, op); err != nil {
+		return gqlerror.List{err}
+	}
+	variables, errs := p.validator.check(op)
+	if len(errs) > 0 {
+		return errs
+	}
+	if err := p.limiter.checkUses(op, variables); err != nil {
+		return gqlerror.List{err}
+	}
+	op.context = p.executor.operationContext(op, variables)
+	if err := op.refused(op.definition.Operation); err != nil {
+		return gqlerror.List{err}
+	}
+	if !p.introspect && p.introspects(op) {
+		return gqlerror.List{introspectionOff()}
+	}
+	return nil
+}
+
+// introspects reports whether a query asks for the schema. gqlgen would report an internal error for each such field if
+// introspection is off.
+func (p *pipeline) introspects(op *operation) bool {
+	if op.definition.Operation != ast.Query || !strings.Contains(op.query, "__") {
+		return false
+	}
+	for _, field := range graphql.CollectFields(op.context, op.definition.SelectionSet, []string{p.schema.Query.Name}) {
+		if field.Name == "__schema" || field.Name == "__type" {
+			return true
+		}
+	}
+	return false
+}
+
+// recovering returns what fn returns, with a bounded number of errors, or the response to fn's panic. (gqlgen recovers
+// from panics of resolvers itself.) A panic of Recover or PresentError goes on to the server.
+func (p *pipeline) recovering(ctx context.Context, fn func() *graphql.Response) *graphql.Response {
+	var resp *graphql.Response
+	func() {
+		defer func() {
+			value := recover()
+			if value == nil {
+				return
+			}
+			if err, ok := value.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(value)
+			}
+			resp = p.executor.recovered(ctx, value)
+		}()
+		resp = fn()
+	}()
+	if resp != nil {
+		resp.Errors = resp.Errors[:min(len(resp.Errors), p.limiter.limits.Errors)]
+	}
+	return resp
+}
+
+// refuse charges and reports a request that is refused before its document is read.
+func (p *pipeline) refuse(ctx context.Context, op *operation, err *requestError) {
+	p.budget.chargeRequestError(ctx, op, err)
+	p.answered(ctx, Summary{Codes: []string{err.code}, Operation: op.info()})
+}
