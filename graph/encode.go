@@ -13,6 +13,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/model"
 	"taskql/graph/selection"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 )
 
@@ -275,7 +276,7 @@ func taskTypes() []selection.Type[*walker] {
 		selection.Of[task.Page]("TaskConnection", fields{
 			"edges":    parts(func(p *task.Page) []*task.Edge { return p.Edges }),
 			"nodes":    parts((*task.Page).Nodes),
-			"pageInfo": part(func(p *task.Page) *task.PageInfo { return p.PageInfo }),
+			"pageInfo": part(func(p *task.Page) *keyset.PageInfo { return p.PageInfo }),
 			"totalCount": counted(func(ctx context.Context, _ *walker, _ string, p *task.Page) (int, error) {
 				return p.TotalCount(ctx)
 			}),
@@ -285,15 +286,15 @@ func taskTypes() []selection.Type[*walker] {
 			"cursor": leaf(func(b []byte, e *task.Edge) []byte { return selection.AppendString(b, e.Cursor) }),
 			"node":   part(func(e *task.Edge) *ent.Task { return e.Node }),
 		}),
-		selection.Of[task.PageInfo]("PageInfo", fields{
-			"hasNextPage": asked(func(ctx context.Context, _ *walker, p *task.PageInfo) (bool, error) { return p.HasNextPage(ctx) }),
-			"hasPreviousPage": asked(func(ctx context.Context, _ *walker, p *task.PageInfo) (bool, error) {
+		selection.Of[keyset.PageInfo]("PageInfo", fields{
+			"hasNextPage": asked(func(ctx context.Context, _ *walker, p *keyset.PageInfo) (bool, error) { return p.HasNextPage(ctx) }),
+			"hasPreviousPage": asked(func(ctx context.Context, _ *walker, p *keyset.PageInfo) (bool, error) {
 				return p.HasPreviousPage(ctx)
 			}),
-			"startCursor": leaf(func(b []byte, p *task.PageInfo) []byte {
+			"startCursor": leaf(func(b []byte, p *keyset.PageInfo) []byte {
 				return selection.AppendNull(b, p.StartCursor, selection.AppendString)
 			}),
-			"endCursor": leaf(func(b []byte, p *task.PageInfo) []byte {
+			"endCursor": leaf(func(b []byte, p *keyset.PageInfo) []byte {
 				return selection.AppendNull(b, p.EndCursor, selection.AppendString)
 			}),
 		}),
@@ -334,7 +335,7 @@ func tagTypes() []selection.Type[*walker] {
 		selection.Of[task.TagPage]("TagConnection", fields{
 			"edges":    parts(func(p *task.TagPage) []*task.TagEdge { return p.Edges }),
 			"nodes":    parts((*task.TagPage).Nodes),
-			"pageInfo": part(func(p *task.TagPage) *task.PageInfo { return p.PageInfo }),
+			"pageInfo": part(func(p *task.TagPage) *keyset.PageInfo { return p.PageInfo }),
 			"totalCount": counted(func(ctx context.Context, _ *walker, _ string, p *task.TagPage) (int, error) {
 				return p.TotalCount(ctx)
 			}),

@@ -9,6 +9,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/generated"
 	"taskql/graph/model"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 )
 
@@ -42,7 +43,7 @@ func (r *queryResolver) Tag(ctx context.Context, id string) (*ent.Tag, error) {
 	return t, w.loadTags(ctx, path, []*ent.Tag{t}, selected)
 }
 
-func (r *queryResolver) Tags(ctx context.Context, first *int, after *string, last *int, before *string, search *string) (*task.TagPage, error) {
+func (r *queryResolver) Tags(ctx context.Context, first *int, after *string, last *int, before *string, search *string) (*keyset.Page[*ent.Tag], error) {
 	w, path, selected, err := r.walk(ctx)
 	if err != nil {
 		return nil, err

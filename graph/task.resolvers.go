@@ -7,6 +7,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/generated"
 	"taskql/graph/model"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 )
@@ -89,7 +90,7 @@ func (r *queryResolver) Task(ctx context.Context, id string) (*ent.Task, error) 
 	return t, w.loadTasks(ctx, path, []*ent.Task{t}, selected)
 }
 
-func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*task.Order, scope task.Scope) (*task.Page, error) {
+func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error) {
 	w, path, selected, err := r.walk(ctx)
 	if err != nil {
 		return nil, err

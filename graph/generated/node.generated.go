@@ -16,6 +16,7 @@ import (
 
 	"taskql/ent"
 	"taskql/graph/model"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 )
 
@@ -44,9 +45,9 @@ type QueryResolver interface {
 	Node(ctx context.Context, id string) (model.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]model.Node, error)
 	Tag(ctx context.Context, id string) (*ent.Tag, error)
-	Tags(ctx context.Context, first *int, after *string, last *int, before *string, search *string) (*task.TagPage, error)
+	Tags(ctx context.Context, first *int, after *string, last *int, before *string, search *string) (*keyset.Page[*ent.Tag], error)
 	Task(ctx context.Context, id string) (*ent.Task, error)
-	Tasks(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*task.Order, scope task.Scope) (*task.Page, error)
+	Tasks(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error)
 	Viewer(ctx context.Context) (*ent.User, error)
 }
 
@@ -452,8 +453,8 @@ func (ec *executionContext) field_Query_tasks_args(ctx context.Context, rawArgs 
 	}
 	args["filter"] = arg4
 	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) ([]*task.Order, error) {
-			return ec.unmarshalOTaskOrder2ᚕᚖtaskqlᚋinternalᚋtaskᚐOrderᚄ(ctx, v)
+		func(ctx context.Context, v any) ([]*keyset.OrderBy[task.OrderField], error) {
+			return ec.unmarshalOTaskOrder2ᚕᚖtaskqlᚋinternalᚋkeysetᚐOrderByᚄ(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1222,7 +1223,7 @@ func (ec *executionContext) fieldContext_Mutation_updateViewer(ctx context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *task.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *keyset.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1245,7 +1246,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, true, false, "Boolean")
 }
 
-func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *task.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *keyset.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1268,7 +1269,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Cont
 	return graphql.NewScalarFieldContext("PageInfo", field, true, false, "Boolean")
 }
 
-func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *task.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *keyset.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1291,7 +1292,7 @@ func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
 }
 
-func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *task.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *keyset.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1459,8 +1460,8 @@ func (ec *executionContext) _Query_tags(ctx context.Context, field graphql.Colle
 			return ec.Resolvers.Query().Tags(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["search"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *task.TagPage) graphql.Marshaler {
-			return ec.marshalNTagConnection2ᚖtaskqlᚋinternalᚋtaskᚐTagPage(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *keyset.Page[*ent.Tag]) graphql.Marshaler {
+			return ec.marshalNTagConnection2ᚖtaskqlᚋinternalᚋkeysetᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1544,7 +1545,7 @@ func (ec *executionContext) _Query_tasks(ctx context.Context, field graphql.Coll
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Tasks(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.TaskFilter), fc.Args["orderBy"].([]*task.Order), fc.Args["scope"].(task.Scope))
+			return ec.Resolvers.Query().Tasks(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.TaskFilter), fc.Args["orderBy"].([]*keyset.OrderBy[task.OrderField]), fc.Args["scope"].(task.Scope))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *task.Page) graphql.Marshaler {
@@ -1889,7 +1890,7 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 
 var pageInfoImplementors = []string{"PageInfo"}
 
-func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *task.PageInfo) graphql.Marshaler {
+func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *keyset.PageInfo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2043,7 +2044,7 @@ func (ec *executionContext) marshalNNode2ᚕtaskqlᚋgraphᚋmodelᚐNode(ctx co
 	return ret
 }
 
-func (ec *executionContext) marshalNPageInfo2ᚖtaskqlᚋinternalᚋtaskᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *task.PageInfo) graphql.Marshaler {
+func (ec *executionContext) marshalNPageInfo2ᚖtaskqlᚋinternalᚋkeysetᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *keyset.PageInfo) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "PageInfo!")
 		return graphql.Null

@@ -15,6 +15,7 @@ import (
 
 	"taskql/ent"
 	"taskql/graph/model"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 )
 
@@ -312,7 +313,7 @@ func (ec *executionContext) fieldContext_Tag_updatedAt(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Tag", field, false, false, "DateTime")
 }
 
-func (ec *executionContext) _TagConnection_edges(ctx context.Context, field graphql.CollectedField, obj *task.TagPage) (ret graphql.Marshaler) {
+func (ec *executionContext) _TagConnection_edges(ctx context.Context, field graphql.CollectedField, obj *keyset.Page[*ent.Tag]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -324,8 +325,8 @@ func (ec *executionContext) _TagConnection_edges(ctx context.Context, field grap
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.TagEdge) graphql.Marshaler {
-			return ec.marshalNTagEdge2ᚕᚖtaskqlᚋinternalᚋtaskᚐTagEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*keyset.Edge[*ent.Tag]) graphql.Marshaler {
+			return ec.marshalNTagEdge2ᚕᚖtaskqlᚋinternalᚋkeysetᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -344,7 +345,7 @@ func (ec *executionContext) fieldContext_TagConnection_edges(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _TagConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *task.TagPage) (ret graphql.Marshaler) {
+func (ec *executionContext) _TagConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *keyset.Page[*ent.Tag]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -376,7 +377,7 @@ func (ec *executionContext) fieldContext_TagConnection_nodes(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _TagConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *task.TagPage) (ret graphql.Marshaler) {
+func (ec *executionContext) _TagConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *keyset.Page[*ent.Tag]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -388,8 +389,8 @@ func (ec *executionContext) _TagConnection_pageInfo(ctx context.Context, field g
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *task.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖtaskqlᚋinternalᚋtaskᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *keyset.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖtaskqlᚋinternalᚋkeysetᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -408,7 +409,7 @@ func (ec *executionContext) fieldContext_TagConnection_pageInfo(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _TagConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *task.TagPage) (ret graphql.Marshaler) {
+func (ec *executionContext) _TagConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *keyset.Page[*ent.Tag]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -431,7 +432,7 @@ func (ec *executionContext) fieldContext_TagConnection_totalCount(_ context.Cont
 	return graphql.NewScalarFieldContext("TagConnection", field, true, false, "Int")
 }
 
-func (ec *executionContext) _TagEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *task.TagEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _TagEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *keyset.Edge[*ent.Tag]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -454,7 +455,7 @@ func (ec *executionContext) fieldContext_TagEdge_cursor(_ context.Context, field
 	return graphql.NewScalarFieldContext("TagEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _TagEdge_node(ctx context.Context, field graphql.CollectedField, obj *task.TagEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _TagEdge_node(ctx context.Context, field graphql.CollectedField, obj *keyset.Edge[*ent.Tag]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -893,7 +894,7 @@ func (ec *executionContext) _Tag(ctx context.Context, sel ast.SelectionSet, obj 
 
 var tagConnectionImplementors = []string{"TagConnection"}
 
-func (ec *executionContext) _TagConnection(ctx context.Context, sel ast.SelectionSet, obj *task.TagPage) graphql.Marshaler {
+func (ec *executionContext) _TagConnection(ctx context.Context, sel ast.SelectionSet, obj *keyset.Page[*ent.Tag]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, tagConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -942,7 +943,7 @@ func (ec *executionContext) _TagConnection(ctx context.Context, sel ast.Selectio
 
 var tagEdgeImplementors = []string{"TagEdge"}
 
-func (ec *executionContext) _TagEdge(ctx context.Context, sel ast.SelectionSet, obj *task.TagEdge) graphql.Marshaler {
+func (ec *executionContext) _TagEdge(ctx context.Context, sel ast.SelectionSet, obj *keyset.Edge[*ent.Tag]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, tagEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1070,7 +1071,7 @@ func (ec *executionContext) marshalNTag2ᚖtaskqlᚋentᚐTag(ctx context.Contex
 	return ec._Tag(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNTagConnection2ᚖtaskqlᚋinternalᚋtaskᚐTagPage(ctx context.Context, sel ast.SelectionSet, v *task.TagPage) graphql.Marshaler {
+func (ec *executionContext) marshalNTagConnection2ᚖtaskqlᚋinternalᚋkeysetᚐPage(ctx context.Context, sel ast.SelectionSet, v *keyset.Page[*ent.Tag]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "TagConnection!")
 		return graphql.Null
@@ -1078,11 +1079,11 @@ func (ec *executionContext) marshalNTagConnection2ᚖtaskqlᚋinternalᚋtaskᚐ
 	return ec._TagConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNTagEdge2ᚕᚖtaskqlᚋinternalᚋtaskᚐTagEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*task.TagEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNTagEdge2ᚕᚖtaskqlᚋinternalᚋkeysetᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*keyset.Edge[*ent.Tag]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNTagEdge2ᚖtaskqlᚋinternalᚋtaskᚐTagEdge(ctx, sel, v[i])
+		return ec.marshalNTagEdge2ᚖtaskqlᚋinternalᚋkeysetᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -1094,7 +1095,7 @@ func (ec *executionContext) marshalNTagEdge2ᚕᚖtaskqlᚋinternalᚋtaskᚐTag
 	return ret
 }
 
-func (ec *executionContext) marshalNTagEdge2ᚖtaskqlᚋinternalᚋtaskᚐTagEdge(ctx context.Context, sel ast.SelectionSet, v *task.TagEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNTagEdge2ᚖtaskqlᚋinternalᚋkeysetᚐEdge(ctx context.Context, sel ast.SelectionSet, v *keyset.Edge[*ent.Tag]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "TagEdge!")
 		return graphql.Null

@@ -16,6 +16,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/model"
 	"taskql/graph/scalar"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 )
 
@@ -1329,8 +1330,8 @@ func (ec *executionContext) _TaskConnection_edges(ctx context.Context, field gra
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.Edge) graphql.Marshaler {
-			return ec.marshalNTaskEdge2ᚕᚖtaskqlᚋinternalᚋtaskᚐEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*keyset.Edge[*ent.Task]) graphql.Marshaler {
+			return ec.marshalNTaskEdge2ᚕᚖtaskqlᚋinternalᚋkeysetᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1393,8 +1394,8 @@ func (ec *executionContext) _TaskConnection_pageInfo(ctx context.Context, field 
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *task.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖtaskqlᚋinternalᚋtaskᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *keyset.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖtaskqlᚋinternalᚋkeysetᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1468,7 +1469,7 @@ func (ec *executionContext) fieldContext_TaskConnection_facets(_ context.Context
 	return fc, nil
 }
 
-func (ec *executionContext) _TaskEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *task.Edge) (ret graphql.Marshaler) {
+func (ec *executionContext) _TaskEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *keyset.Edge[*ent.Task]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1491,7 +1492,7 @@ func (ec *executionContext) fieldContext_TaskEdge_cursor(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("TaskEdge", field, false, false, "String")
 }
 
-func (ec *executionContext) _TaskEdge_node(ctx context.Context, field graphql.CollectedField, obj *task.Edge) (ret graphql.Marshaler) {
+func (ec *executionContext) _TaskEdge_node(ctx context.Context, field graphql.CollectedField, obj *keyset.Edge[*ent.Task]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2875,8 +2876,8 @@ func UnmarshalTaskFilter(ctx context.Context, raw any) (model.TaskFilter, error)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputTaskOrder(ctx context.Context, obj any) (task.Order, error) {
-	var it task.Order
+func (ec *executionContext) unmarshalInputTaskOrder(ctx context.Context, obj any) (keyset.OrderBy[task.OrderField], error) {
+	var it keyset.OrderBy[task.OrderField]
 	if obj == nil {
 		return it, nil
 	}
@@ -2909,14 +2910,14 @@ func (ec *executionContext) unmarshalInputTaskOrder(ctx context.Context, obj any
 			it.Field = data
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDirection(ctx, v)
+			data, err := ec.unmarshalNOrderDirection2taskqlᚋinternalᚋkeysetᚐDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "nulls":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nulls"))
-			data, err := ec.unmarshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls(ctx, v)
+			data, err := ec.unmarshalNNullsOrder2taskqlᚋinternalᚋkeysetᚐNulls(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -2932,8 +2933,8 @@ func (ec *executionContext) unmarshalInputTaskOrder(ctx context.Context, obj any
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalTaskOrder(ctx context.Context, raw any) (task.Order, error) {
-	var out task.Order
+func UnmarshalTaskOrder(ctx context.Context, raw any) (keyset.OrderBy[task.OrderField], error) {
+	var out keyset.OrderBy[task.OrderField]
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "TaskOrder", raw, &out)
 	return out, err
 }
@@ -3861,7 +3862,7 @@ func (ec *executionContext) _TaskConnection(ctx context.Context, sel ast.Selecti
 
 var taskEdgeImplementors = []string{"TaskEdge"}
 
-func (ec *executionContext) _TaskEdge(ctx context.Context, sel ast.SelectionSet, obj *task.Edge) graphql.Marshaler {
+func (ec *executionContext) _TaskEdge(ctx context.Context, sel ast.SelectionSet, obj *keyset.Edge[*ent.Task]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -4122,15 +4123,15 @@ func (ec *executionContext) marshalNMoveTaskPayload2ᚖtaskqlᚋinternalᚋtask�
 	return ec._MoveTaskPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls(ctx context.Context, v any) (task.Nulls, error) {
+func (ec *executionContext) unmarshalNNullsOrder2taskqlᚋinternalᚋkeysetᚐNulls(ctx context.Context, v any) (keyset.Nulls, error) {
 	tmp, err := scalar.UnmarshalString(v)
-	res := unmarshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls[tmp]
+	res := unmarshalNNullsOrder2taskqlᚋinternalᚋkeysetᚐNulls[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls(ctx context.Context, sel ast.SelectionSet, v task.Nulls) graphql.Marshaler {
+func (ec *executionContext) marshalNNullsOrder2taskqlᚋinternalᚋkeysetᚐNulls(ctx context.Context, sel ast.SelectionSet, v keyset.Nulls) graphql.Marshaler {
 	_ = sel
-	res := scalar.MarshalString(marshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls[v])
+	res := scalar.MarshalString(marshalNNullsOrder2taskqlᚋinternalᚋkeysetᚐNulls[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "NullsOrder!")
 	}
@@ -4138,25 +4139,25 @@ func (ec *executionContext) marshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls(
 }
 
 var (
-	unmarshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls = map[string]task.Nulls{
-		"FIRST": task.NullsFirst,
-		"LAST":  task.NullsLast,
+	unmarshalNNullsOrder2taskqlᚋinternalᚋkeysetᚐNulls = map[string]keyset.Nulls{
+		"FIRST": keyset.NullsFirst,
+		"LAST":  keyset.NullsLast,
 	}
-	marshalNNullsOrder2taskqlᚋinternalᚋtaskᚐNulls = map[task.Nulls]string{
-		task.NullsFirst: "FIRST",
-		task.NullsLast:  "LAST",
+	marshalNNullsOrder2taskqlᚋinternalᚋkeysetᚐNulls = map[keyset.Nulls]string{
+		keyset.NullsFirst: "FIRST",
+		keyset.NullsLast:  "LAST",
 	}
 )
 
-func (ec *executionContext) unmarshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDirection(ctx context.Context, v any) (task.Direction, error) {
+func (ec *executionContext) unmarshalNOrderDirection2taskqlᚋinternalᚋkeysetᚐDirection(ctx context.Context, v any) (keyset.Direction, error) {
 	tmp, err := scalar.UnmarshalString(v)
-	res := unmarshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDirection[tmp]
+	res := unmarshalNOrderDirection2taskqlᚋinternalᚋkeysetᚐDirection[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDirection(ctx context.Context, sel ast.SelectionSet, v task.Direction) graphql.Marshaler {
+func (ec *executionContext) marshalNOrderDirection2taskqlᚋinternalᚋkeysetᚐDirection(ctx context.Context, sel ast.SelectionSet, v keyset.Direction) graphql.Marshaler {
 	_ = sel
-	res := scalar.MarshalString(marshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDirection[v])
+	res := scalar.MarshalString(marshalNOrderDirection2taskqlᚋinternalᚋkeysetᚐDirection[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "OrderDirection!")
 	}
@@ -4164,13 +4165,13 @@ func (ec *executionContext) marshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDi
 }
 
 var (
-	unmarshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDirection = map[string]task.Direction{
-		"ASC":  task.Ascending,
-		"DESC": task.Descending,
+	unmarshalNOrderDirection2taskqlᚋinternalᚋkeysetᚐDirection = map[string]keyset.Direction{
+		"ASC":  keyset.Ascending,
+		"DESC": keyset.Descending,
 	}
-	marshalNOrderDirection2taskqlᚋinternalᚋtaskᚐDirection = map[task.Direction]string{
-		task.Ascending:  "ASC",
-		task.Descending: "DESC",
+	marshalNOrderDirection2taskqlᚋinternalᚋkeysetᚐDirection = map[keyset.Direction]string{
+		keyset.Ascending:  "ASC",
+		keyset.Descending: "DESC",
 	}
 )
 
@@ -4301,11 +4302,11 @@ func (ec *executionContext) marshalNTaskConnection2ᚖtaskqlᚋinternalᚋtask�
 	return ec._TaskConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNTaskEdge2ᚕᚖtaskqlᚋinternalᚋtaskᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*task.Edge) graphql.Marshaler {
+func (ec *executionContext) marshalNTaskEdge2ᚕᚖtaskqlᚋinternalᚋkeysetᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*keyset.Edge[*ent.Task]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNTaskEdge2ᚖtaskqlᚋinternalᚋtaskᚐEdge(ctx, sel, v[i])
+		return ec.marshalNTaskEdge2ᚖtaskqlᚋinternalᚋkeysetᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -4317,7 +4318,7 @@ func (ec *executionContext) marshalNTaskEdge2ᚕᚖtaskqlᚋinternalᚋtaskᚐEd
 	return ret
 }
 
-func (ec *executionContext) marshalNTaskEdge2ᚖtaskqlᚋinternalᚋtaskᚐEdge(ctx context.Context, sel ast.SelectionSet, v *task.Edge) graphql.Marshaler {
+func (ec *executionContext) marshalNTaskEdge2ᚖtaskqlᚋinternalᚋkeysetᚐEdge(ctx context.Context, sel ast.SelectionSet, v *keyset.Edge[*ent.Task]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "TaskEdge!")
 		return graphql.Null
@@ -4338,7 +4339,7 @@ func (ec *executionContext) unmarshalNTaskFilter2ᚖtaskqlᚋgraphᚋmodelᚐTas
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNTaskOrder2ᚖtaskqlᚋinternalᚋtaskᚐOrder(ctx context.Context, v any) (*task.Order, error) {
+func (ec *executionContext) unmarshalNTaskOrder2ᚖtaskqlᚋinternalᚋkeysetᚐOrderBy(ctx context.Context, v any) (*keyset.OrderBy[task.OrderField], error) {
 	res, err := ec.unmarshalInputTaskOrder(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
@@ -4599,16 +4600,16 @@ func (ec *executionContext) unmarshalOTaskFilter2ᚖtaskqlᚋgraphᚋmodelᚐTas
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOTaskOrder2ᚕᚖtaskqlᚋinternalᚋtaskᚐOrderᚄ(ctx context.Context, v any) ([]*task.Order, error) {
+func (ec *executionContext) unmarshalOTaskOrder2ᚕᚖtaskqlᚋinternalᚋkeysetᚐOrderByᚄ(ctx context.Context, v any) ([]*keyset.OrderBy[task.OrderField], error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]*task.Order, len(vSlice))
+	res := make([]*keyset.OrderBy[task.OrderField], len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = ec.unmarshalNTaskOrder2ᚖtaskqlᚋinternalᚋtaskᚐOrder(ctx, vSlice[i])
+		res[i], err = ec.unmarshalNTaskOrder2ᚖtaskqlᚋinternalᚋkeysetᚐOrderBy(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/database"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -131,10 +132,10 @@ func (e *explainer) orders(t *testing.T, out *strings.Builder) {
 		for _, field := range []task.OrderField{
 			task.OrderCreatedAt, task.OrderUpdatedAt, task.OrderPriority, task.OrderTitle, task.OrderManual, task.OrderCompletedAt, task.OrderDue,
 		} {
-			for _, direction := range []task.Direction{task.Ascending, task.Descending} {
-				nulls := []task.Nulls{task.NullsLast}
+			for _, direction := range []keyset.Direction{keyset.Ascending, keyset.Descending} {
+				nulls := []keyset.Nulls{keyset.NullsLast}
 				if field == task.OrderCompletedAt || field == task.OrderDue {
-					nulls = append(nulls, task.NullsFirst)
+					nulls = append(nulls, keyset.NullsFirst)
 				}
 				for _, n := range nulls {
 					in := task.ListInput{First: ptr(100), Scope: scope, OrderBy: []task.Order{{Field: field, Direction: direction, Nulls: n}}}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"taskql/ent"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 )
@@ -168,7 +169,7 @@ func TestKeptTextsTellPagesApart(t *testing.T) {
 					for _, order := range []task.OrderField{
 						task.OrderCreatedAt, task.OrderTitle, task.OrderManual, task.OrderUpdatedAt, task.OrderPriority, task.OrderDue, task.OrderCompletedAt,
 					} {
-						for _, direction := range []task.Direction{task.Ascending, task.Descending} {
+						for _, direction := range []keyset.Direction{keyset.Ascending, keyset.Descending} {
 							env.around(ctx, t, v, task.ListInput{Scope: scope, Filter: filter, OrderBy: []task.Order{{Field: order, Direction: direction}}})
 						}
 					}

@@ -12,6 +12,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/internal/keyset"
 	"taskql/internal/viewer"
 )
 
@@ -152,7 +153,7 @@ type SubtasksInput struct {
 // error is an *InputError where in does not make a page, also where there are no tasks.
 func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID, in SubtasksInput) (map[uuid.UUID]*Page, error) {
 	o := manualOrder()
-	w, err := newWindow(o, PageInput{First: in.First, After: in.After})
+	w, err := keyset.NewWindow(o, keyset.Args{First: in.First, After: in.After})
 	if err != nil {
 		return nil, err
 	}
@@ -160,18 +161,20 @@ func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UU
 	if len(tasks) == 0 {
 		return pages, nil
 	}
-	for _, id := range tasks {
-		l := &list{service: s, viewer: v, where: []predicate.Task{enttask.ParentID(id), enttask.DeletedAtIsNil()}}
-		pages[id] = &Page{PageInfo: &PageInfo{}, Facets: new(Facets), list: l}
-	}
 	all := s.subtasksOf(v, tasks)
+	var rows map[uuid.UUID][]*ent.Task
 	if !in.CountsOnly {
-		if err := all.fill(ctx, pages, o, w, in.Columns); err != nil {
+		if rows, err = all.first(ctx, o, w, in.Columns); err != nil {
 			return nil, fmt.Errorf("reading subtasks: %w", err)
 		}
 	}
-	if in.Previous && w.after != nil {
-		if err := all.lookBack(ctx, pages, o, w.after); err != nil {
+	for _, id := range tasks {
+		l := &list{service: s, viewer: v, where: []predicate.Task{enttask.ParentID(id), enttask.DeletedAtIsNil()}}
+		k := keyset.List[*ent.Task]{Order: o, Read: l.read, Count: l.count}
+		pages[id] = &Page{Page: *k.NewPage(w, rows[id]), Facets: new(Facets)}
+	}
+	if in.Previous && w.After() != nil {
+		if err := all.lookBack(ctx, pages, o, w.After()); err != nil {
 			return nil, fmt.Errorf("looking beyond pages of subtasks: %w", err)
 		}
 	}
@@ -181,8 +184,7 @@ func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UU
 			return nil, fmt.Errorf("counting subtasks: %w", err)
 		}
 		for id, page := range pages {
-			total := counts[id].Open + counts[id].Completed
-			page.total = &total
+			page.SetTotalCount(counts[id].Open + counts[id].Completed)
 		}
 	}
 	if len(in.Facets) > 0 {
@@ -205,8 +207,8 @@ func (s *Service) subtasksOf(v viewer.Viewer, tasks []uuid.UUID) lists {
 	}
 }
 
-// fill reads the first rows of each list after the window's place.
-func (l lists) fill(ctx context.Context, pages map[uuid.UUID]*Page, o order[*ent.Task], w window, columns []string) error {
+// first reads the first rows of each list in the window, and one more.
+func (l lists) first(ctx context.Context, o keyset.Order[*ent.Task], w keyset.Window, columns []string) (map[uuid.UUID][]*ent.Task, error) {
 	numbered := func(s *sql.Selector) {
 		// Each list's rows get numbers, and one more than the page tells whether the list goes on.
 		t := sql.Dialect(s.Dialect()).Table(enttask.Table)
@@ -215,55 +217,45 @@ func (l lists) fill(ctx context.Context, pages map[uuid.UUID]*Page, o order[*ent
 		for _, p := range l.where {
 			p(inner)
 		}
-		if w.after != nil {
-			inner.Where(o.after(inner, bound{place: w.after}))
+		if w.After() != nil {
+			inner.Where(o.After(inner, keyset.Bound{Position: w.After()}))
 		}
 		inner.AppendSelectExprAs(sql.RowNumber().PartitionBy(t.C(l.by)).OrderBy(t.C(enttask.FieldPosition), t.C(enttask.FieldID)), "number")
 		outer := inner.As("numbered")
-		ids := sql.Dialect(s.Dialect()).Select(outer.C(enttask.FieldID)).From(outer).Where(sql.LTE(outer.C("number"), w.size+1))
+		ids := sql.Dialect(s.Dialect()).Select(outer.C(enttask.FieldID)).From(outer).Where(sql.LTE(outer.C("number"), w.Size()+1))
 		s.Where(sql.In(s.C(enttask.FieldID), ids))
 	}
-	q := visible(l.service.client.Task.Query(), l.viewer).Where(numbered).Order(o.sort)
-	if columns := withColumns(columns, append(o.columns(), l.by)); len(columns) > 0 {
+	q := visible(l.service.client.Task.Query(), l.viewer).Where(numbered).Order(o.Sort)
+	if columns := keyset.WithColumns(columns, append(o.Columns(), l.by)...); len(columns) > 0 {
 		q.Select(columns...)
 	}
 	rows, err := q.All(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	of := make(map[uuid.UUID][]*ent.Task, len(pages))
+	of := make(map[uuid.UUID][]*ent.Task, len(rows))
 	for _, t := range rows {
 		of[*t.ParentID] = append(of[*t.ParentID], t)
 	}
-	for id, page := range pages {
-		rows := of[id]
-		placed, info := o.place(rows[:min(len(rows), w.size)])
-		info.next.known = len(rows) > w.size
-		if w.after != nil {
-			k := keyset[*ent.Task]{order: o, read: page.list.read}
-			info.previous.look = k.anything(o.reversed(), w.after)
-		}
-		pages[id] = page.list.assemble(placed, info)
-	}
-	return nil
+	return of, nil
 }
 
 // lookBack finds the lists of which something stands at the place or before it.
-func (l lists) lookBack(ctx context.Context, pages map[uuid.UUID]*Page, o order[*ent.Task], at *place) error {
+func (l lists) lookBack(ctx context.Context, pages map[uuid.UUID]*Page, o keyset.Order[*ent.Task], at *keyset.Position) error {
 	var rows []struct {
 		ID uuid.UUID `sql:"parent_id"`
 	}
 	err := l.query().Modify(func(s *sql.Selector) {
-		s.Where(o.reversed().after(s, bound{place: at, inclusive: true})).Select(s.C(l.by)).Distinct()
+		s.Where(o.Reversed().After(s, keyset.Bound{Position: at, Inclusive: true})).Select(s.C(l.by)).Distinct()
 	}).Scan(ctx, &rows)
 	if err != nil {
 		return err
 	}
 	for _, page := range pages {
-		page.PageInfo.previous = beyond{}
+		page.PageInfo.SetHasPreviousPage(false)
 	}
 	for _, r := range rows {
-		pages[r.ID].PageInfo.previous.known = true
+		pages[r.ID].PageInfo.SetHasPreviousPage(true)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/fracindex"
+	"taskql/internal/keyset"
 	"taskql/internal/viewer"
 )
 
@@ -345,8 +346,12 @@ func (t *tx) repositionIn(ctx context.Context, ids []uuid.UUID, keys [][]byte, a
 
 // past selects the siblings that come after a task in the manual order, or before it.
 func past(e *ent.Task, before bool) func(*sql.Selector) {
+	op := sql.OpGT
+	if before {
+		op = sql.OpLT
+	}
 	return func(s *sql.Selector) {
-		s.Where(follows(s, []string{enttask.FieldPosition, enttask.FieldID}, before, false, keyOf(e), e.ID))
+		s.Where(keyset.CompareRows(s, []string{enttask.FieldPosition, enttask.FieldID}, op, keyOf(e), e.ID))
 	}
 }
 

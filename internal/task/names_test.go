@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"taskql/ent"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 )
@@ -176,7 +177,7 @@ func (o *oldRelease) refresh(t *testing.T) {
 // listed returns the first titles by title, and the names of all tags.
 func (env *testEnv) listed(ctx context.Context, t *testing.T, v viewer.Viewer, search string) (string, string) {
 	t.Helper()
-	byTitle := task.ListInput{First: ptr(6), OrderBy: []task.Order{{Field: task.OrderTitle, Direction: task.Ascending}}}
+	byTitle := task.ListInput{First: ptr(6), OrderBy: []task.Order{{Field: task.OrderTitle, Direction: keyset.Ascending}}}
 	byTitle.Filter = &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: search}}}
 	tasks, err := env.List(ctx, v, byTitle)
 	if err != nil {

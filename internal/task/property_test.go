@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"taskql/ent"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 )
@@ -147,12 +148,12 @@ func (w *fixture) list(in task.ListInput) []string {
 
 func compareModels(by []task.Order, a, b model) int {
 	if len(by) == 0 {
-		by = []task.Order{{Field: task.OrderCreatedAt, Direction: task.Descending}}
+		by = []task.Order{{Field: task.OrderCreatedAt, Direction: keyset.Descending}}
 	}
 	sign := 1
 	for _, o := range by {
 		sign = 1
-		if o.Direction == task.Descending {
+		if o.Direction == keyset.Descending {
 			sign = -1
 		}
 		var c int
@@ -161,7 +162,7 @@ func compareModels(by []task.Order, a, b model) int {
 			case x == nil && y == nil:
 			case x == nil || y == nil:
 				c = 1
-				if (x == nil) == (o.Nulls == task.NullsFirst) {
+				if (x == nil) == (o.Nulls == keyset.NullsFirst) {
 					c = -1
 				}
 			default:
@@ -422,7 +423,7 @@ func drawOrder(t *rapid.T) []task.Order {
 	var by []task.Order
 	for _, f := range fields[:pickOne(t, 0, 1, 1, 1, 2, 3, 7)] {
 		by = append(by, task.Order{
-			Field: f, Direction: pickOne(t, task.Ascending, task.Descending), Nulls: pickOne(t, task.NullsFirst, task.NullsLast),
+			Field: f, Direction: pickOne(t, keyset.Ascending, keyset.Descending), Nulls: pickOne(t, keyset.NullsFirst, keyset.NullsLast),
 		})
 	}
 	return by

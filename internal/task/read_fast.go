@@ -16,6 +16,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/internal/keyset"
 	"taskql/internal/viewer"
 )
 
@@ -24,14 +25,14 @@ import (
 // record.go); and the rows are ent's, but that they know no client: they are read from, never updated or asked for their edges.
 
 // readByHand reads one part of the list: false where that is ent's to do.
-func (l *list) readByHand(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Task, bool, error) {
+func (l *list) readByHand(ctx context.Context, segment keyset.Segment, limit int, columns []string) ([]*ent.Task, bool, error) {
 	var of shape
-	if l.shape != "" && part.shape.name != "" {
-		of = shape{name: l.shape + part.shape.name + strconv.Itoa(limit), args: part.shape.args}
+	if l.shape != "" && segment.Key != "" {
+		of = shape{name: l.shape + segment.Key + strconv.Itoa(limit), args: segment.Args}
 	}
 	return l.rowsByHand(ctx, columns, of, func(s *sql.Selector) {
-		part.where(s)
-		part.sort(s)
+		segment.Where(s)
+		segment.Sort(s)
 		s.Limit(limit)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"taskql/ent"
 	"taskql/ent/predicate"
 	enttag "taskql/ent/tag"
+	"taskql/internal/keyset"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
 )
@@ -66,7 +67,7 @@ type TagListInput struct {
 // ListTags returns a page of the viewer's tags, by name. The error is an *InputError where in does not make a page.
 func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput) (*TagPage, error) {
 	o := tagOrder()
-	w, err := newWindow(o, PageInput{First: in.First, Last: in.Last, After: in.After, Before: in.Before})
+	w, err := keyset.NewWindow(o, keyset.Args{First: in.First, Last: in.Last, After: in.After, Before: in.Before})
 	if err != nil {
 		return nil, err
 	}
@@ -81,24 +82,30 @@ func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput
 			where = append(where, named(text.FoldAccents(*in.Search)))
 		}
 	}
-	list := func() *ent.TagQuery { return visibleTags(s.client.Tag.Query(), v).Where(where...) }
-	if in.CountsOnly {
-		return &TagPage{PageInfo: &PageInfo{}, list: list}, nil
+	query := func() *ent.TagQuery { return visibleTags(s.client.Tag.Query(), v).Where(where...) }
+	list := keyset.List[*ent.Tag]{
+		Order: o,
+		Read: func(ctx context.Context, segment keyset.Segment, limit int, columns []string) ([]*ent.Tag, error) {
+			q := query().Where(segment.Where).Order(segment.Sort).Limit(limit)
+			if len(columns) > 0 {
+				q.Select(columns...)
+			}
+			return q.All(ctx)
+		},
+		Count: func(ctx context.Context) (int, error) {
+			n, err := query().Count(ctx)
+			if err != nil {
+				return 0, fmt.Errorf("counting tags: %w", err)
+			}
+			return n, nil
+		},
 	}
-	k := keyset[*ent.Tag]{order: o, read: func(ctx context.Context, part segment, limit int, columns []string) ([]*ent.Tag, error) {
-		q := list().Where(part.where).Order(part.sort).Limit(limit)
-		if len(columns) > 0 {
-			q.Select(columns...)
-		}
-		return q.All(ctx)
-	}}
-	rows, info, err := k.page(ctx, w, withColumns(in.Columns, o.columns()))
+	if in.CountsOnly {
+		return list.EmptyPage(), nil
+	}
+	page, err := list.Page(ctx, w, in.Columns)
 	if err != nil {
 		return nil, fmt.Errorf("listing tags: %w", err)
-	}
-	page := &TagPage{Edges: make([]*TagEdge, len(rows.rows)), PageInfo: info, list: list}
-	for i, t := range rows.rows {
-		page.Edges[i] = &TagEdge{Cursor: rows.cursors[i], Node: t}
 	}
 	return page, nil
 }
@@ -115,22 +122,4 @@ func named(folded string) predicate.Tag {
 			}
 		}))
 	}
-}
-
-// Nodes returns the edges' tags.
-func (p *TagPage) Nodes() []*ent.Tag {
-	nodes := make([]*ent.Tag, len(p.Edges))
-	for i, e := range p.Edges {
-		nodes[i] = e.Node
-	}
-	return nodes
-}
-
-// TotalCount returns how many tags the whole list has.
-func (p *TagPage) TotalCount(ctx context.Context) (int, error) {
-	n, err := p.list().Count(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("counting tags: %w", err)
-	}
-	return n, nil
 }

@@ -19,6 +19,7 @@ import (
 	"taskql/ent"
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
+	"taskql/internal/keyset"
 	"taskql/internal/semaphore"
 	"taskql/internal/viewer"
 )
@@ -29,17 +30,8 @@ var ErrNotFound = errors.New("not found")
 // ErrNoWorkspace is returned by changes if the viewer's workspace does not exist, or is being erased. Nothing has happened.
 var ErrNoWorkspace = errors.New("the workspace does not exist")
 
-// InputError is an argument that no list or look-up can work with. Its message names the argument and the fix,
-// and is safe to show.
-type InputError struct {
-	// Argument is the name at fault, as in "first".
-	Argument string
-	// Message is a sentence that begins with the argument's name.
-	Message string
-}
-
-// Error implements error.
-func (e *InputError) Error() string { return e.Message }
+// InputError is an argument that a list or a lookup can't use.
+type InputError = keyset.InputError
 
 func inputError(argument, format string, args ...any) error {
 	return &InputError{Argument: argument, Message: argument + " " + fmt.Sprintf(format, args...)}

@@ -18,6 +18,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	entworkspace "taskql/ent/workspace"
+	"taskql/internal/keyset"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -96,7 +97,7 @@ func (s *Service) refreshWorkspace(ctx context.Context, w *ent.Workspace) error 
 	for {
 		rows, err := visible(s.client.Task.Query(), v).
 			Where(enttask.VersionLTE(w.Version), func(s *sql.Selector) {
-				s.Where(follows(s, []string{enttask.FieldVersion, enttask.FieldID}, false, false, version, id))
+				s.Where(keyset.CompareRows(s, []string{enttask.FieldVersion, enttask.FieldID}, sql.OpGT, version, id))
 			}).
 			Order(enttask.ByVersion(), enttask.ByID()).Limit(keysBatch).
 			Select(enttask.FieldVersion, enttask.FieldTitle, enttask.FieldDescription, enttask.FieldTitleKey, enttask.FieldSearchText).

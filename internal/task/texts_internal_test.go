@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"taskql/internal/keyset"
 )
 
 // What is kept is what is built, with another workspace's id.
@@ -52,7 +54,7 @@ func TestShapesOfLists(t *testing.T) {
 	open, completed := Comparison{Field: "completed", Value: false}, Comparison{Field: "completed", Value: true}
 	named := map[string]string{}
 	for _, scope := range []Scope{ScopeActive, ScopeTrash, ScopeAll} {
-		for _, by := range [][]Order{nil, {{Field: OrderDue}}, {{Field: OrderDue, Direction: Descending}}, {{Field: OrderDue, Nulls: NullsFirst}}, {{Field: OrderTitle}}} {
+		for _, by := range [][]Order{nil, {{Field: OrderDue}}, {{Field: OrderDue, Direction: keyset.Descending}}, {{Field: OrderDue, Nulls: keyset.NullsFirst}}, {{Field: OrderTitle}}} {
 			for _, f := range []*Filter{nil, filter(open), filter(completed)} {
 				what := fmt.Sprint(scope, by, f)
 				name := ListInput{Scope: scope, OrderBy: by, Filter: f}.shape()

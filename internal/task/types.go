@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"taskql/ent"
+	"taskql/internal/keyset"
 )
 
 // Priority is how much a task matters. It is stored as a number, so that it sorts.
@@ -39,45 +40,6 @@ const (
 	WindowNext7Days DueWindow = "NEXT_7_DAYS"
 )
 
-// OrderField is what a list can be sorted by.
-type OrderField string
-
-// The fields of an order.
-const (
-	OrderCreatedAt   OrderField = "CREATED_AT"
-	OrderUpdatedAt   OrderField = "UPDATED_AT"
-	OrderCompletedAt OrderField = "COMPLETED_AT"
-	OrderDue         OrderField = "DUE"
-	OrderPriority    OrderField = "PRIORITY"
-	OrderTitle       OrderField = "TITLE"
-	OrderManual      OrderField = "MANUAL"
-)
-
-// Direction is the direction of an order's field.
-type Direction string
-
-// The directions.
-const (
-	Ascending  Direction = "ASC"
-	Descending Direction = "DESC"
-)
-
-// Nulls says where the rows without a value stand.
-type Nulls string
-
-// The places of nulls.
-const (
-	NullsFirst Nulls = "FIRST"
-	NullsLast  Nulls = "LAST"
-)
-
-// Order is one field of a list's order.
-type Order struct {
-	Field     OrderField
-	Direction Direction
-	Nulls     Nulls
-}
-
 // Progress is how far something of several parts is.
 type Progress struct{ Done, Total int }
 
@@ -109,20 +71,11 @@ type Facets struct {
 	ByTag                                                   []*TagCount
 }
 
-// TagPage is one page of a list of tags.
-type TagPage struct {
-	Edges    []*TagEdge
-	PageInfo *PageInfo
-
-	// list selects the whole list, without an order.
-	list func() *ent.TagQuery
-}
-
-// TagEdge is a tag and its place in the list.
-type TagEdge struct {
-	Cursor string
-	Node   *ent.Tag
-}
+// TagPage is one page of a list of tags, TagEdge a tag and its cursor.
+type (
+	TagPage = keyset.Page[*ent.Tag]
+	TagEdge = keyset.Edge[*ent.Tag]
+)
 
 // DueInput sets when a task is due: exactly one field.
 type DueInput struct {

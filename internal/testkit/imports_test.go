@@ -18,7 +18,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 		"graph", "internal/server", "internal/config", "internal/database", "internal/doctor", "internal/importer", "internal/telemetry",
 	},
 	"ent":                  {"ent", "internal/viewer"},
-	"graph":                {"graph", "internal/viewer", "internal/account", "internal/task", "ent"},
+	"graph":                {"graph", "internal/viewer", "internal/account", "internal/keyset", "internal/task", "ent"},
 	"graph/scalar":         {"internal/timezone"},
 	"graph/selection":      {},
 	"internal/account":     {"internal/viewer", "internal/betterauth", "internal/sqlstate", "internal/timezone", "ent"},
@@ -30,6 +30,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/fracindex":   {},
 	"internal/graphqlhttp": {},
 	"internal/hooks":       {},
+	"internal/keyset":      {},
 	"internal/importer": {
 		"internal/account", "internal/betterauth", "internal/database", "internal/task", "internal/timezone", "internal/viewer", "ent",
 	},
@@ -44,7 +45,8 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/sqlstate":  {},
 	"internal/telemetry": {},
 	"internal/task": {
-		"internal/fracindex", "internal/semaphore", "internal/sqlstate", "internal/text", "internal/timezone", "internal/viewer", "internal/workspace", "ent",
+		"internal/fracindex", "internal/keyset", "internal/semaphore", "internal/sqlstate", "internal/text", "internal/timezone",
+		"internal/viewer", "internal/workspace", "ent",
 	},
 	"internal/testkit":   {"internal", "ent", "graph"},
 	"internal/text":      {},
