@@ -50,16 +50,27 @@ func (e *executor) operationContext(op *operation, variables map[string]any) *gr
 	}
 }
 
-// start starts the operation. The returned handler returns its results one by one, then nil. The context must be the
-// operation's.
-func (e *executor) start(ctx context.Context, op *operation) graphql.ResponseHandler {
-	return e.around(ctx, func(ctx context.Context) graphql.ResponseHandler {
+// start starts an operation. The function that it returns returns the results one by one, then nil.
+func (e *executor) start(ctx context.Context, op *operation) func() *graphql.Response {
+	ctx = graphql.WithOperationContext(ctx, op.context)
+	respond := e.around(ctx, func(ctx context.Context) graphql.ResponseHandler {
 		e.store.register(op) // A document that a middleware refuses is not registered.
 		return e.exec(ctx)
 	})
+	return func() *graphql.Response { return respond(ctx) }
 }
 
-// exec has gqlgen execute the context's operation.
+// only returns a function that returns the result, then nil.
+func only(result *graphql.Response) func() *graphql.Response {
+	return func() *graphql.Response {
+		first := result
+		result = nil
+		return first
+	}
+}
+
+// exec has gqlgen execute the context's operation. All results share one response context, which gathers their errors: that
+// is enough for queries and mutations, which have one result.
 func (e *executor) exec(ctx context.Context) graphql.ResponseHandler {
 	ctx = graphql.WithResponseContext(ctx, e.present, e.recover)
 	respond := e.schema.Exec(ctx)

@@ -132,17 +132,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve runs a decoded operation and writes its only result.
 func (h *Handler) serve(ctx context.Context, w http.ResponseWriter, as mediaType, op *operation) {
-	next, err := h.pipeline.run(ctx, op)
-	if err != nil {
+	if err := h.pipeline.run(ctx, op); err != nil {
 		h.refuse(ctx, w, as, op, err)
 		return
 	}
-	if next == nil {
+	if op.results == nil { // The client has the response already.
 		h.pipeline.answered(ctx, op.summary(nil))
 		op.conditional.writeNotModified(w)
 		return
 	}
-	result := next()
+	result := h.pipeline.next(ctx, op)
 	resp := responseTo(ctx, op, result)
 	h.pipeline.answered(ctx, op.summary(resp.errors))
 	h.pipeline.conditional.remember(op.conditional, &resp, w.Header())

@@ -47,6 +47,9 @@ type operation struct {
 	// budget.
 	charged, hasBudget bool
 	remaining          int
+
+	// results returns the results one by one, then nil, from executing. It is nil if the client has the response already.
+	results func() *graphql.Response
 }
 
 // OperationInfo is what a log may know about an operation.

@@ -121,7 +121,7 @@ func FuzzDocument(f *testing.F) {
 		}
 		document, err := parseDocument(text)
 		if err != nil {
-			presentable(gqlerror.List{err}, 1)
+			_ = presentable(gqlerror.List{err}, 1)
 			if len(err.Locations) != 1 || err.Locations[0].Line < 1 || err.Locations[0].Column < 1 || strings.Contains(err.Message, "<Invalid>") {
 				t.Errorf("%q: %+v", text, err)
 			}

@@ -12,23 +12,25 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// The pipeline takes an operation through these steps, whichever transport brings it. Each step reads and fills the
-// operation (operation.go).
+// pipeline takes an operation through these steps, whichever transport brings it. Each step reads and fills the operation,
+// whose fields say which step sets them (operation.go).
 //
-//  1. decode        get.go, post.go, decode.go  read the request into an operation
-//  2. find          documents.go                find its document: sent, trusted or persisted
-//  3. check limits  limits.go, parse.go,        parse the document, find its cost; refuse what is too long, too deep or
-//     cost.go, listsize.go        too expensive
-//  4. validate      validate.go, coerce.go      check the document against the schema and the variables against their types
-//  5. compare       conditional.go              is the response the one that the client has?
-//  6. charge        charge.go                   take the cost from the client's budget
-//  7. execute       execute.go                  run it to its results
-//  8. encode        encode.go, response.go      write a result as JSON, with the transport's status and headers
+//	1  decode        get.go, post.go, decode.go          read the request into an operation
+//	2  find          documents.go, manifest.go           find its document: sent, trusted or persisted
+//	3  check limits  limits.go, parse.go, document.go    parse the document, unless it is cached; compute its cost; refuse
+//	                 cost.go, arguments.go, textcount.go   what is too long, too deep or too expensive
+//	4  validate      validate.go, coerce.go,             check the document against the schema, and the variables against
+//	                 variableuse.go                        their types
+//	5  compare       conditional.go                      does the client have this response already?
+//	6  charge        charge.go                           take the cost from the client's budget
+//	7  execute       execute.go                          execute it: one result, or a stream of them
+//	8  encode        encode.go, response.go              write a result as JSON, with the status and headers of HTTP
 //
-// Limits come before validation, since validation itself is what some documents attack. The charge comes after it, because
-// a refused operation costs less than an executed one.
+// Limits come before validation, since validation itself is what some documents attack. The charge comes after it, since a
+// refused operation costs less than an executed one.
 //
-// Steps 1 and 8 are a transport's: handler.go has what GET and POST share. Steps 2 to 7 are run's.
+// Steps 1 and 8 are a transport's: it fills an operation, calls run, and encodes what next returns (see Handler.serve). Steps
+// 2 to 7 are run's.
 type pipeline struct {
 	store       *documentStore
 	limiter     *limiter
@@ -75,39 +77,33 @@ func (p *pipeline) startClock(ctx context.Context) (context.Context, context.Can
 	return context.WithTimeout(ctx, p.timeout)
 }
 
-// results returns an operation's results one by one, then nil. It also returns nil once the operation's context has ended.
-type results func() *graphql.Response
-
-// run takes a decoded operation through the steps up to its results. They are nil if the client has the response already.
-// The error is that of a request without a document.
-func (p *pipeline) run(ctx context.Context, op *operation) (results, *requestError) {
+// run takes a decoded operation through the steps up to its results, which next returns. The error is that of a request
+// without a document.
+func (p *pipeline) run(ctx context.Context, op *operation) *requestError {
 	if err := p.store.find(op); err != nil {
-		return nil, err
+		return err
 	}
-	var respond graphql.ResponseHandler
-	started := ctx
 	refused := p.recovering(ctx, func() *graphql.Response {
 		if errs := p.prepare(ctx, op); len(errs) > 0 {
 			return p.executor.refusal(ctx, op, presentable(errs, p.limiter.limits.Errors))
 		}
-		started = graphql.WithOperationContext(ctx, op.context)
-		p.observe(started, op.info())
+		p.observe(ctx, op.info())
 		if !op.conditional.isNotModified() {
-			respond = p.executor.start(started, op)
+			op.results = p.executor.start(ctx, op)
 		}
 		return nil
 	})
-	switch {
-	case refused != nil:
-		respond = graphql.OneShot(refused)
-	case respond == nil:
-		return nil, nil
+	if refused != nil {
+		op.results = only(refused)
 	}
-	return func() *graphql.Response {
-		result := p.recovering(ctx, func() *graphql.Response { return respond(started) })
-		op.addCost(result)
-		return result
-	}, nil
+	return nil
+}
+
+// next returns an operation's next result. After the last one, and once the operation's context has ended, it returns nil.
+func (p *pipeline) next(ctx context.Context, op *operation) *graphql.Response {
+	result := p.recovering(ctx, op.results)
+	op.addCost(result)
+	return result
 }
 
 // prepare takes an operation up to its execution, or returns why it is refused.
