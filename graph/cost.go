@@ -38,8 +38,6 @@ const (
 	groupedCost = 3
 	// facetCost is what each facet costs, which counts the list under a further condition.
 	facetCost = 10
-	// searchCost is what looking for words costs, on top of the page.
-	searchCost = 100
 	// textUnit is how many bytes of text cost 1. No short text costs more than any other field.
 	textUnit = 10_000
 	// writeCost is what a mutation costs, and bulkCost what each of its tasks does.
@@ -65,7 +63,7 @@ var longTexts = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	switch {
 	case isConnection(field):
-		return Cost{Sizes: []string{"first", "last"}, Default: defaultPage, Max: maxPage, Inputs: map[string]int{"search": searchCost}}
+		return Cost{Sizes: []string{"first", "last"}, Default: defaultPage, Max: maxPage, Inputs: filterCosts}
 	case isListOf(field.Arguments.ForName("ids")): // nodes
 		return Cost{Sizes: []string{"ids"}, Default: maxNodes, Max: maxNodes}
 	case parent.Name == "Mutation" && field.Arguments.ForName("input") != nil:

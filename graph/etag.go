@@ -30,22 +30,19 @@ type Validator struct {
 func (a *API) Validator(operation *graphql.OperationContext) *Validator {
 	s := &Validator{api: a}
 	for _, value := range operation.Variables {
-		s.clock = s.clock || hasWithin(value)
+		s.clock = s.clock || hasClockFilter(value)
 	}
 	s.selections(operation.Operation.SelectionSet, map[string]bool{})
 	return s
 }
 
-// turning are the fields that the clock changes. So it does what the argument of a filter finds that is called within.
+// turning are the fields that the clock changes. It also changes what the filters in clockFilters find.
 var turning = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"Task.overdue":            true,
 	"TaskFacets.overdue":      true,
 	"TaskFacets.dueToday":     true,
 	"TaskFacets.dueNext7Days": true,
 }
-
-// within is the filter's field that is read against the clock.
-const within = "within"
 
 // selections looks at all fields, each fragment once, whatever @skip and @include say.
 func (s *Validator) selections(set ast.SelectionSet, seen map[string]bool) {
@@ -78,34 +75,34 @@ func (s *Validator) field(f *ast.Field) {
 	}
 	s.clock = s.clock || turning[f.ObjectDefinition.Name+"."+f.Name]
 	for _, argument := range f.Arguments {
-		s.clock = s.clock || writesWithin(argument.Value)
+		s.clock = s.clock || writesClockFilter(argument.Value)
 	}
 }
 
 func isLeaf(f *ast.Field) bool { return len(f.SelectionSet) == 0 }
 
-// writesWithin reports whether a value of the document has a field called within.
-func writesWithin(value *ast.Value) bool {
+// writesClockFilter reports whether a value of the document has a field that is in clockFilters.
+func writesClockFilter(value *ast.Value) bool {
 	for _, child := range value.Children {
-		if child.Name == within || writesWithin(child.Value) {
+		if clockFilters[child.Name] || writesClockFilter(child.Value) {
 			return true
 		}
 	}
 	return false
 }
 
-// hasWithin reports whether a variable's value has a member called within.
-func hasWithin(value any) bool {
+// hasClockFilter reports whether a variable's value has a member that is in clockFilters.
+func hasClockFilter(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			if name == within || hasWithin(member) {
+			if clockFilters[name] || hasClockFilter(member) {
 				return true
 			}
 		}
 	case []any:
 		for _, element := range value {
-			if hasWithin(element) {
+			if hasClockFilter(element) {
 				return true
 			}
 		}

@@ -128,3 +128,25 @@ func notNull[T any](v *T) any {
 	}
 	return v
 }
+
+// filterCosts are what filters cost beside the page, by the name by which they stand in the arguments.
+var filterCosts = func() map[string]int { //nolint:gochecknoglobals // A constant, if Go had constant maps.
+	costs := map[string]int{}
+	for _, o := range task.FilterOperators() {
+		if o.Cost > 0 {
+			costs[o.Name()] = o.Cost
+		}
+	}
+	return costs
+}()
+
+// clockFilters are the filters whose results change with the clock, by the name by which they stand in the arguments.
+var clockFilters = func() map[string]bool { //nolint:gochecknoglobals // As above.
+	names := map[string]bool{}
+	for _, o := range task.FilterOperators() {
+		if o.ClockDependent {
+			names[o.Name()] = true
+		}
+	}
+	return names
+}()

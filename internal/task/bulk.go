@@ -110,7 +110,7 @@ func (errs *violations) ids(ids []string) {
 
 // load reads the tasks of those ids with one statement, in their order. What does not exist is left out.
 func (t *tx) load(ctx context.Context, ids []string) ([]*ent.Task, error) {
-	asked, _ := idSet(ids)
+	asked, _ := uniqueIDs(ids)
 	if len(asked) == 0 {
 		return nil, nil
 	}

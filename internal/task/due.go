@@ -3,14 +3,12 @@ package task
 import (
 	"time"
 
-	"entgo.io/ent/dialect/sql"
-
 	"taskql/ent"
-	enttask "taskql/ent/task"
+	"taskql/internal/timezone"
 	"taskql/internal/viewer"
 )
 
-// DueOf returns when a task is due; nil where it is not.
+// DueOf returns when a task is due; nil if it is not.
 func DueOf(t *ent.Task) *Due {
 	if t.DueDate == nil {
 		return nil
@@ -18,99 +16,83 @@ func DueOf(t *ent.Task) *Due {
 	return &Due{Date: *t.DueDate, At: t.DueAt, TimeZone: t.DueTimeZone}
 }
 
-// Overdue reports whether the task is due and not completed: a day once it is over where the viewer is, a moment once
-// it has passed. It is what WindowOverdue finds.
-func (s *Service) Overdue(v viewer.Viewer, t *ent.Task) bool {
-	d := s.days(v)
+// due checks when a task is to be due: on a day, or at a moment in a time zone, which is the viewer's if the input names none.
+// It returns nil for a nil input.
+func (errs *violations) due(field string, in *DueInput, v viewer.Viewer) *Due {
 	switch {
-	case t.Completed || t.DueDate == nil:
-		return false
-	case t.DueAt != nil:
-		return t.DueAt.Before(d.now)
-	default:
-		return t.DueDate.Before(d.today)
+	case in == nil:
+		return nil
+	case (in.Date == nil) == (in.At == nil):
+		errs.add(CodeInvalid, field, "Say when it is due either with date or with at.")
+		return nil
+	case in.Date != nil:
+		return &Due{Date: dayOf(*in.Date)}
 	}
-}
-
-// days is the calendar of a viewer at one moment.
-type days struct {
-	now      time.Time
-	location *time.Location
-	// today is midnight UTC of the viewer's day, as days are stored.
-	today time.Time
-}
-
-func (s *Service) days(v viewer.Viewer) days { return daysAt(s.now(), v) }
-
-func daysAt(now time.Time, v viewer.Viewer) days {
-	year, month, day := now.In(v.Location).Date()
-	return days{now: now, location: v.Location, today: time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
-}
-
-// margin is how many days the day of a moment in the zone it was set in and in the viewer's can be apart at most, with
-// one to spare: zones lie up to 26 hours apart, and some of old even more.
-const margin = 2
-
-// due selects what the window finds. Every part of it is true or false and never null, so that it can be negated.
-func (d days) due(s *sql.Selector, w DueWindow) *sql.Predicate {
-	var from, until time.Time // Days, the first and the one after the last.
-	switch w {
-	case WindowOverdue:
-		return allOf(
-			is(enttask.FieldCompleted, false)(s),
-			d.between(s, time.Time{}, d.today, time.Time{}, d.now),
-		)
-	case WindowToday:
-		from, until = d.today, d.today.AddDate(0, 0, 1)
-	case WindowTomorrow:
-		from, until = d.today.AddDate(0, 0, 1), d.today.AddDate(0, 0, 2)
-	case WindowNext7Days:
-		from, until = d.today, d.today.AddDate(0, 0, 7)
-	default:
-		return sql.False()
-	}
-	return d.between(s, from, until, startOfDay(from, d.location), startOfDay(until, d.location))
-}
-
-// between selects the days in one span and the moments in another, from the start (where that is not zero) to before the
-// end. The days of both are bounded first, because they have an index.
-func (days) between(s *sql.Selector, firstDay, endDay, first, end time.Time) *sql.Predicate {
-	date, at := s.C(enttask.FieldDueDate), s.C(enttask.FieldDueAt)
-	all := []*sql.Predicate{sql.NotNull(date), sql.LT(date, endDay.AddDate(0, 0, margin))}
-	day := []*sql.Predicate{sql.IsNull(at), sql.LT(date, endDay)}
-	moment := []*sql.Predicate{sql.NotNull(at), sql.LT(at, end)}
-	if !firstDay.IsZero() {
-		all = append(all, sql.GTE(date, firstDay.AddDate(0, 0, -margin)))
-		day = append(day, sql.GTE(date, firstDay))
-		moment = append(moment, sql.GTE(at, first))
-	}
-	return allOf(append(all, anyOf(allOf(day...), allOf(moment...)))...)
-}
-
-// startOfDay is the first moment of a day in a zone. That is midnight on most days; where the clocks skip midnight it is
-// when they do, and where they strike it twice it is the first time. A day that a zone skips whole ends as it starts.
-func startOfDay(day time.Time, location *time.Location) time.Time {
-	year, month, date := day.Date()
-	t := time.Date(year, month, date, 0, 0, 0, 0, location)
-	start, end := t.ZoneBounds()
-	if !start.IsZero() {
-		// Midnight by the clocks before the change that t comes after, where they struck it.
-		_, offset := start.Add(-time.Microsecond).Zone()
-		if before := time.Date(year, month, date, 0, 0, -offset, 0, time.UTC); before.Before(start) {
-			return before
+	zone, location := v.Location.String(), v.Location
+	if in.At.TimeZone != nil {
+		named, err := timezone.Load(*in.At.TimeZone)
+		if err != nil {
+			errs.add(CodeInvalid, field+".at.timeZone", "A time zone is an IANA name such as Asia/Karachi.")
+			return nil
 		}
-		if sameDay(start.In(location), day) {
-			return start // The clocks skipped midnight.
-		}
+		zone, location = named.String(), named
 	}
-	if t.Day() != date {
-		return end // As above, but time.Date took the clocks from before.
+	at := in.At.At.UTC().Truncate(time.Microsecond)
+	day := dayOf(at.In(location))
+	if day.Year() < 1 || day.Year() > 9999 {
+		errs.add(CodeInvalid, field+".at.at", "The day must lie in the years 1 to 9999 in that time zone.")
 	}
-	return t
+	return &Due{Date: day, At: &at, TimeZone: &zone}
 }
 
-func sameDay(a, b time.Time) bool {
-	y1, m1, d1 := a.Date()
-	y2, m2, d2 := b.Date()
-	return y1 == y2 && m1 == m2 && d1 == d2
+// dayOf returns t's day in t's location, as days are stored: midnight UTC.
+func dayOf(t time.Time) time.Time {
+	year, month, day := t.Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+}
+
+// sort returns the value that orders due times of the same day: those without a time come first.
+func (d *Due) sort() time.Time {
+	if d.At == nil {
+		return time.Time{}
+	}
+	return *d.At
+}
+
+func (d *Due) equal(other *Due) bool {
+	if d == nil || other == nil {
+		return d == other
+	}
+	return d.Date.Equal(other.Date) && equal(d.TimeZone, other.TimeZone) &&
+		(d.At == nil) == (other.At == nil) && d.sort().Equal(other.sort())
+}
+
+// setDue sets when a task is due; nil clears it.
+func setDue(d *Due) edit {
+	return edit{
+		differs: func(e *ent.Task) bool { return !d.equal(DueOf(e)) },
+		write: func(m *ent.TaskMutation) {
+			if d == nil {
+				m.ClearDueDate()
+				m.ClearDueSort()
+			} else {
+				m.SetDueDate(d.Date)
+				m.SetDueSort(d.sort())
+			}
+			if d == nil || d.At == nil {
+				m.ClearDueAt()
+				m.ClearDueTimeZone()
+			} else {
+				m.SetDueAt(*d.At)
+				m.SetDueTimeZone(*d.TimeZone)
+			}
+		},
+		after: func(e *ent.Task) {
+			e.DueDate, e.DueSort, e.DueAt, e.DueTimeZone = nil, nil, nil, nil
+			if d != nil {
+				date, sort := d.Date, d.sort()
+				e.DueDate, e.DueSort, e.DueAt, e.DueTimeZone = &date, &sort, d.At, d.TimeZone
+			}
+		},
+	}
 }

@@ -39,9 +39,9 @@ func (f Facet) condition(d days) condition {
 	within := func(w DueWindow) condition { return func(s *sql.Selector) *sql.Predicate { return d.due(s, w) } }
 	switch f {
 	case open:
-		return is(enttask.FieldCompleted, false)
+		return isTrue(enttask.FieldCompleted, false)
 	case completed:
-		return is(enttask.FieldCompleted, true)
+		return isTrue(enttask.FieldCompleted, true)
 	case overdue:
 		return within(WindowOverdue)
 	case dueToday:

@@ -1,17 +1,15 @@
 package task
 
 import (
-	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
-	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
-	"github.com/google/uuid"
 
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
-	"taskql/ent/tasktag"
 )
 
 // The limits of a filter.
@@ -20,367 +18,201 @@ const (
 	MaxComparisons = 50
 )
 
-// Filter selects tasks: all of its parts must hold. The zero value selects every task.
+// Filter selects the tasks for which all of its parts hold. The zero value selects every task.
 type Filter struct {
 	// All of these hold.
 	All []*Filter
-	// One of these holds, where it is not nil: where it is empty, none does.
+	// At least one of these holds. Nil is no condition; an empty slice selects no task.
 	Any []*Filter
-	// This does not hold.
+	// Not does not hold.
 	Not *Filter
-	// Each of these holds.
+	// All of these hold.
 	Comparisons []Comparison
 }
 
 // Comparison compares a field of a task with a value.
 type Comparison struct {
-	// Field and Op are names of the API, such as priority and gte. Op is "" where the field has but one.
+	// Field and Op are names of the API, such as priority and gte. Op is "" if the field has no operators.
 	Field, Op string
 	// Value is a bool, string, int (a Priority), time.Time or DueWindow, or a slice of strings or ints.
 	Value any
 }
 
-// condition is a part of a filter on its way into a statement. It is true or false for every task and never null, which
-// negation would leave null.
-type condition func(*sql.Selector) *sql.Predicate
-
-// operator makes a condition of a column and a value. The error is an *InputError where the value is not to be used.
-type operator func(d days, column string, value any) (condition, error)
-
-// filterFields is what can be compared: the field's column, and its operators.
-var filterFields = map[string]struct { //nolint:gochecknoglobals // A constant, if Go had constant maps.
+// filterField is a field of the API's TaskFilter.
+type filterField struct {
 	column string
-	ops    map[string]operator
-}{
-	"id":          {enttask.FieldID, map[string]operator{"eq": op(idIs), "in": op(idIn), "notIn": op(idNotIn)}},
-	"search":      {enttask.FieldSearchText, map[string]operator{"": search}},
-	"completed":   {enttask.FieldCompleted, map[string]operator{"": op(is)}},
-	"priority":    {enttask.FieldPriority, map[string]operator{"eq": compare[int](sql.OpEQ), "in": op(oneOf), "gte": compare[int](sql.OpGTE), "lte": compare[int](sql.OpLTE)}},
-	"due":         {enttask.FieldDueDate, map[string]operator{"isNull": op(isNull), "on": compare[time.Time](sql.OpEQ), "before": compare[time.Time](sql.OpLT), "after": compare[time.Time](sql.OpGT), "within": within}},
-	"createdAt":   {enttask.FieldCreatedAt, moments()},
-	"updatedAt":   {enttask.FieldUpdatedAt, moments()},
-	"completedAt": {enttask.FieldCompletedAt, moments()},
-	"tags":        {enttask.FieldID, map[string]operator{"any": op(anyTag), "all": op(allTags), "none": op(noTag)}},
-	"parent":      {enttask.FieldParentID, map[string]operator{"isNull": op(isNull), "eq": op(idIs)}},
+	// nullable tells that the column can be null.
+	nullable bool
+	// operators are the fields of the input object by which the API compares the field; "" if it takes a plain value.
+	operators map[string]filterOperator
 }
 
-func moments() map[string]operator {
-	return map[string]operator{
-		"gt": compare[time.Time](sql.OpGT), "gte": compare[time.Time](sql.OpGTE),
-		"lt": compare[time.Time](sql.OpLT), "lte": compare[time.Time](sql.OpLTE), "isNull": op(isNull),
+// filterOperator is one way to compare a field. Exactly one of compare and compareAt is set.
+type filterOperator struct {
+	compare func(f filterField, value any) (condition, error)
+	// compareAt is set instead of compare if the result also depends on the time and the viewer's day. Answers to such
+	// filters change without a change of the data, which ETags take into account.
+	compareAt func(d days, value any) (condition, error)
+	// cost is what the API charges for the operator, beside the page.
+	cost int
+}
+
+// filterFields are the fields of the API's TaskFilter.
+var filterFields = map[string]filterField{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
+	"id": {column: enttask.FieldID, operators: map[string]filterOperator{
+		"eq": {compare: typed(idEquals)}, "in": {compare: typed(idIn)}, "notIn": {compare: typed(idNotIn)},
+	}},
+	"search":    {column: enttask.FieldSearchText, operators: map[string]filterOperator{"": {compare: search, cost: searchCost}}},
+	"completed": {column: enttask.FieldCompleted, operators: map[string]filterOperator{"": {compare: typed(boolEquals)}}},
+	"priority": {column: enttask.FieldPriority, operators: map[string]filterOperator{
+		"eq": {compare: compareWith[int](sql.OpEQ)}, "in": {compare: typed(intIn)},
+		"gte": {compare: compareWith[int](sql.OpGTE)}, "lte": {compare: compareWith[int](sql.OpLTE)},
+	}},
+	"due": {column: enttask.FieldDueDate, nullable: true, operators: map[string]filterOperator{
+		"isNull": {compare: typed(nullEquals)},
+		"on":     {compare: compareWith[time.Time](sql.OpEQ)},
+		"before": {compare: compareWith[time.Time](sql.OpLT)},
+		"after":  {compare: compareWith[time.Time](sql.OpGT)},
+		"within": {compareAt: within},
+	}},
+	"createdAt":   {column: enttask.FieldCreatedAt, operators: timeOperators()},
+	"updatedAt":   {column: enttask.FieldUpdatedAt, operators: timeOperators()},
+	"completedAt": {column: enttask.FieldCompletedAt, nullable: true, operators: timeOperators()},
+	"tags": {column: enttask.FieldID, operators: map[string]filterOperator{
+		"any": {compare: typed(anyTag)}, "all": {compare: typed(allTags)}, "none": {compare: typed(noTag)},
+	}},
+	"parent": {column: enttask.FieldParentID, nullable: true, operators: map[string]filterOperator{
+		"isNull": {compare: typed(nullEquals)}, "eq": {compare: typed(idEquals)},
+	}},
+}
+
+func timeOperators() map[string]filterOperator {
+	return map[string]filterOperator{
+		"gt":     {compare: compareWith[time.Time](sql.OpGT)},
+		"gte":    {compare: compareWith[time.Time](sql.OpGTE)},
+		"lt":     {compare: compareWith[time.Time](sql.OpLT)},
+		"lte":    {compare: compareWith[time.Time](sql.OpLTE)},
+		"isNull": {compare: typed(nullEquals)},
 	}
 }
 
-// predicate returns the filter for a statement. The error is an *InputError where the filter is too large.
+// searchCost is what the API charges for a search, which reads the text of every task of the workspace.
+const searchCost = 100
+
+// FilterOperator describes an operator of a field of the API's TaskFilter.
+type FilterOperator struct {
+	// Field and Op are as in Comparison.
+	Field, Op string
+	// Cost is what the API charges for the operator, beside the page.
+	Cost int
+	// ClockDependent tells that the result also depends on the time and the viewer's day.
+	ClockDependent bool
+}
+
+// Name returns the name by which the operator stands in a filter: the field's if it takes a plain value, or the operator's.
+func (o FilterOperator) Name() string {
+	if o.Op == "" {
+		return o.Field
+	}
+	return o.Op
+}
+
+// FilterOperators returns all operators of all fields that tasks can be filtered by, sorted by field and operator.
+func FilterOperators() []FilterOperator {
+	var all []FilterOperator
+	for _, field := range slices.Sorted(maps.Keys(filterFields)) {
+		operators := filterFields[field].operators
+		for _, op := range slices.Sorted(maps.Keys(operators)) {
+			o := operators[op]
+			all = append(all, FilterOperator{Field: field, Op: op, Cost: o.cost, ClockDependent: o.compareAt != nil})
+		}
+	}
+	return all
+}
+
+// predicate returns the filter as a predicate of a statement. It returns an *InputError if the filter is too large or a value
+// can't be used.
 func (f *Filter) predicate(d days) (predicate.Task, error) {
-	comparisons := 0
-	c, err := f.condition(d, 1, &comparisons)
+	c := filterCompiler{days: d}
+	compiled, err := c.filter(f, 1)
 	if err != nil {
 		return nil, err
 	}
-	return func(s *sql.Selector) { s.Where(c(s)) }, nil
+	return func(s *sql.Selector) { s.Where(compiled(s)) }, nil
 }
 
-func (f *Filter) condition(d days, depth int, comparisons *int) (condition, error) {
+// filterCompiler turns filters into conditions, and counts comparisons.
+type filterCompiler struct {
+	days        days
+	comparisons int
+}
+
+func (c *filterCompiler) filter(f *Filter, depth int) (condition, error) {
 	if depth > MaxFilterDepth {
 		return nil, inputError("filter", "may be at most %d levels deep: write it flatter", MaxFilterDepth)
 	}
-	if *comparisons += f.weight(); *comparisons > MaxComparisons {
+	if c.comparisons += f.weight(); c.comparisons > MaxComparisons {
 		return nil, inputError("filter", "may have at most %d comparisons, empty filters counted too: leave some out", MaxComparisons)
 	}
 	var all []condition
-	for _, c := range f.Comparisons {
-		made, err := c.condition(d)
+	for _, comparison := range f.Comparisons {
+		compiled, err := c.comparison(comparison)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, made)
+		all = append(all, compiled)
 	}
-	for _, part := range f.All {
-		made, err := part.condition(d, depth+1, comparisons)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, made)
+	parts, err := c.filters(f.All, depth+1)
+	if err != nil {
+		return nil, err
 	}
+	all = append(all, parts...)
 	if f.Any != nil {
-		either := make([]condition, len(f.Any))
-		for i, part := range f.Any {
-			made, err := part.condition(d, depth+1, comparisons)
-			if err != nil {
-				return nil, err
-			}
-			either[i] = made
+		either, err := c.filters(f.Any, depth+1)
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, joined(anyOf, never, either))
+		all = append(all, join(anyOf, never, either))
 	}
 	if f.Not != nil {
-		made, err := f.Not.condition(d, depth+1, comparisons)
+		compiled, err := c.filter(f.Not, depth+1)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, not(made))
+		all = append(all, negate(compiled))
 	}
-	return joined(allOf, always, all), nil
+	return join(allOf, always, all), nil
 }
 
-// weight is what the filter itself, without its parts, counts against MaxComparisons. An empty one counts too, so that the
-// number of all filters is bounded: the others have comparisons or lead to some, and the depth is bounded.
+func (c *filterCompiler) filters(filters []*Filter, depth int) ([]condition, error) {
+	all := make([]condition, len(filters))
+	for i, f := range filters {
+		var err error
+		if all[i], err = c.filter(f, depth); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (c *filterCompiler) comparison(in Comparison) (condition, error) {
+	field := filterFields[in.Field]
+	operator, ok := field.operators[in.Op]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("there is no filter %s.%s: add it to filterFields", in.Field, in.Op)
+	case operator.compareAt != nil:
+		return operator.compareAt(c.days, in.Value)
+	default:
+		return operator.compare(field, in.Value)
+	}
+}
+
+// weight returns what the filter without its parts counts against MaxComparisons. An empty filter counts 1. So the number of
+// all filters is bounded: any other filter has comparisons or leads to a filter that counts, and the depth is bounded.
 func (f *Filter) weight() int {
 	if len(f.All) == 0 && len(f.Any) == 0 && f.Not == nil {
 		return max(1, len(f.Comparisons))
 	}
 	return len(f.Comparisons)
-}
-
-func (c Comparison) condition(d days) (condition, error) {
-	field := filterFields[c.Field]
-	operator, ok := field.ops[c.Op]
-	if !ok {
-		return nil, fmt.Errorf("there is no filter %s.%s", c.Field, c.Op)
-	}
-	return operator(d, field.column, c.Value)
-}
-
-// allOf, anyOf and no join conditions in parentheses of their own. (ent leaves some out, which it can do without for
-// its own predicates.)
-func allOf(predicates ...*sql.Predicate) *sql.Predicate { return inParentheses(" AND ", predicates) }
-
-func anyOf(predicates ...*sql.Predicate) *sql.Predicate { return inParentheses(" OR ", predicates) }
-
-func no(p *sql.Predicate) *sql.Predicate {
-	return sql.P(func(b *sql.Builder) { b.WriteString("NOT (").Join(p).WriteByte(')') })
-}
-
-func inParentheses(join string, predicates []*sql.Predicate) *sql.Predicate {
-	return sql.P(func(b *sql.Builder) {
-		b.WriteByte('(')
-		for i, p := range predicates {
-			if i > 0 {
-				b.WriteString(join)
-			}
-			b.Join(p)
-		}
-		b.WriteByte(')')
-	})
-}
-
-func always(*sql.Selector) *sql.Predicate {
-	return sql.P(func(b *sql.Builder) { b.WriteString("TRUE") })
-}
-
-func never(*sql.Selector) *sql.Predicate { return sql.False() }
-
-func not(c condition) condition {
-	return func(s *sql.Selector) *sql.Predicate { return no(c(s)) }
-}
-
-// joined is all of the conditions or any, and what that is where there are none.
-func joined(join func(...*sql.Predicate) *sql.Predicate, empty condition, conditions []condition) condition {
-	if len(conditions) == 0 {
-		return empty
-	}
-	return func(s *sql.Selector) *sql.Predicate {
-		predicates := make([]*sql.Predicate, len(conditions))
-		for i, c := range conditions {
-			predicates[i] = c(s)
-		}
-		return join(predicates...)
-	}
-}
-
-// op builds an operator from a function that takes values of one type.
-func op[T any](build func(column string, value T) condition) operator {
-	return func(_ days, column string, v any) (condition, error) {
-		value, ok := v.(T)
-		if !ok {
-			return nil, fmt.Errorf("a filter of %s takes no %T", column, v)
-		}
-		return build(column, value), nil
-	}
-}
-
-// known keeps a condition on a column that may be null from being null itself.
-func known(column string, c condition) condition {
-	switch column {
-	case enttask.FieldDueDate, enttask.FieldCompletedAt, enttask.FieldParentID:
-		return func(s *sql.Selector) *sql.Predicate { return allOf(sql.NotNull(s.C(column)), c(s)) }
-	default:
-		return c
-	}
-}
-
-func compare[T any](with sql.Op) operator {
-	return op(func(column string, value T) condition {
-		return known(column, func(s *sql.Selector) *sql.Predicate {
-			name := s.C(column)
-			return sql.P(func(b *sql.Builder) { b.Ident(name).WriteOp(with).Arg(value) })
-		})
-	})
-}
-
-func isNull(column string, null bool) condition {
-	return func(s *sql.Selector) *sql.Predicate {
-		if null {
-			return sql.IsNull(s.C(column))
-		}
-		return sql.NotNull(s.C(column))
-	}
-}
-
-// is is written as in the condition of the index of open tasks.
-func is(column string, yes bool) condition {
-	holds := func(s *sql.Selector) *sql.Predicate {
-		name := s.C(column)
-		return sql.P(func(b *sql.Builder) { b.Ident(name) })
-	}
-	if !yes {
-		return not(holds)
-	}
-	return holds
-}
-
-func oneOf(column string, numbers []int) condition {
-	if len(numbers) == 0 {
-		return never
-	}
-	args := make([]any, len(numbers))
-	for i, n := range numbers {
-		args[i] = n
-	}
-	return func(s *sql.Selector) *sql.Predicate { return sql.In(s.C(column), args...) }
-}
-
-func idIs(column, id string) condition {
-	u, ok := parseID(id)
-	if !ok {
-		return never
-	}
-	return known(column, func(s *sql.Selector) *sql.Predicate { return sql.EQ(s.C(column), u) })
-}
-
-func idIn(column string, ids []string) condition {
-	set, _ := idSet(ids)
-	if len(set) == 0 {
-		return never
-	}
-	return func(s *sql.Selector) *sql.Predicate { return among(s, s.C(column), set) }
-}
-
-func idNotIn(column string, ids []string) condition { return not(idIn(column, ids)) }
-
-func anyTag(column string, ids []string) condition {
-	set, _ := idSet(ids)
-	if len(set) == 0 {
-		return never
-	}
-	return carrying(column, set, 1)
-}
-
-func allTags(column string, ids []string) condition {
-	set, all := idSet(ids)
-	switch {
-	case !all:
-		return never
-	case len(set) == 0:
-		return always
-	default:
-		return carrying(column, set, len(set))
-	}
-}
-
-func noTag(column string, ids []string) condition { return not(anyTag(column, ids)) }
-
-// carrying selects the tasks that carry at least so many of the tags.
-func carrying(column string, tags []uuid.UUID, least int) condition {
-	return func(s *sql.Selector) *sql.Predicate {
-		t := sql.Dialect(s.Dialect()).Table(tasktag.Table).As("carried")
-		of := sql.Dialect(s.Dialect()).Select(t.C(tasktag.FieldTaskID)).From(t)
-		of.Where(among(s, t.C(tasktag.FieldTagID), tags))
-		if least > 1 {
-			of.GroupBy(t.C(tasktag.FieldTaskID)).Having(sql.P(func(b *sql.Builder) { b.WriteString("COUNT(*) >= ").Arg(least) }))
-		}
-		return sql.In(s.C(column), of)
-	}
-}
-
-func search(_ days, column string, v any) (condition, error) {
-	text, ok := v.(string)
-	if !ok {
-		return nil, fmt.Errorf("a search takes no %T", v)
-	}
-	found, err := words("filter.search", text)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]condition, len(found))
-	for i, word := range found {
-		all[i] = func(s *sql.Selector) *sql.Predicate { return contains(s.C(column), word) }
-	}
-	return joined(allOf, always, all), nil
-}
-
-func within(d days, _ string, v any) (condition, error) {
-	w, ok := v.(DueWindow)
-	if !ok {
-		return nil, fmt.Errorf("a window takes no %T", v)
-	}
-	return func(s *sql.Selector) *sql.Predicate { return d.due(s, w) }, nil
-}
-
-// idSet returns each id once, and whether all of them could be some thing's.
-func idSet(ids []string) ([]uuid.UUID, bool) {
-	seen, set, all := make(map[uuid.UUID]bool, len(ids)), make([]uuid.UUID, 0, len(ids)), true
-	for _, id := range ids {
-		u, ok := parseID(id)
-		if !ok {
-			all = false
-		} else if !seen[u] {
-			seen[u], set = true, append(set, u)
-		}
-	}
-	return set, all
-}
-
-// idList writes ids as the one argument that among takes: an array of PostgreSQL's, or JSON.
-func idList(d string, ids []uuid.UUID) string {
-	quote, left, right := `"`, byte('['), byte(']')
-	if d == dialect.Postgres {
-		quote, left, right = "", '{', '}'
-	}
-	list := make([]byte, 0, len(ids)*(idText+len(`"",`))+1)
-	list = append(list, left)
-	for i, id := range ids {
-		if i > 0 {
-			list = append(list, ',')
-		}
-		list = append(list, quote...)
-		for at, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
-			if at > 0 {
-				list = append(list, '-')
-			}
-			list = hex.AppendEncode(list, part)
-		}
-		list = append(list, quote...)
-	}
-	return string(append(list, right))
-}
-
-// among says that a column of ids is one of these. They are one argument, so that the statement stays the same whatever
-// their number.
-//
-// A single id is compared as it is: PostgreSQL takes a list for ten ids long, and would plan for the true one each time.
-func among(s *sql.Selector, column string, ids []uuid.UUID) *sql.Predicate {
-	if len(ids) == 1 {
-		return sql.EQ(column, ids[0])
-	}
-	list := idList(s.Dialect(), ids)
-	return sql.P(func(b *sql.Builder) {
-		b.Ident(column)
-		if s.Dialect() == dialect.Postgres {
-			b.WriteString(" = ANY(").Arg(list).WriteString("::uuid[])")
-		} else {
-			b.WriteString(" IN (SELECT value FROM json_each(").Arg(list).WriteString("))")
-		}
-	})
 }

@@ -124,7 +124,7 @@ func (s *Service) OpenTaskCounts(ctx context.Context, v viewer.Viewer, tags []uu
 	err := visible(s.client.Task.Query(), v).Where(enttask.DeletedAtIsNil()).Modify(func(s *sql.Selector) {
 		carried := sql.Table(tasktag.Table).As("carried")
 		s.Join(carried).On(s.C(enttask.FieldID), carried.C(tasktag.FieldTaskID)).
-			Where(allOf(among(s, carried.C(tasktag.FieldTagID), tags), is(enttask.FieldCompleted, false)(s))).
+			Where(allOf(among(s, carried.C(tasktag.FieldTagID), tags), isTrue(enttask.FieldCompleted, false)(s))).
 			Select(carried.C(tasktag.FieldTagID), sql.As(sql.Count("*"), "count")).
 			GroupBy(carried.C(tasktag.FieldTagID))
 	}).Scan(ctx, &rows)

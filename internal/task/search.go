@@ -15,34 +15,38 @@ const (
 	MaxSearchWords = 10
 )
 
-// nowhere is a word that no text contains: texts can't hold U+0000.
-const nowhere = "\x00"
+// noMatch is a word that no text contains, because texts can't contain U+0000.
+const noMatch = "\x00"
 
-// words cuts a search into what must be found: nothing, if the search is empty or white space. A search for control
-// characters, or for invisible ones alone, finds no text. The error names the argument.
-func words(argument, search string) ([]string, error) {
+// searchWords returns the words that a text must contain to be found: none if the search is empty or white space, noMatch if
+// it has control characters or only invisible ones. It returns an *InputError about the argument if the search is too long or
+// has too many words.
+func searchWords(argument, search string) ([]string, error) {
 	if n := text.Length(search); n > MaxSearch {
 		return nil, inputError(argument, "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 	}
-	if findsNothing(search) {
-		return []string{nowhere}, nil
+	folded := text.FoldAccents(search)
+	if matchesNothing(search, folded) {
+		return []string{noMatch}, nil
 	}
-	found := strings.Fields(text.FoldAccents(search))
-	if len(found) > MaxSearchWords {
-		return nil, inputError(argument, "must have at most %d words, not %d: leave some out", MaxSearchWords, len(found))
+	words := strings.Fields(folded)
+	if len(words) > MaxSearchWords {
+		return nil, inputError(argument, "must have at most %d words, not %d: leave some out", MaxSearchWords, len(words))
 	}
-	return found, nil
+	return words, nil
 }
 
-// findsNothing reports whether a search has control characters, or is not empty and has nothing but invisible ones.
-func findsNothing(search string) bool {
-	control := func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }
-	return strings.ContainsFunc(search, control) || text.FoldAccents(search) == "" && strings.TrimSpace(search) != ""
+// matchesNothing reports whether a search, of which folded is text.FoldAccents, has control characters, or is not empty and
+// has only invisible characters.
+func matchesNothing(search, folded string) bool {
+	isControl := func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }
+	return strings.ContainsFunc(search, isControl) || folded == "" && strings.TrimSpace(search) != ""
 }
 
-// contains says that a column of plain text has the word in it, which is taken literally.
+// contains selects the rows whose column, a result of text.FoldAccents, contains word. The word's wildcards are taken
+// literally.
 func contains(column, word string) *sql.Predicate {
-	if word == nowhere { // PostgreSQL takes no such argument.
+	if word == noMatch { // PostgreSQL takes no argument with U+0000.
 		return sql.False()
 	}
 	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(word) + "%"

@@ -76,10 +76,11 @@ func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput
 		if n := text.Length(*in.Search); n > MaxSearch {
 			return nil, inputError("search", "must have at most %d characters, not %d: shorten it", MaxSearch, n)
 		}
-		if findsNothing(*in.Search) {
+		folded := text.FoldAccents(*in.Search)
+		if matchesNothing(*in.Search, folded) {
 			where = append(where, func(s *sql.Selector) { s.Where(sql.False()) })
 		} else {
-			where = append(where, named(text.FoldAccents(*in.Search)))
+			where = append(where, named(folded))
 		}
 	}
 	query := func() *ent.TagQuery { return visibleTags(s.client.Tag.Query(), v).Where(where...) }

@@ -232,7 +232,7 @@ func (errs *violations) tagLists(limits Limits, lists ...*tagList) {
 func (t *tx) resolve(ctx context.Context, errs *violations, lists ...*tagList) error {
 	var asked []uuid.UUID
 	for _, l := range lists {
-		ids, _ := idSet(l.asked)
+		ids, _ := uniqueIDs(l.asked)
 		asked, l.ids = append(asked, ids...), nil // A change may be called again.
 	}
 	exists := map[uuid.UUID]bool{}

@@ -181,7 +181,7 @@ func (s *Service) GetMany(ctx context.Context, v viewer.Viewer, ids []string, co
 
 // many reads things by their ids as clients write them, each once.
 func many[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) (map[string]T, error) {
-	set, _ := idSet(ids)
+	set, _ := uniqueIDs(ids)
 	found, err := read(set)
 	if err != nil {
 		return nil, err

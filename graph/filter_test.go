@@ -1,0 +1,40 @@
+package graph_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"taskql/internal/task"
+)
+
+// Each field of TaskFilter and of its operators can be compared, and nothing else can.
+func TestFilterOperatorsAreTheSchemas(t *testing.T) {
+	t.Parallel()
+	schema := schemaOf(t)
+	var want []string
+	for _, field := range schema.Types["TaskFilter"].Fields {
+		if slices.Contains([]string{"and", "or", "not"}, field.Name) {
+			continue
+		}
+		definition := schema.Types[field.Type.Name()]
+		if definition.Kind != ast.InputObject {
+			want = append(want, field.Name+".")
+			continue
+		}
+		for _, operator := range definition.Fields {
+			want = append(want, field.Name+"."+operator.Name)
+		}
+	}
+	var got []string
+	for _, o := range task.FilterOperators() {
+		got = append(got, o.Field+"."+o.Op)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("filterFields in internal/task/filter.go and the schema differ (-schema +table):\n%s", diff)
+	}
+}
