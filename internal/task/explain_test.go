@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,45 +25,55 @@ import (
 	"taskql/internal/viewer"
 )
 
-// planned is a driver that remembers the last statement with its arguments.
-type planned struct {
+// recorder is a driver that records the statements of a page with their arguments.
+type recorder struct {
 	dialect.Driver
 
-	statement string
-	args      any
+	statements []recordedStatement
+}
+
+type recordedStatement struct {
+	sql  string
+	args []any
+}
+
+func (r *recorder) record(statement string, args any) {
+	list, _ := args.([]any)
+	r.statements = append(r.statements, recordedStatement{statement, list})
 }
 
 // Query implements dialect.Driver.
-func (p *planned) Query(ctx context.Context, statement string, args, v any) error {
-	p.statement, p.args = statement, args
-	return p.Driver.Query(ctx, statement, args, v)
+func (r *recorder) Query(ctx context.Context, statement string, args, v any) error {
+	r.record(statement, args)
+	return r.Driver.Query(ctx, statement, args, v)
 }
 
-// QueryContext is what ent's clients use for statements of ours.
-func (p *planned) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
-	p.statement, p.args = statement, args
-	return p.Driver.(interface { //nolint:errcheck // The database's driver can.
+// QueryContext runs the hand-written statements of ent's clients.
+func (r *recorder) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	r.record(statement, args)
+	return r.Driver.(interface { //nolint:errcheck // The database's driver can.
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	}).QueryContext(ctx, statement, args...)
 }
 
-// QueryRaw is used for lists.
-func (p *planned) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	p.statement, p.args = query, args
-	return testkit.QueryRawOf(p.Driver)(ctx, query, args, each)
+// QueryRaw runs the statements of lists.
+func (r *recorder) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	r.record(query, args)
+	return testkit.QueryRawOf(r.Driver)(ctx, query, args, each)
 }
 
-// explainer reads lists of a large database and asks how.
+// explainer reads pages of a large database and explains their statements.
 type explainer struct {
 	*task.Service
 
 	db     *database.DB
-	driver *planned
+	driver *recorder
 }
 
-// fillLarge makes 1,000 workspaces of 500 tasks and "big" of 100,000, with 5,000 more in its trash.
+// fillLarge makes 2,000 workspaces of 250 tasks, and "big" with 100,000 active tasks and 20,000 in its trash. The rows lie in
+// random order, as they do after years of changes.
 var fillLarge = []string{ //nolint:gochecknoglobals // A script.
-	`CREATE TEMP TABLE size AS SELECT 'w' || g AS w, 500 AS n FROM generate_series(1, 1000) g UNION ALL SELECT 'big', 105000`,
+	`CREATE TEMP TABLE size AS SELECT 'w' || g AS w, 250 AS n FROM generate_series(1, 2000) g UNION ALL SELECT 'big', 120000`,
 	`INSERT INTO workspaces (id, created_at) SELECT w, now() FROM size`,
 	`INSERT INTO tags (id, workspace_id, version, name, name_key, color, created_at, updated_at)
 	   SELECT md5(w || ' tag ' || g)::uuid, w, 0, 'Tag ' || g, convert_to('tag ' || g, 'UTF8'), '#16a34a', now(), now() FROM size, generate_series(0, 26) g`,
@@ -74,26 +85,30 @@ var fillLarge = []string{ //nolint:gochecknoglobals // A script.
 	          CASE WHEN r % 3 = 2 THEN at + interval '90 days' END, CASE WHEN r % 3 = 2 THEN 'UTC' END,
 	          CASE WHEN r % 3 = 1 THEN '0001-01-01 00:00:00Z'::timestamptz WHEN r % 3 = 2 THEN at + interval '90 days' END,
 	          CASE WHEN g % 5 = 0 AND g > 100 THEN md5(w || '-' || (g / 100))::uuid END,
-	          convert_to('e' || lpad(to_hex(g), 5, '0'), 'UTF8'), at, at + interval '1 hour', CASE WHEN g > 100000 THEN at END
+	          convert_to('e' || lpad(to_hex(g), 5, '0'), 'UTF8'), at, at + interval '1 hour', CASE WHEN g > 100000 OR (w <> 'big' AND g % 20 = 0) THEN at END
 	     FROM (SELECT w, g, r, r % 5 < 3 AS done, timestamptz '2026-11-23 07:00:00Z' - r * interval '137 seconds' AS at,
 	                  (ARRAY['Buy','Write','Answer','Call','Fix','Plan'])[1 + r % 6] || ' ' || substr(md5(g::text), 1, 6) AS title,
 	                  'needs ' || md5((g * 7)::text) AS description
-	             FROM (SELECT w, g, (('x' || substr(md5(w || g), 1, 6))::bit(24)::int % 99991) AS r FROM size, generate_series(1, n) g) s) s`,
+	             FROM (SELECT w, g, (('x' || substr(md5(w || g), 1, 6))::bit(24)::int % 99991) AS r FROM size, generate_series(1, n) g) s) s
+	    ORDER BY md5(w || g)`,
 	`INSERT INTO task_tags (workspace_id, task_id, tag_id)
 	   SELECT w, md5(w || '-' || g)::uuid, md5(w || ' tag ' || t)::uuid FROM size, generate_series(1, n) g, LATERAL (VALUES (g % 20), (20 + g % 7)) v(t)`,
 	`VACUUM ANALYZE workspaces, tags, tasks, task_tags`,
 }
 
-// TestExplain prints which index serves each order and filter on a large PostgreSQL, and how long the first page and the
-// thousandth take. It runs where TASK_EXPLAIN is set, for some minutes.
+// TestExplain prints how a large PostgreSQL reads each order and filter: time, buffers and indexes. It runs for some minutes if
+// TASK_EXPLAIN is set. If TASK_EXPLAIN is the URL of a database that fillLarge has filled before, it uses that one.
 func TestExplain(t *testing.T) {
-	if os.Getenv("TASK_EXPLAIN") == "" {
+	address := os.Getenv("TASK_EXPLAIN")
+	switch {
+	case address == "":
 		t.Skip("TASK_EXPLAIN is not set")
+	case !strings.HasPrefix(address, "postgres"):
+		address = testkit.MigratedPostgresURL(t)
+		fill(t, address)
 	}
-	address := testkit.MigratedPostgresURL(t)
-	fill(t, address)
 	db := testkit.OpenDatabase(t, address)
-	driver := &planned{Driver: db.Driver()}
+	driver := &recorder{Driver: db.Driver()}
 	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, QueryRaw: driver.QueryRaw, Now: newClock().Now})
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +120,7 @@ func TestExplain(t *testing.T) {
 	t.Logf("\n%s", out.String())
 }
 
-// fill makes the large database, past the pool, which takes a statement of so many seconds for a server that is gone.
+// fill makes the large database on a connection of its own: the pool ends statements that take so long.
 func fill(t *testing.T, address string) {
 	t.Helper()
 	pool, err := sql.Open("postgres", testkit.DirectURL(t, address))
@@ -127,8 +142,8 @@ func viewerOf(workspace string) viewer.Viewer {
 
 func (e *explainer) orders(t *testing.T, out *strings.Builder) {
 	t.Helper()
-	fmt.Fprintf(out, "%-8s %-32s %9s %9s  %s\n", "scope", "order", "page 1", "page 1000", "plan of pages 1, 1000; of a workspace of 500")
 	for _, scope := range []task.Scope{task.ScopeActive, task.ScopeTrash, task.ScopeAll} {
+		fmt.Fprintf(out, "\n%s\n%-32s %s\n", scope, "order", "first page; first page in 250; page from the middle, forward; backward")
 		for _, field := range []task.OrderField{
 			task.OrderCreatedAt, task.OrderUpdatedAt, task.OrderPriority, task.OrderTitle, task.OrderManual, task.OrderCompletedAt, task.OrderDue,
 		} {
@@ -138,71 +153,101 @@ func (e *explainer) orders(t *testing.T, out *strings.Builder) {
 					nulls = append(nulls, keyset.NullsFirst)
 				}
 				for _, n := range nulls {
-					in := task.ListInput{First: ptr(100), Scope: scope, OrderBy: []task.Order{{Field: field, Direction: direction, Nulls: n}}}
+					in := task.ListInput{Scope: scope, OrderBy: []task.Order{{Field: field, Direction: direction, Nulls: n}}}
 					in.Columns = []string{"id", "title"}
-					e.order(t, out, in, fmt.Sprintf("%s %s NULLS %s", field, direction, n))
+					fmt.Fprintf(out, "%-32s %s\n", fmt.Sprintf("%s %s NULLS %s", field, direction, n), e.order(t, in))
 				}
 			}
 		}
 	}
 }
 
-// order reads a list to its thousandth page.
-func (e *explainer) order(t *testing.T, out *strings.Builder, in task.ListInput, name string) {
+// order explains the first page of a list, and pages before and after a task in its middle.
+func (e *explainer) order(t *testing.T, in task.ListInput) string {
 	t.Helper()
-	_, small := e.page(t, "w500", in)
-	first, plan := e.page(t, "big", in)
-	for page := 1; page < 1000; page++ {
-		p, err := e.List(viewer.NewContext(t.Context(), viewerOf("big")), viewerOf("big"), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(p.Edges) == 0 {
-			break // The trash has 50 pages.
-		}
-		in.After = p.PageInfo.EndCursor
-	}
-	last, lastPlan := e.page(t, "big", in)
-	fmt.Fprintf(out, "%-8s %-32s %6.2f ms %6.2f ms  %s; %s; %s\n", in.Scope, name, first, last, plan, lastPlan, small)
+	in.First = ptr(50)
+	first, small := e.page(t, "big", in), e.page(t, "w500", in)
+	middle := e.middle(t, in)
+	in.After = middle
+	after := e.page(t, "big", in)
+	in.First, in.After, in.Last, in.Before = nil, nil, ptr(50), middle
+	return strings.Join([]string{first, small, after, e.page(t, "big", in)}, "; ")
 }
 
-// page reads a page a few times, and returns the best time in milliseconds with the plan.
-func (e *explainer) page(t *testing.T, workspace string, in task.ListInput) (float64, string) {
+// middle returns the cursor of a task that has a value in every order.
+func (e *explainer) middle(t *testing.T, in task.ListInput) *string {
+	t.Helper()
+	scope := map[task.Scope]string{
+		task.ScopeActive: " AND deleted_at IS NULL", task.ScopeTrash: " AND deleted_at IS NOT NULL",
+	}[in.Scope]
+	var id string
+	row := e.db.SQL.QueryRowContext(t.Context(), "SELECT id FROM tasks WHERE workspace_id = 'big' AND completed AND due_at IS NOT NULL AND parent_id IS NULL"+scope+" ORDER BY abs(priority - 2), created_at OFFSET 1000 LIMIT 1")
+	if err := row.Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	in.Filter, in.First = &task.Filter{Comparisons: []task.Comparison{{Field: "id", Op: "eq", Value: id}}}, ptr(1)
+	page, err := e.List(viewer.NewContext(t.Context(), viewerOf("big")), viewerOf("big"), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.PageInfo.EndCursor
+}
+
+// page reads a page a few times, and returns the best time with what EXPLAIN says of its statements.
+func (e *explainer) page(t *testing.T, workspace string, in task.ListInput) string {
 	t.Helper()
 	v := viewerOf(workspace)
 	var times []float64
 	for range 5 {
+		e.driver.statements = nil
 		begin := time.Now()
 		if _, err := e.List(viewer.NewContext(t.Context(), v), v, in); err != nil {
 			t.Fatal(err)
 		}
 		times = append(times, float64(time.Since(begin).Microseconds())/1000)
 	}
-	return slices.Min(times), e.plan(t)
+	return fmt.Sprintf("%.2f ms %s", slices.Min(times), e.plans(t))
 }
 
 var (
-	indexName = regexp.MustCompile(`(?:using|Bitmap Index Scan on) (\w+)`)
-	otherNode = regexp.MustCompile(`(Seq Scan on \w+|Incremental Sort|Sort) `)
+	indexName   = regexp.MustCompile(`(?:using|Bitmap Index Scan on) (\w+)`)
+	otherNode   = regexp.MustCompile(`(Seq Scan on \w+|Incremental Sort|Sort) `)
+	bufferCount = regexp.MustCompile(`(?:hit|read)=(\d+)`)
 )
 
-// plan says in a few words how the last statement was run.
-func (e *explainer) plan(t *testing.T) string {
+// plans says in a few words how the recorded statements are executed.
+func (e *explainer) plans(t *testing.T) string {
 	t.Helper()
-	args, _ := e.driver.args.([]any)
-	rows, err := e.db.SQL.QueryContext(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) "+e.driver.statement, args...)
+	var plans []string
+	for _, s := range e.driver.statements {
+		plans = append(plans, e.plan(t, s))
+	}
+	return strings.Join(plans, " + ")
+}
+
+// plan returns how many buffers a statement reads, and its sorts and indexes from the top of the plan to the bottom.
+func (e *explainer) plan(t *testing.T, s recordedStatement) string {
+	t.Helper()
+	rows, err := e.db.SQL.QueryContext(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) "+s.sql, s.args...)
 	if err != nil {
-		t.Fatalf("%s: %v", e.driver.statement, err)
+		t.Fatalf("%s: %v", s.sql, err)
 	}
 	defer rows.Close()
-	var words []string
-	var plan strings.Builder
+	var words, lines []string
+	buffers := -1
 	for rows.Next() {
 		var line string
 		if err := rows.Scan(&line); err != nil {
 			t.Fatal(err)
 		}
-		plan.WriteString(line + "\n")
+		lines = append(lines, line)
+		if buffers < 0 && strings.Contains(line, "Buffers: ") { // The first line counts those of all nodes.
+			buffers = 0
+			for _, m := range bufferCount.FindAllStringSubmatch(line, -1) {
+				n, _ := strconv.Atoi(m[1]) //nolint:errcheck // They are digits.
+				buffers += n
+			}
+		}
 		if m := otherNode.FindStringSubmatch(line + " "); m != nil && strings.Contains(line, "cost=") {
 			words = append(words, m[1])
 		}
@@ -213,15 +258,15 @@ func (e *explainer) plan(t *testing.T) string {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if os.Getenv("TASK_EXPLAIN") == "verbose" {
-		t.Logf("%s\n%s", e.driver.statement, plan.String())
+	if os.Getenv("TASK_EXPLAIN_VERBOSE") != "" {
+		t.Logf("%s\n%s", s.sql, strings.Join(lines, "\n"))
 	}
-	return strings.Join(words, " < ")
+	return fmt.Sprintf("%d buffers, %s", buffers, strings.Join(words, " < "))
 }
 
 func (e *explainer) filters(t *testing.T, out *strings.Builder) {
 	t.Helper()
-	fmt.Fprintf(out, "\n%-34s %6s %9s %9s  %s\n", "filter (newest first)", "found", "page", "count", "plan of the page in 100,000; of the count; of the page in 500")
+	fmt.Fprintf(out, "\n%-24s %6s %s\n", "filter (newest first)", "found", "count; first page; first page in 250; the same of the trash; of all")
 	compare := func(field, op string, value any) *task.Filter {
 		return &task.Filter{Comparisons: []task.Comparison{{Field: field, Op: op, Value: value}}}
 	}
@@ -261,26 +306,38 @@ func (e *explainer) filters(t *testing.T, out *strings.Builder) {
 		{"parent eq", func(w string) *task.Filter { return compare("parent", "eq", id(w, "-3")) }},
 		{"parent isNull", func(string) *task.Filter { return compare("parent", "isNull", true) }},
 	} {
-		in := task.ListInput{First: ptr(100), Filter: f.filter("w500")}
+		in := task.ListInput{First: ptr(50), Filter: f.filter("w500")}
 		in.Columns = []string{"id", "title"}
-		_, small := e.page(t, "w500", in)
+		small := e.page(t, "w500", in)
 		in.Filter = f.filter("big")
-		best, plan := e.page(t, "big", in)
-		v := viewerOf("big")
-		ctx := viewer.NewContext(t.Context(), v)
-		in.CountsOnly = true
-		page, err := e.List(ctx, v, in)
-		if err != nil {
-			t.Fatal(err)
+		pages := []string{e.page(t, "big", in), small}
+		for _, scope := range []task.Scope{task.ScopeTrash, task.ScopeAll} {
+			in.Scope = scope
+			pages = append(pages, e.page(t, "big", in))
 		}
-		begin := time.Now()
-		n, err := page.TotalCount(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		count := float64(time.Since(begin).Microseconds()) / 1000
-		fmt.Fprintf(out, "%-34s %6d %6.2f ms %6.2f ms  %s; %s; %s\n", f.name, n, best, count, plan, e.plan(t), small)
+		in.Scope, in.CountsOnly = "", true
+		n, count := e.count(t, in)
+		fmt.Fprintf(out, "%-24s %6d %s; %s\n", f.name, n, count, strings.Join(pages, "; "))
 	}
+}
+
+// count counts a list, and explains how.
+func (e *explainer) count(t *testing.T, in task.ListInput) (int, string) {
+	t.Helper()
+	v := viewerOf("big")
+	ctx := viewer.NewContext(t.Context(), v)
+	page, err := e.List(ctx, v, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.driver.statements = nil
+	begin := time.Now()
+	n, err := page.TotalCount(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := float64(time.Since(begin).Microseconds()) / 1000
+	return n, fmt.Sprintf("%.2f ms %s", took, e.plans(t))
 }
 
 // md5ID is the id that fillLarge makes of a name.

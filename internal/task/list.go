@@ -93,7 +93,7 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 		l.where = append(l.where, p)
 	}
 	k := keyset.List[*ent.Task]{Order: o, Read: l.read, Count: l.count}
-	if in.Scope == ScopeAll && o.Columns()[0] != enttask.FieldCreatedAt {
+	if in.Scope == ScopeAll {
 		k.Read = l.readBoth
 	}
 	page := &Page{Facets: new(Facets)}
@@ -157,9 +157,9 @@ func (l *list) read(ctx context.Context, segment keyset.Segment, limit int, colu
 	return q.All(ctx)
 }
 
-// readBoth reads one part of a list of all tasks out of the first of those in the trash and the first of the others: each
-// has an index for the order, where both together have one for the time of creation only. It is one statement, since
-// between two a task could go to the trash or come back, and be read twice or not at all.
+// readBoth reads a segment of a list of all tasks: the first active tasks, which an index has in the list's order, and the first
+// in the trash, which are sorted. It is one statement: between two, a task could go to the trash or come back, and be read
+// twice or not at all.
 func (l *list) readBoth(ctx context.Context, segment keyset.Segment, limit int, columns []string) ([]*ent.Task, error) {
 	first := func(d string, scope Scope) *sql.Selector {
 		t := sql.Dialect(d).Table(enttask.Table)

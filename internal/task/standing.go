@@ -35,7 +35,7 @@ func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
 func (s *Service) NextTurn(ctx context.Context, v viewer.Viewer, now time.Time) (time.Time, error) {
 	d := daysAt(now.UTC().Truncate(time.Microsecond), v)
 	turn := startOfDay(d.today.AddDate(0, 0, 1), d.location)
-	// The trash and the rest each have an index of days. Those of the next moments are near today's.
+	// Active tasks have an index of days, and the days of the next moments are near today's. Tasks in the trash are all read.
 	for _, where := range []predicate.Task{enttask.DeletedAtIsNil(), enttask.DeletedAtNotNil()} {
 		first, err := visible(s.client.Task.Query(), v).Where(
 			where, enttask.Completed(false),

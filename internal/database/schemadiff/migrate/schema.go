@@ -115,32 +115,11 @@ var (
 		},
 		Indexes: []*schema.Index{
 			{
-				Name:    "tasks_by_created_at",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
-			},
-			{
-				Name:    "tasks_open_by_created_at",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL AND NOT completed",
-				},
-			},
-			{
 				Name:    "tasks_active_by_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
-				},
-			},
-			{
-				Name:    "tasks_trash_by_created_at",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NOT NULL",
 				},
 			},
 			{
@@ -152,27 +131,11 @@ var (
 				},
 			},
 			{
-				Name:    "tasks_trash_by_updated_at",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[15], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NOT NULL",
-				},
-			},
-			{
 				Name:    "tasks_active_by_completed_at",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[5], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
-				},
-			},
-			{
-				Name:    "tasks_trash_by_completed_at",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[5], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NOT NULL",
 				},
 			},
 			{
@@ -184,27 +147,11 @@ var (
 				},
 			},
 			{
-				Name:    "tasks_trash_by_due_date",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[7], TasksColumns[10], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NOT NULL",
-				},
-			},
-			{
 				Name:    "tasks_active_by_priority",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[6], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
-				},
-			},
-			{
-				Name:    "tasks_trash_by_priority",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[6], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NOT NULL",
 				},
 			},
 			{
@@ -216,14 +163,6 @@ var (
 				},
 			},
 			{
-				Name:    "tasks_trash_by_title_key",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[12], TasksColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NOT NULL",
-				},
-			},
-			{
 				Name:    "tasks_active_by_position",
 				Unique:  false,
 				Columns: []*schema.Column{TasksColumns[19], TasksColumns[11], TasksColumns[0]},
@@ -232,11 +171,11 @@ var (
 				},
 			},
 			{
-				Name:    "tasks_trash_by_position",
+				Name:    "tasks_open_by_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[11], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NOT NULL",
+					Where: "deleted_at IS NULL AND NOT completed",
 				},
 			},
 			{
