@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// parseBase returns the address that Better Auth's endpoints are below. Like Better Auth's own baseURL, a path is used as
-// it is; without one the base path is appended.
+// parseBase returns the address under which Better Auth's endpoints are. As in Better Auth's own baseURL, a path is used as it is, and
+// without one the base path is appended. The error doesn't quote the address.
 func parseBase(base, basePath string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(base))
 	if err != nil {
@@ -27,11 +27,11 @@ func parseBase(base, basePath string) (*url.URL, error) {
 	return u, nil
 }
 
-// origin is what a browser, and Better Auth, call the address's origin: in lower case, without the scheme's own port.
+// origin returns the address's origin as browsers and Better Auth write it: in lower case, without the scheme's default port.
 func origin(u *url.URL) string {
 	host := strings.ToLower(u.Host)
-	usual := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	return u.Scheme + "://" + strings.TrimSuffix(host, usual)
+	defaultPort := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(host, defaultPort)
 }
 
 // Address returns the address of one of the auth server's endpoints, such as "ok".

@@ -10,7 +10,7 @@ import (
 )
 
 // What the auth server answers about one session while it works. The answer is remembered for this session.
-func TestAnswers(t *testing.T) {
+func TestResponses(t *testing.T) {
 	status := func(code int, body string, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			for i := 0; i < len(header); i += 2 {
@@ -26,7 +26,7 @@ func TestAnswers(t *testing.T) {
 		_, _ = w.Write([]byte("<html>"))
 	}
 	replaced := func(pairs ...string) http.HandlerFunc {
-		return sends(strings.NewReplacer(pairs...).Replace(sessionAnswer()))
+		return respondJSON(strings.NewReplacer(pairs...).Replace(sessionJSON()))
 	}
 	date := start().Add(time.Minute).Format(http.TimeFormat)
 	const (
@@ -45,9 +45,9 @@ func TestAnswers(t *testing.T) {
 		reason betterauth.Reason
 		rest   time.Duration
 	}{
-		{"null", sends("null"), null, invalid},
-		{"null with space", sends(" null\n"), null, invalid},
-		{"expired", sends(answerUntil(start())), betterauth.ReasonExpired, invalid},
+		{"null", respondJSON("null"), null, invalid},
+		{"null with space", respondJSON(" null\n"), null, invalid},
+		{"expired", respondJSON(sessionJSONUntil(start())), betterauth.ReasonExpired, invalid},
 		{"user null", replaced(`"user":{`, `"user":null,"x":{`), noUser, invalid},
 		{"user missing", replaced(`"user":{`, `"other":{`), noUser, invalid},
 		{"user empty", replaced(`"user":{`, `"user":{},"x":{`), noUser, invalid},
@@ -59,14 +59,14 @@ func TestAnswers(t *testing.T) {
 		{"user id of 2 kB", replaced(`"user":{"id":"u1"`, `"user":{"id":"`+strings.Repeat("x", 2048)+`"`), unusable, failed},
 		{"token a number", replaced(`"token":"`+token+`"`, `"token":7`), unusable, failed},
 		{"another session's token", replaced(token, "OTHERXBPD25OX65mZbiNDd9UdDLJoYie"), unusable, failed},
-		{"empty object", sends("{}"), unusable, failed},
-		{"array", sends("[]"), unusable, failed},
-		{"string", sends(`"null"`), unusable, failed},
-		{"empty", sends(""), unusable, failed},
-		{"cut off", sends(sessionAnswer()[:50]), unusable, failed},
-		{"two values", sends("null null"), unusable, failed},
-		{"a long string", sends(`"` + strings.Repeat("x", 2<<20) + `"`), unusable, failed},
-		{"over 32 MB", sends(`{"x":"` + strings.Repeat("x", 33<<20) + `"}`), unusable, failed},
+		{"empty object", respondJSON("{}"), unusable, failed},
+		{"array", respondJSON("[]"), unusable, failed},
+		{"string", respondJSON(`"null"`), unusable, failed},
+		{"empty", respondJSON(""), unusable, failed},
+		{"cut off", respondJSON(sessionJSON()[:50]), unusable, failed},
+		{"two values", respondJSON("null null"), unusable, failed},
+		{"a long string", respondJSON(`"` + strings.Repeat("x", 2<<20) + `"`), unusable, failed},
+		{"over 32 MB", respondJSON(`{"x":"` + strings.Repeat("x", 33<<20) + `"}`), unusable, failed},
 		{"HTML", html, unusable, failed},
 		{"400", status(400, "null"), unusable, failed},
 		{"401", status(401, forbidden), refused, invalid},
@@ -77,7 +77,7 @@ func TestAnswers(t *testing.T) {
 		{"429 of an API key", status(429, usedUp, "Retry-After", "7"), unusable, 7 * time.Second},
 		{"429", status(429, limiter, "X-Retry-After", "10", "Retry-After", "20"), betterauth.ReasonUnavailable, 10 * time.Second},
 		{"429 without a time", status(429, limiter), betterauth.ReasonUnavailable, time.Second},
-		{"429 of a proxy", func(w http.ResponseWriter, _ *http.Request) { fails(429, "Retry-After", "20")(w, nil) }, betterauth.ReasonUnavailable, 20 * time.Second},
+		{"429 of a proxy", func(w http.ResponseWriter, _ *http.Request) { respondStatus(429, "Retry-After", "20")(w, nil) }, betterauth.ReasonUnavailable, 20 * time.Second},
 		{"503 with a date", status(503, "", "Retry-After", date), unusable, time.Minute},
 		{"503 with a past date", status(503, "", "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), unusable, failed},
 		{"503 for a year", status(503, "", "Retry-After", "31536000"), unusable, time.Minute},

@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// API keys are Better Auth's plugin @better-auth/api-key. At every endpoint it takes the key from a header before it
-// looks at anything else, and counts the request against the key's own limits. With enableSessionForAPIKeys, get-session
-// answers a session whose id is the key's and whose token is the key. Permissions are told by /api-key/get alone.
+// API keys are those of Better Auth's plugin @better-auth/api-key. At every endpoint the plugin reads the key from a header before
+// any other credential, and counts the request against the key's own limits. With enableSessionForAPIKeys, get-session returns a
+// session whose id is the key's id and whose token is the key. Only /api-key/get returns its permissions.
 
 const (
-	// maxAPIKey is the longest API key, in bytes. Better Auth makes 64 letters after a prefix of at most 32.
+	// maxAPIKey is the maximum length of an API key, in bytes. Better Auth makes 64 letters after a prefix of at most 32.
 	maxAPIKey = 1 << 10
-	// unknownKeyTTL is how long a key that the auth server doesn't know is ignored beside a cookie or a bearer token.
-	// Gateways add keys of their own, and these requests shouldn't wait for the auth server.
+	// unknownKeyTTL is how long an unknown key is ignored in requests with a cookie or a bearer token, without asking the auth
+	// server. Gateways add keys of their own to requests, which should not wait.
 	unknownKeyTTL = time.Minute
-	// limitedKeyTTL is how long a key that has reached its own limit isn't asked about, unless its limit ends before.
-	// Asking costs the key nothing then, and the limit may have been raised.
+	// limitedKeyTTL is the longest that a key is cached as having reached its own limit. Then the auth server is asked again: that
+	// costs the key nothing, and the limit may have been raised.
 	limitedKeyTTL = time.Minute
-	// maxTryAgain bounds what the auth server says about the end of a key's limit.
+	// maxTryAgain bounds how far in the future the end of a key's limit can be.
 	maxTryAgain = 30 * 24 * time.Hour
 )
 
-// Better Auth's codes for refused keys.
+// Better Auth's error codes for API keys.
 const (
 	codeInvalidKey     = "INVALID_API_KEY"
 	codeKeyDisabled    = "KEY_DISABLED"
@@ -39,28 +39,16 @@ const (
 	codeNoKeyUser      = "INVALID_REFERENCE_ID_FROM_API_KEY"
 )
 
-// errKeyIgnored is get-session's null for a key.
+// errKeyIgnored is the cause of a refusal if get-session returns null for a key.
 var errKeyIgnored = errors.New("the auth server takes no API keys from this header, or lacks enableSessionForAPIKeys")
 
-// limit remembers that a key has reached its own limit. A known session of the key stays known.
-func (c *cache) limit(key cacheKey, refusal Refusal, asked time.Time) {
-	ttl := min(refusal.RetryAfter, limitedKeyTTL)
-	c.remember(key, refusal, asked, ttl, ttl)
-}
+// isUnknown reports whether the auth server doesn't know the session or key, which may therefore be made up.
+func (r *Refusal) isUnknown() bool { return r.Reason == ReasonSessionNull || r.isUnknownAPIKey() }
 
-// unknownKey returns when the auth server was last asked about a key, if it didn't know that key then.
-func (c *cache) unknownKey(key cacheKey) (time.Time, bool) {
-	found, ok := c.refusals.GetIfPresent(key)
-	return found.holds.from, ok && found.refusal.ignorable()
-}
+// isUnknownAPIKey reports whether the auth server doesn't know the API key, which may therefore be meant for another server.
+func (r *Refusal) isUnknownAPIKey() bool { return r.Reason == ReasonAPIKeyUnknown }
 
-// isUnknown reports whether the auth server knows no such session or key: it may be made up.
-func (r *Refusal) isUnknown() bool { return r.Reason == ReasonSessionNull || r.ignorable() }
-
-// ignorable reports whether a key was refused as one that the auth server doesn't know. It may be none of its keys.
-func (r *Refusal) ignorable() bool { return r.Reason == ReasonAPIKeyUnknown }
-
-// apiKey returns what the API key's header holds, joined as Better Auth joins several lines of it.
+// apiKey returns the value of the API key header. Several lines of it are joined as Better Auth does.
 func (a *Authenticator) apiKey(h http.Header) string {
 	if a.apiKeyHeader == "" {
 		return ""
@@ -68,128 +56,111 @@ func (a *Authenticator) apiKey(h http.Header) string {
 	return trim(strings.Join(h[a.apiKeyHeader], ", "))
 }
 
-// isAPIKey reports whether the text can be a key: visible ASCII characters.
+// isAPIKey reports whether the text can be a key: not too long, and only visible ASCII characters.
 func isAPIKey(text string) bool {
 	return len(text) <= maxAPIKey && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// authenticateKey signs in by the request's API key if there is one, which comes before cookies and bearer tokens as at
-// Better Auth. Unlike there, a key that the auth server doesn't know leaves them in force: it may be a gateway's. Other
-// refusals don't, since the cookie might be another user's.
-func (a *Authenticator) authenticateKey(ctx context.Context, h http.Header) (*Session, *Refusal) {
-	key := a.apiKey(h)
-	if key == "" {
-		return a.authenticate(ctx, h)
+// authenticateAPIKey authenticates by an API key.
+func (a *Authenticator) authenticateAPIKey(ctx context.Context, h http.Header, key string) (*Session, *Refusal) {
+	c := credentials{apiKey: key}
+	if !isAPIKey(key) {
+		return nil, c.identify(refuse(ReasonAPIKeyUnknown))
 	}
-	session, refusal := a.keySession(ctx, h, key)
-	if refusal == nil || !refusal.ignorable() {
-		return session, refusal
-	}
-	session, other := a.authenticate(ctx, h)
-	if other != nil && other.Reason == ReasonNoCookie {
-		return nil, refusal
-	}
-	return session, other
-}
-
-// keySession finds the session of an API key.
-func (a *Authenticator) keySession(ctx context.Context, h http.Header, text string) (*Session, *Refusal) {
-	q := question{apiKey: text}
-	if !isAPIKey(text) {
-		return nil, q.about(refuse(ReasonAPIKeyUnknown))
-	}
-	asked, unknown := a.cache.unknownKey(q.key())
-	recently := unknown && span{asked, asked.Add(unknownKeyTTL)}.holds(a.now())
+	since, unknown := a.sessions.unknownKeySince(c.cacheKey())
+	recently := unknown && period{since, since.Add(unknownKeyTTL)}.contains(a.now())
 	if recently && (len(h["Cookie"]) > 0 || len(h["Authorization"]) > 0) {
 		a.observe(LookupRefused)
-		return nil, q.about(refuse(ReasonAPIKeyUnknown))
+		return nil, c.identify(refuse(ReasonAPIKeyUnknown))
 	}
-	session, refusal := a.lookUp(ctx, h, q)
+	session, refusal := a.lookup(ctx, h, c)
 	if unknown && refusal != nil && refusal.Unavailable {
-		return nil, q.about(refuse(ReasonAPIKeyUnknown)) // Nobody makes a key of a text that was sent before.
+		return nil, c.identify(refuse(ReasonAPIKeyUnknown)) // An unknown text doesn't become a key later.
 	}
 	return session, refusal
 }
 
-// getSession asks the auth server the question. For an API key, it asks for its permissions as well.
-func (a *Authenticator) getSession(ctx context.Context, q question, header http.Header, again bool) (statement, *Refusal) {
-	st, refusal := a.client.getSession(ctx, header, again)
-	if q.apiKey == "" {
-		return st, refusal
+// requestSession asks the auth server for the session of the credentials, and for an API key also for the key's details.
+func (a *Authenticator) requestSession(ctx context.Context, c credentials, header http.Header, retry bool) (sessionResponse, *Refusal) {
+	resp, refusal := a.client.getSession(ctx, header, retry)
+	if c.apiKey == "" {
+		return resp, refusal
 	}
 	switch {
 	case refusal == nil:
-		st.key, refusal = a.readKey(ctx, header, st.session.ID)
-		// For a key without an end, get-session names a moment that is only a thousandth of a session's life away: the plugin
-		// takes seconds for milliseconds.
-		st.session.ExpiresAt, st.session.Permissions = st.key.expiresAt, st.key.permissions
+		resp.key, refusal = a.getKeyDetails(ctx, header, resp.session.ID)
+		// get-session's expiresAt is wrong for a key without an end: the plugin mistakes seconds for milliseconds, and names a time
+		// only a thousandth of a session's lifetime away.
+		resp.session.ExpiresAt, resp.session.Permissions = resp.key.expiresAt, resp.key.permissions
 	case refusal.Reason == ReasonSessionNull:
-		refusal = refuse(ReasonAPIKeyUnknown).because(errKeyIgnored)
+		refusal = refuse(ReasonAPIKeyUnknown).withCause(errKeyIgnored)
 	default:
-		refusal = keyRefusal(refusal)
+		if own := asUpstreamError(refusal.Err).keyRefusal(); own != nil {
+			refusal = own
+		}
 	}
-	return st, refusal
+	return resp, refusal
 }
 
-// keyInfo is what /api-key/get says of a key, as far as it is of use.
-type keyInfo struct {
-	expiresAt time.Time // zero if never
-	// permissions are nil if the key has none.
-	permissions Permissions
-	// limited, limit and window are the key's own rate limit; used says how much of it is used up.
-	limited     bool
+// keyDetails is the used part of a response of /api-key/get.
+type keyDetails struct {
+	expiresAt   time.Time   // zero if the key has no end
+	permissions Permissions // nil if the key has none
+	// rateLimited, limit and window are the key's own rate limit, and used is how much of it is used up.
+	rateLimited bool
 	limit, used int64
 	window      time.Duration
-	// remaining is how many requests the key may make in all, nil for any number.
+	// remaining is the number of requests that the key can still make, nil if that is unlimited.
 	remaining *int64
 }
 
-// readKey asks for the key with that id. If the permissions can't be read, the key is refused: it might have been made to
-// allow little.
-func (a *Authenticator) readKey(ctx context.Context, header http.Header, id string) (keyInfo, *Refusal) {
+// getKeyDetails returns the details of the key with that id. If the permissions can't be read, the key is refused, because it may
+// be meant to allow little.
+func (a *Authenticator) getKeyDetails(ctx context.Context, header http.Header, id string) (keyDetails, *Refusal) {
 	if wait := a.keyDetails.pause(); wait > 0 {
-		return keyInfo{}, unavailable(errPaused, wait)
+		return keyDetails{}, unavailable(errPaused, wait)
 	}
-	var info keyInfo
+	var details keyDetails
 	address := a.keyDetails.url + "?" + url.Values{"id": {id}}.Encode()
-	err := a.keyDetails.readAt(ctx, address, header, func(r io.Reader) error {
+	err := a.keyDetails.readURL(ctx, address, header, func(r io.Reader) error {
 		body, err := readBody(r, a.keyDetails.limit)
 		if err == nil {
-			info, err = parseKeyInfo(body, id)
+			details, err = parseKeyDetails(body, id)
 		}
 		return err
 	})
 	if err != nil {
-		return keyInfo{}, permissionsRefusal(err)
+		return keyDetails{}, keyDetailsRefusal(err)
 	}
-	return info, nil
+	return details, nil
 }
 
-func parseKeyInfo(body []byte, id string) (keyInfo, error) {
-	answer, err := parseObject(body)
+// parseKeyDetails parses the details of the key with that id.
+func parseKeyDetails(body []byte, id string) (keyDetails, error) {
+	object, err := parseObject(body)
 	if err != nil {
-		return keyInfo{}, err
+		return keyDetails{}, err
 	}
-	r := reader{}
-	if answer == nil || r.id(answer, "id") != id {
-		return keyInfo{}, errors.New("it is about another key")
+	r := fieldReader{}
+	if object == nil || r.id(object, "id") != id {
+		return keyDetails{}, errors.New("it is about another key")
 	}
-	info := keyInfo{
-		expiresAt:   date(answer, "expiresAt"),
-		permissions: r.permissions(answer),
-		limited:     value[bool](&r, answer, "rateLimitEnabled"),
-		limit:       value[int64](&r, answer, "rateLimitMax"),
-		used:        value[int64](&r, answer, "requestCount"),
-		window:      time.Duration(value[int64](&r, answer, "rateLimitTimeWindow")) * time.Millisecond,
-		remaining:   value[*int64](&r, answer, "remaining"),
+	details := keyDetails{
+		expiresAt:   lenientTime(object, "expiresAt"),
+		permissions: r.permissions(object),
+		rateLimited: value[bool](&r, object, "rateLimitEnabled"),
+		limit:       value[int64](&r, object, "rateLimitMax"),
+		used:        value[int64](&r, object, "requestCount"),
+		window:      time.Duration(value[int64](&r, object, "rateLimitTimeWindow")) * time.Millisecond,
+		remaining:   value[*int64](&r, object, "remaining"),
 	}
-	return info, r.err
+	return details, r.err
 }
 
-// permissions reads {"tasks":["read"]}, which older versions of the plugin tell as text. A key without permissions has
-// null there; an answer without the field is another version's, and says nothing.
-func (r *reader) permissions(answer fields) Permissions {
-	raw, ok := answer["permissions"]
+// permissions reads permissions such as {"tasks":["read"]}; older versions of the plugin return them as text. They are null for a key
+// without permissions. A response without the field is an error, because it is an unknown version's.
+func (r *fieldReader) permissions(object fields) Permissions {
+	raw, ok := object["permissions"]
 	if !ok {
 		r.fail("permissions", "is missing")
 	}
@@ -200,23 +171,15 @@ func (r *reader) permissions(answer fields) Permissions {
 	return value[Permissions](r, fields{"permissions": raw}, "permissions")
 }
 
-// keyRefusal turns a refusal of the auth server's into one that says what is wrong with the key. What isn't about the key
-// stays as it is.
-func keyRefusal(refusal *Refusal) *Refusal {
-	if own := troubleOf(refusal.Err).aboutKey(); own != nil {
-		return own
-	}
-	return refusal
-}
-
-// aboutKey is what is wrong with the key that a question was about, nil if it is something else.
-func (t *trouble) aboutKey() *Refusal {
-	if t == nil || t.said == nil {
+// keyRefusal returns the refusal that says what is wrong with the API key, or nil if the error, which may be nil, is not about the
+// key.
+func (e *upstreamError) keyRefusal() *Refusal {
+	if e == nil || e.body == nil {
 		return nil
 	}
-	switch t.said.Code {
+	switch e.body.Code {
 	case codeKeyRateLimited:
-		return rateLimited(tryAgainIn(t.said.Details))
+		return keyRateLimited(tryAgainIn(e.body.Details))
 	case codeUsageExceeded:
 		return refuse(ReasonAPIKeyExhausted)
 	case codeInvalidKey:
@@ -232,23 +195,26 @@ func (t *trouble) aboutKey() *Refusal {
 	}
 }
 
-// permissionsRefusal says why /api-key/get told nothing of use. The auth server works: it has just answered get-session.
-func permissionsRefusal(err error) *Refusal {
-	t := troubleOf(err)
-	forbidden := t.status == http.StatusForbidden // By customAPIKeyValidator. Of a key that was deleted meanwhile it is 401.
-	if own := t.aboutKey(); own != nil && (!own.ignorable() || !forbidden) {
+// keyDetailsRefusal returns the refusal for a failed request to /api-key/get. The auth server works, since it has just answered
+// get-session.
+func keyDetailsRefusal(err error) *Refusal {
+	failure := asUpstreamError(err)
+	// customAPIKeyValidator's refusal has the code of an unknown key and the status 403. For a key that was deleted after
+	// get-session, the status is 401.
+	forbidden := failure.status == http.StatusForbidden
+	if own := failure.keyRefusal(); own != nil && (!own.isUnknownAPIKey() || !forbidden) {
 		return own
 	}
-	if t.busy {
-		return unavailable(t, t.retryAfter)
+	if failure.rateLimited {
+		return unavailable(failure, failure.retryAfter)
 	}
-	if t.status == 0 || t.status >= http.StatusInternalServerError {
-		return unusable(t, t.retryAfter)
+	if failure.status == 0 || failure.status >= http.StatusInternalServerError {
+		return unusable(failure, failure.retryAfter)
 	}
-	return refuse(ReasonAPIKeyPermissions).because(fmt.Errorf("/api-key/get: %w", t))
+	return refuse(ReasonAPIKeyPermissions).withCause(fmt.Errorf("/api-key/get: %w", failure))
 }
 
-// tryAgainIn is when a key's limit ends, which the auth server tells in milliseconds.
+// tryAgainIn returns how long a key's limit lasts. The auth server sends that in milliseconds.
 func tryAgainIn(details json.RawMessage) time.Duration {
 	var wait struct{ TryAgainIn float64 }
 	if json.Unmarshal(details, &wait) != nil {
@@ -257,14 +223,14 @@ func tryAgainIn(details json.RawMessage) time.Duration {
 	return time.Duration(min(max(wait.TryAgainIn, 0), float64(maxTryAgain/time.Millisecond))) * time.Millisecond
 }
 
-// rateLimited is the refusal of a key whose own limit is reached. It is unavailable, because the key is as good as
-// before: nobody is signed out, and a session of a moment ago goes on.
-func rateLimited(wait time.Duration) *Refusal {
+// keyRateLimited returns the refusal of a key that has reached its own limit. It is Unavailable, because the key is still valid: nobody
+// is signed out, and a cached session remains usable.
+func keyRateLimited(wait time.Duration) *Refusal {
 	return &Refusal{
 		Reason: ReasonAPIKeyRateLimited, Message: messageKeyRateLimited,
 		Unavailable: true, RateLimited: true, RetryAfter: max(wait, time.Second), Err: errKeyLimit,
 	}
 }
 
-// errKeyLimit says in the log what to do.
+// errKeyLimit is the cause of keyRateLimited's refusals, which tells what to do.
 var errKeyLimit = errors.New("the key's own limit at the auth server is reached: raise rateLimit in its apiKey plugin")

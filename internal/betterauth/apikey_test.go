@@ -24,7 +24,7 @@ import (
 
 const keyHeader = "x-api-key"
 
-func keyed(key string) http.Header { return http.Header{"X-Api-Key": {key}} }
+func withAPIKey(key string) http.Header { return http.Header{"X-Api-Key": {key}} }
 
 // keyServer is a real Better Auth server with API keys.
 type keyServer struct {
@@ -100,7 +100,7 @@ func TestRealAPIKey(t *testing.T) {
 				BaseURL: server.URL, Secret: server.Secret, APIKeyHeader: keyHeader, CacheTTL: time.Minute, Transport: transport,
 			})
 			for range 3 {
-				session, err := a.Authenticate(t.Context(), keyed(key))
+				session, err := a.Authenticate(t.Context(), withAPIKey(key))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -161,7 +161,7 @@ func TestRealAPIKeyRefusals(t *testing.T) {
 			logger := slog.New(slog.NewJSONHandler(&log, nil))
 			a := realAuthenticator(t, betterauth.Config{BaseURL: tt.url, Secret: server.Secret, APIKeyHeader: keyHeader, Log: logger})
 			for range 2 {
-				refusal := refusalOf(t, a, keyed(tt.key))
+				refusal := refusalOf(t, a, withAPIKey(tt.key))
 				if refusal == nil || refusal.Reason != tt.reason || !strings.HasPrefix(refusal.Message, tt.message) {
 					t.Fatalf("%v, want %s: %s", refusal, tt.reason, tt.message)
 				}
@@ -188,7 +188,7 @@ func TestRealAPIKeyExpired(t *testing.T) {
 	key := server.key(t, user, `"expiresAt" = now() - interval '1 hour'`)
 	for i := range 2 {
 		a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, APIKeyHeader: keyHeader})
-		refusal := refusalOf(t, a, keyed(key))
+		refusal := refusalOf(t, a, withAPIKey(key))
 		if refusal == nil || refusal.Reason != betterauth.ReasonAPIKeyUnknown && (refusal.Reason != betterauth.ReasonExpired || i > 0) {
 			t.Errorf("%v", refusal)
 		}
@@ -208,13 +208,13 @@ func TestAPIKeyCodes(t *testing.T) {
 	} {
 		server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/ok") {
-				sends(`{"ok":true}`)(w, r)
+				respondJSON(`{"ok":true}`)(w, r)
 				return
 			}
 			keyError(w, http.StatusUnauthorized, fmt.Sprintf(`{"message":"no","code":%q}`, code))
 		})
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, APIKeyHeader: keyHeader})
-		if refusal := refusalOf(t, a, keyed(strings.Repeat("k", 64))); refusal == nil || refusal.Reason != want {
+		if refusal := refusalOf(t, a, withAPIKey(strings.Repeat("k", 64))); refusal == nil || refusal.Reason != want {
 			t.Errorf("%s: %v, want %s", code, refusal, want)
 		}
 	}
@@ -230,8 +230,8 @@ func TestRealAPIKeyPrecedence(t *testing.T) {
 	first := server.SignUp(t, "A", "a@example.com", "correct horse")
 	second := server.SignUp(t, "B", "b@example.com", "correct horse")
 	others := map[string]http.Header{
-		"nothing": {}, "a cookie": second.Header(), "a bearer token": bearing(second.Token),
-		"a signed bearer token": bearing(betterauth.SignCookie(server.Secret, second.Token)),
+		"nothing": {}, "a cookie": second.Header(), "a bearer token": withBearer(second.Token),
+		"a signed bearer token": withBearer(betterauth.SignCookie(server.Secret, second.Token)),
 	}
 	for what, key := range map[string]struct {
 		text    string
@@ -265,9 +265,9 @@ func TestRealAPIKeyPrecedence(t *testing.T) {
 				t.Errorf("%s, beside %s: API keys are off: %v, %v", what, beside, session, err)
 			}
 		}
-		h := bearing(second.JWT(t)) // Better Auth knows no JWT here.
+		h := withBearer(second.JWT(t)) // Better Auth knows no JWT here.
 		h["X-Api-Key"] = []string{key.text}
-		want := map[bool]string{true: second.UserID, false: askDirectly(t, server.AuthServer, keyed(key.text))}[key.unknown || key.text == ""]
+		want := map[bool]string{true: second.UserID, false: askDirectly(t, server.AuthServer, withAPIKey(key.text))}[key.unknown || key.text == ""]
 		if session, err := a.Authenticate(t.Context(), h); err == nil && session.UserID != want || err != nil && want != "" {
 			t.Errorf("%s, beside a JWT: %v, %v, want %q", what, session, err, want)
 		}
@@ -288,21 +288,21 @@ func TestRealAPIKeyRateLimit(t *testing.T) {
 	a := realAuthenticator(t, betterauth.Config{
 		BaseURL: server.URL, Secret: server.Secret, APIKeyHeader: keyHeader, CacheTTL: ttl, StaleTTL: stale, Now: now.Now, Transport: transport,
 	})
-	wantSession(t, a, keyed(key))
+	wantSession(t, a, withAPIKey(key))
 	if got := server.requests(t); got != 2 {
 		t.Errorf("a look-up costs %d requests", got)
 	}
 	now.Advance(ttl) // get-session takes the last one, and /api-key/get is refused.
-	wantSession(t, a, keyed(key))
+	wantSession(t, a, withAPIKey(key))
 	now.Advance(ttl)
-	wantSession(t, a, keyed(key))
+	wantSession(t, a, withAPIKey(key))
 	if got := transport.String(); got != "2 get, 2 get-session" {
 		t.Errorf("%s: a limit is not remembered", got)
 	}
 	wantSession(t, a, other.Header()) // Nobody else waits.
 	now.Advance(stale)
 	for range 3 {
-		refusal := refusalOf(t, a, keyed(key))
+		refusal := refusalOf(t, a, withAPIKey(key))
 		if refusal == nil || refusal.Reason != betterauth.ReasonAPIKeyRateLimited || !refusal.Unavailable || refusal.RetryAfter < 23*time.Hour {
 			t.Fatalf("%+v", refusal)
 		}
@@ -312,9 +312,9 @@ func TestRealAPIKeyRateLimit(t *testing.T) {
 	}
 	wantSession(t, a, other.Header())
 	server.exec(t, `UPDATE apikey SET "rateLimitMax" = 100`)
-	wantRefusal(t, a, keyed(key), betterauth.ReasonAPIKeyRateLimited, "")
+	wantRefusal(t, a, withAPIKey(key), betterauth.ReasonAPIKeyRateLimited, "")
 	now.Advance(time.Minute)
-	wantSession(t, a, keyed(key))
+	wantSession(t, a, withAPIKey(key))
 }
 
 // A revoked key is refused within the cache's TTL.
@@ -328,15 +328,15 @@ func TestRealAPIKeyRevoked(t *testing.T) {
 	a := realAuthenticator(t, betterauth.Config{
 		BaseURL: server.URL, Secret: server.Secret, APIKeyHeader: keyHeader, CacheTTL: 15 * time.Second, Now: now.Now,
 	})
-	wantSession(t, a, keyed(revoked))
-	wantSession(t, a, keyed(narrowed))
+	wantSession(t, a, withAPIKey(revoked))
+	wantSession(t, a, withAPIKey(narrowed))
 	server.exec(t, `UPDATE apikey SET permissions = '{"tasks":["read"]}' WHERE start = $1`, narrowed[:6])
 	server.exec(t, `DELETE FROM apikey WHERE start = $1`, revoked[:6])
 	now.Advance(15*time.Second - 1)
-	wantSession(t, a, keyed(revoked))
+	wantSession(t, a, withAPIKey(revoked))
 	now.Advance(1)
-	wantRefusal(t, a, keyed(revoked), betterauth.ReasonAPIKeyUnknown, "Not authenticated")
-	if session, err := a.Authenticate(t.Context(), keyed(narrowed)); err != nil || session.Permissions == nil {
+	wantRefusal(t, a, withAPIKey(revoked), betterauth.ReasonAPIKeyUnknown, "Not authenticated")
+	if session, err := a.Authenticate(t.Context(), withAPIKey(narrowed)); err != nil || session.Permissions == nil {
 		t.Errorf("%v, %v", session, err)
 	}
 }
@@ -345,7 +345,7 @@ func TestRealAPIKeyRevoked(t *testing.T) {
 func TestGatewayKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &moody{}
+		server := &fakeTransport{}
 		var keys int
 		answers := func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get(keyHeader) != "" {
@@ -356,28 +356,28 @@ func TestGatewayKey(t *testing.T) {
 				keyError(w, http.StatusForbidden, `{"message":"Invalid API key.","code":"INVALID_API_KEY"}`)
 				return
 			}
-			well(w, r)
+			respondHealthy(w, r)
 		}
 		server.set(answers)
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: time.Second, APIKeyHeader: keyHeader})
-		beside := func(i int) http.Header {
-			h := user(i)
+		withBoth := func(i int) http.Header {
+			h := userCookie(i)
 			h.Set(keyHeader, "gateway")
 			return h
 		}
 		for i := range 60 {
-			wantSession(t, a, beside(i%3))
+			wantSession(t, a, withBoth(i%3))
 			time.Sleep(time.Second)
 		}
 		if keys != 1 {
 			t.Errorf("%d questions about the gateway's key in a minute", keys)
 		}
-		wantRefusal(t, a, keyed("gateway"), betterauth.ReasonAPIKeyUnknown, "Not authenticated")
-		wantSession(t, a, beside(0))
+		wantRefusal(t, a, withAPIKey("gateway"), betterauth.ReasonAPIKeyUnknown, "Not authenticated")
+		wantSession(t, a, withBoth(0))
 		server.set(nil)
 		time.Sleep(61 * time.Second)
-		wantSession(t, a, beside(0)) // as known as without the key
-		wantRefusal(t, a, beside(9), betterauth.ReasonUnavailable, "")
+		wantSession(t, a, withBoth(0)) // as known as without the key
+		wantRefusal(t, a, withBoth(9), betterauth.ReasonUnavailable, "")
 	})
 }
 
@@ -388,30 +388,30 @@ func keyError(w http.ResponseWriter, status int, body string) {
 }
 
 // Invented keys reach the auth server a few at a time, and keep out neither those who are signed in nor newcomers.
-func TestTenThousandMadeUpAPIKeys(t *testing.T) {
+func TestManyMadeUpAPIKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		good := strings.Repeat("k", 64)
-		server := &moody{}
+		server := &fakeTransport{}
 		server.set(func(w http.ResponseWriter, r *http.Request) {
 			switch key := r.Header.Get(keyHeader); {
 			case key == "":
-				well(w, r)
+				respondHealthy(w, r)
 			case key != good:
 				keyError(w, http.StatusUnauthorized, `{"message":"Invalid API key.","code":"INVALID_API_KEY"}`)
 			case strings.HasSuffix(r.URL.Path, "/api-key/get"):
-				sends(`{"id":"s1","permissions":null,"expiresAt":null}`)(w, nil)
+				respondJSON(`{"id":"s1","permissions":null,"expiresAt":null}`)(w, nil)
 			default:
-				sends(strings.ReplaceAll(answerUntil(time.Now().Add(time.Second)), token, good))(w, nil)
+				respondJSON(strings.ReplaceAll(sessionJSONUntil(time.Now().Add(time.Second)), token, good))(w, nil)
 			}
 		})
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: 10 * time.Second, APIKeyHeader: keyHeader})
-		wantSession(t, a, keyed(good))
+		wantSession(t, a, withAPIKey(good))
 		before := server.calls.Load()
 		var group sync.WaitGroup
 		for i := range 10_000 {
 			group.Go(func() {
-				if refusalOf(t, a, keyed(fmt.Sprintf("%064d", i))) == nil {
+				if refusalOf(t, a, withAPIKey(fmt.Sprintf("%064d", i))) == nil {
 					t.Error("signed in")
 				}
 			})
@@ -420,10 +420,10 @@ func TestTenThousandMadeUpAPIKeys(t *testing.T) {
 		if calls := server.calls.Load() - before; calls > 100 {
 			t.Errorf("%d of 10,000 invented keys reached the auth server", calls)
 		}
-		wantSession(t, a, user(1))
-		wantSession(t, a, keyed(good))
+		wantSession(t, a, userCookie(1))
+		wantSession(t, a, withAPIKey(good))
 		time.Sleep(9 * time.Second) // It is asked about again, though the slots are occupied.
-		wantSession(t, a, keyed(good))
+		wantSession(t, a, withAPIKey(good))
 		time.Sleep(30 * time.Second)
 	})
 }
@@ -438,25 +438,25 @@ func TestAPIKeyPermissionsUnknown(t *testing.T) {
 		answer http.HandlerFunc
 		want   betterauth.Reason
 	}{
-		{"told", sends(`{"id":"s1","permissions":null}`), ""},
-		{"told as text", sends(`{"id":"s1","permissions":"{\"tasks\":[\"read\"]}"}`), ""},
-		{"no such endpoint", fails(http.StatusNotFound), betterauth.ReasonAPIKeyPermissions},
+		{"told", respondJSON(`{"id":"s1","permissions":null}`), ""},
+		{"told as text", respondJSON(`{"id":"s1","permissions":"{\"tasks\":[\"read\"]}"}`), ""},
+		{"no such endpoint", respondStatus(http.StatusNotFound), betterauth.ReasonAPIKeyPermissions},
 		{"another configuration's key", func(w http.ResponseWriter, _ *http.Request) {
 			keyError(w, http.StatusNotFound, `{"message":"API Key not found","code":"KEY_NOT_FOUND"}`)
 		}, betterauth.ReasonAPIKeyPermissions},
-		{"forbidden", fails(http.StatusForbidden), betterauth.ReasonAPIKeyPermissions},
-		{"not told", sends(`{"id":"s1"}`), betterauth.ReasonAPIKeyPermissions},
-		{"another key's", sends(`{"id":"s2","permissions":null}`), betterauth.ReasonAPIKeyPermissions},
-		{"a list", sends(`{"id":"s1","permissions":["tasks"]}`), betterauth.ReasonAPIKeyPermissions},
-		{"null", sends(`null`), betterauth.ReasonAPIKeyPermissions},
+		{"forbidden", respondStatus(http.StatusForbidden), betterauth.ReasonAPIKeyPermissions},
+		{"not told", respondJSON(`{"id":"s1"}`), betterauth.ReasonAPIKeyPermissions},
+		{"another key's", respondJSON(`{"id":"s2","permissions":null}`), betterauth.ReasonAPIKeyPermissions},
+		{"a list", respondJSON(`{"id":"s1","permissions":["tasks"]}`), betterauth.ReasonAPIKeyPermissions},
+		{"null", respondJSON(`null`), betterauth.ReasonAPIKeyPermissions},
 		{"deleted meanwhile", func(w http.ResponseWriter, _ *http.Request) {
 			keyError(w, http.StatusUnauthorized, `{"message":"Invalid API key.","code":"INVALID_API_KEY"}`)
 		}, betterauth.ReasonAPIKeyUnknown},
 		{"kept from it by customAPIKeyValidator", func(w http.ResponseWriter, _ *http.Request) {
 			keyError(w, http.StatusForbidden, `{"message":"Invalid API key.","code":"INVALID_API_KEY"}`)
 		}, betterauth.ReasonAPIKeyPermissions},
-		{"the server's own limit", fails(http.StatusTooManyRequests, "X-Retry-After", "10"), betterauth.ReasonUnavailable},
-		{"a fault of the auth server's", fails(http.StatusInternalServerError), betterauth.ReasonSessionUnusable},
+		{"the server's own limit", respondStatus(http.StatusTooManyRequests, "X-Retry-After", "10"), betterauth.ReasonUnavailable},
+		{"a fault of the auth server's", respondStatus(http.StatusInternalServerError), betterauth.ReasonSessionUnusable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -465,10 +465,10 @@ func TestAPIKeyPermissionsUnknown(t *testing.T) {
 					tt.answer(w, nil)
 					return
 				}
-				sends(strings.ReplaceAll(sessionAnswer(), token, key))(w, nil)
+				respondJSON(strings.ReplaceAll(sessionJSON(), token, key))(w, nil)
 			})
 			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, APIKeyHeader: keyHeader})
-			_, err := a.Authenticate(t.Context(), keyed(key))
+			_, err := a.Authenticate(t.Context(), withAPIKey(key))
 			var refusal *betterauth.Refusal
 			if errors.As(err, &refusal); (err == nil) != (tt.want == "") || err != nil && refusal.Reason != tt.want {
 				t.Errorf("%v, want %q", err, tt.want)

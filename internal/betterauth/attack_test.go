@@ -103,7 +103,7 @@ func pluginClaims(iss string) map[string]any {
 	}
 }
 
-func with(claims map[string]any, pairs ...any) map[string]any {
+func withClaims(claims map[string]any, pairs ...any) map[string]any {
 	changed := maps.Clone(claims)
 	for i := 0; i < len(pairs); i += 2 {
 		name, _ := pairs[i].(string)
@@ -116,10 +116,10 @@ func with(claims map[string]any, pairs ...any) map[string]any {
 	return changed
 }
 
-func bearing(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+func withBearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
 // dataClaims is what a session_data cookie says.
-func dataClaims(sessionToken, userID string) map[string]any {
+func sessionDataClaims(sessionToken, userID string) map[string]any {
 	return map[string]any{
 		"session": map[string]any{
 			"id": "s1", "token": sessionToken, "userId": userID, "expiresAt": start().Add(7 * 24 * time.Hour),
@@ -134,20 +134,20 @@ func dataClaims(sessionToken, userID string) map[string]any {
 	}
 }
 
-func beside(sessionData string) http.Header {
+func withSessionData(sessionData string) http.Header {
 	return cookies(signedIn().Get("Cookie") + "; better-auth.session_data=" + sessionData)
 }
 
 // A JWT may be issued at any time of the second in iat. If it counted as older than what was written earlier in that second,
 // it would change nothing during its whole life.
-func TestJWTCountsToTheEndOfItsSecond(t *testing.T) {
+func TestJWTAsOf(t *testing.T) {
 	t.Parallel()
 	const iss = "https://auth.example.com"
 	own := newIssuer(t, "k1")
-	server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own))
+	server := newFakeServer(t, respondJSON(sessionJSON()), jwks(t, own))
 	cfg := server.config(newClock().Now)
 	cfg.Issuers = []string{iss}
-	session, err := newAuthenticator(t, cfg).Authenticate(t.Context(), bearing(own.sign(t, pluginClaims(iss), "")))
+	session, err := newAuthenticator(t, cfg).Authenticate(t.Context(), withBearer(own.sign(t, pluginClaims(iss), "")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,8 +187,8 @@ func TestJWTAttacks(t *testing.T) {
 		{"good", own.sign(t, good, ""), "", 1},
 		{"good, with a typ", own.sign(t, good, "JWT"), "", 1},
 		{"good, ES256", ec.sign(t, good, ""), "", 1},
-		{"good, aud a list", own.sign(t, with(good, "aud", []string{"x", iss}), ""), "", 1},
-		{"good, the clock a little ahead", own.sign(t, with(good, "iat", start().Add(20*time.Second).Unix()), ""), "", 1},
+		{"good, aud a list", own.sign(t, withClaims(good, "aud", []string{"x", iss}), ""), "", 1},
+		{"good, the clock a little ahead", own.sign(t, withClaims(good, "iat", start().Add(20*time.Second).Unix()), ""), "", 1},
 		{"alg none", unsigned(`{"alg":"none"}`, good, ""), badToken, 0},
 		{"alg none with the kid", unsigned(`{"alg":"none","kid":"k1"}`, good, parts[2]), badToken, 0},
 		{"HS256 with the public key", signJWS(t, jose.HS256, jose.JSONWebKey{Key: public, KeyID: "k1"}, good, ""), badToken, 0},
@@ -196,7 +196,7 @@ func TestJWTAttacks(t *testing.T) {
 		{"HS256 with the secret", signJWS(t, jose.HS256, []byte(secret), good, ""), badToken, 0},
 		{"e-mail verification token", signJWS(t, jose.HS256, []byte(secret), verification, ""), badToken, 0},
 		{"another's key under the same kid", other.sign(t, good, ""), badSignature, 1},
-		{"payload changed", parts[0] + "." + strings.Split(own.sign(t, with(good, "sub", "u2", "id", "u2"), ""), ".")[1] + "." + parts[2], badSignature, 1},
+		{"payload changed", parts[0] + "." + strings.Split(own.sign(t, withClaims(good, "sub", "u2", "id", "u2"), ""), ".")[1] + "." + parts[2], badSignature, 1},
 		{"signature cut", parts[0] + "." + parts[1] + "." + parts[2][:40], badSignature, 1},
 		{"no signature", parts[0] + "." + parts[1] + ".", badSignature, 1},
 		{"algorithm of another key", signJWS(t, jose.ES256, jose.JSONWebKey{Key: ec.key, KeyID: "k1"}, good, ""), badSignature, 1},
@@ -204,41 +204,41 @@ func TestJWTAttacks(t *testing.T) {
 		{"no kid", newIssuer(t, "").sign(t, good, ""), badToken, 0},
 		{"its own key in the header", unsigned(`{"alg":"EdDSA","kid":"k1","jwk":`+keyJSON(t, other)+`}`, good, strings.Split(other.sign(t, good, ""), ".")[2]), badSignature, 1},
 		{"crit", unsigned(`{"alg":"EdDSA","kid":"k1","crit":["x"],"x":1}`, good, parts[2]), badSignature, 1},
-		{"foreign aud", own.sign(t, with(good, "aud", "https://other.example.com"), ""), wrong, 1},
-		{"no aud", own.sign(t, with(good, "aud", nil), ""), wrong, 1},
-		{"foreign iss", own.sign(t, with(good, "iss", "https://other.example.com"), ""), wrong, 1},
+		{"foreign aud", own.sign(t, withClaims(good, "aud", "https://other.example.com"), ""), wrong, 1},
+		{"no aud", own.sign(t, withClaims(good, "aud", nil), ""), wrong, 1},
+		{"foreign iss", own.sign(t, withClaims(good, "iss", "https://other.example.com"), ""), wrong, 1},
 		{"session_data's typ", own.sign(t, good, "better-auth.session-cache+jwt"), badToken, 0},
-		{"session_data's aud", own.sign(t, with(good, "aud", []string{iss, "better-auth:session-cache"}), ""), wrong, 1},
-		{"expired", own.sign(t, with(good, "iat", start().Add(-10*time.Minute).Unix(), "exp", start().Unix()), ""), expired, 1},
-		{"older than is trusted", own.sign(t, with(good, "iat", start().Add(-15*time.Minute).Unix(), "exp", start().Add(time.Hour).Unix()), ""), expired, 1},
-		{"without exp", own.sign(t, with(good, "exp", nil), ""), badToken, 1},
-		{"without iat", own.sign(t, with(good, "iat", nil), ""), badToken, 1},
-		{"from the future", own.sign(t, with(good, "iat", start().Add(time.Minute).Unix()), ""), badToken, 1},
-		{"not yet", own.sign(t, with(good, "nbf", start().Add(time.Minute).Unix()), ""), badToken, 1},
-		{"exp a text", own.sign(t, with(good, "exp", "never"), ""), badToken, 1},
-		{"exp beyond time", own.sign(t, with(good, "exp", 1e300), ""), badToken, 1},
-		{"without sub", own.sign(t, with(good, "sub", nil), ""), badToken, 1},
-		{"the subject alone", own.sign(t, with(good, "id", nil, "email", nil, "name", nil), ""), "", 1},
-		{"without a user", own.sign(t, with(good, "sub", nil, "id", nil), ""), badToken, 1},
-		{"an OAuth client's access token", own.sign(t, with(good, "id", nil, "scope", "openid", "azp", "app"), ""), badToken, 1},
-		{"an OAuth client's ID token", own.sign(t, with(good, "id", nil, "nonce", "x"), ""), badToken, 1},
-		{"a payload with a scope and the user", own.sign(t, with(good, "scope", "x"), ""), "", 1},
-		{"another's id", own.sign(t, with(good, "id", "u2"), ""), badToken, 1},
-		{"banned", own.sign(t, with(good, "banned", true), ""), betterauth.ReasonBanned, 1},
-		{"ban over", own.sign(t, with(good, "banned", true, "banExpires", start().Add(-time.Second)), ""), "", 1},
+		{"session_data's aud", own.sign(t, withClaims(good, "aud", []string{iss, "better-auth:session-cache"}), ""), wrong, 1},
+		{"expired", own.sign(t, withClaims(good, "iat", start().Add(-10*time.Minute).Unix(), "exp", start().Unix()), ""), expired, 1},
+		{"older than is trusted", own.sign(t, withClaims(good, "iat", start().Add(-15*time.Minute).Unix(), "exp", start().Add(time.Hour).Unix()), ""), expired, 1},
+		{"without exp", own.sign(t, withClaims(good, "exp", nil), ""), badToken, 1},
+		{"without iat", own.sign(t, withClaims(good, "iat", nil), ""), badToken, 1},
+		{"from the future", own.sign(t, withClaims(good, "iat", start().Add(time.Minute).Unix()), ""), badToken, 1},
+		{"not yet", own.sign(t, withClaims(good, "nbf", start().Add(time.Minute).Unix()), ""), badToken, 1},
+		{"exp a text", own.sign(t, withClaims(good, "exp", "never"), ""), badToken, 1},
+		{"exp beyond time", own.sign(t, withClaims(good, "exp", 1e300), ""), badToken, 1},
+		{"without sub", own.sign(t, withClaims(good, "sub", nil), ""), badToken, 1},
+		{"the subject alone", own.sign(t, withClaims(good, "id", nil, "email", nil, "name", nil), ""), "", 1},
+		{"without a user", own.sign(t, withClaims(good, "sub", nil, "id", nil), ""), badToken, 1},
+		{"an OAuth client's access token", own.sign(t, withClaims(good, "id", nil, "scope", "openid", "azp", "app"), ""), badToken, 1},
+		{"an OAuth client's ID token", own.sign(t, withClaims(good, "id", nil, "nonce", "x"), ""), badToken, 1},
+		{"a payload with a scope and the user", own.sign(t, withClaims(good, "scope", "x"), ""), "", 1},
+		{"another's id", own.sign(t, withClaims(good, "id", "u2"), ""), badToken, 1},
+		{"banned", own.sign(t, withClaims(good, "banned", true), ""), betterauth.ReasonBanned, 1},
+		{"ban over", own.sign(t, withClaims(good, "banned", true, "banExpires", start().Add(-time.Second)), ""), "", 1},
 		{"not a JWT", "ey.ey.ey", badToken, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own, ec))
+			server := newFakeServer(t, respondJSON(sessionJSON()), jwks(t, own, ec))
 			cfg := server.config(newClock().Now)
 			cfg.Issuers = []string{iss}
 			a := newAuthenticator(t, cfg)
 			for range 3 { // Whatever it is, the keys are fetched once.
 				if test.reason == "" {
-					wantSession(t, a, bearing(test.token))
+					wantSession(t, a, withBearer(test.token))
 				} else {
-					wantRefusal(t, a, bearing(test.token), test.reason, "Invalid session")
+					wantRefusal(t, a, withBearer(test.token), test.reason, "Invalid session")
 				}
 			}
 			wantCalls(t, server.authServer, 0)
@@ -246,7 +246,7 @@ func TestJWTAttacks(t *testing.T) {
 			if test.reason == "" {
 				return
 			}
-			refusal := refusalOf(t, a, bearing(test.token))
+			refusal := refusalOf(t, a, withBearer(test.token))
 			if refusal.Scheme == "" || refusal.TokenHash == "" || strings.Contains(fmt.Sprintf("%v %+v", refusal, refusal), test.token) {
 				t.Errorf("refusal %+v", refusal)
 			}
@@ -289,21 +289,21 @@ func TestKeySets(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newFakeServer(t, sends(sessionAnswer()), test.keys)
+			server := newFakeServer(t, respondJSON(sessionJSON()), test.keys)
 			cfg := server.config(newClock().Now)
 			cfg.Issuers = []string{iss}
 			a := newAuthenticator(t, cfg)
 			if test.reason == "" {
-				wantSession(t, a, bearing(test.token))
+				wantSession(t, a, withBearer(test.token))
 			} else {
-				wantRefusal(t, a, bearing(test.token), test.reason, "")
+				wantRefusal(t, a, withBearer(test.token), test.reason, "")
 			}
 			wantCalls(t, server.authServer, 0)
 		})
 	}
 }
 
-func TestKeysAreFetchedSparingly(t *testing.T) {
+func TestKeySetFetches(t *testing.T) {
 	t.Parallel()
 	const iss = "https://auth.example.com"
 	first, second := newIssuer(t, "k1"), newIssuer(t, "k2")
@@ -327,7 +327,7 @@ func TestKeysAreFetchedSparingly(t *testing.T) {
 	now := newClock()
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Issuers: []string{iss}, Now: now.Now, MaxTokenAge: time.Hour})
 	at := func(i *issuer) http.Header {
-		return bearing(i.sign(t, with(pluginClaims(iss), "iat", now.Now().Unix(), "exp", now.Now().Add(time.Hour).Unix()), ""))
+		return withBearer(i.sign(t, withClaims(pluginClaims(iss), "iat", now.Now().Unix(), "exp", now.Now().Add(time.Hour).Unix()), ""))
 	}
 
 	set("", true)
@@ -388,12 +388,12 @@ func TestSessionDataAttacks(t *testing.T) {
 	const iss = "https://auth.example.com"
 	own := newIssuer(t, "k1")
 	key := []byte(secret)
-	good := dataClaims(token, "u1")
-	plugin := with(good, "iss", iss, "aud", "better-auth:session-cache", "sub", "u1", "sid", token)
+	good := sessionDataClaims(token, "u1")
+	plugin := withClaims(good, "iss", iss, "aud", "better-auth:session-cache", "sub", "u1", "sid", token)
 	const typ = "better-auth.session-cache+jwt"
 	inside := func(name string, pairs ...any) map[string]any {
 		object, _ := good[name].(map[string]any)
-		return with(good, name, with(object, pairs...))
+		return withClaims(good, name, withClaims(object, pairs...))
 	}
 	session := func(pairs ...any) map[string]any { return inside("session", pairs...) }
 	user := func(pairs ...any) map[string]any { return inside("user", pairs...) }
@@ -403,36 +403,36 @@ func TestSessionDataAttacks(t *testing.T) {
 		calls      int64
 	}{
 		{"good", hs(good), 0},
-		{"good, in compact", compact(t, good), 0},
+		{"good, in compact", compactSessionData(t, good), 0},
 		{"good, encrypted", encryptedData(t, good), 0},
 		{"encrypted, changed", encryptedData(t, good)[:200] + "A" + encryptedData(t, good)[201:], 1},
-		{"encrypted, without exp", encryptedData(t, with(good, "exp", nil)), 1},
+		{"encrypted, without exp", encryptedData(t, withClaims(good, "exp", nil)), 1},
 		{"good, by the plugin", own.sign(t, plugin, typ), 0},
 		{"good, percent-encoded", encodeAll(hs(good)), 0},
-		{"good, without a version", hs(with(good, "version", nil)), 0},
-		{"another user's", hs(dataClaims(token[:31]+"x", "u2")), 1},
-		{"another version", hs(with(good, "version", "2")), 1},
-		{"expired", hs(with(good, "exp", start().Unix())), 1},
-		{"without exp", hs(with(good, "exp", nil)), 1},
+		{"good, without a version", hs(withClaims(good, "version", nil)), 0},
+		{"another user's", hs(sessionDataClaims(token[:31]+"x", "u2")), 1},
+		{"another version", hs(withClaims(good, "version", "2")), 1},
+		{"expired", hs(withClaims(good, "exp", start().Unix())), 1},
+		{"without exp", hs(withClaims(good, "exp", nil)), 1},
 		{"its session expired", hs(session("expiresAt", start())), 1},
 		{"its session too old", hs(session("createdAt", start().Add(-31*24*time.Hour), "updatedAt", start().Add(-30*24*time.Hour))), 1},
-		{"older than is trusted", hs(with(good, "updatedAt", start().Add(-15*time.Minute).UnixMilli())), 1},
-		{"without updatedAt", hs(with(good, "updatedAt", nil)), 1},
-		{"from the future", hs(with(good, "updatedAt", start().Add(time.Minute).UnixMilli())), 1},
+		{"older than is trusted", hs(withClaims(good, "updatedAt", start().Add(-15*time.Minute).UnixMilli())), 1},
+		{"without updatedAt", hs(withClaims(good, "updatedAt", nil)), 1},
+		{"from the future", hs(withClaims(good, "updatedAt", start().Add(time.Minute).UnixMilli())), 1},
 		{"banned", hs(user("banned", true)), 1},
 		{"two users", hs(user("id", "u2")), 1},
-		{"no user", hs(with(good, "user", nil)), 1},
+		{"no user", hs(withClaims(good, "user", nil)), 1},
 		{"no token", hs(session("token", nil)), 1},
 		{"another secret", signJWS(t, jose.HS256, []byte(strings.Repeat("x", 32)), good, ""), 1},
 		{"another algorithm under the secret", signJWS(t, jose.HS512, []byte(secret+secret), good, ""), 1},
-		{"compact, changed", compact(t, good)[:40] + "A" + compact(t, good)[41:], 1},
+		{"compact, changed", compactSessionData(t, good)[:40] + "A" + compactSessionData(t, good)[41:], 1},
 		{"compact, garbage", "AAAA", 1},
 		{"compact, not base64", "====", 1},
 		{"the plugin's, without the typ", own.sign(t, plugin, ""), 1},
-		{"the plugin's, another's session", own.sign(t, with(plugin, "sid", "x"), typ), 1},
-		{"the plugin's, another's user", own.sign(t, with(plugin, "sub", "u2"), typ), 1},
-		{"the plugin's, foreign iss", own.sign(t, with(plugin, "iss", "https://other.example.com"), typ), 1},
-		{"the plugin's, a JWT's aud", own.sign(t, with(plugin, "aud", iss), typ), 1},
+		{"the plugin's, another's session", own.sign(t, withClaims(plugin, "sid", "x"), typ), 1},
+		{"the plugin's, another's user", own.sign(t, withClaims(plugin, "sub", "u2"), typ), 1},
+		{"the plugin's, foreign iss", own.sign(t, withClaims(plugin, "iss", "https://other.example.com"), typ), 1},
+		{"the plugin's, a JWT's aud", own.sign(t, withClaims(plugin, "aud", iss), typ), 1},
 		{"the plugin's, another key", newIssuer(t, "k1").sign(t, plugin, typ), 1},
 		{"a JWT of the plugin", own.sign(t, pluginClaims(iss), ""), 1},
 		{"two dots", "..", 1},
@@ -442,11 +442,11 @@ func TestSessionDataAttacks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own))
+			server := newFakeServer(t, respondJSON(sessionJSON()), jwks(t, own))
 			cfg := server.config(newClock().Now)
 			cfg.Issuers, cfg.TrustSessionData, cfg.MaxSessionAge = []string{iss}, true, 7*24*time.Hour
 			a := newAuthenticator(t, cfg)
-			session, err := a.Authenticate(t.Context(), beside(test.data))
+			session, err := a.Authenticate(t.Context(), withSessionData(test.data))
 			if err != nil || session.UserID != "u1" {
 				t.Errorf("session %+v, %v", session, err)
 			}
@@ -465,16 +465,16 @@ func TestSessionDataAttacks(t *testing.T) {
 			// Where it isn't trusted, it isn't looked at.
 			cfg.TrustSessionData = false
 			before := server.calls.Load()
-			wantSession(t, newAuthenticator(t, cfg), beside(test.data))
+			wantSession(t, newAuthenticator(t, cfg), withSessionData(test.data))
 			wantCalls(t, server.authServer, before+1)
 		})
 	}
 }
 
 // compact makes session_data of the default strategy.
-func compact(t testing.TB, claims map[string]any) string {
+func compactSessionData(t testing.TB, claims map[string]any) string {
 	t.Helper()
-	inner := marshal(t, with(claims, "iat", nil, "exp", nil))
+	inner := marshal(t, withClaims(claims, "iat", nil, "exp", nil))
 	expires := fmt.Sprintf(`,"expiresAt":%d}`, start().Add(5*time.Minute).UnixMilli())
 	signed := strings.TrimSuffix(string(inner), "}") + expires
 	standard := betterauth.SignCookie(secret, signed)
@@ -486,7 +486,7 @@ func compact(t testing.TB, claims map[string]any) string {
 
 func TestChunks(t *testing.T) {
 	t.Parallel()
-	data := signJWS(t, jose.HS256, []byte(secret), dataClaims(token, "u1"), "")
+	data := signJWS(t, jose.HS256, []byte(secret), sessionDataClaims(token, "u1"), "")
 	third := len(data) / 11
 	var parts []string
 	for i := range 11 {
@@ -516,7 +516,7 @@ func TestChunks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newFakeServer(t, sends(sessionAnswer()), "")
+			server := newFakeServer(t, respondJSON(sessionJSON()), "")
 			cfg := server.config(newClock().Now)
 			cfg.TrustSessionData = true
 			wantSession(t, newAuthenticator(t, cfg), cookies(test.chunks+"; "+signedIn().Get("Cookie")))
@@ -525,9 +525,9 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-func TestTenThousandForgedCookies(t *testing.T) {
+func TestManyForgedCookies(t *testing.T) {
 	t.Parallel()
-	server := newAuthServer(t, sends(sessionAnswer()))
+	server := newAuthServer(t, respondJSON(sessionJSON()))
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
 	var group sync.WaitGroup
 	for worker := range 100 {
@@ -544,15 +544,15 @@ func TestTenThousandForgedCookies(t *testing.T) {
 
 // Raw bearer tokens can't be checked here. Made-up ones reach the auth server a few at a time only, and good ones come
 // through as soon as the flood is over.
-func TestTenThousandMadeUpBearers(t *testing.T) {
+func TestManyMadeUpBearerTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &moody{}
+		server := &fakeTransport{}
 		server.set(func(w http.ResponseWriter, r *http.Request) {
-			if askedToken(r) == token {
-				well(w, r)
+			if requestedToken(r) == token {
+				respondHealthy(w, r)
 				return
 			}
-			sends("null")(w, r)
+			respondJSON("null")(w, r)
 		})
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: time.Minute})
 		wantCount := func(want int64) {
@@ -564,7 +564,7 @@ func TestTenThousandMadeUpBearers(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 10_000 {
 			group.Go(func() {
-				if refusalOf(t, a, bearing(fmt.Sprintf("%032d", i))) == nil {
+				if refusalOf(t, a, withBearer(fmt.Sprintf("%032d", i))) == nil {
 					t.Error("signed in")
 				}
 			})
@@ -573,13 +573,13 @@ func TestTenThousandMadeUpBearers(t *testing.T) {
 		wantCount(32)
 		wantSession(t, a, cookies(plain+"="+betterauth.SignCookie(secret, token)))
 		wantCount(33)
-		wantRefusal(t, a, bearing(token), betterauth.ReasonTooManyUnknown, "Too many unknown")
+		wantRefusal(t, a, withBearer(token), betterauth.ReasonTooManyUnknown, "Too many unknown")
 		time.Sleep(10 * time.Second)
-		wantSession(t, a, bearing(token))
+		wantSession(t, a, withBearer(token))
 		wantCount(34)
 		// One that is repeated costs one call.
 		for range 1000 {
-			wantRefusal(t, a, bearing(fmt.Sprintf("%032d", 0)), betterauth.ReasonSessionNull, "Invalid session")
+			wantRefusal(t, a, withBearer(fmt.Sprintf("%032d", 0)), betterauth.ReasonSessionNull, "Invalid session")
 		}
 		wantCount(35)
 		time.Sleep(10 * time.Second)
@@ -588,30 +588,30 @@ func TestTenThousandMadeUpBearers(t *testing.T) {
 
 // Whoever holds a token that was revoked must not keep it alive by a flood of made-up ones: a token that was good a
 // moment ago is asked about without a place.
-func TestMadeUpBearersDoNotProlongARevokedOne(t *testing.T) {
+func TestMadeUpTokensDoNotKeepARevokedOneValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &moody{}
+		server := &fakeTransport{}
 		server.set(func(w http.ResponseWriter, r *http.Request) {
-			if askedToken(r) == token {
-				well(w, r)
+			if requestedToken(r) == token {
+				respondHealthy(w, r)
 				return
 			}
-			sends("null")(w, r)
+			respondJSON("null")(w, r)
 		})
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: time.Second})
-		wantSession(t, a, bearing(token))
-		server.set(sends("null")) // It is revoked.
+		wantSession(t, a, withBearer(token))
+		server.set(respondJSON("null")) // It is revoked.
 		var group sync.WaitGroup
 		for i := range 100 {
 			group.Go(func() {
-				if refusalOf(t, a, bearing(fmt.Sprintf("%032d", i))) == nil {
+				if refusalOf(t, a, withBearer(fmt.Sprintf("%032d", i))) == nil {
 					t.Error("signed in")
 				}
 			})
 		}
 		group.Wait()
 		time.Sleep(time.Second)
-		wantRefusal(t, a, bearing(token), betterauth.ReasonSessionNull, "Invalid session")
+		wantRefusal(t, a, withBearer(token), betterauth.ReasonSessionNull, "Invalid session")
 		time.Sleep(10 * time.Second)
 	})
 }

@@ -6,27 +6,27 @@ import (
 	"strings"
 )
 
-// bearerKind is what a bearer token turned out to be.
+// bearerKind is the kind of a bearer token.
 type bearerKind int
 
 const (
-	bearerNone   bearerKind = iota
-	bearerRaw               // a session token without a signature, which only the auth server can check
-	bearerSigned            // a session token with a good signature
-	bearerJWT               // a JWT, not yet checked
-	bearerBad               // nothing of use
+	bearerNone    bearerKind = iota
+	bearerRaw                // a session token without a signature, which only the auth server can verify
+	bearerSigned             // a session token with a valid signature
+	bearerJWT                // a JWT, not yet verified
+	bearerInvalid            // none of these
 )
 
-// bearer is what stands in the Authorization header.
+// bearer is the bearer token in the Authorization header.
 type bearer struct {
 	kind   bearerKind
 	token  string // the session token or the JWT
-	reason Reason // where it is bad
+	reason Reason // why it is invalid
 }
 
-// bearer reads the Authorization header as Better Auth's bearer plugin does: the scheme in any case, then one space.
-// What has a dot is signed, and may be percent-encoded; what has none is a raw token. Unlike the plugin it takes a raw
-// token only in the shape of one, because everything else would be asked for in vain, and it knows JWTs.
+// bearer reads the Authorization header as Better Auth's bearer plugin does: the scheme in any case, then one space. A text with
+// a dot is signed, and may be percent-encoded; one without is a raw token. Unlike the plugin, it accepts a raw token only in the
+// format of one, because the auth server can't know any other, and it accepts JWTs.
 func (a *Authenticator) bearer(h http.Header) bearer {
 	const scheme = "bearer "
 	value := h.Get("Authorization")
@@ -38,45 +38,45 @@ func (a *Authenticator) bearer(h http.Header) bearer {
 	case token == "":
 		return bearer{}
 	case len(token) > maxCookie:
-		return bearer{kind: bearerBad, token: token, reason: ReasonTooLong}
+		return bearer{kind: bearerInvalid, token: token, reason: ReasonTooLong}
 	case !strings.Contains(token, "."):
 		if !a.isToken(token) {
-			return bearer{kind: bearerBad, token: token, reason: ReasonBadToken}
+			return bearer{kind: bearerInvalid, token: token, reason: ReasonBadToken}
 		}
 		return bearer{kind: bearerRaw, token: token}
 	}
-	text, reason := a.openBearer(token)
+	text, reason := a.verifyBearer(token)
 	switch {
-	case reason == "": // Before the JWT: a hook's token may look like one.
+	case reason == "": // First, because a token made by a hook may look like a JWT.
 		return bearer{kind: bearerSigned, token: text}
 	case isJWT(token):
 		return bearer{kind: bearerJWT, token: token}
 	default:
-		return bearer{kind: bearerBad, token: text, reason: reason}
+		return bearer{kind: bearerInvalid, token: text, reason: reason}
 	}
 }
 
-// openBearer checks a signed bearer token. Unlike a cookie it counts as it stands where it is not percent-encoded.
-func (a *Authenticator) openBearer(token string) (string, Reason) {
+// verifyBearer verifies a signed bearer token. Unlike a cookie, it is used as it is if it is not valid percent-encoding.
+func (a *Authenticator) verifyBearer(token string) (string, Reason) {
 	if strings.Contains(token, "%") {
 		if decoded, err := url.PathUnescape(token); err == nil {
 			token = decoded
 		}
 	}
-	text, reason := a.signer.check(token)
+	text, reason := a.signer.verify(token)
 	if reason == "" && !a.isToken(text) {
 		reason = ReasonBadToken
 	}
 	return text, reason
 }
 
-// isJWT reports whether the text looks like a signed or unsigned JWT: three parts, the first an object in base64.
+// isJWT reports whether the text looks like a JWT: three parts, of which the first is an object in base64.
 func isJWT(token string) bool {
 	return strings.HasPrefix(token, "ey") && strings.Count(token, ".") == 2
 }
 
-// bearerHeader is the Authorization header for the auth server, written anew.
-func (a *Authenticator) bearerHeader(b bearer) string {
+// authorizationHeader returns the Authorization header of a request to the auth server, encoded anew.
+func (a *Authenticator) authorizationHeader(b bearer) string {
 	if b.kind == bearerSigned {
 		return "Bearer " + a.signer.sign(b.token)
 	}

@@ -37,11 +37,11 @@ func bearerServer(mode plugin, known ...string) http.HandlerFunc {
 		}
 		for _, k := range known {
 			if k == text {
-				sends(strings.ReplaceAll(sessionAnswer(), token, text))(w, nil)
+				respondJSON(strings.ReplaceAll(sessionJSON(), token, text))(w, nil)
 				return
 			}
 		}
-		sends("null")(w, nil)
+		respondJSON("null")(w, nil)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestSchemesAreNotShared(t *testing.T) {
 	for range 50 {
 		group.Go(func() {
 			for scheme, h := range map[string]http.Header{
-				betterauth.SchemeCookie: signedIn(), betterauth.SchemeBearer: bearing(token),
+				betterauth.SchemeCookie: signedIn(), betterauth.SchemeBearer: withBearer(token),
 			} {
 				session, err := a.Authenticate(t.Context(), h)
 				if err != nil || session.Scheme != scheme {
@@ -139,9 +139,9 @@ func TestSchemesAreNotShared(t *testing.T) {
 }
 
 // A cache in front of the auth server could answer with somebody else's session.
-func TestAnotherSessionsAnswer(t *testing.T) {
+func TestResponseOfAnotherSession(t *testing.T) {
 	t.Parallel()
-	server := newAuthServer(t, func(w http.ResponseWriter, _ *http.Request) { sends(sessionAnswer())(w, nil) })
+	server := newAuthServer(t, func(w http.ResponseWriter, _ *http.Request) { respondJSON(sessionJSON())(w, nil) })
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
 	wantSession(t, a, signedIn())
 	other := cookies(plain + "=" + betterauth.SignCookie(secret, token[:31]+"x"))
@@ -170,7 +170,7 @@ func TestCookieNames(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newAuthServer(t, sends(sessionAnswer()))
+			server := newAuthServer(t, respondJSON(sessionJSON()))
 			test.cfg.BaseURL, test.cfg.Now = server.URL, newClock().Now
 			a := newAuthenticator(t, test.cfg)
 			mark := strings.Replace(test.cookie, "session_token", "dont_remember", 1)
@@ -196,7 +196,7 @@ func TestCookieNames(t *testing.T) {
 func TestHostCookieComesFirst(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]betterauth.Config{"sid": {CookieName: "__Host-sid"}, "acme.session_token": {CookiePrefix: "__Host-acme"}} {
-		server := newAuthServer(t, sends(sessionAnswer()))
+		server := newAuthServer(t, respondJSON(sessionJSON()))
 		cfg.BaseURL, cfg.Now = server.URL, newClock().Now
 		a := newAuthenticator(t, cfg)
 		own := "__Host-" + name + "=" + betterauth.SignCookie(secret, token)
@@ -210,7 +210,7 @@ func TestHostCookieComesFirst(t *testing.T) {
 
 func TestLongCookies(t *testing.T) {
 	t.Parallel()
-	server := newAuthServer(t, sends(sessionAnswer()))
+	server := newAuthServer(t, respondJSON(sessionJSON()))
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
 	value := betterauth.SignCookie(secret, token)
 	padded := strings.Repeat("%41", (16<<10-len(value)-3)/3) // Part of another token, 16 KB long in all.
@@ -223,7 +223,7 @@ func TestLongCookies(t *testing.T) {
 func TestAgesAndBans(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	replaced := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(sessionAnswer()) }
+	replaced := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(sessionJSON()) }
 	ago := func(d time.Duration) string { return start().Add(-d).Format(time.RFC3339) }
 	aged := func(created, updated time.Duration) string {
 		return replaced(`"createdAt":"2026-11-23T11:00:00.000Z"`, `"createdAt":"`+ago(created)+`"`,
@@ -249,9 +249,9 @@ func TestAgesAndBans(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newAuthServer(t, sends(test.answer))
+			server := newAuthServer(t, respondJSON(test.answer))
 			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, MaxSessionAge: 7 * day})
-			for _, h := range []http.Header{signedIn(), bearing(token), bearing(betterauth.SignCookie(secret, token))} {
+			for _, h := range []http.Header{signedIn(), withBearer(token), withBearer(betterauth.SignCookie(secret, token))} {
 				if test.reason == "" {
 					wantSession(t, a, h)
 				} else {
@@ -262,7 +262,7 @@ func TestAgesAndBans(t *testing.T) {
 	}
 	t.Run("a cached session ends when it gets too old", func(t *testing.T) {
 		t.Parallel()
-		server, now := newAuthServer(t, sends(aged(30*day, 7*day-5*time.Second))), newClock()
+		server, now := newAuthServer(t, respondJSON(aged(30*day, 7*day-5*time.Second))), newClock()
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: now.Now, MaxSessionAge: 7 * day, CacheTTL: time.Minute})
 		wantSession(t, a, signedIn())
 		now.Advance(5 * time.Second)
@@ -282,12 +282,12 @@ func TestTokenHash(t *testing.T) {
 		token  string
 	}{
 		"cookie":        {signedIn(), token},
-		"session_data":  {beside(compact(t, dataClaims(token, "u1"))), token},
-		"raw bearer":    {bearing(token), token},
-		"signed bearer": {bearing(signed), token},
-		"JWT":           {bearing(jwt), jwt},
+		"session_data":  {withSessionData(compactSessionData(t, sessionDataClaims(token, "u1"))), token},
+		"raw bearer":    {withBearer(token), token},
+		"signed bearer": {withBearer(signed), token},
+		"JWT":           {withBearer(jwt), jwt},
 	} {
-		server := newFakeServer(t, sends(sessionAnswer()), jwks(t, own))
+		server := newFakeServer(t, respondJSON(sessionJSON()), jwks(t, own))
 		cfg := server.config(newClock().Now)
 		cfg.Issuers, cfg.TrustSessionData, cfg.CacheTTL = []string{iss}, true, time.Minute
 		a := newAuthenticator(t, cfg)
@@ -299,7 +299,7 @@ func TestTokenHash(t *testing.T) {
 			}
 		}
 	}
-	server := newFakeServer(t, sends("null"), "")
+	server := newFakeServer(t, respondJSON("null"), "")
 	sum := sha256.Sum256([]byte(token))
 	if refusal := refusalOf(t, newAuthenticator(t, server.config(newClock().Now)), signedIn()); refusal.TokenHash != hex.EncodeToString(sum[:6]) {
 		t.Errorf("refused: %+v", refusal)

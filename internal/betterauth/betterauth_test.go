@@ -63,7 +63,7 @@ func newAuthServer(t testing.TB, answer http.HandlerFunc) *authServer {
 	s := &authServer{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/ok") {
-			sends(`{"ok":true}`)(w, nil)
+			respondJSON(`{"ok":true}`)(w, nil)
 			return
 		}
 		s.calls.Add(1)
@@ -77,19 +77,19 @@ func newAuthServer(t testing.TB, answer http.HandlerFunc) *authServer {
 }
 
 // sends answers every request with that JSON, in which the token that it asks about stands for the usual one.
-func sends(body string) http.HandlerFunc {
+func respondJSON(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		answer := body
-		if asked := askedToken(r); asked != "" {
+		if asked := requestedToken(r); asked != "" {
 			answer = strings.ReplaceAll(body, token, asked)
 		}
 		_, _ = w.Write([]byte(answer))
 	}
 }
 
-// askedToken is the token that a question is about, as a server with the bearer plugin reads it.
-func askedToken(r *http.Request) string {
+// requestedToken is the token that a question is about, as a server with the bearer plugin reads it.
+func requestedToken(r *http.Request) string {
 	if r == nil {
 		return ""
 	}
@@ -103,8 +103,8 @@ func askedToken(r *http.Request) string {
 	return text
 }
 
-// answerUntil is a get-session answer for a session that expires then.
-func answerUntil(expires time.Time) string {
+// sessionJSONUntil is a get-session answer for a session that expires then.
+func sessionJSONUntil(expires time.Time) string {
 	return fmt.Sprintf(`{"session":{"id":"s1","token":%q,"userId":"u1","expiresAt":%q,"createdAt":"2026-11-23T11:00:00.000Z",
 		"updatedAt":"2026-11-23T11:30:00.000Z","ipAddress":"","userAgent":"x"},
 		"user":{"id":"u1","name":"Zoë","email":"zoe@example.com","emailVerified":true,"image":null,
@@ -112,7 +112,7 @@ func answerUntil(expires time.Time) string {
 		token, expires.Format(time.RFC3339Nano))
 }
 
-func sessionAnswer() string { return answerUntil(start().Add(7 * 24 * time.Hour)) }
+func sessionJSON() string { return sessionJSONUntil(start().Add(7 * 24 * time.Hour)) }
 
 func newAuthenticator(t testing.TB, cfg betterauth.Config) *betterauth.Authenticator {
 	t.Helper()
@@ -208,7 +208,7 @@ func TestNewRefusesBadConfig(t *testing.T) {
 	}
 }
 
-func TestQuestion(t *testing.T) {
+func TestSessionRequest(t *testing.T) {
 	const forged = "better-auth.dont_remember=true.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"
 	value := betterauth.SignCookie(secret, token)
 	mark := betterauth.SignCookie(secret, "true")
@@ -230,7 +230,7 @@ func TestQuestion(t *testing.T) {
 		{"the other name's dont_remember stays", "", "better-auth.dont_remember=" + mark + "; " + secure + "=" + value, "/api/auth/get-session", secure + "=" + value},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server := newAuthServer(t, sends(sessionAnswer()))
+			server := newAuthServer(t, respondJSON(sessionJSON()))
 			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL + test.base, Now: newClock().Now})
 			h := cookies(test.cookie)
 			h.Set("X-Forwarded-Proto", "https,http")
@@ -286,14 +286,14 @@ func TestSession(t *testing.T) {
 		name, answer string
 		want         betterauth.Session
 	}{
-		{"whole", sessionAnswer(), session},
-		{"a shorter profile", strings.NewReplacer(`"name":"Zoë",`, "", `"zoe@example.com"`, "null", `,"image":null`, "").Replace(sessionAnswer()), withoutProfile},
-		{"image", strings.Replace(sessionAnswer(), `"image":null`, `"image":"`+image+`"`, 1), withImage},
-		{"numbers for ids", strings.NewReplacer(`"u1"`, `12`, `"s1"`, `7`).Replace(sessionAnswer()), serial},
-		{"unknown fields, some of them similar", strings.NewReplacer(`"session":{`, `"session":{"userID":"u2","USERID":"u3","x":[1],`, `"user":{`, `"user":{"Id":"u2","banned":null,`).Replace(sessionAnswer()), session},
+		{"whole", sessionJSON(), session},
+		{"a shorter profile", strings.NewReplacer(`"name":"Zoë",`, "", `"zoe@example.com"`, "null", `,"image":null`, "").Replace(sessionJSON()), withoutProfile},
+		{"image", strings.Replace(sessionJSON(), `"image":null`, `"image":"`+image+`"`, 1), withImage},
+		{"numbers for ids", strings.NewReplacer(`"u1"`, `12`, `"s1"`, `7`).Replace(sessionJSON()), serial},
+		{"unknown fields, some of them similar", strings.NewReplacer(`"session":{`, `"session":{"userID":"u2","USERID":"u3","x":[1],`, `"user":{`, `"user":{"Id":"u2","banned":null,`).Replace(sessionJSON()), session},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server := newAuthServer(t, sends(test.answer))
+			server := newAuthServer(t, respondJSON(test.answer))
 			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
 			got, err := a.Authenticate(t.Context(), signedIn())
 			if err != nil {
@@ -321,7 +321,7 @@ func TestUnreachable(t *testing.T) {
 	})
 	t.Run("slow body", func(t *testing.T) {
 		server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
-			sends(`{"session":`)(w, r)
+			respondJSON(`{"session":`)(w, r)
 			_ = http.NewResponseController(w).Flush() // Without it the client would wait for the header.
 			<-r.Context().Done()
 		})
@@ -374,7 +374,7 @@ func TestCache(t *testing.T) {
 		{"no longer than the session", ttl, 5 * time.Second, []step{{0, 1}, {5*time.Second - 1, 1}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server := newAuthServer(t, sends(answerUntil(start().Add(test.expires))))
+			server := newAuthServer(t, respondJSON(sessionJSONUntil(start().Add(test.expires))))
 			now := newClock()
 			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: test.ttl, Now: now.Now})
 			for i, step := range test.steps {
@@ -387,7 +387,7 @@ func TestCache(t *testing.T) {
 		})
 	}
 	t.Run("an expired session is refused to the moment", func(t *testing.T) {
-		server := newAuthServer(t, sends(answerUntil(start().Add(5*time.Second))))
+		server := newAuthServer(t, respondJSON(sessionJSONUntil(start().Add(5*time.Second))))
 		now := newClock()
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: ttl, Now: now.Now})
 		wantSession(t, a, signedIn())
@@ -398,7 +398,7 @@ func TestCache(t *testing.T) {
 		now := newClock()
 		server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
 			now.Advance(4 * time.Second)
-			sends(sessionAnswer())(w, r)
+			respondJSON(sessionJSON())(w, r)
 		})
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: ttl, Now: now.Now})
 		wantSession(t, a, signedIn())
@@ -409,19 +409,19 @@ func TestCache(t *testing.T) {
 		}
 	})
 	t.Run("a cached session needs its signature", func(t *testing.T) {
-		server := newAuthServer(t, sends(sessionAnswer()))
+		server := newAuthServer(t, respondJSON(sessionJSON()))
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: ttl, Now: newClock().Now})
 		wantSession(t, a, signedIn())
 		wantRefusal(t, a, cookies(plain+"="+betterauth.SignCookie("another", token)), betterauth.ReasonBadSignature, "Invalid session")
 	})
 }
 
-func TestOneFlightForMany(t *testing.T) {
+func TestConcurrentRequestsShareOneFetch(t *testing.T) {
 	const callers = 200
 	release := make(chan struct{})
 	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
 		<-release
-		sends(sessionAnswer())(w, r)
+		respondJSON(sessionJSON())(w, r)
 	})
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: time.Minute, Now: newClock().Now})
 	var group sync.WaitGroup
@@ -442,7 +442,7 @@ func TestRefusalsAreNotShared(t *testing.T) {
 	release := make(chan struct{})
 	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
 		<-release
-		sends("null")(w, r)
+		respondJSON("null")(w, r)
 	})
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL})
 	got := make([]*betterauth.Refusal, 2)
@@ -457,12 +457,12 @@ func TestRefusalsAreNotShared(t *testing.T) {
 	}
 }
 
-func TestCallersGoAway(t *testing.T) {
+func TestCanceledCallers(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
 		close(arrived)
 		<-release
-		sends(sessionAnswer())(w, r)
+		respondJSON(sessionJSON())(w, r)
 	})
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: time.Minute, Now: newClock().Now})
 	leave := errors.New("the client has gone")
@@ -498,7 +498,7 @@ func TestCallersGoAway(t *testing.T) {
 
 func TestTokenPattern(t *testing.T) {
 	const custom = "sess_0123456789"
-	server := newAuthServer(t, sends(sessionAnswer()))
+	server := newAuthServer(t, respondJSON(sessionJSON()))
 	h := cookies(plain + "=" + betterauth.SignCookie(secret, custom))
 	strict := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
 	wantRefusal(t, strict, h, betterauth.ReasonBadToken, "Invalid session")
@@ -522,11 +522,11 @@ func (c *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 func BenchmarkAuthenticate(b *testing.B) {
 	const iss = "https://auth.example.com"
 	own, ec := newIssuer(b, "k1"), newECIssuer(b, "k2")
-	claims := dataClaims(token, "u1")
-	plugin := with(claims, "iss", iss, "aud", "better-auth:session-cache", "sub", "u1", "sid", token)
+	claims := sessionDataClaims(token, "u1")
+	plugin := withClaims(claims, "iss", iss, "aud", "better-auth:session-cache", "sub", "u1", "sid", token)
 	bench := func(name string, h http.Header, cached, wantCalls int64) {
 		b.Run(name, func(b *testing.B) {
-			transport := &countingTransport{next: routes(jwks(b, own, ec), sends(sessionAnswer()))}
+			transport := &countingTransport{next: routes(jwks(b, own, ec), respondJSON(sessionJSON()))}
 			a := newAuthenticator(b, betterauth.Config{
 				BaseURL: "http://auth", CacheTTL: time.Duration(cached) * time.Hour, Transport: transport,
 				Issuers: []string{iss}, Now: newClock().Now, TrustSessionData: true,
@@ -543,28 +543,28 @@ func BenchmarkAuthenticate(b *testing.B) {
 	browser := "theme=dark; _ga=GA1.1.1234567890.1234567890; _ga_ABC=GS1.1.123; intercom-id=0123456789abcdef; "
 	bench("hit", signedIn(), 1, 1)
 	bench("hit among other cookies", cookies(browser+signedIn().Get("Cookie")), 1, 1)
-	bench("hit by bearer", bearing(token), 1, 1)
+	bench("hit by bearer", withBearer(token), 1, 1)
 	bench("forged", cookies(plain+"="+betterauth.SignCookie("other", token)), 1, 0)
 	bench("no cookie", cookies(browser), 1, 0)
-	bench("session_data compact", beside(compact(b, claims)), 1, 0)
-	bench("session_data jwt", beside(signJWS(b, jose.HS256, []byte(secret), claims, "")), 1, 0)
-	bench("session_data jwe", beside(encryptedData(b, claims)), 1, 0)
-	bench("session_data by the plugin", beside(own.sign(b, plugin, "better-auth.session-cache+jwt")), 1, 1)
-	bench("JWT seen before", bearing(own.sign(b, pluginClaims(iss), "")), 1, 1)
-	bench("JWT EdDSA", bearing(own.sign(b, pluginClaims(iss), "")), 0, 1)
-	bench("JWT ES256", bearing(ec.sign(b, pluginClaims(iss), "")), 0, 1)
+	bench("session_data compact", withSessionData(compactSessionData(b, claims)), 1, 0)
+	bench("session_data jwt", withSessionData(signJWS(b, jose.HS256, []byte(secret), claims, "")), 1, 0)
+	bench("session_data jwe", withSessionData(encryptedData(b, claims)), 1, 0)
+	bench("session_data by the plugin", withSessionData(own.sign(b, plugin, "better-auth.session-cache+jwt")), 1, 1)
+	bench("JWT seen before", withBearer(own.sign(b, pluginClaims(iss), "")), 1, 1)
+	bench("JWT EdDSA", withBearer(own.sign(b, pluginClaims(iss), "")), 0, 1)
+	bench("JWT ES256", withBearer(ec.sign(b, pluginClaims(iss), "")), 0, 1)
 }
 
 // A browser that went from https to http keeps a dead __Secure- cookie beside a live plain one.
-func TestDeadSecureCookie(t *testing.T) {
+func TestObsoleteSecureCookie(t *testing.T) {
 	t.Parallel()
 	const dead = "deadDEADdeadDEADdeadDEADdeadDEAD"
 	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
-		if askedToken(r) == dead {
-			sends("null")(w, r)
+		if requestedToken(r) == dead {
+			respondJSON("null")(w, r)
 			return
 		}
-		sends(sessionAnswer())(w, r)
+		respondJSON(sessionJSON())(w, r)
 	})
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL})
 	both := cookies("__Secure-" + plain + "=" + betterauth.SignCookie(secret, dead) + "; " + plain + "=" + betterauth.SignCookie(secret, token))
@@ -573,11 +573,11 @@ func TestDeadSecureCookie(t *testing.T) {
 }
 
 // Users choose their names and pictures: neither may lock them out or fill the memory.
-func TestOddProfiles(t *testing.T) {
+func TestUnusualProfiles(t *testing.T) {
 	t.Parallel()
 	profile := func(name, image string) *betterauth.User {
-		answer := strings.NewReplacer(`"image":null`, `"image":"`+image+`"`, `"name":"`, `"name":"`+name).Replace(sessionAnswer())
-		server := newAuthServer(t, sends(answer))
+		answer := strings.NewReplacer(`"image":null`, `"image":"`+image+`"`, `"name":"`, `"name":"`+name).Replace(sessionJSON())
+		server := newAuthServer(t, respondJSON(answer))
 		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL})
 		session, err := a.Authenticate(t.Context(), signedIn())
 		if err != nil {

@@ -1,7 +1,6 @@
 package betterauth
 
 import (
-	"crypto/sha256"
 	"math"
 	"strings"
 	"time"
@@ -9,78 +8,66 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// cacheKey is the SHA-256 of what was sent to the auth server: the cache holds no token that could leak from it.
-type cacheKey = [sha256.Size]byte
-
-// newKey makes a key. Cookies' names belong to it: under the wrong one the auth server sees no session at all.
-func newKey(parts ...string) cacheKey {
-	var room [192]byte
-	text := room[:0]
-	for _, part := range parts {
-		text = append(text, part...)
-		text = append(text, 0)
-	}
-	return sha256.Sum256(text)
-}
-
-// cache remembers what the auth server said: sessions, and refusals. Entries carry their own deadlines, by the clock
-// that the caller gives, so that the cache runs no timer and a session is refused to the moment. What nobody asks for
-// any more goes when the room is needed. Refusals have their own room: a flood of them must not push sessions out.
-type cache struct {
-	ttl, stale, refused time.Duration
-	sessions            *otter.Cache[cacheKey, entry]
-	refusals            *otter.Cache[cacheKey, negative]
-}
-
-// entry is a session that is believed for a time and, while the auth server can't be asked, for a longer one.
-type entry struct {
-	session         *Session
-	believed, stale span
-}
-
-// negative is a session that the auth server refused, or could not answer about.
-type negative struct {
-	refusal Refusal // without what about adds
-	holds   span
-	// times is how often it has happened in a row.
-	times int
-}
-
 const (
-	// failureTTL is how long it is remembered that the auth server could not answer about a session. It doubles each time in
-	// a row up to maxFailureTTL, which is how often a session is asked about anyway.
+	// failureTTL is how long a failure of the auth server for one session is cached. It doubles with each consecutive failure up
+	// to maxFailureTTL, so such a session is retried at least that often.
 	failureTTL, maxFailureTTL = 2 * time.Second, 15 * time.Second
-	// maxAskedTTL bounds how long an answer about a session may ask for.
-	maxAskedTTL = time.Minute
-	// maxUnknownTTL bounds how long a raw bearer token is remembered as unknown, which also doubles each time.
+	// maxRequestedTTL bounds how long a response about a session can ask to wait before the next request.
+	maxRequestedTTL = time.Minute
+	// maxUnknownTTL bounds how long an unknown raw token is cached, which also doubles each time.
 	maxUnknownTTL = time.Minute
-	// failuresForgotten is how long after the last failure the next one counts as the first.
-	failuresForgotten = time.Minute
-	// maxTimes is as often as it takes to reach the longest time.
-	maxTimes = 5
+	// repeatWindow is how long after the end of a negative entry another one counts as its repetition.
+	repeatWindow = time.Minute
+	// maxRepeats is enough doublings to reach the longest TTL.
+	maxRepeats = 5
 )
 
-func newCache(size int, ttl, stale, refused time.Duration) (*cache, error) {
-	sessions, err := otter.New(&otter.Options[cacheKey, entry]{
-		MaximumWeight: uint64(size) * typicalSession, //nolint:gosec // It is positive.
-		Weigher:       func(_ cacheKey, e entry) uint32 { return weigh(e.session) },
+// cache keeps values that the auth server has returned, and its refusals, which are the negative entries. An entry's own times
+// decide whether it is valid, by the caller's clock: the cache has no timer, and a session is refused the moment it ends.
+// Entries are evicted if the space is needed. Refusals have a space of their own, so that a flood of them can't evict values.
+type cache[V any] struct {
+	ttl, staleTTL, refusalTTL time.Duration
+	values                    *otter.Cache[cacheKey, entry[V]]
+	refusals                  *otter.Cache[cacheKey, negativeEntry]
+}
+
+// entry is a value. It is fresh for the TTL, and stale for longer: a stale value is used while the auth server is unavailable.
+type entry[V any] struct {
+	value        V
+	fresh, stale period
+}
+
+// negativeEntry is a refusal by the auth server, or its failure to answer.
+type negativeEntry struct {
+	refusal Refusal // without the credentials, which each caller sets
+	valid   period
+	repeats int // how often the same has happened in a row before
+}
+
+// newCache returns a cache for about size values of typical size. Values are fresh for ttl and stale for staleTTL after that.
+// sizeOf returns the size of a value in bytes.
+func newCache[V any](size int, ttl, staleTTL, refusalTTL time.Duration, sizeOf func(V) uint32) (*cache[V], error) {
+	values, err := otter.New(&otter.Options[cacheKey, entry[V]]{
+		MaximumWeight: uint64(size) * typicalSize, //nolint:gosec // It is positive.
+		Weigher:       func(_ cacheKey, e entry[V]) uint32 { return sizeOf(e.value) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	refusals, err := otter.New(&otter.Options[cacheKey, negative]{MaximumSize: size})
+	refusals, err := otter.New(&otter.Options[cacheKey, negativeEntry]{MaximumSize: size})
 	if err != nil {
 		return nil, err
 	}
-	return &cache{ttl: ttl, stale: stale, refused: refused, sessions: sessions, refusals: refusals}, nil
+	return &cache[V]{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, values: values, refusals: refusals}, nil
 }
 
-// typicalSession is what one session takes, in bytes: the bound is on the memory, since users choose their names.
-const typicalSession = 1 << 10
+// typicalSize is the size of a typical session, in bytes. The cache is bounded in memory, not in entries, because users choose
+// their names.
+const typicalSize = 1 << 10
 
-// weigh is about what a session takes, in bytes.
-func weigh(s *Session) uint32 {
-	n := typicalSession/2 + len(s.ID) + len(s.UserID) + len(s.ImpersonatedBy) + len(s.User.ID) + len(s.User.Name) + len(s.User.Email)
+// size returns about how much memory the session takes, in bytes.
+func (s *Session) size() uint32 {
+	n := typicalSize/2 + len(s.ID) + len(s.UserID) + len(s.ImpersonatedBy) + len(s.User.ID) + len(s.User.Name) + len(s.User.Email)
 	if s.User.Image != nil {
 		n += len(*s.User.Image)
 	}
@@ -90,86 +77,104 @@ func weigh(s *Session) uint32 {
 	return uint32(min(n, math.MaxUint32))
 }
 
-func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
-	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !found.believed.holds(now) {
-		return nil, false
+// get returns the value of key if it is fresh.
+func (c *cache[V]) get(key cacheKey, now time.Time) (V, bool) {
+	found, ok := c.values.GetIfPresent(key)
+	if !ok || !found.fresh.contains(now) {
+		var zero V
+		return zero, false
 	}
-	return found.session, true
+	return found.value, true
 }
 
-// getStale returns a session that is past its time, for use while the auth server is unavailable.
-func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
-	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !found.stale.holds(now) {
-		return nil, false
+// getStale returns the value of key if it is fresh or stale, for use while the auth server is unavailable.
+func (c *cache[V]) getStale(key cacheKey, now time.Time) (V, bool) {
+	found, ok := c.values.GetIfPresent(key)
+	if !ok || !found.stale.contains(now) {
+		var zero V
+		return zero, false
 	}
-	return found.session, true
+	return found.value, true
 }
 
-// getRefusal returns what the auth server's last answer was refused with, nil if it was not, or not a moment ago.
-func (c *cache) getRefusal(key cacheKey, now time.Time) *Refusal {
+// getRefusal returns the cached refusal of key, or nil if there is none. Its RetryAfter is what remains now.
+func (c *cache[V]) getRefusal(key cacheKey, now time.Time) *Refusal {
 	found, ok := c.refusals.GetIfPresent(key)
-	if !ok || !found.holds.holds(now) {
+	if !ok || !found.valid.contains(now) {
 		return nil
 	}
 	switch {
-	case found.refusal.RateLimited: // An API key's limit ends later than it is remembered.
-		found.refusal.RetryAfter -= now.Sub(found.holds.from)
+	case found.refusal.RateLimited: // The API key's limit may end later than the entry.
+		found.refusal.RetryAfter -= now.Sub(found.valid.from)
 	case found.refusal.Unavailable:
-		found.refusal.RetryAfter = found.holds.until.Sub(now)
+		found.refusal.RetryAfter = found.valid.until.Sub(now)
 	}
 	return &found.refusal
 }
 
-// failedBefore reports whether the auth server could not answer about a session the last time.
-func (c *cache) failedBefore(key cacheKey, now time.Time) bool {
+// failedRecently reports whether the last request for key failed.
+func (c *cache[V]) failedRecently(key cacheKey, now time.Time) bool {
 	found, ok := c.refusals.GetIfPresent(key)
 	return ok && found.refusal.Unavailable && found.recent(now)
 }
 
-func (n negative) recent(now time.Time) bool {
-	return span{n.holds.from, n.holds.until.Add(failuresForgotten)}.holds(now)
+// recent reports whether the entry is valid or was until a moment ago.
+func (n negativeEntry) recent(now time.Time) bool {
+	return period{n.valid.from, n.valid.until.Add(repeatWindow)}.contains(now)
 }
 
-// put keeps a session until the TTL has passed since it was asked for, or until its end. The moment of asking counts,
-// not that of the answer: the session may have been revoked while the answer was under way.
-func (c *cache) put(key cacheKey, session *Session, end, asked time.Time) {
+// put stores a value. It is fresh until the TTL has passed since requested, the time when the auth server was asked, and never
+// after end. The time of the response doesn't count: the session may have been revoked while it was on its way.
+func (c *cache[V]) put(key cacheKey, value V, end, requested time.Time) {
 	c.refusals.Invalidate(key)
-	until := asked.Add(c.ttl)
-	c.sessions.Set(key, entry{
-		session: session, believed: span{asked, earlier(until, end)}, stale: span{asked, earlier(until.Add(c.stale), end)},
+	until := requested.Add(c.ttl)
+	c.values.Set(key, entry[V]{
+		value: value, fresh: period{requested, earlier(until, end)}, stale: period{requested, earlier(until.Add(c.staleTTL), end)},
 	})
 }
 
-// refuse forgets the session and remembers the refusal for a few seconds, so that repeating the request costs nothing. A
-// token that may be made up is remembered for longer each time.
-func (c *cache) refuse(key cacheKey, refusal Refusal, asked time.Time, mayBeMadeUp bool) {
-	c.sessions.Invalidate(key)
-	longest := c.refused
+// putRefusal removes the value and stores its refusal for a few seconds, so that repeated requests don't ask the auth server. The
+// refusal of a token that may be made up is stored for longer each time.
+func (c *cache[V]) putRefusal(key cacheKey, refusal Refusal, requested time.Time, mayBeMadeUp bool) {
+	c.values.Invalidate(key)
+	longest := c.refusalTTL
 	if mayBeMadeUp {
 		longest = maxUnknownTTL
 	}
-	c.remember(key, refusal, asked, c.refused, longest)
+	c.putNegative(key, refusal, requested, c.refusalTTL, longest)
 }
 
-// fail remembers that the auth server could not answer about the session, and returns for how long: at least as long as the
-// answer asks for, if that is not over a minute. A session that is known stays so.
-func (c *cache) fail(key cacheKey, refusal Refusal, now time.Time) time.Duration {
-	asked := min(refusal.RetryAfter, maxAskedTTL)
-	return c.remember(key, refusal, now, max(failureTTL, asked), max(maxFailureTTL, asked))
+// putFailure stores that the auth server failed for key, and returns for how long: at least as long as the response asks for,
+// up to maxRequestedTTL. A value remains, and may be used while it is stale.
+func (c *cache[V]) putFailure(key cacheKey, refusal Refusal, now time.Time) time.Duration {
+	requested := min(refusal.RetryAfter, maxRequestedTTL)
+	return c.putNegative(key, refusal, now, max(failureTTL, requested), max(maxFailureTTL, requested))
 }
 
-func (c *cache) remember(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
-	times := 0
+// putRateLimited stores that an API key has reached its own limit. A value remains, and may be used while it is stale.
+func (c *cache[V]) putRateLimited(key cacheKey, refusal Refusal, requested time.Time) {
+	ttl := min(refusal.RetryAfter, limitedKeyTTL)
+	c.putNegative(key, refusal, requested, ttl, ttl)
+}
+
+// putNegative stores a refusal and returns for how long: ttl, doubled for each time that the same was stored in a row before, but
+// at most longest.
+func (c *cache[V]) putNegative(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
+	repeats := 0
 	if last, ok := c.refusals.GetIfPresent(key); ok && last.refusal.Reason == refusal.Reason && last.recent(from) {
-		times = last.times + 1
+		repeats = last.repeats + 1
 	}
-	for range times {
+	for range repeats {
 		ttl = min(2*ttl, longest)
 	}
-	c.refusals.Set(key, negative{refusal: refusal, holds: span{from, from.Add(ttl)}, times: min(times, maxTimes)})
+	c.refusals.Set(key, negativeEntry{refusal: refusal, valid: period{from, from.Add(ttl)}, repeats: min(repeats, maxRepeats)})
 	return ttl
+}
+
+// unknownKeySince returns when the auth server last said that it doesn't know an API key, and whether it did.
+func (c *cache[V]) unknownKeySince(key cacheKey) (time.Time, bool) {
+	found, ok := c.refusals.GetIfPresent(key)
+	return found.valid.from, ok && found.refusal.isUnknownAPIKey()
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -2,352 +2,124 @@ package betterauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
-	"strconv"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 )
 
-const (
-	// maxSmallAnswer bounds an answer that is no session's, in bytes.
-	maxSmallAnswer = 64 << 10
-	// maxAnswerHeader bounds an answer's headers, in bytes. The jwt plugin repeats the user in one of them, image and all.
-	maxAnswerHeader = 1 << 20
-	// maxRetryAfter bounds the pause that an auth server may ask for.
-	maxRetryAfter = time.Hour
-	// defaultPause is the pause after a 429 that names none.
-	defaultPause = time.Second
-	// maxCode and codeCharacters are what a code of Better Auth's looks like.
-	maxCode        = 64
-	codeCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-	// lateInARow sessions without an answer in time, and none with one, mean that the auth server may hang. Then questions
-	// may take only patience, except for one in each trialRest: it may be just slow. So many are hardly one user's.
-	lateInARow = 20
-	trialRest  = 10 * time.Second
-)
-
-// errPaused stands for a call that was not made.
-var errPaused = errors.New("the auth server asked to be left alone")
-
-// trouble is a failed question: no answer, an error, or an answer that is not Better Auth's.
-type trouble struct {
-	cause      error
-	retryAfter time.Duration
-	// busy is true if the auth server's own limiter asks everybody to leave it alone.
-	busy bool
-	// status is that of the answer, 0 if there was none.
-	status int
-	// said is what an error answer says in JSON, nil if it is not JSON.
-	said *apiError
-}
-
-// apiError is the body of Better Auth's errors.
-type apiError struct {
-	// Code is "" in the answers of Better Auth's own limiter, and set in an API key's 429.
-	Code string `json:"code"`
-	// Details are an API key's.
-	Details json.RawMessage `json:"details"`
-}
-
-// Error implements error.
-func (t *trouble) Error() string { return t.cause.Error() }
-
-// Unwrap returns the cause.
-func (t *trouble) Unwrap() error { return t.cause }
-
-// troubleOf returns the trouble in an error, nil if there is none.
-func troubleOf(err error) *trouble {
-	var t *trouble
-	errors.As(err, &t)
-	return t
-}
-
-// refusal refuses the one session that the question was about, when the auth server is known to work. Better Auth answers
-// 401 and 403 about a session only if the auth server's own code has refused it.
-func (t *trouble) refusal() *Refusal {
-	if t.said != nil && (t.status == http.StatusUnauthorized || t.status == http.StatusForbidden) {
-		return refuse(ReasonSessionRefused).because(t)
-	}
-	return unusable(t, t.retryAfter)
-}
-
-// endpoint is an address of the auth server that answers GET with JSON.
-type endpoint struct {
-	url   string
-	limit int
-	http  *http.Client
-	now   func() time.Time
-	// paused is for how long the auth server asks not to be called, nil where it never did.
-	paused atomic.Pointer[span]
-}
-
-// span is a time by now's clock. It does not hold before it began: where the clock is set back, nothing waits for that.
-type span struct{ from, until time.Time }
-
-func (s span) holds(now time.Time) bool { return now.Before(s.until) && !now.Before(s.from) }
-
-// newHTTPClient returns a client with connections of its own, unless Config.Transport is set.
-func (cfg *Config) newHTTPClient() *http.Client {
-	transport := cfg.Transport
-	if transport == nil {
-		transport = defaultTransport()
-	}
-	if cfg.WrapTransport != nil {
-		transport = cfg.WrapTransport(transport)
-	}
-	return &http.Client{
-		Transport: &slashRedirects{next: transport},
-		// Any redirect that slashRedirects doesn't follow is the answer of something that is not Better Auth, and the
-		// cookie is not for its target.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// defaultTransport keeps enough connections to its one host open, and reads no endless headers.
-func defaultTransport() http.RoundTripper {
-	standard, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport
-	}
-	tuned := standard.Clone()
-	tuned.MaxIdleConnsPerHost = 32
-	tuned.MaxConnsPerHost = 128
-	tuned.MaxResponseHeaderBytes = maxAnswerHeader
-	return tuned
-}
-
-// get asks and returns the body of a 200 in JSON. The error is a *trouble.
-func (e *endpoint) get(ctx context.Context) ([]byte, error) {
-	var body []byte
-	err := e.read(ctx, nil, func(r io.Reader) error {
-		var err error
-		body, err = readBody(r, e.limit)
-		return err
-	})
-	return body, err
-}
-
-// read asks and hands over the body of a 200 in JSON. The error is a *trouble. Nothing of the client's request goes along
-// but the headers given: an odd Host or X-Forwarded-Proto can end a Node process.
-func (e *endpoint) read(ctx context.Context, header http.Header, body func(io.Reader) error) error {
-	return e.readAt(ctx, e.url, header, body)
-}
-
-// readAt is read for the endpoint's address with a query.
-func (e *endpoint) readAt(ctx context.Context, address string, header http.Header, body func(io.Reader) error) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-	if err != nil {
-		return &trouble{cause: fmt.Errorf("making the request: %w", err)}
-	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "taskql")
-	res, err := e.http.Do(req)
-	if err != nil {
-		return &trouble{cause: fmt.Errorf("asking the auth server: %w", err)}
-	}
-	defer res.Body.Close()
-	// A connection with a little of an answer unread would not be used again.
-	defer func() { _, _ = io.CopyN(io.Discard, res.Body, maxSmallAnswer) }()
-	switch {
-	case res.StatusCode != http.StatusOK:
-		return e.refused(res)
-	case !isJSON(res.Header):
-		return &trouble{cause: errors.New("the auth server did not answer in JSON"), status: res.StatusCode}
-	}
-	if err := body(res.Body); err != nil {
-		return &trouble{cause: fmt.Errorf("reading the auth server's answer: %w", err), status: res.StatusCode}
-	}
-	return nil
-}
-
-// refused reads an answer that is not a success, and begins a pause if it asks everybody for one.
-func (e *endpoint) refused(res *http.Response) *trouble {
-	t := &trouble{
-		cause:      statusError(res),
-		retryAfter: retryAfter(res.Header, e.now()),
-		status:     res.StatusCode,
-		said:       readAPIError(res),
-	}
-	if t.said != nil && t.said.Code != "" {
-		t.cause = fmt.Errorf("the auth server answered %d %s", res.StatusCode, t.said.Code)
-	}
-	// With a code, it is not the limiter's but about what was asked, such as an API key that is used up.
-	t.busy = res.StatusCode == http.StatusTooManyRequests && (t.said == nil || t.said.Code == "")
-	if t.busy {
-		if t.retryAfter == 0 {
-			t.retryAfter = defaultPause
-		}
-		now := e.now()
-		e.paused.Store(&span{now, now.Add(t.retryAfter)})
-	}
-	return t
-}
-
-// readAPIError reads an error's body, nil if it is not Better Auth's. A code that is not one goes into no log.
-func readAPIError(res *http.Response) *apiError {
-	if !isJSON(res.Header) {
-		return nil
-	}
-	var said apiError
-	body, err := readBody(res.Body, maxSmallAnswer)
-	if err != nil || len(body) > 0 && json.Unmarshal(body, &said) != nil {
-		return nil
-	}
-	if len(said.Code) > maxCode || strings.Trim(said.Code, codeCharacters) != "" {
-		said.Code = "with a code of its own"
-	}
-	return &said
-}
-
-// pause is how much longer the auth server is to be left alone.
-func (e *endpoint) pause() time.Duration {
-	now, paused := e.now(), e.paused.Load()
-	if paused == nil || !paused.holds(now) {
-		return 0
-	}
-	return paused.until.Sub(now)
-}
-
-// client asks whose session it is.
+// client asks the auth server for sessions.
 type client struct {
-	endpoint *endpoint
-	// ok and nobody are what a probe asks. They have connections of their own: questions that hang may occupy all others, and
-	// a probe that waited for them would fail.
-	ok, nobody *endpoint
-	health     *health
-	late       atomic.Int32              // sessions in a row without an answer in time
-	trial      atomic.Pointer[time.Time] // when a question last was allowed the whole time although many were late
+	endpoint *endpoint // get-session
+	health   *health
+	hangs    hangDetector
 }
 
-func newClient(endpoint, ok, nobody *endpoint, timeout time.Duration, log *slog.Logger) *client {
-	c := &client{endpoint: endpoint, ok: ok, nobody: nobody}
-	// A probe begins when a question has waited for patience, and ends when that question does.
-	c.health = newHealth(c.probe, max(timeout-patience, timeout/2), log)
-	return c
+// newClient returns a client that asks for sessions at getSession, and for the auth server's health at ok and anonymous, see
+// probe.
+func newClient(getSession, ok, anonymous *endpoint, timeout time.Duration, log *slog.Logger) *client {
+	check := func(ctx context.Context) error { return probe(ctx, ok, anonymous) }
+	return &client{
+		endpoint: getSession,
+		// A probe begins when a request has waited for slowThreshold. It ends when that request does.
+		health: newHealth(check, max(timeout-slowThreshold, timeout/2), log),
+	}
 }
 
-// getSession returns what the auth server says of the session that the header carries. If there is no session or the auth
-// server does not say, it returns why. An auth server that works, but fails for this session, is the session's fault. It
-// is asked again if it failed for the session the last time.
-func (c *client) getSession(ctx context.Context, header http.Header, again bool) (statement, *Refusal) {
+// getSession returns the auth server's response about the session of the credentials in header, or why there is none. Set retry
+// if the auth server failed for the session the last time.
+func (c *client) getSession(ctx context.Context, header http.Header, retry bool) (sessionResponse, *Refusal) {
 	if wait := c.endpoint.pause(); wait > 0 {
-		return statement{}, unavailable(errPaused, wait)
+		return sessionResponse{}, unavailable(errPaused, wait)
 	}
-	if err := c.health.admit(ctx); err != nil {
-		return statement{}, unavailable(err, outageRest)
+	if err := c.health.allow(ctx); err != nil {
+		return sessionResponse{}, unavailable(err, outageRest)
 	}
-	asked := time.Now()
-	st, refusal, err := c.ask(ctx, header, asked)
-	switch {
-	case !errors.Is(err, context.DeadlineExceeded):
-		c.late.Store(0)
-	case !again:
-		c.late.Add(1)
+	sent := time.Now()
+	resp, refusal, err := c.send(ctx, header, sent)
+	c.hangs.record(err, retry)
+	if err != nil {
+		return sessionResponse{}, c.failureRefusal(ctx, err, sent)
 	}
-	t := troubleOf(err)
-	switch {
-	case err == nil:
-		c.health.answered()
-		return st, refusal
-	case t.busy:
-		return statement{}, unavailable(t.cause, t.retryAfter)
-	}
-	since := asked
-	if fresh := time.Now().Add(-freshAnswer); t.status != 0 && fresh.Before(asked) {
-		since = fresh
-	}
-	if c.health.check(ctx, since) != nil {
-		return statement{}, unavailable(t.cause, t.retryAfter)
-	}
-	return statement{}, t.refusal()
+	c.health.recordSuccess()
+	return resp, refusal
 }
 
-// ask asks about a session. The error is a *trouble.
-func (c *client) ask(ctx context.Context, header http.Header, asked time.Time) (statement, *Refusal, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	if c.late.Load() >= lateInARow && !c.mayTakeLong(asked) {
-		var stop func()
-		ctx, stop = context.WithTimeout(ctx, patience)
-		defer stop()
-	}
-	// A dead auth server is found out before each of the questions that wait for it has used up its time.
-	watch := time.AfterFunc(patience, func() {
-		if err := c.health.check(ctx, asked); err != nil {
-			cancel(err)
-		}
-	})
-	defer watch.Stop()
-	var a answer
-	err := c.endpoint.read(ctx, header, func(body io.Reader) error {
+// send sends the request for a session and reads the response. A null response is ReasonSessionNull. The error is an
+// *upstreamError.
+func (c *client) send(ctx context.Context, header http.Header, sent time.Time) (sessionResponse, *Refusal, error) {
+	ctx, cancel := c.hangs.limit(ctx, sent)
+	defer cancel()
+	ctx, stop := c.probeIfSlow(ctx, sent)
+	defer stop()
+	var body responseBody
+	err := c.endpoint.read(ctx, header, func(r io.Reader) error {
 		var err error
-		a, err = readAnswer(body)
+		body, err = decodeResponse(r)
 		return err
 	})
 	switch {
 	case err != nil:
-		return statement{}, nil, err
-	case a.top == nil:
-		return statement{}, refuse(ReasonSessionNull), nil
+		return sessionResponse{}, nil, err
+	case body.top == nil:
+		return sessionResponse{}, refuse(ReasonSessionNull), nil
 	}
-	st, err := a.statement()
+	resp, err := body.sessionResponse()
 	if err != nil {
-		err = &trouble{cause: fmt.Errorf("reading the auth server's answer: %w", err), status: http.StatusOK}
+		err = &upstreamError{cause: fmt.Errorf("reading the auth server's answer: %w", err), status: http.StatusOK}
 	}
-	return st, nil, err
+	return resp, nil, err
 }
 
-// mayTakeLong reports whether a question may take its whole time although the auth server seems to hang.
-func (c *client) mayTakeLong(now time.Time) bool {
-	last := c.trial.Load()
-	return (last == nil || now.Sub(*last) >= trialRest) && c.trial.CompareAndSwap(last, &now)
+// probeIfSlow probes the auth server if the request is still in progress after slowThreshold, and cancels the request if the
+// probe fails. An auth server that is down is therefore noticed before each waiting request has used up its timeout. It returns
+// the request's context and a function to call after the request.
+func (c *client) probeIfSlow(ctx context.Context, sent time.Time) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(slowThreshold, func() {
+		if err := c.health.check(ctx, sent); err != nil {
+			cancel(err)
+		}
+	})
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+	}
 }
 
-// spared reports whether a refusal came without a call to the auth server.
-func (r *Refusal) spared() bool {
+// failureRefusal returns the refusal for a failed request. If the auth server's limiter refused it or a probe fails too, the
+// auth server is unavailable. Otherwise it fails for this session only.
+func (c *client) failureRefusal(ctx context.Context, err error, sent time.Time) *Refusal {
+	failure := asUpstreamError(err)
+	if failure.rateLimited {
+		return unavailable(failure.cause, failure.retryAfter)
+	}
+	// If there was a response, a success shortly before the request proves as well that the auth server works.
+	since := sent
+	if fresh := time.Now().Add(-freshSuccess); failure.status != 0 && fresh.Before(sent) {
+		since = fresh
+	}
+	if c.health.check(ctx, since) != nil {
+		return unavailable(failure.cause, failure.retryAfter)
+	}
+	return failure.sessionRefusal()
+}
+
+// sessionRefusal returns the refusal of the one session that the request was about, given that the auth server works. Better
+// Auth answers 401 or 403 only if the auth server's own code has refused the session.
+func (e *upstreamError) sessionRefusal() *Refusal {
+	if e.body != nil && (e.status == http.StatusUnauthorized || e.status == http.StatusForbidden) {
+		return refuse(ReasonSessionRefused).withCause(e)
+	}
+	return unusable(e, e.retryAfter)
+}
+
+// withoutRequest reports whether a refusal was made without a request to the auth server.
+func (r *Refusal) withoutRequest() bool {
 	return errors.Is(r.Err, errPaused) ||
 		errors.Is(r.Err, gobreaker.ErrOpenState) || errors.Is(r.Err, gobreaker.ErrTooManyRequests)
-}
-
-func readBody(r io.Reader, limit int) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err == nil && len(body) > limit {
-		return nil, fmt.Errorf("it is longer than %d bytes", limit)
-	}
-	return body, err
-}
-
-func isJSON(h http.Header) bool {
-	media, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	return err == nil && media == "application/json"
-}
-
-// retryAfter reads how long to wait: Better Auth's limiter says X-Retry-After in seconds, proxies say Retry-After in
-// seconds or as a date (RFC 9110, section 10.2.3).
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	var wait time.Duration
-	for _, name := range [...]string{"X-Retry-After", "Retry-After"} {
-		value := h.Get(name)
-		if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-			wait = time.Duration(seconds) * time.Second
-			break
-		}
-		if date, err := http.ParseTime(value); err == nil {
-			wait = date.Sub(now)
-			break
-		}
-	}
-	return min(max(wait, 0), maxRetryAfter)
 }

@@ -14,7 +14,7 @@ import (
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
-		"pause": fails(http.StatusTooManyRequests, "Retry-After", "20"), "refusal": sends("null"), "session": sends(sessionAnswer()),
+		"pause": respondStatus(http.StatusTooManyRequests, "Retry-After", "20"), "refusal": respondJSON("null"), "session": respondJSON(sessionJSON()),
 	} {
 		for _, jump := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
 			server, now := newAuthServer(t, answer), newClock()

@@ -21,12 +21,12 @@ type configuration struct {
 	// settings changes a Config that has the server's address and secret. Nil: nothing needs to be set.
 	settings func(*betterauth.Config)
 	// shapes are the ways to carry a session that work.
-	shapes []shape
+	shapes []credentialKind
 }
 
 func configurations() []configuration {
 	plugins := []string{"bearer", "jwt"}
-	all := shapes()
+	all := credentialKinds()
 	return []configuration{
 		{"a base path", "`basePath`", testkit.BetterAuthOptions{BasePath: "/auth", Plugins: plugins}, func(c *betterauth.Config) { c.BaseURL += "/auth/" }, all},
 		{"a base path in a setting", "`basePath`", testkit.BetterAuthOptions{BasePath: "/x/api/auth", Plugins: plugins}, func(c *betterauth.Config) { c.BasePath = "x/api/auth/" }, all},
@@ -42,13 +42,13 @@ func configurations() []configuration {
 		{"customSession spreads the session", "`customSession()`", testkit.BetterAuthOptions{Config: "custom-session-spread", Plugins: plugins}, nil, all},
 		{"customSession answers the user alone", "`customSession()`", testkit.BetterAuthOptions{Config: "custom-session-user-only", Plugins: plugins}, nil, all},
 		{"customSession answers odd fields", "`customSession()`", testkit.BetterAuthOptions{Config: "custom-session-odd-fields", Plugins: plugins}, nil, all},
-		{"a __Host- cookie", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{Config: "host-cookie"}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
-		{"a __Host- cookie on an https server", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{SecureCookies: true, Env: []string{"COOKIE_NAME=__Host-session"}}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []shape{shapeCookie}},
-		{"__Host- cookies", "`advanced.cookiePrefix`", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []shape{shapeCookie}},
+		{"a __Host- cookie", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{Config: "host-cookie"}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []credentialKind{kindCookie}},
+		{"a __Host- cookie on an https server", "`advanced.cookies.session_token.name`", testkit.BetterAuthOptions{SecureCookies: true, Env: []string{"COOKIE_NAME=__Host-session"}}, func(c *betterauth.Config) { c.CookieName = "__Host-session" }, []credentialKind{kindCookie}},
+		{"__Host- cookies", "`advanced.cookiePrefix`", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []credentialKind{kindCookie}},
 		{"UUIDs for tokens", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "uuid-tokens", Plugins: plugins}, tokens("[0-9a-f-]{36}"), all},
 		{"tokens with a prefix", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "prefixed-tokens", Plugins: plugins}, tokens("sess_[A-Za-z0-9]{32}"), all},
 		// Better Auth's bearer plugin takes what is before the first dot for the whole token.
-		{"tokens with a dot", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "dotted-tokens", Plugins: plugins}, tokens(`ey\.[A-Za-z0-9]{32}`), []shape{shapeCookie, shapeJWT}},
+		{"tokens with a dot", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "dotted-tokens", Plugins: plugins}, tokens(`ey\.[A-Za-z0-9]{32}`), []credentialKind{kindCookie, kindJWT}},
 	}
 }
 
@@ -71,7 +71,7 @@ func TestRealConfigurations(t *testing.T) {
 				c.settings(&cfg)
 			}
 			for _, how := range c.shapes {
-				h, scheme := carrying(t, user, how, server.Secret)
+				h, scheme := credentialHeader(t, user, how, server.Secret)
 				session, err := realAuthenticator(t, cfg).Authenticate(t.Context(), h)
 				if err != nil {
 					t.Errorf("%s: %v", how, err)
@@ -100,15 +100,15 @@ func TestConfigurationsAreDocumented(t *testing.T) {
 }
 
 // carrying returns the headers of a request with the user's session in that shape, and its scheme.
-func carrying(t *testing.T, user *testkit.AuthClient, how shape, secret string) (http.Header, string) {
+func credentialHeader(t *testing.T, user *testkit.AuthClient, how credentialKind, secret string) (http.Header, string) {
 	t.Helper()
 	switch how {
-	case shapeRaw:
-		return bearing(user.Token), betterauth.SchemeBearer
-	case shapeSigned:
-		return bearing(betterauth.SignCookie(secret, user.Token)), betterauth.SchemeBearer
-	case shapeJWT:
-		return bearing(user.JWT(t)), betterauth.SchemeJWT
+	case kindRaw:
+		return withBearer(user.Token), betterauth.SchemeBearer
+	case kindSigned:
+		return withBearer(betterauth.SignCookie(secret, user.Token)), betterauth.SchemeBearer
+	case kindJWT:
+		return withBearer(user.JWT(t)), betterauth.SchemeJWT
 	default:
 		return user.Header(), betterauth.SchemeCookie
 	}
@@ -142,7 +142,7 @@ func TestRealIssuers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			h := bearing(tokenAt(t, test.server, test.user, test.host))
+			h := withBearer(tokenAt(t, test.server, test.user, test.host))
 			a := realAuthenticator(t, betterauth.Config{
 				BaseURL: test.server.URL, Secret: test.server.Secret, Issuers: test.issuers, Audiences: test.audience,
 			})
@@ -154,7 +154,7 @@ func TestRealIssuers(t *testing.T) {
 				t.Errorf("%v, want %s", refusal, test.says)
 			}
 			steps := a.Inspect(t.Context(), h)
-			told(t, steps, strings.TrimPrefix(h.Get("Authorization"), "Bearer "))
+			formatSteps(t, steps, strings.TrimPrefix(h.Get("Authorization"), "Bearer "))
 			if last := steps[len(steps)-1]; test.cure != "" && last.Fix != "if that is this auth server, "+test.cure {
 				t.Errorf("the cure is %q, want %q", last.Fix, test.cure)
 			}

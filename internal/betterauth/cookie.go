@@ -7,36 +7,36 @@ import (
 	"strings"
 )
 
-// Better Auth's names. With secure cookies each has securePrefix in front.
+// Better Auth's names of cookies. With secure cookies, each has securePrefix in front.
 const (
-	// SessionCookie holds the signed session token.
+	// SessionCookie contains the signed session token.
 	SessionCookie = DefaultCookiePrefix + "." + sessionName
-	// DontRememberCookie marks a session that is to end with the browser.
-	DontRememberCookie = DefaultCookiePrefix + "." + markName
+	// DontRememberCookie marks a session that ends when the browser is closed.
+	DontRememberCookie = DefaultCookiePrefix + "." + dontRememberName
 
-	securePrefix = "__Secure-"
-	hostPrefix   = "__Host-"
-	sessionName  = "session_token"
-	dataName     = "session_data"
-	markName     = "dont_remember"
+	securePrefix     = "__Secure-"
+	hostPrefix       = "__Host-"
+	sessionName      = "session_token"
+	dataName         = "session_data"
+	dontRememberName = "dont_remember"
 )
 
-// maxCookie bounds a session cookie and a bearer token, in bytes. Tokens are 32 characters by default; hooks can make
-// them longer.
+// maxCookie is the maximum length of a session cookie or a bearer token, in bytes. Tokens have 32 characters by default; the auth
+// server's hooks can make longer ones.
 const maxCookie = 16 << 10
 
-// maxChunks is the number of chunks that Better Auth splits session_data into at most.
+// maxChunks is the maximum number of chunks into which Better Auth splits session_data.
 const maxChunks = 100
 
-// jar is a set of names that belong together: what one Better Auth server sets.
-type jar struct {
-	session, data, mark string
+// cookieNames are the names of the cookies that one Better Auth server sets.
+type cookieNames struct {
+	session, data, dontRemember string
 }
 
-// newJars returns the names to look for, in the order in which they count: the __Secure- names first, because only a
-// secure origin can set them. But a __Host- name comes before the same with __Secure- in front, which every host of the
-// domain can set. A full custom name is the session cookie's alone; the others keep the prefix.
-func newJars(prefix, name string) [2]jar {
+// newCookieNames returns the names to look for, in order of precedence. The __Secure- names come first, because only a secure
+// origin can set them. But a __Host- name precedes the same name with __Secure- in front, which every host of the domain can set.
+// A custom name applies to the session cookie only; the other cookies keep the prefix.
+func newCookieNames(prefix, name string) [2]cookieNames {
 	prefix = strings.TrimPrefix(prefix, securePrefix)
 	name = strings.TrimPrefix(name, securePrefix)
 	if prefix == "" {
@@ -45,106 +45,108 @@ func newJars(prefix, name string) [2]jar {
 	if name == "" {
 		name = prefix + "." + sessionName
 	}
-	plain := jar{session: name, data: prefix + "." + dataName, mark: prefix + "." + markName}
-	secure := jar{session: securePrefix + plain.session, data: securePrefix + plain.data, mark: securePrefix + plain.mark}
+	plain := cookieNames{session: name, data: prefix + "." + dataName, dontRemember: prefix + "." + dontRememberName}
+	secure := cookieNames{session: securePrefix + plain.session, data: securePrefix + plain.data, dontRemember: securePrefix + plain.dontRemember}
 	if strings.HasPrefix(name, hostPrefix) {
-		return [2]jar{plain, secure}
+		return [2]cookieNames{plain, secure}
 	}
-	return [2]jar{secure, plain}
+	return [2]cookieNames{secure, plain}
 }
 
-// cookie is a session cookie whose signature is good. The zero value is none.
-type cookie struct {
-	jar   jar
+// sessionCookie is a session cookie with a valid signature. The zero value is no cookie.
+type sessionCookie struct {
+	names cookieNames
 	token string
 }
 
-// cookie finds the request's session cookie. The second name counts if the first one's cookie is missing or not good.
-func (a *Authenticator) cookie(h http.Header) (cookie, *Refusal) {
+// cookie returns the request's session cookie, or why there is none. The second of the names counts if the cookie under the first
+// one is missing or invalid.
+func (a *Authenticator) cookie(h http.Header) (sessionCookie, *Refusal) {
 	var first *Refusal
-	for _, names := range a.jars {
-		wire, _ := ReadCookie(h, names.session)
-		if wire == "" {
+	for _, names := range a.cookieNames {
+		encoded, _ := ReadCookie(h, names.session)
+		if encoded == "" {
 			continue
 		}
-		token, reason := a.openToken(wire)
+		token, reason := a.verifyToken(encoded)
 		if reason == "" {
-			return cookie{jar: names, token: token}, nil
+			return sessionCookie{names: names, token: token}, nil
 		}
 		if first == nil {
-			first = refuseToken(reason).of(SchemeCookie, names.session, token)
+			first = refuseToken(reason).withCredential(SchemeCookie, names.session, token)
 		}
 	}
 	if first == nil {
 		first = &Refusal{Reason: ReasonNoCookie, Message: messageNotAuthenticated}
 	}
-	return cookie{}, first
+	return sessionCookie{}, first
 }
 
-// otherCookie finds another good session cookie, under a name that comes after c's.
-func (a *Authenticator) otherCookie(h http.Header, c cookie) (cookie, bool) {
-	for i, names := range a.jars {
-		if i == 0 || c.jar == names {
+// otherCookie returns another session cookie with a valid signature, under a name of lower precedence than c's.
+func (a *Authenticator) otherCookie(h http.Header, c sessionCookie) (sessionCookie, bool) {
+	for i, names := range a.cookieNames {
+		if i == 0 || c.names == names {
 			continue
 		}
-		wire, _ := ReadCookie(h, names.session)
-		if token, reason := a.openToken(wire); wire != "" && reason == "" && token != c.token {
-			return cookie{jar: names, token: token}, true
+		encoded, _ := ReadCookie(h, names.session)
+		if token, reason := a.verifyToken(encoded); encoded != "" && reason == "" && token != c.token {
+			return sessionCookie{names: names, token: token}, true
 		}
 	}
-	return cookie{}, false
+	return sessionCookie{}, false
 }
 
-// openToken checks a signed token as it came: length, encoding, signature, and that it is a token.
-func (a *Authenticator) openToken(wire string) (string, Reason) {
-	if len(wire) > maxCookie {
-		return wire, ReasonTooLong
+// verifyToken verifies a signed token as it was received: its length, encoding, signature and format. It returns the token and no
+// reason, or what could be decoded and the reason why it is invalid.
+func (a *Authenticator) verifyToken(encoded string) (string, Reason) {
+	if len(encoded) > maxCookie {
+		return encoded, ReasonTooLong
 	}
-	token, reason := a.signer.open(wire)
+	token, reason := a.signer.verifyEncoded(encoded)
 	if reason == "" && !a.isToken(token) {
 		reason = ReasonBadToken
 	}
 	return token, reason
 }
 
-// refuseToken makes a refusal of what isn't a signed token, and adds the setting that may be missing.
+// refuseToken returns the refusal of an invalid token. For ReasonBadToken its cause names the setting that may be missing.
 func refuseToken(reason Reason) *Refusal {
 	r := refuse(reason)
 	if reason == ReasonBadToken {
-		return r.because(errTokenShape)
+		return r.withCause(errTokenPattern)
 	}
 	return r
 }
 
+// isToken reports whether a text has the format of a session token.
 func (a *Authenticator) isToken(text string) bool {
-	if a.tokenShape != nil {
-		return a.tokenShape.MatchString(text)
+	if a.tokenPattern != nil {
+		return a.tokenPattern.MatchString(text)
 	}
 	return isDefaultToken(text)
 }
 
-// forward is the Cookie header for the auth server: the session token under the name that it came by and, where the
-// request has it, the dont_remember mark, without which the auth server could stretch a short session. Both are
-// encoded again, so that nothing of the client's reaches the header unchecked. A cached session in session_data is passed on
-// only with Config.Stateless: it would answer for a session that has ended.
-func (a *Authenticator) forward(h http.Header, c cookie, data string) string {
-	header := c.jar.session + "=" + a.signer.sign(c.token)
-	if wire, ok := ReadCookie(h, c.jar.mark); ok && len(wire) <= maxCookie {
-		if text, reason := a.signer.open(wire); reason == "" {
-			header += "; " + c.jar.mark + "=" + a.signer.sign(text)
+// cookieHeader returns the Cookie header of a request to the auth server: the session token under the name that it was received
+// with and, if the request has it, the dont_remember cookie, without which the auth server could extend a short session. Both are
+// encoded anew, so that nothing unverified of the client's is forwarded. It contains sessionData unless that is empty, see
+// forwardedSessionData.
+func (a *Authenticator) cookieHeader(h http.Header, c sessionCookie, sessionData string) string {
+	header := c.names.session + "=" + a.signer.sign(c.token)
+	if encoded, ok := ReadCookie(h, c.names.dontRemember); ok && len(encoded) <= maxCookie {
+		if text, reason := a.signer.verifyEncoded(encoded); reason == "" {
+			header += "; " + c.names.dontRemember + "=" + a.signer.sign(text)
 		}
 	}
-	if data != "" {
-		header += "; " + c.jar.data + "=" + url.QueryEscape(data)
+	if sessionData != "" {
+		header += "; " + c.names.data + "=" + url.QueryEscape(sessionData)
 	}
 	return header
 }
 
-// ReadCookie returns the value of the first cookie of that name, still percent-encoded but without quotes, and whether
-// there is one. It reads as Better Auth does: any bytes may stand in a value, which net/http would drop, and parts
-// without "=" are skipped.
+// ReadCookie returns the value of the first cookie with that name, still percent-encoded but without quotes, and whether there is
+// one. It parses as Better Auth does: a value may contain any bytes, which net/http would drop, and parts without "=" are skipped.
 func ReadCookie(h http.Header, name string) (string, bool) {
-	for _, line := range h["Cookie"] { // HTTP/2 may bring several.
+	for _, line := range h["Cookie"] { // HTTP/2 allows several.
 		for part := range strings.SplitSeq(line, ";") {
 			key, value, ok := strings.Cut(part, "=")
 			if ok && trim(key) == name {
@@ -155,11 +157,12 @@ func ReadCookie(h http.Header, name string) (string, bool) {
 	return "", false
 }
 
-// readChunked returns the value of a cookie that may have been split into name.0, name.1, and so on. The whole cookie
-// wins over its chunks, and of chunks with one number the first. "" where there is none or it is longer than limit.
+// readChunked returns the value of a cookie that may have been split into name.0, name.1, and so on. The whole cookie takes
+// precedence over its chunks, and the first chunk with a number over others with the same. It returns "" if there is no such cookie
+// or it is longer than limit bytes.
 func readChunked(h http.Header, name string, limit int) string {
 	if whole, _ := ReadCookie(h, name); whole != "" {
-		return bounded(whole, limit)
+		return emptyIfLonger(whole, limit)
 	}
 	var chunks [maxChunks]string
 	found := false
@@ -177,10 +180,11 @@ func readChunked(h http.Header, name string, limit int) string {
 	if !found {
 		return ""
 	}
-	return bounded(strings.Join(chunks[:], ""), limit)
+	return emptyIfLonger(strings.Join(chunks[:], ""), limit)
 }
 
-// chunkIndex returns the number of a chunk of that cookie, or -1 where the key is not one. "00" and "+1" are not.
+// chunkIndex returns the number of a chunk, given its cookie's name and that of the whole cookie. It returns -1 if the cookie is
+// not a chunk; numbers such as "00" and "+1" are invalid.
 func chunkIndex(key, name string) int {
 	suffix, ok := strings.CutPrefix(key, name)
 	if !ok || len(suffix) < 2 || len(suffix) > 3 || suffix[0] != '.' {
@@ -193,17 +197,10 @@ func chunkIndex(key, name string) int {
 	return i
 }
 
-func bounded(s string, limit int) string {
-	if len(s) > limit {
-		return ""
-	}
-	return s
-}
-
-// trim cuts off what RFC 9110 calls optional whitespace.
+// trim removes optional whitespace (RFC 9110, section 5.6.3) at both ends.
 func trim(s string) string { return strings.Trim(s, " \t") }
 
-// unquote takes off the quotes. Like Better Auth it does not look whether the last character is one.
+// unquote removes the quotes around a value. Like Better Auth, it doesn't check that the last character is a quote.
 func unquote(value string) string {
 	switch {
 	case !strings.HasPrefix(value, `"`):

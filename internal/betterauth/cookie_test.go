@@ -51,7 +51,7 @@ func TestSignedVectors(t *testing.T) {
 	for _, v := range vectors {
 		t.Run(v.Name, func(t *testing.T) {
 			at := time.UnixMilli(v.ValidAtMs)
-			server := newAuthServer(t, sends(answerUntil(at.Add(time.Hour))))
+			server := newAuthServer(t, respondJSON(sessionJSONUntil(at.Add(time.Hour))))
 			a := newAuthenticator(t, betterauth.Config{
 				BaseURL: server.URL, Secret: v.Secret, Now: func() time.Time { return at },
 			})
@@ -74,7 +74,7 @@ func TestSignedVectors(t *testing.T) {
 	}
 }
 
-func TestSignCookieIsAsJavaScriptSays(t *testing.T) {
+func TestSignCookieEncoding(t *testing.T) {
 	for _, v := range readVectors(t, "signed") {
 		if !v.Valid || strings.Contains(v.Cookie, "=") {
 			continue // Refused, or not percent-encoded.
@@ -160,7 +160,7 @@ func TestCookies(t *testing.T) {
 		{"both names forged", cookies(plain + "=" + token + "; " + secure + "=" + other), betterauth.ReasonBadSignature, invalid},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server := newAuthServer(t, sends(sessionAnswer()))
+			server := newAuthServer(t, respondJSON(sessionJSON()))
 			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
 			if test.reason == "" {
 				wantSession(t, a, test.header)
@@ -175,7 +175,7 @@ func TestCookies(t *testing.T) {
 }
 
 func TestForgedCookiesCostNoCalls(t *testing.T) {
-	server := newAuthServer(t, sends(sessionAnswer()))
+	server := newAuthServer(t, respondJSON(sessionJSON()))
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL})
 	good := betterauth.SignCookie(secret, token)
 	for i := range len(good) {
@@ -214,7 +214,7 @@ func FuzzCookie(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	answer := sends(sessionAnswer())
+	answer := respondJSON(sessionJSON())
 	a := newAuthenticator(f, betterauth.Config{
 		BaseURL: "http://auth", Now: newClock().Now, Transport: handlerTransport{answer},
 	})

@@ -78,12 +78,12 @@ func TestRealCustomSession(t *testing.T) {
 			if told := !session.ExpiresAt.IsZero(); told != test.expiry || told && (left < 6*24*time.Hour || left > 8*24*time.Hour) {
 				t.Errorf("the session ends %v", session.ExpiresAt)
 			}
-			wantSession(t, a, bearing(user.Token))
+			wantSession(t, a, withBearer(user.Token))
 
 			run(`UPDATE "user" SET banned = true`)
 			now.Advance(ttl)
 			wantRefusal(t, a, user.Header(), betterauth.ReasonBanned, "Invalid session")
-			wantRefusal(t, a, bearing(user.Token), betterauth.ReasonBanned, "Invalid session")
+			wantRefusal(t, a, withBearer(user.Token), betterauth.ReasonBanned, "Invalid session")
 			run(`UPDATE "user" SET banned = false`)
 			now.Advance(ttl)
 			wantSession(t, a, user.Header())

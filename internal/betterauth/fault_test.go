@@ -15,25 +15,25 @@ import (
 )
 
 // faulty answers about the users from bad on with a fault, and about the others well.
-func faulty(bad int, fault http.HandlerFunc) http.HandlerFunc {
+func failFrom(bad int, fault http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if askedToken(r) >= fmt.Sprintf("%032d", bad) {
+		if requestedToken(r) >= fmt.Sprintf("%032d", bad) {
 			fault(w, r)
 			return
 		}
-		well(w, r)
+		respondHealthy(w, r)
 	}
 }
 
 // breaks is the answer of a connection that breaks.
-func breaks(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Broken", "1") }
+func breakConnection(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Broken", "1") }
 
-// breaking makes breaks an error of the transport.
-type breaking struct{ moody }
+// breakableTransport makes breaks an error of the transport.
+type breakableTransport struct{ fakeTransport }
 
 // RoundTrip implements http.RoundTripper.
-func (b *breaking) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := b.moody.RoundTrip(r)
+func (b *breakableTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := b.fakeTransport.RoundTrip(r)
 	if err == nil && res.Header.Get("X-Broken") != "" {
 		return nil, errors.New("connection reset by peer")
 	}
@@ -50,28 +50,28 @@ func apiError(status int) http.HandlerFunc {
 
 // A user misbehaves for half a minute, with one session or with twenty, in every way there is. The others notice nothing, and
 // the auth server is not asked about the user's sessions all the time.
-func TestFaultOfOneUser(t *testing.T) {
+func TestFailureOfOneUser(t *testing.T) {
 	const bad = 1_000_000
 	for _, test := range []struct {
 		name   string
 		fault  http.HandlerFunc
 		reason betterauth.Reason
 	}{
-		{"500", fails(500), betterauth.ReasonSessionUnusable},
+		{"500", respondStatus(500), betterauth.ReasonSessionUnusable},
 		{"401", apiError(401), betterauth.ReasonSessionRefused},
 		{"403", apiError(403), betterauth.ReasonSessionRefused},
-		{"404", fails(404), betterauth.ReasonSessionUnusable},
+		{"404", respondStatus(404), betterauth.ReasonSessionUnusable},
 		{"HTML", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, betterauth.ReasonSessionUnusable},
-		{"an answer of no use", sends(`{"session":{}}`), betterauth.ReasonSessionUnusable},
+		{"an answer of no use", respondJSON(`{"session":{}}`), betterauth.ReasonSessionUnusable},
 		{"429 of an API key", apiError(429), betterauth.ReasonSessionUnusable},
-		{"breaks the connection", breaks, betterauth.ReasonSessionUnusable},
-		{"no answer in time", hangs, betterauth.ReasonSessionUnusable},
+		{"breaks the connection", breakConnection, betterauth.ReasonSessionUnusable},
+		{"no answer in time", hang, betterauth.ReasonSessionUnusable},
 	} {
 		for _, sessions := range []int{1, 20} {
 			t.Run(fmt.Sprintf("%s, %d sessions", test.name, sessions), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					server := &breaking{}
-					server.set(faulty(bad, test.fault))
+					server := &breakableTransport{}
+					server.set(failFrom(bad, test.fault))
 					a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", CacheTTL: 15 * time.Second, Transport: server})
 					stop := make(chan struct{})
 					var group sync.WaitGroup
@@ -82,15 +82,15 @@ func TestFaultOfOneUser(t *testing.T) {
 								case <-stop:
 									return
 								case <-time.After(100 * time.Millisecond):
-									wantRefusal(t, a, user(bad+i), test.reason, "")
+									wantRefusal(t, a, userCookie(bad+i), test.reason, "")
 								}
 							}
 						})
 					}
 					const rounds = 300
 					for i := range rounds {
-						wantSession(t, a, user(1))    // known
-						wantSession(t, a, user(10+i)) // a newcomer
+						wantSession(t, a, userCookie(1))    // known
+						wantSession(t, a, userCookie(10+i)) // a newcomer
 						time.Sleep(100 * time.Millisecond)
 					}
 					close(stop)
@@ -105,9 +105,9 @@ func TestFaultOfOneUser(t *testing.T) {
 	}
 }
 
-func TestFailuresAreRememberedForLonger(t *testing.T) {
+func TestFailureTTLDoubles(t *testing.T) {
 	t.Parallel()
-	server, now := newAuthServer(t, fails(500)), newClock()
+	server, now := newAuthServer(t, respondStatus(500)), newClock()
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: now.Now, CacheTTL: time.Minute})
 	wantRefusal(t, a, signedIn(), betterauth.ReasonSessionUnusable, "Your session")
 	for i, wait := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second, 15 * time.Second} {
@@ -130,20 +130,20 @@ func TestFailuresAreRememberedForLonger(t *testing.T) {
 
 // The auth server answers /api/auth/ok, but its database is down: it fails for every session, or lets them wait. Known
 // sessions go on, newcomers don't wait 5 s each, and nobody hammers it.
-func TestAuthServersDatabaseIsDown(t *testing.T) {
-	for name, fault := range map[string]http.HandlerFunc{"500": fails(500), "hangs": hangs} {
+func TestAuthServerDatabaseDown(t *testing.T) {
+	for name, fault := range map[string]http.HandlerFunc{"500": respondStatus(500), "hangs": hang} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &moody{}
-				server.set(well)
+				server := &fakeTransport{}
+				server.set(respondHealthy)
 				a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", CacheTTL: 15 * time.Second, Transport: server})
 				const known, lasts = 50, 100 * time.Second
 				for i := range known {
-					wantSession(t, a, user(i))
+					wantSession(t, a, userCookie(i))
 				}
 				server.set(func(w http.ResponseWriter, r *http.Request) {
-					if askedToken(r) == "" {
-						well(w, r)
+					if requestedToken(r) == "" {
+						respondHealthy(w, r)
 						return
 					}
 					fault(w, r)
@@ -159,7 +159,7 @@ func TestAuthServersDatabaseIsDown(t *testing.T) {
 							case <-stop:
 								return
 							case <-time.After(time.Second):
-								if wait, refusal := timed(t, a, user(i)); refusal != nil || wait > time.Second {
+								if wait, refusal := authenticateTimed(t, a, userCookie(i)); refusal != nil || wait > time.Second {
 									t.Errorf("a known session waited %v: %v", wait, refusal)
 								}
 							}
@@ -168,7 +168,7 @@ func TestAuthServersDatabaseIsDown(t *testing.T) {
 				}
 				long, begin := 0, time.Now()
 				for i := 0; time.Since(begin) < lasts; i++ {
-					wait, refusal := timed(t, a, user(1000+i%20))
+					wait, refusal := authenticateTimed(t, a, userCookie(1000+i%20))
 					if refusal == nil || refusal.Reason != betterauth.ReasonSessionUnusable {
 						t.Fatalf("a newcomer got %v", refusal)
 					}
@@ -187,11 +187,11 @@ func TestAuthServersDatabaseIsDown(t *testing.T) {
 				if long > 3+int(lasts/(10*time.Second)) {
 					t.Errorf("%d newcomers waited for over a second", long)
 				}
-				server.set(well)
+				server.set(respondHealthy)
 				time.Sleep(15 * time.Second)
 				for i := range 20 {
-					wantSession(t, a, user(i))
-					wantSession(t, a, user(1000+i))
+					wantSession(t, a, userCookie(i))
+					wantSession(t, a, userCookie(1000+i))
 				}
 				time.Sleep(10 * time.Second)
 			})
@@ -200,35 +200,35 @@ func TestAuthServersDatabaseIsDown(t *testing.T) {
 }
 
 // An auth server may have switched /api/auth/ok off.
-func TestFaultOfOneUserWithoutOK(t *testing.T) {
+func TestFailureOfOneUserWithoutOK(t *testing.T) {
 	t.Parallel()
-	server := &moody{}
+	server := &fakeTransport{}
 	server.set(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/ok"):
 			w.WriteHeader(http.StatusNotFound)
-		case askedToken(r) == "":
-			sends("null")(w, nil)
+		case requestedToken(r) == "":
+			respondJSON("null")(w, nil)
 		default:
-			faulty(13, fails(500))(w, r)
+			failFrom(13, respondStatus(500))(w, r)
 		}
 	})
 	a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server})
 	for i := range 20 {
-		wantRefusal(t, a, user(13+i), betterauth.ReasonSessionUnusable, "Your session")
+		wantRefusal(t, a, userCookie(13+i), betterauth.ReasonSessionUnusable, "Your session")
 	}
-	wantSession(t, a, user(1))
+	wantSession(t, a, userCookie(1))
 }
 
 // flooded counts what it says of made-up tokens, and knows one good one.
-func flooded(good string) *moody {
-	server := &moody{}
+func respondOnlyTo(good string) *fakeTransport {
+	server := &fakeTransport{}
 	server.set(func(w http.ResponseWriter, r *http.Request) {
-		if asked := askedToken(r); asked == good || asked == "" {
-			well(w, r)
+		if asked := requestedToken(r); asked == good || asked == "" {
+			respondHealthy(w, r)
 			return
 		}
-		sends("null")(w, r)
+		respondJSON("null")(w, r)
 	})
 	return server
 }
@@ -244,7 +244,7 @@ func fromAddress(ctx context.Context) string {
 // that there were too many.
 func TestFloodFromOneAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := flooded(token)
+		server := respondOnlyTo(token)
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: time.Minute, ClientAddress: fromAddress})
 		from := func(address string, h http.Header) *betterauth.Refusal {
 			_, err := a.Authenticate(context.WithValue(t.Context(), addressKey{}, address), h)
@@ -257,7 +257,7 @@ func TestFloodFromOneAddress(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 2000 {
 			group.Go(func() {
-				refusal := from("1.1.1.1", bearing(fmt.Sprintf("%032d", i)))
+				refusal := from("1.1.1.1", withBearer(fmt.Sprintf("%032d", i)))
 				mu.Lock()
 				defer mu.Unlock()
 				reasons[refusal.Reason]++
@@ -270,10 +270,10 @@ func TestFloodFromOneAddress(t *testing.T) {
 		if reasons[betterauth.ReasonSessionNull] != 8 || reasons[betterauth.ReasonTooManyUnknown] != 1992 {
 			t.Errorf("the flood got %v", reasons)
 		}
-		if refusal := from("2.2.2.2", bearing(token)); refusal != nil {
+		if refusal := from("2.2.2.2", withBearer(token)); refusal != nil {
 			t.Errorf("a newcomer from another address: %v", refusal)
 		}
-		if refusal := from("1.1.1.1", bearing(betterauth.SignCookie(secret, token))); refusal != nil {
+		if refusal := from("1.1.1.1", withBearer(betterauth.SignCookie(secret, token))); refusal != nil {
 			t.Errorf("a signed token from the same address: %v", refusal)
 		}
 		if refusal := from("1.1.1.1", signedIn()); refusal != nil {
@@ -284,13 +284,13 @@ func TestFloodFromOneAddress(t *testing.T) {
 }
 
 // A device that was signed out and asks all the time is remembered for longer each time: it occupies no slot for good.
-func TestUnknownTokensAreRememberedForLonger(t *testing.T) {
+func TestUnknownTokenTTLDoubles(t *testing.T) {
 	t.Parallel()
-	server, now := newAuthServer(t, sends("null")), newClock()
+	server, now := newAuthServer(t, respondJSON("null")), newClock()
 	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: now.Now, CacheTTL: time.Minute})
 	for minute := range 10 {
 		for range 60 {
-			wantRefusal(t, a, bearing(token), betterauth.ReasonSessionNull, "Invalid session")
+			wantRefusal(t, a, withBearer(token), betterauth.ReasonSessionNull, "Invalid session")
 			now.Advance(time.Second)
 		}
 		if calls, limit := server.calls.Load(), int64(4+minute); calls > limit {
@@ -307,13 +307,13 @@ func TestFloodOfUnknownKeys(t *testing.T) {
 	for name, keys := range map[string]string{"with the jwt plugin": jwks(t, own), "without": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newFakeServer(t, sends(sessionAnswer()), keys)
+			server := newFakeServer(t, respondJSON(sessionJSON()), keys)
 			now := newClock()
 			cfg := server.config(now.Now)
 			cfg.Issuers = []string{iss}
 			a := newAuthenticator(t, cfg)
 			at := func(i *issuer) http.Header {
-				return bearing(i.sign(t, with(pluginClaims(iss), "iat", now.Now().Unix(), "exp", now.Now().Add(time.Minute).Unix()), ""))
+				return withBearer(i.sign(t, withClaims(pluginClaims(iss), "iat", now.Now().Unix(), "exp", now.Now().Add(time.Minute).Unix()), ""))
 			}
 			for range 30 {
 				refusal := refusalOf(t, a, at(other))

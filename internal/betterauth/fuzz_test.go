@@ -14,7 +14,7 @@ import (
 func routes(keys string, session http.HandlerFunc) handlerTransport {
 	return handlerTransport{func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/jwks") {
-			sends(keys)(w, nil)
+			respondJSON(keys)(w, nil)
 			return
 		}
 		session(w, r)
@@ -62,10 +62,10 @@ func FuzzBearer(f *testing.F) {
 func FuzzSessionData(f *testing.F) {
 	own := newIssuer(f, "k1")
 	const iss = "https://auth.example.com"
-	claims := dataClaims(token, "u1")
-	plugin := with(claims, "iss", iss, "aud", "better-auth:session-cache", "sub", "u1", "sid", token)
+	claims := sessionDataClaims(token, "u1")
+	plugin := withClaims(claims, "iss", iss, "aud", "better-auth:session-cache", "sub", "u1", "sid", token)
 	known := []string{
-		compact(f, claims), signJWS(f, jose.HS256, []byte(secret), claims, ""), encryptedData(f, claims),
+		compactSessionData(f, claims), signJWS(f, jose.HS256, []byte(secret), claims, ""), encryptedData(f, claims),
 		own.sign(f, plugin, "better-auth.session-cache+jwt"),
 	}
 	for _, data := range known {
@@ -80,7 +80,7 @@ func FuzzSessionData(f *testing.F) {
 	a := newAuthenticator(f, betterauth.Config{
 		BaseURL: "http://auth", Issuers: []string{iss}, Now: newClock().Now, TrustSessionData: true,
 		// Whatever is doubtful goes to the auth server, which is out: so everything that signs in was trusted.
-		Transport: routes(jwks(f, own), fails(http.StatusBadGateway)),
+		Transport: routes(jwks(f, own), respondStatus(http.StatusBadGateway)),
 	})
 	f.Fuzz(func(t *testing.T, whole, first, second string) {
 		h := cookies(signedIn().Get("Cookie"),

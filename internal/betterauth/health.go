@@ -16,31 +16,32 @@ import (
 )
 
 const (
-	// outageRest is how long an auth server that is down is left alone before it is probed again.
+	// outageRest is how long no request is sent to an auth server that is down, before it is probed again.
 	outageRest = 2 * time.Second
-	// freshAnswer is how old a good answer may be to prove that the auth server works.
-	freshAnswer = time.Second
+	// freshSuccess is how old a successful response may be to prove that the auth server works.
+	freshSuccess = time.Second
 )
 
-// health tells an auth server that is down from one that fails for some sessions. Only a probe that fails opens the
-// breaker. Failed questions never do, however many there are: they may all be one user's.
+// health knows whether the auth server is down. Failed requests for sessions say nothing about that, however many there are,
+// since they may all be one user's. A failed probe opens the circuit breaker, and a successful one closes it.
 type health struct {
-	probe   func(context.Context) error
-	timeout time.Duration
-	breaker *gobreaker.CircuitBreaker[struct{}]
-	good    atomic.Pointer[time.Time] // of the last good answer
+	probe       func(context.Context) error
+	timeout     time.Duration
+	breaker     *gobreaker.CircuitBreaker[struct{}]
+	lastSuccess atomic.Pointer[time.Time] // nil before the first
 
 	mu      sync.Mutex
-	current *probeRun // nil if no probe is under way
+	current *probeRun // nil if no probe is in progress
 }
 
-// probeRun is a probe under way, for all who want to know.
+// probeRun is a probe in progress, shared by all who wait for its result.
 type probeRun struct {
 	begun time.Time
-	done  chan struct{}
-	err   error // to be read when done is closed
+	done  chan struct{} // closed at the end
+	err   error         // set before done is closed
 }
 
+// newHealth returns a health with a closed breaker. Each probe takes at most timeout.
 func newHealth(probe func(context.Context) error, timeout time.Duration, log *slog.Logger) *health {
 	return &health{probe: probe, timeout: timeout, breaker: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:        "auth server",
@@ -53,15 +54,15 @@ func newHealth(probe func(context.Context) error, timeout time.Duration, log *sl
 	})}
 }
 
-// answered notes a good answer.
-func (h *health) answered() {
+// recordSuccess records a successful response.
+func (h *health) recordSuccess() {
 	now := time.Now()
-	h.good.Store(&now)
+	h.lastSuccess.Store(&now)
 }
 
-// admit returns nil if the auth server may be asked. After an outage of outageRest it begins a probe. Its result is waited
-// for, but only until patience has passed since it began.
-func (h *health) admit(ctx context.Context) error {
+// allow returns nil if a request may be sent to the auth server, and gobreaker's error otherwise. When the breaker has been open
+// for outageRest, it probes the auth server, and waits for the result until slowThreshold has passed since the probe began.
+func (h *health) allow(ctx context.Context) error {
 	switch h.breaker.State() {
 	case gobreaker.StateClosed:
 		return nil
@@ -70,7 +71,7 @@ func (h *health) admit(ctx context.Context) error {
 	case gobreaker.StateHalfOpen:
 	}
 	run := h.startProbe(ctx)
-	timer := time.NewTimer(time.Until(run.begun.Add(patience)))
+	timer := time.NewTimer(time.Until(run.begun.Add(slowThreshold)))
 	defer timer.Stop()
 	select {
 	case <-run.done:
@@ -80,9 +81,10 @@ func (h *health) admit(ctx context.Context) error {
 	}
 }
 
-// check returns nil if the auth server has given a good answer since that time, or answers a probe now.
+// check returns nil if the auth server has answered successfully since that time. Otherwise it probes the auth server and
+// returns the result.
 func (h *health) check(ctx context.Context, since time.Time) error {
-	if good := h.good.Load(); good != nil && !good.Before(since) {
+	if last := h.lastSuccess.Load(); last != nil && !last.Before(since) {
 		return nil
 	}
 	run := h.startProbe(ctx)
@@ -90,7 +92,7 @@ func (h *health) check(ctx context.Context, since time.Time) error {
 	return run.err
 }
 
-// startProbe probes the auth server, or joins the probe that is under way. If the breaker is open, it fails at once.
+// startProbe starts a probe, or returns the one in progress. If the breaker is open, the probe fails at once.
 func (h *health) startProbe(ctx context.Context) *probeRun {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,7 +108,7 @@ func (h *health) startProbe(ctx context.Context) *probeRun {
 			return struct{}{}, h.probe(ctx)
 		})
 		if run.err == nil {
-			h.answered()
+			h.recordSuccess()
 		}
 		h.mu.Lock()
 		h.current = nil
@@ -116,23 +118,23 @@ func (h *health) startProbe(ctx context.Context) *probeRun {
 	return run
 }
 
-// probe asks the auth server for nobody's session. /api/auth/ok may be switched off (disabledPaths): then get-session
-// without a session answers for it. Neither needs Better Auth's database. A rate limit is the answer of a server that
-// works.
-func (c *client) probe(ctx context.Context) error {
-	var answer struct{ OK bool }
-	body, err := c.ok.get(ctx)
-	t := troubleOf(err)
+// probe returns nil if the auth server works. It asks /api/auth/ok. That may be switched off (Better Auth's disabledPaths), so if
+// there is a response but not the expected one, it asks get-session at anonymous, without a session. Neither needs Better Auth's
+// database. A rate-limited response also shows that the server works.
+func probe(ctx context.Context, ok, anonymous *endpoint) error {
+	var status struct{ OK bool }
+	body, okErr := ok.get(ctx)
+	failure := asUpstreamError(okErr)
 	switch {
-	case err == nil && json.Unmarshal(body, &answer) == nil && answer.OK, t != nil && t.busy:
+	case okErr == nil && json.Unmarshal(body, &status) == nil && status.OK, failure != nil && failure.rateLimited:
 		return nil
-	case t != nil && t.status == 0:
-		return err
+	case failure != nil && failure.status == 0:
+		return okErr
 	}
-	body, second := c.nobody.get(ctx)
-	t = troubleOf(second)
-	if second == nil && bytes.Equal(bytes.TrimSpace(body), []byte("null")) || t != nil && t.busy {
+	body, err := anonymous.get(ctx)
+	failure = asUpstreamError(err)
+	if err == nil && bytes.Equal(bytes.TrimSpace(body), []byte("null")) || failure != nil && failure.rateLimited {
 		return nil
 	}
-	return fmt.Errorf("probing the auth server: %w", cmp.Or(err, second, errors.New("it is not Better Auth")))
+	return fmt.Errorf("probing the auth server: %w", cmp.Or(okErr, err, errors.New("it is not Better Auth")))
 }

@@ -2,11 +2,11 @@ package betterauth
 
 import "encoding/json"
 
-// maxImpersonator is the longest id of an administrator that is kept, in bytes.
+// maxImpersonator is the maximum length of an administrator's id, in bytes.
 const maxImpersonator = 255
 
-// impersonator returns the id in impersonatedBy, "" if there is none. The session is the user's with or without it, so a
-// value that is no id is left out, and a longer one is cut, instead of refusing the session.
+// impersonator returns the id in impersonatedBy, or "" if there is none. The session is valid without it, so a value that is not an
+// id is ignored and a longer id is truncated, instead of refusing the session.
 func impersonator(session fields) string {
 	raw := session["impersonatedBy"]
 	var id any
@@ -15,9 +15,9 @@ func impersonator(session fields) string {
 	}
 	switch id := id.(type) {
 	case string:
-		return cut(storable(id), maxImpersonator)
-	case float64: // A serial id; as it is written, because float64 rounds.
-		return cut(string(raw), maxImpersonator)
+		return truncate(withoutNUL(id), maxImpersonator)
+	case float64: // A serial id. Use its text, because float64 rounds.
+		return truncate(string(raw), maxImpersonator)
 	default:
 		return ""
 	}

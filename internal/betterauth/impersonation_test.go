@@ -23,8 +23,8 @@ func TestImpersonatedBy(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			answer := strings.Replace(sessionAnswer(), `"ipAddress"`, `"impersonatedBy":`+tt.value+`,"ipAddress"`, 1)
-			a := newAuthenticator(t, betterauth.Config{BaseURL: newAuthServer(t, sends(answer)).URL})
+			answer := strings.Replace(sessionJSON(), `"ipAddress"`, `"impersonatedBy":`+tt.value+`,"ipAddress"`, 1)
+			a := newAuthenticator(t, betterauth.Config{BaseURL: newAuthServer(t, respondJSON(answer)).URL})
 			session, err := a.Authenticate(t.Context(), signedIn())
 			if err != nil {
 				t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 )
 
 // told writes steps down as "name status, name status", and checks that they tell no secret.
-func told(t testing.TB, steps []betterauth.Step, secrets ...string) string {
+func formatSteps(t testing.TB, steps []betterauth.Step, secrets ...string) string {
 	t.Helper()
 	var parts []string
 	for i, step := range steps {
@@ -38,8 +38,8 @@ func TestInspect(t *testing.T) {
 	const iss = "https://auth.example.com"
 	own := newIssuer(t, "k1")
 	value := betterauth.SignCookie(secret, token)
-	withBan := strings.Replace(sessionAnswer(), `"emailVerified":true`, `"emailVerified":true,"banned":true`, 1)
-	old := strings.NewReplacer("2026-11-23T11", "2026-11-01T11").Replace(sessionAnswer())
+	withBan := strings.Replace(sessionJSON(), `"emailVerified":true`, `"emailVerified":true,"banned":true`, 1)
+	old := strings.NewReplacer("2026-11-23T11", "2026-11-01T11").Replace(sessionJSON())
 	const good = "cookie ok, encoding ok, signature ok, get-session ok, expiry ok, user ok"
 	for _, test := range []struct {
 		name   string
@@ -48,33 +48,33 @@ func TestInspect(t *testing.T) {
 		want   string
 		says   string // a word of the last step
 	}{
-		{"good", signedIn(), sends(sessionAnswer()), good, "u1"},
-		{"not encoded", cookies(plain + "=" + decodeAll(value)), sends(sessionAnswer()), good, "u1"},
-		{"nothing", http.Header{}, sends("null"), "cookie failure", plain},
-		{"another cookie", cookies("a=b"), sends("null"), "cookie failure", plain},
-		{"another prefix", cookies("acme.session_token=" + value), sends("null"), "cookie failure", "acme.session_token"},
-		{"the value alone", cookies(value), sends("null"), "cookie failure", "without its name"},
-		{"the raw token alone", cookies(token), sends("null"), "cookie failure", "without its name"},
-		{"multi-session's", cookies("better-auth.session_token_multi-" + token + "=" + value), sends("null"), "cookie failure", plain},
-		{"broken encoding", cookies(plain + "=" + value + "%ZZ"), sends("null"), "cookie ok, encoding failure", "percent"},
-		{"the raw token", cookies(plain + "=" + token), sends("null"), "cookie ok, encoding ok, signature failure", "bare token"},
-		{"another secret", cookies(plain + "=" + betterauth.SignCookie("x", token)), sends("null"), "cookie ok, encoding ok, signature failure", "another secret"},
-		{"dont_remember", cookies(plain + "=" + betterauth.SignCookie(secret, "true")), sends("null"), "cookie ok, encoding ok, token failure", "dont_remember"},
-		{"the secure one forged, the plain one good", cookies(secure + "=" + token + "; " + plain + "=" + value), sends(sessionAnswer()), good, "u1"},
-		{"null", signedIn(), sends("null"), "cookie ok, encoding ok, signature ok, get-session failure", "null"},
-		{"down", signedIn(), fails(500), "cookie ok, encoding ok, signature ok, get-session failure", "500"},
-		{"expired", signedIn(), sends(answerUntil(start())), "cookie ok, encoding ok, signature ok, get-session ok, expiry failure", "expired"},
-		{"too old", signedIn(), sends(old), "cookie ok, encoding ok, signature ok, get-session ok, expiry failure", "too long ago"},
-		{"banned", signedIn(), sends(withBan), "cookie ok, encoding ok, signature ok, get-session ok, expiry ok, user failure", "banned"},
-		{"no user", signedIn(), sends(strings.Replace(sessionAnswer(), `"user":{`, `"x":{`, 1)), "cookie ok, encoding ok, signature ok, get-session ok, user failure", "no user"},
-		{"raw bearer", bearing(token), sends(sessionAnswer()), "bearer ok, get-session ok, expiry ok, user ok", "u1"},
-		{"raw bearer, null", bearing(token), sends("null"), "bearer ok, get-session failure", "bearer"},
-		{"signed bearer", bearing(value), sends(sessionAnswer()), "bearer ok, signature ok, get-session ok, expiry ok, user ok", "u1"},
-		{"forged bearer", bearing(betterauth.SignCookie("x", token)), sends(sessionAnswer()), "signature failure", "another secret"},
-		{"JWT", bearing(own.sign(t, pluginClaims(iss), "")), sends("null"), "bearer ok, JWT ok, expiry ok, user ok", "u1"},
-		{"JWT of another issuer", bearing(own.sign(t, with(pluginClaims(iss), "iss", "x"), "")), sends("null"), "bearer ok, JWT failure", "wrong_issuer"},
-		{"JWT expired", bearing(own.sign(t, with(pluginClaims(iss), "exp", start().Unix()), "")), sends("null"), "bearer ok, JWT failure", "expired"},
-		{"JWT of another key", bearing(newIssuer(t, "k1").sign(t, pluginClaims(iss), "")), sends("null"), "bearer ok, JWT failure", "bad_signature"},
+		{"good", signedIn(), respondJSON(sessionJSON()), good, "u1"},
+		{"not encoded", cookies(plain + "=" + decodeAll(value)), respondJSON(sessionJSON()), good, "u1"},
+		{"nothing", http.Header{}, respondJSON("null"), "cookie failure", plain},
+		{"another cookie", cookies("a=b"), respondJSON("null"), "cookie failure", plain},
+		{"another prefix", cookies("acme.session_token=" + value), respondJSON("null"), "cookie failure", "acme.session_token"},
+		{"the value alone", cookies(value), respondJSON("null"), "cookie failure", "without its name"},
+		{"the raw token alone", cookies(token), respondJSON("null"), "cookie failure", "without its name"},
+		{"multi-session's", cookies("better-auth.session_token_multi-" + token + "=" + value), respondJSON("null"), "cookie failure", plain},
+		{"broken encoding", cookies(plain + "=" + value + "%ZZ"), respondJSON("null"), "cookie ok, encoding failure", "percent"},
+		{"the raw token", cookies(plain + "=" + token), respondJSON("null"), "cookie ok, encoding ok, signature failure", "bare token"},
+		{"another secret", cookies(plain + "=" + betterauth.SignCookie("x", token)), respondJSON("null"), "cookie ok, encoding ok, signature failure", "another secret"},
+		{"dont_remember", cookies(plain + "=" + betterauth.SignCookie(secret, "true")), respondJSON("null"), "cookie ok, encoding ok, token failure", "dont_remember"},
+		{"the secure one forged, the plain one good", cookies(secure + "=" + token + "; " + plain + "=" + value), respondJSON(sessionJSON()), good, "u1"},
+		{"null", signedIn(), respondJSON("null"), "cookie ok, encoding ok, signature ok, get-session failure", "null"},
+		{"down", signedIn(), respondStatus(500), "cookie ok, encoding ok, signature ok, get-session failure", "500"},
+		{"expired", signedIn(), respondJSON(sessionJSONUntil(start())), "cookie ok, encoding ok, signature ok, get-session ok, expiry failure", "expired"},
+		{"too old", signedIn(), respondJSON(old), "cookie ok, encoding ok, signature ok, get-session ok, expiry failure", "too long ago"},
+		{"banned", signedIn(), respondJSON(withBan), "cookie ok, encoding ok, signature ok, get-session ok, expiry ok, user failure", "banned"},
+		{"no user", signedIn(), respondJSON(strings.Replace(sessionJSON(), `"user":{`, `"x":{`, 1)), "cookie ok, encoding ok, signature ok, get-session ok, user failure", "no user"},
+		{"raw bearer", withBearer(token), respondJSON(sessionJSON()), "bearer ok, get-session ok, expiry ok, user ok", "u1"},
+		{"raw bearer, null", withBearer(token), respondJSON("null"), "bearer ok, get-session failure", "bearer"},
+		{"signed bearer", withBearer(value), respondJSON(sessionJSON()), "bearer ok, signature ok, get-session ok, expiry ok, user ok", "u1"},
+		{"forged bearer", withBearer(betterauth.SignCookie("x", token)), respondJSON(sessionJSON()), "signature failure", "another secret"},
+		{"JWT", withBearer(own.sign(t, pluginClaims(iss), "")), respondJSON("null"), "bearer ok, JWT ok, expiry ok, user ok", "u1"},
+		{"JWT of another issuer", withBearer(own.sign(t, withClaims(pluginClaims(iss), "iss", "x"), "")), respondJSON("null"), "bearer ok, JWT failure", "wrong_issuer"},
+		{"JWT expired", withBearer(own.sign(t, withClaims(pluginClaims(iss), "exp", start().Unix()), "")), respondJSON("null"), "bearer ok, JWT failure", "expired"},
+		{"JWT of another key", withBearer(newIssuer(t, "k1").sign(t, pluginClaims(iss), "")), respondJSON("null"), "bearer ok, JWT failure", "bad_signature"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -83,7 +83,7 @@ func TestInspect(t *testing.T) {
 				MaxSessionAge: 7 * 24 * time.Hour,
 			})
 			steps := a.Inspect(t.Context(), test.header)
-			if got := told(t, steps); got != test.want {
+			if got := formatSteps(t, steps); got != test.want {
 				t.Errorf("%s\nwant %s\n%+v", got, test.want, steps)
 			}
 			if last := steps[len(steps)-1]; !strings.Contains(last.Detail, test.says) {
@@ -103,20 +103,20 @@ func TestProbe(t *testing.T) {
 		mux.HandleFunc("/api/auth/jwks", keys)
 		return mux
 	}
-	alive, null, missing := sends(`{"ok":true}`), sends("null"), fails(404)
+	alive, null, missing := respondJSON(`{"ok":true}`), respondJSON("null"), respondStatus(404)
 	html := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }
 	for _, test := range []struct {
 		name    string
 		handler http.Handler
 		want    string
 	}{
-		{"good", path(alive, null, sends(jwks(t, own))), "auth server ok, get-session ok, JWKS ok"},
+		{"good", path(alive, null, respondJSON(jwks(t, own))), "auth server ok, get-session ok, JWKS ok"},
 		{"no jwt plugin", path(alive, null, missing), "auth server ok, get-session ok, JWKS ok"},
-		{"jwt plugin down", path(alive, null, fails(500)), "auth server ok, get-session ok, JWKS warning"},
-		{"no key of use", path(alive, null, sends(`{"keys":[]}`)), "auth server ok, get-session ok, JWKS warning"},
-		{"limited", path(fails(429), fails(429), missing), "auth server warning, get-session warning, JWKS ok"},
+		{"jwt plugin down", path(alive, null, respondStatus(500)), "auth server ok, get-session ok, JWKS warning"},
+		{"no key of use", path(alive, null, respondJSON(`{"keys":[]}`)), "auth server ok, get-session ok, JWKS warning"},
+		{"limited", path(respondStatus(429), respondStatus(429), missing), "auth server warning, get-session warning, JWKS ok"},
 		{"not Better Auth", path(html, html, html), "auth server failure"},
-		{"another API", path(sends(`{"status":"up"}`), null, missing), "auth server failure"},
+		{"another API", path(respondJSON(`{"status":"up"}`), null, missing), "auth server failure"},
 		{"another path", http.NotFoundHandler(), "auth server failure"},
 		{"nobody there", nil, "auth server failure"},
 	} {
@@ -128,14 +128,14 @@ func TestProbe(t *testing.T) {
 				server.Close()
 			}
 			a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL})
-			if got := told(t, a.Probe(t.Context())); got != test.want {
+			if got := formatSteps(t, a.Probe(t.Context())); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
 	}
 	t.Run("its database down", func(t *testing.T) {
 		t.Parallel()
-		server := httptest.NewServer(path(alive, fails(500), missing))
+		server := httptest.NewServer(path(alive, respondStatus(500), missing))
 		defer server.Close()
 		steps := realAuthenticator(t, betterauth.Config{BaseURL: server.URL}).Probe(t.Context())
 		if len(steps) < 2 || steps[1].Status != betterauth.StatusFailure {
@@ -165,7 +165,7 @@ func TestRealInspectAndProbe(t *testing.T) {
 		for _, step := range steps {
 			t.Logf("%-12s %-8s %s %s", step.Name, step.Status, step.Detail, step.Fix)
 		}
-		return told(t, steps, server.Secret, user.Token)
+		return formatSteps(t, steps, server.Secret, user.Token)
 	}
 	want := func(got, want string) {
 		t.Helper()
@@ -173,11 +173,11 @@ func TestRealInspectAndProbe(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	want(told(t, realAuthenticator(t, cfg).Probe(t.Context())), "auth server ok, get-session ok, JWKS ok")
+	want(formatSteps(t, realAuthenticator(t, cfg).Probe(t.Context())), "auth server ok, get-session ok, JWKS ok")
 	want(inspect(user.Header()), "cookie failure") // The prefix is another.
 	cfg.CookiePrefix = "acme"
 	want(inspect(user.Header()), "cookie ok, encoding ok, signature ok, get-session ok, expiry ok, user ok")
-	want(inspect(bearing(user.JWT(t))), "bearer ok, JWT ok, expiry ok, user ok")
+	want(inspect(withBearer(user.JWT(t))), "bearer ok, JWT ok, expiry ok, user ok")
 	user.SignOut(t)
 	want(inspect(user.Header()), "cookie ok, encoding ok, signature ok, get-session failure")
 	cfg.Secret = "another secret of at least 32 characters"

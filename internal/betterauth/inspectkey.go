@@ -3,7 +3,6 @@ package betterauth
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,54 +12,54 @@ import (
 	"time"
 )
 
-// inspectKey asks the auth server about an API key, as the server does for a request with it.
+// inspectKey asks the auth server about an API key, as for a request with that key.
 func (a *Authenticator) inspectKey(ctx context.Context, r *report, key string) {
 	if !isAPIKey(key) {
 		r.fail("API key", fmt.Sprintf("what the header %s holds is no key", strings.ToLower(a.apiKeyHeader)), "copy the key again, unchanged and whole")
 		return
 	}
 	r.ok("API key", fmt.Sprintf("found in the header %s; this check costs it up to three of its requests", strings.ToLower(a.apiKeyHeader)))
-	q := question{apiKey: key}
-	header := a.questionHeader(http.Header{}, q)
-	st, refusal := a.getSession(ctx, q, header, false)
+	c := credentials{apiKey: key}
+	header := a.requestHeader(http.Header{}, c)
+	resp, refusal := a.requestSession(ctx, c, header, false)
 	if refusal == nil {
-		refusal = a.judge(st, q)
+		refusal = a.accept(resp, c)
 	}
 	if refusal != nil {
 		a.explainKey(r, refusal)
 		return
 	}
 	r.ok("get-session", "the auth server knows the key")
-	if end := st.key.expiresAt; end.IsZero() {
+	if end := resp.key.expiresAt; end.IsZero() {
 		r.ok("expiry", "never")
 	} else {
 		r.ok("expiry", fmt.Sprintf("good for %v", end.Sub(a.now()).Round(time.Minute)))
 	}
-	r.ok("user", "user "+st.session.UserID)
-	a.inspectKeyLimits(r, st.key)
-	inspectPermissions(r, st.key.permissions)
-	if p := st.key.permissions; p != nil && p.MayRead() {
+	r.ok("user", "user "+resp.session.UserID)
+	a.inspectKeyLimits(r, resp.key)
+	inspectPermissions(r, resp.key.permissions)
+	if p := resp.key.permissions; p != nil && p.MayRead() {
 		a.inspectKeyAtAuthServer(ctx, r, header)
 	}
 }
 
-// inspectKeyAtAuthServer warns if the auth server accepts a key with permissions everywhere: permissions bind this server
-// alone, and the key could make another key without any, or a JWT.
+// inspectKeyAtAuthServer warns if the auth server accepts a key with permissions at all its endpoints: only this server enforces
+// permissions, and with the key one could make another key without any, or a JWT.
 func (a *Authenticator) inspectKeyAtAuthServer(ctx context.Context, r *report, header http.Header) {
 	const name = "auth server"
-	keys := a.endpointAt(a.Address("api-key/list"), maxSmallAnswer)
+	keys := a.endpointAt(a.Address("api-key/list"), maxSmallResponse)
 	err := keys.read(ctx, header, func(io.Reader) error { return nil })
-	var t *trouble
+	failure := asUpstreamError(err)
 	switch {
 	case err == nil:
 		r.warn(name, "it accepts the key at all its endpoints: whoever has the key can make another without permissions",
 			"set customAPIKeyValidator in the apiKey plugin so that keys work at /get-session and /api-key/get only (docs/authentication.md)")
-	case errors.As(err, &t) && t.status == http.StatusForbidden:
+	case failure != nil && failure.status == http.StatusForbidden:
 		r.ok(name, "the key can't make other keys there")
 	}
 }
 
-// inspectPermissions says what the key may do here.
+// inspectPermissions reports what the key may do here.
 func inspectPermissions(r *report, permissions Permissions) {
 	const name = "permissions"
 	switch {
@@ -76,19 +75,19 @@ func inspectPermissions(r *report, permissions Permissions) {
 	}
 }
 
-// inspectKeyLimits holds the key's own limits against what this server asks.
-func (a *Authenticator) inspectKeyLimits(r *report, info keyInfo) {
+// inspectKeyLimits compares the key's own limits with the number of requests that this server makes.
+func (a *Authenticator) inspectKeyLimits(r *report, key keyDetails) {
 	const name = "limits"
-	if info.remaining != nil {
-		r.warn(name, fmt.Sprintf("the key may be used %d more times, and each %v of use costs two", *info.remaining, a.cache.ttl),
+	if key.remaining != nil {
+		r.warn(name, fmt.Sprintf("the key may be used %d more times, and each %v of use costs two", *key.remaining, a.sessions.ttl),
 			"make a key without remaining, or raise SESSION_CACHE_TTL")
 	}
-	if !info.limited || info.window <= 0 {
+	if !key.rateLimited || key.window <= 0 {
 		r.ok(name, "no rate limit")
 		return
 	}
-	found := fmt.Sprintf("%d of %d requests in %v used", info.used, info.limit, info.window)
-	if needed := 2 * int64(info.window/max(a.cache.ttl, time.Second)); info.limit < needed {
+	found := fmt.Sprintf("%d of %d requests in %v used", key.used, key.limit, key.window)
+	if needed := 2 * int64(key.window/max(a.sessions.ttl, time.Second)); key.limit < needed {
 		r.warn(name, fmt.Sprintf("%s; in constant use, each replica of this server makes %d", found, needed),
 			"raise rateLimit in the apiKey plugin, which counts for new keys, and rateLimitMax of this one; or raise SESSION_CACHE_TTL")
 		return
@@ -96,13 +95,13 @@ func (a *Authenticator) inspectKeyLimits(r *report, info keyInfo) {
 	r.ok(name, found)
 }
 
-// explainKey says why a key is refused, and what to do about it.
+// explainKey reports why a key is refused, and what to do.
 func (a *Authenticator) explainKey(r *report, refusal *Refusal) {
 	detail := string(refusal.Reason)
 	if refusal.Err != nil {
 		detail += ": " + refusal.Err.Error()
 	}
-	cures := map[Reason]string{ //nolint:gosec // No credentials.
+	fixes := map[Reason]string{ //nolint:gosec // No credentials.
 		ReasonAPIKeyUnknown: "compare the key, and AUTH_SERVER_URL; the apiKey plugin needs enableSessionForAPIKeys, " +
 			"and apiKeyHeaders as in AUTH_API_KEY_HEADER; its customAPIKeyValidator must allow /get-session",
 		ReasonAPIKeyDisabled:    "enable the key at the auth server",
@@ -114,5 +113,5 @@ func (a *Authenticator) explainKey(r *report, refusal *Refusal) {
 		ReasonBanned:            "lift the ban at the auth server",
 		ReasonUnavailable:       "see the steps about the auth server",
 	}
-	r.fail("get-session", detail, cmp.Or(cures[refusal.Reason], "see the auth server's log"))
+	r.fail("get-session", detail, cmp.Or(fixes[refusal.Reason], "see the auth server's log"))
 }

@@ -33,8 +33,8 @@ func TestRealInspectAPIKey(t *testing.T) {
 			t.Parallel()
 			a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, APIKeyHeader: keyHeader, CacheTTL: 15 * time.Second})
 			key := server.key(t, user, tt.update)
-			steps := a.Inspect(t.Context(), keyed(key))
-			if got := told(t, steps, key); got != tt.want {
+			steps := a.Inspect(t.Context(), withAPIKey(key))
+			if got := formatSteps(t, steps, key); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 			if text := fmt.Sprintf("%+v", steps); !strings.Contains(text, tt.detail) {
@@ -46,8 +46,8 @@ func TestRealInspectAPIKey(t *testing.T) {
 		t.Parallel()
 		a := realAuthenticator(t, betterauth.Config{BaseURL: open.URL, Secret: open.Secret, APIKeyHeader: keyHeader, CacheTTL: 15 * time.Second})
 		key := open.key(t, open.SignUp(t, "Zoë", "zoe@example.com", "correct horse"), `permissions = '{"tasks":["read"]}', "rateLimitEnabled" = false`)
-		steps := a.Inspect(t.Context(), keyed(key))
-		if got := told(t, steps, key); got != all+", auth server warning" {
+		steps := a.Inspect(t.Context(), withAPIKey(key))
+		if got := formatSteps(t, steps, key); got != all+", auth server warning" {
 			t.Error(got)
 		}
 		if text := fmt.Sprintf("%+v", steps); !strings.Contains(text, "customAPIKeyValidator") {

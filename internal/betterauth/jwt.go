@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// clockLeeway is how far the auth server's clock may be ahead of ours. It never makes a token live longer.
+	// clockLeeway is how far the auth server's clock may be ahead of ours. It never extends a token's validity.
 	clockLeeway = 30 * time.Second
-	// Better Auth's marks of a session_data cookie that the jwt plugin signed.
+	// The type and audience of a session_data cookie that the jwt plugin signed.
 	sessionDataType     = "better-auth.session-cache+jwt"
 	sessionDataAudience = "better-auth:session-cache"
 )
 
-// claims are a JWT's, its signature checked.
+// claims are the claims of a JWT.
 type claims struct {
 	all                 fields
 	issuer, subject     string
@@ -27,67 +27,72 @@ type claims struct {
 	issued, end, notYet time.Time
 }
 
-// jwtSession makes a session of a JWT of the jwt plugin, without asking the auth server. What was verified is kept as
-// long as an answer of the auth server would be.
-func (a *Authenticator) jwtSession(ctx context.Context, token string) (*Session, *Refusal) {
-	key, now := newKey(SchemeJWT, token), a.now()
-	if session, ok := a.cache.get(key, now); ok {
+// authenticateJWT returns the session of a JWT of the jwt plugin. The auth server is asked only for its keys. A verified JWT is
+// cached like a session.
+func (a *Authenticator) authenticateJWT(ctx context.Context, token string) (*Session, *Refusal) {
+	key, now := newCacheKey(SchemeJWT, token), a.now()
+	if session, ok := a.sessions.get(key, now); ok {
 		return session, nil
 	}
 	session, refusal := a.verifyJWT(ctx, token, now)
 	if refusal != nil {
-		return nil, refusal.of(SchemeJWT, "", token)
+		// A 404 for the keys of an auth server that works means that it has no jwt plugin.
+		if errors.Is(refusal.Err, errNoKeys) && a.client.health.check(ctx, time.Now().Add(-freshSuccess)) == nil {
+			refusal = refuse(ReasonUnknownKey).withCause(errNoKeys)
+		}
+		return nil, refusal.withCredential(SchemeJWT, "", token)
 	}
 	session.TokenHash = shortHash(token)
-	a.cache.put(key, session, session.ExpiresAt, now)
+	a.sessions.put(key, session, session.ExpiresAt, now)
 	return session, nil
 }
 
+// verifyJWT verifies a JWT's signature, issuer, audience and times, and returns its session.
 func (a *Authenticator) verifyJWT(ctx context.Context, token string, now time.Time) (*Session, *Refusal) {
-	signed, err := jose.ParseSignedCompact(token, asymmetric())
+	signed, err := jose.ParseSignedCompact(token, asymmetricAlgorithms())
 	if err != nil {
-		return nil, refuse(ReasonBadToken).because(errors.New("it is no JWT, or of an algorithm that is not accepted"))
+		return nil, refuse(ReasonBadToken).withCause(errors.New("it is no JWT, or of an algorithm that is not accepted"))
 	}
 	if typ := headerType(signed); typ != "" && !strings.EqualFold(typ, "JWT") {
-		return nil, refuse(ReasonBadToken).because(errors.New("its typ is that of another purpose"))
+		return nil, refuse(ReasonBadToken).withCause(errors.New("its typ is that of another purpose"))
 	}
-	c, refusal := a.verified(ctx, signed)
+	c, refusal := a.verifySignature(ctx, signed)
 	if refusal != nil {
 		return nil, refusal
 	}
 	if err := a.checkIssuer(c); err != nil {
-		return nil, refuse(ReasonWrongIssuer).because(err)
+		return nil, refuse(ReasonWrongIssuer).withCause(err)
 	}
 	switch {
 	case c.issued.IsZero() || c.end.IsZero():
-		return nil, refuse(ReasonBadToken).because(errors.New("iat or exp is missing"))
+		return nil, refuse(ReasonBadToken).withCause(errors.New("iat or exp is missing"))
 	case c.issued.After(now.Add(clockLeeway)) || c.notYet.After(now.Add(clockLeeway)):
-		return nil, refuse(ReasonBadToken).because(errors.New("it is from the future: the clocks differ"))
+		return nil, refuse(ReasonBadToken).withCause(errors.New("it is from the future: the clocks differ"))
 	}
 	end := earlier(c.end, c.issued.Add(a.maxTokenAge))
 	if !now.Before(end) {
 		return nil, refuse(ReasonExpired)
 	}
-	return jwtUser(c, end, now)
+	return jwtSession(c, end, now)
 }
 
-// jwtUser reads the user. The plugin puts it into the claims as it is, unless definePayload chooses some of its fields: the
-// subject alone is enough.
-func jwtUser(c claims, end, now time.Time) (*Session, *Refusal) {
-	r := reader{}
-	user, banned := r.user(c.all), r.ban(c.all)
-	oauth := user.ID == "" && slices.ContainsFunc(oauthClaims(), func(name string) bool { _, ok := c.all[name]; return ok })
+// jwtSession returns the session of a JWT's user. The jwt plugin makes the user's fields claims, unless definePayload chooses some of
+// them; the subject alone is enough.
+func jwtSession(c claims, end, now time.Time) (*Session, *Refusal) {
+	r := fieldReader{}
+	user := r.user(c.all)
+	oauth := user.ID == "" && slices.ContainsFunc(oauthClaims(), func(name string) bool { return has(c.all, name) })
 	if user.ID == "" {
 		user.ID = c.subject
 	}
 	switch {
 	case r.err != nil:
-		return nil, refuse(ReasonBadToken).because(r.err)
+		return nil, refuse(ReasonBadToken).withCause(r.err)
 	case oauth:
-		return nil, refuse(ReasonBadToken).because(errors.New("it is the token of an OAuth client, and not the user's own"))
+		return nil, refuse(ReasonBadToken).withCause(errors.New("it is the token of an OAuth client, and not the user's own"))
 	case c.subject == "" || user.ID != c.subject:
-		return nil, refuse(ReasonBadToken).because(errors.New("sub is missing, or sub and id differ"))
-	case now.Before(banned):
+		return nil, refuse(ReasonBadToken).withCause(errors.New("sub is missing, or sub and id differ"))
+	case now.Before(bannedUntil(c.all)):
 		return nil, refuse(ReasonBanned)
 	}
 	return &Session{
@@ -96,53 +101,54 @@ func jwtUser(c claims, end, now time.Time) (*Session, *Refusal) {
 	}, nil
 }
 
-// oauthClaims are the claims of access and ID tokens, which the same keys sign if the auth server is an OAuth provider. Such
-// a token may be in the hands of another application, and it has no id.
+// oauthClaims lists claims of access and ID tokens. If the auth server is an OAuth provider, it signs those with the same keys. Such
+// a token may belong to another application. It has no claim "id".
 func oauthClaims() []string { return []string{"azp", "client_id", "scope", "nonce", "at_hash"} }
 
-// verified checks a JWT's signature by the auth server's keys.
-func (a *Authenticator) verified(ctx context.Context, signed *jose.JSONWebSignature) (claims, *Refusal) {
+// verifySignature verifies a JWT's signature with the auth server's keys, and returns its claims.
+func (a *Authenticator) verifySignature(ctx context.Context, signed *jose.JSONWebSignature) (claims, *Refusal) {
 	header := signed.Signatures[0].Protected
 	if header.KeyID == "" {
-		return claims{}, refuse(ReasonBadToken).because(errors.New("it names no key"))
+		return claims{}, refuse(ReasonBadToken).withCause(errors.New("it names no key"))
 	}
 	key, refusal := a.keys.key(ctx, header.KeyID, func() time.Time {
-		unverified, _ := readClaims(signed.UnsafePayloadWithoutVerification()) // What is unreadable was never issued.
+		unverified, _ := parseClaims(signed.UnsafePayloadWithoutVerification()) // The zero time if the claims are invalid.
 		return unverified.issued
 	})
 	if refusal != nil {
 		return claims{}, refusal
 	}
-	// A key without an algorithm fits its own kind only, as the library sees to.
+	// If the key has no algorithm, the library checks that the token's fits the key's type.
 	if key.Algorithm != "" && key.Algorithm != header.Algorithm {
-		return claims{}, refuse(ReasonBadSignature).because(errors.New("its algorithm is not that of the key"))
+		return claims{}, refuse(ReasonBadSignature).withCause(errors.New("its algorithm is not that of the key"))
 	}
 	payload, err := signed.Verify(key.Key)
 	if err != nil {
 		return claims{}, refuse(ReasonBadSignature)
 	}
-	c, err := readClaims(payload)
+	c, err := parseClaims(payload)
 	if err != nil {
-		return claims{}, refuse(ReasonBadToken).because(err)
+		return claims{}, refuse(ReasonBadToken).withCause(err)
 	}
 	return c, nil
 }
 
-func readClaims(payload []byte) (claims, error) {
+// parseClaims parses the payload of a JWT.
+func parseClaims(payload []byte) (claims, error) {
 	all, err := parseObject(payload)
 	if err != nil {
 		return claims{}, err
 	}
-	r := reader{}
+	r := fieldReader{}
 	c := claims{
 		all: all, issuer: value[string](&r, all, "iss"), subject: r.id(all, "sub"), audience: r.audience(all["aud"]),
-		issued: r.date(all, "iat"), end: r.date(all, "exp"), notYet: r.date(all, "nbf"),
+		issued: r.numericDate(all, "iat"), end: r.numericDate(all, "exp"), notYet: r.numericDate(all, "nbf"),
 	}
 	return c, r.err
 }
 
-// audience reads a text or a list of texts.
-func (r *reader) audience(raw json.RawMessage) []string {
+// audience reads the audience, which is a text or a list of texts.
+func (r *fieldReader) audience(raw json.RawMessage) []string {
 	if len(raw) == 0 {
 		return nil
 	}
@@ -156,20 +162,7 @@ func (r *reader) audience(raw json.RawMessage) []string {
 	return list
 }
 
-// date reads seconds since 1970, the zero time where there are none (RFC 7519, section 2).
-func (r *reader) date(from fields, name string) time.Time {
-	const endOfTime = 253402300799 // The year 9999: what lies beyond is no date.
-	seconds := value[*float64](r, from, name)
-	if seconds == nil {
-		return time.Time{}
-	}
-	if *seconds < 0 || *seconds > endOfTime {
-		r.fail(name, "is no date")
-		return time.Time{}
-	}
-	return time.UnixMilli(int64(*seconds * 1000))
-}
-
+// headerType returns the typ of a JWT's header, "" if it has none, and "?" if it is not a text.
 func headerType(signed *jose.JSONWebSignature) string {
 	typ, present := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType]
 	if !present {

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// The readers in this file never fail: customSession may put anything into any field.
+// The functions in this file never fail, because customSession may put anything into any field.
 
-// text reads a text, "" for anything else.
-func text(from fields, name string) string {
+// lenientText reads a text. It returns "" for anything else.
+func lenientText(from fields, name string) string {
 	var s string
 	if json.Unmarshal(from[name], &s) != nil {
 		return ""
@@ -19,37 +19,37 @@ func text(from fields, name string) string {
 	return s
 }
 
-// truthValue is what a field says that should be true or false.
-type truthValue int
+// boolValue is the value of a field that should be a boolean.
+type boolValue int
 
 const (
-	isAbsent truthValue = iota
-	isFalse
-	isTrue
-	isUnclear
+	boolMissing boolValue = iota
+	boolFalse
+	boolTrue
+	boolInvalid
 )
 
-// truth reads true and false, also as 1 and 0 or as text, as databases without booleans give them.
-func truth(from fields, name string) truthValue {
+// lenientBool reads true or false, also written as 1 and 0 or as text, because some databases have no booleans.
+func lenientBool(from fields, name string) boolValue {
 	raw := strings.Trim(string(from[name]), `"`)
 	switch {
 	case raw == "" || raw == "null":
-		return isAbsent
+		return boolMissing
 	case strings.EqualFold(raw, "true") || raw == "1":
-		return isTrue
+		return boolTrue
 	case strings.EqualFold(raw, "false") || raw == "0":
-		return isFalse
+		return boolFalse
 	default:
-		return isUnclear
+		return boolInvalid
 	}
 }
 
-// date reads a time: RFC 3339, what JavaScript's toString and toUTCString print, or seconds or milliseconds since 1970,
-// also as text. It is the zero time for anything else. A text without a time zone is not used: it may be hours off.
-func date(from fields, name string) time.Time {
+// lenientTime reads a time in RFC 3339, as JavaScript's toString or toUTCString writes it, or in seconds or milliseconds since
+// 1970, also as text. It returns the zero time for anything else, and for a text without a time zone, which could be hours off.
+func lenientTime(from fields, name string) time.Time {
 	raw := string(from[name])
 	if strings.HasPrefix(raw, `"`) {
-		raw = text(from, name)
+		raw = lenientText(from, name)
 	}
 	if t := sinceEpoch(raw); !t.IsZero() {
 		return t
@@ -60,7 +60,7 @@ func date(from fields, name string) time.Time {
 	if t, err := http.ParseTime(raw); err == nil {
 		return t
 	}
-	raw, _, _ = strings.Cut(raw, " (") // The zone's name.
+	raw, _, _ = strings.Cut(raw, " (") // Without the time zone's name.
 	t, err := time.Parse("Mon Jan 02 2006 15:04:05 GMT-0700", raw)
 	if err != nil {
 		return time.Time{}
@@ -68,9 +68,10 @@ func date(from fields, name string) time.Time {
 	return t
 }
 
-// sinceEpoch tells seconds from milliseconds by their size: between the years 2001 and 5138, no number is both.
+// sinceEpoch reads a number of seconds or milliseconds since 1970. It returns the zero time for anything else. Numbers below 1e11
+// are seconds: between the years 2001 and 5138, no number can be both.
 func sinceEpoch(number string) time.Time {
-	const least, leastMillis, end = 1e9, 1e11, 253402300800e3 // Milliseconds end with the year 9999.
+	const least, leastMillis, end = 1e9, 1e11, 253402300800e3 // end is the year 10000 in milliseconds.
 	n, err := strconv.ParseFloat(number, 64)
 	switch {
 	case err != nil || !(n >= least && n < end):

@@ -20,16 +20,18 @@ import (
 type setup struct{ ids, cookies, cache string }
 
 // shape is how a request carries its session.
-type shape string
+type credentialKind string
 
 const (
-	shapeCookie shape = "cookie"
-	shapeRaw    shape = "raw bearer"
-	shapeSigned shape = "signed bearer"
-	shapeJWT    shape = "JWT"
+	kindCookie credentialKind = "cookie"
+	kindRaw    credentialKind = "raw bearer"
+	kindSigned credentialKind = "signed bearer"
+	kindJWT    credentialKind = "JWT"
 )
 
-func shapes() []shape { return []shape{shapeCookie, shapeRaw, shapeSigned, shapeJWT} }
+func credentialKinds() []credentialKind {
+	return []credentialKind{kindCookie, kindRaw, kindSigned, kindJWT}
+}
 
 // setups returns all combinations.
 func setups() []setup {
@@ -90,16 +92,16 @@ func tryAll(t *testing.T, s setup) string {
 	cfg.BaseURL, cfg.Secret = server.URL, server.Secret
 	user := server.SignUp(t, "Zoë", "zoe@example.com", "correct horse")
 	cells := []string{s.ids, s.cookies, s.cache}
-	for _, how := range shapes() {
+	for _, how := range credentialKinds() {
 		cells = append(cells, tryOne(t, cfg, s, how, user))
 	}
 	return "| " + strings.Join(cells, " | ") + " |\n"
 }
 
 // tryOne signs in with one shape, without and with trust in session_data.
-func tryOne(t *testing.T, cfg betterauth.Config, s setup, how shape, user *testkit.AuthClient) string {
+func tryOne(t *testing.T, cfg betterauth.Config, s setup, how credentialKind, user *testkit.AuthClient) string {
 	t.Helper()
-	h, scheme := carrying(t, user, how, cfg.Secret)
+	h, scheme := credentialHeader(t, user, how, cfg.Secret)
 	var counts []string
 	for _, trust := range []bool{false, true} {
 		transport := &pathTransport{}
@@ -127,13 +129,13 @@ func tryOne(t *testing.T, cfg betterauth.Config, s setup, how shape, user *testk
 }
 
 // wantedCalls is what a shape may cost.
-func wantedCalls(s setup, how shape, trust bool) string {
+func wantedCalls(s setup, how credentialKind, trust bool) string {
 	switch {
-	case how == shapeJWT:
+	case how == kindJWT:
 		return "1 jwks"
-	case how == shapeCookie && trust && s.cache == "jwks":
+	case how == kindCookie && trust && s.cache == "jwks":
 		return "1 jwks"
-	case how == shapeCookie && trust && s.cache != "off":
+	case how == kindCookie && trust && s.cache != "off":
 		return "no call"
 	default:
 		return "1 get-session"
@@ -158,7 +160,7 @@ func TestRealRefusals(t *testing.T) {
 			t.Parallel()
 			server := testkit.BetterAuth(t, test.opts)
 			user := server.SignUp(t, "Zoë", "zoe@example.com", "correct horse")
-			token := newIssuer(t, "k").sign(t, with(pluginClaims(server.URL), "iat", time.Now().Unix(), "exp", time.Now().Add(time.Minute).Unix()), "")
+			token := newIssuer(t, "k").sign(t, withClaims(pluginClaims(server.URL), "iat", time.Now().Unix(), "exp", time.Now().Add(time.Minute).Unix()), "")
 			if test.plugins == "" {
 				token = user.JWT(t)
 			}
@@ -177,9 +179,9 @@ func TestRealRefusals(t *testing.T) {
 				a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, Transport: transport, CacheTTL: time.Minute})
 				for range 3 {
 					if try.want == "" {
-						wantSession(t, a, bearing(try.token))
+						wantSession(t, a, withBearer(try.token))
 					} else {
-						wantRefusal(t, a, bearing(try.token), try.want, "")
+						wantRefusal(t, a, withBearer(try.token), try.want, "")
 					}
 				}
 				if got := transport.String(); got != try.calls {

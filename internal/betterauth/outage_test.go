@@ -15,16 +15,16 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// moody is an auth server in this process, whose mood can be changed. Under synctest it needs no time.
-type moody struct {
+// fakeTransport is an auth server in this process, whose mood can be changed. Under synctest it needs no time.
+type fakeTransport struct {
 	mood  atomic.Value // of http.HandlerFunc; nil refuses connections
 	calls atomic.Int64
 }
 
-func (m *moody) set(h http.HandlerFunc) { m.mood.Store(h) }
+func (m *fakeTransport) set(h http.HandlerFunc) { m.mood.Store(h) }
 
 // RoundTrip implements http.RoundTripper.
-func (m *moody) RoundTrip(r *http.Request) (*http.Response, error) {
+func (m *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	m.calls.Add(1)
 	h, _ := m.mood.Load().(http.HandlerFunc)
 	if h == nil {
@@ -38,9 +38,9 @@ func (m *moody) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-func fails(status int, header ...string) http.HandlerFunc {
+func respondStatus(status int, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
@@ -49,20 +49,20 @@ func fails(status int, header ...string) http.HandlerFunc {
 	}
 }
 
-func well(w http.ResponseWriter, r *http.Request) {
+func respondHealthy(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/ok") {
-		sends(`{"ok":true}`)(w, nil)
+		respondJSON(`{"ok":true}`)(w, nil)
 		return
 	}
-	sends(answerUntil(time.Now().Add(time.Hour)))(w, r)
+	respondJSON(sessionJSONUntil(time.Now().Add(time.Hour)))(w, r)
 }
 
-func user(i int) http.Header {
+func userCookie(i int) http.Header {
 	return cookies(plain + "=" + betterauth.SignCookie(secret, fmt.Sprintf("%032d", i)))
 }
 
 // timed authenticates and returns how long that took.
-func timed(t *testing.T, a *betterauth.Authenticator, h http.Header) (time.Duration, *betterauth.Refusal) {
+func authenticateTimed(t *testing.T, a *betterauth.Authenticator, h http.Header) (time.Duration, *betterauth.Refusal) {
 	t.Helper()
 	begin := time.Now()
 	refusal := refusalOf(t, a, h)
@@ -71,23 +71,23 @@ func timed(t *testing.T, a *betterauth.Authenticator, h http.Header) (time.Durat
 
 // An auth server that is away for a minute, in every way there is: who was signed in notices nothing, the others are
 // told to come back, and all is well again within seconds of its return.
-func TestOutageOfAMinute(t *testing.T) {
+func TestOutage(t *testing.T) {
 	for name, mood := range map[string]http.HandlerFunc{
 		"refuses connections": nil,
-		"hangs":               hangs,
-		"500":                 fails(500),
-		"404":                 fails(404),
+		"hangs":               hang,
+		"500":                 respondStatus(500),
+		"404":                 respondStatus(404),
 		"HTML":                func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
-		"429":                 fails(429, "X-Retry-After", "10"),
+		"429":                 respondStatus(429, "X-Retry-After", "10"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &moody{}
-				server.set(well)
+				server := &fakeTransport{}
+				server.set(respondHealthy)
 				a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", CacheTTL: 15 * time.Second, Transport: server})
 				const known, strangers = 20, 20
 				for i := range known {
-					wantSession(t, a, user(i))
+					wantSession(t, a, userCookie(i))
 				}
 				server.set(mood)
 				server.calls.Store(0)
@@ -96,13 +96,13 @@ func TestOutageOfAMinute(t *testing.T) {
 				begin := time.Now()
 				for time.Since(begin) < time.Minute {
 					for i := range known {
-						wait, refusal := timed(t, a, user(i))
+						wait, refusal := authenticateTimed(t, a, userCookie(i))
 						if refusal != nil {
 							t.Fatalf("a signed-in user was refused after %v: %v", time.Since(begin), refusal)
 						}
 						slowest = max(slowest, wait)
 					}
-					wait, refusal := timed(t, a, user(1000+waits%strangers))
+					wait, refusal := authenticateTimed(t, a, userCookie(1000+waits%strangers))
 					if refusal == nil || !refusal.Unavailable {
 						t.Fatalf("a stranger got %v", refusal)
 					}
@@ -121,7 +121,7 @@ func TestOutageOfAMinute(t *testing.T) {
 				if calls > 75 { // After each rest one probe, which may ask twice.
 					t.Errorf("%d calls", calls)
 				}
-				server.set(well)
+				server.set(respondHealthy)
 				back := 2 * time.Second // The breaker's rest.
 				switch name {
 				case "429":
@@ -131,16 +131,16 @@ func TestOutageOfAMinute(t *testing.T) {
 				}
 				time.Sleep(back + time.Millisecond)
 				for i := range known {
-					wantSession(t, a, user(i))
+					wantSession(t, a, userCookie(i))
 				}
 				for i := range strangers {
-					wantSession(t, a, user(1000+i))
+					wantSession(t, a, userCookie(1000+i))
 				}
 				// What was stale is asked anew, so that a sign-out counts again.
-				server.set(sends("null"))
+				server.set(respondJSON("null"))
 				time.Sleep(15 * time.Second)
 				for i := range known {
-					wantRefusal(t, a, user(i), betterauth.ReasonSessionNull, "Invalid session")
+					wantRefusal(t, a, userCookie(i), betterauth.ReasonSessionNull, "Invalid session")
 				}
 				time.Sleep(time.Minute)
 			})
@@ -161,8 +161,8 @@ func TestStaleSessionsEnd(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			now, server := newClock(), &moody{}
-			server.set(sends(answerUntil(start().Add(test.expires))))
+			now, server := newClock(), &fakeTransport{}
+			server.set(respondJSON(sessionJSONUntil(start().Add(test.expires))))
 			a := realAuthenticator(t, betterauth.Config{
 				BaseURL: "http://auth", CacheTTL: 15 * time.Second, StaleTTL: test.stale, Transport: server, Now: now.Now,
 			})
@@ -179,15 +179,15 @@ func TestStaleSessionsEnd(t *testing.T) {
 // A dead server costs its first requests the time-out, and then nobody anything: a request after each rest waits a second.
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &moody{}
-		server.set(hangs)
+		server := &fakeTransport{}
+		server.set(hang)
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server})
 		// Everybody who comes within the first 5 s waits until these are over, not 5 s each.
 		begin := time.Now()
 		var group sync.WaitGroup
 		for i := range 40 {
 			group.Go(func() {
-				if refusal := refusalOf(t, a, user(i)); refusal == nil || refusal.Reason != betterauth.ReasonUnavailable {
+				if refusal := refusalOf(t, a, userCookie(i)); refusal == nil || refusal.Reason != betterauth.ReasonUnavailable {
 					t.Errorf("user %d: %v", i, refusal)
 				}
 				if waited := time.Since(begin); waited > 5*time.Second {
@@ -199,14 +199,14 @@ func TestBreaker(t *testing.T) {
 		group.Wait()
 		server.calls.Store(0)
 		for i := range 1000 {
-			if wait, refusal := timed(t, a, user(i)); wait != 0 || refusal.RetryAfter != 2*time.Second {
+			if wait, refusal := authenticateTimed(t, a, userCookie(i)); wait != 0 || refusal.RetryAfter != 2*time.Second {
 				t.Fatalf("user %d waited %v, retry after %v", i, wait, refusal.RetryAfter)
 			}
 		}
 		// After its rest there is one probe. Only who comes in its first second waits for it, until that is over.
 		time.Sleep(2*time.Second + time.Millisecond)
 		for i := range 100 {
-			wait, _ := timed(t, a, user(i))
+			wait, _ := authenticateTimed(t, a, userCookie(i))
 			if limit := map[bool]time.Duration{true: time.Second}[i == 0]; wait != limit {
 				t.Errorf("user %d waited %v, want %v", i, wait, limit)
 			}
@@ -214,35 +214,35 @@ func TestBreaker(t *testing.T) {
 		if got := server.calls.Load(); got != 1 {
 			t.Errorf("%d calls", got)
 		}
-		server.set(well)
+		server.set(respondHealthy)
 		time.Sleep(6 * time.Second) // The probe's end, and a rest.
 		for i := range 100 {
-			wantSession(t, a, user(i))
+			wantSession(t, a, userCookie(i))
 		}
 	})
 }
 
 func TestRateLimitIsObeyed(t *testing.T) {
 	t.Parallel()
-	now, server := newClock(), &moody{}
-	server.set(fails(429, "X-Retry-After", "7"))
+	now, server := newClock(), &fakeTransport{}
+	server.set(respondStatus(429, "X-Retry-After", "7"))
 	a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, Now: now.Now})
 	for i := range 100 {
-		refusal := refusalOf(t, a, user(i))
+		refusal := refusalOf(t, a, userCookie(i))
 		if refusal == nil || refusal.Reason != betterauth.ReasonUnavailable || refusal.RetryAfter != 7*time.Second {
 			t.Fatalf("refusal %v", refusal)
 		}
 	}
 	now.Advance(3 * time.Second)
-	if got := refusalOf(t, a, user(0)).RetryAfter; got != 4*time.Second {
+	if got := refusalOf(t, a, userCookie(0)).RetryAfter; got != 4*time.Second {
 		t.Errorf("retry after %v", got)
 	}
 	if got := server.calls.Load(); got != 1 {
 		t.Errorf("%d calls", got)
 	}
-	server.set(sends(sessionAnswer()))
+	server.set(respondJSON(sessionJSON()))
 	now.Advance(4 * time.Second)
-	wantSession(t, a, user(0))
+	wantSession(t, a, userCookie(0))
 }
 
 // With trust, a sign-out is seen when the session_data cookie's own time is over, or MaxTokenAge; without, within
@@ -260,15 +260,15 @@ func TestSignOutIsSeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			now, server := newClock(), &moody{}
-			server.set(sends(sessionAnswer()))
+			now, server := newClock(), &fakeTransport{}
+			server.set(respondJSON(sessionJSON()))
 			a := realAuthenticator(t, betterauth.Config{
 				BaseURL: "http://auth", Transport: server, Now: now.Now, CacheTTL: 15 * time.Second,
 				TrustSessionData: test.trust, MaxTokenAge: test.age,
 			})
-			h := beside(compact(t, dataClaims(token, "u1")))
+			h := withSessionData(compactSessionData(t, sessionDataClaims(token, "u1")))
 			wantSession(t, a, h)
-			server.set(sends("null"))
+			server.set(respondJSON("null"))
 			now.Advance(test.last - 1)
 			wantSession(t, a, h)
 			now.Advance(1)

@@ -12,25 +12,25 @@ import (
 )
 
 // Questions that hang occupy every connection. A probe is asked all the same, so that the auth server doesn't count as down.
-func TestProbesDoNotWaitForQuestions(t *testing.T) {
+func TestProbesDoNotWaitForRequests(t *testing.T) {
 	t.Parallel()
 	probed, end := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/ok") {
 			once.Do(func() { close(probed) })
-			well(w, r)
+			respondHealthy(w, r)
 			return
 		}
 		<-end
-		well(w, r)
+		respondHealthy(w, r)
 	}))
 	t.Cleanup(server.Close)
 	a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Timeout: 2 * time.Minute})
 	var questions sync.WaitGroup
 	const more = 160 // than the connections for questions
 	for i := range more {
-		questions.Go(func() { wantSession(t, a, user(i)) })
+		questions.Go(func() { wantSession(t, a, userCookie(i)) })
 	}
 	select {
 	case <-probed:

@@ -11,7 +11,7 @@ import (
 )
 
 // picture is a profile picture as some frontends store it, of so many bytes.
-func picture(size int) string {
+func imageOfSize(size int) string {
 	const kind = "data:image/png;base64,"
 	return kind + strings.Repeat("A", size-len(kind))
 }
@@ -25,7 +25,7 @@ func signUpWith(t *testing.T, server *testkit.AuthServer, email, image string) *
 
 // Pictures of all sizes sign in, whether or not the jwt plugin repeats them in a header. Only what is too long for a
 // header of a megabyte does not, and that keeps nobody else out.
-func TestRealPictures(t *testing.T) {
+func TestRealImages(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
@@ -44,7 +44,7 @@ func TestRealPictures(t *testing.T) {
 			t.Parallel()
 			server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: test.plugins})
 			a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, Timeout: time.Minute})
-			image := picture(test.size)
+			image := imageOfSize(test.size)
 			user := signUpWith(t, server, "zoe@example.com", image)
 			session, err := a.Authenticate(t.Context(), user.Header())
 			if test.reason != "" {
@@ -60,7 +60,7 @@ func TestRealPictures(t *testing.T) {
 }
 
 // customSession fails for one user, who has several sessions and tries them again and again: only that user notices.
-func TestRealFaultOfOneUser(t *testing.T) {
+func TestRealFailureOfOneUser(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "custom-session-faults"})
 	known := server.SignUp(t, "K", "k@example.com", "correct horse")

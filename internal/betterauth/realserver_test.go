@@ -147,7 +147,7 @@ func TestRealBan(t *testing.T) {
 		// The session_data cookie is made anew, so that it also says so.
 		user.Get(t, "/api/auth/get-session?disableCookieCache=true")
 		for name, h := range map[string]http.Header{
-			"cookie": user.Header(), "bearer": bearing(user.Token), "JWT": bearing(user.JWT(t)),
+			"cookie": user.Header(), "bearer": withBearer(user.Token), "JWT": withBearer(user.JWT(t)),
 		} {
 			for _, trust := range []bool{false, true} {
 				a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, TrustSessionData: trust})
@@ -286,7 +286,7 @@ func TestRealJWTAlgorithms(t *testing.T) {
 			a := realAuthenticator(t, betterauth.Config{
 				BaseURL: server.URL, Secret: server.Secret, TrustSessionData: true, Transport: transport,
 			})
-			wantSession(t, a, bearing(user.JWT(t)))
+			wantSession(t, a, withBearer(user.JWT(t)))
 			wantSession(t, a, user.Header())
 			if got := transport.String(); got != "1 jwks" {
 				t.Error(got)

@@ -9,23 +9,23 @@ import (
 	"sync"
 )
 
-// maxSlashRedirects bounds how many redirects one question follows.
+// maxSlashRedirects is the maximum number of redirects that are followed for one request.
 const maxSlashRedirects = 2
 
-// slashRedirects follows redirects that only add or remove a slash at the end of the path, as frameworks with a rule for
-// trailing slashes send them. The origin stays the same, so that cookies never leave it. A permanent one is remembered:
-// the next question goes straight to its target. All other redirects are returned as they are.
+// slashRedirects is a transport that follows redirects that only add or remove a slash at the end of the path, which frameworks with a
+// rule for trailing slashes send. The origin doesn't change, so cookies never leave it. The target of a permanent redirect is
+// remembered and used for the next request. Any other redirect is returned as it is.
 type slashRedirects struct {
 	next http.RoundTripper
-	// targets maps a path that was redirected for good to the path that it was redirected to. Only the auth server's
-	// endpoints are keys.
+	// targets maps paths to the targets of their permanent redirects. It is bounded, because all keys are endpoints of the auth
+	// server.
 	targets sync.Map
 }
 
 // RoundTrip implements http.RoundTripper.
 func (s *slashRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
-	asked := r.URL.Path
-	if target, ok := s.targets.Load(asked); ok {
+	requested := r.URL.Path
+	if target, ok := s.targets.Load(requested); ok {
 		path, _ := target.(string)
 		r = withPath(r, path)
 	}
@@ -34,60 +34,61 @@ func (s *slashRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		path, ok := slashOnly(r.URL, res)
+		path, ok := slashRedirect(r.URL, res)
 		if !ok || hops == maxSlashRedirects {
 			if res.StatusCode != http.StatusOK || !isJSON(res.Header) {
-				s.targets.Delete(asked) // What sent the redirect may have changed. If not, it sends it again.
+				s.targets.Delete(requested) // The rule may have changed. If not, the redirect comes again.
 			}
 			return res, nil
 		}
-		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxSmallAnswer))
+		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxSmallResponse))
 		_ = res.Body.Close()
 		if res.StatusCode == http.StatusMovedPermanently || res.StatusCode == http.StatusPermanentRedirect {
-			s.targets.Store(asked, path)
+			s.targets.Store(requested, path)
 		}
 		r = withPath(r, path)
 	}
 }
 
-// CloseIdleConnections closes those of the transport, for http.Client.
+// CloseIdleConnections closes the transport's idle connections. http.Client calls it.
 func (s *slashRedirects) CloseIdleConnections() {
 	if next, ok := s.next.(interface{ CloseIdleConnections() }); ok {
 		next.CloseIdleConnections()
 	}
 }
 
+// withPath returns a copy of the request for another path.
 func withPath(r *http.Request, path string) *http.Request {
 	r = r.Clone(r.Context())
 	r.URL.Path, r.URL.RawPath = path, ""
 	return r
 }
 
-// slashOnly returns the path that the answer redirects to, if that differs from the address asked in a slash at the end
-// of the path and in nothing else.
-func slashOnly(asked *url.URL, res *http.Response) (string, bool) {
-	target, ok := location(asked, res)
-	if !ok || target.Path == asked.Path || trimSlash(target.Path) != trimSlash(asked.Path) ||
-		origin(target) != origin(asked) || target.User != nil || target.RawQuery != asked.RawQuery {
+// slashRedirect returns the path that the response redirects to, if the target differs from the requested address only in a slash at
+// the end of the path.
+func slashRedirect(requested *url.URL, res *http.Response) (string, bool) {
+	target, ok := location(requested, res)
+	if !ok || target.Path == requested.Path || trimSlash(target.Path) != trimSlash(requested.Path) ||
+		origin(target) != origin(requested) || target.User != nil || target.RawQuery != requested.RawQuery {
 		return "", false
 	}
 	return target.Path, true
 }
 
-// location returns where an answer redirects to.
-func location(asked *url.URL, res *http.Response) (*url.URL, bool) {
+// location returns the target of a redirect, and false if the response is not a redirect.
+func location(requested *url.URL, res *http.Response) (*url.URL, bool) {
 	switch res.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
 		return nil, false
 	}
-	target, err := asked.Parse(res.Header.Get("Location"))
+	target, err := requested.Parse(res.Header.Get("Location"))
 	return target, err == nil && target.Host != ""
 }
 
 func trimSlash(path string) string { return strings.TrimSuffix(path, "/") }
 
-// statusError says which status the auth server answered and, of a redirect, where it leads and what to do.
+// statusError returns an error with the response's status and, for a redirect, its target and what to do.
 func statusError(res *http.Response) error {
 	err := fmt.Errorf("the auth server answered %d", res.StatusCode)
 	if res.Request == nil {
@@ -105,11 +106,11 @@ func statusError(res *http.Response) error {
 	}
 }
 
-// printable shortens another server's text for a message and quotes what can't be printed.
+// printable shortens another server's text for a message, and escapes characters that can't be printed.
 func printable(text string) string {
-	const most = 100
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
+	const limit = 100
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
 	quoted := fmt.Sprintf("%q", text)
 	return quoted[1 : len(quoted)-1]

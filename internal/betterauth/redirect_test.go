@@ -21,7 +21,7 @@ type pathLog struct {
 
 func (p *pathLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/ok") { // The auth server works.
-		sends(`{"ok":true}`)(w, r)
+		respondJSON(`{"ok":true}`)(w, r)
 		return
 	}
 	p.mu.Lock()
@@ -57,7 +57,7 @@ func TestSlashRedirects(t *testing.T) {
 			if r.Header.Get("Cookie") == "" || r.URL.RawQuery != "disableCookieCache=true&disableRefresh=true" {
 				t.Errorf("the question lost its cookie or its query %q", r.URL.RawQuery)
 			}
-			sends(sessionAnswer())(w, r)
+			respondJSON(sessionJSON())(w, r)
 		}
 	}
 	to := func(location string) http.HandlerFunc {
@@ -117,7 +117,7 @@ func TestSlashRedirects(t *testing.T) {
 func TestSlashRedirectForgotten(t *testing.T) {
 	t.Parallel()
 	for name, gone := range map[string]http.HandlerFunc{
-		"404": http.NotFound, "405": fails(http.StatusMethodNotAllowed), "502": fails(http.StatusBadGateway),
+		"404": http.NotFound, "405": respondStatus(http.StatusMethodNotAllowed), "502": respondStatus(http.StatusBadGateway),
 		"a page": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = w.Write([]byte("<!doctype html>"))
@@ -142,7 +142,7 @@ func wantRedirectForgotten(t *testing.T, gone http.HandlerFunc) {
 		case hasSlash != redirects:
 			gone(w, r)
 		default:
-			sends(sessionAnswer())(w, r)
+			respondJSON(sessionJSON())(w, r)
 		}
 	}
 	server := httptest.NewServer(asked)
@@ -162,7 +162,7 @@ func signedInAs(number int) http.Header {
 }
 
 // A path in AUTH_SERVER_URL was once followed by /api/auth. Whoever has such a setting is told the right one.
-func TestProbeNamesTheAddress(t *testing.T) {
+func TestProbeSuggestsTheAddress(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, real, base, basePath, want string }{
 		{"below the path", "/x/api/auth/", "/x", "", "/x/api/auth"},
@@ -174,7 +174,7 @@ func TestProbeNamesTheAddress(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			mux := http.NewServeMux()
-			mux.HandleFunc(test.real+"ok", sends(`{"ok":true}`))
+			mux.HandleFunc(test.real+"ok", respondJSON(`{"ok":true}`))
 			server := httptest.NewServer(mux)
 			defer server.Close()
 			step := realAuthenticator(t, betterauth.Config{BaseURL: server.URL + test.base, BasePath: test.basePath}).Reachable(t.Context())

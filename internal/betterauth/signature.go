@@ -11,12 +11,12 @@ import (
 	"sync"
 )
 
-// signatureLength is that of the padded base64 of a SHA-256.
+// signatureLength is the length of a signature: a SHA-256 in padded base64.
 const signatureLength = 44
 
-// signer makes and checks Better Auth's cookie signatures: token + "." + base64(HMAC-SHA256(secret, token)).
+// signer makes and verifies Better Auth's signed cookies: token + "." + base64(HMAC-SHA256(secret, token)).
 type signer struct {
-	states sync.Pool // of *signState: making an HMAC costs more than using one
+	states sync.Pool // of *signState: creating an HMAC costs more than using it
 }
 
 type signState struct {
@@ -30,6 +30,7 @@ func newSigner(secret string) *signer {
 	return &signer{states: sync.Pool{New: func() any { return &signState{mac: hmac.New(sha256.New, key)} }}}
 }
 
+// signature returns the signature of a token.
 func (s *signer) signature(token string) [signatureLength]byte {
 	state, _ := s.states.Get().(*signState)
 	defer s.states.Put(state)
@@ -41,9 +42,9 @@ func (s *signer) signature(token string) [signatureLength]byte {
 	return text
 }
 
-// signed reports whether the parts, one after the other, have that signature in base64url without padding, the form
-// that compact session_data has.
-func (s *signer) signed(signature string, parts ...[]byte) bool {
+// verifyParts reports whether the concatenated parts have that signature in base64url without padding, as in compact
+// session_data.
+func (s *signer) verifyParts(signature string, parts ...[]byte) bool {
 	state, _ := s.states.Get().(*signState)
 	defer s.states.Put(state)
 	state.mac.Reset()
@@ -55,19 +56,19 @@ func (s *signer) signed(signature string, parts ...[]byte) bool {
 	return subtle.ConstantTimeCompare(want[:], []byte(signature)) == 1
 }
 
-// open checks a cookie's value as it came and returns what it signs. The reason is "" where it is good, and the text
-// is what could be made out so far where it is not.
-func (s *signer) open(wire string) (string, Reason) {
-	// QueryUnescape would make a space of the "+" in an unencoded signature.
-	value, err := url.PathUnescape(wire)
+// verifyEncoded verifies a cookie's percent-encoded value. It returns the signed text and no reason, or what could be decoded and
+// the reason why the value is invalid.
+func (s *signer) verifyEncoded(encoded string) (string, Reason) {
+	// QueryUnescape would decode the "+" of an unencoded signature as a space.
+	value, err := url.PathUnescape(encoded)
 	if err != nil {
-		return wire, ReasonBadEncoding
+		return encoded, ReasonBadEncoding
 	}
-	return s.check(value)
+	return s.verify(value)
 }
 
-// check does the same for a value that is not, or no longer, percent-encoded.
-func (s *signer) check(value string) (string, Reason) {
+// verify is like verifyEncoded, for a value that is not percent-encoded.
+func (s *signer) verify(value string) (string, Reason) {
 	dot := strings.LastIndexByte(value, '.')
 	if dot < 1 {
 		return value, ReasonUnsigned
@@ -76,7 +77,7 @@ func (s *signer) check(value string) (string, Reason) {
 	if len(given) != signatureLength {
 		return token, ReasonBadSignature
 	}
-	// The texts are compared, not the bytes: base64 has four spellings of one signature, of which only one is good.
+	// Compare the texts, not the bytes: base64 has four spellings of one signature, of which only one is valid.
 	want := s.signature(token)
 	if subtle.ConstantTimeCompare(want[:], []byte(given)) != 1 {
 		return token, ReasonBadSignature
@@ -84,26 +85,26 @@ func (s *signer) check(value string) (string, Reason) {
 	return token, ""
 }
 
-// sign returns a cookie's value as it goes over the wire, percent-encoded as JavaScript's encodeURIComponent does.
+// sign returns the value of a cookie for a token, percent-encoded like JavaScript's encodeURIComponent.
 func (s *signer) sign(token string) string {
 	signature := s.signature(token)
 	return strings.ReplaceAll(url.QueryEscape(token+"."+string(signature[:])), "+", "%20")
 }
 
-// SignCookie returns the value of a cookie that Better Auth takes for its own: token and signature, percent-encoded.
+// SignCookie returns the value of a cookie as Better Auth signs it: the token and its signature, percent-encoded.
 func SignCookie(secret, token string) string { return newSigner(secret).sign(token) }
 
-// VerifyCookie returns the text that a cookie's value signs, and whether its signature is good. The value is taken as
-// it came over the wire, see ReadCookie. That the text is a session token is not checked.
-func VerifyCookie(secret, wire string) (string, bool) {
-	text, reason := newSigner(secret).open(wire)
+// VerifyCookie returns the text that is signed in a cookie's percent-encoded value, see ReadCookie, and whether the signature is
+// valid. It doesn't check that the text is a session token.
+func VerifyCookie(secret, encoded string) (string, bool) {
+	text, reason := newSigner(secret).verifyEncoded(encoded)
 	if reason != "" {
 		return "", false
 	}
 	return text, true
 }
 
-// isDefaultToken reports whether text has the shape of Better Auth's own tokens.
+// isDefaultToken reports whether text has the format of Better Auth's own tokens.
 func isDefaultToken(text string) bool {
 	if len(text) != 32 {
 		return false

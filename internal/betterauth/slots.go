@@ -7,26 +7,28 @@ import (
 	"time"
 )
 
-// maxRetries bounds the questions under way about sessions that failed the last time. A user may have many of them, and
-// must not occupy all connections.
+// maxRetries is the maximum number of concurrent requests for sessions that failed the last time. A user may have many such
+// sessions, which must not occupy all connections.
 const maxRetries = 16
 
-// Raw bearer tokens and API keys can't be checked here, so anybody can make them up. Only so many are asked about at once,
-// in all and for each client address. One that turns out to be unknown occupies its slots for a while. So made-up ones
-// reach the auth server at most 3 times a second, far below Better Auth's own limit, and one address can't take all slots.
+// Raw bearer tokens and API keys have no signature, so anybody can make them up. The number of concurrent requests for them is
+// limited, in all and per client address, and a token that turns out to be unknown occupies its slot for unknownTokenPenalty.
+// Made-up tokens therefore cause at most 3 requests a second, far below Better Auth's own limit, and one address can't take all
+// slots.
 const (
-	rawSlots, rawSlotsPerAddress, rawPenalty = 32, 8, 10 * time.Second
-	// unknownRetryAfter is when a client that got no slot is told to come back.
-	unknownRetryAfter = 2 * time.Second
+	tokenSlots, tokenSlotsPerAddress = 32, 8
+	unknownTokenPenalty              = 10 * time.Second
+	// noSlotRetryAfter is the Retry-After of a client that got no slot.
+	noSlotRetryAfter = 2 * time.Second
 )
 
-// admit bounds the questions about sessions that failed the last time, and those about tokens that may be made up. It
-// returns a function to be called with the outcome, or why the auth server is not asked.
-func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
-	if again {
+// acquireSlot waits until a request for a session may be sent: retry is true if the session failed the last time, mayBeMadeUp if
+// its token has no signature. It returns a function to call with the result, or a refusal if there is no slot.
+func (a *Authenticator) acquireSlot(ctx context.Context, retry, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
+	if retry {
 		select {
-		case a.retries <- struct{}{}:
-			return func(*Refusal) { <-a.retries }, nil
+		case a.retrySlots <- struct{}{}:
+			return func(*Refusal) { <-a.retrySlots }, nil
 		default:
 			return nil, unusable(errors.New("the auth server fails for many sessions"), failureTTL)
 		}
@@ -34,64 +36,66 @@ func (a *Authenticator) admit(ctx context.Context, again, mayBeMadeUp bool) (fun
 	if !mayBeMadeUp {
 		return func(*Refusal) {}, nil
 	}
-	release := a.rawSlots.acquire(ctx, a.clientAddress(ctx))
+	release := a.tokenSlots.acquire(ctx, a.clientAddress(ctx))
 	if release == nil {
-		return nil, tooManyUnknown(unknownRetryAfter)
+		return nil, tooManyUnknown(noSlotRetryAfter)
 	}
 	return func(refusal *Refusal) {
 		if refusal != nil && refusal.isUnknown() {
-			time.AfterFunc(rawPenalty, release)
+			time.AfterFunc(unknownTokenPenalty, release)
 			return
 		}
 		release()
 	}, nil
 }
 
-// slotTable bounds the questions about raw bearer tokens. Its size is bounded by the requests that hold or await a slot.
-type slotTable struct {
+// addressSlots limits concurrent requests, in all and per client address. It takes memory only for addresses that hold a slot or
+// wait for one.
+type addressSlots struct {
 	all chan struct{}
 
 	mu        sync.Mutex
-	addresses map[string]*addressSlots
+	byAddress map[string]*slotsOfAddress
 }
 
-// addressSlots are one client address's.
-type addressSlots struct {
+// slotsOfAddress are the slots of one client address.
+type slotsOfAddress struct {
 	taken chan struct{}
-	users int // who hold or await a slot
+	users int // how many hold a slot or wait for one
 }
 
-func newSlotTable() *slotTable {
-	return &slotTable{all: make(chan struct{}, rawSlots), addresses: map[string]*addressSlots{}}
+func newAddressSlots() *addressSlots {
+	return &addressSlots{all: make(chan struct{}, tokenSlots), byAddress: map[string]*slotsOfAddress{}}
 }
 
-// acquire takes a slot, for which it waits no longer than patience. It returns a function that gives the slot back, nil if
-// there was no slot in time. Without an address ("") only the bound on all counts.
-func (s *slotTable) acquire(ctx context.Context, address string) func() {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// acquire takes a slot and returns the function that releases it, or nil if none became free within slowThreshold. If the
+// address is empty, only the limit on all slots applies.
+func (s *addressSlots) acquire(ctx context.Context, address string) func() {
+	ctx, cancel := context.WithTimeout(ctx, slowThreshold)
 	defer cancel()
-	leave := func() {}
+	releaseAddress := func() {}
 	if address != "" {
 		own := s.join(address)
 		if !take(ctx, own.taken) {
 			s.leave(address, own)
 			return nil
 		}
-		leave = func() {
+		releaseAddress = func() {
 			<-own.taken
 			s.leave(address, own)
 		}
 	}
 	if !take(ctx, s.all) {
-		leave()
+		releaseAddress()
 		return nil
 	}
 	return func() {
 		<-s.all
-		leave()
+		releaseAddress()
 	}
 }
 
+// take takes a slot, and reports whether one became free before ctx ended.
 func take(ctx context.Context, slots chan<- struct{}) bool {
 	select {
 	case slots <- struct{}{}:
@@ -101,22 +105,24 @@ func take(ctx context.Context, slots chan<- struct{}) bool {
 	}
 }
 
-func (s *slotTable) join(address string) *addressSlots {
+// join returns the slots of an address. Each call needs a call of leave.
+func (s *addressSlots) join(address string) *slotsOfAddress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	own, ok := s.addresses[address]
+	own, ok := s.byAddress[address]
 	if !ok {
-		own = &addressSlots{taken: make(chan struct{}, rawSlotsPerAddress)}
-		s.addresses[address] = own
+		own = &slotsOfAddress{taken: make(chan struct{}, tokenSlotsPerAddress)}
+		s.byAddress[address] = own
 	}
 	own.users++
 	return own
 }
 
-func (s *slotTable) leave(address string, own *addressSlots) {
+// leave forgets the slots of an address if nobody uses them any more.
+func (s *addressSlots) leave(address string, own *slotsOfAddress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if own.users--; own.users == 0 {
-		delete(s.addresses, address)
+		delete(s.byAddress, address)
 	}
 }

@@ -7,48 +7,49 @@ import (
 	"time"
 )
 
-// What get-session is asked not to do. It should not answer from session_data, which outlives a sign-out, unless the auth
-// server has nothing else. Nor should it extend the session: that is between the browser and the auth server. Better
-// Auth takes any value, "false" too, for true.
+// The queries of get-session. It must not extend the session, which is between the browser and the auth server. It must not answer
+// from session_data, which remains valid after a sign-out, unless the auth server has no database. For Better Auth any value means
+// true, even "false".
 const (
-	questionQuery  = "?disableCookieCache=true&disableRefresh=true"
+	sessionQuery   = "?disableCookieCache=true&disableRefresh=true"
 	statelessQuery = "?disableRefresh=true"
 )
 
-// dataToPassOn returns the session_data that belongs to the question, "" if there is none or the auth server needs none.
-// What doesn't verify stays here: the auth server would not take it either.
-func (a *Authenticator) dataToPassOn(ctx context.Context, h http.Header, q question, now time.Time) string {
-	if !a.stateless || q.cookie.token == "" || q.bearer.kind != bearerNone {
+// forwardedSessionData returns the session_data to forward to the auth server. It is empty unless the auth server is stateless and
+// there is valid session_data for the cookie. The auth server wouldn't accept an invalid one either.
+func (a *Authenticator) forwardedSessionData(ctx context.Context, h http.Header, c credentials, now time.Time) string {
+	if !a.stateless || c.cookie.token == "" || c.bearer.kind != bearerNone {
 		return ""
 	}
-	return a.verifiedData(ctx, h, q.cookie, now)
+	return a.verifiedSessionData(ctx, h, c.cookie, now)
 }
 
-func (a *Authenticator) verifiedData(ctx context.Context, h http.Header, c cookie, now time.Time) string {
-	text := readSessionDataCookie(h, c.jar)
+// verifiedSessionData returns the request's session_data, or "" if there is none that is valid and belongs to the cookie.
+func (a *Authenticator) verifiedSessionData(ctx context.Context, h http.Header, c sessionCookie, now time.Time) string {
+	text := readSessionDataCookie(h, c.names)
 	if text == "" {
 		return ""
 	}
-	if _, _, ok := a.dataOf(ctx, text, c, now); !ok {
+	if _, _, ok := a.openSessionData(ctx, text, c, now); !ok {
 		return ""
 	}
 	return text
 }
 
-// knowsBySessionData reports whether the auth server knows a session by its session_data that it doesn't know without.
-func (a *Authenticator) knowsBySessionData(ctx context.Context, h http.Header, q question) bool {
+// needsSessionData reports whether the auth server knows the session only if its session_data is forwarded.
+func (a *Authenticator) needsSessionData(ctx context.Context, h http.Header, c credentials) bool {
 	if a.stateless {
 		return false
 	}
-	q.data = a.verifiedData(ctx, h, q.cookie, a.now())
-	if q.data == "" {
+	c.sessionData = a.verifiedSessionData(ctx, h, c.cookie, a.now())
+	if c.sessionData == "" {
 		return false
 	}
 	known := false
-	question := a.endpointAt(a.Address("get-session")+statelessQuery, maxSmallAnswer)
-	err := question.read(ctx, a.questionHeader(h, q), func(body io.Reader) error {
-		answer, err := readAnswer(body)
-		known = answer.top != nil
+	getSession := a.endpointAt(a.Address("get-session")+statelessQuery, maxSmallResponse)
+	err := getSession.read(ctx, a.requestHeader(h, c), func(r io.Reader) error {
+		body, err := decodeResponse(r)
+		known = body.top != nil
 		return err
 	})
 	return err == nil && known

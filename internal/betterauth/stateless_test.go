@@ -41,16 +41,16 @@ func TestRealStateless(t *testing.T) {
 	if err != nil || session.UserID != user.UserID {
 		t.Fatalf("after the restart: %+v, %v; want user %s", session, err, user.UserID)
 	}
-	told(t, stateless.Inspect(t.Context(), user.Header()), user.Token)
+	formatSteps(t, stateless.Inspect(t.Context(), user.Header()), user.Token)
 	// A bearer token has no session_data beside it.
-	wantRefusal(t, stateless, bearing(user.Token), betterauth.ReasonSessionNull, "Invalid session")
+	wantRefusal(t, stateless, withBearer(user.Token), betterauth.ReasonSessionNull, "Invalid session")
 }
 
 // What goes to a stateless auth server: session_data of the same session, verified, and no request to leave it out.
-func TestStatelessQuestion(t *testing.T) {
+func TestStatelessRequest(t *testing.T) {
 	t.Parallel()
 	value := plain + "=" + betterauth.SignCookie(secret, token)
-	good := compact(t, dataClaims(token, "u1"))
+	good := compactSessionData(t, sessionDataClaims(token, "u1"))
 	for _, test := range []struct {
 		name, cookies string
 		stateless     bool
@@ -59,15 +59,15 @@ func TestStatelessQuestion(t *testing.T) {
 		{"verified", value + "; better-auth.session_data=" + good, true, value + "; better-auth.session_data=" + good, "disableRefresh=true"},
 		{"in chunks", value + "; better-auth.session_data.1=" + good[100:] + "; better-auth.session_data.0=" + good[:100], true, value + "; better-auth.session_data=" + good, "disableRefresh=true"},
 		{"none", value, true, value, "disableRefresh=true"},
-		{"of another session", value + "; better-auth.session_data=" + compact(t, dataClaims(strings.Repeat("x", 32), "u1")), true, value, "disableRefresh=true"},
+		{"of another session", value + "; better-auth.session_data=" + compactSessionData(t, sessionDataClaims(strings.Repeat("x", 32), "u1")), true, value, "disableRefresh=true"},
 		{"changed", value + "; better-auth.session_data=" + strings.Replace(good, "e", "f", 1), true, value, "disableRefresh=true"},
-		{"over", value + "; better-auth.session_data=" + signJWS(t, jose.HS256, []byte(secret), with(dataClaims(token, "u1"), "exp", start().Unix()), ""), true, value, "disableRefresh=true"},
+		{"over", value + "; better-auth.session_data=" + signJWS(t, jose.HS256, []byte(secret), withClaims(sessionDataClaims(token, "u1"), "exp", start().Unix()), ""), true, value, "disableRefresh=true"},
 		{"another name's", value + "; __Secure-better-auth.session_data=" + good, true, value, "disableRefresh=true"},
 		{"not stateless", value + "; better-auth.session_data=" + good, false, value, "disableCookieCache=true&disableRefresh=true"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newAuthServer(t, sends(sessionAnswer()))
+			server := newAuthServer(t, respondJSON(sessionJSON()))
 			a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, Stateless: test.stateless})
 			wantSession(t, a, cookies(test.cookies))
 			got := server.lastRequest()
@@ -80,17 +80,17 @@ func TestStatelessQuestion(t *testing.T) {
 
 // A session without its session_data is another question: that the auth server doesn't know it must not be remembered for
 // the one with it.
-func TestStatelessAnswersAreKeptApart(t *testing.T) {
+func TestStatelessCacheKeys(t *testing.T) {
 	t.Parallel()
 	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
 		answer := "null"
 		if strings.Contains(r.Header.Get("Cookie"), "session_data") {
-			answer = sessionAnswer()
+			answer = sessionJSON()
 		}
-		sends(answer)(w, r)
+		respondJSON(answer)(w, r)
 	})
 	a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, Stateless: true, CacheTTL: time.Minute})
 	wantRefusal(t, a, signedIn(), betterauth.ReasonSessionNull, "Invalid session")
-	wantSession(t, a, beside(compact(t, dataClaims(token, "u1"))))
+	wantSession(t, a, withSessionData(compactSessionData(t, sessionDataClaims(token, "u1"))))
 	wantRefusal(t, a, signedIn(), betterauth.ReasonSessionNull, "Invalid session")
 }

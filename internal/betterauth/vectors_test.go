@@ -52,7 +52,7 @@ func TestSessionDataVectors(t *testing.T) {
 			t.Run(v.Name, func(t *testing.T) {
 				t.Parallel()
 				at := time.UnixMilli(v.ValidAtMs)
-				server := newFakeServer(t, sends("null"), string(v.JWKS))
+				server := newFakeServer(t, respondJSON("null"), string(v.JWKS))
 				cfg := server.config(func() time.Time { return at })
 				cfg.TrustSessionData, cfg.Secret, cfg.Issuers = true, v.Secret, []string{v.Issuer}
 				if cfg.Secret == "" {
@@ -104,7 +104,7 @@ func TestPluginJWTVectors(t *testing.T) {
 		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
 			at := time.UnixMilli(v.ValidAtMs)
-			server := newFakeServer(t, sends("null"), string(v.JWKS))
+			server := newFakeServer(t, respondJSON("null"), string(v.JWKS))
 			cfg := server.config(func() time.Time { return at })
 			cfg.Issuers = []string{v.Audience}
 			a := newAuthenticator(t, cfg)

@@ -10,7 +10,7 @@ import (
 )
 
 // An answer takes no more memory than what is kept of it, whatever a user or customSession puts into it.
-func TestAnswersTakeLittleMemory(t *testing.T) { //nolint:paralleltest // It measures the memory of the process.
+func TestDecodeResponseMemory(t *testing.T) { //nolint:paralleltest // It measures the memory of the process.
 	const size = 9 << 20
 	long := func() io.Reader { return io.LimitReader(endlessReader{}, size) }
 	text := func(s string) io.Reader { return strings.NewReader(s) }
@@ -32,14 +32,14 @@ func TestAnswersTakeLittleMemory(t *testing.T) { //nolint:paralleltest // It mea
 		r := body()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		a, err := readAnswer(r)
+		body, err := decodeResponse(r)
 		runtime.ReadMemStats(&after)
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := a.statement()
-		if err != nil || st.session.UserID != "u" || st.session.User.Image != nil || len(st.session.User.Name) > maxName {
-			t.Errorf("%s: %v, %v", name, st.session, err)
+		resp, err := body.sessionResponse()
+		if err != nil || resp.session.UserID != "u" || resp.session.User.Image != nil || len(resp.session.User.Name) > maxName {
+			t.Errorf("%s: %v, %v", name, resp.session, err)
 		}
 		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
 			t.Errorf("%s: %d bytes", name, took)
@@ -57,7 +57,7 @@ func (endlessReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestDates(t *testing.T) {
+func TestLenientTime(t *testing.T) {
 	t.Parallel()
 	const second = "2026-11-23T12:00:00Z"
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -75,31 +75,31 @@ func TestDates(t *testing.T) {
 		`"2026-11-23 12:00:00"`:                                                none, // in which time zone?
 		`"tomorrow"`:                                                           none, `""`: none, `null`: none, `true`: none, `{}`: none, `7`: none, `-1`: none, `1e300`: none, `"NaN"`: none, ``: none,
 	} {
-		if got := date(fields{"at": []byte(raw)}, "at"); !got.Equal(want) {
+		if got := lenientTime(fields{"at": []byte(raw)}, "at"); !got.Equal(want) {
 			t.Errorf("%s is %v, want %v", raw, got, want)
 		}
 	}
 }
 
-func TestTruth(t *testing.T) {
+func TestLenientBool(t *testing.T) {
 	t.Parallel()
-	for raw, want := range map[string]truthValue{
-		`true`: isTrue, `1`: isTrue, `"true"`: isTrue, `"1"`: isTrue, `"TRUE"`: isTrue,
-		`false`: isFalse, `0`: isFalse, `"false"`: isFalse, `"0"`: isFalse,
-		`null`: isAbsent, ``: isAbsent, `""`: isAbsent,
-		`2`: isUnclear, `"yes"`: isUnclear, `{}`: isUnclear,
+	for raw, want := range map[string]boolValue{
+		`true`: boolTrue, `1`: boolTrue, `"true"`: boolTrue, `"1"`: boolTrue, `"TRUE"`: boolTrue,
+		`false`: boolFalse, `0`: boolFalse, `"false"`: boolFalse, `"0"`: boolFalse,
+		`null`: boolMissing, ``: boolMissing, `""`: boolMissing,
+		`2`: boolInvalid, `"yes"`: boolInvalid, `{}`: boolInvalid,
 	} {
-		if got := truth(fields{"x": []byte(raw)}, "x"); got != want {
+		if got := lenientBool(fields{"x": []byte(raw)}, "x"); got != want {
 			t.Errorf("%s is %v, want %v", raw, got, want)
 		}
 	}
 }
 
-func TestCut(t *testing.T) {
+func TestTruncate(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"abc": "abc", "abcd": "abcd", "abcde": "abcd", "abcé": "abc", "äöü": "äö", "🙂🙂": "🙂"} {
-		if got := cut(in, 4); got != want {
-			t.Errorf("%q is cut to %q, want %q", in, got, want)
+		if got := truncate(in, 4); got != want {
+			t.Errorf("%q is truncated to %q, want %q", in, got, want)
 		}
 	}
 }

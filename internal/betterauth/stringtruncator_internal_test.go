@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestShortener(t *testing.T) {
+func TestStringTruncator(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, in, want string }{
 		{"short strings", `{"abc":"abc","n":-1.5e3,"l":[true,null,"ab\n"]}`, `{"abc":"abc","n":-1.5e3,"l":[true,null,"ab\n"]}`},
@@ -29,7 +29,7 @@ func TestShortener(t *testing.T) {
 			for chunk, from := range map[string]io.Reader{
 				"at once": strings.NewReader(test.in), "byte by byte": iotest.OneByteReader(strings.NewReader(test.in)),
 			} {
-				got, err := io.ReadAll(&shortener{from: from, limit: 3})
+				got, err := io.ReadAll(&stringTruncator{from: from, limit: 3})
 				if err != nil || string(got) != test.want {
 					t.Errorf("%s: %s, %v, want %s", chunk, got, err, test.want)
 				}
@@ -40,7 +40,7 @@ func TestShortener(t *testing.T) {
 
 // Whatever the text and the pieces that it comes in: it stays JSON, a string within the limit stays as it is, and a longer
 // one stays longer than the limit.
-func TestShortenerKeepsJSON(t *testing.T) {
+func TestStringTruncatorKeepsJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		const limit = 5
@@ -50,7 +50,7 @@ func TestShortenerKeepsJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		size := rapid.IntRange(1, 9).Draw(t, "size")
-		out, err := io.ReadAll(&shortener{from: &pieces{bytes.NewReader(in), size}, limit: limit})
+		out, err := io.ReadAll(&stringTruncator{from: &pieces{bytes.NewReader(in), size}, limit: limit})
 		if err != nil {
 			t.Fatal(err)
 		}
