@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// ipv6Bits is how much of an IPv6 address counts: a client has a whole /64 at the least, and could use a new address
-// for each request.
+// ipv6Bits is the length of the prefix of an IPv6 address that identifies a client. Each has at least a /64, and could use a
+// new address for each request.
 const ipv6Bits = 64
 
-// ClientAddress is the address that a request comes from, as a key: an IPv4 address, or the /64 of an IPv6 one.
+// ClientAddress returns the address that a request comes from, as a key: an IPv4 address, or the /64 of an IPv6 address.
 //
-// hops is how many proxies of the operator's stand in front, each of which appends whom it saw to X-Forwarded-For. The
-// client wrote what is left of theirs, so the list is read from the right: the address is the last but hops-1. Where
-// the list is shorter, or what stands there is no address, the request did not come through the proxies, and the
-// peer's own address counts. With 0 the header is not read at all.
+// hops is the number of the operator's proxies in front of the server. Each appends its peer's address to X-Forwarded-For.
+// The client may have written everything to the left of those, so the list is read from the right: the client's address is
+// the one at position hops. If the list is shorter, or that element is no address, the request did not come through the
+// proxies, and ClientAddress returns the peer's address. If hops is 0, the header is ignored.
 func ClientAddress(r *http.Request, hops int) string {
 	if address, ok := forwarded(r.Header.Values("X-Forwarded-For"), hops); ok {
 		return key(address)
@@ -24,10 +24,10 @@ func ClientAddress(r *http.Request, hops int) string {
 	if address, ok := parseAddress(r.RemoteAddr); ok {
 		return key(address)
 	}
-	return "unknown" // Such as a Unix socket's. They share one budget.
+	return "unknown" // such as a Unix socket; all of these share one budget
 }
 
-// forwarded reads the list from the right, over all its lines.
+// forwarded returns the address at position hops of X-Forwarded-For, counted from the right over all lines of the header.
 func forwarded(lines []string, hops int) (netip.Addr, bool) {
 	if hops <= 0 {
 		return netip.Addr{}, false
@@ -48,7 +48,7 @@ func forwarded(lines []string, hops int) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// parseAddress reads an address with or without a port.
+// parseAddress parses an address with or without a port.
 func parseAddress(s string) (netip.Addr, bool) {
 	if host, _, err := net.SplitHostPort(s); err == nil {
 		s = host
@@ -60,6 +60,7 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return address.Unmap().WithZone(""), true
 }
 
+// key returns the key of an address.
 func key(address netip.Addr) string {
 	if address.Is4() {
 		return address.String()

@@ -1,17 +1,17 @@
 // Package ratelimit keeps clients' budgets: a token bucket for each key, in a bounded table. It knows neither users nor
-// HTTP, except for the one question of which address a request comes from (ClientAddress).
+// HTTP, except that ClientAddress finds out which address a request comes from.
 //
 // # Why the table can't be used against the budgets
 //
-// The table is a strict least-recently-used one. A bucket that nobody used for a minute is full again, so that throwing
-// it away loses nothing; one is forgotten before that only when more than Size other keys came within the minute. An
-// admission policy that may refuse newcomers (TinyLFU's) would be wrong here: a refused newcomer has a fresh bucket at
-// each request.
+// The table evicts strictly the least recently used bucket. A bucket that was not used for a minute is full again, so that
+// evicting it loses nothing; it is evicted sooner only if more than Size other keys come within the minute. An admission
+// policy that may refuse new keys, such as TinyLFU's, would be wrong here: a key that is refused has a full bucket at each
+// request.
 //
-// Keys that cost nothing, which are addresses, and keys that cost a session, which are users, belong into two tables: a
-// flood of addresses then evicts addresses only. Who has more addresses than the table has room could as well spend
-// each address's whole budget, so eviction gains nothing; what it takes from a stranger is at worst that the stranger's
-// bucket is full again.
+// Keys that are free, which are addresses, and keys that need a session, which are users, belong in two tables, so that a
+// flood of addresses evicts only addresses. A client that has more addresses than the table has room could as well spend
+// each address's whole budget, so it gains nothing from eviction; all that eviction does to others is to fill their buckets
+// again.
 package ratelimit
 
 import (
@@ -24,22 +24,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Config is what a Table is made of.
+// Config configures a Table.
 type Config struct {
-	// PerMinute is what a bucket gains a minute, and the most that it holds. It is required.
+	// PerMinute is what a bucket gains in a minute, and the most that it holds. It is required.
 	PerMinute int
-	// Size is the most buckets kept, at some 300 bytes each. It is required.
+	// Size is the most buckets kept, at about 300 bytes each. It is required.
 	Size int
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
 
-// Table is the budgets of many clients. It is safe for use by several goroutines.
+// Table holds the budgets of many clients. It is safe for concurrent use.
 type Table struct {
 	perMinute int
 	now       func() time.Time
 
-	mu      sync.Mutex // also from a look at a bucket to what follows from it
+	mu      sync.Mutex // held while a bucket is used, too: it may be examined and then changed
 	buckets *simplelru.LRU[string, *rate.Limiter]
 }
 
@@ -58,18 +58,18 @@ func New(c Config) (*Table, error) {
 	return &Table{perMinute: c.PerMinute, now: c.Now, buckets: buckets}, nil
 }
 
-// Result is what came of taking a cost.
+// Result is the result of taking a cost.
 type Result struct {
 	// OK is whether it was taken.
 	OK bool
 	// Remaining is what is left, rounded down, never negative.
 	Remaining int
-	// RetryAfter is when there will be enough, where there was not.
+	// RetryAfter is how long it takes until there is enough, if OK is false.
 	RetryAfter time.Duration
 }
 
-// Take takes a cost from the key's bucket if that holds enough. A cost above what a bucket can hold takes a full
-// bucket, since it could never be paid. A cost of 0 takes nothing, and is OK while there is at least 1.
+// Take takes a cost from the key's bucket if that holds enough. A cost of more than a bucket can hold takes a full bucket,
+// since it could never be paid otherwise. A cost of 0 takes nothing, and is OK if the bucket holds at least 1.
 func (t *Table) Take(key string, cost int) Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,12 +83,12 @@ func (t *Table) Take(key string, cost int) Result {
 		return Result{OK: true, Remaining: remaining(bucket, now)}
 	}
 	missing := max(wanted-held, 0) / float64(t.perMinute)
-	wait := math.Ceil(missing*float64(time.Minute.Milliseconds()) - 1e-6) // The last digits of a float are no millisecond.
+	wait := math.Ceil(missing*float64(time.Minute.Milliseconds()) - 1e-6) // without the rounding errors
 	return Result{Remaining: remaining(bucket, now), RetryAfter: time.Duration(wait) * time.Millisecond}
 }
 
-// Owe takes a cost whatever the bucket holds, which may then be in debt: for work that is done already. The debt is one
-// minute's worth at most, so that nobody is shut out for longer. It is OK.
+// Owe takes a cost even if the bucket holds less and is then in debt, for work that has been done already. The debt is at
+// most what a bucket gains in a minute, so that nobody is shut out for longer. The result is OK.
 func (t *Table) Owe(key string, cost int) Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,19 +98,19 @@ func (t *Table) Owe(key string, cost int) Result {
 	return Result{OK: true, Remaining: remaining(bucket, now)}
 }
 
-// Len is how many buckets there are.
+// Len returns the number of buckets.
 func (t *Table) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.buckets.Len()
 }
 
-// bucket finds a key's bucket, or makes it, full, and looks at the clock. The caller holds the lock.
+// bucket returns a key's bucket, a full one if the key is new, and the time. The caller holds the lock.
 func (t *Table) bucket(key string) (*rate.Limiter, time.Time) {
 	now := t.now()
 	if bucket, ok := t.buckets.Get(key); ok {
-		// A refusal does not tell the bucket the time. Where the clock was set back, one that is empty would gain nothing
-		// until the old time comes again.
+		// A refusal doesn't tell the bucket the time. If the clock was set back, an empty bucket would gain nothing until the
+		// old time comes again.
 		bucket.ReserveN(now, 0)
 		return bucket, now
 	}

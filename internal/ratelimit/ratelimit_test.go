@@ -67,7 +67,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestDebtIsBounded: however much a client owes, by however many requests at once, it has a full bucket after two minutes.
+// However many concurrent requests put a client in debt, it has a full bucket after two minutes.
 func TestDebtIsBounded(t *testing.T) {
 	t.Parallel()
 	table, clock := newTable(t, 600, 10)
@@ -90,7 +90,7 @@ func TestDebtIsBounded(t *testing.T) {
 	}
 }
 
-// TestFlood: however many keys come, the table keeps its size, and a key in use keeps its bucket.
+// However many keys come, the table keeps its size, and a key in use keeps its bucket.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	table, _ := newTable(t, 600, 1000)
@@ -99,7 +99,7 @@ func TestFlood(t *testing.T) {
 		table.Take(fmt.Sprint(i), 1)
 		if i%500 == 0 {
 			if got := table.Take("busy", 1); got.OK {
-				t.Fatalf("after %d strangers the bucket was fresh", i)
+				t.Fatalf("after %d other keys the bucket was full", i)
 			}
 		}
 	}
@@ -108,7 +108,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestMemory holds the documented size of a bucket to what the heap says.
+// TestMemory measures the size of a bucket that Config.Size documents.
 func TestMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	table, _ := newTable(t, 600, 20_000)
@@ -204,7 +204,7 @@ func FuzzClientAddress(f *testing.F) {
 	})
 }
 
-// Whichever way the clock jumps, a client that has spent everything waits a minute at most.
+// A client that has spent everything waits at most a minute, even if the clock jumps forward or back.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	for _, jump := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
