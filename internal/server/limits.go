@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// budgetUsers and budgetAddresses are how many budgets are kept, at some 230 bytes each: 9 MB in all. Package
-	// ratelimit says why they stand apart, and why a flood gains nothing.
+	// budgetUsers and budgetAddresses are how many budgets are kept, at about 230 bytes each: 9 MB in all. Package ratelimit
+	// says why there are two tables, and why a flood of keys gains nothing.
 	budgetUsers     = 20_000
 	budgetAddresses = 20_000
-	// signedOutShare is how much less an address may spend than a user.
+	// signedOutShare divides a user's budget to give that of an address.
 	signedOutShare = 10
 )
 
-// limitsOf are the limits of documents and answers.
+// limitsOf returns the limits on documents and responses.
 func limitsOf(cfg config.Config) graphqlhttp.Limits {
 	return graphqlhttp.Limits{
 		DocumentBytes:      cfg.LimitDocumentBytes,
@@ -38,7 +38,7 @@ func limitsOf(cfg config.Config) graphqlhttp.Limits {
 	}
 }
 
-// price is the API's price list in the transport's terms.
+// price returns what a field costs.
 func price(parent *ast.Definition, field *ast.FieldDefinition) graphqlhttp.FieldPrice {
 	return graphqlhttp.FieldPrice(graph.CostOf(parent, field))
 }
@@ -49,8 +49,8 @@ func signedIn(ctx context.Context) bool {
 	return err == nil
 }
 
-// newBudgets returns what keeps the clients' budgets: a user's for all their sessions, else the address's. Nil where
-// there is no limit.
+// newBudgets returns a function that spends from clients' budgets. A user has one budget for all sessions; clients that are
+// not signed in share their address's. It returns nil if there is no limit.
 func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
 	perMinute := int(cfg.Config.RateLimit)
 	if perMinute == 0 {
@@ -77,7 +77,7 @@ func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
 	}, nil
 }
 
-// withClientAddress notes where a request comes from, for budgets.
+// withClientAddress sets the address that a request comes from, for budgets.
 func withClientAddress(proxies int) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
