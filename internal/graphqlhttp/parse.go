@@ -15,9 +15,9 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// parseDocument parses a document. It refuses what gqlparser accepts and the grammar doesn't: variables of fragments,
+// parseDocument parses a document. It refuses what gqlparser accepts although the grammar doesn't: variables of fragments,
 // halves of surrogate pairs, and block strings that end in more than three quotes. It also corrects the values of block
-// strings, whose first line gqlparser counts as indented.
+// strings, because gqlparser includes their first line in the indentation.
 func parseDocument(text string) (*ast.QueryDocument, *gqlerror.Error) {
 	document, err := parser.ParseQuery(&ast.Source{Input: text})
 	if err != nil {
@@ -39,7 +39,7 @@ func parseDocument(text string) (*ast.QueryDocument, *gqlerror.Error) {
 	return document, nil
 }
 
-// correctBlocks gives the block strings in a value their own values and positions.
+// correctBlocks corrects the values and positions of the block strings in a value.
 func correctBlocks(value *ast.Value, blocks map[int]blockString) {
 	if block, ok := blocks[value.Position.Start]; ok && value.Kind == ast.BlockValue {
 		value.Raw, value.Position.Line, value.Position.Column = block.value(), block.line, block.column
@@ -49,14 +49,15 @@ func correctBlocks(value *ast.Value, blocks map[int]blockString) {
 	}
 }
 
+// parseError returns the error of a document that can't be parsed.
 func parseError(line, column int, message string) *gqlerror.Error {
 	err := gqlerror.ErrorLocf("", line, column, "%s", message)
 	err.Extensions = map[string]any{"code": errcode.ParseFailed}
 	return err
 }
 
-// syntaxError is the parser's error, or the lexer's if the parser met a token that can't be read: it only says
-// "<Invalid>" then.
+// syntaxError returns the client's error for the parser's. For a token that can't be read it is the lexer's error, since the
+// parser's says only "<Invalid>".
 func syntaxError(text string, err error) *gqlerror.Error {
 	var found *gqlerror.Error
 	if strings.Contains(err.Error(), lexer.Invalid.Name()) {
@@ -78,13 +79,13 @@ func syntaxError(text string, err error) *gqlerror.Error {
 	return found
 }
 
-// blockString is a block string as the document has it, with its quotes, and where it begins.
+// blockString is a block string in a document, with its quotes and its position.
 type blockString struct {
 	text         string
 	line, column int
 }
 
-// value is the string's value (section 2.9.4, BlockStringValue).
+// value returns the string's value (section 2.9.4, BlockStringValue).
 func (b blockString) value() string {
 	const quotes, blanks = `"""`, " \t"
 	text := strings.TrimSuffix(strings.TrimPrefix(b.text, quotes), quotes)
@@ -95,7 +96,7 @@ func (b blockString) value() string {
 			indent = min(indent, len(line)-len(words))
 		}
 	}
-	first, last := len(lines), 0 // the lines that aren't blank, and what is between them
+	first, last := len(lines), 0 // without blank lines at the beginning and the end
 	for i, line := range lines {
 		if i > 0 {
 			lines[i] = line[min(indent, len(line)):]
@@ -107,10 +108,10 @@ func (b blockString) value() string {
 	return strings.Join(lines[min(first, last):last], "\n")
 }
 
-// argumentBefore finds the argument or field whose value follows.
+// argumentBefore matches the end of a text if it is the name of an argument or field and a colon.
 var argumentBefore = regexp.MustCompile(`([_A-Za-z][_0-9A-Za-z]*)[\s,]*:[\s,]*$`)
 
-// valueName names the value that follows a part of a document: by its argument or field, if it follows one at once.
+// valueName returns the name of the argument or field whose value follows a part of a document, or "The string".
 func valueName(before string) string {
 	if match := argumentBefore.FindStringSubmatch(before); match != nil {
 		return match[1]
@@ -118,14 +119,13 @@ func valueName(before string) string {
 	return "The string"
 }
 
-// readStrings checks the strings of a document that can be parsed, and returns its block strings by where they begin,
-// counted in runes.
+// readStrings checks the strings of a document that can be parsed. It returns the block strings by their offset in runes.
 func readStrings(text string) (map[int]blockString, *gqlerror.Error) {
 	if !strings.Contains(text, `\u`) && !strings.Contains(text, `"""`) {
-		return nil, nil //nolint:nilnil // No block strings, and nothing is wrong.
+		return nil, nil //nolint:nilnil // No block strings, and no error.
 	}
 	blocks := map[int]blockString{}
-	here := place{line: 1, column: 1}
+	at := textPosition{line: 1, column: 1}
 	for i := 0; i < len(text); {
 		length := 1
 		switch {
@@ -133,18 +133,18 @@ func readStrings(text string) (map[int]blockString, *gqlerror.Error) {
 			length = lineLength(text[i:])
 		case strings.HasPrefix(text[i:], `"""`):
 			length = blockLength(text[i:])
-			here.move(text, i)
+			at.move(text, i)
 			if i+length < len(text) && text[i+length] == '"' {
-				here.move(text, i+length)
-				return nil, parseError(here.line, here.column, `A block string ends at its first three quotes: write \""" for quotes in it.`)
+				at.move(text, i+length)
+				return nil, parseError(at.line, at.column, `A block string ends at its first three quotes: write \""" for quotes in it.`)
 			}
-			blocks[here.runes] = blockString{text: text[i : i+length], line: here.line, column: here.column}
+			blocks[at.runes] = blockString{text: text[i : i+length], line: at.line, column: at.column}
 		case text[i] == '"':
 			var half int
 			length, half = stringLength(text[i:])
 			if half >= 0 {
-				here.move(text, i+half)
-				return nil, parseError(here.line, here.column, valueName(text[:i])+halfPair(text[i+half:]))
+				at.move(text, i+half)
+				return nil, parseError(at.line, at.column, valueName(text[:i])+halfPair(text[i+half:]))
 			}
 		}
 		i += length
@@ -152,11 +152,11 @@ func readStrings(text string) (map[int]blockString, *gqlerror.Error) {
 	return blocks, nil
 }
 
-// place is a place in a text.
-type place struct{ bytes, runes, line, column int }
+// textPosition is a position in a text.
+type textPosition struct{ bytes, runes, line, column int }
 
-// move moves the place forward to a byte of the text.
-func (p *place) move(text string, to int) {
+// move moves the position forward to a byte of the text.
+func (p *textPosition) move(text string, to int) {
 	passed := text[p.bytes:to]
 	p.runes += utf8.RuneCountInString(passed)
 	lines := unixLines(passed)
@@ -167,12 +167,12 @@ func (p *place) move(text string, to int) {
 	p.bytes = to
 }
 
-// unixLines is the text with a line feed at the end of each line.
+// unixLines returns the text with a line feed at the end of each line.
 func unixLines(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 }
 
-// lineLength is the length of the rest of a line.
+// lineLength returns the length of the text's first line.
 func lineLength(text string) int {
 	if n := strings.IndexAny(text, "\r\n"); n >= 0 {
 		return n
@@ -180,7 +180,7 @@ func lineLength(text string) int {
 	return len(text)
 }
 
-// blockLength is the length of a block string, quotes included.
+// blockLength returns the length of the block string at the beginning of a text, quotes included.
 func blockLength(text string) int {
 	const quotes = `"""`
 	for i := len(quotes); i < len(text); i++ {
@@ -197,7 +197,8 @@ func blockLength(text string) int {
 // escapeLength is the length of an escape sequence such as \ud83d.
 const escapeLength = len(`\u0000`)
 
-// stringLength is the length of a string, quotes included, and where it has half a surrogate pair, -1 if it has none.
+// stringLength returns the length of the string at the beginning of a text, quotes included, and the offset of half a
+// surrogate pair in it, or -1.
 func stringLength(text string) (int, int) {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -218,7 +219,7 @@ func stringLength(text string) (int, int) {
 	return len(text), -1
 }
 
-// escapedUnit is the UTF-16 code unit of an escape sequence such as \ud83d at the beginning of a text; 0 if there is none.
+// escapedUnit returns the UTF-16 code unit of the escape sequence (such as \ud83d) at the beginning of a text, or 0.
 func escapedUnit(text string) rune {
 	if len(text) < escapeLength || !strings.HasPrefix(text, `\u`) {
 		return 0
@@ -230,7 +231,7 @@ func escapedUnit(text string) rune {
 	return rune(unit)
 }
 
-// halfPair says what is wrong with half a surrogate pair, the escape sequence at the beginning of a text.
+// halfPair returns the end of an error message about the half of a surrogate pair at the beginning of a text.
 func halfPair(text string) string {
 	return " has half a surrogate pair, " + text[:escapeLength] + ", which stands for no character: send both halves, or none."
 }
