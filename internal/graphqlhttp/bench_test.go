@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// discard is a ResponseWriter that keeps nothing, so that a benchmark measures the transport and not a recorder.
+// discard is a ResponseWriter that keeps nothing, so that benchmarks measure the handler instead of a recorder.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
-// BenchmarkServe is a request from its header to its answer. The schema of the tests resolves without a database.
+// BenchmarkServe measures a request from its header to its response. The test schema needs no database.
 func BenchmarkServe(b *testing.B) {
 	const typical = `{"operationName":"Tasks","query":"query Tasks($first: Int, $name: String) { number(value: $first) hello(name: $name) other: hello }",` +
 		`"variables":{"first":20,"name":"Ada","unused":{"filter":{"completed":false,"tags":["a","b"]},"text":"a line\nwith \"quotes\""}}}`

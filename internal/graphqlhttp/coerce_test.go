@@ -86,7 +86,7 @@ func echo(t *testing.T, changes ...func(*Config)) *Handler {
 }
 
 // outcome is an answer's data, or its first error with its code and place.
-func outcome(t *testing.T, h *Handler, document, variables string) string {
+func answerTo(t *testing.T, h *Handler, document, variables string) string {
 	t.Helper()
 	text, err := json.Marshal(document)
 	if err != nil {
@@ -204,7 +204,7 @@ func TestVariables(t *testing.T) {
 			t.Parallel()
 			h := echo(t)
 			for _, known := range []bool{false, true} {
-				if got := outcome(t, h, tt.document, tt.variables); got != tt.want {
+				if got := answerTo(t, h, tt.document, tt.variables); got != tt.want {
 					t.Errorf("known %t:\ngot  %s\nwant %s", known, got, tt.want)
 				}
 			}
@@ -225,7 +225,7 @@ func TestVariablesOfSharedFragments(t *testing.T) {
 	}
 }
 
-// FuzzVariables: what is accepted is a value of its type: it is accepted again, and is the same then.
+// FuzzVariables checks that a coerced value is one of its type: coercing it again changes nothing.
 func FuzzVariables(f *testing.F) {
 	for _, seed := range []string{
 		`{"x":1}`, `{"x":1,"y":null}`, `{"x":1,"next":{"x":2,"tags":"a","mood":"CALM"}}`, `{"x":1,"tags":["a",null]}`, `[]`, `{"x":1e0,"z":[{}]}`, `null`,
@@ -262,11 +262,11 @@ func FuzzVariables(f *testing.F) {
 	})
 }
 
-// Where clients can't read the schema, messages don't name what they didn't.
+// Without introspection, messages name nothing that the client didn't.
 func TestVariablesWithoutNames(t *testing.T) {
 	t.Parallel()
 	h := echo(t, func(cfg *Config) { cfg.Introspection = false })
-	if got, want := outcome(t, h, "query($a: Mood) { mood(a: $a) }", `{"a":"calm"}`), `1:7 GRAPHQL_VALIDATION_FAILED $a must be a value of Mood, not "calm"`; got != want {
+	if got, want := answerTo(t, h, "query($a: Mood) { mood(a: $a) }", `{"a":"calm"}`), `1:7 GRAPHQL_VALIDATION_FAILED $a must be a value of Mood, not "calm"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

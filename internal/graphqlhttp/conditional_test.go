@@ -14,64 +14,64 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// world is a Validator whose state the test changes.
-type world struct {
+// conditionalFixture is a Validator whose state the test changes, and counts what the handler does.
+type conditionalFixture struct {
 	state atomic.Int64
 	reads atomic.Int64
 	until atomic.Int64 // Unix seconds; 0: never
 	now   atomic.Int64
 	ran   atomic.Int64
-	// during, where set, happens while an operation is executed.
+	// during is called while an operation is executed.
 	during func()
 	spent  []int
 }
 
 type userKey struct{}
 
-func (w *world) AppendState(ctx context.Context, b []byte, _ time.Time) ([]byte, bool) {
+func (f *conditionalFixture) AppendState(ctx context.Context, b []byte, _ time.Time) ([]byte, bool) {
 	user, _ := ctx.Value(userKey{}).(string)
 	if user == "" {
 		return b, false
 	}
-	w.reads.Add(1)
-	return append(append(b, user...), byte(w.state.Load())), true
+	f.reads.Add(1)
+	return append(append(b, user...), byte(f.state.Load())), true
 }
 
-func (w *world) Until(context.Context, time.Time) (time.Time, bool) {
-	if at := w.until.Load(); at != 0 {
+func (f *conditionalFixture) Until(context.Context, time.Time) (time.Time, bool) {
+	if at := f.until.Load(); at != 0 {
 		return time.Unix(at, 0), true
 	}
 	return time.Time{}, true
 }
 
-func newWorld(t *testing.T, changes ...func(*Config)) (*world, http.Handler) {
+func newConditionalFixture(t *testing.T, changes ...func(*Config)) (*conditionalFixture, http.Handler) {
 	t.Helper()
-	w := &world{during: func() {}}
-	w.now.Store(1_000)
+	f := &conditionalFixture{during: func() {}}
+	f.now.Store(1_000)
 	h := newHandler(t, append([]func(*Config){func(cfg *Config) {
 		cfg.ConditionalRequests = ConditionalRequests{
-			Validator: func(*graphql.OperationContext) Validator { return w },
-			Build:     "v1", Now: func() time.Time { return time.Unix(w.now.Load(), 0) },
+			Validator: func(*graphql.OperationContext) Validator { return f },
+			Build:     "v1", Now: func() time.Time { return time.Unix(f.now.Load(), 0) },
 		}
 		cfg.AutomaticPersistedQueries = true
 		cfg.TrustedDocuments = []TrustedDocument{{ID: "trusted", Text: "{ hello }"}}
 		cfg.Spend = func(_ context.Context, cost int, _ bool) Balance {
-			w.spent = append(w.spent, cost)
+			f.spent = append(f.spent, cost)
 			return Balance{OK: true, Remaining: 1}
 		}
 		cfg.AroundOperations = append(cfg.AroundOperations, func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-			w.ran.Add(1)
-			w.during()
+			f.ran.Add(1)
+			f.during()
 			return next(ctx)
 		})
 	}}, changes...)...)
-	return w, http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+	return f, http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), userKey{}, r.Header.Get("User"))))
 	})
 }
 
-// check asks for the query with the tags in If-None-Match, names and values of parameters alternating.
-func check(h http.Handler, user string, noneMatch []string, pairs ...string) *httptest.ResponseRecorder {
+// conditionalGet sends a GET with tags in If-None-Match, and parameters given as alternating names and values.
+func conditionalGet(h http.Handler, user string, noneMatch []string, pairs ...string) *httptest.ResponseRecorder {
 	values := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		values.Set(pairs[i], pairs[i+1])
@@ -85,12 +85,12 @@ func check(h http.Handler, user string, noneMatch []string, pairs ...string) *ht
 	return w
 }
 
-// A client that asks whether its answer still holds is told so after one look at the state, and nothing runs.
-func TestUnchanged(t *testing.T) {
+// A client that has the current response is told so after the state was read once, and nothing is executed.
+func TestNotModified(t *testing.T) {
 	t.Parallel()
-	w, h := newWorld(t)
+	f, h := newConditionalFixture(t)
 	const document = "query Q { hello }"
-	first := check(h, "ada", nil, "query", document)
+	first := conditionalGet(h, "ada", nil, "query", document)
 	tag := first.Header().Get("ETag")
 	if first.Code != 200 || !strings.HasPrefix(tag, `W/"`) || first.Header().Get("Cache-Control") != "private, no-cache" {
 		t.Fatalf("%d %v", first.Code, first.Header())
@@ -105,49 +105,58 @@ func TestUnchanged(t *testing.T) {
 	for name, noneMatch := range map[string][]string{
 		"the tag": {tag}, "as a strong one": {strong}, "in a list": {`"a,b", W/"x" ,` + tag}, "in lines": {`"x"`, tag}, "empty elements": {", ," + tag},
 	} {
-		ran, reads := w.ran.Load(), w.reads.Load()
-		got := check(h, "ada", noneMatch, "query", document)
+		ran, reads := f.ran.Load(), f.reads.Load()
+		got := conditionalGet(h, "ada", noneMatch, "query", document)
 		if got.Code != 304 || got.Body.Len() != 0 || got.Header().Get("ETag") != tag || got.Header().Get("Cache-Control") != "private, no-cache" ||
 			strings.Join(got.Header().Values("Vary"), ", ") != vary || got.Header().Get("Content-Type") != "" {
 			t.Errorf("%s: %d %v", name, got.Code, got.Header())
 		}
-		if w.ran.Load() != ran || w.reads.Load() != reads+1 {
-			t.Errorf("%s: %d executed, state read %d times", name, w.ran.Load()-ran, w.reads.Load()-reads)
+		if f.ran.Load() != ran || f.reads.Load() != reads+1 {
+			t.Errorf("%s: %d executed, state read %d times", name, f.ran.Load()-ran, f.reads.Load()-reads)
 		}
-		if cost := w.spent[len(w.spent)-1]; cost != notModifiedCost {
+		if cost := f.spent[len(f.spent)-1]; cost != notModifiedCost {
 			t.Errorf("%s: cost %d", name, cost)
 		}
 	}
-	ran := w.ran.Load()
-	if got := check(h, "ada", []string{"*"}, "query", document); got.Code != 304 || w.ran.Load() != ran {
+	ran := f.ran.Load()
+	if got := conditionalGet(h, "ada", []string{"*"}, "query", document); got.Code != 304 || f.ran.Load() != ran {
 		t.Errorf("*: %d", got.Code)
 	}
+}
+
+// Only the current entity tag of the same client matches.
+func TestOtherEntityTags(t *testing.T) {
+	t.Parallel()
+	f, h := newConditionalFixture(t)
+	const document = "query Q { hello }"
+	tag := conditionalGet(h, "ada", nil, "query", document).Header().Get("ETag")
+	strong := strings.TrimPrefix(tag, "W/")
 	for name, noneMatch := range map[string][]string{"another": {`W/"x"`}, "no tag": {"x"}, "unclosed": {strings.TrimSuffix(tag, `"`)}, "lower case": {"w/" + strong}} {
-		if got := check(h, "ada", noneMatch, "query", document); got.Code != 200 {
+		if got := conditionalGet(h, "ada", noneMatch, "query", document); got.Code != 200 {
 			t.Errorf("%s: %d", name, got.Code)
 		}
 	}
-	// Nobody else's, and nobody's.
-	if got := check(h, "bob", []string{tag}, "query", document); got.Code != 200 || got.Header().Get("ETag") == tag {
+	// The tag is neither another user's nor that of a signed-out client.
+	if got := conditionalGet(h, "bob", []string{tag}, "query", document); got.Code != 200 || got.Header().Get("ETag") == tag {
 		t.Errorf("bob: %d %v", got.Code, got.Header())
 	}
-	if got := check(h, "", []string{tag, "*"}, "query", document); got.Code != 200 || got.Header().Get("ETag") != "" || got.Header().Get("Cache-Control") != "no-store" {
+	if got := conditionalGet(h, "", []string{tag, "*"}, "query", document); got.Code != 200 || got.Header().Get("ETag") != "" || got.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("signed out: %d %v", got.Code, got.Header())
 	}
-	w.state.Add(1)
-	if got := check(h, "ada", []string{tag}, "query", document); got.Code != 200 || got.Header().Get("ETag") == tag {
+	f.state.Add(1)
+	if got := conditionalGet(h, "ada", []string{tag}, "query", document); got.Code != 200 || got.Header().Get("ETag") == tag {
 		t.Errorf("changed: %d %v", got.Code, got.Header())
 	}
 }
 
-// What a request asks makes its tag, how it is written doesn't. Another process of the same build answers the same.
-func TestTagsOfRequests(t *testing.T) {
+// An entity tag depends on what a request means, not on how it is written. Other processes of the same build have the same.
+func TestEntityTags(t *testing.T) {
 	t.Parallel()
-	_, h := newWorld(t)
-	_, other := newWorld(t)
-	_, rebuilt := newWorld(t, func(cfg *Config) { cfg.ConditionalRequests.Build = "v2" })
+	_, h := newConditionalFixture(t)
+	_, other := newConditionalFixture(t)
+	_, rebuilt := newConditionalFixture(t, func(cfg *Config) { cfg.ConditionalRequests.Build = "v2" })
 	tag := func(h http.Handler, pairs ...string) string {
-		return check(h, "ada", nil, pairs...).Header().Get("ETag")
+		return conditionalGet(h, "ada", nil, pairs...).Header().Get("ETag")
 	}
 	const number = "query A($n: Int, $m: Int) { a: number(value: $n) b: number(value: $m) } query B { hello }"
 	base := []string{"query", number, "operationName", "A", "variables", `{"n":1,"m":2}`}
@@ -170,11 +179,11 @@ func TestTagsOfRequests(t *testing.T) {
 		t.Error("another process has another tag, or another build the same")
 	}
 	// A process that sees the request for the first time parses it, and need not run it.
-	w, fresh := newWorld(t)
-	if got := check(fresh, "ada", []string{tag(h, base...)}, base...); got.Code != 304 || w.ran.Load() != 0 || w.spent[len(w.spent)-1] != lengthCost(number, 0) {
-		t.Errorf("%d, %d executed, %v", got.Code, w.ran.Load(), w.spent)
+	f, fresh := newConditionalFixture(t)
+	if got := conditionalGet(fresh, "ada", []string{tag(h, base...)}, base...); got.Code != 304 || f.ran.Load() != 0 || f.spent[len(f.spent)-1] != lengthCost(number, 0) {
+		t.Errorf("%d, %d executed, %v", got.Code, f.ran.Load(), f.spent)
 	}
-	if got := check(h, "ada", []string{tag(h, "query", "{hello}")}, "query", "{hello}"); got.Code != 304 {
+	if got := conditionalGet(h, "ada", []string{tag(h, "query", "{hello}")}, "query", "{hello}"); got.Code != 304 {
 		t.Errorf("%d", got.Code)
 	}
 	r := httptest.NewRequest(http.MethodGet, "/graphql?query={hello}", http.NoBody)
@@ -192,56 +201,56 @@ func TestTagsOfRequests(t *testing.T) {
 	}
 }
 
-// The state is read before the operation runs: what changes meanwhile is never taken for known.
+// The state is read before the operation is executed, so that a change meanwhile is never missed.
 func TestStateIsReadFirst(t *testing.T) {
 	t.Parallel()
-	w, h := newWorld(t)
-	w.during = func() { w.state.Add(1) }
-	tag := check(h, "ada", nil, "query", "{ hello }").Header().Get("ETag")
-	if got := check(h, "ada", []string{tag}, "query", "{ hello }"); tag == "" || got.Code != 200 {
+	f, h := newConditionalFixture(t)
+	f.during = func() { f.state.Add(1) }
+	tag := conditionalGet(h, "ada", nil, "query", "{ hello }").Header().Get("ETag")
+	if got := conditionalGet(h, "ada", []string{tag}, "query", "{ hello }"); tag == "" || got.Code != 200 {
 		t.Errorf("%q: %d", tag, got.Code)
 	}
 }
 
-// An answer that the clock changes holds until then, also where its tag is asked for in a 304.
-func TestUntil(t *testing.T) {
+// A response that the clock will change is valid until then, also if a 304 gives its tag.
+func TestEntityTagExpires(t *testing.T) {
 	t.Parallel()
-	w, h := newWorld(t)
-	w.until.Store(2_000)
-	tag := check(h, "ada", nil, "query", "{ hello }").Header().Get("ETag")
-	w.now.Store(1_999)
-	if got := check(h, "ada", []string{tag}, "query", "{ hello }"); got.Code != 304 || got.Header().Get("ETag") != tag {
+	f, h := newConditionalFixture(t)
+	f.until.Store(2_000)
+	tag := conditionalGet(h, "ada", nil, "query", "{ hello }").Header().Get("ETag")
+	f.now.Store(1_999)
+	if got := conditionalGet(h, "ada", []string{tag}, "query", "{ hello }"); got.Code != 304 || got.Header().Get("ETag") != tag {
 		t.Errorf("before: %d %v, the tag was %s", got.Code, got.Header(), tag)
 	}
-	if got := check(h, "ada", []string{"*"}, "query", "{ hello }"); got.Code != 304 || got.Header().Get("ETag") != tag {
+	if got := conditionalGet(h, "ada", []string{"*"}, "query", "{ hello }"); got.Code != 304 || got.Header().Get("ETag") != tag {
 		t.Errorf("*: %d %v, the tag was %s", got.Code, got.Header(), tag)
 	}
-	w.now.Store(2_000)
-	w.until.Store(3_000)
-	if got := check(h, "ada", []string{tag}, "query", "{ hello }"); got.Code != 200 || got.Header().Get("ETag") == tag {
+	f.now.Store(2_000)
+	f.until.Store(3_000)
+	if got := conditionalGet(h, "ada", []string{tag}, "query", "{ hello }"); got.Code != 200 || got.Header().Get("ETag") == tag {
 		t.Errorf("then: %d %v", got.Code, got.Header())
 	}
 	for _, mangled := range []string{strings.Replace(tag, ".", ".!", 1), strings.Replace(tag, ".", ".zzzzzzzzzzzzzzzzzzzz", 1)} {
-		if got := check(h, "ada", []string{mangled}, "query", "{ hello }"); got.Code != 200 {
+		if got := conditionalGet(h, "ada", []string{mangled}, "query", "{ hello }"); got.Code != 200 {
 			t.Errorf("%s: %d", mangled, got.Code)
 		}
 	}
 }
 
-// What is not whole, and what is no query by GET, has no tag.
-func TestWithoutTag(t *testing.T) {
+// Responses with errors, and those that are not to a query by GET, have no entity tag.
+func TestNoEntityTag(t *testing.T) {
 	t.Parallel()
-	_, h := newWorld(t)
+	_, h := newConditionalFixture(t)
 	for _, document := range []string{"{ hello broken }", "{ broken }", "{ bubbles }", "{ panics }"} {
 		for range 2 {
-			if got := check(h, "ada", []string{`W/"x"`}, "query", document); got.Header().Get("ETag") != "" || got.Header().Get("Cache-Control") != "no-store" {
+			if got := conditionalGet(h, "ada", []string{`W/"x"`}, "query", document); got.Header().Get("ETag") != "" || got.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: %d %v", document, got.Code, got.Header())
 			}
 		}
 	}
 	for _, document := range []string{"{", "{ helo }", `mutation { rename(to: "x") }`, "subscription { ticks }"} {
 		for range 2 {
-			got := check(h, "ada", []string{"*"}, "query", document)
+			got := conditionalGet(h, "ada", []string{"*"}, "query", document)
 			if got.Code < 400 || got.Header().Get("ETag") != "" || got.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: %d %v", document, got.Code, got.Header())
 			}
@@ -250,7 +259,7 @@ func TestWithoutTag(t *testing.T) {
 	if got := send(t, h, request{body: `{"query":"{ hello }"}`, header: http.Header{"User": {"ada"}, "If-None-Match": {"*"}}}); got.Code != 200 || got.Header().Get("ETag") != "" {
 		t.Errorf("by POST: %d %v", got.Code, got.Header())
 	}
-	_, never := newWorld(t, func(cfg *Config) {
+	_, never := newConditionalFixture(t, func(cfg *Config) {
 		cfg.ConditionalRequests.Validator = func(op *graphql.OperationContext) Validator {
 			if op.Operation.Operation != ast.Query {
 				t.Errorf("asked about a %s", op.Operation.Operation)
@@ -258,16 +267,16 @@ func TestWithoutTag(t *testing.T) {
 			return nil
 		}
 	})
-	if got := check(never, "ada", []string{"*"}, "query", "{ hello }"); got.Code != 200 || got.Header().Get("ETag") != "" {
+	if got := conditionalGet(never, "ada", []string{"*"}, "query", "{ hello }"); got.Code != 200 || got.Header().Get("ETag") != "" {
 		t.Errorf("what can't be asked about: %d %v", got.Code, got.Header())
 	}
 }
 
-// Who has nothing left is refused, whether anything has changed or not.
-func TestUnchangedIsRateLimited(t *testing.T) {
+// A client whose budget is used up is refused, whether or not anything has changed.
+func TestNotModifiedIsRateLimited(t *testing.T) {
 	t.Parallel()
 	left := 1_000
-	w, h := newWorld(t, func(cfg *Config) {
+	f, h := newConditionalFixture(t, func(cfg *Config) {
 		cfg.Spend = func(_ context.Context, cost int, _ bool) Balance {
 			if left < max(cost, 1) {
 				return Balance{RetryAfter: time.Second}
@@ -276,14 +285,14 @@ func TestUnchangedIsRateLimited(t *testing.T) {
 			return Balance{OK: true, Remaining: left}
 		}
 	})
-	tag := check(h, "ada", nil, "query", "{ hello }").Header().Get("ETag")
+	tag := conditionalGet(h, "ada", nil, "query", "{ hello }").Header().Get("ETag")
 	left = 2
 	for i, want := range []int{304, 304, 429} {
-		if got := check(h, "ada", []string{tag}, "query", "{ hello }"); got.Code != want {
+		if got := conditionalGet(h, "ada", []string{tag}, "query", "{ hello }"); got.Code != want {
 			t.Errorf("%d: %d, want %d", i, got.Code, want)
 		}
 	}
-	if reads := w.reads.Load(); reads != 3 {
-		t.Errorf("the state was read %d times, also for who has nothing left", reads)
+	if reads := f.reads.Load(); reads != 3 {
+		t.Errorf("the state was read %d times, want 3: a client with nothing left costs none", reads)
 	}
 }

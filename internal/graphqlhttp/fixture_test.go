@@ -6,6 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -13,6 +18,125 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
+
+// request is an HTTP request in a table of tests. Zero fields mean what a plain client sends.
+type request struct {
+	method      string
+	accept      string
+	contentType string
+	body        string
+	header      http.Header
+}
+
+// query returns a request for a document.
+func query(document string) request {
+	body, _ := json.Marshal(map[string]any{"query": document})
+	return request{body: string(body)}
+}
+
+func (q request) as(accept string) request { q.accept = accept; return q }
+
+// send sends a request and checks what must be true of every response.
+func send(t *testing.T, h http.Handler, q request) *httptest.ResponseRecorder {
+	t.Helper()
+	method, contentType := q.method, q.contentType
+	if method == "" {
+		method = http.MethodPost
+	}
+	if contentType == "" {
+		contentType = "application/json"
+	}
+	r := httptest.NewRequest(method, "/graphql", strings.NewReader(q.body))
+	r.Header.Set("Content-Type", contentType)
+	if q.accept != "" {
+		r.Header.Set("Accept", q.accept)
+	}
+	for name, values := range q.header {
+		r.Header[name] = values
+	}
+	w := &countingRecorder{ResponseRecorder: httptest.NewRecorder()}
+	h.ServeHTTP(w, r)
+	if w.writes != 1 {
+		t.Errorf("%d writes, want 1", w.writes)
+	}
+	if got := w.Header().Get("Content-Length"); got != strconv.Itoa(w.Body.Len()) {
+		t.Errorf("Content-Length %q for %d bytes", got, w.Body.Len())
+	}
+	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Vary") != "Accept" {
+		t.Errorf("headers: %v", w.Header())
+	}
+	if !json.Valid(w.Body.Bytes()) {
+		t.Errorf("not JSON: %s", w.Body)
+	}
+	return w.ResponseRecorder
+}
+
+type countingRecorder struct {
+	*httptest.ResponseRecorder
+	writes int
+}
+
+func (w *countingRecorder) Write(b []byte) (int, error) {
+	w.writes++
+	return w.ResponseRecorder.Write(b)
+}
+
+// parsedResponse is the body of a response.
+type parsedResponse struct {
+	Errors []struct {
+		Message    string
+		Extensions map[string]any
+	}
+	Data *json.RawMessage
+}
+
+func parseResponse(t *testing.T, body []byte) (parsedResponse, bool) {
+	t.Helper()
+	var p parsedResponse
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &p) != nil || json.Unmarshal(body, &members) != nil {
+		t.Fatalf("unreadable: %s", body)
+	}
+	_, hasData := members["data"]
+	return p, hasData
+}
+
+// unknownLength hides the length of requests that have the header Unknown-Length, as in chunked requests.
+func unknownLength(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Unknown-Length") != "" {
+			r.ContentLength = -1
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// body returns a request with the members.
+func body(t *testing.T, members map[string]any) request {
+	t.Helper()
+	encoded, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return request{body: string(encoded)}
+}
+
+// schemaWithoutCalls is a schema without the mock's list of calls, which would keep their documents in memory.
+type schemaWithoutCalls struct{ graphql.ExecutableSchema }
+
+func (s schemaWithoutCalls) Exec(ctx context.Context) graphql.ResponseHandler {
+	schema, op := s.Schema(), graphql.GetOperationContext(ctx)
+	return func(ctx context.Context) *graphql.Response { return resolve(ctx, schema, op) }
+}
+
+// heap returns the bytes in use on the heap.
+func heap() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
 
 // codedError is an error of the test schema's domain.
 type codedError struct {
@@ -39,10 +163,10 @@ func present(_ context.Context, err error) *gqlerror.Error {
 	return internalError()
 }
 
-// recovered is the test schema's Recover: it keeps the panic's value from the client.
+// recovered is the test schema's Recover. The client must not see the panic's value.
 func recovered(_ context.Context, value any) error { return fmt.Errorf("panic: %v", value) }
 
-// testSchema is a schema with a field for each way an operation can go.
+// testSchema is a schema with a field for each way an operation can end.
 func testSchema() *graphql.ExecutableSchemaMock {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `
 		type Query {
@@ -132,7 +256,7 @@ func checkInt(value any) error {
 	return nil
 }
 
-// newHandler returns a handler of the test schema, with changes to its Config.
+// newHandler returns a handler of the test schema with a changed Config.
 func newHandler(t testing.TB, changes ...func(*Config)) *Handler {
 	t.Helper()
 	cfg := Config{
@@ -149,7 +273,7 @@ func newHandler(t testing.TB, changes ...func(*Config)) *Handler {
 	return h
 }
 
-// refusing makes every operation end in err before it runs.
+// refusing refuses every operation with err before it is executed.
 func refusing(err error) func(*Config) {
 	return func(cfg *Config) {
 		cfg.AroundOperations = append(cfg.AroundOperations, func(ctx context.Context, _ graphql.OperationHandler) graphql.ResponseHandler {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// get sends a GET with those parameters, names and values alternating.
+// get sends a GET with parameters, given as alternating names and values.
 func get(t *testing.T, h http.Handler, accept string, pairs ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	values := url.Values{}
@@ -62,7 +62,7 @@ func TestGET(t *testing.T) {
 			t.Run(tt.name+" as "+accept, func(t *testing.T) {
 				t.Parallel()
 				w := get(t, h, accept, tt.pairs...)
-				p, hasData := parse(t, w.Body.Bytes())
+				p, hasData := parseResponse(t, w.Body.Bytes())
 				if w.Code != status || hasData != (tt.code == "") || (tt.code != "" && p.Errors[0].Extensions["code"] != tt.code) {
 					t.Errorf("%d, want %d %s: %s", w.Code, status, tt.code, w.Body)
 				}
@@ -82,28 +82,7 @@ func TestGET(t *testing.T) {
 	}
 }
 
-// TestPOSTIgnoresTheURL: only one place counts, so that nothing in front can be told another query than we run.
-func TestPOSTIgnoresTheURL(t *testing.T) {
-	t.Parallel()
-	r := httptest.NewRequest(http.MethodPost, "/graphql?query={hello}", strings.NewReader(`{}`))
-	r.Header.Set("Content-Type", "application/json")
-	w := httptest.NewRecorder()
-	newHandler(t).ServeHTTP(w, r)
-	if w.Code != http.StatusBadRequest {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-}
-
-func TestOPTIONS(t *testing.T) {
-	t.Parallel()
-	w := httptest.NewRecorder()
-	newHandler(t).ServeHTTP(w, httptest.NewRequest(http.MethodOptions, "/graphql", http.NoBody))
-	if w.Code != http.StatusNoContent || w.Header().Get("Allow") != "GET, POST" || w.Body.Len() != 0 {
-		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
-	}
-}
-
-// TestBrowser: who opens the endpoint is sent to the page, where there is one; what asks anything gets its answer.
+// A browser that opens the endpoint is redirected to the page, if there is one. Requests with a query are answered.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	const chromium = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
@@ -132,7 +111,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// TestSuggestionsOverGET: each of the five rules is silent there as well.
+// Without introspection, none of the five rules suggests names over GET either.
 func TestSuggestionsOverGET(t *testing.T) {
 	t.Parallel()
 	for rule, document := range map[string]string{
