@@ -132,7 +132,7 @@ func examine(ctx context.Context, env map[string]string, args []string, stdin io
 		*given = strings.TrimSpace(string(text))
 	}
 	return doctor.Run(ctx, doctor.Config{
-		Environ: env, Sessions: server.Sessions, TrustedDocuments: server.CheckTrustedDocuments, Credential: *credential, APIKey: *apiKey,
+		Environ: env, Sessions: server.SessionConfig, TrustedDocuments: server.CheckTrustedDocuments, Credential: *credential, APIKey: *apiKey,
 		Out: stdout,
 	})
 }

@@ -95,9 +95,9 @@ func TestAccessLogOfFailures(t *testing.T) {
 // TestSeveralErrorCodes: each code stands in a line once.
 func TestSeveralErrorCodes(t *testing.T) {
 	t.Parallel()
-	var got trace
+	var got requestInfo
 	for _, code := range []string{"", "NOT_FOUND", "INTERNAL", "NOT_FOUND", "", "FOUND"} {
-		got.failed(code)
+		got.addErrorCode(code)
 	}
 	if want := "NOT_FOUND,INTERNAL,FOUND"; got.errorCodes != want {
 		t.Errorf("got %s, want %s", got.errorCodes, want)

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// preflightMaxAge is how long browsers may remember a preflight's answer. Chromium caps it at two hours.
+	// preflightMaxAge is how long browsers may cache the answer to a preflight. Chromium allows two hours at most.
 	preflightMaxAge = 2 * time.Hour
-	// maxRequestedHeaders is how long the list of headers may be that a preflight asks for, in bytes. Tools for tracing
-	// and GraphQL clients together come to some hundreds.
+	// maxRequestedHeaders is the length in bytes of the longest list of headers that a preflight may ask for. Tracing tools
+	// and GraphQL clients together ask for some hundred bytes.
 	maxRequestedHeaders = 4 << 10
 
 	headerOrigin           = "Origin"
@@ -26,11 +26,11 @@ const (
 	headerRequestedHeaders = "Access-Control-Request-Headers"
 )
 
-// withCORS lets browsers on the configured origins call the server with their cookies. It stands outermost,
-// so that errors and panics carry its headers too: without them a browser hides what went wrong.
+// withCORS lets pages of the configured origins call the server with their cookies. It is an outer middleware, so that errors
+// have its headers too: without them a browser hides the error.
 //
-// An allowed origin may send any request header, because tools for tracing and monitoring add their own. Preflights that
-// are refused are logged.
+// An allowed origin may send any request header, because tools for tracing and monitoring add their own. withCORS logs
+// refused preflights.
 func withCORS(origins config.Origins, refusals *refusalLog) middleware {
 	rules := corsRules{origins: origins}
 	handler := cors.New(cors.Options{
@@ -39,7 +39,7 @@ func withCORS(origins config.Origins, refusals *refusalLog) middleware {
 			return reason == "", nil
 		},
 		AllowedMethods:   corsMethods(),
-		AllowedHeaders:   []string{"*"}, // The answer names those that the browser asked for.
+		AllowedHeaders:   []string{"*"}, // The answer lists those that the browser asked for.
 		ExposedHeaders:   []string{headerRequestID, "Retry-After", "ETag"},
 		AllowCredentials: true,
 		MaxAge:           int(preflightMaxAge.Seconds()),
@@ -48,8 +48,8 @@ func withCORS(origins config.Origins, refusals *refusalLog) middleware {
 		next = handler.Handler(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if isPreflight(r) {
-				if reason, cure := rules.refusal(r); reason != "" {
-					logPreflight(refusals, r, reason, cure)
+				if reason, fix := rules.refusal(r); reason != "" {
+					logPreflight(refusals, r, reason, fix)
 				}
 			}
 			next.ServeHTTP(w, r)
@@ -57,10 +57,10 @@ func withCORS(origins config.Origins, refusals *refusalLog) middleware {
 	}
 }
 
-// corsMethods are the methods that pages of other origins may use.
+// corsMethods returns the methods that pages of other origins may use.
 func corsMethods() []string { return []string{http.MethodGet, http.MethodHead, http.MethodPost} }
 
-// isPreflight reports whether a browser asks whether a page may send a request.
+// isPreflight reports whether r is a browser's CORS preflight.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get(headerRequestedMethod) != ""
 }
@@ -68,8 +68,8 @@ func isPreflight(r *http.Request) bool {
 // corsRules decide which requests of other origins' pages get CORS headers.
 type corsRules struct{ origins config.Origins }
 
-// refusal returns the reason why r gets no CORS headers, and the cure; "" if it gets them. The reasons are few, since the
-// log counts by them.
+// refusal returns why r gets no CORS headers, and what to do about it, or "" if it gets them. There are few reasons, because
+// the log keeps a counter for each.
 func (c corsRules) refusal(r *http.Request) (string, string) {
 	origins := r.Header.Values(headerOrigin)
 	switch {
@@ -93,7 +93,8 @@ func (c corsRules) refusal(r *http.Request) (string, string) {
 	}
 }
 
-// requestedHeaders is the length of the list of headers that a preflight asks for. Some gateways split it into lines.
+// requestedHeaders returns the length of the list of headers that a preflight asks for. Some gateways split it into several
+// headers.
 func requestedHeaders(r *http.Request) int {
 	length := 0
 	for _, line := range r.Header.Values(headerRequestedHeaders) {
@@ -102,17 +103,17 @@ func requestedHeaders(r *http.Request) int {
 	return length
 }
 
-// logPreflight writes a line for a refused preflight.
-func logPreflight(refusals *refusalLog, r *http.Request, reason, cure string) {
+// logPreflight logs a refused preflight.
+func logPreflight(refusals *refusalLog, r *http.Request, reason, fix string) {
 	refusals.write(r.Context(), reason,
-		slog.String("origin", shorten(strings.Join(r.Header.Values(headerOrigin), ", "))),
-		slog.String("method", shorten(r.Header.Get(headerRequestedMethod))),
-		slog.String("headers", shorten(strings.Join(r.Header.Values(headerRequestedHeaders), ", "))),
-		slog.String("cure", cure))
+		slog.String("origin", truncate(strings.Join(r.Header.Values(headerOrigin), ", "))),
+		slog.String("method", truncate(r.Header.Get(headerRequestedMethod))),
+		slog.String("headers", truncate(strings.Join(r.Header.Values(headerRequestedHeaders), ", "))),
+		slog.String("cure", fix))
 }
 
-// refuseRepeated answers requests with 400 that repeat a header by which something is decided here, that of API keys
-// included: one part could decide by the first and another by the second. No browser sends such a request.
+// refuseRepeated answers a request with 400 if it repeats a header that matters for security, apiKeyHeader included: one part
+// of the server could read the first and another part the second. No browser sends such a request.
 func refuseRepeated(apiKeyHeader string) func(http.Handler) http.Handler {
 	once := []string{
 		headerOrigin, "Authorization", "Referer", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", http.CanonicalHeaderKey(apiKeyHeader),

@@ -132,7 +132,7 @@ func TestSameOrigin(t *testing.T) {
 			t.Errorf("%s at %s: %v", tt.origin, tt.host, got)
 		}
 	}
-	if (csrf{}).mayCome(httptest.NewRequest("POST", "/", nil), "") {
+	if (csrf{}).allows(httptest.NewRequest("POST", "/", nil), "") {
 		t.Error("an empty origin is this server's own")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"taskql/internal/config"
 )
 
-// debugHandler answers what only operators may see: Go's profiles, under /debug/pprof/, and metrics, nil for none. It is never joined to the
-// public listener.
+// debugHandler serves what only operators may see: Go's profiles under /debug/pprof/, and metrics unless they are nil. It must
+// not be reachable through the public listener.
 func debugHandler(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	if metrics != nil {
@@ -27,9 +27,9 @@ func debugHandler(metrics http.Handler) http.Handler {
 	return mux
 }
 
-// knownHost answers 403 if the Host header is a name that a stranger's web page could have: such a page could point its
-// name at the server's address (DNS rebinding) and then read everything here.
-func knownHost(cfg config.Config, next http.Handler) http.Handler {
+// refuseUnknownHosts answers with 403 if the Host header could be the name of an attacker's web page. Such a page could make
+// its name resolve to the server's address (DNS rebinding) and then read everything here.
+func refuseUnknownHosts(cfg config.Config, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !cfg.IsDebugHost(r.Host) {
 			http.Error(w, "Profiles and metrics are not served under this host name, because a web page could use one to read them. "+
@@ -40,8 +40,8 @@ func knownHost(cfg config.Config, next http.Handler) http.Handler {
 	})
 }
 
-// ServeDebug serves profiles, and metrics where they are not nil, on the configured DEBUG_ADDR until ctx ends, in the background. Where there is none it
-// does nothing. The error says that the address can't be listened on.
+// ServeDebug serves profiles, and metrics unless they are nil, on the configured DEBUG_ADDR in the background until ctx ends.
+// Without a DEBUG_ADDR it does nothing. It returns an error if it can't listen on the address.
 func ServeDebug(ctx context.Context, cfg config.Config, metrics http.Handler, log *slog.Logger) error {
 	if cfg.DebugAddr == "" {
 		return nil
@@ -51,7 +51,7 @@ func ServeDebug(ctx context.Context, cfg config.Config, metrics http.Handler, lo
 		return fmt.Errorf("DEBUG_ADDR: %w", err)
 	}
 	server := &http.Server{
-		Handler: knownHost(cfg, debugHandler(metrics)), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: refuseUnknownHosts(cfg, debugHandler(metrics)), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })

@@ -12,22 +12,22 @@ import (
 	"taskql/internal/viewer"
 )
 
-// Erasure is what EraseUser works with.
+// Erasure configures EraseUser.
 type Erasure struct {
-	// DB is this server's database, migrated.
+	// DB is the server's migrated database.
 	DB     *database.DB
 	UserID string
-	// Confirmed has the user erased. Otherwise EraseUser reports what there is.
+	// Confirmed makes EraseUser erase. Otherwise it only reports what it would erase.
 	Confirmed bool
-	// Out gets the report, Progress a line after each batch.
+	// Out receives the report, and Progress a line after each batch.
 	Out, Progress io.Writer
 }
 
-// eraseWait is how long a batch waits for a server that changes the same workspace.
+// eraseWait is how long a batch waits for other writers of the workspace.
 const eraseWait = time.Minute
 
-// EraseUser erases a user who was deleted at the auth server, or reports what would be erased. After an error the same again
-// continues, and so does a running server.
+// EraseUser erases a user who was deleted at the auth server, or reports what would be erased. After an error, calling it
+// again continues the erasure, and so does a running server.
 func EraseUser(ctx context.Context, e Erasure) error {
 	ctx = viewer.AsSystem(ctx)
 	client := ent.NewClient(ent.Driver(e.DB.Driver()))
@@ -40,33 +40,33 @@ func EraseUser(ctx context.Context, e Erasure) error {
 	if err != nil {
 		return fmt.Errorf("setting up tasks: %w", err)
 	}
-	there, err := tasks.CountUser(ctx, e.UserID)
+	present, err := tasks.CountUser(ctx, e.UserID)
 	if err != nil {
 		return err
 	}
-	if there == (task.Erased{}) && !e.Confirmed {
+	if present == (task.Erased{}) && !e.Confirmed {
 		_, err := fmt.Fprintf(e.Out, "There is nothing of user %q here. --user takes the id that the auth server gave, not the e-mail address.\n", e.UserID)
 		return err
 	}
 	if !e.Confirmed {
-		_, err := fmt.Fprintf(e.Out, "User %q has %s.\nNothing was changed. The same command with --yes erases this for good.\n", e.UserID, rows(there))
+		_, err := fmt.Fprintf(e.Out, "User %q has %s.\nNothing was changed. The same command with --yes erases this for good.\n", e.UserID, describe(present))
 		return err
 	}
 	last := task.Erased{}
-	erased, err := tasks.EraseUser(ctx, e.UserID, func(so task.Erased) {
-		if so.Tasks > last.Tasks {
-			_, _ = fmt.Fprintf(e.Progress, "%d of %d tasks erased\n", so.Tasks, there.Tasks)
+	erased, err := tasks.EraseUser(ctx, e.UserID, func(total task.Erased) {
+		if total.Tasks > last.Tasks {
+			_, _ = fmt.Fprintf(e.Progress, "%d of %d tasks erased\n", total.Tasks, present.Tasks)
 		}
-		last = so
+		last = total
 	})
 	if err != nil {
 		return fmt.Errorf("%w\nwhat was erased is gone; give the same command again to go on", err)
 	}
-	_, err = fmt.Fprintf(e.Out, "Of user %q were erased: %s.\n", e.UserID, rows(erased))
+	_, err = fmt.Fprintf(e.Out, "Of user %q were erased: %s.\n", e.UserID, describe(erased))
 	return err
 }
 
-// rows says how many rows there are of each kind.
-func rows(n task.Erased) string {
+// describe lists how many rows there are of each kind.
+func describe(n task.Erased) string {
 	return fmt.Sprintf("%d users, %d tasks, %d tags, %d idempotency keys", n.Users, n.Tasks, n.Tags, n.IdempotencyKeys)
 }

@@ -12,14 +12,15 @@ import (
 	"taskql/internal/task"
 )
 
-// ErrorCode explains one code that clients may see.
+// ErrorCode explains a code that clients may see.
 type ErrorCode struct {
 	Code  string
 	Cause string
-	Cure  string
+	// Fix is what to do about it.
+	Fix string
 }
 
-// ErrorCodes are the values of a top-level error's extensions.code. docs/errors.md is printed from here.
+// ErrorCodes returns the values of extensions.code of top-level errors. docs/errors.md is printed from them.
 func ErrorCodes() []ErrorCode {
 	return []ErrorCode{
 		{graph.CodeUnauthenticated, "The request has no session (\"Not authenticated\"), an invalid or expired one (\"Invalid session\"), or one of a user who has no row here (\"User not found\"). Status 401.", "Sign in. If you are signed in, look up the `reason` of the log line in [authentication.md](authentication.md)."},
@@ -56,7 +57,7 @@ func ErrorCodes() []ErrorCode {
 	}
 }
 
-// UserErrorCodes are the values of UserErrorCode.
+// UserErrorCodes returns the values of the schema's UserErrorCode.
 func UserErrorCodes() []ErrorCode {
 	return []ErrorCode{
 		{string(task.CodeBlank), "A required field is empty or has only blanks.", "Ask the user to fill in the field."},
@@ -70,7 +71,7 @@ func UserErrorCodes() []ErrorCode {
 	}
 }
 
-// WriteErrors prints docs/errors.md.
+// WriteErrors writes docs/errors.md to w.
 func WriteErrors(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Errors\n\n<!-- Printed by go test ./internal/server -run ErrorDocs -update. -->\n\n" +
@@ -89,6 +90,6 @@ func WriteErrors(w io.Writer) error {
 func writeCodes(b *strings.Builder, codes []ErrorCode) {
 	b.WriteString("| code | cause | what to do |\n| --- | --- | --- |\n")
 	for _, c := range codes {
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", c.Code, c.Cause, c.Cure)
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", c.Code, c.Cause, c.Fix)
 	}
 }

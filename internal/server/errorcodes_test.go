@@ -45,7 +45,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	t.Parallel()
 	explained := map[string]bool{}
 	for _, c := range append(ErrorCodes(), UserErrorCodes()...) {
-		if len(c.Cause) < 20 || len(c.Cure) < 10 {
+		if len(c.Cause) < 20 || len(c.Fix) < 10 {
 			t.Errorf("%s is not explained", c.Code)
 		}
 		explained[c.Code] = true

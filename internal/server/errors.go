@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Values of extensions.code in the HTTP server's own answers.
+// The values of extensions.code in errors of the HTTP server itself.
 const (
 	codeNotFound         = "NOT_FOUND"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
@@ -15,26 +15,27 @@ const (
 	codeCSRFRefused      = "CSRF_REFUSED"
 )
 
-// writeError answers as a GraphQL server does, so that clients read any answer of ours the same way. The code goes into
-// the access log as well.
+// writeError sends an error in the form of a GraphQL response, so that clients can read all errors in the same way. It adds
+// the code to the access log.
 func writeError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
-	traceOf(r.Context()).failed(code)
+	infoOf(r.Context()).addErrorCode(code)
 	extensions := map[string]string{"code": code}
 	if code == codeInternal {
 		extensions["requestId"] = RequestID(r.Context())
 	}
-	type failure struct {
+	type graphqlError struct {
 		Message    string            `json:"message"`
 		Extensions map[string]string `json:"extensions"`
 	}
-	body, _ := json.Marshal(map[string][]failure{"errors": {{message, extensions}}}) // Texts can always be encoded.
+	body, _ := json.Marshal(map[string][]graphqlError{"errors": {{message, extensions}}}) // Strings can always be encoded.
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may be gone
+	_, _ = w.Write(body) // The client may be gone.
 }
 
+// writeInternal sends the error of a bug.
 func writeInternal(w http.ResponseWriter, r *http.Request) {
 	message := "Something went wrong on our side. Quote request " + RequestID(r.Context()) + " when you report it."
 	writeError(w, r, http.StatusInternalServerError, codeInternal, message)
@@ -45,8 +46,8 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	writeError(w, r, http.StatusNotFound, codeNotFound, "There is nothing here. The API is at POST "+graphqlPath+".")
 }
 
-// only lets the methods through and answers the others 405.
-func only(next http.Handler, methods ...string) http.Handler {
+// allowMethods calls next for the methods, and answers others with 405.
+func allowMethods(next http.Handler, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, method := range methods {
 			if r.Method == method {

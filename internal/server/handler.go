@@ -18,13 +18,13 @@ const (
 	healthPath  = "/health"
 	authPath    = "/api/auth/"
 	hookPath    = "/hooks/better-auth"
-	// playgroundPath is where the page's files are.
+	// playgroundPath is the folder of the page's files.
 	playgroundPath = "/playground/"
-	// minCompressed is the shortest answer worth compressing, in bytes: less fits one packet anyway.
+	// minCompressed is the length in bytes of the shortest answer that is compressed. Shorter ones fit into a packet anyway.
 	minCompressed = 1024
 )
 
-// routes are the handlers of the paths. A nil one is not served.
+// routes are the handlers of the paths. A path whose handler is nil is not served.
 type routes struct {
 	graphql    http.Handler
 	health     http.Handler
@@ -33,49 +33,49 @@ type routes struct {
 	playground http.Handler
 }
 
-// face is what stands around the routes.
-type face struct {
+// handlerConfig configures newHandler.
+type handlerConfig struct {
 	cfg      config.Config
 	log      *slog.Logger
 	now      func() time.Time
 	draining *atomic.Bool
-	// telemetry measures; nil for nothing.
+	// telemetry may be nil.
 	telemetry *telemetry.Telemetry
 }
 
-// handler builds the whole HTTP handler. The order of the chain matters: each layer sees the answers of all
-// that stand within.
-func (f face) handler(to routes) (http.Handler, error) {
+// newHandler returns the handler of all requests: the routes within the middlewares. Their order matters, because each
+// middleware sees the answers of those after it.
+func newHandler(c handlerConfig, r routes) (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed))
 	if err != nil {
 		return nil, fmt.Errorf("setting up compression: %w", err)
 	}
 	return chain(
-		to.mux(),
-		closeWhileDraining(f.draining),
-		withCORS(f.cfg.CORSOrigins, newPreflightLog(f.log, f.now)),
-		withRequestID,
-		f.telemetry.HTTP(routeOf, isProbe),
-		withAccessLog(f.log, f.now),
-		withRecover(f.log),
-		withSecurityHeaders(f.cfg.Production()),
+		r.mux(),
+		closeWhileDraining(c.draining),
+		withCORS(c.cfg.CORSOrigins, newPreflightLog(c.log, c.now)),
+		withRequestInfo,
+		c.telemetry.HTTP(routeOf, isProbe),
+		withAccessLog(c.log, c.now),
+		withRecover(c.log),
+		withSecurityHeaders(c.cfg.Production()),
 		func(next http.Handler) http.Handler { return compress(next) },
-		refuseRepeated(f.cfg.AuthAPIKeyHeader),
+		refuseRepeated(c.cfg.AuthAPIKeyHeader),
 	), nil
 }
 
-// mux maps paths to handlers. Methods are the handlers' business, so that a wrong one is 405 and not 404.
-func (to routes) mux() *http.ServeMux {
+// mux maps paths to handlers. Handlers check the method, so that a wrong one is answered with 405 and not with 404.
+func (r routes) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", notFound)
-	mux.Handle(graphqlPath, to.graphql)
-	mux.Handle(healthPath, only(to.health, http.MethodGet, http.MethodHead))
-	mux.Handle(hookPath, only(to.hook, http.MethodPost))
-	if to.auth != nil {
-		mux.Handle(authPath, to.auth)
+	mux.Handle(graphqlPath, r.graphql)
+	mux.Handle(healthPath, allowMethods(r.health, http.MethodGet, http.MethodHead))
+	mux.Handle(hookPath, allowMethods(r.hook, http.MethodPost))
+	if r.auth != nil {
+		mux.Handle(authPath, r.auth)
 	}
-	if to.playground != nil {
-		page := only(to.playground, http.MethodGet, http.MethodHead)
+	if r.playground != nil {
+		page := allowMethods(r.playground, http.MethodGet, http.MethodHead)
 		mux.Handle("/{$}", page)
 		mux.Handle(playgroundPath, page)
 	}

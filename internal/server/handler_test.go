@@ -44,7 +44,7 @@ func newFace(t *testing.T, environ map[string]string, graphql http.HandlerFunc) 
 	log := slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
 	to := routes{graphql: graphql, health: (&fakeDatabase{}).health(&f.draining), playground: page}
-	f.Handler, err = face{cfg: cfg, log: log, now: time.Now, draining: &f.draining}.handler(to)
+	f.Handler, err = newHandler(handlerConfig{cfg: cfg, log: log, now: time.Now, draining: &f.draining}, to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,8 +175,8 @@ func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	f := newFace(t, development(), func(w http.ResponseWriter, r *http.Request) {
-		observe(r.Context(), graphqlhttp.OperationInfo{Name: strings.Repeat("N", 300), Type: "query"})
-		traceOf(r.Context()).userID = "u1"
+		recordOperation(r.Context(), graphqlhttp.OperationInfo{Name: strings.Repeat("N", 300), Type: "query"})
+		infoOf(r.Context()).userID = "u1"
 		w.WriteHeader(http.StatusTeapot)
 		fmt.Fprint(w, "12345")
 	})
@@ -340,23 +340,23 @@ func TestIdentify(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			lines := slog.New(slog.NewJSONHandler(&log, nil))
-			who := identify{
+			users := authenticator{
 				authenticate: func(context.Context, http.Header) (*betterauth.Session, error) { return session, tt.session },
 				viewer:       func(context.Context, *betterauth.Session) (viewer.Viewer, error) { return ada, tt.viewer },
 				refusals:     newRefusalLog(lines, time.Now),
 				log:          lines,
 			}
-			trace := &trace{requestID: "r1"}
-			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), traceKey{}, trace), http.MethodPost, "/graphql", nil)
+			info := &requestInfo{requestID: "r1"}
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), requestInfoKey{}, info), http.MethodPost, "/graphql", nil)
 			w := httptest.NewRecorder()
-			who.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			users.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				v, err := viewer.FromContext(r.Context())
 				var refusal *viewer.Refusal
 				errors.As(err, &refusal)
 				switch {
-				case tt.want == "" && (v != ada || trace.userID != "u1"):
+				case tt.want == "" && (v != ada || info.userID != "u1"):
 					t.Errorf("got %v, %v", v, err)
-				case tt.want != "" && (refusal == nil || refusal.Message != tt.want || refusal.Unavailable != tt.transient || trace.userID != ""):
+				case tt.want != "" && (refusal == nil || refusal.Message != tt.want || refusal.Unavailable != tt.transient || info.userID != ""):
 					t.Errorf("got %v, %+v", v, refusal)
 				}
 				w.WriteHeader(http.StatusTeapot)

@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	// healthTTL is how long an answer of the database is remembered. Platforms ask every few seconds, from
-	// several places, and a probe must be no load.
+	// healthTTL is how long a successful ping of the database is cached. Platforms probe every few seconds, from several
+	// places, and probes must not be a load.
 	healthTTL = 5 * time.Second
-	// outageTTL is how long it is remembered that there was none: the platform should learn soon that it is back.
+	// outageTTL is how long a failed ping is cached. It is short, so that the platform soon learns of the recovery.
 	outageTTL = time.Second
-	// healthTimeout is the longest that a probe waits for the database: a second, less the way back.
+	// healthTimeout is how long a probe waits for the database. The whole answer should take less than a second.
 	healthTimeout = 900 * time.Millisecond
 )
 
-// health answers /health. It is healthy while the database answers and the server is not draining.
+// health serves /health. The server is healthy if the database answers and the server is not draining.
 type health struct {
 	ping     func(context.Context) error
 	now      func() time.Time
 	draining *atomic.Bool
 
-	asking singleflight.Group
-	mu     sync.Mutex
-	asked  time.Time // when the database was last asked; zero for never
-	good   bool      // its answer
+	pings    singleflight.Group
+	mu       sync.Mutex
+	pingedAt time.Time // zero before the first ping
+	pingOK   bool      // the result of the last ping
 }
 
-// ServeHTTP answers 200 {"status":"healthy"} or 503 {"status":"unhealthy"}, within a second.
+// ServeHTTP sends 200 {"status":"healthy"} or 503 {"status":"unhealthy"}, within a second.
 func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	status, body := http.StatusServiceUnavailable, `{"status":"unhealthy"}`
-	if !h.draining.Load() && h.databaseAnswers() {
+	if !h.draining.Load() && h.databaseOK() {
 		status, body = http.StatusOK, `{"status":"healthy"}`
 	}
 	header := w.Header()
@@ -45,52 +45,52 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // the probe may have given up
+	_, _ = w.Write([]byte(body)) // The probe may have given up.
 }
 
-// databaseAnswers returns what is remembered, or asks. Probes that come at once share one question.
-func (h *health) databaseAnswers() bool {
-	if good, fresh := h.remembered(); fresh {
-		return good
+// databaseOK returns the cached result of a ping, or pings. Concurrent probes share a ping.
+func (h *health) databaseOK() bool {
+	if ok, fresh := h.cached(); fresh {
+		return ok
 	}
 	timeout := time.NewTimer(healthTimeout)
 	defer timeout.Stop()
 	select {
-	case result := <-h.asking.DoChan("", func() (any, error) { return h.ask(), nil }):
-		good, _ := result.Val.(bool)
-		return good
-	case <-timeout.C: // a driver that ignores its context
+	case result := <-h.pings.DoChan("", func() (any, error) { return h.pingAndCache(), nil }):
+		ok, _ := result.Val.(bool)
+		return ok
+	case <-timeout.C: // The driver ignores its context.
 		return false
 	}
 }
 
-// remembered returns the last answer, and whether it still counts.
-func (h *health) remembered() (bool, bool) {
+// cached returns the result of the last ping, and whether it is still valid.
+func (h *health) cached() (bool, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ttl := healthTTL
-	if !h.good {
+	if !h.pingOK {
 		ttl = outageTTL
 	}
-	return h.good, !h.asked.IsZero() && h.now().Sub(h.asked) < ttl
+	return h.pingOK, !h.pingedAt.IsZero() && h.now().Sub(h.pingedAt) < ttl
 }
 
-// ask pings the database. It belongs to no request: one that gives up must not spoil the others' answer.
-func (h *health) ask() bool {
-	if good, fresh := h.remembered(); fresh { // another question ended between the look and this call
-		return good
+// pingAndCache pings the database. It doesn't use a request's context, because a probe that gives up must not fail the others.
+func (h *health) pingAndCache() bool {
+	if ok, fresh := h.cached(); fresh { // Another ping ended after databaseOK looked.
+		return ok
 	}
-	asked := h.now()
+	start := h.now()
 	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
 	defer cancel()
-	good := h.ping(ctx) == nil
+	ok := h.ping(ctx) == nil
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked, h.good = asked, good
-	return good
+	h.pingedAt, h.pingOK = start, ok
+	return ok
 }
 
-// CheckHealth asks a running server's /health at url. It returns nil where the server is healthy.
+// CheckHealth requests a running server's /health at url. It returns nil if the server is healthy.
 func CheckHealth(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -100,7 +100,7 @@ func CheckHealth(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("asking for the health: %w", err)
 	}
-	defer func() { _ = response.Body.Close() }() // nothing more is read
+	defer func() { _ = response.Body.Close() }() // Nothing more is read.
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("unhealthy: %s answered %s", url, response.Status)
 	}

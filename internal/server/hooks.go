@@ -17,7 +17,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// hookCodes are the values of extensions.code for the statuses of refused events.
+// hookCodes maps the statuses of refused events to values of extensions.code.
 var hookCodes = map[int]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	http.StatusBadRequest:            graphqlhttp.CodeBadRequest,
 	http.StatusUnauthorized:          graph.CodeUnauthenticated,
@@ -28,20 +28,20 @@ var hookCodes = map[int]string{ //nolint:gochecknoglobals // A constant, if Go h
 	http.StatusServiceUnavailable:    graph.CodeServiceUnavailable,
 }
 
-// newHook builds what receives the auth server's events.
+// newHook returns the handler of the auth server's events.
 func newHook(cfg Config, tasks *task.Service, accounts *account.Service) (http.Handler, error) {
-	within := func(ctx context.Context) (context.Context, context.CancelFunc) {
+	withTimeout := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(viewer.AsSystem(ctx), cfg.Config.LimitOperationTime)
 	}
 	hook, err := hooks.New(hooks.Config{
 		Secret: cfg.Config.AuthHookSecret.Reveal(),
 		UserDeleted: func(ctx context.Context, userID string) (bool, error) {
-			ctx, cancel := within(ctx)
+			ctx, cancel := withTimeout(ctx)
 			defer cancel()
 			return tasks.RemoveUser(ctx, task.Removal{UserID: userID})
 		},
 		UserLinked: func(ctx context.Context, from, to string) (bool, error) {
-			ctx, cancel := within(ctx)
+			ctx, cancel := withTimeout(ctx)
 			defer cancel()
 			if err := accounts.Ensure(ctx, to); err != nil && !errors.Is(err, account.ErrNotFound) {
 				return false, err
@@ -69,8 +69,8 @@ func newEventLog(log *slog.Logger, now func() time.Time) *refusalLog {
 	return &refusalLog{log: log, now: now, message: "event refused", level: eventLevel, reasons: map[string]*refusalCount{}}
 }
 
-// eventLevel is the level of a refused event's line. The auth server's own events are lost if nobody acts on a warning; what
-// anybody may send is information.
+// eventLevel returns the level of the line for a refused event. It is a warning if the event may be the auth server's, because
+// that event is lost unless somebody acts. What anybody may send is only information.
 func eventLevel(reason string) slog.Level {
 	switch reason {
 	case hooks.ReasonOff, hooks.ReasonMissing, hooks.ReasonTooLarge:

@@ -65,7 +65,7 @@ func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
 		return nil, fmt.Errorf("setting up the rate limit: %w", err)
 	}
 	return func(ctx context.Context, cost int, force bool) graphqlhttp.Balance {
-		table, key := addresses, traceOf(ctx).address
+		table, key := addresses, infoOf(ctx).address
 		if v, err := viewer.FromContext(ctx); err == nil {
 			table, key = users, v.UserID
 		}
@@ -81,7 +81,7 @@ func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
 func withClientAddress(proxies int) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			traceOf(r.Context()).address = ratelimit.ClientAddress(r, proxies)
+			infoOf(r.Context()).address = ratelimit.ClientAddress(r, proxies)
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -13,8 +13,8 @@ import (
 	"taskql/internal/config"
 )
 
-// Listen opens the configured address: all addresses, IPv6 included, if HOST is empty. The error names the variable to
-// change.
+// Listen listens on the configured address. If HOST is empty, these are all addresses, IPv6 included. The error names the
+// variable to change.
 func Listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
 	listener, err := listen(ctx, net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
 	if err != nil {
@@ -23,9 +23,8 @@ func Listen(ctx context.Context, cfg config.Config) (net.Listener, error) {
 	return listener, nil
 }
 
-// CheckPort returns the error that Listen would return now, so that a port in use is found before the database is
-// migrated. It lets go of the port again: clients that connect while the migrations run have to be refused, as by a
-// server that isn't there yet, and not left waiting for an answer.
+// CheckPort returns the error that Listen would return, so that a port in use is found before the database is migrated. It
+// closes the port again: clients that connect during migrations must be refused, instead of waiting for an answer.
 func CheckPort(ctx context.Context, cfg config.Config) error {
 	listener, err := Listen(ctx, cfg)
 	if err != nil {
@@ -34,7 +33,7 @@ func CheckPort(ctx context.Context, cfg config.Config) error {
 	return listener.Close()
 }
 
-// explainListen says what to change if an address can't be listened on.
+// explainListen adds to an error of listen what to change.
 func explainListen(ctx context.Context, cfg config.Config, err error) error {
 	var lookup *net.DNSError
 	switch {
@@ -51,11 +50,11 @@ func explainListen(ctx context.Context, cfg config.Config, err error) error {
 	}
 }
 
-// freePort returns a port that is free on the configured host: the next one above PORT if there is one nearby, else any.
+// freePort returns a free port of the configured host: the next one above PORT if there is one nearby, or any.
 func freePort(ctx context.Context, cfg config.Config) int {
-	const lowest, tries, highest = 1024, 100, 65535
+	const lowest, attempts, highest = 1024, 100, 65535
 	first := max(cfg.Port+1, lowest)
-	for port := first; port < first+tries && port <= highest; port++ {
+	for port := first; port < first+attempts && port <= highest; port++ {
 		if listener, err := listen(ctx, net.JoinHostPort(cfg.Host, strconv.Itoa(port))); err == nil {
 			_ = listener.Close()
 			return port
@@ -69,8 +68,8 @@ func freePort(ctx context.Context, cfg config.Config) int {
 	return portOf(listener.Addr(), first)
 }
 
-// listen opens a plain TCP socket. Multipath TCP, Go's default, is of no use behind a proxy, and its sockets
-// can't keep new connections out while the server drains.
+// listen opens a TCP socket without Multipath TCP, which is Go's default. That is of no use behind a proxy, and its sockets
+// can't refuse new connections while the server drains.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
@@ -81,7 +80,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// baseURL is where people reach the server that listens on address: its domain on Railway, the configured host, or
+// baseURL returns the URL of the server that listens on address, for people: its domain on Railway, the configured host, or
 // localhost if it listens on all addresses.
 func baseURL(cfg config.Config, address net.Addr) string {
 	if cfg.RailwayPublicDomain != "" {
@@ -94,10 +93,10 @@ func baseURL(cfg config.Config, address net.Addr) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(portOf(address, cfg.Port)))
 }
 
-// portOf is an address's port, or other if it has none.
-func portOf(address net.Addr, other int) int {
+// portOf returns an address's port, or fallback if it has none.
+func portOf(address net.Addr, fallback int) int {
 	if tcp, ok := address.(*net.TCPAddr); ok {
 		return tcp.Port
 	}
-	return other
+	return fallback
 }

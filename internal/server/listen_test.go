@@ -130,7 +130,7 @@ func TestAuthServerWarning(t *testing.T) {
 	} {
 		s, out := newServer(t, against(tt.url, strings.Repeat("x", 32), nil))
 		out.Reset()
-		s.warnOfAuthServer(t.Context())
+		s.warnAboutAuthServer(t.Context())
 		if (tt.want == nil) != (out.Len() == 0) || strings.Count(out.String(), "\n") > 1 {
 			t.Errorf("%s: %s", tt.name, out)
 		}
@@ -142,7 +142,7 @@ func TestAuthServerWarning(t *testing.T) {
 	}
 	s, out := newServer(t, map[string]string{})
 	out.Reset()
-	if s.warnOfAuthServer(t.Context()); out.Len() != 0 {
+	if s.warnAboutAuthServer(t.Context()); out.Len() != 0 {
 		t.Errorf("with the embedded sign-in: %s", out)
 	}
 }

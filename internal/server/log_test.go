@@ -70,7 +70,7 @@ func TestLinesAreSlogs(t *testing.T) {
 			record.AddAttrs(slog.Attr{Key: texts.Draw(t, "key"), Value: values.Draw(t, "value")})
 		}
 		var want, got bytes.Buffer
-		slogs := slog.NewJSONHandler(&want, &slog.HandlerOptions{Level: slog.Level(-5), ReplaceAttr: forCollectors})
+		slogs := slog.NewJSONHandler(&want, &slog.HandlerOptions{Level: slog.Level(-5), ReplaceAttr: replaceAttr})
 		ours, flush := NewLogger(&got, config.Config{LogFormat: config.LogJSON})
 		if rapid.IntRange(0, 9).Draw(t, "derived") == 0 {
 			if err := slogs.WithGroup("g").WithAttrs([]slog.Attr{slog.Int("n", 1)}).Handle(context.Background(), record); err != nil {
@@ -201,9 +201,9 @@ func TestLateLines(t *testing.T) {
 	t.Run("one that is long", func(t *testing.T) {
 		t.Parallel()
 		out := &safeBuffer{}
-		w := &lateWriter{to: out, late: time.Hour}
+		w := &batchWriter{w: out, delay: time.Hour}
 		_, _ = io.WriteString(w, "short\n")
-		_, _ = io.WriteString(w, strings.Repeat("x", 2*lateBytes)+"\n")
+		_, _ = io.WriteString(w, strings.Repeat("x", 2*maxBatch)+"\n")
 		if n, _ := out.lines(); n != 2 {
 			t.Errorf("%d lines", n)
 		}
@@ -211,12 +211,12 @@ func TestLateLines(t *testing.T) {
 	t.Run("a writer that fails", func(t *testing.T) {
 		t.Parallel()
 		out := &safeBuffer{err: errors.New("full")}
-		w := &lateWriter{to: out, late: time.Hour}
+		w := &batchWriter{w: out, delay: time.Hour}
 		for range 3 {
-			_, _ = io.WriteString(w, strings.Repeat("x", lateBytes/2+1))
+			_, _ = io.WriteString(w, strings.Repeat("x", maxBatch/2+1))
 		}
-		if len(w.waiting) > lateBytes {
-			t.Errorf("%d bytes wait", len(w.waiting))
+		if len(w.batch) > maxBatch {
+			t.Errorf("%d bytes wait", len(w.batch))
 		}
 	})
 }

@@ -211,7 +211,7 @@ func TestTagsOfBuilds(t *testing.T) {
 		version Version
 		stable  bool
 	}{{Version{"v1", "c1"}, true}, {Version{"v1", ""}, false}, {Version{"v1-dirty", "c1"}, false}, {Version{}, false}} {
-		a, b := validation(Config{Version: tt.version, Now: time.Now}, nil), validation(Config{Version: tt.version, Now: time.Now}, nil)
+		a, b := conditionalRequests(Config{Version: tt.version, Now: time.Now}, nil), conditionalRequests(Config{Version: tt.version, Now: time.Now}, nil)
 		if (a.Build == b.Build) != tt.stable {
 			t.Errorf("%v: %q and %q", tt.version, a.Build, b.Build)
 		}

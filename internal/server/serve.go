@@ -17,34 +17,34 @@ const (
 	// readTimeout is how long a request may take to arrive, with its body: a mebibyte at 140 kbit/s. A GraphQL request
 	// that takes longer is answered with 408.
 	readTimeout = 60 * time.Second
-	// writeTimeout is when an answer must have been sent, counted from when the request has been read. It is longer than an
-	// operation may take.
+	// writeTimeout is how long an answer may take, from the time the request has been read until all of it is sent. It is
+	// longer than an operation may take.
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 64 << 10
-	// idleGrace is how long idle keep-alive connections stay after the listener has closed. A client that uses one
-	// within it is answered and told to close; closing first could cross with its next request.
+	// idleGrace is how long idle connections stay open after the listener has been closed. A client that sends a request
+	// meanwhile gets an answer that closes the connection. If the server closed it, a request could be on its way.
 	idleGrace = 1500 * time.Millisecond
-	// cutGrace is how long requests that were cut off have to end, so that the log tells which they were.
+	// cutGrace is how long cancelled requests have to end, so that they appear in the access log.
 	cutGrace = 500 * time.Millisecond
-	// drainStep is how often a drain looks whether all connections are gone.
-	drainStep = 10 * time.Millisecond
+	// connectionPoll is how often a drain checks whether all connections are closed.
+	connectionPoll = 10 * time.Millisecond
 )
 
-// serving runs a handler on a listener until it is told to stop.
-type serving struct {
+// gracefulServer serves a handler until its context ends, and then drains.
+type gracefulServer struct {
 	handler  http.Handler
 	log      *slog.Logger
-	timeout  time.Duration // for requests in flight
+	timeout  time.Duration // of the drain
 	draining *atomic.Bool
 	open     atomic.Int64 // connections
 }
 
-// run serves until ctx ends, then drains: requests in flight and those on connections that the kernel has
-// already accepted are answered. It returns nil after a clean drain. The error says that the listener
-// failed, or that requests were cut off after the time-out.
-func (s *serving) run(ctx context.Context, listener net.Listener) error {
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx)) // requests outlive the signal
+// run serves until ctx ends, and then drains: it answers the requests in flight, and those on connections that the kernel has
+// accepted. It returns nil after a clean drain. It returns an error if the listener failed, or if requests were cancelled
+// after the timeout.
+func (s *gracefulServer) run(ctx context.Context, listener net.Listener) error {
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Requests outlive ctx.
 	defer cancel()
 	drainable := asDrainable(listener)
 	server := s.httpServer(requests)
@@ -58,8 +58,8 @@ func (s *serving) run(ctx context.Context, listener net.Listener) error {
 	return s.drain(server, drainable, served, cancel)
 }
 
-// httpServer returns the server with its limits.
-func (s *serving) httpServer(requests context.Context) *http.Server {
+// httpServer returns the server with its limits. The requests' contexts are children of ctx.
+func (s *gracefulServer) httpServer(ctx context.Context) *http.Server {
 	return &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -67,14 +67,13 @@ func (s *serving) httpServer(requests context.Context) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // strangers' TLS and port scans
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ConnState:         s.count,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // Mostly port scans and TLS on the wrong port.
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnState:         s.countConnections,
 	}
 }
 
-// count follows the number of open connections.
-func (s *serving) count(_ net.Conn, state http.ConnState) {
+func (s *gracefulServer) countConnections(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.open.Add(1)
@@ -90,7 +89,7 @@ type drainable interface {
 	Drain()
 }
 
-// asDrainable wraps listener. One that is not TCP just closes, as in tests over pipes.
+// asDrainable returns a drainListener if the listener is TCP's. Draining another one, as of tests over pipes, closes it.
 func asDrainable(listener net.Listener) drainable {
 	if tcp, ok := listener.(*net.TCPListener); ok {
 		return &drainListener{TCPListener: tcp}
@@ -100,11 +99,11 @@ func asDrainable(listener net.Listener) drainable {
 
 type closingListener struct{ net.Listener }
 
-func (l closingListener) Drain() { _ = l.Close() } // Serve reports what is wrong with it
+func (l closingListener) Drain() { _ = l.Close() } // Serve returns the listener's error.
 
-// drain stops in four steps: answers say "Connection: close" (and /health is 503), the listener hands out
-// what the kernel has accepted and closes, idle connections get a moment, the rest may finish.
-func (s *serving) drain(server *http.Server, listener drainable, served <-chan error, cancelRequests context.CancelFunc) error {
+// drain stops in four steps. From now on answers close their connection, and /health is 503; the listener hands out the
+// connections that the kernel has accepted, and closes; idle connections get a moment; requests in flight may finish.
+func (s *gracefulServer) drain(server *http.Server, listener drainable, served <-chan error, cancelRequests context.CancelFunc) error {
 	start := time.Now()
 	s.draining.Store(true)
 	s.log.LogAttrs(context.Background(), slog.LevelInfo, "draining", slog.Int64("connections", s.open.Load()), slog.Duration("timeout", s.timeout))
@@ -112,25 +111,25 @@ func (s *serving) drain(server *http.Server, listener drainable, served <-chan e
 	if err := <-served; !errors.Is(err, errDrained) && !errors.Is(err, net.ErrClosed) {
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "the listener failed while draining", slog.String("error", err.Error()))
 	}
-	s.waitForClients(min(idleGrace, s.timeout/2))
+	s.awaitConnections(min(idleGrace, s.timeout/2))
 	ctx, cancel := context.WithDeadline(context.Background(), start.Add(s.timeout))
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		left := s.open.Load()
-		_ = server.Close() // cuts what is left
+		_ = server.Close() // It closes the connections that are left.
 		cancel()
 		cancelRequests()
-		s.waitForClients(cutGrace) // for their lines in the log
+		s.awaitConnections(cutGrace)
 		return fmt.Errorf("%d connections cut off after %s: %w", left, s.timeout, err)
 	}
 	s.log.LogAttrs(context.Background(), slog.LevelInfo, "drained", slog.Duration("took", time.Since(start).Round(time.Millisecond)))
 	return nil
 }
 
-// waitForClients waits until every connection is closed, at most for the grace.
-func (s *serving) waitForClients(grace time.Duration) {
-	deadline := time.Now().Add(grace)
+// awaitConnections waits until all connections are closed, or the timeout has passed.
+func (s *gracefulServer) awaitConnections(timeout time.Duration) {
+	deadline := time.Now().Add(timeout)
 	for s.open.Load() > 0 && time.Now().Before(deadline) {
-		time.Sleep(drainStep)
+		time.Sleep(connectionPoll)
 	}
 }

@@ -38,7 +38,7 @@ func start(t *testing.T, timeout time.Duration, handler http.HandlerFunc) *runni
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var draining atomic.Bool
-	s := &serving{handler: closeWhileDraining(&draining)(handler), log: slog.New(slog.DiscardHandler), timeout: timeout, draining: &draining}
+	s := &gracefulServer{handler: closeWhileDraining(&draining)(handler), log: slog.New(slog.DiscardHandler), timeout: timeout, draining: &draining}
 	r := &running{url: "http://" + listener.Addr().String(), addr: listener.Addr().String(), stop: stop, ended: make(chan error, 1), draining: &draining}
 	go func() { r.ended <- s.run(ctx, listener) }()
 	t.Cleanup(stop)
@@ -125,7 +125,7 @@ func TestDrainAcceptsTheBacklog(t *testing.T) {
 		}
 		defer func() { _ = conn.Close() }()
 	}
-	if tcp, ok := listener.(*net.TCPListener); !ok || (runtime.GOOS == "linux" && waiting(tcp) != backlog) {
+	if tcp, ok := listener.(*net.TCPListener); !ok || (runtime.GOOS == "linux" && backlogLength(tcp) != backlog) {
 		t.Error("the backlog is not counted")
 	}
 	drainable.Drain()
@@ -260,7 +260,7 @@ func TestServeReportsABrokenListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-	s := &serving{handler: http.NotFoundHandler(), log: slog.New(slog.DiscardHandler), timeout: time.Second, draining: &atomic.Bool{}}
+	s := &gracefulServer{handler: http.NotFoundHandler(), log: slog.New(slog.DiscardHandler), timeout: time.Second, draining: &atomic.Bool{}}
 	if err := s.run(t.Context(), listener); err == nil {
 		t.Error("no error")
 	}
@@ -269,7 +269,7 @@ func TestServeReportsABrokenListener(t *testing.T) {
 // TestConnectionLimits: a client that is slow on purpose can't hold a connection for good.
 func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
-	s := (&serving{handler: http.NotFoundHandler(), log: slog.New(slog.DiscardHandler)}).httpServer(t.Context())
+	s := (&gracefulServer{handler: http.NotFoundHandler(), log: slog.New(slog.DiscardHandler)}).httpServer(t.Context())
 	for name, limit := range map[string]time.Duration{
 		"read header": s.ReadHeaderTimeout, "read": s.ReadTimeout, "write": s.WriteTimeout, "idle": s.IdleTimeout,
 	} {

@@ -251,11 +251,11 @@ func TestSessions(t *testing.T) {
 		TrustSessionData: true, Stateless: true, Algorithm: "HS512", MaxTokenAge: 3 * time.Minute, MaxSessionAge: 48 * time.Hour,
 		CacheTTL: 4 * time.Second, StaleTTL: 5 * time.Second, Timeout: 3 * time.Second, APIKeyHeader: "x-key",
 	}
-	if diff := cmp.Diff(want, Sessions(cfg), cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })); diff != "" {
+	if diff := cmp.Diff(want, SessionConfig(cfg), cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	cfg.SessionStaleTTL = 0
-	if got := Sessions(cfg).StaleTTL; got >= 0 {
+	if got := SessionConfig(cfg).StaleTTL; got >= 0 {
 		t.Errorf("no stale sessions: got %s, which betterauth takes for its default", got)
 	}
 }

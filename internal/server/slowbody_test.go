@@ -19,7 +19,7 @@ func slowServer(t *testing.T, handler http.Handler, change func(*http.Server)) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := (&serving{handler: handler, log: slog.New(slog.DiscardHandler)}).httpServer(t.Context())
+	server := (&gracefulServer{handler: handler, log: slog.New(slog.DiscardHandler)}).httpServer(t.Context())
 	change(server)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })

@@ -13,10 +13,10 @@ import (
 	"taskql/internal/telemetry"
 )
 
-// sessionOK is the outcome of a session that is good. The others are betterauth's reasons.
+// sessionOK is the outcome of a valid session. The others are betterauth's reasons.
 const sessionOK = "ok"
 
-// routeOf is the pattern that answers a request, empty for none: a path is a stranger's text.
+// routeOf returns the route of a request, or "" if there is none. The path itself would let clients choose metric labels.
 func routeOf(r *http.Request) string {
 	switch path := r.URL.Path; {
 	case path == "/" || path == graphqlPath || path == healthPath || path == hookPath:
@@ -30,26 +30,26 @@ func routeOf(r *http.Request) string {
 	}
 }
 
-// isProbe reports whether a platform asks for the health: its spans would drown the rest.
+// isProbe reports whether r is a health probe, whose spans would hide the others.
 func isProbe(r *http.Request) bool { return r.URL.Path == healthPath }
 
-// measured are the operations' middlewares, those that measure outermost.
-func measured(t *telemetry.Telemetry, within ...graphql.OperationMiddleware) []graphql.OperationMiddleware {
+// withTelemetry returns the operations' middlewares, with the one that measures first.
+func withTelemetry(t *telemetry.Telemetry, middlewares ...graphql.OperationMiddleware) []graphql.OperationMiddleware {
 	if t == nil {
-		return within
+		return middlewares
 	}
-	return append([]graphql.OperationMiddleware{t.Operations(signedIn)}, within...)
+	return append([]graphql.OperationMiddleware{t.Operations(signedIn)}, middlewares...)
 }
 
-// answered returns what notes an answer's errors for the access log, and counts them if anything is measured.
-func answered(t *telemetry.Telemetry) func(context.Context, graphqlhttp.Summary) {
+// recordAnswer returns a function that adds an answer's errors to the access log, and to the metrics unless t is nil.
+func recordAnswer(t *telemetry.Telemetry) func(context.Context, graphqlhttp.Summary) {
 	return func(ctx context.Context, sum graphqlhttp.Summary) {
-		trace := traceOf(ctx)
+		info := infoOf(ctx)
 		for _, code := range sum.Codes {
-			trace.failed(code)
+			info.addErrorCode(code)
 		}
-		if trace.operationType == "" { // It was refused before it ran.
-			trace.operationName, trace.operationType = sum.Operation.Name, sum.Operation.Type
+		if info.operationType == "" { // The operation was refused before it ran.
+			info.operationName, info.operationType = sum.Operation.Name, sum.Operation.Type
 		}
 		if t != nil {
 			t.Answered(ctx, sum.Codes, sum.Cost)
@@ -59,7 +59,7 @@ func answered(t *telemetry.Telemetry) func(context.Context, graphqlhttp.Summary)
 
 type authenticate = func(context.Context, http.Header) (*betterauth.Session, error)
 
-// countSessions counts what becomes of sessions.
+// countSessions counts the outcomes of next.
 func countSessions(t *telemetry.Telemetry, next authenticate) authenticate {
 	if t == nil {
 		return next
@@ -77,7 +77,7 @@ func countSessions(t *telemetry.Telemetry, next authenticate) authenticate {
 	}
 }
 
-// measureSessions sets betterauth's hooks, where anything is measured.
+// measureSessions sets the fields of settings that measure, unless t is nil.
 func measureSessions(t *telemetry.Telemetry, settings *betterauth.Config) {
 	if t == nil {
 		return

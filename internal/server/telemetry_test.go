@@ -448,7 +448,7 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 func TestTelemetryOff(t *testing.T) {
 	t.Parallel()
 	var off *telemetry.Telemetry
-	if off.Handler() != nil || len(measured(off)) != 0 {
+	if off.Handler() != nil || len(withTelemetry(off)) != 0 {
 		t.Error("something is there where nothing is measured")
 	}
 	s, log := newServer(t, map[string]string{})

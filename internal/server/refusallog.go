@@ -11,19 +11,19 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// How many lines a second a reason may have, and how many at once. A flood of forged cookies must not become a flood
-// of lines, nor hide other reasons.
+// The rate and the burst of lines for each reason. A flood of forged cookies must not become a flood of lines, nor hide other
+// reasons.
 const (
 	refusalsPerSecond = 10
-	refusalsAtOnce    = 20
+	refusalsBurst     = 20
 )
 
-// refusalLog writes one line for each refused session or preflight, so many a second for each reason. The next line that is
-// written says how many were not.
+// refusalLog logs refused sessions, preflights or events, with a rate limit for each reason. A line reports how many lines of
+// its reason were suppressed before it.
 type refusalLog struct {
 	log *slog.Logger
 	now func() time.Time
-	// message is each line's.
+	// message is the message of each line.
 	message string
 	level   func(reason string) slog.Level
 
@@ -40,15 +40,15 @@ func newRefusalLog(log *slog.Logger, now func() time.Time) *refusalLog {
 	return &refusalLog{log: log, now: now, message: "session refused", level: refusalLevel, reasons: map[string]*refusalCount{}}
 }
 
-// newPreflightLog returns the log of refused preflights. All are warnings: a page can't use the API.
+// newPreflightLog returns the log of refused preflights. All are warnings, because a page can't use the API.
 func newPreflightLog(log *slog.Logger, now func() time.Time) *refusalLog {
 	warn := func(string) slog.Level { return slog.LevelWarn }
 	return &refusalLog{log: log, now: now, message: "preflight refused", level: warn, reasons: map[string]*refusalCount{}}
 }
 
-// write logs a refusal. The reasons are few and ours, since each is remembered.
+// write logs a refusal. The reason must be one of a few constants, because the log keeps a counter for each.
 func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Attr) {
-	suppressed, ok := l.take(reason)
+	suppressed, ok := l.allow(reason)
 	if !ok {
 		return
 	}
@@ -62,9 +62,9 @@ func (l *refusalLog) write(ctx context.Context, reason string, attrs ...slog.Att
 	l.log.LogAttrs(ctx, l.level(reason), l.message, attrs...) //nolint:sloglint // One of a few constants.
 }
 
-// refusalLevel is the level of a reason's lines. Most reasons are ordinary, such as an expired session. A warning is for
-// the operator to act on: the secret, the issuer or the origins may be set wrong, or the auth server is down or fails for
-// a user.
+// refusalLevel returns the level of a reason's lines. Most reasons are ordinary, such as an expired session. A warning is for
+// the operator to act on: the secret, the issuer or the origins may be configured wrongly, or the auth server is down or
+// fails for a user.
 func refusalLevel(reason string) slog.Level {
 	switch reason {
 	case string(betterauth.ReasonBadSignature), string(betterauth.ReasonUnknownKey), string(betterauth.ReasonWrongIssuer),
@@ -76,13 +76,13 @@ func refusalLevel(reason string) slog.Level {
 	}
 }
 
-// take reports whether a line may be written now, and how many of its reason were not since the last.
-func (l *refusalLog) take(reason string) (int, bool) {
+// allow reports whether a line of the reason may be written now, and how many were suppressed since the last one.
+func (l *refusalLog) allow(reason string) (int, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	count, ok := l.reasons[reason]
 	if !ok {
-		count = &refusalCount{limit: rate.NewLimiter(refusalsPerSecond, refusalsAtOnce)}
+		count = &refusalCount{limit: rate.NewLimiter(refusalsPerSecond, refusalsBurst)}
 		l.reasons[reason] = count
 	}
 	if !count.limit.AllowN(l.now(), 1) {

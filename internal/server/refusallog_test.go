@@ -34,7 +34,7 @@ func TestRefusalLog(t *testing.T) {
 	}
 	l.write(t.Context(), "bad_signature", slog.String("cookie", "c"))
 	got := lines()
-	if len(got) != refusalsAtOnce+1 || got[refusalsAtOnce]["reason"] != "bad_signature" || got[refusalsAtOnce]["suppressed"] != nil {
+	if len(got) != refusalsBurst+1 || got[refusalsBurst]["reason"] != "bad_signature" || got[refusalsBurst]["suppressed"] != nil {
 		t.Fatalf("%d lines: %v", len(got), got)
 	}
 	clock = clock.Add(time.Second)
