@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,5 +37,16 @@ func TestFilterOperatorsAreTheSchemas(t *testing.T) {
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("filterFields in internal/task/filter.go and the schema differ (-schema +table):\n%s", diff)
+	}
+}
+
+// Every filter whose results change with the clock is in a document that TestETag asks as time passes.
+func TestClockFiltersHaveDocuments(t *testing.T) {
+	t.Parallel()
+	for _, o := range task.FilterOperators() {
+		uses := func(q question) bool { return strings.Contains(q.document, o.Name()+":") }
+		if o.ClockDependent && !slices.ContainsFunc(turnedByTheClock, uses) {
+			t.Errorf("add a document with %s.%s to turnedByTheClock", o.Field, o.Op)
+		}
 	}
 }
