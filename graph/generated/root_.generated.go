@@ -156,62 +156,62 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../schema/errors.graphqls", Input: `"""
-A problem that the user can solve: show it beside the field. Anything else (no session, a limit, an outage, a bug) is a
-top-level error with ` + "`" + `extensions.code` + "`" + `.
+A mistake in the input that the user can correct: show it beside the field. Anything else (no session, a limit, an outage, a
+bug) is an entry in the response's ` + "`" + `errors` + "`" + `, with ` + "`" + `extensions.code` + "`" + `.
 """
 type UserError {
   code: UserErrorCode!
-  "A sentence to show to a person."
+  "A sentence to show to the user."
   message: String!
-  "Path into the input, as in ` + "`" + `[\"input\", \"title\"]` + "`" + `; null if no single field is at fault."
+  "The path of the field in the arguments, such as ` + "`" + `[\"input\", \"title\"]` + "`" + `; null if the error concerns no single field."
   field: [String!]
 }
 
 "Why a mutation was refused."
 enum UserErrorCode {
-  "Nothing where something is required."
+  "The field is required, but empty."
   BLANK
-  "More characters than the field takes."
+  "Longer than the field allows."
   TOO_LONG
-  "Not a value that the field takes."
+  "Not a valid value of the field."
   INVALID
-  "Somebody has it already."
+  "The id or name is already in use."
   TAKEN
-  "It does not exist, or is not the viewer's."
+  "It does not exist, or the viewer can't see it."
   NOT_FOUND
-  "` + "`" + `ifVersion` + "`" + ` is not the current version: the payload carries the current object."
+  "` + "`" + `ifVersion` + "`" + ` is not the current version. The payload has the current object."
   STALE
-  "The same ` + "`" + `idempotencyKey` + "`" + ` came with another input."
+  "The ` + "`" + `idempotencyKey` + "`" + ` was used before with another input."
   KEY_REUSED
-  "A limit of the workspace is reached."
+  "The workspace has reached a limit."
   LIMIT_EXCEEDED
 }
 `, BuiltIn: false},
-	{Name: "../schema/node.graphqls", Input: `"Anything that has an id of its own and can be fetched again by it."
+	{Name: "../schema/node.graphqls", Input: `"An object with an id, by which it can be fetched again."
 interface Node {
-  "A UUID (version 7 where the server made it); a user's is the auth server's user id, opaque text."
+  "A UUID, of version 7 if the server made it. A user's id is the auth server's, which is opaque text."
   id: ID!
 }
 
-"Where a page lies in its list."
+"The position of a page in its list."
 type PageInfo {
-  "Whether anything follows the page's last edge."
+  "Whether the list has anything after the page's last edge."
   hasNextPage: Boolean!
-  "Whether anything stands before the page's first edge."
+  "Whether the list has anything before the page's first edge."
   hasPreviousPage: Boolean!
-  "The first edge's cursor; null where the page is empty."
+  "The first edge's cursor; null if the page is empty."
   startCursor: String
-  "The last edge's cursor; null where the page is empty."
+  "The last edge's cursor; null if the page is empty."
   endCursor: String
 }
 
 type Query {
   """
-  Anything by its id: null where it does not exist or is not the viewer's.
+  The object with that id; null if it does not exist or the viewer can't see it.
   """
   node(id: ID!): Node
   """
-  As ` + "`" + `node` + "`" + `, in the order asked, with null for what does not exist; at most 100 ids.
+  The objects with those ids, at most 100, in the same order. Each is null if it does not exist or the viewer can't see it.
   """
   nodes(ids: [ID!]!): [Node]!
 }
@@ -219,30 +219,30 @@ type Query {
 type Mutation
 `, BuiltIn: false},
 	{Name: "../schema/scalars.graphqls", Input: `"""
-A moment: a ` + "`" + `date-time` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999. Input takes any offset and any number of
-fractional digits, of which six are kept; a leap second (` + "`" + `:60` + "`" + `) is the second after it. Output is UTC with up to
-microseconds, as in ` + "`" + `2026-11-23T07:00:00.123456Z` + "`" + `.
+A moment: a ` + "`" + `date-time` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999. Input may have any offset and any number of
+fractional digits, of which six are kept. A leap second (` + "`" + `:60` + "`" + `) becomes the second after it. Output is in UTC, with up to
+six fractional digits, such as ` + "`" + `2026-11-23T07:00:00.123456Z` + "`" + `.
 """
 scalar DateTime @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")
 
-"A name of the IANA time zone database, as in ` + "`" + `Asia/Karachi` + "`" + `. Input takes any case; output has the proper one."
+"A name in the IANA time zone database, such as ` + "`" + `Asia/Karachi` + "`" + `. Input may be in any case; output is spelled as in the database."
 scalar TimeZone @specifiedBy(url: "https://www.iana.org/time-zones")
 
-"A calendar day: a ` + "`" + `full-date` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999, as in ` + "`" + `2026-11-23` + "`" + `. It has no zone."
+"A calendar day without a time zone: a ` + "`" + `full-date` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999, such as ` + "`" + `2026-11-23` + "`" + `."
 scalar Date @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")
 
-"` + "`" + `#rrggbb` + "`" + `, in lower case on output."
+"` + "`" + `#rrggbb` + "`" + `. Output is in lower case."
 scalar Color
 `, BuiltIn: false},
 	{Name: "../schema/tag.graphqls", Input: `"A label that tasks carry."
 type Tag implements Node {
   id: ID!
-  "The workspace's change number at this tag's last change: pass it as ` + "`" + `ifVersion` + "`" + `."
+  "The workspace's version at this tag's last change: pass it as ` + "`" + `ifVersion` + "`" + `."
   version: Int!
-  "1 to 50 characters, trimmed; unique: see CreateTagInput."
+  "1 to 50 characters, trimmed and unique: see CreateTagInput."
   name: String!
   color: Color!
-  "Active tasks that carry it and are not completed."
+  "How many tasks have it that are neither completed nor in the trash."
   openTaskCount: Int!
   createdAt: DateTime!
   updatedAt: DateTime!
@@ -253,49 +253,49 @@ type TagConnection {
   edges: [TagEdge!]!
   nodes: [Tag!]!
   pageInfo: PageInfo!
-  "Counted only where selected."
+  "How many tags the whole list has. Counted only if selected."
   totalCount: Int!
 }
 
-"A tag and its place in the list."
+"A tag and its position in the list."
 type TagEdge {
   cursor: String!
   node: Tag!
 }
 
 extend type Query {
-  "A tag by its id: null where it does not exist or is not the viewer's."
+  "The tag with that id; null if it does not exist or the viewer can't see it."
   tag(id: ID!): Tag
   """
-  By name, in the order of tasks by TITLE. ` + "`" + `search` + "`" + `, at most 200 characters, finds names that contain it, without regard to case,
-  accents, width and invisible characters.
+  The viewer's tags by name, compared as tasks by TITLE. ` + "`" + `search` + "`" + `, at most 200 characters, finds names that contain it. Case,
+  accents, width and invisible characters don't matter.
   """
   tags(first: Int, after: String, last: Int, before: String, search: String): TagConnection!
 }
 
 extend type Mutation {
   createTag(input: CreateTagInput!): CreateTagPayload!
-  "Absent keeps."
+  "A field that is absent keeps its value."
   updateTag(input: UpdateTagInput!): UpdateTagPayload!
-  "Gone for good; the tasks that carried it lose it."
+  "Deletes the tag for good, and takes it off all tasks."
   deleteTag(input: DeleteTagInput!): DeleteTagPayload!
 }
 
 input CreateTagInput {
-  "A UUID of the client's choosing, at random: as in CreateTaskInput."
+  "A random UUID, chosen by the client: as in CreateTaskInput."
   id: ID
   """
-  1 to 50 characters on one line, after trimming as in CreateTaskInput. Names are the same, and ` + "`" + `TAKEN` + "`" + `, if they differ only in
-  case, spacing, width, Unicode normalization and invisible characters.
+  1 to 50 characters on one line, after trimming as in CreateTaskInput. Names that differ only in case, spacing, width, Unicode
+  normalization and invisible characters are the same: the second is refused with ` + "`" + `TAKEN` + "`" + `.
   """
   name: String!
-  "Absent: one of a built-in palette, chosen by the name."
+  "If absent, a color of the built-in palette, which depends on the name."
   color: Color
   "As in CreateTaskInput."
   idempotencyKey: String
 }
 
-"Absent keeps."
+"A field that is absent keeps its value."
 input UpdateTagInput {
   id: ID!
   ifVersion: Int
@@ -307,51 +307,51 @@ input UpdateTagInput {
 input DeleteTagInput { id: ID! ifVersion: Int idempotencyKey: String }
 
 type CreateTagPayload { tag: Tag userErrors: [UserError!]! }
-"` + "`" + `tag` + "`" + ` is the current one also where the change was refused as STALE."
+"If the change is refused as STALE, ` + "`" + `tag` + "`" + ` is the current one."
 type UpdateTagPayload { tag: Tag userErrors: [UserError!]! }
 type DeleteTagPayload { deletedTagId: ID userErrors: [UserError!]! }
 `, BuiltIn: false},
-	{Name: "../schema/task.graphqls", Input: `"Something to do."
+	{Name: "../schema/task.graphqls", Input: `"A thing to do."
 type Task implements Node {
   id: ID!
-  "The workspace's change number at this task's last change: pass it as ` + "`" + `ifVersion` + "`" + `."
+  "The workspace's version at this task's last change: pass it as ` + "`" + `ifVersion` + "`" + `."
   version: Int!
   "1 to 200 characters on one line, trimmed: see CreateTaskInput."
   title: String!
-  "Up to 10,000 characters; null if there is nothing to see in it."
+  "Up to 10,000 characters; null if it would have no visible character."
   description: String
   completed: Boolean!
-  "When it was completed; null while it is open."
+  "When it was completed; null if it is open."
   completedAt: DateTime
   priority: TaskPriority!
   due: Due
-  "Due and not completed, in the viewer's time zone: a day once it is over, a moment once it has passed."
+  "Whether it is open and its due day is over in the viewer's time zone, or its due moment has passed."
   overdue: Boolean!
   "By name."
   tags: [Tag!]!
   parent: Task
-  "In manual order, those in the trash left out. ` + "`" + `first` + "`" + `: 1 to 100, 50 where absent."
+  "In manual order, without those in the trash. ` + "`" + `first` + "`" + ` is 1 to 100; 50 if absent."
   subtasks(first: Int, after: String): TaskConnection!
   "Of the direct subtasks that are not in the trash."
   subtaskProgress: Progress!
   createdAt: DateTime!
   "When it was last changed."
   updatedAt: DateTime!
-  "When it went to the trash; null while it is not there."
+  "When it was put into the trash; null if it isn't there."
   deletedAt: DateTime
 }
 
-"A day, or a moment. A day stays that day in every time zone."
+"A day or a moment. A day is the same day in every time zone."
 type Due {
-  "The day; for a moment, the day it falls on in ` + "`" + `timeZone` + "`" + `."
+  "The day; of a moment, its day in ` + "`" + `timeZone` + "`" + `."
   date: Date!
-  "Null where only the day is set."
+  "The moment; null if only the day is set."
   at: DateTime
-  "The zone the moment was set in."
+  "The time zone in which the moment was set; null if only the day is set."
   timeZone: TimeZone
 }
 
-"How far something of several parts is."
+"How many of several parts are done."
 type Progress {
   done: Int!
   total: Int!
@@ -359,7 +359,7 @@ type Progress {
 
 enum TaskPriority { NONE LOW MEDIUM HIGH URGENT }
 
-"Which tasks a list is made of."
+"Which tasks a list has."
 enum TaskScope {
   "Those not in the trash."
   ACTIVE
@@ -375,16 +375,15 @@ type TaskConnection {
   "The edges' nodes, for clients that need no cursors."
   nodes: [Task!]!
   pageInfo: PageInfo!
-  "How many there are in the whole list. Counted only where selected."
+  "How many tasks the whole list has. Counted only if selected."
   totalCount: Int!
-  "Counted over the whole filtered list, only what is selected."
+  "Counts of the whole filtered list. Only the selected ones are counted."
   facets: TaskFacets!
 }
 
 """
-The sidebar in one request: how many tasks of the filtered list each further filter would leave. ` + "`" + `open` + "`" + ` and
-` + "`" + `completed` + "`" + ` are those states; ` + "`" + `overdue` + "`" + `, ` + "`" + `dueToday` + "`" + ` and ` + "`" + `dueNext7Days` + "`" + ` are what ` + "`" + `due: { within: … }` + "`" + ` finds, ` + "`" + `noDue` + "`" + `
-what ` + "`" + `due: { isNull: true }` + "`" + ` finds.
+How many tasks of the filtered list each further filter would leave: the counts of a sidebar in one request. ` + "`" + `overdue` + "`" + `, ` + "`" + `dueToday` + "`" + `
+and ` + "`" + `dueNext7Days` + "`" + ` count what ` + "`" + `due: { within: … }` + "`" + ` finds, ` + "`" + `noDue` + "`" + ` what ` + "`" + `due: { isNull: true }` + "`" + ` finds.
 """
 type TaskFacets {
   open: Int!
@@ -393,9 +392,9 @@ type TaskFacets {
   dueToday: Int!
   dueNext7Days: Int!
   noDue: Int!
-  "Every priority, also with 0 tasks, NONE first."
+  "Every priority, NONE first, those without tasks too."
   byPriority: [PriorityCount!]!
-  "Tags with at least one task, most used first."
+  "The tags of these tasks, the most frequent first."
   byTag: [TagCount!]!
 }
 
@@ -410,26 +409,29 @@ enum TaskOrderField {
   CREATED_AT
   UPDATED_AT
   COMPLETED_AT
-  "By day; on one day those without a time first, then by moment."
+  "By day. On one day, tasks without a moment come first, then by moment."
   DUE
   "NONE is the lowest."
   PRIORITY
-  "Without regard to case and accents, and numbers by their value: task 9 comes before Task 10."
+  "Case and accents don't matter, and numbers count by their value: task 9 comes before Task 10."
   TITLE
   "The order that ` + "`" + `moveTask` + "`" + ` makes, within a parent."
   MANUAL
 }
 
-"Where orderBy is absent or empty: CREATED_AT DESC. Ties end in the id, in the last field's direction."
+"""
+One field of an order. If there is none, lists are sorted by CREATED_AT DESC. Tasks that are equal in all fields are sorted by
+id, in the last field's direction.
+"""
 input TaskOrder {
   field: TaskOrderField!
   direction: OrderDirection! = ASC
   nulls: NullsOrder! = LAST
 }
 
-"A window of days in the viewer's time zone."
+"A range of days in the viewer's time zone."
 enum DueWindow {
-  "Due, and not completed: a day that is over, a moment that has passed."
+  "Open tasks whose due day is over, or whose due moment has passed."
   OVERDUE
   TODAY
   TOMORROW
@@ -438,19 +440,19 @@ enum DueWindow {
 }
 
 """
-Fields are joined by and. A null given for any of them is an error, never "no filter". At most 5 levels deep, and 50
-comparisons in all, an empty filter counted as one.
+All fields that are given must match. Null is an error in each of them, and never means "no filter". A filter has at most 5
+levels and 50 comparisons; an empty filter counts as one.
 """
 input TaskFilter {
-  "All of these; an empty list is no filter."
+  "All of these match. An empty list matches everything."
   and: [TaskFilter!]
-  "Any of these; an empty list matches nothing."
+  "At least one of these matches. An empty list matches nothing."
   or: [TaskFilter!]
   not: TaskFilter
   id: IDFilter
   """
-  Every word is found in the title or the description, without regard to case, accents, width and invisible characters: ` + "`" + `cafe` + "`" + `
-  finds Café. % and _ are letters. At most 200 characters and 10 words.
+  Each word is in the title or the description. Case, accents, width and invisible characters don't matter: ` + "`" + `cafe` + "`" + ` finds Café.
+  % and _ stand for themselves. At most 200 characters and 10 words.
   """
   search: String
   completed: Boolean
@@ -463,31 +465,31 @@ input TaskFilter {
   parent: ParentFilter
 }
 
-"An empty list in ` + "`" + `in` + "`" + ` matches nothing, in ` + "`" + `notIn` + "`" + ` everything."
+"An empty list matches nothing in ` + "`" + `in` + "`" + `, everything in ` + "`" + `notIn` + "`" + `."
 input IDFilter { eq: ID in: [ID!] notIn: [ID!] }
 "An empty list in ` + "`" + `in` + "`" + ` matches nothing."
 input PriorityFilter { eq: TaskPriority in: [TaskPriority!] gte: TaskPriority lte: TaskPriority }
 input DateTimeFilter { gt: DateTime gte: DateTime lt: DateTime lte: DateTime isNull: Boolean }
-"` + "`" + `on` + "`" + `, ` + "`" + `before` + "`" + ` and ` + "`" + `after` + "`" + ` compare days: for a moment, the day it falls on in the zone it was set in."
+"` + "`" + `on` + "`" + `, ` + "`" + `before` + "`" + ` and ` + "`" + `after` + "`" + ` compare days; of a moment, its day in the time zone in which it was set."
 input DueFilter { isNull: Boolean on: Date before: Date after: Date within: DueWindow }
-"Tag ids. An empty list in ` + "`" + `any` + "`" + ` matches nothing, in ` + "`" + `all` + "`" + ` and ` + "`" + `none` + "`" + ` everything."
+"Ids of tags. An empty list matches nothing in ` + "`" + `any` + "`" + `, everything in ` + "`" + `all` + "`" + ` and ` + "`" + `none` + "`" + `."
 input TagsFilter { any: [ID!] all: [ID!] none: [ID!] }
 input ParentFilter { isNull: Boolean eq: ID }
 
-"A task and its place in the list."
+"A task and its position in the list."
 type TaskEdge {
-  "Pass it as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `. Opaque: it belongs to the list's order and to this API's version of it."
+  "Pass it as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `. It is opaque, and valid only for lists in the same order."
   cursor: String!
   node: Task!
 }
 
 extend type Query {
-  "A task by its id, also where it is in the trash: null where it does not exist or is not the viewer's."
+  "The task with that id, also if it is in the trash; null if it does not exist or the viewer can't see it."
   task(id: ID!): Task
   """
-  The viewer's tasks. ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, 1 to 100; ` + "`" + `first: 50` + "`" + ` where neither is given. Pages never skip or repeat a
-  row, whatever the order and filter, nulls included, as long as the row stays in its place. If it is edited between two
-  pages so that its place changes, as any edit does in an order by UPDATED_AT, it may be skipped or come twice.
+  The viewer's tasks. ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + ` is 1 to 100; ` + "`" + `first: 50` + "`" + ` if neither is given. Pages neither skip nor repeat a task that
+  keeps its position, in any order and with any filter. A task that is changed between two pages so that its position
+  changes, as every change does in an order by UPDATED_AT, may be skipped or come twice.
   """
   tasks(
     first: Int
@@ -502,28 +504,28 @@ extend type Query {
 
 extend type Mutation {
   createTask(input: CreateTaskInput!): CreateTaskPayload!
-  "Absent keeps, null clears."
+  "A field that is absent keeps its value; null clears it."
   updateTask(input: UpdateTaskInput!): UpdateTaskPayload!
-  "Idempotent: completing a completed task changes nothing, ` + "`" + `completedAt` + "`" + ` included."
+  "Idempotent: completing a completed task changes nothing, not even ` + "`" + `completedAt` + "`" + `."
   completeTask(input: CompleteTaskInput!): CompleteTaskPayload!
   "Idempotent: reopening an open task changes nothing."
   reopenTask(input: ReopenTaskInput!): ReopenTaskPayload!
   """
-  Puts the task between its new neighbours in the manual order, and under another parent if asked. After thousands of moves to
-  one place, tasks beside it may get a new ` + "`" + `version` + "`" + `; their ` + "`" + `updatedAt` + "`" + ` stays.
+  Puts the task between two others in the manual order, and under another parent if ` + "`" + `parentId` + "`" + ` is given. After thousands of moves
+  to the same position, tasks beside it may get a new ` + "`" + `version` + "`" + `, but no new ` + "`" + `updatedAt` + "`" + `.
   """
   moveTask(input: MoveTaskInput!): MoveTaskPayload!
-  "To the trash, its subtasks with it. Idempotent: deleting a task in the trash changes nothing."
+  "Puts the task into the trash, with its subtasks. Idempotent: deleting a task in the trash changes nothing."
   deleteTask(input: DeleteTaskInput!): DeleteTaskPayload!
   """
-  Out of the trash, with the subtasks that went in with it. Where its parent is gone or in the trash, to the top level.
-  Idempotent: restoring a task that is not in the trash changes nothing.
+  Takes the task out of the trash, with the subtasks that were put there with it. If its parent is gone or in the trash, it
+  goes to the top level. Idempotent: restoring a task that is not in the trash changes nothing.
   """
   restoreTask(input: RestoreTaskInput!): RestoreTaskPayload!
-  "Gone for good, from the trash only, with the subtasks that went in with it."
+  "Deletes a task in the trash for good, with the subtasks that were put there with it."
   purgeTask(input: PurgeTaskInput!): PurgeTaskPayload!
 
-  "One patch for many tasks, 1 to 100, in one transaction."
+  "Applies one patch to 1 to 100 tasks, in one transaction."
   updateTasks(input: UpdateTasksInput!): BulkTaskPayload!
   completeTasks(input: BulkTaskInput!): BulkTaskPayload!
   reopenTasks(input: BulkTaskInput!): BulkTaskPayload!
@@ -531,7 +533,7 @@ extend type Mutation {
   restoreTasks(input: BulkTaskInput!): BulkTaskPayload!
 }
 
-"Exactly one field."
+"Exactly one of the fields."
 input DueInput @oneOf {
   date: Date
   at: DateTimeWithZoneInput
@@ -539,24 +541,24 @@ input DueInput @oneOf {
 
 input DateTimeWithZoneInput {
   at: DateTime!
-  "The viewer's where absent."
+  "If absent, the viewer's time zone."
   timeZone: TimeZone
 }
 
 input CreateTaskInput {
   """
-  A UUID of the client's choosing, for optimistic and offline clients. It is ` + "`" + `TAKEN` + "`" + ` where any task of this server has
-  it, also another user's, of which nothing else is told: choose it at random (version 4 or 7).
+  A UUID, chosen by the client: for optimistic updates and offline clients. If any task on this server has it, also another
+  user's, it is refused with ` + "`" + `TAKEN` + "`" + `: choose it at random (version 4 or 7).
   """
   id: ID
   """
-  1 to 200 characters on one line, after trimming: spaces and invisible characters at the ends are removed. Characters are
-  Unicode code points after normalization to NFC, here and everywhere: é is one, however it was typed.
+  1 to 200 characters on one line, after trimming: spaces and invisible characters at both ends are removed. A character is a
+  Unicode code point after normalization to NFC, in all limits of this API: é is one, however it was typed.
   """
   title: String!
-  "Up to 10,000 characters. Nothing but spaces and invisible characters is null."
+  "Up to 10,000 characters. A text of nothing but spaces and invisible characters becomes null."
   description: String
-  "Absent and null: NONE."
+  "NONE if absent or null."
   priority: TaskPriority
   due: DueInput
   "At most 50."
@@ -564,25 +566,25 @@ input CreateTaskInput {
   "The task goes to the end of its parent's subtasks, or of the top level. Tasks nest up to 5 deep."
   parentId: ID
   """
-  Up to 255 characters of the client's choosing, best a fresh UUID. The same mutation with the same key and input has
-  no second effect for 24 hours: it answers what it answered the first time. A workspace with very many keys forgets the
-  oldest earlier.
+  Up to 255 characters, chosen by the client, best a new UUID. If the same mutation comes again within 24 hours with the same
+  key and input, it has no second effect and gets the first response. A workspace with very many keys forgets the oldest
+  earlier.
   """
   idempotencyKey: String
 }
 
-"Absent keeps, null clears."
+"A field that is absent keeps its value; null clears it."
 input UpdateTaskInput {
   id: ID!
-  "Change only where this is still the task's version; otherwise the answer is STALE with the current task."
+  "Change the task only if this is its version. Otherwise the change is refused with STALE, and the payload has the current task."
   ifVersion: Int
-  "Can't be null: a task always has a title."
+  "Can't be null: every task has a title."
   title: String
   description: String
-  "Null is NONE."
+  "Null sets NONE."
   priority: TaskPriority
   due: DueInput
-  "Replaces them all; not together with the next two. Null is none."
+  "Replaces all tags; can't be given together with ` + "`" + `addTagIds` + "`" + ` or ` + "`" + `removeTagIds` + "`" + `. Null removes all."
   tagIds: [ID!]
   addTagIds: [ID!]
   removeTagIds: [ID!]
@@ -617,42 +619,42 @@ input DeleteTaskInput {
 input RestoreTaskInput { id: ID! idempotencyKey: String }
 input PurgeTaskInput { id: ID! idempotencyKey: String }
 
-"At most one of afterId and beforeId; neither: to the end."
+"At most one of ` + "`" + `afterId` + "`" + ` and ` + "`" + `beforeId` + "`" + `. Without either, the task goes to the end."
 input MoveTaskInput {
   id: ID!
-  "The neighbour to come after: a task with the same parent."
+  "The task after which it is put; it has the same parent."
   afterId: ID
-  "The neighbour to come before: a task with the same parent."
+  "The task before which it is put; it has the same parent."
   beforeId: ID
-  "Absent keeps the parent, null moves to the top level."
+  "If absent, the task keeps its parent; null moves it to the top level."
   parentId: ID
   ifVersion: Int
   idempotencyKey: String
 }
 
 enum BulkErrorPolicy {
-  "Any task's failure changes nothing."
+  "If a task fails, no task is changed."
   ALL_OR_NOTHING
-  "The others go through."
+  "If a task fails, the others are changed."
   SKIP_FAILED
 }
 
 input BulkTaskInput {
-  "1 to 100, each once."
+  "1 to 100 ids, each once."
   ids: [ID!]!
   errorPolicy: BulkErrorPolicy! = ALL_OR_NOTHING
   idempotencyKey: String
 }
 
 input UpdateTasksInput {
-  "1 to 100, each once."
+  "1 to 100 ids, each once."
   ids: [ID!]!
   patch: TaskPatch!
   errorPolicy: BulkErrorPolicy! = ALL_OR_NOTHING
   idempotencyKey: String
 }
 
-"Absent keeps, null clears."
+"A field that is absent keeps its value; null clears it."
 input TaskPatch {
   priority: TaskPriority
   due: DueInput
@@ -661,43 +663,43 @@ input TaskPatch {
 }
 
 """
-` + "`" + `results` + "`" + `: one per id, in the order asked. If a task fails and ` + "`" + `errorPolicy` + "`" + ` is ALL_OR_NOTHING, ` + "`" + `userErrors` + "`" + ` says that nothing
-was changed, with the code and the field of the first failure.
+` + "`" + `results` + "`" + ` has one entry for each id, in the same order. If a task fails and ` + "`" + `errorPolicy` + "`" + ` is ALL_OR_NOTHING, ` + "`" + `userErrors` + "`" + ` says
+that nothing was changed, with the code and the field of the first failure.
 """
 type BulkTaskPayload { results: [BulkTaskResult!]! changedCount: Int! userErrors: [UserError!]! }
 type BulkTaskResult { id: ID! task: Task userErrors: [UserError!]! }
 
-"` + "`" + `task` + "`" + ` is null where the task does not exist or could not be made."
+"` + "`" + `task` + "`" + ` is null if it could not be created."
 type CreateTaskPayload { task: Task userErrors: [UserError!]! }
-"` + "`" + `task` + "`" + ` is the current one also where the change was refused as STALE."
+"If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
 type UpdateTaskPayload { task: Task userErrors: [UserError!]! }
-"` + "`" + `task` + "`" + ` is the current one also where the change was refused as STALE."
+"If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
 type CompleteTaskPayload { task: Task userErrors: [UserError!]! }
-"` + "`" + `task` + "`" + ` is the current one also where the change was refused as STALE."
+"If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
 type ReopenTaskPayload { task: Task userErrors: [UserError!]! }
-"` + "`" + `task` + "`" + ` is the current one also where the change was refused as STALE."
+"If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
 type DeleteTaskPayload { task: Task userErrors: [UserError!]! }
-"` + "`" + `task` + "`" + ` is the current one also where the change was refused as STALE."
+"If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
 type MoveTaskPayload { task: Task userErrors: [UserError!]! }
 type RestoreTaskPayload { task: Task userErrors: [UserError!]! }
 type PurgeTaskPayload { purgedTaskId: ID userErrors: [UserError!]! }
 `, BuiltIn: false},
-	{Name: "../schema/user.graphqls", Input: `"A person who signed in, as the auth server knows them."
+	{Name: "../schema/user.graphqls", Input: `"A user of the auth server who has signed in here."
 type User implements Node {
   "The auth server's id: opaque text."
   id: ID!
   name: String!
   email: String!
-  "The address of a picture."
+  "The URL of a picture."
   image: String
-  "Decides what today, overdue and the like mean. ` + "`" + `UTC` + "`" + ` until set."
+  "Decides what today and overdue mean. ` + "`" + `UTC` + "`" + ` unless the user has set another."
   timeZone: TimeZone!
   "When the user signed up."
   createdAt: DateTime!
 }
 
 extend type Query {
-  "The signed-in user, or null. The one query that needs no session."
+  "The signed-in user; null without a session. The only query that needs no session."
   viewer: User
 }
 
@@ -706,7 +708,7 @@ extend type Mutation {
 }
 
 input UpdateViewerInput {
-  "Absent keeps; null is UTC."
+  "If absent, it keeps its value; null sets UTC."
   timeZone: TimeZone
 }
 

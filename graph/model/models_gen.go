@@ -19,7 +19,7 @@ type DateTimeFilter struct {
 	IsNull graphql.Omittable[*bool]      `json:"isNull,omitempty"`
 }
 
-// `on`, `before` and `after` compare days: for a moment, the day it falls on in the zone it was set in.
+// `on`, `before` and `after` compare days; of a moment, its day in the time zone in which it was set.
 type DueFilter struct {
 	IsNull graphql.Omittable[*bool]           `json:"isNull,omitempty"`
 	On     graphql.Omittable[*time.Time]      `json:"on,omitempty"`
@@ -28,21 +28,21 @@ type DueFilter struct {
 	Within graphql.Omittable[*task.DueWindow] `json:"within,omitempty"`
 }
 
-// An empty list in `in` matches nothing, in `notIn` everything.
+// An empty list matches nothing in `in`, everything in `notIn`.
 type IDFilter struct {
 	Eq    graphql.Omittable[*string]  `json:"eq,omitempty"`
 	In    graphql.Omittable[[]string] `json:"in,omitempty"`
 	NotIn graphql.Omittable[[]string] `json:"notIn,omitempty"`
 }
 
-// At most one of afterId and beforeId; neither: to the end.
+// At most one of `afterId` and `beforeId`. Without either, the task goes to the end.
 type MoveTaskInput struct {
 	ID string `json:"id"`
-	// The neighbour to come after: a task with the same parent.
+	// The task after which it is put; it has the same parent.
 	AfterID graphql.Omittable[*string] `json:"afterId,omitempty"`
-	// The neighbour to come before: a task with the same parent.
+	// The task before which it is put; it has the same parent.
 	BeforeID graphql.Omittable[*string] `json:"beforeId,omitempty"`
-	// Absent keeps the parent, null moves to the top level.
+	// If absent, the task keeps its parent; null moves it to the top level.
 	ParentID       graphql.Omittable[*string] `json:"parentId,omitempty"`
 	IfVersion      graphql.Omittable[*int]    `json:"ifVersion,omitempty"`
 	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
@@ -61,24 +61,24 @@ type PriorityFilter struct {
 	Lte graphql.Omittable[*int]  `json:"lte,omitempty"`
 }
 
-// Tag ids. An empty list in `any` matches nothing, in `all` and `none` everything.
+// Ids of tags. An empty list matches nothing in `any`, everything in `all` and `none`.
 type TagsFilter struct {
 	Any  graphql.Omittable[[]string] `json:"any,omitempty"`
 	All  graphql.Omittable[[]string] `json:"all,omitempty"`
 	None graphql.Omittable[[]string] `json:"none,omitempty"`
 }
 
-// Fields are joined by and. A null given for any of them is an error, never "no filter". At most 5 levels deep, and 50
-// comparisons in all, an empty filter counted as one.
+// All fields that are given must match. Null is an error in each of them, and never means "no filter". A filter has at most 5
+// levels and 50 comparisons; an empty filter counts as one.
 type TaskFilter struct {
-	// All of these; an empty list is no filter.
+	// All of these match. An empty list matches everything.
 	And graphql.Omittable[[]*TaskFilter] `json:"and,omitempty"`
-	// Any of these; an empty list matches nothing.
+	// At least one of these matches. An empty list matches nothing.
 	Or  graphql.Omittable[[]*TaskFilter] `json:"or,omitempty"`
 	Not graphql.Omittable[*TaskFilter]   `json:"not,omitempty"`
 	ID  graphql.Omittable[*IDFilter]     `json:"id,omitempty"`
-	// Every word is found in the title or the description, without regard to case, accents, width and invisible characters: `cafe`
-	// finds Café. % and _ are letters. At most 200 characters and 10 words.
+	// Each word is in the title or the description. Case, accents, width and invisible characters don't matter: `cafe` finds Café.
+	// % and _ stand for themselves. At most 200 characters and 10 words.
 	Search      graphql.Omittable[*string]         `json:"search,omitempty"`
 	Completed   graphql.Omittable[*bool]           `json:"completed,omitempty"`
 	Priority    graphql.Omittable[*PriorityFilter] `json:"priority,omitempty"`
@@ -90,7 +90,7 @@ type TaskFilter struct {
 	Parent      graphql.Omittable[*ParentFilter]   `json:"parent,omitempty"`
 }
 
-// Absent keeps, null clears.
+// A field that is absent keeps its value; null clears it.
 type TaskPatch struct {
 	Priority     graphql.Omittable[*int]           `json:"priority,omitempty"`
 	Due          graphql.Omittable[*task.DueInput] `json:"due,omitempty"`
@@ -98,7 +98,7 @@ type TaskPatch struct {
 	RemoveTagIds graphql.Omittable[[]string]       `json:"removeTagIds,omitempty"`
 }
 
-// Absent keeps.
+// A field that is absent keeps its value.
 type UpdateTagInput struct {
 	ID             string                     `json:"id"`
 	IfVersion      graphql.Omittable[*int]    `json:"ifVersion,omitempty"`
@@ -107,18 +107,18 @@ type UpdateTagInput struct {
 	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
 }
 
-// Absent keeps, null clears.
+// A field that is absent keeps its value; null clears it.
 type UpdateTaskInput struct {
 	ID string `json:"id"`
-	// Change only where this is still the task's version; otherwise the answer is STALE with the current task.
+	// Change the task only if this is its version. Otherwise the change is refused with STALE, and the payload has the current task.
 	IfVersion graphql.Omittable[*int] `json:"ifVersion,omitempty"`
-	// Can't be null: a task always has a title.
+	// Can't be null: every task has a title.
 	Title       graphql.Omittable[*string] `json:"title,omitempty"`
 	Description graphql.Omittable[*string] `json:"description,omitempty"`
-	// Null is NONE.
+	// Null sets NONE.
 	Priority graphql.Omittable[*int]           `json:"priority,omitempty"`
 	Due      graphql.Omittable[*task.DueInput] `json:"due,omitempty"`
-	// Replaces them all; not together with the next two. Null is none.
+	// Replaces all tags; can't be given together with `addTagIds` or `removeTagIds`. Null removes all.
 	TagIds       graphql.Omittable[[]string] `json:"tagIds,omitempty"`
 	AddTagIds    graphql.Omittable[[]string] `json:"addTagIds,omitempty"`
 	RemoveTagIds graphql.Omittable[[]string] `json:"removeTagIds,omitempty"`
@@ -127,7 +127,7 @@ type UpdateTaskInput struct {
 }
 
 type UpdateTasksInput struct {
-	// 1 to 100, each once.
+	// 1 to 100 ids, each once.
 	Ids            []string                   `json:"ids"`
 	Patch          *TaskPatch                 `json:"patch"`
 	ErrorPolicy    task.BulkPolicy            `json:"errorPolicy"`
@@ -135,7 +135,7 @@ type UpdateTasksInput struct {
 }
 
 type UpdateViewerInput struct {
-	// Absent keeps; null is UTC.
+	// If absent, it keeps its value; null sets UTC.
 	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
 }
 
