@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// check finds what is wrong with values that could be read, alone and together.
+// check validates the values, each by itself and together, and sets defaults that depend on others.
 func (l *loader) check() {
 	l.checkRanges()
 	l.checkHost()
@@ -39,23 +39,23 @@ func (l *loader) check() {
 	}
 }
 
-// checkRanges holds numbers and durations against their min and max tags.
+// checkRanges checks numbers and durations against their min and max tags.
 func (l *loader) checkRanges() {
 	fields := reflect.ValueOf(l.cfg)
 	for i := range fields.NumField() {
 		tag := fields.Type().Field(i).Tag
-		name, least, most := tag.Get("env"), tag.Get("min"), tag.Get("max")
-		if least == "" || l.failed(name) {
+		name, lowest, highest := tag.Get("env"), tag.Get("min"), tag.Get("max")
+		if lowest == "" || l.failed(name) {
 			continue
 		}
 		value := fields.Field(i).Int()
-		if _, isDuration := fields.Field(i).Interface().(time.Duration); value < bound(least, isDuration) || value > bound(most, isDuration) {
-			l.fail(name, "must be %s to %s, not %s", least, most, shown(l.given[name]))
+		if _, isDuration := fields.Field(i).Interface().(time.Duration); value < bound(lowest, isDuration) || value > bound(highest, isDuration) {
+			l.fail(name, "must be %s to %s, not %s", lowest, highest, shown(l.given[name]))
 		}
 	}
 }
 
-// bound reads a min or max tag. The tags are constants, which a test reads once.
+// bound parses a min or max tag. A test checks that all of them are valid.
 func bound(tag string, isDuration bool) int64 {
 	if isDuration {
 		d, _ := time.ParseDuration(tag)
@@ -65,14 +65,14 @@ func bound(tag string, isDuration bool) int64 {
 	return n
 }
 
-// checkTrustedDocuments asks for the manifest if it is needed. It is read when the server starts.
+// checkTrustedDocuments requires the manifest if trusted documents are on. The server reads the file when it starts.
 func (l *loader) checkTrustedDocuments() {
 	if l.cfg.TrustedDocuments != "off" && l.cfg.TrustedDocuments != "" && l.cfg.TrustedDocumentsFile == "" {
 		l.fail("TRUSTED_DOCUMENTS_FILE", "is required with TRUSTED_DOCUMENTS=%s; set it to the path of the client's manifest", l.cfg.TrustedDocuments)
 	}
 }
 
-// checkHost refuses addresses that carry a scheme or a port.
+// checkHost refuses an address with a scheme or a port.
 func (l *loader) checkHost() {
 	host := l.cfg.Host
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); host == "" || err == nil {
@@ -84,7 +84,7 @@ func (l *loader) checkHost() {
 	}
 }
 
-// checkDebugAddr refuses addresses that strangers can reach: names too, since they may come to mean anything.
+// checkDebugAddr refuses an address that others may be able to reach, and any host name, because its address can change.
 func (l *loader) checkDebugAddr() {
 	const name, example = "DEBUG_ADDR", "127.0.0.1:6060"
 	if l.cfg.DebugAddr == "" {
@@ -106,8 +106,8 @@ func (l *loader) checkDebugAddr() {
 	}
 }
 
-// checkDatabaseURL asks those who read the rest of it, else it looks at the scheme only. It never shows the URL,
-// which holds a password.
+// checkDatabaseURL checks a URL with the functions given to Load, or only its scheme if there are none. The messages don't contain the
+// URL, because it contains a password.
 func (l *loader) checkDatabaseURL(name string, value Secret) {
 	if value == "" {
 		return
@@ -130,11 +130,10 @@ func (l *loader) checkDatabaseURL(name string, value Secret) {
 	}
 }
 
-// unquoted drops the quotes that stay when a line of a .env file is pasted whole.
+// unquoted removes the quotes that remain if a line of a .env file is pasted as it is.
 func unquoted(s string) string { return strings.TrimSpace(strings.Trim(s, `"'`)) }
 
-// checkAuthServer reads AUTH_SERVER_URL and normalizes it. The messages don't show it, because it may contain a
-// password.
+// checkAuthServer checks and normalizes AUTH_SERVER_URL. The messages don't contain it, because it may contain a password.
 func (l *loader) checkAuthServer() {
 	const name = "AUTH_SERVER_URL"
 	if l.cfg.AuthServerURL == "" {
@@ -154,24 +153,24 @@ func (l *loader) checkAuthServer() {
 	}
 }
 
-// checkPath refuses what is not the path of a URL, such as a whole URL.
+// checkPath refuses a value that is not the path of a URL, such as a whole URL.
 func (l *loader) checkPath(name, value string) {
 	if value != "" && (!strings.HasPrefix(value, "/") || strings.Contains(value, "..") || strings.ContainsAny(value, "?# \t\\")) {
 		l.fail(name, "must be a path that begins with /, as in %s, not %q", l.variable(name).always, shown(value))
 	}
 }
 
-// cookieNameLetters are what a cookie's name may hold (RFC 6265, section 4.1.1).
+// cookieNameLetters are the characters that a cookie's name may contain (RFC 6265, section 4.1.1).
 const cookieNameLetters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// checkCookieName refuses names that no cookie can have, such as one pasted with its value.
+// checkCookieName refuses a value that can't be a cookie's name, such as a name with its value.
 func (l *loader) checkCookieName(name, value string) {
 	if strings.Trim(value, cookieNameLetters) != "" {
 		l.fail(name, "must be the name of a cookie without its value (letters, digits, hyphens, dots and underscores), not %q", shown(value))
 	}
 }
 
-// checkIssuers sets the defaults, and refuses what can be no issuer or audience. They need not be URLs.
+// checkIssuers checks the issuers and audiences, which need not be URLs, and sets their defaults.
 func (l *loader) checkIssuers() {
 	l.cfg.AuthIssuers = l.list("AUTH_ISSUER", l.cfg.AuthIssuers)
 	l.cfg.AuthAudiences = l.list("AUTH_AUDIENCE", l.cfg.AuthAudiences)
@@ -183,7 +182,7 @@ func (l *loader) checkIssuers() {
 	}
 }
 
-// list trims the elements of a list and drops empty ones.
+// list returns the elements of a list, trimmed and without empty ones. An element with blanks in it is a problem.
 func (l *loader) list(name string, given []string) []string {
 	var list []string
 	for _, element := range given {
@@ -198,7 +197,7 @@ func (l *loader) list(name string, given []string) []string {
 	return list
 }
 
-// checkPublicURL brings PUBLIC_URL into the shape of an origin. Railway's domain is the default.
+// checkPublicURL reduces PUBLIC_URL to its origin. The default is Railway's domain.
 func (l *loader) checkPublicURL() {
 	if l.cfg.PublicURL == "" {
 		if domain := l.cfg.RailwayPublicDomain; domain != "" && !strings.ContainsAny(domain, "/:@ ") {
@@ -214,8 +213,8 @@ func (l *loader) checkPublicURL() {
 	l.cfg.PublicURL = origin(u)
 }
 
-// origin writes a URL's origin as browsers do: in small letters, with internationalised names in Punycode, and without
-// the scheme's default port.
+// origin returns a URL's origin as browsers write it: in lower case, with internationalised names in Punycode, and without the scheme's
+// default port.
 func origin(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	if ascii, err := asciiHost(host); err == nil {
@@ -227,8 +226,8 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + strings.TrimSuffix(host, ":80")
 }
 
-// isPrivateHost reports whether a host can't be reached from the internet: a loopback, private or
-// link-local address, a name without a dot, or one under a suffix that never resolves in public.
+// isPrivateHost reports whether a host can't be reached from the internet: it is a loopback, private or link-local address, a name
+// without a dot, or a name with a suffix that the public DNS never has.
 func isPrivateHost(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		addr = addr.Unmap()
@@ -239,7 +238,7 @@ func isPrivateHost(host string) bool {
 	return !strings.Contains(host, ".") || slices.ContainsFunc(private, func(s string) bool { return strings.HasSuffix(host, s) })
 }
 
-// checkSecret merges the secret's two names and, in production, refuses secrets that others can guess.
+// checkSecret merges JWT_SECRET and BETTER_AUTH_SECRET, and refuses a weak secret in production.
 func (l *loader) checkSecret() {
 	jwt, betterAuth := l.cfg.JWTSecret, l.cfg.BetterAuthSecret
 	if jwt != "" && betterAuth != "" && jwt != betterAuth {
@@ -253,11 +252,11 @@ func (l *loader) checkSecret() {
 		l.require("JWT_SECRET", "with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
 	}
 	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && l.cfg.Production() {
-		l.fail(l.secretName(), "%s: anyone who guesses it can sign in as anybody; %s", weakness, weakCure)
+		l.fail(l.secretName(), "%s: anyone who guesses it can sign in as anybody; %s", weakness, weakSecretFix)
 	}
 }
 
-// secretName is the variable that the secret was given in.
+// secretName returns the name of the variable that contains the secret.
 func (l *loader) secretName() string {
 	if l.given["JWT_SECRET"] == "" {
 		return "BETTER_AUTH_SECRET"
@@ -265,7 +264,7 @@ func (l *loader) secretName() string {
 	return "JWT_SECRET"
 }
 
-// checkRequired asks for what has no default in production. A value that was given but wrong is already known.
+// checkRequired reports required variables that are not set. A value that is set but invalid has been reported before.
 func (l *loader) checkRequired() {
 	if l.cfg.Production() {
 		l.require("DATABASE_URL", "in production; set it to the PostgreSQL URL")
@@ -288,8 +287,8 @@ func (l *loader) require(name, why string) {
 	if l.given[name] != "" {
 		return
 	}
-	if slips := l.misspelt(name); len(slips) > 0 {
-		why += " (" + strings.Join(slips, ", ") + " is set: rename it if that is what you meant)"
+	if similar := l.misspellings(name); len(similar) > 0 {
+		why += " (" + strings.Join(similar, ", ") + " is set: rename it if that is what you meant)"
 	}
 	if _, set := l.environ[name]; set {
 		why += " (it is set, but empty: if it is a reference such as ${{service.NAME}}, check the service and the variable in it)"

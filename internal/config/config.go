@@ -1,6 +1,6 @@
-// Package config reads the environment into one typed, validated Config. Everything known about a variable
-// (name, type, default, meaning) is in the struct's tags: the parser, the help text and the tables in
-// docs/configuration.md all read it there. It imports none of our packages.
+// Package config reads the environment variables into a typed, validated Config. The name, type, default and meaning of a variable are
+// in the struct's tags, which the parser, the help text and the tables in docs/configuration.md are derived from. It imports none of
+// our packages.
 package config
 
 import (
@@ -10,36 +10,35 @@ import (
 	"time"
 )
 
-// Environment is the kind of deployment: it decides defaults and what is required.
+// Environment is the kind of deployment. It decides the defaults and which variables are required.
 type Environment string
 
-// The three environments. Test takes development's defaults.
+// The environments. Test has the defaults of Development.
 const (
 	Development Environment = "development"
 	Test        Environment = "test"
 	Production  Environment = "production"
 )
 
-// LogFormat is how log lines are written.
+// LogFormat is the format of log lines.
 type LogFormat string
 
-// The two log formats: key=value text for people, one JSON object a line for machines.
+// The log formats: key=value for people, or one JSON object per line for machines.
 const (
 	LogText LogFormat = "text"
 	LogJSON LogFormat = "json"
 )
 
-// Config is the server's whole configuration. Load alone makes a valid one.
+// Config is the configuration of the server. Only Load returns a valid one.
 //
-// The tags: env is the variable, envDefault its default everywhere, devDefault and prodDefault those outside
-// and in production, shown replaces the default in help, min, max and oneof bound the value, kind names its
-// type in help if the Go type doesn't, group and help are printed as they are.
+// The tags: env is the variable's name; envDefault is its default, or devDefault outside of production and prodDefault in production;
+// min, max and oneof bound the value. The help prints group and help as they are, shown instead of the default, and kind instead of
+// the Go type.
 type Config struct {
 	Environment Environment `env:"ENVIRONMENT" group:"Server" shown:"development; production on Railway" oneof:"development,test,production" help:"Decides the defaults below and which variables are required. test has the defaults of development."`
 	Host        string      `env:"HOST" group:"Server" kind:"address" shown:"all addresses" help:"The address to listen on. If empty, the server listens on all addresses, IPv6 included."`
 	Port        int         `env:"PORT" group:"Server" envDefault:"8000" min:"1" max:"65535" help:"The port to listen on."`
 
-	// ShutdownTimeout bounds how long requests in flight may take to finish after SIGTERM.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" group:"Server" envDefault:"20s" min:"1s" max:"10m" help:"How long requests in progress may take to finish after SIGTERM or SIGINT."`
 
 	DatabaseURL       Secret        `env:"DATABASE_URL" group:"Database" kind:"URL" devDefault:"sqlite:taskql.db" prodDefault:"required" help:"A postgres://, postgresql:// or sqlite: URL. schema=NAME (or currentSchema=NAME) puts the tables into that PostgreSQL schema. Several hosts (host1:5432,host2:5432) are tried until one accepts changes. If the host is public, the server certificate is verified, unless sslmode says otherwise; sslmode=no-verify turns that off."`
@@ -54,15 +53,14 @@ type Config struct {
 	DBStatementCacheSize int    `env:"DB_STATEMENT_CACHE_SIZE" group:"Database" envDefault:"256" min:"1" max:"10000" help:"The maximum number of prepared statements kept per connection."`
 
 	// The limits of a workspace.
-	LimitTasks       int `env:"LIMIT_TASKS" group:"Limits" envDefault:"100000" min:"1" max:"10000000" help:"The maximum number of tasks in a workspace, including the trash."`
-	LimitTags        int `env:"LIMIT_TAGS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The maximum number of tags in a workspace."`
-	LimitTagsPerTask int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The maximum number of tags on a task."`
-	LimitSubtasks    int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The maximum number of subtasks of one task."`
-	// LimitIdempotencyKeys and LimitIdempotencyBytes are the budget of a workspace's idempotency keys.
+	LimitTasks            int `env:"LIMIT_TASKS" group:"Limits" envDefault:"100000" min:"1" max:"10000000" help:"The maximum number of tasks in a workspace, including the trash."`
+	LimitTags             int `env:"LIMIT_TAGS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The maximum number of tags in a workspace."`
+	LimitTagsPerTask      int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The maximum number of tags on a task."`
+	LimitSubtasks         int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The maximum number of subtasks of one task."`
 	LimitIdempotencyKeys  int `env:"LIMIT_IDEMPOTENCY_KEYS" group:"Limits" envDefault:"10000" min:"100" max:"100000" help:"The maximum number of idempotency keys that are remembered for a workspace. If there are more within 24 hours, the oldest are forgotten."`
 	LimitIdempotencyBytes int `env:"LIMIT_IDEMPOTENCY_BYTES" group:"Limits" envDefault:"16777216" min:"1048576" max:"1073741824" help:"The maximum length of those keys and their answers, in bytes. An answer has a task's fields; a bulk mutation's has those of all its tasks. The newest key is remembered whatever its length."`
 
-	// The limits of a request, a document and an answer.
+	// The limits of a request, a document and a response.
 	LimitBodyBytes          int           `env:"LIMIT_BODY_BYTES" group:"Limits" envDefault:"1048576" min:"1024" max:"104857600" help:"The maximum length of a GraphQL request body, in bytes."`
 	LimitDocumentBytes      int           `env:"LIMIT_DOCUMENT_BYTES" group:"Limits" envDefault:"65536" min:"1024" max:"1048576" help:"The maximum length of a GraphQL document, in bytes."`
 	LimitTokens             int           `env:"LIMIT_TOKENS" group:"Limits" envDefault:"2000" min:"100" max:"20000" help:"The maximum number of lexical tokens in a document. Comments count. Clients that are not signed in get half of it."`
@@ -75,80 +73,72 @@ type Config struct {
 	LimitResponseBytes      int           `env:"LIMIT_RESPONSE_BYTES" group:"Limits" envDefault:"8388608" min:"65536" max:"104857600" help:"The maximum length of a response's data, in bytes. A page of 100 tasks whose descriptions have 10,000 characters each takes 1 to 4 MB."`
 	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The maximum number of errors in a response."`
 	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL operation may take, counted from when its request has been read. Before that, the session check has the same limit of its own (5s for the auth server), and a request must arrive within 60 seconds."`
-	// LimitStatementTime is PostgreSQL's statement_timeout. It needs a session, so a pooler in between goes without.
+	// LimitStatementTime is PostgreSQL's statement_timeout. That is a setting of a session, so it can't be used with a pooler, whose
+	// clients share sessions.
 	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not applied if DATABASE_URL leads to a connection pooler or sets statement_timeout itself."`
 
-	// RateLimit is the cost a minute that a user may spend; a signed-out address a tenth of it. 0 is off.
+	// RateLimit is the cost per minute that a signed-in user may spend; other clients may spend a tenth of it. 0 means no limit.
 	RateLimit RateLimit `env:"RATE_LIMIT" group:"Limits" kind:"number or off" envDefault:"100000" help:"The cost that a signed-in user may spend per minute, 10 to 1000000000; it may be spent all at once. Clients that are not signed in get a tenth of it per address. off means no limit."`
-	// TrustedProxies is how many proxies in front append to X-Forwarded-For. Load makes it 1 on Railway.
+	// TrustedProxies is 1 by default on Railway.
 	TrustedProxies int `env:"TRUSTED_PROXIES" group:"Limits" envDefault:"0" shown:"0; 1 on Railway" min:"0" max:"10" help:"How many of your proxies are in front of the server and append to X-Forwarded-For. The client address is the entry at that position from the right. If the number is too high, clients can choose their own address."`
 
-	// AuthServerURL is the Better Auth server's base URL without a slash at the end. If it has a path, AuthBasePath does
-	// not apply. Empty means the embedded development sign-in, which Load allows neither in production nor on Railway.
+	// AuthServerURL is the Better Auth server's base URL, without a trailing slash. If it has a path, AuthBasePath does not apply. If
+	// it is empty, the server uses the embedded development sign-in, which is allowed neither in production nor on Railway.
 	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The URL of the Better Auth server. As in Better Auth's own baseURL, a path is used as it is, and without one AUTH_BASE_PATH is appended. In production it must be https, unless the host is private or loopback. Required on Railway, in every environment."`
 	AuthBasePath  string `env:"AUTH_BASE_PATH" group:"Sessions" kind:"path" envDefault:"/api/auth" help:"The auth server's basePath, if AUTH_SERVER_URL has no path. / is for endpoints without a base path."`
 	AuthJWKSPath  string `env:"AUTH_JWKS_PATH" group:"Sessions" kind:"path" envDefault:"/jwks" help:"The jwt plugin's jwks.jwksPath: where below the base path its keys are."`
-	// JWTSecret is the auth server's secret; Load also puts BETTER_AUTH_SECRET here. Empty means that the
-	// embedded sign-in makes its own.
-	JWTSecret        Secret `env:"JWT_SECRET" group:"Sessions" devDefault:"generated once, kept in the database" prodDefault:"required" help:"The auth server's BETTER_AUTH_SECRET, exactly the same text. At least 32 characters; in production, shorter secrets, repeated patterns and well-known placeholders are refused. Required if AUTH_SERVER_URL is set."`
-	BetterAuthSecret Secret `env:"BETTER_AUTH_SECRET" group:"Sessions" shown:"JWT_SECRET" help:"Another name for JWT_SECRET: the one that Better Auth uses."`
-	// SessionCacheTTL is how long an answer of the auth server is trusted, and so the longest that a
-	// signed-out session goes on here.
-	SessionCacheTTL time.Duration `env:"SESSION_CACHE_TTL" group:"Sessions" envDefault:"15s" min:"1s" max:"10m" help:"How long an answer of the auth server is cached. A session that was signed out stays valid here for at most this long."`
-	JWTAlgorithm    string        `env:"JWT_ALGORITHM" group:"Sessions" envDefault:"HS256" oneof:"HS256,HS384,HS512" help:"The algorithm accepted for session data that is signed with the secret."`
-	// AccessTokenExpireMinutes is the longest that a locally verified session is trusted since it was issued.
-	AccessTokenExpireMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" group:"Sessions" envDefault:"15" min:"1" max:"1440" help:"How long a locally verified session or JWT is trusted after it was issued, in minutes."`
-	// RefreshTokenExpireDays is the oldest session accepted since its creation or last refresh.
-	RefreshTokenExpireDays int `env:"REFRESH_TOKEN_EXPIRE_DAYS" group:"Sessions" envDefault:"7" min:"1" max:"3650" help:"How long a session is accepted after it was created or last refreshed, in days."`
+	// JWTSecret is the auth server's secret, from JWT_SECRET or BETTER_AUTH_SECRET. If it is empty, the embedded sign-in generates
+	// one.
+	JWTSecret                Secret        `env:"JWT_SECRET" group:"Sessions" devDefault:"generated once, kept in the database" prodDefault:"required" help:"The auth server's BETTER_AUTH_SECRET, exactly the same text. At least 32 characters; in production, shorter secrets, repeated patterns and well-known placeholders are refused. Required if AUTH_SERVER_URL is set."`
+	BetterAuthSecret         Secret        `env:"BETTER_AUTH_SECRET" group:"Sessions" shown:"JWT_SECRET" help:"Another name for JWT_SECRET: the one that Better Auth uses."`
+	SessionCacheTTL          time.Duration `env:"SESSION_CACHE_TTL" group:"Sessions" envDefault:"15s" min:"1s" max:"10m" help:"How long an answer of the auth server is cached. A session that was signed out stays valid here for at most this long."`
+	JWTAlgorithm             string        `env:"JWT_ALGORITHM" group:"Sessions" envDefault:"HS256" oneof:"HS256,HS384,HS512" help:"The algorithm accepted for session data that is signed with the secret."`
+	AccessTokenExpireMinutes int           `env:"ACCESS_TOKEN_EXPIRE_MINUTES" group:"Sessions" envDefault:"15" min:"1" max:"1440" help:"How long a locally verified session or JWT is trusted after it was issued, in minutes."`
+	RefreshTokenExpireDays   int           `env:"REFRESH_TOKEN_EXPIRE_DAYS" group:"Sessions" envDefault:"7" min:"1" max:"3650" help:"How long a session is accepted after it was created or last refreshed, in days."`
 
-	// AuthCookiePrefix and AuthCookieName name the session cookie without the __Secure- that may stand in front.
-	// The name counts where both are given.
+	// AuthCookiePrefix and AuthCookieName are without __Secure-. If both are set, the name applies to the session cookie.
 	AuthCookiePrefix string `env:"AUTH_COOKIE_PREFIX" group:"Sessions" kind:"name" envDefault:"better-auth" help:"The auth server's advanced.cookiePrefix. The session cookie is then called PREFIX.session_token."`
 	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway. A __Host- prefix belongs to the name."`
-	// AuthAPIKeyHeader holds API keys. Load makes off empty.
+	// AuthAPIKeyHeader is empty if the variable is off.
 	AuthAPIKeyHeader string `env:"AUTH_API_KEY_HEADER" group:"Sessions" kind:"name" envDefault:"x-api-key" help:"The header that holds API keys, as in apiKeyHeaders of the auth server's apiKey plugin. off ignores API keys."`
-	// AuthTokenPattern is read by TokenPattern.
+	// AuthTokenPattern is compiled by TokenPattern.
 	AuthTokenPattern string `env:"AUTH_TOKEN_PATTERN" group:"Sessions" kind:"pattern" shown:"[A-Za-z0-9]{32}" help:"What the auth server's session tokens look like, if its hooks make tokens of their own: a regular expression in Go's syntax for the whole token, such as sess_[A-Za-z0-9]{32}. server doctor suggests one."`
-	// AuthIssuers is what a JWT's iss has to be one of. Load makes it AuthServerURL's origin if it is not given.
+	// AuthIssuers are the accepted issuers (iss) of JWTs. The default is AuthServerURL's origin.
 	AuthIssuers []string `env:"AUTH_ISSUER" group:"Sessions" kind:"list" shown:"AUTH_SERVER_URL's origin" help:"The issuers of the tokens from the jwt plugin, separated by commas: the origin of the auth server's baseURL, or the plugin's jwt.issuer. Set it if AUTH_SERVER_URL is not the auth server's own baseURL. With baseURL.allowedHosts there is one issuer for each host."`
-	// AuthAudiences is what a JWT's aud has to have one of. Load makes it AuthIssuers if it is not given.
-	AuthAudiences []string `env:"AUTH_AUDIENCE" group:"Sessions" kind:"list" shown:"AUTH_ISSUER" help:"The audiences of these tokens, separated by commas: the plugin's jwt.audience. A token needs one of them."`
-	// TrustSessionData lets a signed session_data cookie stand for an answer of the auth server.
-	TrustSessionData bool `env:"TRUST_SESSION_DATA" group:"Sessions" envDefault:"off" help:"Whether the auth server's cookie cache (session_data) is accepted without asking the auth server. A session that was signed out then stays valid until that cookie expires."`
-	// AuthStateless passes session_data on to the auth server.
-	AuthStateless bool `env:"AUTH_STATELESS" group:"Sessions" envDefault:"off" help:"Whether Better Auth has no database, so that the session is in session_data only. The auth server then answers from that cookie. If it has a database, leave this off: a session that was signed out would stay valid until that cookie expires."`
-	// SessionStaleTTL is how much longer than SessionCacheTTL a session goes on while the auth server is down.
+	// AuthAudiences are the accepted audiences (aud) of JWTs. The default is AuthIssuers.
+	AuthAudiences    []string `env:"AUTH_AUDIENCE" group:"Sessions" kind:"list" shown:"AUTH_ISSUER" help:"The audiences of these tokens, separated by commas: the plugin's jwt.audience. A token needs one of them."`
+	TrustSessionData bool     `env:"TRUST_SESSION_DATA" group:"Sessions" envDefault:"off" help:"Whether the auth server's cookie cache (session_data) is accepted without asking the auth server. A session that was signed out then stays valid until that cookie expires."`
+	// AuthStateless forwards session_data to the auth server.
+	AuthStateless   bool          `env:"AUTH_STATELESS" group:"Sessions" envDefault:"off" help:"Whether Better Auth has no database, so that the session is in session_data only. The auth server then answers from that cookie. If it has a database, leave this off: a session that was signed out would stay valid until that cookie expires."`
 	SessionStaleTTL time.Duration `env:"SESSION_STALE_TTL" group:"Sessions" envDefault:"2m" min:"0s" max:"1h" help:"How much longer a cached session stays valid while the auth server can't be reached."`
 	// UserProvisioning is auto or strict.
 	UserProvisioning string `env:"USER_PROVISIONING" group:"Sessions" envDefault:"auto" oneof:"auto,strict" help:"auto creates a row for a user who is seen for the first time. strict refuses users without a row: User not found."`
 
-	// AuthHookSecret signs the auth server's events. Empty: none are accepted.
+	// AuthHookSecret signs the auth server's events. If it is empty, events are not accepted.
 	AuthHookSecret Secret `env:"AUTH_HOOK_SECRET" group:"Sessions" shown:"" help:"The key with which the auth server signs its events: deleted users, and anonymous ones who registered (erasure.md). Any text of at least 32 characters except JWT_SECRET, the same on both servers. If it is not set, POST /hooks/better-auth answers 404."`
 
 	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000,http://localhost:5173" prodDefault:"required" help:"The origins of the frontends, separated by commas. In https://*.example.com the * stands for one label. A * alone is refused, and so is a * where anybody can take a name, as in https://*.vercel.app. Apps are listed exactly, as in capacitor://localhost."`
 	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"Whether / serves the query editor."`
 	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Whether clients may read the schema. If off, error messages contain no suggestions either."`
 
-	// TrustedDocuments is off, allow or only; TrustedDocumentsFile is the manifest. See TrustedOnly.
+	// TrustedDocuments is off, allow or only; see TrustedOnly.
 	TrustedDocuments     string `env:"TRUSTED_DOCUMENTS" group:"API" envDefault:"off" oneof:"off,allow,only" help:"\x60allow\x60 lets clients send the hash of a document in TRUSTED_DOCUMENTS_FILE instead of its text; the document limits do not apply to it. \x60only\x60 also refuses all other documents. Outside production it works like \x60allow\x60."`
 	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that your client's build writes: a JSON object from hash to document, as Relay's persistConfig writes it, or Apollo's persisted query manifest. It is read and checked at startup."`
-	// APQ lets clients register documents by their hash.
-	APQ bool `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: whether clients such as Apollo may register documents by their SHA-256. Each process keeps up to 8 MiB of them."`
+	APQ                  bool   `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: whether clients such as Apollo may register documents by their SHA-256. Each process keeps up to 8 MiB of them."`
 
-	// PublicURL is where browsers reach this server: the frontend's origin, where that proxies /graphql.
+	// PublicURL is the URL at which browsers reach this server.
 	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"The URL at which browsers reach this server: the frontend's own origin if it proxies /graphql. It counts as same-origin, and the server uses it to check whether cookies can work."`
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" group:"Logs" kind:"text" envDefault:"info" shown:"info" oneof:"debug,info,warning,warn,error" help:"The lowest level that is logged."`
 	LogFormat LogFormat  `env:"LOG_FORMAT" group:"Logs" devDefault:"text" prodDefault:"json" oneof:"text,json" help:"text is for people, json for log collectors."`
-	// DebugAddr is where profiles and metrics are served, as host:port; empty for nowhere. Load takes private addresses alone.
+	// DebugAddr is the host:port of profiles and metrics, which must be private. If it is empty, they are not served.
 	DebugAddr string `env:"DEBUG_ADDR" group:"Logs" kind:"address" shown:"off" help:"The address for Go's profiles (/debug/pprof/) and Prometheus metrics (/metrics), such as 127.0.0.1:6060. It must be a loopback or private address, because everyone who can reach it can read them."`
 
 	RailwayEnvironment     string `env:"RAILWAY_ENVIRONMENT" group:"Set by Railway" shown:"" help:"If it is set, ENVIRONMENT defaults to production, and the embedded sign-in is refused."`
 	RailwayEnvironmentName string `env:"RAILWAY_ENVIRONMENT_NAME" group:"Set by Railway" shown:"" help:"The same, under Railway's newer name."`
 	RailwayPublicDomain    string `env:"RAILWAY_PUBLIC_DOMAIN" group:"Set by Railway" shown:"" help:"The domain of this service. It is the default of PUBLIC_URL."`
 
-	// Warnings are what the operator should know of the variables but the server can live with. They hold no
-	// secret. See also Topology and PoolerWarning.
+	// Warnings are problems with which the server can run. They contain no secret. See also Topology and PoolerWarning.
 	Warnings []string `env:"-"`
 }
 
@@ -158,26 +148,26 @@ func (c Config) Production() bool { return c.Environment == Production }
 // OnRailway reports whether the process runs on Railway.
 func (c Config) OnRailway() bool { return c.RailwayEnvironment != "" || c.RailwayEnvironmentName != "" }
 
-// TrustedOnly reports whether documents outside of the manifest are refused: never outside of production, where people
-// try queries out.
+// TrustedOnly reports whether documents that are not in the manifest are refused. Outside of production they never are, because people
+// try queries out there.
 func (c Config) TrustedOnly() bool { return c.TrustedDocuments == "only" && c.Production() }
 
-// SecureAuth reports whether the auth server is reached by https, and its cookies so bear the __Secure- name.
+// SecureAuth reports whether the auth server's URL is https, so that its cookies have the prefix __Secure-.
 func (c Config) SecureAuth() bool { return strings.HasPrefix(c.AuthServerURL, "https://") }
 
-// EmbeddedSignIn reports whether the server answers /api/auth itself. Never in production, never on Railway.
+// EmbeddedSignIn reports whether the server answers /api/auth itself, which it does neither in production nor on Railway.
 func (c Config) EmbeddedSignIn() bool {
 	return c.AuthServerURL == "" && !c.Production() && !c.OnRailway()
 }
 
-// Problem is one thing wrong with the environment: the variable, and what to do about it. It never holds
-// the value of a secret.
+// Problem is an invalid variable, with a message that continues after the variable's name and says what to do. It never contains a
+// secret.
 type Problem struct {
 	Variable string
 	Message  string
 }
 
-// Problems is everything wrong with the environment at once. Load returns it as its error.
+// Problems lists everything that is wrong with the environment. Load returns it as its error.
 type Problems []Problem
 
 // Of returns the problem of a variable, and whether there is one.
@@ -190,7 +180,7 @@ func (p Problems) Of(variable string) (Problem, bool) {
 	return Problem{}, false
 }
 
-// Error lists the problems, one a line.
+// Error lists the problems, one per line.
 func (p Problems) Error() string {
 	var b strings.Builder
 	if len(p) == 1 {

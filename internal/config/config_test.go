@@ -15,10 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// secret is a value that no message may show.
+// secret must not appear in any message.
 const secret = "hunter2-mQ0cXoV3r9pT1bZ7yH5kD2sJ8wE4uA6f"
 
-// production is the smallest environment that production accepts.
+// production returns the variables that production requires, with the changes.
 func production(changes map[string]string) map[string]string {
 	environ := map[string]string{
 		"ENVIRONMENT":     "production",
@@ -119,9 +119,9 @@ func TestLoad(t *testing.T) {
 		{"a cookie name", map[string]string{"AUTH_COOKIE_NAME": "__Secure-sid"}, is(func(c Config) bool { return c.AuthCookieName == "__Secure-sid" })},
 		{"a host cookie", map[string]string{"AUTH_COOKIE_NAME": "__Host-sid"}, is(func(c Config) bool { return c.AuthCookieName == "__Host-sid" })},
 		{"a host prefix", map[string]string{"AUTH_COOKIE_PREFIX": "__Host-app"}, is(func(c Config) bool { return c.AuthCookiePrefix == "__Host-app" })},
-		{"session tokens of another shape", map[string]string{"AUTH_TOKEN_PATTERN": "a|sess_[a-z]{4}"}, is(func(c Config) bool {
-			shape := c.TokenPattern()
-			return shape.MatchString("sess_abcd") && shape.MatchString("a") && !shape.MatchString("ab") && !shape.MatchString("xsess_abcd") && !shape.MatchString("sess_abcd\n")
+		{"session tokens of another format", map[string]string{"AUTH_TOKEN_PATTERN": "a|sess_[a-z]{4}"}, is(func(c Config) bool {
+			pattern := c.TokenPattern()
+			return pattern.MatchString("sess_abcd") && pattern.MatchString("a") && !pattern.MatchString("ab") && !pattern.MatchString("xsess_abcd") && !pattern.MatchString("sess_abcd\n")
 		})},
 		{"Better Auth's own session tokens", nil, is(func(c Config) bool { return c.TokenPattern() == nil })},
 		{"the issuer is the auth server's origin", production(map[string]string{"AUTH_SERVER_URL": "https://Example.com:443/auth"}), is(func(c Config) bool {
@@ -323,8 +323,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestExamine: what could be read stands beside the problems.
-func TestExamine(t *testing.T) {
+// TestLoadPartial checks that valid variables are returned beside the problems of others.
+func TestLoadPartial(t *testing.T) {
 	t.Parallel()
 	cfg, problems := LoadPartial(production(map[string]string{"CORS_ORIGINS": "*", "JWT_SECRET": ""}))
 	if _, found := problems.Of("CORS_ORIGINS"); !found || len(problems) != 2 {

@@ -10,7 +10,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of variables into docs/configuration.md") //nolint:gochecknoglobals // A flag.
 
-// The tables in docs/configuration.md are printed from the struct: one fact, one place.
+// TestConfigurationDocs checks that the tables in docs/configuration.md are those that WriteMarkdown writes.
 func TestConfigurationDocs(t *testing.T) {
 	t.Parallel()
 	const path, begin, end = "../../docs/configuration.md", "<!-- variables -->\n", "<!-- /variables -->\n"
@@ -38,7 +38,7 @@ func TestConfigurationDocs(t *testing.T) {
 	}
 }
 
-// TestConfigurationDocsRequired: the page names every variable that production requires before its tables.
+// TestConfigurationDocsRequired checks that the page's introduction names every variable that production requires.
 func TestConfigurationDocsRequired(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/configuration.md")

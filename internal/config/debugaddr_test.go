@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestIsDebugHost: a page whose name leads to the server's address can't read profiles.
+// TestIsDebugHost checks that a page whose host name resolves to the server's address can't read profiles.
 func TestIsDebugHost(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -43,7 +43,7 @@ func TestIsDebugHost(t *testing.T) {
 	}
 }
 
-// Profiles are served where strangers can't come, or not at all.
+// TestDebugAddr checks that profiles are served only at addresses that others can't reach.
 func TestDebugAddr(t *testing.T) {
 	t.Parallel()
 	for address, problem := range map[string]string{

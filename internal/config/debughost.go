@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// IsDebugHost reports whether a request with that Host header may be answered on DEBUG_ADDR. An address may, and on a
-// loopback address the name localhost. On a private network so may the names that only such networks have, by which
-// collectors of metrics reach the server. A name of the public DNS may not: whoever owns it could point it at the server's
-// address and read profiles and metrics with a web page.
+// IsDebugHost reports whether a request with that Host header may be answered at DEBUG_ADDR. It may if the host is an address or, on a
+// loopback address, localhost. On a private network it may also be a name that only private networks have, by which collectors of
+// metrics reach the server. It may not be a name of the public DNS: its owner could point it at the server's address, and read
+// profiles and metrics from a web page.
 func (c Config) IsDebugHost(host string) bool {
 	name := hostname(host)
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	listens := hostname(c.DebugAddr)
-	if addr, err := netip.ParseAddr(listens); err == nil && !addr.Unmap().IsLoopback() {
+	listenHost := hostname(c.DebugAddr)
+	if addr, err := netip.ParseAddr(listenHost); err == nil && !addr.Unmap().IsLoopback() {
 		return name != "" && isPrivateHost(name)
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestTrustedDocuments: the manifest is asked for where it is needed, and only production holds to it alone.
+// TestTrustedDocuments checks that the manifest is required if it is used, and that only production refuses other documents.
 func TestTrustedDocuments(t *testing.T) {
 	t.Parallel()
 	_, err := Load(map[string]string{"TRUSTED_DOCUMENTS": "allow"})

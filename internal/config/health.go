@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// HealthURL returns where the server on this machine answers /health, from HOST and PORT alone: a health
-// check must work whatever else is wrong with the environment.
+// HealthURL returns the URL of /health of the server on this machine. It uses only HOST and PORT, because a health check must work even
+// if other variables are invalid.
 func HealthURL(environ map[string]string) string {
 	given := withoutEmpty(environ)
 	host, port := strings.Trim(given["HOST"], "[]"), given["PORT"]
@@ -20,7 +20,7 @@ func HealthURL(environ map[string]string) string {
 	return "http://" + net.JoinHostPort(host, port) + "/health"
 }
 
-// portDefault reads PORT's default where it stands.
+// portDefault returns the default of PORT.
 func portDefault() string {
 	for _, v := range variables() {
 		if v.Name == "PORT" {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// WriteHelp prints every variable with its type, default and meaning, aligned and in groups.
+// WriteHelp writes all variables with their types, defaults and meanings, in groups.
 func WriteHelp(w io.Writer) error {
 	vars := variables()
 	name, kind := 0, 0
@@ -29,7 +29,7 @@ func WriteHelp(w io.Writer) error {
 	return write(w, b.String())
 }
 
-// WriteMarkdown prints the same as Markdown, a table for each group, for docs/configuration.md.
+// WriteMarkdown writes the same as Markdown, with a table for each group, for docs/configuration.md.
 func WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	cell := strings.NewReplacer("|", `\|`, "*", `\*`)
@@ -44,7 +44,7 @@ func WriteMarkdown(w io.Writer) error {
 	return write(w, b.String())
 }
 
-// write sends text and names the task in its error.
+// write writes text to w.
 func write(w io.Writer, text string) error {
 	if _, err := io.WriteString(w, text); err != nil {
 		return fmt.Errorf("writing the list of variables: %w", err)

@@ -14,13 +14,12 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// CheckURL says what is wrong with a database's URL, without a secret: for those who read more of it than config does.
-// What follows in the message goes on after the variable's name.
+// CheckURL returns what is wrong with a database URL, for packages that parse more of it than config does. The error must not contain a
+// secret.
 type CheckURL = func(url string) error
 
-// Load reads the configuration from environ, which maps variables to values; an empty value counts as
-// unset. The error is a Problems that holds everything wrong, in the struct's order of variables. Neither
-// it nor the warnings show a secret.
+// Load reads the configuration from environ, which maps variables to values; an empty value counts as not set. The error is a Problems
+// with everything that is wrong, in the order of Config's fields. Neither the error nor the warnings contain a secret.
 func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
 	cfg, problems := LoadPartial(environ, checks...)
 	if len(problems) > 0 {
@@ -29,9 +28,9 @@ func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
 	return cfg, nil
 }
 
-// LoadPartial reads the configuration as Load does, and returns what could be read of it beside the problems, for diagnosis.
-// Unless there are none, it is not to serve with: the value of a variable that has a problem means nothing, except that
-// LogFormat and LogLevel are always good for the log that tells about it.
+// LoadPartial is like Load, but returns the configuration even if there are problems, for diagnosis. A server must not run with it
+// then: the field of a variable that has a problem is meaningless. Only LogFormat and LogLevel are always valid, for the log about the
+// problems.
 func LoadPartial(environ map[string]string, checks ...CheckURL) (Config, Problems) {
 	l := loader{vars: variables(), environ: environ, given: withoutEmpty(environ), checks: checks}
 	l.cfg.Environment = l.environment()
@@ -39,15 +38,15 @@ func LoadPartial(environ map[string]string, checks ...CheckURL) (Config, Problem
 	l.parse()
 	l.check()
 	l.warn()
-	return l.cfg, l.inOrder()
+	return l.cfg, l.sortedProblems()
 }
 
-// FromEnviron turns os.Environ's list into Load's argument.
+// FromEnviron converts the result of os.Environ to Load's argument.
 func FromEnviron(environ []string) map[string]string { return env.ToMap(environ) }
 
-// withoutEmpty returns environ without its blank values, trimmed: platforms set variables to nothing when
-// their box in a form is left blank, and pasted values end in line feeds. The secret stays as it is, byte
-// for byte, since the auth server doesn't trim it either.
+// withoutEmpty returns the variables that are not blank, with their values trimmed: some platforms set a variable to an empty value if
+// its field in a form is left blank, and pasted values end with a line feed. The auth server's secret is not trimmed, because the auth
+// server doesn't trim it either.
 func withoutEmpty(environ map[string]string) map[string]string {
 	given := make(map[string]string, len(environ))
 	for name, value := range environ {
@@ -63,31 +62,31 @@ func withoutEmpty(environ map[string]string) map[string]string {
 	return given
 }
 
-// loader gathers a Config and everything wrong with it.
+// loader builds a Config and collects its problems.
 type loader struct {
 	vars     []variable
 	environ  map[string]string
-	given    map[string]string // without empty values
+	given    map[string]string // see withoutEmpty
 	cfg      Config
 	problems Problems
 	checks   []CheckURL
 }
 
-// fail records a problem of a variable. It keeps the first of each: the next would only follow from it.
+// fail adds a problem of a variable, unless it already has one, from which a second would follow.
 func (l *loader) fail(variable, format string, args ...any) {
 	if !l.failed(variable) {
 		l.problems = append(l.problems, Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
 	}
 }
 
-// failed reports whether a problem of the variable is known.
+// failed reports whether the variable has a problem.
 func (l *loader) failed(variable string) bool {
 	_, failed := l.problems.Of(variable)
 	return failed
 }
 
-// environment finds the environment first, since the defaults depend on it. A wrong one is reported when
-// the struct is parsed; until then the strictest stands for it.
+// environment returns the value of ENVIRONMENT, which the defaults depend on. For an invalid value, which parse reports, it returns the
+// strictest one.
 func (l *loader) environment() Environment {
 	onRailway := l.given["RAILWAY_ENVIRONMENT"] != "" || l.given["RAILWAY_ENVIRONMENT_NAME"] != ""
 	given := Environment(strings.ToLower(l.given["ENVIRONMENT"]))
@@ -101,7 +100,7 @@ func (l *loader) environment() Environment {
 	}
 }
 
-// parse fills the struct from the variables and their defaults.
+// parse sets the fields of the configuration from the variables and their defaults.
 func (l *loader) parse() {
 	values := map[string]string{"ENVIRONMENT": string(l.cfg.Environment)}
 	for _, v := range l.vars {
@@ -115,16 +114,16 @@ func (l *loader) parse() {
 		values["LOG_LEVEL"] = "warn" // slog's name for what Python servers call warning
 	}
 	err := env.ParseWithOptions(&l.cfg, env.Options{Environment: values, FuncMap: parsers()})
-	var faults env.AggregateError
-	if errors.As(err, &faults) {
-		for _, fault := range faults.Errors {
-			l.report(fault)
+	var errs env.AggregateError
+	if errors.As(err, &errs) {
+		for _, err := range errs.Errors {
+			l.report(err)
 		}
 	}
 }
 
-// onlyValid checks values against their oneof lists and returns them in the listed spelling. A wrong value is
-// replaced by the default, so that what has to go on, such as the log that tells about it, has a valid one.
+// onlyValid checks values against the oneof tags and returns them in the tags' spelling. An invalid value is replaced by the default, so
+// that the problem can be logged in a valid format.
 func (l *loader) onlyValid(values map[string]string) map[string]string {
 	for _, v := range l.vars {
 		value, ok := values[v.Name]
@@ -147,18 +146,18 @@ func (l *loader) onlyValid(values map[string]string) map[string]string {
 	return values
 }
 
-// report turns the library's error into a problem of the variable.
-func (l *loader) report(fault error) {
+// report adds an error of the env package as a problem of its variable.
+func (l *loader) report(err error) {
 	var parse env.ParseError
-	if !errors.As(fault, &parse) {
-		l.fail("environment", "could not be read: %v", fault)
+	if !errors.As(err, &parse) {
+		l.fail("environment", "could not be read: %v", err)
 		return
 	}
 	field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
 	l.fail(field.Tag.Get("env"), "%v", parse.Err)
 }
 
-// parsers reads values of the types whose standard parsers give errors that don't say what to write.
+// parsers returns the parsers of types whose standard parsers' errors don't say what a valid value is.
 func parsers() map[reflect.Type]env.ParserFunc {
 	return map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[bool]():          func(s string) (any, error) { return parseSwitch(s) },
@@ -187,7 +186,7 @@ func parseInt(s string) (int, error) {
 	return n, nil
 }
 
-// RateLimit is a cost a minute, 0 where there is no limit.
+// RateLimit is a cost per minute, 0 for no limit.
 type RateLimit int
 
 // The bounds of RATE_LIMIT.
@@ -217,26 +216,26 @@ func parseDuration(s string) (time.Duration, error) {
 
 // shown shortens a value for a message.
 func shown(value string) string {
-	const most = 60
-	if len(value) > most {
-		return value[:most] + "…"
+	const limit = 60
+	if len(value) > limit {
+		return value[:limit] + "…"
 	}
 	return value
 }
 
-// oneOf writes a list as "a, b or c".
+// oneOf formats a list as "a, b or c".
 func oneOf(list []string) string {
 	last := len(list) - 1
 	return strings.Join(list[:last], ", ") + " or " + list[last]
 }
 
-// inOrder returns the problems in the struct's order of variables, those of other variables first, by name.
-func (l *loader) inOrder() Problems {
-	place := func(p Problem) int {
+// sortedProblems returns the problems in the order of Config's fields. Those of other variables come first, by name.
+func (l *loader) sortedProblems() Problems {
+	position := func(p Problem) int {
 		return slices.IndexFunc(l.vars, func(v variable) bool { return v.Name == p.Variable })
 	}
 	slices.SortStableFunc(l.problems, func(a, b Problem) int {
-		return cmp.Or(place(a)-place(b), strings.Compare(a.Variable, b.Variable))
+		return cmp.Or(position(a)-position(b), strings.Compare(a.Variable, b.Variable))
 	})
 	return l.problems
 }

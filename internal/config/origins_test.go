@@ -127,8 +127,7 @@ func TestOriginsAllow(t *testing.T) {
 	}
 }
 
-// TestSharedDomains: whoever asks for a pattern that strangers' pages would fit is told why it is refused, and what to
-// write instead.
+// TestSharedDomains checks that a pattern that other people's pages could match is refused, with the reason and what to write instead.
 func TestSharedDomains(t *testing.T) {
 	t.Parallel()
 	for item, want := range map[string]string{
@@ -146,8 +145,8 @@ func TestSharedDomains(t *testing.T) {
 	}
 }
 
-// TestPatternMatchesOneLabel: whatever is allowed by a pattern is one label in front of its host, read as a
-// browser reads URLs.
+// TestPatternMatchesOneLabel checks that any origin that a pattern allows has one label in front of the pattern's host, parsed as a
+// browser parses URLs.
 func TestPatternMatchesOneLabel(t *testing.T) {
 	t.Parallel()
 	o := origins(t, "https://*.example.com")
@@ -167,7 +166,7 @@ func TestPatternMatchesOneLabel(t *testing.T) {
 	})
 }
 
-// FuzzOrigins: what was accepted allows itself and nothing longer.
+// FuzzOrigins checks that a parsed origin allows itself and no longer origin.
 func FuzzOrigins(f *testing.F) {
 	for _, seed := range []string{"https://a.example.com", "https://*.example.com:8443", "http://[::1]:3000", "*", "null", "https://a/,b", "https://*.bücher.example", "app://-"} {
 		f.Add(seed)

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// checkReferences reports variables that still contain a reference to another variable, such as Railway's
-// ${{service.NAME}} or ${NAME} from a .env file that nothing expanded, and URLs whose host is missing because the
-// reference in them was empty. It never shows the value, and runs first: whatever else is wrong follows from this.
+// checkReferences reports variables that still contain a reference to another variable, such as Railway's ${{service.NAME}} or an
+// unexpanded ${NAME} of a .env file, and URLs without a host because the reference in them was empty. The messages don't contain the
+// value. It runs first, because other problems of such a variable follow from this.
 func (l *loader) checkReferences() {
 	for name, value := range l.given {
 		v := l.variable(name)
 		if v.Name == "" && !strings.HasPrefix(name, "OTEL_") {
-			continue // It is somebody else's.
+			continue // Not one of ours.
 		}
 		switch {
 		case hasReference(name, v.Kind, unquoted(value)):
@@ -36,20 +36,20 @@ func (l *loader) variable(name string) variable {
 	return variable{}
 }
 
-// These find references to variables.
+// Patterns for references to variables.
 var (
 	railwayReference = regexp.MustCompile(`\$\{\{.*\}\}`)
 	shellReference   = regexp.MustCompile(`\$\{[^{}]*\}`)
-	// onlyReference is a reference and nothing else.
+	// onlyReference matches a value that is one reference.
 	onlyReference = regexp.MustCompile(`^\$\{[^{}]*\}$`)
-	// onlyReferenceHeader is an item of a list of headers whose value is a reference, after Bearer or Basic perhaps.
+	// onlyReferenceHeader matches a header in a list whose value is one reference, with or without Bearer or Basic in front.
 	onlyReferenceHeader = regexp.MustCompile(`=\s*(\w+(\s|%20)+)?\$\{[^{}]*\}\s*(,|$)`)
-	// passwordInURL has a URL's password as its second group. The user may be a reference with a colon in it.
+	// passwordInURL has the password of a URL as its second group. The user may be a reference that contains a colon.
 	passwordInURL = regexp.MustCompile(`^([^:/?#]+://(?:\$\{[^{}]*\}|[^:@/?#])*:)([^/?#]*)@`)
 )
 
-// hasReference reports whether a value contains an unresolved reference. A secret, a password or a header may contain
-// ${…} by chance: there it counts only if it is the whole of it.
+// hasReference reports whether a value contains an unresolved reference. A secret, a password or a header may contain ${…} by chance, so
+// there ${…} is a reference only if it is the whole text.
 func hasReference(name, kind, value string) bool {
 	if railwayReference.MatchString(value) {
 		return true
@@ -69,11 +69,11 @@ func hasReference(name, kind, value string) bool {
 	return shellReference.MatchString(value)
 }
 
-// authority has the scheme, the part with the host and the rest of a URL as its groups.
+// authority matches a URL. Its groups are the scheme, the authority and the rest.
 var authority = regexp.MustCompile(`^([A-Za-z]+)[A-Za-z0-9+]*://([^/?#]*)(.*)$`)
 
-// hostMissing reports whether a value, or an item of CORS_ORIGINS, is the URL of a web server or of PostgreSQL without a
-// host. PostgreSQL's may be in the parameter host.
+// hostMissing reports whether a value, or an item of CORS_ORIGINS, is a URL of a web server or of PostgreSQL without a host. PostgreSQL's
+// host may be in the parameter host or hostaddr.
 func hostMissing(name, value string) bool {
 	items := []string{value}
 	if name == "CORS_ORIGINS" {

@@ -10,20 +10,20 @@ import (
 	"unicode/utf8"
 )
 
-// minSecret is the shortest secret that Better Auth itself accepts without a warning, in characters.
+// minSecret is the minimum length of a secret, in characters: below it, Better Auth itself warns.
 const minSecret = 32
 
-// minDistinct is how many different characters a secret needs. Of 32 random hexadecimal digits, one in 20 million has fewer.
+// minDistinct is the minimum number of different characters in a secret. Of 20 million secrets of 32 random hexadecimal digits, one has
+// fewer.
 const minDistinct = 8
 
-// maxPattern is the longest pattern that is looked for in a secret, in characters.
+// maxPattern is the maximum length of a repeated pattern in a secret, in characters.
 const maxPattern = 16
 
-// weakCure is what to do about a weak secret.
-const weakCure = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
+// weakSecretFix says what to do about a weak secret.
+const weakSecretFix = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
 
-// weakSecret says what is wrong with a secret that others can guess, and never shows it. It returns "" for a good
-// secret and for none.
+// weakSecret returns why a secret can be guessed, or "" if it is strong or empty. The text doesn't contain the secret.
 func weakSecret(s Secret) string {
 	switch text := s.Reveal(); {
 	case text == "":
@@ -41,7 +41,7 @@ func weakSecret(s Secret) string {
 	}
 }
 
-// distinct counts the different characters.
+// distinct returns the number of different characters.
 func distinct(text string) int {
 	seen := map[rune]bool{}
 	for _, r := range text {
@@ -50,7 +50,7 @@ func distinct(text string) int {
 	return len(seen)
 }
 
-// repeats reports whether text is one short pattern again and again; the last time may be a part of it.
+// repeats reports whether text repeats a pattern of at most maxPattern characters. The last repetition may be incomplete.
 func repeats(text string) bool {
 	runes := []rune(text)
 	for length := 1; length <= maxPattern && length < len(runes); length++ {
@@ -61,8 +61,8 @@ func repeats(text string) bool {
 	return false
 }
 
-// isPlaceholder reports whether text contains what guides and templates write in place of a secret. Case and
-// punctuation don't count. A random secret of 32 characters contains none of these in practice.
+// isPlaceholder reports whether text contains what guides and templates write in place of a secret. Case and punctuation are ignored. A
+// random secret of 32 characters contains none of these in practice.
 func isPlaceholder(text string) bool {
 	letters := strings.Map(func(r rune) rune {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
@@ -82,14 +82,14 @@ func isPlaceholder(text string) bool {
 // redacted is printed in place of a secret.
 const redacted = "[redacted]"
 
-// Secret is text that must not be printed: keys, and URLs that carry passwords. Every way of formatting,
-// logging or encoding it shows a placeholder; Reveal alone gives the text.
+// Secret is text that must not be printed: a key, or a URL that contains a password. However it is formatted, logged or encoded, only a
+// placeholder appears. Reveal returns the text.
 type Secret string
 
 // Reveal returns the text itself. The caller must not log it.
 func (s Secret) Reveal() string { return string(s) }
 
-// String returns a placeholder, or nothing if the secret is empty, so that "not set" stays visible.
+// String returns a placeholder, or "" for an empty secret.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
@@ -100,7 +100,7 @@ func (s Secret) String() string {
 // GoString returns the placeholder, for %#v.
 func (s Secret) GoString() string { return s.String() }
 
-// Format writes the placeholder whatever the verb: without it, a wrong verb such as %d prints the text.
+// Format writes the placeholder for any verb. Without it, a wrong verb such as %d would print the text.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue returns the placeholder, for slog.

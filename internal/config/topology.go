@@ -11,18 +11,18 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// CookieFix is what to do where browsers can share no cookie between the frontend, the auth server and this server.
+// CookieFix says what to do if browsers can't share a cookie between the frontend, the auth server and this server.
 const CookieFix = "let the frontend proxy /graphql and /api/auth on its own origin, and set PUBLIC_URL to that origin; " +
 	"or serve all three under one domain of yours, with crossSubDomainCookies on the auth server; " +
 	"or send bearer tokens instead of cookies (docs/authentication.md)"
 
-// Topology is whether the pages of one frontend can use a cookie of the auth server's here.
+// Topology says whether a frontend's pages can use the auth server's cookie at this server.
 type Topology struct {
-	// Origin is the frontend's, as CORS_ORIGINS has it.
+	// Origin is the frontend's origin, as in CORS_ORIGINS.
 	Origin string
-	// Works is false where browsers will not send the cookie; CookieFix is what to do then.
+	// Works is false if browsers will not send the cookie; CookieFix says what to do.
 	Works bool
-	// Detail says why, in words.
+	// Detail says why.
 	Detail string
 }
 
@@ -31,22 +31,21 @@ type party struct {
 	name, host, site string
 }
 
-// Topology judges each frontend by the public suffix list, from the configuration alone. It can't see a proxy in
-// front of this server, except where PUBLIC_URL tells. An address that browsers can't know, such as a private one of
-// the auth server's, is left out.
+// Topology evaluates each frontend of CORS_ORIGINS by the public suffix list. It uses only the configuration, so it knows of a proxy in
+// front of this server only by PUBLIC_URL. It ignores addresses that browsers can't use, such as a private one of the auth server.
 func (c Config) Topology() []Topology {
 	var list []Topology
 	for _, origin := range c.CORSOrigins.List() {
 		u, err := url.Parse(strings.Replace(origin, "*", "wildcard", 1))
 		if err != nil || isAppOrigin(origin) || (c.Production() && isPrivateHost(u.Hostname())) {
-			continue // an app, or a developer's machine among the origins of production
+			continue // An app, or a developer's machine among the origins of production.
 		}
 		list = append(list, c.topologyOf(origin, u.Hostname()))
 	}
 	return list
 }
 
-// topologyOf judges one frontend.
+// topologyOf evaluates one frontend.
 func (c Config) topologyOf(origin, frontend string) Topology {
 	parties := []party{{"the frontend", frontend, siteOf(frontend)}}
 	for _, server := range []struct{ name, address string }{{"the auth server", c.publicAuth()}, {"this server", c.PublicURL}} {
@@ -56,14 +55,15 @@ func (c Config) topologyOf(origin, frontend string) Topology {
 		}
 		host := strings.ToLower(u.Hostname())
 		if ascii, err := asciiHost(host); err == nil {
-			host = ascii // as CORS_ORIGINS has it
+			host = ascii // As in CORS_ORIGINS.
 		}
 		parties = append(parties, party{server.name, host, siteOf(host)})
 	}
-	return judge(origin, parties, strings.HasPrefix(cmp.Or(c.AuthCookieName, c.AuthCookiePrefix), "__Host-"))
+	return evaluate(origin, parties, strings.HasPrefix(cmp.Or(c.AuthCookieName, c.AuthCookiePrefix), "__Host-"))
 }
 
-// publicAuth is where browsers reach the auth server, so far as it is known: a JWT's issuer is its own base URL.
+// publicAuth returns the URL at which browsers reach the auth server, as far as it is known. If AuthServerURL is private, that is the
+// issuer of JWTs, which is the auth server's own base URL.
 func (c Config) publicAuth() string {
 	if u, err := url.Parse(c.AuthServerURL); err == nil && u.Hostname() != "" && isPrivateHost(u.Hostname()) {
 		for _, issuer := range c.AuthIssuers {
@@ -75,16 +75,16 @@ func (c Config) publicAuth() string {
 	return c.AuthServerURL
 }
 
-// judge compares the sites of those that have to share the cookie. The frontend stands first. A host-only cookie can't be
-// shared between hosts of one site either.
-func judge(origin string, parties []party, hostOnly bool) Topology {
+// evaluate compares the sites of the parties that have to share the cookie, of which the frontend is the first. A host-only cookie can't
+// be shared even between hosts of one site.
+func evaluate(origin string, parties []party, hostOnly bool) Topology {
 	frontend, last := parties[0], parties[len(parties)-1]
 	if last.name == "this server" && last.host == frontend.host {
 		return Topology{origin, true, "browsers reach this server on the frontend's own host; it has to proxy /api/auth as well, or share the host with the auth server"}
 	}
-	foreign := slices.ContainsFunc(parties, func(p party) bool { return p.site != frontend.site })
+	otherSite := slices.ContainsFunc(parties, func(p party) bool { return p.site != frontend.site })
 	switch {
-	case foreign:
+	case otherSite:
 		return Topology{origin, false, describe(parties) + ": browsers share no cookie between " + sites(parties)}
 	case len(parties) == 1:
 		return Topology{origin, true, "nothing to compare with: the public addresses of this server (PUBLIC_URL) and the auth server are not known"}
@@ -98,7 +98,7 @@ func judge(origin string, parties []party, hostOnly bool) Topology {
 	}
 }
 
-// describe says who is where.
+// describe lists the parties with their hosts.
 func describe(parties []party) string {
 	list := make([]string, len(parties))
 	for i, p := range parties {
@@ -107,7 +107,7 @@ func describe(parties []party) string {
 	return strings.Join(list, ", ")
 }
 
-// sites lists the sites, and says of public suffixes that they are.
+// sites lists the parties' sites, with an explanation if they are below a public suffix.
 func sites(parties []party) string {
 	var list, suffixes []string
 	for _, p := range parties {
@@ -126,8 +126,8 @@ func sites(parties []party) string {
 	return text
 }
 
-// siteOf is the largest domain that hosts can share a cookie of: the registrable domain, or the host itself where it
-// is an address, a single label or a public suffix.
+// siteOf returns the largest domain whose hosts can share a cookie: the registrable domain, or the host itself if that is an address, a
+// single label or a public suffix.
 func siteOf(host string) string {
 	host = strings.ToLower(host)
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
@@ -144,7 +144,7 @@ func siteOf(host string) string {
 // Supabase's ports, or by Prisma's parameter.
 func (c Config) Pooled() bool { return pooled(c.DatabaseURL) }
 
-// PoolerWarning is what to do about a pooler in the way of migrations, "" where there is nothing to do.
+// PoolerWarning says what to do if migrations go through a connection pooler. It returns "" if they don't.
 func (c Config) PoolerWarning() string {
 	switch {
 	case !pooled(c.DirectDatabaseURL):
@@ -156,6 +156,7 @@ func (c Config) PoolerWarning() string {
 	}
 }
 
+// pooled reports whether a URL seems to lead to a connection pooler.
 func pooled(address Secret) bool {
 	u, err := url.Parse(unquoted(address.Reveal()))
 	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {

@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// variable is what the struct's tags say about one environment variable.
+// variable describes an environment variable. It is read from the tags of a field of Config.
 type variable struct {
 	Name    string
 	Group   string
 	Kind    string
-	Default string // as help prints it
+	Default string // as it is printed
 	Help    string
 	OneOf   []string
 	Min     string
 	Max     string
 
-	always, development, production string // the defaults as the parser takes them; words are not among them
+	// The defaults for the parser, without those that are words for the reader.
+	always, development, production string
 }
 
-// variables reads them from the struct, in its order.
+// variables returns the variables in the order of Config's fields.
 func variables() []variable {
 	t := reflect.TypeFor[Config]()
 	list := make([]variable, 0, t.NumField())
@@ -32,7 +33,7 @@ func variables() []variable {
 	return list
 }
 
-// variableOf reads one field's tags.
+// variableOf returns the variable of a field.
 func variableOf(field reflect.StructField) variable {
 	tag := field.Tag
 	v := variable{
@@ -53,7 +54,7 @@ func variableOf(field reflect.StructField) variable {
 	return v
 }
 
-// valueOnly drops defaults that are words for the reader ("required", "the embedded sign-in") rather than values.
+// valueOnly returns a default, or "" if it is words for the reader ("required", "the embedded sign-in") and not a value.
 func valueOnly(def string) string {
 	if def == "required" || strings.Contains(def, " ") {
 		return ""
@@ -61,7 +62,7 @@ func valueOnly(def string) string {
 	return def
 }
 
-// shownDefault is the default in words.
+// shownDefault returns the default as it is printed.
 func shownDefault(tag reflect.StructTag) string {
 	if shown, ok := tag.Lookup("shown"); ok {
 		return shown
@@ -73,7 +74,7 @@ func shownDefault(tag reflect.StructTag) string {
 	return tag.Get("devDefault") + "; " + inProduction
 }
 
-// kindOf names a field's type for people.
+// kindOf returns the name of a field's type as it is printed.
 func kindOf(field reflect.StructField) string {
 	if kind := field.Tag.Get("kind"); kind != "" {
 		return kind
@@ -92,7 +93,7 @@ func kindOf(field reflect.StructField) string {
 	}
 }
 
-// defaultIn is the value that the parser takes in an environment if the variable is not set; empty for none.
+// defaultIn returns the default in an environment, "" if there is none.
 func (v variable) defaultIn(e Environment) string {
 	switch {
 	case v.always != "":
@@ -104,7 +105,7 @@ func (v variable) defaultIn(e Environment) string {
 	}
 }
 
-// meaning is the help text with the values allowed.
+// meaning returns the help text with the allowed values.
 func (v variable) meaning() string {
 	switch {
 	case v.Min != "":

@@ -9,14 +9,14 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// warn notes what the operator should know but the server can run with.
+// warn adds warnings about problems with which the server can run.
 func (l *loader) warn() {
 	l.warnSecret()
 	l.warnSessions()
 	l.warnDatabase()
 	l.warnOrigins()
 	l.warnDocuments()
-	l.warnMisspelt()
+	l.warnMisspellings()
 }
 
 func (l *loader) warning(format string, args ...any) {
@@ -26,11 +26,11 @@ func (l *loader) warning(format string, args ...any) {
 func (l *loader) warnSecret() {
 	secret, name := l.cfg.JWTSecret.Reveal(), l.secretName()
 	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && !l.cfg.Production() {
-		l.warning("%s %s: anyone who guesses it can sign in as anybody; production refuses it; %s", name, weakness, weakCure)
+		l.warning("%s %s: anyone who guesses it can sign in as anybody; production refuses it; %s", name, weakness, weakSecretFix)
 	}
 	// RFC 7518, section 3.2: a key as long as the hash.
-	if least := map[string]int{"HS384": 48, "HS512": 64}[l.cfg.JWTAlgorithm]; secret != "" && len(secret) < least {
-		l.warning("JWT_ALGORITHM is %s, which needs a secret of at least %d bytes, and %s has fewer: session data signed with it is not trusted, the auth server is asked instead; Better Auth signs with HS256", l.cfg.JWTAlgorithm, least, name)
+	if minBytes := map[string]int{"HS384": 48, "HS512": 64}[l.cfg.JWTAlgorithm]; secret != "" && len(secret) < minBytes {
+		l.warning("JWT_ALGORITHM is %s, which needs a secret of at least %d bytes, and %s has fewer: session data signed with it is not trusted, the auth server is asked instead; Better Auth signs with HS256", l.cfg.JWTAlgorithm, minBytes, name)
 	}
 	if secret != unquoted(secret) {
 		l.warning("%s begins or ends with a quote or a blank, which counts as part of the secret: sessions fail if the auth server's has none", name)
@@ -84,24 +84,24 @@ func (l *loader) warnDocuments() {
 	}
 }
 
-// warnMisspelt looks for variables that were probably meant to be one of ours that is not set.
-func (l *loader) warnMisspelt() {
+// warnMisspellings warns of variables whose names are probably misspellings of one of ours that is not set.
+func (l *loader) warnMisspellings() {
 	for _, v := range l.vars {
 		if l.given[v.Name] != "" || (v.Name == "JWT_SECRET" && l.cfg.BetterAuthSecret != "") || v.Group == "Set by Railway" {
 			continue
 		}
-		for _, given := range l.misspelt(v.Name) {
+		for _, given := range l.misspellings(v.Name) {
 			l.warning("%s is set, but the server doesn't know it; should it be %s?", given, v.Name)
 		}
 	}
 	slices.Sort(l.cfg.Warnings)
 }
 
-// misspelt returns the variables that look like slips for ours, in order.
-func (l *loader) misspelt(ours string) []string {
+// misspellings returns the variables, sorted, whose names look like misspellings of ours.
+func (l *loader) misspellings(ours string) []string {
 	var found []string
 	for given := range l.given {
-		if !l.isOurs(given) && meant(given, ours) {
+		if !l.isOurs(given) && isMisspelling(given, ours) {
 			found = append(found, given)
 		}
 	}
@@ -109,13 +109,13 @@ func (l *loader) misspelt(ours string) []string {
 	return found
 }
 
-// meant reports whether a variable's name looks like a slip for ours.
-func meant(given, ours string) bool {
+// isMisspelling reports whether a name looks like a misspelling of ours, or is another server's name for it.
+func isMisspelling(given, ours string) bool {
 	if slices.Contains(otherNames(ours), given) {
 		return true
 	}
-	const shortest, slips = 8, 2
-	return len(ours) >= shortest && levenshtein.ComputeDistance(strings.ToUpper(given), ours) <= slips
+	const minLength, maxDistance = 8, 2
+	return len(ours) >= minLength && levenshtein.ComputeDistance(strings.ToUpper(given), ours) <= maxDistance
 }
 
 // isOurs reports whether a name is one of the variables.
@@ -123,7 +123,7 @@ func (l *loader) isOurs(name string) bool {
 	return l.variable(name).Name != ""
 }
 
-// otherNames are what other servers call a variable of ours.
+// otherNames returns what other servers call a variable of ours.
 func otherNames(ours string) []string {
 	switch ours {
 	case "DATABASE_URL":
