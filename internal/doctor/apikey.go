@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// apiKey looks into the API key that was given.
+// apiKey checks the given API key.
 func (d *doctor) apiKey(ctx context.Context) {
 	if name := d.anyProblem("AUTH_API_KEY_HEADER"); name != "" {
 		d.unchecked("the API key was", name)
@@ -21,14 +21,14 @@ func (d *doctor) apiKey(ctx context.Context) {
 		d.fail(err.Error(), "")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*d.Timeout) // two questions
+	ctx, cancel := context.WithTimeout(ctx, 2*d.Timeout) // It has two steps.
 	defer cancel()
 	header := http.Header{}
 	header.Set(d.cfg.AuthAPIKeyHeader, readAPIKey(d.APIKey, d.cfg.AuthAPIKeyHeader))
 	d.steps(auth.Inspect(ctx, header))
 }
 
-// readAPIKey reads a key as somebody copied it: alone, in quotes, or with its header, as in curl's -H option.
+// readAPIKey returns the key in a copied text: the key alone, in quotes, or with its header, as in curl's -H option.
 func readAPIKey(text, header string) string {
 	text = strings.Trim(strings.TrimPrefix(strings.TrimSpace(text), "-H "), ` '"`)
 	if name, value, found := strings.Cut(text, ":"); found && strings.EqualFold(strings.TrimSpace(name), header) {

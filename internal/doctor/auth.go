@@ -11,7 +11,7 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// authServer asks the auth server how it is, and reports whether there is one.
+// authServer checks the auth server, and returns whether there is one.
 func (d *doctor) authServer(ctx context.Context) bool {
 	d.section("Auth server")
 	if name := d.anyProblem("AUTH_SERVER_URL", "AUTH_BASE_PATH", "AUTH_JWKS_PATH"); name != "" {
@@ -27,7 +27,7 @@ func (d *doctor) authServer(ctx context.Context) bool {
 		d.fail(err.Error(), "")
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*d.Timeout) // it has three steps
+	ctx, cancel := context.WithTimeout(ctx, 3*d.Timeout) // It has three steps.
 	defer cancel()
 	steps := auth.Probe(ctx)
 	d.steps(steps)
@@ -35,10 +35,11 @@ func (d *doctor) authServer(ctx context.Context) bool {
 		d.authClock(ctx, auth.Address("ok"))
 		d.issuer(steps)
 	}
-	return true // a signature can be checked without the auth server
+	return true // A signature can be checked even if the auth server is down.
 }
 
-// authenticator is the server's own, but for a secret where that is not known: nothing that is signed is looked at then.
+// authenticator returns an Authenticator configured like the server's. If the secret is invalid, it has another one, and must not be
+// used to check signatures.
 func (d *doctor) authenticator() (*betterauth.Authenticator, error) {
 	settings := d.Sessions(d.cfg)
 	settings.Now, settings.Timeout = d.Now, d.Timeout
@@ -48,31 +49,32 @@ func (d *doctor) authenticator() (*betterauth.Authenticator, error) {
 	return betterauth.New(settings)
 }
 
-// authClock compares the clock in the auth server's answers, or its proxy's, with ours. Sessions and JWTs live by both.
+// authClock compares the Date of the auth server's responses, which may be its proxy's, with our clock. The expiry of sessions and JWTs
+// depends on both clocks.
 func (d *doctor) authClock(ctx context.Context, address string) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return // Probe has told.
+		return // Probe has reported it.
 	}
 	before := d.Now()
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	res, err := http.DefaultTransport.RoundTrip(r)
 	after := d.Now()
 	if err != nil {
 		d.warn("clock: "+err.Error(), "")
 		return
 	}
-	defer answer.Body.Close()
-	date, err := http.ParseTime(answer.Header.Get("Date"))
+	defer res.Body.Close()
+	date, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
-		return // Not every server says.
+		return // Not every server sends a Date.
 	}
-	const half = time.Second / 2 // the header has whole seconds
+	const half = time.Second / 2 // The header has whole seconds, rounded down.
 	d.skew("the auth server's", date.Add(half), before, after, "let both machines keep their clocks by NTP: sessions and JWTs end by them")
 }
 
-// issuer warns where JWTs will be refused: the plugin names the auth server's public address in them.
+// issuer warns if JWTs will be refused because their issuer is the auth server's public address and AUTH_SERVER_URL is a private one.
 func (d *doctor) issuer(steps []betterauth.Step) {
 	u, err := url.Parse(d.cfg.AuthServerURL)
 	if err != nil || d.Environ["AUTH_ISSUER"] != "" || !d.cfg.Production() || !isPrivate(u.Hostname()) {
@@ -86,7 +88,7 @@ func (d *doctor) issuer(steps []betterauth.Step) {
 	}
 }
 
-// isPrivate reports whether a host is surely not the auth server's public one.
+// isPrivate reports whether a host is certainly not public.
 func isPrivate(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.IsPrivate() || addr.IsLoopback()
@@ -94,7 +96,7 @@ func isPrivate(host string) bool {
 	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".internal")
 }
 
-// session looks into the credential that was given.
+// session checks the given credential and API key.
 func (d *doctor) session(ctx context.Context) {
 	d.section("Session")
 	if d.APIKey != "" {
@@ -121,12 +123,12 @@ func (d *doctor) session(ctx context.Context) {
 		d.fail(err.Error(), "")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*d.Timeout) // a JWT's key and a session are two questions
+	ctx, cancel := context.WithTimeout(ctx, 2*d.Timeout) // For the JWT's key and the session.
 	defer cancel()
 	d.steps(auth.Inspect(ctx, header))
 }
 
-// cookieName is the session cookie's most likely name, for a value that came without.
+// cookieName returns the most likely name of the session cookie, for a value that was given without a name.
 func (d *doctor) cookieName() string {
 	name := d.cfg.AuthCookieName
 	if name == "" {

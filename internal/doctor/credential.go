@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// readCredential makes headers of what somebody copied: a Cookie header with or without its name, Set-Cookie lines,
-// curl's -H options, a bearer token with its scheme, a JWT, or the value of the session cookie alone, which then goes
-// under the given name. The note says how a value without a name was taken. It never fails: what makes no sense is
-// betterauth's to explain.
+// readCredential returns the headers for a copied text: a Cookie header with or without its name, Set-Cookie lines, curl's -H options, a
+// bearer token with its scheme, a JWT, or the value of the session cookie alone, for which cookieName is used. The second result is a
+// note on how a value without a name was interpreted. It never fails: betterauth explains invalid values.
 func readCredential(text, cookieName string) (http.Header, string) {
 	header, note := http.Header{}, ""
 	var cookies []string
@@ -38,9 +37,9 @@ func readCredential(text, cookieName string) (http.Header, string) {
 	return header, note
 }
 
-// splitLine returns the header's name in small letters, "" where there is none, and its value.
+// splitLine returns the header's name in lower case, "" if there is none, and its value.
 func splitLine(line string) (string, string) {
-	line = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(line), "<> ")) // as curl -v prints it
+	line = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(line), "<> ")) // As curl -v prints it.
 	line = strings.TrimSpace(strings.TrimPrefix(line, "-H "))
 	for _, quote := range []string{"'", `"`} {
 		if len(line) > 1 && strings.HasPrefix(line, quote) && strings.HasSuffix(line, quote) {
@@ -57,14 +56,14 @@ func splitLine(line string) (string, string) {
 	return "", line
 }
 
-// isPairs reports whether text is name=value, and not a bare value, in which "=" only pads the signature's end.
+// isPairs reports whether text is name=value, and not a value alone, in which "=" is only the padding of the signature.
 func isPairs(text string) bool {
 	first, _, _ := strings.Cut(text, ";")
 	_, value, found := strings.Cut(first, "=")
 	return found && strings.TrimSpace(value) != ""
 }
 
-// withoutAttributes drops what belongs to Set-Cookie, whose lines are copied without their name too.
+// withoutAttributes removes the attributes of Set-Cookie, whose lines may be copied without the header's name.
 func withoutAttributes(value string) string {
 	var pairs []string
 	for part := range strings.SplitSeq(value, ";") {

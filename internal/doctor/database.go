@@ -13,7 +13,7 @@ import (
 	"taskql/internal/database"
 )
 
-// database connects as the server does, and only reads.
+// database checks the database. It connects as the server does, and only reads.
 func (d *doctor) database(ctx context.Context) {
 	d.section("Database")
 	if name := d.anyProblem("DATABASE_URL"); name != "" {
@@ -35,11 +35,11 @@ func (d *doctor) database(ctx context.Context) {
 		URL: d.cfg.DatabaseURL.Reveal(), DirectURL: direct, MaxOpenConns: 1, ConnectTimeout: d.Timeout, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		cure := "check host, port, user, password and name in DATABASE_URL, and that the database runs and lets this machine in"
+		fix := "check host, port, user, password and name in DATABASE_URL, and that the database runs and lets this machine in"
 		if database.IsCertificateError(err) || database.IsUnsuitable(err) {
-			cure = "" // The error tells it.
+			fix = "" // The error says it.
 		}
-		d.fail(err.Error(), cure)
+		d.fail(err.Error(), fix)
 		return
 	}
 	defer func() { _ = db.Close() }() // It only read.
@@ -49,7 +49,7 @@ func (d *doctor) database(ctx context.Context) {
 	d.migrations(ctx, db)
 }
 
-// sqlite looks at the file without opening it: SQLite would write beside it.
+// sqlite checks the file without opening it as a database, because SQLite would create files beside it.
 func (d *doctor) sqlite(address string) {
 	_, path, _ := strings.Cut(address, ":")
 	path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
@@ -67,7 +67,7 @@ func (d *doctor) sqlite(address string) {
 	}
 }
 
-// postgres asks for the version and the time.
+// postgres checks the server's version, clock, and whether it accepts changes.
 func (d *doctor) postgres(ctx context.Context, db *database.DB) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
@@ -100,7 +100,7 @@ func (d *doctor) postgres(ctx context.Context, db *database.DB) {
 	d.skew("the database's", theirs, before, after, "let both machines keep their clocks by NTP")
 }
 
-// tls says whether the database's certificate is verified.
+// tls reports whether the database's certificate is verified.
 func (d *doctor) tls(t database.TLS) {
 	switch {
 	case t.Upgraded:
@@ -115,7 +115,7 @@ func (d *doctor) tls(t database.TLS) {
 	}
 }
 
-// pooler says how the connections go, so far as the addresses tell.
+// pooler reports whether connections go through a pooler, as far as the addresses show.
 func (d *doctor) pooler() {
 	switch advice := d.cfg.PoolerWarning(); {
 	case d.anyProblem("DIRECT_DATABASE_URL") != "":
@@ -129,7 +129,7 @@ func (d *doctor) pooler() {
 	}
 }
 
-// migrations compares the database's with the binary's.
+// migrations compares the database's migrations with the binary's.
 func (d *doctor) migrations(ctx context.Context, db *database.DB) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()

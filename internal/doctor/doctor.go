@@ -1,6 +1,6 @@
-// Package doctor examines a deployment from where the server stands: its variables, the database, the auth server, a
-// session, and whether browsers can send the cookie at all. It says of each thing whether it is good and what to do
-// where it is not. It changes nothing and shows no secret.
+// Package doctor checks a deployment from the server's point of view: its variables, the database, the auth server, a session, and whether
+// browsers can send the cookie. It reports the result of each check, with what to do if it failed. It changes nothing, and its report
+// contains no secret.
 package doctor
 
 import (
@@ -15,38 +15,37 @@ import (
 	"taskql/internal/config"
 )
 
-// ErrUnhealthy is what Run returns where a check failed.
+// ErrUnhealthy is the error of Run if a check failed.
 var ErrUnhealthy = errors.New("not healthy")
 
-// defaultTimeout is the longest that one check may take.
+// defaultTimeout is the default of Config.Timeout.
 const defaultTimeout = 10 * time.Second
 
-// maxSkew is the greatest difference between two clocks that does no harm.
+// maxSkew is the greatest harmless difference between two clocks.
 const maxSkew = 5 * time.Second
 
-// Config is what a doctor works with. All but TrustedDocuments, Credential, APIKey, Now and Timeout is required.
+// Config configures Run. Environ, Sessions and Out are required.
 type Config struct {
-	// Environ holds the variables. They may be wrong: what can be checked all the same is.
+	// Environ contains the environment variables. If some are invalid, the checks that don't need them still run.
 	Environ map[string]string
-	// Sessions makes of the configuration what the server checks sessions by.
+	// Sessions returns the server's configuration for checking sessions.
 	Sessions func(config.Config) betterauth.Config
-	// TrustedDocuments says what is wrong with the manifest of trusted documents. Nil: it is not looked at.
+	// TrustedDocuments checks the manifest of trusted documents. If it is nil, the manifest is not checked.
 	TrustedDocuments func(config.Config) error
-	// Credential is a session to look into, as somebody copied it: a Cookie header, a Set-Cookie line, the cookie's
-	// value alone, or an Authorization header. "": none.
+	// Credential is a session to check, as it was copied: a Cookie header, a Set-Cookie line, the cookie's value alone, or an
+	// Authorization header. It may be empty.
 	Credential string
-	// APIKey is an API key to look into. "": none.
+	// APIKey is an API key to check. It may be empty.
 	APIKey string
-	// Out receives the findings, each as it comes.
+	// Out receives the report, line by line while the checks run.
 	Out io.Writer
-	// Now is the clock. Nil: time.Now.
+	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Timeout is the longest that one check may take. Zero: 10 s.
+	// Timeout is the longest that one check may take. The default is 10 s.
 	Timeout time.Duration
 }
 
-// Run makes all checks and writes what it finds. The error wraps ErrUnhealthy where a check failed; warnings are no
-// error. Else it is Out's.
+// Run runs all checks and writes the report. The error wraps ErrUnhealthy if a check failed, or is Out's. Warnings are not errors.
 func Run(ctx context.Context, c Config) error {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -77,14 +76,14 @@ func Run(ctx context.Context, c Config) error {
 	}
 }
 
-// doctor is one examination.
+// doctor is one run of the checks.
 type doctor struct {
 	Config
 	cfg      config.Config
 	problems config.Problems
 
 	sections, failures, warnings int
-	err                          error // Out's first
+	err                          error // the first error of Out
 }
 
 func count(n int, what string) string {
@@ -100,7 +99,7 @@ func (d *doctor) printf(format string, args ...any) {
 	}
 }
 
-// section begins a group of findings.
+// section writes the title of a group of checks.
 func (d *doctor) section(title string) {
 	if d.sections++; d.sections > 1 {
 		d.printf("\n")
@@ -109,26 +108,26 @@ func (d *doctor) section(title string) {
 }
 
 func (d *doctor) ok(text string)            { d.finding(betterauth.StatusOK, text, "") }
-func (d *doctor) warn(text, cure string)    { d.finding(betterauth.StatusWarning, text, cure) }
-func (d *doctor) fail(text, cure string)    { d.finding(betterauth.StatusFailure, text, cure) }
+func (d *doctor) warn(text, fix string)     { d.finding(betterauth.StatusWarning, text, fix) }
+func (d *doctor) fail(text, fix string)     { d.finding(betterauth.StatusFailure, text, fix) }
 func (d *doctor) unchecked(what, by string) { d.warn(what+" not checked: "+by+" has a problem", "") }
 
-// finding writes one line, and the cure beneath it.
-func (d *doctor) finding(status, text, cure string) {
+// finding writes the result of one check, with the fix on the next line.
+func (d *doctor) finding(status, text, fix string) {
 	switch status {
 	case betterauth.StatusFailure:
 		d.failures++
 	case betterauth.StatusWarning:
 		d.warnings++
 	}
-	const indent = "           " // as wide as the status
+	const indent = "           " // As wide as the status.
 	d.printf("  %-7s  %s\n", status, oneLine(text))
-	if cure != "" {
-		d.printf("%s→ %s\n", indent, oneLine(cure))
+	if fix != "" {
+		d.printf("%s→ %s\n", indent, oneLine(fix))
 	}
 }
 
-// oneLine keeps others' texts, such as errors, from looking like findings.
+// oneLine replaces line breaks and control characters, so that a text from elsewhere, such as an error, can't look like a finding.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	return strings.Map(func(r rune) rune {
@@ -139,14 +138,14 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// steps writes findings of betterauth's.
+// steps writes the results of betterauth's checks.
 func (d *doctor) steps(steps []betterauth.Step) {
 	for _, step := range steps {
 		d.finding(step.Status, step.Name+": "+step.Detail, step.Fix)
 	}
 }
 
-// anyProblem returns the first of the variables that has a problem, "" where none has.
+// anyProblem returns the first of the variables that has a problem, or "" if none has.
 func (d *doctor) anyProblem(names ...string) string {
 	for _, name := range names {
 		if _, bad := d.problems.Of(name); bad {
@@ -156,20 +155,20 @@ func (d *doctor) anyProblem(names ...string) string {
 	return ""
 }
 
-// skew writes the difference of another clock from ours, which was read before and after the question.
-func (d *doctor) skew(whose string, theirs, before, after time.Time, cure string) {
+// skew compares another clock with ours, which was read before and after the request for the other.
+func (d *doctor) skew(whose string, theirs, before, after time.Time, fix string) {
 	difference := theirs.Sub(before.Add(after.Sub(before) / 2)).Round(time.Second)
 	switch {
 	case difference > maxSkew:
-		d.warn(fmt.Sprintf("clock: %s is %s ahead of ours", whose, difference), cure)
+		d.warn(fmt.Sprintf("clock: %s is %s ahead of ours", whose, difference), fix)
 	case difference < -maxSkew:
-		d.warn(fmt.Sprintf("clock: %s is %s behind ours", whose, -difference), cure)
+		d.warn(fmt.Sprintf("clock: %s is %s behind ours", whose, -difference), fix)
 	default:
 		d.ok("clock: " + whose + " and ours agree")
 	}
 }
 
-// variables lists what is wrong with the environment.
+// variables checks the environment variables.
 func (d *doctor) variables() {
 	d.section("Variables")
 	for _, problem := range d.problems {
@@ -179,11 +178,11 @@ func (d *doctor) variables() {
 		d.warn(warning, "")
 	}
 	if len(d.problems) == 0 {
-		where := ""
+		platform := ""
 		if d.cfg.OnRailway() {
-			where = ", on Railway"
+			platform = ", on Railway"
 		}
-		d.ok("they can be used: " + string(d.cfg.Environment) + where)
+		d.ok("they can be used: " + string(d.cfg.Environment) + platform)
 	}
 	if d.TrustedDocuments != nil && d.anyProblem("TRUSTED_DOCUMENTS", "TRUSTED_DOCUMENTS_FILE") == "" {
 		if err := d.TrustedDocuments(d.cfg); err != nil {
@@ -192,7 +191,7 @@ func (d *doctor) variables() {
 	}
 }
 
-// browsers holds the addresses against the public suffix list. In production it says nothing of local frontends.
+// browsers checks whether browsers can send the cookie, see config.Topology.
 func (d *doctor) browsers() {
 	name := d.anyProblem("CORS_ORIGINS", "AUTH_SERVER_URL", "PUBLIC_URL", "AUTH_ISSUER")
 	unknown := d.cfg.PublicURL == "" && d.cfg.Production()

@@ -27,7 +27,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // A flag.
 
-// sessions is what internal/server makes of the configuration, so far as it matters here.
+// sessions returns what internal/server derives from the configuration, as far as it matters here.
 func sessions(c config.Config) betterauth.Config {
 	return betterauth.Config{
 		BaseURL: c.AuthServerURL, BasePath: c.AuthBasePath, JWKSPath: c.AuthJWKSPath, Secret: c.JWTSecret.Reveal(), CookiePrefix: c.AuthCookiePrefix, CookieName: c.AuthCookieName,
@@ -35,7 +35,7 @@ func sessions(c config.Config) betterauth.Config {
 	}
 }
 
-// example is a setup to be examined.
+// example is a deployment to check.
 type example struct {
 	name       string
 	environ    map[string]string // on top of production's
@@ -45,8 +45,8 @@ type example struct {
 	healthy    bool
 }
 
-// TestExamine compares what is said of good and bad setups with the golden files, against real servers.
-func TestExamine(t *testing.T) {
+// TestReports compares the reports on good and bad deployments, with real servers, with the golden files.
+func TestReports(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
 	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
@@ -120,7 +120,7 @@ func withParameter(address, parameter string) string {
 	return address + "?" + parameter
 }
 
-// jwt asks the auth server for a token of its jwt plugin.
+// jwt returns a token of the auth server's jwt plugin.
 func jwt(t *testing.T, auth *testkit.AuthServer, of *testkit.AuthClient) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, auth.URL+"/api/auth/token", nil)
@@ -140,7 +140,7 @@ func jwt(t *testing.T, auth *testkit.AuthServer, of *testkit.AuthClient) string 
 	return body.Token
 }
 
-// scrub takes out what differs from run to run.
+// scrub replaces what differs between runs.
 func scrub(text, userID string) string {
 	for _, r := range [...][2]string{
 		{`postgres:\S+/taskql_test_[a-z0-9]+`, "postgres://HOST/NAME"},
@@ -175,7 +175,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestChangesNothing: a fresh database is as fresh afterwards, and no SQLite file appears.
+// TestChangesNothing checks that an empty database remains empty, and that no SQLite file is created.
 func TestChangesNothing(t *testing.T) {
 	t.Parallel()
 	fresh := testkit.PostgresURL(t)
@@ -200,10 +200,10 @@ func TestChangesNothing(t *testing.T) {
 	}
 }
 
-// TestSilentServers: servers that take connections and say nothing cost a time-out each, not more.
+// TestSilentServers checks that servers that accept connections and don't answer take one timeout each.
 func TestSilentServers(t *testing.T) {
 	t.Parallel()
-	silent := silence(t)
+	silent := silentServer(t)
 	var out bytes.Buffer
 	err := doctor.Run(t.Context(), doctor.Config{
 		Environ: map[string]string{
@@ -220,8 +220,8 @@ func TestSilentServers(t *testing.T) {
 	}
 }
 
-// silence accepts connections and never answers.
-func silence(t *testing.T) string {
+// silentServer accepts connections and never answers.
+func silentServer(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
