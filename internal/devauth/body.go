@@ -10,17 +10,18 @@ import (
 	"strings"
 )
 
-// maxBody bounds a request's body, in bytes. Images may come as data URLs.
+// maxBody is the maximum length of a request's body, in bytes. An image may be a data URL.
 const maxBody = 1 << 20
 
-// body is a request's JSON. JavaScript tells a missing value from null, and so do its messages.
+// body is the JSON of a request, or a value in it. JavaScript distinguishes a missing value from null, and so do Better Auth's error
+// messages.
 type body struct {
 	present bool
 	value   any
 }
 
-// readBody parses the body. One without a type is no body, as Better Auth has it; one of another type than JSON is
-// refused, so that no page can send one without the browser asking first.
+// readBody parses the body. As in Better Auth, a body without a content type is no body. A body of another type than JSON is refused,
+// because browsers let pages of other origins send some of those without a preflight request.
 func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 	contentType := r.Header.Get("Content-Type")
 	if contentType == "" || r.ContentLength == 0 {
@@ -28,20 +29,20 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 	}
 	media, _, _ := strings.Cut(contentType, ";")
 	if !strings.EqualFold(strings.TrimSpace(media), "application/json") {
-		return body{}, refuse(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE",
+		return body{}, newError(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE",
 			fmt.Sprintf("Content-Type %q is not allowed. Allowed types: application/json", contentType))
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return body{}, refuse(http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "Payload too large")
+		return body{}, newError(http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "Payload too large")
 	}
-	if err != nil { // The client left, or was too slow: nothing of ours.
-		return body{}, refuse(http.StatusBadRequest, "BAD_REQUEST", "The request body could not be read to its end")
+	if err != nil { // The client disconnected or was too slow.
+		return body{}, newError(http.StatusBadRequest, "BAD_REQUEST", "The request body could not be read to its end")
 	}
 	parsed := body{present: true}
 	if err := json.Unmarshal(text, &parsed.value); err != nil {
-		return body{}, refuse(http.StatusBadRequest, "BAD_REQUEST", "Invalid JSON in request body")
+		return body{}, newError(http.StatusBadRequest, "BAD_REQUEST", "Invalid JSON in request body")
 	}
 	return parsed, nil
 }
@@ -53,13 +54,13 @@ func (b body) field(name string) body {
 	return body{present: ok, value: value}
 }
 
-// text returns a field that the schema has found to be a string, or "".
+// text returns a field that is a string by the schema, "" if it is missing.
 func (b body) text(name string) string {
 	s, _ := b.field(name).value.(string)
 	return s
 }
 
-// optionalText returns a field that may be missing.
+// optionalText returns a string, or nil if it is missing.
 func (b body) optionalText(name string) *string {
 	if s, ok := b.field(name).value.(string); ok {
 		return &s
@@ -67,10 +68,10 @@ func (b body) optionalText(name string) *string {
 	return nil
 }
 
-// remember is false only where the client says so.
+// remember returns rememberMe, which is true by default.
 func (b body) remember() bool { return b.field("rememberMe").value != false }
 
-// kind is the value's type in JavaScript's words.
+// kind returns JavaScript's name of the value's type.
 func (b body) kind() string {
 	if !b.present {
 		return "undefined"
@@ -91,16 +92,16 @@ func (b body) kind() string {
 	}
 }
 
-// schema is what a body must look like. The zero value takes anything.
+// schema describes valid bodies. The zero value accepts anything.
 type schema struct {
 	fields   []fieldSchema
-	optional bool // the body may be missing
+	optional bool // whether the body may be missing
 }
 
 type fieldSchema struct {
 	name, kind string
 	optional   bool
-	// rule looks at a value of the right kind and returns the complaint, or "".
+	// rule returns what is wrong with a value of the right kind, or "". It may be nil.
 	rule func(string) string
 }
 
@@ -146,7 +147,7 @@ func nonEmptyRule(value string) string {
 	return ""
 }
 
-// check refuses a body that does not fit, with all its faults.
+// check returns an error with all problems of an invalid body.
 func (s schema) check(b body) error {
 	if s.fields == nil || s.optional && !b.present {
 		return nil
@@ -154,14 +155,14 @@ func (s schema) check(b body) error {
 	if b.kind() != "object" {
 		return invalidBody([]string{"[body] Invalid input: expected object, received " + b.kind()})
 	}
-	var faults []string
+	var problems []string
 	for _, field := range s.fields {
-		if fault := field.check(b.field(field.name)); fault != "" {
-			faults = append(faults, "[body."+field.name+"] "+fault)
+		if problem := field.check(b.field(field.name)); problem != "" {
+			problems = append(problems, "[body."+field.name+"] "+problem)
 		}
 	}
-	if faults != nil {
-		return invalidBody(faults)
+	if problems != nil {
+		return invalidBody(problems)
 	}
 	return nil
 }
@@ -180,12 +181,12 @@ func (f fieldSchema) check(b body) string {
 	return f.rule(text)
 }
 
-func invalidBody(faults []string) *refusal {
-	return refuse(http.StatusBadRequest, "VALIDATION_ERROR", strings.Join(faults, "; "))
+func invalidBody(problems []string) *apiError {
+	return newError(http.StatusBadRequest, "VALIDATION_ERROR", strings.Join(problems, "; "))
 }
 
-// isEmail is the test of zod, Better Auth's validator. The pattern is compiled each time: the password that comes along
-// costs a thousand times more.
+// isEmail reports whether text is an address by the rule of zod, which Better Auth validates with. The pattern is compiled each time,
+// because hashing the password of the same request takes a thousand times longer.
 func isEmail(text string) bool {
 	const local, domain = `([A-Za-z0-9_'+\-]+\.)*[A-Za-z0-9_'+\-]*[A-Za-z0-9_+\-]`, `([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}`
 	return regexp.MustCompile("^" + local + "@" + domain + "$").MatchString(text)

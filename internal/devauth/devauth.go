@@ -1,8 +1,7 @@
-// Package devauth is the development sign-in: a small auth server inside ours, which answers sign-up, sign-in,
-// sign-out and get-session as Better Auth 1.7 does, so that its official client works and sessions take the same way
-// through the server as in production. It has neither e-mail nor rate limits and is no substitute for an auth server.
-// It says more than Better Auth in three cases: to a path that it doesn't have, to an origin that it doesn't trust, and
-// to a request without an origin.
+// Package devauth is the development sign-in: a small auth server inside this server. It answers sign-up, sign-in, sign-out and
+// get-session as Better Auth 1.7 does, so that Better Auth's client works and sessions are checked as in production. It has neither
+// e-mail nor rate limits and does not replace an auth server. Its error messages say more than Better Auth's in three cases: for an
+// unknown path, an untrusted origin, and a request without an origin.
 package devauth
 
 import (
@@ -25,32 +24,32 @@ const Prefix = "/api/auth/"
 
 // Better Auth's defaults.
 const (
-	sessionLife      = 7 * 24 * time.Hour
-	shortSessionLife = 24 * time.Hour
-	// updateAge is how old a session must be before it is extended.
+	sessionTTL      = 7 * 24 * time.Hour
+	shortSessionTTL = 24 * time.Hour // without rememberMe
+	// updateAge is the age at which a session is extended.
 	updateAge = 24 * time.Hour
 )
 
-// Config is what New needs.
+// Config configures a Server. DB and Dialect are required.
 type Config struct {
-	// DB keeps users, sessions and the secret, in tables of its own whose names start with devauth_. Required.
+	// DB stores users, sessions and the secret, in tables whose names start with devauth_.
 	DB *sql.DB
-	// Dialect of DB: ent's dialect.Postgres or dialect.SQLite.
+	// Dialect is the dialect of DB: ent's dialect.Postgres or dialect.SQLite.
 	Dialect string
-	// Secret signs the cookies. "": one is made at the first start and kept in DB.
+	// Secret signs the cookies. If it is empty, one is generated at the first start and stored in DB.
 	Secret string
-	// TrustedOrigins reports whether pages of an origin, as in "http://localhost:3000", may sign in here. The server's
-	// own origin may in any case. Nil: no other.
+	// TrustedOrigins reports whether pages of an origin such as "http://localhost:3000" may sign in here. The server's own origin
+	// always may. If it is nil, no other may.
 	TrustedOrigins func(origin string) bool
 	// OnError is called with the code of each error response, except those of Transport. It may be nil.
 	OnError func(ctx context.Context, code string)
-	// Now is the clock. Nil: time.Now.
+	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Log receives what goes wrong. Nil: nothing is logged.
+	// Log receives errors. If it is nil, nothing is logged.
 	Log *slog.Logger
 }
 
-// Server answers Better Auth's requests. It is safe for use by many goroutines and processes.
+// Server answers the requests of Better Auth's clients. It is safe for concurrent use, also by several processes with one database.
 type Server struct {
 	endpoints []endpoint
 	store     *store
@@ -62,8 +61,8 @@ type Server struct {
 	log       *slog.Logger
 }
 
-// New makes the tables where they are missing, deletes sessions that have expired, and reads or makes the secret.
-// Several processes may do so at once. The error is the database's.
+// New creates missing tables, deletes expired sessions, and reads or generates the secret. Several processes may do so at once. The
+// error is about an invalid configuration or from the database.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	switch {
 	case cfg.DB == nil:
@@ -94,38 +93,38 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if err := s.store.createTables(ctx); err != nil {
-		return nil, fmt.Errorf("making the development sign-in's tables: %w", err)
+		return nil, fmt.Errorf("creating the development sign-in's tables: %w", err)
 	}
 	if err := s.store.deleteExpired(ctx, s.now()); err != nil {
 		return nil, fmt.Errorf("deleting expired sessions: %w", err)
 	}
 	if s.secret == "" {
-		secret, err := s.store.settle(ctx, "secret", rand.Text()+rand.Text())
+		secret, err := s.store.getOrSet(ctx, "secret", rand.Text()+rand.Text())
 		if err != nil {
-			return nil, fmt.Errorf("keeping the development sign-in's secret: %w", err)
+			return nil, fmt.Errorf("storing the development sign-in's secret: %w", err)
 		}
 		s.secret = secret
 	}
 	return s, nil
 }
 
-// Secret is what the cookies are signed with: Config's, else the one in the database, 52 random characters.
+// Secret returns the secret that signs the cookies: that of the configuration, else the generated one of 52 random characters.
 func (s *Server) Secret() string { return s.secret }
 
-// endpoint answers one route. A nil answer is JSON's null.
+// endpoint handles one method and path. The result of handle is the response's JSON; nil is null.
 type endpoint struct {
 	method, path string
 
 	handle func(*Server, *call) (any, error)
-	// readsBody: get-session ignores it.
+	// readsBody is whether the body is read.
 	readsBody bool
-	// signsIn endpoints are guarded against other sites' forms even if there is no cookie yet.
+	// signsIn is whether the endpoint signs in. Such endpoints are protected against other sites' forms, even without a cookie.
 	signsIn bool
-	// schema of the body.
+	// schema validates the body.
 	schema schema
 }
 
-// endpoints lists the routes. docs/development.md has the same list.
+// endpoints returns all endpoints. docs/development.md lists them too.
 func endpoints() []endpoint {
 	return []endpoint{
 		{method: http.MethodGet, path: "/ok", handle: (*Server).ok},
@@ -136,7 +135,7 @@ func endpoints() []endpoint {
 	}
 }
 
-// Endpoints lists what the development sign-in has, as in "GET /api/auth/ok".
+// Endpoints returns the method and path of each endpoint, as in "GET /api/auth/ok".
 func Endpoints() []string {
 	var list []string
 	for _, end := range endpoints() {
@@ -145,10 +144,10 @@ func Endpoints() []string {
 	return list
 }
 
-// route finds the endpoint. Like Better Auth it treats a wrong method as an unknown path.
+// route returns the endpoint for a method and path. As in Better Auth, a wrong method is an unknown path.
 func (s *Server) route(method, path string) (endpoint, bool) {
 	if method == http.MethodPost && path == "/get-session" {
-		return endpoint{handle: (*Server).postSession}, true // Better Auth knows it, and refuses it.
+		return endpoint{handle: (*Server).postSession}, true // Better Auth has this endpoint, and refuses it.
 	}
 	for _, end := range s.endpoints {
 		if end.method == method && end.path == path {
@@ -158,47 +157,48 @@ func (s *Server) route(method, path string) (endpoint, bool) {
 	return endpoint{}, false
 }
 
-// call is a request on its way through an endpoint.
+// call is a request to an endpoint.
 type call struct {
 	*http.Request
-	header http.Header // of the answer
+	header http.Header // of the response
 	body   body
 }
 
-// ServeHTTP answers a request whose path starts with Prefix.
+// ServeHTTP implements http.Handler, for requests whose paths start with Prefix.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if refusal := s.serve(w, r); refusal != nil {
-		s.onError(r.Context(), refusal.Code)
+	if failure := s.serve(w, r); failure != nil {
+		s.onError(r.Context(), failure.Code)
 	}
 }
 
-// serve answers a request and returns the answer if it is an error, else nil.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) *refusal {
+// serve answers a request. It returns the response if that is an error, nil otherwise.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) *apiError {
 	path, _ := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(Prefix, "/"))
 	end, ok := s.route(r.Method, path)
 	if !ok {
-		refusal := unknownPath()
-		s.write(w, refusal.status, refusal)
-		return refusal
+		failure := unknownPath()
+		s.write(w, failure.status, failure)
+		return failure
 	}
-	answer, err := s.answer(end, &call{Request: r, header: w.Header()}, w)
+	response, err := s.respond(end, &call{Request: r, header: w.Header()}, w)
 	if err != nil {
-		refusal := s.refusalOf(r, err)
-		s.write(w, refusal.status, refusal)
-		return refusal
+		failure := s.asAPIError(r, err)
+		s.write(w, failure.status, failure)
+		return failure
 	}
-	s.write(w, http.StatusOK, answer)
+	s.write(w, http.StatusOK, response)
 	return nil
 }
 
-// answer takes the steps in Better Auth's order: body, origin, schema, form guard, handler.
-func (s *Server) answer(end endpoint, c *call, w http.ResponseWriter) (any, error) {
+// respond returns the response of an endpoint. It takes the steps in Better Auth's order: read the body, check the origin, validate the
+// body, protect against forms, handle.
+func (s *Server) respond(end endpoint, c *call, w http.ResponseWriter) (any, error) {
 	if end.readsBody {
-		parsed, err := readBody(w, c.Request)
+		body, err := readBody(w, c.Request)
 		if err != nil {
 			return nil, err
 		}
-		c.body = parsed
+		c.body = body
 	}
 	if err := s.checkOrigins(c); err != nil {
 		return nil, err
@@ -214,22 +214,24 @@ func (s *Server) answer(end endpoint, c *call, w http.ResponseWriter) (any, erro
 	return end.handle(s, c)
 }
 
-func (s *Server) refusalOf(r *http.Request, err error) *refusal {
-	var known *refusal
+// asAPIError returns the apiError in err's chain. It logs any other error, which the client doesn't see.
+func (s *Server) asAPIError(r *http.Request, err error) *apiError {
+	var known *apiError
 	if errors.As(err, &known) {
 		return known
 	}
 	s.log.LogAttrs(r.Context(), slog.LevelError, "development sign-in failed",
 		slog.String("path", r.URL.Path), slog.String("error", err.Error()))
-	return refuse(http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "Internal Server Error")
+	return newError(http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "Internal Server Error")
 }
 
-func (s *Server) write(w http.ResponseWriter, status int, answer any) {
+// write writes a response as JSON.
+func (s *Server) write(w http.ResponseWriter, status int, response any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(answer); err != nil {
+	if err := encoder.Encode(response); err != nil {
 		s.log.LogAttrs(context.Background(), slog.LevelDebug, "the sign-in answer can't be written", slog.String("error", err.Error()))
 	}
 }

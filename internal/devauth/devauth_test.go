@@ -61,13 +61,13 @@ func newServer(t *testing.T, cfg devauth.Config) *devauth.Server {
 	return s
 }
 
-// answer is what a request got.
+// answer is a response.
 type answer struct {
 	*http.Response
 	body string
 }
 
-// send makes a request. A body makes it a POST of JSON; headers come in pairs, and one without a value is left out.
+// send sends a request. With a body it is a POST of JSON. Headers are pairs of name and value; a pair with an empty value is left out.
 func send(t *testing.T, client *http.Client, base, method, path, body string, header ...string) answer {
 	t.Helper()
 	var reader io.Reader = http.NoBody
@@ -99,7 +99,7 @@ func send(t *testing.T, client *http.Client, base, method, path, body string, he
 	return answer{res, string(data)}
 }
 
-// client speaks to a server in process.
+// client sends requests to a server in process.
 func client(s *devauth.Server) *http.Client { return &http.Client{Transport: s.Transport()} }
 
 const (
@@ -113,7 +113,7 @@ func post(t *testing.T, s *devauth.Server, path, body string, header ...string) 
 	return send(t, client(s), base, http.MethodPost, path, body, header...)
 }
 
-// cookiesOf is the Cookie header that an answer's cookies make.
+// cookiesOf returns the Cookie header with a response's cookies.
 func cookiesOf(a answer) string {
 	var pairs []string
 	for _, c := range a.Cookies() {
@@ -133,7 +133,7 @@ func getSession(t *testing.T, s *devauth.Server, cookies, query string) answer {
 	return a
 }
 
-// expiry is when get-session says that the session ends; zero where it says that there is none.
+// expiry returns when the session ends according to get-session, or zero if there is no session.
 func expiry(t *testing.T, a answer) time.Time {
 	t.Helper()
 	var found *struct{ Session struct{ ExpiresAt time.Time } }
@@ -161,7 +161,7 @@ func TestNewRefusesBadConfig(t *testing.T) {
 
 func TestSecret(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
-		// Several processes start at once on an empty database.
+		// Several processes start at the same time on an empty database.
 		secrets := make([]string, 8)
 		var group sync.WaitGroup
 		for i := range secrets {
@@ -191,7 +191,7 @@ func TestSecret(t *testing.T) {
 	})
 }
 
-// The way of a session through the whole: as production has it, only without a network.
+// TestWithAuthenticator checks sessions with the betterauth package, as in production but without a network.
 func TestWithAuthenticator(t *testing.T) {
 	const ttl = 15 * time.Second
 	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
@@ -234,7 +234,7 @@ func TestWithAuthenticator(t *testing.T) {
 	})
 }
 
-func TestSessionLife(t *testing.T) {
+func TestSessionTTL(t *testing.T) {
 	const day = 24 * time.Hour
 	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
 		now := newClock()
@@ -318,7 +318,7 @@ func TestNoTokenOrPasswordInTheDatabase(t *testing.T) {
 	})
 }
 
-func TestAnswersOfItsOwn(t *testing.T) {
+func TestOwnErrors(t *testing.T) {
 	db := testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL
 	s := newServer(t, devauth.Config{
 		DB: db, Dialect: dialect.SQLite,
@@ -374,7 +374,7 @@ func TestAnswersOfItsOwn(t *testing.T) {
 	})
 }
 
-// TestUnknownPaths: a path of Better Auth's that isn't here is answered with what is, and how to get the rest.
+// TestUnknownPaths checks that the error for an unknown path lists the endpoints and says how to get the others.
 func TestUnknownPaths(t *testing.T) {
 	s := newServer(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
 	for _, tt := range []struct{ method, path, body string }{
@@ -398,7 +398,7 @@ func TestUnknownPaths(t *testing.T) {
 	}
 }
 
-// TestEndpoints: what is listed answers, and docs/development.md lists the same.
+// TestEndpoints checks that the listed endpoints exist, and that docs/development.md lists the same.
 func TestEndpoints(t *testing.T) {
 	s := newServer(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
 	page, err := os.ReadFile("../../docs/development.md")
@@ -420,9 +420,8 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// TestForeignOrigin: a frontend behind a proxy that changes the Host header is told, as is the log, which origin was
-// refused and which variable it belongs in.
-func TestForeignOrigin(t *testing.T) {
+// TestUntrustedOrigin checks that the response and the log name the refused origin and the variable to add it to.
+func TestUntrustedOrigin(t *testing.T) {
 	var log bytes.Buffer
 	s := newServer(t, devauth.Config{
 		DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite,
@@ -459,7 +458,7 @@ func TestForeignOrigin(t *testing.T) {
 	}
 }
 
-// TestAppOrigin: an app's origin is trusted if it is listed, whatever its host.
+// TestAppOrigin checks that an app's origin is trusted if it is listed, whatever its host.
 func TestAppOrigin(t *testing.T) {
 	s := newServer(t, devauth.Config{
 		DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite,
@@ -473,8 +472,8 @@ func TestAppOrigin(t *testing.T) {
 	}
 }
 
-// TestMissingOrigin: a program such as Node's fetch, which sends Sec-Fetch-Mode without an origin, is told what to send,
-// and that works.
+// TestMissingOrigin checks that the error for a program such as Node's fetch, which sends Sec-Fetch-Mode without an origin, says what to
+// send, and that this works.
 func TestMissingOrigin(t *testing.T) {
 	s := newServer(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
 	const own = "http://devauth.test"

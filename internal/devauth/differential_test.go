@@ -16,8 +16,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// A step is a request that both servers get. In a header's value, SELF is the server's own origin and SESSION are the
-// cookies that the step "sign in" got.
+// A step is a request that is sent to both servers. In a header's value, SELF is replaced by the server's own origin and SESSION by the
+// cookies of the step "sign in".
 type step struct {
 	name, method, path, body string
 	header                   []string
@@ -134,7 +134,7 @@ func steps() []step {
 	return list
 }
 
-// seen is what of an answer must be the same on both servers.
+// seen is the part of a response that must be equal on both servers.
 type seen struct {
 	Status                  int
 	ContentType, Cache      string
@@ -166,7 +166,7 @@ func look(t *testing.T, a answer) seen {
 	if object, ok := body.(map[string]any); ok {
 		s.Code, _ = object["code"].(string)
 		s.Message, _ = object["message"].(string)
-		// Better Auth says of a body that is no object the same twice, and takes forms where ours does not.
+		// For a body that is not an object, Better Auth repeats the message, and it accepts forms, which ours does not.
 		s.Message, _, _ = strings.Cut(s.Message, "; [body] Invalid input: expected record")
 		s.Message = strings.Replace(s.Message, "application/x-www-form-urlencoded, ", "", 1)
 		if s.Code == "INVALID_ORIGIN" || s.Code == "MISSING_OR_NULL_ORIGIN" { // Ours goes on with what to do.
@@ -176,7 +176,7 @@ func look(t *testing.T, a answer) seen {
 	return s
 }
 
-// lookAtOurs is look without what only ours says: Better Auth answers an unknown path with an empty body.
+// lookAtOurs is like look, without what only ours says: Better Auth answers an unknown path with an empty body.
 func lookAtOurs(t *testing.T, a answer) seen {
 	t.Helper()
 	s := look(t, a)
@@ -189,7 +189,7 @@ func lookAtOurs(t *testing.T, a answer) seen {
 	return s
 }
 
-// keys lists the paths of a JSON value with their types.
+// keys returns the paths in a JSON value with their types.
 func keys(path string, value any) []string {
 	object, ok := value.(map[string]any)
 	if !ok {
@@ -202,7 +202,7 @@ func keys(path string, value any) []string {
 	return all
 }
 
-// play sends the steps to a server and returns what it answered.
+// play sends the steps to a server and returns its responses.
 func play(t *testing.T, url string, look func(*testing.T, answer) seen) map[string]seen {
 	t.Helper()
 	session := ""
@@ -225,8 +225,8 @@ func play(t *testing.T, url string, look func(*testing.T, answer) seen) map[stri
 	return got
 }
 
-// The real server is the specification.
-func TestAnswersAsBetterAuthDoes(t *testing.T) {
+// TestRespondsAsBetterAuth compares the responses with a real server's, which is the specification.
+func TestRespondsAsBetterAuth(t *testing.T) {
 	const trusted = "http://localhost:3000"
 	betterAuth := testkit.BetterAuth(t, testkit.BetterAuthOptions{TrustedOrigins: []string{trusted}})
 	want := play(t, betterAuth.URL, look)

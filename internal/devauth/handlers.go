@@ -35,13 +35,13 @@ func (s *Server) signUp(c *call) (any, error) {
 	}
 	name := c.body.text("name")
 	if strings.ContainsRune(name+c.body.text("image"), 0) {
-		return nil, cannotCreateUser() // PostgreSQL keeps no zero bytes.
+		return nil, cannotCreateUser() // PostgreSQL can't store U+0000.
 	}
 	hash, err := s.passwords.hash(c.Context(), password)
 	if err != nil {
 		return nil, fmt.Errorf("hashing the password: %w", err)
 	}
-	now := s.moment()
+	now := s.nowMillis()
 	u := user{
 		id: newID(), name: name, email: email, image: c.body.optionalText("image"),
 		passwordHash: hash, createdAt: now, updatedAt: now,
@@ -51,9 +51,9 @@ func (s *Server) signUp(c *call) (any, error) {
 		return nil, fmt.Errorf("adding the user: %w", err)
 	}
 	if !added {
-		return nil, emailTaken() // By a request at the same moment.
+		return nil, emailTaken() // By a concurrent request.
 	}
-	token, err := s.begin(c, u)
+	token, err := s.startSession(c, u)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *Server) signIn(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.begin(c, u)
+	token, err := s.startSession(c, u)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (s *Server) signIn(c *call) (any, error) {
 	return signedIn{Redirect: redirect, Token: token, URL: callback, User: newUserJSON(u)}, nil
 }
 
-// checkPassword returns the user whose password it is. An unknown user costs the same time as a wrong password.
+// checkPassword returns the user if the password is right. For an unknown user it takes as long as for a wrong password.
 func (s *Server) checkPassword(ctx context.Context, email, password string) (user, error) {
 	u, err := s.store.userByEmail(ctx, email)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -96,25 +96,25 @@ func (s *Server) checkPassword(ctx context.Context, email, password string) (use
 	if err != nil {
 		return user{}, fmt.Errorf("looking for the user: %w", err)
 	}
-	good, err := s.passwords.match(ctx, password, u.passwordHash)
+	ok, err := s.passwords.match(ctx, password, u.passwordHash)
 	if err != nil {
 		return user{}, fmt.Errorf("checking the password: %w", err)
 	}
-	if !good {
+	if !ok {
 		return user{}, wrongPassword()
 	}
 	return u, nil
 }
 
-// begin starts a session and sets its cookies.
-func (s *Server) begin(c *call, u user) (string, error) {
-	now, life := s.moment(), sessionLife
+// startSession creates a session, sets its cookies and returns its token.
+func (s *Server) startSession(c *call, u user) (string, error) {
+	now, ttl := s.nowMillis(), sessionTTL
 	if !c.body.remember() {
-		life = shortSessionLife
+		ttl = shortSessionTTL
 	}
 	v := session{
 		id: newID(), token: newID(), userID: u.id, userAgent: userAgent(c.Request),
-		expiresAt: now.Add(life), createdAt: now, updatedAt: now,
+		expiresAt: now.Add(ttl), createdAt: now, updatedAt: now,
 	}
 	if err := s.store.addSession(c.Context(), v); err != nil {
 		return "", fmt.Errorf("adding the session: %w", err)
@@ -126,7 +126,7 @@ func (s *Server) begin(c *call, u user) (string, error) {
 func (s *Server) signOut(c *call) (any, error) {
 	if token, ok := s.signedCookie(c.Request, betterauth.SessionCookie); ok {
 		if err := s.store.deleteSession(c.Context(), token); err != nil {
-			// Better Auth says that all went well. Ours would rather be asked again than leave the session open.
+			// Better Auth ignores this error. We return it, so that the client tries again and the session doesn't stay open.
 			return nil, fmt.Errorf("deleting the session: %w", err)
 		}
 	}
@@ -135,7 +135,7 @@ func (s *Server) signOut(c *call) (any, error) {
 }
 
 func (s *Server) getSession(c *call) (any, error) {
-	neverStore(c)
+	preventCaching(c)
 	token, ok := s.signedCookie(c.Request, betterauth.SessionCookie)
 	if !ok {
 		return nil, nil
@@ -144,7 +144,7 @@ func (s *Server) getSession(c *call) (any, error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, s.cannotGetSession(c, err)
 	}
-	now := s.moment()
+	now := s.nowMillis()
 	if err != nil || v.expiresAt.Before(now) {
 		clearCookies(c)
 		if err := s.store.deleteSession(c.Context(), token); err != nil {
@@ -152,7 +152,7 @@ func (s *Server) getSession(c *call) (any, error) {
 		}
 		return nil, nil
 	}
-	if s.isDue(c, v, now) {
+	if s.shouldExtend(c, v, now) {
 		if err := s.extend(c, &v, now); err != nil {
 			return nil, err
 		}
@@ -160,33 +160,34 @@ func (s *Server) getSession(c *call) (any, error) {
 	return foundSession{Session: newSessionJSON(v), User: newUserJSON(u)}, nil
 }
 
-// postSession exists with Better Auth's deferSessionRefresh only.
+// postSession refuses POST requests, which Better Auth accepts only with deferSessionRefresh.
 func (s *Server) postSession(c *call) (any, error) {
-	neverStore(c)
-	return nil, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED_DEFER_SESSION_REQUIRED",
+	preventCaching(c)
+	return nil, newError(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED_DEFER_SESSION_REQUIRED",
 		"POST method requires deferSessionRefresh to be enabled in session config")
 }
 
-// isDue reports whether the session is to be extended: once a day, where the browser is to remember it and the
-// request does not ask to leave it alone.
-func (s *Server) isDue(c *call, v session, now time.Time) bool {
+// shouldExtend reports whether the session is extended by this request: once a day, unless the session ends with the browser or the
+// request has disableRefresh.
+func (s *Server) shouldExtend(c *call, v session, now time.Time) bool {
 	if _, short := s.signedCookie(c.Request, betterauth.DontRememberCookie); short {
 		return false
 	}
-	// Better Auth takes any value for true, "false" too.
+	// For Better Auth any value means true, even "false".
 	if values := c.URL.Query()["disableRefresh"]; len(values) > 1 || len(values) == 1 && values[0] != "" {
 		return false
 	}
-	return !v.expiresAt.Add(updateAge - sessionLife).After(now)
+	return !v.expiresAt.Add(updateAge - sessionTTL).After(now)
 }
 
+// extend extends the session and sets its cookies.
 func (s *Server) extend(c *call, v *session, now time.Time) error {
-	v.expiresAt, v.updatedAt = now.Add(sessionLife), now
-	there, err := s.store.extend(c.Context(), *v)
+	v.expiresAt, v.updatedAt = now.Add(sessionTTL), now
+	exists, err := s.store.extend(c.Context(), *v)
 	if err != nil {
 		return s.cannotGetSession(c, err)
 	}
-	if !there {
+	if !exists {
 		clearCookies(c)
 		return noSession(http.StatusUnauthorized)
 	}
@@ -194,20 +195,21 @@ func (s *Server) extend(c *call, v *session, now time.Time) error {
 	return nil
 }
 
+// cannotGetSession logs the error and returns the response for it.
 func (s *Server) cannotGetSession(c *call, err error) error {
 	s.log.LogAttrs(c.Context(), slog.LevelError, "a development session can't be read", slog.String("error", err.Error()))
 	return noSession(http.StatusInternalServerError)
 }
 
-// moment is now, as precise as it will be kept.
-func (s *Server) moment() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+// nowMillis returns the time in the precision in which it is stored.
+func (s *Server) nowMillis() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
-// setSessionCookies sets the session's cookie, for as long as the session lives or, where the browser is not to
-// remember it, until it is closed; a mark tells later requests which it is.
+// setSessionCookies sets the session cookie. It lasts as long as the session or, without remember, until the browser is closed; the
+// cookie dont_remember tells later requests that.
 func (s *Server) setSessionCookies(c *call, token string, remember bool) {
 	value := betterauth.SignCookie(s.secret, token)
 	if remember {
-		setCookie(c, betterauth.SessionCookie, value, int(sessionLife/time.Second))
+		setCookie(c, betterauth.SessionCookie, value, int(sessionTTL/time.Second))
 		if _, marked := s.signedCookie(c.Request, betterauth.DontRememberCookie); marked {
 			setCookie(c, betterauth.DontRememberCookie, "", -1)
 		}
@@ -217,16 +219,16 @@ func (s *Server) setSessionCookies(c *call, token string, remember bool) {
 	setCookie(c, betterauth.DontRememberCookie, betterauth.SignCookie(s.secret, "true"), 0)
 }
 
-// clearCookies takes all of Better Auth's cookies away, also the one that this server never sets.
+// clearCookies deletes all of Better Auth's cookies, including session_data, which this server never sets.
 func clearCookies(c *call) {
 	for _, name := range [...]string{betterauth.SessionCookie, "better-auth.session_data", betterauth.DontRememberCookie} {
 		setCookie(c, name, "", -1)
 	}
 }
 
-// setCookie adds a cookie that lives for so many seconds: 0 until the browser is closed, negative not at all.
+// setCookie adds a cookie that lasts for the given number of seconds, for 0 until the browser is closed. A negative number deletes it.
 func setCookie(c *call, name, value string, seconds int) {
-	//nolint:gosec // Without Secure: in development there is no HTTPS, and browsers would drop the cookie.
+	//nolint:gosec // Not Secure, because browsers would ignore the cookie: in development there is no HTTPS.
 	cookie := http.Cookie{
 		Name: name, Value: value, MaxAge: seconds,
 		Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
@@ -234,36 +236,37 @@ func setCookie(c *call, name, value string, seconds int) {
 	c.header.Add("Set-Cookie", cookie.String())
 }
 
-// signedCookie returns what a cookie signs, where its signature is good.
+// signedCookie returns the signed text in a cookie, and whether there is one with a valid signature.
 func (s *Server) signedCookie(r *http.Request, name string) (string, bool) {
-	wire, ok := betterauth.ReadCookie(r.Header, name)
+	encoded, ok := betterauth.ReadCookie(r.Header, name)
 	if !ok {
 		return "", false
 	}
-	return betterauth.VerifyCookie(s.secret, wire)
+	return betterauth.VerifyCookie(s.secret, encoded)
 }
 
-func neverStore(c *call) {
+// preventCaching sets headers that forbid caching the response.
+func preventCaching(c *call) {
 	c.header.Set("Cache-Control", "no-store")
 	c.header.Set("Pragma", "no-cache")
 }
 
-// userAgent is what the browser calls itself, cut to a sane length and to text that any database keeps.
+// userAgent returns the User-Agent, truncated to 512 bytes of valid UTF-8, which any database can store.
 func userAgent(r *http.Request) string {
-	const longest = 512
+	const limit = 512
 	agent := r.UserAgent()
-	return strings.ToValidUTF8(agent[:min(len(agent), longest)], "")
+	return strings.ToValidUTF8(agent[:min(len(agent), limit)], "")
 }
 
-// newID returns 32 random letters and digits, the shape of Better Auth's ids and tokens: 190 bits.
+// newID returns 32 random letters and digits (190 bits), the format of Better Auth's ids and tokens.
 func newID() string {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	const fair = 256 - 256%len(alphabet) // Bytes from here on would favour some characters.
+	const unbiased = 256 - 256%len(alphabet) // Larger bytes would make some characters more likely.
 	id, random := make([]byte, 0, 32), make([]byte, 64)
 	for len(id) < cap(id) {
 		_, _ = rand.Read(random) // It never fails.
 		for _, b := range random {
-			if int(b) < fair && len(id) < cap(id) {
+			if int(b) < unbiased && len(id) < cap(id) {
 				id = append(id, alphabet[int(b)%len(alphabet)])
 			}
 		}
@@ -271,7 +274,7 @@ func newID() string {
 	return string(id)
 }
 
-// The answers, their fields in Better Auth's order.
+// The responses, with their fields in Better Auth's order.
 type (
 	signedUp struct {
 		Token string   `json:"token"`
@@ -301,7 +304,7 @@ type (
 		Token     string  `json:"token"`
 		CreatedAt isoTime `json:"createdAt"`
 		UpdatedAt isoTime `json:"updatedAt"`
-		IPAddress string  `json:"ipAddress"` // Never kept here.
+		IPAddress string  `json:"ipAddress"` // Always empty: it is not stored.
 		UserAgent string  `json:"userAgent"`
 		UserID    string  `json:"userId"`
 		ID        string  `json:"id"`
@@ -323,7 +326,7 @@ func newSessionJSON(v session) sessionJSON {
 	}
 }
 
-// isoTime is a time as JavaScript's toISOString writes it.
+// isoTime is a time that is encoded like JavaScript's toISOString.
 type isoTime time.Time
 
 // MarshalJSON implements json.Marshaler.

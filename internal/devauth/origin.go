@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// checkOrigins refuses what another site's page could send with the user's cookie, and redirects to other sites.
+// checkOrigins refuses requests with cookies from pages of untrusted origins, and redirects to such origins.
 func (s *Server) checkOrigins(c *call) error {
 	if c.Method == http.MethodGet {
 		return nil
@@ -21,8 +21,8 @@ func (s *Server) checkOrigins(c *call) error {
 	return s.checkRedirects(c)
 }
 
-// checkForm keeps another site from signing the user in as somebody else, where there is no cookie yet. Requests that
-// no browser sent carry none of these headers and pass.
+// checkForm keeps other sites from signing the user in as somebody else, which needs no cookie. A request that no browser sent has none of
+// these headers and is accepted.
 func (s *Server) checkForm(r *http.Request) error {
 	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
 	if r.Header.Get("Cookie") == "" && site == "cross-site" && mode == "navigate" {
@@ -40,7 +40,7 @@ func (s *Server) checkForm(r *http.Request) error {
 func (s *Server) checkOrigin(r *http.Request) error {
 	from := r.Header.Get("Origin")
 	if from == "null" && r.Header.Get("Sec-Fetch-Site") == "same-origin" {
-		return nil // A page that hides its origin, but the browser vouches for it.
+		return nil // The page hides its origin, but the browser says that it is the same.
 	}
 	if from == "" {
 		from = r.Header.Get("Referer")
@@ -50,9 +50,9 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	}
 	if !s.isTrusted(r, from) {
 		origin := originOf(from)
-		logged := cmp.Or(origin, r.Header.Get("Origin")) // Whatever a page may call its origin, but no private address.
+		logged := cmp.Or(origin, r.Header.Get("Origin")) // Never the whole Referer, whose path may be private.
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in refused: the origin is not in CORS_ORIGINS",
-			slog.String("origin", logged[:min(len(logged), maxOrigin)]), slog.String("path", r.URL.Path), slog.String("cure", originCure))
+			slog.String("origin", logged[:min(len(logged), maxOrigin)]), slog.String("path", r.URL.Path), slog.String("cure", originFix))
 		if origin == "" || len(origin) > maxOrigin {
 			origin = "the page's origin"
 		}
@@ -61,7 +61,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// ownOrigin is the server's address as the client wrote it.
+// ownOrigin returns the server's origin as the client wrote it.
 func ownOrigin(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -69,10 +69,10 @@ func ownOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// maxOrigin is the most bytes of an origin that are shown.
+// maxOrigin is the maximum length of an origin in messages, in bytes.
 const maxOrigin = 200
 
-// originOf returns the origin of a URL without its path, which may be private; "" if it has none.
+// originOf returns the origin of a URL, without its path, which may be private. It returns "" if there is none.
 func originOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -81,18 +81,18 @@ func originOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// isTrusted reports whether a URL belongs to the server's own origin or to one that it was told to trust. Its own is
-// known by the host alone: a proxy before it may speak another scheme.
+// isTrusted reports whether a URL has the server's own origin or one of Config.TrustedOrigins. For its own, only the host is compared,
+// because a proxy in front may use another scheme.
 func (s *Server) isTrusted(r *http.Request, address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return false
 	}
-	web := u.Scheme == "http" || u.Scheme == "https" // An app's origin may have any host.
+	web := u.Scheme == "http" || u.Scheme == "https" // The origin of an app may have any host.
 	return web && strings.EqualFold(u.Host, r.Host) || s.trusted(u.Scheme+"://"+strings.ToLower(u.Host))
 }
 
-// checkRedirects refuses addresses in the request that lead to other sites.
+// checkRedirects refuses redirect targets in the request whose origins are not trusted.
 func (s *Server) checkRedirects(c *call) error {
 	callback := c.body.field("callbackURL")
 	if query := c.URL.Query().Get("callbackURL"); !truthy(callback) && query != "" {
@@ -112,21 +112,21 @@ func (s *Server) checkRedirects(c *call) error {
 		}
 		address, ok := target.value.(string)
 		if !ok {
-			return refuse(http.StatusBadRequest, "", "Invalid "+target.label+": expected a string")
+			return newError(http.StatusBadRequest, "", "Invalid "+target.label+": expected a string")
 		}
 		if !isSafePath(address) && !s.isTrusted(c.Request, address) {
-			return refuse(http.StatusForbidden, target.code, "Invalid "+target.label)
+			return newError(http.StatusForbidden, target.code, "Invalid "+target.label)
 		}
 	}
 	return nil
 }
 
-// truthy is JavaScript's notion.
+// truthy reports whether a value is true in JavaScript's conditions.
 func truthy(b body) bool {
 	return b.present && b.value != nil && b.value != "" && b.value != false && b.value != float64(0)
 }
 
-// isSafePath reports whether browsers and routers will all take address for a path of the same site.
+// isSafePath reports whether every browser and router treats address as a path of the same site.
 func isSafePath(address string) bool {
 	if !strings.HasPrefix(address, "/") || strings.HasPrefix(address, "//") || strings.Contains(address, `\`) {
 		return false

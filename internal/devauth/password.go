@@ -9,14 +9,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Better Auth's limits for new passwords, in UTF-16 code units, as JavaScript counts.
+// Better Auth's limits for passwords, in UTF-16 code units, which is how JavaScript counts.
 const (
 	minPassword = 8
 	maxPassword = 128
 )
 
-// passwords hashes and compares passwords. Each hash takes 19 MiB and some tens of milliseconds, so that only a few
-// run at once.
+// passwords hashes and compares passwords. Each hash takes 19 MiB and tens of milliseconds, so only a few are computed at once.
 type passwords struct {
 	params argon2id.Params
 	slots  chan struct{}
@@ -24,13 +23,13 @@ type passwords struct {
 
 func newPasswords() *passwords {
 	return &passwords{
-		// The least that OWASP's Password Storage Cheat Sheet recommends for Argon2id.
+		// The minimum of OWASP's Password Storage Cheat Sheet for Argon2id.
 		params: argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 		slots:  make(chan struct{}, 2),
 	}
 }
 
-// hash returns a password's hash. The error is ctx's where it ends first.
+// hash returns a password's hash. The error wraps ctx's if that ends first.
 func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	release, err := p.acquire(ctx)
 	if err != nil {
@@ -40,7 +39,7 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	return argon2id.CreateHash(norm.NFKC.String(password), &p.params)
 }
 
-// match reports whether the password is the one hashed.
+// match reports whether hash is the hash of the password.
 func (p *passwords) match(ctx context.Context, password, hash string) (bool, error) {
 	release, err := p.acquire(ctx)
 	if err != nil {
@@ -50,6 +49,7 @@ func (p *passwords) match(ctx context.Context, password, hash string) (bool, err
 	return argon2id.ComparePasswordAndHash(norm.NFKC.String(password), hash)
 }
 
+// acquire waits for a slot and returns the function that releases it.
 func (p *passwords) acquire(ctx context.Context) (func(), error) {
 	select {
 	case p.slots <- struct{}{}:
@@ -59,5 +59,5 @@ func (p *passwords) acquire(ctx context.Context) (func(), error) {
 	}
 }
 
-// passwordLength counts as JavaScript does.
+// passwordLength returns the length of a password as JavaScript counts it.
 func passwordLength(password string) int { return len(utf16.Encode([]rune(password))) }

@@ -12,26 +12,26 @@ import (
 	entsql "entgo.io/ent/dialect/sql"
 )
 
-// The tables. Nothing else of ours reads them.
+// The tables. Only this package uses them.
 const (
 	usersTable    = "devauth_users"
 	sessionsTable = "devauth_sessions"
 	settingsTable = "devauth_settings"
 )
 
-// createLock is the PostgreSQL advisory lock under which the tables are made: IF NOT EXISTS alone fails where two
-// processes come at once. The number is arbitrary.
+// createLock is the PostgreSQL advisory lock for creating the tables: with IF NOT EXISTS alone, two concurrent processes can fail. The
+// number is arbitrary.
 const createLock = 7_294_551_003
 
-// store is the database's side. Times are kept as milliseconds since 1970, which both databases have in common and
-// JavaScript counts in.
+// store stores users, sessions and settings in the database. Times are stored as milliseconds since 1970, JavaScript's precision, because
+// both databases support that.
 type store struct {
 	db      *sql.DB
 	dialect string
 }
 
-// executor is what *sql.DB and *sql.Tx have in common.
-type executor interface {
+// execer is implemented by *sql.DB and *sql.Tx.
+type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
@@ -47,6 +47,7 @@ type session struct {
 	expiresAt, createdAt, updatedAt time.Time
 }
 
+// createTables creates the tables that are missing.
 func (s *store) createTables(ctx context.Context) error {
 	if s.dialect != dialect.Postgres {
 		return createAll(ctx, s.db)
@@ -65,7 +66,7 @@ func (s *store) createTables(ctx context.Context) error {
 	return tx.Commit()
 }
 
-func createAll(ctx context.Context, to executor) error {
+func createAll(ctx context.Context, to execer) error {
 	for _, statement := range []string{
 		`CREATE TABLE IF NOT EXISTS ` + usersTable + ` (
 			id TEXT PRIMARY KEY,
@@ -97,20 +98,20 @@ func createAll(ctx context.Context, to executor) error {
 	return nil
 }
 
-// settle keeps a setting unless there is one, and returns the one that is kept: whoever comes first decides.
-func (s *store) settle(ctx context.Context, name, value string) (string, error) {
+// getOrSet stores a setting unless it exists, and returns the stored value: the first of several processes sets it.
+func (s *store) getOrSet(ctx context.Context, name, value string) (string, error) {
 	insert := s.builder().Insert(settingsTable).Columns("name", "value").Values(name, value).
 		OnConflict(entsql.ConflictColumns("name"), entsql.DoNothing())
 	if _, err := s.exec(ctx, insert); err != nil {
 		return "", err
 	}
-	var kept string
+	var stored string
 	t := s.builder().Table(settingsTable)
-	err := s.queryRow(ctx, s.builder().Select(t.C("value")).From(t).Where(entsql.EQ(t.C("name"), name))).Scan(&kept)
-	return kept, err
+	err := s.queryRow(ctx, s.builder().Select(t.C("value")).From(t).Where(entsql.EQ(t.C("name"), name))).Scan(&stored)
+	return stored, err
 }
 
-// addUser reports false where the address is taken.
+// addUser adds a user. It returns false if the e-mail address is taken.
 func (s *store) addUser(ctx context.Context, u user) (bool, error) {
 	insert := s.builder().Insert(usersTable).
 		Columns("id", "name", "email", "image", "password_hash", "created_at", "updated_at").
@@ -120,7 +121,7 @@ func (s *store) addUser(ctx context.Context, u user) (bool, error) {
 	return added > 0, err
 }
 
-// userByEmail returns sql.ErrNoRows where there is none.
+// userByEmail returns the user with an address. The error is sql.ErrNoRows if there is none.
 func (s *store) userByEmail(ctx context.Context, email string) (user, error) {
 	t := s.builder().Table(usersTable)
 	var found user
@@ -137,7 +138,7 @@ func (s *store) addSession(ctx context.Context, v session) error {
 	return err
 }
 
-// session returns a token's session with its user, and sql.ErrNoRows where there is none.
+// session returns the session of a token and its user. The error is sql.ErrNoRows if there is none.
 func (s *store) session(ctx context.Context, token string) (session, user, error) {
 	sessions, users := s.builder().Table(sessionsTable).As("s"), s.builder().Table(usersTable).As("u")
 	columns := append(sessions.Columns("id", "user_id", "user_agent", "expires_at", "created_at", "updated_at"), userColumns(users)...)
@@ -155,7 +156,7 @@ func (s *store) session(ctx context.Context, token string) (session, user, error
 	return v, owner, err
 }
 
-// extend reports false where the session has gone.
+// extend stores the session's new expiry. It returns false if the session no longer exists.
 func (s *store) extend(ctx context.Context, v session) (bool, error) {
 	changed, err := s.exec(ctx, s.builder().Update(sessionsTable).
 		Set("expires_at", v.expiresAt.UnixMilli()).Set("updated_at", v.updatedAt.UnixMilli()).
@@ -193,7 +194,7 @@ func userColumns(t *entsql.SelectTable) []string {
 	return t.Columns("id", "name", "email", "image", "password_hash", "created_at", "updated_at")
 }
 
-// targets are where a row of userColumns goes.
+// targets returns the destinations for scanning userColumns.
 func (u *user) targets() []any {
 	return []any{
 		&u.id, &u.name, &u.email, &u.image, &u.passwordHash,
@@ -202,20 +203,20 @@ func (u *user) targets() []any {
 	}
 }
 
-// milliseconds scans a time.
+// milliseconds scans a time that is stored as milliseconds since 1970.
 type milliseconds struct{ to *time.Time }
 
 // Scan implements sql.Scanner.
 func (m milliseconds) Scan(value any) error {
 	number, ok := value.(int64)
 	if !ok {
-		return fmt.Errorf("a time is kept as %T", value)
+		return fmt.Errorf("a time is stored as %T", value)
 	}
 	*m.to = time.UnixMilli(number).UTC()
 	return nil
 }
 
-// hashToken is what the database knows of a token: whoever reads the table can't sign in with it.
+// hashToken returns the hash of a token, which is stored in its place: nobody can sign in with what is in the table.
 func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])

@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// Transport answers requests in process, without a network: a session then takes the same way through the server as
-// one of a real auth server. It looks at the path only; any scheme and host will do.
+// Transport returns a transport that answers requests in process, so that sessions are checked as with a real auth server. The scheme
+// and host of a request are ignored.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }
@@ -25,30 +25,30 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	if err := t.serve(w, asServer(req)); err != nil {
+	if err := t.serve(w, asServerRequest(req)); err != nil {
 		return nil, err
 	}
 	return w.response(req), nil
 }
 
-// serve turns a panic into an error: nobody else would catch it here.
+// serve calls the server. It returns a panic as an error, because here nothing else would recover it.
 func (t transport) serve(w http.ResponseWriter, r *http.Request) error {
-	var problem error
+	var failure error
 	func() {
 		defer func() {
 			if value := recover(); value != nil {
 				t.server.log.LogAttrs(r.Context(), slog.LevelError, "panic in the development sign-in",
 					slog.Any("panic", value), slog.String("stack", string(debug.Stack())))
-				problem = errors.New("the development sign-in panicked")
+				failure = errors.New("the development sign-in panicked")
 			}
 		}()
-		_ = t.server.serve(w, r) // The recorder has the refusal too.
+		_ = t.server.serve(w, r) // The recorder has the error response too.
 	}()
-	return problem
+	return failure
 }
 
-// asServer is the request as a server would get it.
-func asServer(req *http.Request) *http.Request {
+// asServerRequest returns the request as a server would receive it.
+func asServerRequest(req *http.Request) *http.Request {
 	r := req.Clone(req.Context())
 	r.RequestURI = r.URL.RequestURI()
 	r.RemoteAddr = "127.0.0.1:0"
@@ -62,7 +62,7 @@ func asServer(req *http.Request) *http.Request {
 	return r
 }
 
-// recorder keeps an answer.
+// recorder records a response.
 type recorder struct {
 	header http.Header
 	status int
@@ -78,6 +78,7 @@ func (w *recorder) WriteHeader(status int) { w.status = status }
 // Write implements http.ResponseWriter.
 func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }
 
+// response returns the recorded response.
 func (w *recorder) response(req *http.Request) *http.Response {
 	return &http.Response{
 		Status:        strconv.Itoa(w.status) + " " + http.StatusText(w.status),
