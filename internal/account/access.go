@@ -5,7 +5,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// accessOf is what a session with those permissions may use.
+// accessOf returns what a session with these permissions may do.
 func accessOf(permissions betterauth.Permissions) viewer.Access {
 	switch {
 	case permissions.MayWrite():

@@ -9,10 +9,10 @@ import (
 	"taskql/internal/viewer"
 )
 
-// Sessions of one user that follow each other at once have nothing in common but the user.
-func TestViewersOfOneUser(t *testing.T) {
+// The cache keeps the user only, not the access of a session.
+func TestAccess(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
 		for _, tt := range []struct {
 			name, impersonatedBy string
 			permissions          betterauth.Permissions
@@ -37,7 +37,7 @@ func TestViewersOfOneUser(t *testing.T) {
 				t.Fatal(err)
 			}
 			if v.UserID != "u1" || v.ImpersonatorID != tt.impersonatedBy || v.Access != tt.want {
-				t.Errorf("%s: %+v", tt.name, v)
+				t.Errorf("%s: got %+v", tt.name, v)
 			}
 		}
 	})

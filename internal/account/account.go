@@ -1,5 +1,5 @@
-// Package account keeps this server's copy of the auth server's users: made on a user's first request, refreshed
-// when the session says that something changed.
+// Package account keeps a copy of the auth server's users. A user's row and personal workspace are created by the user's first
+// request, and refreshed if a session has another profile.
 package account
 
 import (
@@ -21,84 +21,83 @@ import (
 	"taskql/internal/viewer"
 )
 
-// ErrNotFound is returned where there is no such user, or it is not the viewer.
+// ErrNotFound is returned if there is no such user, or the user is not the viewer.
 var ErrNotFound = errors.New("user not found")
 
 // ErrErased is an ErrNotFound: the user was erased a short while ago, or is being erased.
 var ErrErased = fmt.Errorf("%w: erased a short while ago", ErrNotFound)
 
-// How many users are remembered, and for how long at most. Within that time a user's requests read nothing of
-// the user's row; a time zone that was changed through another replica takes that long to be seen here.
+// How many users are cached, and for how long. Within that time a user's requests don't read the user's row, and a time zone
+// that was set at another replica has no effect at this one.
 const (
 	cacheSize = 10_000
 	cacheTTL  = 15 * time.Second
 )
 
-// Provisioning says what becomes of a user that is seen for the first time.
+// Provisioning says what to do with a user who has no row.
 type Provisioning string
 
-// The two ways. The zero value is Auto.
+// The values of Provisioning. The zero value means Auto.
 const (
-	// Auto makes the user's row and personal workspace.
+	// Auto creates the user's row and personal workspace.
 	Auto Provisioning = "auto"
-	// Strict refuses users without a row: somebody else makes the rows.
+	// Strict refuses users without a row. The rows are created by somebody else.
 	Strict Provisioning = "strict"
 )
 
-// Config is what a Service works with.
+// Config configures a Service.
 type Config struct {
 	// Client is required.
 	Client *ent.Client
-	// Provisioning is Auto where empty.
+	// Provisioning is what to do with a user who has no row. Default: Auto.
 	Provisioning Provisioning
-	// Timeout is how long it may take to read, make or refresh a user's row for Viewer. Zero: without end.
+	// Timeout is how long Viewer may take to read, create or refresh a user's row. Zero is no limit.
 	Timeout time.Duration
-	// Now is the clock; time.Now where nil.
+	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
 
-// Service makes viewers of sessions. It is safe for concurrent use.
+// Service turns sessions into viewers. It is safe for concurrent use.
 type Service struct {
-	client *ent.Client
-	strict bool
-	// timeout is Config.Timeout.
+	client  *ent.Client
+	strict  bool
 	timeout time.Duration
 	now     func() time.Time
-	seen    *otter.Cache[string, sighting]
-	// changes keeps a row that was read before a change from being remembered after it.
-	changes changes
+	cache   *otter.Cache[string, cachedUser]
+	// generation keeps rows that were read before a change from being cached after it.
+	generation generation
 }
 
-// changes counts the changes of rows by this process.
-type changes struct {
+// generation counts the changes of rows by this process.
+type generation struct {
 	mu    sync.Mutex
 	count int
 }
 
-func (c *changes) number() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.count
+func (g *generation) current() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.count
 }
 
-// unless calls remember where nothing has changed since that number.
-func (c *changes) unless(number int, remember func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.count == number {
-		remember()
+// ifCurrent calls store unless a row has changed since the count was n.
+func (g *generation) ifCurrent(n int, store func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.count == n {
+		store()
 	}
 }
 
-// add counts a change, and forgets what was remembered before it.
-func (c *changes) add(forget func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.count++
-	forget()
+// advance counts a change and calls invalidate, which removes what was cached before it.
+func (g *generation) advance(invalidate func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count++
+	invalidate()
 }
 
-// New returns a Service on c's database.
+// New returns a Service for c. It returns an error if c is incomplete.
 func New(c Config) (*Service, error) {
 	if c.Client == nil {
 		return nil, errors.New("account: Config.Client is missing")
@@ -106,29 +105,29 @@ func New(c Config) (*Service, error) {
 	switch c.Provisioning {
 	case "", Auto, Strict:
 	default:
-		return nil, errors.New("account: Config.Provisioning is neither auto nor strict")
+		return nil, errors.New("account: Config.Provisioning must be auto or strict")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	seen, err := otter.New(&otter.Options[string, sighting]{MaximumSize: cacheSize})
+	cache, err := otter.New(&otter.Options[string, cachedUser]{MaximumSize: cacheSize})
 	if err != nil {
-		return nil, fmt.Errorf("making the cache of users: %w", err)
+		return nil, fmt.Errorf("creating the cache of users: %w", err)
 	}
 	return &Service{
-		client: c.Client, strict: c.Provisioning == Strict, timeout: c.Timeout, seen: seen,
+		client: c.Client, strict: c.Provisioning == Strict, timeout: c.Timeout, cache: cache,
 		now: func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
 	}, nil
 }
 
-// Viewer returns the viewer of a session, whose user and personal workspace it makes on first sight and refreshes
-// when the name, the address or the image changed. What the session leaves out stays, and a session that is older than the
-// row changes nothing.
-// Under Strict a user without a row gives ErrNotFound: nothing is remembered of it, so that the row counts as soon as it
-// is made. A user who was removed a short while ago gives ErrErased, which is an ErrNotFound, too. Any other error is the
-// database's.
+// Viewer returns the viewer of a session. It creates the user's row and personal workspace if they are missing, and refreshes
+// the row if the session has another name, e-mail address or image. It keeps what the session leaves out, and ignores the
+// profile of a session that is older than the row.
+//
+// It returns ErrErased, which is also an ErrNotFound, if the user was erased a short while ago. With Strict it returns
+// ErrNotFound for a user without a row, and doesn't cache that. Any other error is the database's.
 func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
-	v, err := s.user(ctx, session)
+	v, err := s.cachedViewer(ctx, session)
 	if err != nil {
 		return viewer.Viewer{}, err
 	}
@@ -136,13 +135,13 @@ func (s *Service) Viewer(ctx context.Context, session *betterauth.Session) (view
 	return v, nil
 }
 
-// user returns what all sessions of a user have in common, which is remembered by the user's id.
-func (s *Service) user(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
-	u := bounded(session.User)
-	if seen, ok := s.seen.GetIfPresent(u.ID); ok && seen.covers(u, session.AsOf, s.now()) {
-		return seen.viewer, nil
+// cachedViewer returns what the viewers of all sessions of a user have in common, from the cache or the database.
+func (s *Service) cachedViewer(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
+	u := truncateUser(session.User)
+	if cached, ok := s.cache.GetIfPresent(u.ID); ok && cached.current(u, session.AsOf, s.now()) {
+		return cached.viewer, nil
 	}
-	number := s.changes.number()
+	generation := s.generation.current()
 	ctx = viewer.AsSystemFor(ctx, u.ID)
 	if s.timeout > 0 {
 		timed, cancel := context.WithTimeout(ctx, s.timeout)
@@ -153,17 +152,17 @@ func (s *Service) user(ctx context.Context, session *betterauth.Session) (viewer
 	if err != nil {
 		return viewer.Viewer{}, fmt.Errorf("provisioning a user: %w", err)
 	}
-	v := viewer.Viewer{UserID: row.ID, WorkspaceID: row.ID, Location: location(row.TimeZone)}
-	sight := sighting{profile: profileOfRow(row), written: row.UpdatedAt, viewer: v, until: s.now().Add(cacheTTL)}
-	if sight.profile.fits(u) {
-		sight.changed = u.UpdatedAt
+	v := viewer.Viewer{UserID: row.ID, WorkspaceID: row.ID, Location: locationOf(row.TimeZone)}
+	read := cachedUser{profile: hashRow(row), rowUpdatedAt: row.UpdatedAt, viewer: v, expires: s.now().Add(cacheTTL)}
+	if read.profile.matches(u) {
+		read.userUpdatedAt = u.UpdatedAt
 	}
-	s.changes.unless(number, func() { s.seen.Set(row.ID, sight) })
+	s.generation.ifCurrent(generation, func() { s.cache.Set(row.ID, read) })
 	return v, nil
 }
 
-// SetTimeZone sets the viewer's time zone, an IANA name, and returns the viewer's row. It counts from the next request on
-// at this replica, and within seconds at the others.
+// SetTimeZone sets the viewer's time zone, an IANA name, and returns the viewer's row. It takes effect with the next request at
+// this replica, and within cacheTTL at the others.
 func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string) (*ent.User, error) {
 	location, err := timezone.Load(zone)
 	if err != nil {
@@ -180,17 +179,17 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 			return nil, fmt.Errorf("setting a time zone: %w", err)
 		}
 	}
-	s.Forget(v.UserID) // Another replica may have set it.
-	return shown(row), nil
+	s.Forget(v.UserID) // Even if the row had this zone: another replica may have set it.
+	return truncateRow(row), nil
 }
 
-// Forget has the user's next request look at the user's row again.
+// Forget removes the user from the cache, so that the user's next request reads the row.
 func (s *Service) Forget(userID string) {
-	s.changes.add(func() { s.seen.Invalidate(userID) })
+	s.generation.advance(func() { s.cache.Invalidate(userID) })
 }
 
-// Ensure makes the row and the personal workspace of a user that the auth server names, if they are missing. The profile
-// comes with the first session. Under Strict it makes nothing. It returns ErrErased if the user was removed.
+// Ensure creates the row and the personal workspace of a user of the auth server if they are missing. The profile comes with
+// the first session. With Strict it does nothing. It returns ErrErased if the user was erased a short while ago.
 func (s *Service) Ensure(ctx context.Context, userID string) error {
 	if s.strict {
 		return nil
@@ -201,12 +200,12 @@ func (s *Service) Ensure(ctx context.Context, userID string) error {
 		_, err = s.create(ctx, betterauth.User{ID: userID})
 	}
 	if err != nil {
-		return fmt.Errorf("making a user: %w", err)
+		return fmt.Errorf("creating a user: %w", err)
 	}
 	return nil
 }
 
-// User returns the viewer's own row. Another user's id is answered with ErrNotFound, as one that does not exist.
+// User returns the viewer's own row. It returns ErrNotFound for any other id.
 func (s *Service) User(ctx context.Context, v viewer.Viewer, id string) (*ent.User, error) {
 	if id != v.UserID {
 		return nil, ErrNotFound
@@ -218,11 +217,10 @@ func (s *Service) User(ctx context.Context, v viewer.Viewer, id string) (*ent.Us
 	if err != nil {
 		return nil, fmt.Errorf("reading a user: %w", err)
 	}
-	return shown(row), nil
+	return truncateRow(row), nil
 }
 
-// provision returns the user's row, which it makes or refreshes if it has to. The user is as the auth server told at
-// that time.
+// provision returns the user's row, and creates or refreshes it if necessary. asOf is when the auth server returned u.
 func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Time) (*ent.User, error) {
 	row, err := s.client.User.Get(ctx, u.ID)
 	switch {
@@ -232,7 +230,7 @@ func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Ti
 		return s.create(ctx, u)
 	case err != nil:
 		return nil, err
-	case profileOfRow(row).fits(u) || isOlder(asOf, row.UpdatedAt):
+	case hashRow(row).matches(u) || isOlder(asOf, row.UpdatedAt):
 		return row, nil
 	}
 	update := row.Update().SetUpdatedAt(s.now())
@@ -250,13 +248,13 @@ func (s *Service) provision(ctx context.Context, u betterauth.User, asOf time.Ti
 		update.SetImage(*u.Image)
 	}
 	row, err = retry(ctx, update.Save)
-	if ent.IsNotFound(err) { // It was erased meanwhile.
+	if ent.IsNotFound(err) { // The user was erased in the meantime.
 		return nil, ErrErased
 	}
 	return row, err
 }
 
-// retry makes a change of a user, and makes it again if PostgreSQL rolled it back.
+// retry runs change, and runs it again if PostgreSQL rolled it back.
 func retry(ctx context.Context, change func(context.Context) (*ent.User, error)) (*ent.User, error) {
 	var row *ent.User
 	err := sqlstate.Retry(ctx, func() error {
@@ -267,7 +265,7 @@ func retry(ctx context.Context, change func(context.Context) (*ent.User, error))
 	return row, err
 }
 
-// create makes the user and the personal workspace. Two first requests at once make one of each.
+// create creates the user and the personal workspace. Concurrent first requests create one of each.
 func (s *Service) create(ctx context.Context, u betterauth.User) (*ent.User, error) {
 	return retry(ctx, func(ctx context.Context) (*ent.User, error) { return s.tryCreate(ctx, u) })
 }
@@ -277,13 +275,13 @@ func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = tx.Rollback() }() // After the commit it does nothing; otherwise the error is told already.
+	defer func() { _ = tx.Rollback() }() // After a commit it does nothing; otherwise an error is returned already.
 	now := s.now()
 	createdAt := u.CreatedAt.UTC().Truncate(time.Microsecond)
 	if u.CreatedAt.IsZero() {
 		createdAt = now
 	}
-	// It waits for a transaction that erases this user. So what is read next is what that has left.
+	// This waits for a transaction that erases the user, so that the next query sees the removal.
 	err = tx.Workspace.Create().SetID(u.ID).SetCreatedAt(now).OnConflict(sql.ConflictColumns("id")).Ignore().Exec(ctx)
 	if err != nil {
 		return nil, err
@@ -309,11 +307,11 @@ func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, 
 	return row.Unwrap(), tx.Commit()
 }
 
-// location is the zone of that name, or UTC where this binary does not know it (a newer one may have stored it).
-func location(name string) *time.Location {
-	l, err := timezone.Load(name)
+// locationOf returns the time zone with this name, or UTC if this binary doesn't know it: a newer release may have stored it.
+func locationOf(name string) *time.Location {
+	location, err := timezone.Load(name)
 	if err != nil {
 		return time.UTC
 	}
-	return l
+	return location
 }

@@ -23,7 +23,7 @@ func session(id, name, email string, image *string) *betterauth.Session {
 
 func ptr[T any](v T) *T { return &v }
 
-func each(t *testing.T, test func(t *testing.T, s *account.Service, client *ent.Client)) {
+func eachDatabase(t *testing.T, test func(t *testing.T, s *account.Service, client *ent.Client)) {
 	t.Helper()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		s, err := account.New(account.Config{Client: client})
@@ -34,10 +34,10 @@ func each(t *testing.T, test func(t *testing.T, s *account.Service, client *ent.
 	})
 }
 
-// Ids are opaque: random text, UUIDs, numbers, or whatever a custom function makes.
-func TestFirstSight(t *testing.T) {
+// Ids are opaque: random texts, UUIDs, numbers, or what a custom function returns.
+func TestViewerCreatesTheUser(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 		for _, id := range []string{"6LFVtdoCakghvVH51uw2UXvSQ9p5IBaO", "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d", "1", "org:ünï/42 '; --"} {
 			v, err := s.Viewer(t.Context(), session(id, "Ada", "ada@example.com", ptr("https://example.com/ada.png")))
 			if err != nil {
@@ -62,9 +62,9 @@ func TestFirstSight(t *testing.T) {
 	})
 }
 
-func TestRefreshedWhenSomethingChanged(t *testing.T) {
+func TestViewerRefreshesTheUser(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
 		var v viewer.Viewer
 		user := func() *ent.User {
 			t.Helper()
@@ -94,15 +94,15 @@ func TestRefreshedWhenSomethingChanged(t *testing.T) {
 			}
 			again := user()
 			if _, err := s.Viewer(t.Context(), session); err != nil || !again.UpdatedAt.Equal(u.UpdatedAt) {
-				t.Errorf("session %d: touched though nothing changed: %v", i, err)
+				t.Errorf("session %d: the row was written although nothing changed: %v", i, err)
 			}
 		}
 	})
 }
 
-func TestConcurrentFirstSights(t *testing.T) {
+func TestConcurrentFirstRequests(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
@@ -122,8 +122,7 @@ func TestConcurrentFirstSights(t *testing.T) {
 	})
 }
 
-// TestStrict: nobody is let in without a row, whatever the id is like. A row that is made is seen at once, and
-// refreshed from then on.
+// With Strict, users without a row are refused. A row that somebody creates has effect at once, and is refreshed.
 func TestStrict(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
@@ -156,21 +155,21 @@ func TestStrict(t *testing.T) {
 	})
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewRefusesConfigs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]account.Config{
 		"no client":            {},
 		"unknown provisioning": {Client: &ent.Client{}, Provisioning: "maybe"},
 	} {
 		if _, err := account.New(c); err == nil {
-			t.Errorf("%s was taken", name)
+			t.Errorf("%s: New returned no error", name)
 		}
 	}
 }
 
-func TestOthersDoNotExist(t *testing.T) {
+func TestUserHidesOthers(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
 		alice, err := s.Viewer(t.Context(), session("alice", "Alice", "alice@example.com", nil))
 		if err != nil {
 			t.Fatal(err)
@@ -188,7 +187,7 @@ func TestOthersDoNotExist(t *testing.T) {
 
 func TestTimeZone(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 		for zone, want := range map[string]string{"Asia/Karachi": "Asia/Karachi", "Mars/Olympus_Mons": "UTC"} {
 			if err := client.User.Create().SetID(zone).SetName("x").SetEmail("x").SetTimeZone(zone).Exec(viewer.AsSystem(t.Context())); err != nil {
 				t.Fatal(err)
@@ -201,10 +200,10 @@ func TestTimeZone(t *testing.T) {
 	})
 }
 
-// A time zone counts from the next request on, also where a first request is under way meanwhile.
+// A time zone takes effect with the next request, even if a request that reads the old row is running.
 func TestSetTimeZone(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 		sees := func(want string) viewer.Viewer {
 			t.Helper()
 			v, err := s.Viewer(t.Context(), session("u1", "Ada", "ada@example.com", nil))
@@ -227,7 +226,7 @@ func TestSetTimeZone(t *testing.T) {
 			sees(zone)
 			again, err := s.SetTimeZone(ctx, v, zone)
 			if err != nil || !again.UpdatedAt.Equal(u.UpdatedAt) {
-				t.Errorf("the same again touched the row: %v, %v", again, err)
+				t.Errorf("setting the same zone again changed the row: %v, %v", again, err)
 			}
 		}
 		if u, err := s.SetTimeZone(ctx, v, "Mars/Olympus_Mons"); err == nil {
@@ -235,7 +234,7 @@ func TestSetTimeZone(t *testing.T) {
 		}
 		sees("UTC")
 
-		// Another replica set it: here it is what it was, until it is set here as well.
+		// A zone that another replica has set has no effect here until it is set here.
 		client.User.UpdateOneID("u1").SetTimeZone("Asia/Karachi").ExecX(ctx)
 		sees("UTC")
 		if _, err := s.SetTimeZone(ctx, v, "Asia/Karachi"); err != nil {
@@ -243,7 +242,7 @@ func TestSetTimeZone(t *testing.T) {
 		}
 		sees("Asia/Karachi")
 
-		// Requests that read the old row while it changes don't bring it back.
+		// Requests that read the old row during the change don't cache it.
 		for n := range 20 {
 			zone := []string{"UTC", "Asia/Karachi"}[n%2]
 			client.User.UpdateOneID("u1").SetName("changed elsewhere").ExecX(ctx)
@@ -264,7 +263,7 @@ func TestSetTimeZone(t *testing.T) {
 	})
 }
 
-// A profile that was just read costs no statement.
+// A cached user takes no statement.
 func BenchmarkViewer(b *testing.B) {
 	db := testkit.OpenDatabase(b, testkit.SQLiteURL(b))
 	s, err := account.New(account.Config{Client: ent.NewClient(ent.Driver(db.Driver()))})
@@ -280,11 +279,11 @@ func BenchmarkViewer(b *testing.B) {
 	}
 }
 
-// A JWT lives for minutes with the profile of its making: beside a newer session of the same user it changes nothing
-// back, else the two would overwrite each other's profile at every request.
-func TestOlderProfileDoesNotUndoAChange(t *testing.T) {
+// A JWT keeps its profile for minutes. It doesn't undo the profile of a newer session: otherwise the two would overwrite each
+// other's profile at every request.
+func TestOlderProfileIsIgnored(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, _ *ent.Client) {
 		at := func(name string, minute int) *betterauth.Session {
 			made := session("u1", name, "ada@example.com", nil)
 			made.User.UpdatedAt = time.Date(2026, 1, 2, 3, minute, 0, 0, time.UTC)
@@ -298,8 +297,8 @@ func TestOlderProfileDoesNotUndoAChange(t *testing.T) {
 			{at("Ada L.", 2), "Ada L."},
 			{at("Ada", 1), "Ada L."},
 			{at("Ada L.", 2), "Ada L."},
-			{at("Augusta", 2), "Augusta"},                         // the mark is no newer, but the profile is another: written by SQL
-			{session("u1", "Ada", "ada@example.com", nil), "Ada"}, // nobody tells when
+			{at("Augusta", 2), "Augusta"},                         // the time is the same, but the profile is another: written by SQL
+			{session("u1", "Ada", "ada@example.com", nil), "Ada"}, // without a time
 		} {
 			v, err := s.Viewer(t.Context(), step.session)
 			if err != nil {
@@ -313,8 +312,8 @@ func TestOlderProfileDoesNotUndoAChange(t *testing.T) {
 	})
 }
 
-// If PostgreSQL rolls back the making of a user, for another or because the connection only reads, it is tried again.
-func TestRolledBack(t *testing.T) {
+// If PostgreSQL rolls back a change of a user, because of another transaction or a read-only connection, it is retried.
+func TestRetries(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
 	s, err := account.New(account.Config{Client: ent.NewClient(ent.Driver(db.Driver()))})
@@ -344,10 +343,10 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
-// A clock that is set back by a day does not keep what was seen for that day.
+// If the clock is set back by a day, users are not cached for that day.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, _ *account.Service, client *ent.Client) {
+	eachDatabase(t, func(t *testing.T, _ *account.Service, client *ent.Client) {
 		now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 		s, err := account.New(account.Config{Client: client, Now: func() time.Time { return now }})
 		if err != nil {

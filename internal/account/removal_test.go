@@ -14,9 +14,9 @@ import (
 	"taskql/internal/viewer"
 )
 
-// A session that is still accepted doesn't make the row of a removed user again, whether the user's first request comes after
-// the removal or at the same time.
-func TestRemovedStaysRemoved(t *testing.T) {
+// A session that is still valid doesn't create the row of a removed user again, whether its request comes after the removal or
+// at the same time.
+func TestRemovedUsersAreNotCreated(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		tasks, err := task.New(task.Config{Client: client})
@@ -50,15 +50,15 @@ func TestRemovedStaysRemoved(t *testing.T) {
 			wg.Wait()
 		}
 		if users, workspaces := client.User.Query().CountX(system), client.Workspace.Query().CountX(system); users+workspaces > 0 {
-			t.Errorf("%d users and %d workspaces are there again", users, workspaces)
+			t.Errorf("%d users and %d workspaces were created again", users, workspaces)
 		}
 	})
 }
 
-// A user who was seen a moment ago is looked for again after Forget.
+// After Forget, the row of a cached user is read again.
 func TestForget(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 		ada := session("u1", "Ada", "ada@example.com", nil)
 		if _, err := s.Viewer(t.Context(), ada); err != nil {
 			t.Fatal(err)
@@ -72,12 +72,12 @@ func TestForget(t *testing.T) {
 		}
 		s.Forget("u1")
 		if _, err := s.Viewer(t.Context(), ada); !errors.Is(err, account.ErrNotFound) {
-			t.Errorf("the error is %v", err)
+			t.Errorf("got %v, want ErrNotFound", err)
 		}
 	})
 }
 
-// Ensure makes what a first session makes, which then fills in the profile. If somebody else makes the rows, it makes none.
+// Ensure creates the same rows as a first session, without the profile. With Strict it creates none.
 func TestEnsure(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
@@ -96,7 +96,7 @@ func TestEnsure(t *testing.T) {
 		}
 		ensure(account.Strict)
 		if n := client.User.Query().CountX(viewer.AsSystem(t.Context())); n > 0 {
-			t.Errorf("%d users under strict", n)
+			t.Errorf("Strict: Ensure created %d users", n)
 		}
 		s := ensure(account.Auto)
 		v, err := s.Viewer(t.Context(), session("u1", "Ada", "ada@example.com", nil))
@@ -109,8 +109,8 @@ func TestEnsure(t *testing.T) {
 	})
 }
 
-// TestFirstRequestMeetsRemoval: a user's first request and the removal wait for each other, whichever came first.
-func TestFirstRequestMeetsRemoval(t *testing.T) {
+// A user's first request and the removal of the user wait for each other, in either order.
+func TestFirstRequestDuringRemoval(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
 	client := ent.NewClient(ent.Driver(db.Driver()))
@@ -124,9 +124,9 @@ func TestFirstRequestMeetsRemoval(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		// holding is what one of them has done in a transaction when the other begins, ending what it does then.
-		holding, ending string
-		other           func(id string) error
+		// before is the statement of the first transaction before the other one begins, after the one that follows.
+		before, after string
+		other         func(id string) error
 	}{
 		"the request first": {
 			`INSERT INTO workspaces (id, created_at) VALUES ($1, now())`,
@@ -152,7 +152,7 @@ func TestFirstRequestMeetsRemoval(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.ExecContext(t.Context(), c.holding, id); err != nil {
+		if _, err := tx.ExecContext(t.Context(), c.before, id); err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan error, 1)
@@ -164,14 +164,14 @@ func TestFirstRequestMeetsRemoval(t *testing.T) {
 				t.Fatal(err)
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%s: the other does not wait", name)
+				t.Fatalf("%s: the second one does not wait", name)
 			}
 		}
-		// The event arrives now, at the latest.
+		// The event has arrived by now.
 		if _, err := tasks.RemoveUser(system, task.Removal{UserID: id}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.ExecContext(t.Context(), c.ending, id); err != nil {
+		if _, err := tx.ExecContext(t.Context(), c.after, id); err != nil {
 			t.Fatal(err)
 		}
 		if err := tx.Commit(); err != nil {
@@ -181,7 +181,7 @@ func TestFirstRequestMeetsRemoval(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if users, workspaces := client.User.Query().CountX(system), client.Workspace.Query().CountX(system); users+workspaces > 0 {
-			t.Errorf("%s: %d users and %d workspaces are there", name, users, workspaces)
+			t.Errorf("%s: %d users and %d workspaces are left", name, users, workspaces)
 		}
 	}
 }

@@ -11,15 +11,15 @@ import (
 	"taskql/internal/viewer"
 )
 
-// Of two sessions of one user, a JWT that leaves fields out or was made before a change and a cookie, the cookie's word
-// counts. Used by turns they write the row once for each change, whether the last sight is remembered or not.
-func TestSessionsByTurns(t *testing.T) {
+// A JWT leaves fields out, or is older than a change; a cookie of the same user has the current profile. If their requests
+// alternate, the row keeps the cookie's profile and is written once, whether the user is cached or not.
+func TestAlternatingSessions(t *testing.T) {
 	t.Parallel()
 	const name, email, image = betterauth.ProfileName, betterauth.ProfileEmail, betterauth.ProfileImage
 	for _, test := range []struct {
 		about string
 		jwt   func(*betterauth.Session)
-		fresh bool // Each request has a new JWT.
+		fresh bool // A new JWT for each request.
 	}{
 		{"the subject alone", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Missing: name | email | image} }, false},
 		{"the subject alone, just now", func(s *betterauth.Session) { s.User = betterauth.User{ID: "u1", Missing: name | email | image} }, true},
@@ -50,7 +50,7 @@ func TestSessionsByTurns(t *testing.T) {
 				for _, step := range []time.Duration{time.Second, time.Second, time.Minute, time.Minute} {
 					for _, session := range []*betterauth.Session{cookie, jwt} {
 						now = now.Add(step)
-						cookie.AsOf = now // The auth server was asked just now.
+						cookie.AsOf = now // The session was fetched just now.
 						if test.fresh {
 							jwt.AsOf = now
 						}
@@ -80,9 +80,9 @@ func TestSessionsByTurns(t *testing.T) {
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) //nolint:gochecknoglobals // A constant.
 
-// A JWT may be all that is known of a user. What it leaves out is empty until a session tells it; what a newer JWT says
-// counts as well.
-func TestFirstSightByJWT(t *testing.T) {
+// The first session of a user can be a JWT. What it leaves out is empty until another session has it. A newer JWT refreshes the
+// row, too.
+func TestViewerOfJWT(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		now := start

@@ -10,7 +10,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// TestLongProfiles: Better Auth takes names of megabytes. What is stored and shown of them is bounded.
+// Better Auth accepts names of megabytes. What is stored and returned of them is limited.
 func TestLongProfiles(t *testing.T) {
 	t.Parallel()
 	repeat := strings.Repeat
@@ -31,7 +31,7 @@ func TestLongProfiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+			eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 				v, err := s.Viewer(t.Context(), session("u1", given.name, given.email, given.image))
 				if err != nil {
 					t.Fatal(err)
@@ -57,10 +57,10 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// TestLongRowsOfEarlierReleases: they are shown cut, and stored so with the user's next request.
+// Long texts of earlier releases are returned truncated, and stored truncated by the user's next request.
 func TestLongRowsOfEarlierReleases(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 		long := strings.Repeat("n", 3<<20)
 		v := viewer.Viewer{UserID: "u1", WorkspaceID: "u1", Location: time.UTC}
 		ctx := viewer.NewContext(t.Context(), v)
