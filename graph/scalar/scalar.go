@@ -1,6 +1,6 @@
-// Package scalar converts GraphQL's scalars to Go's and back, to the letter of the specification (October 2021,
-// section 3.5): a string is not a number, an Int has 32 bits, and a moment names its offset. What it refuses is a
-// *Error, whose message is safe to show.
+// Package scalar converts GraphQL's scalars to Go values and back, strictly as the specification says (October 2021, section
+// 3.5): a string is not a number, an Int has 32 bits, and a DateTime has an offset. It refuses other values with an *Error,
+// whose message is safe to show to the client.
 package scalar
 
 import (
@@ -18,7 +18,7 @@ import (
 	"taskql/internal/timezone"
 )
 
-// Error says why a value is none of its scalar. It is the client's to mend.
+// Error says why a value is not a value of a scalar.
 type Error struct{ message string }
 
 // Error implements error.
@@ -29,7 +29,7 @@ func errorf(format string, args ...any) error { return &Error{message: fmt.Sprin
 // MarshalString writes a String.
 func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s) }
 
-// UnmarshalString reads a String, and the name of an enum's value: nothing but a string.
+// UnmarshalString reads a String, or the name of an enum value. It takes only strings.
 func UnmarshalString(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
@@ -41,8 +41,7 @@ func UnmarshalString(v any) (string, error) {
 // MarshalInt writes an Int.
 func MarshalInt(i int) graphql.Marshaler { return graphql.MarshalInt(i) }
 
-// UnmarshalInt reads an Int: a whole number of 32 bits with its sign (section 3.5.1). Like JavaScript, it takes 1.0 and
-// 1e2 for whole numbers.
+// UnmarshalInt reads an Int: a signed 32-bit integer (section 3.5.1). Like JavaScript, it takes 1.0 and 1e2 as integers.
 func UnmarshalInt(v any) (int, error) {
 	whole, ok := number(v)
 	if !ok || whole != math.Trunc(whole) {
@@ -54,7 +53,7 @@ func UnmarshalInt(v any) (int, error) {
 	return int(whole), nil
 }
 
-// number reads what the document's literals (int64) and a body's JSON (json.Number) hold, infinity if that is too large.
+// number returns the value of a literal in a document (int64) or a number in JSON (json.Number); infinity if it is too large.
 func number(v any) (float64, bool) {
 	switch v := v.(type) {
 	case int:
@@ -72,7 +71,7 @@ func number(v any) (float64, bool) {
 // MarshalBoolean writes a Boolean.
 func MarshalBoolean(b bool) graphql.Marshaler { return graphql.MarshalBoolean(b) }
 
-// UnmarshalBoolean reads a Boolean: true or false and nothing that resembles them.
+// UnmarshalBoolean reads a Boolean. It takes only true and false.
 func UnmarshalBoolean(v any) (bool, error) {
 	b, ok := v.(bool)
 	if !ok {
@@ -84,7 +83,7 @@ func UnmarshalBoolean(v any) (bool, error) {
 // MarshalID writes an ID.
 func MarshalID(s string) graphql.Marshaler { return graphql.MarshalString(s) }
 
-// UnmarshalID reads an ID: a string or a whole number, which becomes a string with all its digits (section 3.5.5).
+// UnmarshalID reads an ID: a string, or an integer, which becomes a string of all its digits (section 3.5.5).
 func UnmarshalID(v any) (string, error) {
 	switch v := v.(type) {
 	case string:
@@ -96,7 +95,7 @@ func UnmarshalID(v any) (string, error) {
 			return v.String(), nil
 		}
 	}
-	// Above 2^53 a number with a point or an exponent has no digits that all programs agree on.
+	// Above 2^53, programs disagree about the digits of a number with a decimal point or an exponent.
 	if f, ok := number(v); ok && f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
 		return strconv.FormatInt(int64(f), 10), nil
 	}
@@ -110,7 +109,7 @@ func MarshalUUID(id uuid.UUID) graphql.Marshaler {
 		b[0], b[37] = '"', '"'
 		text, _ := id.MarshalText() // It never fails.
 		copy(b[1:], text)
-		_, _ = w.Write(b[:]) // The transport writes to memory and sees to its own errors.
+		_, _ = w.Write(b[:]) // The transport writes to memory and reports errors itself.
 	})
 }
 
@@ -130,7 +129,7 @@ func UnmarshalUUID(v any) (uuid.UUID, error) {
 // MarshalTimeZone writes a TimeZone.
 func MarshalTimeZone(name string) graphql.Marshaler { return graphql.MarshalString(name) }
 
-// UnmarshalTimeZone reads a TimeZone: a name of the IANA database in any case. The result is in its proper case.
+// UnmarshalTimeZone reads a TimeZone: a name of the IANA database, in upper or lower case. It returns the name in its proper case.
 func UnmarshalTimeZone(v any) (string, error) {
 	name, _ := v.(string)
 	location, err := timezone.Load(name)
@@ -140,22 +139,22 @@ func UnmarshalTimeZone(v any) (string, error) {
 	return location.String(), nil
 }
 
-// Checks say of each scalar, by its name, why a value is none of its own. They are what a transport needs to refuse a
-// request before anything of it runs.
+// Checks returns for each scalar, by its name, a function that returns an *Error if a value is not one of the scalar's. A
+// transport refuses requests with it before they are executed.
 func Checks() map[string]func(any) error {
 	return map[string]func(any) error{
-		"String":   refusal(UnmarshalString),
-		"Int":      refusal(UnmarshalInt),
-		"Boolean":  refusal(UnmarshalBoolean),
-		"ID":       refusal(UnmarshalID),
-		"DateTime": refusal(UnmarshalDateTime),
-		"TimeZone": refusal(UnmarshalTimeZone),
-		"Date":     refusal(UnmarshalDate),
-		"Color":    refusal(UnmarshalColor),
+		"String":   check(UnmarshalString),
+		"Int":      check(UnmarshalInt),
+		"Boolean":  check(UnmarshalBoolean),
+		"ID":       check(UnmarshalID),
+		"DateTime": check(UnmarshalDateTime),
+		"TimeZone": check(UnmarshalTimeZone),
+		"Date":     check(UnmarshalDate),
+		"Color":    check(UnmarshalColor),
 	}
 }
 
-func refusal[T any](unmarshal func(any) (T, error)) func(any) error {
+func check[T any](unmarshal func(any) (T, error)) func(any) error {
 	return func(v any) error {
 		_, err := unmarshal(v)
 		return err
@@ -165,7 +164,7 @@ func refusal[T any](unmarshal func(any) (T, error)) func(any) error {
 // MarshalColor writes a Color.
 func MarshalColor(c string) graphql.Marshaler { return graphql.MarshalString(c) }
 
-// UnmarshalColor reads a Color: # and six hexadecimal digits. The result is in lower case.
+// UnmarshalColor reads a Color: # and six hexadecimal digits. It returns them in lower case.
 func UnmarshalColor(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || len(s) != 7 || s[0] != '#' {

@@ -9,23 +9,23 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// Moments and days are RFC 3339's date-time and full-date (section 5.6), to the letter in both directions.
+// A DateTime is RFC 3339's date-time, a Date its full-date (section 5.6).
 
-// dateTime is a date-time in UTC with as many fractional digits as there are, six at most: the databases keep microseconds.
+// dateTime is the layout of a date-time in UTC with up to six fractional digits, because the databases store microseconds.
 const dateTime = `"2006-01-02T15:04:05.999999Z"`
 
-// date is a full-date.
+// date is the layout of a full-date.
 const date = `"2006-01-02"`
 
-// MarshalDateTime writes a DateTime: UTC, up to microseconds.
+// MarshalDateTime writes a DateTime in UTC with up to six fractional digits.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
 		_, _ = w.Write(t.UTC().AppendFormat(make([]byte, 0, len(dateTime)), dateTime))
 	})
 }
 
-// UnmarshalDateTime reads a DateTime: a date-time in the years 1 to 9999. The result is in UTC and cut to microseconds. A
-// leap second is the second after it, as it is for PostgreSQL and all clocks that don't count it.
+// UnmarshalDateTime reads a DateTime: a date-time in the years 1 to 9999. It returns the time in UTC, truncated to
+// microseconds. A leap second is read as the second after it, as PostgreSQL does.
 func UnmarshalDateTime(v any) (time.Time, error) {
 	const example = "must be a moment such as \"2026-11-23T07:00:00Z\" or \"2026-11-23T12:00:00.5+05:00\""
 	s, ok := v.(string)
@@ -34,8 +34,8 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 	}
 	p := timeParser{rest: s}
 	t := p.dateTime()
-	if p.wrong != "" {
-		return time.Time{}, errorf(example+": %s", p.wrong)
+	if p.err != "" {
+		return time.Time{}, errorf(example+": %s", p.err)
 	}
 	if t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}, errorf("must lie in the years 1 to 9999 in UTC")
@@ -50,7 +50,7 @@ func MarshalDate(t time.Time) graphql.Marshaler {
 	})
 }
 
-// UnmarshalDate reads a Date: a full-date in the years 1 to 9999. The result is the day's midnight in UTC.
+// UnmarshalDate reads a Date: a full-date in the years 1 to 9999. It returns the day's midnight in UTC.
 func UnmarshalDate(v any) (time.Time, error) {
 	const example = "must be a day such as \"2026-11-23\""
 	s, ok := v.(string)
@@ -60,25 +60,26 @@ func UnmarshalDate(v any) (time.Time, error) {
 	p := timeParser{rest: s}
 	year, month, day := p.date()
 	p.end("the day")
-	if p.wrong != "" {
-		return time.Time{}, errorf(example+": %s", p.wrong)
+	if p.err != "" {
+		return time.Time{}, errorf(example+": %s", p.err)
 	}
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC), nil
 }
 
-// timeParser reads a text from left to right. At the first thing that is wrong it stops, and says what.
+// timeParser parses a text from left to right. It keeps the first error; the results after an error mean nothing.
 type timeParser struct {
-	rest  string
-	wrong string
+	rest string
+	// err says what is wrong; "" if nothing is.
+	err string
 }
 
 func (p *timeParser) fail(format string, args ...any) {
-	if p.wrong == "" {
-		p.wrong = fmt.Sprintf(format, args...)
+	if p.err == "" {
+		p.err = fmt.Sprintf(format, args...)
 	}
 }
 
-// number reads a number of so many digits.
+// number parses a number with this many digits, between least and most. It returns least after an error.
 func (p *timeParser) number(what string, digits, least, most int) int {
 	n := 0
 	for i := range digits {
@@ -96,39 +97,40 @@ func (p *timeParser) number(what string, digits, least, most int) int {
 	return n
 }
 
-// mark reads one of some characters.
-func (p *timeParser) mark(marks, after string) {
-	if p.rest == "" || !strings.Contains(marks, p.rest[:1]) {
-		p.fail("%q must follow %s", marks[:1], after)
+// separator parses one of the characters. The error names the first one.
+func (p *timeParser) separator(characters, after string) {
+	if p.rest == "" || !strings.Contains(characters, p.rest[:1]) {
+		p.fail("%q must follow %s", characters[:1], after)
 		return
 	}
 	p.rest = p.rest[1:]
 }
 
+// end reports an error if text is left.
 func (p *timeParser) end(last string) {
 	if p.rest != "" {
 		p.fail("nothing may follow %s", last)
 	}
 }
 
-// date reads a full-date.
+// date parses a full-date.
 func (p *timeParser) date() (int, time.Month, int) {
 	year := p.number("the year", 4, 1, 9999)
-	p.mark("-", "the year")
+	p.separator("-", "the year")
 	month := time.Month(p.number("the month", 2, 1, 12))
-	p.mark("-", "the month")
+	p.separator("-", "the month")
 	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 	return year, month, p.number("the day", 2, 1, last)
 }
 
-// dateTime reads a date-time.
+// dateTime parses a date-time.
 func (p *timeParser) dateTime() time.Time {
 	year, month, day := p.date()
-	p.mark("Tt", "the day")
+	p.separator("Tt", "the day")
 	hour := p.number("the hour", 2, 0, 23)
-	p.mark(":", "the hour")
+	p.separator(":", "the hour")
 	minute := p.number("the minute", 2, 0, 59)
-	p.mark(":", "the minute")
+	p.separator(":", "the minute")
 	second := p.number("the second", 2, 0, 60)
 	micros := p.fraction()
 	t := time.Date(year, month, day, hour, minute, min(second, 59), 0, time.UTC).Add(-p.offset())
@@ -142,7 +144,7 @@ func (p *timeParser) dateTime() time.Time {
 	return t.Add(time.Duration(micros) * time.Microsecond)
 }
 
-// fraction reads the fraction of a second, if there is one, in microseconds.
+// fraction parses an optional fraction of a second and returns it in microseconds.
 func (p *timeParser) fraction() int {
 	if !strings.HasPrefix(p.rest, ".") {
 		return 0
@@ -164,7 +166,7 @@ func (p *timeParser) fraction() int {
 	return micros
 }
 
-// offset reads the offset from UTC.
+// offset parses the offset from UTC.
 func (p *timeParser) offset() time.Duration {
 	if p.rest == "" || !strings.Contains("Zz+-", p.rest[:1]) {
 		p.fail("Z or an offset such as +05:00 must follow the seconds, whose fraction begins with a point")
@@ -176,7 +178,7 @@ func (p *timeParser) offset() time.Duration {
 		return 0
 	}
 	hours := p.number("the hour of the offset", 2, 0, 23)
-	p.mark(":", "the hour of the offset")
+	p.separator(":", "the hour of the offset")
 	offset := time.Duration(hours)*time.Hour + time.Duration(p.number("the minute of the offset", 2, 0, 59))*time.Minute
 	if sign == '-' {
 		return -offset

@@ -1,6 +1,5 @@
-// Package timezone knows the names of the IANA time zone database, and their zones. It has a copy of the database of its own,
-// so that all machines accept the same names and compute the same days: time.LoadLocation reads the host's files first,
-// whatever they are, and takes paths for names.
+// Package timezone loads time zones of the IANA database from a copy in the binary, so that all machines accept the same names
+// and compute the same days. time.LoadLocation reads the host's files first, of whatever version, and accepts paths as names.
 //
 // The copy is Go's, of version 2025c. To update it:
 //
@@ -21,21 +20,21 @@ import (
 //go:embed zoneinfo.zip
 var zoneinfo []byte
 
-// zone is a zone of the database.
+// zone is a time zone of the database, which is read when it is first used.
 type zone struct {
 	name     string
 	location func() (*time.Location, error)
 }
 
-// zones are all of the database, by their names in lower case.
+// zones returns all time zones by their names in lower case.
 var zones = sync.OnceValue(func() map[string]zone { //nolint:gochecknoglobals // Read once, never changed.
 	archive, err := zip.NewReader(bytes.NewReader(zoneinfo), int64(len(zoneinfo)))
 	if err != nil {
-		panic(fmt.Errorf("timezone: reading the embedded database: %w", err)) // A test reads it.
+		panic(fmt.Errorf("timezone: reading the embedded database: %w", err)) // TestNames reads it.
 	}
 	zones := make(map[string]zone, len(archive.File))
 	for _, file := range archive.File {
-		if file.Name == "Factory" || file.FileInfo().IsDir() { // Factory is what is there before somebody sets a zone.
+		if file.Name == "Factory" || file.FileInfo().IsDir() { // Factory stands for an unset zone.
 			continue
 		}
 		zones[lower(file.Name)] = zone{name: file.Name, location: sync.OnceValues(func() (*time.Location, error) { return read(file) })}
@@ -59,16 +58,17 @@ func read(file *zip.File) (*time.Location, error) {
 	return time.LoadLocationFromTZData(file.Name, data)
 }
 
-// Load returns the time zone of that name, written in any case. The result's String is the name in its proper case.
+// Load returns the time zone with this IANA name, in upper or lower case. The result's String method returns the name in its
+// proper case. It returns an error if the database has no such zone.
 func Load(name string) (*time.Location, error) {
-	found, ok := zones()[lower(name)]
+	zone, ok := zones()[lower(name)]
 	if !ok {
-		return nil, fmt.Errorf("the time zone database has no %q", name)
+		return nil, fmt.Errorf("the time zone database has no %q: give an IANA name such as Asia/Karachi", name)
 	}
-	return found.location()
+	return zone.location()
 }
 
-// Names returns all names, sorted.
+// Names returns the names of all time zones, sorted.
 func Names() []string {
 	names := make([]string, 0, len(zones()))
 	for _, zone := range zones() {
@@ -78,8 +78,8 @@ func Names() []string {
 	return names
 }
 
-// lower is the name with its letters from A to Z in lower case. Names have no other letters, and strings.ToLower makes
-// such of the Kelvin sign and of a Turkish I.
+// lower returns name with the letters A to Z in lower case. Names have no other letters, and strings.ToLower would turn the
+// Kelvin sign into a k.
 func lower(name string) string {
 	b := []byte(name)
 	for i, c := range b {

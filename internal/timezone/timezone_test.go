@@ -14,7 +14,7 @@ import (
 	"taskql/internal/timezone"
 )
 
-// All names load, and each is found in any case.
+// All names load, in any case.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	names := timezone.Names()
@@ -29,7 +29,7 @@ func TestNames(t *testing.T) {
 			}
 		}
 	}
-	// Postgres and clients know zones by these.
+	// Names that PostgreSQL and clients use.
 	for written, want := range map[string]string{
 		"asia/karachi": "Asia/Karachi", "utc": "UTC", "ETC/gmt+5": "Etc/GMT+5", "america/port-au-prince": "America/Port-au-Prince",
 		"Asia/Calcutta": "Asia/Calcutta", "europe/kyiv": "Europe/Kyiv", "EST5EDT": "EST5EDT",
@@ -43,7 +43,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The zones are right: daylight saving time included.
+// Locations have the right offsets, daylight saving time included.
 func TestLocations(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
@@ -59,8 +59,8 @@ func TestLocations(t *testing.T) {
 	}
 }
 
-// What is no name of the database is refused, whatever files the host has.
-func TestNoNames(t *testing.T) { //nolint:paralleltest // It sets ZONEINFO.
+// Load refuses names that are not in the database, even if the host has files of these names.
+func TestLoadRefuses(t *testing.T) { //nolint:paralleltest // It sets ZONEINFO.
 	host := t.TempDir()
 	for _, name := range []string{"localtime", "posixrules", "Own"} {
 		if err := os.WriteFile(filepath.Join(host, name), []byte(zoneFile), 0o600); err != nil {
@@ -69,7 +69,7 @@ func TestNoNames(t *testing.T) { //nolint:paralleltest // It sets ZONEINFO.
 	}
 	t.Setenv("ZONEINFO", host)
 	if _, err := time.LoadLocation("Own"); err != nil {
-		t.Fatalf("the test's own file is not one: %v", err)
+		t.Fatalf("the test's own zone file can't be loaded: %v", err)
 	}
 	for _, name := range []string{
 		"localtime", "posixrules", "Own", "Factory", "factory", "Local", "", "Asia", "Asia/", "Asia//Karachi", "/Asia/Karachi", "./Asia/Karachi",
@@ -77,18 +77,18 @@ func TestNoNames(t *testing.T) { //nolint:paralleltest // It sets ZONEINFO.
 		"../etc/passwd", "/etc/localtime", "tzdata.zi", "zone.tab", "leapseconds", "+05:00", "Asia\\Karachi", "Asia/Karachi\x00", "Etc",
 	} {
 		if location, err := timezone.Load(name); err == nil {
-			t.Errorf("%q is %v", name, location)
+			t.Errorf("%q was loaded as %v", name, location)
 		}
 	}
 }
 
-// zoneFile is the file of a zone that is UTC's (RFC 9636): one type of local time, and no transition.
+// zoneFile is a zone file (RFC 9636) for UTC: one type of local time, no transitions.
 const zoneFile = "TZif\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
 	"\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x01" + "\x00\x00\x00\x04" +
 	"\x00\x00\x00\x00\x00\x00" + "UTC\x00"
 
-// Nothing of the server loads a zone otherwise: time.LoadLocation reads the host's files.
-func TestNobodyElseLoadsZones(t *testing.T) {
+// No other package calls time.LoadLocation, which reads the host's files.
+func TestOnlyThisPackageLoadsLocations(t *testing.T) {
 	t.Parallel()
 	root := os.DirFS("../..")
 	calls := 0
@@ -124,6 +124,6 @@ func TestNobodyElseLoadsZones(t *testing.T) {
 		return nil
 	})
 	if err != nil || calls == 0 {
-		t.Errorf("%d calls were found, %v", calls, err)
+		t.Errorf("found %d calls of time.LoadLocation, want at least one: %v", calls, err)
 	}
 }

@@ -1,6 +1,6 @@
 package viewer
 
-// Access is what of the user's data a request may use. Only API keys have less than all.
+// Access is how much of the user's data a request may use. Only API keys have less than AccessFull.
 type Access int
 
 // The kinds of access.

@@ -1,6 +1,5 @@
-// Package viewer says who is asking. The HTTP server puts the answer into the request's context, once;
-// resolvers take it out again and pass it on as an argument. It imports nothing of ours, so that every
-// room may speak of the viewer.
+// Package viewer identifies who makes a request. The HTTP server puts the viewer into the request's context once; resolvers
+// take it from there and pass it on as an argument. The package imports no other package of ours, so that all can import it.
 package viewer
 
 import (
@@ -14,9 +13,9 @@ import (
 type Viewer struct {
 	// UserID is the auth server's id for the user: opaque text, never to be parsed.
 	UserID string
-	// WorkspaceID bounds every row the viewer may see. A personal workspace has its user's id.
+	// WorkspaceID is the workspace of all rows that the viewer may see. A personal workspace has its user's id.
 	WorkspaceID string
-	// Location is the viewer's time zone: it decides what "today" means. Never nil.
+	// Location is the viewer's time zone, in which "today" is computed. It is never nil.
 	Location *time.Location
 	// ImpersonatorID is the auth server's id of the administrator who acts as this user; "" if nobody does.
 	ImpersonatorID string
@@ -24,7 +23,7 @@ type Viewer struct {
 	Access Access
 }
 
-// UserHash is the SHA-256 of a user's id, in hexadecimal: what is kept and logged of a user who is erased.
+// UserHash returns the SHA-256 of a user's id in hexadecimal. It stands for an erased user in the database and in logs.
 func UserHash(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:])
@@ -34,70 +33,70 @@ func UserHash(id string) string {
 type Refusal struct {
 	// Message is shown to the client as it is.
 	Message string
-	// Unavailable is true where nobody could say who is asking, because the auth server (or the database)
-	// is in trouble. That is not the user's fault and must never be read as "signed out".
+	// Unavailable tells that the session could not be checked, because the auth server or the database failed. Clients must
+	// not take that for being signed out.
 	Unavailable bool
-	// RateLimited is true if, beside Unavailable, clients and not the server are the cause.
+	// RateLimited tells, together with Unavailable, that too many requests of clients are the cause, not a failure.
 	RateLimited bool
-	// RetryAfter is how long the client should wait before it asks again, where Unavailable; zero if unknown.
+	// RetryAfter is how long the client should wait before it asks again, if Unavailable; zero if unknown.
 	RetryAfter time.Duration
 }
 
 // Error implements error.
 func (r *Refusal) Error() string { return r.Message }
 
-// NotAuthenticated is the refusal of a request that carries no session at all.
+// NotAuthenticated returns the refusal of a request without a session.
 func NotAuthenticated() *Refusal { return &Refusal{Message: "Not authenticated"} }
 
 type contextKey struct{}
 
-// answer is what the context holds: a viewer, a refusal, or the system itself.
-type answer struct {
+// identity is what the context holds: a viewer, a refusal, or the system.
+type identity struct {
 	viewer  Viewer
 	refusal *Refusal
 	system  bool
-	// requester is the user whose request the system serves, "" if it serves no user's.
+	// requester is the id of the user whose request the system serves; "" if it serves no request.
 	requester string
 }
 
-// NewContext returns a context in which v is asking. Any rows read or written under it are v's.
+// NewContext returns a context in which v makes the request.
 func NewContext(ctx context.Context, v Viewer) context.Context {
-	return context.WithValue(ctx, contextKey{}, answer{viewer: v})
+	return context.WithValue(ctx, contextKey{}, identity{viewer: v})
 }
 
-// WithRefusal returns a context in which nobody is asking, and r says why.
+// WithRefusal returns a context without a viewer, in which FromContext returns r.
 func WithRefusal(ctx context.Context, r *Refusal) context.Context {
-	return context.WithValue(ctx, contextKey{}, answer{refusal: r})
+	return context.WithValue(ctx, contextKey{}, identity{refusal: r})
 }
 
-// AsSystem returns a context in which the server itself is asking: provisioning, upkeep, seeds, tests. It
-// passes ent's privacy net, which otherwise shows no row to a context without a viewer.
+// AsSystem returns a context for the server's own work, such as provisioning, clean-up and tests. ent's privacy policy, which
+// shows no row to a context without a viewer, lets it read every row.
 func AsSystem(ctx context.Context) context.Context {
-	return context.WithValue(ctx, contextKey{}, answer{system: true})
+	return context.WithValue(ctx, contextKey{}, identity{system: true})
 }
 
-// AsSystemFor is AsSystem for what the server does because a request of that user needs it: the bounds of a user's requests
-// apply.
+// AsSystemFor is AsSystem for work that a request of this user needs. It counts as the user's request: the limits of a user
+// apply to it.
 func AsSystemFor(ctx context.Context, userID string) context.Context {
-	return context.WithValue(ctx, contextKey{}, answer{system: true, requester: userID})
+	return context.WithValue(ctx, contextKey{}, identity{system: true, requester: userID})
 }
 
-// Requester returns the id of the user whose request ctx belongs to, "" for everybody who is not signed in. It returns
-// false for the server's own work, such as upkeep.
+// Requester returns the id of the user whose request ctx belongs to, "" if the user is not signed in. It returns false for the
+// server's own work, such as clean-up.
 func Requester(ctx context.Context) (string, bool) {
-	a, known := ctx.Value(contextKey{}).(answer)
+	a, ok := ctx.Value(contextKey{}).(identity)
 	switch {
 	case a.system:
 		return a.requester, a.requester != ""
 	default:
-		return a.viewer.UserID, known
+		return a.viewer.UserID, ok
 	}
 }
 
-// FromContext returns who is asking. Where nobody is, the error is a *Refusal: the one given to WithRefusal,
-// else NotAuthenticated.
+// FromContext returns the viewer of ctx. If there is none, it returns a *Refusal: the one given to WithRefusal, or
+// NotAuthenticated.
 func FromContext(ctx context.Context) (Viewer, error) {
-	a, _ := ctx.Value(contextKey{}).(answer)
+	a, _ := ctx.Value(contextKey{}).(identity)
 	switch {
 	case a.viewer.UserID != "":
 		return a.viewer, nil
@@ -108,9 +107,9 @@ func FromContext(ctx context.Context) (Viewer, error) {
 	}
 }
 
-// MayRead reports whether ctx names a viewer or the system. It is the rule of ent's privacy net: a query that
-// somebody forgot to bound sees nothing.
+// MayRead reports whether ctx has a viewer or is the system's. It is the rule of ent's privacy policy: any other query finds
+// no rows.
 func MayRead(ctx context.Context) bool {
-	a, _ := ctx.Value(contextKey{}).(answer)
+	a, _ := ctx.Value(contextKey{}).(identity)
 	return a.system || a.viewer.UserID != ""
 }

@@ -11,22 +11,22 @@ func TestRequester(t *testing.T) {
 	t.Parallel()
 	ann := viewer.NewContext(t.Context(), viewer.Viewer{UserID: "ann"})
 	for name, tt := range map[string]struct {
-		ctx  context.Context
-		id   string
-		does bool
+		ctx context.Context
+		id  string
+		ok  bool
 	}{
 		"no request":                      {t.Context(), "", false},
 		"a signed-in user":                {ann, "ann", true},
-		"nobody is signed in":             {viewer.WithRefusal(t.Context(), viewer.NotAuthenticated()), "", true},
+		"a user who is not signed in":     {viewer.WithRefusal(t.Context(), viewer.NotAuthenticated()), "", true},
 		"the server itself":               {viewer.AsSystem(t.Context()), "", false},
 		"the server itself, in a request": {viewer.AsSystem(ann), "", false},
 		"the server, for a user":          {viewer.AsSystemFor(t.Context(), "bob"), "bob", true},
 	} {
-		if id, does := viewer.Requester(tt.ctx); id != tt.id || does != tt.does {
-			t.Errorf("%s: got %q, %t", name, id, does)
+		if id, ok := viewer.Requester(tt.ctx); id != tt.id || ok != tt.ok {
+			t.Errorf("%s: got %q, %t; want %q, %t", name, id, ok, tt.id, tt.ok)
 		}
 	}
 	if !viewer.MayRead(viewer.AsSystemFor(t.Context(), "bob")) {
-		t.Error("the server may not read for a user")
+		t.Error("AsSystemFor may not read")
 	}
 }
