@@ -394,16 +394,3 @@ func schemaOf(t *testing.T) *ast.Schema {
 	t.Helper()
 	return apiOf(t, func(*graph.Config) {}).Schema.Schema()
 }
-
-// ordinary are the fields that are left to gqlgen on purpose: a selection with one of them is executed field by field.
-var ordinary = []string{} //nolint:gochecknoglobals // A table.
-
-// What the schema has is in the table of what is written, or left out on purpose.
-func TestEveryFieldHasAnEntry(t *testing.T) {
-	t.Parallel()
-	for _, field := range apiOf(t, func(*graph.Config) {}).Unwritten() {
-		if !slices.Contains(ordinary, field) {
-			t.Errorf("%s is not in writtenTypes, so every answer with it takes the slow way: add it there, or to ordinary", field)
-		}
-	}
-}

@@ -5,81 +5,64 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"taskql/graph/selection"
 	"taskql/internal/account"
 	"taskql/internal/viewer"
 )
 
 // Validator is what the answers to an operation depend on, beside the operation and the schema: always the viewer, and what
-// its fields say. What can't be told of a field is taken for granted.
+// its fields say.
 type Validator struct {
 	api *API
-	// tasks: the viewer's tasks and tags, which the workspace's version stands for.
-	tasks bool
-	// user: the viewer's own row, which no version covers.
+	dependencies
+}
+
+// dependencies are what the value of a selection depends on.
+type dependencies struct {
+	// workspace reports a dependency on the viewer's tasks and tags, which the workspace's version covers.
+	workspace bool
+	// user reports a dependency on the viewer's own row, which no version covers.
 	user bool
-	// clock: the moment and the viewer's day, which turn what is overdue.
+	// clock reports a dependency on the moment and the viewer's day, which decide what is overdue.
 	clock bool
 }
 
-// Validator finds what an operation with its variables depends on.
-func (a *API) Validator(operation *graphql.OperationContext) *Validator {
-	s := &Validator{api: a}
-	for _, value := range operation.Variables {
-		s.clock = s.clock || hasClockFilter(value)
-	}
-	s.selections(operation.Operation.SelectionSet, map[string]bool{})
-	return s
-}
-
-// turning are the fields that the clock changes. It also changes what the filters in clockFilters find.
-var turning = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
-	"Task.overdue":            true,
-	"TaskFacets.overdue":      true,
-	"TaskFacets.dueToday":     true,
-	"TaskFacets.dueNext7Days": true,
-}
-
-// selections looks at all fields, each fragment once, whatever @skip and @include say.
-func (s *Validator) selections(set ast.SelectionSet, seen map[string]bool) {
-	for _, selection := range set {
-		switch sel := selection.(type) {
-		case *ast.Field:
-			s.field(sel)
-			s.selections(sel.SelectionSet, seen)
-		case *ast.InlineFragment:
-			s.selections(sel.SelectionSet, seen)
-		case *ast.FragmentSpread:
-			if !seen[sel.Name] {
-				seen[sel.Name] = true
-				s.selections(sel.Definition.SelectionSet, seen)
-			}
+// dependenciesOf returns what a compiled selection depends on, the values of variables left out.
+func dependenciesOf(f graphql.CollectedField, plan *selection.Plan[*rootField]) dependencies {
+	d := dependencies{clock: anyClockFilter(f.Arguments)}
+	for s := range plan.Sets() {
+		d.user = d.user || s.Unversioned()
+		d.workspace = d.workspace || !s.Unversioned()
+		for _, f := range s.Fields {
+			d.clock = d.clock || f.ChangesWithTime || anyClockFilter(f.Arguments)
 		}
 	}
+	return d
 }
 
-func (s *Validator) field(f *ast.Field) {
-	switch name := f.Definition.Type.Name(); {
-	case f.ObjectDefinition.Name == "Query" && public[f.Name]:
-		s.user = s.user || name == "User"
-	case name == "User":
-		s.user = true
-	case name == "Node": // It may be anything.
-		s.user, s.tasks = true, true
-	case f.ObjectDefinition.Name != "User" || !isLeaf(f):
-		s.tasks = true
+// Validator returns what an operation with its variables depends on.
+func (a *API) Validator(operation *graphql.OperationContext) *Validator {
+	v := &Validator{api: a}
+	for _, root := range a.schema.plans.Get(operation).roots {
+		v.workspace = v.workspace || root.workspace
+		v.user = v.user || root.user
+		v.clock = v.clock || root.clock
 	}
-	s.clock = s.clock || turning[f.ObjectDefinition.Name+"."+f.Name]
-	for _, argument := range f.Arguments {
-		s.clock = s.clock || writesClockFilter(argument.Value)
+	for _, value := range operation.Variables {
+		v.clock = v.clock || hasClockFilter(value)
 	}
+	return v
 }
 
-func isLeaf(f *ast.Field) bool { return len(f.SelectionSet) == 0 }
+func anyClockFilter(arguments ast.ArgumentList) bool {
+	return slices.ContainsFunc(arguments, func(a *ast.Argument) bool { return writesClockFilter(a.Value) })
+}
 
 // writesClockFilter reports whether a value of the document has a field that is in clockFilters.
 func writesClockFilter(value *ast.Value) bool {
@@ -112,21 +95,21 @@ func hasClockFilter(value any) bool {
 
 // AppendState appends the state that an answer given now depends on: where two are the same, so are the answers, until the
 // moment that Until says. It returns false where the request has no viewer, or the state can't be read.
-func (s *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
+func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
 	v, err := viewer.FromContext(ctx)
 	if err != nil || !v.Access.MayRead() {
 		return b, false
 	}
 	b = appendPart(appendPart(b, v.UserID), v.WorkspaceID)
-	if s.tasks {
-		version, err := s.api.config.Tasks.Version(ctx, v)
+	if d.workspace {
+		version, err := d.api.config.Tasks.Version(ctx, v)
 		if err != nil {
 			return b, false
 		}
 		b = binary.AppendVarint(b, int64(version))
 	}
-	if s.user {
-		row, err := s.api.config.Accounts.User(ctx, v, v.UserID)
+	if d.user {
+		row, err := d.api.config.Accounts.User(ctx, v, v.UserID)
 		if err != nil && !errors.Is(err, account.ErrNotFound) {
 			return b, false
 		}
@@ -136,7 +119,7 @@ func (s *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([
 		}
 		b = appendPart(b, string(text))
 	}
-	if s.clock {
+	if d.clock {
 		// Where the clocks go back over midnight, a day comes twice.
 		b = now.In(v.Location).AppendFormat(appendPart(b, v.Location.String()), time.DateOnly)
 	}
@@ -149,14 +132,14 @@ func appendPart(b []byte, text string) []byte {
 }
 
 // Until returns the moment from which on the clock may make another answer of the same state; zero for never.
-func (s *Validator) Until(ctx context.Context, now time.Time) (time.Time, bool) {
-	if !s.clock {
+func (d *Validator) Until(ctx context.Context, now time.Time) (time.Time, bool) {
+	if !d.clock {
 		return time.Time{}, true
 	}
 	v, err := viewer.FromContext(ctx)
 	if err != nil {
 		return time.Time{}, false
 	}
-	turn, err := s.api.config.Tasks.NextTurn(ctx, v, now)
+	turn, err := d.api.config.Tasks.NextTurn(ctx, v, now)
 	return turn, err == nil
 }

@@ -1,205 +1,351 @@
 package graph
 
 import (
-	"bytes"
 	"context"
-	"slices"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/graph/generated"
+	"taskql/graph/model"
+	"taskql/graph/selection"
 	"taskql/internal/task"
+	"taskql/internal/viewer"
 )
 
-// Most operations have one root field. What gqlgen makes to run several beside each other, and what the field's selection
-// asks of the database, is then the same at every request: the first is left out, the second is kept with the plan.
+// An operation is executed by its compiled plan: its root fields' resolvers are called by the methods that gqlgen has
+// generated for them, what is selected below their values is loaded in batches, and each value is encoded at once. gqlgen
+// makes a context, closures and a marshaler for each field of each row instead. It executes what has no plan
+// (introspection, unknown directives), and values that can't be encoded, such as those with errors below them.
 
-// schema gives each operation what it keeps while it runs, and the plans that its root fields are written by.
+// schema executes operations.
 type schema struct {
 	graphql.ExecutableSchema
 
 	resolver *Resolver
-	plans    *plans // nil: gqlgen executes field by field.
+	compiler *selection.Compiler[*rootField]
+	plans    *selection.Cache[*operationPlan]
+	// fieldByField leaves all execution to gqlgen.
+	fieldByField bool
 	// responseBytes is the longest response.
 	responseBytes int
 }
 
-// execution is what an operation keeps while it runs.
-type execution struct {
-	loads
-
-	size responseSize
-
-	// plan writes the operation's only root field; nil where it has several, or one that is gqlgen's to write.
-	plan *plan
-	root graphql.CollectedField
+// operationPlan is what is known of an operation before it is executed.
+type operationPlan struct {
+	roots []rootPlan
+	// executable reports whether all root fields can be executed by their plans. If they can't, gqlgen executes the
+	// operation.
+	executable bool
 }
 
-type executionKey struct{}
+// rootPlan is a compiled root field.
+type rootPlan struct {
+	// Plan is nil for __typename and for introspection.
+	*selection.Plan[*rootField]
+	dependencies
 
-// in returns the context that the operation's resolvers get.
-func (e *execution) in(ctx context.Context) context.Context {
-	return context.WithValue(task.WithTakeText(ctx, e.size.takeText), executionKey{}, e)
+	field graphql.CollectedField
+	// key is the response key with its quotes and colon, after a brace or a comma.
+	key     string
+	resolve generated.RootField
+	// typename is the JSON of the root type's name, if the field is __typename.
+	typename string
+}
+
+// compile compiles an operation.
+func (s *schema) compile(operation *graphql.OperationContext) *operationPlan {
+	root := s.rootType(operation.Operation)
+	p := &operationPlan{executable: root != nil && !s.fieldByField}
+	if root == nil {
+		return p
+	}
+	for i, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{root.Name}) {
+		separator := "{"
+		if i > 0 {
+			separator = ","
+		}
+		r := rootPlan{field: field, key: separator + `"` + field.Alias + `":`, resolve: generated.RootFields[root.Name][field.Name]}
+		switch {
+		case field.Name == "__typename":
+			r.typename = `"` + root.Name + `"`
+		case r.resolve != nil:
+			r.Plan = s.compiler.Compile(operation, field)
+			r.dependencies = dependenciesOf(field, r.Plan)
+			p.executable = p.executable && r.Encodable
+		default:
+			p.executable = false
+		}
+		p.roots = append(p.roots, r)
+	}
+	return p
+}
+
+// rootType returns the type of the operation's root; nil for subscriptions, which gqlgen refuses.
+func (s *schema) rootType(operation *ast.OperationDefinition) *ast.Definition {
+	switch operation.Operation {
+	case ast.Query:
+		return s.Schema().Query
+	case ast.Mutation:
+		return s.Schema().Mutation
+	default:
+		return nil
+	}
+}
+
+// execution is the execution of one operation.
+type execution struct {
+	schema    *schema
+	operation *graphql.OperationContext
+	plan      *operationPlan
+	size      responseSize
+
+	roots []rootField
+	// first is the memory of roots: most operations have one root field.
+	first [1]rootField
+	done  bool
+}
+
+// rootField is the execution of one root field. It is the context of its resolvers, and the state that its selection is
+// loaded and encoded with.
+type rootField struct {
+	context.Context //nolint:containedctx // It is a context.
+
+	resolver  *Resolver
+	operation *graphql.OperationContext
+	plan      *rootPlan
+	// viewer is who is asking, unless viewerErr says why there is nobody.
+	viewer    viewer.Viewer
+	viewerErr error
+	values    selection.Values
+	meter     meter
+	result    graphql.Marshaler
+}
+
+type rootFieldKey struct{}
+
+// Value implements context.Context.
+func (r *rootField) Value(key any) any {
+	switch key {
+	case rootFieldKey{}:
+		return r
+	case task.TakeTextKey{}:
+		return task.TakeText(r.meter.size.takeText)
+	default:
+		return r.Context.Value(key)
+	}
+}
+
+// Values implements selection.State.
+func (r *rootField) Values() *selection.Values { return &r.values }
+
+// rootFieldOf returns the root field that the context's resolver belongs to.
+func rootFieldOf(ctx context.Context) (*rootField, bool) {
+	r, ok := ctx.Value(rootFieldKey{}).(*rootField)
+	return r, ok
 }
 
 // Exec implements graphql.ExecutableSchema.
-func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
-	op, e := graphql.GetOperationContext(ctx), &execution{size: responseSize{limit: int64(s.responseBytes)}}
-	if s.plans != nil && op.Operation.Operation != ast.Subscription {
-		if root, ok := onlyField(op.Operation); ok {
-			e.plan, e.root = s.plans.For(op, root), root
+func (s *schema) Exec(ctx context.Context) graphql.ResponseHandler {
+	operation := graphql.GetOperationContext(ctx)
+	x := &execution{schema: s, operation: operation, plan: s.plans.Get(operation), size: responseSize{limit: int64(s.responseBytes)}}
+	if x.roots = x.first[:]; len(x.plan.roots) != len(x.first) {
+		x.roots = make([]rootField, len(x.plan.roots))
+	}
+	for i := range x.roots {
+		r := &x.roots[i]
+		r.resolver, r.operation, r.plan, r.meter = s.resolver, operation, &x.plan.roots[i], x.size.meter()
+	}
+	field := operation.ResolverMiddleware
+	operation.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {
+		value, err := field(ctx, resolve)
+		if err == nil && value != nil && isRoot(graphql.GetFieldContext(ctx)) {
+			value, err = x.complete(ctx, value)
 		}
-		if e.plan != nil {
-			return s.execSingle(op, e)
+		return x.size.orNull(value, err)
+	}
+	if x.plan.executable {
+		return x.execute
+	}
+	root := operation.RootResolverMiddleware
+	operation.RootResolverMiddleware = func(ctx context.Context, resolve graphql.RootResolver) graphql.Marshaler {
+		if x.size.stopped() {
+			return graphql.Null
 		}
-		s.resolver.withPlans(op, s.plans)
-	}
-	e.size.bound(op)
-	next := s.ExecutableSchema.Exec(e.in(ctx))
-	return func(ctx context.Context) *graphql.Response {
-		return e.size.check(op, next(e.in(ctx)))
-	}
-}
-
-// onlyField returns the operation's root field, where there is one and nothing decides whether it is there.
-func onlyField(operation *ast.OperationDefinition) (graphql.CollectedField, bool) {
-	if len(operation.SelectionSet) != 1 {
-		return graphql.CollectedField{}, false
-	}
-	f, ok := operation.SelectionSet[0].(*ast.Field)
-	if !ok || len(f.Directives) > 0 || f.ObjectDefinition == nil {
-		return graphql.CollectedField{}, false
-	}
-	return graphql.CollectedField{Field: f, Selections: f.SelectionSet}, true
-}
-
-// execSingle executes an operation of one root field, and answers byte for byte as gqlgen does.
-func (s schema) execSingle(op *graphql.OperationContext, e *execution) graphql.ResponseHandler {
-	next := op.ResolverMiddleware
-	op.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {
-		value, err := next(ctx, resolve)
-		if err != nil || value == nil || graphql.GetFieldContext(ctx).Parent != nil {
-			return e.size.orNull(value, err)
+		r := x.root(graphql.GetRootFieldContext(ctx))
+		if r != nil {
+			ctx = r.begin(ctx)
 		}
-		return s.resolver.write(ctx, e.plan, value), nil
+		return x.finish(r, x.size.encode(ctx, root(ctx, resolve), ""))
 	}
-	done := false
-	return func(ctx context.Context) *graphql.Response {
-		if done {
-			return nil
+	next := s.ExecutableSchema.Exec(ctx)
+	return func(ctx context.Context) *graphql.Response { return x.size.check(operation, next(ctx)) }
+}
+
+// isRoot reports whether the field is a root field. Those that gqlgen executes have a parent, which is the operation.
+func isRoot(fc *graphql.FieldContext) bool {
+	return fc.Parent == nil || fc.Parent.Parent == nil && fc.Parent.Field.Field == nil
+}
+
+// root returns the root field that gqlgen executes; nil if it has no plan.
+func (x *execution) root(rc *graphql.RootFieldContext) *rootField {
+	for i := range x.roots {
+		if r := &x.roots[i]; r.plan.Plan != nil && rc != nil && r.plan.field.Alias == rc.Field.Alias {
+			return r
 		}
-		done = true
-		value, ok := generated.Root(e.in(ctx), s.ExecutableSchema, op, e.root)
-		if !ok { // A test says that there is none such.
-			return graphql.ErrorResponse(ctx, "unknown root field")
+	}
+	return nil
+}
+
+// execute executes the operation by its plan: mutations one after the other, queries beside each other.
+func (x *execution) execute(ctx context.Context) *graphql.Response {
+	if x.done {
+		return nil
+	}
+	x.done = true
+	e := generated.NewExecution(x.operation, x.schema.ExecutableSchema)
+	if len(x.roots) <= 1 || x.operation.Operation.Operation == ast.Mutation {
+		for i := range x.roots {
+			x.executeRoot(ctx, e, &x.roots[i])
 		}
-		return e.size.check(op, &graphql.Response{Data: dataOf(e.root, e.size.encode(ctx, value))})
+		return x.size.check(x.operation, &graphql.Response{Data: x.data()})
 	}
-}
-
-// dataOf is the response's data of one root field. A null that may not be goes up to the data itself (section 6.4.4).
-func dataOf(root graphql.CollectedField, value graphql.Marshaler) []byte {
-	if value == graphql.RequiredNull || value == graphql.Null && root.Definition.Type.NonNull {
-		return []byte("null")
+	var wg sync.WaitGroup
+	for i := range x.roots[1:] {
+		wg.Go(func() { x.executeRoot(ctx, e, &x.roots[i+1]) })
 	}
-	if w, ok := value.(*written); ok && w.data {
-		w.done = true
-		return append(w.json, '}') // The response's from now on, until Release.
-	}
-	b := bytes.NewBuffer(beginData(nil, root.Alias))
-	value.MarshalGQL(b)
-	return append(b.Bytes(), '}')
+	x.executeRoot(ctx, e, &x.roots[0])
+	wg.Wait()
+	return x.size.check(x.operation, &graphql.Response{Data: x.data()})
 }
 
-// beginData begins the data of one root field.
-func beginData(b []byte, alias string) []byte {
-	b = append(b, `{"`...)
-	b = append(b, alias...)
-	return append(b, `":`...)
-}
-
-// Release takes the data of a response back once that is sent, for the next one to be written into. Nobody may use it any
-// more.
-func (*API) Release(data []byte) {
-	if cap(data) >= firstWritten {
-		(&written{json: data}).release()
-	}
-}
-
-// notes are what a root field's selection asks for. They are kept with its plan: nothing of them depends on the request.
-type notes struct {
-	wanted
-
-	// bare says that the rows are all that is selected: nothing has to be loaded beside them.
-	bare bool
-}
-
-// wanted is what a selection wants of rows.
-type wanted struct {
-	// columns are those of one task or tag.
-	columns []string
-	// page is the same of a page of them.
-	page task.Selection
-}
-
-// notesOf returns the notes of an operation's only root field.
-func notesOf(w *walker, e *execution) *notes {
-	known, _ := e.plan.Note(func() any {
-		n := &notes{wanted: w.read(e.root.Definition.Type.Name(), e.root.Selections), bare: bare(e.root.Selections, map[string]bool{})}
-		// They are several requests': who appends to them must get a copy.
-		n.columns, n.page.Columns = slices.Clip(n.columns), slices.Clip(n.page.Columns)
-		n.page.Facets, n.page.TagColumns = slices.Clip(n.page.Facets), slices.Clip(n.page.TagColumns)
-		return n
-	}).(*notes)
-	return known
-}
-
-// wanted returns what is wanted of the root field that is being resolved.
-func (w *walker) wanted(selected ast.SelectionSet, typ string) wanted {
-	if w.notes != nil {
-		return w.notes.wanted
-	}
-	return w.read(typ, selected)
-}
-
-// read looks at a selection of one type.
-func (w *walker) read(typ string, selected ast.SelectionSet) wanted {
-	switch typ {
-	case "Task":
-		return wanted{columns: w.ofTasks(w.ofTask(selected))}
-	case "Tag":
-		return wanted{columns: columns(tagColumns, w.ofTag(selected))}
-	case "TaskConnection":
-		return wanted{page: w.ofPage(selected)}
-	case "TagConnection":
-		return wanted{page: w.ofTagPage(selected)}
+// executeRoot resolves and encodes a root field, unless the writing of the response has stopped.
+func (x *execution) executeRoot(ctx context.Context, e *generated.Execution, r *rootField) {
+	switch {
+	case r.plan.typename != "":
+	case x.size.stopped():
+		r.result = graphql.Null
 	default:
-		return wanted{}
+		ctx = r.begin(ctx)
+		r.result = x.finish(r, x.size.encode(ctx, r.plan.resolve(e, ctx, r.plan.field), r.plan.key))
 	}
 }
 
-// needsNothing says that nothing has to be loaded for what is selected below the root field.
-func (w *walker) needsNothing() bool { return w.notes != nil && w.notes.bare }
+// begin begins the execution of the root field, and returns the context of its resolvers.
+func (r *rootField) begin(ctx context.Context) context.Context {
+	r.Context = ctx
+	r.viewer, r.viewerErr = viewer.FromContext(ctx)
+	return r
+}
 
-// loadedFields are those whose values are read for all rows at once.
-var loadedFields = []string{"tags", "parent", "subtasks", "subtaskProgress", "openTaskCount"} //nolint:gochecknoglobals // A constant, if Go had constant slices.
+// finish notes which mutation was executed last. r is nil if the root field has no plan.
+func (x *execution) finish(r *rootField, result graphql.Marshaler) graphql.Marshaler {
+	if r != nil && x.operation.Operation.Operation == ast.Mutation {
+		x.size.last = r.plan.field.Alias // One after the other.
+	}
+	return result
+}
 
-// bare says that none of those fields is selected anywhere, whatever @skip and @include say. It looks at each fragment once.
-func bare(selected ast.SelectionSet, seen map[string]bool) bool {
-	return !slices.ContainsFunc(selected, func(s ast.Selection) bool {
-		switch s := s.(type) {
-		case *ast.Field:
-			return slices.Contains(loadedFields, s.Name) || !bare(s.SelectionSet, seen)
-		case *ast.InlineFragment:
-			return !bare(s.SelectionSet, seen)
-		case *ast.FragmentSpread:
-			if seen[s.Name] {
-				return false
-			}
-			seen[s.Name] = true
-			return !bare(s.Definition.SelectionSet, seen)
+// complete loads what is selected below the value of a root field, and encodes it if the operation is executed by its
+// plan. It returns the value itself if gqlgen has to complete it.
+func (x *execution) complete(ctx context.Context, value any) (any, error) {
+	r, ok := rootFieldOf(ctx)
+	if !ok || r.viewerErr != nil {
+		return value, nil
+	}
+	isQuery := x.operation.Operation.Operation == ast.Query
+	if !x.plan.executable && !isQuery {
+		return value, nil // gqlgen loads what is below, field by field.
+	}
+	if err := r.load(ctx, value); err != nil {
+		if isQuery {
+			return value, err
 		}
-		return true
-	})
+		// The change has happened: gqlgen loads again, and reports the error of each field at its path.
+		r.values.Reset()
+		return value, nil
+	}
+	if !x.plan.executable {
+		return value, nil
+	}
+	out := newEncoded()
+	out.json = append(out.json, r.plan.key...)
+	json, err := r.encode(ctx, out.json, value)
+	out.json = json
+	if err == nil {
+		err = r.meter.count(len(json))
+	}
+	switch {
+	case err == nil:
+		return out, nil
+	case x.size.stopped(): // The response says why.
+		out.release()
+		return graphql.Null, nil
+	default:
+		r.meter.undo()
+		out.release()
+		return value, nil
+	}
+}
+
+// load loads what is selected below the value.
+func (r *rootField) load(ctx context.Context, value any) error {
+	if nodes, ok := value.([]model.Node); ok {
+		return r.plan.LoadList(ctx, r, elements(nodes))
+	}
+	return r.plan.Load(ctx, r, value)
+}
+
+// encode appends the value as JSON.
+func (r *rootField) encode(ctx context.Context, b []byte, value any) ([]byte, error) {
+	if nodes, ok := value.([]model.Node); ok {
+		return r.plan.AppendList(ctx, r, b, elements(nodes))
+	}
+	return r.plan.Append(ctx, r, b, value)
+}
+
+func elements(nodes []model.Node) []any {
+	list := make([]any, len(nodes))
+	for i, node := range nodes {
+		list[i] = node
+	}
+	return list
+}
+
+// data returns the data of the response. A null that may not be goes up to the data itself (section 6.4.4).
+func (x *execution) data() []byte {
+	for i := range x.roots {
+		if r := &x.roots[i]; r.result == graphql.RequiredNull || r.result == graphql.Null && r.plan.field.Definition.Type.NonNull {
+			return []byte("null")
+		}
+	}
+	var b []byte
+	for i := range x.roots {
+		r := &x.roots[i]
+		switch result := r.result.(type) {
+		case *encoded:
+			if i == 0 {
+				b = result.json // The response's until Release.
+				continue
+			}
+			b = append(b, result.json...)
+			result.release()
+		case nil:
+			b = append(append(b, r.plan.key...), r.plan.typename...)
+		default:
+			b = append(append(b, r.plan.key...), "null"...)
+		}
+	}
+	if len(x.roots) == 0 {
+		b = append(b, '{')
+	}
+	return append(b, '}')
+}
+
+// Release takes the data of a response back after it was sent. Nobody may use it any more.
+func (*API) Release(data []byte) {
+	if cap(data) >= firstEncoded {
+		(&encoded{json: data}).release()
+	}
 }

@@ -6,25 +6,21 @@ import (
 	"testing"
 
 	"taskql/graph"
-	"taskql/graph/generated"
 )
 
-// The fields that are executed without gqlgen's frame are all that the schema has.
-func TestRootsAreTheSchemas(t *testing.T) {
+// Every root field of the schema has a generated method, or operations with it are left to gqlgen.
+func TestRootFieldsAreTheSchemas(t *testing.T) {
 	t.Parallel()
 	schema := schemaOf(t)
 	var want []string
-	for _, f := range slices.Concat(schema.Query.Fields, schema.Mutation.Fields) {
-		if strings.HasPrefix(f.Name, "__") {
-			continue
+	for _, root := range []string{"Query", "Mutation"} {
+		for _, f := range schema.Types[root].Fields {
+			if !strings.HasPrefix(f.Name, "__") {
+				want = append(want, root+"."+f.Name)
+			}
 		}
-		typ := "Query"
-		if schema.Mutation.Fields.ForName(f.Name) == f {
-			typ = "Mutation"
-		}
-		want = append(want, typ+"."+f.Name)
 	}
-	got := generated.RootNames()
+	got := graph.RootFields()
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
@@ -32,13 +28,18 @@ func TestRootsAreTheSchemas(t *testing.T) {
 	}
 }
 
-// What has to be loaded beside the rows is named: a field that is not would be loaded row by row.
-func TestLoadedFieldsAreTheTables(t *testing.T) {
+// Every type that implements Node is found by node and nodes.
+func TestNodeTypesAreTheSchemas(t *testing.T) {
 	t.Parallel()
-	want, got := graph.LoadedByTables(), graph.LoadedFields()
+	schema := schemaOf(t)
+	var want []string
+	for _, def := range schema.GetPossibleTypes(schema.Types["Node"]) {
+		want = append(want, def.Name)
+	}
+	got := graph.NodeTypes()
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("graph/single.go names %v, the tables of columns %v", got, want)
+		t.Errorf("graph/node.go has\n%v, the schema\n%v", got, want)
 	}
 }

@@ -8,18 +8,18 @@ import (
 )
 
 func (r *queryResolver) Node(ctx context.Context, id string) (model.Node, error) {
-	nodes, err := r.nodes(ctx, []string{id})
+	found, err := nodes(ctx, []string{id})
 	if err != nil {
 		return nil, err
 	}
-	return nodes[0], nil
+	return found[0], nil
 }
 
 func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, error) {
 	if len(ids) > maxNodes {
 		return nil, badInput("ids takes at most %d ids, not %d: ask again for the rest", maxNodes, len(ids))
 	}
-	return r.nodes(ctx, ids)
+	return nodes(ctx, ids)
 }
 
 func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }

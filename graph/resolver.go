@@ -7,13 +7,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
-	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/graph/generated"
-	"taskql/graph/model"
 	"taskql/graph/scalar"
 	"taskql/graph/selection"
 	"taskql/internal/account"
@@ -21,9 +18,6 @@ import (
 )
 
 //go:generate go run github.com/99designs/gqlgen generate
-
-// maxNodes is how many ids one nodes field takes.
-const maxNodes = 100
 
 // Config is what the API works with. Everything is required, but ResponseBytes and FieldByField.
 type Config struct {
@@ -54,6 +48,7 @@ type API struct {
 	// Scalars say what is wrong with a value, by the scalar's name, for a transport that asks before it executes.
 	Scalars map[string]func(any) error
 
+	schema *schema
 	config Config
 }
 
@@ -63,16 +58,16 @@ func New(c Config) (*API, error) {
 		return nil, errors.New("graph: Config is incomplete")
 	}
 	resolver := &Resolver{tasks: c.Tasks, accounts: c.Accounts}
-	executable := schema{
+	executable := &schema{
 		ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: resolver}),
-		resolver:         resolver, responseBytes: cmp.Or(c.ResponseBytes, defaultResponseBytes),
+		resolver:         resolver, responseBytes: cmp.Or(c.ResponseBytes, defaultResponseBytes), fieldByField: c.FieldByField,
 	}
-	if !c.FieldByField {
-		executable.plans = selection.NewPlans(executable.Schema(), writtenTypes()...)
-		executable.plans.Watch(func(ctx context.Context, w *walker, length int) error { return w.meter.grown(ctx, length) })
-	}
+	grown := func(ctx context.Context, r *rootField, length int) error { return r.meter.grown(ctx, length) }
+	executable.compiler = selection.NewCompiler(executable.Schema(), grown, objectTypes()...)
+	executable.plans = selection.NewCache(executable.compile)
 	return &API{
 		Schema:  executable,
+		schema:  executable,
 		Scalars: scalar.Checks(),
 		config:  c,
 	}, nil
@@ -84,46 +79,29 @@ type Resolver struct {
 	accounts *account.Service
 }
 
-// nodes returns what has those ids, in their order, with nil for what does not exist.
-func (r *Resolver) nodes(ctx context.Context, ids []string) ([]model.Node, error) {
-	w, path, selected, err := r.walk(ctx)
-	if err != nil {
-		return nil, err
+// resolving returns the root field that is being resolved. The error says why nobody is asking.
+func resolving(ctx context.Context) (*rootField, error) {
+	r, ok := rootFieldOf(ctx)
+	if !ok {
+		return nil, errNoRootField
 	}
-	tasks, err := r.tasks.GetMany(ctx, w.viewer, ids, w.ofTasks(w.ofTask(selected))...)
-	if err != nil {
-		return nil, err
+	return r, r.viewerErr
+}
+
+// selectedOf returns what is selected of the root field's values of a type.
+func (r *rootField) selectedOf(typ string) *set { return r.plan.Set(typ) }
+
+// page returns what has to be read of the page that the root field returns.
+func (r *rootField) page(typ string) task.Selection {
+	return r.selectedOf(typ).Derived.(*page).Selection //nolint:forcetypeassert // The table derives it.
+}
+
+// orNil returns nil if there is no such object: the contract's answer is null.
+func orNil[T any](object *T, err error) (*T, error) {
+	if errors.Is(err, task.ErrNotFound) {
+		return nil, nil //nolint:nilnil // As above.
 	}
-	rest := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return tasks[id] != nil })
-	tags, err := r.tasks.Tags(ctx, w.viewer, rest, columns(tagColumns, w.ofTag(selected))...)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]model.Node{}
-	for id, t := range tasks {
-		found[id] = t
-	}
-	for id, t := range tags {
-		found[id] = t
-	}
-	if slices.Contains(rest, w.viewer.UserID) {
-		user, err := r.accounts.User(ctx, w.viewer, w.viewer.UserID)
-		if err != nil && !errors.Is(err, account.ErrNotFound) {
-			return nil, err
-		}
-		if err == nil {
-			found[w.viewer.UserID] = user
-		}
-	}
-	nodes := make([]model.Node, len(ids))
-	for i, id := range ids {
-		nodes[i] = found[id]
-	}
-	err = w.loadTasks(ctx, path, slices.Collect(maps.Values(tasks)), selected)
-	if err == nil {
-		err = w.loadTags(ctx, path, slices.Collect(maps.Values(tags)), selected)
-	}
-	return nodes, err
+	return object, err
 }
 
 // orders reads the argument orderBy.

@@ -86,25 +86,6 @@ func (m *meter) undo() {
 	m.counted, m.next = 0, countEvery
 }
 
-// bound counts each root field of an operation that gqlgen executes. After the writing stopped, no more are executed.
-func (z *responseSize) bound(op *graphql.OperationContext) {
-	field := op.ResolverMiddleware
-	op.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {
-		return z.orNull(field(ctx, resolve))
-	}
-	next := op.RootResolverMiddleware
-	op.RootResolverMiddleware = func(ctx context.Context, resolve graphql.RootResolver) graphql.Marshaler {
-		if z.stopped() {
-			return graphql.Null
-		}
-		value := z.encode(ctx, next(ctx, resolve))
-		if root := graphql.GetRootFieldContext(ctx); root != nil && op.Operation.Operation == ast.Mutation {
-			z.last = root.Field.Alias // One after the other.
-		}
-		return value
-	}
-}
-
 // orNull returns what a resolver returned, or a null if it failed because of the limit: the response says so once.
 func (z *responseSize) orNull(value any, err error) (any, error) {
 	if err != nil && z.stopped() {
@@ -113,13 +94,14 @@ func (z *responseSize) orNull(value any, err error) (any, error) {
 	return value, err
 }
 
-// encode writes the value of a root field that gqlgen has executed, as far as the limit lets it. What a plan has written
-// was counted already.
-func (z *responseSize) encode(ctx context.Context, value graphql.Marshaler) graphql.Marshaler {
-	if _, counted := value.(*written); counted || value == nil || value == graphql.Null || value == graphql.RequiredNull {
+// encode writes the value of a root field that gqlgen has executed, after the key, as far as the limit lets it. What was
+// encoded by a plan is counted already.
+func (z *responseSize) encode(ctx context.Context, value graphql.Marshaler, key string) graphql.Marshaler {
+	if _, counted := value.(*encoded); counted || value == nil || value == graphql.Null || value == graphql.RequiredNull {
 		return value
 	}
-	out := &boundedWriter{ctx: ctx, meter: z.meter(), to: newWritten()}
+	out := &boundedWriter{ctx: ctx, meter: z.meter(), to: newEncoded()}
+	out.to.json = append(out.to.json, key...)
 	value.MarshalGQL(out)
 	if err := out.meter.count(len(out.to.json)); err != nil || z.stopped() {
 		out.to.release()
@@ -132,7 +114,7 @@ func (z *responseSize) encode(ctx context.Context, value graphql.Marshaler) grap
 type boundedWriter struct {
 	ctx   context.Context //nolint:containedctx // It lives as long as one call of MarshalGQL, which takes none.
 	meter meter
-	to    *written
+	to    *encoded
 }
 
 // Write implements io.Writer. There is no error: gqlgen's marshalers don't look at it.
@@ -169,10 +151,19 @@ func (z *responseSize) tooLarge(op *graphql.OperationContext) *gqlerror.Error {
 		return err
 	}
 	executed := "The mutation was executed"
-	if _, single := onlyField(op.Operation); !single && z.last != "" {
+	if !isSingleField(op.Operation) && z.last != "" {
 		err.Path = ast.Path{ast.PathName(z.last)}
 		executed = "The mutation at this path was executed, as were those before it; those after it were not"
 	}
 	err.Message += fmt.Sprintf(" %s. Read the result by a query, or send the mutation again with the same idempotencyKey, if it had one, and fewer fields.", executed)
 	return err
+}
+
+// isSingleField reports whether the operation is one root field, without directives and fragments.
+func isSingleField(operation *ast.OperationDefinition) bool {
+	if len(operation.SelectionSet) != 1 {
+		return false
+	}
+	f, ok := operation.SelectionSet[0].(*ast.Field)
+	return ok && len(f.Directives) == 0
 }

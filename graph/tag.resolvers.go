@@ -2,9 +2,6 @@ package graph
 
 import (
 	"context"
-	"errors"
-
-	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/ent"
 	"taskql/graph/generated"
@@ -26,44 +23,25 @@ func (r *mutationResolver) DeleteTag(ctx context.Context, input task.TargetInput
 }
 
 func (r *queryResolver) Tag(ctx context.Context, id string) (*ent.Tag, error) {
-	w, path, selected, err := r.walk(ctx)
+	root, err := resolving(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.tasks.Tag(ctx, w.viewer, id, w.wanted(selected, "Tag").columns...)
-	if errors.Is(err, task.ErrNotFound) {
-		return nil, nil //nolint:nilnil // The contract's answer for what does not exist is null.
-	}
-	if err != nil {
-		return nil, err
-	}
-	if w.needsNothing() {
-		return t, nil
-	}
-	return t, w.loadTags(ctx, path, []*ent.Tag{t}, selected)
+	return orNil(r.tasks.Tag(ctx, root.viewer, id, root.selectedOf("Tag").Columns...))
 }
 
 func (r *queryResolver) Tags(ctx context.Context, first *int, after *string, last *int, before *string, search *string) (*keyset.Page[*ent.Tag], error) {
-	w, path, selected, err := r.walk(ctx)
+	root, err := resolving(ctx)
 	if err != nil {
 		return nil, err
 	}
-	page, err := r.tasks.ListTags(ctx, w.viewer, task.TagListInput{
-		First: first, After: after, Last: last, Before: before, Search: search, Selection: w.wanted(selected, "TagConnection").page,
+	return r.tasks.ListTags(ctx, root.viewer, task.TagListInput{
+		First: first, After: after, Last: last, Before: before, Search: search, Selection: root.page("TagConnection"),
 	})
-	if err != nil {
-		return nil, err
-	}
-	if w.needsNothing() {
-		return page, nil
-	}
-	return page, w.loadTagPage(ctx, path, page, selected)
 }
 
 func (r *tagResolver) OpenTaskCount(ctx context.Context, obj *ent.Tag) (int, error) {
-	return loaded[int](ctx, r.Resolver, obj, func(w *walker, path string, _ graphql.CollectedField) error {
-		return w.loadOpenTaskCount(ctx, path, []*ent.Tag{obj})
-	})
+	return loaded[int](ctx, obj)
 }
 
 func (r *Resolver) Tag() generated.TagResolver { return &tagResolver{r} }

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"errors"
 
 	"taskql/ent"
 	"taskql/graph/generated"
@@ -13,11 +12,7 @@ import (
 )
 
 func (r *bulkTaskPayloadResolver) Results(ctx context.Context, obj *task.BulkResult) ([]*task.ItemResult, error) {
-	w, path, selected, err := r.walk(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return obj.Results, w.loadResults(ctx, path, obj.Results, selected)
+	return obj.Results, loadBelow(ctx, obj.Results)
 }
 
 func (r *mutationResolver) CreateTask(ctx context.Context, input task.CreateInput) (*task.Result, error) {
@@ -73,25 +68,15 @@ func (r *mutationResolver) RestoreTasks(ctx context.Context, input task.BulkInpu
 }
 
 func (r *queryResolver) Task(ctx context.Context, id string) (*ent.Task, error) {
-	w, path, selected, err := r.walk(ctx)
+	root, err := resolving(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.tasks.Get(ctx, w.viewer, id, w.wanted(selected, "Task").columns...)
-	if errors.Is(err, task.ErrNotFound) {
-		return nil, nil //nolint:nilnil // The contract's answer for what does not exist is null.
-	}
-	if err != nil {
-		return nil, err
-	}
-	if w.needsNothing() {
-		return t, nil
-	}
-	return t, w.loadTasks(ctx, path, []*ent.Task{t}, selected)
+	return orNil(r.tasks.Get(ctx, root.viewer, id, root.selectedOf("Task").Columns...))
 }
 
 func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error) {
-	w, path, selected, err := r.walk(ctx)
+	root, err := resolving(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,17 +84,10 @@ func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, la
 	if err != nil {
 		return nil, err
 	}
-	page, err := r.tasks.List(ctx, w.viewer, task.ListInput{
+	return r.tasks.List(ctx, root.viewer, task.ListInput{
 		First: first, After: after, Last: last, Before: before,
-		Scope: scope, Filter: by, OrderBy: orders(orderBy), Selection: w.wanted(selected, "TaskConnection").page,
+		Scope: scope, Filter: by, OrderBy: orders(orderBy), Selection: root.page("TaskConnection"),
 	})
-	if err != nil {
-		return nil, err
-	}
-	if w.needsNothing() {
-		return page, nil
-	}
-	return page, w.loadPages(ctx, path, []*task.Page{page}, selected)
 }
 
 func (r *taskResolver) Due(ctx context.Context, obj *ent.Task) (*task.Due, error) {
@@ -125,19 +103,19 @@ func (r *taskResolver) Overdue(ctx context.Context, obj *ent.Task) (bool, error)
 }
 
 func (r *taskResolver) Tags(ctx context.Context, obj *ent.Task) ([]*ent.Tag, error) {
-	return ofTask[[]*ent.Tag](ctx, r.Resolver, obj)
+	return loaded[[]*ent.Tag](ctx, obj)
 }
 
 func (r *taskResolver) Parent(ctx context.Context, obj *ent.Task) (*ent.Task, error) {
-	return ofTask[*ent.Task](ctx, r.Resolver, obj)
+	return loaded[*ent.Task](ctx, obj)
 }
 
 func (r *taskResolver) Subtasks(ctx context.Context, obj *ent.Task, first *int, after *string) (*task.Page, error) {
-	return ofTask[*task.Page](ctx, r.Resolver, obj)
+	return loaded[*task.Page](ctx, obj)
 }
 
 func (r *taskResolver) SubtaskProgress(ctx context.Context, obj *ent.Task) (*task.Progress, error) {
-	return ofTask[*task.Progress](ctx, r.Resolver, obj)
+	return loaded[*task.Progress](ctx, obj)
 }
 
 func (r *Resolver) BulkTaskPayload() generated.BulkTaskPayloadResolver {

@@ -2,8 +2,10 @@ package selection_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,17 +68,34 @@ type thing struct {
 
 const schema = `
 	interface Named { name: String! }
-	type Thing implements Named { name: String! list: [Thing!]! next: Thing must: Thing! other: String }
+	type Thing implements Named { name: String! list: [Thing!]! next: Thing must: Thing! load: Thing other: String }
 	type Stranger { name: String! }
 	type Query { thing: Thing named: Named required: Thing! list: [Named] stranger: Stranger }`
 
-func newPlans(s *ast.Schema) *selection.Plans[string] {
-	return selection.NewPlans(s, selection.Of[thing]("Thing", selection.Fields[string]{
-		"name": selection.Leaf[string](func(b []byte, t *thing) []byte { return selection.AppendString(b, t.name) }),
-		"list": selection.List(func(_, _ string, t *thing) ([]*thing, error) { return t.list, nil }),
-		"next": selection.Object(func(_, _ string, t *thing) (*thing, error) { return t.next, nil }),
-		"must": selection.Object(func(_, _ string, t *thing) (*thing, error) { return t.next, nil }),
-	}))
+// state is a selection.State that counts what is loaded.
+type state struct {
+	values selection.Values
+	loads  int
+	broken error
+}
+
+func (s *state) Values() *selection.Values { return &s.values }
+
+func newCompiler(s *ast.Schema) *selection.Compiler[*state] {
+	load := func(_ context.Context, s *state, _ *selection.Selected[*state], things []*thing) (func(*thing) *thing, error) {
+		s.loads++
+		if s.broken != nil || len(things) == 0 {
+			return nil, s.broken
+		}
+		return func(t *thing) *thing { return t.next }, nil
+	}
+	return selection.NewCompiler(s, nil, selection.Of[thing]("Thing", selection.Fields[*state]{
+		"name": selection.Leaf[*state](func(b []byte, t *thing) []byte { return selection.AppendString(b, t.name) }).From("name"),
+		"list": selection.List[*state](func(t *thing) []*thing { return t.list }),
+		"next": selection.Object[*state](func(t *thing) *thing { return t.next }).From("next"),
+		"must": selection.Object[*state](func(t *thing) *thing { return t.next }),
+		"load": selection.LoadedObject(load).From("load"),
+	}).Row("id"))
 }
 
 func operation(t testing.TB, s *ast.Schema, document string, variables map[string]any) *graphql.OperationContext {
@@ -111,9 +130,10 @@ func TestPlans(t *testing.T) {
 		"an unknown type":      {document: `{ stranger { name } }`},
 		"null where none is":   {document: `{ thing { list { must { name } } } }`},
 		"null in a list":       {document: `{ thing { list { name } } }`, value: &thing{list: []*thing{nil}}},
-		"no value":             {document: `{ thing { name } }`, value: (*thing)(nil)},
+		"no value":             {document: `{ thing { name } }`, value: (*thing)(nil), want: `null`},
+		"no required value":    {document: `{ required { name } }`, value: (*thing)(nil)},
+		"loaded":               {document: `{ thing { load { name load { name } } } }`, want: `{"load":{"name":"d","load":null}}`},
 		"another Go type":      {document: `{ thing { name } }`, value: "a string"},
-		"a condition unset":    {document: `query($v: Boolean = false) { thing { name @skip(if: $v) } }`, variables: map[string]any{"v": nil}},
 		"deferred":             {document: `{ thing { ... @defer { name } } }`},
 		"an empty list is one": {document: `{ thing { list { name } } }`, value: &thing{}, want: `{"list":[]}`},
 	}
@@ -121,13 +141,16 @@ func TestPlans(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			op := operation(t, s, tt.document, tt.variables)
-			plan := newPlans(s).For(op, root(op))
+			plan := newCompiler(s).Compile(op, root(op))
 			if tt.value == nil {
 				tt.value = value
 			}
-			got := ""
-			if plan != nil {
-				if b, err := plan.Append(context.Background(), "", nil, tt.value); err == nil {
+			got, state := "", &state{}
+			if plan.Encodable {
+				if err := plan.Load(t.Context(), state, tt.value); err != nil {
+					t.Fatal(err)
+				}
+				if b, err := plan.Append(t.Context(), state, nil, tt.value); err == nil {
 					got = string(b)
 				}
 			}
@@ -142,13 +165,76 @@ func TestPlans(t *testing.T) {
 func TestPlansOfOperationsThatShareAFragment(t *testing.T) {
 	t.Parallel()
 	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
-	p := newPlans(s)
+	p := newCache(s)
 	op := operation(t, s, `query A { ...f thing { x: name } } query B { ...f thing { y: name } } fragment f on Query { thing { name } }`, nil)
 	for i, want := range []string{`{"name":"a","x":"a"}`, `{"name":"a","y":"a"}`, `{"name":"a","x":"a"}`} {
-		asked := &graphql.OperationContext{Doc: op.Doc, Operation: op.Doc.Operations[i%2]}
-		got, err := p.For(asked, root(asked)).Append(t.Context(), "", nil, &thing{name: "a"})
+		got, err := p.Get(&graphql.OperationContext{Doc: op.Doc, Operation: op.Doc.Operations[i%2]}).Append(t.Context(), &state{}, nil, &thing{name: "a"})
 		if err != nil || string(got) != want {
 			t.Errorf("got %s, %v; want %s", got, err, want)
+		}
+	}
+}
+
+// newCache keeps the plans of operations' first root fields.
+func newCache(s *ast.Schema) *selection.Cache[*selection.Plan[*state]] {
+	c := newCompiler(s)
+	return selection.NewCache(func(op *graphql.OperationContext) *selection.Plan[*state] { return c.Compile(op, root(op)) })
+}
+
+// Each level is loaded at once, each object once, and only if it has fields that are loaded.
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
+	shared := &thing{name: "shared"}
+	value := &thing{list: []*thing{{next: shared}, {next: shared}, nil}, next: &thing{}}
+	for document, want := range map[string]int{
+		`{ thing { name list { name } } }`:                         0,
+		`{ thing { list { load { name } } } }`:                     1,
+		`{ thing { list { load { load { name } } } } }`:            2,
+		`{ thing { list { load { load { load { name } } } } } }`:   2, // There is nothing on the third level.
+		`{ thing { list { a: load { name } b: load { name } } } }`: 2,
+		`{ named { ... on Thing { next { load { name } } } } }`:    1,
+	} {
+		op := operation(t, s, document, nil)
+		state := &state{}
+		if err := newCompiler(s).Compile(op, root(op)).Load(t.Context(), state, value); err != nil || state.loads != want {
+			t.Errorf("%s: %d loads, want %d: %v", document, state.loads, want, err)
+		}
+	}
+}
+
+// A loader's error is Load's, unless it leaves the field to gqlgen.
+func TestLoadFails(t *testing.T) {
+	t.Parallel()
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
+	op := operation(t, s, `{ thing { load { name } } }`, nil)
+	plan := newCompiler(s).Compile(op, root(op))
+	broken := errors.New("broken")
+	if err := plan.Load(t.Context(), &state{broken: broken}, &thing{}); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	state := &state{broken: selection.ErrFallback}
+	if err := plan.Load(t.Context(), state, &thing{}); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if _, err := plan.Append(t.Context(), state, nil, &thing{}); !errors.Is(err, selection.ErrFallback) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The columns are those of the row: of the object itself and of the objects that are made from it.
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
+	for document, want := range map[string][]string{
+		`{ thing { __typename } }`:                          {"id"},
+		`{ thing { name a: name next { next { name } } } }`: {"id", "name", "next"},
+		`{ thing { load { name } } }`:                       {"id", "load"},
+		`{ thing { name other } }`:                          nil,
+	} {
+		op := operation(t, s, document, nil)
+		if got := newCompiler(s).Compile(op, root(op)).Set("Thing").Columns; !slices.Equal(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("%s: %q, want %q", document, got, want)
 		}
 	}
 }
@@ -156,7 +242,7 @@ func TestPlansOfOperationsThatShareAFragment(t *testing.T) {
 // Plans go with their documents: memory stays flat whatever clients send.
 func TestPlansLeaveWithTheirDocuments(t *testing.T) { //nolint:paralleltest // It reads the heap's size.
 	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
-	p := newPlans(s)
+	p := newCache(s)
 	heap := func() uint64 {
 		runtime.GC()
 		time.Sleep(20 * time.Millisecond) // Cleanups run on their own.
@@ -173,7 +259,7 @@ func TestPlansLeaveWithTheirDocuments(t *testing.T) { //nolint:paralleltest // I
 		field.Alias = fmt.Sprint("a", i)
 		op.Operation.SelectionSet = ast.SelectionSet{&field}
 		op.Doc.Operations = ast.OperationList{op.Operation}
-		if p.For(op, root(op)) == nil {
+		if !p.Get(op).Encodable {
 			t.Fatal("not compiled")
 		}
 	}
@@ -197,21 +283,21 @@ func TestPlansLeaveWithTheirDocuments(t *testing.T) { //nolint:paralleltest // I
 func TestPlansOfOneDocumentAreBounded(t *testing.T) {
 	t.Parallel()
 	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
-	p := newPlans(s)
+	p := newCache(s)
 	op := operation(t, s, `query($a: Boolean!, $b: Boolean!, $c: Boolean!, $d: Boolean!, $e: Boolean!, $f: Boolean!) { thing {
 		a: name @skip(if: $a) b: name @skip(if: $b) c: name @skip(if: $c) d: name @skip(if: $d) e: name @skip(if: $e) f: name @skip(if: $f) __typename } }`, nil)
-	compiled := 0
+	kept := 0
 	for i := range 64 {
 		variables := map[string]any{}
 		for bit, name := range []string{"a", "b", "c", "d", "e", "f"} {
 			variables[name] = i>>bit&1 == 1
 		}
 		asked := &graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: variables}
-		if p.For(asked, root(asked)) != nil {
-			compiled++
+		if p.Get(asked) == p.Get(asked) { //nolint:staticcheck // The same plan again is one that is kept.
+			kept++
 		}
 	}
-	if compiled != 32 {
-		t.Errorf("%d plans of 64 combinations, want 32", compiled)
+	if kept != 32 {
+		t.Errorf("%d plans of 64 combinations are kept, want 32", kept)
 	}
 }

@@ -10,16 +10,17 @@ import (
 // method that reads.
 type TakeText func(bytes int) error
 
-type takeTextKey struct{}
+// TakeTextKey is the key of a context's TakeText.
+type TakeTextKey struct{}
 
 // WithTakeText returns a context whose lists of tasks call take. All rows of an operation are in memory before the response
 // is written, so that bounding the response comes too late for them.
 func WithTakeText(ctx context.Context, take TakeText) context.Context {
-	return context.WithValue(ctx, takeTextKey{}, take)
+	return context.WithValue(ctx, TakeTextKey{}, take)
 }
 
 func takeTextOf(ctx context.Context) TakeText {
-	take, _ := ctx.Value(takeTextKey{}).(TakeText)
+	take, _ := ctx.Value(TakeTextKey{}).(TakeText)
 	return take
 }
 

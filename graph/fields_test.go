@@ -1,0 +1,133 @@
+package graph_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"taskql/ent"
+	"taskql/graph"
+	"taskql/internal/testkit"
+)
+
+// leftToGqlgen are the fields without an entry on purpose: an operation with one of them is executed by gqlgen.
+var leftToGqlgen = []string{} //nolint:gochecknoglobals // A table.
+
+// Every field of the schema's object types has an entry in the table of fields, or is left to gqlgen on purpose.
+func TestEveryFieldHasAnEntry(t *testing.T) {
+	t.Parallel()
+	for _, field := range apiOf(t, func(*graph.Config) {}).WithoutEntry() {
+		if !slices.Contains(leftToGqlgen, field) {
+			t.Errorf("%s has no entry in graph/fields.go, so gqlgen executes every operation with it: add one, or list the field in leftToGqlgen", field)
+		}
+	}
+}
+
+// TestColumnsSuffice asks for each field of a row by itself, which reads the columns of its entry alone, and for all fields
+// at once, which reads all columns: the values are the same.
+func TestColumnsSuffice(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+		a := newAPI(t, client, "alice")
+		rows := wholeRows(t, client, a)
+		schema := schemaOf(t)
+		for typ, root := range map[string]string{"Task": "task", "Tag": "tag"} {
+			var all []string
+			selections := map[string]column{}
+			for _, f := range schema.Types[typ].Fields {
+				below := scalarsOf(schema, schema.Types[f.Type.Name()])
+				if below == nil {
+					all = append(all, f.Name)
+					selections[f.Name] = column{f.Name, ""}
+					continue
+				}
+				all = append(all, f.Name+" { "+strings.Join(below, " ")+" }")
+				for _, name := range below {
+					selections[f.Name+" { "+name+" }"] = column{f.Name, name}
+				}
+			}
+			for selection, of := range selections {
+				hasValue := false
+				for _, id := range rows[typ] {
+					want := of.in(rootObject(t, a, fmt.Sprintf("{ r: %s(id: %q) { %s } }", root, id, strings.Join(all, " "))))
+					got := of.in(rootObject(t, a, fmt.Sprintf("{ r: %s(id: %q) { %s } }", root, id, selection)))
+					if !cmp.Equal(got, want) {
+						t.Errorf("%s.%s alone is %v, with all columns %v: its entry in graph/fields.go lacks a column", typ, selection, got, want)
+					}
+					hasValue = hasValue || !slices.Contains([]any{nil, false, 0.0, "", "NONE"}, want)
+				}
+				if !hasValue {
+					t.Errorf("%s.%s is null or zero in every row of the test: its entry in graph/fields.go lacks a column, or wholeRows a value", typ, selection)
+				}
+			}
+		}
+	})
+}
+
+// scalarsOf lists the fields of an object type that have no selections; nil if the type is none.
+func scalarsOf(schema *ast.Schema, def *ast.Definition) []string {
+	var names []string
+	for _, f := range def.Fields {
+		if !schema.Types[f.Type.Name()].IsCompositeType() {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// column is a field of an object, or a field below it.
+type column struct{ field, below string }
+
+// in returns the column's value in an object, that of the first element of a list.
+func (c column) in(object map[string]any) any {
+	value := object[c.field]
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		value = list[0]
+	}
+	if below, ok := value.(map[string]any); ok {
+		value = below[c.below]
+	}
+	return value
+}
+
+// rootObject returns the object that is the answer's root field r.
+func rootObject(t *testing.T, a *api, document string) map[string]any {
+	t.Helper()
+	var response struct{ Data struct{ R map[string]any } }
+	body := answer(t, a, document, nil)
+	if err := json.Unmarshal(body, &response); err != nil || len(response.Data.R) == 0 {
+		t.Fatalf("%s: %s", document, body)
+	}
+	return response.Data.R
+}
+
+// wholeRows makes rows that have a value in every column between them, and returns their ids.
+func wholeRows(t *testing.T, client *ent.Client, a *api) map[string][]string {
+	t.Helper()
+	ctx, v := a.signIn(t.Context(), "alice"), a.users["alice"]
+	now := time.Unix(0, a.now.Load()).UTC()
+	day, at := now.Truncate(24*time.Hour), now.Add(-time.Hour)
+	create := func(i int) *ent.TaskCreate {
+		return client.Task.Create().SetID(ids(i)).SetWorkspaceID(v.WorkspaceID).SetVersion(i).SetTitle(fmt.Sprint("Task ", i)).SetDescription("text").
+			SetPosition([]byte{byte(i)}).SetPriority(i).SetDueDate(day).SetDueSort(at).SetDueAt(at).SetDueTimeZone("Asia/Karachi").SetCreatedAt(at).SetUpdatedAt(now)
+	}
+	tag := client.Tag.Create().SetID(ids(9)).SetWorkspaceID(v.WorkspaceID).SetVersion(9).SetName("home").SetNameKey([]byte("home")).SetColor("#16a34a").
+		SetCreatedAt(at).SetUpdatedAt(now).SaveX(ctx)
+	// A task that is overdue since an hour, with a subtask, which has one that is done and one that is in the trash, too. The
+	// last is the parent of another.
+	create(1).SaveX(ctx)
+	create(2).SetParentID(ids(1)).SaveX(ctx)
+	create(3).SetParentID(ids(2)).SetCompleted(true).SetCompletedAt(at).SaveX(ctx)
+	create(4).SetParentID(ids(2)).SetCompleted(true).SetCompletedAt(at).SetDeletedAt(now).SaveX(ctx)
+	create(5).SetPriority(0).SetParentID(ids(4)).SaveX(ctx)
+	for i := range 4 {
+		client.TaskTag.Create().SetTaskID(ids(i + 1)).SetTagID(tag.ID).SetWorkspaceID(v.WorkspaceID).SaveX(ctx)
+	}
+	return map[string][]string{"Task": {ids(1).String(), ids(2).String(), ids(4).String(), ids(5).String()}, "Tag": {tag.ID.String()}}
+}

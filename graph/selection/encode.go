@@ -1,0 +1,95 @@
+package selection
+
+import (
+	"context"
+	"reflect"
+)
+
+// Append appends the JSON of the root field's value: a pointer to an object, or null if it is nil. The error is
+// ErrFallback if the value can't be encoded; what was appended has to be dropped then.
+func (p *Plan[S]) Append(ctx context.Context, s S, b []byte, value any) ([]byte, error) {
+	goType := reflect.TypeOf(value)
+	for _, set := range p.root.sets {
+		if set.of.goType != goType {
+			continue
+		}
+		if set.of.isNil(value) {
+			return appendNull(b, p.root.required)
+		}
+		return set.append(ctx, s, b, value)
+	}
+	return b, ErrFallback
+}
+
+// AppendList is Append for a root field whose value is a list.
+func (p *Plan[S]) AppendList(ctx context.Context, s S, b []byte, list []any) ([]byte, error) {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if v == nil {
+			b, err = appendNull(b, p.root.elementRequired)
+		} else {
+			b, err = p.Append(ctx, s, b, v)
+		}
+		if err == nil && p.root.grown != nil {
+			err = p.root.grown(ctx, s, len(b))
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+// append appends an object.
+func (set *Set[S]) append(ctx context.Context, s S, b []byte, value any) ([]byte, error) {
+	b = append(b, '{')
+	for i := range set.Fields {
+		f := &set.Fields[i]
+		b = append(b, f.key...)
+		var err error
+		if b, err = f.encode(ctx, s, b, f, value); err != nil {
+			return b, err
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func appendObject[S State, V any](ctx context.Context, s S, b []byte, f *Selected[S], v *V) ([]byte, error) {
+	if v == nil {
+		return appendNull(b, f.required)
+	}
+	return f.sets[0].append(ctx, s, b, v)
+}
+
+func appendList[S State, V any](ctx context.Context, s S, b []byte, f *Selected[S], list []*V) ([]byte, error) {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if v == nil {
+			b, err = appendNull(b, f.elementRequired)
+		} else {
+			b, err = f.sets[0].append(ctx, s, b, v)
+		}
+		if err == nil && f.grown != nil {
+			err = f.grown(ctx, s, len(b))
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+func appendNull(b []byte, required bool) ([]byte, error) {
+	if required {
+		return b, ErrFallback // The null goes up, with an error.
+	}
+	return append(b, "null"...), nil
+}
