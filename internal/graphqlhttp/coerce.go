@@ -34,21 +34,20 @@ func (c *coercer) variables(operation *ast.OperationDefinition, given map[string
 	}
 	values := make(map[string]any, len(operation.VariableDefinitions))
 	for _, variable := range operation.VariableDefinitions {
-		at := valuePath{name: "$" + variable.Variable}
 		value, ok := given[variable.Variable]
 		if !ok {
 			switch {
 			case variable.DefaultValue != nil:
 				value = literalValue(variable.DefaultValue)
 			case variable.Type.NonNull:
-				return nil, at.invalid("is required: it is of type %s", variable.Type).at(variable.Position)
+				return nil, invalid("is required: it is of type %s", variable.Type).at("$"+variable.Variable, variable.Position)
 			default:
 				continue
 			}
 		}
-		value, err := c.value(variable.Type, value, &at)
+		value, err := c.value(variable.Type, value)
 		if err != nil {
-			return nil, err.at(variable.Position)
+			return nil, err.at("$"+variable.Variable, variable.Position)
 		}
 		values[variable.Variable] = value
 	}
@@ -56,45 +55,45 @@ func (c *coercer) variables(operation *ast.OperationDefinition, given map[string
 }
 
 // value coerces one value.
-func (c *coercer) value(t *ast.Type, value any, at *valuePath) (any, *invalidValue) {
+func (c *coercer) value(t *ast.Type, value any) (any, *invalidValue) {
 	if value == nil {
 		if t.NonNull {
-			return nil, at.invalid("can't be null: it is of type %s", t)
+			return nil, invalid("can't be null: it is of type %s", t)
 		}
 		return nil, nil //nolint:nilnil // Null is a value, and there is no error.
 	}
 	if t.Elem != nil {
-		return c.list(t.Elem, value, at)
+		return c.list(t.Elem, value)
 	}
 	switch definition := c.schema.Types[t.NamedType]; definition.Kind {
 	case ast.Enum:
 		name, ok := value.(string)
 		if !ok || definition.EnumValues.ForName(name) == nil {
-			return nil, c.notInEnum(definition, value, at)
+			return nil, c.notInEnum(definition, value)
 		}
 		return value, nil
 	case ast.InputObject:
 		object, ok := value.(map[string]any)
 		if !ok {
-			return nil, at.invalid("must be an object of type %s", definition.Name)
+			return nil, invalid("must be an object of type %s", definition.Name)
 		}
-		return object, c.object(definition, object, at)
+		return object, c.object(definition, object)
 	default:
-		return value, c.scalar(definition.Name, value, at)
+		return value, c.scalar(definition.Name, value)
 	}
 }
 
 // list coerces a list. A single value stands for a list of it (section 3.11).
-func (c *coercer) list(of *ast.Type, value any, at *valuePath) (any, *invalidValue) {
+func (c *coercer) list(of *ast.Type, value any) (any, *invalidValue) {
 	list, ok := value.([]any)
 	if !ok {
-		element, err := c.value(of, value, at)
+		element, err := c.value(of, value)
 		return []any{element}, err
 	}
 	for i, element := range list {
-		coerced, err := c.value(of, element, &valuePath{parent: at, index: i})
+		coerced, err := c.value(of, element)
 		if err != nil {
-			return nil, err
+			return nil, err.inList(i)
 		}
 		list[i] = coerced
 	}
@@ -102,10 +101,9 @@ func (c *coercer) list(of *ast.Type, value any, at *valuePath) (any, *invalidVal
 }
 
 // object coerces an input object (section 3.10).
-func (c *coercer) object(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
+func (c *coercer) object(definition *ast.Definition, object map[string]any) *invalidValue {
 	unknown := len(object)
 	for _, field := range definition.Fields {
-		here := valuePath{parent: at, name: field.Name}
 		value, given := object[field.Name]
 		switch {
 		case given:
@@ -113,56 +111,54 @@ func (c *coercer) object(definition *ast.Definition, object map[string]any, at *
 		case field.DefaultValue != nil:
 			value = literalValue(field.DefaultValue)
 		case field.Type.NonNull:
-			return here.invalid("is required: it is of type %s", field.Type)
+			return invalid("is required: it is of type %s", field.Type).inField(field.Name)
 		default:
 			continue
 		}
-		coerced, err := c.value(field.Type, value, &here)
+		coerced, err := c.value(field.Type, value)
 		if err != nil {
-			return err
+			return err.inField(field.Name)
 		}
 		if !given || field.Type.Elem != nil { // Only a list can be another value than the one given.
 			object[field.Name] = coerced
 		}
 	}
 	if unknown > 0 {
-		return unknownField(definition, object, at)
+		return unknownField(definition, object)
 	}
 	if definition.Directives.ForName("oneOf") != nil {
-		return oneField(definition, object, at)
+		return oneField(definition, object)
 	}
 	return nil
 }
 
 // unknownField returns the error of an object with fields that its type doesn't have. It names the first by name, since
 // objects have no order.
-func unknownField(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
+func unknownField(definition *ast.Definition, object map[string]any) *invalidValue {
 	var unknown []string
 	for name := range object {
 		if definition.Fields.ForName(name) == nil {
 			unknown = append(unknown, name)
 		}
 	}
-	here := valuePath{parent: at, name: slices.Min(unknown)}
-	return here.invalid("is not a field of %s", definition.Name)
+	return invalid("is not a field of %s", definition.Name).inField(slices.Min(unknown))
 }
 
 // oneField checks an object whose type has @oneOf.
-func oneField(definition *ast.Definition, object map[string]any, at *valuePath) *invalidValue {
+func oneField(definition *ast.Definition, object map[string]any) *invalidValue {
 	if len(object) != 1 {
-		return at.invalid("must have exactly one field of %s, and has %d", definition.Name, len(object))
+		return invalid("must have exactly one field of %s, and has %d", definition.Name, len(object))
 	}
 	for name, value := range object {
 		if value == nil {
-			here := valuePath{parent: at, name: name}
-			return here.invalid("can't be null: it is the one field of %s", definition.Name)
+			return invalid("can't be null: it is the one field of %s", definition.Name).inField(name)
 		}
 	}
 	return nil
 }
 
 // notInEnum returns the error of a value that its enum doesn't have.
-func (c *coercer) notInEnum(definition *ast.Definition, value any, at *valuePath) *invalidValue {
+func (c *coercer) notInEnum(definition *ast.Definition, value any) *invalidValue {
 	values, not := "", ""
 	if c.names {
 		var names []string
@@ -174,11 +170,11 @@ func (c *coercer) notInEnum(definition *ast.Definition, value any, at *valuePath
 	if name, ok := value.(string); ok {
 		not = ", not " + strconv.Quote(name)
 	}
-	return at.invalid("must be a value of %s%s%s", definition.Name, values, not)
+	return invalid("must be a value of %s%s%s", definition.Name, values, not)
 }
 
 // scalar checks a scalar's value.
-func (c *coercer) scalar(name string, value any, at *valuePath) *invalidValue {
+func (c *coercer) scalar(name string, value any) *invalidValue {
 	check, ok := c.scalars[name]
 	if !ok {
 		return nil
@@ -193,7 +189,7 @@ func (c *coercer) scalar(name string, value any, at *valuePath) *invalidValue {
 	if c.schema.Types[name].BuiltIn && (name == "Boolean" || !isNumber(value)) {
 		code = errcode.ValidationFailed
 	}
-	return &invalidValue{message: at.String() + " " + err.Error(), code: code}
+	return &invalidValue{message: err.Error(), code: code}
 }
 
 // isNumber reports whether a value is a number, or a string that holds a whole one.
@@ -235,36 +231,34 @@ func literalValue(literal *ast.Value) any {
 	}
 }
 
-// valuePath is the path of a value from its variable or argument.
-type valuePath struct {
-	parent *valuePath // nil for the variable or argument itself
-	name   string     // "" for an element of a list
-	index  int
-}
-
-// String formats the path like $input.tagIds[2].
-func (p *valuePath) String() string {
-	switch {
-	case p.parent == nil:
-		return p.name
-	case p.name == "":
-		return p.parent.String() + "[" + strconv.Itoa(p.index) + "]"
-	default:
-		return p.parent.String() + "." + p.name
-	}
+// invalidValue is the error of a value.
+type invalidValue struct {
+	// path leads to the value from its variable or argument, as in .tagIds[2].
+	path string
+	// message continues the value's name.
+	message, code string
 }
 
 // invalid returns the error of a value of another type.
-func (p *valuePath) invalid(format string, args ...any) *invalidValue {
-	return &invalidValue{message: p.String() + " " + fmt.Sprintf(format, args...), code: errcode.ValidationFailed}
+func invalid(format string, args ...any) *invalidValue {
+	return &invalidValue{message: fmt.Sprintf(format, args...), code: errcode.ValidationFailed}
 }
 
-// invalidValue is the error of a value.
-type invalidValue struct{ message, code string }
+// inField returns the error with the field of the object that the value is in.
+func (e *invalidValue) inField(name string) *invalidValue {
+	e.path = "." + name + e.path
+	return e
+}
 
-// at returns the client's error, at a position in the document.
-func (e *invalidValue) at(position *ast.Position) *gqlerror.Error {
-	err := gqlerror.ErrorPosf(position, "%s", e.message)
+// inList returns the error with the index of the list that the value is in.
+func (e *invalidValue) inList(index int) *invalidValue {
+	e.path = "[" + strconv.Itoa(index) + "]" + e.path
+	return e
+}
+
+// at returns the client's error for a value of a variable or argument at a position in the document.
+func (e *invalidValue) at(name string, position *ast.Position) *gqlerror.Error {
+	err := gqlerror.ErrorPosf(position, "%s", name+e.path+" "+e.message)
 	err.Extensions = map[string]any{"code": e.code}
 	return err
 }

@@ -143,7 +143,7 @@ func (v *documentValidator) literals(document *ast.QueryDocument) gqlerror.List 
 //
 // It also removes the link from a variable to its definition. In a fragment that several operations spread it leads to the
 // last operation's, and gqlparser would use that one's default for the others as well.
-func (v *documentValidator) literal(value *ast.Value, at *valuePath) gqlerror.List {
+func (v *documentValidator) literal(value *ast.Value, path *valuePath) gqlerror.List {
 	var errs gqlerror.List
 	switch {
 	case value.Kind == ast.Variable:
@@ -151,15 +151,15 @@ func (v *documentValidator) literal(value *ast.Value, at *valuePath) gqlerror.Li
 	case value.Kind == ast.NullValue || value.Definition == nil:
 	case value.Kind == ast.ListValue && value.ExpectedType.Elem != nil:
 		for i, child := range value.Children {
-			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, index: i})...)
+			errs = append(errs, v.literal(child.Value, &valuePath{parent: path, index: i})...)
 		}
 	case value.Kind == ast.ObjectValue && value.Definition.Kind == ast.InputObject:
 		for _, child := range value.Children {
-			errs = append(errs, v.literal(child.Value, &valuePath{parent: at, name: child.Name})...)
+			errs = append(errs, v.literal(child.Value, &valuePath{parent: path, name: child.Name})...)
 		}
 	default:
-		if _, err := v.coercer.value(ast.NamedType(value.Definition.Name, nil), literalValue(value), at); err != nil {
-			errs = append(errs, err.at(value.Position))
+		if _, err := v.coercer.value(ast.NamedType(value.Definition.Name, nil), literalValue(value)); err != nil {
+			errs = append(errs, err.at(path.String(), value.Position))
 		}
 	}
 	return errs

@@ -2,6 +2,7 @@ package graphqlhttp
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -20,8 +21,8 @@ type nonNullUse struct {
 func nullError(uses []nonNullUse, variables map[string]any) *gqlerror.Error {
 	for _, use := range uses {
 		if value, ok := variables[use.variable.Variable]; ok && value == nil {
-			err := invalidValue{message: fmt.Sprintf("$%s can't be null: %s takes %s", use.variable.Variable, use.target, use.targetType), code: CodeBadUserInput}
-			return err.at(use.position)
+			err := invalidValue{message: fmt.Sprintf("can't be null: %s takes %s", use.target, use.targetType), code: CodeBadUserInput}
+			return err.at("$"+use.variable.Variable, use.position)
 		}
 	}
 	return nil
@@ -34,12 +35,12 @@ func nonNullUsesIn(operation *ast.OperationDefinition) []nonNullUse {
 	}
 	var found []nonNullUse
 	visit := func(owner string, argument *ast.Argument) {
-		eachVariable(argument.Value, &valuePath{name: argument.Name}, func(value *ast.Value, at *valuePath) {
+		eachVariable(argument.Value, &valuePath{name: argument.Name}, func(value *ast.Value, path *valuePath) {
 			variable := operation.VariableDefinitions.ForName(value.Raw)
 			if variable != nil && !variable.Type.NonNull && value.ExpectedType != nil && value.ExpectedType.NonNull {
 				found = append(found, nonNullUse{
 					variable: variable, position: value.Position,
-					target: owner + "(" + at.String() + ")", targetType: value.ExpectedType.String(),
+					target: owner + "(" + path.String() + ")", targetType: value.ExpectedType.String(),
 				})
 			}
 		})
@@ -128,13 +129,33 @@ func eachSpread(set ast.SelectionSet, fn func(*ast.FragmentSpread)) {
 	}
 }
 
-// eachVariable calls fn for every variable in a value.
-func eachVariable(value *ast.Value, at *valuePath, fn func(*ast.Value, *valuePath)) {
+// valuePath is the path of a value in a document from its argument. It is formatted only for messages, since a document can
+// have many long paths.
+type valuePath struct {
+	parent *valuePath // nil for the argument itself
+	name   string     // "" for an element of a list
+	index  int
+}
+
+// String formats the path like input.tagIds[2].
+func (p *valuePath) String() string {
+	switch {
+	case p.parent == nil:
+		return p.name
+	case p.name == "":
+		return p.parent.String() + "[" + strconv.Itoa(p.index) + "]"
+	default:
+		return p.parent.String() + "." + p.name
+	}
+}
+
+// eachVariable calls fn for every variable in a value, with its path, which begins with the value's.
+func eachVariable(value *ast.Value, path *valuePath, fn func(variable *ast.Value, path *valuePath)) {
 	if value.Kind == ast.Variable {
-		fn(value, at)
+		fn(value, path)
 	}
 	for i, child := range value.Children {
-		eachVariable(child.Value, &valuePath{parent: at, name: child.Name, index: i}, fn)
+		eachVariable(child.Value, &valuePath{parent: path, name: child.Name, index: i}, fn)
 	}
 }
 
