@@ -74,6 +74,8 @@ func negotiate(accept []string) (mediaType, bool) {
 	switch strings.TrimSpace(header) { // What most clients send needs no parsing.
 	case "", "*/*", string(mediaJSON):
 		return mediaJSON, true
+	case string(mediaGraphQL):
+		return mediaGraphQL, true
 	}
 	ranges := parseAccept(header)
 	json, graphql := acceptanceOf(mediaJSON, ranges), acceptanceOf(mediaGraphQL, ranges)

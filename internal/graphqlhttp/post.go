@@ -72,19 +72,27 @@ func (h *Handler) decodePOST(w http.ResponseWriter, r *http.Request, op *operati
 	pay := func(arrived int) *requestError { return h.pipeline.budget.chargeArrived(r.Context(), op, arrived) }
 	refused, err := d.read(http.MaxBytesReader(w, r.Body, h.maxBodyBytes), r.ContentLength, pay)
 	op.bytesRead = d.body.Len()
-	var tooLong *http.MaxBytesError
 	switch {
 	case refused != nil:
 		return refused
+	case err != nil:
+		return h.readError(err)
+	}
+	d.maxValues = h.pipeline.limiter.limits.InputValues + 1 // The object that holds them counts as one.
+	return d.request(op)
+}
+
+// readError returns the client's error for an error of reading the body.
+func (h *Handler) readError(err error) *requestError {
+	var tooLong *http.MaxBytesError
+	switch {
 	case errors.As(err, &tooLong):
 		return payloadTooLarge(h.maxBodyBytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return requestTimeout()
-	case err != nil:
+	default:
 		return badRequest("The request body could not be read to its end.")
 	}
-	d.maxValues = h.pipeline.limiter.limits.InputValues + 1 // The object that holds them counts as one.
-	return d.request(op)
 }
 
 // decoders keeps decoders with their buffers for the next requests.
