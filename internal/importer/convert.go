@@ -14,33 +14,33 @@ import (
 	"taskql/internal/task"
 )
 
-// idOf is the id that a thing of the source has here, always the same: its own where that is a UUID, else one made of
-// it (RFC 9562, version 5).
-func idOf(kind, owner, id string) uuid.UUID {
+// importID returns the id here of a row of the source, which is the same in every import: its own if that is a UUID, or a UUID
+// derived from it (RFC 9562, version 5).
+func importID(kind, owner, id string) uuid.UUID {
 	if u, err := uuid.Parse(id); err == nil && u != uuid.Nil && u != uuid.Max {
 		return u
 	}
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("taskql:import:"+kind+"\n"+owner+"\n"+id))
 }
 
-// notes are what was left out of, or changed in, a thing that is taken.
+// notes are what was left out of, or changed in, a row that is imported.
 type notes []note
 
-// note is a sentence without the thing's own values, so that those of many can be counted, and the value that it is about,
-// "" if the sentence tells enough.
+// note is a reason, which is the same for all rows so that they can be counted, and the value that it is about; "" if the reason
+// suffices.
 type note struct{ reason, value string }
 
 func (n *notes) add(format string, args ...any) {
 	*n = append(*n, note{reason: fmt.Sprintf(format, args...)})
 }
 
-// hexColor is a color as stylesheets write it, in the long or the short way.
+// hexColor matches a color in hexadecimal as in CSS, #rrggbb or #rgb.
 var hexColor = regexp.MustCompile(`^#(?:[0-9a-f]{6}|[0-9a-f]{3})$`)
 
-// tag makes a tag of a row.
+// tag converts a row to a tag.
 func (s *source) tag(row sourceTag, owner string) (task.ImportedTag, notes) {
 	var n notes
-	tag := task.ImportedTag{ID: idOf("tag", owner, row.id.String), Name: oneLine(&n, "name", row.name.String)}
+	tag := task.ImportedTag{ID: importID("tag", owner, row.id.String), Name: oneLine(&n, "name", row.name.String)}
 	tag.CreatedAt = n.time("the time it was made", s.tagCreated, row.created)
 	if color := strings.ToLower(strings.TrimSpace(row.color.String)); color != "" {
 		switch {
@@ -56,11 +56,11 @@ func (s *source) tag(row sourceTag, owner string) (task.ImportedTag, notes) {
 	return tag, n
 }
 
-// task makes a task of a row. tags are the ids here of the owner's tags, by those they have there.
+// task converts a row to a task. tags are the ids here of the owner's tags, by their ids in the source.
 func (s *source) task(row sourceTask, owner string, tags map[string]uuid.UUID) (task.ImportedTask, notes) {
 	var n notes
 	t := task.ImportedTask{
-		ID: idOf("task", owner, row.id.String), Title: oneLine(&n, "title", row.title.String),
+		ID: importID("task", owner, row.id.String), Title: oneLine(&n, "title", row.title.String),
 		Priority: n.priority(row.priority), Due: n.due(s.due, row.due),
 		CreatedAt: n.time("the time it was made", s.taskCreated, row.created), UpdatedAt: n.time("the time of its last change", s.taskUpdated, row.updated),
 	}
@@ -70,14 +70,14 @@ func (s *source) task(row sourceTask, owner string, tags map[string]uuid.UUID) (
 	}
 	if n.completed(row) {
 		at := n.time("the time it was completed", s.completedAt, row.completedAt)
-		t.CompletedAt = new(firstTime(at, t.UpdatedAt, t.CreatedAt))
+		t.CompletedAt = new(firstNonZero(at, t.UpdatedAt, t.CreatedAt))
 	}
 	if at := n.time("the time it was deleted", s.deletedAt, row.deletedAt); !at.IsZero() || isTrue(row.isDeleted) {
-		t.DeletedAt = new(firstTime(at, t.UpdatedAt, t.CreatedAt))
+		t.DeletedAt = new(firstNonZero(at, t.UpdatedAt, t.CreatedAt))
 	}
 	listed := map[uuid.UUID]bool{}
 	for _, id := range row.tags {
-		switch tag, ok := tags[canonical(id)]; {
+		switch tag, ok := tags[canonicalID(id)]; {
 		case !ok:
 			n.add("one of its tags does not exist, or is another user's, or was not taken: it goes without")
 		case !listed[tag]:
@@ -88,7 +88,7 @@ func (s *source) task(row sourceTask, owner string, tags map[string]uuid.UUID) (
 	return t, n
 }
 
-// oneLine puts a text on one line: titles and names have no line breaks here.
+// oneLine replaces line breaks and control characters by spaces, because titles and names here can't have them.
 func oneLine(n *notes, what, text string) string {
 	text = strings.TrimSpace(text)
 	line := strings.Map(func(r rune) rune {
@@ -103,7 +103,7 @@ func oneLine(n *notes, what, text string) string {
 	return line
 }
 
-// priority reads a number, 1 to 3, or a word; null is none.
+// priority converts a number from 1 to 3 or a word. Null is no priority.
 func (n *notes) priority(value sql.NullString) task.Priority {
 	switch strings.ToLower(strings.TrimSpace(value.String)) {
 	case "", "none":
@@ -122,7 +122,7 @@ func (n *notes) priority(value sql.NullString) task.Priority {
 	}
 }
 
-// due reads when it is due. Midnight UTC is a day: that is how the day picker of the original's pages sent it.
+// due converts a due time. Midnight UTC stands for a day, because the original's day picker sent it so.
 func (n *notes) due(column string, value sql.NullString) *task.DueInput {
 	at := n.time("the time it is due", column, value)
 	if at.IsZero() {
@@ -134,29 +134,29 @@ func (n *notes) due(column string, value sql.NullString) *task.DueInput {
 	return &task.DueInput{At: &task.MomentInput{At: at}}
 }
 
-// layouts are how times may be written in columns of text.
+// layouts are the formats of times in columns of text.
 var layouts = []string{ //nolint:gochecknoglobals // A constant table.
 	time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07",
 	"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", time.DateOnly,
 }
 
-// time reads a moment as table.moment writes it; zero where there is none. One without a zone is UTC.
+// time parses a time as table.moment returns it. It returns zero if there is none. A time without a zone is in UTC.
 func (n *notes) time(what, column string, value sql.NullString) time.Time {
 	text := strings.TrimSpace(value.String)
 	if text == "" {
 		return time.Time{}
 	}
 	at := parseTime(text)
-	if at.Year() <= 1 || at.Year() > 9998 { // A day more or less, in whatever zone, is still a year of four digits.
+	if at.Year() <= 1 || at.Year() > 9998 { // In every time zone its year has four digits.
 		reason := fmt.Sprintf("%s (%s) is no time of the years 2 to 9998: it goes without", what, column)
-		*n = append(*n, note{reason: reason, value: written(text, at)})
+		*n = append(*n, note{reason: reason, value: formatTime(text, at)})
 		return time.Time{}
 	}
 	return at
 }
 
-// written is a time as the source's database writes it.
-func written(text string, at time.Time) string {
+// formatTime returns a time as the source's database writes it.
+func formatTime(text string, at time.Time) string {
 	if strings.HasPrefix(text, microseconds) {
 		return at.Format("2006-01-02 15:04:05.999999999Z07:00")
 	}
@@ -177,7 +177,7 @@ func parseTime(text string) time.Time {
 	return time.Time{}
 }
 
-// completed looks at each of the columns that may say so.
+// completed reports whether one of the columns says that the task is completed.
 func (n *notes) completed(row sourceTask) bool {
 	var yes, no bool
 	for _, flag := range []sql.NullString{row.isComplete, row.completed} {
@@ -211,8 +211,8 @@ func isTrue(flag sql.NullString) bool {
 	}
 }
 
-// firstTime is the first that is one, else zero: then it is the time of the import.
-func firstTime(times ...time.Time) time.Time {
+// firstNonZero returns the first time that is not zero; zero, for which ImportTasks takes the current time, if there is none.
+func firstNonZero(times ...time.Time) time.Time {
 	for _, t := range times {
 		if !t.IsZero() {
 			return t

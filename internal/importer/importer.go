@@ -1,5 +1,6 @@
-// Package importer copies the tasks and tags of the original FastAPI back end, whose tables it inspects because no two
-// are alike, into the workspaces of their users. It may be run again: what is here already stays as it is.
+// Package importer copies tasks and tags from databases of the original FastAPI back end into the workspaces of their users.
+// It inspects the tables of the source, because they differ between installations. An import can be repeated: rows that exist
+// here already stay as they are.
 package importer
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
-	// ent's schemas say what the privacy net is, and are wired up here.
+	// Registers ent's privacy policies.
 	_ "taskql/ent/runtime"
 	"taskql/ent/userremoval"
 	"taskql/internal/account"
@@ -27,40 +28,40 @@ import (
 	"taskql/internal/viewer"
 )
 
-// batchSize is how many tasks are taken in one transaction. It holds the workspace's lock for some tens of milliseconds,
-// so that a server at work on the same workspace does not notice.
+// batchSize is how many tasks are imported in one transaction. It holds the workspace's lock for tens of milliseconds, which
+// does not disturb a server that changes the same workspace.
 const batchSize = 200
 
-// lockWait is how long a batch waits for a workspace that a server is at work on.
+// lockWait is how long a batch waits for the lock of a workspace that a server is changing.
 const lockWait = time.Minute
 
-// maxUserID is the longest id of a user, in bytes. PostgreSQL has no index entries much longer than twice that.
+// maxUserID is the length of the longest user id, in bytes. PostgreSQL's index entries are limited to about twice that.
 const maxUserID = 1000
 
-// ErrIncomplete is returned where something was not taken, or not as it was. The report says what.
+// ErrIncomplete is returned if some rows were not imported, or were changed on import. The report lists them.
 var ErrIncomplete = errors.New("not everything was taken")
 
-// Config is what an import works with.
+// Config configures an import.
 type Config struct {
-	// From is the address of the original's PostgreSQL. It is only read.
+	// From is the URL of the source, a PostgreSQL database. It is only read.
 	From string
-	// DB is this server's database, migrated.
+	// DB is this server's database. It must be migrated.
 	DB *database.DB
-	// Users are the ids of those whose things are copied; all where empty. Who is named here need not be in the source's
-	// table of users.
+	// Users are the ids of the users whose tasks and tags are copied; those of all users if it is empty. They need not be in the
+	// source's table of users.
 	Users []string
-	// DryRun changes nothing, and reports what would become of everything.
+	// DryRun reports what an import would do, and changes nothing.
 	DryRun bool
-	// Verbose reports each row, where else there are a few of a kind.
+	// Verbose lists all affected rows in the report. Default: at most ten for each reason.
 	Verbose bool
-	// MaxTasks, MaxTags and MaxTagsPerTask are the limits of a workspace, as task.Limits has them.
+	// MaxTasks, MaxTags and MaxTagsPerTask are the limits of a workspace, as in task.Limits.
 	MaxTasks, MaxTags, MaxTagsPerTask int
-	// Out gets the report, Progress a line now and then, which overwrites the last one where Terminal is set.
+	// Out receives the report, and Progress lines about the progress. If Terminal is set, each line overwrites the last one.
 	Out, Progress io.Writer
 	Terminal      bool
-	// Now is the clock; time.Now where nil.
+	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// Log is told of a database that is not up yet.
+	// Log receives warnings while a database is not reachable yet.
 	Log *slog.Logger
 }
 
@@ -76,8 +77,8 @@ type run struct {
 	progress *progress
 }
 
-// Run imports. The error is ErrIncomplete where something was left behind; after any other error the same again goes on
-// where it ended.
+// Run imports tasks and tags. It returns ErrIncomplete if some rows were not imported or were changed. After any other error,
+// another Run with the same Config continues the import.
 func Run(ctx context.Context, c Config) error {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -97,25 +98,25 @@ func Run(ctx context.Context, c Config) error {
 	return err
 }
 
-// checkSource refuses what is no address of a PostgreSQL.
+// checkSource returns an error if from is not the URL of a PostgreSQL database.
 func checkSource(from string) error {
 	if err := database.CheckURL(from); err != nil {
 		return fmt.Errorf("reading the address of the source: %w", err)
 	}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(from)), "sqlite") {
-		return errors.New("reading the address of the source: it must be a PostgreSQL, postgres://…")
+		return errors.New("reading the address of the source: it must be a PostgreSQL database, postgres://…")
 	}
 	return nil
 }
 
 func (c Config) importFrom(ctx context.Context, from *database.DB) error {
-	src, err := open(ctx, from.SQL)
+	src, err := openSource(ctx, from.SQL)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = src.tx.Rollback() }() // It only read.
+	defer func() { _ = src.tx.Rollback() }() // The transaction is read-only.
 	client := ent.NewClient(ent.Driver(c.DB.Driver()))
-	if _, err := client.UserRemoval.Query().Exist(ctx); err != nil { // The newest table.
+	if _, err := client.UserRemoval.Query().Exist(ctx); err != nil { // The newest table: is the database migrated?
 		return fmt.Errorf("looking at %s, which `server migrate` makes ready: %w", c.DB, err)
 	}
 	accounts, err := account.New(account.Config{Client: client, Now: c.Now})
@@ -137,7 +138,7 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 		Config: c, client: client, accounts: accounts, tasks: tasks, source: src,
 		report: newReport(c.DryRun, c.Verbose), progress: &progress{out: c.Progress, terminal: c.Terminal, now: c.Now, total: total},
 	}
-	if err := r.all(ctx); err != nil {
+	if err := r.copyAll(ctx); err != nil {
 		r.progress.end()
 		return fmt.Errorf("%w\nwhat was taken stays; give the same command again to go on", err)
 	}
@@ -151,8 +152,8 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 	return nil
 }
 
-// all copies everything of everybody who is to be copied.
-func (r *run) all(ctx context.Context) error {
+// copyAll copies the tags and tasks of all users in Config.Users, or of all users.
+func (r *run) copyAll(ctx context.Context) error {
 	owners, err := r.source.owners(ctx)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (r *run) all(ctx context.Context) error {
 			continue
 		}
 		found[o.id()] = true
-		if err := r.owner(ctx, o); err != nil {
+		if err := r.copyOwner(ctx, o); err != nil {
 			return fmt.Errorf("user %q: %w", o.id(), err)
 		}
 	}
@@ -173,21 +174,21 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	if len(r.Users) > 0 {
-		return nil // What belongs to nobody is no concern of theirs.
+		return nil // Rows without a user are reported by imports of all users.
 	}
-	strays, err := r.source.strays(ctx)
+	strays, err := r.source.orphans(ctx)
 	if err != nil {
 		return err
 	}
 	for what, n := range strays {
-		r.report.stray(what, n)
+		r.report.orphan(what, n)
 	}
 	return nil
 }
 
-// owner copies what one user has.
-func (r *run) owner(ctx context.Context, o owner) error {
-	if reason := r.unfit(o); reason != "" {
+// copyOwner copies one user's tags and tasks.
+func (r *run) copyOwner(ctx context.Context, o owner) error {
+	if reason := r.rejectReason(o); reason != "" {
 		return r.refuse(ctx, o, reason)
 	}
 	switch erased, err := r.client.UserRemoval.Query().Where(userremoval.ID(viewer.UserHash(o.id()))).Exist(ctx); {
@@ -216,7 +217,7 @@ func (r *run) owner(ctx context.Context, o owner) error {
 	})
 }
 
-// refuse reports an owner, and all that is the owner's.
+// refuse reports that an owner and all of the owner's tags and tasks are not imported.
 func (r *run) refuse(ctx context.Context, o owner, reason string) error {
 	const because = "its user was not taken"
 	r.report.refuse("user", o.id(), reason)
@@ -236,8 +237,8 @@ func (r *run) refuse(ctx context.Context, o owner, reason string) error {
 	})
 }
 
-// unfit says why the owner can't be taken; "" where nothing speaks against it.
-func (r *run) unfit(o owner) string {
+// rejectReason returns why an owner can't be imported; "" if the owner can.
+func (r *run) rejectReason(o owner) string {
 	switch {
 	case strings.TrimSpace(o.id()) == "":
 		return "the user's id is empty"
@@ -252,13 +253,13 @@ func (r *run) unfit(o owner) string {
 	}
 }
 
-// viewer returns the user's viewer. A user who is not here yet is made, but in a dry run; one who is stays as he is.
+// viewer returns an owner's viewer. It creates the user if there is none, except in a dry run. An existing user is not changed.
 func (r *run) viewer(ctx context.Context, o owner) (viewer.Viewer, error) {
 	v := viewer.Viewer{UserID: o.id(), WorkspaceID: o.id(), Location: time.UTC}
 	row, err := r.client.User.Get(ctx, o.id())
 	switch {
 	case ent.IsNotFound(err):
-		user, noted := r.userOf(o)
+		user, noted := r.sessionUser(o)
 		r.report.note("user", o.id(), noted)
 		if r.DryRun {
 			return v, nil
@@ -273,9 +274,9 @@ func (r *run) viewer(ctx context.Context, o owner) (viewer.Viewer, error) {
 	return v, nil
 }
 
-// userOf is the user as a session would tell. What the source doesn't know, or has in no usable form, comes with the first
-// real one.
-func (r *run) userOf(o owner) (betterauth.User, notes) {
+// sessionUser returns an owner as the user of a session. Values that the source lacks, or that can't be used, are set by the
+// user's first real session.
+func (r *run) sessionUser(o owner) (betterauth.User, notes) {
 	if o.user == nil {
 		return betterauth.User{ID: o.id()}, nil
 	}
@@ -292,7 +293,7 @@ func (r *run) userOf(o owner) (betterauth.User, notes) {
 	return user, n
 }
 
-// copyTags takes the owner's tags and returns the ids they have here, by those they have there.
+// copyTags imports the owner's tags and returns their ids here, by their ids in the source.
 func (r *run) copyTags(ctx context.Context, v viewer.Viewer, o owner) (map[string]uuid.UUID, error) {
 	rows, err := r.source.tagsOf(ctx, o)
 	if err != nil {
@@ -300,7 +301,7 @@ func (r *run) copyTags(ctx context.Context, v viewer.Viewer, o owner) (map[strin
 	}
 	tags, noted, from := make([]task.ImportedTag, 0, len(rows)), make([]notes, 0, len(rows)), make([]string, 0, len(rows))
 	for _, row := range rows {
-		if reason := notUTF8(text{r.source.tagName, row.name.String}); reason != "" {
+		if reason := encodingProblem(columnText{r.source.tagName, row.name.String}); reason != "" {
 			r.report.refuse("tag", row.id.String, reason)
 			continue
 		}
@@ -318,13 +319,13 @@ func (r *run) copyTags(ctx context.Context, v viewer.Viewer, o owner) (map[strin
 	for i, outcome := range outcomes {
 		r.report.add("tag", from[i], outcome, noted[i])
 		if len(outcome.Problems) == 0 {
-			ids[canonical(from[i])] = outcome.ID
+			ids[canonicalID(from[i])] = outcome.ID
 		}
 	}
 	return ids, nil
 }
 
-// copyTasks takes a batch and returns how many of it are new here.
+// copyTasks imports a batch and returns how many of its tasks are new.
 func (r *run) copyTasks(
 	ctx context.Context, v viewer.Viewer, rows []sourceTask, tags map[string]uuid.UUID, o task.ImportOptions, seen map[uuid.UUID]bool,
 ) (int, error) {
@@ -335,7 +336,7 @@ func (r *run) copyTasks(
 			r.report.refuse("task", row.id.String, "another task of the source has the same id")
 			continue
 		}
-		if reason := notUTF8(text{r.source.title, row.title.String}, text{r.source.description, row.description.String}); reason != "" {
+		if reason := encodingProblem(columnText{r.source.title, row.title.String}, columnText{r.source.description, row.description.String}); reason != "" {
 			r.report.refuse("task", row.id.String, reason)
 			continue
 		}

@@ -25,8 +25,8 @@ import (
 	"taskql/internal/viewer"
 )
 
-// The tables as the original's own migrations leave them.
-const original = `
+// The tables as the original's migrations create them.
+const originalSource = `
 CREATE TABLE "user" (id text PRIMARY KEY, email text NOT NULL, name text, "emailVerified" boolean, image text, "createdAt" timestamp, "updatedAt" timestamp);
 CREATE TABLE tasks (id text PRIMARY KEY, title varchar(255) NOT NULL, description varchar(2000), is_complete boolean NOT NULL DEFAULT false,
   priority int NOT NULL DEFAULT 2, due_date timestamptz, user_id text NOT NULL, created_at timestamp NOT NULL, updated_at timestamp NOT NULL);
@@ -69,8 +69,8 @@ var originalReport = []string{ //nolint:gochecknoglobals // A constant table.
 	"2 tasks: one of its tags does not exist, or is another user's, or was not taken",
 }
 
-// A sibling: UUIDs, words, days; its users' ids are text in one table and UUIDs in the other.
-const sibling = `
+// Another installation: UUIDs, words, days; user ids are text in one table and UUIDs in the other.
+const siblingSource = `
 CREATE TYPE task_status AS ENUM ('pending', 'in_progress', 'completed');
 CREATE TABLE users (id text PRIMARY KEY, email text, name text, created_at timestamptz);
 CREATE TABLE tasks (id uuid PRIMARY KEY, title text, description text, completed boolean, status task_status, priority varchar(10),
@@ -94,8 +94,8 @@ task 00000000-0000-4000-8000-000000000013 "t3" 3 completed 2025-01-01T03:00:00Z 
 task 00000000-0000-4000-8000-000000000014 "t4" 0 completed 2025-01-01T04:00:00Z made 2025-01-01T04:00:00Z trashed 2025-02-02T00:00:00Z []
 `
 
-// The least: numbers for ids, times as text, neither users nor tags.
-const least = `
+// The smallest source: numbers as ids, times as text, neither users nor tags.
+const leastSource = `
 CREATE TABLE task (id serial PRIMARY KEY, title text, status text, user_id text, due_date text);
 INSERT INTO task (title, status, user_id, due_date) VALUES ('one', 'done', 'u1', '2025-06-07'), ('two', 'odd', 'u1', '2025-06-07T08:09:10+02:00'), ('  ', NULL, 'u2', 'soon');`
 
@@ -105,8 +105,8 @@ task 337acf15-37b3-540f-babe-1ff06269052b "two" 0 due 2025-06-07 2025-06-07T06:0
 u2  
 `
 
-// made fills a database with those statements.
-func made(t *testing.T, statements string) string {
+// createSource creates a database with these statements and returns its URL.
+func createSource(t *testing.T, statements string) string {
 	t.Helper()
 	address := testkit.PostgresURL(t)
 	exec(t, address, statements)
@@ -142,8 +142,8 @@ func eachTarget(t *testing.T, test func(t *testing.T, to target)) {
 	}
 }
 
-// take imports and returns the report.
-func (to target) take(t *testing.T, c importer.Config) (string, error) {
+// run imports into the target and returns the report.
+func (to target) run(t *testing.T, c importer.Config) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	c.DB, c.Out, c.Log = to.db, &out, slog.New(slog.DiscardHandler)
@@ -151,14 +151,14 @@ func (to target) take(t *testing.T, c importer.Config) (string, error) {
 	return out.String(), err
 }
 
-// state tells everything that is there, and that the workspaces are sound.
-func (to target) state(t *testing.T) string {
+// snapshot returns all rows as text and checks the workspaces' invariants.
+func (to target) snapshot(t *testing.T) string {
 	t.Helper()
 	ctx := viewer.AsSystem(t.Context())
 	var b strings.Builder
 	near := time.Now().Add(-time.Hour)
 	moment := func(label string, at *time.Time) {
-		if at != nil && at.Before(near) { // What is of now differs from run to run.
+		if at != nil && at.Before(near) { // The current time differs from run to run.
 			fmt.Fprintf(&b, "%s %s", label, at.UTC().Format(time.RFC3339Nano))
 		}
 	}
@@ -195,13 +195,13 @@ func (to target) state(t *testing.T) string {
 			slices.Sort(names)
 			fmt.Fprintf(&b, " %v\n", names)
 		}
-		to.sound(ctx, t, u.ID, tasks)
+		to.checkInvariants(ctx, t, u.ID, tasks)
 	}
 	return b.String()
 }
 
-// sound checks what the write path keeps: the count of tasks, versions and the manual order.
-func (to target) sound(ctx context.Context, t *testing.T, id string, tasks []*ent.Task) {
+// checkInvariants checks the count of tasks, the versions and the manual order.
+func (to target) checkInvariants(ctx context.Context, t *testing.T, id string, tasks []*ent.Task) {
 	t.Helper()
 	w := to.client.Workspace.GetX(ctx, id)
 	if w.TaskCount != len(tasks) {
@@ -235,21 +235,21 @@ func TestImport(t *testing.T) {
 		name, source, want string
 		report             []string
 	}{
-		{"original", original, originalWant, originalReport},
-		{"sibling", sibling, siblingWant, []string{"1 users: 4 tasks and 1 tags taken", "1 tasks without a user", "one column says that it is completed"}},
-		{"least", least, leastWant, []string{"2 users: 2 tasks", "its status \"odd\" is unknown", "1 task: its title is blank\n    \"3\""}},
+		{"original", originalSource, originalWant, originalReport},
+		{"sibling", siblingSource, siblingWant, []string{"1 users: 4 tasks and 1 tags taken", "1 tasks without a user", "one column says that it is completed"}},
+		{"least", leastSource, leastWant, []string{"2 users: 2 tasks", "its status \"odd\" is unknown", "1 task: its title is blank\n    \"3\""}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			eachTarget(t, func(t *testing.T, to target) {
-				c := importer.Config{From: made(t, tt.source), DryRun: true}
-				dry, err := to.take(t, c)
-				if !errors.Is(err, importer.ErrIncomplete) || to.state(t) != "" {
-					t.Fatalf("the dry run: %v\n%s\n%s", err, dry, to.state(t))
+				c := importer.Config{From: createSource(t, tt.source), DryRun: true}
+				dry, err := to.run(t, c)
+				if !errors.Is(err, importer.ErrIncomplete) || to.snapshot(t) != "" {
+					t.Fatalf("the dry run: %v\n%s\n%s", err, dry, to.snapshot(t))
 				}
 				c.DryRun = false
-				report, err := to.take(t, c)
+				report, err := to.run(t, c)
 				if !errors.Is(err, importer.ErrIncomplete) {
 					t.Fatal(err)
 				}
@@ -261,27 +261,27 @@ func TestImport(t *testing.T) {
 						t.Errorf("the report lacks %q:\n%s", want, report)
 					}
 				}
-				state := to.state(t)
+				state := to.snapshot(t)
 				if state != tt.want {
 					t.Errorf("got\n%s\nwant\n%s", state, tt.want)
 				}
-				again, err := to.take(t, c)
-				if !errors.Is(err, importer.ErrIncomplete) || to.state(t) != state || !strings.Contains(again, " 0 tasks and 0 tags taken") {
-					t.Errorf("the second time: %v\n%s\n%s", err, again, to.state(t))
+				again, err := to.run(t, c)
+				if !errors.Is(err, importer.ErrIncomplete) || to.snapshot(t) != state || !strings.Contains(again, " 0 tasks and 0 tags taken") {
+					t.Errorf("the second time: %v\n%s\n%s", err, again, to.snapshot(t))
 				}
 			})
 		})
 	}
 }
 
-// many is a source of one user with 900 tasks of 2 tags each.
-const many = original + `
+// manyTasks is a source with one user, who has 900 tasks with 2 tags each.
+const manyTasks = originalSource + `
 DELETE FROM task_tags; DELETE FROM tasks; DELETE FROM tags;
 INSERT INTO tags SELECT 'g' || n, 'Ada32', 'tag ' || n, NULL FROM generate_series(1, 2) n;
 INSERT INTO tasks SELECT 't' || n, 'task ' || n, NULL, n % 2 = 0, 2, NULL, 'Ada32', '2025-01-01'::timestamp + n * interval '1 minute', '2025-03-01' FROM generate_series(1, 900) n;
 INSERT INTO task_tags SELECT 't' || n, 'g' || m FROM generate_series(1, 900) n, generate_series(1, 2) m;`
 
-// interrupter ends an import when it tells of its progress for the first time.
+// interrupter cancels an import when it first reports progress.
 type interrupter struct{ end context.CancelFunc }
 
 func (i interrupter) Write(p []byte) (int, error) {
@@ -289,10 +289,10 @@ func (i interrupter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestInterrupted ends an import halfway: what is there is whole, and the same again brings the rest.
-func TestInterrupted(t *testing.T) {
+// After an interruption, imported batches are complete, and another import continues.
+func TestInterruptedImport(t *testing.T) {
 	t.Parallel()
-	from := made(t, many)
+	from := createSource(t, manyTasks)
 	eachTarget(t, func(t *testing.T, to target) {
 		ctx, end := context.WithCancel(t.Context())
 		defer end()
@@ -300,15 +300,15 @@ func TestInterrupted(t *testing.T) {
 		if err := importer.Run(ctx, c); !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v", err)
 		}
-		half := to.state(t)
+		half := to.snapshot(t)
 		if n := strings.Count(half, "[tag 1 tag 2]"); n == 0 || n == 900 || n != strings.Count(half, "\ntask ") {
 			t.Fatalf("%d tasks with their tags, of %d", n, strings.Count(half, "\ntask "))
 		}
-		report, err := to.take(t, importer.Config{From: from})
+		report, err := to.run(t, importer.Config{From: from})
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole := to.state(t)
+		whole := to.snapshot(t)
 		if n := strings.Count(whole, "[tag 1 tag 2]"); n != 900 || !strings.HasPrefix(whole, half) {
 			t.Errorf("%d tasks with their tags\n%s", n, report)
 		}
@@ -318,16 +318,16 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// TestKeepsWhatIsHere: nothing of the source overwrites what became of it here, and nobody gets what is another's.
-func TestKeepsWhatIsHere(t *testing.T) {
+// An import overwrites no changes made here, and no user gets another user's rows.
+func TestImportKeepsChanges(t *testing.T) {
 	t.Parallel()
-	from := made(t, original)
+	from := createSource(t, originalSource)
 	eachTarget(t, func(t *testing.T, to target) {
 		ctx := viewer.AsSystem(t.Context())
 		testkit.MakeViewer(t, to.client, "eve")
 		to.client.Task.Create().SetID(uuid.MustParse("00000000-0000-4000-8000-000000000006")).SetWorkspaceID("eve").SetVersion(0).SetTitle("eve's").SaveX(ctx)
 		c := importer.Config{From: from, Users: []string{"bob", "ghost", "nobody"}}
-		report, err := to.take(t, c)
+		report, err := to.run(t, c)
 		if !errors.Is(err, importer.ErrIncomplete) {
 			t.Fatal(err)
 		}
@@ -340,15 +340,15 @@ func TestKeepsWhatIsHere(t *testing.T) {
 			}
 		}
 		if to.client.User.Query().Where(user.ID("Ada32")).ExistX(ctx) {
-			t.Error("who was not named was copied")
+			t.Error("a user who is not in Users was copied")
 		}
-		if _, err := to.take(t, importer.Config{From: from}); !errors.Is(err, importer.ErrIncomplete) {
+		if _, err := to.run(t, importer.Config{From: from}); !errors.Is(err, importer.ErrIncomplete) {
 			t.Fatal(err)
 		}
 		to.client.User.UpdateOneID("Ada32").SetName("Ada L.").ExecX(ctx)
 		to.client.Task.Update().Where(enttask.Title("day")).SetTitle("changed").ExecX(ctx)
 		to.client.TaskTag.Delete().ExecX(ctx)
-		if _, err := to.take(t, importer.Config{From: from}); !errors.Is(err, importer.ErrIncomplete) {
+		if _, err := to.run(t, importer.Config{From: from}); !errors.Is(err, importer.ErrIncomplete) {
 			t.Fatal(err)
 		}
 		if to.client.User.GetX(ctx, "Ada32").Name != "Ada L." || !to.client.Task.Query().Where(enttask.Title("changed")).ExistX(ctx) ||
@@ -358,33 +358,33 @@ func TestKeepsWhatIsHere(t *testing.T) {
 	})
 }
 
-// TestErasedUsers: a user who was erased here is reported, and does not keep others from being copied.
+// Erased users are reported, and others are imported.
 func TestErasedUsers(t *testing.T) {
 	t.Parallel()
-	from := made(t, original)
+	from := createSource(t, originalSource)
 	eachTarget(t, func(t *testing.T, to target) {
 		ctx := viewer.AsSystem(t.Context())
 		to.client.UserRemoval.Create().SetID(viewer.UserHash("Ada32")).SetFinishedAt(time.Now()).ExecX(ctx)
 		for _, dry := range []bool{true, false} {
-			report, err := to.take(t, importer.Config{From: from, DryRun: dry})
+			report, err := to.run(t, importer.Config{From: from, DryRun: dry})
 			if !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(report, "1 users: 1 tasks and 1 tags taken") ||
 				!strings.Contains(report, "1 user: the user was erased here a short while ago\n    \"Ada32\"") {
 				t.Errorf("%v\n%s", err, report)
 			}
 		}
 		if to.client.User.Query().Where(user.ID("Ada32")).ExistX(ctx) {
-			t.Error("the erased user is there again")
+			t.Error("the erased user was created again")
 		}
 	})
 }
 
-// TestLimits: what does not fit into a workspace is reported, by the dry run as well.
+// What exceeds a workspace's limits is reported, also by a dry run.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	from := made(t, many)
+	from := createSource(t, manyTasks)
 	eachTarget(t, func(t *testing.T, to target) {
 		for _, dry := range []bool{true, false} {
-			report, err := to.take(t, importer.Config{From: from, DryRun: dry, MaxTasks: 350, MaxTags: 1, Verbose: true})
+			report, err := to.run(t, importer.Config{From: from, DryRun: dry, MaxTasks: 350, MaxTags: 1, Verbose: true})
 			if !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(report, "1 users: 350 tasks and 1 tags taken") ||
 				!strings.Contains(report, "550 tasks: A workspace has at most 350 tasks") || !strings.Contains(report, `"t900"`) {
 				t.Errorf("%v\n%.600s", err, report)
@@ -393,8 +393,8 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// TestRefusesSources: what is no source is told before anything is changed.
-func TestRefusesSources(t *testing.T) {
+// Run refuses databases that are not a source before it changes anything.
+func TestRunRefusesSources(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.SQLiteURL(t))
 	to := target{db, ent.NewClient(ent.Driver(db.Driver()))}
@@ -403,26 +403,26 @@ func TestRefusesSources(t *testing.T) {
 		{"no address", "secret@host", "it has no scheme"},
 		{"empty", testkit.PostgresURL(t), "no table tasks"},
 		{"one of ours", testkit.MigratedPostgresURL(t), "a database of this server"},
-		{"no title", made(t, "CREATE TABLE tasks (id int, user_id text)"), "tasks has no column title"},
+		{"no title", createSource(t, "CREATE TABLE tasks (id int, user_id text)"), "tasks has no column title"},
 	} {
-		_, err := to.take(t, importer.Config{From: tt.from})
+		_, err := to.run(t, importer.Config{From: tt.from})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 		}
 	}
 }
 
-// TestReadsAnotherSchema: tables outside of the default schema are found by the address.
-func TestReadsAnotherSchema(t *testing.T) {
+// The URL can name another schema.
+func TestSearchPath(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.SQLiteURL(t))
 	to := target{db, ent.NewClient(ent.Driver(db.Driver()))}
-	from := testkit.DirectURL(t, made(t, `CREATE SCHEMA legacy; SET search_path = legacy; CREATE TABLE tasks (id int, user_id text, title text); INSERT INTO tasks VALUES (1, 'u', 'x')`)) // A pooler may refuse the parameter.
+	from := testkit.DirectURL(t, createSource(t, `CREATE SCHEMA legacy; SET search_path = legacy; CREATE TABLE tasks (id int, user_id text, title text); INSERT INTO tasks VALUES (1, 'u', 'x')`)) // A pooler may refuse the parameter.
 	separator := "?"
 	if strings.Contains(from, "?") {
 		separator = "&"
 	}
-	report, err := to.take(t, importer.Config{From: from + separator + "search_path=legacy"})
+	report, err := to.run(t, importer.Config{From: from + separator + "search_path=legacy"})
 	if err != nil || !strings.Contains(report, "1 tasks and 0 tags taken") {
 		t.Errorf("%v\n%s", err, report)
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestProgress: a terminal gets one line that is written over, anything else a plain line now and then.
+// A terminal gets one line that is overwritten, other outputs a line every few seconds.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -24,9 +24,9 @@ func TestProgress(t *testing.T) {
 		p := &progress{out: &out, terminal: tt.terminal, now: func() time.Time { return now }, total: 400}
 		for _, n := range []int{200, 100, 100} {
 			p.add(n)
-			now = now.Add(terminalPause)
+			now = now.Add(terminalInterval)
 			if n == 100 {
-				now = now.Add(-terminalPause)
+				now = now.Add(-terminalInterval)
 			}
 		}
 		p.end()

@@ -6,20 +6,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"taskql/internal/task"
 )
 
-// examples is how many rows of a kind the report names, unless it is to name all.
-const examples = 10
+// maxExamples is how many rows the report lists for each reason, unless it is verbose.
+const maxExamples = 10
 
-// report gathers what became of everything.
+// report collects the results of an import.
 type report struct {
 	dryRun, verbose bool
 
 	users        int
-	taken, known map[string]int // by kind: task, tag
+	taken, known map[string]int // by kind: "task" or "tag"
 	refused      findings       // not taken
 	changed      findings       // taken, but not as it was
 	strays       []string
@@ -32,55 +31,56 @@ func newReport(dryRun, verbose bool) *report {
 	}
 }
 
-// findings are rows by what is to be said of them.
-type findings map[finding][]affected
+// findings are the affected rows by finding.
+type findings map[finding][]affectedRow
 
+// finding is a kind of rows and a reason why they were not imported, or were changed.
 type finding struct{ kind, reason string }
 
-// affected is a row: its id, and the value that is at fault, "" if the finding tells enough.
-type affected struct{ id, value string }
+// affectedRow is the id of a row, and the value that the finding is about; "" if the finding suffices.
+type affectedRow struct{ id, value string }
 
 // String returns the id, and the value if there is one.
-func (a affected) String() string {
+func (a affectedRow) String() string {
 	if a.value == "" {
-		return quoted(a.id)
+		return quote(a.id)
 	}
-	return quoted(a.id) + ": " + quoted(a.value)
+	return quote(a.id) + ": " + quote(a.value)
 }
 
-// quoted is a text in quotes, which make blanks and control characters visible. Of a long one it is the beginning.
-func quoted(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
+// quote returns s in quotes, which make spaces and control characters visible. It shortens long texts.
+func quote(s string) string {
+	const maxBytes = 80
+	if len(s) > maxBytes {
+		return strconv.Quote(s[:maxBytes]) + "…"
 	}
 	return strconv.Quote(s)
 }
 
 func (f findings) add(kind, id string, n note) {
 	key := finding{kind, n.reason}
-	f[key] = append(f[key], affected{id, n.value})
+	f[key] = append(f[key], affectedRow{id, n.value})
 }
 
 func (r *report) refuse(kind, id, reason string) { r.refused.add(kind, id, note{reason: reason}) }
 
-// note says what is different in a thing that was taken.
+// note adds the changes of a row that was imported.
 func (r *report) note(kind, id string, noted notes) {
 	for _, n := range noted {
 		r.changed.add(kind, id, n)
 	}
 }
 
-func (r *report) stray(what string, n int) {
+func (r *report) orphan(what string, n int) {
 	r.strays = append(r.strays, fmt.Sprintf("%d %s", n, what))
 }
 
-// add notes what became of a row.
+// add adds the result of a row.
 func (r *report) add(kind, id string, outcome task.ImportOutcome, noted notes) {
 	switch {
 	case len(outcome.Problems) > 0:
 		for _, p := range outcome.Problems {
-			r.refuse(kind, id, reason(p))
+			r.refuse(kind, id, problemReason(p))
 		}
 		return
 	case outcome.Known:
@@ -91,8 +91,8 @@ func (r *report) add(kind, id string, outcome task.ImportOutcome, noted notes) {
 	r.note(kind, id, noted)
 }
 
-// reason says the same of all rows that have the same problem, without their own numbers.
-func reason(p *task.UserError) string {
+// problemReason returns a reason that is the same for all rows with this problem: without the row's own numbers.
+func problemReason(p *task.UserError) string {
 	field := ""
 	if len(p.Field) > 1 {
 		field = strings.Join(p.Field[1:], ".")
@@ -160,7 +160,7 @@ func (f findings) write(b *strings.Builder, title string, all bool) {
 		fmt.Fprintf(b, "  %d %s: %s\n", len(rows), plural(k.kind, len(rows)), k.reason)
 		shown := len(rows)
 		if !all {
-			shown = min(shown, examples)
+			shown = min(shown, maxExamples)
 		}
 		for _, row := range rows[:shown] {
 			fmt.Fprintf(b, "    %s\n", row)
@@ -176,62 +176,4 @@ func plural(kind string, n int) string {
 		return kind
 	}
 	return kind + "s"
-}
-
-// The pauses between two lines of progress.
-const (
-	terminalPause = 100 * time.Millisecond
-	plainPause    = 5 * time.Second
-)
-
-// progress tells how far it is.
-type progress struct {
-	out      io.Writer
-	terminal bool
-	now      func() time.Time
-
-	total, done int
-	told        time.Time
-	open        bool // a line that the next one overwrites
-}
-
-func (p *progress) add(n int) {
-	p.done += n
-	pause := plainPause
-	if p.terminal {
-		pause = terminalPause
-	}
-	if p.out == nil || p.now().Sub(p.told) < pause {
-		return
-	}
-	p.told = p.now()
-	p.line()
-}
-
-// line writes where it is. What can't be written is no reason to end an import.
-func (p *progress) line() {
-	percent := 100
-	if p.total > 0 {
-		percent = min(100, 100*p.done/p.total)
-	}
-	if p.terminal {
-		const width = 30
-		filled := width * percent / 100
-		_, _ = fmt.Fprintf(p.out, "\r[%s%s] %3d %%  %d of %d tasks", strings.Repeat("=", filled), strings.Repeat(" ", width-filled), percent, p.done, p.total)
-		p.open = true
-		return
-	}
-	_, _ = fmt.Fprintf(p.out, "%d of %d tasks read (%d %%)\n", p.done, p.total, percent)
-}
-
-// end ends the line, with where it ended.
-func (p *progress) end() {
-	if p.out == nil {
-		return
-	}
-	p.line()
-	if p.open {
-		_, _ = fmt.Fprintln(p.out)
-		p.open = false
-	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/lib/pq"
 )
 
-// source is the database that is read: one snapshot of it, in a transaction that can't write.
+// source is the database to import from: a snapshot of it, in a read-only transaction.
 type source struct {
 	tx *sql.Tx
 
 	users, tasks, tags, links table
-	// What the columns are called here; "" where there is none.
+	// The names of the columns in this source; "" if it lacks the column.
 	userID, userName, userEmail, userImage, userCreated                   string
 	taskUser, title, description, priority, due, taskCreated, taskUpdated string
 	isComplete, completed, status, completedAt, isDeleted, deletedAt      string
@@ -25,13 +25,13 @@ type source struct {
 	linkTask, linkTag                                                     string
 }
 
-// table is a table of the source and its columns' types, by name. It is not there where the name is empty.
+// table is a table of the source and its columns' types, by name. If the source lacks the table, the name is empty.
 type table struct {
 	name    string
 	columns map[string]string
 }
 
-// column returns the first of the names that the table has; "" where it has none.
+// column returns the first of the names that is a column of the table; "" if none is.
 func (t table) column(names ...string) string {
 	for _, name := range names {
 		if _, ok := t.columns[name]; ok {
@@ -42,15 +42,15 @@ func (t table) column(names ...string) string {
 }
 
 // open looks at what is there. The caller ends the transaction.
-func open(ctx context.Context, db *sql.DB) (*source, error) {
+func openSource(ctx context.Context, db *sql.DB) (*source, error) {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
 	if err != nil {
 		return nil, fmt.Errorf("beginning to read the source: %w", err)
 	}
 	s := &source{tx: tx}
-	err = s.readAnyText(ctx)
+	err = s.allowAnyEncoding(ctx)
 	if err == nil {
-		err = s.inspect(ctx)
+		err = s.findTables(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, tx.Rollback())
@@ -58,7 +58,7 @@ func open(ctx context.Context, db *sql.DB) (*source, error) {
 	return s, nil
 }
 
-func (s *source) inspect(ctx context.Context) error {
+func (s *source) findTables(ctx context.Context) error {
 	for _, t := range []struct {
 		table *table
 		names []string
@@ -68,7 +68,7 @@ func (s *source) inspect(ctx context.Context) error {
 		{&s.tags, []string{"tags", "tag"}},
 		{&s.links, []string{"task_tags", "task_tag", "tasks_tags", "tasktag"}},
 	} {
-		found, err := s.find(ctx, t.names)
+		found, err := s.findTable(ctx, t.names)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *source) inspect(ctx context.Context) error {
 		return errors.New("the source is a database of this server, not of the original back end: give the original's address")
 	}
 	s.nameColumns()
-	return s.check()
+	return s.checkRequired()
 }
 
 func (s *source) nameColumns() {
@@ -97,11 +97,11 @@ func (s *source) nameColumns() {
 	s.linkTask, s.linkTag = s.links.column("task_id", "taskId"), s.links.column("tag_id", "tagId")
 }
 
-// check says what can't be done without.
-func (s *source) check() error {
+// checkRequired returns an error if a required table or column is missing.
+func (s *source) checkRequired() error {
 	if s.tasks.name == "" {
 		return errors.New("the source has no table tasks: is it the right database? " +
-			"Where the tables are in a schema of their own, add ?search_path=its_name to the address")
+			"If the tables are in another schema, add ?search_path=its_name to the address")
 	}
 	for _, need := range []struct {
 		table         table
@@ -124,11 +124,11 @@ func (s *source) check() error {
 	return nil
 }
 
-// find returns the first table of those names in the search path.
-func (s *source) find(ctx context.Context, names []string) (table, error) {
+// findTable returns the first of the tables that exists in the search path.
+func (s *source) findTable(ctx context.Context, names []string) (table, error) {
 	for _, name := range names {
 		found := table{name: name, columns: map[string]string{}}
-		err := s.read(ctx, "the columns of "+name, func(scan scanner) error {
+		err := s.query(ctx, "the columns of "+name, func(scan scanner) error {
 			var column, kind string
 			if err := scan(&column, &kind); err != nil {
 				return err
@@ -151,15 +151,15 @@ func (s *source) find(ctx context.Context, names []string) (table, error) {
 // scanner reads the columns of a row, as sql.Rows.Scan does.
 type scanner func(columns ...any) error
 
-// read calls row for each row of a query. what is what it reads, for the error.
-func (s *source) read(ctx context.Context, what string, row func(scanner) error, query string, arguments ...any) error {
-	if err := s.each(ctx, row, query, arguments); err != nil {
+// query runs a query and calls row for each row. The error names what was read.
+func (s *source) query(ctx context.Context, what string, row func(scanner) error, query string, arguments ...any) error {
+	if err := s.eachRow(ctx, row, query, arguments); err != nil {
 		return fmt.Errorf("reading %s of the source: %w", what, err)
 	}
 	return nil
 }
 
-func (s *source) each(ctx context.Context, row func(scanner) error, query string, arguments []any) error {
+func (s *source) eachRow(ctx context.Context, row func(scanner) error, query string, arguments []any) error {
 	rows, err := s.tx.QueryContext(ctx, query, arguments...)
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (s *source) each(ctx context.Context, row func(scanner) error, query string
 	return rows.Err()
 }
 
-// text is a column as text; null where there is none.
+// text is the expression for a column as text; null if the table lacks the column.
 func (t table) text(column string) string {
 	if column == "" {
 		return "NULL::text"
@@ -181,12 +181,12 @@ func (t table) text(column string) string {
 	return pq.QuoteIdentifier(column) + "::text"
 }
 
-// microseconds begins a moment that the source's database has counted since 1970.
+// microseconds is the prefix of a time that table.moment returns in microseconds since 1970.
 const microseconds = "us:"
 
-// moment is a column of time as text: microseconds since 1970, a time without a zone taken as UTC. What is no time of the
-// years 1 to 9999 is as it is written: infinity, another year, or a text. PostgreSQL can't count the last years that it
-// knows in microseconds: the statement would fail.
+// moment is the expression for a column of times as text: microseconds since 1970, or the text if the column is not a time in
+// the years 1 to 9999. A time without a zone is taken as UTC. (The last years that PostgreSQL knows overflow in microseconds,
+// and the statement would fail.)
 func (t table) moment(column string) string {
 	name := pq.QuoteIdentifier(column)
 	switch t.columns[column] {
@@ -197,7 +197,8 @@ func (t table) moment(column string) string {
 	}
 }
 
-// among is a condition: the column is one of the values, which are the first argument. An index on the column serves it.
+// among returns a condition that the column is one of the values, and the values as its first argument. It can use an index on
+// the column.
 func (t table) among(column string, values []string) (string, any) {
 	name := pq.QuoteIdentifier(column)
 	switch t.columns[column] {
@@ -211,15 +212,15 @@ func (t table) among(column string, values []string) (string, any) {
 	}
 }
 
-// owner is one who has tasks or tags in the source.
+// owner is a user who has tasks or tags in the source.
 type owner struct {
-	// ids are how the owner's id is written in the tables: a UUID may be written in several ways.
+	// ids are the owner's id as the tables have it: a UUID can be written in several ways.
 	ids []string
-	// user is the row of the table of users; nil where there is none.
+	// user is the row in the table of users; nil if there is none.
 	user *sourceUser
 }
 
-// id is the auth server's: the one of the table of users, where there is one.
+// id returns the auth server's id of the user: the one in the table of users if there is one.
 func (o owner) id() string {
 	if o.user != nil {
 		return o.user.id
@@ -233,7 +234,7 @@ type sourceUser struct {
 	created         sql.NullString
 }
 
-// owners returns all that have anything, by id.
+// owners returns all users who have tasks or tags, sorted by id.
 func (s *source) owners(ctx context.Context) ([]owner, error) {
 	query := "SELECT DISTINCT " + s.tasks.text(s.taskUser) + " AS id FROM " + pq.QuoteIdentifier(s.tasks.name)
 	if s.tags.name != "" {
@@ -241,12 +242,12 @@ func (s *source) owners(ctx context.Context) ([]owner, error) {
 	}
 	byID := map[string]int{}
 	var owners []owner
-	err := s.read(ctx, "whose the tasks are", func(scan scanner) error {
+	err := s.query(ctx, "whose the tasks are", func(scan scanner) error {
 		var id string
 		if err := scan(&id); err != nil {
 			return err
 		}
-		key := canonical(id)
+		key := canonicalID(id)
 		if i, ok := byID[key]; ok {
 			owners[i].ids = append(owners[i].ids, id)
 			return nil
@@ -261,7 +262,7 @@ func (s *source) owners(ctx context.Context) ([]owner, error) {
 	return owners, s.addUsers(ctx, owners, byID)
 }
 
-// addUsers gives the owners their rows of the table of users.
+// addUsers sets the owners' rows of the table of users.
 func (s *source) addUsers(ctx context.Context, owners []owner, byID map[string]int) error {
 	if s.users.name == "" {
 		return nil
@@ -271,27 +272,27 @@ func (s *source) addUsers(ctx context.Context, owners []owner, byID map[string]i
 		u.text(s.userID), "coalesce(" + u.text(s.userName) + ", '')", "coalesce(" + u.text(s.userEmail) + ", '')",
 		u.text(s.userImage), u.moment(s.userCreated),
 	}
-	return s.read(ctx, "the users", func(scan scanner) error {
+	return s.query(ctx, "the users", func(scan scanner) error {
 		var user sourceUser
 		if err := scan(&user.id, &user.name, &user.email, &user.image, &user.created); err != nil {
 			return err
 		}
-		if i, ok := byID[canonical(user.id)]; ok {
+		if i, ok := byID[canonicalID(user.id)]; ok {
 			owners[i].user = &user
 		}
 		return nil
 	}, "SELECT "+strings.Join(columns, ", ")+" FROM "+pq.QuoteIdentifier(u.name))
 }
 
-// canonical is an id by which two are compared: UUIDs are the same however they are written.
-func canonical(id string) string {
+// canonicalID returns the form of an id for comparisons: UUIDs are equal in any spelling.
+func canonicalID(id string) string {
 	if u, err := uuid.Parse(id); err == nil {
 		return u.String()
 	}
 	return id
 }
 
-// sourceTag is a row of tags as it is written.
+// sourceTag is a row of the table of tags, as text.
 type sourceTag struct{ id, name, color, created sql.NullString }
 
 func (s *source) tagsOf(ctx context.Context, o owner) ([]sourceTag, error) {
@@ -302,7 +303,7 @@ func (s *source) tagsOf(ctx context.Context, o owner) ([]sourceTag, error) {
 	where, argument := t.among(s.tagUser, o.ids)
 	columns := []string{t.text("id"), t.text(s.tagName), t.text(s.tagColor), t.moment(s.tagCreated)}
 	var tags []sourceTag
-	err := s.read(ctx, "the tags", func(scan scanner) error {
+	err := s.query(ctx, "the tags", func(scan scanner) error {
 		var tag sourceTag
 		err := scan(&tag.id, &tag.name, &tag.color, &tag.created)
 		tags = append(tags, tag)
@@ -311,15 +312,15 @@ func (s *source) tagsOf(ctx context.Context, o owner) ([]sourceTag, error) {
 	return tags, err
 }
 
-// sourceTask is a row of tasks as it is written.
+// sourceTask is a row of the table of tasks, as text.
 type sourceTask struct {
 	id, title, description, priority, due, created, updated          sql.NullString
 	isComplete, completed, status, completedAt, isDeleted, deletedAt sql.NullString
-	// tags are the ids of its tags.
+	// tags are the ids of the task's tags.
 	tags []string
 }
 
-// tasksOf reads the owner's tasks batch by batch, in the order they were made.
+// tasksOf reads the owner's tasks in batches, oldest first.
 func (s *source) tasksOf(ctx context.Context, o owner, size int, batch func([]sourceTask) error) error {
 	t := s.tasks
 	where, argument := t.among(s.taskUser, o.ids)
@@ -360,7 +361,7 @@ func (s *source) tasksOf(ctx context.Context, o owner, size int, batch func([]so
 
 func (s *source) fetch(ctx context.Context, size int) ([]sourceTask, error) {
 	var tasks []sourceTask
-	err := s.read(ctx, "the tasks", func(scan scanner) error {
+	err := s.query(ctx, "the tasks", func(scan scanner) error {
 		var t sourceTask
 		err := scan(&t.id, &t.title, &t.description, &t.priority, &t.due, &t.created, &t.updated,
 			&t.isComplete, &t.completed, &t.status, &t.completedAt, &t.isDeleted, &t.deletedAt)
@@ -370,7 +371,7 @@ func (s *source) fetch(ctx context.Context, size int) ([]sourceTask, error) {
 	return tasks, err
 }
 
-// addTags gives the tasks the ids of their tags.
+// addTags sets the ids of the tasks' tags.
 func (s *source) addTags(ctx context.Context, tasks []sourceTask) error {
 	if s.links.name == "" {
 		return nil
@@ -378,24 +379,24 @@ func (s *source) addTags(ctx context.Context, tasks []sourceTask) error {
 	byID := make(map[string]int, len(tasks))
 	ids := make([]string, len(tasks))
 	for i, t := range tasks {
-		byID[canonical(t.id.String)], ids[i] = i, t.id.String
+		byID[canonicalID(t.id.String)], ids[i] = i, t.id.String
 	}
 	l := s.links
 	where, argument := l.among(s.linkTask, ids)
-	return s.read(ctx, "the tags of tasks", func(scan scanner) error {
+	return s.query(ctx, "the tags of tasks", func(scan scanner) error {
 		var task string
 		var tag sql.NullString
 		if err := scan(&task, &tag); err != nil {
 			return err
 		}
-		if i, ok := byID[canonical(task)]; ok {
+		if i, ok := byID[canonicalID(task)]; ok {
 			tasks[i].tags = append(tasks[i].tags, tag.String)
 		}
 		return nil
 	}, "SELECT "+l.text(s.linkTask)+", "+l.text(s.linkTag)+" FROM "+pq.QuoteIdentifier(l.name)+" WHERE "+where+" ORDER BY 1, 2", argument)
 }
 
-// countTasks is how many there are, of those users or, where there are none, in all.
+// countTasks returns how many tasks these users have; all tasks if there are no users.
 func (s *source) countTasks(ctx context.Context, users []string) (int, error) {
 	query, arguments := "SELECT count(*) FROM "+pq.QuoteIdentifier(s.tasks.name), []any(nil)
 	if len(users) > 0 {
@@ -409,8 +410,8 @@ func (s *source) countTasks(ctx context.Context, users []string) (int, error) {
 	return n, nil
 }
 
-// strays counts what belongs to nobody or to nothing: tasks and tags without an owner, links to no task.
-func (s *source) strays(ctx context.Context) (map[string]int, error) {
+// orphans counts the rows without an owner: tasks and tags without a user, and tags of tasks that don't exist.
+func (s *source) orphans(ctx context.Context) (map[string]int, error) {
 	queries := map[string]string{
 		"tasks without a user": "SELECT count(*) FROM " + pq.QuoteIdentifier(s.tasks.name) + " WHERE " + pq.QuoteIdentifier(s.taskUser) + " IS NULL",
 	}

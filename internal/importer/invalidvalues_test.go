@@ -16,16 +16,16 @@ import (
 	"taskql/internal/testkit"
 )
 
-// The tables of a source that takes any value.
-const anyValue = `
+// untypedTables are the tables of a source that can have any value.
+const untypedTables = `
 CREATE TABLE users (id text, email text, name text, image text, created_at timestamp);
 CREATE TABLE tasks (id text, user_id text, title text, description text, priority numeric, due_date timestamptz, created_at timestamp,
   updated_at timestamp, completed boolean, completed_at date, deleted_at timestamptz);
 CREATE TABLE tags (id text PRIMARY KEY, user_id text, name text, color text, created_at timestamp);
 `
 
-// absurd has a row for each absurd value.
-const absurd = anyValue + `
+// invalidValues has a row for each kind of invalid value.
+const invalidValues = untypedTables + `
 INSERT INTO users VALUES ('ada', 'ada@example.com', 'Ada', NULL, '294276-12-31 23:59:59'), (E'control\u0001', '', '', NULL, NULL);
 INSERT INTO users SELECT string_agg(md5(n::text), ''), 'long@example.com', 'Long', NULL, NULL FROM generate_series(1, 200) n;
 INSERT INTO tags VALUES ('t1', 'ada', 'late', NULL, '294276-12-31 23:59:59'), ('t2', 'ada', 'early', NULL, '4713-01-01 BC'), ('t3', 'ada', repeat('x', 1000000), NULL, NULL);
@@ -42,13 +42,12 @@ INSERT INTO tasks (id, user_id, title, description) VALUES ('long-title', 'ada',
   ('control', 'ada', E'a\u0001b', E'a\u0001b'), ('blank', 'ada', E'\u200b', NULL), (repeat('i', 2000), 'ada', 'a', NULL), (NULL, 'ada', 'a', NULL), (NULL, 'ada', 'a', NULL);
 `
 
-// TestAbsurdValues: a value that can't be taken ends nothing. The report names the row, the column and the value, and all
-// other rows are taken.
-func TestAbsurdValues(t *testing.T) {
+// Invalid values don't end an import. The report names the row, the column and the value; all other rows are imported.
+func TestInvalidValues(t *testing.T) {
 	t.Parallel()
-	from := made(t, absurd)
+	from := createSource(t, invalidValues)
 	eachTarget(t, func(t *testing.T, to target) {
-		to.takesTheRest(t, from, []string{
+		to.checkImport(t, from, []string{
 			"2 users: 20 tasks and 2 tags taken",
 			"1 user: the user's id has more than 1000 bytes\n    \"c4ca4238a0b923820dcc509a6f75849bc81e728d9d4c2f636f067f89cc14862ceccbc87e4b5ce2fe\"…",
 			"1 user: the time it was made (created_at) is no time of the years 2 to 9998: it goes without\n    \"ada\": \"294276-12-31 23:59:59\"",
@@ -64,19 +63,19 @@ func TestAbsurdValues(t *testing.T) {
 	})
 }
 
-// TestUnknownEncoding: in a source whose encoding is SQL_ASCII, texts may be anything. Those that are not UTF-8 are
-// reported, and all other rows are taken.
+// A source with the encoding SQL_ASCII can have texts in any encoding. Those that are not UTF-8 are reported; all other rows are
+// imported.
 func TestUnknownEncoding(t *testing.T) {
 	t.Parallel()
-	from := unencoded(t)
-	exec(t, from, anyValue+`
+	from := createSQLASCII(t)
+	exec(t, from, untypedTables+`
 		INSERT INTO users VALUES ('ada', E'caf\xe9@example.com', E'Andr\xe9', E'\xe9', NULL), (E'Ren\xe9', 'rene@example.com', 'Rene', NULL, NULL);
 		INSERT INTO tags VALUES ('t1', 'ada', E'caf\xe9', NULL, NULL), ('t2', 'ada', 'café', E'\xe9', NULL);
 		INSERT INTO tasks (id, user_id, title, description) VALUES ('title', 'ada', E'caf\xe9', NULL), ('description', 'ada', 'a', E'caf\xe9'),
 			(E'id \xe9', 'ada', 'good', NULL), ('good', 'ada', 'good café', 'Größe'), ('rene', E'Ren\xe9', 'a', NULL);`)
 	eachTarget(t, func(t *testing.T, to target) {
 		const unknown = " is not UTF-8, and the source does not say in which encoding it is"
-		to.takesTheRest(t, from, []string{
+		to.checkImport(t, from, []string{
 			"1 users: 2 tasks and 1 tags taken",
 			"1 user: the user's id is not UTF-8\n    \"Ren\\xe9\"",
 			"1 user: its name" + unknown + ": it is left empty until the user signs in\n    \"ada\"", "1 user: its email" + unknown, "1 user: its image" + unknown,
@@ -87,8 +86,8 @@ func TestUnknownEncoding(t *testing.T) {
 	})
 }
 
-// unencoded makes an empty database whose encoding is SQL_ASCII.
-func unencoded(t *testing.T) string {
+// createSQLASCII creates an empty database with the encoding SQL_ASCII.
+func createSQLASCII(t *testing.T) string {
 	t.Helper()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	name := "taskql_test_" + strings.ToLower(rand.Text())
@@ -113,13 +112,13 @@ func unencoded(t *testing.T) string {
 	return u.String()
 }
 
-// takesTheRest imports in a dry run and then for good. Both reports contain what they should, and so many good tasks are
-// there in the end.
-func (to target) takesTheRest(t *testing.T, from string, reported []string, good int) {
+// checkImport runs a dry run and an import. It checks that both reports are equal and contain these lines, and the number of
+// tasks that were imported as they were.
+func (to target) checkImport(t *testing.T, from string, reported []string, good int) {
 	t.Helper()
 	var reports [2]string
 	for i, dry := range []bool{true, false} {
-		report, err := to.take(t, importer.Config{From: from, DryRun: dry, Verbose: true})
+		report, err := to.run(t, importer.Config{From: from, DryRun: dry, Verbose: true})
 		if !errors.Is(err, importer.ErrIncomplete) {
 			t.Fatalf("dry run %v: %v\n%s", dry, err, report)
 		}
@@ -131,9 +130,9 @@ func (to target) takesTheRest(t *testing.T, from string, reported []string, good
 		}
 	}
 	if _, rest, _ := strings.Cut(reports[0], "\n"); rest != reports[1] {
-		t.Errorf("the dry run promised\n%s", rest)
+		t.Errorf("the dry run reported\n%s", rest)
 	}
-	if n := strings.Count(to.state(t), " \"good"); n != good || t.Failed() {
-		t.Errorf("%d good tasks, want %d; this was reported:\n%s", n, good, reports[1])
+	if n := strings.Count(to.snapshot(t), " \"good"); n != good || t.Failed() {
+		t.Errorf("%d tasks were imported as they were, want %d; the report:\n%s", n, good, reports[1])
 	}
 }
