@@ -252,7 +252,7 @@ func (l *loader) checkSecret() {
 		l.require("JWT_SECRET", "with AUTH_SERVER_URL; set it to the auth server's BETTER_AUTH_SECRET")
 	}
 	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && l.cfg.Production() {
-		l.fail(l.secretName(), "%s: anyone who guesses it can sign in as anybody; %s", weakness, weakSecretFix)
+		l.fail(l.secretName(), "%s: anyone who guesses it can sign in as anybody; %s", weakness, weaknessFix)
 	}
 }
 

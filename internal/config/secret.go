@@ -20,8 +20,8 @@ const minDistinct = 8
 // maxPattern is the maximum length of a repeated pattern in a secret, in characters.
 const maxPattern = 16
 
-// weakSecretFix says what to do about a weak secret.
-const weakSecretFix = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
+// weaknessFix says what to do about a weak secret.
+const weaknessFix = "use the auth server's BETTER_AUTH_SECRET, made with `openssl rand -base64 32`"
 
 // weakSecret returns why a secret can be guessed, or "" if it is strong or empty. The text doesn't contain the secret.
 func weakSecret(s Secret) string {

@@ -26,7 +26,7 @@ func (l *loader) warning(format string, args ...any) {
 func (l *loader) warnSecret() {
 	secret, name := l.cfg.JWTSecret.Reveal(), l.secretName()
 	if weakness := weakSecret(l.cfg.JWTSecret); weakness != "" && !l.cfg.Production() {
-		l.warning("%s %s: anyone who guesses it can sign in as anybody; production refuses it; %s", name, weakness, weakSecretFix)
+		l.warning("%s %s: anyone who guesses it can sign in as anybody; production refuses it; %s", name, weakness, weaknessFix)
 	}
 	// RFC 7518, section 3.2: a key as long as the hash.
 	if minBytes := map[string]int{"HS384": 48, "HS512": 64}[l.cfg.JWTAlgorithm]; secret != "" && len(secret) < minBytes {

@@ -22,23 +22,23 @@ import (
 	"time"
 )
 
-// BetterAuthSecret is the secret of servers that BetterAuth starts without another.
+// BetterAuthSecret is the default of BetterAuthOptions.Secret.
 const BetterAuthSecret = "test-secret-k3J9mQ2vX8pL5wR7tZ4nB6yC1dF0gH"
 
-// BetterAuthOptions configures a Better Auth server. The zero value is a server as Better Auth makes it by default,
-// with e-mail sign-in and without plugins.
+// BetterAuthOptions configures a Better Auth server. The zero value is a server with Better Auth's defaults, with e-mail sign-in and
+// without plugins.
 type BetterAuthOptions struct {
-	// DatabaseURL is an empty PostgreSQL database. "": PostgresURL gives one.
+	// DatabaseURL is the address of an empty PostgreSQL database. The default is a database of PostgresURL.
 	DatabaseURL string
-	// Secret of the server. "": BetterAuthSecret.
+	// Secret is the server's secret. The default is BetterAuthSecret.
 	Secret string
-	// BaseURL is what the server believes its address is. "": its real address.
+	// BaseURL is Better Auth's baseURL. The default is the server's real address.
 	BaseURL string
-	// BasePath is where the server's endpoints are. "": /api/auth.
+	// BasePath is Better Auth's basePath. The default is /api/auth.
 	BasePath string
 	// SecureCookies makes the server use the __Secure- names, though it is reached by plain HTTP.
 	SecureCookies bool
-	// CookiePrefix takes the place of "better-auth" in the cookies' names.
+	// CookiePrefix is the prefix of the cookies' names. The default is better-auth.
 	CookiePrefix string
 	// IDFormat is "random" (or ""), "uuid" or "serial".
 	IDFormat string
@@ -48,36 +48,36 @@ type BetterAuthOptions struct {
 	Plugins []string
 	// TrustedOrigins are origins that may call the server, besides its own.
 	TrustedOrigins []string
-	// ExpiresIn and UpdateAge are a session's life and how often it is extended. Zero: 7 days and 1 day.
+	// ExpiresIn is how long a session lasts, UpdateAge how often it is extended. The defaults are 7 days and 1 day.
 	ExpiresIn, UpdateAge time.Duration
-	// RateLimit turns on the limiter that production has.
+	// RateLimit turns on Better Auth's rate limiter, which is on in production.
 	RateLimit bool
-	// Config is the name of a file of betterauth/configs, without .mjs, which changes the options. "": none.
+	// Config is the name, without .mjs, of a file in betterauth/configs that changes Better Auth's options.
 	Config string
-	// Env holds further variables of server.mjs, as NAME=value. They win over the fields above.
+	// Env has more variables for server.mjs, as NAME=value. They take precedence over the fields above.
 	Env []string
-	// OwnProcess gives the server a process of its own, which Kill can end. Others share one.
+	// OwnProcess runs the server in a process of its own, so that Kill can end it. Other servers share a process.
 	OwnProcess bool
 }
 
 // AuthServer is a running Better Auth server.
 type AuthServer struct {
-	// URL is its address, without a trailing slash.
+	// URL is the server's address, without a trailing slash.
 	URL string
-	// Secret is what it signs with.
+	// Secret is the server's secret.
 	Secret string
 
 	process *os.Process // nil if it is shared
 	options BetterAuthOptions
 }
 
-// BetterAuth starts a real Better Auth server and returns when it answers. It ends with the test; where the test has
-// failed by then, the test's log tells what the server said. It needs node, npm and PostgreSQL, see Require.
+// BetterAuth starts a real Better Auth server and returns when it answers. The server stops when the test ends; if the test has failed, the
+// server's output is in the test's log. It needs node, npm and PostgreSQL, see Require.
 func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	t.Helper()
 	dir := betterAuthDir(t)
 	if opts.DatabaseURL == "" {
-		opts.DatabaseURL = DirectURL(t, PostgresURL(t)) // It migrates.
+		opts.DatabaseURL = DirectURL(t, PostgresURL(t)) // Direct, because the server migrates it.
 	}
 	if opts.Secret == "" {
 		opts.Secret = BetterAuthSecret
@@ -92,14 +92,14 @@ func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	return server
 }
 
-// ownProcess reports whether the server needs a process of its own: Better Auth's rate limiter keeps its counts for the
-// whole process, and BETTER_AUTH_* variables are read from the process's environment.
+// ownProcess reports whether the server needs a process of its own. Better Auth's rate limiter counts for the whole process, and reads
+// BETTER_AUTH_* variables from the process's environment.
 func (o BetterAuthOptions) ownProcess() bool {
 	global := func(variable string) bool { return strings.HasPrefix(variable, "BETTER_AUTH_") }
 	return o.OwnProcess || o.RateLimit || slices.ContainsFunc(o.Env, global)
 }
 
-// Kill ends the server as a crash would. It needs OwnProcess.
+// Kill kills the server, like a crash. It needs BetterAuthOptions.OwnProcess.
 func (s *AuthServer) Kill(t testing.TB) {
 	t.Helper()
 	if s.process == nil {
@@ -110,7 +110,7 @@ func (s *AuthServer) Kill(t testing.TB) {
 	}
 }
 
-// Restart starts a killed server again, at its old address and with its old database.
+// Restart starts a killed server again, with the same address and database.
 func (s *AuthServer) Restart(t testing.TB) {
 	t.Helper()
 	opts := s.options
@@ -122,8 +122,7 @@ func (s *AuthServer) Restart(t testing.TB) {
 	s.await(t)
 }
 
-// RunBetterAuthClient walks through sign-up, sign-out and sign-in at baseURL with Better Auth's official client. The
-// test fails where a step goes wrong.
+// RunBetterAuthClient signs up, out and in at baseURL with Better Auth's official client. The test fails if a step fails.
 func RunBetterAuthClient(t testing.TB, baseURL string) {
 	t.Helper()
 	dir := betterAuthDir(t)
@@ -167,8 +166,8 @@ func (o BetterAuthOptions) environment() []string {
 
 func wholeSeconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
-// nodeEnvironment is what node and npm need of ours. The rest stays away: BETTER_AUTH_* and NODE_ENV would change what
-// the server does.
+// nodeEnvironment returns the environment variables that node and npm need. Others are left out, because BETTER_AUTH_* and NODE_ENV would
+// change what the server does.
 func nodeEnvironment() []string {
 	var env []string
 	for _, entry := range os.Environ() {
@@ -182,13 +181,13 @@ func nodeEnvironment() []string {
 	return env
 }
 
-// betterAuthDir returns the fixture's folder, its packages installed.
+// betterAuthDir returns the folder of the Better Auth server, with its packages installed.
 func betterAuthDir(t testing.TB) string {
 	t.Helper()
 	return NodePackages(t, "betterauth")
 }
 
-// NodePackages returns the absolute path of a folder of testkit's with a package.json, its packages installed. It needs
+// NodePackages returns the absolute path of one of testkit's folders with a package.json, with its packages installed. It needs
 // node and npm, see Require.
 func NodePackages(t testing.TB, name string) string {
 	t.Helper()
@@ -200,7 +199,7 @@ func NodePackages(t testing.TB, name string) string {
 	return dir
 }
 
-// moduleRoot walks up from the test's folder: under -trimpath nothing else knows where the sources are.
+// moduleRoot returns the folder with go.mod above the test's folder. With -trimpath, the binary doesn't contain the path of the sources.
 func moduleRoot(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -219,14 +218,14 @@ func moduleRoot(t testing.TB) string {
 	}
 }
 
-// installPackages runs npm ci where node_modules is missing or older than the lock file. Packages' tests are processes
-// of their own that may come here at once: the lock file is also what they take turns by.
+// installPackages runs npm ci if node_modules is missing or older than the lock file. The tests of several packages run in processes that
+// may call this at once, so it locks the lock file.
 func installPackages(ctx context.Context, dir string) error {
 	lock, err := os.Open(filepath.Join(dir, "package-lock.json"))
 	if err != nil {
 		return fmt.Errorf("opening the lock file: %w", err)
 	}
-	defer lock.Close() // Which also unlocks it.
+	defer lock.Close() // This also unlocks it.
 	if err := flock(lock); err != nil {
 		return fmt.Errorf("waiting for other tests to install: %w", err)
 	}
@@ -244,7 +243,7 @@ func installPackages(ctx context.Context, dir string) error {
 	return nil
 }
 
-// flock waits until the file is ours alone.
+// flock waits until this process has an exclusive lock on the file.
 func flock(f *os.File) error {
 	for {
 		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
@@ -253,9 +252,10 @@ func flock(f *os.File) error {
 	}
 }
 
-// installed reports whether npm's own record of what it installed is as new as the lock file. npm writes it last.
+// installed reports whether the installed packages are as new as the lock file. npm records what it installed in a file of its own, which
+// it writes last.
 func installed(dir string, lock *os.File) (bool, error) {
-	wanted, err := lock.Stat()
+	locked, err := lock.Stat()
 	if err != nil {
 		return false, fmt.Errorf("reading the lock file's age: %w", err)
 	}
@@ -266,10 +266,10 @@ func installed(dir string, lock *os.File) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the installation's age: %w", err)
 	}
-	return !record.ModTime().Before(wanted.ModTime()), nil
+	return !record.ModTime().Before(locked.ModTime()), nil
 }
 
-// await returns when the server answers.
+// await waits until the server answers.
 func (s *AuthServer) await(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -287,7 +287,7 @@ func (s *AuthServer) await(t testing.TB) {
 	}
 }
 
-// address is that of a path, which begins with /api/auth whatever the server's base path is.
+// address returns the URL of a path. The path begins with /api/auth, which is replaced by the server's base path.
 func (s *AuthServer) address(path string) string {
 	if rest, ok := strings.CutPrefix(path, "/api/auth"); ok && s.options.BasePath != "" {
 		path = strings.TrimSuffix(s.options.BasePath, "/") + rest
@@ -295,6 +295,7 @@ func (s *AuthServer) address(path string) string {
 	return s.URL + path
 }
 
+// probe returns nil if the server answers.
 func (s *AuthServer) probe(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address("/api/auth/ok"), http.NoBody)
 	if err != nil {
@@ -311,7 +312,7 @@ func (s *AuthServer) probe(ctx context.Context) error {
 	return nil
 }
 
-// AuthClient is somebody signed in at a Better Auth server, with the cookies of their browser.
+// AuthClient is a user who is signed in at a Better Auth server, with the cookies of the user's browser.
 type AuthClient struct {
 	// UserID is the user's id, as text.
 	UserID string
@@ -319,28 +320,29 @@ type AuthClient struct {
 	Token string
 
 	server  *AuthServer
-	cookies map[string]string // by name, as on the wire
+	cookies map[string]string // by name, percent-encoded
 }
 
-// SignUp makes a user and signs them in.
+// SignUp creates a user and signs the user in.
 func (s *AuthServer) SignUp(t testing.TB, name, email, password string) *AuthClient {
 	t.Helper()
-	return s.enter(t, "/api/auth/sign-up/email", map[string]any{"name": name, "email": email, "password": password})
+	return s.authenticate(t, "/api/auth/sign-up/email", map[string]any{"name": name, "email": email, "password": password})
 }
 
 // SignIn signs a user in.
 func (s *AuthServer) SignIn(t testing.TB, email, password string) *AuthClient {
 	t.Helper()
-	return s.enter(t, "/api/auth/sign-in/email", map[string]any{"email": email, "password": password})
+	return s.authenticate(t, "/api/auth/sign-in/email", map[string]any{"email": email, "password": password})
 }
 
-// SignInAnonymously makes an anonymous user and signs them in. The server needs the anonymous plugin.
+// SignInAnonymously creates an anonymous user and signs the user in. The server needs the anonymous plugin.
 func (s *AuthServer) SignInAnonymously(t testing.TB) *AuthClient {
 	t.Helper()
-	return s.enter(t, "/api/auth/sign-in/anonymous", map[string]any{})
+	return s.authenticate(t, "/api/auth/sign-in/anonymous", map[string]any{})
 }
 
-func (s *AuthServer) enter(t testing.TB, path string, body map[string]any) *AuthClient {
+// authenticate posts to an endpoint that signs in, and returns the client.
+func (s *AuthServer) authenticate(t testing.TB, path string, body map[string]any) *AuthClient {
 	t.Helper()
 	c := &AuthClient{server: s, cookies: map[string]string{}}
 	var answer struct {
@@ -354,7 +356,7 @@ func (s *AuthServer) enter(t testing.TB, path string, body map[string]any) *Auth
 	return c
 }
 
-// SignOut ends the session. The cookies stay in c, so that a test can try them again.
+// SignOut ends the session. c keeps its cookies, so that a test can try them.
 func (c *AuthClient) SignOut(t testing.TB) {
 	t.Helper()
 	kept := maps.Clone(c.cookies)
@@ -362,7 +364,7 @@ func (c *AuthClient) SignOut(t testing.TB) {
 	c.cookies = kept
 }
 
-// Header returns the headers of a request that c's browser would send.
+// Header returns the headers of a request with c's cookies.
 func (c *AuthClient) Header() http.Header {
 	pairs := make([]string, 0, len(c.cookies))
 	for _, name := range slices.Sorted(maps.Keys(c.cookies)) {
@@ -371,11 +373,11 @@ func (c *AuthClient) Header() http.Header {
 	return http.Header{"Cookie": {strings.Join(pairs, "; ")}}
 }
 
-// Cookies returns c's cookies by name, their values as on the wire.
+// Cookies returns c's cookies by name, with percent-encoded values.
 func (c *AuthClient) Cookies() map[string]string { return maps.Clone(c.cookies) }
 
-// Get reads a path of the auth server, which begins with /api/auth whatever the server's base path is, with c's cookies.
-// It takes the answer's cookies and returns its header and body. The test ends where the answer is not a success.
+// Get sends a GET request with c's cookies to a path of the auth server, which begins with /api/auth whatever the server's base path is.
+// It stores the response's cookies and returns its header and body. The test ends if the status is not 200.
 func (c *AuthClient) Get(t testing.TB, path string) (http.Header, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.address(path), http.NoBody)
@@ -385,7 +387,7 @@ func (c *AuthClient) Get(t testing.TB, path string) (http.Header, []byte) {
 	return c.send(t, req)
 }
 
-// JWT returns a token of the jwt plugin's for c.
+// JWT returns a JWT of the jwt plugin for c.
 func (c *AuthClient) JWT(t testing.TB) string {
 	t.Helper()
 	_, body := c.Get(t, "/api/auth/token")
@@ -396,8 +398,7 @@ func (c *AuthClient) JWT(t testing.TB) string {
 	return answer.Token
 }
 
-// Post sends JSON to a path of the auth server, which begins with /api/auth as in Get, as a page of its own origin would.
-// It takes the answer's cookies and returns its body. The test ends where the answer is not a success.
+// Post is like Get, for a POST request with a JSON body from a page of the auth server's own origin. It returns the response's body.
 func (c *AuthClient) Post(t testing.TB, path string, body any) []byte {
 	t.Helper()
 	data, err := json.Marshal(body)
@@ -432,12 +433,12 @@ func (c *AuthClient) send(t testing.TB, req *http.Request) (http.Header, []byte)
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("%s answered %s: %s", path, res.Status, answer)
 	}
-	c.take(res.Cookies())
+	c.store(res.Cookies())
 	return res.Header, answer
 }
 
-// take does with Set-Cookie what a browser does.
-func (c *AuthClient) take(cookies []*http.Cookie) {
+// store stores a response's cookies as a browser does.
+func (c *AuthClient) store(cookies []*http.Cookie) {
 	for _, cookie := range cookies {
 		if cookie.MaxAge < 0 {
 			delete(c.cookies, cookie.Name)
@@ -447,7 +448,7 @@ func (c *AuthClient) take(cookies []*http.Cookie) {
 	}
 }
 
-// lockedBuffer is a bytes.Buffer for several writers.
+// lockedBuffer is a bytes.Buffer that is safe for concurrent use.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
@@ -460,7 +461,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.buffer.Write(p)
 }
 
-// String returns what was written so far.
+// String returns what has been written so far.
 func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// startNode runs server.mjs until the test ends, and returns the address that it prints and its process.
+// startNode runs server.mjs in a process of its own until the test ends. It returns the address that the server prints, and the process.
 func startNode(t testing.TB, dir string, env []string) (string, *os.Process) {
 	t.Helper()
-	// Without the test's context: at its end the server is asked to stop, and only killed if it does not.
+	// Not with the test's context, whose end would kill the server. It is asked to stop first.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", "server.mjs")
 	cmd.Dir, cmd.Env = dir, env
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatalf("connecting to node: %v", err)
 	}
-	stdin, err := cmd.StdinPipe() // Held open: the server ends with it, even if this process is killed.
+	stdin, err := cmd.StdinPipe() // The server ends when it is closed, even if this process is killed.
 	if err != nil {
 		t.Fatalf("connecting to node: %v", err)
 	}
@@ -58,7 +58,7 @@ func startNode(t testing.TB, dir string, env []string) (string, *os.Process) {
 	return "", nil
 }
 
-// follow copies what the server prints and passes its address on. It closes the channel when the server ends.
+// follow copies the server's output and sends its address to the channel. It closes the channel when the server ends.
 func follow(stdout io.Reader, output io.Writer, address chan<- string) {
 	defer close(address)
 	lines := bufio.NewScanner(stdout)
@@ -70,30 +70,30 @@ func follow(stdout io.Reader, output io.Writer, address chan<- string) {
 	}
 }
 
-// stopNode asks the server to end, and kills it if it does not.
+// stopNode asks the server to end, and kills it if it has not after a minute.
 func stopNode(t testing.TB, cmd *exec.Cmd, stdin io.Closer, drained <-chan struct{}) {
 	t.Helper()
 	_ = stdin.Close()
 	kill := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
-	<-drained // Wait would close the pipe under the reader.
+	<-drained // Wait closes the pipe, so the reader must have finished.
 	if err := cmd.Wait(); err != nil {
 		t.Logf("stopping Better Auth: %v", err)
 	}
 }
 
-// sharedNode is a node process for the Better Auth servers of all tests of this process: starting a server in it takes
-// a fraction of what starting node and loading Better Auth does. It ends with its input, and so with this process.
+// sharedNode is a node process for the Better Auth servers of all tests of this process. Starting a server in it takes a fraction of the
+// time of starting node and loading Better Auth. It ends when its input is closed, and so with this process.
 type sharedNode struct {
 	output lockedBuffer
 
 	mu      sync.Mutex
 	stdin   io.Writer              // nil before the first server
-	last    int                    // the number of the newest server
-	replies map[string]chan string // by server; closed when node ends
+	last    int                    // the number of the last server
+	replies map[string]chan string // by the server's number; closed when node ends
 }
 
-var sharedAuth = &sharedNode{replies: map[string]chan string{}} //nolint:gochecknoglobals // Its life is the process's.
+var sharedAuth = &sharedNode{replies: map[string]chan string{}} //nolint:gochecknoglobals // It lasts as long as the process.
 
 // startShared starts a server in the shared process until the test ends, and returns its address.
 func startShared(t testing.TB, dir string, env []string) string {
@@ -124,8 +124,8 @@ func startShared(t testing.TB, dir string, env []string) string {
 	return url
 }
 
-// begin starts node unless it runs, and returns the next server's number and the replies about it. The channel is closed
-// if node ends.
+// begin starts node unless it is running, and returns the number of the next server and the channel for replies about it, which is closed
+// when node ends.
 func (n *sharedNode) begin(dir string) (int, <-chan string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -152,14 +152,14 @@ func (n *sharedNode) begin(dir string) (int, <-chan string, error) {
 	return n.last, replies, nil
 }
 
-// follow hands node's replies to the tests that wait for them, until node ends.
+// follow sends node's replies to the tests that wait for them, until node ends.
 func (n *sharedNode) follow(cmd *exec.Cmd, stdout io.Reader) {
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		number, reply, _ := strings.Cut(lines.Text(), " ")
 		n.mu.Lock()
 		replies := n.replies[number]
 		n.mu.Unlock()
-		if replies == nil { // Better Auth itself printed it.
+		if replies == nil { // Not a reply, but output of Better Auth.
 			_, _ = fmt.Fprintln(&n.output, lines.Text())
 			continue
 		}
@@ -174,10 +174,10 @@ func (n *sharedNode) follow(cmd *exec.Cmd, stdout io.Reader) {
 		close(replies)
 	}
 	clear(n.replies)
-	n.stdin = nil // The next server gets a new process.
+	n.stdin = nil // The next call of begin starts a new process.
 }
 
-// send asks node for something.
+// send sends a request to node.
 func (n *sharedNode) send(t testing.TB, request map[string]any) {
 	t.Helper()
 	line, err := json.Marshal(request)
@@ -187,13 +187,14 @@ func (n *sharedNode) send(t testing.TB, request map[string]any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.stdin == nil {
-		return // awaitReply says so.
+		return // awaitReply reports it.
 	}
 	if _, err := n.stdin.Write(append(line, '\n')); err != nil {
-		t.Logf("asking node, which may just be ending: %v", err)
+		t.Logf("sending a request to node, which may be ending: %v", err)
 	}
 }
 
+// awaitReply returns the next reply. The test ends if there is none.
 func awaitReply(t testing.TB, replies <-chan string) string {
 	t.Helper()
 	select {

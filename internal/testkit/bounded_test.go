@@ -9,13 +9,13 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestSchemaIsBounded: every table of users' data has a workspace_id, which every index begins with, and nothing is read
-// or deleted without a viewer in the context.
+// TestSchemaIsBounded checks that every table with users' data has a workspace_id, that every index begins with it, and that nothing can
+// be read or deleted without a viewer in the context.
 func TestSchemaIsBounded(t *testing.T) {
 	t.Parallel()
 	unbounded := map[string]string{
-		"users":            "the copy of the auth server's",
-		"workspaces":       "it is what bounds",
+		"users":            "copies of the auth server's users",
+		"workspaces":       "the workspaces themselves",
 		"user_removals":    "it outlives the workspace, and holds no data of a user",
 		"tasks_parent_id":  "for the foreign key, which knows no workspace",
 		"task_tags_by_tag": "for the foreign key, which knows no workspace",

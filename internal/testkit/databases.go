@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"taskql/ent"
-	// ent's schemas say what the privacy net is, and are wired up here.
+	// It registers the schema's privacy policies.
 	_ "taskql/ent/runtime"
 	"taskql/internal/database"
 	"taskql/internal/viewer"
 )
 
-// EachDatabase runs a test on SQLite and on PostgreSQL, each time on a migrated database of its own.
+// EachDatabase runs a test on SQLite and on PostgreSQL, each with a migrated database of its own.
 func EachDatabase(t *testing.T, test func(t *testing.T, client *ent.Client)) {
 	t.Helper()
 	for name, address := range map[string]func(testing.TB) string{"sqlite": SQLiteURL, "postgres": MigratedPostgresURL} {
@@ -43,7 +43,7 @@ func OpenDatabase(t testing.TB, address string) *database.DB {
 	return db
 }
 
-// directURL is DirectURL for PostgreSQL.
+// directURL is DirectURL for a PostgreSQL address, and "" for a SQLite one.
 func directURL(t testing.TB, address string) string {
 	t.Helper()
 	if strings.HasPrefix(address, "sqlite:") {
@@ -52,7 +52,7 @@ func directURL(t testing.TB, address string) string {
 	return DirectURL(t, address)
 }
 
-// MakeViewer makes a user with that id and a personal workspace, and returns the viewer that a session would make.
+// MakeViewer creates a user with that id and the user's personal workspace, and returns the viewer of the user's session.
 func MakeViewer(t testing.TB, client *ent.Client, id string) viewer.Viewer {
 	t.Helper()
 	ctx := viewer.AsSystem(t.Context())

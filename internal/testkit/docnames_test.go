@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestDocumentsNameWhatIsThere: files, tests and make targets that the developers' documents name in code exist. A
-// checklist that names a test which is gone would promise what nobody keeps.
-func TestDocumentsNameWhatIsThere(t *testing.T) {
+// TestDocumentReferences checks that the files, tests and make targets that the developers' documents mention exist, so that no checklist
+// promises a test that has been removed.
+func TestDocumentReferences(t *testing.T) {
 	t.Parallel()
 	const root = "../.."
 	tests, targets := testNames(t, root), map[string]bool{}
@@ -33,7 +33,7 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 				if !tests[name] {
 					t.Errorf("%s names %s, and there is no such test", document, name)
 				}
-			case isFile.MatchString(name) && !strings.HasPrefix(name, "bin/"): // Which is built.
+			case isFile.MatchString(name) && !strings.HasPrefix(name, "bin/"): // bin/ is built.
 				if found, err := filepath.Glob(filepath.Join(root, name)); err != nil || len(found) == 0 {
 					t.Errorf("%s names %s, which is not there", document, name)
 				}
@@ -42,7 +42,7 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestArchitectureListsThePackages: ARCHITECTURE.md says of every package below internal what it is for.
+// TestArchitectureListsThePackages checks that ARCHITECTURE.md describes every package below internal.
 func TestArchitectureListsThePackages(t *testing.T) {
 	t.Parallel()
 	text := read(t, "../../ARCHITECTURE.md")
@@ -54,7 +54,7 @@ func TestArchitectureListsThePackages(t *testing.T) {
 	}
 }
 
-// testNames are the tests of all packages.
+// testNames returns the names of the tests of all packages.
 func testNames(t *testing.T, root string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}

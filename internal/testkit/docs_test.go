@@ -12,8 +12,8 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// TestDocumentsLinkToWhatIsThere follows every link between the project's Markdown files, headings included.
-func TestDocumentsLinkToWhatIsThere(t *testing.T) {
+// TestDocumentLinks checks that the links between the project's Markdown files, and to their headings, are valid.
+func TestDocumentLinks(t *testing.T) {
 	t.Parallel()
 	const root = "../.."
 	link := regexp.MustCompile(`(?:\]\(|src(?:set)?=")([^)\s"]+)[)"]`)
@@ -44,7 +44,7 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	}
 }
 
-// documents are the Markdown files of the project itself.
+// documents returns the project's Markdown files.
 func documents(t *testing.T, root string) []string {
 	t.Helper()
 	var files []string
@@ -68,7 +68,7 @@ func documents(t *testing.T, root string) []string {
 	return files
 }
 
-// headings are the anchors that GitHub makes of a file's headings.
+// headings returns the anchors that GitHub generates for the headings of a file.
 func headings(text string) map[string]bool {
 	found := map[string]bool{}
 	plain := regexp.MustCompile(`[^\p{L}\p{N} _-]`)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// HTTPAudit is the outcome of one GraphQL-over-HTTP audit.
+// HTTPAudit is the result of one GraphQL-over-HTTP audit.
 type HTTPAudit struct {
 	ID, Name string
 	// Status is ok, notice, warn or error; Reason says why it is not ok.

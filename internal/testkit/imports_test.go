@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// mayImport says which of our packages each of our packages may import, as ARCHITECTURE.md does. A name stands for
-// the package and everything below it. A new package is added here and there.
+// mayImport lists the packages of ours that each of our packages may import. A name includes all packages below it. ARCHITECTURE.md
+// describes the same, and new packages are added to both.
 var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"cmd/server": {
 		"graph", "internal/server", "internal/config", "internal/database", "internal/doctor", "internal/importer", "internal/telemetry",
@@ -55,7 +55,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/workspace": {"internal/viewer", "ent"},
 }
 
-// The generators that a command below one of our rooms may run on: they are not part of the server.
+// generators lists what commands below a package may import in addition. They are not part of the server.
 var generators = map[string][]string{ //nolint:gochecknoglobals // As above.
 	"internal/database": {"internal/testkit"},
 }
@@ -69,14 +69,14 @@ func TestImportsRunOneWay(t *testing.T) {
 	t.Parallel()
 	for _, p := range ownPackages(t) {
 		name := strings.TrimPrefix(p.ImportPath, "taskql/")
-		room := roomOf(name)
-		if room == "" {
+		entry := entryOf(name)
+		if entry == "" {
 			t.Errorf("%s is a new package: add it to mayImport here and to ARCHITECTURE.md", name)
 			continue
 		}
-		allowed := mayImport[room]
-		if p.Name == "main" && room != "cmd/server" {
-			allowed = append(slices.Clone(allowed), generators[room]...)
+		allowed := mayImport[entry]
+		if p.Name == "main" && entry != "cmd/server" {
+			allowed = append(slices.Clone(allowed), generators[entry]...)
 		}
 		for _, imported := range p.Imports {
 			if own, ok := strings.CutPrefix(imported, "taskql/"); ok && !slices.ContainsFunc(allowed, func(a string) bool { return below(own, a) }) {
@@ -86,19 +86,21 @@ func TestImportsRunOneWay(t *testing.T) {
 	}
 }
 
-// roomOf is the longest name in mayImport that the package stands under.
-func roomOf(name string) string {
-	room := ""
-	for r := range mayImport {
-		if below(name, r) && len(r) > len(room) {
-			room = r
+// entryOf returns the longest name in mayImport that includes the package, or "" if there is none.
+func entryOf(name string) string {
+	entry := ""
+	for candidate := range mayImport {
+		if below(name, candidate) && len(candidate) > len(entry) {
+			entry = candidate
 		}
 	}
-	return room
+	return entry
 }
 
-func below(name, room string) bool { return name == room || strings.HasPrefix(name, room+"/") }
+// below reports whether a package is the other one or below it.
+func below(name, other string) bool { return name == other || strings.HasPrefix(name, other+"/") }
 
+// ownPackages returns the packages of this module.
 func ownPackages(t *testing.T) []goPackage {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Imports", "taskql/...").Output()

@@ -10,7 +10,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// checkout is a small repository with .ci/release, and a make that does what the real one's targets would.
+// checkout is a small repository with .ci/release, and a make that imitates the real targets.
 type checkout struct {
 	t       *testing.T
 	dir     string
@@ -64,15 +64,10 @@ func (c *checkout) run(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-func needGit(t *testing.T) {
-	t.Helper()
-	testkit.RequirePrograms(t, "git")
-}
-
-// TestRelease makes a release: it is checked, the schema is frozen in a commit, and the tag carries the changelog's section.
+// TestRelease makes a release: it is checked, the schema is saved in a commit, and the tag contains the changelog's section.
 func TestRelease(t *testing.T) {
 	t.Parallel()
-	needGit(t)
+	testkit.RequirePrograms(t, "git")
 	c := newCheckout(t)
 	c.publish()
 	c.git("tag", "v0.1.0")
@@ -106,10 +101,10 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// TestReleaseIsRefused: nothing is committed and nothing tagged unless everything is in order.
+// TestReleaseIsRefused checks that nothing is committed or tagged if a condition is not met.
 func TestReleaseIsRefused(t *testing.T) {
 	t.Parallel()
-	needGit(t)
+	testkit.RequirePrograms(t, "git")
 	tests := []struct {
 		name, version string
 		arrange       func(c *checkout)

@@ -18,7 +18,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// readYAML reads a YAML file of the repository. A key that is there twice is an error.
+// readYAML reads a YAML file of the repository. A duplicate key is an error.
 func readYAML[T any](t *testing.T, file string) T {
 	t.Helper()
 	var into T
@@ -41,8 +41,8 @@ type workflow struct {
 	} `yaml:"jobs"`
 }
 
-// TestWorkflowRunsOnlyCI: whatever CI does, .ci/run does it, so that it can be repeated anywhere. The actions around it are
-// pinned to commits and may only read.
+// TestWorkflowRunsOnlyCI checks that CI runs only .ci/run, which can be run anywhere. The actions around it must be pinned to commits, and
+// may only read.
 func TestWorkflowRunsOnlyCI(t *testing.T) {
 	t.Parallel()
 	w := readYAML[workflow](t, "../../.github/workflows/ci.yml")
@@ -84,7 +84,7 @@ func TestWorkflowRunsOnlyCI(t *testing.T) {
 	}
 }
 
-// TestIssueForms: GitHub shows a form that it can't read as an error, and nobody sees that but who wants to report a bug.
+// TestIssueForms checks the issue forms. GitHub shows an error instead of an invalid form, but only to people who report a bug.
 func TestIssueForms(t *testing.T) {
 	t.Parallel()
 	type form struct {
@@ -144,7 +144,7 @@ func TestIssueForms(t *testing.T) {
 	}
 }
 
-// TestOneGoAndNode: the dev container, CI, the image and go.mod name the same versions.
+// TestOneGoAndNode checks that the dev container, CI, the image and go.mod have the same versions.
 func TestOneGoAndNode(t *testing.T) {
 	t.Parallel()
 	var container struct {
@@ -188,7 +188,7 @@ func TestOneGoAndNode(t *testing.T) {
 	}
 }
 
-// TestDevContainerHasCIsPackages: the dev container has the packages that .ci/run installs, and a C compiler.
+// TestDevContainerHasCIsPackages checks that the dev container has the packages that .ci/run installs, and a C compiler.
 func TestDevContainerHasCIsPackages(t *testing.T) {
 	t.Parallel()
 	script := read(t, "../../.ci/run")
@@ -208,7 +208,7 @@ func TestDevContainerHasCIsPackages(t *testing.T) {
 	}
 }
 
-// TestReadmeStopsSignedOut: README's first task, pasted while no server runs, says so and does nothing else.
+// TestReadmeStopsSignedOut checks that README's first task stops with a message if no server is running.
 func TestReadmeStopsSignedOut(t *testing.T) {
 	t.Parallel()
 	testkit.RequirePrograms(t, "sh", "curl")
@@ -233,7 +233,7 @@ func yamlText(t *testing.T, value any) string {
 	return strings.TrimSpace(string(text))
 }
 
-// TestChangelog: CHANGELOG.md is in the format of keepachangelog.com, which `make release` relies on.
+// TestChangelog checks that CHANGELOG.md is in the format of keepachangelog.com, on which `make release` relies.
 func TestChangelog(t *testing.T) {
 	t.Parallel()
 	text := read(t, "../../CHANGELOG.md")

@@ -19,9 +19,8 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// TestRollback runs the golden requests of the release before the newest migration on databases that this release has
-// migrated: rolled back, it must answer as it did. The test kit of that release takes a database that is there already
-// for the one it would make, by its name.
+// TestRollback runs the golden requests of the release before the newest migration on databases that this release has migrated: after a
+// rollback, that release must answer as before. It creates the database under the name that the other release's testkit looks for.
 func TestRollback(t *testing.T) {
 	if os.Getenv("TEST_ROLLBACK") == "" {
 		t.Skip("it compiles another release: make test-rollback runs it")
@@ -52,7 +51,7 @@ func TestRollback(t *testing.T) {
 	t.Logf("%d golden files of %s on the database of this release", passed, release)
 }
 
-// releaseBefore is the commit before the newest migration.
+// releaseBefore returns the commit before the newest migration.
 func releaseBefore(t *testing.T) string {
 	t.Helper()
 	files, err := filepath.Glob("../../ent/migrate/migrations/*.sql")
@@ -75,7 +74,7 @@ func releaseBefore(t *testing.T) string {
 	return strings.TrimSpace(string(before))
 }
 
-// git answers with what a command of git prints. Where there is no history, nothing can be tested.
+// git returns the output of a git command. The test is skipped if there is no history.
 func git(t *testing.T, args ...string) string {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), "git", args...).Output()
@@ -85,7 +84,7 @@ func git(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// checkout puts a release into a folder of its own, without touching this one's.
+// checkout extracts a release into a new folder, without changing this one.
 func checkout(t *testing.T, release string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -98,14 +97,14 @@ func checkout(t *testing.T, release string) string {
 	return folder
 }
 
-// templateOf is the name that the test kit gives the database with those migrations: see fingerprint and template.
+// templateOf returns testkit's name for the template database with those migrations, see template.
 func templateOf(t *testing.T, migrations fs.FS) string {
 	t.Helper()
 	sum := sha256.Sum256(fingerprint(t, migrations))
 	return "taskql_template_" + hex.EncodeToString(sum[:8])
 }
 
-// migrateNow makes a database of that name as this release has it.
+// migrateNow creates a database with that name and this release's schema.
 func migrateNow(t *testing.T, server, name string) {
 	t.Helper()
 	execute(t, server, "CREATE DATABASE "+name+" TEMPLATE template0")
@@ -138,7 +137,7 @@ func execute(t *testing.T, server, statement string) {
 	}
 }
 
-// templates are the databases that the test kit has copied.
+// templates returns the names of the template databases.
 func templates(t *testing.T, server string) []string {
 	t.Helper()
 	db, err := sql.Open("postgres", server)
@@ -154,7 +153,7 @@ func templates(t *testing.T, server string) []string {
 	return strings.Fields(list)
 }
 
-// failures are the lines of a test's output that don't tell of success.
+// failures returns the lines of a test's output that don't report success, at most 200.
 func failures(output string) string {
 	lines := slices.DeleteFunc(strings.Split(output, "\n"), func(line string) bool {
 		for _, dull := range []string{"=== ", "--- PASS"} {

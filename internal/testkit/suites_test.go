@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestSuitesAreRun finds every suite that tests name, its target in the Makefile, and that CI calls it.
+// TestSuitesAreRun checks that every suite that tests name has a target in the Makefile that CI runs.
 func TestSuitesAreRun(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "grep", "-rhoE", "--include=*_test.go", "--exclude-dir=node_modules",

@@ -1,5 +1,5 @@
-// Package testkit gives tests the real things: PostgreSQL and SQLite databases, a real Better Auth server, a
-// running server of ours. Nothing outside tests imports it.
+// Package testkit provides real dependencies for tests: PostgreSQL and SQLite databases, poolers, Better Auth servers and GraphQL
+// clients. Only tests and tools import it.
 package testkit
 
 import (
@@ -31,9 +31,9 @@ func RequirePrograms(t testing.TB, names ...string) {
 	}
 }
 
-// Suite makes a test part of a slower suite: it is skipped unless the environment variable TEST_SUITE names the suite,
-// as `make test-NAME` does. That target finds its tests by name, so the test's name must begin with TestName: a test of
-// the suite "faults" is called TestFaults….
+// Suite makes a test part of a slower suite. It skips the test unless the environment variable TEST_SUITE is the suite's name, which
+// `make test-NAME` sets. That target finds its tests by name, so the test's name must begin with the suite's: TestFaults… for the suite
+// "faults".
 func Suite(t testing.TB, name string) {
 	t.Helper()
 	if prefix := "Test" + strings.ToUpper(name[:1]) + name[1:]; !strings.HasPrefix(t.Name(), prefix) {

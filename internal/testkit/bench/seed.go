@@ -23,22 +23,22 @@ var (
 	firstDay  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)                      //nolint:gochecknoglobals // As above.
 )
 
-// errOthersData keeps the seed from a database that people use.
+// errOthersData refuses a database that people use.
 var errOthersData = errors.New("the database has users that are not the benchmark's (w00001, w00002, …); seeding would delete them: name another database in DATABASE_URL")
 
-// Seed fills a database with the benchmark's data: workspaces of so many tasks each, named w00001 and on, with 5 tags,
-// 2 of them on every task. A fifth of the tasks is completed, a third is due, a quarter has no description. What an
-// earlier seed left is deleted first; a database with anything else is refused.
+// Seed fills a database with the benchmark's data: workspaces with the given number of tasks each, named w00001 and so on, with 5 tags, of
+// which every task has 2. A fifth of the tasks are completed, a third are due, and a quarter have no description. It first deletes the
+// data of an earlier seed. A database with any other data is an error.
 func Seed(ctx context.Context, address string, workspaces, tasks int) error {
 	db, err := database.Open(ctx, database.Config{URL: address, StatementCache: database.CacheOff})
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
-	defer func() { _ = db.Close() }() // What it did is told by then.
+	defer func() { _ = db.Close() }() // Its errors have been returned by then.
 	if _, err := db.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
-	// lib/pq's own connections: while rows are copied in, the server says nothing for longer than the server's allow.
+	// Use lib/pq's own connections: while rows are copied, PostgreSQL sends nothing for longer than the server's read timeout.
 	pool, err := sql.Open("postgres", address)
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
@@ -68,12 +68,12 @@ func Seed(ctx context.Context, address string, workspaces, tasks int) error {
 	return nil
 }
 
-// fill copies the rows in. The indexes of tasks are made after them, which takes a fraction of the time.
+// fill copies the rows. It creates the indexes of tasks after that, which takes a fraction of the time.
 func fill(ctx context.Context, tx *sql.Tx, r *rows) error {
 	if _, err := tx.ExecContext(ctx, "TRUNCATE users, workspaces, tasks, tags, task_tags, idempotency_keys"); err != nil {
 		return fmt.Errorf("emptying the tables: %w", err)
 	}
-	again, err := dropIndexes(ctx, tx)
+	createIndexes, err := dropIndexes(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func fill(ctx context.Context, tx *sql.Tx, r *rows) error {
 			return fmt.Errorf("copying into %s: %w", t.table, err)
 		}
 	}
-	for _, statement := range again {
+	for _, statement := range createIndexes {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("making an index: %w", err)
 		}
@@ -99,7 +99,7 @@ func fill(ctx context.Context, tx *sql.Tx, r *rows) error {
 	return nil
 }
 
-// dropIndexes drops the indexes of tasks that are no constraint, and returns the statements that make them.
+// dropIndexes drops the indexes of tasks that are not constraints, and returns the statements that create them.
 func dropIndexes(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	found, err := tx.QueryContext(ctx, `SELECT i.indexname, i.indexdef FROM pg_indexes i
 		WHERE i.schemaname = current_schema() AND i.tablename = 'tasks' AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conname = i.indexname)`)
@@ -107,13 +107,13 @@ func dropIndexes(ctx context.Context, tx *sql.Tx) ([]string, error) {
 		return nil, fmt.Errorf("listing the indexes: %w", err)
 	}
 	defer found.Close()
-	var drop, again []string
+	var drop, create []string
 	for found.Next() {
 		var name, definition string
 		if err := found.Scan(&name, &definition); err != nil {
 			return nil, fmt.Errorf("reading an index: %w", err)
 		}
-		drop, again = append(drop, pq.QuoteIdentifier(name)), append(again, definition)
+		drop, create = append(drop, pq.QuoteIdentifier(name)), append(create, definition)
 	}
 	if err := found.Err(); err != nil {
 		return nil, fmt.Errorf("listing the indexes: %w", err)
@@ -124,7 +124,7 @@ func dropIndexes(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	if _, err := tx.ExecContext(ctx, "DROP INDEX "+strings.Join(drop, ", ")); err != nil {
 		return nil, fmt.Errorf("dropping the indexes: %w", err)
 	}
-	return again, nil
+	return create, nil
 }
 
 func copyIn(ctx context.Context, tx *sql.Tx, table string, columns []string, write func(add func(...any) error) error) error {
@@ -132,7 +132,7 @@ func copyIn(ctx context.Context, tx *sql.Tx, table string, columns []string, wri
 	if err != nil {
 		return err
 	}
-	defer func() { _ = stmt.Close() }() // The last Exec has told.
+	defer func() { _ = stmt.Close() }() // The last Exec returns the errors.
 	err = write(func(values ...any) error {
 		_, err := stmt.ExecContext(ctx, values...)
 		return err
@@ -144,7 +144,7 @@ func copyIn(ctx context.Context, tx *sql.Tx, table string, columns []string, wri
 	return err
 }
 
-// rows makes the data, the same for the same numbers.
+// rows generates the data, which is the same for the same numbers of workspaces and tasks.
 type rows struct {
 	workspaces, tasks int
 	random            *rand.Rand
@@ -153,13 +153,13 @@ type rows struct {
 }
 
 func newRows(workspaces, tasks int) *rows {
-	return &rows{workspaces: workspaces, tasks: tasks, random: rand.New(rand.NewPCG(42, 42))} // The same each time.
+	return &rows{workspaces: workspaces, tasks: tasks, random: rand.New(rand.NewPCG(42, 42))}
 }
 
-// workspaceID is the name of a workspace and of its user.
+// workspaceID returns the id of a workspace and of its user.
 func workspaceID(w int) string { return fmt.Sprintf("w%05d", w) }
 
-// id makes a UUIDv7 of the moment.
+// id returns a UUIDv7 with that time.
 func (r *rows) id(at time.Time) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|uint64(r.random.Uint32()&0xffff))
@@ -171,7 +171,7 @@ func (r *rows) id(at time.Time) uuid.UUID {
 func (r *rows) workspaceRows(add func(...any) error) error {
 	for w := range r.workspaces {
 		version := len(tagNames) + r.tasks
-		// The keys below are not quite the server's, but it is not to make others while it is measured.
+		// The sort keys below are not exactly the server's. keys_version keeps the server from rewriting them during a measurement.
 		if err := add(workspaceID(w+1), version, version, r.tasks, firstDay); err != nil {
 			return err
 		}

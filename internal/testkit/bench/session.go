@@ -1,4 +1,4 @@
-// Package bench has what the benchmarks and the load test work with: the yardsticks' data, and sessions without Better Auth.
+// Package bench has the data of the benchmarks and the load test, and sessions for them without Better Auth.
 package bench
 
 import (
@@ -17,7 +17,7 @@ const (
 	tokenLength = 32
 )
 
-// Cookie is a session cookie as Better Auth signs it, for the user of that id.
+// Cookie returns a session cookie as Better Auth signs it, for the user with that id.
 func Cookie(user, secret string) string {
 	token := user + strings.Repeat("x", tokenLength-len(user))
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -25,7 +25,7 @@ func Cookie(user, secret string) string {
 	return cookieName + "=" + url.QueryEscape(token+"."+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// GetSession answers get-session for the tokens of Cookie as Better Auth does. (The signature was checked by who asks.)
+// GetSession answers get-session for the tokens of Cookie, as Better Auth does. It doesn't check signatures, because the server does.
 func GetSession(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, rest, found := strings.Cut(r.Header.Get("Cookie"), cookieName+"=")

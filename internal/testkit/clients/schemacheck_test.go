@@ -70,7 +70,7 @@ func TestSchemaCheck(t *testing.T) {
 	}
 }
 
-// TestBreakingChangeIsWrittenDown: with its reason it passes; without, or where it was not made, it fails.
+// TestBreakingChangeIsWrittenDown checks that a breaking change is accepted only with a reason, and only if it was made.
 func TestBreakingChangeIsWrittenDown(t *testing.T) {
 	t.Parallel()
 	dir := testkit.NodePackages(t, "clients")

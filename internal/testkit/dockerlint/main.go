@@ -1,6 +1,5 @@
-// Command dockerlint holds a Dockerfile to the rules of BuildKit's own linter, those of `docker build --check`. It prints
-// what it finds, and exits 1 where that is anything. It is a module of its own, so that BuildKit is none of the server's
-// dependencies.
+// Command dockerlint checks a Dockerfile with BuildKit's linter, like `docker build --check`. It prints the findings, and exits with 1 if
+// there are any. It is a module of its own, so that BuildKit is not a dependency of the server.
 package main
 
 import (
@@ -54,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// images says of every image that it sets nothing, so that no registry is asked.
+// images returns an empty configuration for every image, so that no registry is asked.
 type images struct{}
 
 // ResolveImageConfig implements llb.ImageMetaResolver.

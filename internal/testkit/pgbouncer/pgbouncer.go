@@ -1,4 +1,4 @@
-// Package pgbouncer starts a PgBouncer in transaction mode for tests, from what the machine has.
+// Package pgbouncer starts the machine's PgBouncer in transaction mode for tests.
 package pgbouncer
 
 import (
@@ -19,29 +19,29 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// Config says what to start.
+// Config configures a Pooler. URL is required.
 type Config struct {
-	// URL leads to the server behind it, whose databases can all be had through it.
+	// URL is the address of the server, all of whose databases are available through the pooler.
 	URL string
-	// PoolSize is how many sessions the clients of a database share; 0 is 3.
+	// PoolSize is the number of server connections that the clients of a database share. The default is 3.
 	PoolSize int
-	// Settings are further lines of its configuration.
+	// Settings are additional lines of the configuration.
 	Settings []string
 }
 
 // Pooler is a running PgBouncer.
 type Pooler struct {
-	// URL is Config's, through it.
+	// URL is Config.URL with the pooler's host and port.
 	URL string
 
 	folder  string
 	process *os.Process
 	ended   chan struct{}
-	log     strings.Builder // to be read when it has ended
+	log     strings.Builder // to be read after it has ended
 	stop    sync.Once
 }
 
-// Start starts one on a free port and returns when it listens. It must be stopped.
+// Start starts a pooler on a free port and returns when it listens. Call Stop to end it.
 func Start(ctx context.Context, c Config) (*Pooler, error) {
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -51,7 +51,7 @@ func Start(ctx context.Context, c Config) (*Pooler, error) {
 	}
 	address, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, errors.New("the address is no URL") // The error would quote it, password included.
+		return nil, errors.New("the address is not a URL") // The error would quote it, password included.
 	}
 	port, err := pgcluster.FreePort(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c Config) configuration(address *url.URL, port int) string {
 
 func (p *Pooler) start(ctx context.Context, program, configuration string) error {
 	file := filepath.Join(p.folder, "pgbouncer.ini")
-	if err := os.WriteFile(file, []byte(configuration), 0o644); err != nil { // It reads it as another user.
+	if err := os.WriteFile(file, []byte(configuration), 0o644); err != nil { // PgBouncer may run as another user.
 		return fmt.Errorf("writing its configuration: %w", err)
 	}
 	if err := os.Chmod(p.folder, 0o755); err != nil { // As above.
@@ -93,7 +93,7 @@ func (p *Pooler) start(ctx context.Context, program, configuration string) error
 	}
 	args := []string{"-q", file}
 	if os.Getuid() == 0 {
-		args = append([]string{"-u", "nobody"}, args...) // It refuses root.
+		args = append([]string{"-u", "nobody"}, args...) // PgBouncer refuses to run as root.
 	}
 	command := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	command.Stdout, command.Stderr = &p.log, &p.log
@@ -104,12 +104,12 @@ func (p *Pooler) start(ctx context.Context, program, configuration string) error
 	p.process = command.Process
 	go func() {
 		defer close(p.ended)
-		_ = command.Wait() // Its log says more.
+		_ = command.Wait() // The log says more than its error.
 	}()
 	return nil
 }
 
-// await waits until it listens.
+// await waits until the pooler listens.
 func (p *Pooler) await(ctx context.Context, port int) error {
 	var dialer net.Dialer
 	var last error
@@ -130,12 +130,12 @@ func (p *Pooler) await(ctx context.Context, port int) error {
 	return fmt.Errorf("pgbouncer does not listen: %w", last)
 }
 
-// Stop ends it and every connection through it. It may be called more than once.
+// Stop stops the pooler, which ends all connections through it. It may be called more than once.
 func (p *Pooler) Stop() error {
-	p.stop.Do(func() { _ = p.process.Signal(syscall.SIGTERM) }) // It may have ended.
+	p.stop.Do(func() { _ = p.process.Signal(syscall.SIGTERM) }) // It fails if the process has ended.
 	<-p.ended
 	return os.RemoveAll(p.folder)
 }
 
-// Log is what it said. Call it after Stop.
+// Log returns the pooler's log. Call it after Stop.
 func (p *Pooler) Log() string { return p.log.String() }

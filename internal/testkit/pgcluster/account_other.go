@@ -4,11 +4,11 @@ package pgcluster
 
 import "syscall"
 
-// account is who runs PostgreSQL: outside Unix always ourselves.
+// account is the user who runs PostgreSQL: outside of Unix, always the current user.
 type account struct{}
 
 func unprivileged() (account, error) { return account{}, nil }
 
-func (account) own(string) error { return nil }
+func (account) chown(string) error { return nil }
 
-func (account) attr() *syscall.SysProcAttr { return nil }
+func (account) sysProcAttr() *syscall.SysProcAttr { return nil }

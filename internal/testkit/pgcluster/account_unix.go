@@ -10,22 +10,22 @@ import (
 	"syscall"
 )
 
-// account is who runs PostgreSQL: PostgreSQL refuses to run as root.
+// account is the user who runs PostgreSQL, which refuses to run as root.
 type account struct {
-	other    bool
+	other    bool // whether it is not the current user
 	uid, gid uint32
 }
 
-// unprivileged is ourselves, or where we are root the user postgres, else nobody.
+// unprivileged returns the current user, or if that is root, the user postgres or else nobody.
 func unprivileged() (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, nil
 	}
-	var failure error
+	var lastErr error
 	for _, name := range []string{"postgres", "nobody"} {
 		found, err := user.Lookup(name)
 		if err != nil {
-			failure = err
+			lastErr = err
 			continue
 		}
 		uid, err := strconv.ParseUint(found.Uid, 10, 32)
@@ -38,11 +38,11 @@ func unprivileged() (account, error) {
 		}
 		return account{other: true, uid: uint32(uid), gid: uint32(gid)}, nil
 	}
-	return account{}, fmt.Errorf("finding a user other than root to run PostgreSQL: %w", failure)
+	return account{}, fmt.Errorf("finding a user other than root to run PostgreSQL: %w", lastErr)
 }
 
-// own gives the file to the account.
-func (a account) own(path string) error {
+// chown makes the account the owner of a file.
+func (a account) chown(path string) error {
 	if !a.other {
 		return nil
 	}
@@ -52,8 +52,9 @@ func (a account) own(path string) error {
 	return nil
 }
 
-// attr makes a process run as the account in a process group of its own, out of reach of the terminal's signals.
-func (a account) attr() *syscall.SysProcAttr {
+// sysProcAttr returns the attributes of a process that runs as the account, in a process group of its own so that it doesn't get the
+// terminal's signals.
+func (a account) sysProcAttr() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if a.other {
 		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}

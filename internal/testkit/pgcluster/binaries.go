@@ -16,7 +16,7 @@ import (
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
 
-// binaries returns a folder with initdb and postgres in it: the machine's, else one that is downloaded once into the
+// binaries returns the folder with initdb and postgres: that of the machine's PostgreSQL, else of one that is downloaded once into the
 // user's cache.
 func binaries() (string, error) {
 	if dir, err := Programs("initdb", "postgres"); err == nil {
@@ -36,8 +36,8 @@ func Programs(names ...string) (string, error) {
 	return "", fmt.Errorf("%w: %s", ErrNoBinaries, strings.Join(names, ", "))
 }
 
-// folders lists where PostgreSQL's programs may be: where the PATH has program, the folder that pg_config names, Debian's
-// and Homebrew's places, the newest first.
+// folders returns the folders that may have PostgreSQL's programs: the one in the PATH that has program, pg_config's, and those of Debian
+// and Homebrew, the newest version first.
 func folders(program string) []string {
 	var candidates []string
 	if path, err := exec.LookPath(program); err == nil {
@@ -54,7 +54,7 @@ func folders(program string) []string {
 		"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin")...)
 }
 
-// installed lists the folders that match the patterns, the newest major version of each pattern first.
+// installed returns the folders that match the patterns, for each pattern the newest version first.
 func installed(patterns ...string) []string {
 	var found []string
 	for _, pattern := range patterns {
@@ -65,7 +65,7 @@ func installed(patterns ...string) []string {
 	return found
 }
 
-// major is the first number in the name of the folder above bin: 15 of /usr/lib/postgresql/15/bin.
+// major returns the first number in the name of the folder above bin: 15 for /usr/lib/postgresql/15/bin.
 func major(bin string) int {
 	name := filepath.Base(filepath.Dir(bin))
 	start := strings.IndexFunc(name, func(r rune) bool { return r >= '0' && r <= '9' })
@@ -80,6 +80,7 @@ func major(bin string) int {
 	return number
 }
 
+// complete reports whether a folder has all of the programs.
 func complete(dir string, names ...string) bool {
 	for _, name := range names {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
@@ -89,13 +90,13 @@ func complete(dir string, names ...string) bool {
 	return true
 }
 
-// download gets PostgreSQL's programs from Maven's repository. The library also starts and stops a server of its own
-// while it is at it; that may fail (it can't run as root) as long as the programs are there afterwards.
+// download downloads PostgreSQL's programs from Maven's repository. The library also starts and stops a server, which may fail, for
+// example because it can't run as root. Only the programs are needed.
 func download() (string, error) {
 	if runtime.GOOS == "windows" {
 		return "", fmt.Errorf("%w: set TEST_DATABASE_URL", ErrNoBinaries)
 	}
-	// What the unprivileged user has to run must not lie under root's home.
+	// The unprivileged user can't run programs in root's home.
 	cache := "/var/cache"
 	if os.Geteuid() != 0 {
 		var err error

@@ -1,5 +1,5 @@
-// Package pgcluster starts a throwaway PostgreSQL cluster for tests from whatever the machine has. The cluster
-// never outlives the process that started it, however that process ends.
+// Package pgcluster starts a throwaway PostgreSQL cluster for tests, with the machine's programs or downloaded ones. The cluster never
+// outlives the process that started it, however that process ends.
 package pgcluster
 
 import (
@@ -26,25 +26,25 @@ import (
 	"github.com/lib/pq"
 )
 
-// ErrNoBinaries says that neither the machine nor a download has PostgreSQL's programs.
+// ErrNoBinaries reports that PostgreSQL's programs are neither installed nor can be downloaded.
 var ErrNoBinaries = errors.New("no PostgreSQL programs found")
 
-// errPortTaken says that another process was faster.
+// errPortTaken reports that another process took the port first.
 var errPortTaken = errors.New("another server has the port")
 
-// Config says what cluster to start. The zero value is a cluster on a free port.
+// Config configures a cluster. The zero value is a cluster on a free port.
 type Config struct {
-	// Port to listen on at 127.0.0.1; 0 takes a free one.
+	// Port is the port on 127.0.0.1; 0 means a free one.
 	Port int
-	// MaxConnections of the cluster; 0 is 300, enough for packages tested in parallel.
+	// MaxConnections is PostgreSQL's max_connections. The default is 300, enough for packages that are tested in parallel.
 	MaxConnections int
-	// Auth is how the superuser proves itself, as in pg_hba.conf; "" is password. With trust any password will do.
+	// Auth is the superuser's authentication method, as in pg_hba.conf. The default is password. With trust, any password is accepted.
 	Auth string
-	// Certificate and Key make the cluster speak TLS, in PEM.
+	// Certificate and Key turn on TLS. They are in PEM.
 	Certificate, Key []byte
-	// StandbyOf makes it a standby of the cluster with that URL, which needs the settings of ReplicationSettings.
+	// StandbyOf makes the cluster a standby of the cluster with that URL, which needs ReplicationSettings.
 	StandbyOf string
-	// Settings are added to the cluster's own, such as "max_connections": they win.
+	// Settings are PostgreSQL's settings, such as "max_connections". They take precedence over those of this package.
 	Settings map[string]string
 }
 
@@ -60,14 +60,14 @@ type Cluster struct {
 	url     string
 	port    int
 	watcher *exec.Cmd
-	leash   io.Closer
+	pipe    io.Closer // see watcher
 	done    chan struct{}
 	stop    sync.Once
 }
 
-// The watcher is a shell that holds the cluster's leash: the read end of a pipe whose other end only this process
-// has. When the pipe closes, because the process stopped the cluster or because it died in any way, the watcher
-// ends PostgreSQL and removes the folder. It ignores the terminal's signals, so that Ctrl-C can't end it first.
+// watcher is a shell script that runs PostgreSQL. It reads from a pipe whose other end only this process has. When the pipe is closed,
+// because this process stops the cluster or ends in any way, the script stops PostgreSQL and removes the folder. It ignores the
+// terminal's signals, so that Ctrl-C can't end it first.
 const watcher = `
 trap '' INT TERM HUP
 exec 3<&0
@@ -81,9 +81,9 @@ kill -KILL $reader 2>/dev/null
 cd / && rm -rf "$dir"
 `
 
-// Start makes a cluster and waits until it answers. Its superuser is postgres, with a random password; durability
-// is off, its time zone is an odd one on purpose, so that code that relies on the session's zone shows itself.
-// It returns ErrNoBinaries, wrapped, where no PostgreSQL can be had.
+// Start starts a cluster and waits until it answers. Its superuser is postgres, with a random password. Durability is off, and the time
+// zone is an unusual one, so that tests find code that relies on the session's time zone. The error wraps ErrNoBinaries if there is no
+// PostgreSQL.
 func Start(ctx context.Context, c Config) (*Cluster, error) {
 	bin, err := binaries()
 	if c.StandbyOf != "" {
@@ -127,7 +127,7 @@ func start(ctx context.Context, c Config, bin, dir string, user account) (*Clust
 		return nil, fmt.Errorf("writing the cluster's password: %w", err)
 	}
 	for _, path := range []string{pwfile, dir} {
-		if err := user.own(path); err != nil {
+		if err := user.chown(path); err != nil {
 			return nil, err
 		}
 	}
@@ -139,7 +139,7 @@ func start(ctx context.Context, c Config, bin, dir string, user account) (*Clust
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return nil, fmt.Errorf("writing the cluster's %s: %w", name, err)
 		}
-		if err := user.own(path); err != nil {
+		if err := user.chown(path); err != nil {
 			return nil, err
 		}
 	}
@@ -157,27 +157,27 @@ func start(ctx context.Context, c Config, bin, dir string, user account) (*Clust
 	return launch(ctx, c, bin, dir, data, password, port, user)
 }
 
-// fill makes the data of a new cluster, or copies the primary's.
+// fill creates the data of a new cluster, or copies the primary's.
 func fill(ctx context.Context, c Config, bin, dir, data, pwfile string, user account) error {
 	if c.StandbyOf == "" {
 		return initdb(ctx, c, bin, dir, data, pwfile, user)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "pg_basebackup"), "-d", c.StandbyOf, "-D", data, "--write-recovery-conf",
 		"--checkpoint=fast", "--no-sync")
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.attr()
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.sysProcAttr()
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("copying the primary: %w: %s", err, bytes.TrimSpace(output))
 	}
 	return nil
 }
 
-// initdb prefers UTF-8 rules for letters, which C alone does not have beyond ASCII.
+// initdb creates the data of a new cluster. It prefers a locale with UTF-8, because C has no rules for letters outside of ASCII.
 func initdb(ctx context.Context, c Config, bin, dir, data, pwfile string, user account) error {
 	var failures []error
 	for _, locale := range []string{"C.UTF-8", "en_US.UTF-8", "C"} {
 		cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "--pwfile", pwfile,
 			"--auth="+cmp.Or(c.Auth, "password"), "--encoding=UTF8", "--locale="+locale, "--no-sync", "--no-instructions")
-		cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.attr()
+		cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.sysProcAttr()
 		output, err := cmd.CombinedOutput()
 		if err == nil {
 			return nil
@@ -193,6 +193,7 @@ func initdb(ctx context.Context, c Config, bin, dir, data, pwfile string, user a
 	return errors.Join(failures...)
 }
 
+// launch starts PostgreSQL and waits until it answers.
 func launch(ctx context.Context, c Config, bin, dir, data, password string, port int, user account) (*Cluster, error) {
 	settings := map[string]string{
 		"listen_addresses":        "127.0.0.1",
@@ -219,12 +220,12 @@ func launch(ctx context.Context, c Config, bin, dir, data, password string, port
 	for name, value := range settings {
 		args = append(args, "-c", name+"="+value)
 	}
-	// No context: the leash, not the caller's deadline, ends the watcher.
+	// No context: the pipe ends the watcher, not the caller's deadline.
 	cmd := exec.Command("/bin/sh", args...)
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.attr()
-	leash, err := cmd.StdinPipe()
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment(), user.sysProcAttr()
+	pipe, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("making the cluster's leash: %w", err)
+		return nil, fmt.Errorf("making the watcher's pipe: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
@@ -233,10 +234,10 @@ func launch(ctx context.Context, c Config, bin, dir, data, password string, port
 		Scheme: "postgres", User: url.UserPassword("postgres", password),
 		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
 	}
-	cluster := &Cluster{url: address.String(), port: port, watcher: cmd, leash: leash, done: make(chan struct{})}
+	cluster := &Cluster{url: address.String(), port: port, watcher: cmd, pipe: pipe, done: make(chan struct{})}
 	go func() {
 		defer close(cluster.done)
-		_ = cmd.Wait() // The shell's status says nothing that the log doesn't.
+		_ = cmd.Wait() // The log says more than the exit status.
 	}()
 	if err := cluster.await(ctx, filepath.Join(dir, "log")); err != nil {
 		return nil, errors.Join(err, cluster.Stop())
@@ -244,7 +245,7 @@ func launch(ctx context.Context, c Config, bin, dir, data, password string, port
 	return cluster, nil
 }
 
-// await asks until the cluster answers, 5 minutes at most: the machine may be busy.
+// await waits until the cluster answers, for at most 5 minutes, because the machine may be busy.
 func (c *Cluster) await(ctx context.Context, log string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -259,7 +260,7 @@ func (c *Cluster) await(ctx context.Context, log string) error {
 		if err == nil {
 			return nil
 		}
-		// The watcher removes the log with everything else when PostgreSQL ends at once, so read it while it is there.
+		// Read the log now, because the watcher removes it if PostgreSQL ends at once.
 		if lines := lastLines(log, 5); lines != "" {
 			tail = lines
 		}
@@ -281,16 +282,16 @@ func (c *Cluster) await(ctx context.Context, log string) error {
 	}
 }
 
-// URL is the address of the cluster's database postgres, with its superuser and password.
+// URL returns the address of the database postgres, with the superuser and password.
 func (c *Cluster) URL() string { return c.url }
 
-// Port is where the cluster listens on 127.0.0.1.
+// Port returns the cluster's port on 127.0.0.1.
 func (c *Cluster) Port() int { return c.port }
 
-// Stop ends every session and the cluster, and removes its folder. It may be called more than once. It returns an
-// error if the cluster has not ended after 2 minutes.
+// Stop stops the cluster, which ends all sessions, and removes its folder. It may be called more than once. It returns an error if the
+// cluster has not stopped after 2 minutes.
 func (c *Cluster) Stop() error {
-	c.stop.Do(func() { _ = c.leash.Close() })
+	c.stop.Do(func() { _ = c.pipe.Close() })
 	select {
 	case <-c.done:
 		return nil
@@ -299,12 +300,12 @@ func (c *Cluster) Stop() error {
 	}
 }
 
-// environment is ours without PostgreSQL's variables, which would change what its programs do.
+// environment returns the environment variables without PostgreSQL's, which would change what its programs do.
 func environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "PG") })
 }
 
-// FreePort returns a port of 127.0.0.1 on which nobody listens at the moment.
+// FreePort returns a port of 127.0.0.1 that is free at the moment.
 func FreePort(ctx context.Context) (int, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
@@ -314,11 +315,12 @@ func FreePort(ctx context.Context) (int, error) {
 	defer listener.Close()
 	address, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
-		return 0, fmt.Errorf("finding a free port: %v is no TCP address", listener.Addr())
+		return 0, fmt.Errorf("finding a free port: %v is not a TCP address", listener.Addr())
 	}
 	return address.Port, nil
 }
 
+// lastLines returns the last n lines of a file, "" if it can't be read.
 func lastLines(path string, n int) string {
 	file, err := os.Open(path)
 	if err != nil {

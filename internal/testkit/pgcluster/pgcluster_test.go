@@ -35,10 +35,10 @@ func TestStopLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gone(t, cluster.Port())
+	waitGone(t, cluster.Port())
 }
 
-// A process that is killed can't clean up after itself; the watcher does.
+// TestKilledProcessLeavesNothing checks that the watcher cleans up after a process that is killed.
 func TestKilledProcessLeavesNothing(t *testing.T) {
 	if os.Getenv("PGCLUSTER_CHILD") != "" {
 		fmt.Printf("port=%d\n", start(t).Port())
@@ -70,13 +70,13 @@ func TestKilledProcessLeavesNothing(t *testing.T) {
 	if port == 0 {
 		t.Fatalf("no cluster: %s", text)
 	}
-	gone(t, port)
+	waitGone(t, port)
 }
 
-// worldReadable is a temporary folder that PostgreSQL's user can reach, whoever we are.
+// worldReadable returns a temporary folder that PostgreSQL's user can access.
 func worldReadable(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "taskql-pgcluster-test-") //nolint:usetesting // TempDir is ours alone.
+	dir, err := os.MkdirTemp("", "taskql-pgcluster-test-") //nolint:usetesting // Other users can't access TempDir.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +87,8 @@ func worldReadable(t *testing.T) string {
 	return dir
 }
 
-// gone waits until nobody listens at the port and the folder is empty.
-func gone(t *testing.T, port int) {
+// waitGone waits until nothing listens on the port and the folder is empty.
+func waitGone(t *testing.T, port int) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))

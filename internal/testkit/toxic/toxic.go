@@ -1,4 +1,4 @@
-// Package toxic puts a TCP proxy between a server and what it asks, to cut, delay and silence what goes through.
+// Package toxic puts a TCP proxy in front of a server, to cut, delay or stop its traffic in tests.
 package toxic
 
 import (
@@ -10,10 +10,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Proxy is a proxy at Listen that leads to Upstream. Stop cuts its connections and refuses new ones, Start takes them again.
+// Proxy is a proxy at Listen for the server at Upstream. Stop cuts its connections and refuses new ones; Start accepts them again.
 type Proxy struct{ *toxiproxy.Proxy }
 
-// Start starts a proxy on a free port of 127.0.0.1 that leads to upstream.
+// Start starts a proxy for the server at upstream, on a free port of 127.0.0.1.
 func Start(upstream string) (*Proxy, error) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	p := toxiproxy.NewProxy(server, upstream, "127.0.0.1:0", upstream)
@@ -23,7 +23,7 @@ func Start(upstream string) (*Proxy, error) {
 	return &Proxy{p}, nil
 }
 
-// Add puts something between, with toxiproxy's names and attributes in JSON, and returns what takes it away.
+// Add adds one of toxiproxy's toxics, such as latency, with its attributes in JSON. It returns the function that removes it.
 func (p *Proxy) Add(kind, stream, attributes string) (func(context.Context) error, error) {
 	_, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name":%q,"type":%q,"stream":%q,"attributes":%s}`, kind, kind, stream, attributes)))
 	if err != nil {

@@ -31,13 +31,13 @@ const fields = "id title description completed completedAt priority due { date }
 // operation is one kind of request.
 type operation struct {
 	name, query string
-	// variables are those for the workspace's task of that id.
+	// variables returns the variables for a task.
 	variables func(task string) map[string]any
-	// poll has it sent by GET, with the entity tag of the answer before.
+	// poll is whether it is sent by GET, with the entity tag of the previous response.
 	poll bool
 }
 
-// operations are those of the yardsticks.
+// operations returns the operations of docs/performance.md.
 func operations() []operation {
 	page := func(more string) string {
 		return "{ tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + fields + more + " } } pageInfo { hasNextPage endCursor } } }"
@@ -94,12 +94,12 @@ func runLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := starts(ctx, cluster.URL(), connections)
+	server, err := measureStarts(ctx, cluster.URL(), connections)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	if err := memory(ctx, server, ids); err != nil {
+	if err := measureMemory(ctx, server, ids); err != nil {
 		return err
 	}
 	fmt.Printf("%d workspaces of %d tasks, %d connections, %d s each; durability of PostgreSQL is off\n\n", workspaces, tasks, connections, seconds)
@@ -112,12 +112,12 @@ func runLoad(ctx context.Context) error {
 	return nil
 }
 
-// idle is how long the server has nothing to do before its memory is looked at.
-const idle = 3 * time.Second
+// idleTime is how long the server is idle before its memory is measured.
+const idleTime = 3 * time.Second
 
-// memory prints how much the server holds when it has nothing to do, and under 64 connections that ask for a page.
-func memory(ctx context.Context, server *server, ids []taskID) error {
-	time.Sleep(idle)
+// measureMemory prints the server's memory when it is idle, and under 64 connections that read a page.
+func measureMemory(ctx context.Context, server *server, ids []taskID) error {
+	time.Sleep(idleTime)
 	before, err := residentMB(server.pid())
 	if err != nil {
 		return err
@@ -130,20 +130,20 @@ func memory(ctx context.Context, server *server, ids []taskID) error {
 	if err := server.verify(ctx, targets[0]); err != nil {
 		return err
 	}
-	const many, enough = 64, 5 * time.Second
-	if m := load(ctx, targets, enough, many); m.Success < 1 {
+	const connections, duration = 64, 5 * time.Second
+	if m := load(ctx, targets, duration, connections); m.Success < 1 {
 		return fmt.Errorf("%s: %v", page.name, m.Errors)
 	}
 	after, err := residentMB(server.pid())
 	if err != nil {
 		return err
 	}
-	fmt.Printf("resident: %d MB idle, %d MB under %d connections (%s)\n\n", before, after, many, page.name)
+	fmt.Printf("resident: %d MB idle, %d MB under %d connections (%s)\n\n", before, after, connections, page.name)
 	return nil
 }
 
-// starts starts the server several times, prints how long it took to its first healthy answer, and returns the last.
-func starts(ctx context.Context, database string, connections int) (*server, error) {
+// measureStarts starts the server several times, prints how long it took until /health answered, and returns the last one.
+func measureStarts(ctx context.Context, database string, connections int) (*server, error) {
 	const times = 9
 	var took []time.Duration
 	for {
@@ -165,7 +165,7 @@ func starts(ctx context.Context, database string, connections int) (*server, err
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// measure runs one operation, after a second to warm up, and prints a line.
+// measure measures one operation, after a second of warm-up, and prints a line.
 func measure(ctx context.Context, op operation, server *server, postmaster int, ids []taskID, d time.Duration, connections int) error {
 	targets, err := server.targets(ctx, op, ids)
 	if err != nil {
@@ -197,7 +197,7 @@ func measure(ctx context.Context, op operation, server *server, postmaster int, 
 	return nil
 }
 
-// load keeps so many connections busy.
+// load sends requests for d on that many connections.
 func load(ctx context.Context, targets []vegeta.Target, d time.Duration, connections int) *vegeta.Metrics {
 	attacker := vegeta.NewAttacker(vegeta.Workers(uint64(connections)), vegeta.MaxWorkers(uint64(connections)),
 		vegeta.Connections(connections), vegeta.KeepAlive(true), vegeta.Timeout(20*time.Second), vegeta.MaxBody(0))
@@ -211,7 +211,7 @@ func load(ctx context.Context, targets []vegeta.Target, d time.Duration, connect
 	return m
 }
 
-// taskID is a task and whose it is.
+// taskID is a task and its workspace.
 type taskID struct{ workspace, task string }
 
 func someTasks(ctx context.Context, pool *sql.DB) ([]taskID, error) {
@@ -231,18 +231,18 @@ func someTasks(ctx context.Context, pool *sql.DB) ([]taskID, error) {
 	return ids, found.Err()
 }
 
-// server is the server under load, with the auth server that it asks.
+// server is the server under load, with its auth server.
 type server struct {
 	command *exec.Cmd
 	url     string
 	secret  string
 	auth    net.Listener
-	// started is how long it took from exec to the first healthy answer.
+	// started is how long it took from exec until /health answered.
 	started time.Duration
 }
 
-// start runs the server as in production. More are variables that count over its own; wrap, where it is not nil, may put
-// something before the auth server, and returns the address of that.
+// start starts the server with a configuration for production, in which the variables of more take precedence. If wrap is not nil, it is
+// called with the auth server's address, and returns the address to use instead, such as a proxy's.
 func start(ctx context.Context, database string, connections int, wrap func(auth string) (string, error), more ...string) (*server, error) {
 	var config net.ListenConfig
 	auth, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
@@ -256,15 +256,15 @@ func start(ctx context.Context, database string, connections int, wrap func(auth
 	}
 	_, port, _ := net.SplitHostPort(address)
 	s := &server{secret: rand.Text() + rand.Text(), auth: auth, url: "http://" + address}
-	asked := auth.Addr().String()
+	authAddress := auth.Addr().String()
 	if wrap != nil {
-		if asked, err = wrap(asked); err != nil {
+		if authAddress, err = wrap(authAddress); err != nil {
 			return nil, err
 		}
 	}
 	s.command = exec.CommandContext(context.WithoutCancel(ctx), cmp.Or(os.Getenv("SERVER"), "bin/server"))
 	s.command.Env = append(os.Environ(),
-		"ENVIRONMENT=production", "HOST=127.0.0.1", "PORT="+port, "DATABASE_URL="+database, "AUTH_SERVER_URL=http://"+asked,
+		"ENVIRONMENT=production", "HOST=127.0.0.1", "PORT="+port, "DATABASE_URL="+database, "AUTH_SERVER_URL=http://"+authAddress,
 		"JWT_SECRET="+s.secret, "CORS_ORIGINS=https://app.example.com", "SESSION_CACHE_TTL=5m",
 		"RATE_LIMIT=1000000000", // On, but never reached: a few users send it all.
 		"DB_MAX_OPEN_CONNS="+strconv.Itoa(min(connections, 16)), "DB_MAX_IDLE_CONNS="+strconv.Itoa(min(connections, 16)))
@@ -278,8 +278,8 @@ func start(ctx context.Context, database string, connections int, wrap func(auth
 	if err := s.command.Start(); err != nil {
 		return nil, fmt.Errorf("starting the server (make build makes it; SERVER names another): %w", err)
 	}
-	const patience = 10 * time.Second
-	for time.Since(begun) < patience {
+	const timeout = 10 * time.Second
+	for time.Since(begun) < timeout {
 		if request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/health", nil); err == nil {
 			if answer, err := http.DefaultClient.Do(request); err == nil {
 				_ = answer.Body.Close()
@@ -299,7 +299,7 @@ func (s *server) pid() int { return s.command.Process.Pid }
 
 func (s *server) stop() { _ = s.end() }
 
-// end ends the server as a platform does, and returns how that went.
+// end stops the server with SIGTERM, as a platform does, and returns its exit error.
 func (s *server) end() error {
 	defer s.auth.Close()
 	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
@@ -308,7 +308,7 @@ func (s *server) end() error {
 	return s.command.Wait()
 }
 
-// freeAddress is one of 127.0.0.1 that nobody listens on.
+// freeAddress returns an address of 127.0.0.1 with a free port.
 func freeAddress(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
@@ -318,7 +318,7 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// targets are the requests of an operation, one a workspace.
+// targets returns the requests of an operation, one for each workspace.
 func (s *server) targets(ctx context.Context, op operation, ids []taskID) ([]vegeta.Target, error) {
 	targets := make([]vegeta.Target, 0, len(ids))
 	for _, id := range ids {
@@ -358,7 +358,7 @@ func (s *server) send(ctx context.Context, target vegeta.Target) (*http.Response
 	return http.DefaultClient.Do(request)
 }
 
-// verify runs a request and looks into the answer: a load of errors would be fast.
+// verify sends a request and checks the response, because a load of errors would be fast.
 func (s *server) verify(ctx context.Context, target vegeta.Target) error {
 	answer, err := s.send(ctx, target)
 	if err != nil {

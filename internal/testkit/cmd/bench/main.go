@@ -1,8 +1,8 @@
-// Command bench prepares and runs the load test of docs/performance.md and the soak of docs/operations/faults.md:
+// Command bench runs the load test of docs/performance.md and the soak test of docs/operations/faults.md:
 //
 //	bench seed    fill DATABASE_URL with WORKSPACES (2000) workspaces of TASKS (250) tasks
 //	bench load    start PostgreSQL, fill it, start SERVER (bin/server) and a bounded load, and print what it cost
-//	bench soak    the same with faults for SOAK_MINUTES (20); fail where something leaks, is lost or doubled, or errs
+//	bench soak    the same with faults for SOAK_MINUTES (20); fail if the server leaks, loses or duplicates changes, or errs
 package main
 
 import (
@@ -57,7 +57,7 @@ func runSeed(ctx context.Context) error {
 	return nil
 }
 
-// size reads how much data there is to be.
+// size returns the numbers of workspaces and tasks per workspace.
 func size(workspaces, tasks int) (int, int, error) {
 	workspaces, err := number("WORKSPACES", workspaces, 99999)
 	if err != nil {
@@ -67,15 +67,15 @@ func size(workspaces, tasks int) (int, int, error) {
 	return workspaces, tasks, err
 }
 
-// number reads a variable, from 1 to most.
-func number(name string, value, most int) (int, error) {
+// number returns the value of a variable, from 1 to highest, or def if it is not set.
+func number(name string, def, highest int) (int, error) {
 	text := os.Getenv(name)
 	if text == "" {
-		return value, nil
+		return def, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
-		return 0, fmt.Errorf("%s must be a whole number from 1 to %d, not %q", name, most, text)
+	if err != nil || n < 1 || n > highest {
+		return 0, fmt.Errorf("%s must be a whole number from 1 to %d, not %q", name, highest, text)
 	}
 	return n, nil
 }

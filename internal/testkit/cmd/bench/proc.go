@@ -14,14 +14,14 @@ import (
 // tick is the unit of CPU time in /proc: USER_HZ is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// The places of figures in /proc/PID/stat after the command's name.
+// The indexes of fields in /proc/PID/stat after the command's name.
 const (
 	statParent = 1
-	statUser   = 11 // and system's next to it
-	statReaped = 13 // of ended children: user, and system next to it
+	statUser   = 11 // user time; system time follows
+	statReaped = 13 // user time of ended children; system time follows
 )
 
-// stat reads /proc/PID/stat from the field after the name on.
+// stat returns the fields of /proc/PID/stat after the command's name.
 func stat(pid int) ([]string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -30,14 +30,14 @@ func stat(pid int) ([]string, error) {
 	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])), nil
 }
 
-// ticks sums the field and the next one.
+// ticks returns the sum of the field at that index and the next one.
 func ticks(fields []string, at int) time.Duration {
 	user, _ := strconv.Atoi(fields[at])
 	system, _ := strconv.Atoi(fields[at+1])
 	return time.Duration(user+system) * tick
 }
 
-// cpu is what the server and PostgreSQL with all its processes have used so far.
+// cpu returns the CPU time that the server and all of PostgreSQL's processes have used so far.
 func cpu(server, postmaster int) (time.Duration, time.Duration, error) {
 	own, err := stat(server)
 	if err != nil {
@@ -54,7 +54,7 @@ func cpu(server, postmaster int) (time.Duration, time.Duration, error) {
 	}
 	for _, p := range processes {
 		pid, _ := strconv.Atoi(filepath.Base(p))
-		// One that has just ended is in its parent's figures.
+		// The time of a process that has just ended is in its parent's.
 		if child, err := stat(pid); err == nil && child[statParent] == strconv.Itoa(postmaster) {
 			postgres += ticks(child, statUser)
 		}
@@ -62,7 +62,7 @@ func cpu(server, postmaster int) (time.Duration, time.Duration, error) {
 	return ticks(own, statUser), postgres, nil
 }
 
-// postmasterOf is the process that all of PostgreSQL's are children of.
+// postmasterOf returns the parent of PostgreSQL's processes.
 func postmasterOf(ctx context.Context, pool *sql.DB) (int, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
@@ -80,7 +80,7 @@ func postmasterOf(ctx context.Context, pool *sql.DB) (int, error) {
 	return strconv.Atoi(fields[statParent])
 }
 
-// residentMB is the server's resident memory.
+// residentMB returns the resident memory of a process, in MB.
 func residentMB(pid int) (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

@@ -21,53 +21,54 @@ import (
 
 const (
 	soakClients = 8
-	soakTasks   = 250 // of each client's workspace at the start
-	// soakVisitors is how many users come now and then: so few that all have come in the first quarter of 20 minutes, after
-	// which the caches hold no more, and so many that nobody is remembered who comes again.
+	soakTasks   = 250 // in each client's workspace at the start
+	// soakVisitors is the number of users who send a request now and then. They are few enough that all have come in the first quarter of
+	// 20 minutes, so that the caches no longer grow after it, and so many that the cached session of one who comes again has expired.
 	soakVisitors = 1200
-	// comeback is how long after a fault a client may still be told SERVICE_UNAVAILABLE.
-	comeback = 5 * time.Second
-	// unavailable is the only code that a fault may lead to.
+	// recoveryTime is how long after a fault a client may still get SERVICE_UNAVAILABLE.
+	recoveryTime = 5 * time.Second
+	// unavailable is the only error code that a fault may cause.
 	unavailable = "SERVICE_UNAVAILABLE"
 )
 
-// soak is a run: what is under load, and what its clients saw.
+// soak is one run: the servers under load, and the responses that the clients got.
 type soak struct {
 	server          *server
 	database, auth  *toxic.Proxy
-	direct          *sql.DB // past the proxy
+	direct          *sql.DB // without the proxy
 	postmaster      int
 	debug           string
 	from, until     time.Time
-	versions        map[string]int // of the clients' workspaces, before
+	versions        map[string]int // of the clients' workspaces, at the start
 	mu              sync.Mutex
-	minute, all     seen
+	minute, all     responses
 	faults          []*fault
-	wrong           []string // what should not have been; the first of them
-	wrongs          int
+	failures        []string // the first of them
+	failureCount    int
 	samples         []sample
-	written         map[string]map[string]bool // title → by whom: done (true) or unsure (false)
-	completed       map[string]bool            // task → the bulk change was answered as done, or unsure
+	written         map[string]map[string]bool // user → title → whether it was answered as done; otherwise it is unsure
+	completed       map[string]bool            // task → whether its completion was answered as done; otherwise it is unsure
 	changes, unsure map[string]int             // by workspace
 	users           int                        // the last visitor
 	unmodified      int                        // polls that were answered with 304
 }
 
-// seen is what clients saw.
-type seen struct {
-	codes map[string]int
-	took  []time.Duration
+// responses counts the responses that clients got.
+type responses struct {
+	codes     map[string]int
+	durations []time.Duration
 }
 
-// fault is one of the schedule. Until is zero as long as it lasts.
+// fault is an injected fault. until is zero while it lasts.
 type fault struct {
 	name        string
 	from, until time.Time
-	refused     int           // requests that it failed
-	back        time.Duration // from its end to the end of the last request that it failed
+	failed      int           // the requests that failed because of it
+	recovery    time.Duration // from its end to the end of the last failed request
 }
 
-// runSoak puts mixed load and faults on the server, and says what leaks, is lost or doubled, or errs.
+// runSoak runs the server with mixed load and injected faults. It returns an error if the server leaks, loses or duplicates a change, or
+// answers with an unexpected error.
 func runSoak(ctx context.Context) error {
 	minutes, err := number("SOAK_MINUTES", 20, 24*60)
 	if err != nil {
@@ -99,12 +100,12 @@ func runSoak(ctx context.Context) error {
 		return errors.Join(err, s.server.end())
 	}
 	if err := s.server.end(); err != nil {
-		s.complain("the server ended with %v", err)
+		s.fail("the server ended with %v", err)
 	}
-	return s.verdict(ctx)
+	return s.result(ctx)
 }
 
-// start starts the server with a proxy before each of what it asks.
+// start starts the server, with proxies in front of PostgreSQL and the auth server.
 func (s *soak) start(ctx context.Context, cluster *pgcluster.Cluster) error {
 	var err error
 	upstream := net.JoinHostPort("127.0.0.1", strconv.Itoa(cluster.Port()))
@@ -126,13 +127,13 @@ func (s *soak) start(ctx context.Context, cluster *pgcluster.Cluster) error {
 		}
 		return s.auth.Listen, nil
 	}
-	// Sessions are asked for often, as where there are many users.
+	// With a short TTL, the auth server is asked as often as with many users.
 	s.server, err = start(ctx, strings.Replace(cluster.URL(), upstream, s.database.Listen, 1), 10, behind,
 		"DEBUG_ADDR="+s.debug, "SESSION_CACHE_TTL=5s", "SESSION_STALE_TTL=1m")
 	return err
 }
 
-// run is the load, the faults and the figures, until the time is over.
+// run sends requests, injects faults and takes samples until the time is over.
 func (s *soak) run(ctx context.Context) error {
 	ctx, stop := context.WithDeadline(ctx, s.until)
 	defer stop()
@@ -141,7 +142,7 @@ func (s *soak) run(ctx context.Context) error {
 	for c := range soakClients {
 		all.Go(func() { failures[c] = s.client(ctx, c) })
 	}
-	all.Go(func() { failures[soakClients] = s.breakThings(ctx) })
+	all.Go(func() { failures[soakClients] = s.injectFaults(ctx) })
 	all.Go(func() { failures[soakClients+1] = s.watch(ctx) })
 	all.Wait()
 	err := errors.Join(failures...)
@@ -151,7 +152,7 @@ func (s *soak) run(ctx context.Context) error {
 	return err
 }
 
-// pause waits, and says whether there is time left.
+// pause waits for d, and reports whether ctx has not ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -161,13 +162,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// breakThings is the schedule of faults: one a minute, in a short run more often.
-func (s *soak) breakThings(ctx context.Context) error {
-	const longest = 20 * time.Second // a fault and what comes after it
+// injectFaults injects a fault each minute, or more often in a short run.
+func (s *soak) injectFaults(ctx context.Context) error {
+	const longest = 20 * time.Second // A fault and the recovery from it.
 	every := min(max(s.until.Sub(s.from)/8, longest), time.Minute)
 	kinds := []struct {
 		name   string
-		breaks func(context.Context) error
+		inject func(context.Context) error
 	}{
 		{"connections cut every 200 ms for 5 s", func(ctx context.Context) error {
 			for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && pause(ctx, 200*time.Millisecond); {
@@ -179,12 +180,12 @@ func (s *soak) breakThings(ctx context.Context) error {
 			return nil
 		}},
 		{"database slow for 10 s", func(ctx context.Context) error {
-			mend, err := s.database.Add("latency", "downstream", `{"latency":300,"jitter":100}`)
+			remove, err := s.database.Add("latency", "downstream", `{"latency":300,"jitter":100}`)
 			if err != nil {
 				return err
 			}
 			pause(ctx, 10*time.Second)
-			return mend(context.WithoutCancel(ctx))
+			return remove(context.WithoutCancel(ctx))
 		}},
 		{"database refused for 5 s", func(ctx context.Context) error { return refuse(ctx, s.database, 5*time.Second) }},
 		{"auth server down for 8 s", func(ctx context.Context) error { return refuse(ctx, s.auth, 8*time.Second) }},
@@ -198,7 +199,7 @@ func (s *soak) breakThings(ctx context.Context) error {
 		s.mu.Lock()
 		s.faults = append(s.faults, f)
 		s.mu.Unlock()
-		if err := kind.breaks(ctx); err != nil {
+		if err := kind.inject(ctx); err != nil {
 			return fmt.Errorf("%s: %w", kind.name, err)
 		}
 		s.mu.Lock()
@@ -208,93 +209,93 @@ func (s *soak) breakThings(ctx context.Context) error {
 	return nil
 }
 
-// refuse refuses connections for a while.
+// refuse makes the proxy refuse connections for d.
 func refuse(ctx context.Context, p *toxic.Proxy, d time.Duration) error {
 	p.Stop()
 	pause(ctx, d)
 	return p.Start()
 }
 
-// note takes down what a client was told.
-func (s *soak) note(what, code string, began, ended time.Time) {
+// record records the result of a request.
+func (s *soak) record(what, code string, began, ended time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, to := range []*seen{&s.minute, &s.all} {
+	for _, to := range []*responses{&s.minute, &s.all} {
 		if to.codes == nil {
 			to.codes = map[string]int{}
 		}
 		to.codes[code]++
 	}
-	s.minute.took = append(s.minute.took, ended.Sub(began))
+	s.minute.durations = append(s.minute.durations, ended.Sub(began))
 	if code == "ok" {
 		return
 	}
 	if f := s.faultOf(began, ended); f == nil || code != unavailable {
-		s.complainLocked("%s: %s, %s after the start", what, code, began.Sub(s.from).Round(time.Millisecond))
+		s.failLocked("%s: %s, %s after the start", what, code, began.Sub(s.from).Round(time.Millisecond))
 	} else {
-		f.refused++
+		f.failed++
 		if !f.until.IsZero() {
-			f.back = max(f.back, ended.Sub(f.until))
+			f.recovery = max(f.recovery, ended.Sub(f.until))
 		}
 	}
 }
 
-// inFault says whether a request of that time may have failed for a fault.
+// inFault reports whether a request of that time may have failed because of a fault.
 func (s *soak) inFault(began, ended time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faultOf(began, ended) != nil
 }
 
-// faultOf is the fault that a request of that time may have failed for.
+// faultOf returns the fault because of which a request of that time may have failed, or nil.
 func (s *soak) faultOf(began, ended time.Time) *fault {
 	for _, f := range slices.Backward(s.faults) {
-		if !ended.Before(f.from) && (f.until.IsZero() || began.Before(f.until.Add(comeback))) {
+		if !ended.Before(f.from) && (f.until.IsZero() || began.Before(f.until.Add(recoveryTime))) {
 			return f
 		}
 	}
 	return nil
 }
 
-// complain notes what should not be.
-func (s *soak) complain(format string, args ...any) {
+// fail records a failure of the soak.
+func (s *soak) fail(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.complainLocked(format, args...)
+	s.failLocked(format, args...)
 }
 
-func (s *soak) complainLocked(format string, args ...any) {
-	const enough = 20
-	if s.wrongs++; s.wrongs <= enough {
-		s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
+func (s *soak) failLocked(format string, args ...any) {
+	const limit = 20
+	if s.failureCount++; s.failureCount <= limit {
+		s.failures = append(s.failures, fmt.Sprintf(format, args...))
 	}
 }
 
-// verdict compares and judges. Its error is that of a soak that failed.
-func (s *soak) verdict(ctx context.Context) error {
+// result prints the results and compares them with the database. It returns an error if the soak failed.
+func (s *soak) result(ctx context.Context) error {
 	fmt.Printf("\nin all: %s\n", codes(s.all.codes))
 	for _, f := range s.faults {
-		back := "nothing failed"
-		if f.refused > 0 {
-			back = fmt.Sprintf("%d × 503, the last %s after its end", f.refused, max(f.back, 0).Round(10*time.Millisecond))
+		outcome := "nothing failed"
+		if f.failed > 0 {
+			outcome = fmt.Sprintf("%d × 503, the last %s after its end", f.failed, max(f.recovery, 0).Round(10*time.Millisecond))
 		}
-		fmt.Printf("%5s  %s: %s\n", f.from.Sub(s.from).Round(time.Second), f.name, back)
-		if f.refused == 0 && !strings.Contains(f.name, "slow") {
-			s.complain("%s: nothing failed, so it was no fault", f.name)
+		fmt.Printf("%5s  %s: %s\n", f.from.Sub(s.from).Round(time.Second), f.name, outcome)
+		if f.failed == 0 && !strings.Contains(f.name, "slow") {
+			s.fail("%s: nothing failed, so it was no fault", f.name)
 		}
 	}
 	if err := s.compare(ctx); err != nil {
 		return err
 	}
 	s.compareSamples()
-	if s.wrongs > 0 {
-		return fmt.Errorf("the soak failed, %d times:\n  %s", s.wrongs, strings.Join(s.wrong, "\n  "))
+	if s.failureCount > 0 {
+		return fmt.Errorf("the soak failed, %d times:\n  %s", s.failureCount, strings.Join(s.failures, "\n  "))
 	}
 	fmt.Println("the soak went well")
 	return nil
 }
 
-// codes writes how often each came.
+// codes formats the number of responses with each code.
 func codes(counts map[string]int) string {
 	var parts []string
 	for _, code := range slices.Sorted(maps.Keys(counts)) {
@@ -303,14 +304,32 @@ func codes(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// compare compares what was answered as done with PostgreSQL's rows.
+// compare compares what was answered as done with the rows in PostgreSQL.
 func (s *soak) compare(ctx context.Context) error {
-	// What was cut off may still be under way in PostgreSQL.
+	// A change whose connection was cut may still be in progress in PostgreSQL.
 	if !pause(ctx, time.Second) {
 		return ctx.Err()
 	}
-	held := map[string]int{}
-	err := s.each(ctx, "SELECT workspace_id || ' ' || title, count(*) FROM tasks WHERE title LIKE 'soak %' GROUP BY 1", func(title string, n int) { held[title] = n })
+	if err := s.compareTasks(ctx); err != nil {
+		return err
+	}
+	if err := s.compareCompleted(ctx); err != nil {
+		return err
+	}
+	if err := s.compareVersions(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("polls answered with 304: %d\n", s.unmodified)
+	if len(s.completed) == 0 || s.unmodified == 0 {
+		s.fail("not all of the load was there")
+	}
+	return nil
+}
+
+// compareTasks checks that each task that was answered as created exists once.
+func (s *soak) compareTasks(ctx context.Context) error {
+	stored := map[string]int{}
+	err := s.each(ctx, "SELECT workspace_id || ' ' || title, count(*) FROM tasks WHERE title LIKE 'soak %' GROUP BY 1", func(title string, n int) { stored[title] = n })
 	if err != nil {
 		return err
 	}
@@ -323,30 +342,46 @@ func (s *soak) compare(ctx context.Context) error {
 			} else {
 				unsure++
 			}
-			if sure && held[name] == 0 {
+			if sure && stored[name] == 0 {
 				lost++
-				s.complain("%s was answered as made, and is not there", name)
+				s.fail("%s was answered as made, and is not there", name)
 			}
-			if held[name] > 1 {
+			if stored[name] > 1 {
 				doubled++
-				s.complain("%s is there %d times", name, held[name])
+				s.fail("%s is there %d times", name, stored[name])
 			}
-			delete(held, name)
+			delete(stored, name)
 		}
 	}
-	for name := range held {
-		s.complain("%s was never sent", name)
+	for name := range stored {
+		s.fail("%s was never sent", name)
 	}
+	if done == 0 {
+		s.fail("no task was created")
+	}
+	fmt.Printf("new tasks: %d answered as done, %d unsure; %d lost, %d doubled\n", done, unsure, lost, doubled)
+	return nil
+}
+
+// compareCompleted checks that each task that was answered as completed is.
+func (s *soak) compareCompleted(ctx context.Context) error {
 	open := map[string]bool{}
 	if err := s.each(ctx, "SELECT id, 1 FROM tasks WHERE completed_at IS NULL", func(id string, _ int) { open[id] = true }); err != nil {
 		return err
 	}
+	lost := 0
 	for id, sure := range s.completed {
 		if sure && open[id] {
 			lost++
-			s.complain("task %s was answered as completed, and is open", id)
+			s.fail("task %s was answered as completed, and is open", id)
 		}
 	}
+	fmt.Printf("tasks completed in bulk: %d; %d lost\n", len(s.completed), lost)
+	return nil
+}
+
+// compareVersions checks that the workspaces' versions have grown by the number of changes.
+func (s *soak) compareVersions(ctx context.Context) error {
 	versions, err := s.workspaceVersions(ctx)
 	if err != nil {
 		return err
@@ -356,20 +391,15 @@ func (s *soak) compare(ctx context.Context) error {
 		changed := versions[user] - before
 		changes += changed
 		if least := s.changes[user]; changed < least || changed > least+s.unsure[user] {
-			s.complain("%s: %d changes were answered as done and %d are unsure, but its version grew by %d", user, least, s.unsure[user], changed)
+			s.fail("%s: %d changes were answered as done and %d are unsure, but its version grew by %d", user, least, s.unsure[user], changed)
 		}
 	}
-	fmt.Printf("writes: %d new tasks answered as done, %d unsure; %d tasks completed in bulk; %d changes by the workspaces' versions; %d lost, %d doubled\n",
-		done, unsure, len(s.completed), changes, lost, doubled)
-	fmt.Printf("polls answered with 304: %d\n", s.unmodified)
-	if done == 0 || len(s.completed) == 0 || s.unmodified == 0 {
-		s.complain("not all of the load was there")
-	}
+	fmt.Printf("changes by the workspaces' versions: %d\n", changes)
 	return nil
 }
 
-// each runs a query of names and numbers.
-func (s *soak) each(ctx context.Context, query string, take func(string, int)) error {
+// each calls fn for each row of a query that returns names and numbers.
+func (s *soak) each(ctx context.Context, query string, fn func(string, int)) error {
 	rows, err := s.direct.QueryContext(ctx, query)
 	if err != nil {
 		return fmt.Errorf("comparing: %w", err)
@@ -381,12 +411,12 @@ func (s *soak) each(ctx context.Context, query string, take func(string, int)) e
 		if err := rows.Scan(&name, &n); err != nil {
 			return fmt.Errorf("comparing: %w", err)
 		}
-		take(name, n)
+		fn(name, n)
 	}
 	return rows.Err()
 }
 
-// workspaceVersions are those of the clients' workspaces.
+// workspaceVersions returns the versions of the clients' workspaces.
 func (s *soak) workspaceVersions(ctx context.Context) (map[string]int, error) {
 	versions := map[string]int{}
 	err := s.each(ctx, "SELECT id, version FROM workspaces WHERE id LIKE 'w%'", func(id string, v int) { versions[id] = v })

@@ -21,24 +21,24 @@ const (
 	soakCreate = "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { id } userErrors { code } } }"
 	soakBulk   = "mutation($i: BulkTaskInput!) { completeTasks(input: $i) { userErrors { code } } }"
 	soakViewer = "{ viewer { id } tasks(first: 5) { nodes { id } } }"
-	// patience is how long a write with a key is repeated.
-	patience = time.Minute
+	// retryTimeout is how long a change with an idempotency key is retried.
+	retryTimeout = time.Minute
 )
 
-// client is somebody at work.
+// client is a simulated client of one user.
 type client struct {
 	*soak
 
 	user    string
-	n       int      // of the requests
-	tasks   []string // that exist
-	open    []string // own new ones, for the bulk changes
+	n       int      // the number of requests so far
+	tasks   []string // that exist since the start
+	open    []string // created by the client, for bulk changes
 	polled  map[string]poll
-	lastKey map[string]any // an input that was answered as done
-	lastID  string         // what it made
+	lastKey map[string]any // the last input with an idempotency key that was answered as done
+	lastID  string         // the task that it created
 }
 
-// client sends requests one after the other, with pauses, until ctx ends. Its error says that the tool is at fault.
+// client sends requests one after the other, with pauses, until ctx ends. An error means that this program is wrong, not the server.
 func (s *soak) client(ctx context.Context, number int) error {
 	c := &client{soak: s, user: fmt.Sprintf("w%05d", number+1), polled: map[string]poll{}}
 	first := c.ask(context.WithoutCancel(ctx), c.user, soakPage, nil)
@@ -47,14 +47,14 @@ func (s *soak) client(ctx context.Context, number int) error {
 		return fmt.Errorf("%s has no tasks: %s", c.user, first.code)
 	}
 	for pause(ctx, time.Duration(20+rand.IntN(60))*time.Millisecond) {
-		// A request that has begun is waited for: what became of it has to be known.
-		c.one(context.WithoutCancel(ctx))
+		// Don't cancel a request when ctx ends, because its result has to be known.
+		c.sendNext(context.WithoutCancel(ctx))
 	}
 	return nil
 }
 
-// one sends the next request.
-func (c *client) one(ctx context.Context) {
+// sendNext sends a random request.
+func (c *client) sendNext(ctx context.Context) {
 	c.n++
 	task := c.tasks[rand.IntN(len(c.tasks))]
 	switch dice := rand.IntN(100); {
@@ -71,7 +71,7 @@ func (c *client) one(ctx context.Context) {
 	case dice < 89:
 		c.create(ctx, true)
 	case dice < 92:
-		c.again(ctx)
+		c.replay(ctx)
 	case dice < 96:
 		c.bulk(ctx)
 	default:
@@ -83,7 +83,7 @@ func (c *client) one(ctx context.Context) {
 	}
 }
 
-// pages reads two pages, which may not overlap.
+// pages reads two pages, which must not overlap.
 func (c *client) pages(ctx context.Context) {
 	first := c.ask(ctx, c.user, soakPage, nil)
 	if first.code != "ok" || !first.data.Tasks.PageInfo.HasNextPage {
@@ -93,13 +93,13 @@ func (c *client) pages(ctx context.Context) {
 	known := map[string]bool{}
 	for _, id := range append(first.ids(), second.ids()...) {
 		if known[id] {
-			c.complain("%s: task %s is on two pages", c.user, id)
+			c.fail("%s: task %s is on two pages", c.user, id)
 		}
 		known[id] = true
 	}
 }
 
-// poll asks for a task by GET. Where nothing was changed since the last time, the answer is 304.
+// poll reads a task by GET. If nothing has changed since the last time, the status must be 304.
 func (c *client) poll(ctx context.Context, task string) {
 	c.mu.Lock()
 	changes := c.changes[c.user] + c.unsure[c.user]
@@ -107,12 +107,12 @@ func (c *client) poll(ctx context.Context, task string) {
 	before, known := c.polled[task]
 	began := time.Now()
 	a := c.get(ctx, soakOne, map[string]any{"id": task}, before.etag)
-	if a.code != "ok" || a.etag == "" && c.inFault(began, time.Now()) { // Where the version can't be read, there is no tag.
+	if a.code != "ok" || a.etag == "" && c.inFault(began, time.Now()) { // If the version can't be read, there is no entity tag.
 		return
 	}
 	same := known && before.changes == changes
 	if a.etag == "" || same && (a.status != http.StatusNotModified || a.etag != before.etag) {
-		c.complain("%s: polled with %q and nothing had changed, told %d %q", c.user, before.etag, a.status, a.etag)
+		c.fail("%s: polled with %q and nothing had changed, told %d %q", c.user, before.etag, a.status, a.etag)
 	}
 	if a.status == http.StatusNotModified {
 		c.mu.Lock()
@@ -122,20 +122,20 @@ func (c *client) poll(ctx context.Context, task string) {
 	c.polled[task] = poll{a.etag, changes}
 }
 
-// poll is what a client knows of a task that it polls: the entity tag, and how many changes had been made by then.
+// poll is the result of polling a task: its entity tag, and the number of changes that the client had made.
 type poll struct {
 	etag    string
 	changes int
 }
 
-// create makes a task. With a key it is repeated until it is answered.
+// create creates a task. With an idempotency key it retries until it succeeds.
 func (c *client) create(ctx context.Context, key bool) {
 	title := fmt.Sprintf("soak %d", c.n)
 	input := map[string]any{"title": title, "description": "From the corner shop, before it closes", "priority": "MEDIUM", "due": map[string]any{"date": "2026-12-24"}}
 	if key {
 		input["idempotencyKey"] = title
 	}
-	a := c.insist(ctx, soakCreate, input, key)
+	a := c.sendWithRetry(ctx, soakCreate, input, key)
 	done := a.code == "ok"
 	c.changed(done)
 	c.mu.Lock()
@@ -154,7 +154,7 @@ func (c *client) create(ctx context.Context, key bool) {
 	}
 }
 
-// changed counts a change that was answered as done, or that is unsure.
+// changed counts a change that was answered as done, or an unsure one.
 func (c *client) changed(done bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,20 +165,20 @@ func (c *client) changed(done bool) {
 	}
 }
 
-// again repeats a change that was answered: it makes the same task.
-func (c *client) again(ctx context.Context) {
+// replay repeats an answered change with the same idempotency key, which must return the same task.
+func (c *client) replay(ctx context.Context) {
 	if c.lastKey == nil {
 		return
 	}
 	if a := c.ask(ctx, c.user, soakCreate, map[string]any{"i": c.lastKey}); a.code == "ok" && a.data.CreateTask.Task.ID != c.lastID {
-		c.complain("%s: the key of %s made %s", c.user, c.lastID, a.data.CreateTask.Task.ID)
+		c.fail("%s: the key of %s made %s", c.user, c.lastID, a.data.CreateTask.Task.ID)
 	}
 }
 
-// bulk completes some of the new tasks, every other time with a key.
+// bulk completes some of the client's tasks, every second time with an idempotency key.
 func (c *client) bulk(ctx context.Context) {
-	const most = 20
-	ids := c.open[:min(len(c.open), most)]
+	const limit = 20
+	ids := c.open[:min(len(c.open), limit)]
 	if len(ids) == 0 {
 		return
 	}
@@ -188,7 +188,7 @@ func (c *client) bulk(ctx context.Context) {
 	if key {
 		input["idempotencyKey"] = fmt.Sprintf("bulk %d", c.n)
 	}
-	done := c.insist(ctx, soakBulk, input, key).code == "ok"
+	done := c.sendWithRetry(ctx, soakBulk, input, key).code == "ok"
 	c.changed(done)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,9 +197,9 @@ func (c *client) bulk(ctx context.Context) {
 	}
 }
 
-// insist sends a change, and repeats it where it has a key.
-func (c *client) insist(ctx context.Context, document string, input map[string]any, key bool) answer {
-	end := time.Now().Add(patience)
+// sendWithRetry sends a change, and retries it if it has an idempotency key.
+func (c *client) sendWithRetry(ctx context.Context, document string, input map[string]any, key bool) answer {
+	end := time.Now().Add(retryTimeout)
 	for {
 		a := c.ask(ctx, c.user, document, map[string]any{"i": input})
 		if a.code == "ok" || !key || time.Now().After(end) {
@@ -209,9 +209,9 @@ func (c *client) insist(ctx context.Context, document string, input map[string]a
 	}
 }
 
-// answer is what a client was told.
+// answer is the result of a request.
 type answer struct {
-	code   string // ok, or what is wrong
+	code   string // ok, an error code, or a description of the problem
 	status int
 	etag   string
 	data   struct {
@@ -249,7 +249,7 @@ func (s *soak) ask(ctx context.Context, user, document string, variables map[str
 	return s.send(r, user, document)
 }
 
-// get sends a request by GET, with the entity tag of the answer before.
+// get sends a request by GET, with the entity tag of the previous response.
 func (c *client) get(ctx context.Context, document string, variables map[string]any, etag string) answer {
 	text, err := json.Marshal(variables)
 	if err != nil {
@@ -266,10 +266,10 @@ func (c *client) get(ctx context.Context, document string, variables map[string]
 	return c.send(r, c.user, document)
 }
 
-// soakTransport keeps a connection for each client.
+// soakTransport has a connection for each client.
 var soakTransport = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: soakClients}} //nolint:gochecknoglobals // A pool of connections.
 
-// send sends a request and takes down what it was told.
+// send sends a request and records the result.
 func (s *soak) send(r *http.Request, user, document string) answer {
 	r.Header.Set("Accept", "application/graphql-response+json")
 	r.Header.Set("Cookie", bench.Cookie(user, s.server.secret))
@@ -284,11 +284,11 @@ func (s *soak) send(r *http.Request, user, document string) answer {
 			a.code = err.Error()
 		}
 	}
-	s.note(document[:min(len(document), 60)], a.code, began, time.Now())
+	s.record(document[:min(len(document), 60)], a.code, began, time.Now())
 	return a
 }
 
-// read reads an answer.
+// read reads a response. The error says what the server must not have answered.
 func read(response *http.Response) (answer, error) {
 	defer response.Body.Close()
 	a := answer{status: response.StatusCode, etag: response.Header.Get("ETag"), code: "ok"}
@@ -299,37 +299,37 @@ func read(response *http.Response) (answer, error) {
 	if err != nil {
 		return a, fmt.Errorf("reading the answer: %w", err)
 	}
-	var told struct {
+	var decoded struct {
 		Data   json.RawMessage
 		Errors []struct {
 			Message    string
 			Extensions struct{ Code string }
 		}
 	}
-	if err := json.Unmarshal(body, &told); err != nil {
+	if err := json.Unmarshal(body, &decoded); err != nil {
 		return a, fmt.Errorf("%d with a broken answer: %w", a.status, err)
 	}
-	if len(told.Errors) > 0 {
-		a.code = told.Errors[0].Extensions.Code
-		partial := len(told.Data) > 0 && string(told.Data) != "null" // A field that may be null is: by GraphQL over HTTP that is 200.
+	if len(decoded.Errors) > 0 {
+		a.code = decoded.Errors[0].Extensions.Code
+		partial := len(decoded.Data) > 0 && string(decoded.Data) != "null" // Only a nullable field is null. By GraphQL over HTTP the status is 200.
 		if a.code == unavailable && !partial && (a.status != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "") {
 			return a, fmt.Errorf("%s with %d, Retry-After %q", a.code, a.status, response.Header.Get("Retry-After"))
 		}
 		return a, nil
 	}
 	var payloads map[string]struct{ UserErrors []struct{ Code string } }
-	if json.Unmarshal(told.Data, &payloads) == nil {
+	if json.Unmarshal(decoded.Data, &payloads) == nil {
 		for _, payload := range payloads {
 			for _, e := range payload.UserErrors {
 				return a, errors.New(e.Code)
 			}
 		}
 	}
-	if err := json.Unmarshal(told.Data, &a.data); err != nil {
+	if err := json.Unmarshal(decoded.Data, &a.data); err != nil {
 		return a, fmt.Errorf("%d with strange data: %w", a.status, err)
 	}
-	if a.status != http.StatusOK || bytes.Contains(told.Data, []byte(`{"task":null`)) {
-		return a, fmt.Errorf("%d with %s", a.status, told.Data)
+	if a.status != http.StatusOK || bytes.Contains(decoded.Data, []byte(`{"task":null`)) {
+		return a, fmt.Errorf("%d with %s", a.status, decoded.Data)
 	}
 	return a, nil
 }

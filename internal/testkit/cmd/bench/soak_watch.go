@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// sample is what the server held at a moment.
+// sample is the server's use of resources at one time.
 type sample struct {
 	at          time.Time
-	rss, heap   float64 // MB; the heap after a collection
+	rss, heap   float64 // in MB; the heap after a garbage collection
 	goroutines  float64
 	connections float64 // to the database
 	cpu, pgCPU  time.Duration
 }
 
-// watch takes samples, and prints a line each minute.
+// watch takes samples, and prints a line per minute.
 func (s *soak) watch(ctx context.Context) error {
 	fmt.Printf("%6s %8s %8s %8s %9s %8s %8s %6s %6s %7s %6s  %s\n", "minute", "requests", "median", "p99", "slowest", "RSS MB", "heap MB", "gorout", "conns", "CPU %", "PG %", "answers")
 	const every = 5 * time.Second
@@ -40,32 +40,32 @@ func (s *soak) watch(ctx context.Context) error {
 		s.samples = append(s.samples, now)
 		s.mu.Unlock()
 		if !now.at.Before(next) {
-			s.line(last, now)
+			s.printMinute(last, now)
 			last, next = now, next.Add(time.Minute)
 		}
 	}
 	return nil
 }
 
-// line prints the minute's figures.
-func (s *soak) line(before, now sample) {
+// printMinute prints the figures of the last minute.
+func (s *soak) printMinute(before, now sample) {
 	s.mu.Lock()
 	minute := s.minute
-	s.minute = seen{}
+	s.minute = responses{}
 	s.mu.Unlock()
-	slices.Sort(minute.took)
+	slices.Sort(minute.durations)
 	at := func(part float64) time.Duration {
-		if len(minute.took) == 0 {
+		if len(minute.durations) == 0 {
 			return 0
 		}
-		return minute.took[int(part*float64(len(minute.took)-1))].Round(10 * time.Microsecond)
+		return minute.durations[int(part*float64(len(minute.durations)-1))].Round(10 * time.Microsecond)
 	}
 	share := func(used time.Duration) float64 { return 100 * used.Seconds() / now.at.Sub(before.at).Seconds() }
-	fmt.Printf("%6.0f %8d %8s %8s %9s %8.0f %8.1f %6.0f %6.0f %7.1f %6.1f  %s\n", now.at.Sub(s.from).Minutes(), len(minute.took),
+	fmt.Printf("%6.0f %8d %8s %8s %9s %8.0f %8.1f %6.0f %6.0f %7.1f %6.1f  %s\n", now.at.Sub(s.from).Minutes(), len(minute.durations),
 		at(0.5), at(0.99), at(1), now.rss, now.heap, now.goroutines, now.connections, share(now.cpu-before.cpu), share(now.pgCPU-before.pgCPU), codes(minute.codes))
 }
 
-// sample asks the kernel, /metrics and the heap's profile.
+// sample reads /proc, /metrics and the heap profile.
 func (s *soak) sample(ctx context.Context) (sample, error) {
 	now := sample{at: time.Now()}
 	rss, err := residentMB(s.server.pid())
@@ -76,12 +76,12 @@ func (s *soak) sample(ctx context.Context) (sample, error) {
 	if now.cpu, now.pgCPU, err = cpu(s.server.pid(), s.postmaster); err != nil {
 		return now, err
 	}
-	metrics, err := s.figures(ctx, "/metrics", "go_goroutine_count", "taskql_db_pool_connections")
+	metrics, err := s.metrics(ctx, "/metrics", "go_goroutine_count", "taskql_db_pool_connections")
 	if err != nil {
 		return now, err
 	}
 	now.goroutines, now.connections = metrics[0], metrics[1]
-	heap, err := s.figures(ctx, "/debug/pprof/heap?gc=1&debug=1", "# HeapInuse")
+	heap, err := s.metrics(ctx, "/debug/pprof/heap?gc=1&debug=1", "# HeapInuse")
 	if err != nil {
 		return now, err
 	}
@@ -89,8 +89,8 @@ func (s *soak) sample(ctx context.Context) (sample, error) {
 	return now, nil
 }
 
-// figures reads figures of those names off a page of DEBUG_ADDR: the sum over a name's labels.
-func (s *soak) figures(ctx context.Context, path string, names ...string) ([]float64, error) {
+// metrics reads the values with those names from a page of DEBUG_ADDR. A value is the sum over a name's labels.
+func (s *soak) metrics(ctx context.Context, path string, names ...string) ([]float64, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.debug+path, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -130,13 +130,13 @@ func (s *soak) figures(ctx context.Context, path string, names ...string) ([]flo
 	return sums, nil
 }
 
-// compareSamples compares the last quarter with the second: in the first caches still fill.
+// compareSamples compares the last quarter of the time with the second. In the first the caches still grow.
 func (s *soak) compareSamples() {
 	quarter := s.until.Sub(s.from) / 4
 	for _, figure := range []struct {
 		name        string
 		of          func(sample) float64
-		share, more float64 // how much the last may be above the second
+		share, more float64 // how much the last may be above the second, relative and absolute
 	}{
 		{"RSS MB", func(x sample) float64 { return x.rss }, 0.15, 8},
 		{"heap MB after a collection", func(x sample) float64 { return x.heap }, 0.15, 2},
@@ -151,7 +151,7 @@ func (s *soak) compareSamples() {
 				}
 			}
 			if len(values) == 0 {
-				s.complain("%s: no samples", figure.name)
+				s.fail("%s: no samples", figure.name)
 				return 0
 			}
 			slices.Sort(values)
@@ -161,7 +161,7 @@ func (s *soak) compareSamples() {
 		limit := second*(1+figure.share) + figure.more
 		fmt.Printf("%s: %.1f in the second quarter, %.1f in the last, at most %.1f allowed\n", figure.name, second, last, limit)
 		if last > limit {
-			s.complain("%s grew from %.1f in the second quarter to %.1f in the last", figure.name, second, last)
+			s.fail("%s grew from %.1f in the second quarter to %.1f in the last", figure.name, second, last)
 		}
 	}
 }

@@ -1,10 +1,9 @@
-// Command withpostgres runs another command with a PostgreSQL for tests at hand:
+// Command withpostgres runs another command with a PostgreSQL server for tests:
 //
 //	go run ./internal/testkit/cmd/withpostgres [-pooler] go test ./...
 //
-// Where TEST_DATABASE_URL is not set it starts a throwaway cluster, sets the variable for the command, and stops the
-// cluster afterwards. With -pooler it starts PgBouncer in transaction mode in front, and TEST_POOLER_URL leads through
-// that. It exits as the command did.
+// If TEST_DATABASE_URL is not set, it starts a throwaway cluster, sets the variable for the command, and stops the cluster afterwards.
+// With -pooler it also starts PgBouncer in transaction mode and sets TEST_POOLER_URL. It exits with the command's exit code.
 package main
 
 import (
@@ -29,7 +28,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run returns the code to exit with, and why where it is not the command's own.
+// run returns the exit code, and an error if the code is not the command's.
 func run(ctx context.Context, args []string) (int, error) {
 	pooler := len(args) > 0 && args[0] == "-pooler"
 	if pooler {
@@ -44,38 +43,51 @@ func run(ctx context.Context, args []string) (int, error) {
 
 	env, address := os.Environ(), os.Getenv("TEST_DATABASE_URL")
 	if address == "" {
-		started := time.Now()
-		cluster, err := pgcluster.Start(ctx, pgcluster.Config{})
-		switch {
-		case errors.Is(err, pgcluster.ErrNoBinaries) && os.Getenv("CI") != "true":
-			fmt.Fprintln(os.Stderr, "withpostgres:", err, "- tests that need PostgreSQL will be skipped")
-		case err != nil:
+		cluster, err := startCluster(ctx)
+		if err != nil {
 			return 1, err
-		default:
-			defer func() { // Even if it fails, the cluster ends with this process.
-				if err := cluster.Stop(); err != nil {
-					fmt.Fprintln(os.Stderr, "withpostgres:", err)
-				}
-			}()
-			fmt.Fprintf(os.Stderr, "withpostgres: PostgreSQL started on 127.0.0.1:%d in %s\n", cluster.Port(), time.Since(started).Round(time.Millisecond))
+		}
+		if cluster != nil {
+			defer stop(cluster) // Even if this fails, the cluster ends with this process.
 			address = cluster.URL()
 			env = append(env, "TEST_DATABASE_URL="+address)
 		}
 	}
 	if pooler && address != "" {
-		// Fewer sessions than the pool of one server has connections, so that they are shared.
+		// With fewer server connections than the server's pool has, clients share them.
 		bouncer, err := pgbouncer.Start(ctx, pgbouncer.Config{URL: address, PoolSize: 5})
 		if err != nil {
 			return 1, err
 		}
-		defer func() {
-			if err := bouncer.Stop(); err != nil {
-				fmt.Fprintln(os.Stderr, "withpostgres:", err)
-			}
-		}()
+		defer stop(bouncer)
 		env = append(env, "TEST_POOLER_URL="+bouncer.URL)
 	}
+	return runCommand(ctx, args, env, signals)
+}
 
+// startCluster starts a PostgreSQL cluster. It returns nil if the machine has no PostgreSQL, except under CI=true.
+func startCluster(ctx context.Context) (*pgcluster.Cluster, error) {
+	started := time.Now()
+	cluster, err := pgcluster.Start(ctx, pgcluster.Config{})
+	switch {
+	case errors.Is(err, pgcluster.ErrNoBinaries) && os.Getenv("CI") != "true":
+		fmt.Fprintln(os.Stderr, "withpostgres:", err, "- tests that need PostgreSQL will be skipped")
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	fmt.Fprintf(os.Stderr, "withpostgres: PostgreSQL started on 127.0.0.1:%d in %s\n", cluster.Port(), time.Since(started).Round(time.Millisecond))
+	return cluster, nil
+}
+
+func stop(server interface{ Stop() error }) {
+	if err := server.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "withpostgres:", err)
+	}
+}
+
+// runCommand runs the command, passing signals on to it, and returns its exit code.
+func runCommand(ctx context.Context, args, env []string, signals <-chan os.Signal) (int, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -86,7 +98,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	for {
 		select {
 		case received := <-signals:
-			_ = cmd.Process.Signal(received) // The command may just have ended.
+			_ = cmd.Process.Signal(received) // It fails if the command has just ended.
 		case err := <-ended:
 			return exitCode(cmd.ProcessState, err)
 		}
