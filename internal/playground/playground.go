@@ -1,7 +1,8 @@
-// Package playground is a page to try the API with: GraphiQL with a tour of sample operations and, in
-// development, a sign-in. Everything comes from this server, nothing from another host. It imports nothing of ours.
+// Package playground serves a page to try the API with: GraphiQL with sample operations and, in development, a sign-in. The
+// page loads nothing from other hosts.
 //
-// The page's code is below web; `make playground` builds it into assets/dist, compressed, from the lock file.
+// The page's sources are in web. `make playground` builds them into assets/dist, compressed, with the packages of the lock
+// file.
 package playground
 
 import (
@@ -26,15 +27,15 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// policy lets the page load its own files and talk to its own server, nothing else: no inline or evaluated script,
-// no blob: worker, no frames, no other host. Styles are the one exception: Monaco puts style elements for its
-// themes into the page and positions each line by a style attribute in markup that it builds as text. The contents
-// change while one types, so that neither a nonce nor a hash can name them. Without inline scripts a style can
-// show wrong things, but run nothing and, with connect-src, img-src and font-src as they are, send nothing away.
+// policy is the Content-Security-Policy. It lets the page load its own files and call its own server, and nothing else: no
+// inline or evaluated scripts, no blob: workers, no frames, no other hosts. Styles are an exception. Monaco inserts style
+// elements for its themes, and positions lines with style attributes in markup that it builds as text. They change while the
+// user types, so neither a nonce nor a hash can allow them. Without inline scripts an injected style can change what the page
+// shows, but it can't run code, and connect-src, img-src and font-src keep it from sending anything.
 const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; " +
 	"font-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Config is what the page needs to know. Endpoint is required.
+// Config configures Handler. Endpoint is required.
 type Config struct {
 	// Endpoint is the path of the GraphQL API on this server, such as "/graphql".
 	Endpoint string
@@ -43,18 +44,18 @@ type Config struct {
 	SignIn bool
 }
 
-// manifest is what the bundler wrote about the bundle.
+// manifest is the bundler's description of the bundle.
 type manifest struct {
-	// Sources is the hash of what it was built from.
+	// Sources is the hash of the sources.
 	Sources string `json:"sources"`
 	Script  string `json:"script"`
 	Style   string `json:"style"`
-	// Files are the names, which hold a hash, with the SHA-256 of the uncompressed content.
+	// Files maps the files' names, which contain a hash, to the SHA-256 of their uncompressed content.
 	Files map[string]string `json:"files"`
 }
 
-// Handler returns a handler for GET and HEAD of / and of the files below /playground/assets/. Other paths are
-// 404. The error says what is missing in cfg.
+// Handler returns a handler for GET and HEAD requests of / and of the files below /playground/assets/. It answers other paths
+// with 404. The error names what cfg lacks.
 func Handler(cfg Config) (http.Handler, error) {
 	if cfg.Endpoint == "" {
 		return nil, errors.New("playground: Endpoint is required")
@@ -91,15 +92,15 @@ func readManifest() (manifest, error) {
 	return m, nil
 }
 
-// settings are what web/src/settings.js reads.
+// settings is read by web/src/settings.js.
 type settings struct {
 	Endpoint string   `json:"endpoint"`
 	SignIn   bool     `json:"signIn"`
 	Samples  []Sample `json:"samples"`
 }
 
-// renderPage fills the page's template. The settings go into a data block, which is not a script to the policy;
-// html/template escapes what could end it.
+// renderPage returns the page. Its settings are in a data block, which is not a script to the policy; html/template escapes
+// what could end it.
 func renderPage(cfg Config, bundle manifest) ([]byte, error) {
 	samples, err := Samples()
 	if err != nil {
@@ -120,19 +121,19 @@ func renderPage(cfg Config, bundle manifest) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// page is the document itself, served with its hash as a tag, so that a browser asks but doesn't load it again.
+// page is the HTML document. Its ETag is its hash, so that a browser revalidates it without loading it again.
 type page struct {
 	content []byte
 	tag     string
 }
 
-// newPage returns the page's handler. The tag is a weak one, since another handler may compress the page.
+// newPage returns the page's handler. The ETag is weak, because a middleware may compress the page.
 func newPage(content []byte) page {
 	sum := sha256.Sum256(content)
 	return page{content: content, tag: `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
 }
 
-// ServeHTTP sends the page, or 304 if the browser has it.
+// ServeHTTP sends the page, or 304 if the browser has it already.
 func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", policy)
@@ -142,7 +143,7 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(p.content))
 }
 
-// file is one file of the bundle, kept compressed. Its name changes with its content.
+// file is a file of the bundle, compressed. Its name changes with its content.
 type file struct {
 	contentType string
 	compressed  []byte
@@ -154,7 +155,7 @@ func newFile(name string) (file, error) {
 		return file{}, fmt.Errorf("reading the playground's %s: %w", name, err)
 	}
 	contentType := mime.TypeByExtension(path.Ext(name))
-	switch path.Ext(name) { // not left to the machine's table
+	switch path.Ext(name) { // The machine's MIME table may lack these or differ.
 	case ".js":
 		contentType = "text/javascript; charset=utf-8"
 	case ".ttf", ".woff", ".woff2":
@@ -163,8 +164,8 @@ func newFile(name string) (file, error) {
 	return file{contentType: contentType, compressed: compressed}, nil
 }
 
-// ServeHTTP sends the file as it is kept, or to a client that doesn't take gzip, decompressed. The policy goes with
-// it, since a worker has that of its own file.
+// ServeHTTP sends the compressed file, or the decompressed one to a client that doesn't accept gzip. It sends the policy too,
+// because a worker has the policy of its own file.
 func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", policy)
@@ -178,7 +179,7 @@ func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	content, err := f.decompress()
 	if err != nil {
-		panic(fmt.Errorf("the playground's bundle is broken: %w", err)) // a test reads every file
+		panic(fmt.Errorf("the playground's bundle is broken: %w", err)) // A test reads every file.
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
@@ -195,7 +196,7 @@ func (f file) decompress() ([]byte, error) {
 	return content, nil
 }
 
-// acceptsGzip reports whether the client takes gzip.
+// acceptsGzip reports whether the client accepts gzip.
 func acceptsGzip(r *http.Request) bool {
 	for value := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
 		coding, parameter, _ := strings.Cut(value, ";")

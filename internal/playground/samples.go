@@ -12,23 +12,23 @@ import (
 //go:embed web/samples
 var sampleFiles embed.FS
 
-// Sample is an operation of the tour.
+// Sample is a sample operation.
 type Sample struct {
-	// Name is the file's, without its ending, such as "03-create-task".
+	// Name is the file's name without its extension, such as "03-create-task".
 	Name string `json:"name"`
-	// Title and About are the first two lines of the file, which are comments.
+	// Title and About are the comments in the first two lines of the file.
 	Title string `json:"title"`
 	About string `json:"about"`
-	// Error is the code of the top-level error that the sample shows, from a third comment such as
-	// "# Error: BAD_USER_INPUT", or empty.
+	// Error is the code of the top-level error that the sample demonstrates, from a third comment such as
+	// "# Error: BAD_USER_INPUT". It is empty if there is none.
 	Error string `json:"error,omitempty"`
-	// Query is the document without these comments.
+	// Query is the rest of the file.
 	Query string `json:"query"`
-	// Variables is JSON, or empty. It may hold placeholders such as "<task>": fill in web/src/session.js explains them.
+	// Variables is JSON, or empty. It may contain placeholders such as "<task>"; fill in web/src/session.js explains them.
 	Variables string `json:"variables,omitempty"`
 }
 
-// Samples returns the tour's operations in its order. The error names the file that is wrong.
+// Samples returns the samples in the order of their names. The error names the wrong file.
 func Samples() ([]Sample, error) {
 	names, err := fs.Glob(sampleFiles, "web/samples/*.graphql")
 	if err != nil {
@@ -45,7 +45,7 @@ func Samples() ([]Sample, error) {
 	return samples, nil
 }
 
-// readSample reads a document and its variables, if it has any.
+// readSample reads a sample and its variables, if it has any.
 func readSample(file string) (Sample, error) {
 	document, err := sampleFiles.ReadFile(file)
 	if err != nil {
