@@ -55,7 +55,7 @@ func newHandler(c handlerConfig, r routes) (http.Handler, error) {
 		closeWhileDraining(c.draining),
 		withCORS(c.cfg.CORSOrigins, newPreflightLog(c.log, c.now)),
 		withRequestInfo,
-		c.telemetry.HTTP(routeOf, isProbe),
+		c.telemetry.HTTP(telemetry.HTTPConfig{Route: routeOf, Silent: isProbe, Record: recordStatus}),
 		withAccessLog(c.log, c.now),
 		withRecover(c.log),
 		withSecurityHeaders(c.cfg.Production()),

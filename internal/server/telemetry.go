@@ -33,6 +33,12 @@ func routeOf(r *http.Request) string {
 // isProbe reports whether r is a health probe, whose spans would hide the others.
 func isProbe(r *http.Request) bool { return r.URL.Path == healthPath }
 
+// recordStatus returns w as a writer that records the status, and a function that returns it.
+func recordStatus(w http.ResponseWriter) (http.ResponseWriter, func() int) {
+	response := wrapWriter(w)
+	return response, func() int { return response.status }
+}
+
 // withTelemetry returns the operations' middlewares, with the one that measures first.
 func withTelemetry(t *telemetry.Telemetry, middlewares ...graphql.OperationMiddleware) []graphql.OperationMiddleware {
 	if t == nil {

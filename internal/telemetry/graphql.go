@@ -12,24 +12,24 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Operations returns what runs around GraphQL operations, to stand outermost: it opens a span for each, and counts it.
-// Its document is not in the span, since clients write values into documents. The name is, where the client is one of
-// those that signedIn says may add to the names that are told apart. A subscription has no end to measure.
+// Operations returns a middleware, to be the outermost, that starts a span for each GraphQL operation and counts it. The span
+// has the operation's name: only operations for which signedIn returns true can add to the known names. It doesn't have the
+// document, because clients write values into documents. Subscriptions are not measured, since they don't end.
 func (t *Telemetry) Operations(signedIn func(context.Context) bool) graphql.OperationMiddleware {
 	return func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 		operation := graphql.GetOperationContext(ctx).Operation
 		if t == nil || operation.Operation == ast.Subscription {
 			return next(ctx)
 		}
-		kind, name := string(operation.Operation), t.names.of(operation.Name, signedIn(ctx))
+		kind, name := string(operation.Operation), t.names.label(operation.Name, signedIn(ctx))
 		ctx, span := t.tracer.Start(ctx, kind+" "+name, trace.WithAttributes(
 			attribute.String("graphql.operation.type", kind), attribute.String("graphql.operation.name", name)))
 		start := time.Now()
 		respond := next(ctx)
 		return func(inner context.Context) *graphql.Response {
-			outcome := outcomeInternal // A panic on its way to the handler.
+			outcome := outcomeInternal // If the operation panics.
 			defer func() {
-				t.measures.executed(ctx, kind, name, outcome, time.Since(start))
+				t.instruments.recordOperation(ctx, kind, name, outcome, time.Since(start))
 				span.SetAttributes(attribute.String("taskql.outcome", outcome))
 				if outcome == outcomeInternal || outcome == outcomeUnavailable {
 					span.SetStatus(codes.Error, "")
@@ -38,7 +38,7 @@ func (t *Telemetry) Operations(signedIn func(context.Context) bool) graphql.Oper
 			}()
 			resp := respond(inner)
 			if resp == nil {
-				outcome = outcomeUnavailable // It was given up.
+				outcome = outcomeUnavailable // The operation was cancelled.
 				return nil
 			}
 			outcome = outcomeOf(codesOf(resp.Errors))
@@ -47,14 +47,15 @@ func (t *Telemetry) Operations(signedIn func(context.Context) bool) graphql.Oper
 	}
 }
 
+// codesOf returns the errors' extensions.code.
 func codesOf(errs gqlerror.List) []string {
 	if len(errs) == 0 {
 		return nil
 	}
-	found := make([]string, 0, len(errs))
+	all := make([]string, 0, len(errs))
 	for _, err := range errs {
 		code, _ := err.Extensions["code"].(string)
-		found = append(found, code)
+		all = append(all, code)
 	}
-	return found
+	return all
 }

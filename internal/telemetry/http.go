@@ -7,7 +7,6 @@ import (
 	"path"
 	"time"
 
-	"github.com/felixge/httpsnoop"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
@@ -15,42 +14,53 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// HTTP returns a middleware that measures requests and opens a span for each. The route is one of few, or empty for a
-// path that is none; what silent says gets no span. otelhttp would put the path, the Host header, the client's address
-// and its User-Agent into spans, and the first two into metrics: texts of strangers', without bound.
-func (t *Telemetry) HTTP(route func(*http.Request) string, silent func(*http.Request) bool) func(http.Handler) http.Handler {
+// HTTPConfig configures HTTP.
+type HTTPConfig struct {
+	// Route returns the route of a request, one of few, or "" for an unknown path.
+	Route func(*http.Request) string
+	// Silent reports whether a request gets no span.
+	Silent func(*http.Request) bool
+	// Record returns a writer to be used instead of w, and a function that returns the status that was sent through it, or 0.
+	Record func(w http.ResponseWriter) (http.ResponseWriter, func() int)
+}
+
+// HTTP returns a middleware that measures requests and starts a span for each.
+//
+// otelhttp would put the path, the Host header, the client's address and its User-Agent into spans, and the first two into
+// metrics. Clients choose these, so that their number has no bound.
+func (t *Telemetry) HTTP(c HTTPConfig) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		if t == nil {
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, method, to := r.Context(), methodOf(r), route(r)
+			ctx, method, route := r.Context(), methodOf(r), c.Route(r)
 			span := trace.Span(nil)
-			if t.tracing && !silent(r) {
-				ctx, span = t.serverSpan(ctx, r.Header, method, to)
+			if t.tracing && !c.Silent(r) {
+				ctx, span = t.startServerSpan(ctx, r.Header, method, route)
 			}
-			t.measures.active.Add(ctx, 1)
-			status, start := 0, time.Now()
+			t.instruments.active.Add(ctx, 1)
+			recorder, sent := c.Record(w)
+			start, unsent := time.Now(), http.StatusInternalServerError // If the handler panics.
 			defer func() {
+				status := sent()
 				if status == 0 {
-					status = http.StatusInternalServerError // A panic on its way to the server.
+					status = unsent
 				}
-				t.measures.active.Add(ctx, -1)
-				t.measures.httpDuration.Record(ctx, time.Since(start).Seconds(), metric.WithAttributeSet(attribute.NewSet(
-					attribute.String("http.request.method", method), attribute.String("http.route", to), attribute.Int("http.response.status_code", status))))
+				t.instruments.active.Add(ctx, -1)
+				t.instruments.httpDuration.Record(ctx, time.Since(start).Seconds(), metric.WithAttributeSet(attribute.NewSet(
+					attribute.String("http.request.method", method), attribute.String("http.route", route), attribute.Int("http.response.status_code", status))))
 				endServerSpan(span, status)
 			}()
-			next.ServeHTTP(noteStatus(w, &status), r.WithContext(ctx))
-			if status == 0 {
-				status = http.StatusOK // What net/http sends for a handler that wrote nothing.
-			}
+			next.ServeHTTP(recorder, r.WithContext(ctx))
+			unsent = http.StatusOK // net/http sends it if the handler wrote nothing.
 		})
 	}
 }
 
-// serverSpan opens a request's span, below the one that traceparent names. Its tracestate is a stranger's text and left
-// behind.
-func (t *Telemetry) serverSpan(ctx context.Context, header http.Header, method, route string) (context.Context, trace.Span) {
+// startServerSpan starts a request's span. Its parent is the span that the traceparent header names. The tracestate header is
+// ignored, because it is any text.
+func (t *Telemetry) startServerSpan(ctx context.Context, header http.Header, method, route string) (context.Context, trace.Span) {
 	incoming := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(header)))
 	if incoming.IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, incoming.WithTraceState(trace.TraceState{}))
@@ -63,6 +73,7 @@ func (t *Telemetry) serverSpan(ctx context.Context, header http.Header, method, 
 		attribute.String("http.request.method", method), attribute.String("http.route", route)))
 }
 
+// endServerSpan ends a request's span, unless it is nil.
 func endServerSpan(span trace.Span, status int) {
 	if span == nil {
 		return
@@ -74,29 +85,7 @@ func endServerSpan(span trace.Span, status int) {
 	span.End()
 }
 
-// noteStatus notes the first final status.
-func noteStatus(w http.ResponseWriter, status *int) http.ResponseWriter {
-	return httpsnoop.Wrap(w, httpsnoop.Hooks{
-		WriteHeader: func(write httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-			return func(code int) {
-				if *status == 0 && code >= http.StatusOK {
-					*status = code
-				}
-				write(code)
-			}
-		},
-		Write: func(write httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-			return func(b []byte) (int, error) {
-				if *status == 0 {
-					*status = http.StatusOK
-				}
-				return write(b)
-			}
-		},
-	})
-}
-
-// methodOf is the method, where it is a usual one: clients may send any.
+// methodOf returns the request's method if it is a usual one, and "_OTHER" otherwise: clients may send any text.
 func methodOf(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -106,8 +95,8 @@ func methodOf(r *http.Request) string {
 	}
 }
 
-// Transport measures the questions to the auth server, by the last element of their path: get-session, jwks, ok. The auth
-// server gets the traceparent.
+// Transport returns a RoundTripper that measures requests to the auth server by the last element of their path, such as
+// get-session, jwks or ok. It sends a traceparent header.
 func (t *Telemetry) Transport(inner http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		return inner
@@ -127,7 +116,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, span := t.telemetry.tracer.Start(r.Context(), name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("http.request.method", r.Method), attribute.String("url.template", name)))
 	defer span.End()
-	r = r.Clone(ctx) // A RoundTripper must not change the request it is given.
+	r = r.Clone(ctx) // A RoundTripper must not change its request.
 	if t.telemetry.tracing {
 		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
 	}
@@ -135,7 +124,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := t.RoundTripper.RoundTrip(r)
 	var outcome attribute.KeyValue
 	if err != nil {
-		outcome = attribute.String("error.type", failure(err)) // Its text holds the address.
+		outcome = attribute.String("error.type", errorType(err))
 	} else {
 		outcome = attribute.Int("http.response.status_code", res.StatusCode)
 	}
@@ -143,13 +132,13 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		span.SetStatus(codes.Error, "")
 	}
 	span.SetAttributes(outcome)
-	t.telemetry.measures.clientDuration.Record(ctx, time.Since(start).Seconds(), metric.WithAttributeSet(attribute.NewSet(
+	t.telemetry.instruments.clientDuration.Record(ctx, time.Since(start).Seconds(), metric.WithAttributeSet(attribute.NewSet(
 		attribute.String("http.request.method", r.Method), attribute.String("url.template", name), outcome)))
 	return res, err
 }
 
-// failure names an error without its text.
-func failure(err error) string {
+// errorType names an error without its text, which contains addresses.
+func errorType(err error) string {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, context.Canceled):

@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// LogHandler returns a handler whose lines carry trace_id and span_id where their context has a span that is sampled.
+// LogHandler returns a handler that adds trace_id and span_id to lines whose context has a sampled span.
 func (t *Telemetry) LogHandler(inner slog.Handler) slog.Handler {
 	if t == nil || !t.tracing {
 		return inner

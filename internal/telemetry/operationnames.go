@@ -3,29 +3,31 @@ package telemetry
 import "sync"
 
 const (
-	// maxNames is how many names of operations are told apart. Each is a series of its own in the collector, for good.
+	// maxNames is how many operation names are labels. Each one is a time series in the collector, which it keeps.
 	maxNames = 100
-	// maxName is the longest name that is taken, in bytes.
+	// maxName is the length in bytes of the longest name that is a label.
 	maxName = 64
-	// otherName stands for the rest. It is no name of GraphQL's, so that no client can choose it.
+	// otherName is the label of all other names. It is not a valid name in GraphQL, so that no client can send it.
 	otherName = "(other)"
-	// noName stands for an operation without one.
+	// noName is the label of operations without a name.
 	noName = "(anonymous)"
 )
 
-// names are the clients' names of operations that are told apart: the first so many that come.
-type names struct {
+// operationNames maps the names of operations, which clients choose, to a bounded number of labels: the first names that come.
+type operationNames struct {
 	limit int
 
 	mu    sync.RWMutex
 	known map[string]struct{}
 }
 
-func newNames(limit int) *names { return &names{limit: limit, known: map[string]struct{}{}} }
+func newOperationNames(limit int) *operationNames {
+	return &operationNames{limit: limit, known: map[string]struct{}{}}
+}
 
-// of returns the name, or what stands for it. Only where learn is set is a new one taken: strangers must not use up the
-// room.
-func (n *names) of(name string, learn bool) string {
+// label returns the label for a name. It adds a new name only if learn is set: clients that are not signed in must not use up
+// the limit.
+func (n *operationNames) label(name string, learn bool) string {
 	if name == "" {
 		return noName
 	}

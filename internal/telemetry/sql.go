@@ -12,8 +12,8 @@ import (
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 )
 
-// OpenPool opens a pool whose statements are measured: each has a span, with its text without values. The dialect is
-// ent's name of the kind of database.
+// OpenPool opens a pool that starts a span for each statement, with its text without values. The dialect is ent's name of the
+// kind of database.
 func (t *Telemetry) OpenPool(connector driver.Connector, dialect string) *sql.DB {
 	if t == nil {
 		return sql.OpenDB(connector)
@@ -30,10 +30,9 @@ func (t *Telemetry) OpenPool(connector driver.Connector, dialect string) *sql.DB
 		otelsql.WithAttributesGetter(statementAttributes),
 		otelsql.WithSpanErrorAttributesGetter(errorAttributes),
 		otelsql.WithSpanOptions(otelsql.SpanOptions{
-			DisableQuery: true, // Its text may hold values; ours does not.
-			// PostgreSQL's messages quote values.
-			RecordError: func(error) bool { return false },
-			OmitRows:    true, OmitConnResetSession: true, OmitConnPrepare: true,
+			DisableQuery: true,                              // The text may contain values. statementAttributes removes them.
+			RecordError:  func(error) bool { return false }, // PostgreSQL's messages contain values.
+			OmitRows:     true, OmitConnResetSession: true, OmitConnPrepare: true,
 		}),
 	}
 	if t.meters != nil {
@@ -42,7 +41,7 @@ func (t *Telemetry) OpenPool(connector driver.Connector, dialect string) *sql.DB
 	return otelsql.OpenDB(connector, options...)
 }
 
-// statementName is such as SELECT or INSERT, and BEGIN for what has no text.
+// statementName returns the name of a statement's span, such as SELECT or BEGIN.
 func statementName(_ context.Context, method otelsql.Method, query string) string {
 	switch method {
 	case otelsql.MethodConnBeginTx:
@@ -63,23 +62,23 @@ func statementAttributes(_ context.Context, _ otelsql.Method, query string, _ []
 	if query == "" {
 		return nil
 	}
-	return []attribute.KeyValue{attribute.String("db.query.text", shape(query))}
+	return []attribute.KeyValue{attribute.String("db.query.text", sanitize(query))}
 }
 
-// errorAttributes has PostgreSQL's code for the error, or says that there was one.
+// errorAttributes returns PostgreSQL's code of the error, or the error's type.
 func errorAttributes(err error) []attribute.KeyValue {
 	var state interface{ SQLState() string }
 	switch {
 	case errors.Is(err, driver.ErrSkip):
-		return nil // The driver asks for another way.
+		return nil // The driver asks database/sql to try another method.
 	case errors.As(err, &state):
 		return []attribute.KeyValue{attribute.String("error.type", state.SQLState())}
 	default:
-		return []attribute.KeyValue{attribute.String("error.type", failure(err))}
+		return []attribute.KeyValue{attribute.String("error.type", errorType(err))}
 	}
 }
 
-// verb is the statement's first word, in capitals, where it is one of SQL's.
+// verb returns the statement's first word in capitals, or "" if it is not a known one.
 func verb(query string) string {
 	query = strings.TrimLeft(query, " \t\r\n(")
 	end := 0
@@ -94,20 +93,25 @@ func verb(query string) string {
 	}
 }
 
-// maxStatement is the longest text of a statement in a span, in bytes.
+// maxStatement is the length in bytes at which the texts of statements are cut off.
 const maxStatement = 2048
 
-// shape is a statement's text without its values: literals, numbers and parameters are ?, and a list of them is one. So
-// statements that differ in their values alone, or in how many there are, have one shape. A text that is written in a
-// way that is not understood here shows its first word only.
-func shape(query string) string {
+// sanitize returns a statement without its values: each literal, number, parameter and list of them is replaced by "?".
+// Statements that differ only in their values, or in how many there are, become equal. If sanitize doesn't understand the
+// statement, it returns only the verb.
+func sanitize(query string) string {
 	var b strings.Builder
-	for i := 0; i < len(query); {
-		next, ok := copyToken(&b, query, i)
-		if !ok {
+	for rest := query; rest != ""; {
+		kind, length := nextToken(rest)
+		switch kind {
+		case tokenValue:
+			b.WriteByte('?')
+		case tokenText:
+			b.WriteString(rest[:length])
+		case tokenUnknown:
 			return verb(query) + " …"
 		}
-		i = next
+		rest = rest[length:]
 	}
 	text := b.String()
 	for _, list := range [...][2]string{{"?, ?", "?"}, {"?,?", "?"}, {"(?), (?)", "(?)"}, {"(?),(?)", "(?)"}} {
@@ -121,67 +125,70 @@ func shape(query string) string {
 	return text
 }
 
-// copyToken writes what stands at i without its value, and returns where the next begins. False: it is not understood.
-func copyToken(b *strings.Builder, query string, i int) (int, bool) {
-	c := query[i]
-	switch {
+// tokenKind is what sanitize does with a token.
+type tokenKind int
+
+const (
+	tokenUnknown tokenKind = iota
+	tokenText
+	tokenValue
+)
+
+// nextToken returns the kind and the length of the statement's first token. The statement must not be empty.
+func nextToken(query string) (tokenKind, int) {
+	switch c := query[0]; {
 	case c == '\'':
-		end := literalEnd(query, i)
-		b.WriteByte('?')
-		return end, end > 0
+		if length := literalLength(query); length > 0 {
+			return tokenValue, length
+		}
+		return tokenUnknown, 0
 	case c == '"' || c == '`':
-		end := strings.IndexByte(query[i+1:], c)
-		if end < 0 {
-			return 0, false
+		if end := strings.IndexByte(query[1:], c); end >= 0 {
+			return tokenText, end + 2
 		}
-		end += i + 2
-		b.WriteString(query[i:end])
-		return end, true
+		return tokenUnknown, 0
 	case c == '$':
-		end := i + 1
-		for end < len(query) && isDigit(query[end]) {
-			end++
+		if length := 1 + span(query[1:], isDigit); length > 1 {
+			return tokenValue, length
 		}
-		b.WriteByte('?')
-		return end, end > i+1 // Else it quotes a text: $$…$$.
+		return tokenUnknown, 0 // It quotes a text: $$…$$.
 	case isDigit(c):
-		end := i + 1
-		for end < len(query) && (isDigit(query[end]) || isLetter(query[end]) || query[end] == '.') {
-			end++
-		}
-		b.WriteByte('?')
-		return end, true
+		return tokenValue, span(query, func(c byte) bool { return isDigit(c) || isLetter(c) || c == '.' })
 	case isLetter(c):
-		end := i + 1
-		for end < len(query) && (isLetter(query[end]) || isDigit(query[end])) {
-			end++
+		length := span(query, func(c byte) bool { return isLetter(c) || isDigit(c) })
+		if strings.HasPrefix(query[length:], "'") {
+			return tokenUnknown, 0 // E'…' and X'…' have escapes of their own.
 		}
-		if end < len(query) && query[end] == '\'' {
-			return 0, false // E'…', X'…': with escapes of its own.
-		}
-		b.WriteString(query[i:end])
-		return end, true
-	case strings.HasPrefix(query[i:], "--"), strings.HasPrefix(query[i:], "/*"):
-		return 0, false
+		return tokenText, length
+	case strings.HasPrefix(query, "--"), strings.HasPrefix(query, "/*"):
+		return tokenUnknown, 0
 	default:
-		b.WriteByte(c)
-		return i + 1, true
+		return tokenText, 1
 	}
 }
 
-// literalEnd is the place after the literal that begins at i, 0 where it does not end. A backslash is nothing special in
-// standard SQL, and where it is, nothing can be said.
-func literalEnd(query string, i int) int {
-	for j := i + 1; j < len(query); j++ {
-		switch query[j] {
+// span returns the length of the prefix whose bytes all belong to the class.
+func span(s string, class func(byte) bool) int {
+	for i := range len(s) {
+		if !class(s[i]) {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// literalLength returns the length of the string literal at the statement's start. It returns 0 if the literal doesn't end, or
+// contains a backslash: in standard SQL that is an ordinary character, but not in every configuration.
+func literalLength(query string) int {
+	for i := 1; i < len(query); i++ {
+		switch query[i] {
 		case '\\':
 			return 0
 		case '\'':
-			if j+1 < len(query) && query[j+1] == '\'' {
-				j++
-				continue
+			if !strings.HasPrefix(query[i+1:], "'") {
+				return i + 1
 			}
-			return j + 1
+			i++ // Two quotes stand for one.
 		}
 	}
 	return 0

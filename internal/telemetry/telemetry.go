@@ -1,8 +1,8 @@
-// Package telemetry says what the server does: traces and metrics by OTLP over HTTP, where the standard OTEL_* variables
-// ask for them, and metrics as Prometheus text. Where neither is asked for there is no Telemetry, and nothing of it runs.
+// Package telemetry exports traces and metrics by OTLP over HTTP, if the standard OTEL_* variables ask for them, and metrics as
+// Prometheus text. If neither is asked for, there is no Telemetry and nothing is measured.
 //
-// Nothing that a client chose reaches a span or a metric but the names of operations, bounded in number: no address, no
-// header, no document, no statement's values, no error's text.
+// Spans and metrics contain nothing that a client chose, except a bounded number of operation names: no addresses, headers,
+// documents, values in statements, or texts of errors.
 package telemetry
 
 import (
@@ -31,75 +31,75 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// scope names who measures.
+// scope is the name of the instrumentation scope and the default service name.
 const scope = "taskql"
 
-// errorInterval is how often a collector that can't be reached is worth a line.
+// errorInterval is the least time between two log lines about a collector that can't be reached.
 const errorInterval = time.Minute
 
-// Config is what Start needs. Log is required.
+// Config configures Start. Log is required.
 type Config struct {
-	// Environ decides, by its OTEL_* variables, what is sent where. The exporters read the variables of the process, so
-	// it must be the process's own.
+	// Environ is the process's environment. Its OTEL_* variables decide what is sent, and where; the exporters read them from
+	// the process.
 	Environ map[string]string
-	// Version is the build's.
+	// Version is the version of the build.
 	Version string
-	// Prometheus asks for Handler.
+	// Prometheus enables Handler.
 	Prometheus bool
-	// Log gets a line where a collector can't be reached, at most one a minute.
+	// Log receives a line if a collector can't be reached, at most one a minute.
 	Log *slog.Logger
 }
 
-// Telemetry measures. Nil is one that is off: its methods return what they are given, or do nothing. It is safe for use
-// by many goroutines. It must be shut down.
+// Telemetry measures requests, operations and statements. The methods of a nil *Telemetry do nothing, or return their
+// argument. It is safe for concurrent use. It must be shut down.
 type Telemetry struct {
-	tracing  bool
-	traces   trace.TracerProvider
-	tracer   trace.Tracer
-	meters   *sdkmetric.MeterProvider
-	measures *measures
-	names    *names
-	registry *prometheus.Registry
-	shutdown []func(context.Context) error
+	tracing     bool
+	traces      trace.TracerProvider
+	tracer      trace.Tracer
+	meters      *sdkmetric.MeterProvider
+	instruments *instruments
+	names       *operationNames
+	registry    *prometheus.Registry
+	shutdown    []func(context.Context) error
 }
 
-// Start begins to measure what the configuration asks for. It returns nil where that is nothing. The error names the
-// variable that is wrong. It sets OpenTelemetry's handler of errors, which is the process's: there is no other way to
-// keep them in the log's format. It connects to nothing yet.
+// Start returns a Telemetry that measures what the configuration asks for, or nil if that is nothing. It doesn't connect yet.
+// The error names the wrong variable. Start sets OpenTelemetry's error handler, which is global: otherwise its errors would
+// not be in the log's format.
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
-	want, err := parse(cfg.Environ)
+	signals, err := parseSignals(cfg.Environ)
 	if err != nil {
 		return nil, err
 	}
-	if !want.traces && !want.metrics && !cfg.Prometheus {
-		return nil, nil //nolint:nilnil // Nil is a Telemetry that is off.
+	if !signals.traces && !signals.metrics && !cfg.Prometheus {
+		return nil, nil //nolint:nilnil // A nil Telemetry is off.
 	}
 	handleErrors(cfg.Log)
-	about, err := describe(ctx, cfg)
+	res, err := newResource(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	t := &Telemetry{names: newNames(maxNames), traces: noop.NewTracerProvider(), tracing: want.traces}
-	if want.traces {
-		if err := t.startTraces(ctx, about); err != nil {
+	t := &Telemetry{names: newOperationNames(maxNames), traces: noop.NewTracerProvider(), tracing: signals.traces}
+	if signals.traces {
+		if err := t.startTraces(ctx, res); err != nil {
 			return nil, err
 		}
 	}
 	t.tracer = t.traces.Tracer(scope)
-	if want.metrics || cfg.Prometheus {
-		if err := t.startMetrics(ctx, about, want.metrics, cfg.Prometheus); err != nil {
+	if signals.metrics || cfg.Prometheus {
+		if err := t.startMetrics(ctx, res, signals.metrics, cfg.Prometheus); err != nil {
 			return nil, errors.Join(err, t.Shutdown(ctx))
 		}
 	}
-	if t.measures, err = newMeasures(t.meters); err != nil {
+	if t.instruments, err = newInstruments(t.meters); err != nil {
 		return nil, errors.Join(err, t.Shutdown(ctx))
 	}
-	cfg.Log.LogAttrs(ctx, slog.LevelInfo, "telemetry", slog.Bool("otlp_traces", want.traces),
-		slog.Bool("otlp_metrics", want.metrics), slog.Bool("prometheus", cfg.Prometheus))
+	cfg.Log.LogAttrs(ctx, slog.LevelInfo, "telemetry", slog.Bool("otlp_traces", signals.traces),
+		slog.Bool("otlp_metrics", signals.metrics), slog.Bool("prometheus", cfg.Prometheus))
 	return t, nil
 }
 
-// Handler answers with the metrics as Prometheus text; nil where Config.Prometheus was not set. It is for operators only.
+// Handler serves the metrics as Prometheus text, to operators only. It is nil unless Config.Prometheus is set.
 func (t *Telemetry) Handler() http.Handler {
 	if t == nil || t.registry == nil {
 		return nil
@@ -107,7 +107,7 @@ func (t *Telemetry) Handler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{})
 }
 
-// Shutdown sends what is not sent yet, and ends. The context bounds it.
+// Shutdown sends what is left and stops measuring. It returns when the context ends at the latest.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -119,24 +119,24 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// want is what the variables ask for.
-type want struct{ traces, metrics bool }
+// signals are the signals to be sent by OTLP.
+type signals struct{ traces, metrics bool }
 
-// parse reads the variables that decide. What they say further is the exporters' business.
-func parse(env map[string]string) (want, error) {
+// parseSignals reads which signals the variables ask for. The exporters read the other variables.
+func parseSignals(env map[string]string) (signals, error) {
 	if strings.EqualFold(env["OTEL_SDK_DISABLED"], "true") {
-		return want{}, nil
+		return signals{}, nil
 	}
-	traces, err := signal(env, "TRACES")
+	traces, err := wantsSignal(env, "TRACES")
 	if err != nil {
-		return want{}, err
+		return signals{}, err
 	}
-	metrics, err := signal(env, "METRICS")
-	return want{traces: traces, metrics: metrics}, err
+	metrics, err := wantsSignal(env, "METRICS")
+	return signals{traces: traces, metrics: metrics}, err
 }
 
-// signal says whether a signal is to be sent, and refuses what could not be done.
-func signal(env map[string]string, name string) (bool, error) {
+// wantsSignal reports whether a signal is to be sent. It returns an error if the variables ask for something unsupported.
+func wantsSignal(env map[string]string, name string) (bool, error) {
 	on := false
 	switch variable := "OTEL_" + name + "_EXPORTER"; env[variable] {
 	case "otlp":
@@ -155,47 +155,47 @@ func signal(env map[string]string, name string) (bool, error) {
 			if protocol != "http/protobuf" {
 				return false, fmt.Errorf("%s must be http/protobuf, whose usual port is 4318", variable)
 			}
-			break // The signal's own variable goes before the common one.
+			break // The signal's own variable takes precedence.
 		}
 	}
 	return true, nil
 }
 
-// handleErrors writes OpenTelemetry's complaints, as of a collector that is away, into the log.
+// handleErrors logs OpenTelemetry's errors, such as that a collector can't be reached.
 func handleErrors(log *slog.Logger) {
-	sometimes := &rate.Sometimes{First: 1, Interval: errorInterval}
+	limit := &rate.Sometimes{First: 1, Interval: errorInterval}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		sometimes.Do(func() {
+		limit.Do(func() {
 			log.LogAttrs(context.Background(), slog.LevelWarn, "telemetry can't be sent", slog.String("error", err.Error()))
 		})
 	}))
 }
 
-// describe says what measures. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
-func describe(ctx context.Context, cfg Config) (*resource.Resource, error) {
+// newResource describes this process. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
+func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
 	attrs := []attribute.KeyValue{attribute.String("service.name", scope), attribute.String("service.version", cfg.Version)}
 	if replica := cfg.Environ["RAILWAY_REPLICA_ID"]; replica != "" {
 		attrs = append(attrs, attribute.String("service.instance.id", replica))
 	}
-	about, err := resource.New(ctx, resource.WithAttributes(attrs...), resource.WithTelemetrySDK(), resource.WithFromEnv())
+	res, err := resource.New(ctx, resource.WithAttributes(attrs...), resource.WithTelemetrySDK(), resource.WithFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("reading OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	return about, nil
+	return res, nil
 }
 
-func (t *Telemetry) startTraces(ctx context.Context, about *resource.Resource) error {
+func (t *Telemetry) startTraces(ctx context.Context, res *resource.Resource) error {
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return fmt.Errorf("setting up traces by OTLP: %w", err)
 	}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))
 	t.traces, t.shutdown = provider, append(t.shutdown, provider.Shutdown)
 	return nil
 }
 
-func (t *Telemetry) startMetrics(ctx context.Context, about *resource.Resource, otlp, text bool) error {
-	options := []sdkmetric.Option{sdkmetric.WithResource(about)}
+func (t *Telemetry) startMetrics(ctx context.Context, res *resource.Resource, otlp, text bool) error {
+	options := []sdkmetric.Option{sdkmetric.WithResource(res)}
 	if otlp {
 		exporter, err := otlpmetrichttp.New(ctx)
 		if err != nil {

@@ -13,28 +13,28 @@ import (
 	"github.com/lib/pq"
 )
 
-func TestParse(t *testing.T) {
+func TestParseSignals(t *testing.T) {
 	t.Parallel()
 	const endpoint, address = "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"
 	for name, c := range map[string]struct {
 		env     map[string]string
-		want    want
+		want    signals
 		problem string
 	}{
 		"nothing":       {env: map[string]string{}},
-		"endpoint":      {env: map[string]string{endpoint: address}, want: want{true, true}},
-		"traces alone":  {env: map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": address}, want: want{traces: true}},
-		"metrics off":   {env: map[string]string{endpoint: address, "OTEL_METRICS_EXPORTER": "none"}, want: want{traces: true}},
-		"usual address": {env: map[string]string{"OTEL_METRICS_EXPORTER": "otlp"}, want: want{metrics: true}},
+		"endpoint":      {env: map[string]string{endpoint: address}, want: signals{true, true}},
+		"traces alone":  {env: map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": address}, want: signals{traces: true}},
+		"metrics off":   {env: map[string]string{endpoint: address, "OTEL_METRICS_EXPORTER": "none"}, want: signals{traces: true}},
+		"usual address": {env: map[string]string{"OTEL_METRICS_EXPORTER": "otlp"}, want: signals{metrics: true}},
 		"disabled":      {env: map[string]string{endpoint: address, "OTEL_SDK_DISABLED": "TRUE"}},
 		"protocol":      {env: map[string]string{endpoint: address, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, problem: "OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf"},
 		"own protocol": {
 			env:  map[string]string{endpoint: address, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_METRICS_EXPORTER": "none"},
-			want: want{traces: true},
+			want: signals{traces: true},
 		},
 		"exporter": {env: map[string]string{"OTEL_TRACES_EXPORTER": "console"}, problem: "OTEL_TRACES_EXPORTER must be otlp or none"},
 	} {
-		got, err := parse(c.env)
+		got, err := parseSignals(c.env)
 		if c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)) || c.problem == "" && (err != nil || got != c.want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -49,7 +49,7 @@ func TestStartOff(t *testing.T) {
 	}
 }
 
-func TestShape(t *testing.T) {
+func TestSanitize(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]string{
 		`SELECT "tasks"."id" FROM "tasks" WHERE "id" IN ($1, $2, $13) LIMIT 21`:          `SELECT "tasks"."id" FROM "tasks" WHERE "id" IN (?) LIMIT ?`,
@@ -63,11 +63,11 @@ func TestShape(t *testing.T) {
 		`SELECT 'secret`:                  `SELECT …`,
 		`secret 'word`:                    ` …`,
 	} {
-		if got := shape(query); got != want {
+		if got := sanitize(query); got != want {
 			t.Errorf("%s\n got %s\nwant %s", query, got, want)
 		}
 	}
-	if got := shape("SELECT " + strings.Repeat("a, ", 5000)); len(got) > maxStatement+len("…") {
+	if got := sanitize("SELECT " + strings.Repeat("a, ", 5000)); len(got) > maxStatement+len("…") {
 		t.Errorf("%d bytes", len(got))
 	}
 }
@@ -79,7 +79,7 @@ func FuzzShape(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		literal := "'" + strings.ReplaceAll("SECRET"+value+"SECRET", "'", "''") + "'"
-		if got := shape("SELECT x FROM t WHERE a = " + literal + " AND b = $1"); strings.Contains(got, "SECRET") {
+		if got := sanitize("SELECT x FROM t WHERE a = " + literal + " AND b = $1"); strings.Contains(got, "SECRET") {
 			t.Errorf("%q: %s", value, got)
 		}
 	})
@@ -99,10 +99,10 @@ func TestErrorsWithoutTexts(t *testing.T) {
 	}
 }
 
-// TestNames: strangers can't add names, and nobody more than the limit.
-func TestNames(t *testing.T) {
+// TestOperationNames: clients that are not signed in can't add names, and there is a limit for all.
+func TestOperationNames(t *testing.T) {
 	t.Parallel()
-	n := newNames(2)
+	n := newOperationNames(2)
 	for _, step := range []struct {
 		name  string
 		learn bool
@@ -116,34 +116,40 @@ func TestNames(t *testing.T) {
 		{"C", true, otherName},
 		{"", true, noName},
 	} {
-		if got := n.of(step.name, step.learn); got != step.want {
+		if got := n.label(step.name, step.learn); got != step.want {
 			t.Errorf("%q: %q, want %q", step.name, got, step.want)
 		}
 	}
 }
 
-// TestOffIsNothing: where nothing is measured, what is given comes back itself.
-func TestOffIsNothing(t *testing.T) { //nolint:paralleltest // It counts allocations.
+// TestOff: the middlewares of a nil Telemetry return their argument.
+func TestOff(t *testing.T) { //nolint:paralleltest // It counts allocations.
 	var off *Telemetry
 	handler, inner := http.NotFoundHandler(), slog.DiscardHandler
-	around := off.HTTP(nil, nil)(handler)
-	if fmt.Sprintf("%p", around) != fmt.Sprintf("%p", handler) || off.LogHandler(inner) != inner || off.Transport(http.DefaultTransport) != http.DefaultTransport {
-		t.Error("something stands around what is not measured")
+	wrapped := off.HTTP(HTTPConfig{})(handler)
+	if fmt.Sprintf("%p", wrapped) != fmt.Sprintf("%p", handler) || off.LogHandler(inner) != inner || off.Transport(http.DefaultTransport) != http.DefaultTransport {
+		t.Error("a nil Telemetry wraps its argument")
 	}
 	if off.Shutdown(t.Context()) != nil || off.WatchPool(nil, nil) != nil {
-		t.Error("off does something")
+		t.Error("a nil Telemetry returns an error")
 	}
 	answer, request := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	quiet := off.HTTP(nil, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	quiet := off.HTTP(HTTPConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	if n := testing.AllocsPerRun(100, func() { quiet.ServeHTTP(answer, request) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
-// BenchmarkHTTP is what the outermost wrapper costs a request: nothing where it is off.
+// BenchmarkHTTP measures what the HTTP middleware costs a request: nothing if telemetry is off.
 func BenchmarkHTTP(b *testing.B) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	route, silent := func(*http.Request) string { return "/graphql" }, func(*http.Request) bool { return false }
+	config := HTTPConfig{
+		Route:  func(*http.Request) string { return "/graphql" },
+		Silent: func(*http.Request) bool { return false },
+		Record: func(w http.ResponseWriter) (http.ResponseWriter, func() int) {
+			return w, func() int { return http.StatusNoContent }
+		},
+	}
 	run := func(name string, h http.Handler) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -155,7 +161,7 @@ func BenchmarkHTTP(b *testing.B) {
 	}
 	run("bare", handler)
 	var off *Telemetry
-	run("off", off.HTTP(route, silent)(handler))
+	run("off", off.HTTP(config)(handler))
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer collector.Close()
 	b.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
@@ -165,7 +171,7 @@ func BenchmarkHTTP(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		run(sampler, on.HTTP(route, silent)(handler))
+		run(sampler, on.HTTP(config)(handler))
 		if err := on.Shutdown(context.WithoutCancel(b.Context())); err != nil {
 			b.Error(err)
 		}
