@@ -13,6 +13,7 @@ import (
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // Facet is a field of Facets, as the API names it.
@@ -65,7 +66,7 @@ type lists struct {
 }
 
 func (l lists) query() *ent.TaskQuery {
-	return visible(l.service.client.Task.Query(), l.viewer).Where(l.where...)
+	return l.service.client.Task.Query().Where(workspace.Scope(l.viewer)).Where(l.where...)
 }
 
 // group groups a statement by list, after what it selects otherwise.
@@ -178,7 +179,7 @@ func (l lists) byPriority(ctx context.Context, of counted) error {
 }
 
 func (l lists) byTag(ctx context.Context, of counted, columns []string) error {
-	q := visibleTags(l.service.client.Tag.Query(), l.viewer)
+	q := l.service.client.Tag.Query().Where(workspace.Scope(l.viewer))
 	if len(columns) > 0 {
 		q.Select(columns...)
 	}
@@ -186,7 +187,7 @@ func (l lists) byTag(ctx context.Context, of counted, columns []string) error {
 		t, carried := sql.Dialect(s.Dialect()).Table(enttask.Table), sql.Dialect(s.Dialect()).Table(tasktag.Table).As("carried")
 		inner := sql.Dialect(s.Dialect()).Select(carried.C(tasktag.FieldTagID), sql.As(sql.Count("*"), "count")).From(t)
 		inner.Join(carried).On(t.C(enttask.FieldID), carried.C(tasktag.FieldTaskID)).GroupBy(carried.C(tasktag.FieldTagID))
-		enttask.WorkspaceID(l.viewer.WorkspaceID)(inner)
+		workspace.Scope(l.viewer)(inner)
 		for _, p := range l.where {
 			p(inner)
 		}

@@ -68,7 +68,13 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	priority, due := errs.priority("priority", in.Priority), errs.due("due", in.Due, v)
 	tags := &tagList{field: "tagIds", asked: in.TagIDs}
 	errs.tagLists(s.limits, tags)
-	edits := []edit{setTexts(title, description), setPriority(priority), setDue(due)}
+	newTask := func() *ent.Task {
+		e := &ent.Task{ID: id}
+		for _, edit := range []edit{setTexts(title, description), setPriority(priority), setDue(due)} {
+			edit.after(e)
+		}
+		return e
+	}
 	create := mutation[Result]{
 		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, violations: errs, newTasks: 1,
 		change: func(ctx context.Context, t *tx) (*Result, error) {
@@ -79,14 +85,10 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 			if len(errs) > 0 {
 				return refused[Result](errs), errRefused
 			}
-			c := t.Task.Create().
-				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
-				SetNillableParentID(at.parent).SetPosition(at.position).
-				SetCreatedAt(t.now).SetUpdatedAt(t.now)
-			for _, edit := range edits {
-				edit.write(c.Mutation())
-			}
-			e, err := c.Save(ctx)
+			e := newTask()
+			e.WorkspaceID, e.Version, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, t.version, t.now, t.now
+			e.ParentID, e.Position = at.parent, at.position
+			err = t.insert(ctx, e)
 			if in.ID != nil && ent.IsConstraintError(err) {
 				// Only the id can clash. Whether another workspace has it is not said.
 				return refused[Result](taken()), errRefused
@@ -100,11 +102,8 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	}
 	if in.ParentID == nil && len(tags.asked) == 0 {
 		create.atOnce = func(ctx context.Context) (*Result, error) {
-			e := &ent.Task{ID: id}
-			for _, edit := range edits {
-				edit.after(e)
-			}
-			done, err := s.insertAtOnce(ctx, v, e)
+			e := newTask()
+			done, err := s.insertFast(ctx, v, e)
 			if in.ID != nil && sqlgraph.IsUniqueConstraintError(err) {
 				return refused[Result](taken()), nil
 			}

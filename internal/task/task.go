@@ -14,14 +14,12 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
-	"github.com/google/uuid"
 
 	"taskql/ent"
-	"taskql/ent/predicate"
-	enttask "taskql/ent/task"
 	"taskql/internal/keyset"
 	"taskql/internal/semaphore"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // ErrNotFound is returned where there is no such task, or it is not the viewer's.
@@ -49,9 +47,9 @@ type Config struct {
 	LockWait time.Duration
 	// Log is told what goes wrong in Upkeep; nothing is where it is nil.
 	Log *slog.Logger
-	// Dialect is the client's, as ent names it. Where it is set, lists of tasks are read without ent.
+	// Dialect is the client's, as ent names it.
 	Dialect string
-	// QueryRaw reads such lists from PostgreSQL, and is required there. It must use the client's database.
+	// QueryRaw queries the client's database. It is required on PostgreSQL, where the hot reads use it instead of ent.
 	QueryRaw QueryRaw
 	// Closed, if set, is told of each user whose workspace RunRemovals has closed.
 	Closed func(userID string)
@@ -70,10 +68,9 @@ type Service struct {
 	// lockWait and writers bound how long and where the changes of a workspace wait for each other.
 	lockWait time.Duration
 	writers  *semaphore.Keyed
-	// dialect is empty where ent reads everything.
 	dialect  string
 	queryRaw QueryRaw
-	texts    texts
+	sql      sqlCache
 	// versions looks up versions.
 	versions versions
 	// remembered says that an idempotency key was remembered since upkeep last looked.
@@ -112,7 +109,7 @@ func New(c Config) (*Service, error) {
 		writers:  semaphore.New(maxWriters),
 		dialect:  c.Dialect,
 		queryRaw: c.QueryRaw,
-		texts:    newTexts(),
+		sql:      newSQLCache(),
 
 		removalNoted: make(chan struct{}, 1), closed: c.Closed,
 	}
@@ -120,79 +117,8 @@ func New(c Config) (*Service, error) {
 	return s, nil
 }
 
-// Scope says which tasks a list is made of.
-type Scope string
+// visible limits a query to the tasks that v may see.
+func visible(q *ent.TaskQuery, v viewer.Viewer) *ent.TaskQuery { return q.Where(workspace.Scope(v)) }
 
-// The scopes of a list.
-const (
-	ScopeActive Scope = "ACTIVE" // not in the trash
-	ScopeTrash  Scope = "TRASH"  // in the trash
-	ScopeAll    Scope = "ALL"
-)
-
-// predicate is the scope's part of a list's WHERE; nil where there is none.
-func (s Scope) predicate() predicate.Task {
-	switch s {
-	case ScopeTrash:
-		return enttask.DeletedAtNotNil()
-	case ScopeAll:
-		return nil
-	default:
-		return enttask.DeletedAtIsNil()
-	}
-}
-
-// visible bounds a query by what v may see. It is the one place that does: every query of a task goes through it.
-func visible(q *ent.TaskQuery, v viewer.Viewer) *ent.TaskQuery {
-	return q.Where(enttask.WorkspaceID(v.WorkspaceID))
-}
-
-// parseID reads a task's id in its usual form of 36 characters. Any other text is no task's id.
-func parseID(id string) (uuid.UUID, bool) {
-	if len(id) != 36 {
-		return uuid.Nil, false
-	}
-	u, err := uuid.Parse(id)
-	return u, err == nil
-}
-
-// Get returns the task with that id, also where it is in the trash; else ErrNotFound. Only those columns are read, all
-// where there are none.
-func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Task, error) {
-	u, ok := parseID(id)
-	if !ok {
-		return nil, ErrNotFound
-	}
-	found, err := s.ByID(ctx, v, []uuid.UUID{u}, columns)
-	if err != nil {
-		return nil, err
-	}
-	if t, ok := found[u]; ok {
-		return t, nil
-	}
-	return nil, ErrNotFound
-}
-
-// GetMany returns the tasks with those ids, in one statement, by id. What does not exist is missing from the map, and
-// so is what is not the viewer's. Only those columns are read, all where there are none.
-func (s *Service) GetMany(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Task, error) {
-	return many(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Task, error) { return s.ByID(ctx, v, ids, columns) })
-}
-
-// many reads things by their ids as clients write them, each once.
-func many[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) (map[string]T, error) {
-	set, _ := uniqueIDs(ids)
-	found, err := read(set)
-	if err != nil {
-		return nil, err
-	}
-	named := make(map[string]T, len(ids))
-	for _, id := range ids {
-		if u, ok := parseID(id); ok {
-			if t, ok := found[u]; ok {
-				named[id] = t
-			}
-		}
-	}
-	return named, nil
-}
+// visibleTags limits a query to the tags that v may see.
+func visibleTags(q *ent.TagQuery, v viewer.Viewer) *ent.TagQuery { return q.Where(workspace.Scope(v)) }

@@ -146,12 +146,9 @@ func (v *versions) fly(ctx context.Context, flight *versionFlight) {
 		if len(row) != columns {
 			return errRow
 		}
-		var c cells
-		id, version := "", 0
-		c.text(row[0], &id)
-		c.int(row[1], &version)
-		flight.found[id] = version
-		return c.err()
+		var d decoder
+		flight.found[d.text(row[0])] = d.int(row[1])
+		return d.err()
 	})
 }
 
