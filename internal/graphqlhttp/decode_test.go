@@ -28,11 +28,11 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if !json.Valid(body) || !utf8.Valid(body) || !utf8.ValidString(op.query) {
-			t.Fatalf("took %q", body)
+			t.Fatalf("accepted %q", body)
 		}
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(body, &members); err != nil {
-			t.Fatalf("took %q: %v", body, err)
+			t.Fatalf("accepted %q: %v", body, err)
 		}
 		if raw, ok := members["variables"]; ok { // What the standard library makes of them.
 			var want map[string]any

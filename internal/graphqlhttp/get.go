@@ -34,7 +34,7 @@ func (h *Handler) serveGET(w http.ResponseWriter, r *http.Request) {
 		conditional.writeNotModified(w)
 		return
 	}
-	op := &operation{refused: refusedByGET, conditional: conditional, reportCost: reportCost}
+	op := &operation{unsupported: unsupportedByGET, conditional: conditional, reportCost: reportCost}
 	err := h.pipeline.budget.exhausted(ctx)
 	if err == nil {
 		err = decodeURL(op, r.URL.RawQuery)
@@ -54,13 +54,13 @@ func redirectToPage(w http.ResponseWriter, page string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// refusedByGET returns the error of an operation that GET doesn't carry. Other sites' pages and prefetching browsers can send
-// a GET, so that it must not change anything (GraphQL over HTTP, section "GET").
-func refusedByGET(operation ast.Operation) *gqlerror.Error {
+// unsupportedByGET returns the error for a type of operation that GET doesn't carry, or nil. Other sites' pages and
+// prefetching browsers can send a GET, so that it must not change anything (GraphQL over HTTP, section "GET").
+func unsupportedByGET(operation ast.Operation) *gqlerror.Error {
 	if operation == ast.Mutation {
 		return mutationOverGET()
 	}
-	return refusedByPOST(operation)
+	return unsupportedByPOST(operation)
 }
 
 // decodeURL reads the parameters of a GET into the operation (GraphQL over HTTP, section "GET").

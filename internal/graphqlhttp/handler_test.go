@@ -178,7 +178,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{Schema: testSchema(), PresentError: present, Recover: recovered},
 	} {
 		if _, err := New(cfg); err == nil {
-			t.Errorf("%+v was taken", cfg)
+			t.Errorf("%+v was accepted", cfg)
 		}
 	}
 }

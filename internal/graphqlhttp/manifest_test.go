@@ -55,7 +55,7 @@ func TestBadTrustedDocuments(t *testing.T) {
 		},
 	})
 	if err == nil {
-		t.Fatal("taken")
+		t.Fatal("accepted")
 	}
 	for _, want := range []string{
 		"problems: 6", `Old (b): input:1:13: Cannot query field "helo" on type "Query". Did you mean "hello"?`, `Old (b): input:1:18: Cannot query field "nope"`,

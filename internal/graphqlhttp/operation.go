@@ -6,49 +6,58 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// operation is one operation on its way through the pipeline: what the client sent, and what each step found out about it.
-// It knows nothing of the transport that brought it, except which operations that can carry.
+// operation is one operation on its way through the pipeline: what the client sent, and what each step has found out about
+// it. It knows nothing about the transport that brought it, except which types of operations that can carry.
 type operation struct {
-	// What the client sent, from decoding (GraphQL over HTTP, section "Request Parameters", and appendix A).
+	// Decoding: what the client sent (GraphQL over HTTP, section "Request Parameters", and appendix A).
 
 	query, name           string
 	variables, extensions map[string]any
-	// documentID and persistedHash name a document instead of sending it, in the ways of appendix A and of Apollo.
+	// documentID and persistedHash name a document instead of sending it, as in appendix A and as Apollo's clients do.
 	documentID, persistedHash string
 	// values is the number of values in the variables. If it is over the limit, variables holds fewer.
 	values int
-	// bytesRead is the length of the request, and bytesCost what the client has paid for it while it arrived.
+	// bytesRead is the length of the request, and bytesCost what the client paid for it while it arrived.
 	bytesRead, bytesCost int
-	// refused returns the error of a type of operation that the transport can't carry, or nil.
-	refused func(ast.Operation) *gqlerror.Error
-	// conditional is set if the client may have the response already.
+	// unsupported returns the error for a type of operation that the transport can't carry, or nil.
+	unsupported func(ast.Operation) *gqlerror.Error
+	// conditional is the conditional request that brought the operation, or nil.
 	conditional *conditionalRequest
-	// reportCost puts the cost into the response.
+	// reportCost is whether the response says what the operation cost.
 	reportCost bool
 
-	// The document, from finding it.
+	// Finding the document.
 
-	// trusted is the document of the manifest that the client named, or nil.
+	// trusted is the trusted document that the client named, or nil.
 	trusted *trustedDocument
-	// register keeps the document under its hash once it is known to be valid and allowed.
+	// register is whether the document is to be registered by its hash, once it is known to be valid and allowed.
 	register bool
 
-	// The parsed document and the operation in it, nil if it has none of that name, from checking the limits.
+	// Checking the limits.
 
-	document   *document
+	document *document
+	// definition is the operation in the document, or nil if that has none of the name.
 	definition *ast.OperationDefinition
-	// cost is the operation's price, from checking the limits. Charging raises it if the request is long.
+	// cost is the operation's cost. Comparing lowers it if the client has the response, charging raises it if the request is
+	// long.
 	cost int
 
-	// context is what gqlgen executes, from validating.
+	// Validating.
+
+	// context is what gqlgen executes.
 	context *graphql.OperationContext
 
-	// charged is whether the operation came to be charged, from charging, and remaining is what is then left, if there is a
-	// budget.
-	charged, hasBudget bool
-	remaining          int
+	// Charging.
 
-	// results returns the results one by one, then nil, from executing. It is nil if the client has the response already.
+	// charged is whether the operation came to this step.
+	charged bool
+	// remaining is what is left of the client's budget, if hasBudget is set.
+	remaining int
+	hasBudget bool
+
+	// Executing.
+
+	// results returns the results one by one, then nil. It is nil if the client has the response already.
 	results func() *graphql.Response
 }
 

@@ -133,7 +133,7 @@ func (p *pipeline) check(ctx context.Context, op *operation) gqlerror.List {
 		return gqlerror.List{err}
 	}
 	op.context = p.executor.operationContext(op, variables)
-	if err := op.refused(op.definition.Operation); err != nil {
+	if err := op.unsupported(op.definition.Operation); err != nil {
 		return gqlerror.List{err}
 	}
 	if !p.introspect && p.introspects(op) {

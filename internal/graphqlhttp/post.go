@@ -30,7 +30,7 @@ const (
 // servePOST is the transport of queries and mutations in a request's body. The URL doesn't count.
 func (h *Handler) servePOST(w http.ResponseWriter, r *http.Request) {
 	as, ok := negotiate(r.Header["Accept"])
-	op := &operation{refused: refusedByPOST, reportCost: h.reportsCost(r)}
+	op := &operation{unsupported: unsupportedByPOST, reportCost: h.reportsCost(r)}
 	if !ok {
 		h.refuse(r.Context(), w, mediaJSON, op, notAcceptable())
 		return
@@ -48,8 +48,8 @@ func (h *Handler) servePOST(w http.ResponseWriter, r *http.Request) {
 	h.serve(ctx, w, as, op)
 }
 
-// refusedByPOST returns the error of an operation that POST doesn't carry: its response holds one result.
-func refusedByPOST(operation ast.Operation) *gqlerror.Error {
+// unsupportedByPOST returns the error for a type of operation that POST doesn't carry, or nil: its response holds one result.
+func unsupportedByPOST(operation ast.Operation) *gqlerror.Error {
 	if operation == ast.Subscription {
 		return subscriptionNotSupported()
 	}

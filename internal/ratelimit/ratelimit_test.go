@@ -154,7 +154,7 @@ func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Config{{}, {PerMinute: 1}, {Size: 1}} {
 		if _, err := New(c); err == nil {
-			t.Errorf("%+v was taken", c)
+			t.Errorf("%+v was accepted", c)
 		}
 	}
 }
