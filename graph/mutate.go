@@ -2,11 +2,11 @@ package graph
 
 import (
 	"context"
-
-	"github.com/99designs/gqlgen/graphql"
+	"fmt"
+	"reflect"
+	"strings"
 
 	"taskql/graph/model"
-	"taskql/internal/task"
 	"taskql/internal/viewer"
 )
 
@@ -21,59 +21,40 @@ func mutate[In, Out any](
 	return call(ctx, v, in)
 }
 
-// optional turns gqlgen's omittable field into the domain's.
-func optional[T any](o graphql.Omittable[T]) task.Optional[T] {
-	v, set := o.ValueOK()
-	return task.Optional[T]{Set: set, Value: v}
+// convert returns the domain's input for an input of the API in which absent and null differ: each field goes to the field of
+// the same name, also in an embedded struct. It panics if there is none or the types don't match, whatever the values are.
+func convert[Out, In any](in In) Out {
+	var out Out
+	copyFields(reflect.ValueOf(&out).Elem(), reflect.ValueOf(in))
+	return out
 }
 
-func updateTaskInput(in model.UpdateTaskInput) task.UpdateInput {
-	return task.UpdateInput{
-		ID:          in.ID,
-		IfVersion:   in.IfVersion.Value(),
-		Title:       optional(in.Title),
-		Description: optional(in.Description),
-		TagIDs:      optional(in.TagIds),
-		Patch: task.Patch{
-			Priority:     optional(in.Priority),
-			Due:          optional(in.Due),
-			AddTagIDs:    optional(in.AddTagIds),
-			RemoveTagIDs: optional(in.RemoveTagIds),
-		},
-		IdempotencyKey: in.IdempotencyKey.Value(),
+func copyFields(dst, src reflect.Value) {
+	for i := range src.NumField() {
+		name := src.Type().Field(i).Name
+		field := dst.FieldByNameFunc(func(s string) bool { return strings.EqualFold(s, name) })
+		if !field.IsValid() {
+			panic(fmt.Sprintf("%s has no field %s", dst.Type(), name))
+		}
+		copyField(field, src.Field(i))
 	}
 }
 
-func updateTasksInput(in model.UpdateTasksInput) task.UpdateManyInput {
-	return task.UpdateManyInput{
-		BulkInput: task.BulkInput{IDs: in.Ids, ErrorPolicy: in.ErrorPolicy, IdempotencyKey: in.IdempotencyKey.Value()},
-		Patch: task.Patch{
-			Priority:     optional(in.Patch.Priority),
-			Due:          optional(in.Patch.Due),
-			AddTagIDs:    optional(in.Patch.AddTagIds),
-			RemoveTagIDs: optional(in.Patch.RemoveTagIds),
-		},
-	}
-}
-
-func moveTaskInput(in model.MoveTaskInput) task.MoveInput {
-	return task.MoveInput{
-		ID:             in.ID,
-		IfVersion:      in.IfVersion.Value(),
-		AfterID:        in.AfterID.Value(),
-		BeforeID:       in.BeforeID.Value(),
-		ParentID:       optional(in.ParentID),
-		IdempotencyKey: in.IdempotencyKey.Value(),
-	}
-}
-
-func updateTagInput(in model.UpdateTagInput) task.UpdateTagInput {
-	return task.UpdateTagInput{
-		ID:             in.ID,
-		IfVersion:      in.IfVersion.Value(),
-		Name:           optional(in.Name),
-		Color:          optional(in.Color),
-		IdempotencyKey: in.IdempotencyKey.Value(),
+// copyField copies a value as it is, the fields of an input, or a graphql.Omittable: to a task.Optional, or else only its value.
+func copyField(dst, src reflect.Value) {
+	switch {
+	case src.Type() == dst.Type():
+		dst.Set(src)
+	case src.Kind() == reflect.Pointer:
+		copyFields(dst, src.Elem())
+	default:
+		omittable := src.MethodByName("ValueOK").Call(nil)
+		value, set := omittable[0], omittable[1]
+		if dst.Type() != value.Type() {
+			dst.FieldByName("Set").Set(set)
+			dst = dst.FieldByName("Value")
+		}
+		dst.Set(value)
 	}
 }
 

@@ -15,7 +15,7 @@ func (r *mutationResolver) CreateTag(ctx context.Context, input task.CreateTagIn
 }
 
 func (r *mutationResolver) UpdateTag(ctx context.Context, input model.UpdateTagInput) (*task.TagResult, error) {
-	return mutate(ctx, updateTagInput(input), r.tasks.UpdateTag)
+	return mutate(ctx, convert[task.UpdateTagInput](input), r.tasks.UpdateTag)
 }
 
 func (r *mutationResolver) DeleteTag(ctx context.Context, input task.TargetInput) (*task.DeleteTagResult, error) {

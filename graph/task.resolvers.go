@@ -20,7 +20,7 @@ func (r *mutationResolver) CreateTask(ctx context.Context, input task.CreateInpu
 }
 
 func (r *mutationResolver) UpdateTask(ctx context.Context, input model.UpdateTaskInput) (*task.Result, error) {
-	return mutate(ctx, updateTaskInput(input), r.tasks.Update)
+	return mutate(ctx, convert[task.UpdateInput](input), r.tasks.Update)
 }
 
 func (r *mutationResolver) CompleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
@@ -32,7 +32,7 @@ func (r *mutationResolver) ReopenTask(ctx context.Context, input task.TargetInpu
 }
 
 func (r *mutationResolver) MoveTask(ctx context.Context, input model.MoveTaskInput) (*task.Result, error) {
-	return mutate(ctx, moveTaskInput(input), r.tasks.Move)
+	return mutate(ctx, convert[task.MoveInput](input), r.tasks.Move)
 }
 
 func (r *mutationResolver) DeleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
@@ -48,7 +48,7 @@ func (r *mutationResolver) PurgeTask(ctx context.Context, input task.TargetInput
 }
 
 func (r *mutationResolver) UpdateTasks(ctx context.Context, input model.UpdateTasksInput) (*task.BulkResult, error) {
-	return mutate(ctx, updateTasksInput(input), r.tasks.UpdateMany)
+	return mutate(ctx, convert[task.UpdateManyInput](input), r.tasks.UpdateMany)
 }
 
 func (r *mutationResolver) CompleteTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
