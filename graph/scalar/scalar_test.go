@@ -17,13 +17,14 @@ import (
 	"taskql/internal/timezone"
 )
 
-func written(m graphql.Marshaler) string {
+// marshal returns what m writes.
+func marshal(m graphql.Marshaler) string {
 	var b strings.Builder
 	m.MarshalGQL(&b)
 	return b.String()
 }
 
-// check expects want, or an error that may be shown where refused.
+// check compares got with want, or expects a *scalar.Error if refused.
 func check[T comparable](t *testing.T, got T, err error, want T, refused bool) {
 	t.Helper()
 	var shown *scalar.Error
@@ -67,7 +68,7 @@ func TestInt(t *testing.T) {
 	}
 }
 
-// What is a number, but not of 32 bits, is told the range.
+// The error for a number that is not a 32-bit integer names the range.
 func TestIntRange(t *testing.T) {
 	t.Parallel()
 	for _, in := range []string{"2147483648", "-2147483649", "1e10", "1e400", "-1e400", "1" + strings.Repeat("0", 30)} {
@@ -77,21 +78,21 @@ func TestIntRange(t *testing.T) {
 	}
 }
 
-func TestStringsAndBooleansAreNothingElse(t *testing.T) {
+func TestStringAndBooleanAreStrict(t *testing.T) {
 	t.Parallel()
 	for _, in := range []any{json.Number("1"), int64(1), 1.5, nil, []any{"a"}, map[string]any{}} {
 		if _, err := scalar.UnmarshalString(in); err == nil {
-			t.Errorf("String took %#v", in)
+			t.Errorf("String accepted %#v", in)
 		}
 		if _, err := scalar.UnmarshalBoolean(in); err == nil {
-			t.Errorf("Boolean took %#v", in)
+			t.Errorf("Boolean accepted %#v", in)
 		}
 	}
 	if _, err := scalar.UnmarshalString(true); err == nil {
-		t.Error("String took true")
+		t.Error("String accepted true")
 	}
 	if _, err := scalar.UnmarshalBoolean("true"); err == nil {
-		t.Error(`Boolean took "true"`)
+		t.Error(`Boolean accepted "true"`)
 	}
 }
 
@@ -125,7 +126,7 @@ func TestID(t *testing.T) {
 func TestUUID(t *testing.T) {
 	t.Parallel()
 	id := uuid.MustParse("0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d")
-	if got, want := written(scalar.MarshalUUID(id)), `"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"`; got != want {
+	if got, want := marshal(scalar.MarshalUUID(id)), `"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for in, refused := range map[string]bool{
@@ -206,14 +207,14 @@ func TestDateTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := scalar.UnmarshalDateTime(tt.in)
-			check(t, written(scalar.MarshalDateTime(got)), err, `"`+tt.want+`"`, tt.refused != "")
+			check(t, marshal(scalar.MarshalDateTime(got)), err, `"`+tt.want+`"`, tt.refused != "")
 			if err != nil && !strings.HasSuffix(err.Error(), tt.refused) {
 				t.Errorf("got %v; want %s", err, tt.refused)
 			}
 		})
 	}
 	if _, err := scalar.UnmarshalDateTime(json.Number("1795417182")); err == nil {
-		t.Error("DateTime took a number")
+		t.Error("DateTime accepted a number")
 	}
 }
 
@@ -226,7 +227,7 @@ func TestDate(t *testing.T) {
 		"": "the year must be 0001 to 9999", "2026-11-23 ": "nothing may follow the day", "2026-11": `"-" must follow the month`,
 	} {
 		got, err := scalar.UnmarshalDate(in)
-		check(t, written(scalar.MarshalDate(got)), err, `"`+in+`"`, refused != "")
+		check(t, marshal(scalar.MarshalDate(got)), err, `"`+in+`"`, refused != "")
 		if err != nil && !strings.HasSuffix(err.Error(), ": "+refused) {
 			t.Errorf("%q: got %v; want %s", in, err, refused)
 		}
@@ -241,7 +242,7 @@ var (
 	dates   = regexp.MustCompile(`^` + fullDate + `$`)
 )
 
-// FuzzDateTime compares with the grammar and, for the moment itself, with package time.
+// FuzzDateTime compares UnmarshalDateTime with the grammar and with package time.
 func FuzzDateTime(f *testing.F) {
 	for _, seed := range []string{
 		"2026-11-23T07:00:00Z", "2026-11-23t07:00:00.123456789z", "1990-12-31T15:59:60-08:00", "2026-02-29T24:00:00+24:00", "9999-12-31T23:59:60Z", "0001-01-01T00:00:00,1+00:01",
@@ -257,14 +258,14 @@ func FuzzDateTime(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := scalar.UnmarshalDateTime(strings.Trim(written(scalar.MarshalDateTime(got)), `"`))
-		if err != nil || !again.Equal(got) || !grammar.MatchString(strings.Trim(written(scalar.MarshalDateTime(got)), `"`)) {
-			t.Errorf("%q: %v is read again as %v, %v", s, got, again, err)
+		again, err := scalar.UnmarshalDateTime(strings.Trim(marshal(scalar.MarshalDateTime(got)), `"`))
+		if err != nil || !again.Equal(got) || !grammar.MatchString(strings.Trim(marshal(scalar.MarshalDateTime(got)), `"`)) {
+			t.Errorf("%q: %v is written and read again as %v, %v", s, got, again, err)
 		}
 	})
 }
 
-// referenceDateTime is what a text is by the grammar and package time, which knows no leap second.
+// referenceDateTime parses s with the grammar and package time, which doesn't know leap seconds.
 func referenceDateTime(s string) (time.Time, bool) {
 	if !grammar.MatchString(s) {
 		return time.Time{}, false
@@ -287,7 +288,7 @@ func referenceDateTime(s string) (time.Time, bool) {
 	return t, t.Year() >= 1 && t.Year() <= 9999
 }
 
-// FuzzDate does the same for days.
+// FuzzDate compares UnmarshalDate with the grammar and with package time.
 func FuzzDate(f *testing.F) {
 	for _, seed := range []string{"2026-11-23", "2026-02-29", "0000-01-01", "2026-1-1", "2026-11-23T"} {
 		f.Add(seed)
@@ -296,13 +297,13 @@ func FuzzDate(f *testing.F) {
 		got, err := scalar.UnmarshalDate(s)
 		want, wantErr := time.Parse(time.DateOnly, s)
 		valid := dates.MatchString(s) && wantErr == nil && want.Year() >= 1
-		if valid != (err == nil) || valid && (!got.Equal(want) || written(scalar.MarshalDate(got)) != `"`+s+`"`) {
+		if valid != (err == nil) || valid && (!got.Equal(want) || marshal(scalar.MarshalDate(got)) != `"`+s+`"`) {
 			t.Errorf("%q: got %v, %v; want %v, %v", s, got, err, want, wantErr)
 		}
 	})
 }
 
-// FuzzTimeZone: what is accepted is a name of the database in another case, and is accepted again.
+// FuzzTimeZone checks that accepted names differ from the database's in case only, and are accepted again.
 func FuzzTimeZone(f *testing.F) {
 	for _, seed := range []string{"asia/karachi", "Asia//Karachi", "localtime", "Etc/GMT+5", "../UTC"} {
 		f.Add(seed)
@@ -319,13 +320,13 @@ func FuzzTimeZone(f *testing.F) {
 	})
 }
 
-// Whatever is written can be read again and is the same moment.
+// Every DateTime that is written is read as the same time.
 func TestDateTimeRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		zone := time.FixedZone("", rapid.IntRange(-14*3600, 14*3600).Draw(t, "offset"))
 		want := time.UnixMicro(rapid.Int64Range(-62135596800000000, 253402300799999999).Draw(t, "µs")).In(zone)
-		got, err := scalar.UnmarshalDateTime(strings.Trim(written(scalar.MarshalDateTime(want)), `"`))
+		got, err := scalar.UnmarshalDateTime(strings.Trim(marshal(scalar.MarshalDateTime(want)), `"`))
 		if err != nil || !got.Equal(want) {
 			t.Fatalf("got %v, %v; want %v", got, err, want)
 		}
@@ -343,6 +344,6 @@ func TestTimeZone(t *testing.T) {
 		check(t, got, err, want, want == "")
 	}
 	if _, err := scalar.UnmarshalTimeZone(nil); err == nil {
-		t.Error("TimeZone took null")
+		t.Error("TimeZone accepted null")
 	}
 }

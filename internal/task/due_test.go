@@ -12,7 +12,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// A day is that day wherever the viewer is; a moment is on the viewer's day, on the days on which the clocks change too.
+// A due day is the same day for viewers in any zone; a due moment is on the viewer's day, also on days when the clocks change.
 func TestDueWindows(t *testing.T) {
 	t.Parallel()
 	const none = ""
@@ -67,7 +67,7 @@ func TestDueWindows(t *testing.T) {
 			if day, err := time.Parse(time.DateOnly, tt.due); err == nil {
 				q.SetDueDate(day).SetDueSort(time.Time{})
 			} else {
-				// The zone it was set in is as far as can be from the viewer's.
+				// The due time's zone is as far as possible from the viewer's.
 				at := parse(t, tt.due)
 				year, month, day := at.In(time.FixedZone("", -12*3600)).Date()
 				if _, offset := at.In(location).Zone(); offset < 0 {
@@ -108,8 +108,8 @@ func parse(t *testing.T, moment string) time.Time {
 	return at
 }
 
-// A viewer who changes zone sees another today; the days that are set stay.
-func TestViewerChangesZone(t *testing.T) {
+// If a viewer changes the time zone, today changes and due days don't.
+func TestViewerChangesTimeZone(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -135,7 +135,7 @@ func TestViewerChangesZone(t *testing.T) {
 	})
 }
 
-// Wherever and however the clocks change, the day before ends where the day begins, and that is as early as it can be.
+// In every zone, startOfDay is on the day or later, and the moment before it is on an earlier day.
 func TestStartOfDay(t *testing.T) {
 	t.Parallel()
 	zones := []string{
@@ -152,7 +152,7 @@ func TestStartOfDay(t *testing.T) {
 		for day := time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2035; day = day.AddDate(0, 0, 1) {
 			start, this := task.StartOfDay(day, location), day.Format(time.DateOnly)
 			if date(start) < this || date(start.Add(-time.Microsecond)) >= this {
-				t.Errorf("%s: %s begins at %s", zone, this, start.In(location))
+				t.Errorf("%s: startOfDay of %s is %s", zone, this, start.In(location))
 			}
 		}
 	}

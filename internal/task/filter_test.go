@@ -11,6 +11,7 @@ import (
 	"taskql/internal/task"
 )
 
+// nested returns a filter with this many levels.
 func nested(levels int) *task.Filter {
 	f := &task.Filter{}
 	for range levels - 1 {
@@ -19,6 +20,7 @@ func nested(levels int) *task.Filter {
 	return f
 }
 
+// comparisons returns a filter with n comparisons.
 func comparisons(n int) *task.Filter {
 	f := &task.Filter{}
 	for range n {
@@ -27,7 +29,7 @@ func comparisons(n int) *task.Filter {
 	return f
 }
 
-// empty returns so many filters without a comparison.
+// empty returns n filters without comparisons.
 func empty(n int) []*task.Filter {
 	filters := make([]*task.Filter, n)
 	for i := range filters {
@@ -36,7 +38,7 @@ func empty(n int) []*task.Filter {
 	return filters
 }
 
-// single returns so many filters of one comparison.
+// single returns n filters with one comparison each.
 func single(n int) []*task.Filter {
 	filters := make([]*task.Filter, n)
 	for i := range filters {
@@ -74,8 +76,8 @@ func TestFilterLimits(t *testing.T) {
 			"200 characters":      {search(strings.Repeat("ä", 200)), ""},
 			"201 characters":      {search(strings.Repeat("ä", 201)), "filter.search"},
 			"a zero byte":         {search("a\x00b"), ""},
-			"nothing but a zero":  {search("\x00"), ""},
-			"nothing but blanks":  {search("  "), ""},
+			"only a zero byte":  {search("\x00"), ""},
+			"only spaces":  {search("  "), ""},
 			"many ids":            {&task.Filter{Comparisons: []task.Comparison{{Field: "id", Op: "in", Value: manyIDs(5000)}}}, ""},
 			"many ids left out":   {&task.Filter{Comparisons: []task.Comparison{{Field: "id", Op: "notIn", Value: manyIDs(5000)}}}, ""},
 			"all of many tags":    {&task.Filter{Comparisons: []task.Comparison{{Field: "tags", Op: "all", Value: manyIDs(600)}}}, ""},
@@ -101,7 +103,7 @@ func manyIDs(n int) []string {
 	return ids
 }
 
-// What search finds, and what it takes for letters.
+// What search finds, and which characters are equal for it.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
@@ -113,7 +115,7 @@ func TestSearch(t *testing.T) {
 			{"Buy Milk", "milk", true},
 			{"Buy Milk", "MILK buy", true},
 			{"Buy Milk", "milk bread", false},
-			{"Buy Milk", "y M", true}, // Two words: each is found.
+			{"Buy Milk", "y M", true}, // Two words, both found.
 			{"100% done", "0%", true},
 			{"100 done", "0%", false},
 			{"a_b", "a_b", true},
@@ -122,11 +124,11 @@ func TestSearch(t *testing.T) {
 			{"backslash", `k\s`, false},
 			{"Straße", "STRASSE", true},
 			{"ÄPFEL", "äpfel", true},
-			{"A\u0308pfel", "Äpfel", true}, // A and the two dots as two characters.
+			{"A\u0308pfel", "Äpfel", true}, // A and the dots are two characters.
 			{"Ἀθῆναι ΣΟΦΌΣ", "σοφός", true},
 			{"it's", "'", true},
 			{"日本語の本", "本語", true},
-			{"Café Müller", "cafe muller", true}, // Accents don't count, on either side.
+			{"Café Müller", "cafe muller", true}, // Accents are ignored in the text and in the search.
 			{"Cafe Muller", "café müller", true},
 			{"Ελλάδα", "ελλαδα", true},
 			{"ещё", "еще", true},
@@ -140,12 +142,12 @@ func TestSearch(t *testing.T) {
 			{"ﬁle №5", "file no5", true},
 			{"Buy Milk", "", true}, // No filter.
 			{"Buy Milk", " \t\r\n\u0085\u00a0\u3000", true},
-			{"Buy Milk", "\u200b", false}, // Not empty, but nothing that could be found.
+			{"Buy Milk", "\u200b", false}, // Not empty, but only invisible.
 			{"Buy Milk", "\u00ad", false},
 			{"Buy Milk", "\u2800", false},
 			{"Buy Milk", " \ufeff ", false},
 			{"Buy Milk", "milk \u200b", true},
-			{"Buy Milk", "\u0000", false}, // No title has it.
+			{"Buy Milk", "\u0000", false}, // No title can have it.
 			{"Buy Milk", "mi\u0000lk", false},
 			{"Buy Milk", "milk \u0007", false},
 			{"Buy Milk", "buy\tmilk\n", true},

@@ -43,11 +43,11 @@ func TestIsBlank(t *testing.T) {
 		{"variation selectors", "\ufe0f\ufe00\U000e0100\u180b", true},
 		{"tags", "\U000e0067\U000e007f", true},
 		{"control characters", "\x00\x07\x1b\u009f", true},
-		{"an unassigned character that is to be ignored", "\U000e0fff\u2065", true},
+		{"an unassigned default-ignorable character", "\U000e0fff\u2065", true},
 		{"a newer emoji", "\U0001fadf", false}, // Unicode 16.
 		{"an unassigned character", "\U0001fbfa\u0378", false},
-		{"for private use", "\ue000", false},
-		{"no character at all", "\uffff", false},
+		{"a private-use character", "\ue000", false},
+		{"a noncharacter", "\uffff", false},
 		{"an accent alone", "\u0301", false},
 		{"a letter among them", "\u200bx\u200b", false},
 	}
@@ -153,7 +153,7 @@ func TestFold(t *testing.T) {
 	}
 	for folded, of := range seen {
 		if of&(of-1) != 0 {
-			t.Errorf("%+q is of several", folded)
+			t.Errorf("%+q is the result for several of the names", folded)
 		}
 	}
 	for _, different := range [][2]string{{"cafe", "café"}, {"istanbul", "ıstanbul"}, {"to do", "todo"}, {"か", "が"}, {"и", "й"}} {
