@@ -130,8 +130,8 @@ func (r *rootField) Value(key any) any {
 	switch key {
 	case rootFieldKey{}:
 		return r
-	case task.TakeTextKey{}:
-		return task.TakeText(r.meter.size.takeText)
+	case task.TextQuotaKey{}:
+		return task.TextQuota(r.meter.size.chargeText)
 	default:
 		return r.Context.Value(key)
 	}

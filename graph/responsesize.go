@@ -39,9 +39,9 @@ func (z *responseSize) stop(reason error) error {
 	return *z.reason.Load()
 }
 
-// takeText counts a description that is read. More of them than the response holds may be read, because a page reads one
+// chargeText counts a description that is read. More of them than the response holds may be read, because a page reads one
 // row more than it shows.
-func (z *responseSize) takeText(bytes int) error {
+func (z *responseSize) chargeText(bytes int) error {
 	const slack = 4
 	if z.texts.Add(int64(bytes)) > z.limit+z.limit/slack {
 		return z.stop(errResponseTooLarge)

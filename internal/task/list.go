@@ -214,7 +214,7 @@ func (l *list) readBoth(ctx context.Context, segment keyset.Segment, limit int, 
 // rows reads the rows of the list that narrow selects, which are about as many as expected. The key identifies the
 // statement.
 func (l *list) rows(ctx context.Context, columns []string, key queryKey, expected int, narrow func(*sql.Selector)) ([]*ent.Task, error) {
-	take := takeTextOf(ctx)
+	quota := textQuotaOf(ctx)
 	if !l.service.scansRows(ctx) {
 		q := l.query().Where(narrow)
 		if len(columns) > 0 {
@@ -225,7 +225,7 @@ func (l *list) rows(ctx context.Context, columns []string, key queryKey, expecte
 			return nil, fmt.Errorf("reading tasks: %w", err)
 		}
 		for _, e := range tasks {
-			if err := take.of(e); err != nil {
+			if err := quota.charge(e); err != nil {
 				return nil, fmt.Errorf("reading tasks: %w", err)
 			}
 		}
@@ -249,7 +249,7 @@ func (l *list) rows(ctx context.Context, columns []string, key queryKey, expecte
 			return err
 		}
 		tasks = append(tasks, e)
-		return take.of(e)
+		return quota.charge(e)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading tasks: %w", err)

@@ -11,8 +11,8 @@ import (
 	"taskql/internal/task"
 )
 
-// TestTakeTextEndsTheReading: an error of TakeText is the reading's, and no row is read after it.
-func TestTakeTextEndsTheReading(t *testing.T) {
+// If the quota returns an error, the method returns it and reads no more rows.
+func TestTextQuota(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -26,13 +26,13 @@ func TestTakeTextEndsTheReading(t *testing.T) {
 		}
 		columns := []string{"id", "description"}
 		enough := errors.New("enough")
-		for name, read := range map[string]func(take task.TakeText) error{
-			"a list": func(take task.TakeText) error {
-				_, err := env.List(task.WithTakeText(ctx, take), v, task.ListInput{First: ptr(10), Selection: task.Selection{Columns: columns}})
+		for name, read := range map[string]func(quota task.TextQuota) error{
+			"a list": func(quota task.TextQuota) error {
+				_, err := env.List(task.WithTextQuota(ctx, quota), v, task.ListInput{First: ptr(10), Selection: task.Selection{Columns: columns}})
 				return err
 			},
-			"by their ids": func(take task.TakeText) error {
-				_, err := env.ByID(task.WithTakeText(ctx, take), v, ids, columns)
+			"by their ids": func(quota task.TextQuota) error {
+				_, err := env.ByID(task.WithTextQuota(ctx, quota), v, ids, columns)
 				return err
 			},
 		} {
@@ -45,7 +45,7 @@ func TestTakeTextEndsTheReading(t *testing.T) {
 				return nil
 			})
 			if !errors.Is(err, enough) || rows != 3 || bytes != 3_000 {
-				t.Errorf("%s: %v after %d rows of %d bytes", name, err, rows, bytes)
+				t.Errorf("%s: got %v after %d rows with %d bytes", name, err, rows, bytes)
 			}
 		}
 	})
