@@ -30,35 +30,45 @@ func IsUnavailable(err error) bool {
 	if IsReadOnly(err) {
 		return true
 	}
-	if isStale(err) || isSharedSession(err) {
-		return true // In a transaction, as after a migration. The next attempt prepares the statement again.
+	var postgres *pq.Error
+	if errors.As(err, &postgres) {
+		return isPostgresOutage(postgres)
 	}
-	var refused *pq.Error
-	if errors.As(err, &refused) {
-		if refused.Code == "57014" { // Cancelled by the server's client, or by statement_timeout: only the message tells.
-			return strings.Contains(refused.Message, "statement timeout")
-		}
-		switch refused.Code {
-		case "57P01", "57P02", "57P03", // Stopping, crashed, starting.
-			"57P05",          // The connection was idle for too long.
-			"55P03", "25P03": // Gave up waiting for a lock; a transaction was idle for too long.
-			return true
-		}
-		switch refused.Code.Class() {
-		case "08", "53", "58", // The connection; too few connections, memory, disk; the system beneath.
-			"40": // Another transaction was in the way; this one was rolled back.
-			return true
-		}
-		return false
-	}
-	var locked *sqlite.Error
-	if errors.As(err, &locked) {
-		switch locked.Code() & 0xff { // The other bits are the extended code.
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		switch lite.Code() & 0xff { // The other bits are the extended code.
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
 			return true
 		}
 		return false
 	}
+	return isConnectionOutage(err)
+}
+
+// isPostgresOutage reports whether PostgreSQL's error is an outage.
+func isPostgresOutage(err *pq.Error) bool {
+	if isStale(err) || isSharedSession(err) {
+		return true // In a transaction, as after a migration. The next attempt prepares the statement again.
+	}
+	if err.Code == "57014" { // Cancelled by the client, or by statement_timeout. Only the message tells.
+		return strings.Contains(err.Message, "statement timeout")
+	}
+	switch err.Code {
+	case "57P01", "57P02", "57P03", // Stopping, crashed, starting.
+		"57P05",          // The connection was idle for too long.
+		"55P03", "25P03": // A lock timeout; a transaction was idle for too long.
+		return true
+	}
+	switch err.Code.Class() {
+	case "08", "53", "58", // The connection; too few connections, memory, disk; the system beneath.
+		"40": // Rolled back in favour of another transaction.
+		return true
+	}
+	return false
+}
+
+// isConnectionOutage reports whether an error that is not the database's is an outage.
+func isConnectionOutage(err error) bool {
 	for _, outage := range []error{
 		errUnreachable, ErrNoConnection, ErrUserBusy, errStandby, ErrFileGone, errChangeLost,
 		driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,

@@ -50,7 +50,7 @@ func TestIsUnavailable(t *testing.T) {
 		{"a duplicate", &pq.Error{Code: "23505"}, false},
 		{"a wrong password", &pq.Error{Code: "28P01"}, false},
 		{"a deadlock", &pq.Error{Code: "40P01"}, true},
-		{"a server that only reads", &pq.Error{Code: "25006"}, true},
+		{"a read-only server", &pq.Error{Code: "25006"}, true},
 		{"the user's own statements", fmt.Errorf("reading: %w", database.ErrUserBusy), true},
 	}
 	for _, test := range tests {
@@ -63,8 +63,8 @@ func TestIsUnavailable(t *testing.T) {
 	}
 }
 
-// Errors that PostgreSQL and SQLite really give.
-func TestIsUnavailableForReal(t *testing.T) {
+// TestIsUnavailableReal: the errors of a real PostgreSQL and SQLite.
+func TestIsUnavailableReal(t *testing.T) {
 	t.Parallel()
 	t.Run("a killed backend", func(t *testing.T) {
 		t.Parallel()
@@ -82,8 +82,8 @@ func TestIsUnavailableForReal(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = tx.ExecContext(t.Context(), "SELECT 1")
-		want(t, err, true)
-		// The pool recovers by itself.
+		wantUnavailable(t, err, true)
+		// The pool recovers.
 		if err := db.SQL.PingContext(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -104,14 +104,14 @@ func TestIsUnavailableForReal(t *testing.T) {
 			running <- err
 		}()
 		<-started
-		time.Sleep(100 * time.Millisecond) // The statement has to be under way; if it is not, the error is another outage.
+		time.Sleep(100 * time.Millisecond) // Let the statement start. If it hasn't, the error is another outage.
 		if err := own.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		want(t, <-running, true)
+		wantUnavailable(t, <-running, true)
 		_, err := db.SQL.ExecContext(t.Context(), "SELECT 1")
-		want(t, err, true)
-		want(t, db.Ping(t.Context()), true)
+		wantUnavailable(t, err, true)
+		wantUnavailable(t, db.Ping(t.Context()), true)
 	})
 	t.Run("too many connections", func(t *testing.T) {
 		t.Parallel()
@@ -125,12 +125,12 @@ func TestIsUnavailableForReal(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = conn.Close() })
 		}
-		want(t, err, true)
+		wantUnavailable(t, err, true)
 	})
 	t.Run("a cancelled query", func(t *testing.T) {
 		t.Parallel()
 		db := open(t, database.Config{URL: testkit.PostgresURL(t)})
-		// lib/pq asks the server once to stop, so a request that comes before the statement is lost: wait until it runs.
+		// lib/pq sends one request to cancel. The server ignores it if the statement doesn't run yet.
 		conn, err := db.SQL.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -145,20 +145,20 @@ func TestIsUnavailableForReal(t *testing.T) {
 		}()
 		awaitSleeping(t, db.SQL, 1)
 		cancel()
-		want(t, <-ended, false)
+		wantUnavailable(t, <-ended, false)
 	})
 	t.Run("statements that are refused", func(t *testing.T) {
 		t.Parallel()
 		for _, address := range []string{testkit.PostgresURL(t), testkit.SQLiteURL(t)} {
 			_, err := open(t, database.Config{URL: address}).SQL.ExecContext(t.Context(), "SELECT nothing FROM nowhere")
-			want(t, err, false)
+			wantUnavailable(t, err, false)
 		}
 	})
 	t.Run("a locked SQLite", func(t *testing.T) {
 		t.Parallel()
 		address := testkit.SQLiteURL(t)
 		holder := open(t, database.Config{URL: address})
-		tx, err := holder.SQL.BeginTx(t.Context(), nil) // Immediate: it has the write lock.
+		tx, err := holder.SQL.BeginTx(t.Context(), nil) // It takes the write lock at once.
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,22 +167,22 @@ func TestIsUnavailableForReal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		impatient, err := sql.Open("sqlite", "file:"+filepath.ToSlash(parsed.Opaque+parsed.Path)+"?_busy_timeout=20")
+		shortTimeout, err := sql.Open("sqlite", "file:"+filepath.ToSlash(parsed.Opaque+parsed.Path)+"?_busy_timeout=20")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer impatient.Close()
-		_, err = impatient.ExecContext(t.Context(), "CREATE TABLE t (id int)")
-		want(t, err, true)
+		defer shortTimeout.Close()
+		_, err = shortTimeout.ExecContext(t.Context(), "CREATE TABLE t (id int)")
+		wantUnavailable(t, err, true)
 	})
-	t.Run("nobody there", func(t *testing.T) {
+	t.Run("nobody listens", func(t *testing.T) {
 		t.Parallel()
 		_, err := database.Open(t.Context(), database.Config{URL: "postgres://a@127.0.0.1:1/b?sslmode=disable", ConnectTimeout: time.Millisecond, Log: slog.New(slog.DiscardHandler)})
-		want(t, err, true)
+		wantUnavailable(t, err, true)
 	})
 }
 
-func want(t *testing.T, err error, unavailable bool) {
+func wantUnavailable(t *testing.T, err error, unavailable bool) {
 	t.Helper()
 	if err == nil {
 		t.Error("no error")
@@ -202,7 +202,7 @@ func TestNothingDone(t *testing.T) {
 		"none":                      {nil, false},
 		"no connection in time":     {fmt.Errorf("beginning: %w", database.ErrNoConnection), true},
 		"the user's own statements": {fmt.Errorf("reading: %w", database.ErrUserBusy), true},
-		"a server that only reads":  {fmt.Errorf("writing: %w", &pq.Error{Code: "25006"}), true},
+		"a read-only server":        {fmt.Errorf("writing: %w", &pq.Error{Code: "25006"}), true},
 		"nobody listens":            {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, true},
 		"the answer got lost":       {&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, false},
 		"a bad connection":          {driver.ErrBadConn, false},

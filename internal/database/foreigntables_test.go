@@ -15,7 +15,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// catalog lists what a PostgreSQL database has that is not PostgreSQL's own.
+// catalog lists the objects of a PostgreSQL database, without PostgreSQL's own.
 func catalog(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `
@@ -40,8 +40,8 @@ func catalog(t *testing.T, db *sql.DB) []string {
 	return all
 }
 
-// foreign are databases of other programs, with what the refusal names.
-var foreign = map[string]struct { //nolint:gochecknoglobals // A constant table.
+// foreignDatabases are databases of other programs, with the tables that the error names.
+var foreignDatabases = map[string]struct { //nolint:gochecknoglobals // A constant table.
 	statements []string
 	named      string
 }{
@@ -52,7 +52,7 @@ var foreign = map[string]struct { //nolint:gochecknoglobals // A constant table.
 
 func TestForeignTablesInPostgreSQL(t *testing.T) {
 	t.Parallel()
-	for name, tt := range foreign {
+	for name, tt := range foreignDatabases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := testkit.DirectURL(t, testkit.PostgresURL(t))
@@ -64,19 +64,19 @@ func TestForeignTablesInPostgreSQL(t *testing.T) {
 			}
 			before := catalog(t, db.SQL)
 			_, err := db.Migrate(t.Context())
-			refused(t, err, tt.named, "schema=taskql")
-			refused(t, db.CheckForeignTables(t.Context()), tt.named, "schema=taskql")
+			wantForeign(t, err, tt.named, "schema=taskql")
+			wantForeign(t, db.CheckForeignTables(t.Context()), tt.named, "schema=taskql")
 			if diff := cmp.Diff(before, catalog(t, db.SQL)); diff != "" {
 				t.Errorf("it was changed (-before +after):\n%s", diff)
 			}
 
-			// The remedy works, and touches nothing of the other program.
-			remedied := open(t, database.Config{URL: address + "&schema=taskql"})
+			// The advice of the error works, and changes nothing of the other program's.
+			separate := open(t, database.Config{URL: address + "&schema=taskql"})
 			for range 2 {
-				if _, err := remedied.Migrate(t.Context()); err != nil {
+				if _, err := separate.Migrate(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if err := remedied.CheckForeignTables(t.Context()); err != nil {
+				if err := separate.CheckForeignTables(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -92,7 +92,7 @@ func TestForeignTablesInPostgreSQL(t *testing.T) {
 
 func TestForeignTablesInSQLite(t *testing.T) {
 	t.Parallel()
-	for name, tt := range foreign {
+	for name, tt := range foreignDatabases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := testkit.SQLiteURL(t)
@@ -118,7 +118,7 @@ func TestForeignTablesInSQLite(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = db.Migrate(t.Context())
-			refused(t, err, tt.named, "a file of its own")
+			wantForeign(t, err, tt.named, "a file of its own")
 			if err := db.Close(); err != nil {
 				t.Error(err)
 			}
@@ -135,7 +135,7 @@ func TestForeignTablesInSQLite(t *testing.T) {
 	}
 }
 
-func refused(t *testing.T, err error, parts ...string) {
+func wantForeign(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	if !errors.Is(err, database.ErrForeignTables) {
 		t.Fatalf("got %v", err)

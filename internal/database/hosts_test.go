@@ -15,7 +15,7 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// Of several hosts one that can't be reached is passed over, and as long as none accepts changes, that is waited for.
+// TestSeveralHosts: a host that can't be reached is skipped. If no host accepts changes, Open retries.
 func TestSeveralHosts(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
@@ -35,7 +35,7 @@ func TestSeveralHosts(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	log, failed := &lines{}, make(chan error, 1)
+	log, failed := &logBuffer{}, make(chan error, 1)
 	go func() {
 		_, err := database.Open(ctx, database.Config{URL: both, Log: log.logger(), ConnectTimeout: time.Hour})
 		failed <- err
@@ -49,8 +49,8 @@ func TestSeveralHosts(t *testing.T) {
 	}
 }
 
-// TestFaultsSeveralHosts: of several hosts the one that accepts changes is found, wherever it stands, and also after it has
-// moved.
+// TestFaultsSeveralHosts: connections lead to the host that accepts changes, whatever its place in the list, and also after a
+// failover.
 func TestFaultsSeveralHosts(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
@@ -59,7 +59,7 @@ func TestFaultsSeveralHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	if err := os.Chmod(folder, 0o777); err != nil { // PostgreSQL may be another user.
+	if err := os.Chmod(folder, 0o777); err != nil { // PostgreSQL may run as another user.
 		t.Fatal(err)
 	}
 	primary := cluster(t, pgcluster.Config{Auth: "trust", Settings: map[string]string{"unix_socket_directories": folder}})
@@ -78,19 +78,19 @@ func TestFaultsSeveralHosts(t *testing.T) {
 		}
 	}
 
-	// A socket's folder may stand where the host does.
+	// The folder of a socket may replace the host.
 	address := strings.Replace(primary.URL(), "127.0.0.1:"+strconv.Itoa(primary.Port()), url.PathEscape(folder)+":"+strconv.Itoa(primary.Port()), 1)
 	var socket bool
 	if err := open(t, database.Config{URL: address}).SQL.QueryRowContext(t.Context(), "SELECT inet_server_addr() IS NULL").Scan(&socket); err != nil || !socket {
 		t.Errorf("not by the socket: %v", err)
 	}
 
-	// The two change places: sessions of before see it as they would if theirs had become a standby.
+	// The two swap roles. For the existing sessions it is as if their server had become a standby.
 	db := open(t, database.Config{URL: several(primary.Port(), standby.Port()), MaxOpenConns: 2})
 	db.NoReadOnlyPause()
 	setReadOnly(t, standby, "off")
 	setReadOnly(t, primary, "on")
-	demote(t, db, 2)
+	makeReadOnly(t, db, 2)
 	if err := db.Driver().Exec(t.Context(), "CREATE TABLE t (n int)", []any{}, nil); err != nil {
 		t.Error(err)
 	}
@@ -100,6 +100,7 @@ func TestFaultsSeveralHosts(t *testing.T) {
 	}
 }
 
+// several returns the URL of several hosts.
 func several(ports ...int) string {
 	hosts := make([]string, len(ports))
 	for i, port := range ports {
@@ -108,7 +109,7 @@ func several(ports ...int) string {
 	return "postgres://postgres@" + strings.Join(hosts, ",") + "/postgres?sslmode=disable"
 }
 
-// setReadOnly changes what new sessions of a cluster may do.
+// setReadOnly sets default_transaction_read_only for new sessions.
 func setReadOnly(t *testing.T, of *pgcluster.Cluster, value string) {
 	t.Helper()
 	db := open(t, database.Config{URL: of.URL()})

@@ -15,10 +15,10 @@ import (
 	"taskql/internal/testkit"
 )
 
-// freezer is a TCP proxy whose connections can fall silent: they stay open, and nothing moves any more.
+// freezer is a TCP proxy that can freeze its connections: they stay open, but forward nothing.
 type freezer struct {
 	target string
-	frozen sync.Map // of *atomic.Bool, one a connection
+	frozen sync.Map // of *atomic.Bool, one for each connection
 }
 
 func newFreezer(t *testing.T, target string) (*freezer, string) {
@@ -57,7 +57,7 @@ func (f *freezer) serve(ctx context.Context, client net.Conn) {
 	pipe(client, server, frozen)
 }
 
-// pipe copies until it is frozen; then it swallows.
+// pipe copies until it is frozen. Then it discards.
 func pipe(to io.Writer, from io.Reader, frozen *atomic.Bool) {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -82,9 +82,9 @@ func (f *freezer) freeze() {
 	})
 }
 
-// A connection that goes silent, as after a failover, costs a moment and not the pool: queries fail as an outage, and
-// new connections take over.
-func TestFaultsSilentConnections(t *testing.T) {
+// TestFaultsFrozenConnections: connections on which nothing moves, as after a failover, don't fill the pool. Their queries fail
+// with an outage, and new connections replace them.
+func TestFaultsFrozenConnections(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
 	address, err := url.Parse(testkit.MigratedPostgresURL(t))
@@ -110,7 +110,7 @@ func TestFaultsSilentConnections(t *testing.T) {
 			defer cancel()
 			var one int
 			if err := db.SQL.QueryRowContext(ctx, "SELECT 1").Scan(&one); err == nil {
-				return // On a connection made after the silence.
+				return // It runs on a new connection.
 			} else if ctx.Err() == nil && !database.IsUnavailable(err) {
 				t.Errorf("got %v, want an outage", err)
 			}

@@ -67,7 +67,7 @@ func TestMigrationFiles(t *testing.T) {
 			t.Errorf("%s is not named as the time and what it does, such as 20260102150405_add_tags.sql", entry.Name())
 		}
 	}
-	// CONCURRENTLY is what a transaction can't do; nothing else is worth losing all-or-nothing for.
+	// Only CONCURRENTLY, which transactions can't do, justifies a migration without a transaction.
 	for _, name := range migrationNames(t) {
 		text, err := fs.ReadFile(migrate.Migrations(), name)
 		if err != nil {
@@ -90,7 +90,7 @@ func TestSchemaAndMigrationsAgree(t *testing.T) {
 	}
 }
 
-// The migrations for SQLite make what ent/schema says, too.
+// TestSchemaAndSQLiteMigrationsAgree: the migrations for SQLite make the tables of ent/schema.
 func TestSchemaAndSQLiteMigrationsAgree(t *testing.T) {
 	t.Parallel()
 	if err := schemadiff.Validate(sqliteFolder); err != nil {
@@ -108,7 +108,7 @@ func TestSchemaAndSQLiteMigrationsAgree(t *testing.T) {
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	names := migrationNames(t)
-	// From nothing, and from where each earlier release left the database.
+	// From an empty database, and from that of each earlier release.
 	for start := range len(names) {
 		t.Run(fmt.Sprintf("from %d", start), func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +138,7 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// migrateTo applies the first migrations only.
+// migrateTo applies the first count migrations.
 func migrateTo(t testing.TB, url string, count int) {
 	t.Helper()
 	if count == 0 {
@@ -160,7 +160,7 @@ func migrateTo(t testing.TB, url string, count int) {
 
 func TestMigrateAhead(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &logBuffer{}
 	db := open(t, database.Config{URL: testkit.MigratedPostgresURL(t), Log: log.logger()})
 	if _, err := db.SQL.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (29990101000000, true)"); err != nil {
 		t.Fatal(err)
@@ -232,8 +232,8 @@ func TestMigrateSQLite(t *testing.T) {
 	}
 }
 
-// A file of a release before versions, whose tables ent made, is taken as it is.
-func TestMigrateSQLiteOfBefore(t *testing.T) {
+// TestMigrateSQLiteWithoutVersions: a file whose tables ent made, before there were migrations, is adopted.
+func TestMigrateSQLiteWithoutVersions(t *testing.T) {
 	t.Parallel()
 	db := open(t, database.Config{URL: testkit.SQLiteURL(t)})
 	start, err := fs.ReadFile(migrate.SQLiteMigrations(), "20261125061336_start.sql") // What ent made then.
@@ -256,7 +256,7 @@ func TestMigrateSQLiteOfBefore(t *testing.T) {
 	}
 }
 
-func TestMigrateThroughTheDirectURL(t *testing.T) {
+func TestMigrateThroughDirectURL(t *testing.T) {
 	t.Parallel()
 	direct := testkit.PostgresURL(t)
 	db := open(t, database.Config{URL: testkit.PostgresURL(t), DirectURL: direct})
@@ -271,7 +271,7 @@ func TestMigrateThroughTheDirectURL(t *testing.T) {
 	}
 }
 
-func TestMigrateOnceOfMany(t *testing.T) {
+func TestMigrateConcurrently(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{2, 8} {
 		t.Run(fmt.Sprint(replicas), func(t *testing.T) {
@@ -304,8 +304,8 @@ func TestMigrateOnceOfMany(t *testing.T) {
 	}
 }
 
-// The same with processes: the test binary runs itself.
-func TestMigrateOnceOfManyProcesses(t *testing.T) {
+// TestMigrateConcurrentProcesses is TestMigrateConcurrently with processes: the test binary runs itself.
+func TestMigrateConcurrentProcesses(t *testing.T) {
 	t.Parallel()
 	if url := os.Getenv("MIGRATE_IN_CHILD"); url != "" {
 		db := open(t, database.Config{URL: url})
@@ -340,8 +340,8 @@ func TestMigrateOnceOfManyProcesses(t *testing.T) {
 	}
 }
 
-// A process that dies while it migrates leaves neither the lock nor half a migration.
-func TestMigrateAfterADeadHolder(t *testing.T) {
+// TestMigrateAfterCrash: a process that dies while it migrates leaves neither the lock nor a part of a migration.
+func TestMigrateAfterCrash(t *testing.T) {
 	t.Parallel()
 	url := testkit.PostgresURL(t)
 	db := open(t, database.Config{URL: url})
@@ -370,10 +370,11 @@ func TestMigrateAfterADeadHolder(t *testing.T) {
 	}
 }
 
-// A release that did not count tasks ran beside the first that does: what it added is counted by the migration after.
+// TestMigrationRecountsTasks: a release that did not count tasks ran together with the first one that does. A later migration
+// counts the tasks that it added.
 func TestMigrationRecountsTasks(t *testing.T) {
 	t.Parallel()
-	const counting = 20261123211108 // The migration that brought the count.
+	const counting = 20261123211108 // The migration that added the count.
 	pool, err := sql.Open("postgres", testkit.PostgresURL(t))
 	if err != nil {
 		t.Fatal(err)
@@ -404,11 +405,11 @@ func TestMigrationRecountsTasks(t *testing.T) {
 	}
 }
 
-// A migration may build an index CONCURRENTLY, which waits for every snapshot that is older: neither the process that
-// holds the lock nor those that wait for it may have one.
+// TestMigrationLockHoldsNoSnapshot: CREATE INDEX CONCURRENTLY waits for all older snapshots, so neither the process that holds
+// the migration lock nor those that wait for it may hold one.
 func TestMigrationLockHoldsNoSnapshot(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &logBuffer{}
 	url := testkit.PostgresURL(t)
 	db := open(t, database.Config{URL: url, Log: log.logger()})
 	mustExec(t, db.SQL, "CREATE TABLE things (id int)")

@@ -18,27 +18,27 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// lines collects a log.
-type lines struct {
+// logBuffer collects a log.
+type logBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buffer.Write(p)
 }
 
-func (l *lines) text() string {
+func (l *logBuffer) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buffer.String()
 }
 
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+func (l *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// cluster starts a PostgreSQL that the test may stop.
+// cluster starts a PostgreSQL server that the test may stop.
 func cluster(t testing.TB, c pgcluster.Config) *pgcluster.Cluster {
 	t.Helper()
 	started, err := pgcluster.Start(t.Context(), c)
@@ -91,6 +91,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestSession: sessions have the application's name, and the time zone UTC.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	db := open(t, database.Config{URL: testkit.PostgresURL(t)})
@@ -103,10 +104,10 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// The parameters of the whole allow-list are ones that PostgreSQL takes; unknown ones don't get through to it.
+// TestParametersConnect: PostgreSQL accepts all parameters that a URL may set, and is not sent others.
 func TestParametersConnect(t *testing.T) {
 	t.Parallel()
-	url := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler takes fewer.
+	url := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler accepts fewer.
 	for _, parameters := range []string{
 		"channel_binding=require&pgbouncer=true&pool_timeout=5&schema=public&pool_max_conns=3&nonsense=1&x.y=2",
 		database.AllSettings,
@@ -117,7 +118,7 @@ func TestParametersConnect(t *testing.T) {
 	}
 }
 
-func TestOpenFailsAtOnce(t *testing.T) {
+func TestOpenFailsImmediately(t *testing.T) {
 	t.Parallel()
 	own := cluster(t, pgcluster.Config{})
 	address := "127.0.0.1:" + strconv.Itoa(own.Port())
@@ -130,7 +131,7 @@ func TestOpenFailsAtOnce(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			log := &lines{}
+			log := &logBuffer{}
 			_, err := database.Open(t.Context(), database.Config{URL: test.url, Log: log.logger()})
 			if err == nil {
 				t.Fatal("no error")
@@ -151,8 +152,8 @@ func TestOpenFailsAtOnce(t *testing.T) {
 func TestOpenWaits(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	// It starts while Open is already trying; its password is not known before, so the first address has none.
-	log := &lines{}
+	// The server starts while Open is retrying. Its password is not known before, so the first URL has none.
+	log := &logBuffer{}
 	opened := make(chan error, 1)
 	go func() {
 		db, err := database.Open(context.WithoutCancel(t.Context()), database.Config{
@@ -178,9 +179,9 @@ func TestOpenWaits(t *testing.T) {
 	}
 }
 
-func TestOpenGivesUp(t *testing.T) {
+func TestOpenTimeout(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &logBuffer{}
 	_, err := database.Open(t.Context(), database.Config{
 		URL: "postgres://ann:s3cret-word@127.0.0.1:" + strconv.Itoa(freePort(t)) + "/tasks?sslmode=disable", Log: log.logger(), ConnectTimeout: time.Second,
 	})
@@ -192,8 +193,9 @@ func TestOpenGivesUp(t *testing.T) {
 	}
 }
 
-// A server that accepts and says nothing is not waited for longer than the limit either.
-func TestOpenGivesUpOnSilence(t *testing.T) {
+// TestOpenSilentServer: Open doesn't wait longer than ConnectTimeout for a server that accepts the connection and sends
+// nothing.
+func TestOpenSilentServer(t *testing.T) {
 	t.Parallel()
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:0")
@@ -207,7 +209,7 @@ func TestOpenGivesUpOnSilence(t *testing.T) {
 	}
 }
 
-func TestPingWithABusyPool(t *testing.T) {
+func TestPingWithBusyPool(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{testkit.PostgresURL(t), testkit.SQLiteURL(t)} {
 		db := open(t, database.Config{URL: url, MaxOpenConns: 2})
@@ -224,7 +226,7 @@ func TestPingWithABusyPool(t *testing.T) {
 	}
 }
 
-func TestOldServer(t *testing.T) {
+func TestCheckVersion(t *testing.T) {
 	t.Parallel()
 	err := database.CheckVersion(130012, "13.12")
 	if err == nil || !strings.Contains(err.Error(), "13.12") || !strings.Contains(err.Error(), "14") {

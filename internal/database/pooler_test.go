@@ -13,9 +13,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// Behind PgBouncer in transaction mode, where several connections share a session, the cache finds out by itself and
-// every query gets its own answer, also while a migration runs. Its two ways to treat a parameter that it does not know
-// are refusing it and dropping it.
+// TestPgBouncer: behind PgBouncer in transaction mode, connections share sessions. The statement cache detects that, and every
+// query gets its own answer, also during a migration. PgBouncer either refuses or drops parameters that it doesn't know.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string][]string{
@@ -55,17 +54,17 @@ func TestPgBouncer(t *testing.T) {
 			awaitMore(t, &queries, 200)
 			stop()
 			load.Wait()
-			if got := number(t, pool, preparedStatements); got != 0 {
+			if got := queryInt(t, pool, preparedStatements); got != 0 {
 				t.Errorf("the session has %d prepared statements", got)
 			}
 		})
 	}
 }
 
-// A parameter that a pooler refuses is told at once, with what to do: the same answer comes for good.
+// TestPgBouncerRefusesParameter: if a pooler refuses a parameter, Open returns at once and says what to do.
 func TestPgBouncerRefusesParameter(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &logBuffer{}
 	address := testkit.PgBouncer(t, testkit.PostgresURL(t))
 	_, err := database.Open(t.Context(), database.Config{URL: address + "&search_path=app", Log: log.logger()})
 	if err == nil || !strings.Contains(err.Error(), "leave it out") || !strings.Contains(err.Error(), "search_path") {

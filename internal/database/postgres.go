@@ -60,17 +60,7 @@ func parsePostgres(raw string) (target, error) {
 	if err != nil {
 		return target{}, redact(err, config, parsed)
 	}
-	for name := range config.Runtime {
-		if !slices.Contains(settings, strings.ToLower(name)) {
-			delete(config.Runtime, name)
-			ignored = append(ignored, name)
-		}
-	}
-	if config.SSLNegotiation == pq.SSLNegotiationDirect {
-		// It is broken in lib/pq. Servers that support direct negotiation support the ordinary one too.
-		config.SSLNegotiation = ""
-		ignored = append(ignored, "sslnegotiation")
-	}
+	ignored = append(ignored, dropUnsupported(&config)...)
 	setSchema(&config, schema)
 	if err := requirePrimary(&config); err != nil {
 		return target{}, err
@@ -94,6 +84,23 @@ func parsePostgres(raw string) (target, error) {
 		dialect: dialect.Postgres, connector: connector{config: config, state: &poolState{readOnlyPause: readOnlyPause}},
 		name: postgresName(config), ignored: ignored, tls: protection, schema: schema,
 	}, nil
+}
+
+// dropUnsupported removes the settings that would make connecting fail, and returns their names.
+func dropUnsupported(config *pq.Config) []string {
+	var dropped []string
+	for name := range config.Runtime {
+		if !slices.Contains(settings, strings.ToLower(name)) {
+			delete(config.Runtime, name)
+			dropped = append(dropped, name)
+		}
+	}
+	if config.SSLNegotiation == pq.SSLNegotiationDirect {
+		// It is broken in lib/pq. Servers that support direct negotiation support the ordinary one too.
+		config.SSLNegotiation = ""
+		dropped = append(dropped, "sslnegotiation")
+	}
+	return dropped
 }
 
 // unsupported matches lib/pq's error about an environment variable that it doesn't support.

@@ -50,7 +50,7 @@ func TestQueryRaw(t *testing.T) {
 		if rows, err := queryRaw(t, db, `SELECT ''::bytea WHERE false`); err != nil || rows != nil {
 			t.Errorf("got %q, %v", rows, err)
 		}
-		for range 3 { // Run plainly, then prepared, then kept.
+		for range 3 { // Unprepared, then prepared, then from the cache.
 			rows, err := queryRaw(t, db, `SELECT '\x616263'::bytea, 'a text', NULL::text, ''`)
 			if want := []string{"abc, a text, null, "}; err != nil || !slices.Equal(rows, want) {
 				t.Errorf("got %q, %v", rows, err)
@@ -114,8 +114,8 @@ func TestQueryRaw(t *testing.T) {
 	})
 }
 
-// Rows of several queries run beside each other.
-func TestRecordsOfMany(t *testing.T) {
+// TestQueryRawConcurrently: concurrent queries get their own rows.
+func TestQueryRawConcurrently(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
 	done := make(chan error)
@@ -147,8 +147,8 @@ func TestRecordsOfMany(t *testing.T) {
 	}
 }
 
-// A read that is repeated has the same values.
-func TestRecordsRepeated(t *testing.T) {
+// TestQueryRawRetried: a retried read returns the same values.
+func TestQueryRawRetried(t *testing.T) {
 	t.Parallel()
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
 	const query = `SELECT '\x00ff'::bytea, NULL::bytea, 'a text', NULL::text, 7::bigint, NULL::bigint, 3::smallint, true, NULL::bool FROM generate_series(1, 2)`
@@ -174,8 +174,8 @@ func TestRecordsRepeated(t *testing.T) {
 	}
 }
 
-// A restart of the server costs a read nothing but time.
-func TestRecordsAfterARestart(t *testing.T) {
+// TestQueryRawAfterRestart: a read after a restart of PostgreSQL succeeds.
+func TestQueryRawAfterRestart(t *testing.T) {
 	t.Parallel()
 	server := cluster(t, pgcluster.Config{})
 	db, err := database.Open(t.Context(), database.Config{URL: server.URL(), MaxOpenConns: 4, Log: slog.New(slog.DiscardHandler)})

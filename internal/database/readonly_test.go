@@ -13,7 +13,7 @@ import (
 
 const insertOne = "INSERT INTO t VALUES (1) RETURNING n"
 
-// writers are the ways of writing one row.
+// writers returns the ways to write a row.
 func writers(db *database.DB) map[string]func(ctx context.Context) error {
 	driven, client := db.Driver(), ent.NewClient(ent.Driver(db.Driver()))
 	return map[string]func(ctx context.Context) error{
@@ -32,7 +32,7 @@ func writers(db *database.DB) map[string]func(ctx context.Context) error {
 			return db.QueryRaw(ctx, insertOne, nil, func([]driver.Value) error { return nil })
 		},
 		"a prepared statement": func(ctx context.Context) error {
-			for range 3 { // From the second time on it is kept.
+			for range 3 { // From the second time on it is in the statement cache.
 				if err := db.QueryRaw(ctx, "INSERT INTO t VALUES ($1) RETURNING n", []any{1}, func([]driver.Value) error { return nil }); err != nil {
 					return err
 				}
@@ -42,21 +42,21 @@ func writers(db *database.DB) map[string]func(ctx context.Context) error {
 	}
 }
 
-// readOnlyPool is a pool as a failover leaves it: all of its connections only read, and new ones would write.
+// readOnlyPool returns a pool after a failover: all of its connections are read-only, and new ones would not be.
 func readOnlyPool(t *testing.T, connections int) *database.DB {
 	t.Helper()
-	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler's sessions are not the pool's.
+	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler has sessions of its own.
 	db := open(t, database.Config{URL: address, MaxOpenConns: connections})
 	if _, err := db.SQL.ExecContext(t.Context(), "CREATE TABLE t (n int)"); err != nil {
 		t.Fatal(err)
 	}
 	db.NoReadOnlyPause()
-	demote(t, db, connections)
+	makeReadOnly(t, db, connections)
 	return db
 }
 
-// demote makes the pool's connections read-only.
-func demote(t *testing.T, db *database.DB, connections int) {
+// makeReadOnly makes the pool's connections read-only.
+func makeReadOnly(t *testing.T, db *database.DB, connections int) {
 	t.Helper()
 	eachConnection(t, db, connections, func(conn *sql.Conn) {
 		if _, err := conn.ExecContext(t.Context(), "SET default_transaction_read_only = on"); err != nil {
@@ -65,7 +65,7 @@ func demote(t *testing.T, db *database.DB, connections int) {
 	})
 }
 
-// eachConnection calls do with every connection of the pool.
+// eachConnection calls do with each of the pool's connections.
 func eachConnection(t *testing.T, db *database.DB, connections int, do func(*sql.Conn)) {
 	t.Helper()
 	for range connections {
@@ -78,17 +78,17 @@ func eachConnection(t *testing.T, db *database.DB, connections int, do func(*sql
 	}
 }
 
-// After a failover nobody is told that a change may have happened: it goes through on a new connection.
-func TestConnectionsThatOnlyRead(t *testing.T) {
+// TestReadOnlyConnections: after a failover a write succeeds on a new connection, whatever way it takes.
+func TestReadOnlyConnections(t *testing.T) {
 	t.Parallel()
 	const connections = 4
 	db := readOnlyPool(t, connections)
 	for way, write := range writers(db) {
-		demote(t, db, connections)
+		makeReadOnly(t, db, connections)
 		if err := write(t.Context()); err != nil {
 			t.Errorf("%s: %v", way, err)
 		}
-		// One was enough to replace all.
+		// One write was enough to replace all connections.
 		eachConnection(t, db, connections, func(conn *sql.Conn) {
 			if _, err := conn.ExecContext(t.Context(), "INSERT INTO t VALUES (1)"); err != nil {
 				t.Errorf("another connection after %s: %v", way, err)
@@ -110,10 +110,10 @@ func insertInTx(t *testing.T, db *database.DB) error {
 	return tx.Commit()
 }
 
-// A database that accepts no changes is no reason to connect again and again, and reads go on.
-func TestDatabaseThatOnlyReads(t *testing.T) {
+// TestReadOnlyDatabase: if the database is read-only, reads succeed, and writes don't make new connections each time.
+func TestReadOnlyDatabase(t *testing.T) {
 	t.Parallel()
-	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler's sessions began before.
+	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // A pooler's sessions are older.
 	admin := open(t, database.Config{URL: address})
 	var name string
 	if err := admin.SQL.QueryRowContext(t.Context(), "SELECT current_database()").Scan(&name); err != nil {
@@ -152,7 +152,7 @@ func TestDatabaseThatOnlyReads(t *testing.T) {
 	if got := backend(); got != first {
 		t.Errorf("it has connected again: %d, %d", first, got)
 	}
-	// It recovers without a restart.
+	// The server recovers without a restart.
 	if _, err := admin.SQL.ExecContext(t.Context(), `ALTER DATABASE "`+name+`" RESET default_transaction_read_only`); err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// with adds a parameter to a URL.
-func with(t *testing.T, address, name, value string) string {
+// withParameter adds a parameter to a URL.
+func withParameter(t *testing.T, address, name, value string) string {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
@@ -22,13 +22,13 @@ func with(t *testing.T, address, name, value string) string {
 	return u.String()
 }
 
-// Two servers in two schemas of one database know nothing of each other, whatever the parameter is called.
+// TestSchemas: servers in two schemas of a database don't see each other's data, whatever the parameter is called.
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	for _, tt := range [][2]string{{"one", "schema"}, {`The "other" one`, "currentSchema"}, {"public", "schema"}} {
 		name, parameter := tt[0], tt[1]
-		db := open(t, database.Config{URL: with(t, address, parameter, name), StatementCache: database.CacheOn})
+		db := open(t, database.Config{URL: withParameter(t, address, parameter, name), StatementCache: database.CacheOn})
 		if db.Schema() != name {
 			t.Errorf("the schema is %q, want %q", db.Schema(), name)
 		}
@@ -43,7 +43,7 @@ func TestSchemas(t *testing.T) {
 		if err != nil || len(list) != len(first.Applied) || list[0].AppliedAt.IsZero() {
 			t.Errorf("%s: %v, %v", name, list, err)
 		}
-		for range 3 { // Also as a statement that is kept.
+		for range 3 { // Also from the statement cache.
 			if err := db.Driver().Exec(t.Context(), "INSERT INTO workspaces (id, created_at) VALUES (gen_random_uuid(), now())", []any{}, nil); err != nil {
 				t.Error(err)
 			}
@@ -58,8 +58,9 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// Earlier releases ignored the parameter. Who has it in the URL is told, and does not start with an empty schema by accident.
-func TestSchemaBesideOurTables(t *testing.T) {
+// TestSchemaAfterPublic: earlier releases ignored the parameter and used the schema public. Migrate then refuses to start with
+// an empty schema.
+func TestSchemaAfterPublic(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	admin := open(t, database.Config{URL: address})
@@ -68,7 +69,7 @@ func TestSchemaBesideOurTables(t *testing.T) {
 	}
 	before := catalog(t, admin.SQL)
 	migrate := func() error {
-		_, err := open(t, database.Config{URL: with(t, address, "schema", "app")}).Migrate(t.Context())
+		_, err := open(t, database.Config{URL: withParameter(t, address, "schema", "app")}).Migrate(t.Context())
 		return err
 	}
 	if err := migrate(); err == nil || !strings.Contains(err.Error(), `take the parameter out of the URL`) {
@@ -85,7 +86,7 @@ func TestSchemaBesideOurTables(t *testing.T) {
 	}
 }
 
-// DIRECT_DATABASE_URL and DATABASE_URL lead to one schema, or to a refusal before anything is made.
+// TestSchemaOfBothURLs: if DIRECT_DATABASE_URL and DATABASE_URL lead to different schemas, nothing is created.
 func TestSchemaOfBothURLs(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, pooled, direct, want string }{
@@ -126,8 +127,8 @@ func TestSchemaOfBothURLs(t *testing.T) {
 	}
 }
 
-// A schema that connections don't get is refused: tables would go elsewhere.
-func TestSchemaThatIsDropped(t *testing.T) {
+// TestSchemaParameterDropped: if a pooler drops the schema's parameter, Open fails, because tables would be in another schema.
+func TestSchemaParameterDropped(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	admin := open(t, database.Config{URL: address})

@@ -14,7 +14,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// Whatever becomes of the files, no change is acknowledged that nobody will find again, and /health tells.
+// TestSQLiteFilesGone: after the files were removed or replaced, writes and pings fail.
 func TestSQLiteFilesGone(t *testing.T) {
 	t.Parallel()
 	remove := func(suffixes ...string) func(*testing.T, string) {
@@ -58,7 +58,7 @@ func TestSQLiteFilesGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(folder, "taskql.db")
-			log := &lines{}
+			log := &logBuffer{}
 			db := open(t, database.Config{URL: "sqlite:" + path, Log: log.logger()})
 			if _, err := db.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
@@ -67,7 +67,7 @@ func TestSQLiteFilesGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			driven := db.Driver()
-			tx, err := driven.Tx(t.Context()) // It is under way when it happens.
+			tx, err := driven.Tx(t.Context()) // It is open while the files are changed.
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,12 +106,12 @@ func TestSQLiteFilesGone(t *testing.T) {
 	}
 }
 
-// Ordinary use is not taken for a loss of the files, not even if other programs open the file.
+// TestSQLiteFilesStay: the check passes in ordinary use, also if other programs open the file.
 func TestSQLiteFilesStay(t *testing.T) {
 	t.Parallel()
 	address := testkit.SQLiteURL(t)
 	first := open(t, database.Config{URL: address})
-	for range 2 { // The second time the file and its log are there.
+	for range 2 { // The second time the file and its log exist.
 		if _, err := first.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestSQLiteFilesStay(t *testing.T) {
 				t.Fatalf("%v: %s", err, output)
 			}
 		}
-		first.SQL.SetMaxIdleConns(-1) // All connections but the one for pings are closed.
+		first.SQL.SetMaxIdleConns(-1) // It closes all connections except the one for pings.
 		if _, err := first.SQL.ExecContext(t.Context(), "UPDATE workspaces SET version = 0"); err != nil {
 			t.Error(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// hostname is an address that leads to one cluster at a time. Connections that were made before a change stay where they are.
+// hostname is an address that leads to one cluster at a time. A change doesn't affect existing connections.
 type hostname struct {
 	address string
 	port    atomic.Int64
@@ -54,7 +54,8 @@ func (h *hostname) forward(client net.Conn) {
 	_, _ = io.Copy(client, server)
 }
 
-// TestFaultsFailover: the server that connections lead to is a standby by now, and the host's name leads to another one.
+// TestFaultsFailover: the server of the existing connections has become a standby, and the host's name leads to the new
+// primary.
 func TestFaultsFailover(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
@@ -76,7 +77,7 @@ func TestFaultsFailover(t *testing.T) {
 		"raw query":   func(db *database.DB) error { return writers(db)["raw query"](t.Context()) },
 		"a transaction": func(db *database.DB) error {
 			err := insertInTx(t, db)
-			if database.IsReadOnly(err) { // Those who begin transactions repeat them.
+			if database.IsReadOnly(err) { // Callers retry transactions.
 				err = insertInTx(t, db)
 			}
 			return err

@@ -16,10 +16,10 @@ import (
 	"taskql/internal/testkit"
 )
 
-// openPool opens a pool on the address and returns it with its log.
-func openPool(t *testing.T, c database.Config) (*sql.DB, *lines) {
+// openPool opens a pool, and returns it with its log.
+func openPool(t *testing.T, c database.Config) (*sql.DB, *logBuffer) {
 	t.Helper()
-	log := &lines{}
+	log := &logBuffer{}
 	c.Log = log.logger()
 	db, err := database.Open(t.Context(), c)
 	if err != nil {
@@ -33,7 +33,7 @@ func openPool(t *testing.T, c database.Config) (*sql.DB, *lines) {
 	return db.SQL, log
 }
 
-// mustExec runs statements that must work.
+// mustExec runs statements that must succeed.
 func mustExec(t *testing.T, pool *sql.DB, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
@@ -43,8 +43,8 @@ func mustExec(t *testing.T, pool *sql.DB, statements ...string) {
 	}
 }
 
-// number asks for one number.
-func number(t *testing.T, q interface {
+// queryInt returns the result of a query for a number.
+func queryInt(t *testing.T, q interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }, query string, args ...any,
 ) int {
@@ -56,35 +56,35 @@ func number(t *testing.T, q interface {
 	return n
 }
 
-// preparedStatements is how many prepared statements the session has. The semicolon keeps this one from being kept.
+// preparedStatements selects how many prepared statements the session has. Because of the semicolon it is not cached itself.
 const preparedStatements = "SELECT count(*) FROM pg_prepared_statements;"
 
-// What comes twice is prepared, no more than the bound is kept, and PostgreSQL plans it once.
-func TestStatementsAreKept(t *testing.T) {
+// TestStatementCache: a statement that is repeated is prepared, PostgreSQL plans it once, and the cache is bounded.
+func TestStatementCache(t *testing.T) {
 	t.Parallel()
 	const size = 4
 	pool, log := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.MigratedPostgresURL(t)), MaxOpenConns: 1, StatementCacheSize: size})
 	query := "SELECT count(*) FROM tasks WHERE workspace_id = $1"
-	before := number(t, pool, preparedStatements)
-	if number(t, pool, query, "w"); number(t, pool, preparedStatements) != before {
+	before := queryInt(t, pool, preparedStatements)
+	if queryInt(t, pool, query, "w"); queryInt(t, pool, preparedStatements) != before {
 		t.Error("a statement that was seen once is prepared")
 	}
 	for range 8 {
-		number(t, pool, query, "w")
+		queryInt(t, pool, query, "w")
 	}
 	plans := "SELECT generic_plans FROM pg_prepared_statements WHERE statement = '" + query + "';"
-	if got := number(t, pool, plans); got < 2 {
+	if got := queryInt(t, pool, plans); got < 2 {
 		t.Errorf("%d generic plans in 8 executions: the statement is planned anew", got)
 	}
 	for i := range 3 * size {
 		for range 2 {
-			number(t, pool, fmt.Sprintf("SELECT $1::int + %d", i), 1)
+			queryInt(t, pool, fmt.Sprintf("SELECT $1::int + %d", i), 1)
 		}
-		if got := number(t, pool, preparedStatements); got > size {
+		if got := queryInt(t, pool, preparedStatements); got > size {
 			t.Fatalf("%d prepared statements are kept, want at most %d", got, size)
 		}
 	}
-	if got := number(t, pool, preparedStatements); got != size {
+	if got := queryInt(t, pool, preparedStatements); got != size {
 		t.Errorf("%d prepared statements are kept, want %d", got, size)
 	}
 	if log.text() != "" {
@@ -92,20 +92,20 @@ func TestStatementsAreKept(t *testing.T) {
 	}
 }
 
-// A cache that is off keeps nothing.
-func TestStatementsAreNotKept(t *testing.T) {
+// TestStatementCacheOff: nothing is cached.
+func TestStatementCacheOff(t *testing.T) {
 	t.Parallel()
 	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.MigratedPostgresURL(t)), MaxOpenConns: 1, StatementCache: database.CacheOff})
 	for range 3 {
-		number(t, pool, "SELECT $1::int", 1)
+		queryInt(t, pool, "SELECT $1::int", 1)
 	}
-	if got := number(t, pool, preparedStatements); got != 0 {
+	if got := queryInt(t, pool, preparedStatements); got != 0 {
 		t.Errorf("%d prepared statements are kept", got)
 	}
 }
 
-// A statement whose columns changed (0A000) or that the session lost (26000) is prepared anew without anybody noticing;
-// in a transaction it is an outage that passes.
+// TestStaleStatements: a statement whose columns changed (0A000) or that the session doesn't know (26000) is prepared again
+// without an error. In a transaction the error is an outage.
 func TestStaleStatements(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string][]string{
@@ -119,18 +119,18 @@ func TestStaleStatements(t *testing.T) {
 			query := "SELECT n FROM things WHERE id = $1"
 			insert := "INSERT INTO things VALUES ($1, $2) RETURNING n"
 			for i := range 3 {
-				number(t, pool, query, 1)
-				number(t, pool, insert, 10+i, 1)
+				queryInt(t, pool, query, 1)
+				queryInt(t, pool, insert, 10+i, 1)
 			}
 			mustExec(t, pool, spoil[0])
-			if got := number(t, pool, query, 1); got != 7 {
+			if got := queryInt(t, pool, query, 1); got != 7 {
 				t.Errorf("got %d", got)
 			}
-			number(t, pool, insert, 20, 1)
-			if got := number(t, pool, "SELECT count(*) FROM things WHERE id = 20"); got != 1 {
+			queryInt(t, pool, insert, 20, 1)
+			if got := queryInt(t, pool, "SELECT count(*) FROM things WHERE id = 20"); got != 1 {
 				t.Errorf("the insert ran %d times", got)
 			}
-			number(t, pool, query, 1) // It ran plainly the last time.
+			queryInt(t, pool, query, 1) // It was run unprepared the last time.
 			mustExec(t, pool, spoil[1])
 			tx, err := pool.BeginTx(t.Context(), nil)
 			if err != nil {
@@ -147,14 +147,14 @@ func TestStaleStatements(t *testing.T) {
 			if err := tx.Rollback(); err != nil {
 				t.Fatal(err)
 			}
-			if got := number(t, pool, query, 1); got != 7 {
+			if got := queryInt(t, pool, query, 1); got != 7 {
 				t.Errorf("after the transaction: got %d", got)
 			}
 		})
 	}
 }
 
-// A migration that changes the columns while queries run is noticed by none of them.
+// TestMigrationUnderLoad: no query fails while a migration changes columns.
 func TestMigrationUnderLoad(t *testing.T) {
 	t.Parallel()
 	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t)), MaxOpenConns: 4})
@@ -184,17 +184,17 @@ func TestMigrationUnderLoad(t *testing.T) {
 	load.Wait()
 }
 
-// Cancelling a kept statement stops it on the server and spoils no other query.
-func TestCancelKeptStatement(t *testing.T) {
+// TestCancelCachedStatement: cancelling a cached statement stops it on the server and no other one.
+func TestCancelCachedStatement(t *testing.T) {
 	t.Parallel()
 	const clients = 6
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
 	pool, _ := openPool(t, database.Config{URL: address, MaxOpenConns: clients})
 	query := "SELECT 1 FROM pg_sleep($1)"
 	for range 3 {
-		number(t, pool, query, 0)
+		queryInt(t, pool, query, 0)
 	}
-	// They are watched and cancelled from outside of their pool, whose connections are all taken.
+	// Another pool observes and cancels them, because they take all connections of theirs.
 	watch, err := sql.Open("postgres", address)
 	if err != nil {
 		t.Fatal(err)
@@ -218,12 +218,12 @@ func TestCancelKeptStatement(t *testing.T) {
 		cancel()
 		load.Wait()
 	}
-	if got := number(t, pool, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep($1)%' AND pid <> pg_backend_pid();"); got != 0 {
+	if got := queryInt(t, pool, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep($1)%' AND pid <> pg_backend_pid();"); got != 0 {
 		t.Errorf("%d cancelled queries still run", got)
 	}
 }
 
-// A connection that the server ended is replaced, and its statements with it.
+// TestConnectionLost: a connection that the server closed is replaced, and its statements are prepared again.
 func TestConnectionLost(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
@@ -231,20 +231,20 @@ func TestConnectionLost(t *testing.T) {
 	killer, _ := openPool(t, database.Config{URL: address, MaxOpenConns: 1})
 	for range 5 {
 		for range 3 {
-			number(t, pool, "SELECT $1::int", 1)
+			queryInt(t, pool, "SELECT $1::int", 1)
 		}
-		number(t, killer, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();")
+		queryInt(t, killer, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();")
 		var n int
 		if err := pool.QueryRowContext(t.Context(), "SELECT $1::int", 1).Scan(&n); err != nil && !database.IsUnavailable(err) {
 			t.Errorf("got %v, want an outage", err)
 		}
-		if got := number(t, pool, "SELECT $1::int", 2); got != 2 {
+		if got := queryInt(t, pool, "SELECT $1::int", 2); got != 2 {
 			t.Errorf("got %d", got)
 		}
 	}
 }
 
-// A statement that comes while rows are open on the same connection is refused, and the rows are read on.
+// TestRowsOpen: a statement on a connection with open rows fails, and the rows can still be read.
 func TestRowsOpen(t *testing.T) {
 	t.Parallel()
 	pool, _ := openPool(t, database.Config{URL: testkit.DirectURL(t, testkit.PostgresURL(t))})
@@ -254,7 +254,7 @@ func TestRowsOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			number(t, tx, "SELECT $1::int", 1)
+			queryInt(t, tx, "SELECT $1::int", 1)
 			readThree(t, tx, query)
 		}
 		if err := tx.Commit(); err != nil {
@@ -263,7 +263,7 @@ func TestRowsOpen(t *testing.T) {
 	}
 }
 
-// readThree reads three rows, with another statement between.
+// readThree reads three rows, and tries another statement in between.
 func readThree(t *testing.T, tx *sql.Tx, query string) {
 	t.Helper()
 	rows, err := tx.QueryContext(t.Context(), query, 3)
@@ -284,7 +284,7 @@ func readThree(t *testing.T, tx *sql.Tx, query string) {
 	}
 }
 
-// awaitMore returns when the counter is larger by n, or the test has failed.
+// awaitMore waits until the counter has grown by n, or the test has failed.
 func awaitMore(t *testing.T, counter *atomic.Int64, n int64) {
 	t.Helper()
 	for until := counter.Load() + n; counter.Load() < until && !t.Failed(); {
@@ -292,8 +292,8 @@ func awaitMore(t *testing.T, counter *atomic.Int64, n int64) {
 	}
 }
 
-// awaitSleeping returns when n statements of the database are under way in pg_sleep. PostgreSQL ignores a request to
-// cancel that comes before its statement begins.
+// awaitSleeping waits until n statements of the database run pg_sleep. PostgreSQL ignores requests to cancel that arrive before
+// the statement.
 func awaitSleeping(t *testing.T, db *sql.DB, n int) {
 	t.Helper()
 	for sleeping := 0; sleeping < n; time.Sleep(5 * time.Millisecond) {

@@ -12,7 +12,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestStatementTimeout: PostgreSQL ends a statement that takes too long, as an outage, and the URL's own limit wins.
+// TestStatementTimeout: a statement that takes too long fails with an outage, and a timeout in the URL takes precedence.
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.PostgresURL(t))
@@ -26,7 +26,7 @@ func TestStatementTimeout(t *testing.T) {
 	}
 	db := open(address)
 	_, err := db.SQL.ExecContext(t.Context(), "SELECT pg_sleep(3600)")
-	var ended *pq.Error // By PostgreSQL: the pool's own limit ends a statement with another error.
+	var ended *pq.Error // PostgreSQL's error. The I/O timeout has another one.
 	if !errors.As(err, &ended) || ended.Code != "57014" || !database.IsUnavailable(err) {
 		t.Errorf("got %v, want PostgreSQL's statement timeout as an outage", err)
 	}

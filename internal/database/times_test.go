@@ -15,8 +15,8 @@ import (
 	"taskql/internal/viewer"
 )
 
-// Times keep their order and their microseconds in both databases, whatever their fraction and zone, and come back in
-// UTC. SQLite has no type for them, so this is a matter of how they are written down.
+// TestTimes: times keep their order and their microseconds in both databases, whatever their fraction and zone, and are
+// returned in UTC. SQLite has no type for them, so it depends on how they are stored.
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, url string }{
@@ -86,7 +86,7 @@ func TestTimes(t *testing.T) {
 				if before != wantBefore || equal != wantEqual {
 					t.Fatalf("%v: %d before and %d equal, want %d and %d", limit, before, equal, wantBefore, wantEqual)
 				}
-				// An update writes them the same way.
+				// An update stores them in the same way.
 				id := rows[0].ID
 				at := anyTime().Draw(t, "updated")
 				if err := client.Task.UpdateOneID(id).SetUpdatedAt(at).Exec(ctx); err != nil {
@@ -100,7 +100,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// anyTime draws a time in whole microseconds, often one close to others, in some zone.
+// anyTime draws a time with microseconds in some zone, often close to others.
 func anyTime() *rapid.Generator[time.Time] {
 	zones := []*time.Location{
 		time.UTC, time.FixedZone("", 5*3600+45*60), time.FixedZone("", -12*3600), time.FixedZone("", 14*3600), time.FixedZone("", 3600+1),

@@ -114,7 +114,7 @@ func TestPostgresURLs(t *testing.T) {
 	}
 }
 
-// TLS is raised to verify-full where the name can be verified and nobody asked for anything else.
+// TestTLSModes: TLS is upgraded to verify-full if the host's name can be verified and the URL doesn't ask for less.
 func TestTLSModes(t *testing.T) {
 	t.Parallel()
 	full, pool := database.TLS{Mode: "verify-full", Upgraded: true, Public: true}, "ep-x-pooler.eu-central-1.aws.neon.tech"
@@ -160,7 +160,7 @@ func TestTLSModes(t *testing.T) {
 	}
 }
 
-// Of several hosts the one that accepts changes is connected to, unless the URL asks for another.
+// TestTargetSession: with several hosts, connections lead to the one that accepts changes, unless the URL asks for another.
 func TestTargetSession(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]pq.TargetSessionAttrs{
@@ -195,7 +195,7 @@ func TestApplicationName(t *testing.T) {
 	}
 }
 
-func TestWrongURLsKeepTheirSecrets(t *testing.T) {
+func TestWrongURLsAreNotQuoted(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, url, want string }{
 		{"nothing", "", "no scheme"},
@@ -242,8 +242,8 @@ func TestWrongURLsKeepTheirSecrets(t *testing.T) {
 	}
 }
 
-// It changes the environment, so it can't run beside others.
-func TestVariablesThatLibPQRefuses(t *testing.T) { //nolint:paralleltest // See above.
+// TestUnsupportedVariables: libpq's variables that lib/pq doesn't support are ignored.
+func TestUnsupportedVariables(t *testing.T) { //nolint:paralleltest // It changes the environment.
 	t.Setenv("PGCHANNELBINDING", "require")
 	t.Setenv("PGGSSENCMODE", "disable")
 	got, err := database.Sanitise("postgres://localhost/tasks?channel_binding=require")

@@ -17,20 +17,20 @@ import (
 	"taskql/internal/viewer"
 )
 
-// holders are the ways of holding a connection of the pool: each holds one from the call of begun until hold is closed.
+// holders returns the ways to hold a connection of the pool: each holds one from the call of begun until hold is closed.
 func holders(db *database.DB) map[string]func(ctx context.Context, begun func(), hold <-chan struct{}) error {
-	driven, client := db.Driver(), ent.NewClient(ent.Driver(db.Driver()))
+	entDriver, client := db.Driver(), ent.NewClient(ent.Driver(db.Driver()))
 	return map[string]func(ctx context.Context, begun func(), hold <-chan struct{}) error{
 		"ent's rows": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
 			var rows entsql.Rows
-			if err := driven.Query(ctx, "SELECT 1", []any{}, &rows); err != nil {
+			if err := entDriver.Query(ctx, "SELECT 1", []any{}, &rows); err != nil {
 				return err
 			}
 			begun()
 			<-hold
 			return errors.Join(rows.Close(), rows.Close())
 		},
-		"our rows": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+		"database/sql's rows": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
 			rows, err := client.QueryContext(ctx, "SELECT 1")
 			if err != nil {
 				return err
@@ -48,45 +48,45 @@ func holders(db *database.DB) map[string]func(ctx context.Context, begun func(),
 			})
 		},
 		"a committed transaction": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
-			return transaction(ctx, driven, begun, hold, dialect.Tx.Commit)
+			return transaction(ctx, entDriver, begun, hold, dialect.Tx.Commit)
 		},
-		"an undone transaction": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
-			return transaction(ctx, driven, begun, hold, dialect.Tx.Rollback)
+		"a rolled back transaction": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			return transaction(ctx, entDriver, begun, hold, dialect.Tx.Rollback)
 		},
 	}
 }
 
-func transaction(ctx context.Context, driven dialect.Driver, begun func(), hold <-chan struct{}, end func(dialect.Tx) error) error {
-	tx, err := driven.Tx(ctx)
+func transaction(ctx context.Context, entDriver dialect.Driver, begun func(), hold <-chan struct{}, end func(dialect.Tx) error) error {
+	tx, err := entDriver.Tx(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // As our code does: it must count once.
+	defer func() { _ = tx.Rollback() }() // Callers do the same. It must release the slot once only.
 	begun()
 	<-hold
 	return end(tx)
 }
 
-// While one user holds all connections that are to be had, others read, and so does the server itself.
-func TestOneUsersStatements(t *testing.T) {
+// TestUserLimit: while one user holds as many connections as allowed, others and the server itself get connections.
+func TestUserLimit(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.PostgresURL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const connections, bound, calls = 4, 2, 12
-			// SQLite has one transaction that may write at a time, and all of ours may.
+			// SQLite allows one writing transaction at a time, and all transactions here may write.
 			db := open(t, database.Config{URL: address(t), MaxOpenConns: connections, AcquireTimeout: time.Minute})
 			for way, run := range holders(db) {
-				if db.Dialect == dialect.SQLite && (way == "a committed transaction" || way == "an undone transaction") {
+				if db.Dialect == dialect.SQLite && (way == "a committed transaction" || way == "a rolled back transaction") {
 					continue
 				}
-				t.Run(way, func(t *testing.T) { oneUsersStatements(t, db, run, bound, calls) })
+				t.Run(way, func(t *testing.T) { testUserLimit(t, db, run, bound, calls) })
 			}
 		})
 	}
 }
 
-func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context, func(), <-chan struct{}) error, bound, calls int) {
+func testUserLimit(t *testing.T, db *database.DB, run func(context.Context, func(), <-chan struct{}) error, bound, calls int) {
 	t.Helper()
 	requests := map[string]context.Context{
 		"another user":        viewer.NewContext(t.Context(), viewer.Viewer{UserID: "bob"}),
@@ -96,8 +96,8 @@ func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context,
 	}
 	alice := viewer.NewContext(t.Context(), viewer.Viewer{UserID: "alice"})
 	hold, begun, ended := make(chan struct{}), make(chan struct{}, calls), make(chan error, calls)
-	letGo := sync.OnceFunc(func() { close(hold) })
-	defer letGo() // Also if the test fails before.
+	release := sync.OnceFunc(func() { close(hold) })
+	defer release() // If the test fails before.
 	for range calls {
 		go func() { ended <- run(alice, func() { begun <- struct{}{} }, hold) }()
 	}
@@ -113,22 +113,22 @@ func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context,
 			t.Errorf("%s: %v", who, err)
 		}
 	}
-	// Also those that can't be told from a user's by what they are: they wait with the user's.
-	impatient, cancel := context.WithCancelCause(viewer.AsSystemFor(t.Context(), "alice"))
+	// What the server does on behalf of the user waits as well.
+	cancelled, cancel := context.WithCancelCause(viewer.AsSystemFor(t.Context(), "alice"))
 	gone := errors.New("gone")
-	go func() { ended <- run(impatient, func() {}, closed()) }()
+	go func() { ended <- run(cancelled, func() {}, closed()) }()
 	until(t, "what the server does for the user waits", func() bool { return db.Waiting("alice") == calls-bound+1 })
 	cancel(gone)
 	if err := <-ended; !errors.Is(err, gone) {
 		t.Errorf("a cancelled statement: %v", err)
 	}
-	letGo()
+	release()
 	for range calls {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	}
-	// Nothing of the user's bound is lost.
+	// All slots were released.
 	until(t, "all connections are back", func() bool { return db.SQL.Stats().InUse == 0 })
 	for range calls {
 		if err := run(alice, func() {}, closed()); err != nil {
@@ -137,7 +137,8 @@ func oneUsersStatements(t *testing.T, db *database.DB, run func(context.Context,
 	}
 }
 
-// A user who waits too long for their own statements is told so, and the pool is not taken for exhausted.
+// TestUserBusy: a statement that waits too long for others of the same user fails with ErrUserBusy, and doesn't count as an
+// acquire timeout.
 func TestUserBusy(t *testing.T) {
 	t.Parallel()
 	db := open(t, database.Config{URL: testkit.SQLiteURL(t), MaxOpenConns: 2, AcquireTimeout: time.Millisecond})
@@ -162,7 +163,7 @@ func closed() <-chan struct{} {
 	return c
 }
 
-// until waits for a condition, with all the time that a busy machine may need.
+// until waits for a condition, for a minute at most.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {

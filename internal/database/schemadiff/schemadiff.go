@@ -1,5 +1,5 @@
-// Package schemadiff compares ent/schema with the migrations. The tool that writes migrations and the
-// test that misses one use it; the server does not.
+// Package schemadiff compares ent/schema with the migrations. It is used to write migrations and to test that none is missing,
+// and is not a part of the server.
 package schemadiff
 
 import (
@@ -19,32 +19,31 @@ import (
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/schema"
-	_ "github.com/lib/pq"  // The database to work in.
-	_ "modernc.org/sqlite" // The same.
+	_ "github.com/lib/pq"  // The driver of Postgres.
+	_ "modernc.org/sqlite" // The driver of SQLite.
 
 	"taskql/internal/database/schemadiff/migrate"
 )
 
-// Database is an empty database to work in.
+// Database is an empty database in which migrations are replayed.
 type Database struct{ dialect, driver, address string }
 
-// Postgres is the PostgreSQL database of that address.
+// Postgres returns the PostgreSQL database at the address.
 func Postgres(address string) Database {
 	return Database{dialect: dialect.Postgres, driver: "postgres", address: address}
 }
 
-// SQLite is a SQLite database in a file that is not there yet.
+// SQLite returns a SQLite database in a file that doesn't exist yet.
 func SQLite(path string) Database {
 	return Database{dialect: dialect.SQLite, driver: "sqlite", address: "file:" + path + "?_pragma=foreign_keys(1)"}
 }
 
-// comparing admits one comparison at a time: ent's description of the tables is one value for the whole process, and a
-// comparison completes it in place.
+// comparing serialises comparisons, because they modify ent's description of the tables, which is global.
 var comparing sync.Mutex //nolint:gochecknoglobals // It guards a global of ent's.
 
-// Write adds the migration with the name to the folder: what is missing between the migrations there and ent/schema.
-// It returns the file's path, or "" where nothing is missing. The database is an empty one, in which the migrations are
-// replayed. A folder whose files do not agree with its atlas.sum is an error.
+// Write adds a migration to the folder that leads from the migrations there to ent/schema. It returns the file's path, or "" if
+// there is no difference. It replays the migrations in the database, which must be empty. It returns an error if the folder's
+// files don't match its atlas.sum.
 func Write(ctx context.Context, database Database, folder, name string) (string, error) {
 	before, err := files(folder)
 	if err != nil {
@@ -63,7 +62,7 @@ func Write(ctx context.Context, database Database, folder, name string) (string,
 	defer comparing.Unlock()
 	err = migrate.NewSchema(entsql.OpenDB(database.dialect, db)).NamedDiff(ctx, name,
 		schema.WithDir(dir), schema.WithFormatter(sqltool.GooseFormatter), schema.WithMigrationMode(schema.ModeReplay),
-		schema.WithDropColumn(true), schema.WithDropIndex(true), schema.WithErrNoPlan(true), schema.WithDiffHook(keepByHand))
+		schema.WithDropColumn(true), schema.WithDropIndex(true), schema.WithErrNoPlan(true), schema.WithDiffHook(ignoreHarmless))
 	if errors.Is(err, atlas.ErrNoPlan) {
 		return "", nil
 	}
@@ -82,18 +81,18 @@ func Write(ctx context.Context, database Database, folder, name string) (string,
 	return "", errors.New("there is a difference, but no new file: is another migration of this very second there?")
 }
 
-// byHand are the indexes that a migration makes where it can, and that ent/schema therefore can't name.
-var byHand = []string{"tasks_search"} //nolint:gochecknoglobals // A constant, if Go had constant slices.
+// ignoredIndexes are made by a migration only if the database allows it, so that ent/schema can't list them.
+var ignoredIndexes = []string{"tasks_search"} //nolint:gochecknoglobals // A constant, if Go had constant slices.
 
-// sameDefaults spells the defaults that are the same but for parentheses in the same way: SQLite forgets those of (x”).
-func sameDefaults(current, desired *atlasschema.Table) {
+// alignDefaults makes defaults equal that differ only in parentheses: SQLite drops those of (x”).
+func alignDefaults(current, desired *atlasschema.Table) {
 	for _, column := range desired.Columns {
-		there, ok := current.Column(column.Name)
-		if !ok || column.Default == nil || there.Default == nil {
+		existing, ok := current.Column(column.Name)
+		if !ok || column.Default == nil || existing.Default == nil {
 			continue
 		}
-		if strings.Trim(text(column.Default), "()") == strings.Trim(text(there.Default), "()") {
-			column.Default = there.Default
+		if strings.Trim(text(column.Default), "()") == strings.Trim(text(existing.Default), "()") {
+			column.Default = existing.Default
 		}
 	}
 }
@@ -109,20 +108,20 @@ func text(e atlasschema.Expr) string {
 	}
 }
 
-// keepByHand leaves those indexes, and what only looks different, out of the difference.
-func keepByHand(next schema.Differ) schema.Differ {
+// ignoreHarmless removes ignoredIndexes and differences in parentheses from the difference.
+func ignoreHarmless(next schema.Differ) schema.Differ {
 	return schema.DiffFunc(func(current, desired *atlasschema.Schema) ([]atlasschema.Change, error) {
 		for _, table := range current.Tables {
-			table.Indexes = slices.DeleteFunc(table.Indexes, func(i *atlasschema.Index) bool { return slices.Contains(byHand, i.Name) })
+			table.Indexes = slices.DeleteFunc(table.Indexes, func(i *atlasschema.Index) bool { return slices.Contains(ignoredIndexes, i.Name) })
 			if wanted, ok := desired.Table(table.Name); ok {
-				sameDefaults(table, wanted)
+				alignDefaults(table, wanted)
 			}
 		}
 		return next.Diff(current, desired)
 	})
 }
 
-// Missing returns the SQL of the migration that Write would add, or "". It leaves the folder as it is.
+// Missing returns the SQL of the migration that Write would add, or "". It doesn't change the folder.
 func Missing(ctx context.Context, database Database, folder string) (string, error) {
 	copied, err := os.MkdirTemp("", "taskql-migrations-")
 	if err != nil {
@@ -143,7 +142,7 @@ func Missing(ctx context.Context, database Database, folder string) (string, err
 	return string(text), nil
 }
 
-// Hash writes the folder's atlas.sum anew, after an edit by hand.
+// Hash rewrites the folder's atlas.sum after a migration was edited by hand.
 func Hash(folder string) error {
 	dir, err := sqltool.NewGooseDir(folder)
 	if err != nil {
@@ -159,7 +158,7 @@ func Hash(folder string) error {
 	return nil
 }
 
-// Validate returns an error when the folder's files are not those that atlas.sum lists.
+// Validate returns an error if the folder's files don't match its atlas.sum.
 func Validate(folder string) error {
 	dir, err := sqltool.NewGooseDir(folder)
 	if err != nil {

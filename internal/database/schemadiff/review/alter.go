@@ -17,7 +17,7 @@ type command struct {
 			Constraint *constraint `json:"Constraint"`
 		} `json:"def"`
 	} `json:"AlterTableCmd"`
-	// hasDefinition says that there is any: DROP DEFAULT has none.
+	// hasDefinition reports whether the tree has a definition: DROP DEFAULT has none.
 	hasDefinition bool
 }
 
@@ -49,20 +49,21 @@ type column struct {
 
 type constraint struct {
 	Kind string `json:"contype"`
-	// NotValid says that the rows that are there are not looked at.
+	// NotValid reports that existing rows are not checked.
 	NotValid bool            `json:"skip_validation"`
 	Default  json.RawMessage `json:"raw_expr"`
 	Columns  names           `json:"fk_attrs"`
 	Index    string          `json:"indexname"`
 }
 
-// harmlessChanges are parts of ALTER TABLE that change neither what is there nor what may be.
+// harmlessChanges are the kinds of parts of ALTER TABLE that break no rule.
 var harmlessChanges = []string{ //nolint:gochecknoglobals // A constant table.
 	"AT_DropNotNull", "AT_ValidateConstraint", "AT_SetStatistics", "AT_SetOptions", "AT_ResetOptions", "AT_SetStorage",
 	"AT_SetCompression", "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplicaIdentity", "AT_DropCluster", "AT_ClusterOn",
 	"AT_DisableRowSecurity", "AT_NoForceRowSecurity",
 }
 
+// alter reviews ALTER TABLE.
 func (r *reviewer) alter(b body) []Finding {
 	table := b.Relation.Name
 	if r.created[table] {
@@ -78,7 +79,7 @@ func (r *reviewer) alter(b body) []Finding {
 	return all
 }
 
-// change says what is wrong with a part of ALTER TABLE on a table that others use.
+// change reviews a part of ALTER TABLE on a table that the previous release uses.
 func (r *reviewer) change(table string, c command) []Finding {
 	switch cmd := c.AlterTableCmd; cmd.Kind {
 	case "AT_AddColumn":
@@ -116,7 +117,7 @@ func (r *reviewer) change(table string, c command) []Finding {
 	}
 }
 
-// addColumn reviews a new column: the release before writes rows without it.
+// addColumn reviews a new column. The previous release writes rows without it.
 func addColumn(c column) []Finding {
 	var all []Finding
 	var required, filled bool
@@ -148,10 +149,10 @@ func addColumn(c column) []Finding {
 	return all
 }
 
-// stable are the functions that give one value for all rows of a statement.
+// stable are the functions that return the same value for all rows of a statement.
 var stable = []string{"now", "transaction_timestamp", "statement_timestamp"} //nolint:gochecknoglobals // A constant table.
 
-// volatile reports whether an expression calls any function but those.
+// volatile reports whether an expression calls a function that is not in stable.
 func volatile(expression json.RawMessage) bool {
 	var tree any
 	if json.Unmarshal(expression, &tree) != nil {
@@ -192,7 +193,7 @@ func lastName(list any) string {
 	return n.last()
 }
 
-// addConstraint reviews a constraint on what is there.
+// addConstraint reviews a new constraint.
 func (r *reviewer) addConstraint(table string, c constraint) []Finding {
 	var all []Finding
 	isNew := c.Kind == "CONSTR_FOREIGN" && len(c.Columns) > 0 &&

@@ -1,7 +1,7 @@
-// Package review reads migrations as the release before would: it finds what that release can't live with, and what
-// keeps everybody out of a big table. PostgreSQL's own parser reads the SQL. The server does not use it.
+// Package review checks migrations: while one runs, and after it, the previous release must go on working, and nothing may lock
+// a big table. It parses SQL with PostgreSQL's own parser. It is not a part of the server.
 //
-// What is found must be taken back, or explained in a comment on the statement:
+// A finding must be fixed, or allowed with a reason in a comment on the statement:
 //
 //	-- migration: allow lock: the table has a few hundred rows at most
 //
@@ -19,34 +19,34 @@ import (
 	"github.com/wasilibs/go-pgquery/parser"
 )
 
-// The rules that a comment may allow to break.
+// The rules. A comment may allow a statement to break one.
 const (
-	// Drop takes away what the release before may use.
+	// Drop: the statement drops something that the previous release may use.
 	Drop = "drop"
-	// Rename does the same.
+	// Rename: the statement renames something that the previous release may use.
 	Rename = "rename"
-	// Tighten refuses rows that the release before may write.
+	// Tighten: rows that the previous release may write would be refused.
 	Tighten = "tighten"
-	// Retype changes the type of a column.
+	// Retype: the statement changes the type of a column.
 	Retype = "retype"
-	// Lock keeps others from reading or writing a table for long.
+	// Lock: a table can't be read or written for a long time.
 	Lock = "lock"
-	// Rewrite writes every row of a table anew.
+	// Rewrite: every row of a table is written again.
 	Rewrite = "rewrite"
-	// Opaque is a statement of which the check can't say what it does.
+	// Opaque: the check doesn't know what the statement does.
 	Opaque = "opaque"
 )
 
-// Finding is something that a migration may not do without saying why.
+// Finding is a violation of a rule.
 type Finding struct {
-	// Line is where the statement begins, from 1.
+	// Line is the first line of the statement, from 1.
 	Line int
-	// Rule is one of the constants, "" for a comment that allows nothing.
+	// Rule is one of the constants, or "" for an invalid comment.
 	Rule    string
 	Message string
 }
 
-// Folder reviews all migrations in it. The error lists what is found, a line for each.
+// Folder reviews all migrations of a folder. The error lists the findings, one in a line.
 func Folder(folder fs.FS) error {
 	names, err := fs.Glob(folder, "*.sql")
 	if err != nil {
@@ -77,9 +77,9 @@ func Folder(folder fs.FS) error {
 	return nil
 }
 
-// File reviews the way up of a migration as goose reads it. The error is PostgreSQL's, of SQL that is none.
+// File reviews the up part of a migration, as goose reads it. The error is PostgreSQL's, for invalid SQL.
 func File(text string) ([]Finding, error) {
-	up, offset := wayUp(text)
+	up, offset := upPart(text)
 	statements, err := parse(up)
 	if err != nil {
 		return nil, err
@@ -104,18 +104,18 @@ func File(text string) ([]Finding, error) {
 			f.Line, f.Message = line, f.Rule+": "+f.Message
 			all = append(all, f)
 		}
-		for _, rule := range here.idle() {
+		for _, rule := range here.unused() {
 			all = append(all, Finding{Line: line, Message: "this statement does not " + rule + " anything: take the comment away"})
 		}
 	}
-	for _, rule := range inFile.idle() {
+	for _, rule := range inFile.unused() {
 		all = append(all, Finding{Line: 1, Message: "no statement of this file would " + rule + " anything: take the comment away"})
 	}
 	return all, nil
 }
 
-// wayUp returns the part of the file that goose runs to apply it, and where that begins.
-func wayUp(text string) (string, int) {
+// upPart returns the part of the file that goose runs to apply it, and its offset.
+func upPart(text string) (string, int) {
 	begin, end := 0, len(text)
 	if at := regexp.MustCompile(`(?mi)^--\s*\+goose\s+up\b.*$`).FindStringIndex(text); at != nil {
 		begin = at[1]
@@ -126,15 +126,15 @@ func wayUp(text string) (string, int) {
 	return text[begin:end], begin
 }
 
-// statement is one of a file.
+// statement is a statement of a file.
 type statement struct {
 	Stmt node `json:"stmt"`
-	// At and Length are in bytes, with the comments before it; a Length of 0 is the rest.
+	// At and Length are in bytes, and include the comments before the statement. A Length of 0 means the rest of the file.
 	At     int `json:"stmt_location"`
 	Length int `json:"stmt_len"`
 }
 
-// text is the statement with the comments before it.
+// text returns the statement with the comments before it.
 func (s statement) text(all string) string {
 	if s.Length == 0 {
 		return all[s.At:]
@@ -144,13 +144,13 @@ func (s statement) text(all string) string {
 
 var leading = regexp.MustCompile(`^(?:\s+|--[^\n]*)+`)
 
-// start is where it begins after the comments.
+// start returns the statement's offset, after the comments.
 func (s statement) start(all string) int { return s.At + len(leading.FindString(s.text(all))) }
 
-// node is a node of PostgreSQL's syntax tree: its kind, and what it has.
+// node is a node of PostgreSQL's syntax tree: its kind and its fields.
 type node map[string]json.RawMessage
 
-// parse reads SQL as PostgreSQL does.
+// parse parses SQL with PostgreSQL's parser.
 func parse(text string) ([]statement, error) {
 	tree, err := parser.ParseToJSON(text)
 	if err != nil {
@@ -165,14 +165,15 @@ func parse(text string) ([]statement, error) {
 	return parsed.Statements, nil
 }
 
-// allowances are the rules that comments allow to break, and whether anything did.
+// allowances maps the rules that comments allow to break to whether a statement broke them.
 type allowances map[string]bool
 
 var comment = regexp.MustCompile(`(?m)^\s*--\s*migration:(.*)$`)
 
 var allowance = regexp.MustCompile(`^ allow ([a-z]+)( in file)?: \S`)
 
-// read reads the comments of a statement, those for the file or those for itself, and returns what is wrong with the others.
+// read adds the allowances of a statement's comments, either those for the file or those for the statement, and returns the
+// invalid comments.
 func (a allowances) read(text string, forFile bool) []string {
 	var wrong []string
 	for _, found := range comment.FindAllStringSubmatch(text, -1) {
@@ -207,13 +208,13 @@ func (a allowances) allows(rule string) bool {
 	return true
 }
 
-// idle are the rules that nothing broke.
-func (a allowances) idle() []string {
-	var idle []string
+// unused returns the allowed rules that no statement broke.
+func (a allowances) unused() []string {
+	var unused []string
 	for _, rule := range rules() {
 		if used, ok := a[rule]; ok && !used {
-			idle = append(idle, rule)
+			unused = append(unused, rule)
 		}
 	}
-	return idle
+	return unused
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/wasilibs/go-pgquery/parser"
 )
 
-// reviewer knows what the file has made so far: nobody else uses that yet.
+// reviewer remembers what the file has created so far, which the previous release doesn't use.
 type reviewer struct {
 	created map[string]bool // tables
 	columns map[string]bool // as table.column
 }
 
-// relation is a table's name. Schemas are left out: there is one.
+// relation is a table's name, without its schema, because there is only one.
 type relation struct {
 	Name string `json:"relname"`
 }
@@ -36,7 +36,7 @@ func (n names) last() string {
 	return n[len(n)-1].String.Value
 }
 
-// body is what is looked at of any statement.
+// body has the fields of all kinds of statements that the rules use.
 type body struct {
 	Relation    relation        `json:"relation"`
 	Concurrent  bool            `json:"concurrent"`
@@ -53,13 +53,13 @@ type body struct {
 	} `json:"into"`
 }
 
-// harmless are statements that neither take anything away nor keep anybody waiting for long.
+// harmless are the kinds of statements that break no rule.
 var harmless = []string{ //nolint:gochecknoglobals // A constant table.
 	"SelectStmt", "InsertStmt", "CommentStmt", "CreateExtensionStmt", "CreateFunctionStmt", "CreateEnumStmt", "CreateSeqStmt",
 	"CreateSchemaStmt", "CreateStatsStmt", "VariableSetStmt", "TransactionStmt", "ViewStmt", "GrantStmt", "CompositeTypeStmt",
 }
 
-// statement says what is wrong with one.
+// statement reviews a statement.
 func (r *reviewer) statement(n node) []Finding {
 	for kind, raw := range n {
 		var b body
@@ -71,10 +71,12 @@ func (r *reviewer) statement(n node) []Finding {
 	return nil
 }
 
+// found returns a finding.
 func found(rule, format string, args ...any) []Finding {
 	return []Finding{{Rule: rule, Message: fmt.Sprintf(format, args...)}}
 }
 
+// kind reviews a statement of the kind.
 func (r *reviewer) kind(kind string, b body, raw json.RawMessage) []Finding {
 	table := b.Relation.Name
 	switch kind {
@@ -118,6 +120,7 @@ func (r *reviewer) kind(kind string, b body, raw json.RawMessage) []Finding {
 	return nil
 }
 
+// index reviews CREATE INDEX.
 func (r *reviewer) index(b body) []Finding {
 	if r.created[b.Relation.Name] {
 		return nil
@@ -133,6 +136,7 @@ func (r *reviewer) index(b body) []Finding {
 	return all
 }
 
+// maintenance reviews statements that lock a table but don't change it.
 func (*reviewer) maintenance(kind string, b body) []Finding {
 	options := string(b.Options) + string(b.Parameters)
 	switch {
@@ -144,7 +148,7 @@ func (*reviewer) maintenance(kind string, b body) []Finding {
 	return found(Lock, "this keeps others out of a table for as long as it takes")
 }
 
-// block looks into a DO block. What it puts together as it runs can't be seen.
+// block reviews the statements in a DO block. It can't see statements that the block builds at run time.
 func (r *reviewer) block(raw json.RawMessage) []Finding {
 	var do struct {
 		Arguments []struct {
@@ -179,7 +183,7 @@ func (r *reviewer) block(raw json.RawMessage) []Finding {
 	return found(Opaque, "the check finds nothing in this block")
 }
 
-// inside reviews the statements in a block's tree.
+// inside reviews the statements in a syntax tree of PL/pgSQL.
 func (r *reviewer) inside(tree any) []Finding {
 	var all []Finding
 	switch t := tree.(type) {
@@ -201,7 +205,7 @@ func (r *reviewer) inside(tree any) []Finding {
 	return all
 }
 
-// embedded reviews an SQL statement within a block.
+// embedded reviews an SQL statement in a DO block.
 func (r *reviewer) embedded(s map[string]any) []Finding {
 	statement, _ := s["sqlstmt"].(map[string]any)
 	expression, _ := statement["PLpgSQL_expr"].(map[string]any)

@@ -1,10 +1,9 @@
-// Command migration writes the next migration for PostgreSQL and for SQLite: the difference between what the migrations so far make
-// and ent/schema. The Makefile runs it in the project's root.
+// Command migration writes the next migration for PostgreSQL and for SQLite: the difference between the existing migrations and
+// ent/schema. The Makefile runs it in the project's root.
 //
 //	migration NAME   writes ent/migrate/migrations/<time>_NAME.sql, and the same in ent/migrate/sqlite
-//	migration -check writes nothing, and fails when a migration is missing, or when one does to the release before
-//	                 what it may not, without saying why (see the package review)
-//	migration -hash  writes atlas.sum anew, after an edit by hand
+//	migration -check fails if a migration is missing, or breaks a rule of package review without saying why; writes nothing
+//	migration -hash  rewrites atlas.sum after a migration was edited by hand
 package main
 
 import (
