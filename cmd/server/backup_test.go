@@ -27,9 +27,9 @@ import (
 
 const backupGuide = "../../docs/operations/backup.md"
 
-// TestBackup runs the commands of docs/operations/backup.md as they stand there: it makes tasks, backs up, changes
-// more, loses everything and restores. Then every row is as it was when the backup was made, and the server starts
-// on the restored database, knows the old session, takes changes, and is not misled by what clients know of the lost ones.
+// TestBackup runs the commands of docs/operations/backup.md: it makes tasks, backs up, changes more, destroys the database and
+// restores it. Then every row is as it was at the time of the backup, and the server starts on the restored database, accepts
+// the old session and changes, and sends no 304 to a client that knows a lost change.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	guide := readBackupGuide(t)
@@ -40,7 +40,7 @@ func TestBackup(t *testing.T) {
 		name string
 		// environment, backUp, restore and raise are the numbers of the guide's code blocks.
 		environment, backUp, restore, raise []int
-		// stopped says that the server is stopped for the backup.
+		// stopped reports that the server is stopped for the backup.
 		stopped  bool
 		database func(t *testing.T) *restorable
 	}{
@@ -74,7 +74,7 @@ func TestBackup(t *testing.T) {
 			p.healthy(t)
 			lost := &clientOfLost{client: client{t: t, url: p.URL, header: signUpHere(t, p, "ada@example.com", "Ada")}}
 			lost.makeTasks()
-			var out bytes.Buffer // The table of erased users is filled, too.
+			var out bytes.Buffer // It fills the table of erased users too.
 			if err := run(t.Context(), []string{"erase", "--user", "eve", "--yes"}, []string{"DATABASE_URL=" + r.address}, strings.NewReader(""), &out, &out); err != nil {
 				t.Fatalf("%v\n%s", err, out.String())
 			}
@@ -133,11 +133,11 @@ type restorable struct {
 	dir string
 	// path is the folder of the programs that the commands need, beside the server's.
 	path string
-	// addresses replaces the guide's addresses with ours.
+	// addresses replaces the guide's addresses with the test's.
 	addresses *strings.Replacer
 }
 
-// run runs commands of the guide. They must succeed and find nothing broken.
+// run runs commands of the guide, which must succeed.
 func (r *restorable) run(t *testing.T, script string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", r.addresses.Replace(script))
@@ -191,7 +191,7 @@ func restorablePostgres(t *testing.T) *restorable {
 	}
 }
 
-// checkDumps ends the test if pg_dump is older than the database: it refuses to work then.
+// checkDumps ends the test if pg_dump is older than the database, because it fails then.
 func checkDumps(t *testing.T, path string, db *database.DB) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), filepath.Join(path, "pg_dump"), "--version").Output()
@@ -221,7 +221,7 @@ func restorableSQLite(t *testing.T) *restorable {
 		address: "sqlite:" + file, restored: "sqlite:" + file, dir: dir, path: filepath.Dir(path),
 		lose: func(t *testing.T) {
 			t.Helper()
-			// The killed server leaves a log of the lost changes, which a restore must not apply.
+			// The killed server leaves a write-ahead log with the lost changes, which a restore must not apply.
 			if _, err := os.Stat(file + "-wal"); err != nil {
 				t.Fatal(err)
 			}
@@ -233,7 +233,7 @@ func restorableSQLite(t *testing.T) *restorable {
 	}
 }
 
-// clientOfLost is a client that sees changes which the restore undoes.
+// clientOfLost is a client that knows changes that the restore undoes.
 type clientOfLost struct {
 	client
 
@@ -263,7 +263,7 @@ func (c *clientOfLost) makeTasks() {
 	c.created = string(c.ask(keyed, nil).Data["createTask"])
 }
 
-// change runs a mutation that nothing may keep from succeeding.
+// change runs a mutation that must succeed.
 func (c *clientOfLost) change(mutation string) {
 	c.t.Helper()
 	if got := c.ask("mutation { r: "+mutation+" }", nil).one(c.t, "r.userErrors"); got != "[]" {
@@ -301,7 +301,7 @@ func (c *clientOfLost) poll() (int, string) {
 	return resp.StatusCode, resp.Header.Get("ETag")
 }
 
-// checkRestored looks at the restored database through the server, with the session and the knowledge of before.
+// checkRestored checks the restored database through the server, with the session and the entity tag of before.
 func (c *clientOfLost) checkRestored() {
 	c.t.Helper()
 	if got := c.ask(list, nil).one(c.t, "tasks.nodes"); !strings.Contains(got, "Buy milk") || strings.Contains(got, "lost") {
@@ -310,7 +310,7 @@ func (c *clientOfLost) checkRestored() {
 	if got := string(c.ask(keyed, nil).Data["createTask"]); got != c.created {
 		c.t.Errorf("the repeated request is answered %s, and before the restore %s", got, c.created)
 	}
-	// As many changes as were lost, so that their numbers would be the same.
+	// As many changes as were lost, so that the versions could be the same.
 	c.change(`updateTask(input: {id: "` + changedTask + `", title: "After the restore"}) { userErrors { code } }`)
 	if status, _ := c.poll(); status != http.StatusOK {
 		c.t.Errorf("a client with an answer of a lost version is told %d, want 200", status)
@@ -322,18 +322,18 @@ func (c *clientOfLost) checkRestored() {
 	c.change(`createTask(input: {title: "New"}) { userErrors { code } }`)
 }
 
-// openRows opens a database past the server.
+// openRows opens a database directly.
 func openRows(t *testing.T, address string) *database.DB {
 	t.Helper()
 	db, err := database.Open(t.Context(), database.Config{URL: address, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() }) // It only read.
+	t.Cleanup(func() { _ = db.Close() }) // It only reads.
 	return db
 }
 
-// rowsOf returns all rows of all tables, by table, in an order that depends on nothing but their values.
+// rowsOf returns all rows by table, sorted by their values.
 func rowsOf(t *testing.T, address string) map[string][]string {
 	t.Helper()
 	db := openRows(t, address)

@@ -19,9 +19,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// binary is binaryDir/server: the program that TEST_SERVER names, as make test builds it, else one that is built for
-// this process.
-var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // Its life is the process's.
+// binary returns the path of the server's binary: TEST_SERVER, which make test builds, or one that is built for this process.
+var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // It lives as long as the process.
 	path := filepath.Join(binaryDir, "server")
 	if built := os.Getenv("TEST_SERVER"); built != "" {
 		return path, os.Symlink(built, path)
@@ -44,10 +43,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binaryDir holds the binary, and goes with the process.
-var binaryDir string //nolint:gochecknoglobals // Its life is the process's.
+// binaryDir is the folder of the binary. It is removed at the end.
+var binaryDir string //nolint:gochecknoglobals // It lives as long as the process.
 
-// process is a running server of ours.
+// process is a running server.
 type process struct {
 	URL, Dir string
 
@@ -74,8 +73,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// start runs the binary in a folder of its own with nothing but those variables, a free port and 127.0.0.1. It ends
-// with the test.
+// start runs the binary in a folder of its own, with only those variables, on a free port of 127.0.0.1, until the test ends.
 func start(t *testing.T, env ...string) *process {
 	t.Helper()
 	path, err := binary()
@@ -124,7 +122,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// healthy waits until the server answers /health as it must.
+// healthy waits until /health answers that the server is healthy.
 func (p *process) healthy(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -183,8 +181,8 @@ func (p *process) terminate(t *testing.T) {
 	}
 }
 
-// TestMemoryUnderAttack: 1,000 distinct documents of 60 KB, then bodies that are large, or become so when
-// decoded: the server as it is shipped, with its rate limit, stays below 150 MB.
+// TestMemoryUnderAttack sends 1,000 distinct documents of 60 KB, and then bodies that are large, or are when decoded. The shipped
+// server with its rate limit stays below 150 MB.
 func TestMemoryUnderAttack(t *testing.T) {
 	t.Parallel()
 	p := start(t, "LOG_LEVEL=error")
@@ -228,7 +226,7 @@ func runToEnd(t *testing.T, env []string, args ...string) (int, string, string) 
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, t.TempDir(), &stdout, &stderr
-	_ = cmd.Run() // The exit code tells.
+	_ = cmd.Run() // The exit code is checked below.
 	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
 }
 
@@ -245,7 +243,7 @@ func production(t *testing.T, database string, auth *testkit.AuthServer) []strin
 	return env
 }
 
-// secrets are what no log may hold.
+// secrets must not be in any log.
 func (p *process) checkLog(t *testing.T, secrets ...string) {
 	t.Helper()
 	for _, secret := range secrets {

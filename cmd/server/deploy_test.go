@@ -41,7 +41,7 @@ func TestExampleAuthServer(t *testing.T) {
 		t.Errorf("Better Auth %s is installed, package.json pins %s", installed, pin)
 	}
 
-	frontend := httptest.NewUnstartedServer(nil) // Its address is known already.
+	frontend := httptest.NewUnstartedServer(nil) // It has an address before it is started.
 	t.Cleanup(frontend.Close)
 	origin := "http://" + frontend.Listener.Addr().String()
 	database := testkit.DirectURL(t, testkit.PostgresURL(t))
@@ -85,7 +85,7 @@ func TestExampleAuthServer(t *testing.T) {
 	}
 }
 
-// TestExampleAuthServerRefusesToStart: every missing variable is named at once.
+// TestExampleAuthServerRefusesToStart: the error names all missing variables.
 func TestExampleAuthServerRefusesToStart(t *testing.T) {
 	t.Parallel()
 	p := startExample(t, exampleAuthServer(t), "BETTER_AUTH_SECRET=short", "BETTER_AUTH_URL=app.example.com")
@@ -163,8 +163,8 @@ func pinnedBetterAuth(t *testing.T, dir string) string {
 	return packageJSON(t, dir).Dependencies["better-auth"]
 }
 
-// TestRehearsal runs the commands under "Rehearse it" in docs/deploy-railway.md as written there, but for the ports, the
-// database, and the commands whose work is done already: npm ci, make build, createdb and dropdb.
+// TestRehearsal runs the commands under "Rehearse it" in docs/deploy-railway.md, with other ports and another database, and
+// without npm ci, make build, createdb and dropdb, whose work is done already.
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	testkit.RequirePrograms(t, "curl", "openssl", "awk", "bash") // The guide uses them.
@@ -227,7 +227,7 @@ func section(t *testing.T, pattern string) string {
 	return string(found[1])
 }
 
-// runScript runs bash in dir and returns what it printed. What the script leaves running ends with the test.
+// runScript runs bash in dir and returns its output. Processes that the script leaves running end with the test.
 func runScript(t *testing.T, dir, script string) string {
 	t.Helper()
 	out := &lockedBuffer{}

@@ -55,8 +55,8 @@ func TestNodeProgram(t *testing.T) {
 	}
 }
 
-// TestReadme does what README says under "A first task", twice, as written there, in an empty folder and without any
-// environment. The query that README shows first has the answer that it shows.
+// TestReadme runs the commands under "A first task" in README twice, in an empty folder with an empty environment. README's
+// first query has the answer that README shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	testkit.RequirePrograms(t, "curl")
@@ -90,7 +90,7 @@ func TestReadme(t *testing.T) {
 	p.terminate(t)
 }
 
-// readmeBlock is the first block of code in one of README's sections.
+// readmeBlock returns the first block of code in a section of README.
 func readmeBlock(t *testing.T, section, language string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
@@ -166,7 +166,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// client asks a server of ours as somebody.
+// client sends requests to a server with one session.
 type client struct {
 	t      *testing.T
 	url    string
@@ -213,7 +213,7 @@ func (c *client) post(ctx context.Context, by *http.Client, query string, variab
 	return by.Do(r)
 }
 
-// one reads a field of the data, as in createTask.task.id.
+// one returns a field of the data, such as createTask.task.id.
 func (a answer) one(t *testing.T, path string) string {
 	t.Helper()
 	if len(a.Errors) > 0 {
@@ -238,8 +238,8 @@ func (a answer) code() any {
 	return a.Errors[0].Extensions["code"]
 }
 
-// TestProduction is the main job on real input: users who signed in at a real Better Auth server make, list, complete
-// and delete tasks in PostgreSQL, with nothing but the cookie.
+// TestProduction: users who signed in at a real Better Auth server make, list, complete and delete tasks in PostgreSQL, with only
+// the cookie.
 func TestProduction(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
@@ -264,7 +264,7 @@ func TestProduction(t *testing.T) {
 		t.Errorf("completed is %s", got)
 	}
 
-	// Another user sees none of it.
+	// Another user doesn't see the tasks.
 	for query, want := range map[string]string{
 		`query($id: ID!) { r: task(id: $id) { id } }`:                                                                                   `null`,
 		`query($id: ID!) { r: node(id: $id) { id } }`:                                                                                   `null`,
@@ -291,7 +291,7 @@ func TestProduction(t *testing.T) {
 		t.Errorf("version %s, want 3", got)
 	}
 
-	// Nobody, a forged cookie, and one that was signed out.
+	// No cookie, a forged one, and the one of a session that was signed out.
 	nobody := (&client{t: t, url: p.URL}).ask(`{ tasks { totalCount } }`, nil)
 	if nobody.Status != http.StatusUnauthorized || nobody.code() != "UNAUTHENTICATED" || nobody.Errors[0].Message != "Not authenticated" {
 		t.Errorf("nobody: %+v", nobody)
@@ -314,7 +314,7 @@ func TestProduction(t *testing.T) {
 	p.checkLog(t, auth.Secret, strings.TrimPrefix(a.header.Get("Cookie"), "better-auth.session_token=")[:32], "Buy milk")
 }
 
-// TestTwoReplicas starts two servers at once on an empty database: both come up, and the migrations run once.
+// TestTwoReplicas starts two servers at the same time on an empty database. Both start, and the migrations run once.
 func TestTwoReplicas(t *testing.T) {
 	t.Parallel()
 	auth := &testkit.AuthServer{URL: "http://127.0.0.1:1", Secret: testkit.BetterAuthSecret}
@@ -349,8 +349,8 @@ func migrationsInBinary(t *testing.T) int {
 	return n
 }
 
-// TestFaultsTermination sends SIGTERM under some 200 requests a second, half of them on connections of their own:
-// every request that was accepted is answered.
+// TestFaultsTermination sends SIGTERM during about 200 requests a second, half of them on new connections. Every accepted
+// request is answered.
 func TestFaultsTermination(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
@@ -426,7 +426,7 @@ func signUpHere(t *testing.T, p *process, email, name string) http.Header {
 	return header
 }
 
-// TestSignalWhileWaiting: a signal that comes while the database is not there yet ends the server as cleanly as later.
+// TestSignalWhileWaiting: a signal while the server waits for the database ends it with exit code 0.
 func TestSignalWhileWaiting(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -448,7 +448,7 @@ func TestSignalWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestFirstStart: the last line of a start without any configuration tells where to go. The page is there.
+// TestFirstStart: a start without any configuration ends with a line that has the playground's URL.
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	p := start(t)
@@ -464,7 +464,7 @@ func TestFirstStart(t *testing.T) {
 	p.terminate(t)
 }
 
-// TestPortInUse: it is found before the database is made, and the error names a port to use instead.
+// TestPortInUse: a port in use is found before the database is created, and the error names a free one.
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -502,7 +502,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// TestRefusesToStart: everything missing is told at once, by name, and the exit code is 1.
+// TestRefusesToStart: the error names all missing variables, and the exit code is 1.
 func TestRefusesToStart(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {

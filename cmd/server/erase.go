@@ -17,7 +17,7 @@ can be repeated; exits with 0, with 1 on an error
   --user ID        the user's id at the auth server
   --yes            erase; without it, the command reports what there is and changes nothing`
 
-// eraseUser erases a user. The report goes to standard output, all else to standard error.
+// eraseUser runs the command erase. It writes the report to standard output, and the log to standard error.
 func eraseUser(ctx context.Context, env map[string]string, args []string, s streams) error {
 	e := server.Erasure{Out: s.out, Progress: s.errors}
 	flags := flag.NewFlagSet("erase", flag.ContinueOnError)
@@ -27,7 +27,7 @@ func eraseUser(ctx context.Context, env map[string]string, args []string, s stre
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || e.UserID == "" {
 		return fmt.Errorf("%w: erase takes --user ID and --yes", errUsage)
 	}
-	return withDatabase(ctx, settings{env: env, logs: s.errors, mustExist: true}, func(_ config.Config, db *database.DB, _ *slog.Logger) error {
+	return withDatabase(ctx, databaseSettings{env: env, logs: s.errors, mustExist: true}, func(_ config.Config, db *database.DB, _ *slog.Logger) error {
 		e.DB = db
 		return server.EraseUser(ctx, e)
 	})

@@ -11,7 +11,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestErase: without --yes nothing changes. With it the user is erased, and the same again finds nothing.
+// TestErase: without --yes nothing changes. With it the user is erased, and a second run finds nothing.
 func TestErase(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]string{

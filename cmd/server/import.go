@@ -15,24 +15,24 @@ import (
 	"taskql/internal/importer"
 )
 
-// streams are a command's.
+// streams are the standard streams of a command.
 type streams struct {
 	in          io.Reader
 	out, errors io.Writer
 }
 
-// maxAddress is the longest address of a database that is read from standard input, in bytes.
-const maxAddress = 64 << 10
+// maxURL is the length in bytes of the longest database URL read from standard input.
+const maxURL = 64 << 10
 
-// importTasks copies what the original back end has. The report goes to standard output, all else to standard error.
+// importTasks runs the command import. It writes the report to standard output, and the log to standard error.
 func importTasks(ctx context.Context, env map[string]string, args []string, s streams) error {
-	c, err := importSettings(args, s.in)
+	c, err := importConfig(args, s.in)
 	if err != nil {
 		return err
 	}
 	c.Out, c.Progress, c.Terminal = s.out, s.errors, isTerminal(s.errors)
 	var incomplete error
-	err = withDatabase(ctx, settings{env: env, logs: s.errors, mustExist: true}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+	err = withDatabase(ctx, databaseSettings{env: env, logs: s.errors, mustExist: true}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
 		if !c.DryRun {
 			if _, err := db.Migrate(ctx); err != nil {
 				return fmt.Errorf("migrating the database: %w", err)
@@ -42,7 +42,7 @@ func importTasks(ctx context.Context, env map[string]string, args []string, s st
 		c.MaxTasks, c.MaxTags, c.MaxTagsPerTask = cfg.LimitTasks, cfg.LimitTags, cfg.LimitTagsPerTask
 		err := importer.Run(ctx, c)
 		if errors.Is(err, importer.ErrIncomplete) {
-			incomplete = err // The import has not failed.
+			incomplete = err // withDatabase must not log it: the import has not failed.
 			return nil
 		}
 		return err
@@ -53,8 +53,8 @@ func importTasks(ctx context.Context, env map[string]string, args []string, s st
 	return incomplete
 }
 
-// importSettings reads the command's flags.
-func importSettings(args []string, in io.Reader) (importer.Config, error) {
+// importConfig parses the command's flags.
+func importConfig(args []string, in io.Reader) (importer.Config, error) {
 	var c importer.Config
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -69,7 +69,7 @@ func importSettings(args []string, in io.Reader) (importer.Config, error) {
 		return importer.Config{}, fmt.Errorf("%w: import takes --from URL or --from -, --dry-run, --user ID and --verbose", errUsage)
 	}
 	if c.From == "-" {
-		text, err := io.ReadAll(io.LimitReader(in, maxAddress))
+		text, err := io.ReadAll(io.LimitReader(in, maxURL))
 		if err != nil {
 			return importer.Config{}, fmt.Errorf("reading the address from standard input: %w", err)
 		}
@@ -78,7 +78,7 @@ func importSettings(args []string, in io.Reader) (importer.Config, error) {
 	return c, nil
 }
 
-// isTerminal reports whether somebody watches.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {

@@ -20,7 +20,7 @@ var errUsage = errors.New("wrong command line")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop) // A second signal ends the process at once.
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	switch {
@@ -28,7 +28,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "%s\nserver: %v\n", usage(), err)
 		os.Exit(2)
 	case errors.Is(err, importer.ErrIncomplete):
-		os.Exit(3) // The report has said what.
+		os.Exit(3) // The report says what is missing.
 	case errors.Is(err, errLogged):
 		os.Exit(1)
 	case err != nil:
@@ -37,11 +37,11 @@ func main() {
 	}
 }
 
-// run runs the command that args name. ctx ends it.
+// run runs the command that args name, until ctx ends.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	for _, c := range commands() {
 		if rest, ok := c.matches(args); ok {
-			return c.run(ctx, call{
+			return c.run(ctx, invocation{
 				env: config.FromEnviron(environ), args: rest, streams: streams{in: stdin, out: stdout, errors: stderr},
 			})
 		}

@@ -32,7 +32,7 @@ func TestCommands(t *testing.T) {
 		environ []string
 		in      string // standard input
 		usage   bool   // a wrong command line
-		err     string // part of the error, "" for none
+		err     string // part of the error, or "" if there is none
 		out     string // part of standard output
 	}{
 		{"help", []string{"help"}, nil, "", false, "", "DATABASE_URL"},
@@ -67,7 +67,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestHelpListsCommands: help names every command of the binary with a sentence, and so does a wrong command line.
+// TestHelpListsCommands: help, and the error of a wrong command line, list all commands.
 func TestHelpListsCommands(t *testing.T) {
 	t.Parallel()
 	var stdout bytes.Buffer
@@ -92,8 +92,8 @@ func TestHelpListsCommands(t *testing.T) {
 	}
 }
 
-// TestConfigurationErrors: problems of the configuration are lines of the log where machines read it, and a list where
-// people do, also if LOG_FORMAT is the problem.
+// TestConfigurationErrors: problems of the configuration are JSON lines in the log, or a list with LOG_FORMAT=text, also if
+// LOG_FORMAT itself is wrong.
 func TestConfigurationErrors(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -138,7 +138,7 @@ func TestConfigurationErrors(t *testing.T) {
 	}
 }
 
-// TestBadManifest: all that is wrong with trusted documents is said, and said before a database is made or changed.
+// TestBadManifest: all errors in trusted documents are reported, before the database is created or changed.
 func TestBadManifest(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -162,7 +162,7 @@ func TestBadManifest(t *testing.T) {
 	}
 }
 
-// TestDoctor looks into a real session with the server's own settings, and into a forged one.
+// TestDoctor checks a real session with the server's own settings, and a forged one.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{CookiePrefix: "my-app", SecureCookies: true})
@@ -183,7 +183,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDoctorAPIKey looks into a real API key.
+// TestDoctorAPIKey checks a real API key.
 func TestDoctorAPIKey(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "api-key"})
@@ -216,7 +216,7 @@ func TestDoctorAPIKey(t *testing.T) {
 	}
 }
 
-// TestMigrate: status tells what is pending without changing anything, and migrate applies it.
+// TestMigrate: status lists pending migrations without changing anything, and migrate applies them.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	environ := []string{"DATABASE_URL=" + testkit.PostgresURL(t)}
@@ -239,8 +239,8 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestImport: the address may come from standard input, the report goes to standard output, and what is left behind is an
-// error of its own, without a line in the log.
+// TestImport: the URL may come from standard input, the report goes to standard output, and an incomplete import has an error of
+// its own that is not logged.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	from := testkit.PostgresURL(t)
@@ -274,7 +274,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestStatusMakesNoFile: the status of a SQLite database that is not there does not make it.
+// TestStatusMakesNoFile: status doesn't create a missing SQLite file.
 func TestStatusMakesNoFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "t.db")
@@ -285,7 +285,7 @@ func TestStatusMakesNoFile(t *testing.T) {
 	}
 }
 
-// TestMigrateSQLite: the command makes the database. (Serving is tested with the built binary.)
+// TestMigrateSQLite: the command creates the database. (TestFirstStart tests serve.)
 func TestMigrateSQLite(t *testing.T) {
 	t.Parallel()
 	environ := []string{"DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "t.db")}
@@ -298,7 +298,7 @@ func TestMigrateSQLite(t *testing.T) {
 	}
 }
 
-// TestDatabaseConfig: every variable of the database arrives.
+// TestDatabaseConfig: every variable of the database is passed on.
 func TestDatabaseConfig(t *testing.T) {
 	t.Parallel()
 	cfg, err := config.Load(map[string]string{
@@ -324,8 +324,8 @@ func TestDatabaseConfig(t *testing.T) {
 	}
 }
 
-// TestDatabaseURLs: what is wrong inside a database's URL is told with all other problems, by the variable's name; what
-// can be repaired is no problem.
+// TestDatabaseURLs: errors in a database URL are reported with all other problems, under the variable's name. What Open repairs
+// is no problem.
 func TestDatabaseURLs(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"postgres://u:pa#ss@h/d", "postgres://u:pass@h/d?sslmode=bogus", "postgres://u:pass@h:99999/d", "mysql://u:pass@h/d", "postgres://u:pass@h/d?schema=a&currentSchema=b", "postgres://u:pass@a:1,b:x/d", "postgres://u:pass@a,b/d?target_session_attrs=standby"} {

@@ -10,15 +10,16 @@ import (
 )
 
 const (
-	// gcPercent lets the heap grow to five times what is alive before it is collected. What is alive is a few MB, and
-	// collecting is a quarter of a request's CPU at Go's own 100.
+	// gcPercent is the default of GOGC. The heap may grow to five times the live heap, which is a few MB. With Go's own
+	// default, 100, garbage collection takes a quarter of a request's CPU.
 	gcPercent = 400
-	// memoryShare of the container's memory is Go's limit: near it the collector works harder than gcPercent says. The
-	// rest is for what Go doesn't count.
+	// memoryShare is the share of the container's memory that is the default of GOMEMLIMIT. The rest is for memory that Go
+	// doesn't count.
 	memoryShare = 0.9
 )
 
-// tuneMemory sets the collector's pace and ceiling, and logs them. GOGC and GOMEMLIMIT win where they are set.
+// tuneMemory sets the garbage collector's percentage and memory limit, and logs them. It doesn't change what GOGC or GOMEMLIMIT
+// set.
 func tuneMemory(ctx context.Context, env map[string]string, log *slog.Logger) {
 	if env["GOGC"] == "" {
 		debug.SetGCPercent(gcPercent)
@@ -31,7 +32,7 @@ func tuneMemory(ctx context.Context, env map[string]string, log *slog.Logger) {
 			log.LogAttrs(ctx, slog.LevelDebug, "the memory limit can't be read", slog.String("error", err.Error()))
 		}
 	}
-	percent := debug.SetGCPercent(gcPercent) // There is no way to ask but to set.
+	percent := debug.SetGCPercent(gcPercent) // The only way to read it is to set it.
 	debug.SetGCPercent(percent)
 	attrs := []slog.Attr{slog.Int("gogc", percent)}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {

@@ -17,7 +17,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// resident returns one line of the server's memory in MB, such as VmRSS (now) and VmHWM (at the most).
+// resident returns the server's memory in MB: VmRSS is the present amount, VmHWM the maximum.
 func (p *process) resident(t *testing.T, line string) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -30,8 +30,8 @@ func (p *process) resident(t *testing.T, line string) int {
 	return kb >> 10
 }
 
-// strangersMedian returns how long a request of somebody else takes, as the median of 101.
-func (p *process) strangersMedian(t *testing.T) time.Duration {
+// othersMedian returns how long another user's request takes, as the median of 101.
+func (p *process) othersMedian(t *testing.T) time.Duration {
 	t.Helper()
 	var took []time.Duration
 	for range 101 {
@@ -46,7 +46,7 @@ func (p *process) strangersMedian(t *testing.T) time.Duration {
 	return took[len(took)/2]
 }
 
-// connect opens connections, which stay open until the test ends, and calls send with each, in several goroutines.
+// connect opens connections, which stay open until the test ends, and calls send concurrently with each.
 func (p *process) connect(t *testing.T, connections int, send func(net.Conn)) {
 	t.Helper()
 	var clients sync.WaitGroup
@@ -73,8 +73,8 @@ func TestPromisedBodiesTakeNoMemory(t *testing.T) {
 	const connections, most = 2_000, 128
 	p := start(t, "LOG_LEVEL=error")
 	p.healthy(t)
-	t.Logf("before: %d MB resident, a stranger's median is %s", p.resident(t, "VmRSS"), p.strangersMedian(t))
-	// The server asks for the body when the handler begins to read it: then what it reserves is reserved.
+	t.Logf("before: %d MB resident, a stranger's median is %s", p.resident(t, "VmRSS"), p.othersMedian(t))
+	// The server asks for the body when the handler begins to read it, after it has reserved memory.
 	header := "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\nExpect: 100-continue\r\n\r\n"
 	p.connect(t, connections, func(conn net.Conn) {
 		if _, err := io.WriteString(conn, header); err != nil {
@@ -87,14 +87,14 @@ func TestPromisedBodiesTakeNoMemory(t *testing.T) {
 	})
 	mb := p.resident(t, "VmRSS")
 	t.Logf("with %d connections: %d MB resident (%d at the most), a stranger's median is %s",
-		connections, mb, p.resident(t, "VmHWM"), p.strangersMedian(t))
+		connections, mb, p.resident(t, "VmHWM"), p.othersMedian(t))
 	if mb > most {
 		t.Errorf("%d MB resident, %d are allowed", mb, most)
 	}
 }
 
-// TestUnfinishedBodiesTakeLittleMemory: the clients of one address send nearly all of what they announce, and wait. Their
-// budget ends that.
+// TestUnfinishedBodiesTakeLittleMemory: clients of one address send nearly all of their bodies, and wait. The address's budget
+// limits them.
 func TestUnfinishedBodiesTakeLittleMemory(t *testing.T) {
 	t.Parallel()
 	const connections, most = 300, 128
@@ -110,8 +110,7 @@ func TestUnfinishedBodiesTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// TestLongResponsesTakeLittleMemory: one user asks again and again for as much text as the limits of documents allow.
-// No price refuses it here.
+// TestLongResponsesTakeLittleMemory: a user asks again and again for as much text as the limits allow, without a rate limit.
 func TestLongResponsesTakeLittleMemory(t *testing.T) {
 	t.Parallel()
 	const aliases, most = 87, 200
@@ -161,7 +160,7 @@ func TestLongResponsesTakeLittleMemory(t *testing.T) {
 					}
 				}
 			}()
-			median := p.strangersMedian(t)
+			median := p.othersMedian(t)
 			close(stop)
 			longest := <-asked
 			mb := p.resident(t, "VmHWM")

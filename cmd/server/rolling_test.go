@@ -18,15 +18,15 @@ import (
 	"taskql/internal/testkit"
 )
 
-// What the releases that follow one another in TestFaultsRolling add. The last locks two tables, workspaces first, as every
-// change does.
+// rollingMigrations are the migrations of the successive releases in TestFaultsRolling. The last one locks two tables, workspaces
+// first, as every write does.
 var rollingMigrations = []string{ //nolint:gochecknoglobals // A constant table.
 	"-- +goose Up\nALTER TABLE tasks ADD COLUMN rolling text NOT NULL DEFAULT '';\n",
 	"-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY rolling_by_title ON tasks (workspace_id, title);\n",
 	"-- +goose Up\nALTER TABLE workspaces ADD COLUMN rolling int;\nALTER TABLE tasks ALTER COLUMN rolling DROP NOT NULL;\n",
 }
 
-// buildReleases builds this release and those that add the migrations: one each, or one with them all.
+// buildReleases builds this release, and releases that add the migrations: one for each, or one with all of them.
 func buildReleases(t *testing.T, oneEach bool) []string {
 	t.Helper()
 	first, err := binary()
@@ -66,15 +66,15 @@ func buildReleases(t *testing.T, oneEach bool) []string {
 	return releases
 }
 
-// rollingLoad is users who go about their tasks through the edge.
+// rollingLoad simulates users behind the proxy.
 type rollingLoad struct {
 	requests, failures atomic.Int64
 	first              sync.Once
 	slowest            atomic.Int64 // nanoseconds
 }
 
-// user makes, lists, completes and reads until stop is closed, and returns how many tasks were made. Every answer
-// other than the right one is a failure.
+// user makes, lists, completes and reads tasks until stop is closed, and returns how many tasks it made. Any other answer than
+// the right one is a failure.
 func (l *rollingLoad) user(t *testing.T, c *client, stop <-chan struct{}) int {
 	t.Helper()
 	by := &http.Client{Transport: &http.Transport{}}
@@ -134,10 +134,9 @@ func rollingRequest(t *testing.T, c *client, by *http.Client, query string, vari
 	return got.Data, nil
 }
 
-// TestFaultsRolling restarts two replicas in turn behind a proxy that takes turns between them, under load, as Railway does it:
-// the new one is started, and where there is a new release migrates; when it is healthy, requests go to it, and the old
-// one is told to end at once, with what it has in hand. No request may fail, and no task be lost or made twice.
-// TEST_ROLLING is how long it goes on.
+// TestFaultsRolling replaces two replicas in turn under load, as Railway does: a new process is started, and migrates if it is a
+// new release; once it is healthy, the proxy sends requests to it, and the old one gets SIGTERM at once. No request may fail,
+// and no task may be lost or made twice. TEST_ROLLING is the duration.
 func TestFaultsRolling(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
@@ -177,7 +176,7 @@ func TestFaultsRolling(t *testing.T) {
 	defer ticker.Stop()
 	for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); restarts++ {
 		<-ticker.C
-		// Each release rolls over both replicas, and the last one is rolled back to the first, which finds a newer database.
+		// Both replicas get each release in turn. At the end they go back to the first one, whose database is newer then.
 		phase := int(float64(len(releases)+1) * (1 - time.Until(end).Seconds()/duration.Seconds()))
 		release := releases[max(phase, 0)%len(releases)]
 		fresh := startRelease(t, release, env...)

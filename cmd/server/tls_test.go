@@ -20,14 +20,14 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// authority signs certificates, and is one itself.
+// authority is a certificate that signs others.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 	pem, keyPEM []byte
 }
 
-// certify makes a key and a certificate for the name, signed by the parent, or by itself where there is none.
+// certify makes a key and a certificate for the name, signed by the parent. Without a parent it is self-signed.
 func certify(t *testing.T, parent *authority, template x509.Certificate) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -56,8 +56,7 @@ func certify(t *testing.T, parent *authority, template x509.Certificate) *author
 	return a
 }
 
-// secureCluster starts a PostgreSQL that shows the certificate, and returns its address under a public name with those
-// parameters.
+// secureCluster starts a PostgreSQL with the certificate, and returns its URL with a public name and the parameters.
 func secureCluster(t *testing.T, a *authority) func(host, query string) string {
 	t.Helper()
 	cluster, err := pgcluster.Start(t.Context(), pgcluster.Config{Certificate: a.pem, Key: a.keyPEM})
@@ -78,9 +77,9 @@ func secureCluster(t *testing.T, a *authority) func(host, query string) string {
 	}
 }
 
-// TestDatabaseTLS runs the server on a PostgreSQL with TLS under a public name, with an authority that the machine
-// trusts: Neon's URL is verified as its dashboard gives it; a server with another certificate is refused, and the error and
-// the doctor say what to do.
+// TestDatabaseTLS runs the server with a PostgreSQL with TLS under a public name, whose authority the machine trusts. The
+// certificate is verified with the URL that Neon's dashboard shows. Another certificate is refused, and the error and the doctor
+// say what to do.
 func TestDatabaseTLS(t *testing.T) {
 	t.Parallel()
 	const host, neons = "ep-cool-darkness-a1b2c3d4-pooler.eu-central-1.aws.neon.tech", "sslmode=require&channel_binding=require"

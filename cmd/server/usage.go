@@ -15,19 +15,19 @@ import (
 // healthTimeout bounds the health command.
 const healthTimeout = 3 * time.Second
 
-// command is one of the binary's commands. help is printed from this table.
+// command is a command of the binary. The help is printed from these.
 type command struct {
 	// name is one or two words.
 	name    string
 	aliases []string
-	// flags tells that arguments may follow.
+	// flags reports whether arguments may follow.
 	flags bool
 	help  string
-	run   func(context.Context, call) error
+	run   func(context.Context, invocation) error
 }
 
-// call is what a command gets: the environment, the arguments after its name, and the process's streams.
-type call struct {
+// invocation is what a command gets: the environment, the arguments after its name, and the process's streams.
+type invocation struct {
 	streams
 
 	env  map[string]string
@@ -43,39 +43,39 @@ func (c command) matches(args []string) ([]string, bool) {
 	return nil, line == c.name || slices.Contains(c.aliases, line)
 }
 
-// commands lists all commands.
+// commands returns all commands.
 func commands() []command {
 	return []command{
-		{name: "serve", aliases: []string{""}, help: "migrate the database, then serve (the default)", run: func(ctx context.Context, c call) error {
+		{name: "serve", aliases: []string{""}, help: "migrate the database, then serve (the default)", run: func(ctx context.Context, c invocation) error {
 			return serve(ctx, c.env, c.out)
 		}},
-		{name: "migrate", help: "migrate the database and exit", run: func(ctx context.Context, c call) error {
+		{name: "migrate", help: "migrate the database and exit", run: func(ctx context.Context, c invocation) error {
 			return migrate(ctx, c.env, c.out)
 		}},
-		{name: "migrate status", help: "list the migrations, applied and pending; change nothing", run: func(ctx context.Context, c call) error {
+		{name: "migrate status", help: "list the migrations, applied and pending; change nothing", run: func(ctx context.Context, c invocation) error {
 			return migrationStatus(ctx, c.env, c.out, c.errors)
 		}},
-		{name: "doctor", flags: true, help: doctorHelp, run: func(ctx context.Context, c call) error {
-			return examine(ctx, c.env, c.args, c.in, c.out)
+		{name: "doctor", flags: true, help: doctorHelp, run: func(ctx context.Context, c invocation) error {
+			return runDoctor(ctx, c.env, c.args, c.in, c.out)
 		}},
-		{name: "import", flags: true, help: importHelp, run: func(ctx context.Context, c call) error {
+		{name: "import", flags: true, help: importHelp, run: func(ctx context.Context, c invocation) error {
 			return importTasks(ctx, c.env, c.args, c.streams)
 		}},
-		{name: "erase", flags: true, help: eraseHelp, run: func(ctx context.Context, c call) error {
+		{name: "erase", flags: true, help: eraseHelp, run: func(ctx context.Context, c invocation) error {
 			return eraseUser(ctx, c.env, c.args, c.streams)
 		}},
-		{name: "schema", help: "print the GraphQL schema; needs no database and no variables", run: func(_ context.Context, c call) error {
+		{name: "schema", help: "print the GraphQL schema; needs no database and no variables", run: func(_ context.Context, c invocation) error {
 			return graph.WriteSDL(c.out)
 		}},
-		{name: "health", help: "ask the server on this machine for its health; exits with 0 or 1", run: func(ctx context.Context, c call) error {
+		{name: "health", help: "ask the server on this machine for its health; exits with 0 or 1", run: func(ctx context.Context, c invocation) error {
 			ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 			defer cancel()
 			return server.CheckHealth(ctx, config.HealthURL(c.env))
 		}},
-		{name: "version", help: "print version, commit and Go version", run: func(_ context.Context, c call) error {
+		{name: "version", help: "print version, commit and Go version", run: func(_ context.Context, c invocation) error {
 			return printVersion(c.out)
 		}},
-		{name: "help", aliases: []string{"-h", "--help"}, help: "print this", run: func(_ context.Context, c call) error {
+		{name: "help", aliases: []string{"-h", "--help"}, help: "print this", run: func(_ context.Context, c invocation) error {
 			return help(c.out)
 		}},
 	}
@@ -95,7 +95,7 @@ exits with 0, with 1 on an error, with 3 if something could not be copied
   --user ID        copy only this user's; may be given several times
   --verbose        name every row in the report`
 
-// usage lists the commands.
+// usage returns the list of commands.
 func usage() string {
 	const width = 16
 	var b strings.Builder
