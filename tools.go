@@ -5,5 +5,4 @@ package tools
 
 import (
 	_ "entgo.io/ent/cmd/ent"
-	_ "github.com/99designs/gqlgen"
 )

@@ -17,7 +17,7 @@ import (
 	"taskql/internal/task"
 )
 
-//go:generate go run github.com/99designs/gqlgen generate
+//go:generate go run taskql/graph/generate
 
 // Config is what the API works with. Everything is required, but ResponseBytes and FieldByField.
 type Config struct {
