@@ -52,7 +52,7 @@ func TestETag(t *testing.T) {
 		if err := client.Task.Update().SetPosition([]byte("a0")).Exec(viewer.AsSystem(t.Context())); err != nil {
 			t.Fatal(err)
 		}
-		seed := rand.Uint64()
+		seed := newSeed(t)
 		held, changed := map[string]int{}, map[string]int{}
 		for i := range *etagCases {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
@@ -76,7 +76,7 @@ func TestETag(t *testing.T) {
 			same := bytes.Equal(now, before.Body.Bytes())
 			switch {
 			case again.Code == http.StatusNotModified && !same:
-				t.Fatalf("seed %d, case %d: after %s the answer to\n%s\n%v\nis said to hold:\n%s\nIt is\n%s", seed, i, what, q.document, q.variables, before.Body, now)
+				t.Fatalf("-seed %d, case %d: after %s the answer to\n%s\n%v\nis said to hold:\n%s\nIt is\n%s", seed, i, what, q.document, q.variables, before.Body, now)
 			case again.Code == http.StatusNotModified:
 				held[what]++
 			case again.Code != http.StatusOK || !bytes.Equal(again.Body.Bytes(), now):
@@ -85,7 +85,7 @@ func TestETag(t *testing.T) {
 				changed[what]++
 			}
 		}
-		t.Logf("seed %d: held after %v, changed after %v", seed, held, changed)
+		t.Logf("-seed %d: held after %v, changed after %v", seed, held, changed)
 		for what, seen := range map[string]map[string]int{"nothing": held, "another user's change": held, "seconds": held, "a change": changed, "a day": changed} {
 			if seen[what] == 0 {
 				t.Errorf("%s: held %d, changed %d: the test has lost its teeth", what, held[what], changed[what])

@@ -4,8 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"entgo.io/ent/dialect"
+
+	"taskql/ent"
 	"taskql/graph"
+	"taskql/internal/testkit"
 )
 
 // Every root field of the schema has a generated method, or operations with it are left to gqlgen.
@@ -42,4 +47,33 @@ func TestNodeTypesAreTheSchemas(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("graph/node.go has\n%v, the schema\n%v", got, want)
 	}
+}
+
+// The root fields of a mutation are executed one after the other: so are their errors, with paths and locations, in the order
+// of the fields, as gqlgen has them.
+func TestErrorsOfMutationsAreInOrder(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		broken := &breakable{StatementRecorder: &testkit.StatementRecorder{Driver: driver}}
+		client := ent.NewClient(ent.Driver(broken))
+		encoded := newAPI(t, client, "alice")
+		executed := newAPIWith(t, client, func(c *graph.Config, _ func() time.Time) { c.FieldByField = true })
+		executed.users = encoded.users
+		known := family(t, client, encoded.users["alice"], 1)
+		broken.in.Store("JOIN")
+		reopen := func(alias, id string) string {
+			return alias + `: reopenTask(input: {id: "` + id + `"}) { task { id tags { id } } userErrors { code } } `
+		}
+		document := known.Replace("mutation { " + reopen("b", "<root>") + reopen("a", "<leaf>") + reopen("c", "no id") + reopen("d", "<root>") + "}")
+		want, got := string(answer(t, executed, document, nil)), string(answer(t, encoded, document, nil))
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		for _, alias := range []string{"b", "a", "d"} {
+			at := strings.Index(want, `"path":["`+alias+`"`)
+			if want = want[max(at, 0):]; at < 0 {
+				t.Errorf("no error of %s after those before it: %s", alias, got)
+			}
+		}
+	})
 }

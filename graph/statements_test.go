@@ -175,7 +175,7 @@ func family(t *testing.T, client *ent.Client, v viewer.Viewer, n int) *strings.R
 		return answer.Data.Tasks.PageInfo.EndCursor
 	}
 	return strings.NewReplacer(
-		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<users>", strings.Repeat(`"`+v.UserID+`", `, 100), "<roots>", strings.Join(roots, ", "),
+		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<done>", ids(1).String(), "<trash>", ids(2).String(), "<users>", strings.Repeat(`"`+v.UserID+`", `, 100), "<roots>", strings.Join(roots, ", "),
 		"<cursor>", cursor(`{ tasks(first: 2) { pageInfo { endCursor } } }`),
 		"<manual>", cursor(`{ tasks(first: 2, orderBy: [{field: MANUAL}]) { pageInfo { endCursor } } }`),
 	)

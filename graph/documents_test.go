@@ -1,0 +1,272 @@
+package graph_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// documents makes random documents that are valid.
+type documents struct {
+	*rand.Rand
+
+	schema    *ast.Schema
+	known     *strings.Replacer
+	fragments []string
+	types     []string // of the fragments
+	variables map[string]any
+	budget    int
+	// target is a path of fields, as targetsOf lists them, that the document has to select. Nil: any.
+	target []string
+}
+
+// rootArguments are the arguments that root fields are asked with. Mutations are those that change nothing: they are
+// refused, or repeat what is done.
+var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
+	"Query.viewer": {""},
+	"Query.node":   {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "<tag>")`, `(id: "<user>")`, `(id: "no id")`},
+	"Query.nodes":  {`(ids: ["<leaf>", "<tag>", "gone", "<root>", "<user>", "<leaf>"])`},
+	"Query.tag":    {`(id: "<tag>")`},
+	"Query.tags":   {"(first: 2)", "(first: 1)", "(first: 0)"},
+	"Query.task":   {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
+	"Query.tasks": {
+		"", "(first: 3, scope: ALL)", `(first: 2, after: "<cursor>")`, "(last: 2)", "(filter: {completed: true}, scope: ALL)", "(orderBy: [{field: DUE}], first: 4)", "(first: 0)",
+	},
+	"Mutation.createTask":    {`(input: {title: " "})`},
+	"Mutation.updateTask":    {`(input: {id: "<root>", ifVersion: 9999, title: "new"})`},
+	"Mutation.completeTask":  {`(input: {id: "<done>"})`, `(input: {id: "no id"})`},
+	"Mutation.reopenTask":    {`(input: {id: "<root>"})`},
+	"Mutation.moveTask":      {`(input: {id: "<root>", ifVersion: 9999})`},
+	"Mutation.deleteTask":    {`(input: {id: "<trash>"})`},
+	"Mutation.restoreTask":   {`(input: {id: "<root>"})`},
+	"Mutation.purgeTask":     {`(input: {id: "<root>"})`},
+	"Mutation.updateTasks":   {`(input: {ids: ["<root>", "no id"], patch: {}, errorPolicy: SKIP_FAILED})`},
+	"Mutation.completeTasks": {`(input: {ids: ["<done>"]})`, `(input: {ids: ["<done>", "no id"]})`},
+	"Mutation.reopenTasks":   {`(input: {ids: ["<root>", "<leaf>", "no id"], errorPolicy: SKIP_FAILED})`},
+	"Mutation.deleteTasks":   {`(input: {ids: ["<trash>"]})`},
+	"Mutation.restoreTasks":  {`(input: {ids: ["<root>", "<leaf>"]})`},
+	"Mutation.createTag":     {`(input: {name: " "})`},
+	"Mutation.updateTag":     {`(input: {id: "<tag>", ifVersion: 9999, name: "new"})`},
+	"Mutation.deleteTag":     {`(input: {id: "gone"})`},
+	"Mutation.updateViewer":  {`(input: {})`, `(input: {timeZone: "Nowhere"})`},
+}
+
+// targetsOf returns for each field of the schema a path of fields that leads to it from a root field, and ends with it.
+// Each is named Type.field.
+func targetsOf(t *testing.T, schema *ast.Schema) [][]string {
+	t.Helper()
+	var targets [][]string
+	seen := map[string]bool{"Query": true, "Mutation": true}
+	type place struct {
+		def  *ast.Definition
+		path []string
+	}
+	for queue := []place{{def: schema.Query}, {def: schema.Mutation}}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		for _, f := range at.def.Fields {
+			name := at.def.Name + "." + f.Name
+			if strings.HasPrefix(f.Name, "__") {
+				continue
+			}
+			if len(at.path) == 0 && len(rootArguments[name]) == 0 {
+				t.Errorf("%s is never asked for: add arguments for it to rootArguments", name)
+				continue
+			}
+			path := append(slices.Clone(at.path), name)
+			targets = append(targets, path)
+			if def := schema.Types[f.Type.Name()]; def.IsCompositeType() && !seen[def.Name] {
+				seen[def.Name] = true
+				queue = append(queue, place{def, path})
+			}
+		}
+	}
+	for _, def := range schema.Types {
+		if def.IsCompositeType() && !def.BuiltIn && !seen[def.Name] {
+			t.Errorf("no path of fields leads to the type %s", def.Name)
+		}
+	}
+	return targets
+}
+
+// add notes the fields that a document selects.
+func (u *usage) add(t *testing.T, document string) {
+	t.Helper()
+	parsed, err := gqlparser.LoadQueryWithRules(u.schema, document, nil)
+	if err != nil {
+		t.Fatalf("%v: %s", err, document)
+	}
+	u.document(parsed, nil)
+}
+
+// document returns a random document and its variables.
+func (g *documents) document() (string, map[string]any) {
+	g.budget, g.variables = 60, map[string]any{"yes": g.IntN(2) == 0, "no": g.IntN(2) == 0}
+	if g.IntN(3) == 0 {
+		delete(g.variables, "no") // Its default, then.
+	}
+	// Fragments first, so that later ones and the operation can spread them; never in a circle.
+	for range g.IntN(4) {
+		on := []string{"Task", "Task", "Tag", "TaskConnection", "TaskEdge", "PageInfo", "Node", "User", "UserError"}[g.IntN(9)]
+		body := g.selections(on, 2)
+		g.fragments, g.types = append(g.fragments, fmt.Sprintf("fragment F%d on %s %s", len(g.fragments), on, body)), append(g.types, on)
+	}
+	kind, roots := g.roots()
+	typenames := ""
+	if g.IntN(4) == 0 {
+		typenames = "u: __typename @skip(if: $yes) v: __typename @include(if: $no) "
+	}
+	operation := fmt.Sprintf("%s R(VARIABLES) { %s%s }", kind, typenames, strings.Join(roots, " "))
+	spread := []string{operation}
+	for i := len(g.fragments) - 1; i >= 0; i-- { // Those that nobody spreads would be invalid.
+		if strings.Contains(strings.Join(spread, " "), fmt.Sprintf("...F%d ", i)) {
+			spread = append(spread, g.fragments[i])
+		}
+	}
+	text := strings.Join(spread, "\n")
+	var declared []string
+	for name, declaration := range map[string]string{"$yes": "$yes: Boolean!", "$no": "$no: Boolean = true"} {
+		if strings.Contains(text, name) {
+			declared = append(declared, declaration)
+		}
+	}
+	text = strings.Replace(text, "VARIABLES", strings.Join(declared, ", "), 1)
+	return g.known.Replace(strings.Replace(text, "R()", "R", 1)), g.variables
+}
+
+// roots returns the kind of the operation and its root fields. They select the target if there is one.
+func (g *documents) roots() (string, []string) {
+	if g.target != nil {
+		g.budget = 5 // The document is far from every limit: it is answered.
+		typ, name, _ := strings.Cut(g.target[0], ".")
+		return strings.ToLower(typ), []string{g.root(typ, name, g.target[1:])}
+	}
+	kind, names := "Query", []string{"viewer", "node", "nodes", "tag", "tags", "task", "tasks", "tasks", "tasks"}
+	if g.IntN(6) == 0 {
+		kind, names = "Mutation", nil
+		for _, f := range g.schema.Mutation.Fields {
+			names = append(names, f.Name)
+		}
+	}
+	var roots []string
+	for range 1 + max(0, g.IntN(5)-1) {
+		roots = append(roots, g.root(kind, g.pick(names...), nil))
+	}
+	return strings.ToLower(kind), roots
+}
+
+// root returns a root field, and what leads to the target below it. Its key names its arguments, so that equal keys can be
+// merged.
+func (g *documents) root(typ, name string, target []string) string {
+	arguments := rootArguments[typ+"."+name]
+	i, directive := g.IntN(len(arguments)), ""
+	if target == nil {
+		directive = g.directive()
+	} else {
+		i = 0
+	}
+	root := fmt.Sprintf("%s%d: %s%s%s", name, i, name, arguments[i], directive)
+	if def := g.schema.Types[g.schema.Types[typ].Fields.ForName(name).Type.Name()]; def.IsCompositeType() {
+		const depth = 4
+		root += g.selections(def.Name, depth, target...)
+	}
+	return root
+}
+
+func (g *documents) pick(of ...string) string { return of[g.IntN(len(of))] }
+
+func (g *documents) directive() string {
+	if g.IntN(8) > 0 {
+		return ""
+	}
+	return g.pick(" @skip(if: $yes)", " @include(if: $yes)", " @skip(if: $no)", " @include(if: $no)", " @skip(if: false)", " @include(if: true)", " @include(if: $yes) @skip(if: $no)")
+}
+
+// selections selects some fields of a type, among them those that lead to the target.
+func (g *documents) selections(name string, depth int, target ...string) string {
+	def := g.schema.Types[name]
+	var parts []string
+	if len(target) > 0 {
+		typ, field, _ := strings.Cut(target[0], ".")
+		f := g.schema.Types[typ].Fields.ForName(field)
+		part := field
+		if below := g.schema.Types[f.Type.Name()]; below.IsCompositeType() {
+			part += g.selections(below.Name, 1, target[1:]...)
+		}
+		parts = append(parts, part)
+	}
+	for range 1 + g.IntN(5) {
+		g.budget--
+		switch n := g.IntN(10); {
+		case n == 0:
+			parts = append(parts, g.pick("__typename", "kind: __typename")+g.directive())
+		case n == 1 && depth > 0:
+			on := name
+			if possible := g.related(def); len(possible) > 0 {
+				on = g.pick(possible...)
+			}
+			condition := " on " + on
+			if g.IntN(4) == 0 {
+				condition, on = "", name
+			}
+			parts = append(parts, "..."+condition+g.directive()+g.selections(on, depth-1))
+		case n == 2 && len(g.fragments) > 0:
+			i := g.IntN(len(g.fragments))
+			if g.types[i] == name || slices.Contains(g.related(def), g.types[i]) {
+				parts = append(parts, fmt.Sprintf("...F%d %s", i, g.directive()))
+			}
+		default:
+			if f := g.field(def, depth); f != "" {
+				parts = append(parts, f)
+			}
+		}
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "__typename")
+	}
+	return " { " + strings.Join(parts, " ") + " }"
+}
+
+// related are the types and interfaces that a fragment inside of the type may be on.
+func (g *documents) related(def *ast.Definition) []string {
+	var names []string
+	for _, d := range append(slices.Clone(g.schema.GetImplements(def)), g.schema.GetPossibleTypes(def)...) {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+func (g *documents) field(def *ast.Definition, depth int) string {
+	var choice ast.FieldList
+	for _, f := range def.Fields {
+		composite := g.schema.Types[f.Type.Name()].IsCompositeType()
+		if !strings.HasPrefix(f.Name, "__") && (!composite || depth > 0 && g.budget > 0) {
+			choice = append(choice, f)
+		}
+	}
+	if len(choice) == 0 {
+		return "__typename"
+	}
+	f := choice[g.IntN(len(choice))]
+	key, args := "", ""
+	if f.Name == "subtasks" { // A key stands for its arguments: equal ones must be mergeable.
+		n := g.IntN(12)
+		if n < 9 {
+			n %= 4
+		}
+		key, args = fmt.Sprintf("subtasks%d: ", n), []string{
+			"", "(first: 1)", `(first: 2, after: "<manual>")`, "(first: 2)", "", "", "", "", "", "(first: 0)", `(after: "<cursor>")`, "(first: null)",
+		}[n]
+	} else if g.IntN(4) == 0 {
+		key = f.Name + g.pick("A", "B") + ": "
+	}
+	out := key + f.Name + args + g.directive()
+	if g.schema.Types[f.Type.Name()].IsCompositeType() {
+		out += g.selections(f.Type.Name(), depth-1)
+	}
+	return out
+}
