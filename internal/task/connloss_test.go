@@ -22,24 +22,24 @@ import (
 	"taskql/internal/viewer"
 )
 
-// cut says where the connection breaks in the next commit.
-type cut int32
+// commitFailure says when the connection is lost in the next commit.
+type commitFailure int32
 
 const (
-	nowhere cut = iota
-	before      // The commit never arrives.
-	after       // It is done, and its answer is lost.
+	noFailure    commitFailure = iota
+	beforeCommit               // The commit does not arrive.
+	afterCommit                // The commit is done, and its result is lost.
 )
 
-// cuttable is a driver whose connection breaks in a commit when it is told to.
-type cuttable struct {
+// failingDriver is a driver that can lose the connection in a commit.
+type failingDriver struct {
 	dialect.Driver
 
 	next atomic.Int32
 }
 
-func (c *cuttable) Tx(ctx context.Context) (dialect.Tx, error) {
-	tx, err := c.Driver.Tx(ctx)
+func (d *failingDriver) Tx(ctx context.Context) (dialect.Tx, error) {
+	tx, err := d.Driver.Tx(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,49 +47,49 @@ func (c *cuttable) Tx(ctx context.Context) (dialect.Tx, error) {
 	if !ok {
 		return nil, fmt.Errorf("the transaction is a %T", tx)
 	}
-	return &cutTx{Tx: inner, cut: c}, nil
+	return &failingTx{Tx: inner, driver: d}, nil
 }
 
-// QueryContext is what a statement of ours asks for that is a transaction of its own.
-func (c *cuttable) QueryContext(ctx context.Context, statement string, args ...any) (*stdsql.Rows, error) {
-	inner, ok := c.Driver.(interface {
+// QueryContext runs statements that are transactions of their own.
+func (d *failingDriver) QueryContext(ctx context.Context, statement string, args ...any) (*stdsql.Rows, error) {
+	inner, ok := d.Driver.(interface {
 		QueryContext(ctx context.Context, statement string, args ...any) (*stdsql.Rows, error)
 	})
 	if !ok {
-		return nil, fmt.Errorf("the driver is a %T", c.Driver)
+		return nil, fmt.Errorf("the driver is a %T", d.Driver)
 	}
 	return inner.QueryContext(ctx, statement, args...)
 }
 
 // QueryRaw is used for lists.
-func (c *cuttable) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	return testkit.QueryRawOf(c.Driver)(ctx, query, args, each)
+func (d *failingDriver) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	return testkit.QueryRawOf(d.Driver)(ctx, query, args, each)
 }
 
-// BeginTx is what ent asks for with options.
-func (c *cuttable) BeginTx(ctx context.Context, _ *stdsql.TxOptions) (dialect.Tx, error) {
-	return c.Tx(ctx)
+// BeginTx begins a transaction with options, for ent.
+func (d *failingDriver) BeginTx(ctx context.Context, _ *stdsql.TxOptions) (dialect.Tx, error) {
+	return d.Tx(ctx)
 }
 
-type cutTx struct {
+type failingTx struct {
 	*sql.Tx
 
-	cut *cuttable
+	driver *failingDriver
 }
 
-func (t *cutTx) Commit() error {
-	switch cut(t.cut.next.Swap(int32(nowhere))) {
-	case before:
+func (t *failingTx) Commit() error {
+	switch commitFailure(t.driver.next.Swap(int32(noFailure))) {
+	case beforeCommit:
 		return errors.Join(driver.ErrBadConn, t.Rollback())
-	case after:
+	case afterCommit:
 		return errors.Join(driver.ErrBadConn, t.Tx.Commit())
 	default:
 		return t.Tx.Commit()
 	}
 }
 
-// keyed are all mutations, each as a function of its idempotency key, on things made for it alone.
-func keyed(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer) map[string]func(key *string) (any, error) {
+// keyedMutations returns all mutations as functions of the idempotency key. Each changes rows that no other mutation changes.
+func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer) map[string]func(key *string) (any, error) {
 	t.Helper()
 	e := func(title string) *ent.Task { return env.createTask(ctx, t, v, title) }
 	gone := func(title string) *ent.Task { return mustSucceed(t)(env.Delete(ctx, v, targetOf(e(title)))) }
@@ -160,31 +160,31 @@ func (env *testEnv) snapshot(ctx context.Context, t *testing.T) string {
 	return string(text)
 }
 
-// Every mutation whose connection is cut in the commit, before it or after it, is sent again with its key, and has its
-// effect once.
-func TestCutConnections(t *testing.T) {
+// A mutation whose connection was lost before or after the commit can be repeated with its idempotency key, and has its effect
+// once.
+func TestLostConnections(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			connection := &cuttable{Driver: testkit.OpenDatabase(t, address(t)).Driver()}
+			connection := &failingDriver{Driver: testkit.OpenDatabase(t, address(t)).Driver()}
 			env := newTestEnv(t, connection, task.Limits{})
-			for user, at := range map[string]cut{"before": before, "after": after} {
+			for user, at := range map[string]commitFailure{"before": beforeCommit, "after": afterCommit} {
 				ctx, v := env.newUser(t, user)
-				calls := keyed(ctx, t, env, v)
-				if n := withKey(); len(calls) != n {
-					t.Errorf("%d mutations are tried, and there are %d", len(calls), n)
+				calls := keyedMutations(ctx, t, env, v)
+				if n := keyedMethods(); len(calls) != n {
+					t.Errorf("%d mutations are tested, want %d", len(calls), n)
 				}
 				for name, call := range calls {
 					env.clock.advance(time.Minute)
 					untouched, start := env.snapshot(ctx, t), workspaceVersion(ctx, t, env, v)
 					connection.next.Store(int32(at))
 					if answer, err := call(&name); !errors.Is(err, driver.ErrBadConn) {
-						t.Fatalf("%s was not cut: %+v, %v", name, answer, err)
+						t.Fatalf("%s: got %+v, %v, want a lost connection", name, answer, err)
 					}
 					lost := env.snapshot(ctx, t)
-					if at == before && lost != untouched {
-						t.Errorf("%s changed something without a commit:\n%s", name, cmp.Diff(untouched, lost))
+					if at == beforeCommit && lost != untouched {
+						t.Errorf("%s changed rows without a commit:\n%s", name, cmp.Diff(untouched, lost))
 					}
 					env.clock.advance(time.Minute)
 					answer, err := call(&name)
@@ -192,19 +192,19 @@ func TestCutConnections(t *testing.T) {
 						t.Fatalf("%s: %v", name, err)
 					}
 					now := env.snapshot(ctx, t)
-					if at == after && now != lost {
-						t.Errorf("%s had a second effect:\n%s", name, cmp.Diff(lost, now))
+					if at == afterCommit && now != lost {
+						t.Errorf("%s changed rows twice:\n%s", name, cmp.Diff(lost, now))
 					}
 					env.clock.advance(time.Minute)
 					again, err := call(&name)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
-					if diff := cmp.Diff(plainly(t, answer), plainly(t, again)); diff != "" || env.snapshot(ctx, t) != now {
-						t.Errorf("%s answers something else, or does it again:\n%s", name, diff)
+					if diff := cmp.Diff(formatResult(t, answer), formatResult(t, again)); diff != "" || env.snapshot(ctx, t) != now {
+						t.Errorf("%s returned another result, or changed rows again:\n%s", name, diff)
 					}
 					if got := workspaceVersion(ctx, t, env, v); got != start+1 {
-						t.Errorf("%s cut %s took version %d to %d", name, user, start, got)
+						t.Errorf("%s, lost %s the commit: version %d after %d, want one more", name, user, got, start)
 					}
 				}
 				env.checkInvariants(ctx, t, v)
@@ -213,8 +213,8 @@ func TestCutConnections(t *testing.T) {
 	}
 }
 
-// plainly writes an answer as JSON, and expects it to be no refusal.
-func plainly(t *testing.T, answer any) string {
+// formatResult returns a result as JSON. It reports an error if the mutation was refused.
+func formatResult(t *testing.T, answer any) string {
 	t.Helper()
 	text, err := json.Marshal(answer)
 	if err != nil {
@@ -227,8 +227,8 @@ func plainly(t *testing.T, answer any) string {
 	return string(text)
 }
 
-// withKey is how many methods take an idempotency key.
-func withKey() int {
+// keyedMethods returns how many methods take an idempotency key.
+func keyedMethods() int {
 	n := 0
 	for method := range reflect.TypeFor[*task.Service]().Methods() {
 		if method.Type.NumIn() == 4 && method.Type.In(3).Kind() == reflect.Struct {

@@ -62,13 +62,13 @@ func TestDueWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 			v := viewer.Viewer{UserID: "alice", WorkspaceID: "alice", Location: location}
-			env.clock.set(parse(t, tt.now))
+			env.clock.set(parseTime(t, tt.now))
 			q := env.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle(tt.name)
 			if day, err := time.Parse(time.DateOnly, tt.due); err == nil {
 				q.SetDueDate(day).SetDueSort(time.Time{})
 			} else {
 				// The due time's zone is as far as possible from the viewer's.
-				at := parse(t, tt.due)
+				at := parseTime(t, tt.due)
 				year, month, day := at.In(time.FixedZone("", -12*3600)).Date()
 				if _, offset := at.In(location).Zone(); offset < 0 {
 					year, month, day = at.In(time.FixedZone("", 14*3600)).Date()
@@ -99,7 +99,7 @@ func TestDueWindows(t *testing.T) {
 	})
 }
 
-func parse(t *testing.T, moment string) time.Time {
+func parseTime(t *testing.T, moment string) time.Time {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339, moment)
 	if err != nil {
@@ -113,7 +113,7 @@ func TestViewerChangesTimeZone(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
-		env.clock.set(parse(t, "2026-11-23T12:00:00Z"))
+		env.clock.set(parseTime(t, "2026-11-23T12:00:00Z"))
 		day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 		made, err := env.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle("x").
 			SetDueDate(day).SetDueSort(time.Time{}).Save(ctx)

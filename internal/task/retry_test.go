@@ -8,9 +8,10 @@ import (
 	"taskql/internal/viewer"
 )
 
-// If PostgreSQL rolls a transaction back, for another or because the connection only reads, the change is made all the same, and once: in one statement, or in
-// a transaction that has looked up its tags already. After three tries the client is told.
-func TestRolledBackForAnother(t *testing.T) {
+// If PostgreSQL rolls a transaction back, because of another transaction or a read-only connection, the change is repeated and
+// has its effect once, whether it is one statement or a transaction that has already read tags. After three attempts the error is
+// returned.
+func TestRetries(t *testing.T) {
 	t.Parallel()
 	for table, tagged := range map[string]bool{"tasks": false, "task_tags": true} {
 		t.Run(table, func(t *testing.T) {
@@ -24,7 +25,7 @@ func TestRolledBackForAnother(t *testing.T) {
 			}
 			before := workspaceVersion(ctx, t, env, v)
 			codes := []string{"40001", "40P01"}
-			if tagged { // A statement outside of a transaction is repeated by the pool, too.
+			if tagged { // The pool also repeats a statement outside of a transaction.
 				codes = append(codes, "25006")
 			}
 			for _, code := range codes {
