@@ -1,6 +1,6 @@
-// Compares two schemas: node schema-check.mjs RELEASED PRESENT ACCEPTED. Each breaking change has to be written down in
-// the file ACCEPTED, as a line of a list: - `the change` because of this. Exits 1 where one is not, or where one is
-// written down that was not made. What may break a client that relies on it is printed as dangerous.
+// Compares two schemas: node schema-check.mjs RELEASED PRESENT ACCEPTED. Each breaking change must be in the file ACCEPTED, as a
+// list item: - `the change` because of this. Exits with 1 if one is missing, or if one is listed that was not made. Changes that may
+// break some clients are printed as dangerous.
 import { readFileSync } from "node:fs";
 import {
   buildSchema,
