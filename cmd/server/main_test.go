@@ -200,7 +200,7 @@ func TestDoctorAPIKey(t *testing.T) {
 		{made.Key, "", "  ok       get-session: the auth server knows the key\n", nil},
 		{"X-API-Key: " + made.Key + "\n", "", "  ok       permissions: none: the key may do whatever its user may\n", nil},
 		{made.Key, "", "  ok       limits: 6 of 100 requests in 1m0s used\n", nil},
-		{made.Key, "AUTH_API_KEY_HEADER=x-tasks-key", "  failure  get-session: api_key_unknown: the auth server takes no API keys from this header", doctor.ErrUnhealthy},
+		{made.Key, "AUTH_API_KEY_HEADER=x-tasks-key", "  failure  get-session: api_key_unknown: the auth server accepts no API keys from this header", doctor.ErrUnhealthy},
 		{made.Key, "AUTH_API_KEY_HEADER=off", "  failure  API keys are ignored: AUTH_API_KEY_HEADER is off\n", doctor.ErrUnhealthy},
 		{made.Key[1:], "", "  failure  get-session: api_key_unknown\n", doctor.ErrUnhealthy},
 		{"a b", "", "  failure  API key: what the header x-api-key holds is no key\n", doctor.ErrUnhealthy},

@@ -40,7 +40,7 @@ const (
 )
 
 // errKeyIgnored is the cause of a refusal if get-session returns null for a key.
-var errKeyIgnored = errors.New("the auth server takes no API keys from this header, or lacks enableSessionForAPIKeys")
+var errKeyIgnored = errors.New("the auth server accepts no API keys from this header, or enableSessionForAPIKeys is off")
 
 // isUnknown reports whether the auth server doesn't know the session or key, which may therefore be made up.
 func (r *Refusal) isUnknown() bool { return r.Reason == ReasonSessionNull || r.isUnknownAPIKey() }

@@ -47,7 +47,7 @@ func newKeyServer(t *testing.T, opts testkit.BetterAuthOptions) keyServer {
 	return s
 }
 
-// key makes a key for a user. The update sets what clients may not choose, such as "remaining" = 1.
+// key creates a key for a user. The update sets columns that clients can't set, such as "remaining" = 1.
 func (s keyServer) key(t *testing.T, of *testkit.AuthClient, update string) string {
 	t.Helper()
 	var made struct{ ID, Key string }
@@ -67,7 +67,7 @@ func (s keyServer) exec(t *testing.T, statement string, args ...any) {
 	}
 }
 
-// requests is how many requests of its limit a user's only key has made.
+// requests returns how many requests of its limit the only key has made.
 func (s keyServer) requests(t *testing.T) int {
 	t.Helper()
 	var n int
@@ -84,7 +84,7 @@ func TestRealAPIKey(t *testing.T) {
 	for _, tt := range []struct {
 		name, update string
 		permissions  betterauth.Permissions
-		end          time.Duration // 0: never
+		end          time.Duration // 0 if the key doesn't expire
 	}{
 		{"without permissions", ``, nil, 0},
 		{"that may read", `permissions = '{"tasks":["read"]}'`, betterauth.Permissions{"tasks": {"read"}}, 0},
@@ -122,7 +122,7 @@ func TestRealAPIKey(t *testing.T) {
 	}
 }
 
-// What is wrong with a key is told by reasons of their own, and no log and no error tells the key.
+// TestRealAPIKeyRefusals checks the reason for each kind of invalid key, and that no log and no error contains the key.
 func TestRealAPIKeyRefusals(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"admin", "organization"}})
@@ -180,7 +180,7 @@ func TestRealAPIKeyRefusals(t *testing.T) {
 	}
 }
 
-// Better Auth deletes an expired key when it is used, and every ten seconds. Then it is unknown.
+// TestRealAPIKeyExpired uses an expired key twice: Better Auth deletes it when it is used, and every ten seconds. Then it is unknown.
 func TestRealAPIKeyExpired(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{})
@@ -220,8 +220,8 @@ func TestAPIKeyCodes(t *testing.T) {
 	}
 }
 
-// What Better Auth makes of an API key beside a cookie or a bearer token is asked of Better Auth, and ours has to agree.
-// Only a key that the auth server does not know counts differently: it may be a gateway's, and leaves the cookie in force.
+// TestRealAPIKeyPrecedence compares the user of a request with an API key and a cookie or bearer token with Better Auth's. Only an unknown
+// key is treated differently: here the cookie counts, because the key may be a gateway's.
 func TestRealAPIKeyPrecedence(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
@@ -265,7 +265,7 @@ func TestRealAPIKeyPrecedence(t *testing.T) {
 				t.Errorf("%s, beside %s: API keys are off: %v, %v", what, beside, session, err)
 			}
 		}
-		h := withBearer(second.JWT(t)) // Better Auth knows no JWT here.
+		h := withBearer(second.JWT(t)) // Better Auth doesn't accept JWTs here.
 		h["X-Api-Key"] = []string{key.text}
 		want := map[bool]string{true: second.UserID, false: askDirectly(t, server.AuthServer, withAPIKey(key.text))}[key.unknown || key.text == ""]
 		if session, err := a.Authenticate(t.Context(), h); err == nil && session.UserID != want || err != nil && want != "" {
@@ -274,8 +274,8 @@ func TestRealAPIKeyPrecedence(t *testing.T) {
 	}
 }
 
-// A key's own limit is that key's alone. Known requests go on as they do in an outage, and a limit that was raised counts
-// within a minute.
+// TestRealAPIKeyRateLimit checks that a key's own limit concerns only that key, that its cached session is used like in an outage, and that
+// a raised limit takes effect within a minute.
 func TestRealAPIKeyRateLimit(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{})
@@ -292,14 +292,14 @@ func TestRealAPIKeyRateLimit(t *testing.T) {
 	if got := server.requests(t); got != 2 {
 		t.Errorf("a look-up costs %d requests", got)
 	}
-	now.Advance(ttl) // get-session takes the last one, and /api-key/get is refused.
+	now.Advance(ttl) // get-session uses the last request, and /api-key/get is refused.
 	wantSession(t, a, withAPIKey(key))
 	now.Advance(ttl)
 	wantSession(t, a, withAPIKey(key))
 	if got := transport.String(); got != "2 get, 2 get-session" {
 		t.Errorf("%s: a limit is not remembered", got)
 	}
-	wantSession(t, a, other.Header()) // Nobody else waits.
+	wantSession(t, a, other.Header()) // Other users are not affected.
 	now.Advance(stale)
 	for range 3 {
 		refusal := refusalOf(t, a, withAPIKey(key))
@@ -307,7 +307,7 @@ func TestRealAPIKeyRateLimit(t *testing.T) {
 			t.Fatalf("%+v", refusal)
 		}
 	}
-	if got := transport.String(); got != "2 get, 4 get-session" { // one of them the cookie's
+	if got := transport.String(); got != "2 get, 4 get-session" { // One of them is for the cookie.
 		t.Errorf("%s: a limit is not remembered", got)
 	}
 	wantSession(t, a, other.Header())
@@ -317,7 +317,7 @@ func TestRealAPIKeyRateLimit(t *testing.T) {
 	wantSession(t, a, withAPIKey(key))
 }
 
-// A revoked key is refused within the cache's TTL.
+// TestRealAPIKeyRevoked checks that a revoked key is refused within the cache's TTL.
 func TestRealAPIKeyRevoked(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{})
@@ -341,7 +341,8 @@ func TestRealAPIKeyRevoked(t *testing.T) {
 	}
 }
 
-// A gateway that adds a key of its own to every request changes nothing but one question a minute, in an outage too.
+// TestGatewayKey checks that a gateway which adds a key of its own to every request causes one request a minute and no other difference,
+// also in an outage.
 func TestGatewayKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -351,7 +352,7 @@ func TestGatewayKey(t *testing.T) {
 			if r.Header.Get(keyHeader) != "" {
 				keys++
 				if r.Header.Get("Cookie") != "" {
-					t.Error("the cookie went along with the key")
+					t.Error("the cookie was sent with the key")
 				}
 				keyError(w, http.StatusForbidden, `{"message":"Invalid API key.","code":"INVALID_API_KEY"}`)
 				return
@@ -370,13 +371,13 @@ func TestGatewayKey(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if keys != 1 {
-			t.Errorf("%d questions about the gateway's key in a minute", keys)
+			t.Errorf("%d requests about the gateway's key in a minute", keys)
 		}
 		wantRefusal(t, a, withAPIKey("gateway"), betterauth.ReasonAPIKeyUnknown, "Not authenticated")
 		wantSession(t, a, withBoth(0))
 		server.set(nil)
 		time.Sleep(61 * time.Second)
-		wantSession(t, a, withBoth(0)) // as known as without the key
+		wantSession(t, a, withBoth(0)) // As without the key.
 		wantRefusal(t, a, withBoth(9), betterauth.ReasonUnavailable, "")
 	})
 }
@@ -387,7 +388,7 @@ func keyError(w http.ResponseWriter, status int, body string) {
 	_, _ = w.Write([]byte(body))
 }
 
-// Invented keys reach the auth server a few at a time, and keep out neither those who are signed in nor newcomers.
+// TestManyMadeUpAPIKeys checks that made-up keys reach the auth server a few at a time, and that signed-in and new users aren't affected.
 func TestManyMadeUpAPIKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -422,14 +423,14 @@ func TestManyMadeUpAPIKeys(t *testing.T) {
 		}
 		wantSession(t, a, userCookie(1))
 		wantSession(t, a, withAPIKey(good))
-		time.Sleep(9 * time.Second) // It is asked about again, though the slots are occupied.
+		time.Sleep(9 * time.Second) // The key is requested again, although all slots are taken.
 		wantSession(t, a, withAPIKey(good))
 		time.Sleep(30 * time.Second)
 	})
 }
 
-// If the auth server doesn't tell a key's permissions, the key is refused: it might have been made to allow little. If
-// it can't be reached, nobody is signed out.
+// TestAPIKeyPermissionsUnknown checks that a key is refused if its permissions can't be read, because they may be few, and that nobody is
+// signed out if the auth server can't be reached.
 func TestAPIKeyPermissionsUnknown(t *testing.T) {
 	t.Parallel()
 	key := strings.Repeat("k", 64)
@@ -477,7 +478,7 @@ func TestAPIKeyPermissionsUnknown(t *testing.T) {
 	}
 }
 
-// Of several kinds of keys, only the default one's permissions can be read.
+// TestRealAPIKeyConfigurations checks that with several configurations of keys, only the permissions of the default one can be read.
 func TestRealAPIKeyConfigurations(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Config: "api-key-configurations"})
@@ -502,8 +503,8 @@ func TestRealAPIKeyConfigurations(t *testing.T) {
 	}
 }
 
-// With the documented customAPIKeyValidator, a key signs in here and opens nothing at the auth server: a key that may only
-// read could make one without permissions, or a JWT.
+// TestRealAPIKeyOpensNothingElse checks that with the documented customAPIKeyValidator, a key can't be used for anything else at the auth
+// server. Otherwise a key that may only read could create a JWT or a key without permissions.
 func TestRealAPIKeyOpensNothingElse(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"jwt"}})
@@ -531,7 +532,7 @@ func TestRealAPIKeyOpensNothingElse(t *testing.T) {
 	}
 }
 
-// The documentation has the code that the tests use.
+// TestAPIKeyDocs checks that the documentation has the code that the tests use.
 func TestAPIKeyDocs(t *testing.T) {
 	t.Parallel()
 	block := func(file string) string {

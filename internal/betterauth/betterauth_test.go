@@ -2,13 +2,11 @@ package betterauth_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,193 +18,6 @@ import (
 
 	"taskql/internal/betterauth"
 )
-
-const (
-	secret = "a-secret-for-tests-of-32-characters"
-	token  = "AL8XBPD25OX65mZbiNDd9UdDLJoYie4X"
-	plain  = "better-auth.session_token"
-	secure = "__Secure-better-auth.session_token"
-)
-
-// start is the fake clock's first moment.
-func start() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
-
-// clock is a clock that stands still until it is moved.
-type clock struct{ nanos atomic.Int64 }
-
-func newClock() *clock {
-	c := &clock{}
-	c.nanos.Store(start().UnixNano())
-	return c
-}
-
-func (c *clock) Now() time.Time          { return time.Unix(0, c.nanos.Load()) }
-func (c *clock) Advance(d time.Duration) { c.nanos.Add(int64(d)) }
-
-// authServer is a fake auth server that counts its calls and remembers the last one.
-type authServer struct {
-	*httptest.Server
-	calls atomic.Int64
-	mu    sync.Mutex
-	last  *http.Request
-}
-
-func (s *authServer) lastRequest() *http.Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last
-}
-
-// newAuthServer starts an auth server that works: /api/auth/ok is not counted, and everything else is answered as given.
-func newAuthServer(t testing.TB, answer http.HandlerFunc) *authServer {
-	t.Helper()
-	s := &authServer{}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/ok") {
-			respondJSON(`{"ok":true}`)(w, nil)
-			return
-		}
-		s.calls.Add(1)
-		s.mu.Lock()
-		s.last = r
-		s.mu.Unlock()
-		answer(w, r)
-	}))
-	t.Cleanup(s.Close)
-	return s
-}
-
-// sends answers every request with that JSON, in which the token that it asks about stands for the usual one.
-func respondJSON(body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		answer := body
-		if asked := requestedToken(r); asked != "" {
-			answer = strings.ReplaceAll(body, token, asked)
-		}
-		_, _ = w.Write([]byte(answer))
-	}
-}
-
-// requestedToken is the token that a question is about, as a server with the bearer plugin reads it.
-func requestedToken(r *http.Request) string {
-	if r == nil {
-		return ""
-	}
-	if _, value, ok := strings.Cut(r.Header.Get("Authorization"), "Bearer "); ok {
-		text, _, _ := strings.Cut(value, ".")
-		return text
-	}
-	first, _, _ := strings.Cut(r.Header.Get("Cookie"), ";")
-	_, value, _ := strings.Cut(first, "=")
-	text, _, _ := strings.Cut(value, ".")
-	return text
-}
-
-// sessionJSONUntil is a get-session answer for a session that expires then.
-func sessionJSONUntil(expires time.Time) string {
-	return fmt.Sprintf(`{"session":{"id":"s1","token":%q,"userId":"u1","expiresAt":%q,"createdAt":"2026-11-23T11:00:00.000Z",
-		"updatedAt":"2026-11-23T11:30:00.000Z","ipAddress":"","userAgent":"x"},
-		"user":{"id":"u1","name":"Zoë","email":"zoe@example.com","emailVerified":true,"image":null,
-		"createdAt":"2026-01-01T00:00:00.000Z","updatedAt":"2026-01-02T00:00:00.000Z"}}`,
-		token, expires.Format(time.RFC3339Nano))
-}
-
-func sessionJSON() string { return sessionJSONUntil(start().Add(7 * 24 * time.Hour)) }
-
-func newAuthenticator(t testing.TB, cfg betterauth.Config) *betterauth.Authenticator {
-	t.Helper()
-	if cfg.Secret == "" {
-		cfg.Secret = secret
-	}
-	if cfg.Now == nil {
-		cfg.Now = newClock().Now // The answers' sessions end in a week.
-	}
-	a, err := betterauth.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// realAuthenticator is for sessions of a real server, and for synctest: both have a clock of their own.
-func realAuthenticator(t testing.TB, cfg betterauth.Config) *betterauth.Authenticator {
-	t.Helper()
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	return newAuthenticator(t, cfg)
-}
-
-func cookies(lines ...string) http.Header { return http.Header{"Cookie": lines} }
-
-func signedIn() http.Header { return cookies(plain + "=" + betterauth.SignCookie(secret, token)) }
-
-// refusalOf authenticates and returns the refusal, or nil where there is none.
-func refusalOf(t testing.TB, a *betterauth.Authenticator, h http.Header) *betterauth.Refusal {
-	t.Helper()
-	session, err := a.Authenticate(t.Context(), h)
-	if err == nil {
-		return nil
-	}
-	if session != nil {
-		t.Errorf("a session and an error: %v", err)
-	}
-	var refusal *betterauth.Refusal
-	if !errors.As(err, &refusal) {
-		t.Fatalf("not a Refusal: %v", err)
-	}
-	return refusal
-}
-
-func wantRefusal(t testing.TB, a *betterauth.Authenticator, h http.Header, reason betterauth.Reason, message string) {
-	t.Helper()
-	switch got := refusalOf(t, a, h); {
-	case got == nil:
-		t.Errorf("signed in, want %s", reason)
-	case got.Reason != reason || !strings.HasPrefix(got.Message, message):
-		t.Errorf("refused with %s, %q, want %s, %q", got.Reason, got.Message, reason, message)
-	}
-}
-
-func wantCalls(t testing.TB, server *authServer, want int64) {
-	t.Helper()
-	if got := server.calls.Load(); got != want {
-		t.Errorf("the auth server was asked %d times, want %d", got, want)
-	}
-}
-
-func wantSession(t testing.TB, a *betterauth.Authenticator, h http.Header) {
-	t.Helper()
-	if refusal := refusalOf(t, a, h); refusal != nil {
-		t.Errorf("refused: %v", refusal)
-	}
-}
-
-func TestNewRefusesBadConfig(t *testing.T) {
-	for name, cfg := range map[string]betterauth.Config{
-		"no address":     {Secret: secret},
-		"no scheme":      {Secret: secret, BaseURL: "auth.example.com"},
-		"other scheme":   {Secret: secret, BaseURL: "ftp://auth.example.com"},
-		"no host":        {Secret: secret, BaseURL: "https:///api/auth"},
-		"query":          {Secret: secret, BaseURL: "https://auth.example.com?x=y"},
-		"no URL":         {Secret: secret, BaseURL: "https://joe:hunter2@auth.example.com:port"},
-		"no secret":      {BaseURL: "https://auth.example.com"},
-		"negative TTL":   {Secret: secret, BaseURL: "https://auth.example.com", CacheTTL: -1},
-		"negative size":  {Secret: secret, BaseURL: "https://auth.example.com", CacheSize: -1},
-		"negative limit": {Secret: secret, BaseURL: "https://auth.example.com", Timeout: -1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := betterauth.New(cfg)
-			if err == nil {
-				t.Fatal("no error")
-			}
-			if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), secret) {
-				t.Errorf("the error tells a secret: %v", err)
-			}
-		})
-	}
-}
 
 func TestSessionRequest(t *testing.T) {
 	const forged = "better-auth.dont_remember=true.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"
@@ -258,7 +69,7 @@ func TestSessionRequest(t *testing.T) {
 	}
 }
 
-// unescaped is the signature of a wire value, not percent-encoded.
+// unescaped returns the signature of a cookie's value, without percent-encoding.
 func unescaped(wire string) string {
 	_, signature, _ := strings.Cut(wire, ".")
 	return strings.NewReplacer("%2B", "+", "%2F", "/", "%3D", "=").Replace(signature)
@@ -299,7 +110,7 @@ func TestSession(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			test.want.TokenHash = got.TokenHash // Another test's subject.
+			test.want.TokenHash = got.TokenHash // TestTokenHash checks it.
 			if diff := cmp.Diff(&test.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -357,158 +168,7 @@ func TestNoSecretsInLogsAndErrors(t *testing.T) {
 	}
 }
 
-func TestCache(t *testing.T) {
-	const ttl = 15 * time.Second
-	type step struct {
-		wait  time.Duration
-		calls int64
-	}
-	for _, test := range []struct {
-		name    string
-		ttl     time.Duration
-		expires time.Duration
-		steps   []step
-	}{
-		{"asks once per TTL", ttl, time.Hour, []step{{0, 1}, {ttl - 1, 1}, {1, 2}, {ttl - 1, 2}, {ttl, 3}}},
-		{"never without a TTL", 0, time.Hour, []step{{0, 1}, {0, 2}}},
-		{"no longer than the session", ttl, 5 * time.Second, []step{{0, 1}, {5*time.Second - 1, 1}}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			server := newAuthServer(t, respondJSON(sessionJSONUntil(start().Add(test.expires))))
-			now := newClock()
-			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: test.ttl, Now: now.Now})
-			for i, step := range test.steps {
-				now.Advance(step.wait)
-				wantSession(t, a, signedIn())
-				if got := server.calls.Load(); got != step.calls {
-					t.Errorf("step %d: %d calls, want %d", i, got, step.calls)
-				}
-			}
-		})
-	}
-	t.Run("an expired session is refused to the moment", func(t *testing.T) {
-		server := newAuthServer(t, respondJSON(sessionJSONUntil(start().Add(5*time.Second))))
-		now := newClock()
-		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: ttl, Now: now.Now})
-		wantSession(t, a, signedIn())
-		now.Advance(5 * time.Second)
-		wantRefusal(t, a, signedIn(), betterauth.ReasonExpired, "Invalid session")
-	})
-	t.Run("a slow answer does not lengthen the TTL", func(t *testing.T) {
-		now := newClock()
-		server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
-			now.Advance(4 * time.Second)
-			respondJSON(sessionJSON())(w, r)
-		})
-		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: ttl, Now: now.Now})
-		wantSession(t, a, signedIn())
-		now.Advance(ttl - 4*time.Second)
-		wantSession(t, a, signedIn())
-		if got := server.calls.Load(); got != 2 {
-			t.Errorf("%d calls, want 2", got)
-		}
-	})
-	t.Run("a cached session needs its signature", func(t *testing.T) {
-		server := newAuthServer(t, respondJSON(sessionJSON()))
-		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: ttl, Now: newClock().Now})
-		wantSession(t, a, signedIn())
-		wantRefusal(t, a, cookies(plain+"="+betterauth.SignCookie("another", token)), betterauth.ReasonBadSignature, "Invalid session")
-	})
-}
-
-func TestConcurrentRequestsShareOneFetch(t *testing.T) {
-	const callers = 200
-	release := make(chan struct{})
-	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
-		<-release
-		respondJSON(sessionJSON())(w, r)
-	})
-	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: time.Minute, Now: newClock().Now})
-	var group sync.WaitGroup
-	for range callers {
-		group.Go(func() { wantSession(t, a, signedIn()) })
-	}
-	for server.calls.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	close(release)
-	group.Wait()
-	if got := server.calls.Load(); got != 1 {
-		t.Errorf("%d calls, want 1", got)
-	}
-}
-
-func TestRefusalsAreNotShared(t *testing.T) {
-	release := make(chan struct{})
-	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
-		<-release
-		respondJSON("null")(w, r)
-	})
-	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL})
-	got := make([]*betterauth.Refusal, 2)
-	var group sync.WaitGroup
-	for i := range got {
-		group.Go(func() { got[i] = refusalOf(t, a, signedIn()) })
-	}
-	close(release)
-	group.Wait()
-	if got[0] == got[1] {
-		t.Error("two callers hold one refusal")
-	}
-}
-
-func TestCanceledCallers(t *testing.T) {
-	arrived, release := make(chan struct{}), make(chan struct{})
-	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
-		close(arrived)
-		<-release
-		respondJSON(sessionJSON())(w, r)
-	})
-	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, CacheTTL: time.Minute, Now: newClock().Now})
-	leave := errors.New("the client has gone")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	first := make(chan error)
-	go func() {
-		_, err := a.Authenticate(ctx, signedIn())
-		first <- err
-	}()
-	<-arrived
-	second := make(chan error)
-	go func() {
-		_, err := a.Authenticate(t.Context(), signedIn())
-		second <- err
-	}()
-	cancel(leave)
-	err := <-first
-	var refusal *betterauth.Refusal
-	if !errors.Is(err, leave) || !errors.As(err, &refusal) || !refusal.Unavailable {
-		t.Errorf("the first caller got %v", err)
-	}
-	if _, err := a.Authenticate(ctx, signedIn()); !errors.Is(err, leave) {
-		t.Errorf("a caller that had gone before got %v", err)
-	}
-	close(release)
-	if err := <-second; err != nil {
-		t.Errorf("the second caller got %v", err)
-	}
-	if got := server.calls.Load(); got != 1 {
-		t.Errorf("%d calls, want 1", got)
-	}
-}
-
-func TestTokenPattern(t *testing.T) {
-	const custom = "sess_0123456789"
-	server := newAuthServer(t, respondJSON(sessionJSON()))
-	h := cookies(plain + "=" + betterauth.SignCookie(secret, custom))
-	strict := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
-	wantRefusal(t, strict, h, betterauth.ReasonBadToken, "Invalid session")
-	wide := newAuthenticator(t, betterauth.Config{
-		BaseURL: server.URL, Now: newClock().Now, TokenPattern: regexp.MustCompile(`^sess_[0-9]{10}$`),
-	})
-	wantSession(t, wide, h)
-}
-
-// countingTransport answers in process, so that the benchmark measures no network.
+// countingTransport counts requests.
 type countingTransport struct {
 	calls atomic.Int64
 	next  http.RoundTripper
@@ -555,7 +215,8 @@ func BenchmarkAuthenticate(b *testing.B) {
 	bench("JWT ES256", withBearer(ec.sign(b, pluginClaims(iss), "")), 0, 1)
 }
 
-// A browser that went from https to http keeps a dead __Secure- cookie beside a live plain one.
+// TestObsoleteSecureCookie checks that a browser that has moved from https to http is signed in by its current cookie, although it also sends
+// an old __Secure- cookie.
 func TestObsoleteSecureCookie(t *testing.T) {
 	t.Parallel()
 	const dead = "deadDEADdeadDEADdeadDEADdeadDEAD"
@@ -572,7 +233,7 @@ func TestObsoleteSecureCookie(t *testing.T) {
 	wantRefusal(t, a, cookies("__Secure-"+plain+"="+betterauth.SignCookie(secret, dead)), betterauth.ReasonSessionNull, "Invalid session")
 }
 
-// Users choose their names and pictures: neither may lock them out or fill the memory.
+// TestUnusualProfiles checks that names and images, which users choose, can't cause a refusal or fill the memory.
 func TestUnusualProfiles(t *testing.T) {
 	t.Parallel()
 	profile := func(name, image string) *betterauth.User {
@@ -590,5 +251,74 @@ func TestUnusualProfiles(t *testing.T) {
 	}
 	if u := profile("", strings.Repeat("x", 1_100_000)); u.Image != nil {
 		t.Error("an image of a megabyte is kept")
+	}
+}
+
+// TestSchemesAreNotShared checks that a bearer token and a cookie with the same token are cached separately: the auth server may accept only
+// one of them, and CSRF checks concern only the cookie.
+func TestSchemesAreNotShared(t *testing.T) {
+	t.Parallel()
+	server := newAuthServer(t, bearerServer(anyBearer, token))
+	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			for scheme, h := range map[string]http.Header{
+				betterauth.SchemeCookie: signedIn(), betterauth.SchemeBearer: withBearer(token),
+			} {
+				session, err := a.Authenticate(t.Context(), h)
+				if err != nil || session.Scheme != scheme {
+					t.Errorf("%s: %+v, %v", scheme, session, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	wantCalls(t, server, 2)
+}
+
+// TestResponseOfAnotherSession checks that a response about another session, such as a shared cache's, is not used.
+func TestResponseOfAnotherSession(t *testing.T) {
+	t.Parallel()
+	server := newAuthServer(t, func(w http.ResponseWriter, _ *http.Request) { respondJSON(sessionJSON())(w, nil) })
+	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
+	wantSession(t, a, signedIn())
+	other := cookies(plain + "=" + betterauth.SignCookie(secret, token[:31]+"x"))
+	wantRefusal(t, a, other, betterauth.ReasonSessionUnusable, "Your session")
+}
+
+// TestTokenHash checks that the session and the refusal of one token have the same hash, for each scheme.
+func TestTokenHash(t *testing.T) {
+	t.Parallel()
+	const iss = "https://auth.example.com"
+	own := newIssuer(t, "k1")
+	jwt := own.sign(t, pluginClaims(iss), "")
+	signed := betterauth.SignCookie(secret, token)
+	for name, test := range map[string]struct {
+		header http.Header
+		token  string
+	}{
+		"cookie":        {signedIn(), token},
+		"session_data":  {withSessionData(compactSessionData(t, sessionDataClaims(token, "u1"))), token},
+		"raw bearer":    {withBearer(token), token},
+		"signed bearer": {withBearer(signed), token},
+		"JWT":           {withBearer(jwt), jwt},
+	} {
+		server := newFakeServer(t, respondJSON(sessionJSON()), jwks(t, own))
+		cfg := server.config(newClock().Now)
+		cfg.Issuers, cfg.TrustSessionData, cfg.CacheTTL = []string{iss}, true, time.Minute
+		a := newAuthenticator(t, cfg)
+		sum := sha256.Sum256([]byte(test.token))
+		for range 2 { // From the auth server, and from the cache.
+			session, err := a.Authenticate(t.Context(), test.header)
+			if err != nil || session.TokenHash != hex.EncodeToString(sum[:6]) {
+				t.Errorf("%s: %+v, %v", name, session, err)
+			}
+		}
+	}
+	server := newFakeServer(t, respondJSON("null"), "")
+	sum := sha256.Sum256([]byte(token))
+	if refusal := refusalOf(t, newAuthenticator(t, server.config(newClock().Now)), signedIn()); refusal.TokenHash != hex.EncodeToString(sum[:6]) {
+		t.Errorf("refused: %+v", refusal)
 	}
 }

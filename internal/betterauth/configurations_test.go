@@ -12,16 +12,16 @@ import (
 	"taskql/internal/testkit"
 )
 
-// configuration is a way in which people configure Better Auth, and what this server is configured to for it.
+// configuration is a configuration of Better Auth with the settings of this server for it.
 type configuration struct {
 	name string
-	// option is Better Auth's, as docs/authentication.md has it at the beginning of a row.
+	// option is Better Auth's option, as at the beginning of a row in docs/authentication.md.
 	option string
 	opts   testkit.BetterAuthOptions
-	// settings changes a Config that has the server's address and secret. Nil: nothing needs to be set.
+	// settings changes a Config that has the server's address and secret. It may be nil.
 	settings func(*betterauth.Config)
-	// shapes are the ways to carry a session that work.
-	shapes []credentialKind
+	// kinds are the kinds of credentials that work.
+	kinds []credentialKind
 }
 
 func configurations() []configuration {
@@ -47,18 +47,18 @@ func configurations() []configuration {
 		{"__Host- cookies", "`advanced.cookiePrefix`", testkit.BetterAuthOptions{Config: "host-prefix"}, func(c *betterauth.Config) { c.CookiePrefix = "__Host-acme" }, []credentialKind{kindCookie}},
 		{"UUIDs for tokens", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "uuid-tokens", Plugins: plugins}, tokens("[0-9a-f-]{36}"), all},
 		{"tokens with a prefix", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "prefixed-tokens", Plugins: plugins}, tokens("sess_[A-Za-z0-9]{32}"), all},
-		// Better Auth's bearer plugin takes what is before the first dot for the whole token.
+		// Better Auth's bearer plugin reads the token only up to the first dot.
 		{"tokens with a dot", "`databaseHooks.session.create.before`", testkit.BetterAuthOptions{Config: "dotted-tokens", Plugins: plugins}, tokens(`ey\.[A-Za-z0-9]{32}`), []credentialKind{kindCookie, kindJWT}},
 	}
 }
 
-// tokens sets the shape of session tokens.
+// tokens returns settings with that pattern of session tokens.
 func tokens(pattern string) func(*betterauth.Config) {
 	return func(c *betterauth.Config) { c.TokenPattern = regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
 }
 
-// TestRealConfigurations signs in at real Better Auth servers in each configuration, with every shape of a session that
-// works there. docs/authentication.md has a row for each.
+// TestRealConfigurations signs in at real Better Auth servers in each configuration, with each kind of credentials that works there.
+// docs/authentication.md has a row for each.
 func TestRealConfigurations(t *testing.T) {
 	t.Parallel()
 	for _, c := range configurations() {
@@ -70,7 +70,7 @@ func TestRealConfigurations(t *testing.T) {
 			if c.settings != nil {
 				c.settings(&cfg)
 			}
-			for _, how := range c.shapes {
+			for _, how := range c.kinds {
 				h, scheme := credentialHeader(t, user, how, server.Secret)
 				session, err := realAuthenticator(t, cfg).Authenticate(t.Context(), h)
 				if err != nil {
@@ -85,7 +85,7 @@ func TestRealConfigurations(t *testing.T) {
 	}
 }
 
-// Each configuration has a row in the documentation.
+// TestConfigurationsAreDocumented checks that the documentation has a row for each configuration.
 func TestConfigurationsAreDocumented(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/authentication.md")
@@ -99,7 +99,7 @@ func TestConfigurationsAreDocumented(t *testing.T) {
 	}
 }
 
-// carrying returns the headers of a request with the user's session in that shape, and its scheme.
+// credentialHeader returns the headers of a request with credentials of that kind for the user's session, and their scheme.
 func credentialHeader(t *testing.T, user *testkit.AuthClient, how credentialKind, secret string) (http.Header, string) {
 	t.Helper()
 	switch how {
@@ -114,7 +114,7 @@ func credentialHeader(t *testing.T, user *testkit.AuthClient, how credentialKind
 	}
 }
 
-// With a base URL for each host there is an issuer for each. Whose JWTs are refused is told which setting admits them.
+// TestRealIssuers checks JWTs of a server with a base URL, and so an issuer, for each host. A refusal names the setting to change.
 func TestRealIssuers(t *testing.T) {
 	t.Parallel()
 	dynamic := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "dynamic-url", Plugins: []string{"jwt"}})
@@ -129,7 +129,7 @@ func TestRealIssuers(t *testing.T) {
 		user              *testkit.AuthClient
 		host              string
 		issuers, audience []string
-		says, cure        string // of the refusal; "" if there is none
+		says, fix         string // of the refusal; empty if there is none
 	}{
 		{"its own address", dynamic, ada, "", nil, nil, "", ""},
 		{"one of two hosts", dynamic, ada, "app.example.com", []string{www, app}, nil, "", ""},
@@ -155,14 +155,14 @@ func TestRealIssuers(t *testing.T) {
 			}
 			steps := a.Inspect(t.Context(), h)
 			formatSteps(t, steps, strings.TrimPrefix(h.Get("Authorization"), "Bearer "))
-			if last := steps[len(steps)-1]; test.cure != "" && last.Fix != "if that is this auth server, "+test.cure {
-				t.Errorf("the cure is %q, want %q", last.Fix, test.cure)
+			if last := steps[len(steps)-1]; test.fix != "" && last.Fix != "if that is this auth server, "+test.fix {
+				t.Errorf("the fix is %q, want %q", last.Fix, test.fix)
 			}
 		})
 	}
 }
 
-// tokenAt returns a JWT that the server issues under that host's name, "" for its own.
+// tokenAt returns a JWT that the server issues under that host name, or under its own if the name is empty.
 func tokenAt(t *testing.T, server *testkit.AuthServer, user *testkit.AuthClient, host string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/auth/token", http.NoBody)

@@ -2,17 +2,19 @@ package betterauth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"taskql/internal/betterauth"
 )
 
-// vector is one of the values taken from a running Better Auth server.
+// vector is a test vector from a real Better Auth server.
 type vector struct {
 	Name, Format, CookieName, Secret, Cookie string
 	Issuer, Audience                         string
@@ -23,7 +25,7 @@ type vector struct {
 	Expect                                   struct{ Token, UserID, SessionID string }
 }
 
-// readVectors returns the vectors of one format.
+// readVectors returns the test vectors of one format.
 func readVectors(t testing.TB, format string) []vector {
 	t.Helper()
 	data, err := os.ReadFile("testdata/vectors.json")
@@ -77,7 +79,7 @@ func TestSignedVectors(t *testing.T) {
 func TestSignCookieEncoding(t *testing.T) {
 	for _, v := range readVectors(t, "signed") {
 		if !v.Valid || strings.Contains(v.Cookie, "=") {
-			continue // Refused, or not percent-encoded.
+			continue // It is refused, or not percent-encoded.
 		}
 		if got := betterauth.SignCookie(v.Secret, v.Expect.Token); got != v.Cookie {
 			t.Errorf("%s: %q, want %q", v.Name, got, v.Cookie)
@@ -88,8 +90,8 @@ func TestSignCookieEncoding(t *testing.T) {
 	}
 }
 
-// wire is a good cookie value whose signature has a plus, a slash and a last character with spare bits.
-func wire() string {
+// signedValue returns a valid cookie value whose signature contains a plus, a slash and a last character with unused bits.
+func signedValue() string {
 	for suffix := 'a'; suffix <= 'z'; suffix++ {
 		value := betterauth.SignCookie(secret, token[:31]+string(suffix))
 		if strings.Contains(value, "%2B") && strings.Contains(value, "%2F") {
@@ -100,7 +102,7 @@ func wire() string {
 }
 
 func TestCookies(t *testing.T) {
-	good, other := wire(), betterauth.SignCookie("another secret", token)
+	good, other := signedValue(), betterauth.SignCookie("another secret", token)
 	bare := strings.NewReplacer("%2B", "+", "%2F", "/", "%3D", "=").Replace(good)
 	noPadding := strings.TrimSuffix(bare, "=")
 	last := noPadding[len(noPadding)-1]
@@ -110,7 +112,7 @@ func TestCookies(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		header  http.Header
-		reason  betterauth.Reason // "" = signed in
+		reason  betterauth.Reason // empty if it signs in
 		message string
 	}{
 		{"plain", cookies(plain + "=" + good), "", ""},
@@ -189,7 +191,7 @@ func TestForgedCookiesCostNoCalls(t *testing.T) {
 	}
 }
 
-// nextInAlphabet returns the base64 digit that differs in its last bit, which is a spare one at the end of 32 bytes.
+// nextInAlphabet returns the base64 digit that differs in its last bit, which is unused at the end of 32 bytes.
 func nextInAlphabet(c byte) byte {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	return alphabet[strings.IndexByte(alphabet, c)^1]
@@ -219,10 +221,10 @@ func FuzzCookie(f *testing.F) {
 		BaseURL: "http://auth", Now: newClock().Now, Transport: handlerTransport{answer},
 	})
 	f.Fuzz(func(t *testing.T, line string) {
-		// A good first cookie signs in whatever follows it, unless that holds the name that is tried first, and good.
+		// A valid first cookie signs in whatever follows it, unless a valid cookie with the name of higher precedence follows.
 		wantSession(t, a, cookies(plain+"="+good+"; "+line))
 		wantSession(t, a, cookies(plain+"="+good, line))
-		// Nothing that the fuzzer makes up signs in, unless it holds a signature that it was given.
+		// No input signs in unless it contains one of the signatures in the seed corpus.
 		refusal := refusalOf(t, a, cookies(line))
 		if refusal == nil && !strings.Contains(line, token) && !strings.Contains(line, "%") {
 			t.Errorf("%q signs in", line)
@@ -230,7 +232,7 @@ func FuzzCookie(f *testing.F) {
 		if refusal != nil && len(line) > 16 && strings.Contains(refusal.Error(), line) {
 			t.Errorf("the refusal quotes the cookie: %v", refusal)
 		}
-		// What net/http accepts, it reads as we do.
+		// A value that net/http accepts is read as net/http reads it.
 		for _, c := range (&http.Request{Header: cookies(line)}).Cookies() {
 			if c.Name == plain && c.Value != "" {
 				value, ok := betterauth.ReadCookie(cookies(line), plain)
@@ -244,11 +246,99 @@ func FuzzCookie(f *testing.F) {
 	})
 }
 
-// handlerTransport answers in process.
+// handlerTransport is a transport that calls a handler.
 type handlerTransport struct{ handler http.HandlerFunc }
 
 func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	h.handler(w, r)
 	return w.Result(), nil
+}
+
+func TestManyForgedCookies(t *testing.T) {
+	t.Parallel()
+	server := newAuthServer(t, respondJSON(sessionJSON()))
+	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
+	var group sync.WaitGroup
+	for worker := range 100 {
+		group.Go(func() {
+			for i := range 100 {
+				forged := fmt.Sprintf("%s%028d", token[:4], worker*100+i)
+				wantRefusal(t, a, cookies(plain+"="+betterauth.SignCookie("another secret", forged)), betterauth.ReasonBadSignature, "Invalid session")
+			}
+		})
+	}
+	group.Wait()
+	wantCalls(t, server, 0)
+}
+
+func TestCookieNames(t *testing.T) {
+	t.Parallel()
+	value := betterauth.SignCookie(secret, token)
+	for _, test := range []struct {
+		name   string
+		cfg    betterauth.Config
+		cookie string
+		want   bool
+	}{
+		{"prefix", betterauth.Config{CookiePrefix: "app"}, "app.session_token", true},
+		{"prefix, secure", betterauth.Config{CookiePrefix: "app"}, "__Secure-app.session_token", true},
+		{"prefix given with __Secure-", betterauth.Config{CookiePrefix: "__Secure-app"}, "app.session_token", true},
+		{"prefix, the default name", betterauth.Config{CookiePrefix: "app"}, plain, false},
+		{"name", betterauth.Config{CookieName: "sid"}, "sid", true},
+		{"name, secure", betterauth.Config{CookieName: "sid"}, "__Secure-sid", true},
+		{"name given with __Secure-", betterauth.Config{CookieName: "__Secure-sid"}, "__Secure-sid", true},
+		{"name wins over the prefix", betterauth.Config{CookieName: "sid", CookiePrefix: "app"}, "app.session_token", false},
+		{"__Host-, not set", betterauth.Config{}, "__Host-better-auth.session_token", false},
+		{"another session of multi-session", betterauth.Config{}, plain + "_multi-" + strings.ToLower(token), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := newAuthServer(t, respondJSON(sessionJSON()))
+			test.cfg.BaseURL, test.cfg.Now = server.URL, newClock().Now
+			a := newAuthenticator(t, test.cfg)
+			mark := strings.Replace(test.cookie, "session_token", "dont_remember", 1)
+			if strings.HasSuffix(mark, "sid") {
+				mark = strings.Replace(mark, "sid", "better-auth.dont_remember", 1)
+			}
+			marked := mark + "=" + betterauth.SignCookie(secret, "true")
+			h := cookies(test.cookie + "=" + value + "; " + marked)
+			if !test.want {
+				wantRefusal(t, a, h, betterauth.ReasonNoCookie, "Not authenticated")
+				return
+			}
+			wantSession(t, a, h)
+			if got, want := server.lastRequest().Header.Get("Cookie"), test.cookie+"="+value+"; "+marked; got != want {
+				t.Errorf("forwarded %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestHostCookieComesFirst checks that a __Host- cookie takes precedence over a __Secure- cookie, which another host of the domain can set.
+func TestHostCookieComesFirst(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]betterauth.Config{"sid": {CookieName: "__Host-sid"}, "acme.session_token": {CookiePrefix: "__Host-acme"}} {
+		server := newAuthServer(t, respondJSON(sessionJSON()))
+		cfg.BaseURL, cfg.Now = server.URL, newClock().Now
+		a := newAuthenticator(t, cfg)
+		own := "__Host-" + name + "=" + betterauth.SignCookie(secret, token)
+		foreign := "__Secure-__Host-" + name + "=" + betterauth.SignCookie(secret, strings.Repeat("x", 32))
+		wantSession(t, a, cookies(foreign+"; "+own))
+		if got := server.lastRequest().Header.Get("Cookie"); got != own {
+			t.Errorf("forwarded %q, want %q", got, own)
+		}
+	}
+}
+
+func TestLongCookies(t *testing.T) {
+	t.Parallel()
+	server := newAuthServer(t, respondJSON(sessionJSON()))
+	a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, CacheTTL: time.Minute})
+	value := betterauth.SignCookie(secret, token)
+	padded := strings.Repeat("%41", (16<<10-len(value)-3)/3) // Padding to 16 KB.
+	wantSession(t, a, cookies("a="+strings.Repeat("x", 60<<10)+"; "+plain+"="+value))
+	wantRefusal(t, a, cookies(plain+"="+padded+value), betterauth.ReasonBadSignature, "Invalid session")
+	wantRefusal(t, a, cookies(plain+"="+padded+padded+value), betterauth.ReasonTooLong, "Invalid session")
+	wantCalls(t, server, 1)
 }

@@ -9,15 +9,15 @@ import (
 	"taskql/internal/testkit"
 )
 
-// customSession changes what get-session answers. Each shape is a file of testkit's betterauth/configs.
+// TestRealCustomSession checks the responses of get-session that customSession changes. Each shape is a file of testkit's betterauth/configs.
 func TestRealCustomSession(t *testing.T) {
 	t.Parallel()
 	const nobody = "-"
 	type shape struct {
 		config   string
-		name     string // nobody: refused
+		name     string // nobody if the session is refused
 		verified bool
-		expiry   bool // whether the session's end is told
+		expiry   bool // whether the response has the session's end
 	}
 	for _, test := range []shape{
 		{"custom-session-nested", "Zoë", true, true},
@@ -50,7 +50,7 @@ func TestRealCustomSession(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// Sessions get other ids than their users: who mistakes one for the other signs in as somebody else.
+			// Sessions and users have different ids, so that mistaking one for the other would be noticed.
 			run(`ALTER SEQUENCE session_id_seq RESTART WITH 100`)
 			user := server.SignUp(t, "Zoë", "zoe@example.com", "correct horse")
 			run(`UPDATE "user" SET "emailVerified" = true`)

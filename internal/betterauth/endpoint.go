@@ -30,7 +30,7 @@ const (
 )
 
 // errPaused reports that no request was sent, because the auth server has asked for a pause.
-var errPaused = errors.New("the auth server asked to be left alone")
+var errPaused = errors.New("the auth server asked for a pause")
 
 // upstreamError is a failed request to the auth server: no response, an error, or a response that is not Better Auth's.
 type upstreamError struct {

@@ -10,7 +10,7 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// routes answers jwks and get-session in process.
+// routes returns a transport that handles jwks and get-session.
 func routes(keys string, session http.HandlerFunc) handlerTransport {
 	return handlerTransport{func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/jwks") {
@@ -35,12 +35,12 @@ func FuzzBearer(f *testing.F) {
 	}
 	transport := routes(jwks(f, own), bearerServer(anyBearer, token))
 	f.Fuzz(func(t *testing.T, line string) {
-		// A new one each time: one that is asked about many made-up tokens holds them up, and so the fuzzer.
+		// A new Authenticator each time, because one delays made-up tokens when there are many.
 		a := newAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Issuers: []string{iss}, Now: newClock().Now, Transport: transport})
 		h := http.Header{"Authorization": {line}}
 		session, err := a.Authenticate(t.Context(), h)
 		if err == nil {
-			// Nobody but the one user, and only by what the fuzzer was given.
+			// Only the one user, and only by a token of the seed corpus.
 			known := strings.Contains(line, token) || strings.Contains(line, "%") || strings.Contains(line, strings.Split(jwt, ".")[1])
 			if session.UserID != "u1" || !known || session.Scheme == betterauth.SchemeCookie {
 				t.Errorf("%q signs in: %+v", line, session)
@@ -51,7 +51,7 @@ func FuzzBearer(f *testing.F) {
 		if len(line) > 24 && strings.Contains(err.Error(), line[7:]) {
 			t.Errorf("the refusal quotes the token: %v", err)
 		}
-		// Beside a good cookie it signs in, but for an unknown token that could be one.
+		// With a good cookie it signs in, except with an unknown raw token.
 		h["Cookie"] = signedIn()["Cookie"]
 		if refusal.Reason != betterauth.ReasonSessionNull && !refusal.Unavailable {
 			wantSession(t, a, h)
@@ -79,7 +79,7 @@ func FuzzSessionData(f *testing.F) {
 	f.Add("eyJzZXNzaW9uIjp7fSwiZXhwaXJlc0F0IjoxLCJzaWduYXR1cmUiOiIifQ", "", "") // {"session":{},"expiresAt":1,"signature":""}
 	a := newAuthenticator(f, betterauth.Config{
 		BaseURL: "http://auth", Issuers: []string{iss}, Now: newClock().Now, TrustSessionData: true,
-		// Whatever is doubtful goes to the auth server, which is out: so everything that signs in was trusted.
+		// The auth server is down, so whatever signs in was trusted.
 		Transport: routes(jwks(f, own), respondStatus(http.StatusBadGateway)),
 	})
 	f.Fuzz(func(t *testing.T, whole, first, second string) {
@@ -98,7 +98,7 @@ func FuzzSessionData(f *testing.F) {
 	})
 }
 
-// encryptedData makes session_data of the jwe strategy.
+// encryptedData returns session_data in Better Auth's jwe format.
 func encryptedData(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	key, err := betterauth.NewDecryptionKey(secret)

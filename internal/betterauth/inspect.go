@@ -193,7 +193,7 @@ func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.He
 			"look for what throws that error in the auth server's code, such as customSession")
 		return
 	case refusal.Unavailable:
-		r.fail("get-session", fmt.Sprintf("nobody knows: %v", refusal.Err), "see the steps about the auth server")
+		r.fail("get-session", fmt.Sprintf("the session can't be checked: %v", refusal.Err), "see the steps about the auth server")
 		return
 	case c.bearer.kind != bearerNone:
 		r.fail("get-session", "the auth server answered null: the session has ended, or it takes no such bearer token",
@@ -294,7 +294,7 @@ func (a *Authenticator) probeOK(ctx context.Context, r *report) bool {
 	case failure != nil && failure.status == 0:
 		r.fail(name, err.Error(), "check AUTH_SERVER_URL, and that the auth server runs and lets this server in")
 	case failure != nil && failure.rateLimited:
-		r.warn(name, "it limits our rate", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
+		r.warn(name, "it refuses this server's requests by its rate limit", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
 		return true
 	case failure != nil && (failure.status == http.StatusBadRequest || failure.status == http.StatusInternalServerError):
 		r.fail(name, fmt.Sprintf("%v for %s", err, a.root.JoinPath("ok").Path),
@@ -345,10 +345,10 @@ func (a *Authenticator) probeSession(ctx context.Context, r *report) {
 	case err == nil && string(body) == "null":
 		r.ok(name, "answers null without a cookie, as it should")
 	case err == nil:
-		r.fail(name, "answers a session without a cookie: something between here and there answers from a cache",
+		r.fail(name, "answers a session without a cookie: a cache or proxy in front of it answers",
 			"keep caches and proxies from storing "+a.root.JoinPath("get-session").Path)
 	case failure != nil && failure.rateLimited:
-		r.warn(name, "it limits our rate", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
+		r.warn(name, "it refuses this server's requests by its rate limit", "add a custom rule for /get-session to rateLimit, or exempt this server's address")
 	default:
 		r.fail(name, err.Error(), "look into the auth server's log: its database may be down")
 	}

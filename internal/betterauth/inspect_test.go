@@ -12,7 +12,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// told writes steps down as "name status, name status", and checks that they tell no secret.
+// formatSteps formats steps as "name status, name status", and checks that they contain no secret.
 func formatSteps(t testing.TB, steps []betterauth.Step, secrets ...string) string {
 	t.Helper()
 	var parts []string
@@ -46,7 +46,7 @@ func TestInspect(t *testing.T) {
 		header http.Header
 		answer http.HandlerFunc
 		want   string
-		says   string // a word of the last step
+		says   string // a part of the last step
 	}{
 		{"good", signedIn(), respondJSON(sessionJSON()), good, "u1"},
 		{"not encoded", cookies(plain + "=" + decodeAll(value)), respondJSON(sessionJSON()), good, "u1"},
@@ -144,7 +144,7 @@ func TestProbe(t *testing.T) {
 	})
 }
 
-// Better Auth answers no request to a host that allowedHosts lacks.
+// TestRealProbeOfAnotherHost checks the advice if the host is not in Better Auth's allowedHosts.
 func TestRealProbeOfAnotherHost(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "dynamic-url"})
@@ -174,7 +174,7 @@ func TestRealInspectAndProbe(t *testing.T) {
 		}
 	}
 	want(formatSteps(t, realAuthenticator(t, cfg).Probe(t.Context())), "auth server ok, get-session ok, JWKS ok")
-	want(inspect(user.Header()), "cookie failure") // The prefix is another.
+	want(inspect(user.Header()), "cookie failure") // It has another prefix.
 	cfg.CookiePrefix = "acme"
 	want(inspect(user.Header()), "cookie ok, encoding ok, signature ok, get-session ok, expiry ok, user ok")
 	want(inspect(withBearer(user.JWT(t))), "bearer ok, JWT ok, expiry ok, user ok")

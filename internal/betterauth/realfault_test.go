@@ -10,21 +10,21 @@ import (
 	"taskql/internal/testkit"
 )
 
-// picture is a profile picture as some frontends store it, of so many bytes.
+// imageOfSize returns a profile image of that many bytes, as some frontends store it.
 func imageOfSize(size int) string {
 	const kind = "data:image/png;base64,"
 	return kind + strings.Repeat("A", size-len(kind))
 }
 
-// signUpWith signs a user up with a picture.
+// signUpWith signs up a user with an image.
 func signUpWith(t *testing.T, server *testkit.AuthServer, email, image string) *testkit.AuthClient {
 	t.Helper()
 	server.SignUp(t, "Zoë", email, "correct horse").Post(t, "/api/auth/update-user", map[string]any{"image": image})
 	return server.SignIn(t, email, "correct horse")
 }
 
-// Pictures of all sizes sign in, whether or not the jwt plugin repeats them in a header. Only what is too long for a
-// header of a megabyte does not, and that keeps nobody else out.
+// TestRealImages checks users with images of all sizes, which the jwt plugin may repeat in a header. Only an image that is too long for a
+// header of a megabyte keeps its user from signing in, and nobody else.
 func TestRealImages(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -59,13 +59,13 @@ func TestRealImages(t *testing.T) {
 	}
 }
 
-// customSession fails for one user, who has several sessions and tries them again and again: only that user notices.
+// TestRealFailureOfOneUser checks that a customSession that fails for one user with several sessions affects only that user.
 func TestRealFailureOfOneUser(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "custom-session-faults"})
 	known := server.SignUp(t, "K", "k@example.com", "correct horse")
 	for _, test := range []struct {
-		name    string // which custom-session-faults knows
+		name    string // see custom-session-faults.mjs
 		reason  betterauth.Reason
 		message string
 		cause   string
@@ -97,7 +97,7 @@ func TestRealFailureOfOneUser(t *testing.T) {
 					}
 				}
 				wantSession(t, a, known.Header())
-				now.Advance(20 * time.Second) // Nothing is remembered.
+				now.Advance(20 * time.Second) // All cached failures have expired.
 			}
 			wantSession(t, a, server.SignUp(t, "N", "new-"+email, "correct horse").Header())
 		})

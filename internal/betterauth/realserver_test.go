@@ -14,7 +14,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// countedTransport counts the questions that go over the network.
+// countedTransport counts requests.
 type countedTransport struct{ calls atomic.Int64 }
 
 func (c *countedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -71,7 +71,7 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
-// wantCookie checks that the cookie has the expected name, and the value that SignCookie gives.
+// wantCookie checks that the cookie has the expected name and the value of SignCookie.
 func wantCookie(t *testing.T, user *testkit.AuthClient, secureCookies bool) {
 	t.Helper()
 	name := map[bool]string{false: plain, true: secure}[secureCookies]
@@ -80,7 +80,7 @@ func wantCookie(t *testing.T, user *testkit.AuthClient, secureCookies bool) {
 	}
 }
 
-// A session that is to end with the browser lives for a day, and reading it here must not make a week of it.
+// TestRealServerKeepsShortSessionsShort checks that reading a session that ends with the browser doesn't extend it from a day to a week.
 func TestRealServerKeepsShortSessionsShort(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{UpdateAge: time.Second, CookieCache: "compact"})
@@ -119,7 +119,7 @@ func readUserID(t *testing.T, res *http.Response) string {
 	return answer.User.ID
 }
 
-// A ban that was set by SQL does not end the session at the auth server: here it does.
+// TestRealBan checks that a ban that was set by SQL ends the session here, although it doesn't at the auth server.
 func TestRealBan(t *testing.T) {
 	t.Parallel()
 	database := testkit.PostgresURL(t)
@@ -144,7 +144,7 @@ func TestRealBan(t *testing.T) {
 		if _, err := db.ExecContext(t.Context(), `UPDATE "user" SET `+test.update); err != nil {
 			t.Fatal(err)
 		}
-		// The session_data cookie is made anew, so that it also says so.
+		// Renew the session_data cookie, so that it contains the ban.
 		user.Get(t, "/api/auth/get-session?disableCookieCache=true")
 		for name, h := range map[string]http.Header{
 			"cookie": user.Header(), "bearer": withBearer(user.Token), "JWT": withBearer(user.JWT(t)),
@@ -159,7 +159,7 @@ func TestRealBan(t *testing.T) {
 	}
 }
 
-// A signed-out session is refused within CacheTTL, whatever its session_data cookie says.
+// TestRealSignOutBesideSessionData checks that a signed-out session is refused within CacheTTL, although its session_data cookie is valid.
 func TestRealSignOutBesideSessionData(t *testing.T) {
 	t.Parallel()
 	for _, cache := range []string{"compact", "jwt", "jwe", "jwks"} {
@@ -184,7 +184,7 @@ func TestRealSignOutBesideSessionData(t *testing.T) {
 			wantSession(t, untrusting, user.Header())
 			now.Advance(1)
 			wantRefusal(t, untrusting, user.Header(), betterauth.ReasonSessionNull, "Invalid session")
-			// Who trusts the cookie sees the sign-out when its 5 minutes are over.
+			// With TrustSessionData the sign-out takes effect when the cookie's 5 minutes are over.
 			wantSession(t, trusting, user.Header())
 			now.Advance(5 * time.Minute)
 			wantRefusal(t, trusting, user.Header(), betterauth.ReasonSessionNull, "Invalid session")
@@ -192,13 +192,13 @@ func TestRealSignOutBesideSessionData(t *testing.T) {
 	}
 }
 
-// A real auth server is killed under load and comes back: who was signed in notices nothing, the others are told to come
-// back, and all recover by themselves.
+// TestFaultsRealOutage kills a real auth server under load and restarts it: cached sessions remain valid, others get Retry-After, and
+// everything works again afterwards.
 func TestFaultsRealOutage(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{OwnProcess: true})
-	const ttl = 100 * time.Millisecond // So short that nearly every request would like to ask.
+	const ttl = 100 * time.Millisecond // So short that nearly every request asks the auth server.
 	a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, CacheTTL: ttl})
 	known := server.SignUp(t, "A", "a@example.com", "correct horse").Header()
 	stranger := server.SignUp(t, "B", "b@example.com", "correct horse").Header()
@@ -248,7 +248,7 @@ func TestFaultsRealOutage(t *testing.T) {
 		served.Load(), time.Duration(slowest.Load()), refused, recovered)
 }
 
-// The session cookie's own name leaves the names of the others alone.
+// TestRealCookieName checks that a custom name of the session cookie doesn't change the names of the others.
 func TestRealCookieName(t *testing.T) {
 	t.Parallel()
 	for name, secureCookies := range map[string]bool{"sid": false, "__Secure-sid": true} {

@@ -12,7 +12,7 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// pathLog answers with a handler and remembers which paths were asked for.
+// pathLog calls a handler and records the requested paths.
 type pathLog struct {
 	mu      sync.Mutex
 	paths   []string
@@ -38,8 +38,8 @@ func (p *pathLog) take() []string {
 	return paths
 }
 
-// Redirects that only add or remove a slash at the end are followed, and permanent ones are remembered. All others are
-// the auth server's fault, and nothing of the session goes to their target.
+// TestSlashRedirects checks that redirects that only add or remove a slash at the end are followed, and permanent ones remembered. Any other
+// is a failure of the auth server, and its target doesn't receive the credentials.
 func TestSlashRedirects(t *testing.T) {
 	t.Parallel()
 	const question = "/get-session"
@@ -47,7 +47,7 @@ func TestSlashRedirects(t *testing.T) {
 		t.Error("a redirect to another origin was followed")
 	}))
 	t.Cleanup(other.Close)
-	// slash redirects until the path ends with a slash.
+	// slash redirects a path without a slash at the end to the same path with one.
 	slash := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if !strings.HasSuffix(r.URL.Path, "/") {
@@ -76,7 +76,7 @@ func TestSlashRedirects(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		handler http.HandlerFunc
-		// first and second are the paths of two questions, fault a part of the error.
+		// first and second are the paths of two requests, fault is a part of the error.
 		first, second []string
 		fault         string
 	}{
@@ -113,7 +113,8 @@ func TestSlashRedirects(t *testing.T) {
 	}
 }
 
-// A remembered redirect is forgotten when its target is gone, also if a frontend answers every unknown path with a page.
+// TestSlashRedirectForgotten checks that a redirect is forgotten when its target disappears, also if a frontend answers every unknown path with
+// a page.
 func TestSlashRedirectForgotten(t *testing.T) {
 	t.Parallel()
 	for name, gone := range map[string]http.HandlerFunc{
@@ -156,12 +157,12 @@ func wantRedirectForgotten(t *testing.T, gone http.HandlerFunc) {
 	wantSession(t, a, signedInAs(2))
 }
 
-// signedInAs is a request with a session of its own for each number.
+// signedInAs returns the headers of a request with a session for each number.
 func signedInAs(number int) http.Header {
 	return cookies(plain + "=" + betterauth.SignCookie(secret, fmt.Sprintf("%032d", number)))
 }
 
-// A path in AUTH_SERVER_URL was once followed by /api/auth. Whoever has such a setting is told the right one.
+// TestProbeSuggestsTheAddress checks that the probe suggests the right AUTH_SERVER_URL.
 func TestProbeSuggestsTheAddress(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, real, base, basePath, want string }{

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An answer takes no more memory than what is kept of it, whatever a user or customSession puts into it.
+// TestDecodeResponseMemory checks that decoding a response takes no more memory than the members that are kept, however long others are.
 func TestDecodeResponseMemory(t *testing.T) { //nolint:paralleltest // It measures the memory of the process.
 	const size = 9 << 20
 	long := func() io.Reader { return io.LimitReader(endlessReader{}, size) }
@@ -47,7 +47,7 @@ func TestDecodeResponseMemory(t *testing.T) { //nolint:paralleltest // It measur
 	}
 }
 
-// endlessReader reads letters.
+// endlessReader reads an endless text.
 type endlessReader struct{}
 
 func (endlessReader) Read(p []byte) (int, error) {
@@ -72,7 +72,7 @@ func TestLenientTime(t *testing.T) {
 		`"` + fmt.Sprint(at.UnixMilli()) + `"`:                                 at,
 		`"Mon, 23 Nov 2026 12:00:00 GMT"`:                                      at,
 		`"Mon Nov 23 2026 13:00:00 GMT+0100 (Central European Standard Time)"`: at,
-		`"2026-11-23 12:00:00"`:                                                none, // in which time zone?
+		`"2026-11-23 12:00:00"`:                                                none, // It has no time zone.
 		`"tomorrow"`:                                                           none, `""`: none, `null`: none, `true`: none, `{}`: none, `7`: none, `-1`: none, `1e300`: none, `"NaN"`: none, ``: none,
 	} {
 		if got := lenientTime(fields{"at": []byte(raw)}, "at"); !got.Equal(want) {

@@ -12,8 +12,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// Without a database the auth server forgets all sessions at a restart. Their session_data keeps users signed in, at the
-// auth server and here.
+// TestRealStateless checks an auth server without a database: after a restart, session_data keeps users signed in, at the auth server and
+// here.
 func TestRealStateless(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{
@@ -42,11 +42,11 @@ func TestRealStateless(t *testing.T) {
 		t.Fatalf("after the restart: %+v, %v; want user %s", session, err, user.UserID)
 	}
 	formatSteps(t, stateless.Inspect(t.Context(), user.Header()), user.Token)
-	// A bearer token has no session_data beside it.
+	// A bearer token has no session_data.
 	wantRefusal(t, stateless, withBearer(user.Token), betterauth.ReasonSessionNull, "Invalid session")
 }
 
-// What goes to a stateless auth server: session_data of the same session, verified, and no request to leave it out.
+// TestStatelessRequest checks that a stateless auth server receives verified session_data of the same session, without disableCookieCache.
 func TestStatelessRequest(t *testing.T) {
 	t.Parallel()
 	value := plain + "=" + betterauth.SignCookie(secret, token)
@@ -78,8 +78,7 @@ func TestStatelessRequest(t *testing.T) {
 	}
 }
 
-// A session without its session_data is another question: that the auth server doesn't know it must not be remembered for
-// the one with it.
+// TestStatelessCacheKeys checks that the refusal of a session without session_data is not cached for the same session with it.
 func TestStatelessCacheKeys(t *testing.T) {
 	t.Parallel()
 	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {

@@ -38,8 +38,8 @@ func TestStringTruncator(t *testing.T) {
 	}
 }
 
-// Whatever the text and the pieces that it comes in: it stays JSON, a string within the limit stays as it is, and a longer
-// one stays longer than the limit.
+// TestStringTruncatorKeepsJSON checks, for any text and any size of reads, that the result is JSON, that a string within the limit doesn't
+// change, and that a longer one remains longer than the limit.
 func TestStringTruncatorKeepsJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -63,13 +63,13 @@ func TestStringTruncatorKeepsJSON(t *testing.T) {
 				t.Errorf("%q became %q", all[i], got[i])
 			}
 			if len(all[i]) <= limit && got[i] != all[i] {
-				t.Errorf("%q was cut to %q", all[i], got[i])
+				t.Errorf("%q was truncated to %q", all[i], got[i])
 			}
 		}
 	})
 }
 
-// pieces reads so many bytes at a time.
+// pieces is a reader that returns at most size bytes at a time.
 type pieces struct {
 	from io.Reader
 	size int

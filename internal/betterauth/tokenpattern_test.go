@@ -2,6 +2,7 @@ package betterauth_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,7 +10,19 @@ import (
 	"taskql/internal/testkit"
 )
 
-// A token of another format is refused with the setting that is missing, and accepted with the pattern that Inspect suggests.
+func TestTokenPattern(t *testing.T) {
+	const custom = "sess_0123456789"
+	server := newAuthServer(t, respondJSON(sessionJSON()))
+	h := cookies(plain + "=" + betterauth.SignCookie(secret, custom))
+	strict := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now})
+	wantRefusal(t, strict, h, betterauth.ReasonBadToken, "Invalid session")
+	wide := newAuthenticator(t, betterauth.Config{
+		BaseURL: server.URL, Now: newClock().Now, TokenPattern: regexp.MustCompile(`^sess_[0-9]{10}$`),
+	})
+	wantSession(t, wide, h)
+}
+
+// TestRealTokenPatterns checks that a token of another format is refused with the setting that is missing, and accepted with the pattern that Inspect suggests.
 func TestRealTokenPatterns(t *testing.T) {
 	t.Parallel()
 	for config, pattern := range map[string]string{
@@ -30,7 +43,7 @@ func TestRealTokenPatterns(t *testing.T) {
 			signed := withBearer(betterauth.SignCookie(server.Secret, user.Token))
 			for what, h := range map[string]http.Header{"cookie": user.Header(), "signed": signed, "raw": withBearer(user.Token)} {
 				if what != "cookie" && config == "dotted-tokens" {
-					continue // A bearer with two dots looks like a JWT, and one with a dot like a signed token.
+					continue // A bearer token with two dots looks like a JWT, one with a dot like a signed token.
 				}
 				refusal := refusalOf(t, a, h)
 				if refusal == nil || refusal.Reason != betterauth.ReasonBadToken || !strings.Contains(refusal.Error(), "set AUTH_TOKEN_PATTERN") {
@@ -48,7 +61,7 @@ func TestRealTokenPatterns(t *testing.T) {
 	}
 }
 
-// What is signed and no session token gets no pattern.
+// TestInspectSuggestsNoPattern checks that no pattern is suggested for a signed text that is not a session token.
 func TestInspectSuggestsNoPattern(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"true", "short", "sess_", "sess_short", "a b c d e f g h i j k l m n o p", "ééééééééééééééééé"} {
@@ -60,10 +73,10 @@ func TestInspectSuggestsNoPattern(t *testing.T) {
 	}
 }
 
-// A session cookie under another name is found, because nothing else is signed and in the shape of a token.
+// TestInspectFindsTheCookieName checks that a session cookie under another name is recognized by its signature and format.
 func TestInspectFindsTheCookieName(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ name, header, cure string }{
+	for _, test := range []struct{ name, header, fix string }{
 		{"another name", "a=b; sid=" + betterauth.SignCookie(secret, token), "set AUTH_COOKIE_NAME to sid"},
 		{"a secure name", "__Secure-sid=" + betterauth.SignCookie(secret, token), "set AUTH_COOKIE_NAME to sid"},
 		{"a host name", "__Host-sid=" + betterauth.SignCookie(secret, token), "set AUTH_COOKIE_NAME to __Host-sid"},
@@ -76,8 +89,8 @@ func TestInspectFindsTheCookieName(t *testing.T) {
 			a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth"})
 			steps := a.Inspect(t.Context(), cookies(test.header))
 			formatSteps(t, steps, token)
-			if last := steps[len(steps)-1]; !strings.HasPrefix(last.Fix, test.cure) {
-				t.Errorf("%+v, want %q", last, test.cure)
+			if last := steps[len(steps)-1]; !strings.HasPrefix(last.Fix, test.fix) {
+				t.Errorf("%+v, want %q", last, test.fix)
 			}
 		})
 	}

@@ -9,13 +9,13 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// fakeServer answers get-session with its answer and jwks with its keys; both are counted apart.
+// fakeServer is a fake auth server that handles get-session and jwks, and counts their requests separately.
 type fakeServer struct {
 	*authServer
 	keys *authServer
 }
 
-// newFakeServer starts a fake auth server. Its base URL is the first one's; jwks is 404 where keys is "".
+// newFakeServer starts a fake auth server. jwks is 404 if keys is "".
 func newFakeServer(t testing.TB, answer http.HandlerFunc, keys string) *fakeServer {
 	t.Helper()
 	f := &fakeServer{keys: newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +30,7 @@ func newFakeServer(t testing.TB, answer http.HandlerFunc, keys string) *fakeServ
 	return f
 }
 
-// RoundTrip sends questions for keys to their own server, so that each counts its own.
+// RoundTrip sends requests for keys to their own server.
 func (f *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(r.URL.Path, "/jwks") {
 		r = r.Clone(r.Context())
@@ -62,7 +62,7 @@ func TestSessionDataVectors(t *testing.T) {
 				h := v.header(t, cfg.Secret)
 				session, err := a.Authenticate(t.Context(), h)
 				if !v.Valid {
-					// Refused it is not by itself: the auth server is asked, which is why there is one call.
+					// It is not refused by itself: the auth server is asked.
 					wantRefusal(t, a, h, betterauth.ReasonSessionNull, "Invalid session")
 					wantCalls(t, server.authServer, 1)
 					return
@@ -77,7 +77,7 @@ func TestSessionDataVectors(t *testing.T) {
 					t.Errorf("name %q", session.User.Name)
 				}
 				wantCalls(t, server.authServer, 0)
-				// Without trust the cookie is not even looked at.
+				// Without TrustSessionData the cookie is ignored.
 				cfg.TrustSessionData = false
 				wantRefusal(t, newAuthenticator(t, cfg), h, betterauth.ReasonSessionNull, "Invalid session")
 				wantCalls(t, server.authServer, 1)
@@ -126,7 +126,7 @@ func TestPluginJWTVectors(t *testing.T) {
 	}
 }
 
-// header is the request that a browser with the vector's cookies would send.
+// header returns the headers of a request with the vector's cookies.
 func (v vector) header(t testing.TB, secret string) http.Header {
 	t.Helper()
 	prefix := strings.TrimSuffix(v.CookieName, "session_data")
@@ -144,7 +144,7 @@ func (v vector) header(t testing.TB, secret string) http.Header {
 	return cookies(strings.Join(pairs, "; "))
 }
 
-// innerToken is the session token that an invalid vector's valid sibling holds.
+// innerToken returns the session token of the valid vector that an invalid one was made from.
 func (v vector) innerToken(t testing.TB) string {
 	t.Helper()
 	for _, sibling := range readVectors(t, v.Format) {

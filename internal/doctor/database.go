@@ -55,15 +55,15 @@ func (d *doctor) sqlite(address string) {
 	path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
 	switch info, err := os.Stat(path); {
 	case strings.HasSuffix(path, ":memory:"):
-		d.ok("SQLite in memory: it is gone with the process")
+		d.ok("SQLite in memory: the data is lost when the process ends")
 	case os.IsNotExist(err):
-		d.ok("SQLite: " + path + " does not exist yet; the server makes it")
+		d.ok("SQLite: " + path + " does not exist yet; the server creates it")
 	case err != nil:
 		d.fail("SQLite: "+err.Error(), "let the server's user read and write the file and its folder")
 	case !info.Mode().IsRegular():
-		d.fail("SQLite: "+path+" is no file", "let DATABASE_URL name a file")
+		d.fail("SQLite: "+path+" is not a file", "set DATABASE_URL to the path of a file")
 	default:
-		d.ok("SQLite: " + path + " is there; the server brings its tables up to date")
+		d.ok("SQLite: " + path + " exists; the server migrates it")
 	}
 }
 
@@ -90,7 +90,7 @@ func (d *doctor) postgres(ctx context.Context, db *database.DB) {
 	d.ok(fmt.Sprintf("reachable: %s, PostgreSQL %s", db, version))
 	switch {
 	case standby:
-		d.fail("it is a standby, which only reads", "let DATABASE_URL lead to the primary, or name all hosts: host1,host2")
+		d.fail("it is a standby, which is read-only", "set DATABASE_URL to the primary, or to all hosts: host1,host2")
 	case readOnly:
 		d.fail("it accepts no changes: default_transaction_read_only is on", "free space if the host has turned it on because the disk is full; else turn it off, or take it out of DATABASE_URL")
 	}
@@ -108,8 +108,8 @@ func (d *doctor) tls(t database.TLS) {
 	case t.Verified():
 		d.ok("TLS: the certificate is verified (" + t.Mode + ")")
 	case t.Public:
-		d.warn("TLS: the certificate is not verified (sslmode="+t.Mode+"): whoever answers is believed",
-			"give sslmode=verify-full, and sslrootcert=FILE where the authority is not a public one")
+		d.warn("TLS: the certificate is not verified (sslmode="+t.Mode+"): any server that answers is trusted",
+			"set sslmode=verify-full, and sslrootcert=FILE if the certificate authority is not a public one")
 	default:
 		d.ok("TLS: sslmode=" + t.Mode + ", on a private network")
 	}
@@ -119,13 +119,13 @@ func (d *doctor) tls(t database.TLS) {
 func (d *doctor) pooler() {
 	switch advice := d.cfg.PoolerWarning(); {
 	case d.anyProblem("DIRECT_DATABASE_URL") != "":
-		d.unchecked("the way of migrations was", "DIRECT_DATABASE_URL")
+		d.unchecked("the connection of migrations was", "DIRECT_DATABASE_URL")
 	case advice != "":
 		d.warn(advice, "")
 	case d.cfg.Pooled():
-		d.ok("connections go through a pooler, migrations past it by DIRECT_DATABASE_URL")
+		d.ok("connections go through a pooler, migrations directly by DIRECT_DATABASE_URL")
 	default:
-		d.ok("connections are direct, by the look of the address")
+		d.ok("connections are direct, as far as the address shows")
 	}
 }
 
@@ -139,7 +139,7 @@ func (d *doctor) migrations(ctx context.Context, db *database.DB) {
 	}
 	list, err := db.MigrationStatuses(ctx)
 	if err != nil {
-		d.fail("migrations: "+err.Error(), "check DIRECT_DATABASE_URL, or DATABASE_URL where that is not set")
+		d.fail("migrations: "+err.Error(), "check DIRECT_DATABASE_URL, or DATABASE_URL if that is not set")
 		return
 	}
 	applied, pending, unknown := 0, 0, 0

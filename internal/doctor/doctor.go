@@ -160,11 +160,11 @@ func (d *doctor) skew(whose string, theirs, before, after time.Time, fix string)
 	difference := theirs.Sub(before.Add(after.Sub(before) / 2)).Round(time.Second)
 	switch {
 	case difference > maxSkew:
-		d.warn(fmt.Sprintf("clock: %s is %s ahead of ours", whose, difference), fix)
+		d.warn(fmt.Sprintf("clock: %s is %s ahead of this server's", whose, difference), fix)
 	case difference < -maxSkew:
-		d.warn(fmt.Sprintf("clock: %s is %s behind ours", whose, -difference), fix)
+		d.warn(fmt.Sprintf("clock: %s is %s behind this server's", whose, -difference), fix)
 	default:
-		d.ok("clock: " + whose + " and ours agree")
+		d.ok("clock: " + whose + " agrees with this server's")
 	}
 }
 
@@ -182,7 +182,7 @@ func (d *doctor) variables() {
 		if d.cfg.OnRailway() {
 			platform = ", on Railway"
 		}
-		d.ok("they can be used: " + string(d.cfg.Environment) + platform)
+		d.ok("valid: " + string(d.cfg.Environment) + platform)
 	}
 	if d.TrustedDocuments != nil && d.anyProblem("TRUSTED_DOCUMENTS", "TRUSTED_DOCUMENTS_FILE") == "" {
 		if err := d.TrustedDocuments(d.cfg); err != nil {
@@ -205,7 +205,7 @@ func (d *doctor) browsers() {
 		return
 	}
 	if unknown {
-		d.warn("where browsers reach this server is not known", "set PUBLIC_URL to the frontend's origin if the frontend proxies /graphql")
+		d.warn("the URL at which browsers reach this server is not known", "set PUBLIC_URL to the frontend's origin if the frontend proxies /graphql")
 	}
 	for _, t := range topology {
 		if t.Works {

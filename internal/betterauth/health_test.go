@@ -1,13 +1,10 @@
 package betterauth_test
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,64 +12,10 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// fakeTransport is an auth server in this process, whose mood can be changed. Under synctest it needs no time.
-type fakeTransport struct {
-	mood  atomic.Value // of http.HandlerFunc; nil refuses connections
-	calls atomic.Int64
-}
-
-func (m *fakeTransport) set(h http.HandlerFunc) { m.mood.Store(h) }
-
-// RoundTrip implements http.RoundTripper.
-func (m *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	m.calls.Add(1)
-	h, _ := m.mood.Load().(http.HandlerFunc)
-	if h == nil {
-		return nil, errors.New("connection refused")
-	}
-	w := httptest.NewRecorder()
-	h(w, r)
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	return w.Result(), nil
-}
-
-func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-
-func respondStatus(status int, header ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		for i := 0; i < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(status)
-	}
-}
-
-func respondHealthy(w http.ResponseWriter, r *http.Request) {
-	if strings.HasSuffix(r.URL.Path, "/ok") {
-		respondJSON(`{"ok":true}`)(w, nil)
-		return
-	}
-	respondJSON(sessionJSONUntil(time.Now().Add(time.Hour)))(w, r)
-}
-
-func userCookie(i int) http.Header {
-	return cookies(plain + "=" + betterauth.SignCookie(secret, fmt.Sprintf("%032d", i)))
-}
-
-// timed authenticates and returns how long that took.
-func authenticateTimed(t *testing.T, a *betterauth.Authenticator, h http.Header) (time.Duration, *betterauth.Refusal) {
-	t.Helper()
-	begin := time.Now()
-	refusal := refusalOf(t, a, h)
-	return time.Since(begin), refusal
-}
-
-// An auth server that is away for a minute, in every way there is: who was signed in notices nothing, the others are
-// told to come back, and all is well again within seconds of its return.
+// TestOutage checks an outage of a minute, of every kind: cached sessions remain valid, others get Retry-After, and everything works again
+// within seconds after the outage.
 func TestOutage(t *testing.T) {
-	for name, mood := range map[string]http.HandlerFunc{
+	for name, handler := range map[string]http.HandlerFunc{
 		"refuses connections": nil,
 		"hangs":               hang,
 		"500":                 respondStatus(500),
@@ -85,13 +28,13 @@ func TestOutage(t *testing.T) {
 				server := &fakeTransport{}
 				server.set(respondHealthy)
 				a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", CacheTTL: 15 * time.Second, Transport: server})
-				const known, strangers = 20, 20
+				const known, unknown = 20, 20
 				for i := range known {
 					wantSession(t, a, userCookie(i))
 				}
-				server.set(mood)
+				server.set(handler)
 				server.calls.Store(0)
-				var slowest, strangersWait time.Duration
+				var slowest, unknownWait time.Duration
 				waits := 0
 				begin := time.Now()
 				for time.Since(begin) < time.Minute {
@@ -102,41 +45,41 @@ func TestOutage(t *testing.T) {
 						}
 						slowest = max(slowest, wait)
 					}
-					wait, refusal := authenticateTimed(t, a, userCookie(1000+waits%strangers))
+					wait, refusal := authenticateTimed(t, a, userCookie(1000+waits%unknown))
 					if refusal == nil || !refusal.Unavailable {
-						t.Fatalf("a stranger got %v", refusal)
+						t.Fatalf("an unknown session got %v", refusal)
 					}
 					if refusal.RetryAfter > 10*time.Second {
 						t.Errorf("retry after %v", refusal.RetryAfter)
 					}
-					strangersWait += wait
+					unknownWait += wait
 					waits++
 					time.Sleep(100 * time.Millisecond)
 				}
 				calls := server.calls.Load()
-				t.Logf("%s: %d calls in a minute; known users waited %v at most, strangers %v in all", name, calls, slowest, strangersWait)
+				t.Logf("%s: %d calls in a minute; known users waited %v at most, unknown ones %v in all", name, calls, slowest, unknownWait)
 				if slowest > time.Second {
 					t.Errorf("a known user waited %v", slowest)
 				}
-				if calls > 75 { // After each rest one probe, which may ask twice.
+				if calls > 75 { // One probe after each rest, with up to two requests.
 					t.Errorf("%d calls", calls)
 				}
 				server.set(respondHealthy)
-				back := 2 * time.Second // The breaker's rest.
+				recovery := 2 * time.Second // The breaker's rest.
 				switch name {
 				case "429":
-					back = 10 * time.Second // What was asked for.
+					recovery = 10 * time.Second // The Retry-After.
 				case "hangs":
-					back += 5 * time.Second // The last try hangs its whole time.
+					recovery += 5 * time.Second // The last request takes its whole timeout.
 				}
-				time.Sleep(back + time.Millisecond)
+				time.Sleep(recovery + time.Millisecond)
 				for i := range known {
 					wantSession(t, a, userCookie(i))
 				}
-				for i := range strangers {
+				for i := range unknown {
 					wantSession(t, a, userCookie(1000+i))
 				}
-				// What was stale is asked anew, so that a sign-out counts again.
+				// Stale sessions are requested again, so that a sign-out takes effect.
 				server.set(respondJSON("null"))
 				time.Sleep(15 * time.Second)
 				for i := range known {
@@ -152,7 +95,7 @@ func TestStaleSessionsEnd(t *testing.T) {
 	for _, test := range []struct {
 		name           string
 		stale, expires time.Duration
-		last           time.Duration // the last moment at which the session passes
+		last           time.Duration // how long the session remains valid
 	}{
 		{"after the default", 0, time.Hour, 15*time.Second + 2*time.Minute},
 		{"after what is set", 30 * time.Second, time.Hour, 45 * time.Second},
@@ -176,13 +119,14 @@ func TestStaleSessionsEnd(t *testing.T) {
 	}
 }
 
-// A dead server costs its first requests the time-out, and then nobody anything: a request after each rest waits a second.
+// TestBreaker checks that only the first requests to a server that is down wait for the timeout. After that, one request after each rest
+// waits for a second.
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeTransport{}
 		server.set(hang)
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server})
-		// Everybody who comes within the first 5 s waits until these are over, not 5 s each.
+		// The requests in the first 5 s wait until these are over, not 5 s each.
 		begin := time.Now()
 		var group sync.WaitGroup
 		for i := range 40 {
@@ -203,7 +147,7 @@ func TestBreaker(t *testing.T) {
 				t.Fatalf("user %d waited %v, retry after %v", i, wait, refusal.RetryAfter)
 			}
 		}
-		// After its rest there is one probe. Only who comes in its first second waits for it, until that is over.
+		// After the rest there is one probe. Only requests in its first second wait for it, until that second is over.
 		time.Sleep(2*time.Second + time.Millisecond)
 		for i := range 100 {
 			wait, _ := authenticateTimed(t, a, userCookie(i))
@@ -215,7 +159,7 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("%d calls", got)
 		}
 		server.set(respondHealthy)
-		time.Sleep(6 * time.Second) // The probe's end, and a rest.
+		time.Sleep(6 * time.Second) // The rest of the probe, and a rest of the breaker.
 		for i := range 100 {
 			wantSession(t, a, userCookie(i))
 		}
@@ -245,8 +189,8 @@ func TestRateLimitIsObeyed(t *testing.T) {
 	wantSession(t, a, userCookie(0))
 }
 
-// With trust, a sign-out is seen when the session_data cookie's own time is over, or MaxTokenAge; without, within
-// CacheTTL.
+// TestSignOutIsSeen checks that a sign-out takes effect within CacheTTL or, with TrustSessionData, when the session_data cookie expires or
+// reaches MaxTokenAge.
 func TestSignOutIsSeen(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -275,4 +219,35 @@ func TestSignOutIsSeen(t *testing.T) {
 			wantRefusal(t, a, h, betterauth.ReasonSessionNull, "Invalid session")
 		})
 	}
+}
+
+// TestProbesDoNotWaitForRequests checks that a probe is sent even if hanging requests occupy all connections, so that the auth server doesn't
+// count as down.
+func TestProbesDoNotWaitForRequests(t *testing.T) {
+	t.Parallel()
+	probed, end := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/ok") {
+			once.Do(func() { close(probed) })
+			respondHealthy(w, r)
+			return
+		}
+		<-end
+		respondHealthy(w, r)
+	}))
+	t.Cleanup(server.Close)
+	a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Timeout: 2 * time.Minute})
+	var requests sync.WaitGroup
+	const more = 160 // than the connections for requests
+	for i := range more {
+		requests.Go(func() { wantSession(t, a, userCookie(i)) })
+	}
+	select {
+	case <-probed:
+	case <-time.After(time.Minute):
+		t.Error("no probe in a minute")
+	}
+	close(end)
+	requests.Wait()
 }

@@ -9,7 +9,7 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// What the auth server answers about one session while it works. The answer is remembered for this session.
+// TestResponses checks the refusal for each response about one session, while the auth server works, and how long it is cached.
 func TestResponses(t *testing.T) {
 	status := func(code int, body string, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -35,8 +35,8 @@ func TestResponses(t *testing.T) {
 		limiter   = `{"message":"Too many requests. Please try again later."}`
 
 		unusable, null, refused, noUser = betterauth.ReasonSessionUnusable, betterauth.ReasonSessionNull, betterauth.ReasonSessionRefused, betterauth.ReasonUserNotFound
-		invalid                         = 5 * time.Second // for how long a refusal is remembered
-		failed                          = 2 * time.Second // for how long a failure is
+		invalid                         = 5 * time.Second // how long a refusal is cached
+		failed                          = 2 * time.Second // how long a failure is cached
 	)
 	messages := map[betterauth.Reason]string{unusable: "Your session can't be checked", noUser: "User not found", betterauth.ReasonUnavailable: "The sign-in service"}
 	for _, test := range []struct {
@@ -118,4 +118,54 @@ func TestResponses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAgesAndBans(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	replaced := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(sessionJSON()) }
+	ago := func(d time.Duration) string { return start().Add(-d).Format(time.RFC3339) }
+	aged := func(created, updated time.Duration) string {
+		return replaced(`"createdAt":"2026-11-23T11:00:00.000Z"`, `"createdAt":"`+ago(created)+`"`,
+			`"updatedAt":"2026-11-23T11:30:00.000Z"`, `"updatedAt":"`+ago(updated)+`"`)
+	}
+	banned := func(fields string) string { return replaced(`"emailVerified":true`, `"emailVerified":true,`+fields) }
+	for _, test := range []struct {
+		name, answer string
+		reason       betterauth.Reason
+	}{
+		{"made and refreshed long ago", aged(30*day, 7*day), betterauth.ReasonTooOld},
+		{"made long ago, refreshed in time", aged(30*day, 7*day-time.Second), ""},
+		{"made in time, refreshed before", aged(day, 30*day), ""},
+		{"of no known age", replaced(`"createdAt":"2026-11-23T11:00:00.000Z",`, "", `"updatedAt":"2026-11-23T11:30:00.000Z",`, ""), ""},
+		{"banned", banned(`"banned":true`), betterauth.ReasonBanned},
+		{"banned for good", banned(`"banned":true,"banReason":"x","banExpires":null`), betterauth.ReasonBanned},
+		{"banned for a while", banned(`"banned":true,"banExpires":"` + ago(-time.Second) + `"`), betterauth.ReasonBanned},
+		{"ban over", banned(`"banned":true,"banExpires":"` + ago(0) + `"`), ""},
+		{"ban of an odd kind", banned(`"banned":1`), betterauth.ReasonBanned},
+		{"ban with an odd end", banned(`"banned":true,"banExpires":7`), betterauth.ReasonBanned},
+		{"not banned", banned(`"banned":false,"banExpires":"` + ago(-time.Hour) + `"`), ""},
+		{"never banned", banned(`"banned":null`), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := newAuthServer(t, respondJSON(test.answer))
+			a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: newClock().Now, MaxSessionAge: 7 * day})
+			for _, h := range []http.Header{signedIn(), withBearer(token), withBearer(betterauth.SignCookie(secret, token))} {
+				if test.reason == "" {
+					wantSession(t, a, h)
+				} else {
+					wantRefusal(t, a, h, test.reason, "Invalid session")
+				}
+			}
+		})
+	}
+	t.Run("a cached session ends when it gets too old", func(t *testing.T) {
+		t.Parallel()
+		server, now := newAuthServer(t, respondJSON(aged(30*day, 7*day-5*time.Second))), newClock()
+		a := newAuthenticator(t, betterauth.Config{BaseURL: server.URL, Now: now.Now, MaxSessionAge: 7 * day, CacheTTL: time.Minute})
+		wantSession(t, a, signedIn())
+		now.Advance(5 * time.Second)
+		wantRefusal(t, a, signedIn(), betterauth.ReasonTooOld, "Invalid session")
+	})
 }
