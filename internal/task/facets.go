@@ -8,75 +8,68 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
-	"taskql/ent/predicate"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
-	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
 // Facet is a field of Facets, as the API names it.
 type Facet string
 
-// The facets that are groups; the others are single counts.
+// The facets that have a count for each priority or tag.
 const (
-	byPriority Facet = "byPriority"
-	byTag      Facet = "byTag"
+	facetByPriority Facet = "byPriority"
+	facetByTag      Facet = "byTag"
 )
 
-// The facets that are single counts.
+// The facets that are one count.
 const (
-	open         Facet = "open"
-	completed    Facet = "completed"
-	overdue      Facet = "overdue"
-	dueToday     Facet = "dueToday"
-	dueNext7Days Facet = "dueNext7Days"
-	noDue        Facet = "noDue"
+	facetOpen         Facet = "open"
+	facetCompleted    Facet = "completed"
+	facetOverdue      Facet = "overdue"
+	facetDueToday     Facet = "dueToday"
+	facetDueNext7Days Facet = "dueNext7Days"
+	facetNoDue        Facet = "noDue"
 )
 
-// condition says which tasks a single count counts; it is nil for a facet that is none.
+// condition returns the condition of the tasks that a facet of one count counts.
 func (f Facet) condition(d days) condition {
 	within := func(w DueWindow) condition { return func(s *sql.Selector) *sql.Predicate { return d.due(s, w) } }
 	switch f {
-	case open:
+	case facetOpen:
 		return isTrue(enttask.FieldCompleted, false)
-	case completed:
+	case facetCompleted:
 		return isTrue(enttask.FieldCompleted, true)
-	case overdue:
+	case facetOverdue:
 		return within(WindowOverdue)
-	case dueToday:
+	case facetDueToday:
 		return within(WindowToday)
-	case dueNext7Days:
+	case facetDueNext7Days:
 		return within(WindowNext7Days)
-	case noDue:
+	case facetNoDue:
 		return isNull(enttask.FieldDueDate, true)
 	default:
 		return nil
 	}
 }
 
-// lists are lists of one kind that are counted together: the tasks of each value of the column by. Where by is empty it
-// is one list, whose key is the zero UUID.
-type lists struct {
-	service *Service
-	viewer  viewer.Viewer
-	where   []predicate.Task
-	by      string
+// groupedLists are lists that are read or counted together: one for each value of the column groupBy. If groupBy is empty,
+// there is one list, and its key is the zero UUID.
+type groupedLists struct {
+	list
+
+	groupBy string
 }
 
-func (l lists) query() *ent.TaskQuery {
-	return l.service.client.Task.Query().Where(workspace.Scope(l.viewer)).Where(l.where...)
-}
-
-// group groups a statement by list, after what it selects otherwise.
-func (l lists) group(s *sql.Selector) {
-	if l.by != "" {
-		s.AppendSelectAs(s.C(l.by), "list").GroupBy(s.C(l.by))
+// group groups a statement by list. It must be called after the statement's other columns are selected.
+func (l *groupedLists) group(s *sql.Selector) {
+	if l.groupBy != "" {
+		s.AppendSelectAs(s.C(l.groupBy), "list").GroupBy(s.C(l.groupBy))
 	}
 }
 
-// counts are the single counts of a list.
+// counts has the facets of one count of a list.
 type counts struct {
 	List         uuid.UUID `sql:"list"`
 	Open         int       `sql:"open"`
@@ -87,8 +80,8 @@ type counts struct {
 	NoDue        int       `sql:"noDue"`
 }
 
-// count counts in one statement.
-func (l lists) count(ctx context.Context, wanted ...Facet) (map[uuid.UUID]counts, error) {
+// counts counts the facets, which must be of one count, in one statement.
+func (l *groupedLists) counts(ctx context.Context, wanted ...Facet) (map[uuid.UUID]counts, error) {
 	d := l.service.days(l.viewer)
 	var rows []counts
 	err := l.query().Modify(func(s *sql.Selector) {
@@ -103,40 +96,40 @@ func (l lists) count(ctx context.Context, wanted ...Facet) (map[uuid.UUID]counts
 	if err != nil {
 		return nil, err
 	}
-	of := make(map[uuid.UUID]counts, len(rows))
+	byList := make(map[uuid.UUID]counts, len(rows))
 	for _, r := range rows {
-		of[r.List] = r
+		byList[r.List] = r
 	}
-	return of, nil
+	return byList, nil
 }
 
-// counted is the facets of lists that have any tasks.
-type counted map[uuid.UUID]*Facets
+// facetsByList is the facets of lists that have any tasks.
+type facetsByList map[uuid.UUID]*Facets
 
 // of returns a list's facets.
-func (c counted) of(list uuid.UUID) *Facets {
-	f := c[list]
+func (m facetsByList) of(list uuid.UUID) *Facets {
+	f := m[list]
 	if f == nil {
 		f = &Facets{ByTag: []*TagCount{}}
 		for p := PriorityNone; p <= PriorityUrgent; p++ {
 			f.ByPriority = append(f.ByPriority, &PriorityCount{Priority: p})
 		}
-		c[list] = f
+		m[list] = f
 	}
 	return f
 }
 
-// facets counts what is wanted: in one statement for all single counts and one for each group.
-func (l lists) facets(ctx context.Context, wanted []Facet, tagColumns []string) (counted, error) {
-	of := counted{}
+// facets counts what is wanted: all facets of one count in one statement, each of the others in one of its own.
+func (l *groupedLists) facets(ctx context.Context, wanted []Facet, tagColumns []string) (facetsByList, error) {
+	found := facetsByList{}
 	var single []Facet
 	for _, f := range wanted {
 		var err error
 		switch f {
-		case byPriority:
-			err = l.byPriority(ctx, of)
-		case byTag:
-			err = l.byTag(ctx, of, tagColumns)
+		case facetByPriority:
+			err = l.countByPriority(ctx, found)
+		case facetByTag:
+			err = l.countByTag(ctx, found, tagColumns)
 		default:
 			single = append(single, f)
 		}
@@ -145,21 +138,21 @@ func (l lists) facets(ctx context.Context, wanted []Facet, tagColumns []string) 
 		}
 	}
 	if len(single) == 0 {
-		return of, nil
+		return found, nil
 	}
-	rows, err := l.count(ctx, single...)
+	rows, err := l.counts(ctx, single...)
 	if err != nil {
 		return nil, fmt.Errorf("counting facets: %w", err)
 	}
 	for list, c := range rows {
-		f := of.of(list)
+		f := found.of(list)
 		f.Open, f.Completed, f.Overdue = c.Open, c.Completed, c.Overdue
 		f.DueToday, f.DueNext7Days, f.NoDue = c.DueToday, c.DueNext7Days, c.NoDue
 	}
-	return of, nil
+	return found, nil
 }
 
-func (l lists) byPriority(ctx context.Context, of counted) error {
+func (l *groupedLists) countByPriority(ctx context.Context, found facetsByList) error {
 	var rows []struct {
 		List     uuid.UUID `sql:"list"`
 		Priority int       `sql:"priority"`
@@ -173,39 +166,31 @@ func (l lists) byPriority(ctx context.Context, of counted) error {
 		return err
 	}
 	for _, r := range rows {
-		of.of(r.List).ByPriority[r.Priority].Count = r.Count
+		found.of(r.List).ByPriority[r.Priority].Count = r.Count
 	}
 	return nil
 }
 
-func (l lists) byTag(ctx context.Context, of counted, columns []string) error {
+func (l *groupedLists) countByTag(ctx context.Context, found facetsByList, columns []string) error {
 	q := l.service.client.Tag.Query().Where(workspace.Scope(l.viewer))
 	if len(columns) > 0 {
 		q.Select(columns...)
 	}
-	tags, err := q.Modify(func(s *sql.Selector) {
-		t, carried := sql.Dialect(s.Dialect()).Table(enttask.Table), sql.Dialect(s.Dialect()).Table(tasktag.Table).As("carried")
-		inner := sql.Dialect(s.Dialect()).Select(carried.C(tasktag.FieldTagID), sql.As(sql.Count("*"), "count")).From(t)
-		inner.Join(carried).On(t.C(enttask.FieldID), carried.C(tasktag.FieldTaskID)).GroupBy(carried.C(tasktag.FieldTagID))
-		workspace.Scope(l.viewer)(inner)
-		for _, p := range l.where {
-			p(inner)
-		}
-		l.group(inner)
-		counted := inner.As("counted")
+	rows, err := q.Modify(func(s *sql.Selector) {
+		counted := l.tagCounts(s.Dialect()).As("counted")
 		s.Join(counted).On(s.C(enttag.FieldID), counted.C(tasktag.FieldTagID)).
 			AppendSelect(counted.C("count")).
 			OrderBy(sql.Desc(counted.C("count")), s.C(enttag.FieldNameKey))
-		if l.by != "" {
+		if l.groupBy != "" {
 			s.AppendSelect(counted.C("list"))
 		}
 	}).All(ctx)
 	if err != nil {
 		return err
 	}
-	one := map[uuid.UUID]*ent.Tag{}
-	for _, t := range tags {
-		n, err := t.Value("count")
+	tags := map[uuid.UUID]*ent.Tag{} // A tag of several lists is one value.
+	for _, row := range rows {
+		n, err := row.Value("count")
 		if err != nil {
 			return err
 		}
@@ -214,16 +199,26 @@ func (l lists) byTag(ctx context.Context, of counted, columns []string) error {
 			return fmt.Errorf("a count is a %T", n)
 		}
 		var list uuid.UUID
-		if l.by != "" {
-			if list, err = idValue(t, "list"); err != nil {
+		if l.groupBy != "" {
+			if list, err = idValue(row, "list"); err != nil {
 				return err
 			}
 		}
-		if one[t.ID] == nil {
-			one[t.ID] = t
+		if tags[row.ID] == nil {
+			tags[row.ID] = row
 		}
-		f := of.of(list)
-		f.ByTag = append(f.ByTag, &TagCount{Tag: one[t.ID], Count: int(count)})
+		f := found.of(list)
+		f.ByTag = append(f.ByTag, &TagCount{Tag: tags[row.ID], Count: int(count)})
 	}
 	return nil
+}
+
+// tagCounts selects the number of tasks with each tag, by list.
+func (l *groupedLists) tagCounts(dialect string) *sql.Selector {
+	t, tagged := sql.Dialect(dialect).Table(enttask.Table), sql.Dialect(dialect).Table(tasktag.Table).As("tagged")
+	s := sql.Dialect(dialect).Select(tagged.C(tasktag.FieldTagID), sql.As(sql.Count("*"), "count")).From(t)
+	s.Join(tagged).On(t.C(enttask.FieldID), tagged.C(tasktag.FieldTaskID)).GroupBy(tagged.C(tasktag.FieldTagID))
+	l.narrow(s)
+	l.group(s)
+	return s
 }

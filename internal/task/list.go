@@ -23,20 +23,20 @@ type ListInput struct {
 	First, Last   *int
 	After, Before *string
 	Scope         Scope
-	// Filter is nil where there is none.
+	// Filter may be nil.
 	Filter *Filter
-	// OrderBy is newest first where it is empty.
+	// OrderBy may be empty: then the newest tasks come first.
 	OrderBy []Order
 	Selection
 }
 
-// Selection says what of a page is wanted. The zero value is its rows, whole.
+// Selection says what of a page is wanted. The zero value is its rows with all columns.
 type Selection struct {
-	// Columns are those of the rows to read; all where there are none. The id and the order's are always read.
+	// Columns are the columns to read, besides the id and the order's. If it is empty, all are read.
 	Columns []string
 	// CountsOnly leaves out the rows.
 	CountsOnly bool
-	// Facets are counted where there are any; their tags have TagColumns, all where there are none.
+	// Facets are counted, and TagColumns read of their tags. If TagColumns is empty, all are read.
 	Facets     []Facet
 	TagColumns []string
 }
@@ -51,7 +51,7 @@ const (
 	ScopeAll    Scope = "ALL"
 )
 
-// predicate is the scope's part of a list's WHERE; nil where there is none.
+// predicate returns the scope's condition, or nil if it has none.
 func (s Scope) predicate() predicate.Task {
 	switch s {
 	case ScopeTrash:
@@ -78,8 +78,8 @@ type Edge = keyset.Edge[*ent.Task]
 type list struct {
 	service *Service
 	viewer  viewer.Viewer
-	// where are the scope and the filter.
-	where []predicate.Task
+	// predicates are those of the scope and the filter.
+	predicates []predicate.Task
 	// key identifies them and the order for the cache of SQL. It is empty if the list's statements are not cached.
 	key string
 }
@@ -90,7 +90,7 @@ func (l *list) query() *ent.TaskQuery { return l.service.client.Task.Query().Whe
 // narrow limits a statement on tasks to the list.
 func (l *list) narrow(s *sql.Selector) {
 	workspace.Scope(l.viewer)(s)
-	for _, p := range l.where {
+	for _, p := range l.predicates {
 		p(s)
 	}
 }
@@ -103,7 +103,7 @@ func (l *list) count(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// List returns a page of the viewer's tasks. The error is an *InputError where in does not make a page.
+// List returns a page of the viewer's tasks. The error is an *InputError if the input is invalid.
 func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Page, error) {
 	o, err := taskOrders.By(in.OrderBy)
 	if err != nil {
@@ -115,14 +115,14 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 	}
 	l := &list{service: s, viewer: v, key: in.key()}
 	if p := in.Scope.predicate(); p != nil {
-		l.where = append(l.where, p)
+		l.predicates = append(l.predicates, p)
 	}
 	if in.Filter != nil {
 		p, err := in.Filter.predicate(s.days(v))
 		if err != nil {
 			return nil, err
 		}
-		l.where = append(l.where, p)
+		l.predicates = append(l.predicates, p)
 	}
 	k := keyset.List[*ent.Task]{Order: o, Read: l.read, Count: l.count}
 	if in.Scope == ScopeAll {
@@ -139,8 +139,7 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 		page.Page = *rows
 	}
 	if len(in.Facets) > 0 {
-		all := lists{service: s, viewer: v, where: l.where}
-		facets, err := all.facets(ctx, in.Facets, in.TagColumns)
+		facets, err := (&groupedLists{list: *l}).facets(ctx, in.Facets, in.TagColumns)
 		if err != nil {
 			return nil, err
 		}

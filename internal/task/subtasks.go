@@ -15,19 +15,19 @@ import (
 	"taskql/internal/workspace"
 )
 
-// SubtasksInput says which page of a task's subtasks is wanted, and what of it.
+// SubtasksInput says which page of each task's subtasks is wanted, and what of it.
 type SubtasksInput struct {
 	First *int
 	After *string
 	Selection
 
-	// Total and Previous say whether the number of subtasks and hasPreviousPage are wanted: what is not asked for here
-	// takes a statement a page.
+	// Total and Previous have TotalCount and HasPreviousPage answered for all pages at once. Without them, each takes a
+	// statement for each page.
 	Total, Previous bool
 }
 
-// Subtasks returns a page of the subtasks of each of the tasks, in the manual order, those in the trash left out. The
-// error is an *InputError where in does not make a page, also where there are no tasks.
+// Subtasks returns a page of the subtasks of each of the tasks, in the manual order and without those in the trash. The
+// error is an *InputError if the input is invalid, even if there are no tasks.
 func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID, in SubtasksInput) (map[uuid.UUID]*Page, error) {
 	o := manualOrder()
 	w, err := keyset.NewWindow(o, keyset.Args{First: in.First, After: in.After})
@@ -46,17 +46,17 @@ func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UU
 		}
 	}
 	for _, id := range tasks {
-		l := &list{service: s, viewer: v, where: []predicate.Task{enttask.ParentID(id), enttask.DeletedAtIsNil()}}
+		l := &list{service: s, viewer: v, predicates: []predicate.Task{enttask.ParentID(id), enttask.DeletedAtIsNil()}}
 		k := keyset.List[*ent.Task]{Order: o, Read: l.read, Count: l.count}
 		pages[id] = &Page{Page: *k.NewPage(w, rows[id]), Facets: new(Facets)}
 	}
 	if in.Previous && w.After() != nil {
-		if err := all.lookBack(ctx, pages, o, w.After()); err != nil {
+		if err := all.setHasPreviousPage(ctx, pages, o, w.After()); err != nil {
 			return nil, fmt.Errorf("looking beyond pages of subtasks: %w", err)
 		}
 	}
 	if in.Total {
-		counts, err := all.count(ctx, open, completed)
+		counts, err := all.counts(ctx, facetOpen, facetCompleted)
 		if err != nil {
 			return nil, fmt.Errorf("counting subtasks: %w", err)
 		}
@@ -76,54 +76,48 @@ func (s *Service) Subtasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UU
 	return pages, nil
 }
 
-// subtasksOf are the lists of the subtasks of those tasks.
-func (s *Service) subtasksOf(v viewer.Viewer, tasks []uuid.UUID) lists {
-	return lists{
-		service: s, viewer: v, by: enttask.FieldParentID,
-		where: []predicate.Task{idsAmong(enttask.FieldParentID, tasks), enttask.DeletedAtIsNil()},
-	}
+// subtasksOf returns the lists of the subtasks of those tasks.
+func (s *Service) subtasksOf(v viewer.Viewer, tasks []uuid.UUID) *groupedLists {
+	predicates := []predicate.Task{idsAmong(enttask.FieldParentID, tasks), enttask.DeletedAtIsNil()}
+	return &groupedLists{list: list{service: s, viewer: v, predicates: predicates}, groupBy: enttask.FieldParentID}
 }
 
-// first reads the first rows of each list in the window, and one more.
-func (l lists) first(ctx context.Context, o keyset.Order[*ent.Task], w keyset.Window, columns []string) (map[uuid.UUID][]*ent.Task, error) {
+// first reads the window's rows of each list, and one more, which tells whether the list goes on.
+func (l *groupedLists) first(ctx context.Context, o keyset.Order[*ent.Task], w keyset.Window, columns []string) (map[uuid.UUID][]*ent.Task, error) {
 	numbered := func(s *sql.Selector) {
-		// Each list's rows get numbers, and one more than the page tells whether the list goes on.
 		t := sql.Dialect(s.Dialect()).Table(enttask.Table)
 		inner := sql.Dialect(s.Dialect()).Select(t.C(enttask.FieldID)).From(t)
-		workspace.Scope(l.viewer)(inner)
-		for _, p := range l.where {
-			p(inner)
-		}
+		l.narrow(inner)
 		if w.After() != nil {
 			inner.Where(o.After(inner, keyset.Bound{Position: w.After()}))
 		}
-		inner.AppendSelectExprAs(sql.RowNumber().PartitionBy(t.C(l.by)).OrderBy(t.C(enttask.FieldPosition), t.C(enttask.FieldID)), "number")
+		inner.AppendSelectExprAs(sql.RowNumber().PartitionBy(t.C(l.groupBy)).OrderBy(t.C(enttask.FieldPosition), t.C(enttask.FieldID)), "number")
 		outer := inner.As("numbered")
 		ids := sql.Dialect(s.Dialect()).Select(outer.C(enttask.FieldID)).From(outer).Where(sql.LTE(outer.C("number"), w.Size()+1))
 		s.Where(sql.In(s.C(enttask.FieldID), ids))
 	}
 	q := l.service.client.Task.Query().Where(workspace.Scope(l.viewer), numbered).Order(o.Sort)
-	if columns := keyset.WithColumns(columns, append(o.Columns(), l.by)...); len(columns) > 0 {
+	if columns := keyset.WithColumns(columns, append(o.Columns(), l.groupBy)...); len(columns) > 0 {
 		q.Select(columns...)
 	}
 	rows, err := q.All(ctx)
 	if err != nil {
 		return nil, err
 	}
-	of := make(map[uuid.UUID][]*ent.Task, len(rows))
+	byList := make(map[uuid.UUID][]*ent.Task, len(rows))
 	for _, t := range rows {
-		of[*t.ParentID] = append(of[*t.ParentID], t)
+		byList[*t.ParentID] = append(byList[*t.ParentID], t)
 	}
-	return of, nil
+	return byList, nil
 }
 
-// lookBack finds the lists of which something stands at the place or before it.
-func (l lists) lookBack(ctx context.Context, pages map[uuid.UUID]*Page, o keyset.Order[*ent.Task], at *keyset.Position) error {
+// setHasPreviousPage sets HasPreviousPage of the lists' pages after the position.
+func (l *groupedLists) setHasPreviousPage(ctx context.Context, pages map[uuid.UUID]*Page, o keyset.Order[*ent.Task], after *keyset.Position) error {
 	var rows []struct {
 		ID uuid.UUID `sql:"parent_id"`
 	}
 	err := l.query().Modify(func(s *sql.Selector) {
-		s.Where(o.Reversed().After(s, keyset.Bound{Position: at, Inclusive: true})).Select(s.C(l.by)).Distinct()
+		s.Where(o.Reversed().After(s, keyset.Bound{Position: after, Inclusive: true})).Select(s.C(l.groupBy)).Distinct()
 	}).Scan(ctx, &rows)
 	if err != nil {
 		return err
@@ -137,15 +131,16 @@ func (l lists) lookBack(ctx context.Context, pages map[uuid.UUID]*Page, o keyset
 	return nil
 }
 
-// ProgressOf returns how many subtasks each task has and how many of them are done, those in the trash left out.
+// ProgressOf returns how many subtasks each task has and how many of them are completed, without those in the trash. Tasks
+// without subtasks are not in the map.
 func (s *Service) ProgressOf(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID) (map[uuid.UUID]Progress, error) {
-	counts, err := s.subtasksOf(v, tasks).count(ctx, open, completed)
+	counts, err := s.subtasksOf(v, tasks).counts(ctx, facetOpen, facetCompleted)
 	if err != nil {
 		return nil, fmt.Errorf("counting subtasks: %w", err)
 	}
-	of := make(map[uuid.UUID]Progress, len(counts))
+	progress := make(map[uuid.UUID]Progress, len(counts))
 	for id, c := range counts {
-		of[id] = Progress{Done: c.Completed, Total: c.Open + c.Completed}
+		progress[id] = Progress{Done: c.Completed, Total: c.Open + c.Completed}
 	}
-	return of, nil
+	return progress, nil
 }
