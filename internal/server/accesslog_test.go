@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestAccessLogOfFailures: the line of an answer with errors has their codes and, as far as it can be known, the
-// operation, whatever the status. What the client sent reaches the log only if it is a name.
+// TestAccessLogOfFailures: the line of an answer with errors has their codes and, if it is known, the operation, whatever the
+// status. Of the client's document it has only the operation's name.
 func TestAccessLogOfFailures(t *testing.T) {
 	t.Parallel()
 	s, out := newServer(t, map[string]string{"LOG_FORMAT": "json", "APQ": "on"})
@@ -92,7 +92,7 @@ func TestAccessLogOfFailures(t *testing.T) {
 	}
 }
 
-// TestSeveralErrorCodes: each code stands in a line once.
+// TestSeveralErrorCodes: a line has each code once.
 func TestSeveralErrorCodes(t *testing.T) {
 	t.Parallel()
 	var got requestInfo
@@ -104,8 +104,8 @@ func TestSeveralErrorCodes(t *testing.T) {
 	}
 }
 
-// TestForeignPage: the answer to a page of an unknown origin and the log name the origin and the variable to change.
-func TestForeignPage(t *testing.T) {
+// TestCrossSiteAnswer: the answer to a page of an unknown origin, and the log, name the origin and the variable to change.
+func TestCrossSiteAnswer(t *testing.T) {
 	t.Parallel()
 	s, out := newServer(t, map[string]string{"LOG_FORMAT": "json"})
 	page := newBrowser(t, s)
@@ -114,7 +114,7 @@ func TestForeignPage(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		header http.Header
-		want   string // how the message begins; "" if the page may use the session
+		want   string // the start of the message, or "" if the page may use the session
 	}{
 		{http.Header{"Origin": {"http://localhost:3000"}}, ""},
 		{http.Header{"Origin": {"http://localhost:5173"}}, ""},

@@ -32,7 +32,7 @@ func newKeys(t *testing.T) keys {
 	return keys{auth, db}
 }
 
-// of makes a key for a user, with permissions in JSON, "" for none.
+// of creates a key for a user with the permissions in JSON, or with none if that is "".
 func (k keys) of(t *testing.T, user *testkit.AuthClient, permissions string) string {
 	t.Helper()
 	var made struct{ ID, Key string }
@@ -52,7 +52,7 @@ func (k keys) update(t *testing.T, set string, args ...any) {
 	}
 }
 
-// codeOf returns the code of the answer's only error, "" if there is none.
+// codeOf returns the code of the answer's only error, or "".
 func codeOf(t *testing.T, answer *httptest.ResponseRecorder) string {
 	t.Helper()
 	var body struct {
@@ -67,7 +67,7 @@ func codeOf(t *testing.T, answer *httptest.ResponseRecorder) string {
 	return body.Errors[0].Extensions.Code
 }
 
-// TestAPIKeyPermissions: a key's permissions decide over whole operations.
+// TestAPIKeyPermissions: a key's permissions apply to whole operations.
 func TestAPIKeyPermissions(t *testing.T) {
 	t.Parallel()
 	auth := newKeys(t)
@@ -110,8 +110,8 @@ func TestAPIKeyPermissions(t *testing.T) {
 	}
 }
 
-// TestAPIKeyReadsNoTags: who may not read isn't told that nothing has changed.
-func TestAPIKeyReadsNoTags(t *testing.T) {
+// TestAPIKeyGetsNoNotModified: a key without the permission to read gets no 304.
+func TestAPIKeyGetsNoNotModified(t *testing.T) {
 	t.Parallel()
 	auth := newKeys(t)
 	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
@@ -130,7 +130,7 @@ func TestAPIKeyReadsNoTags(t *testing.T) {
 	}
 }
 
-// TestAPIKeyLimit: a key whose limit at the auth server is reached gets 429 and an end, and nobody else does.
+// TestAPIKeyLimit: a key that has reached its limit at the auth server gets 429, and others don't.
 func TestAPIKeyLimit(t *testing.T) {
 	t.Parallel()
 	auth := newKeys(t)
@@ -166,7 +166,7 @@ func TestAPIKeyLimit(t *testing.T) {
 	}
 }
 
-// TestGatewayKeyAndCookie: a key of a gateway's changes nothing for a cookie, nor for the check of its origin.
+// TestGatewayKeyAndCookie: a gateway's key beside a cookie changes neither the session nor the check of the origin.
 func TestGatewayKeyAndCookie(t *testing.T) {
 	t.Parallel()
 	auth := newKeys(t)
@@ -190,7 +190,7 @@ func TestGatewayKeyAndCookie(t *testing.T) {
 	}
 }
 
-// TestInventedAPIKeys: whoever invents keys is refused or told to wait, and keeps nobody else from signing in.
+// TestInventedAPIKeys: invented keys get 401 or 429, and other users can still sign in.
 func TestInventedAPIKeys(t *testing.T) {
 	t.Parallel()
 	auth := newKeys(t)
@@ -227,7 +227,8 @@ func TestInventedAPIKeys(t *testing.T) {
 	flood.Wait()
 }
 
-// A request with two API keys is refused, whatever their header is. With API keys off, the header decides nothing.
+// TestRepeatedAPIKeyHeader: a request with two API keys is refused, whatever their header is called. With API keys off, the
+// header has no meaning.
 func TestRepeatedAPIKeyHeader(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -25,10 +25,10 @@ type attack struct {
 	query     string
 	variables string
 	body      string
-	code      string // "" where it breaks no limit, and is answered or found invalid as cheaply
+	code      string // "" if the attack is within the limits, and cheap to answer
 }
 
-// attacks are those that are known to bring GraphQL servers down.
+// attacks returns the known attacks on GraphQL servers.
 func attacks() []attack {
 	repeat := strings.Repeat
 	var aliases, schemas, spreading, unknown, suggested, exclusive strings.Builder
@@ -102,7 +102,7 @@ func attacks() []attack {
 	}
 }
 
-// requestBody is the request as JSON.
+// requestBody returns the request in JSON.
 func (a attack) requestBody() string {
 	if a.body != "" {
 		return a.body
@@ -117,7 +117,7 @@ func (a attack) requestBody() string {
 	return `{"query":` + string(query) + `,"variables":` + a.variables + `}`
 }
 
-// signUp makes a user and returns the session's cookie.
+// signUp creates a user and returns the session's cookie.
 func signUp(t *testing.T, b *browser) string {
 	t.Helper()
 	if status, answer := b.post(t, "/api/auth/sign-up/email", map[string]string{"name": "Eve", "email": "eve@example.com", "password": "correct horse"}); status != http.StatusOK {
@@ -134,7 +134,7 @@ func signUp(t *testing.T, b *browser) string {
 	return strings.Join(pairs, "; ")
 }
 
-// cpu is what this process has used.
+// cpu returns the CPU time of this process.
 func cpu(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
@@ -147,14 +147,14 @@ func cpu(t *testing.T) time.Duration {
 // TestAttacks: each attack is refused with its code, in a short answer.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
-	h, cookie := attacked(t)
+	h, cookie := newAttackedServer(t)
 	for _, a := range attacks() {
 		a.refused(t, sendAttack(h, cookie, a.requestBody()))
 	}
 }
 
-// attacked returns a server without a rate limit, and the session of one of its users.
-func attacked(t *testing.T) (http.Handler, string) {
+// newAttackedServer returns a server without a rate limit, and the session of a user.
+func newAttackedServer(t *testing.T) (http.Handler, string) {
 	t.Helper()
 	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "error"})
 	return s.Handler(), signUp(t, newBrowser(t, s))
@@ -169,7 +169,7 @@ func sendAttack(h http.Handler, cookie, body string) *httptest.ResponseRecorder 
 	return w
 }
 
-// refused checks the answer to an attack and returns its first error's code and message.
+// refused checks the answer to an attack, and returns the code and message of its first error.
 func (a attack) refused(t *testing.T, w *httptest.ResponseRecorder) (string, string) {
 	t.Helper()
 	code, message := firstError(t, w.Body.Bytes())
@@ -182,15 +182,15 @@ func (a attack) refused(t *testing.T, w *httptest.ResponseRecorder) (string, str
 	return code, message
 }
 
-// maxCPU is the most CPU that refusing an attack may take.
+// maxCPU is the CPU time that refusing an attack may take.
 const maxCPU = 50 * time.Millisecond
 
-// TestFaultsAttackCPU: each attack takes little CPU. It runs alone, since it measures the process. The least of
-// several runs counts: the first grows the heap, and on a busy machine some take twice the time. The more are over the
-// bound, the more are made.
+// TestFaultsAttackCPU: each attack takes little CPU. It runs alone, because it measures the process. It takes the minimum of several
+// runs, because the first one grows the heap, and on a busy machine some take twice the time. While they exceed the bound, it
+// runs more.
 func TestFaultsAttackCPU(t *testing.T) { //nolint:paralleltest // It measures the whole process.
 	testkit.Suite(t, "faults")
-	h, cookie := attacked(t)
+	h, cookie := newAttackedServer(t)
 	for _, a := range attacks() {
 		body := a.requestBody()
 		var costs []time.Duration
@@ -209,11 +209,11 @@ func TestFaultsAttackCPU(t *testing.T) { //nolint:paralleltest // It measures th
 	}
 }
 
-// TestFaultsDistinctDocuments: 1,000 documents of 60 KB that break no limit leave no memory behind and take little CPU.
-// TestMemoryUnderAttack of cmd/server measures the memory of the server as it is shipped.
+// TestFaultsDistinctDocuments: 1,000 documents of 60 KB that break no limit leak no memory and take little CPU.
+// TestMemoryUnderAttack in cmd/server measures the memory of the shipped binary.
 func TestFaultsDistinctDocuments(t *testing.T) { //nolint:paralleltest // It measures the whole process.
 	testkit.Suite(t, "faults")
-	h, cookie := attacked(t)
+	h, cookie := newAttackedServer(t)
 	const count = 1_000
 	start := cpu(t)
 	for i := range count {
@@ -235,7 +235,7 @@ func TestFaultsDistinctDocuments(t *testing.T) { //nolint:paralleltest // It mea
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// firstError is the code and message of an answer's first error.
+// firstError returns the code and message of an answer's first error.
 func firstError(t *testing.T, body []byte) (string, string) {
 	t.Helper()
 	var answer struct {
@@ -253,7 +253,7 @@ func firstError(t *testing.T, body []byte) (string, string) {
 	return answer.Errors[0].Extensions.Code, answer.Errors[0].Message
 }
 
-// residentMB is the process's resident memory, 0 where /proc doesn't tell.
+// residentMB returns the process's resident memory, or 0 if there is no /proc.
 func residentMB(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -6,11 +6,11 @@ import (
 	"taskql/internal/testkit"
 )
 
-// serverAudits is how many audits graphql-http 1.23 has.
+// serverAudits is the number of audits that graphql-http 1.23 has.
 const serverAudits = 61
 
-// TestHTTPAudits: the whole server passes every audit of graphql-http, as in development and as in production. Four of
-// them send a variable to __type, and so need introspection.
+// TestHTTPAudits: the whole server passes all audits of graphql-http, in development and in production. Four of them
+// need introspection, because they pass a variable to __type.
 func TestHTTPAudits(t *testing.T) {
 	t.Parallel()
 	live := production()

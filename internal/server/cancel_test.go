@@ -16,8 +16,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestClientGone: a query whose client left, and one whose time is over, are gone from the database long before their
-// own limits. A lock on the table holds them.
+// TestClientGone: a query whose client left, and one whose operation has timed out, are cancelled in the database long before
+// their statement timeout. A lock on the table makes them wait.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
 	address := testkit.MigratedPostgresURL(t)
@@ -78,7 +78,7 @@ func TestClientGone(t *testing.T) {
 		}
 	}
 
-	// The same server with less time than it gives itself.
+	// The same server with a shorter timeout.
 	hurried := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, stop := context.WithTimeout(r.Context(), 3*time.Second)
 		defer stop()
@@ -91,7 +91,7 @@ func TestClientGone(t *testing.T) {
 	}
 	answered := make(chan *http.Response, 1)
 	go func() {
-		response, err := page.client.Do(r) // The host is the same, and so are the cookies.
+		response, err := page.client.Do(r) // The host is the same, so the browser sends the same cookies.
 		if err != nil {
 			t.Error(err)
 		}
@@ -110,7 +110,7 @@ func TestClientGone(t *testing.T) {
 	await(t, watch, false)
 }
 
-// lockTasks locks the tasks until the test ends, and returns a connection beside it.
+// lockTasks locks the tasks until the test ends, and returns another pool.
 func lockTasks(t *testing.T, address string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("postgres", testkit.DirectURL(t, address))
@@ -129,8 +129,8 @@ func lockTasks(t *testing.T, address string) *sql.DB {
 	return db
 }
 
-// await returns how long it took until a statement waits for the lock, or no statement does any more. It fails the test
-// shortly before the statements' own limits could end them.
+// await waits until a statement waits for the lock, or no statement does, and returns how long that took. It fails the test
+// shortly before the statement timeout.
 func await(t *testing.T, db *sql.DB, waiting bool) time.Duration {
 	t.Helper()
 	start := time.Now()

@@ -12,7 +12,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestClockJumps moves the server's clock forward by a day, and back by one and by two: changes, keys, pages and polls go on.
+// TestClockJumps moves the server's clock forward by a day, and back by one and by two. Changes, idempotency keys, pages and polls
+// keep working.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
@@ -64,7 +65,7 @@ func clockJumps(t *testing.T, address string) {
 		told := ask(h, http.MethodGet, graphqlPath+"?query="+url.QueryEscape(faultRead), "", "Cookie", cookie, "If-None-Match", etag)
 		return told.Code, told.Header().Get("ETag")
 	}
-	firsts := map[string]string{} // by their keys
+	firsts := map[string]string{} // by idempotency key
 	count := 0
 	var lastKey string
 	last := time.Duration(0)
@@ -111,7 +112,7 @@ func clockJumps(t *testing.T, address string) {
 	}
 	var tasks, versions, version int
 	err := db.SQL.QueryRowContext(t.Context(), "SELECT count(*), count(DISTINCT version), (SELECT version FROM workspaces WHERE id = 'ada') FROM tasks").Scan(&tasks, &versions, &version)
-	// One change makes each task, and one completes each third.
+	// Each task has one change, and every third task another one.
 	if want := count + count/3; err != nil || tasks != count || versions != tasks || version != want {
 		t.Errorf("%d tasks with %d versions, the last %d: want %d and %d (%v)", tasks, versions, version, count, want, err)
 	}

@@ -7,14 +7,14 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestAuthServerSettings: with the variables that docs/authentication.md names for a configuration of Better Auth, its
-// users are signed in.
+// TestAuthServerSettings: users of a configured Better Auth are signed in with the variables that docs/authentication.md names for
+// that configuration.
 func TestAuthServerSettings(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		opts testkit.BetterAuthOptions
-		path string // at the end of AUTH_SERVER_URL
+		path string // appended to AUTH_SERVER_URL
 		more map[string]string
 	}{
 		{"basePath", testkit.BetterAuthOptions{BasePath: "/auth"}, "/auth", nil},
@@ -45,8 +45,8 @@ func TestAuthServerSettings(t *testing.T) {
 	}
 }
 
-// A JWT that says nothing of the user but the id takes nothing away from the profile.
-func TestJWTKeepsTheProfile(t *testing.T) {
+// TestJWTKeepsProfile: a JWT with only the user's id doesn't remove anything from the profile.
+func TestJWTKeepsProfile(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "jwt-subject"})
 	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")

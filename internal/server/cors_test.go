@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// preflight asks as a browser does whether a page may send a request with cookies, and judges the answer by the Fetch
-// standard (section "CORS-preflight fetch").
-func preflight(t *testing.T, f *testFace, from, method, headers string) bool {
+// preflight sends a browser's preflight for a request with cookies, and evaluates the answer as the Fetch standard says (section
+// "CORS-preflight fetch").
+func preflight(t *testing.T, f *handlerFixture, from, method, headers string) bool {
 	t.Helper()
 	ask := map[string]string{"Origin": from, "Access-Control-Request-Method": method}
 	if headers != "" {
@@ -45,8 +45,7 @@ func preflight(t *testing.T, f *testFace, from, method, headers string) bool {
 	return response.StatusCode >= 200 && response.StatusCode < 300
 }
 
-// TestPreflight: an allowed origin may send whatever headers its tools add. A refused preflight is a line in the log
-// that says why, and what to do.
+// TestPreflight: an allowed origin may send any header. A refused preflight is logged with the reason and what to do.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("../../docs/authentication.md")
@@ -56,7 +55,7 @@ func TestPreflight(t *testing.T) {
 	long := strings.Repeat("a", maxRequestedHeaders+1)
 	for _, tt := range []struct {
 		name, origin, method, headers string
-		reason                        string // "" if it is allowed
+		reason                        string // "" if the preflight succeeds
 	}{
 		{"Apollo", origin, "POST", "apollo-require-preflight,content-type,x-apollo-operation-name", ""},
 		{"Datadog", origin, "POST", "content-type,traceparent,tracestate,x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id", ""},
@@ -77,7 +76,7 @@ func TestPreflight(t *testing.T) {
 			t.Parallel()
 			environ := development()
 			environ["CORS_ORIGINS"] += ",capacitor://localhost,https://bücher.example"
-			f := newFace(t, environ, ok)
+			f := newHandlerFixture(t, environ, ok)
 			if got := preflight(t, f, tt.origin, tt.method, tt.headers); got != (tt.reason == "") {
 				t.Errorf("allowed: %v", got)
 			}
@@ -99,10 +98,10 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// TestPreflightAnswer: browsers keep the answer, and caches keep the answers of origins apart.
+// TestPreflightAnswer: browsers cache the answer, and caches distinguish the answers for different origins.
 func TestPreflightAnswer(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, development(), ok)
+	f := newHandlerFixture(t, development(), ok)
 	response := f.do("OPTIONS", "/graphql", map[string]string{
 		"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,newrelic",
 	})
@@ -116,21 +115,21 @@ func TestPreflightAnswer(t *testing.T) {
 // TestPreflightFlood: a flood of refused preflights does not flood the log.
 func TestPreflightFlood(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, development(), ok)
+	f := newHandlerFixture(t, development(), ok)
 	for range 1000 {
 		preflight(t, f, "https://evil.example.com", "POST", "")
 	}
-	if n := len(f.lines(t)); n < refusalsBurst || n > 500 { // The clock is the real one.
+	if n := len(f.lines(t)); n < refusalsBurst || n > 500 { // It depends on the real clock.
 		t.Errorf("%d lines", n)
 	}
 }
 
-// TestRepeatedHeaders sends lines as no browser and no http.Client does. If one line is good and another is not,
-// neither counts.
+// TestRepeatedHeaders sends repeated headers, as neither browsers nor http.Client do. If one is allowed and another is not, the
+// request is refused.
 func TestRepeatedHeaders(t *testing.T) {
 	t.Parallel()
 	var served atomic.Bool
-	f := newFace(t, development(), func(http.ResponseWriter, *http.Request) { served.Store(true) })
+	f := newHandlerFixture(t, development(), func(http.ResponseWriter, *http.Request) { served.Store(true) })
 	web := httptest.NewServer(f)
 	t.Cleanup(web.Close)
 	address := strings.TrimPrefix(web.URL, "http://")

@@ -35,7 +35,7 @@ func TestCSRF(t *testing.T) {
 		{"a neighbour", http.Header{"Origin": {"https://www.example.com"}, "Sec-Fetch-Site": {"same-site"}}, true},
 		{"a stranger", http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}, true},
 		{"a stranger whose name begins like ours", http.Header{"Origin": {"https://api.example.com.evil.example"}}, true},
-		{"a stranger who says same-origin", http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"same-origin"}}, true},
+		{"another site with Sec-Fetch-Site same-origin", http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"same-origin"}}, true},
 		{"two levels below the pattern", http.Header{"Origin": {"https://a.b.preview.example.com"}}, true},
 		{"an opaque origin", http.Header{"Origin": {"null"}}, true},
 		{"an opaque origin that says same-origin", http.Header{"Origin": {"null"}, "Sec-Fetch-Site": {"same-origin"}}, true},
@@ -69,7 +69,7 @@ func TestCSRF(t *testing.T) {
 }
 
 // TestForwardedNavigation: a server that renders pages may forward all headers of the visitor's request, whatever site the
-// visitor came from. Whatever a browser can send itself is judged as before.
+// visitor came from. Requests that a browser can send itself are checked.
 func TestForwardedNavigation(t *testing.T) {
 	t.Parallel()
 	const json = "application/json; charset=utf-8"
@@ -104,7 +104,7 @@ func TestForwardedNavigation(t *testing.T) {
 	}
 }
 
-// TestSameOrigin: ports and schemes as browsers and proxies write them.
+// TestSameOrigin: the spellings of ports and schemes that browsers and proxies use.
 func TestSameOrigin(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

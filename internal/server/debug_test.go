@@ -12,7 +12,7 @@ import (
 	"taskql/internal/config"
 )
 
-// Profiles are on their own address, and without the command line.
+// TestDebugHandler: profiles are served on their own address, without the command line.
 func TestDebugHandler(t *testing.T) {
 	t.Parallel()
 	for path, status := range map[string]int{
@@ -32,7 +32,7 @@ func TestDebugHandler(t *testing.T) {
 	}
 }
 
-// ServeDebug answers until its context ends.
+// TestServeDebug: ServeDebug serves until its context ends.
 func TestServeDebug(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

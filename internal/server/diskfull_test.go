@@ -17,17 +17,17 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestDiskFull fills SQLite's disk under changes of one and of many tasks: the client is told SERVICE_UNAVAILABLE, nothing is
-// half done, what is there can be read, and with room again all goes on.
+// TestDiskFull fills SQLite's disk during changes of one and of many tasks. Clients get SERVICE_UNAVAILABLE, no change is applied in
+// part, reads succeed, and with free space changes succeed again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	t.Run("pages", func(t *testing.T) {
 		t.Parallel()
-		diskFull(t, testkit.SQLiteURL(t), func(t *testing.T, db *database.DB) func() {
+		testDiskFull(t, testkit.SQLiteURL(t), func(t *testing.T, db *database.DB) func() {
 			t.Helper()
-			db.SQL.SetMaxOpenConns(1) // The limit is a connection's.
+			db.SQL.SetMaxOpenConns(1) // The limit applies to a connection.
 			for deadline := time.Now().Add(time.Minute); db.SQL.Stats().OpenConnections > 1; time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) { // One may still be on its way back.
+				if time.Now().After(deadline) { // A connection may not be back in the pool yet.
 					t.Fatal("the pool has more than one connection")
 				}
 			}
@@ -36,7 +36,7 @@ func TestDiskFull(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			limit(1) // SQLite makes it as many as there are.
+			limit(1) // SQLite raises it to the present number of pages.
 			return func() { limit(1 << 20) }
 		})
 	})
@@ -51,7 +51,7 @@ func TestDiskFull(t *testing.T) {
 				t.Errorf("umount: %v: %s", err, out)
 			}
 		})
-		diskFull(t, "sqlite:"+filepath.Join(dir, "t.db"), func(t *testing.T, _ *database.DB) func() {
+		testDiskFull(t, "sqlite:"+filepath.Join(dir, "t.db"), func(t *testing.T, _ *database.DB) func() {
 			t.Helper()
 			ballast, err := os.Create(filepath.Join(dir, "ballast"))
 			if err != nil {
@@ -73,8 +73,8 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// diskFull runs the test on that address. Fill takes all room away, and returns what gives it back.
-func diskFull(t *testing.T, address string, fill func(*testing.T, *database.DB) func()) {
+// testDiskFull runs the test on a database. fill uses up the free space, and returns a function that frees it.
+func testDiskFull(t *testing.T, address string, fill func(*testing.T, *database.DB) func()) {
 	t.Helper()
 	h, cookieOf, db := storedServer(t, address, time.Now)
 	cookie := cookieOf("ada")
@@ -89,7 +89,7 @@ func diskFull(t *testing.T, address string, fill func(*testing.T, *database.DB) 
 			return answer.Body.String(), answer.Code
 		}
 		code, _ := firstError(t, answer.Body.Bytes())
-		return code, max(answer.Code, http.StatusBadRequest) // Whatever HTTP says, it is no answer.
+		return code, max(answer.Code, http.StatusBadRequest) // A response with errors is a failure whatever its status.
 	}
 	const (
 		bulk   = "mutation($i: UpdateTasksInput!) { updateTasks(input: $i) { results { task { id } } userErrors { code } } }"
@@ -121,7 +121,7 @@ func diskFull(t *testing.T, address string, fill func(*testing.T, *database.DB) 
 
 	makeRoom := fill(t, db)
 	refused := 0
-	for n := range 40 { // Some room may be left in pages that are there.
+	for n := range 40 { // Existing pages may have free space.
 		input := map[string]any{"title": fmt.Sprintf("full %d", n), "description": long, "idempotencyKey": fmt.Sprintf("key %d", n)}
 		told, status := send(faultWrite, input)
 		if status == http.StatusOK {
@@ -158,7 +158,7 @@ func diskFull(t *testing.T, address string, fill func(*testing.T, *database.DB) 
 	}
 
 	makeRoom()
-	for n := range 40 { // Those that were made answer as they did.
+	for n := range 40 { // Those that were created return the same answer.
 		input := map[string]any{"title": fmt.Sprintf("full %d", n), "description": long, "idempotencyKey": fmt.Sprintf("key %d", n)}
 		if told, status := send(faultWrite, input); status != http.StatusOK {
 			t.Fatalf("with room again: %d %s", status, told)

@@ -50,7 +50,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 	}
 }
 
-// reasons reads the constants of type Reason in betterauth's source.
+// reasons returns the constants of type Reason in betterauth's source.
 func reasons(t *testing.T) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../betterauth/refusal.go", nil, 0)

@@ -22,19 +22,19 @@ import (
 
 const hookSecret = "events-Zq8vN3xT6yB1mK4pW7rC0dG5hJ2sL9fA+/="
 
-// connected is the whole server, and a real Better Auth with the code of docs/erasure.md, each of which calls the other.
-type connected struct {
+// erasureFixture is a server and a real Better Auth with the code of docs/erasure.md, which call each other.
+type erasureFixture struct {
 	auth *testkit.AuthServer
 	db   *database.DB
 	url  string
-	// down answers the auth server's events with 503.
+	// down makes the server answer the auth server's events with 503.
 	down atomic.Bool
 }
 
-// connect starts both servers.
-func connect(t *testing.T, databaseURL string) *connected {
+// newErasureFixture starts both servers.
+func newErasureFixture(t *testing.T, databaseURL string) *erasureFixture {
 	t.Helper()
-	c := &connected{}
+	c := &erasureFixture{}
 	var handler atomic.Pointer[http.Handler]
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.down.Load() && r.URL.Path == hookPath {
@@ -70,8 +70,8 @@ func connect(t *testing.T, databaseURL string) *connected {
 	return c
 }
 
-// places returns the columns of all tables in which a text occurs.
-func places(t *testing.T, db *database.DB, text string) []string {
+// columnsWith returns the columns of all tables that contain a text.
+func columnsWith(t *testing.T, db *database.DB, text string) []string {
 	t.Helper()
 	columns, holds := `SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema()`,
 		`SELECT count(*) FROM %q WHERE position(lower($1) IN lower(%q::text)) > 0`
@@ -112,13 +112,13 @@ func places(t *testing.T, db *database.DB, text string) []string {
 	return found
 }
 
-// awaitErased waits until nothing of the texts is in any table.
-func (c *connected) awaitErased(t *testing.T, texts ...string) {
+// awaitErased waits until no table contains the texts.
+func (c *erasureFixture) awaitErased(t *testing.T, texts ...string) {
 	t.Helper()
 	deadline := time.Now().Add(2 * time.Minute)
 	for _, text := range texts {
 		for {
-			found := places(t, c.db, text)
+			found := columnsWith(t, c.db, text)
 			if len(found) == 0 {
 				break
 			}
@@ -130,8 +130,8 @@ func (c *connected) awaitErased(t *testing.T, texts ...string) {
 	}
 }
 
-// fillIn makes what holds a user's id, name and e-mail here.
-func (c *connected) fillIn(t *testing.T, header http.Header, name string) {
+// fillIn creates rows with a user's id, name and e-mail address.
+func (c *erasureFixture) fillIn(t *testing.T, header http.Header, name string) {
 	t.Helper()
 	for _, document := range []string{
 		`mutation { updateViewer(input: {timeZone: "Asia/Karachi"}) { userErrors { code } } }`,
@@ -144,22 +144,22 @@ func (c *connected) fillIn(t *testing.T, header http.Header, name string) {
 	}
 }
 
-// Users are deleted at a real Better Auth, or register there after they were anonymous, with each of our databases.
+// TestErasureWithBetterAuth: users are deleted at a real Better Auth, or register there after they were anonymous.
 func TestErasureWithBetterAuth(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := connect(t, address(t))
+			c := newErasureFixture(t, address(t))
 			boss := c.auth.SignUp(t, "Boss", "boss@example.com", "correct horse")
-			c.erased(t, "Zebulon", func(user *testkit.AuthClient) {
+			c.testDeleted(t, "Zebulon", func(user *testkit.AuthClient) {
 				user.Post(t, "/api/auth/delete-user", map[string]any{"password": "correct horse"})
 			})
-			c.erased(t, "Marigold", func(user *testkit.AuthClient) {
+			c.testDeleted(t, "Marigold", func(user *testkit.AuthClient) {
 				boss.Post(t, "/api/auth/admin/remove-user", map[string]any{"userId": user.UserID})
 			})
-			c.linked(t, "Philomena", false)
-			c.linked(t, "Bartholomew", true)
+			c.testLinked(t, "Philomena", false)
+			c.testLinked(t, "Bartholomew", true)
 			if _, answer := mustCall(t, c.url, boss.Header(), whoAmI); !strings.Contains(answer, "boss@example.com") {
 				t.Errorf("another user got %s", answer)
 			}
@@ -167,14 +167,14 @@ func TestErasureWithBetterAuth(t *testing.T) {
 	}
 }
 
-// erased expects that after a user is deleted no column of any table has the id, the name or the e-mail, and that neither a
-// JWT nor a session that is still remembered brings them back.
-func (c *connected) erased(t *testing.T, name string, remove func(*testkit.AuthClient)) {
+// testDeleted checks that after a user was deleted no table contains the id, the name or the e-mail address, and that neither a
+// JWT nor a cached session creates them again.
+func (c *erasureFixture) testDeleted(t *testing.T, name string, remove func(*testkit.AuthClient)) {
 	t.Helper()
 	user := c.auth.SignUp(t, name, name+"@example.com", "correct horse")
 	cookie, jwt := user.Header(), bearer(user.JWT(t))
 	c.fillIn(t, cookie, name)
-	if found := places(t, c.db, name); len(found) < 6 || len(places(t, c.db, user.UserID)) < 6 {
+	if found := columnsWith(t, c.db, name); len(found) < 6 || len(columnsWith(t, c.db, user.UserID)) < 6 {
 		t.Fatalf("%s is in %q alone", name, found)
 	}
 	remove(user)
@@ -189,9 +189,9 @@ func (c *connected) erased(t *testing.T, name string, remove func(*testkit.AuthC
 	c.awaitErased(t, user.UserID, name)
 }
 
-// linked expects that an anonymous user who registers keeps the tasks. If the event can't be delivered, the registration
-// fails and nothing is lost: signing in later moves the tasks.
-func (c *connected) linked(t *testing.T, name string, down bool) {
+// testLinked checks that an anonymous user who registers keeps the tasks. If the event can't be delivered, the registration fails,
+// and signing in later moves the tasks.
+func (c *erasureFixture) testLinked(t *testing.T, name string, down bool) {
 	t.Helper()
 	guest := c.auth.SignInAnonymously(t)
 	id := guest.UserID
@@ -200,7 +200,7 @@ func (c *connected) linked(t *testing.T, name string, down bool) {
 	path := "/api/auth/sign-up/email"
 	if down {
 		c.down.Store(true)
-		refuse(t, c.auth.URL+path, guest.Header(), body)
+		mustRefuse(t, c.auth.URL+path, guest.Header(), body)
 		c.down.Store(false)
 		if _, answer := mustCall(t, c.url, guest.Header(), "{ tasks { nodes { title } } }"); !strings.Contains(answer, "call "+name) {
 			t.Errorf("the guest has %s", answer)
@@ -216,8 +216,8 @@ func (c *connected) linked(t *testing.T, name string, down bool) {
 	}
 }
 
-// refuse sends what the auth server must refuse.
-func refuse(t *testing.T, url string, header http.Header, body any) {
+// mustRefuse sends a request that the auth server must refuse.
+func mustRefuse(t *testing.T, url string, header http.Header, body any) {
 	t.Helper()
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -238,7 +238,7 @@ func refuse(t *testing.T, url string, header http.Header, body any) {
 	}
 }
 
-// TestErasureDocs: the code that docs/erasure.md shows is what the tests above ran.
+// TestErasureDocs: docs/erasure.md shows the code that these tests run.
 func TestErasureDocs(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/erasure.md")

@@ -40,7 +40,7 @@ func TestErrorDocs(t *testing.T) {
 	}
 }
 
-// TestEveryCodeIsExplained reads the constants of the rooms that clients hear from: one named Code… is a code.
+// TestEveryCodeIsExplained: the constants named Code… of the packages that answer clients are explained.
 func TestEveryCodeIsExplained(t *testing.T) {
 	t.Parallel()
 	explained := map[string]bool{}
@@ -78,7 +78,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	}
 }
 
-// codesIn returns the constants of a folder's packages that are codes.
+// codesIn returns the codes among the constants of a folder's packages.
 func codesIn(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	isCode := regexp.MustCompile(`^[cC]ode[A-Z]`)

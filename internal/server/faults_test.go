@@ -28,30 +28,30 @@ import (
 	"taskql/internal/testkit/toxic"
 )
 
-// These tests break the database under a server that is at work: a PostgreSQL of their own, with a proxy between. What
-// clients were told is compared with what PostgreSQL holds. FAULTS=long makes the outages and the load longer;
-// docs/operations/faults.md has their figures.
+// These tests break the database while a server is under load. They have a PostgreSQL of their own, behind a proxy, and compare
+// the answers with the rows in PostgreSQL. FAULTS=long makes the outages and the load longer; docs/operations/faults.md has the
+// figures.
 
 // faultSecret signs the sessions of the clients.
 const faultSecret = "a secret of more than thirty-two characters"
 
-// comeback is how soon after its database the server has to be back.
+// comeback is how soon after its database the server must have recovered.
 const comeback = 5 * time.Second
 
-// faulty is a server whose database can be broken.
-type faulty struct {
+// faultFixture is a server whose database can be broken.
+type faultFixture struct {
 	cluster *pgcluster.Cluster
 	proxy   *toxic.Proxy
 	db      *database.DB
-	// direct leads to PostgreSQL past the proxy.
+	// direct bypasses the proxy.
 	direct  *sql.DB
 	address string
 }
 
-// newFaulty starts PostgreSQL, the proxy and the server.
-func newFaulty(t *testing.T, cluster pgcluster.Config) *faulty {
+// newFaultFixture starts PostgreSQL, the proxy and the server.
+func newFaultFixture(t *testing.T, cluster pgcluster.Config) *faultFixture {
 	t.Helper()
-	// A process that is killed must lose nothing that it has committed.
+	// Committed transactions must survive the kill of a process.
 	cluster.Settings = map[string]string{"synchronous_commit": "on", "fsync": "on", "full_page_writes": "on"}
 	started, err := pgcluster.Start(t.Context(), cluster)
 	if errors.Is(err, pgcluster.ErrNoBinaries) {
@@ -61,7 +61,7 @@ func newFaulty(t *testing.T, cluster pgcluster.Config) *faulty {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = started.Stop() })
-	f := &faulty{cluster: started}
+	f := &faultFixture{cluster: started}
 	if f.direct, err = sql.Open("postgres", started.URL()); err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +109,8 @@ func newProxy(t *testing.T, upstream string) *toxic.Proxy {
 	return p
 }
 
-// toxic puts something between, as toxiproxy writes it, and returns what takes it away.
-func (f *faulty) toxic(t *testing.T, kind, stream, attributes string) func() {
+// toxic adds a toxic of toxiproxy, and returns a function that removes it.
+func (f *faultFixture) toxic(t *testing.T, kind, stream, attributes string) func() {
 	t.Helper()
 	mend, err := f.proxy.Add(kind, stream, attributes)
 	if err != nil {
@@ -123,8 +123,8 @@ func (f *faulty) toxic(t *testing.T, kind, stream, attributes string) func() {
 	}
 }
 
-// answer is what a client was told: "" for data, a code, or "network".
-func (f *faulty) ask(ctx context.Context, user, document string, variables map[string]any) (string, *http.Response) {
+// ask sends a request and returns the code of the answer: "" for data, an error's code, or "network".
+func (f *faultFixture) ask(ctx context.Context, user, document string, variables map[string]any) (string, *http.Response) {
 	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
 	if err != nil {
 		return err.Error(), nil
@@ -162,12 +162,12 @@ const (
 	faultRead  = "{ tasks(first: 5) { nodes { id title } } }"
 )
 
-// traffic is what clients sent and what they were told.
+// traffic records requests and answers.
 type traffic struct {
 	mu       sync.Mutex
 	answers  map[string]int
-	acked    map[string]bool // titles of writes that were answered as done
-	unsure   map[string]bool // titles of writes without a key that were not
+	acked    map[string]bool // titles of acknowledged writes
+	unsure   map[string]bool // titles of writes without a key that failed
 	slowest  time.Duration
 	requests int
 }
@@ -183,9 +183,9 @@ func (tr *traffic) note(code string, took time.Duration) {
 	tr.slowest = max(tr.slowest, took)
 }
 
-// load sends reads, and writes with and without a key, from so many clients until the function that it returns is
-// called. A write with a key is repeated until it is answered.
-func (f *faulty) load(t *testing.T, clients int) (*traffic, func()) {
+// load sends reads, and writes with and without a key, from many clients, until the returned function is called. Writes with a
+// key are retried until they are acknowledged.
+func (f *faultFixture) load(t *testing.T, clients int) (*traffic, func()) {
 	t.Helper()
 	tr := &traffic{answers: map[string]int{}, acked: map[string]bool{}, unsure: map[string]bool{}}
 	stop := make(chan struct{})
@@ -212,8 +212,8 @@ func (f *faulty) load(t *testing.T, clients int) (*traffic, func()) {
 	})
 }
 
-// one sends the client's next request.
-func (f *faulty) one(ctx context.Context, tr *traffic, user string, n int) {
+// one sends a client's next request.
+func (f *faultFixture) one(ctx context.Context, tr *traffic, user string, n int) {
 	send := func(document string, variables map[string]any) bool {
 		began := time.Now()
 		code, _ := f.ask(ctx, user, document, variables)
@@ -245,8 +245,8 @@ func (f *faulty) one(ctx context.Context, tr *traffic, user string, n int) {
 	}
 }
 
-// settle compares what clients were told with what PostgreSQL holds, and returns how many writes are lost, and how many doubled.
-func (f *faulty) settle(t *testing.T, tr *traffic, allowed ...string) (int, int) {
+// compare compares the answers with the rows in PostgreSQL, and returns how many writes are lost, and how many doubled.
+func (f *faultFixture) compare(t *testing.T, tr *traffic, allowed ...string) (int, int) {
 	t.Helper()
 	lost, doubled := 0, 0
 	rows, err := f.direct.QueryContext(t.Context(), "SELECT title, count(*) FROM tasks GROUP BY title")
@@ -290,8 +290,8 @@ func (f *faulty) settle(t *testing.T, tr *traffic, allowed ...string) (int, int)
 	return lost, doubled
 }
 
-// awaitBack waits until a write, a read and /health are well again, and returns how long that took.
-func (f *faulty) awaitBack(t *testing.T) time.Duration {
+// awaitRecovery waits until a write, a read and /health succeed, and returns how long that took.
+func (f *faultFixture) awaitRecovery(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for time.Since(began) < time.Minute {
@@ -306,7 +306,7 @@ func (f *faulty) awaitBack(t *testing.T) time.Duration {
 	return 0
 }
 
-func (f *faulty) sick(t *testing.T) {
+func (f *faultFixture) sick(t *testing.T) {
 	t.Helper()
 	for range 500 {
 		if CheckHealth(t.Context(), f.address+healthPath) != nil {
@@ -317,26 +317,26 @@ func (f *faulty) sick(t *testing.T) {
 	t.Error("/health stayed healthy without a database")
 }
 
-// long says whether the long variants run.
-func long() bool { return os.Getenv("FAULTS") == "long" }
+// isLong reports whether the long variants run.
+func isLong() bool { return os.Getenv("FAULTS") == "long" }
 
-// eitherWay is the duration of CI, or the long one.
-func eitherWay(short, longer time.Duration) time.Duration {
-	if long() {
+// duration returns short, or longer for the long variants.
+func duration(short, longer time.Duration) time.Duration {
+	if isLong() {
 		return longer
 	}
 	return short
 }
 
-// TestFaults breaks the database under load, one way after the other.
+// TestFaults breaks the database under load in several ways, one after the other.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	f := newFaulty(t, pgcluster.Config{MaxConnections: 30})
-	hold := eitherWay(1500*time.Millisecond, 10*time.Second)
+	f := newFaultFixture(t, pgcluster.Config{MaxConnections: 30})
+	hold := duration(1500*time.Millisecond, 10*time.Second)
 	for _, fault := range []struct {
 		name string
-		// breaks breaks it for a while, and returns when it is mended.
+		// breaks breaks the database for a while, and returns after it was repaired.
 		breaks func(t *testing.T)
 	}{
 		{"restarted", f.crash},
@@ -344,7 +344,7 @@ func TestFaults(t *testing.T) {
 			f.proxy.Stop()
 			began := time.Now()
 			f.sick(t)
-			time.Sleep(eitherWay(2*time.Second, time.Minute) - time.Since(began))
+			time.Sleep(duration(2*time.Second, time.Minute) - time.Since(began))
 			if err := f.proxy.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -356,7 +356,7 @@ func TestFaults(t *testing.T) {
 		}},
 		{"silent", func(t *testing.T) {
 			mend := f.toxic(t, "timeout", "downstream", `{"timeout":0}`)
-			time.Sleep(eitherWay(9*time.Second, 20*time.Second))
+			time.Sleep(duration(9*time.Second, 20*time.Second))
 			mend()
 		}},
 		{"connections cut", func(t *testing.T) {
@@ -367,7 +367,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 		}},
-		{"out of connections", func(t *testing.T) { f.crowd(t, hold) }},
+		{"out of connections", func(t *testing.T) { f.exhaust(t, hold) }},
 		{"failing over", f.failOver},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
@@ -378,11 +378,11 @@ func TestFaults(t *testing.T) {
 			defer stop()
 			time.Sleep(500 * time.Millisecond)
 			fault.breaks(t)
-			recovery := f.awaitBack(t)
+			recovery := f.awaitRecovery(t)
 			time.Sleep(500 * time.Millisecond)
 			stop()
 			tr.acked["back"] = true
-			lost, doubled := f.settle(t, tr, "SERVICE_UNAVAILABLE")
+			lost, doubled := f.compare(t, tr, "SERVICE_UNAVAILABLE")
 			t.Logf("| %s | %s | slowest %s | back after %s | written %d, unsure %d | lost %d, doubled %d |", fault.name, codes(tr.answers),
 				tr.slowest.Round(time.Millisecond), recovery.Round(time.Millisecond), len(tr.acked), len(tr.unsure), lost, doubled)
 			if recovery > comeback {
@@ -403,8 +403,8 @@ func codes(answers map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// crash kills one of PostgreSQL's processes, at which PostgreSQL ends all others, recovers and starts anew.
-func (f *faulty) crash(t *testing.T) {
+// crash kills a process of PostgreSQL, which then ends all others, recovers and restarts.
+func (f *faultFixture) crash(t *testing.T) {
 	t.Helper()
 	conn, err := f.direct.Conn(t.Context())
 	if err != nil {
@@ -427,12 +427,12 @@ func (f *faulty) crash(t *testing.T) {
 	t.Fatal("PostgreSQL did not come back")
 }
 
-// crowd takes all connections that PostgreSQL has, for a while.
-func (f *faulty) crowd(t *testing.T, hold time.Duration) {
+// exhaust uses up PostgreSQL's connections for a while.
+func (f *faultFixture) exhaust(t *testing.T, hold time.Duration) {
 	t.Helper()
 	var taken []*sql.Conn
-	// Ordinary users find no place where only those for superusers are left; the server's user here is one itself.
-	f.proxy.Stop() // The pool's connections end, so that they have to be made anew.
+	// The server's user is a superuser here, so it could use the connections reserved for superusers.
+	f.proxy.Stop() // It closes the pool's connections, so that new ones are needed.
 	for len(taken) < 40 {
 		conn, err := f.direct.Conn(t.Context())
 		if err != nil {
@@ -452,32 +452,31 @@ func (f *faulty) crowd(t *testing.T, hold time.Duration) {
 	}
 }
 
-// failOver leads the database's name to another address, and ends what the old one had.
-func (f *faulty) failOver(t *testing.T) {
+// failOver makes the database's name lead to another address, and closes the connections to the old one.
+func (f *faultFixture) failOver(t *testing.T) {
 	t.Helper()
 	other := newProxy(t, f.proxy.Upstream)
 	f.proxy.Stop()
-	time.Sleep(eitherWay(time.Second, 5*time.Second))
+	time.Sleep(duration(time.Second, 5*time.Second))
 	f.proxy.Upstream = other.Listen
 	if err := f.proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestFaultsThousandClients: of a thousand clients at once on ten connections that are all held, each is answered within the
-// limit on waiting, and told when to come back. The machine's own speed is measured first, by as many clients on free
-// connections.
+// TestFaultsThousandClients: a thousand concurrent clients, while all ten connections are held, each get an answer with Retry-After
+// within the acquire timeout. The test first measures the machine's speed with as many clients on free connections.
 func TestFaultsThousandClients(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	f := newFaulty(t, pgcluster.Config{})
+	f := newFaultFixture(t, pgcluster.Config{})
 	const clients, users = 1000, 50
 	for u := range users {
 		if code, _ := f.ask(t.Context(), fmt.Sprintf("user%d", u), faultRead, nil); code != "" {
 			t.Fatal(code)
 		}
 	}
-	// What the machine takes for a thousand requests at once that nothing holds up.
+	// How long the machine takes for a thousand concurrent requests.
 	free := time.Now()
 	burst := f.burst(t, clients, users, nil)
 	unheld := time.Since(free)
@@ -502,7 +501,7 @@ func TestFaultsThousandClients(t *testing.T) {
 	if tr.answers["SERVICE_UNAVAILABLE"] != clients {
 		t.Errorf("answers: %s", codes(tr.answers))
 	}
-	// The pool turned away what each user may have in it; the rest waited for the user's own statements.
+	// As many requests as each user may have in the pool ended with its acquire timeout. The rest waited for the user's statements.
 	if n := f.db.AcquireTimeouts(); n < users*int64(len(held))/2 {
 		t.Errorf("%d calls are counted as given up", n)
 	}
@@ -513,14 +512,14 @@ func TestFaultsThousandClients(t *testing.T) {
 	for _, conn := range held {
 		_ = conn.Close()
 	}
-	if back := f.awaitBack(t); back > comeback {
+	if back := f.awaitRecovery(t); back > comeback {
 		t.Errorf("back after %s", back)
 	}
 }
 
-// burst has so many clients read at once, each as one of the users, and returns what they were told. Check, if not nil,
-// looks at each answer.
-func (f *faulty) burst(t *testing.T, clients, users int, check func(code string, response *http.Response)) *traffic {
+// burst lets many clients read at the same time, each as one of the users, and returns their answers. check, if not nil, checks each
+// answer.
+func (f *faultFixture) burst(t *testing.T, clients, users int, check func(code string, response *http.Response)) *traffic {
 	t.Helper()
 	tr := &traffic{answers: map[string]int{}}
 	var all sync.WaitGroup
@@ -538,12 +537,12 @@ func (f *faulty) burst(t *testing.T, clients, users int, check func(code string,
 	return tr
 }
 
-// TestFaultsCutInTheMiddle cuts the connection while PostgreSQL works on a mutation, which it then finishes unseen. The client
-// is told that nobody knows. With a key it sends the mutation again, and there is one task.
-func TestFaultsCutInTheMiddle(t *testing.T) {
+// TestFaultsConnectionLoss closes the connection while PostgreSQL executes a mutation, which PostgreSQL then completes. The client's
+// error says that the outcome is unknown. It retries the mutation with its idempotency key, and there is one task.
+func TestFaultsConnectionLoss(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	f := newFaulty(t, pgcluster.Config{})
+	f := newFaultFixture(t, pgcluster.Config{})
 	for title, input := range map[string]map[string]any{
 		"with a key": {"title": "with a key", "idempotencyKey": "k"}, "without": {"title": "without"},
 	} {
@@ -586,7 +585,7 @@ func TestFaultsCutInTheMiddle(t *testing.T) {
 		if err := f.proxy.Start(); err != nil {
 			t.Fatal(err)
 		}
-		f.awaitBack(t)
+		f.awaitRecovery(t)
 		if input["idempotencyKey"] != nil {
 			for range 2 {
 				if code, _ := f.ask(t.Context(), "ada", faultWrite, map[string]any{"i": input}); code != "" {

@@ -27,20 +27,20 @@ import (
 
 const origin = "https://app.example.com"
 
-// testFace is an HTTP handler around a handler of the test's, and its log.
-type testFace struct {
+// handlerFixture is the server's HTTP handler around a test's GraphQL handler, and its log.
+type handlerFixture struct {
 	http.Handler
 	log      *bytes.Buffer
 	draining atomic.Bool
 }
 
-func newFace(t *testing.T, environ map[string]string, graphql http.HandlerFunc) *testFace {
+func newHandlerFixture(t *testing.T, environ map[string]string, graphql http.HandlerFunc) *handlerFixture {
 	t.Helper()
 	cfg, err := config.Load(environ)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &testFace{log: &bytes.Buffer{}}
+	f := &handlerFixture{log: &bytes.Buffer{}}
 	log := slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
 	to := routes{graphql: graphql, health: (&fakeDatabase{}).health(&f.draining), playground: page}
@@ -51,7 +51,7 @@ func newFace(t *testing.T, environ map[string]string, graphql http.HandlerFunc) 
 	return f
 }
 
-// development lets one origin in.
+// development returns an environment that allows one origin.
 func development() map[string]string { return map[string]string{"CORS_ORIGINS": origin} }
 
 func production() map[string]string {
@@ -61,7 +61,7 @@ func production() map[string]string {
 	}
 }
 
-func (f *testFace) do(method, path string, header map[string]string) *http.Response {
+func (f *handlerFixture) do(method, path string, header map[string]string) *http.Response {
 	r := httptest.NewRequest(method, path, nil)
 	for name, value := range header {
 		r.Header.Set(name, value)
@@ -71,8 +71,8 @@ func (f *testFace) do(method, path string, header map[string]string) *http.Respo
 	return w.Result()
 }
 
-// lines returns the log's lines.
-func (f *testFace) lines(t *testing.T) []map[string]any {
+// lines returns the lines of the log.
+func (f *handlerFixture) lines(t *testing.T) []map[string]any {
 	t.Helper()
 	var lines []map[string]any
 	for line := range bytes.Lines(f.log.Bytes()) {
@@ -89,7 +89,7 @@ func ok(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"data":{}}`) }
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, development(), ok)
+	f := newHandlerFixture(t, development(), ok)
 	for _, tt := range []struct {
 		method, path string
 		status       int
@@ -124,7 +124,7 @@ func TestRoutes(t *testing.T) {
 
 func TestCORS(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, development(), func(w http.ResponseWriter, r *http.Request) {
+	f := newHandlerFixture(t, development(), func(w http.ResponseWriter, r *http.Request) {
 		switch r.Header.Get("Do") {
 		case "panic":
 			panic("hunter2")
@@ -156,7 +156,7 @@ func TestCORS(t *testing.T) {
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	var inside string
-	f := newFace(t, development(), func(_ http.ResponseWriter, r *http.Request) { inside = RequestID(r.Context()) })
+	f := newHandlerFixture(t, development(), func(_ http.ResponseWriter, r *http.Request) { inside = RequestID(r.Context()) })
 	for id, kept := range map[string]bool{
 		"abc-DEF_1.2": true, strings.Repeat("a", 128): true,
 		"": false, strings.Repeat("a", 129): false, "a b": false, "a\nb": false, "a;b": false, "é": false, "<x>": false,
@@ -174,7 +174,7 @@ func TestRequestID(t *testing.T) {
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
-	f := newFace(t, development(), func(w http.ResponseWriter, r *http.Request) {
+	f := newHandlerFixture(t, development(), func(w http.ResponseWriter, r *http.Request) {
 		recordOperation(r.Context(), graphqlhttp.OperationInfo{Name: strings.Repeat("N", 300), Type: "query"})
 		infoOf(r.Context()).userID = "u1"
 		w.WriteHeader(http.StatusTeapot)
@@ -200,7 +200,7 @@ func TestAccessLog(t *testing.T) {
 
 func TestAccessLogLevels(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, development(), func(w http.ResponseWriter, r *http.Request) {
+	f := newHandlerFixture(t, development(), func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Fail") != "" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
@@ -219,7 +219,7 @@ func TestAccessLogLevels(t *testing.T) {
 
 func TestPanics(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, production(), func(w http.ResponseWriter, r *http.Request) {
+	f := newHandlerFixture(t, production(), func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "99999")
 		switch r.Header.Get("Do") {
 		case "late":
@@ -257,7 +257,7 @@ func TestPanics(t *testing.T) {
 func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	for name, environ := range map[string]map[string]string{"development": development(), "production": production()} {
-		f := newFace(t, environ, ok)
+		f := newHandlerFixture(t, environ, ok)
 		for _, path := range []string{"/graphql", "/health", "/nope"} {
 			h := f.do("GET", path, nil).Header
 			if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("X-Frame-Options") != "DENY" || h.Get("Referrer-Policy") != "no-referrer" ||
@@ -274,7 +274,7 @@ func TestSecurityHeaders(t *testing.T) {
 func TestCompression(t *testing.T) {
 	t.Parallel()
 	long := `{"data":"` + strings.Repeat("long ", 1000) + `"}`
-	f := newFace(t, development(), func(w http.ResponseWriter, r *http.Request) {
+	f := newHandlerFixture(t, development(), func(w http.ResponseWriter, r *http.Request) {
 		body := long
 		if r.Header.Get("Short") != "" {
 			body = body[:1000]
@@ -322,7 +322,7 @@ func TestIdentify(t *testing.T) {
 		name      string
 		session   error
 		viewer    error
-		want      string // the refusal's message, "" for none
+		want      string // the refusal's message, or ""
 		transient bool
 		log       []string
 	}{

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// database is a ping that counts and behaves as told.
+// database is a fake ping that counts its calls.
 type fakeDatabase struct {
 	pings atomic.Int64
 	takes time.Duration
-	deaf  bool // ignores the context
+	deaf  bool // ignores its context
 	err   atomic.Pointer[error]
 }
 
@@ -41,7 +41,7 @@ func (d *fakeDatabase) health(draining *atomic.Bool) *health {
 	return &health{ping: d.ping, now: time.Now, draining: draining}
 }
 
-// probe asks once, and fails if the answer is neither of the two or takes a second of a synctest bubble's time.
+// probe requests /health, and fails if the answer is not one of the two, or takes a second of the synctest bubble's time.
 func probe(t *testing.T, h http.Handler) int {
 	t.Helper()
 	start := time.Now()
@@ -107,7 +107,7 @@ func TestHealthAnswersWithinASecond(t *testing.T) {
 			if n := db.pings.Load(); n > 12 { // One for each outageTTL.
 				t.Errorf("asked %d times within 11 seconds", n)
 			}
-			time.Sleep(2 * time.Minute) // lets the deaf ping end
+			time.Sleep(2 * time.Minute) // The deaf ping ends.
 		})
 	}
 }

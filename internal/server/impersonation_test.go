@@ -10,8 +10,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestImpersonation lets an administrator act as a user at a real Better Auth. The access log tells the administrator's
-// requests from the user's own, however they sign in.
+// TestImpersonation lets an administrator act as a user at a real Better Auth. The access log distinguishes the administrator's
+// requests from the user's own, whatever the scheme of authentication.
 func TestImpersonation(t *testing.T) {
 	t.Parallel()
 	database := testkit.PostgresURL(t)
@@ -57,7 +57,7 @@ func TestImpersonation(t *testing.T) {
 	}
 }
 
-// makeAdmin gives a user of a Better Auth database the role of an administrator.
+// makeAdmin makes a user in a Better Auth database an administrator.
 func makeAdmin(t *testing.T, database, userID string) {
 	t.Helper()
 	db, err := sql.Open("postgres", database)
@@ -70,7 +70,7 @@ func makeAdmin(t *testing.T, database, userID string) {
 	}
 }
 
-// pairs are a header's names and values.
+// pairs returns a header's names and values, alternating.
 func pairs(h http.Header) []string {
 	var list []string
 	for name := range h {

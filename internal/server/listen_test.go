@@ -16,7 +16,7 @@ import (
 	"taskql/internal/config"
 )
 
-// TestCheckPort: a port in use is named with a free one beside it, and a free port stays free.
+// TestCheckPort: the error of a port in use names a free one, and a free port stays free.
 func TestCheckPort(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,7 +73,7 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
-// TestLastLine: a start ends with the address to open.
+// TestLastLine: the last line of a start has the URL to open.
 func TestLastLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ playground, format, want string }{
@@ -101,7 +101,7 @@ func TestLastLine(t *testing.T) {
 	}
 }
 
-// TestAuthServerWarning: an auth server that can't be used is named in the log with what was tried and what to check.
+// TestAuthServerWarning: if the auth server can't be used, the log says what was tried and what to check.
 func TestAuthServerWarning(t *testing.T) {
 	t.Parallel()
 	answers := func(status int, contentType, body string) string {
@@ -118,7 +118,7 @@ func TestAuthServerWarning(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, url string
-		want      []string // parts of the line; nil: no line
+		want      []string // parts of the line; nil if there is none
 	}{
 		{"Better Auth", answers(200, "application/json", `{"ok":true}`), nil},
 		{"Better Auth that limits our rate", answers(429, "application/json", `{}`), nil},
@@ -147,7 +147,7 @@ func TestAuthServerWarning(t *testing.T) {
 	}
 }
 
-// TestSilentAuthServer: an auth server that accepts connections and says nothing delays neither the start nor the end.
+// TestSilentAuthServer: an auth server that accepts connections and sends nothing delays neither the start nor the shutdown.
 func TestSilentAuthServer(t *testing.T) {
 	t.Parallel()
 	asked, release := make(chan struct{}), make(chan struct{})

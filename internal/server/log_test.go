@@ -33,8 +33,8 @@ func TestLogger(t *testing.T) {
 	}
 }
 
-// TestLinesAreSlogs compares what is written here with slog's own handler, byte for byte.
-func TestLinesAreSlogs(t *testing.T) {
+// TestLinesEqualSlog compares the lines of jsonHandler with those of slog's own handler.
+func TestLinesEqualSlog(t *testing.T) {
 	t.Parallel()
 	texts := rapid.OneOf(
 		rapid.StringMatching(`[ -~]{0,20}`), rapid.String(), rapid.SampledFrom([]string{"", "level", "msg", "time", "<&>", "\x7f", "\u2028", "a\xff", `"`, `\`}),
@@ -90,7 +90,7 @@ func TestLinesAreSlogs(t *testing.T) {
 	})
 }
 
-// safeBuffer is a buffer for several goroutines, which counts its writes.
+// safeBuffer is a buffer for concurrent use that counts writes.
 type safeBuffer struct {
 	mu     sync.Mutex
 	text   bytes.Buffer
@@ -108,14 +108,15 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// lines is how many lines there are, and in how many writes they came.
+// lines returns the number of lines, and the number of writes in which they came.
 func (b *safeBuffer) lines() (int, int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return strings.Count(b.text.String(), "\n"), b.writes
 }
 
-func TestLateLines(t *testing.T) {
+// TestBatches: access lines are written in batches, and other lines at once.
+func TestBatches(t *testing.T) {
 	t.Parallel()
 	line := func(log *slog.Logger) {
 		_ = log.Handler().Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelInfo, accessMessage, 0))

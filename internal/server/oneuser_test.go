@@ -9,8 +9,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestOneUsersReads: while one user's queries hold as many connections as they can get, others read and write.
-func TestOneUsersReads(t *testing.T) {
+// TestUserLimit: while one user's queries hold as many connections as allowed, others read and write.
+func TestUserLimit(t *testing.T) {
 	t.Parallel()
 	address := testkit.DirectURL(t, testkit.MigratedPostgresURL(t)) // A pooler may have fewer connections.
 	h, cookie, db := storedServer(t, address, time.Now)

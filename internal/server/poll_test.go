@@ -22,14 +22,14 @@ import (
 	"taskql/internal/testkit/bench"
 )
 
-// pollServer is a server on that database whose users need no sign-in.
+// pollServer returns a server on the database whose users need no sign-in.
 func pollServer(t *testing.T, address string) (http.Handler, func(user string) string) {
 	t.Helper()
 	h, cookie, _ := storedServer(t, address, time.Now)
 	return h, cookie
 }
 
-// storedServer is pollServer by that clock, with its database.
+// storedServer is pollServer with a clock, and also returns the database.
 func storedServer(t *testing.T, address string, clock func() time.Time) (http.Handler, func(user string) string, *database.DB) {
 	t.Helper()
 	const secret = "a secret of more than thirty-two characters"
@@ -56,7 +56,7 @@ func storedServer(t *testing.T, address string, clock func() time.Time) (http.Ha
 	return s.Handler(), func(user string) string { return bench.Cookie(user, secret) }, db
 }
 
-// ask sends a request with those headers, names and values alternating.
+// ask sends a request with headers, given as alternating names and values.
 func ask(h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, io.NopCloser(strings.NewReader(body)))
 	r.Header.Set("Accept", mediaGraphQL)
@@ -71,7 +71,8 @@ func ask(h http.Handler, method, target, body string, header ...string) *httptes
 	return w
 }
 
-// A 304 never hides a change that was acknowledged before its request began, however many write and ask at once.
+// TestPollingMissesNothing: a 304 never hides a change that was acknowledged before its request, also with many concurrent writers
+// and readers.
 func TestPollingMissesNothing(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
@@ -79,7 +80,7 @@ func TestPollingMissesNothing(t *testing.T) {
 			t.Parallel()
 			h, cookie := pollServer(t, address(t))
 			const writers, changes, pollers = 3, 40, 4
-			// Each writer counts up in the title of a task of its own; acknowledged is how far its changes were answered.
+			// Each writer counts in the title of a task of its own. acknowledged is the last count that was acknowledged.
 			var acknowledged [writers]atomic.Int64
 			var ids [writers]string
 			for i := range ids {
@@ -109,7 +110,7 @@ func TestPollingMissesNothing(t *testing.T) {
 					target := graphqlPath + "?" + url.Values{"query": {"{ tasks { nodes { id title } } }"}}.Encode()
 					tag, seen := "", [writers]int64{}
 					for last := false; !last; {
-						last = ended.Load() // One more round after all is written.
+						last = ended.Load() // One more round after all writes.
 						var before [writers]int64
 						for i := range before {
 							before[i] = acknowledged[i].Load()
@@ -142,7 +143,7 @@ func TestPollingMissesNothing(t *testing.T) {
 	}
 }
 
-// titles reads the titles of those tasks as numbers.
+// titles returns the tasks' titles as numbers.
 func titles(t *testing.T, body []byte, ids []string) [3]int64 {
 	t.Helper()
 	var answer struct {
@@ -164,7 +165,7 @@ func titles(t *testing.T, body []byte, ids []string) [3]int64 {
 	return found
 }
 
-// One client's answers are never another's, whoever asks with whatever entity tag; pages of allowed origins can read it.
+// TestPolling: an entity tag is valid for one user only, and pages of allowed origins can read it.
 func TestPolling(t *testing.T) {
 	t.Parallel()
 	h, cookie := pollServer(t, testkit.SQLiteURL(t))
@@ -204,8 +205,8 @@ func TestPolling(t *testing.T) {
 	}
 }
 
-// A build that can't be told from the next makes its tags anew at each start; others agree on them, as replicas must.
-func TestTagsOfBuilds(t *testing.T) {
+// TestETagsOfBuilds: a build without a unique version has other entity tags after each start. Replicas of one build have the same.
+func TestETagsOfBuilds(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		version Version

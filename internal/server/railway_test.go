@@ -54,7 +54,7 @@ func TestRailwayConfiguration(t *testing.T) {
 	}
 }
 
-// TestRailwayConfigurationFaults sees that the check above can fail.
+// TestRailwayConfigurationFaults: the check above can fail.
 func TestRailwayConfigurationFaults(t *testing.T) {
 	t.Parallel()
 	schema := railwaySchema(t)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRefusalLog: a flood of one reason neither fills the log nor hides another reason, and the next line tells how
-// much was left out.
+// TestRefusalLog: a flood of one reason neither fills the log nor hides another reason, and the next line says how
+// many lines were suppressed.
 func TestRefusalLog(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

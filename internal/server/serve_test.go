@@ -29,7 +29,7 @@ type running struct {
 	draining *atomic.Bool
 }
 
-// start serves handler with the drain's own middleware on a free port of the loopback.
+// start serves a handler, with the middleware for draining, on a free port of the loopback interface.
 func start(t *testing.T, timeout time.Duration, handler http.HandlerFunc) *running {
 	t.Helper()
 	listener, err := listen(t.Context(), "127.0.0.1:0")
@@ -45,7 +45,7 @@ func start(t *testing.T, timeout time.Duration, handler http.HandlerFunc) *runni
 	return r
 }
 
-// notAccepted reports whether a request failed because nobody listened any more.
+// notAccepted reports whether a request failed because the listener is closed.
 func notAccepted(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // post sends one request.
@@ -62,12 +62,11 @@ func post(client *http.Client, url string) error {
 	return nil
 }
 
-// TestFaultsDrainUnderLoad: while requests come at up to 500 a second, the server stops. Each that the kernel accepted is
-// answered.
+// TestFaultsDrainUnderLoad stops the server during up to 500 requests a second. Each one that the kernel accepted is answered.
 func TestFaultsDrainUnderLoad(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	// The server stops after so many answers, and the load goes on until that many were not accepted.
+	// The server stops after a number of answers, and the load goes on until a number of requests were not accepted.
 	const rate, stopAfter, endAfter, limit = 500, 300, 100, 20 * time.Second
 	for _, keepAlive := range []bool{true, false} {
 		t.Run(fmt.Sprintf("keep-alive %v", keepAlive), func(t *testing.T) {
@@ -109,8 +108,8 @@ func TestFaultsDrainUnderLoad(t *testing.T) {
 	}
 }
 
-// TestDrainAcceptsTheBacklog: connections that wait in the kernel when the server stops are served.
-func TestDrainAcceptsTheBacklog(t *testing.T) {
+// TestDrainServesBacklog: connections in the kernel's backlog are served when the server stops.
+func TestDrainServesBacklog(t *testing.T) {
 	t.Parallel()
 	listener, err := listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
@@ -159,7 +158,7 @@ func TestDrainFinishesRequests(t *testing.T) {
 		select {
 		case <-time.After(2 * time.Second):
 			fmt.Fprint(w, "done")
-		case <-r.Context().Done(): // the signal must not reach requests
+		case <-r.Context().Done(): // Requests must outlive the signal.
 		}
 	})
 	answer := make(chan error, 1)
@@ -174,7 +173,7 @@ func TestDrainFinishesRequests(t *testing.T) {
 	}
 }
 
-func TestDrainEndsAtTheTimeout(t *testing.T) {
+func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
 	entered, canceled := make(chan struct{}), make(chan struct{})
 	const timeout = time.Second
@@ -196,8 +195,8 @@ func TestDrainEndsAtTheTimeout(t *testing.T) {
 	<-canceled
 }
 
-// TestDrainTellsClients: an answer under way when the drain begins closes its connection, an idle connection
-// is closed later.
+// TestDrainTellsClients: a request in flight when the drain begins is answered with Connection: close. Idle connections are closed
+// later.
 func TestDrainTellsClients(t *testing.T) {
 	t.Parallel()
 	entered, proceed := make(chan struct{}, 2), make(chan struct{})
@@ -244,7 +243,7 @@ func TestDrainTellsClients(t *testing.T) {
 	}
 }
 
-func TestIdleServerStopsAtOnce(t *testing.T) {
+func TestIdleServerStopsQuickly(t *testing.T) {
 	t.Parallel()
 	server := start(t, time.Hour, func(http.ResponseWriter, *http.Request) {}) // Longer than any test may take.
 	server.stop()
@@ -253,7 +252,7 @@ func TestIdleServerStopsAtOnce(t *testing.T) {
 	}
 }
 
-func TestServeReportsABrokenListener(t *testing.T) {
+func TestServeBrokenListener(t *testing.T) {
 	t.Parallel()
 	listener, err := listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
@@ -266,7 +265,7 @@ func TestServeReportsABrokenListener(t *testing.T) {
 	}
 }
 
-// TestConnectionLimits: a client that is slow on purpose can't hold a connection for good.
+// TestConnectionLimits: a slow client can't hold a connection forever.
 func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
 	s := (&gracefulServer{handler: http.NotFoundHandler(), log: slog.New(slog.DiscardHandler)}).httpServer(t.Context())

@@ -24,13 +24,13 @@ import (
 	"taskql/internal/telemetry"
 )
 
-// newServer returns the whole server on a SQLite file of the test's own, and its log.
+// newServer returns a server with a SQLite file of its own, and its log.
 func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer) {
 	t.Helper()
 	return newMeasuredServer(t, environ, nil)
 }
 
-// newMeasuredServer is newServer with telemetry, nil for none.
+// newMeasuredServer is newServer with telemetry, which may be nil.
 func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry.Telemetry) (*Server, *bytes.Buffer) {
 	t.Helper()
 	if environ["ENVIRONMENT"] == "" {
@@ -60,7 +60,7 @@ func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry
 	return s, &out
 }
 
-// browser calls a server as a page does, with its cookies.
+// browser sends a page's requests, with cookies.
 type browser struct {
 	client *http.Client
 	url    string
@@ -106,7 +106,7 @@ func (b *browser) query(t *testing.T, document string) (int, string) {
 	return b.post(t, graphqlPath, map[string]string{"query": document})
 }
 
-// TestDevelopment goes from signing up to a task, through every layer.
+// TestDevelopment signs up and creates a task.
 func TestDevelopment(t *testing.T) {
 	t.Parallel()
 	s, log := newServer(t, map[string]string{"JWT_SECRET": "short"})
@@ -136,8 +136,8 @@ func TestDevelopment(t *testing.T) {
 	}
 }
 
-// TestProduction: with an auth server there is neither a sign-in nor a playground, and an auth server that
-// can't be reached is no sign-out.
+// TestProduction: with an auth server there is neither a sign-in nor a playground, and if it can't be
+// reached, users are not signed out.
 func TestProduction(t *testing.T) {
 	t.Parallel()
 	environ := production()
@@ -167,8 +167,8 @@ func TestProduction(t *testing.T) {
 	}
 }
 
-// TestPlaygroundOff: in development, too, the page goes away with its files, and browsers are not sent to it. The sign-in
-// stays.
+// TestPlaygroundOff: without the playground there is neither the page nor a redirect to it, also in development. The sign-in is
+// there.
 func TestPlaygroundOff(t *testing.T) {
 	t.Parallel()
 	scripts, err := filepath.Glob("../playground/assets/dist/app-*.js.gz")
@@ -195,7 +195,7 @@ func TestPlaygroundOff(t *testing.T) {
 	}
 }
 
-// TestStartWarns: what can be known without a network to be wrong stands in the log at the start.
+// TestStartWarns: the start logs problems that can be found without a network.
 func TestStartWarns(t *testing.T) {
 	t.Parallel()
 	environ := production()
@@ -215,8 +215,7 @@ func TestStartWarns(t *testing.T) {
 	}
 }
 
-// TestStartWarnsOnce: the default origins, which can't use cookies of an auth server at 127.0.0.1 for the same reason, share
-// a line; an origin with another reason has its own.
+// TestStartWarnsOnce: origins that can't use the cookie for the same reason share a line.
 func TestStartWarnsOnce(t *testing.T) {
 	t.Parallel()
 	const message = `msg="cookies can't work" `
@@ -232,8 +231,8 @@ func TestStartWarnsOnce(t *testing.T) {
 	}
 }
 
-// TestSessions: every variable about sessions reaches the one who checks them.
-func TestSessions(t *testing.T) {
+// TestSessionConfig: every variable about sessions is passed on to betterauth.
+func TestSessionConfig(t *testing.T) {
 	t.Parallel()
 	environ := production()
 	maps.Copy(environ, map[string]string{

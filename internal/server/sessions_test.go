@@ -22,7 +22,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// These tests go through the whole server, with a real Better Auth behind it.
+// These tests send requests to the whole server, with a real Better Auth.
 
 const (
 	mediaGraphQL = "application/graphql-response+json"
@@ -30,14 +30,14 @@ const (
 	whoAmI       = "{ viewer { email } tasks { totalCount } }"
 )
 
-// against is the environment of a server that trusts an auth server.
+// against returns the environment of a server that trusts an auth server.
 func against(address, secret string, more map[string]string) map[string]string {
 	environ := map[string]string{"AUTH_SERVER_URL": address, "JWT_SECRET": secret, "CORS_ORIGINS": origin}
 	maps.Copy(environ, more)
 	return environ
 }
 
-// call sends one GraphQL request. The error is the network's.
+// call sends a GraphQL request. The error is the network's.
 func call(ctx context.Context, address string, header http.Header, document string) (*http.Response, string, error) {
 	body, err := json.Marshal(map[string]string{"query": document})
 	if err != nil {
@@ -75,7 +75,7 @@ func serve(t *testing.T, s *Server) string {
 	return web.URL
 }
 
-// hashOf is what a log says of a token.
+// hashOf returns the hash of a token in logs.
 func hashOf(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:6])
@@ -111,8 +111,7 @@ func jwtOf(t *testing.T, auth *testkit.AuthServer, of *testkit.AuthClient) strin
 	return body.Token
 }
 
-// TestSchemes signs in by cookie, bearer token and JWT. A page of a foreign origin may use none of a browser's
-// cookies, but whoever has a token may come from anywhere.
+// TestSchemes signs in by cookie, bearer token and JWT. Pages of other origins can't use cookies, but can send tokens.
 func TestSchemes(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
@@ -185,7 +184,7 @@ func TestSchemes(t *testing.T) {
 	}
 }
 
-// TestStrictProvisioning: a good session of a user without a row is told so.
+// TestStrictProvisioning: a valid session of a user without a row is answered with "User not found".
 func TestStrictProvisioning(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{IDFormat: "serial"})
@@ -200,8 +199,8 @@ func TestStrictProvisioning(t *testing.T) {
 	}
 }
 
-// TestSignOut: a session that ends at the auth server ends here within SESSION_CACHE_TTL, whatever its session_data
-// cookie says.
+// TestSignOut: a session that was ended at the auth server is refused within SESSION_CACHE_TTL, whatever its session_data cookie
+// says.
 func TestSignOut(t *testing.T) {
 	t.Parallel()
 	const ttl = time.Second
@@ -231,8 +230,8 @@ func TestSignOut(t *testing.T) {
 					scheme, lastGood.Round(time.Millisecond), sent.Round(time.Millisecond), ttl)
 				break
 			}
-			// The moment of sending counts. If the auth server takes over a second, or was found too slow before, the server
-			// goes on with what it knew.
+			// The time of sending counts. If the auth server takes over a second, or was too slow before, the server uses its
+			// cache.
 			stale := took >= time.Second || strings.Contains(log.String(), "auth server")
 			if response.StatusCode != http.StatusOK || sent > ttl && !stale || sent > 2*time.Minute {
 				t.Fatalf("%s: sent %s after signing out, took %s: %d %s", scheme, sent, took, response.StatusCode, answer)
@@ -243,8 +242,7 @@ func TestSignOut(t *testing.T) {
 	}
 }
 
-// TestAuthServerDown: what needs a session is 503 and says when to come again, for both media types; what doesn't is
-// answered.
+// TestAuthServerDown: operations that need a session get 503 with Retry-After, in both media types. Others are answered.
 func TestAuthServerDown(t *testing.T) {
 	t.Parallel()
 	s, log := newServer(t, against("http://127.0.0.1:1", testkit.BetterAuthSecret, nil))
@@ -267,7 +265,7 @@ func TestAuthServerDown(t *testing.T) {
 		if response.StatusCode != http.StatusOK || answer != `{"data":{"__typename":"Query"}}` {
 			t.Errorf("%s: %d %s", media, response.StatusCode, answer)
 		}
-		// Nobody has to be asked about a request without a session.
+		// A request without a session needs no auth server.
 		if response, answer := mustCall(t, address, http.Header{"Accept": {media}}, "{ viewer { id } }"); response.StatusCode != http.StatusOK || answer != `{"data":{"viewer":null}}` {
 			t.Errorf("%s: %d %s", media, response.StatusCode, answer)
 		}
@@ -277,8 +275,8 @@ func TestAuthServerDown(t *testing.T) {
 	}
 }
 
-// gate stands in front of the auth server, and can be shut as if it had been killed: its port refuses connections and
-// those that are open break.
+// gate is a proxy before the auth server. If it is shut, it behaves like a server that was killed: its port refuses connections,
+// and open ones are closed.
 type gate struct {
 	address, target string
 
@@ -325,7 +323,7 @@ func (g *gate) join(client net.Conn) {
 	shut := g.listener == nil
 	g.conns = append(g.conns, client, server)
 	g.mu.Unlock()
-	if shut { // It was accepted just before, and must not outlive the gate.
+	if shut { // It was accepted just before the gate was shut.
 		_, _ = client.Close(), server.Close()
 		return
 	}
@@ -350,7 +348,7 @@ func (g *gate) shut() {
 	g.conns = nil
 }
 
-// tally counts what a kind of user saw.
+// tally counts the answers to a group of users.
 type tally struct {
 	good, unavailable, wrong atomic.Int64
 
@@ -371,8 +369,8 @@ func (c *tally) String() string {
 		c.good.Load(), c.unavailable.Load(), c.wrong.Load(), c.slowest.Round(time.Millisecond))
 }
 
-// TestFaultsOutage takes the auth server away under load: users whose sessions are known notice nothing, the others are
-// told to come again, and everybody is back by themselves.
+// TestFaultsOutage stops the auth server under load. Users with cached sessions are served, others get 503, and after the outage all
+// are served again.
 func TestFaultsOutage(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
@@ -396,7 +394,7 @@ func TestFaultsOutage(t *testing.T) {
 	defer stop()
 	var workers sync.WaitGroup
 	var knownSaw, unknownSaw tally
-	var back atomic.Int64 // how many of the others have been let in
+	var back atomic.Int64 // how many of the others were served
 	hammer := func(header http.Header, saw *tally, once bool) {
 		for ctx.Err() == nil {
 			start := time.Now()
@@ -441,7 +439,7 @@ func TestFaultsOutage(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	recovered := time.Since(reopened)
-	time.Sleep(ttl + 200*time.Millisecond) // the known sessions are asked for again
+	time.Sleep(ttl + 200*time.Millisecond) // The cached sessions expire.
 	stop()
 	workers.Wait()
 	if back.Load() != int64(len(unknown)) {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// slowServer serves handler with the limits of connections, of which change may alter some, and returns its address.
+// slowServer serves a handler with the limits of connections, which change may change, and returns its address.
 func slowServer(t *testing.T, handler http.Handler, change func(*http.Server)) string {
 	t.Helper()
 	listener, err := listen(t.Context(), "127.0.0.1:0")
@@ -56,8 +56,7 @@ func sendSlowly(t *testing.T, address, cookie, body string, between func() bool)
 	return response, string(answer)
 }
 
-// TestSlowUpload: the operation's time starts when the body has arrived, and so does the answer's, so a slow connection
-// uses up neither.
+// TestSlowUpload: a slow upload uses up neither the operation's time nor the answer's, which start when the body has arrived.
 func TestSlowUpload(t *testing.T) {
 	t.Parallel()
 	s, _ := newServer(t, map[string]string{"LIMIT_OPERATION_TIME": "1s"})

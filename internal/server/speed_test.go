@@ -18,23 +18,23 @@ import (
 	"taskql/internal/testkit/bench"
 )
 
-// What follows measures the whole handler on PostgreSQL: session, limits, execution, statements, the access log. make
-// bench runs the benchmarks; the tests guard what can be counted, since time can't be.
+// These tests and benchmarks measure the whole handler on PostgreSQL: session, limits, execution, statements and the access log.
+// make bench runs the benchmarks. The tests bound what can be counted, because time depends on the machine.
 
 const taskFields = "id title description completed completedAt priority due { date } version createdAt updatedAt"
 
-// hot are the requests that the benchmarks know; docs/performance-notes.md describes them.
+// hot are the requests of the benchmarks. docs/performance-notes.md describes them.
 var hot = []struct { //nolint:gochecknoglobals // A table.
 	name, query string
-	// variables are of one request; TASK stands for a task's id.
+	// variables are the request's variables. TASK is replaced by a task's id.
 	variables string
-	// statements is how many one request takes, those that begin and end a transaction not counted.
+	// statements is the number of statements of a request, without those that begin and end a transaction.
 	statements int
-	// planned are those that PostgreSQL goes on planning at each execution.
+	// planned is the number of statements that PostgreSQL plans at each execution.
 	planned int
-	// allocations is how many objects one request may allocate, with about a sixth of slack.
+	// allocations is the number of objects that a request may allocate, with about a sixth of slack.
 	allocations float64
-	// poll has it sent by GET, with the entity tag of the answer before.
+	// poll makes it a GET request with the entity tag of the previous answer.
 	poll bool
 }{
 	{"viewer", "{ viewer { id } }", "{}", 1, 0, 265, false},
@@ -45,7 +45,7 @@ var hot = []struct { //nolint:gochecknoglobals // A table.
 	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 320, false},
 }
 
-// hotServer is a server with the benchmark's data, for one connection to PostgreSQL.
+// hotServer is a server with the benchmark's data and one connection to PostgreSQL.
 type hotServer struct {
 	handler http.Handler
 	db      *database.DB
@@ -60,7 +60,7 @@ func newHotServer(t testing.TB) *hotServer {
 	t.Cleanup(auth.Close)
 	cfg, err := config.Load(against(auth.URL, secret, map[string]string{
 		"DATABASE_URL": testkit.DirectURL(t, testkit.MigratedPostgresURL(t)), "SESSION_CACHE_TTL": "10m", "LIMIT_TASKS": "10000000",
-		// As in production, but that one user sends it all.
+		// As in production, but one user sends all requests.
 		"ENVIRONMENT": "production", "RATE_LIMIT": "1000000000",
 	}))
 	if err != nil {
@@ -86,7 +86,7 @@ func newHotServer(t testing.TB) *hotServer {
 	return h
 }
 
-// request returns what sends one of the hot requests through the handler.
+// request returns a function that sends one of the hot requests.
 func (h *hotServer) request(t testing.TB, query, variables string, poll bool) func() *httptest.ResponseRecorder {
 	t.Helper()
 	variables = strings.ReplaceAll(variables, "TASK", h.task)
@@ -120,7 +120,7 @@ func (h *hotServer) send(method, target string, body io.Reader, tag string) *htt
 	return answer
 }
 
-// must fails where the answer is not what one of the hot requests gets.
+// must fails the test if the answer is not a hot request's.
 func must(t testing.TB, poll bool, answer *httptest.ResponseRecorder) {
 	t.Helper()
 	want := http.StatusOK
@@ -132,7 +132,7 @@ func must(t testing.TB, poll bool, answer *httptest.ResponseRecorder) {
 	}
 }
 
-// plans counts the executions of the statements that the connection keeps: by a plan that stays, and planned anew.
+// plans counts the executions of the connection's prepared statements, by a generic plan and by a custom one.
 func (h *hotServer) plans(t testing.TB) map[string][2]int {
 	t.Helper()
 	rows, err := h.db.SQL.QueryContext(t.Context(), "SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements;")
@@ -155,8 +155,8 @@ func (h *hotServer) plans(t testing.TB) map[string][2]int {
 	return plans
 }
 
-// Each operation is so many statements, each of them one round trip of a statement that is prepared already, and
-// PostgreSQL plans no more of them than are known to need it.
+// TestHotStatements: the number of each operation's statements, each of them a round trip of a prepared statement, and the number of
+// those that PostgreSQL plans again.
 func TestHotStatements(t *testing.T) {
 	t.Parallel()
 	h := newHotServer(t)
@@ -192,7 +192,7 @@ func TestHotStatements(t *testing.T) {
 	}
 }
 
-// Allocations are bounded.
+// TestHotAllocations bounds the allocations of each request.
 func TestHotAllocations(t *testing.T) { //nolint:paralleltest // testing.AllocsPerRun counts the whole process.
 	if raceEnabled {
 		t.Skip("the race detector allocates too")
@@ -211,7 +211,7 @@ func TestHotAllocations(t *testing.T) { //nolint:paralleltest // testing.AllocsP
 	}
 }
 
-// BenchmarkHot is the hot path; viewer is mostly the check of a session.
+// BenchmarkHot measures the hot requests. viewer is mostly the check of a session.
 func BenchmarkHot(b *testing.B) {
 	h := newHotServer(b)
 	for _, op := range hot {

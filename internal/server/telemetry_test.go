@@ -29,7 +29,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// collector takes OTLP over HTTP, as a real one does.
+// collector is an OTLP collector.
 type collector struct {
 	url string
 
@@ -87,7 +87,7 @@ func (c *collector) take(path string, body []byte) error {
 	return nil
 }
 
-// span finds a span of that name whose text attribute of that key has the value.
+// span returns the span with the name and the string attribute.
 func (c *collector) span(name, key, value string) *tracepb.Span {
 	for _, span := range c.spans {
 		if span.GetName() == name && (key == "" || attributeOf(span, key) == value) {
@@ -120,8 +120,7 @@ const (
 	ownRoutine   = "MakeTask"
 )
 
-// measuredTraffic starts the server with telemetry, does what clients do, and returns what the collector got, what
-// /metrics said, and the log.
+// measuredTraffic starts a server with telemetry, sends requests, and returns the collector, the text of /metrics and the log.
 func measuredTraffic(t *testing.T) (*collector, string, string) {
 	t.Helper()
 	c := newCollector(t)
@@ -198,7 +197,7 @@ func measuredTraffic(t *testing.T) (*collector, string, string) {
 	return c, text, log.String()
 }
 
-// TestTelemetry: what a client did is in the traces, the metrics and the logs, and nothing private.
+// TestTelemetry: requests appear in traces, metrics and logs, without private data.
 func TestTelemetry(t *testing.T) { //nolint:paralleltest // OpenTelemetry reads the process's environment.
 	c, text, log := measuredTraffic(t)
 	parent := c.span("POST /graphql", "", "")
@@ -254,7 +253,7 @@ func TestTelemetry(t *testing.T) { //nolint:paralleltest // OpenTelemetry reads 
 // sample is a line of Prometheus text.
 var sample = regexp.MustCompile(`(?m)^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? \S+$`)
 
-// exported are the names of the metrics, and those of their labels.
+// exported returns the names of the metrics, and those of their labels.
 func exported(text string) (map[string]bool, map[string]bool) {
 	metrics, labels := map[string]bool{}, map[string]bool{}
 	for _, line := range sample.FindAllStringSubmatch(text, -1) {
@@ -266,8 +265,8 @@ func exported(text string) (map[string]bool, map[string]bool) {
 	return metrics, labels
 }
 
-// checkOperationsDocs: the dashboard and the alerts ask for metrics and labels that there are, and the handbook explains
-// every metric and every alert.
+// checkOperationsDocs checks that the dashboard and the alerts use existing metrics and labels, and that the handbook explains every
+// metric and every alert.
 func checkOperationsDocs(t *testing.T, text string) {
 	t.Helper()
 	metrics, labels := exported(text)
@@ -279,7 +278,7 @@ func checkOperationsDocs(t *testing.T, text string) {
 		}
 	}
 	for _, name := range regexp.MustCompile("`((?:taskql|http|db|go|process)_[a-z_]+)`").FindAllStringSubmatch(handbook, -1) {
-		// Go's limit is exported where there is one.
+		// Go's memory limit is exported only if it is set.
 		if !metrics[name[1]] && !metrics[name[1]+"_count"] && !labels[name[1]] && name[1] != "go_memory_limit_bytes" {
 			t.Errorf("docs/operations/README.md explains %s, which is not exported", name[1])
 		}
@@ -289,7 +288,7 @@ func checkOperationsDocs(t *testing.T, text string) {
 	}
 }
 
-// checkExpression reads an expression's names: what is neither PromQL's word nor a label must be a metric.
+// checkExpression checks that each name in an expression is a keyword of PromQL, a label or a metric.
 func checkExpression(t *testing.T, expression string, metrics, labels map[string]bool) {
 	t.Helper()
 	known := func(label string) bool { return labels[label] || label == "job" || label == "instance" }
@@ -387,10 +386,10 @@ func readFile(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestTelemetryPostgres: statements are measured on lib/pq's connections, with prepared statements kept on them as ever,
-// and neither their values nor the values in PostgreSQL's errors are told.
+// TestTelemetryPostgres: statements on lib/pq's connections have spans, their prepared statements are cached, and spans contain
+// neither values nor the values in PostgreSQL's errors.
 func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetry reads the process's environment.
-	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // Behind a pooler no statements are kept.
+	address := testkit.DirectURL(t, testkit.PostgresURL(t)) // Behind a pooler no statements are cached.
 	c := newCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.url)
 	watch, err := telemetry.Start(t.Context(), telemetry.Config{
@@ -415,7 +414,7 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 	if err := db.SQL.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%inner-secret%'").Scan(&kept); err != nil || kept != 1 {
 		t.Errorf("%d statements kept, %v", kept, err)
 	}
-	for range 3 { // What lists are read by asks the driver itself, and is measured as well.
+	for range 3 { // QueryRaw calls the driver itself, and is measured too.
 		var row string
 		err := db.QueryRaw(t.Context(), "SELECT convert_to($1::text || 'inner-secret', 'UTF8')", []any{secret}, func(values []driver.Value) error {
 			row = fmt.Sprintf("%s", values[0])
@@ -444,7 +443,7 @@ func TestTelemetryPostgres(t *testing.T) { //nolint:paralleltest // OpenTelemetr
 	}
 }
 
-// TestTelemetryOff: without a variable there is nothing: no handler, no middleware, no hook.
+// TestTelemetryOff: without a variable there is no handler, no middleware and no hook.
 func TestTelemetryOff(t *testing.T) {
 	t.Parallel()
 	var off *telemetry.Telemetry
