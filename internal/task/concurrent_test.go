@@ -18,7 +18,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// modelTask is a task as the ledger knows it.
+// modelTask is a task in memory.
 type modelTask struct {
 	title       string
 	priority    int
@@ -30,31 +30,31 @@ type modelTask struct {
 	trashedWith uuid.UUID
 }
 
-// ledger is a workspace in memory: what comes of the same changes, one after the other.
-type ledger map[uuid.UUID]*modelTask
+// modelWorkspace is a workspace in memory, to which the same changes are applied one after the other.
+type modelWorkspace map[uuid.UUID]*modelTask
 
-// event is a change that went through: its version, and what it does to the ledger.
+// event is a successful change: its version, and its effect on the model.
 type event struct {
 	version int
 	name    string
-	apply   func(ledger)
+	apply   func(modelWorkspace)
 }
 
-// tree calls visit for what is below a task and meets a condition, itself first.
-func (m ledger) tree(root uuid.UUID, meets func(*modelTask) bool, visit func(*modelTask)) {
+// walk calls visit for a task and its descendants, as long as they meet a condition.
+func (m modelWorkspace) walk(root uuid.UUID, meets func(*modelTask) bool, visit func(*modelTask)) {
 	if !meets(m[root]) {
 		return
 	}
 	for id, e := range m {
 		if e.parent == root {
-			m.tree(id, meets, visit)
+			m.walk(id, meets, visit)
 		}
 	}
 	visit(m[root])
 }
 
-func (m ledger) remove(ids []uuid.UUID, version int) {
-	// The upper ones first: what is below them is in the trash when its turn comes.
+func (m modelWorkspace) remove(ids []uuid.UUID, version int) {
+	// Ancestors first: their descendants are in the trash already when they are reached.
 	depth := func(id uuid.UUID) int {
 		n := 0
 		for up := id; up != uuid.Nil; up = m[up].parent {
@@ -64,13 +64,13 @@ func (m ledger) remove(ids []uuid.UUID, version int) {
 	}
 	ids = slices.SortedStableFunc(slices.Values(ids), func(a, b uuid.UUID) int { return depth(a) - depth(b) })
 	for _, root := range ids {
-		m.tree(root, func(e *modelTask) bool { return !e.trashed }, func(e *modelTask) {
+		m.walk(root, func(e *modelTask) bool { return !e.trashed }, func(e *modelTask) {
 			e.trashed, e.trashedWith, e.version = true, root, version
 		})
 	}
 }
 
-func (m ledger) restore(ids []uuid.UUID, version int) {
+func (m modelWorkspace) restore(ids []uuid.UUID, version int) {
 	var roots []uuid.UUID
 	for _, id := range ids {
 		if m[id].trashed {
@@ -79,7 +79,7 @@ func (m ledger) restore(ids []uuid.UUID, version int) {
 	}
 	for _, root := range roots {
 		with := m[root].trashedWith
-		m.tree(root, func(e *modelTask) bool { return e.trashed && e.trashedWith == with }, func(e *modelTask) {
+		m.walk(root, func(e *modelTask) bool { return e.trashed && e.trashedWith == with }, func(e *modelTask) {
 			e.trashed, e.trashedWith, e.version = false, uuid.Nil, version
 		})
 	}
@@ -90,32 +90,32 @@ func (m ledger) restore(ids []uuid.UUID, version int) {
 	}
 }
 
-// worker is one of the clients.
+// worker is a client.
 type worker struct {
 	*testEnv
 
 	t      *testing.T
-	ctx    context.Context //nolint:containedctx // A client is one request after the other.
+	ctx    context.Context //nolint:containedctx // A client sends one request after the other.
 	viewer viewer.Viewer
 	random *rand.Rand
-	shared *shared
+	shared *history
 }
 
-// shared is what the clients know of each other: the tasks and tags there are, and what went through.
-type shared struct {
+// history is what all clients share: the ids of tasks and tags, and the successful changes.
+type history struct {
 	mu          sync.Mutex
 	tasks, tags []string
 	events      []event
 }
 
-func (s *shared) happened(version int, name string, apply func(ledger)) {
+func (s *history) record(version int, name string, apply func(modelWorkspace)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events = append(s.events, event{version, name, apply})
 }
 
-// some are n tasks or fewer, each once.
-func (w *worker) some(n int) []string {
+// randomTasks returns at most n different ids of tasks.
+func (w *worker) randomTasks(n int) []string {
 	w.shared.mu.Lock()
 	defer w.shared.mu.Unlock()
 	var ids []string
@@ -127,26 +127,26 @@ func (w *worker) some(n int) []string {
 	return ids
 }
 
-func (w *worker) someTag() string {
+func (w *worker) randomTag() string {
 	w.shared.mu.Lock()
 	defer w.shared.mu.Unlock()
 	return w.shared.tags[w.random.IntN(len(w.shared.tags))]
 }
 
-// one takes the answer to a change of one task.
-func (w *worker) one(name string, r *task.Result, err error, apply func(m ledger, id uuid.UUID, version int)) {
+// recordResult records a change of one task if it succeeded.
+func (w *worker) recordResult(name string, r *task.Result, err error, apply func(m modelWorkspace, id uuid.UUID, version int)) {
 	if err != nil {
 		w.t.Errorf("%s: %v", name, err)
 		return
 	}
 	if len(r.UserErrors) == 0 {
 		e := r.Task
-		w.shared.happened(e.Version, name, func(m ledger) { apply(m, e.ID, e.Version) })
+		w.shared.record(e.Version, name, func(m modelWorkspace) { apply(m, e.ID, e.Version) })
 	}
 }
 
-// many takes the answer to a change of many, in which each item is treated alike.
-func (w *worker) many(name string, r *task.BulkResult, err error, apply func(m ledger, ids []uuid.UUID, version int)) {
+// recordBulk records a change of many tasks, which is the same for each.
+func (w *worker) recordBulk(name string, r *task.BulkResult, err error, apply func(m modelWorkspace, ids []uuid.UUID, version int)) {
 	if err != nil {
 		w.t.Errorf("%s: %v", name, err)
 		return
@@ -163,14 +163,14 @@ func (w *worker) many(name string, r *task.BulkResult, err error, apply func(m l
 		}
 	}
 	if r.ChangedCount > 0 {
-		w.shared.happened(version, name, func(m ledger) { apply(m, ids, version) })
+		w.shared.record(version, name, func(m modelWorkspace) { apply(m, ids, version) })
 	}
 }
 
-// step does something.
+// step sends a random change.
 func (w *worker) step(n int) {
 	policy := []task.BulkPolicy{task.AllOrNothing, task.SkipFailed}[w.random.IntN(2)]
-	in := task.BulkInput{IDs: w.some(5), ErrorPolicy: policy}
+	in := task.BulkInput{IDs: w.randomTasks(5), ErrorPolicy: policy}
 	switch w.random.IntN(10) {
 	case 0:
 		w.createOne(n)
@@ -180,24 +180,24 @@ func (w *worker) step(n int) {
 		w.move()
 	case 4:
 		r, err := w.CompleteMany(w.ctx, w.viewer, in)
-		w.many("complete", r, err, completion(true))
+		w.recordBulk("complete", r, err, setCompleted(true))
 	case 5:
 		r, err := w.ReopenMany(w.ctx, w.viewer, in)
-		w.many("reopen", r, err, completion(false))
+		w.recordBulk("reopen", r, err, setCompleted(false))
 	case 6:
 		in.IDs = in.IDs[:min(2, len(in.IDs))]
 		r, err := w.DeleteMany(w.ctx, w.viewer, in)
-		w.many("delete", r, err, ledger.remove)
+		w.recordBulk("delete", r, err, modelWorkspace.remove)
 	case 7, 8:
 		r, err := w.RestoreMany(w.ctx, w.viewer, in)
-		w.many("restore", r, err, ledger.restore)
+		w.recordBulk("restore", r, err, modelWorkspace.restore)
 	default:
 		w.patch(in)
 	}
 }
 
-func completion(done bool) func(ledger, []uuid.UUID, int) {
-	return func(m ledger, ids []uuid.UUID, version int) {
+func setCompleted(done bool) func(modelWorkspace, []uuid.UUID, int) {
+	return func(m modelWorkspace, ids []uuid.UUID, version int) {
 		for _, id := range ids {
 			if m[id].completed != done {
 				m[id].completed, m[id].version = done, version
@@ -207,12 +207,12 @@ func completion(done bool) func(ledger, []uuid.UUID, int) {
 }
 
 func (w *worker) createOne(n int) {
-	in := task.CreateInput{Title: fmt.Sprintf("task %d", n), TagIDs: []string{w.someTag()}}
+	in := task.CreateInput{Title: fmt.Sprintf("task %d", n), TagIDs: []string{w.randomTag()}}
 	if w.random.IntN(2) == 0 {
-		in.ParentID = &w.some(1)[0]
+		in.ParentID = &w.randomTasks(1)[0]
 	}
 	r, err := w.Create(w.ctx, w.viewer, in)
-	w.one("create", r, err, func(m ledger, id uuid.UUID, version int) {
+	w.recordResult("create", r, err, func(m modelWorkspace, id uuid.UUID, version int) {
 		e := &modelTask{title: in.Title, tags: map[string]bool{in.TagIDs[0]: true}, version: version}
 		if in.ParentID != nil {
 			e.parent = uuid.MustParse(*in.ParentID)
@@ -227,22 +227,22 @@ func (w *worker) createOne(n int) {
 }
 
 func (w *worker) updateOne(n int) {
-	tag, title := w.someTag(), fmt.Sprintf("title %d %d", n, w.random.Int())
-	in := task.UpdateInput{ID: w.some(1)[0], Title: set(&title), TagIDs: set([]string{tag})}
+	tag, title := w.randomTag(), fmt.Sprintf("title %d %d", n, w.random.Int())
+	in := task.UpdateInput{ID: w.randomTasks(1)[0], Title: set(&title), TagIDs: set([]string{tag})}
 	r, err := w.Update(w.ctx, w.viewer, in)
-	w.one("update", r, err, func(m ledger, id uuid.UUID, version int) {
+	w.recordResult("update", r, err, func(m modelWorkspace, id uuid.UUID, version int) {
 		m[id].title, m[id].tags, m[id].version = title, map[string]bool{tag: true}, version
 	})
 }
 
 func (w *worker) patch(in task.BulkInput) {
-	add, remove, priority := w.someTag(), w.someTag(), w.random.IntN(5)
+	add, remove, priority := w.randomTag(), w.randomTag(), w.random.IntN(5)
 	p := task.Patch{Priority: set(&priority), AddTagIDs: set([]string{add})}
 	if add != remove {
 		p.RemoveTagIDs = set([]string{remove})
 	}
 	r, err := w.UpdateMany(w.ctx, w.viewer, task.UpdateManyInput{BulkInput: in, Patch: p})
-	w.many("patch", r, err, func(m ledger, ids []uuid.UUID, version int) {
+	w.recordBulk("patch", r, err, func(m modelWorkspace, ids []uuid.UUID, version int) {
 		for _, id := range ids {
 			e := m[id]
 			if e.priority == priority && e.tags[add] && (add == remove || !e.tags[remove]) {
@@ -257,7 +257,7 @@ func (w *worker) patch(in task.BulkInput) {
 }
 
 func (w *worker) move() {
-	ids := w.some(3)
+	ids := w.randomTasks(3)
 	in := task.MoveInput{ID: ids[0]}
 	if len(ids) > 1 && w.random.IntN(2) == 0 {
 		if w.random.IntN(2) == 0 {
@@ -275,7 +275,7 @@ func (w *worker) move() {
 		}
 	}
 	r, err := w.Move(w.ctx, w.viewer, in)
-	w.one("move", r, err, func(m ledger, id uuid.UUID, version int) {
+	w.recordResult("move", r, err, func(m modelWorkspace, id uuid.UUID, version int) {
 		m[id].version = version
 		if !in.ParentID.Set {
 			return
@@ -287,14 +287,15 @@ func (w *worker) move() {
 	})
 }
 
-// Eight clients do anything at once. Afterwards the workspace is as if they had done it one after the other, in the order
-// of the versions: these are distinct and without gaps, each row has that of its last change, and no change is lost.
+// Eight clients send random changes at the same time. Afterwards the workspace is as if they had been sent one after the other in
+// the order of their versions: versions have no duplicates and no gaps, each row has the version of its last change, and no change
+// is lost.
 func TestConcurrentClients(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		const clients, steps = 8, 60
 		ctx, v := env.newUser(t, "alice")
-		all := &shared{}
+		all := &history{}
 		for n := range 4 {
 			all.tags = append(all.tags, env.createTag(ctx, t, v, fmt.Sprint("tag ", n)).ID.String())
 		}
@@ -303,7 +304,7 @@ func TestConcurrentClients(t *testing.T) {
 			all.tasks = append(all.tasks, uuid.NewString())
 			id := all.tasks[n]
 			r, err := env.Create(ctx, v, task.CreateInput{ID: &id, Title: fmt.Sprint("first ", n)})
-			first.one("create", r, err, func(m ledger, id uuid.UUID, version int) {
+			first.recordResult("create", r, err, func(m modelWorkspace, id uuid.UUID, version int) {
 				m[id] = &modelTask{title: fmt.Sprint("first ", n), tags: map[string]bool{}, version: version}
 			})
 		}
@@ -320,11 +321,11 @@ func TestConcurrentClients(t *testing.T) {
 	})
 }
 
-// checkEvents replays what happened after the first versions, and compares.
+// checkEvents applies the changes after version0 to a model and compares the rows with it.
 func checkEvents(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer, events []event, version0 int) {
 	t.Helper()
-	m := ledger{}
-	// Where a move changed nothing, the version that it answers is that of an earlier change.
+	m := modelWorkspace{}
+	// A move that changed nothing returns the version of an earlier change.
 	isMove := map[bool]int{true: 1}
 	slices.SortStableFunc(events, func(a, b event) int {
 		return cmp.Or(a.version-b.version, isMove[a.name == "move"]-isMove[b.name == "move"])
@@ -368,8 +369,8 @@ func checkEvents(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewe
 	}
 }
 
-// A task that is made goes behind all that were made before it, also where the statement that looked for the end waited
-// for another's change: the positions are in the versions' order.
+// A new task goes after all earlier ones, even if the statement waited for another change: positions have the order of the
+// versions.
 func TestConcurrentCreatesGoToTheEnd(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {

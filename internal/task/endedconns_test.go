@@ -10,9 +10,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// Connections that the server has ended while nobody used them, as a restart at night does, cost no change: neither one that
-// may be sent again nor one that may not.
-func TestStaleConnections(t *testing.T) {
+// If the server has ended idle connections, as a restart does, no change fails, whether it has an idempotency key or not.
+func TestEndedConnections(t *testing.T) {
 	t.Parallel()
 	address := testkit.MigratedPostgresURL(t)
 	db, other := testkit.OpenDatabase(t, address), testkit.OpenDatabase(t, address)
@@ -37,14 +36,14 @@ func TestStaleConnections(t *testing.T) {
 		if _, err := other.SQL.ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
 			t.Fatal(err)
 		}
-		// They end a moment after they were told to.
+		// They end a moment later.
 		const sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 		for n := 1; n > 0; time.Sleep(5 * time.Millisecond) {
 			if err := other.SQL.QueryRowContext(ctx, sessions).Scan(&n); err != nil {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(300 * time.Millisecond) // Only connections that were quiet for a while are checked before use.
+		time.Sleep(300 * time.Millisecond) // Only connections that were idle for a while are checked before use.
 		for i := range 15 {
 			in := task.CreateInput{Title: fmt.Sprint(keyed, i)}
 			if keyed {
