@@ -70,7 +70,7 @@ func (l load) send(t testing.TB) {
 func hotLoads(t testing.TB, client *ent.Client, change func(*graph.Config, func() time.Time)) map[string]load {
 	t.Helper()
 	a := newAPIWith(t, client, change, "alice")
-	id := workspace(t, client, a.users["alice"], 250)
+	id := fillWorkspace(t, client, a.users["alice"], 250)
 	loads := map[string]load{}
 	for _, h := range hot {
 		body, err := json.Marshal(map[string]any{"query": h.query, "variables": map[string]any{"id": id}})
@@ -83,8 +83,8 @@ func hotLoads(t testing.TB, client *ent.Client, change func(*graph.Config, func(
 	return loads
 }
 
-// workspace makes n tasks and returns the id of one.
-func workspace(t testing.TB, client *ent.Client, v viewer.Viewer, n int) uuid.UUID {
+// fillWorkspace makes n tasks and returns the id of one.
+func fillWorkspace(t testing.TB, client *ent.Client, v viewer.Viewer, n int) uuid.UUID {
 	t.Helper()
 	ctx := viewer.NewContext(t.Context(), v)
 	var tags []uuid.UUID

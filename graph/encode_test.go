@@ -30,6 +30,7 @@ import (
 	"taskql/internal/account"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 var (
@@ -192,7 +193,9 @@ func (b *breakable) QueryRaw(ctx context.Context, query string, args []any, each
 func readByHand(t testing.TB, client *ent.Client, driver dialect.Driver) func(*graph.Config, func() time.Time) {
 	t.Helper()
 	return func(c *graph.Config, now func() time.Time) {
-		tasks, err := task.New(task.Config{Client: client, Now: now, Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver)})
+		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{
+			Client: client, Now: now, Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver),
+		})})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"taskql/internal/account"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // The values of a top-level error's extensions.code. (GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED are the
@@ -93,11 +94,11 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeBadUserInput, own.message, nil
 	case errors.As(err, &value):
 		return CodeBadUserInput, lastName(err.Path) + " " + value.Error(), nil
-	case errors.Is(err, task.ErrNotFound), errors.Is(err, account.ErrNotFound):
+	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, account.ErrNotFound):
 		return CodeNotFound, "There is no such thing.", nil
-	case errors.Is(err, task.ErrNoWorkspace):
+	case errors.Is(err, workspace.ErrNoWorkspace):
 		return CodeUnauthenticated, "User not found", nil // As the next request is answered.
-	case errors.Is(err, task.ErrBusy):
+	case errors.Is(err, workspace.ErrBusy):
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "workspace busy", a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)
 	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):

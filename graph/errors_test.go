@@ -20,6 +20,7 @@ import (
 	"taskql/internal/account"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 var errOutage = errors.New("dial tcp 10.0.0.1:5432: connection refused")
@@ -38,19 +39,19 @@ func TestPresentError(t *testing.T) {
 		"auth outage":  {err: &viewer.Refusal{Message: "down", Unavailable: true, RetryAfter: 1500 * time.Millisecond}, code: "SERVICE_UNAVAILABLE", message: "down", retryAfter: 2},
 		"a key limit":  {err: &viewer.Refusal{Message: "limit", Unavailable: true, RateLimited: true, RetryAfter: time.Minute}, code: "RATE_LIMITED", message: "limit", retryAfter: 60},
 		"forbidden":    {err: permitted(viewer.AccessRead, ast.Mutation), code: "FORBIDDEN", message: `This API key may not change anything: it lacks the permission "write" for "tasks".`},
-		"no such task": {err: fmt.Errorf("x: %w", task.ErrNotFound), code: "NOT_FOUND", message: "There is no such thing."},
+		"no such task": {err: fmt.Errorf("x: %w", workspace.ErrNotFound), code: "NOT_FOUND", message: "There is no such thing."},
 		"no such user": {err: account.ErrNotFound, code: "NOT_FOUND", message: "There is no such thing."},
 		"an argument":  {err: &task.InputError{Argument: "first", Message: "first must be 1"}, code: "BAD_USER_INPUT", message: "first must be 1"},
 		"too many ids": {err: badInput("ids takes at most %d", 100), code: "BAD_USER_INPUT", message: "ids takes at most 100"},
 		"a scalar":     {err: notAnInt, code: "BAD_USER_INPUT", message: "ids[2] must be a whole number"},
 		"an outage":    {err: fmt.Errorf("reading: %w", errOutage), code: "SERVICE_UNAVAILABLE", retryAfter: 5, logged: "connection refused"},
-		"a busy one":   {err: fmt.Errorf("createTask: %w: %w", task.ErrBusy, context.DeadlineExceeded), code: "SERVICE_UNAVAILABLE", message: "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryAfter: 5, logged: "take too long"},
+		"a busy one":   {err: fmt.Errorf("createTask: %w: %w", workspace.ErrBusy, context.DeadlineExceeded), code: "SERVICE_UNAVAILABLE", message: "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryAfter: 5, logged: "take too long"},
 		"a deadline":   {err: context.DeadlineExceeded, code: "SERVICE_UNAVAILABLE", retryAfter: 5, logged: "deadline"},
 		"the database": {err: fmt.Errorf("reading: %w", &pq.Error{Code: "42P01", Message: "relation tasks does not exist"}), code: "INTERNAL", logged: "relation tasks does not exist"},
 		"a panic":      {err: &panicked{value: "nil map"}, code: "INTERNAL", logged: "nil map"},
 		"anything":     {err: errors.New("secret detail"), code: "INTERNAL", logged: "secret detail"},
 		"no code":      {err: gqlerror.Errorf("must not be null"), code: "INTERNAL", logged: "must not be null"},
-		"erased user":  {err: fmt.Errorf("createTask: %w", task.ErrNoWorkspace), code: "UNAUTHENTICATED", message: "User not found"},
+		"erased user":  {err: fmt.Errorf("createTask: %w", workspace.ErrNoWorkspace), code: "UNAUTHENTICATED", message: "User not found"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

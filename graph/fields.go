@@ -12,6 +12,7 @@ import (
 	"taskql/graph/selection"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // The table of output fields: one entry for each field of each object type. It says how the field is encoded; From has the
@@ -135,47 +136,47 @@ func userTypes() []objectType {
 		}).Unversioned(),
 		selection.Of[model.UpdateViewerPayload]("UpdateViewerPayload", fields{
 			"viewer":     object(func(r *model.UpdateViewerPayload) *ent.User { return r.Viewer }),
-			"userErrors": list(func(r *model.UpdateViewerPayload) []*task.UserError { return r.UserErrors }),
+			"userErrors": list(func(r *model.UpdateViewerPayload) []*workspace.UserError { return r.UserErrors }),
 		}),
 	}
 }
 
 func payloadTypes() []objectType {
 	types := []objectType{
-		selection.Of[task.UserError]("UserError", fields{
-			"code":    text(func(e *task.UserError) task.Code { return e.Code }),
-			"message": text(func(e *task.UserError) string { return e.Message }),
-			"field":   leaf(func(b []byte, e *task.UserError) []byte { return appendStrings(b, e.Field) }),
+		selection.Of[workspace.UserError]("UserError", fields{
+			"code":    text(func(e *workspace.UserError) workspace.Code { return e.Code }),
+			"message": text(func(e *workspace.UserError) string { return e.Message }),
+			"field":   leaf(func(b []byte, e *workspace.UserError) []byte { return appendStrings(b, e.Field) }),
 		}),
 		selection.Of[task.PurgeResult]("PurgeTaskPayload", fields{
 			"purgedTaskId": nullable(func(r *task.PurgeResult) *string { return r.PurgedTaskID }, selection.AppendString),
-			"userErrors":   list(func(r *task.PurgeResult) []*task.UserError { return r.UserErrors }),
+			"userErrors":   list(func(r *task.PurgeResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 		selection.Of[task.BulkResult]("BulkTaskPayload", fields{
 			"results":      list(func(r *task.BulkResult) []*task.ItemResult { return r.Results }),
 			"changedCount": integer(func(r *task.BulkResult) int { return r.ChangedCount }),
-			"userErrors":   list(func(r *task.BulkResult) []*task.UserError { return r.UserErrors }),
+			"userErrors":   list(func(r *task.BulkResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 		selection.Of[task.ItemResult]("BulkTaskResult", fields{
 			"id":         text(func(r *task.ItemResult) string { return r.ID }),
 			"task":       object(func(r *task.ItemResult) *ent.Task { return r.Task }),
-			"userErrors": list(func(r *task.ItemResult) []*task.UserError { return r.UserErrors }),
+			"userErrors": list(func(r *task.ItemResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 		selection.Of[task.DeleteTagResult]("DeleteTagPayload", fields{
 			"deletedTagId": nullable(func(r *task.DeleteTagResult) *string { return r.DeletedTagID }, selection.AppendString),
-			"userErrors":   list(func(r *task.DeleteTagResult) []*task.UserError { return r.UserErrors }),
+			"userErrors":   list(func(r *task.DeleteTagResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 	}
 	for _, verb := range []string{"Create", "Update", "Complete", "Reopen", "Move", "Delete", "Restore"} {
 		types = append(types, selection.Of[task.Result](verb+"TaskPayload", fields{
 			"task":       object(func(r *task.Result) *ent.Task { return r.Task }),
-			"userErrors": list(func(r *task.Result) []*task.UserError { return r.UserErrors }),
+			"userErrors": list(func(r *task.Result) []*workspace.UserError { return r.UserErrors }),
 		}))
 	}
 	for _, verb := range []string{"Create", "Update"} {
 		types = append(types, selection.Of[task.TagResult](verb+"TagPayload", fields{
 			"tag":        object(func(r *task.TagResult) *ent.Tag { return r.Tag }),
-			"userErrors": list(func(r *task.TagResult) []*task.UserError { return r.UserErrors }),
+			"userErrors": list(func(r *task.TagResult) []*workspace.UserError { return r.UserErrors }),
 		}))
 	}
 	return types

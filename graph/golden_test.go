@@ -30,6 +30,7 @@ import (
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 var update = flag.Bool("update", false, "write the answers into graph/testdata instead of comparing them") //nolint:gochecknoglobals // A flag.
@@ -58,7 +59,7 @@ func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config, fun
 		a.users[id] = testkit.MakeViewer(t, client, id)
 	}
 	now := func() time.Time { return time.Unix(0, a.now.Load()) }
-	tasks, err := task.New(task.Config{Client: client, Now: now})
+	tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client, Now: now})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"taskql/graph/selection"
 	"taskql/internal/account"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 //go:generate go run taskql/graph/generate
@@ -98,7 +99,7 @@ func (r *rootField) page(typ string) task.Selection {
 
 // orNil returns nil if there is no such object: the contract's answer is null.
 func orNil[T any](object *T, err error) (*T, error) {
-	if errors.Is(err, task.ErrNotFound) {
+	if errors.Is(err, workspace.ErrNotFound) {
 		return nil, nil //nolint:nilnil // As above.
 	}
 	return object, err

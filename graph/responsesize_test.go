@@ -17,6 +17,7 @@ import (
 	"taskql/graph"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 var anID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
@@ -175,10 +176,10 @@ func TestOperationTimeEndsTheWriting(t *testing.T) {
 			end := func() {}
 			a := newAPIWith(t, client, func(c *graph.Config, now func() time.Time) {
 				c.FieldByField = fieldByField
-				tasks, err := task.New(task.Config{Client: client, Now: func() time.Time {
+				tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client, Now: func() time.Time {
 					end()
 					return now()
-				}})
+				}})})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -12,7 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/graph/scalar"
-	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // region    ************************** generated!.gotpl **************************
@@ -25,7 +25,7 @@ import (
 
 // region    **************************** field.gotpl *****************************
 
-func (ec *executionContext) _UserError_code(ctx context.Context, field graphql.CollectedField, obj *task.UserError) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserError_code(ctx context.Context, field graphql.CollectedField, obj *workspace.UserError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -37,8 +37,8 @@ func (ec *executionContext) _UserError_code(ctx context.Context, field graphql.C
 			return obj.Code, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v task.Code) graphql.Marshaler {
-			return ec.marshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCode(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v workspace.Code) graphql.Marshaler {
+			return ec.marshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode(ctx, selections, v)
 		},
 		true,
 		true,
@@ -48,7 +48,7 @@ func (ec *executionContext) fieldContext_UserError_code(_ context.Context, field
 	return graphql.NewScalarFieldContext("UserError", field, false, false, "UserErrorCode")
 }
 
-func (ec *executionContext) _UserError_message(ctx context.Context, field graphql.CollectedField, obj *task.UserError) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserError_message(ctx context.Context, field graphql.CollectedField, obj *workspace.UserError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -71,7 +71,7 @@ func (ec *executionContext) fieldContext_UserError_message(_ context.Context, fi
 	return graphql.NewScalarFieldContext("UserError", field, false, false, "String")
 }
 
-func (ec *executionContext) _UserError_field(ctx context.Context, field graphql.CollectedField, obj *task.UserError) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserError_field(ctx context.Context, field graphql.CollectedField, obj *workspace.UserError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -108,7 +108,7 @@ func (ec *executionContext) fieldContext_UserError_field(_ context.Context, fiel
 
 var userErrorImplementors = []string{"UserError"}
 
-func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet, obj *task.UserError) graphql.Marshaler {
+func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet, obj *workspace.UserError) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userErrorImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -153,11 +153,11 @@ func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet
 
 // region    ***************************** type.gotpl *****************************
 
-func (ec *executionContext) marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
+func (ec *executionContext) marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNUserError2ᚖtaskqlᚋinternalᚋtaskᚐUserError(ctx, sel, v[i])
+		return ec.marshalNUserError2ᚖtaskqlᚋinternalᚋworkspaceᚐUserError(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -169,7 +169,7 @@ func (ec *executionContext) marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐU
 	return ret
 }
 
-func (ec *executionContext) marshalNUserError2ᚖtaskqlᚋinternalᚋtaskᚐUserError(ctx context.Context, sel ast.SelectionSet, v *task.UserError) graphql.Marshaler {
+func (ec *executionContext) marshalNUserError2ᚖtaskqlᚋinternalᚋworkspaceᚐUserError(ctx context.Context, sel ast.SelectionSet, v *workspace.UserError) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "UserError!")
 		return graphql.Null
@@ -177,15 +177,15 @@ func (ec *executionContext) marshalNUserError2ᚖtaskqlᚋinternalᚋtaskᚐUser
 	return ec._UserError(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCode(ctx context.Context, v any) (task.Code, error) {
+func (ec *executionContext) unmarshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode(ctx context.Context, v any) (workspace.Code, error) {
 	tmp, err := scalar.UnmarshalString(v)
-	res := unmarshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCode[tmp]
+	res := unmarshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCode(ctx context.Context, sel ast.SelectionSet, v task.Code) graphql.Marshaler {
+func (ec *executionContext) marshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode(ctx context.Context, sel ast.SelectionSet, v workspace.Code) graphql.Marshaler {
 	_ = sel
-	res := scalar.MarshalString(marshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCode[v])
+	res := scalar.MarshalString(marshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "UserErrorCode!")
 	}
@@ -193,25 +193,25 @@ func (ec *executionContext) marshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCod
 }
 
 var (
-	unmarshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCode = map[string]task.Code{
-		"BLANK":          task.CodeBlank,
-		"TOO_LONG":       task.CodeTooLong,
-		"INVALID":        task.CodeInvalid,
-		"TAKEN":          task.CodeTaken,
-		"NOT_FOUND":      task.CodeNotFound,
-		"STALE":          task.CodeStale,
-		"KEY_REUSED":     task.CodeKeyReused,
-		"LIMIT_EXCEEDED": task.CodeLimitExceeded,
+	unmarshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode = map[string]workspace.Code{
+		"BLANK":          workspace.CodeBlank,
+		"TOO_LONG":       workspace.CodeTooLong,
+		"INVALID":        workspace.CodeInvalid,
+		"TAKEN":          workspace.CodeTaken,
+		"NOT_FOUND":      workspace.CodeNotFound,
+		"STALE":          workspace.CodeStale,
+		"KEY_REUSED":     workspace.CodeKeyReused,
+		"LIMIT_EXCEEDED": workspace.CodeLimitExceeded,
 	}
-	marshalNUserErrorCode2taskqlᚋinternalᚋtaskᚐCode = map[task.Code]string{
-		task.CodeBlank:         "BLANK",
-		task.CodeTooLong:       "TOO_LONG",
-		task.CodeInvalid:       "INVALID",
-		task.CodeTaken:         "TAKEN",
-		task.CodeNotFound:      "NOT_FOUND",
-		task.CodeStale:         "STALE",
-		task.CodeKeyReused:     "KEY_REUSED",
-		task.CodeLimitExceeded: "LIMIT_EXCEEDED",
+	marshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode = map[workspace.Code]string{
+		workspace.CodeBlank:         "BLANK",
+		workspace.CodeTooLong:       "TOO_LONG",
+		workspace.CodeInvalid:       "INVALID",
+		workspace.CodeTaken:         "TAKEN",
+		workspace.CodeNotFound:      "NOT_FOUND",
+		workspace.CodeStale:         "STALE",
+		workspace.CodeKeyReused:     "KEY_REUSED",
+		workspace.CodeLimitExceeded: "LIMIT_EXCEEDED",
 	}
 )
 

@@ -17,6 +17,7 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // region    ************************** generated!.gotpl **************************
@@ -77,8 +78,8 @@ func (ec *executionContext) _CreateTagPayload_userErrors(ctx context.Context, fi
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -132,8 +133,8 @@ func (ec *executionContext) _DeleteTagPayload_userErrors(ctx context.Context, fi
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -531,8 +532,8 @@ func (ec *executionContext) _UpdateTagPayload_userErrors(ctx context.Context, fi
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,

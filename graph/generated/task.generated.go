@@ -18,6 +18,7 @@ import (
 	"taskql/graph/scalar"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // region    ************************** generated!.gotpl **************************
@@ -131,8 +132,8 @@ func (ec *executionContext) _BulkTaskPayload_userErrors(ctx context.Context, fie
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -218,8 +219,8 @@ func (ec *executionContext) _BulkTaskResult_userErrors(ctx context.Context, fiel
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -282,8 +283,8 @@ func (ec *executionContext) _CompleteTaskPayload_userErrors(ctx context.Context,
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -346,8 +347,8 @@ func (ec *executionContext) _CreateTaskPayload_userErrors(ctx context.Context, f
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -410,8 +411,8 @@ func (ec *executionContext) _DeleteTaskPayload_userErrors(ctx context.Context, f
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -543,8 +544,8 @@ func (ec *executionContext) _MoveTaskPayload_userErrors(ctx context.Context, fie
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -690,8 +691,8 @@ func (ec *executionContext) _PurgeTaskPayload_userErrors(ctx context.Context, fi
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -754,8 +755,8 @@ func (ec *executionContext) _ReopenTaskPayload_userErrors(ctx context.Context, f
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -818,8 +819,8 @@ func (ec *executionContext) _RestoreTaskPayload_userErrors(ctx context.Context, 
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1770,8 +1771,8 @@ func (ec *executionContext) _UpdateTaskPayload_userErrors(ctx context.Context, f
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,

@@ -14,7 +14,7 @@ import (
 
 	"taskql/ent"
 	"taskql/graph/model"
-	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // region    ************************** generated!.gotpl **************************
@@ -71,8 +71,8 @@ func (ec *executionContext) _UpdateViewerPayload_userErrors(ctx context.Context,
 			return obj.UserErrors, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*task.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋtaskᚐUserErrorᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
 		},
 		true,
 		true,

@@ -9,6 +9,7 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 type DateTimeFilter struct {
@@ -140,6 +141,6 @@ type UpdateViewerInput struct {
 }
 
 type UpdateViewerPayload struct {
-	Viewer     *ent.User         `json:"viewer,omitempty"`
-	UserErrors []*task.UserError `json:"userErrors"`
+	Viewer     *ent.User              `json:"viewer,omitempty"`
+	UserErrors []*workspace.UserError `json:"userErrors"`
 }

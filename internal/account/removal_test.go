@@ -12,6 +12,7 @@ import (
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // A session that is still valid doesn't create the row of a removed user again, whether its request comes after the removal or
@@ -19,7 +20,7 @@ import (
 func TestRemovedUsersAreNotCreated(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		tasks, err := task.New(task.Config{Client: client})
+		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +64,7 @@ func TestForget(t *testing.T) {
 		if _, err := s.Viewer(t.Context(), ada); err != nil {
 			t.Fatal(err)
 		}
-		tasks, err := task.New(task.Config{Client: client})
+		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +116,7 @@ func TestFirstRequestDuringRemoval(t *testing.T) {
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
 	client := ent.NewClient(ent.Driver(db.Driver()))
 	system := viewer.AsSystem(t.Context())
-	tasks, err := task.New(task.Config{Client: client})
+	tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"taskql/internal/task"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // batchSize is how many tasks are imported in one transaction. It holds the workspace's lock for tens of milliseconds, which
@@ -123,9 +124,15 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 	if err != nil {
 		return fmt.Errorf("setting up accounts: %w", err)
 	}
+	workspaces, err := workspace.New(workspace.Config{
+		Database: workspace.Database{Client: client, Now: c.Now}, LockWait: lockWait,
+	})
+	if err != nil {
+		return fmt.Errorf("setting up workspaces: %w", err)
+	}
 	tasks, err := task.New(task.Config{
-		Client: client, Now: c.Now, LockWait: lockWait,
-		Limits: task.Limits{Tasks: c.MaxTasks, Tags: c.MaxTags, TagsPerTask: c.MaxTagsPerTask},
+		Workspaces: workspaces,
+		Limits:     task.Limits{Tasks: c.MaxTasks, Tags: c.MaxTags, TagsPerTask: c.MaxTagsPerTask},
 	})
 	if err != nil {
 		return fmt.Errorf("setting up tasks: %w", err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // maxExamples is how many rows the report lists for each reason, unless it is verbose.
@@ -92,21 +93,21 @@ func (r *report) add(kind, id string, outcome task.ImportOutcome, noted notes) {
 }
 
 // problemReason returns a reason that is the same for all rows with this problem: without the row's own numbers.
-func problemReason(p *task.UserError) string {
+func problemReason(p *workspace.UserError) string {
 	field := ""
 	if len(p.Field) > 1 {
 		field = strings.Join(p.Field[1:], ".")
 	}
 	switch {
-	case p.Code == task.CodeBlank:
+	case p.Code == workspace.CodeBlank:
 		return "its " + field + " is blank"
-	case p.Code == task.CodeTooLong && field == "title":
+	case p.Code == workspace.CodeTooLong && field == "title":
 		return fmt.Sprintf("its title has more than %d characters", task.MaxTitle)
-	case p.Code == task.CodeTooLong && field == "name":
+	case p.Code == workspace.CodeTooLong && field == "name":
 		return fmt.Sprintf("its name has more than %d characters", task.MaxTagName)
-	case p.Code == task.CodeTooLong && field == "description":
+	case p.Code == workspace.CodeTooLong && field == "description":
 		return fmt.Sprintf("its description has more than %d characters", task.MaxDescription)
-	case p.Code == task.CodeTaken:
+	case p.Code == workspace.CodeTaken:
 		return "its id is in use here, for something of another user"
 	default:
 		return p.Message

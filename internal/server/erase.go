@@ -10,6 +10,7 @@ import (
 	"taskql/internal/database"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // Erasure configures EraseUser.
@@ -34,9 +35,13 @@ func EraseUser(ctx context.Context, e Erasure) error {
 	if _, err := client.UserRemoval.Query().Exist(ctx); err != nil {
 		return fmt.Errorf("looking at %s, which `server migrate` makes ready: %w", e.DB, err)
 	}
-	tasks, err := task.New(task.Config{
-		Client: client, Dialect: e.DB.Dialect, QueryRaw: e.DB.QueryRaw, LockWait: eraseWait,
+	workspaces, err := workspace.New(workspace.Config{
+		Database: workspace.Database{Client: client, Dialect: e.DB.Dialect, QueryRaw: e.DB.QueryRaw}, LockWait: eraseWait,
 	})
+	if err != nil {
+		return fmt.Errorf("setting up workspaces: %w", err)
+	}
+	tasks, err := task.New(task.Config{Workspaces: workspaces})
 	if err != nil {
 		return fmt.Errorf("setting up tasks: %w", err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"taskql/graph"
 	"taskql/internal/graphqlhttp"
-	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // ErrorCode explains a code that clients may see.
@@ -60,14 +60,14 @@ func ErrorCodes() []ErrorCode {
 // UserErrorCodes returns the values of the schema's UserErrorCode.
 func UserErrorCodes() []ErrorCode {
 	return []ErrorCode{
-		{string(task.CodeBlank), "A required field is empty or has only blanks.", "Ask the user to fill in the field."},
-		{string(task.CodeTooLong), "The text has more characters than the field takes. The message says how many it takes.", "Count the characters before you send."},
-		{string(task.CodeInvalid), "The field does not take this value.", "Change the value as the message says."},
-		{string(task.CodeTaken), "The value is already in use, such as a tag's name or an id.", "Choose another one."},
-		{string(task.CodeNotFound), "The object does not exist, or it belongs to somebody else.", "Remove it from what the page shows."},
-		{string(task.CodeStale), "`ifVersion` is not the current version: somebody has changed the object since you read it. The payload has the current object.", "Show the current object, and try again with its version."},
-		{string(task.CodeKeyReused), "The same `idempotencyKey` was sent before with another input.", "Make a new key for each change. Send a key again only to repeat the same change."},
-		{string(task.CodeLimitExceeded), "The workspace has reached a limit, such as LIMIT_TASKS.", "Delete tasks in the trash for good, or raise the limit."},
+		{string(workspace.CodeBlank), "A required field is empty or has only blanks.", "Ask the user to fill in the field."},
+		{string(workspace.CodeTooLong), "The text has more characters than the field takes. The message says how many it takes.", "Count the characters before you send."},
+		{string(workspace.CodeInvalid), "The field does not take this value.", "Change the value as the message says."},
+		{string(workspace.CodeTaken), "The value is already in use, such as a tag's name or an id.", "Choose another one."},
+		{string(workspace.CodeNotFound), "The object does not exist, or it belongs to somebody else.", "Remove it from what the page shows."},
+		{string(workspace.CodeStale), "`ifVersion` is not the current version: somebody has changed the object since you read it. The payload has the current object.", "Show the current object, and try again with its version."},
+		{string(workspace.CodeKeyReused), "The same `idempotencyKey` was sent before with another input.", "Make a new key for each change. Send a key again only to repeat the same change."},
+		{string(workspace.CodeLimitExceeded), "The workspace has reached a limit, such as LIMIT_TASKS.", "Delete tasks in the trash for good, or raise the limit."},
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"taskql/internal/playground"
 	"taskql/internal/task"
 	"taskql/internal/telemetry"
+	"taskql/internal/workspace"
 )
 
 // Version identifies the build.
@@ -50,7 +51,7 @@ type Server struct {
 	cfg     config.Config
 	log     *slog.Logger
 	handler http.Handler
-	upkeep  func(context.Context)
+	cleanup func(context.Context)
 	// removals erases users that the auth server's events or the operator named.
 	removals func(context.Context)
 	// auth is the authenticator of the auth server. It is nil with the embedded sign-in.
@@ -95,7 +96,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "server started", slog.String("address", listener.Addr().String()))
 	s.logURL(ctx, listener.Addr())
 	var background sync.WaitGroup
-	background.Go(func() { s.upkeep(ctx) })
+	background.Go(func() { s.cleanup(ctx) })
 	background.Go(func() { s.removals(ctx) })
 	background.Go(func() { s.warnAboutAuthServer(ctx) })
 	defer background.Wait() // The caller closes the database next.
@@ -113,17 +114,27 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if err != nil {
 		return routes{}, fmt.Errorf("setting up accounts: %w", err)
 	}
+	workspaces, err := workspace.New(workspace.Config{
+		Database: workspace.Database{Client: client, Dialect: cfg.DB.Dialect, QueryRaw: cfg.DB.QueryRaw, Now: cfg.Now},
+		Keys:     cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Log: cfg.Log,
+	})
+	if err != nil {
+		return routes{}, fmt.Errorf("setting up workspaces: %w", err)
+	}
 	tasks, err := task.New(task.Config{
-		Client: client, Dialect: cfg.DB.Dialect, QueryRaw: cfg.DB.QueryRaw, Now: cfg.Now, Log: cfg.Log, Closed: accounts.Forget,
+		Workspaces: workspaces, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
 			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
-			Subtasks: cfg.Config.LimitSubtasks, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes,
+			Subtasks: cfg.Config.LimitSubtasks,
 		},
 	})
 	if err != nil {
 		return routes{}, fmt.Errorf("setting up tasks: %w", err)
 	}
-	s.upkeep, s.removals = tasks.Upkeep, tasks.RunRemovals
+	s.cleanup = func(ctx context.Context) {
+		workspaces.RunCleanup(ctx, workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys})
+	}
+	s.removals = tasks.RunRemovals
 	hook, err := newHook(cfg, tasks, accounts)
 	if err != nil {
 		return routes{}, err

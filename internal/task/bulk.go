@@ -10,6 +10,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // UpdateManyInput is one patch for many tasks.
@@ -21,37 +22,40 @@ type UpdateManyInput struct {
 // UpdateMany changes what the patch sets. See BulkResult for what becomes of the tasks that can't be changed: they are
 // answered with NOT_FOUND or LIMIT_EXCEEDED. The input as a whole is refused with INVALID or NOT_FOUND.
 func (s *Service) UpdateMany(ctx context.Context, v viewer.Viewer, in UpdateManyInput) (*BulkResult, error) {
-	var errs violations
-	patch := errs.patch("patch.", in.Patch, v)
-	errs.tagLists(s.limits, patch.add, patch.remove)
-	return s.many(ctx, v, in.BulkInput, mutation[BulkResult]{name: "updateTasks", input: in.canonical(), violations: errs}, patch)
+	var errs workspace.Violations
+	patch := checkPatch(&errs, "patch.", in.Patch, v)
+	checkTagLists(&errs, s.limits, patch.add, patch.remove)
+	return s.many(ctx, v, in.BulkInput, workspace.Change[BulkResult]{Name: "updateTasks", Input: in.canonical(), Violations: errs}, patch)
 }
 
 // CompleteMany completes tasks, as Complete does.
 func (s *Service) CompleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "completeTasks", input: in.canonical()}, completing{})
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "completeTasks", Input: in.canonical()}, completing{})
 }
 
 // ReopenMany opens completed tasks, as Reopen does.
 func (s *Service) ReopenMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "reopenTasks", input: in.canonical()}, reopening{})
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "reopenTasks", Input: in.canonical()}, reopening{})
 }
 
 // DeleteMany puts tasks into the trash, as Delete does. What is below two of them goes with the upper one.
 func (s *Service) DeleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "deleteTasks", input: in.canonical()}, trashing{})
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "deleteTasks", Input: in.canonical()}, trashing{})
 }
 
 // RestoreMany takes tasks out of the trash, as Restore does.
 func (s *Service) RestoreMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
-	return s.many(ctx, v, in, mutation[BulkResult]{name: "restoreTasks", input: in.canonical()}, restoring{})
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "restoreTasks", Input: in.canonical()}, restoring{})
 }
 
-// many runs an operation on many tasks.
-func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mutation[BulkResult], op operation) (*BulkResult, error) {
-	m.violations.ids(in.IDs)
-	m.key = in.IdempotencyKey
-	m.change = func(ctx context.Context, t *tx) (*BulkResult, error) {
+// many applies an operation to many tasks.
+func (s *Service) many(
+	ctx context.Context, v viewer.Viewer, in BulkInput, c workspace.Change[BulkResult], op operation,
+) (*BulkResult, error) {
+	errs := workspace.Violations(c.Violations)
+	checkIDs(&errs, in.IDs)
+	c.Violations, c.IdempotencyKey = errs, in.IdempotencyKey
+	return write(ctx, s, v, c, func(ctx context.Context, t *tx) (*BulkResult, error) {
 		tasks, err := t.load(ctx, in.IDs)
 		if err != nil {
 			return nil, err
@@ -61,48 +65,47 @@ func (s *Service) many(ctx context.Context, v viewer.Viewer, in BulkInput, m mut
 			return nil, err
 		}
 		if len(found.input) > 0 {
-			return refused[BulkResult](found.input), errRefused
+			return workspace.Refuse[BulkResult](found.input)
 		}
 		r, able := answerBulk(in.IDs, tasks, &found)
 		switch failed := len(in.IDs) - len(able); {
 		case failed > 0 && in.ErrorPolicy != SkipFailed:
-			r.refuse(r.nothingChanged(failed))
-			return r, errRefused
+			r.Refuse(r.nothingChanged(failed))
+			return r, workspace.ErrRefused
 		case len(able) == 0:
-			return r, errRefused
+			return r, workspace.ErrRefused
 		}
 		if err := op.apply(ctx, t, able); err != nil {
 			return nil, err
 		}
 		for _, e := range able {
-			if e.Version == t.version {
+			if e.Version == t.Version {
 				r.ChangedCount++
 			}
 		}
 		return r, nil
-	}
-	return write(ctx, s, v, m)
+	})
 }
 
 // nothingChanged returns the error of a bulk mutation that was refused because so many tasks failed, with the code and the
 // field of the first failure.
-func (r *BulkResult) nothingChanged(failed int) violations {
+func (r *BulkResult) nothingChanged(failed int) workspace.Violations {
 	first := slices.IndexFunc(r.Results, func(item *ItemResult) bool { return len(item.UserErrors) > 0 })
 	because := r.Results[first].UserErrors[0]
 	message := fmt.Sprintf("Nothing was changed, because %d of %d tasks can't be: %s", failed, len(r.Results), because.Message)
-	return violations{{Code: because.Code, Message: message, Field: because.Field}}
+	return workspace.Violations{{Code: because.Code, Message: message, Field: because.Field}}
 }
 
-// ids checks the ids of a bulk mutation: 1 to 100, each once.
-func (errs *violations) ids(ids []string) {
+// checkIDs checks the ids of a bulk mutation: 1 to 100, each once.
+func checkIDs(errs *workspace.Violations, ids []string) {
 	if len(ids) < 1 || len(ids) > maxBulk {
-		errs.add(CodeInvalid, "ids", "Name 1 to %d tasks; these are %d.", maxBulk, len(ids))
+		errs.Add(workspace.CodeInvalid, "ids", "Name 1 to %d tasks; these are %d.", maxBulk, len(ids))
 		return
 	}
 	seen := make(map[string]bool, len(ids))
-	for i, id := range canonicalIDs(ids) {
+	for i, id := range workspace.CanonicalIDs(ids) {
 		if seen[id] {
-			errs.add(CodeInvalid, element("ids", i), "This task is named twice.")
+			errs.Add(workspace.CodeInvalid, workspace.Element("ids", i), "This task is named twice.")
 		}
 		seen[id] = true
 	}
@@ -142,12 +145,12 @@ func answerBulk(ids []string, tasks []*ent.Task, found *validation) (*BulkResult
 	for i, id := range ids {
 		item := &ItemResult{ID: id}
 		r.Results[i] = item
-		u, ok := parseID(id)
+		u, ok := workspace.ParseID(id)
 		if e := byID[u]; ok && e != nil {
-			item.Task, item.UserErrors = e, found.at(e, element("ids", i))
+			item.Task, item.UserErrors = e, found.at(e, workspace.Element("ids", i))
 		} else {
-			var errs violations
-			errs.add(CodeNotFound, element("ids", i), "There is no such task.")
+			var errs workspace.Violations
+			errs.Add(workspace.CodeNotFound, workspace.Element("ids", i), "There is no such task.")
 			item.UserErrors = errs
 		}
 		if len(item.UserErrors) == 0 {

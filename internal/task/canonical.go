@@ -1,65 +1,37 @@
 package task
 
-import "strings"
+import "taskql/internal/workspace"
 
-// A UUID may be written in either case, and names the same thing. Where two requests are told apart by what they name,
-// their ids are first written alike.
-
-// canonicalID returns an id as this server writes it; what is no UUID stays as it is.
-func canonicalID(id string) string {
-	if _, ok := parseID(id); ok {
-		return strings.ToLower(id)
-	}
-	return id
-}
-
-func canonicalIDs(ids []string) []string {
-	if ids == nil {
-		return nil // In a patch, null and empty are written differently.
-	}
-	same := make([]string, len(ids))
-	for i, id := range ids {
-		same[i] = canonicalID(id)
-	}
-	return same
-}
-
-func canonicalPtr(id *string) *string {
-	if id == nil {
-		return nil
-	}
-	same := canonicalID(*id)
-	return &same
-}
+// The input of a change is hashed with its ids in canonical form, so that a request with an id in capitals is the same request.
 
 func (in CreateInput) canonical() CreateInput {
-	in.ID, in.ParentID, in.TagIDs = canonicalPtr(in.ID), canonicalPtr(in.ParentID), canonicalIDs(in.TagIDs)
+	in.ID, in.ParentID, in.TagIDs = workspace.CanonicalIDPtr(in.ID), workspace.CanonicalIDPtr(in.ParentID), workspace.CanonicalIDs(in.TagIDs)
 	return in
 }
 
 func (p Patch) canonical() Patch {
-	p.AddTagIDs.Value, p.RemoveTagIDs.Value = canonicalIDs(p.AddTagIDs.Value), canonicalIDs(p.RemoveTagIDs.Value)
+	p.AddTagIDs.Value, p.RemoveTagIDs.Value = workspace.CanonicalIDs(p.AddTagIDs.Value), workspace.CanonicalIDs(p.RemoveTagIDs.Value)
 	return p
 }
 
 func (in UpdateInput) canonical() UpdateInput {
-	in.ID, in.TagIDs.Value, in.Patch = canonicalID(in.ID), canonicalIDs(in.TagIDs.Value), in.Patch.canonical()
+	in.ID, in.TagIDs.Value, in.Patch = workspace.CanonicalID(in.ID), workspace.CanonicalIDs(in.TagIDs.Value), in.Patch.canonical()
 	return in
 }
 
 func (in TargetInput) canonical() TargetInput {
-	in.ID = canonicalID(in.ID)
+	in.ID = workspace.CanonicalID(in.ID)
 	return in
 }
 
 func (in MoveInput) canonical() MoveInput {
-	in.ID, in.AfterID, in.BeforeID = canonicalID(in.ID), canonicalPtr(in.AfterID), canonicalPtr(in.BeforeID)
-	in.ParentID.Value = canonicalPtr(in.ParentID.Value)
+	in.ID, in.AfterID, in.BeforeID = workspace.CanonicalID(in.ID), workspace.CanonicalIDPtr(in.AfterID), workspace.CanonicalIDPtr(in.BeforeID)
+	in.ParentID.Value = workspace.CanonicalIDPtr(in.ParentID.Value)
 	return in
 }
 
 func (in BulkInput) canonical() BulkInput {
-	in.IDs = canonicalIDs(in.IDs)
+	in.IDs = workspace.CanonicalIDs(in.IDs)
 	return in
 }
 
@@ -69,11 +41,11 @@ func (in UpdateManyInput) canonical() UpdateManyInput {
 }
 
 func (in CreateTagInput) canonical() CreateTagInput {
-	in.ID = canonicalPtr(in.ID)
+	in.ID = workspace.CanonicalIDPtr(in.ID)
 	return in
 }
 
 func (in UpdateTagInput) canonical() UpdateTagInput {
-	in.ID = canonicalID(in.ID)
+	in.ID = workspace.CanonicalID(in.ID)
 	return in
 }

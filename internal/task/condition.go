@@ -6,6 +6,8 @@ import (
 	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
+
+	"taskql/internal/workspace"
 )
 
 // condition makes a predicate for a statement. The predicate is true or false for every row and never null, because the
@@ -83,7 +85,7 @@ func isNull(column string, null bool) condition {
 func uniqueIDs(ids []string) ([]uuid.UUID, bool) {
 	seen, unique, valid := make(map[uuid.UUID]bool, len(ids)), make([]uuid.UUID, 0, len(ids)), true
 	for _, id := range ids {
-		u, ok := parseID(id)
+		u, ok := workspace.ParseID(id)
 		if !ok {
 			valid = false
 		} else if !seen[u] {

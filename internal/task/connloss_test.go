@@ -20,6 +20,7 @@ import (
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // commitFailure says when the connection is lost in the next commit.
@@ -220,7 +221,7 @@ func formatResult(t *testing.T, answer any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var refusal struct{ UserErrors []*task.UserError }
+	var refusal struct{ UserErrors []*workspace.UserError }
 	if err := json.Unmarshal(text, &refusal); err != nil || len(refusal.UserErrors) > 0 {
 		t.Errorf("refused: %s, %v", text, err)
 	}

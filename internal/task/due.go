@@ -6,6 +6,7 @@ import (
 	"taskql/ent"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // DueOf returns when a task is due; nil if it is not.
@@ -16,14 +17,14 @@ func DueOf(t *ent.Task) *Due {
 	return &Due{Date: *t.DueDate, At: t.DueAt, TimeZone: t.DueTimeZone}
 }
 
-// due checks when a task is to be due: on a day, or at a moment in a time zone, which is the viewer's if the input names none.
+// checkDue checks when a task is to be due: on a day, or at a moment in a time zone, which is the viewer's if the input names none.
 // It returns nil for a nil input.
-func (errs *violations) due(field string, in *DueInput, v viewer.Viewer) *Due {
+func checkDue(errs *workspace.Violations, field string, in *DueInput, v viewer.Viewer) *Due {
 	switch {
 	case in == nil:
 		return nil
 	case (in.Date == nil) == (in.At == nil):
-		errs.add(CodeInvalid, field, "Say when it is due either with date or with at.")
+		errs.Add(workspace.CodeInvalid, field, "Say when it is due either with date or with at.")
 		return nil
 	case in.Date != nil:
 		return &Due{Date: dayOf(*in.Date)}
@@ -32,7 +33,7 @@ func (errs *violations) due(field string, in *DueInput, v viewer.Viewer) *Due {
 	if in.At.TimeZone != nil {
 		named, err := timezone.Load(*in.At.TimeZone)
 		if err != nil {
-			errs.add(CodeInvalid, field+".at.timeZone", "A time zone is an IANA name such as Asia/Karachi.")
+			errs.Add(workspace.CodeInvalid, field+".at.timeZone", "A time zone is an IANA name such as Asia/Karachi.")
 			return nil
 		}
 		zone, location = named.String(), named
@@ -40,7 +41,7 @@ func (errs *violations) due(field string, in *DueInput, v viewer.Viewer) *Due {
 	at := in.At.At.UTC().Truncate(time.Microsecond)
 	day := dayOf(at.In(location))
 	if day.Year() < 1 || day.Year() > 9999 {
-		errs.add(CodeInvalid, field+".at.at", "The day must lie in the years 1 to 9999 in that time zone.")
+		errs.Add(workspace.CodeInvalid, field+".at.at", "The day must lie in the years 1 to 9999 in that time zone.")
 	}
 	return &Due{Date: day, At: &at, TimeZone: &zone}
 }

@@ -18,24 +18,14 @@ import (
 	"taskql/internal/workspace"
 )
 
-// closeWorkspace locks the workspace and keeps it from being written to. If it does not exist, it is made: so the first
-// request of its user, which makes it too, has either ended before, or begins after the transaction.
-const closeWorkspace = `INSERT INTO workspaces (id, version, keys_version, task_count, created_at, closed_at) VALUES ($1, 0, 0, 0, $2, $2)
-	ON CONFLICT (id) DO UPDATE SET version = workspaces.version + 1, closed_at = coalesce(workspaces.closed_at, excluded.closed_at)`
-
-// eraseBatch erases up to upkeepBatch rows of each kind, tags after the last task. If none are left, it erases the workspace and
+// eraseBatch erases up to workspace.BatchSize rows of each kind, tags after the last task. If none are left, it erases the workspace and
 // the user, and with them the ids in the removal. The tasks of a removal that moves them must be gone.
 func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
 	id := *r.UserID
-	if err := s.writers.Acquire(ctx, id); err != nil {
-		return Erased{}, fmt.Errorf("waiting for the user's changes: %w", err)
-	}
-	defer s.writers.Release(id)
 	var erased Erased
-	err := s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := &tx{Tx: entTx, viewer: viewer.Viewer{UserID: id, WorkspaceID: id}, now: s.now()}
+	err := s.workspaces.Erase(ctx, viewer.Viewer{UserID: id, WorkspaceID: id}, func(w *workspace.Tx) error {
 		var err error
-		erased, err = t.eraseBatch(ctx, r)
+		erased, err = s.tx(w).eraseBatch(ctx, r)
 		return err
 	})
 	if err != nil {
@@ -47,9 +37,6 @@ func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, e
 
 func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
 	id := *r.UserID
-	if _, err := t.ExecContext(ctx, closeWorkspace, id, t.now); err != nil {
-		return Erased{}, fmt.Errorf("closing the workspace: %w", err)
-	}
 	var erased Erased
 	var err error
 	if r.MoveTo == nil {
@@ -60,7 +47,7 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	if erased.IdempotencyKeys, err = t.eraseKeys(ctx); err != nil {
 		return Erased{}, err
 	}
-	left, err := t.Task.Query().Where(workspace.Scope(t.viewer)).Exist(ctx)
+	left, err := t.Task.Query().Where(workspace.Scope(t.Viewer)).Exist(ctx)
 	switch {
 	case err != nil:
 		return Erased{}, fmt.Errorf("looking for tasks: %w", err)
@@ -79,25 +66,25 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	if erased.Users, err = t.User.Delete().Where(user.ID(id)).Exec(ctx); err != nil {
 		return Erased{}, fmt.Errorf("erasing the user's row: %w", err)
 	}
-	if left || max(erased.IdempotencyKeys, erased.Tags) == upkeepBatch {
+	if left || max(erased.IdempotencyKeys, erased.Tags) == workspace.BatchSize {
 		return erased, nil
 	}
 	return erased, t.finishRemoval(ctx, r)
 }
 
-// eraseTasks erases up to upkeepBatch tasks, and returns how many. Subtasks come first, since erasing a task writes to each
+// eraseTasks erases up to workspace.BatchSize tasks, and returns how many. Subtasks come first, since erasing a task writes to each
 // subtask that is left.
 //
 // This and the next two read ids and then erase them, because PostgreSQL may not know yet how large the workspace is. For one
 // statement with NOT EXISTS or IN (SELECT …) it then compares each row with each other one, which takes longer than
 // LIMIT_STATEMENT_TIME allows.
 func (t *tx) eraseTasks(ctx context.Context) (int, error) {
-	ids, err := t.Task.Query().Where(workspace.Scope(t.viewer)).
-		Order(enttask.ByCreatedAt(sql.OrderDesc()), enttask.ByID(sql.OrderDesc())).Limit(upkeepBatch).IDs(ctx)
+	ids, err := t.Task.Query().Where(workspace.Scope(t.Viewer)).
+		Order(enttask.ByCreatedAt(sql.OrderDesc()), enttask.ByID(sql.OrderDesc())).Limit(workspace.BatchSize).IDs(ctx)
 	for subtasks := ids; err == nil && len(subtasks) > 0; {
 		ids = subtasks
-		subtasks, err = t.Task.Query().Where(workspace.Scope(t.viewer), enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).
-			Limit(upkeepBatch).IDs(ctx)
+		subtasks, err = t.Task.Query().Where(workspace.Scope(t.Viewer), enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).
+			Limit(workspace.BatchSize).IDs(ctx)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reading tasks: %w", err)
@@ -109,9 +96,9 @@ func (t *tx) eraseTasks(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// eraseTags erases up to upkeepBatch tags, and returns how many.
+// eraseTags erases up to workspace.BatchSize tags, and returns how many.
 func (t *tx) eraseTags(ctx context.Context) (int, error) {
-	ids, err := t.Tag.Query().Where(workspace.Scope(t.viewer)).Limit(upkeepBatch).IDs(ctx)
+	ids, err := t.Tag.Query().Where(workspace.Scope(t.Viewer)).Limit(workspace.BatchSize).IDs(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading tags: %w", err)
 	}
@@ -122,9 +109,9 @@ func (t *tx) eraseTags(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// eraseKeys erases up to upkeepBatch idempotency keys, and returns how many.
+// eraseKeys erases up to workspace.BatchSize idempotency keys, and returns how many.
 func (t *tx) eraseKeys(ctx context.Context) (int, error) {
-	ids, err := t.IdempotencyKey.Query().Where(workspace.Scope(t.viewer)).Limit(upkeepBatch).IDs(ctx)
+	ids, err := t.IdempotencyKey.Query().Where(workspace.Scope(t.Viewer)).Limit(workspace.BatchSize).IDs(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading idempotency keys: %w", err)
 	}
@@ -150,7 +137,7 @@ func (t *tx) finishRemoval(ctx context.Context, r *ent.UserRemoval) error {
 	if err := t.UserRemoval.Update().Where(userremoval.MoveTo(*r.UserID)).ClearMoveTo().Exec(ctx); err != nil {
 		return fmt.Errorf("ending moves to the user: %w", err)
 	}
-	err := t.UserRemoval.Update().Where(userremoval.ID(r.ID)).ClearUserID().ClearMoveTo().SetFinishedAt(t.now).Exec(ctx)
+	err := t.UserRemoval.Update().Where(userremoval.ID(r.ID)).ClearUserID().ClearMoveTo().SetFinishedAt(t.Now).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("finishing the removal: %w", err)
 	}
@@ -165,7 +152,7 @@ func (t *tx) moveTimeZone(ctx context.Context, from, to string) error {
 	}
 	err = t.User.Update().Where(user.ID(to), user.TimeZone(user.DefaultTimeZone), func(s *sql.Selector) {
 		s.Where(sql.NEQ(s.C(user.FieldTimeZone), zones[0]))
-	}).SetTimeZone(zones[0]).SetUpdatedAt(t.now).Exec(ctx)
+	}).SetTimeZone(zones[0]).SetUpdatedAt(t.Now).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("moving the time zone: %w", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // recorder is a driver that records the statements of a page with their arguments.
@@ -109,7 +110,9 @@ func TestExplain(t *testing.T) {
 	}
 	db := testkit.OpenDatabase(t, address)
 	driver := &recorder{Driver: db.Driver()}
-	s, err := task.New(task.Config{Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, QueryRaw: driver.QueryRaw, Now: newClock().Now})
+	s, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{
+		Client: ent.NewClient(ent.Driver(driver)), Dialect: db.Dialect, QueryRaw: driver.QueryRaw, Now: newClock().Now,
+	})})
 	if err != nil {
 		t.Fatal(err)
 	}

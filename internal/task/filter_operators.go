@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent/tasktag"
+	"taskql/internal/workspace"
 )
 
 // typed returns an operator that takes values of the type T.
@@ -54,7 +55,7 @@ func intIn(f filterField, numbers []int) condition {
 }
 
 func idEquals(f filterField, id string) condition {
-	u, ok := parseID(id)
+	u, ok := workspace.ParseID(id)
 	if !ok {
 		return never
 	}

@@ -11,9 +11,9 @@ import (
 	"taskql/ent"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
-	"taskql/ent/workspace"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // MaxImport is how many tasks one call of ImportTasks takes: the workspace is locked as long as it lasts.
@@ -51,7 +51,7 @@ type ImportOutcome struct {
 	// Known says that it was here already, and was left as it is: whatever became of it since stays.
 	Known bool
 	// Problems are why it was not taken.
-	Problems []*UserError
+	Problems []*workspace.UserError
 }
 
 // ImportOptions are what an import works with.
@@ -98,23 +98,10 @@ func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []Impo
 // importing runs work as a change of the workspace: with its lock and its next version, which is given back where work
 // has changed nothing. A dry run has neither, and sees an empty workspace where there is none yet.
 func (s *Service) importing(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
-	if !o.DryRun {
-		return s.applyChange(ctx, v, work)
+	if o.DryRun {
+		return s.workspaces.DryRun(ctx, v, tasksCounter, func(w *workspace.Tx) error { return work(s.tx(w)) })
 	}
-	return unlessRefused(s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := &tx{Tx: entTx, viewer: v, limits: s.limits, now: s.now()}
-		counts, err := t.Workspace.Query().Where(workspace.ID(v.WorkspaceID)).Select(workspace.FieldTaskCount).Ints(ctx)
-		if err != nil {
-			return fmt.Errorf("reading the workspace: %w", err)
-		}
-		for _, n := range counts {
-			t.taskCount = n
-		}
-		if err := work(t); err != nil {
-			return err
-		}
-		return errRefused
-	}))
+	return s.applyChange(ctx, v, work)
 }
 
 func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {
@@ -134,42 +121,42 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 	count := len(existing) + o.Planned
 	var rows []*ent.TagCreate
 	for i, in := range tags {
-		var errs violations
-		name := errs.tagName(in.Name)
+		var errs workspace.Violations
+		name := checkTagName(&errs, in.Name)
 		folded := text.Fold(name)
 		outcomes[i].ID = in.ID
 		owner, exists := owners[in.ID]
 		same, used := names[folded]
 		switch {
-		case exists && owner == t.viewer.WorkspaceID:
+		case exists && owner == t.Viewer.WorkspaceID:
 			outcomes[i].Known = true
 			continue
 		case len(errs) == 0 && used:
 			outcomes[i] = ImportOutcome{ID: same, Known: true}
 			continue
 		case exists:
-			errs = append(errs, taken()...)
+			errs = append(errs, idTaken()...)
 		case len(errs) == 0 && count >= t.limits.Tags:
-			errs.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
+			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
 		}
 		if outcomes[i].Problems = errs; len(errs) > 0 {
 			continue
 		}
 		count++
-		names[folded], owners[in.ID] = in.ID, t.viewer.WorkspaceID
+		names[folded], owners[in.ID] = in.ID, t.Viewer.WorkspaceID
 		color := colorOf(folded)
 		if in.Color != nil {
 			color = *in.Color
 		}
 		rows = append(rows, t.Tag.Create().
-			SetID(in.ID).SetWorkspaceID(t.viewer.WorkspaceID).SetVersion(t.version).
+			SetID(in.ID).SetWorkspaceID(t.Viewer.WorkspaceID).SetVersion(t.Version).
 			SetName(name).SetNameKey(text.NameKey(folded)).SetColor(color).
-			SetCreatedAt(orNow(in.CreatedAt, t.now)).SetUpdatedAt(t.now))
+			SetCreatedAt(orNow(in.CreatedAt, t.Now)).SetUpdatedAt(t.Now))
 	}
 	if o.DryRun || len(rows) == 0 {
 		return outcomes, nil
 	}
-	t.changed = true
+	t.MarkChanged()
 	if err := t.Tag.CreateBulk(rows...).Exec(ctx); err != nil {
 		return nil, fmt.Errorf("inserting tags: %w", err)
 	}
@@ -200,27 +187,27 @@ func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOpti
 		return nil, err
 	}
 	outcomes := make([]ImportOutcome, len(tasks))
-	count := t.taskCount + o.Planned
+	count := t.Count + o.Planned
 	var fresh []ImportedTask
 	for i, in := range tasks {
 		outcomes[i].ID = in.ID
 		owner, exists := owners[in.ID]
-		if exists && owner == t.viewer.WorkspaceID {
+		if exists && owner == t.Viewer.WorkspaceID {
 			outcomes[i].Known = true
 			continue
 		}
 		errs := t.checkImported(&in)
 		switch {
 		case exists:
-			errs = append(errs, taken()...)
+			errs = append(errs, idTaken()...)
 		case len(errs) == 0 && count >= t.limits.Tasks:
-			errs.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
+			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
 		}
 		if outcomes[i].Problems = errs; len(errs) > 0 {
 			continue
 		}
 		count++
-		owners[in.ID] = t.viewer.WorkspaceID
+		owners[in.ID] = t.Viewer.WorkspaceID
 		fresh = append(fresh, in)
 	}
 	if o.DryRun || len(fresh) == 0 {
@@ -230,13 +217,13 @@ func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOpti
 }
 
 // checkImported says what is wrong with a task, and trims what is not.
-func (t *tx) checkImported(in *ImportedTask) violations {
-	var errs violations
-	in.Title, in.Description = errs.title(in.Title), errs.description(in.Description)
-	errs.priority("priority", &in.Priority)
-	errs.due("due", in.Due, t.viewer)
+func (t *tx) checkImported(in *ImportedTask) workspace.Violations {
+	var errs workspace.Violations
+	in.Title, in.Description = checkTitle(&errs, in.Title), checkDescription(&errs, in.Description)
+	checkPriority(&errs, "priority", &in.Priority)
+	checkDue(&errs, "due", in.Due, t.Viewer)
 	if n := len(in.TagIDs); n > t.limits.TagsPerTask {
-		errs.add(CodeLimitExceeded, "tagIds", "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, n)
+		errs.Add(workspace.CodeLimitExceeded, "tagIds", "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, n)
 	}
 	return errs
 }
@@ -262,10 +249,10 @@ func (t *tx) ownersOfTasks(ctx context.Context, tasks []ImportedTask) (map[uuid.
 
 // insertImported makes tasks that were checked.
 func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
-	if err := t.take(ctx, 0, len(tasks)); err != nil {
+	if _, err := t.Add(ctx, taskCount, len(tasks)); err != nil {
 		return err
 	}
-	t.changed = true
+	t.MarkChanged()
 	positions, err := t.ends(len(tasks))
 	if err != nil {
 		return err
@@ -274,19 +261,19 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 	tags := make(map[uuid.UUID][]uuid.UUID, len(tasks))
 	for i, in := range tasks {
 		rows[i] = t.Task.Create().
-			SetID(in.ID).SetWorkspaceID(t.viewer.WorkspaceID).SetVersion(t.version).SetPosition(positions[i]).
-			SetCreatedAt(orNow(in.CreatedAt, t.now)).SetUpdatedAt(orNow(in.UpdatedAt, t.now))
+			SetID(in.ID).SetWorkspaceID(t.Viewer.WorkspaceID).SetVersion(t.Version).SetPosition(positions[i]).
+			SetCreatedAt(orNow(in.CreatedAt, t.Now)).SetUpdatedAt(orNow(in.UpdatedAt, t.Now))
 		if in.CompletedAt != nil {
-			rows[i].SetCompleted(true).SetCompletedAt(orNow(*in.CompletedAt, t.now))
+			rows[i].SetCompleted(true).SetCompletedAt(orNow(*in.CompletedAt, t.Now))
 		}
 		if in.DeletedAt != nil {
-			rows[i].SetDeletedAt(orNow(*in.DeletedAt, t.now)).SetTrashedWith(in.ID)
+			rows[i].SetDeletedAt(orNow(*in.DeletedAt, t.Now)).SetTrashedWith(in.ID)
 		}
 		m := rows[i].Mutation()
 		setTexts(in.Title, in.Description).write(m)
 		setPriority(in.Priority).write(m)
-		var errs violations // Checked before.
-		if due := errs.due("due", in.Due, t.viewer); due != nil {
+		var errs workspace.Violations // Checked before.
+		if due := checkDue(&errs, "due", in.Due, t.Viewer); due != nil {
 			setDue(due).write(m)
 		}
 		if len(in.TagIDs) > 0 {

@@ -86,7 +86,6 @@ func (s *Service) insertFast(ctx context.Context, v viewer.Viewer, e *ent.Task) 
 }
 
 func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (bool, error) {
-	s.noteWrite()
 	now, done := s.now(), false
 	args := make([]any, 0, 3+len(insertArgs))
 	args = append(args, v.WorkspaceID, s.limits.Tasks, now)

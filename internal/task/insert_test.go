@@ -16,6 +16,7 @@ import (
 	"taskql/ent"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 // The fast path and the slow path insert the same row, whatever the input, and refuse the same.
@@ -80,7 +81,7 @@ func TestRefusedInsert(t *testing.T) {
 		other, o := env.newUser(t, "bob")
 		id := ptr(uuid.NewString())
 		mustSucceed(t)(env.Create(other, o, task.CreateInput{ID: id, Title: "theirs"}))
-		mustFail(t, task.CodeTaken, "id")(env.Create(ctx, v, task.CreateInput{ID: id, Title: "mine"}))
+		mustFail(t, workspace.CodeTaken, "id")(env.Create(ctx, v, task.CreateInput{ID: id, Title: "mine"}))
 		for i := range 2 {
 			env.createTask(ctx, t, v, fmt.Sprint(i))
 		}

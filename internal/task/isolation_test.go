@@ -14,6 +14,7 @@ import (
 
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // targetIDs are the ids that another user tries: of a task, of a task in the trash, and of a tag.
@@ -200,7 +201,7 @@ func TestStranger(t *testing.T) {
 				t.Helper()
 				ctx, v := env.newUser(t, who+" of "+name)
 				answer, err := try(ctx, v, target)
-				if err != nil && !errors.Is(err, task.ErrNotFound) {
+				if err != nil && !errors.Is(err, workspace.ErrNotFound) {
 					t.Errorf("%s: %v", name, err)
 				}
 				text := target.replaceIDs(t, []any{answer, err != nil})
@@ -224,7 +225,7 @@ func TestStranger(t *testing.T) {
 
 		// Methods without a call, and why.
 		exempt := map[string]string{
-			"Upkeep":      "nobody calls it",
+			"RefreshKeys": "nobody calls it",
 			"RunRemovals": "nobody calls it",
 			"Overdue":     "it reads nothing",
 			// A foreign id is TAKEN, as with Create: the importer's tests see that it stays whose it is.

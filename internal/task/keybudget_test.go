@@ -10,10 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"entgo.io/ent/dialect"
+
 	"taskql/ent"
 	"taskql/ent/idempotencykey"
 	"taskql/internal/task"
+	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // storedKeys returns the workspace's keys, oldest first, and how many bytes they and their answers have. It checks that
@@ -32,12 +36,19 @@ func storedKeys(ctx context.Context, t *testing.T, env *testEnv, workspace strin
 	return keys, bytes
 }
 
+// eachDatabaseWithKeys runs a test on both databases with a budget of idempotency keys.
+func eachDatabaseWithKeys(t *testing.T, c workspace.Config, test func(t *testing.T, env *testEnv)) {
+	t.Helper()
+	c.LockWait = time.Minute
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) { test(t, newTestEnvWith(t, driver, c, task.Limits{})) })
+}
+
 // TestIdempotencyKeyBudget makes random changes with keys. At any time the newest keys are remembered, as many as the budget lets; each
 // repeats its answer, and one that was forgotten is as good as new.
 func TestIdempotencyKeyBudget(t *testing.T) {
 	t.Parallel()
 	const most, mostBytes = 30, 40_000
-	eachDatabaseLimited(t, task.Limits{Keys: most, KeyBytes: mostBytes}, func(t *testing.T, env *testEnv) {
+	eachDatabaseWithKeys(t, workspace.Config{Keys: most, KeyBytes: mostBytes}, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
 		other, bob := env.newUser(t, "bob")
 		env.remembers(other, t, bob, "bob's", 10)
@@ -85,10 +96,10 @@ func TestIdempotencyKeyBudget(t *testing.T) {
 // TestIdempotencyKeyBudgetIfTheClockGoesBack: a change never removes its own key, although it looks like the oldest.
 func TestIdempotencyKeyBudgetIfTheClockGoesBack(t *testing.T) {
 	t.Parallel()
-	for name, limits := range map[string]task.Limits{"rows": {Keys: 5}, "bytes": {KeyBytes: 3_000}} {
+	for name, limits := range map[string]workspace.Config{"rows": {Keys: 5}, "bytes": {KeyBytes: 3_000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachDatabaseLimited(t, limits, func(t *testing.T, env *testEnv) {
+			eachDatabaseWithKeys(t, limits, func(t *testing.T, env *testEnv) {
 				ctx, v := env.newUser(t, "alice")
 				for i := range 20 {
 					env.clock.advance(-time.Minute)
@@ -122,17 +133,17 @@ func deref(s *string) string {
 func TestIdempotencyKeyBudgetOfReplicas(t *testing.T) {
 	t.Parallel()
 	const most, writers, each = 20, 6, 15
-	eachDatabaseLimited(t, task.Limits{Keys: most}, func(t *testing.T, env *testEnv) {
+	eachDatabaseWithKeys(t, workspace.Config{Keys: most}, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
 		for i := range 10 { // They are old when the others come.
 			env.remembers(ctx, t, v, fmt.Sprint("old ", i), 1)
 		}
-		env.clock.advance(task.KeyLifetime + 2*time.Hour)
+		env.clock.advance(workspace.KeyLifetime + 2*time.Hour)
 		background, stop := context.WithCancel(t.Context())
-		var upkeep, all sync.WaitGroup
-		upkeep.Go(func() { env.Upkeep(background) })
+		var cleanup, all sync.WaitGroup
+		cleanup.Go(func() { env.runCleanup(background) })
 		for w := range writers {
-			s := env.withLimits(t, task.Limits{Keys: most})
+			s := env.withKeys(t, most)
 			all.Go(func() {
 				for i := range each {
 					key := fmt.Sprintf("key %d %d", w, i)
@@ -150,24 +161,20 @@ func TestIdempotencyKeyBudgetOfReplicas(t *testing.T) {
 		}
 		all.Wait()
 		stop()
-		upkeep.Wait()
+		cleanup.Wait()
 		if keys, _ := storedKeys(ctx, t, env, "alice"); len(keys) > most || len(keys) < most/2 {
 			t.Errorf("%d keys are remembered: %v", len(keys), keys)
 		}
 	})
 }
 
-// withLimits is a replica with limits.
-func (env *testEnv) withLimits(t *testing.T, limits task.Limits) *testEnv {
+// withKeys is a replica that remembers so many keys.
+func (env *testEnv) withKeys(t *testing.T, keys int) *testEnv {
 	t.Helper()
 	if strings.Contains(t.Name(), "/sqlite") {
 		return env // As in replica.
 	}
-	s, err := task.New(task.Config{Client: env.client, Dialect: env.dialect, QueryRaw: env.queryRaw, Now: env.clock.Now, LockWait: time.Minute, Limits: limits})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &testEnv{Service: s, client: env.client, clock: env.clock, dialect: env.dialect, queryRaw: env.queryRaw}
+	return newService(t, workspace.Config{Database: env.workspaces.Database, LockWait: time.Minute, Keys: keys}, task.Limits{}, env.clock)
 }
 
 // TestUncountedIdempotencyKeys: the release before counts none of its keys. A change that finds too many removes them, in bounded steps, and
@@ -175,7 +182,7 @@ func (env *testEnv) withLimits(t *testing.T, limits task.Limits) *testEnv {
 func TestUncountedIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	const most = 50
-	eachDatabaseLimited(t, task.Limits{Keys: most}, func(t *testing.T, env *testEnv) {
+	eachDatabaseWithKeys(t, workspace.Config{Keys: most}, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
 		uncounted := func(from, to int) {
 			for i := from; i < to; i++ {
@@ -193,17 +200,17 @@ func TestUncountedIdempotencyKeys(t *testing.T) {
 			t.Errorf("%d keys are remembered, the first is %s", len(keys), keys[0])
 		}
 
-		env.clock.advance(task.KeyLifetime - time.Minute)
+		env.clock.advance(workspace.KeyLifetime - time.Minute)
 		uncounted(0, 3)
 		env.clock.advance(2 * time.Hour) // All but the last three are too old.
 		background, stop := context.WithCancel(t.Context())
-		var upkeep sync.WaitGroup
-		upkeep.Go(func() { env.Upkeep(background) })
+		var cleanup sync.WaitGroup
+		cleanup.Go(func() { env.runCleanup(background) })
 		for deadline := time.Now().Add(2 * time.Minute); env.client.Workspace.GetX(ctx, "alice").IdempotencyKeyCount != 3 && time.Now().Before(deadline); {
 			time.Sleep(5 * time.Millisecond)
 		}
 		stop()
-		upkeep.Wait()
+		cleanup.Wait()
 		if keys, _ := storedKeys(ctx, t, env, "alice"); len(keys) != 3 {
 			t.Errorf("%d keys are remembered, want 3", len(keys))
 		}

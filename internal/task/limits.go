@@ -12,10 +12,6 @@ type Limits struct {
 	TagsPerTask int
 	// Subtasks is how many a parent has, the trash not included. Default: 1,000.
 	Subtasks int
-	// Keys is how many idempotency keys a workspace remembers. Default: 10,000.
-	Keys int
-	// KeyBytes is how many bytes those keys and their answers have. Default: 16 MiB.
-	KeyBytes int
 	// Depth is how many levels of tasks there are, the top one included. Default: 5.
 	Depth int
 }
@@ -29,8 +25,6 @@ func (l Limits) withDefaults() Limits {
 		Tags:        cmp.Or(l.Tags, 500),
 		TagsPerTask: cmp.Or(l.TagsPerTask, 50),
 		Subtasks:    cmp.Or(l.Subtasks, 1_000),
-		Keys:        cmp.Or(l.Keys, 10_000),
-		KeyBytes:    cmp.Or(l.KeyBytes, 16<<20),
 		Depth:       cmp.Or(l.Depth, 5),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // idText is the length of an id as text.
@@ -24,12 +25,12 @@ func parseID(id string) (uuid.UUID, bool) {
 	return u, err == nil
 }
 
-// Get returns the task with that id, also where it is in the trash; else ErrNotFound. Only those columns are read, all
+// Get returns the task with that id, also where it is in the trash; else workspace.ErrNotFound. Only those columns are read, all
 // where there are none.
 func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Task, error) {
-	u, ok := parseID(id)
+	u, ok := workspace.ParseID(id)
 	if !ok {
-		return nil, ErrNotFound
+		return nil, workspace.ErrNotFound
 	}
 	found, err := s.ByID(ctx, v, []uuid.UUID{u}, columns)
 	if err != nil {
@@ -38,7 +39,7 @@ func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns .
 	if t, ok := found[u]; ok {
 		return t, nil
 	}
-	return nil, ErrNotFound
+	return nil, workspace.ErrNotFound
 }
 
 // GetMany returns the tasks with those ids, in one statement, by id. What does not exist is missing from the map, and
@@ -56,7 +57,7 @@ func many[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) 
 	}
 	named := make(map[string]T, len(ids))
 	for _, id := range ids {
-		if u, ok := parseID(id); ok {
+		if u, ok := workspace.ParseID(id); ok {
 			if t, ok := found[u]; ok {
 				named[id] = t
 			}

@@ -43,7 +43,7 @@ func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) 
 		return err
 	})
 	switch {
-	case errors.Is(err, ErrNoWorkspace):
+	case errors.Is(err, workspace.ErrNoWorkspace):
 		return false, &waitingError{"the user who gets the tasks has no row in workspaces"}
 	case err != nil:
 		return false, fmt.Errorf("moving tasks: %w", err)
@@ -71,8 +71,8 @@ func (s *Service) redirect(ctx context.Context, from string, next *string) error
 
 // moveFrom moves a batch from a workspace to the viewer's.
 func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
-	if _, err := t.ExecContext(ctx, closeWorkspace, from.WorkspaceID, t.now); err != nil {
-		return false, fmt.Errorf("closing the workspace: %w", err)
+	if err := t.CloseWorkspace(ctx, from.WorkspaceID); err != nil {
+		return false, err
 	}
 	merged, err := t.moveTags(ctx, from)
 	if err != nil {
@@ -82,7 +82,7 @@ func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	room := t.limits.Tasks - t.taskCount
+	room := t.limits.Tasks - t.Count
 	if len(tasks) > 0 && room <= 0 {
 		return false, &waitingError{fmt.Sprintf("the workspace that gets the tasks is full: LIMIT_TASKS is %d", t.limits.Tasks)}
 	}
@@ -94,7 +94,7 @@ func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
 			return false, err
 		}
 	}
-	return t.changed, nil
+	return t.Changed(), nil
 }
 
 // moveTags moves the tags whose names the viewer's workspace does not have. It returns the others, each with the tag that
@@ -124,15 +124,14 @@ func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uu
 			return nil, &waitingError{fmt.Sprintf("the workspace that gets the tags is full: LIMIT_TAGS is %d", t.limits.Tags)}
 		}
 		names[name] = tag.ID
-		b := statement()
-		b.WriteString("UPDATE tags SET workspace_id = ").Arg(t.viewer.WorkspaceID).WriteString(", version = ").Arg(t.version).
+		b := workspace.Statement()
+		b.WriteString("UPDATE tags SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
 			WriteString(", name_key = ").Arg(text.NameKey(name)).
 			WriteString(" WHERE id = ").Arg(tag.ID).WriteString(" AND ").Join(workspace.Condition(from, ""))
-		query, args := b.Query()
-		if _, err := t.ExecContext(ctx, query, args...); err != nil {
+		if err := t.Exec(ctx, b); err != nil {
 			return nil, fmt.Errorf("moving a tag: %w", err)
 		}
-		t.changed = true
+		t.MarkChanged()
 	}
 	return merged, nil
 }
@@ -142,7 +141,7 @@ func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uu
 func (t *tx) nextToMove(ctx context.Context, from viewer.Viewer) ([]uuid.UUID, error) {
 	for _, statement := range []*sql.Builder{topLevelToMove(from), subtasksToMove(from)} {
 		var ids []uuid.UUID
-		if err := t.scan(ctx, statement, &ids); err != nil {
+		if err := t.Select(ctx, &ids, statement); err != nil {
 			return nil, fmt.Errorf("reading tasks: %w", err)
 		}
 		if len(ids) > 0 {
@@ -153,20 +152,20 @@ func (t *tx) nextToMove(ctx context.Context, from viewer.Viewer) ([]uuid.UUID, e
 }
 
 func topLevelToMove(from viewer.Viewer) *sql.Builder {
-	b := statement()
+	b := workspace.Statement()
 	return b.WriteString("SELECT id FROM tasks WHERE ").Join(workspace.Condition(from, "")).
 		WriteString(" AND parent_id IS NULL ORDER BY position, id LIMIT ").Arg(moveSize)
 }
 
 func subtasksToMove(from viewer.Viewer) *sql.Builder {
-	b := statement()
+	b := workspace.Statement()
 	return b.WriteString("SELECT t.id FROM tasks t JOIN tasks p ON p.id = t.parent_id WHERE ").Join(workspace.Condition(from, "t")).
 		WriteString(" AND p.workspace_id <> ").Arg(from.WorkspaceID).WriteString(" ORDER BY t.parent_id, t.position, t.id LIMIT ").Arg(moveSize)
 }
 
 // moveTasks moves tasks, which stay in that order.
 func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID) error {
-	if err := t.take(ctx, 0, len(ids)); err != nil {
+	if _, err := t.Add(ctx, taskCount, len(ids)); err != nil {
 		return err
 	}
 	const uncount = `UPDATE workspaces SET task_count = task_count - $1 WHERE id = $2`
@@ -177,29 +176,27 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 	if err != nil {
 		return err
 	}
-	b := statement()
-	b.WriteString("UPDATE tasks SET workspace_id = ").Arg(t.viewer.WorkspaceID).WriteString(", version = ").Arg(t.version).
+	b := workspace.Statement()
+	b.WriteString("UPDATE tasks SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
 		WriteString(", position = CASE id")
 	for i, id := range ids {
 		b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(keys[i])
 	}
 	b.WriteString(" ELSE position END WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(anys(ids)...).WriteString(")")
-	query, args := b.Query()
-	if _, err := t.ExecContext(ctx, query, args...); err != nil {
+	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("moving tasks: %w", err)
 	}
-	t.changed = true
+	t.MarkChanged()
 	return t.freeFromTrash(ctx, ids)
 }
 
 // freeFromTrash puts active tasks to the top level if their parent went to the trash after it was moved.
 func (t *tx) freeFromTrash(ctx context.Context, ids []uuid.UUID) error {
-	b := statement()
-	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE ").Join(workspace.Condition(t.viewer, "")).
+	b := workspace.Statement()
+	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE ").Join(workspace.Condition(t.Viewer, "")).
 		WriteString(" AND id IN (").Args(anys(ids)...).
 		WriteString(") AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM tasks p WHERE p.id = tasks.parent_id AND p.deleted_at IS NOT NULL)")
-	query, args := b.Query()
-	if _, err := t.ExecContext(ctx, query, args...); err != nil {
+	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("looking at the parents: %w", err)
 	}
 	return nil
@@ -227,7 +224,7 @@ func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.U
 		}
 		if key := [2]uuid.UUID{link.TaskID, tag}; !has[key] {
 			has[key] = true
-			rows = append(rows, t.TaskTag.Create().SetTaskID(link.TaskID).SetTagID(tag).SetWorkspaceID(t.viewer.WorkspaceID))
+			rows = append(rows, t.TaskTag.Create().SetTaskID(link.TaskID).SetTagID(tag).SetWorkspaceID(t.Viewer.WorkspaceID))
 		}
 	}
 	for some := range slices.Chunk(rows, linksAtOnce) {
@@ -240,11 +237,10 @@ func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.U
 			return fmt.Errorf("taking merged tags off tasks: %w", err)
 		}
 	}
-	b := statement()
-	b.WriteString("UPDATE task_tags SET workspace_id = ").Arg(t.viewer.WorkspaceID).
+	b := workspace.Statement()
+	b.WriteString("UPDATE task_tags SET workspace_id = ").Arg(t.Viewer.WorkspaceID).
 		WriteString(" WHERE task_id IN (").Args(anys(tasks)...).WriteString(")")
-	query, args := b.Query()
-	if _, err := t.ExecContext(ctx, query, args...); err != nil {
+	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("moving tags of tasks: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // CreateInput describes a new task. Nil is absent.
@@ -63,11 +64,11 @@ type TargetInput struct {
 // the input is not a task, with TAKEN where the id exists, with NOT_FOUND where a tag or the parent does not, and with
 // LIMIT_EXCEEDED.
 func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (*Result, error) {
-	var errs violations
-	title, description, id := errs.title(in.Title), errs.description(in.Description), errs.newID(in.ID)
-	priority, due := errs.priority("priority", in.Priority), errs.due("due", in.Due, v)
+	var errs workspace.Violations
+	title, description, id := checkTitle(&errs, in.Title), checkDescription(&errs, in.Description), errs.NewID(in.ID)
+	priority, due := checkPriority(&errs, "priority", in.Priority), checkDue(&errs, "due", in.Due, v)
 	tags := &tagList{field: "tagIds", asked: in.TagIDs}
-	errs.tagLists(s.limits, tags)
+	checkTagLists(&errs, s.limits, tags)
 	newTask := func() *ent.Task {
 		e := &ent.Task{ID: id}
 		for _, edit := range []edit{setTexts(title, description), setPriority(priority), setDue(due)} {
@@ -75,37 +76,16 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		}
 		return e
 	}
-	create := mutation[Result]{
-		name: "createTask", input: in.canonical(), key: in.IdempotencyKey, violations: errs, newTasks: 1,
-		change: func(ctx context.Context, t *tx) (*Result, error) {
-			at, errs, err := t.newPlace(ctx, in.ParentID, tags)
-			if err != nil {
-				return nil, err
-			}
-			if len(errs) > 0 {
-				return refused[Result](errs), errRefused
-			}
-			e := newTask()
-			e.WorkspaceID, e.Version, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, t.version, t.now, t.now
-			e.ParentID, e.Position = at.parent, at.position
-			err = t.insert(ctx, e)
-			if in.ID != nil && ent.IsConstraintError(err) {
-				// Only the id can clash. Whether another workspace has it is not said.
-				return refused[Result](taken()), errRefused
-			}
-			if err != nil {
-				return nil, fmt.Errorf("inserting the task: %w", err)
-			}
-			t.changed = true
-			return &Result{Task: e}, t.insertTags(ctx, map[uuid.UUID][]uuid.UUID{id: tags.ids})
-		},
+	create := workspace.Change[Result]{
+		Name: "createTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs,
+		Counter: workspace.Counter{Add: 1},
 	}
 	if in.ParentID == nil && len(tags.asked) == 0 {
-		create.atOnce = func(ctx context.Context) (*Result, error) {
+		create.FastPath = func(ctx context.Context) (*Result, error) {
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
 			if in.ID != nil && sqlgraph.IsUniqueConstraintError(err) {
-				return refused[Result](taken()), nil
+				return &Result{UserErrors: idTaken()}, nil
 			}
 			if !done || err != nil {
 				return nil, err
@@ -113,20 +93,41 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 			return &Result{Task: e}, nil
 		}
 	}
-	return write(ctx, s, v, create)
+	return write(ctx, s, v, create, func(ctx context.Context, t *tx) (*Result, error) {
+		at, errs, err := t.newPlace(ctx, in.ParentID, tags)
+		if err != nil {
+			return nil, err
+		}
+		if len(errs) > 0 {
+			return workspace.Refuse[Result](errs)
+		}
+		e := newTask()
+		e.WorkspaceID, e.Version, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, t.Version, t.Now, t.Now
+		e.ParentID, e.Position = at.parent, at.position
+		err = t.insert(ctx, e)
+		if in.ID != nil && ent.IsConstraintError(err) {
+			// Only the id can clash. Whether another workspace has it is not said.
+			return workspace.Refuse[Result](idTaken())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inserting the task: %w", err)
+		}
+		t.MarkChanged()
+		return &Result{Task: e}, t.insertTags(ctx, map[uuid.UUID][]uuid.UUID{id: tags.ids})
+	})
 }
 
 // newPlace finds where a new task goes, and what keeps it from being made.
-func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (treePosition, violations, error) {
-	var errs violations
-	if t.taskCount > t.limits.Tasks {
-		errs.add(CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
+func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (treePosition, workspace.Violations, error) {
+	var errs workspace.Violations
+	if t.Count > t.limits.Tasks {
+		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
 	}
 	if err := t.resolve(ctx, &errs, tags); err != nil {
 		return treePosition{}, nil, err
 	}
 	if len(tags.ids) > t.limits.TagsPerTask {
-		errs.add(CodeLimitExceeded, tags.field, "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, len(tags.ids))
+		errs.Add(workspace.CodeLimitExceeded, tags.field, "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, len(tags.ids))
 	}
 	var at treePosition
 	if parentID != nil {
@@ -144,67 +145,56 @@ func (t *tx) newPlace(ctx context.Context, parentID *string, tags *tagList) (tre
 	return at, nil, err
 }
 
-// newID returns the client's id, checked, or a new one.
-func (errs *violations) newID(asked *string) uuid.UUID {
-	if asked == nil {
-		return uuid.Must(uuid.NewV7()) // It fails only where the system has no randomness; then nothing is safe.
-	}
-	id, ok := parseID(*asked)
-	if !ok || id == uuid.Nil || id == uuid.Max {
-		errs.add(CodeInvalid, "id", "An id of your own must be a UUID such as %s.", uuid.Must(uuid.NewV7()))
-	}
-	return id
-}
-
-func taken() violations {
-	var errs violations
-	errs.add(CodeTaken, "id", "This id is taken: choose a fresh UUID.")
+// idTaken is the violation of a new object whose id is in use.
+func idTaken() workspace.Violations {
+	var errs workspace.Violations
+	errs.IDTaken()
 	return errs
 }
 
-// priority checks a priority; nil is none.
-func (errs *violations) priority(field string, asked *Priority) Priority {
+// checkPriority checks a priority; nil is none.
+func checkPriority(errs *workspace.Violations, field string, asked *Priority) Priority {
 	switch {
 	case asked == nil:
 		return PriorityNone
 	case *asked < PriorityNone || *asked > PriorityUrgent:
-		errs.add(CodeInvalid, field, "There is no such priority.")
+		errs.Add(workspace.CodeInvalid, field, "There is no such priority.")
 	}
 	return *asked
 }
 
 // Update changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or LIMIT_EXCEEDED.
 func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (*Result, error) {
-	var errs violations
-	patch := errs.patch("", in.Patch, v)
-	patch.texts = errs.texts(in)
+	var errs workspace.Violations
+	patch := checkPatch(&errs, "", in.Patch, v)
+	patch.texts = checkTexts(&errs, in)
 	if in.TagIDs.Set {
 		if in.AddTagIDs.Value != nil || in.RemoveTagIDs.Value != nil {
-			errs.add(CodeInvalid, "tagIds", "tagIds replaces all tags: it can't go together with addTagIds or removeTagIds.")
+			errs.Add(workspace.CodeInvalid, "tagIds", "tagIds replaces all tags: it can't go together with addTagIds or removeTagIds.")
 		}
 		patch.replace, patch.add = true, &tagList{field: "tagIds", asked: in.TagIDs.Value}
 	}
-	errs.tagLists(s.limits, patch.add, patch.remove)
+	checkTagLists(&errs, s.limits, patch.add, patch.remove)
 	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
-	return s.one(ctx, v, target, mutation[Result]{name: "updateTask", input: in.canonical(), violations: errs}, patch)
+	return s.one(ctx, v, target, workspace.Change[Result]{Name: "updateTask", Input: in.canonical(), Violations: errs}, patch)
 }
 
-// texts checks title and description and returns what they make of a task; nil where neither is set.
-func (errs *violations) texts(in UpdateInput) func(*ent.Task) edit {
+// checkTexts checks title and description and returns what they make of a task; nil where neither is set.
+func checkTexts(errs *workspace.Violations, in UpdateInput) func(*ent.Task) edit {
 	if !in.Title.Set && !in.Description.Set {
 		return nil
 	}
 	var title string
 	if in.Title.Set {
 		if in.Title.Value == nil {
-			errs.add(CodeBlank, "title", "A task always has a title: leave it out to keep the one it has.")
+			errs.Add(workspace.CodeBlank, "title", "A task always has a title: leave it out to keep the one it has.")
 		} else {
-			title = errs.title(*in.Title.Value)
+			title = checkTitle(errs, *in.Title.Value)
 		}
 	}
 	var description *string
 	if in.Description.Set {
-		description = errs.description(in.Description.Value)
+		description = checkDescription(errs, in.Description.Value)
 	}
 	return func(e *ent.Task) edit {
 		newTitle, newDescription := e.Title, e.Description
@@ -220,24 +210,24 @@ func (errs *violations) texts(in UpdateInput) func(*ent.Task) edit {
 
 // Complete completes a task; one that is completed already stays as it is. It is refused with NOT_FOUND or STALE.
 func (s *Service) Complete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "completeTask", input: in.canonical()}, completing{})
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "completeTask", Input: in.canonical()}, completing{})
 }
 
 // Reopen opens a completed task; an open one stays as it is. It is refused with NOT_FOUND or STALE.
 func (s *Service) Reopen(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "reopenTask", input: in.canonical()}, reopening{})
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "reopenTask", Input: in.canonical()}, reopening{})
 }
 
 // Delete puts a task into the trash, and what is below it; one that is there already stays as it is. It is refused with
 // NOT_FOUND or STALE.
 func (s *Service) Delete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "deleteTask", input: in.canonical()}, trashing{})
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "deleteTask", Input: in.canonical()}, trashing{})
 }
 
 // Restore takes a task out of the trash, with what went in with it; one that is not there stays as it is. Where its
 // parent is gone or in the trash, it goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
 func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, mutation[Result]{name: "restoreTask", input: in.canonical()}, restoring{})
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "restoreTask", Input: in.canonical()}, restoring{})
 }
 
 // operation is what a mutation does to tasks, be it one or many. It acts on what is loaded and leaves it as it is then
@@ -249,79 +239,73 @@ type operation interface {
 	apply(ctx context.Context, t *tx, tasks []*ent.Task) error
 }
 
-// validation is why an operation can't be applied: violations of the input as a whole, and of single tasks. The latter
+// validation is why an operation can't be applied: workspace.Violations of the input as a whole, and of single tasks. The latter
 // are at the task's id where they have no field.
 type validation struct {
-	input violations
-	tasks map[uuid.UUID]violations
+	input workspace.Violations
+	tasks map[uuid.UUID]workspace.Violations
 }
 
-func (v *validation) refuse(e *ent.Task, errs violations) {
+func (v *validation) refuse(e *ent.Task, errs workspace.Violations) {
 	if v.tasks == nil {
-		v.tasks = map[uuid.UUID]violations{}
+		v.tasks = map[uuid.UUID]workspace.Violations{}
 	}
 	v.tasks[e.ID] = append(v.tasks[e.ID], errs...)
 }
 
 // at returns a task's problems, with its id's field where they have none.
-func (v *validation) at(e *ent.Task, field string) violations {
+func (v *validation) at(e *ent.Task, field string) workspace.Violations {
 	errs := v.tasks[e.ID]
 	for _, problem := range errs {
 		if problem.Field == nil {
-			problem.Field = inputPath(field)
+			problem.Field = workspace.FieldPath(field)
 		}
 	}
 	return errs
 }
 
-// one runs an operation on one task.
-func (s *Service) one(ctx context.Context, v viewer.Viewer, target TargetInput, m mutation[Result], op operation) (*Result, error) {
-	m.key = target.IdempotencyKey
-	m.change = func(ctx context.Context, t *tx) (*Result, error) {
+// one applies an operation to one task.
+func (s *Service) one(
+	ctx context.Context, v viewer.Viewer, target TargetInput, c workspace.Change[Result], op operation,
+) (*Result, error) {
+	c.IdempotencyKey = target.IdempotencyKey
+	return write(ctx, s, v, c, func(ctx context.Context, t *tx) (*Result, error) {
 		e, errs, err := t.target(ctx, target)
 		if err != nil {
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return &Result{Task: e, UserErrors: errs}, errRefused
+			return &Result{Task: e, UserErrors: errs}, workspace.ErrRefused
 		}
 		found, err := op.validate(ctx, t, []*ent.Task{e})
 		if err != nil {
 			return nil, err
 		}
 		if errs := append(found.input, found.at(e, "id")...); len(errs) > 0 {
-			return refused[Result](errs), errRefused
+			return workspace.Refuse[Result](errs)
 		}
 		return &Result{Task: e}, op.apply(ctx, t, []*ent.Task{e})
-	}
-	return write(ctx, s, v, m)
+	})
 }
 
 // target loads the task to act on. Where it is not at the version asked for, it comes with that problem.
-func (t *tx) target(ctx context.Context, target TargetInput) (*ent.Task, violations, error) {
-	var errs violations
+func (t *tx) target(ctx context.Context, target TargetInput) (*ent.Task, workspace.Violations, error) {
+	var errs workspace.Violations
 	e, err := t.find(ctx, target.ID)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case e == nil:
-		errs.add(CodeNotFound, "id", "There is no such task.")
+		errs.Add(workspace.CodeNotFound, "id", "There is no such task.")
 	default:
-		errs.ifVersion("task", target.IfVersion, e.Version)
+		errs.IfVersion("task", target.IfVersion, e.Version)
 	}
 	return e, errs, nil
 }
 
-// ifVersion notes that a thing is not at the version asked for.
-func (errs *violations) ifVersion(thing string, asked *int, version int) {
-	if asked != nil && *asked != version {
-		errs.add(CodeStale, "ifVersion", "The %s has changed since version %d: it is at version %d now.", thing, *asked, version)
-	}
-}
-
 // find returns a task, also where it is in the trash; nil where there is none.
 func (t *tx) find(ctx context.Context, id string) (*ent.Task, error) {
-	u, ok := parseID(id)
+	u, ok := workspace.ParseID(id)
 	if !ok {
 		return nil, nil //nolint:nilnil // None is no error.
 	}

@@ -9,6 +9,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // edit is one part of a change: whether a task differs from it, how it is written, and what the task is then.
@@ -103,9 +104,9 @@ func (completing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		differs: func(e *ent.Task) bool { return !e.Completed },
 		write: func(m *ent.TaskMutation) {
 			m.SetCompleted(true)
-			m.SetCompletedAt(t.now)
+			m.SetCompletedAt(t.Now)
 		},
-		after: func(e *ent.Task) { e.Completed, e.CompletedAt = true, &t.now },
+		after: func(e *ent.Task) { e.Completed, e.CompletedAt = true, &t.Now },
 	})
 }
 
@@ -135,17 +136,17 @@ type patching struct {
 	plan tagPlan
 }
 
-// patch checks what is asked of tasks. Prefix stands before the names of the fields.
-func (errs *violations) patch(prefix string, in Patch, v viewer.Viewer) *patching {
+// checkPatch checks what is asked of tasks. Prefix stands before the names of the fields.
+func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Viewer) *patching {
 	patch := &patching{
 		add:    &tagList{field: prefix + "addTagIds", asked: in.AddTagIDs.Value},
 		remove: &tagList{field: prefix + "removeTagIds", asked: in.RemoveTagIDs.Value},
 	}
 	if in.Priority.Set {
-		patch.edits = append(patch.edits, setPriority(errs.priority(prefix+"priority", in.Priority.Value)))
+		patch.edits = append(patch.edits, setPriority(checkPriority(errs, prefix+"priority", in.Priority.Value)))
 	}
 	if in.Due.Set {
-		patch.edits = append(patch.edits, setDue(errs.due(prefix+"due", in.Due.Value, v)))
+		patch.edits = append(patch.edits, setDue(checkDue(errs, prefix+"due", in.Due.Value, v)))
 	}
 	return patch
 }
@@ -171,8 +172,8 @@ func (o *patching) validate(ctx context.Context, t *tx, tasks []*ent.Task) (vali
 		gone = without(gone, without(gone, carried[e.ID])) // Those that it carries.
 		added := without(o.add.ids, carried[e.ID])
 		if n := len(carried[e.ID]) + len(added) - len(gone); len(added) > 0 && n > t.limits.TagsPerTask {
-			var errs violations
-			errs.add(CodeLimitExceeded, o.add.field, "A task carries at most %d tags; this would be %d.", t.limits.TagsPerTask, n)
+			var errs workspace.Violations
+			errs.Add(workspace.CodeLimitExceeded, o.add.field, "A task carries at most %d tags; this would be %d.", t.limits.TagsPerTask, n)
 			found.refuse(e, errs)
 		}
 		o.plan.set(e.ID, added, gone)

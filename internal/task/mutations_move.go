@@ -17,6 +17,7 @@ import (
 	"taskql/internal/fracindex"
 	"taskql/internal/keyset"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // MoveInput says where a task is to go. AfterID and BeforeID are its new neighbours, at most one of them; to the end
@@ -41,12 +42,12 @@ type treePosition struct {
 // Move puts a task between its new neighbours, and under another parent. It is refused with NOT_FOUND, STALE, INVALID or
 // LIMIT_EXCEEDED.
 func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Result, error) {
-	var errs violations
+	var errs workspace.Violations
 	if in.AfterID != nil && in.BeforeID != nil {
-		errs.add(CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
+		errs.Add(workspace.CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
 	}
 	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
-	return s.one(ctx, v, target, mutation[Result]{name: "moveTask", input: in.canonical(), violations: errs}, &moving{in: in})
+	return s.one(ctx, v, target, workspace.Change[Result]{Name: "moveTask", Input: in.canonical(), Violations: errs}, &moving{in: in})
 }
 
 // moving moves one task.
@@ -62,7 +63,7 @@ func (o *moving) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valida
 	var found validation
 	e := tasks[0]
 	if e.DeletedAt != nil {
-		found.input.add(CodeInvalid, "id", "This task is in the trash: restore it first.")
+		found.input.Add(workspace.CodeInvalid, "id", "This task is in the trash: restore it first.")
 		return found, nil
 	}
 	if err := o.validateParent(ctx, t, &found.input, e); err != nil || len(found.input) > 0 {
@@ -78,7 +79,7 @@ func (o *moving) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valida
 	return found, nil
 }
 
-func (o *moving) validateParent(ctx context.Context, t *tx, errs *violations, e *ent.Task) error {
+func (o *moving) validateParent(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task) error {
 	o.parent = e.ParentID
 	asked := o.in.ParentID
 	if !asked.Set {
@@ -88,7 +89,7 @@ func (o *moving) validateParent(ctx context.Context, t *tx, errs *violations, e 
 		o.parent = nil
 		return nil
 	}
-	if u, ok := parseID(*asked.Value); ok && equal(&u, e.ParentID) {
+	if u, ok := workspace.ParseID(*asked.Value); ok && equal(&u, e.ParentID) {
 		return nil
 	}
 	height, err := t.height(ctx, e.ID)
@@ -101,26 +102,26 @@ func (o *moving) validateParent(ctx context.Context, t *tx, errs *violations, e 
 	}
 	if slices.Contains(up, e.ID) {
 		*errs = nil // Whatever else is wrong with it.
-		errs.add(CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
+		errs.Add(workspace.CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
 	}
 	o.parent = up.id()
 	return nil
 }
 
-func (o *moving) validateAnchor(ctx context.Context, t *tx, errs *violations, e *ent.Task, field, id string) error {
+func (o *moving) validateAnchor(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task, field, id string) error {
 	anchor, err := t.find(ctx, id)
 	if err != nil {
 		return err
 	}
 	switch {
 	case anchor == nil:
-		errs.add(CodeNotFound, field, "There is no such task.")
+		errs.Add(workspace.CodeNotFound, field, "There is no such task.")
 	case anchor.ID == e.ID:
-		errs.add(CodeInvalid, field, "A task can't be its own neighbour.")
+		errs.Add(workspace.CodeInvalid, field, "A task can't be its own neighbour.")
 	case anchor.DeletedAt != nil:
-		errs.add(CodeInvalid, field, "This task is in the trash.")
+		errs.Add(workspace.CodeInvalid, field, "This task is in the trash.")
 	case !equal(anchor.ParentID, o.parent):
-		errs.add(CodeInvalid, field, "The neighbour must have the same parent.")
+		errs.Add(workspace.CodeInvalid, field, "The neighbour must have the same parent.")
 	}
 	o.anchor = anchor
 	return nil
@@ -278,7 +279,7 @@ func (t *tx) end() ([]byte, error) {
 
 // ends returns n keys after all of the workspace, in order.
 func (t *tx) ends(n int) ([][]byte, error) {
-	keys, ok := fracindex.EndN(t.version, t.lastEnd, n)
+	keys, ok := fracindex.EndN(t.Version, t.lastEnd, n)
 	if !ok {
 		return nil, fmt.Errorf("there is no position behind %q", t.lastEnd)
 	}

@@ -20,6 +20,7 @@ import (
 	"taskql/ent/tasktag"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 func set[T any](v T) task.Optional[T] { return task.Optional[T]{Set: true, Value: v} }
@@ -53,7 +54,7 @@ func mustTag(t *testing.T) func(*task.TagResult, error) *ent.Tag {
 func targetOf(e *ent.Task) task.TargetInput { return task.TargetInput{ID: e.ID.String()} }
 
 // formatUserErrors returns user errors as "CODE field", in their order.
-func formatUserErrors(errs []*task.UserError) string {
+func formatUserErrors(errs []*workspace.UserError) string {
 	all := make([]string, len(errs))
 	for i, e := range errs {
 		all[i] = strings.TrimSuffix(fmt.Sprintf("%s %s", e.Code, strings.Join(e.Field, ".")), " ")

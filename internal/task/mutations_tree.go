@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	enttask "taskql/ent/task"
@@ -24,24 +23,24 @@ func (l ancestors) id() *uuid.UUID {
 
 // parent returns a task that is to be a parent and those above it, and notes why it can't have one more subtask with so
 // many levels.
-func (t *tx) parent(ctx context.Context, errs *violations, id string, height int) (ancestors, error) {
+func (t *tx) parent(ctx context.Context, errs *workspace.Violations, id string, height int) (ancestors, error) {
 	up, active, err := t.ancestors(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if !active {
-		errs.add(CodeNotFound, "parentId", "There is no such task, or it is in the trash.")
+		errs.Add(workspace.CodeNotFound, "parentId", "There is no such task, or it is in the trash.")
 		return up, nil
 	}
 	if len(up)+height > t.limits.Depth {
-		errs.add(CodeLimitExceeded, "parentId", "Tasks nest at most %d deep, those in the trash included.", t.limits.Depth)
+		errs.Add(workspace.CodeLimitExceeded, "parentId", "Tasks nest at most %d deep, those in the trash included.", t.limits.Depth)
 	}
 	n, err := t.tasks().Where(enttask.ParentID(up[0]), enttask.DeletedAtIsNil()).Count(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("counting subtasks: %w", err)
 	}
 	if n >= t.limits.Subtasks {
-		errs.add(CodeLimitExceeded, "parentId", "A task has at most %d subtasks.", t.limits.Subtasks)
+		errs.Add(workspace.CodeLimitExceeded, "parentId", "A task has at most %d subtasks.", t.limits.Subtasks)
 	}
 	return up, nil
 }
@@ -49,20 +48,20 @@ func (t *tx) parent(ctx context.Context, errs *violations, id string, height int
 // ancestors returns the ids of a task and of those above it, and whether the task is not in the trash. They are empty if there is
 // no such task.
 func (t *tx) ancestors(ctx context.Context, id string) (ancestors, bool, error) {
-	u, ok := parseID(id)
+	u, ok := workspace.ParseID(id)
 	if !ok {
 		return nil, false, nil
 	}
-	b := statement()
+	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE up(id, parent_id, active, depth) AS (SELECT id, parent_id, deleted_at IS NULL, 1 FROM tasks WHERE ").
-		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id = ").Arg(u).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id = ").Arg(u).
 		WriteString(" UNION ALL SELECT p.id, p.parent_id, p.deleted_at IS NULL, up.depth + 1 FROM tasks p JOIN up ON p.id = up.parent_id WHERE ").
-		Join(workspace.Condition(t.viewer, "p")).WriteString(") SELECT id, active FROM up ORDER BY depth")
+		Join(workspace.Condition(t.Viewer, "p")).WriteString(") SELECT id, active FROM up ORDER BY depth")
 	var found []struct {
 		ID     uuid.UUID `sql:"id"`
 		Active bool      `sql:"active"`
 	}
-	if err := t.scan(ctx, b, &found); err != nil {
+	if err := t.Select(ctx, &found, b); err != nil {
 		return nil, false, fmt.Errorf("reading what is above a task: %w", err)
 	}
 	var up ancestors
@@ -75,29 +74,14 @@ func (t *tx) ancestors(ctx context.Context, id string) (ancestors, bool, error) 
 // height is how many levels there are from a task down, those in the trash included: so a restored task never hangs too
 // deep.
 func (t *tx) height(ctx context.Context, id uuid.UUID) (int, error) {
-	b := statement()
+	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE down(id, depth) AS (SELECT id, 1 FROM tasks WHERE ").
-		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id = ").Arg(id).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id = ").Arg(id).
 		WriteString(" UNION ALL SELECT c.id, down.depth + 1 FROM tasks c JOIN down ON c.parent_id = down.id WHERE ").
-		Join(workspace.Condition(t.viewer, "c")).WriteString(") SELECT max(depth) FROM down")
+		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) FROM down")
 	var height []int
-	if err := t.scan(ctx, b, &height); err != nil {
+	if err := t.Select(ctx, &height, b); err != nil {
 		return 0, fmt.Errorf("measuring what is below a task: %w", err)
 	}
 	return height[0], nil
-}
-
-// scan reads all rows of a statement.
-func (t *tx) scan(ctx context.Context, b *sql.Builder, into any) error {
-	query, args := b.Query()
-	return t.scanRows(ctx, into, query, args...)
-}
-
-func (t *tx) scanRows(ctx context.Context, into any, statement string, args ...any) error {
-	rows, err := t.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	return sql.ScanSlice(rows, into)
 }

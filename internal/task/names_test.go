@@ -150,7 +150,7 @@ func (o *oldRelease) moment() time.Time {
 	return o.clock.Now().Add(time.Duration(o.version) * time.Second).Truncate(time.Microsecond)
 }
 
-// refresh runs Upkeep until the keys are made.
+// refresh runs clean-up until the keys are made.
 func (o *oldRelease) refresh(t *testing.T) {
 	t.Helper()
 	system := viewer.AsSystem(t.Context())
@@ -159,7 +159,7 @@ func (o *oldRelease) refresh(t *testing.T) {
 	defer cancel()
 	var replicas sync.WaitGroup
 	for range 2 {
-		replicas.Go(func() { o.Upkeep(background) })
+		replicas.Go(func() { o.runCleanup(background) })
 	}
 	deadline := time.Now().Add(2 * time.Minute)
 	for o.client.Workspace.GetX(system, o.workspace).KeysVersion < o.version && time.Now().Before(deadline) {
@@ -197,7 +197,7 @@ func (env *testEnv) listed(ctx context.Context, t *testing.T, v viewer.Viewer, s
 	return strings.Join(titles, ", "), strings.Join(names, ", ")
 }
 
-// What the release before has written is listed and kept unique as it is, until Upkeep makes its keys.
+// What the release before has written is listed and kept unique as it is, until clean-up makes its keys.
 func TestKeysOfTheReleaseBefore(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {

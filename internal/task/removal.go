@@ -137,16 +137,9 @@ func (s *Service) RunRemovals(ctx context.Context) {
 			case <-s.removalNoted:
 				due = true
 			case <-rounds.C:
-				due = s.written.Swap(false) || failed
+				due = s.workspaces.Active() || failed
 			}
 		}
-	}
-}
-
-// noteWrite has RunRemovals look again, since the database is in use.
-func (s *Service) noteWrite() {
-	if !s.written.Load() { // Most often it is noted already, and reading is cheaper.
-		s.written.Store(true)
 	}
 }
 

@@ -14,9 +14,10 @@ import (
 	"taskql/ent"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
-	"taskql/ent/workspace"
+	entworkspace "taskql/ent/workspace"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // runRemovals runs them until none is pending, as a server that was started does.
@@ -62,7 +63,7 @@ func (env *testEnv) rowsOf(t *testing.T, id string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprint(there, env.client.Workspace.Query().Where(workspace.ID(id)).CountX(ctx))
+	return fmt.Sprint(there, env.client.Workspace.Query().Where(entworkspace.ID(id)).CountX(ctx))
 }
 
 const nothing = "{0 0 0 0} 0"
@@ -120,7 +121,7 @@ func TestRemoveUser(t *testing.T) {
 		if got := env.rowsOf(t, "bob"); got != bob {
 			t.Errorf("bob has %s, had %s", got, bob)
 		}
-		if _, err := env.Create(actx, alice, task.CreateInput{Title: "later"}); !errors.Is(err, task.ErrNoWorkspace) {
+		if _, err := env.Create(actx, alice, task.CreateInput{Title: "later"}); !errors.Is(err, workspace.ErrNoWorkspace) {
 			t.Errorf("a later task: %v", err)
 		}
 		if env.remove(t, task.Removal{UserID: "alice"}) {
@@ -152,7 +153,7 @@ func TestRemoveUserInBatches(t *testing.T) {
 			}
 			_, err := env.Create(ctx, v, task.CreateInput{Title: "meanwhile"})
 			_, long := env.Complete(ctx, v, task.TargetInput{ID: parent.ID.String(), IdempotencyKey: ptr("meanwhile")})
-			if !errors.Is(err, task.ErrNoWorkspace) || !errors.Is(long, task.ErrNoWorkspace) {
+			if !errors.Is(err, workspace.ErrNoWorkspace) || !errors.Is(long, workspace.ErrNoWorkspace) {
 				t.Errorf("changes meanwhile: %v, %v", err, long)
 			}
 		})

@@ -3,40 +3,42 @@ package task
 import (
 	"strings"
 	"testing"
+
+	"taskql/internal/workspace"
 )
 
 func TestTitle(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, in, want string
-		code           Code
+		code           workspace.Code
 	}{
 		{name: "plain", in: "Buy milk", want: "Buy milk"},
 		{name: "trimmed", in: " \t\u00a0Buy milk\u2003\n", want: "Buy milk"},
 		{name: "200 characters", in: strings.Repeat("ü", 200), want: strings.Repeat("ü", 200)},
 		{name: "200 after trimming", in: " " + strings.Repeat("a", 200) + " ", want: strings.Repeat("a", 200)},
 		{name: "an emoji of several characters", in: "👩‍👩‍👧‍👦", want: "👩‍👩‍👧‍👦"},
-		{name: "empty", in: "", code: CodeBlank},
-		{name: "spaces", in: " \t\n ", code: CodeBlank},
-		{name: "no width", in: "\u200b\u200d\ufeff", code: CodeBlank},
-		{name: "Hangul fillers", in: "\u3164\u115f", code: CodeBlank},
-		{name: "the empty Braille cell", in: "\u2800", code: CodeBlank},
-		{name: "variation selectors", in: "\ufe0f", code: CodeBlank},
+		{name: "empty", in: "", code: workspace.CodeBlank},
+		{name: "spaces", in: " \t\n ", code: workspace.CodeBlank},
+		{name: "no width", in: "\u200b\u200d\ufeff", code: workspace.CodeBlank},
+		{name: "Hangul fillers", in: "\u3164\u115f", code: workspace.CodeBlank},
+		{name: "the empty Braille cell", in: "\u2800", code: workspace.CodeBlank},
+		{name: "variation selectors", in: "\ufe0f", code: workspace.CodeBlank},
 		{name: "invisible characters at the ends", in: "\ufeffBuy milk\u200b", want: "Buy milk"},
 		{name: "a newer emoji", in: "\U0001fadf", want: "\U0001fadf"},
 		{name: "200 in the normal form C", in: strings.Repeat("u\u0308", 200), want: strings.Repeat("u\u0308", 200)},
-		{name: "201 in the normal form C", in: strings.Repeat("\u0958", 101), code: CodeTooLong},
-		{name: "201 characters", in: strings.Repeat("ü", 201), code: CodeTooLong},
-		{name: "two lines", in: "Buy\nmilk", code: CodeInvalid},
-		{name: "line separator", in: "Buy\u2028milk", code: CodeInvalid},
-		{name: "NUL", in: "Buy\x00milk", code: CodeInvalid},
-		{name: "escape", in: "\x1b[31mred", code: CodeInvalid},
+		{name: "201 in the normal form C", in: strings.Repeat("\u0958", 101), code: workspace.CodeTooLong},
+		{name: "201 characters", in: strings.Repeat("ü", 201), code: workspace.CodeTooLong},
+		{name: "two lines", in: "Buy\nmilk", code: workspace.CodeInvalid},
+		{name: "line separator", in: "Buy\u2028milk", code: workspace.CodeInvalid},
+		{name: "NUL", in: "Buy\x00milk", code: workspace.CodeInvalid},
+		{name: "escape", in: "\x1b[31mred", code: workspace.CodeInvalid},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var errs violations
-			got := errs.title(tt.in)
+			var errs workspace.Violations
+			got := checkTitle(&errs, tt.in)
 			checkViolations(t, errs, tt.code, "title")
 			if tt.code == "" && got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -51,7 +53,7 @@ func TestDescription(t *testing.T) {
 	tests := []struct {
 		name     string
 		in, want *string
-		code     Code
+		code     workspace.Code
 	}{
 		{name: "null"},
 		{name: "blank is null", in: text(" \n\t\u200b")},
@@ -60,14 +62,14 @@ func TestDescription(t *testing.T) {
 		{name: "10,000 in the normal form C", in: text(strings.Repeat("u\u0308", 10_000)), want: text(strings.Repeat("u\u0308", 10_000))},
 		{name: "kept as it is", in: text("  two\r\n\tlines "), want: text("  two\r\n\tlines ")},
 		{name: "10,000 characters", in: text(strings.Repeat("ü", 10_000)), want: text(strings.Repeat("ü", 10_000))},
-		{name: "10,001 characters", in: text(strings.Repeat("ü", 10_001)), code: CodeTooLong},
-		{name: "NUL", in: text("a\x00"), code: CodeInvalid},
+		{name: "10,001 characters", in: text(strings.Repeat("ü", 10_001)), code: workspace.CodeTooLong},
+		{name: "NUL", in: text("a\x00"), code: workspace.CodeInvalid},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var errs violations
-			got := errs.description(tt.in)
+			var errs workspace.Violations
+			got := checkDescription(&errs, tt.in)
 			checkViolations(t, errs, tt.code, "description")
 			if tt.code == "" && !equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
@@ -76,30 +78,8 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-func TestIdempotencyKey(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		in   string
-		code Code
-	}{
-		"a UUID":         {in: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"},
-		"255 characters": {in: strings.Repeat("ü", 255)},
-		"256 characters": {in: strings.Repeat("ü", 256), code: CodeTooLong},
-		"blank":          {in: " ", code: CodeBlank},
-		"NUL":            {in: "a\x00", code: CodeInvalid},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var errs violations
-			errs.idempotencyKey(&tt.in)
-			checkViolations(t, errs, tt.code, "idempotencyKey")
-		})
-	}
-}
-
 // checkViolations expects one problem of that code at that field, or none where the code is empty.
-func checkViolations(t *testing.T, errs violations, code Code, field string) {
+func checkViolations(t *testing.T, errs workspace.Violations, code workspace.Code, field string) {
 	t.Helper()
 	switch {
 	case code == "" && len(errs) == 0:

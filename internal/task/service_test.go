@@ -19,6 +19,7 @@ import (
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // clock is a clock that tests set.
@@ -37,25 +38,43 @@ func (c *clock) advance(d time.Duration) { c.set(c.Now().Add(d)) }
 // testEnv is a database with a service on it.
 type testEnv struct {
 	*task.Service
-	client *ent.Client
-	clock  *clock
-	// dialect is the database's, so that it is spoken to as in production.
-	dialect  string
-	queryRaw task.QueryRaw
+	workspaces *workspace.Service
+	client     *ent.Client
+	clock      *clock
 }
 
 // newTestEnv returns a service on the driver's database.
 func newTestEnv(t *testing.T, driver dialect.Driver, limits task.Limits) *testEnv {
 	t.Helper()
-	env := &testEnv{client: ent.NewClient(ent.Driver(driver)), clock: newClock(), dialect: driver.Dialect(), queryRaw: testkit.QueryRawOf(driver)}
-	var err error
-	env.Service, err = task.New(task.Config{
-		Client: env.client, Dialect: env.dialect, QueryRaw: env.queryRaw, Now: env.clock.Now, Limits: limits, LockWait: time.Minute,
-	})
+	return newTestEnvWith(t, driver, workspace.Config{LockWait: time.Minute}, limits)
+}
+
+// newTestEnvWith returns a service with this configuration on the driver's database.
+func newTestEnvWith(t *testing.T, driver dialect.Driver, c workspace.Config, limits task.Limits) *testEnv {
+	t.Helper()
+	clock := newClock()
+	c.Database = workspace.Database{
+		Client: ent.NewClient(ent.Driver(driver)), Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver), Now: clock.Now,
+	}
+	return newService(t, c, limits, clock)
+}
+
+func newService(t *testing.T, c workspace.Config, limits task.Limits, clock *clock) *testEnv {
+	t.Helper()
+	workspaces, err := workspace.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return env
+	tasks, err := task.New(task.Config{Workspaces: workspaces, Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &testEnv{Service: tasks, workspaces: workspaces, client: c.Client, clock: clock}
+}
+
+// runCleanup removes what is too old, until ctx ends.
+func (env *testEnv) runCleanup(ctx context.Context) {
+	env.workspaces.RunCleanup(ctx, workspace.Job{Name: "keys", Run: env.RefreshKeys})
 }
 
 // eachDatabase runs a test on both databases.
@@ -78,11 +97,7 @@ func (env *testEnv) replica(t *testing.T) *testEnv {
 	if strings.Contains(t.Name(), "/sqlite") {
 		return env
 	}
-	s, err := task.New(task.Config{Client: env.client, Dialect: env.dialect, QueryRaw: env.queryRaw, Now: env.clock.Now, LockWait: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &testEnv{Service: s, client: env.client, clock: env.clock, dialect: env.dialect, queryRaw: env.queryRaw}
+	return newService(t, workspace.Config{Database: env.workspaces.Database, LockWait: time.Minute}, task.Limits{}, env.clock)
 }
 
 // Versions that many ask for at once are each workspace's own.
@@ -112,7 +127,7 @@ func TestVersionsOfMany(t *testing.T) {
 		}
 		group.Wait()
 		stranger := viewer.Viewer{UserID: "nobody", WorkspaceID: "nobody", Location: time.UTC}
-		if _, err := env.Version(viewer.NewContext(t.Context(), stranger), stranger); !errors.Is(err, task.ErrNotFound) {
+		if _, err := env.Version(viewer.NewContext(t.Context(), stranger), stranger); !errors.Is(err, workspace.ErrNotFound) {
 			t.Errorf("of none: %v", err)
 		}
 	})
@@ -146,7 +161,7 @@ func mustSucceed(t *testing.T) func(*task.Result, error) *ent.Task {
 }
 
 // mustFail fails the test unless a mutation was refused with that code at that field, and returns the result.
-func mustFail(t *testing.T, code task.Code, field string) func(*task.Result, error) *task.Result {
+func mustFail(t *testing.T, code workspace.Code, field string) func(*task.Result, error) *task.Result {
 	t.Helper()
 	return func(r *task.Result, err error) *task.Result {
 		t.Helper()
@@ -273,8 +288,8 @@ func TestAbsentKeepsNullClears(t *testing.T) {
 		equal := mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr("Buy milk")), Description: set(ptr("oat"))}))
 		checkTask(t, equal, made)
 
-		mustFail(t, task.CodeBlank, "title")(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(nil)}))
-		mustFail(t, task.CodeBlank, "title")(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr(" ")), Description: set(nil)}))
+		mustFail(t, workspace.CodeBlank, "title")(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(nil)}))
+		mustFail(t, workspace.CodeBlank, "title")(env.Update(ctx, v, task.UpdateInput{ID: id, Title: set(ptr(" ")), Description: set(nil)}))
 		unchanged, err := env.Get(ctx, v, id)
 		if err != nil {
 			t.Fatal(err)
@@ -321,8 +336,8 @@ func TestClientIDs(t *testing.T) {
 		if made.ID != id {
 			t.Errorf("got %s, want %s", made.ID, id)
 		}
-		own := mustFail(t, task.CodeTaken, "id")(env.Create(alice, a, task.CreateInput{ID: ptr(id.String()), Title: "again"}))
-		foreign := mustFail(t, task.CodeTaken, "id")(env.Create(bob, o, task.CreateInput{ID: ptr(id.String()), Title: "his"}))
+		own := mustFail(t, workspace.CodeTaken, "id")(env.Create(alice, a, task.CreateInput{ID: ptr(id.String()), Title: "again"}))
+		foreign := mustFail(t, workspace.CodeTaken, "id")(env.Create(bob, o, task.CreateInput{ID: ptr(id.String()), Title: "his"}))
 		if own.Task != nil || foreign.Task != nil {
 			t.Errorf("a refusal shows a task: %v, %v", own.Task, foreign.Task)
 		}
@@ -330,7 +345,7 @@ func TestClientIDs(t *testing.T) {
 			t.Errorf("the workspace is at version %d, want 1", got)
 		}
 		for _, bad := range []string{"", "1", uuid.Nil.String(), uuid.Max.String(), "{" + id.String()[:34] + "}", id.String() + "0"} {
-			mustFail(t, task.CodeInvalid, "id")(env.Create(alice, a, task.CreateInput{ID: &bad, Title: "bad"}))
+			mustFail(t, workspace.CodeInvalid, "id")(env.Create(alice, a, task.CreateInput{ID: &bad, Title: "bad"}))
 		}
 	})
 }
@@ -363,10 +378,10 @@ func TestIfVersion(t *testing.T) {
 		if changed.Version != other.Version+1 {
 			t.Errorf("got version %d, want %d", changed.Version, other.Version+1)
 		}
-		stale := mustFail(t, task.CodeStale, "ifVersion")(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		stale := mustFail(t, workspace.CodeStale, "ifVersion")(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		checkTask(t, stale.Task, changed)
 		// Also where it would change nothing: the caller's picture of the task is wrong.
-		stale = mustFail(t, task.CodeStale, "ifVersion")(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		stale = mustFail(t, workspace.CodeStale, "ifVersion")(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		checkTask(t, stale.Task, changed)
 	})
 }
@@ -413,7 +428,7 @@ func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
 			checkTask(t, r.Task, now)
 			if len(r.UserErrors) == 0 {
 				won++
-			} else if r.UserErrors[0].Code != task.CodeStale {
+			} else if r.UserErrors[0].Code != workspace.CodeStale {
 				t.Errorf("got %s, want STALE", r.UserErrors[0].Code)
 			}
 		}
@@ -468,9 +483,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		// Another input or another mutation under the same key is a mistake.
 		other := in
 		other.Title = "Buy oat milk"
-		mustFail(t, task.CodeKeyReused, "idempotencyKey")(env.Create(ctx, v, other))
-		mustFail(t, task.CodeKeyReused, "idempotencyKey")(env.Reopen(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
-		mustFail(t, task.CodeKeyReused, "idempotencyKey")(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IfVersion: ptr(1), IdempotencyKey: ptr("k2")}))
+		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Create(ctx, v, other))
+		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Reopen(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
+		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IfVersion: ptr(1), IdempotencyKey: ptr("k2")}))
 
 		// Keys belong to the workspace.
 		if his := mustSucceed(t)(env.Create(bob, o, in)); his.ID == first.ID {
@@ -492,12 +507,12 @@ func TestIdempotencyKeys(t *testing.T) {
 
 		// A refusal is not remembered: the mistake can be mended under the same key.
 		mended := task.CreateInput{ID: ptr(first.ID.String()), Title: "Walk the dog", IdempotencyKey: ptr("k4")}
-		mustFail(t, task.CodeTaken, "id")(env.Create(ctx, v, mended))
+		mustFail(t, workspace.CodeTaken, "id")(env.Create(ctx, v, mended))
 		mended.ID = nil
 		mustSucceed(t)(env.Create(ctx, v, mended))
 
 		// After a day a key is free again.
-		env.clock.advance(task.KeyLifetime)
+		env.clock.advance(workspace.KeyLifetime)
 		if again := mustSucceed(t)(env.Create(ctx, v, in)); again.ID == first.ID {
 			t.Error("the key still stands for its first answer after its lifetime")
 		}

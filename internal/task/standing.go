@@ -5,30 +5,17 @@ import (
 	"fmt"
 	"time"
 
-	"entgo.io/ent/dialect"
-
 	"taskql/ent"
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
-	"taskql/ent/workspace"
 	"taskql/internal/viewer"
 )
 
-// Version is the number of the last change of v's workspace. While it is the same, so are the workspace's tasks and tags; what
-// of them depends on the clock is the same until NextTurn. It returns ErrNotFound where there is no workspace.
+// Version returns the number of the last change of v's workspace. While it is the same, so are the workspace's tasks and tags;
+// what of them depends on the clock is the same until NextTurn. The error is workspace.ErrNotFound if there is no workspace.
 func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
-	if s.dialect != dialect.Postgres || !viewer.MayRead(ctx) {
-		version, err := s.client.Workspace.Query().Where(workspace.ID(v.WorkspaceID)).Select(workspace.FieldVersion).Int(ctx)
-		if ent.IsNotFound(err) {
-			return 0, ErrNotFound
-		}
-		if err != nil {
-			return 0, fmt.Errorf("reading a workspace's version: %w", err)
-		}
-		return version, nil
-	}
-	return s.versions.of(ctx, v.WorkspaceID)
-}
+	return s.workspaces.Version(ctx, v)
+} //nolint:wrapcheck // It says what it did.
 
 // NextTurn is the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,
 // because of the clock alone: where a task's own moment passes, and where v's day ends.

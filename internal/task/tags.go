@@ -21,7 +21,7 @@ import (
 	"taskql/internal/workspace"
 )
 
-// Tag returns the tag with that id; else ErrNotFound. Only those columns are read, all where there are none.
+// Tag returns the tag with that id; else workspace.ErrNotFound. Only those columns are read, all where there are none.
 func (s *Service) Tag(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Tag, error) {
 	found, err := s.Tags(ctx, v, []string{id}, columns...)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Service) Tag(ctx context.Context, v viewer.Viewer, id string, columns .
 	if t, ok := found[id]; ok {
 		return t, nil
 	}
-	return nil, ErrNotFound
+	return nil, workspace.ErrNotFound
 }
 
 // Tags is GetMany for tags.

@@ -43,51 +43,49 @@ func colorOf(nameKey string) string {
 // CreateTag makes a tag. It is refused with BLANK, TOO_LONG or INVALID where the input is not a tag, with TAKEN where the
 // name or the id is in use, and with LIMIT_EXCEEDED.
 func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
-	var errs violations
-	name, id := errs.tagName(in.Name), errs.newID(in.ID)
+	var errs workspace.Violations
+	name, id := checkTagName(&errs, in.Name), errs.NewID(in.ID)
 	folded := text.Fold(name)
 	color := colorOf(folded)
 	if in.Color != nil {
 		color = *in.Color
 	}
-	return write(ctx, s, v, mutation[TagResult]{
-		name: "createTag", input: in.canonical(), key: in.IdempotencyKey, violations: errs,
-		change: func(ctx context.Context, t *tx) (*TagResult, error) {
-			errs, err := t.newTag(ctx, folded)
-			if err != nil {
-				return nil, err
-			}
-			if len(errs) > 0 {
-				return refused[TagResult](errs), errRefused
-			}
-			tag, err := t.Tag.Create().
-				SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.version).
-				SetName(name).SetNameKey(text.NameKey(folded)).SetColor(color).
-				SetCreatedAt(t.now).SetUpdatedAt(t.now).
-				Save(ctx)
-			if in.ID != nil && ent.IsConstraintError(err) {
-				return refused[TagResult](taken()), errRefused // The name is free, and stays so under the lock.
-			}
-			if err != nil {
-				return nil, fmt.Errorf("inserting the tag: %w", err)
-			}
-			t.changed = true
-			return &TagResult{Tag: tag}, nil
-		},
+	change := workspace.Change[TagResult]{Name: "createTag", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs}
+	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*TagResult, error) {
+		errs, err := t.newTag(ctx, folded)
+		if err != nil {
+			return nil, err
+		}
+		if len(errs) > 0 {
+			return workspace.Refuse[TagResult](errs)
+		}
+		tag, err := t.Tag.Create().
+			SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.Version).
+			SetName(name).SetNameKey(text.NameKey(folded)).SetColor(color).
+			SetCreatedAt(t.Now).SetUpdatedAt(t.Now).
+			Save(ctx)
+		if in.ID != nil && ent.IsConstraintError(err) {
+			return workspace.Refuse[TagResult](idTaken()) // The name is free, and stays so under the lock.
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inserting the tag: %w", err)
+		}
+		t.MarkChanged()
+		return &TagResult{Tag: tag}, nil
 	})
 }
 
 // newTag says what keeps a tag of that folded name from being made.
-func (t *tx) newTag(ctx context.Context, folded string) (violations, error) {
-	var errs violations
+func (t *tx) newTag(ctx context.Context, folded string) (workspace.Violations, error) {
+	var errs workspace.Violations
 	tags, err := t.tagNames(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(tags) >= t.limits.Tags {
-		errs.add(CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
+		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
 	}
-	errs.nameIsFree(tags, folded)
+	checkNameIsFree(&errs, tags, folded)
 	return errs, nil
 }
 
@@ -100,114 +98,110 @@ func (t *tx) tagNames(ctx context.Context) ([]*ent.Tag, error) {
 	return tags, nil
 }
 
-// nameIsFree notes that one of the tags has the folded name. It compares names: a key may be the release before's.
-func (errs *violations) nameIsFree(tags []*ent.Tag, folded string) {
+// checkNameIsFree notes that one of the tags has the folded name. It compares names: a key may be the release before's.
+func checkNameIsFree(errs *workspace.Violations, tags []*ent.Tag, folded string) {
 	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return text.Fold(tag.Name) == folded }) {
-		errs.add(CodeTaken, "name", "There is a tag of this name already.")
+		errs.Add(workspace.CodeTaken, "name", "There is a tag of this name already.")
 	}
 }
 
 // UpdateTag changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or TAKEN.
 func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagInput) (*TagResult, error) {
-	var errs violations
+	var errs workspace.Violations
 	var name string
 	if in.Name.Set {
 		if in.Name.Value == nil {
-			errs.add(CodeBlank, "name", "A tag always has a name: leave it out to keep the one it has.")
+			errs.Add(workspace.CodeBlank, "name", "A tag always has a name: leave it out to keep the one it has.")
 		} else {
-			name = errs.tagName(*in.Name.Value)
+			name = checkTagName(&errs, *in.Name.Value)
 		}
 	}
-	return write(ctx, s, v, mutation[TagResult]{
-		name: "updateTag", input: in.canonical(), key: in.IdempotencyKey, violations: errs,
-		change: func(ctx context.Context, t *tx) (*TagResult, error) {
-			tag, errs, err := t.targetTag(ctx, in.ID, in.IfVersion)
+	change := workspace.Change[TagResult]{Name: "updateTag", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs}
+	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*TagResult, error) {
+		tag, errs, err := t.targetTag(ctx, in.ID, in.IfVersion)
+		if err != nil {
+			return nil, err
+		}
+		if len(errs) > 0 {
+			return &TagResult{Tag: tag, UserErrors: errs}, workspace.ErrRefused
+		}
+		after := *tag
+		if in.Name.Set {
+			after.Name = name
+		}
+		folded := text.Fold(after.Name)
+		switch {
+		case in.Color.Set && in.Color.Value == nil:
+			after.Color = colorOf(folded)
+		case in.Color.Set:
+			after.Color = *in.Color.Value
+		}
+		if after.Name == tag.Name && after.Color == tag.Color {
+			return &TagResult{Tag: tag}, nil
+		}
+		if folded != text.Fold(tag.Name) {
+			tags, err := t.tagNames(ctx)
 			if err != nil {
 				return nil, err
 			}
-			if len(errs) > 0 {
-				return &TagResult{Tag: tag, UserErrors: errs}, errRefused
+			if checkNameIsFree(&errs, tags, folded); len(errs) > 0 {
+				return workspace.Refuse[TagResult](errs)
 			}
-			after := *tag
-			if in.Name.Set {
-				after.Name = name
-			}
-			folded := text.Fold(after.Name)
-			switch {
-			case in.Color.Set && in.Color.Value == nil:
-				after.Color = colorOf(folded)
-			case in.Color.Set:
-				after.Color = *in.Color.Value
-			}
-			if after.Name == tag.Name && after.Color == tag.Color {
-				return &TagResult{Tag: tag}, nil
-			}
-			if folded != text.Fold(tag.Name) {
-				tags, err := t.tagNames(ctx)
-				if err != nil {
-					return nil, err
-				}
-				if errs.nameIsFree(tags, folded); len(errs) > 0 {
-					return refused[TagResult](errs), errRefused
-				}
-				after.NameKey = text.NameKey(folded)
-			}
-			after.Version, after.UpdatedAt = t.version, t.now
-			t.changed = true
-			err = t.Tag.Update().Where(workspace.Scope(v), enttag.ID(tag.ID)).
-				SetName(after.Name).SetNameKey(after.NameKey).SetColor(after.Color).
-				SetVersion(t.version).SetUpdatedAt(t.now).
-				Exec(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("updating the tag: %w", err)
-			}
-			return &TagResult{Tag: &after}, nil
-		},
+			after.NameKey = text.NameKey(folded)
+		}
+		after.Version, after.UpdatedAt = t.Version, t.Now
+		t.MarkChanged()
+		err = t.Tag.Update().Where(workspace.Scope(v), enttag.ID(tag.ID)).
+			SetName(after.Name).SetNameKey(after.NameKey).SetColor(after.Color).
+			SetVersion(t.Version).SetUpdatedAt(t.Now).
+			Exec(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("updating the tag: %w", err)
+		}
+		return &TagResult{Tag: &after}, nil
 	})
 }
 
 // DeleteTag deletes a tag for good. The tasks that carried it have changed with it. It is refused with NOT_FOUND or STALE.
 func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput) (*DeleteTagResult, error) {
-	return write(ctx, s, v, mutation[DeleteTagResult]{
-		name: "deleteTag", input: in.canonical(), key: in.IdempotencyKey,
-		change: func(ctx context.Context, t *tx) (*DeleteTagResult, error) {
-			tag, errs, err := t.targetTag(ctx, in.ID, in.IfVersion)
-			if err != nil {
-				return nil, err
-			}
-			if len(errs) > 0 {
-				return refused[DeleteTagResult](errs), errRefused
-			}
-			if err := t.update().Where(enttask.HasTaskTagsWith(tasktag.TagID(tag.ID))).Exec(ctx); err != nil {
-				return nil, fmt.Errorf("stamping the tag's tasks: %w", err)
-			}
-			if _, err := t.Tag.Delete().Where(workspace.Scope(v), enttag.ID(tag.ID)).Exec(ctx); err != nil {
-				return nil, fmt.Errorf("deleting the tag: %w", err)
-			}
-			id := tag.ID.String()
-			return &DeleteTagResult{DeletedTagID: &id}, nil
-		},
+	change := workspace.Change[DeleteTagResult]{Name: "deleteTag", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey}
+	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*DeleteTagResult, error) {
+		tag, errs, err := t.targetTag(ctx, in.ID, in.IfVersion)
+		if err != nil {
+			return nil, err
+		}
+		if len(errs) > 0 {
+			return workspace.Refuse[DeleteTagResult](errs)
+		}
+		if err := t.update().Where(enttask.HasTaskTagsWith(tasktag.TagID(tag.ID))).Exec(ctx); err != nil {
+			return nil, fmt.Errorf("stamping the tag's tasks: %w", err)
+		}
+		if _, err := t.Tag.Delete().Where(workspace.Scope(v), enttag.ID(tag.ID)).Exec(ctx); err != nil {
+			return nil, fmt.Errorf("deleting the tag: %w", err)
+		}
+		id := tag.ID.String()
+		return &DeleteTagResult{DeletedTagID: &id}, nil
 	})
 }
 
 // tags selects the tags that this change may see.
-func (t *tx) tags() *ent.TagQuery { return visibleTags(t.Tag.Query(), t.viewer) }
+func (t *tx) tags() *ent.TagQuery { return visibleTags(t.Tag.Query(), t.Viewer) }
 
 // targetTag loads the tag to act on. Where it is not at the version asked for, it comes with that problem.
-func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag, violations, error) {
-	var errs violations
+func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag, workspace.Violations, error) {
+	var errs workspace.Violations
 	var tag *ent.Tag
-	if u, ok := parseID(id); ok {
+	if u, ok := workspace.ParseID(id); ok {
 		var err error
 		if tag, err = t.tags().Where(enttag.ID(u)).Only(ctx); err != nil && !ent.IsNotFound(err) {
 			return nil, nil, fmt.Errorf("reading a tag: %w", err)
 		}
 	}
 	if tag == nil {
-		errs.add(CodeNotFound, "id", "There is no such tag.")
+		errs.Add(workspace.CodeNotFound, "id", "There is no such tag.")
 		return nil, errs, nil
 	}
-	errs.ifVersion("tag", ifVersion, tag.Version)
+	errs.IfVersion("tag", ifVersion, tag.Version)
 	return tag, errs, nil
 }
 
@@ -218,18 +212,18 @@ type tagList struct {
 	ids   []uuid.UUID
 }
 
-// tagLists refuses lists that are longer than a workspace has tags: each element that names none would get a problem of its
+// checkTagLists refuses lists that are longer than a workspace has tags: each element that names none would get a problem of its
 // own, and a request of a megabyte an answer of twenty.
-func (errs *violations) tagLists(limits Limits, lists ...*tagList) {
+func checkTagLists(errs *workspace.Violations, limits Limits, lists ...*tagList) {
 	for _, l := range lists {
 		if n := len(l.asked); n > limits.Tags {
-			errs.add(CodeLimitExceeded, l.field, "A workspace has at most %d tags; these are %d.", limits.Tags, n)
+			errs.Add(workspace.CodeLimitExceeded, l.field, "A workspace has at most %d tags; these are %d.", limits.Tags, n)
 		}
 	}
 }
 
 // resolve reads lists of tags with one statement, and notes at each element that there is no such tag.
-func (t *tx) resolve(ctx context.Context, errs *violations, lists ...*tagList) error {
+func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*tagList) error {
 	var asked []uuid.UUID
 	for _, l := range lists {
 		ids, _ := uniqueIDs(l.asked)
@@ -248,14 +242,14 @@ func (t *tx) resolve(ctx context.Context, errs *violations, lists ...*tagList) e
 	listed := map[uuid.UUID]*tagList{}
 	for _, l := range lists {
 		for i, id := range l.asked {
-			u, ok := parseID(id)
+			u, ok := workspace.ParseID(id)
 			switch {
 			case !ok || !exists[u]:
-				errs.add(CodeNotFound, element(l.field, i), "There is no such tag.")
+				errs.Add(workspace.CodeNotFound, workspace.Element(l.field, i), "There is no such tag.")
 			case listed[u] == nil:
 				listed[u], l.ids = l, append(l.ids, u)
 			case listed[u] != l:
-				errs.add(CodeInvalid, element(l.field, i), "This tag is to be added and removed at once.")
+				errs.Add(workspace.CodeInvalid, workspace.Element(l.field, i), "This tag is to be added and removed at once.")
 			}
 		}
 	}
@@ -265,7 +259,7 @@ func (t *tx) resolve(ctx context.Context, errs *violations, lists ...*tagList) e
 // carried reads the tags that tasks carry.
 func (t *tx) carried(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
 	rows, err := t.TaskTag.Query().
-		Where(workspace.Scope(t.viewer), tasktag.TaskIDIn(idsOf(tasks)...)).
+		Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(idsOf(tasks)...)).
 		All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the tags of tasks: %w", err)
@@ -311,7 +305,7 @@ func (p tagPlan) carryOut(ctx context.Context, t *tx, tasks []*ent.Task) (map[uu
 	if len(from) > 0 {
 		// What one task loses, every task here is to lose, where it carries it.
 		_, err := t.TaskTag.Delete().
-			Where(workspace.Scope(t.viewer), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
+			Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
 			Exec(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("taking tags off tasks: %w", err)
@@ -325,7 +319,7 @@ func (t *tx) insertTags(ctx context.Context, tags map[uuid.UUID][]uuid.UUID) err
 	var rows []*ent.TaskTagCreate
 	for task, ids := range tags {
 		for _, id := range ids {
-			rows = append(rows, t.TaskTag.Create().SetTaskID(task).SetTagID(id).SetWorkspaceID(t.viewer.WorkspaceID))
+			rows = append(rows, t.TaskTag.Create().SetTaskID(task).SetTagID(id).SetWorkspaceID(t.Viewer.WorkspaceID))
 		}
 	}
 	if len(rows) == 0 {

@@ -51,24 +51,24 @@ func previousFold(s string) string {
 }
 
 // The previous release makes other keys of titles and names, and can write at any time: before this release was installed,
-// during a deployment, and after a rollback. Rows with such keys can be listed and changed, until refreshKeys writes this
+// during a deployment, and after a rollback. Rows with such keys can be listed and changed, until RefreshKeys writes this
 // release's keys. It reads only rows with a version above workspaces.keys_version: up to that version all keys are current.
 
-// keysBatch is how many tasks refreshKeys reads at a time, and how many it changes at most while their workspace is locked,
+// keysBatch is how many tasks RefreshKeys reads at a time, and how many it changes at most while their workspace is locked,
 // which takes tens of milliseconds.
 const keysBatch = 200
 
-// refreshKeys writes the keys of tasks and tags that another release has written. It can be interrupted, and any number of
+// RefreshKeys writes the keys of tasks and tags that another release has written. It can be interrupted, and any number of
 // replicas may run it at the same time. If it fails in a workspace, it continues with the others; the error joins all
 // failures.
-func (s *Service) refreshKeys(ctx context.Context) error {
+func (s *Service) RefreshKeys(ctx context.Context) error {
 	var failed []error
 	for last := ""; ; {
 		behind, err := s.client.Workspace.Query().
 			Where(entworkspace.IDGT(last), entworkspace.ClosedAtIsNil(), func(s *sql.Selector) {
 				s.Where(sql.ColumnsLT(s.C(entworkspace.FieldKeysVersion), s.C(entworkspace.FieldVersion)))
 			}).
-			Order(entworkspace.ByID()).Limit(upkeepBatch).All(ctx)
+			Order(entworkspace.ByID()).Limit(workspace.BatchSize).All(ctx)
 		if err != nil {
 			return errors.Join(append(failed, fmt.Errorf("reading workspaces: %w", err))...)
 		}
@@ -81,7 +81,7 @@ func (s *Service) refreshKeys(ctx context.Context) error {
 			}
 			last = w.ID
 		}
-		if len(behind) < upkeepBatch {
+		if len(behind) < workspace.BatchSize {
 			return errors.Join(failed...)
 		}
 	}
@@ -142,10 +142,10 @@ func (t *tx) refreshTasks(ctx context.Context, ids []uuid.UUID) error {
 			continue
 		}
 		key, search := textKeys(e.Title, e.Description)
-		if err := t.Task.Update().Where(workspace.Scope(t.viewer), enttask.ID(e.ID)).SetTitleKey(key).SetSearchText(search).Exec(ctx); err != nil {
+		if err := t.Task.Update().Where(workspace.Scope(t.Viewer), enttask.ID(e.ID)).SetTitleKey(key).SetSearchText(search).Exec(ctx); err != nil {
 			return fmt.Errorf("updating a task's keys: %w", err)
 		}
-		t.changed = true
+		t.MarkChanged()
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (s *Service) refreshTags(ctx context.Context, v viewer.Viewer, w *ent.Works
 			if err := t.Tag.Update().Where(workspace.Scope(v), enttag.ID(tag.ID)).SetNameKey(key).Exec(ctx); err != nil {
 				return fmt.Errorf("updating a tag's key: %w", err)
 			}
-			t.changed = true
+			t.MarkChanged()
 		}
 		return nil
 	})

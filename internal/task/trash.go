@@ -29,22 +29,21 @@ func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		return nil
 	}
 	// What is below two of them goes with the upper one, whatever their order.
-	b := statement()
+	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE ").
-		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id IN (").Args(anys(idsOf(roots))...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(anys(idsOf(roots))...).
 		WriteString(") UNION ALL SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND ").
-		Join(workspace.Condition(t.viewer, "c")).
-		WriteString(") UPDATE tasks SET deleted_at = ").Arg(t.now).WriteString(", trashed_with = whole.root, version = ").Arg(t.version).
-		WriteString(", updated_at = ").Arg(t.now).
+		Join(workspace.Condition(t.Viewer, "c")).
+		WriteString(") UPDATE tasks SET deleted_at = ").Arg(t.Now).WriteString(", trashed_with = whole.root, version = ").Arg(t.Version).
+		WriteString(", updated_at = ").Arg(t.Now).
 		WriteString(" FROM (SELECT id, root FROM tree WHERE NOT EXISTS (SELECT 1 FROM tree above WHERE above.id = tree.root AND above.root <> tree.root)) AS whole" +
-			" WHERE tasks.id = whole.id AND ").Join(workspace.Condition(t.viewer, "tasks"))
-	query, args := b.Query()
-	if _, err := t.ExecContext(ctx, query, args...); err != nil {
+			" WHERE tasks.id = whole.id AND ").Join(workspace.Condition(t.Viewer, "tasks"))
+	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("putting tasks into the trash: %w", err)
 	}
-	t.changed = true
+	t.MarkChanged()
 	for _, e := range roots {
-		e.DeletedAt = &t.now
+		e.DeletedAt = &t.Now
 		t.stamp(e)
 	}
 	return nil
@@ -71,9 +70,9 @@ func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 // writeTrashedWith writes the subquery of trashedWith. (An older release did not say what a task went in with.)
 func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND ").
-		Join(workspace.Condition(t.viewer, "")).WriteString(" AND id IN (").Args(anys(roots)...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(anys(roots)...).
 		WriteString(") UNION SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id AND c.trashed_with = tree.root WHERE c.deleted_at IS NOT NULL AND ").
-		Join(workspace.Condition(t.viewer, "c")).WriteString(") SELECT id FROM tree)")
+		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id FROM tree)")
 }
 
 // restoring takes tasks out of the trash, with what went in with them.
@@ -94,8 +93,8 @@ func (restoring) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valida
 			continue // It comes along with its parent anyway.
 		}
 		excess[*e.ParentID]--
-		var errs violations
-		errs.add(CodeLimitExceeded, "", "A task has at most %d subtasks: its parent is full.", t.limits.Subtasks)
+		var errs workspace.Violations
+		errs.Add(workspace.CodeLimitExceeded, "", "A task has at most %d subtasks: its parent is full.", t.limits.Subtasks)
 		found.refuse(e, errs)
 	}
 	return found, nil
@@ -199,28 +198,31 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 // Purge deletes a task in the trash for good, with what went in with it. What else is below it goes to the top level,
 // where that is in the trash. It is refused with NOT_FOUND, and with INVALID where the task is not in the trash.
 func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*PurgeResult, error) {
-	return write(ctx, s, v, mutation[PurgeResult]{
-		name: "purgeTask", input: in.canonical(), key: in.IdempotencyKey,
-		change: func(ctx context.Context, t *tx) (*PurgeResult, error) {
-			e, errs, err := t.target(ctx, in)
-			if err != nil {
-				return nil, err
-			}
-			if len(errs) == 0 && e.DeletedAt == nil {
-				errs.add(CodeInvalid, "id", "Only a task in the trash can be deleted for good: delete it first.")
-			}
-			if len(errs) > 0 {
-				return refused[PurgeResult](errs), errRefused
-			}
-			id := e.ID.String()
-			return &PurgeResult{PurgedTaskID: &id}, t.purge(ctx, e.ID)
-		},
+	change := workspace.Change[PurgeResult]{Name: "purgeTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey}
+	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*PurgeResult, error) {
+		e, errs, err := t.target(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if len(errs) == 0 && e.DeletedAt == nil {
+			errs.Add(workspace.CodeInvalid, "id", "Only a task in the trash can be deleted for good: delete it first.")
+		}
+		if len(errs) > 0 {
+			return workspace.Refuse[PurgeResult](errs)
+		}
+		id := e.ID.String()
+		return &PurgeResult{PurgedTaskID: &id}, t.purge(ctx, e.ID)
 	})
 }
 
 // purge deletes a task and what went into the trash with it.
 func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
-	if err := t.forget(ctx, root); err != nil {
+	// What is deleted for good is not in remembered answers either.
+	err := t.ForgetAnswers(ctx, func(b *sql.Builder) {
+		b.WriteString("FROM tasks WHERE id IN ")
+		t.writeTrashedWith(b, []uuid.UUID{root})
+	})
+	if err != nil {
 		return err
 	}
 	whole := t.trashedWith(enttask.FieldID, root)
@@ -233,27 +235,11 @@ func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
 	if _, err := t.moveToTop(ctx, orphans); err != nil {
 		return err
 	}
-	n, err := t.Task.Delete().Where(workspace.Scope(t.viewer), whole).Exec(ctx)
+	n, err := t.Task.Delete().Where(workspace.Scope(t.Viewer), whole).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("deleting tasks: %w", err)
 	}
-	t.changed = true
-	return t.take(ctx, 0, -n)
-}
-
-// forget empties the remembered answers that hold a task that is about to be purged: what is deleted for good is not in
-// them either.
-func (t *tx) forget(ctx context.Context, root uuid.UUID) error {
-	b := statement()
-	b.WriteString("UPDATE idempotency_keys SET answer = ").Arg(forgotten).
-		WriteString(" WHERE ").Join(workspace.Condition(t.viewer, "")).
-		WriteString(" AND EXISTS (SELECT 1 FROM tasks WHERE id IN ")
-	t.writeTrashedWith(b, []uuid.UUID{root})
-	// A search for the id as it is written, the same on both databases.
-	b.WriteString(" AND replace(answer, CAST(id AS text), '') <> answer)")
-	query, args := b.Query()
-	if _, err := t.ExecContext(ctx, query, args...); err != nil {
-		return fmt.Errorf("forgetting answers: %w", err)
-	}
-	return nil
+	t.MarkChanged()
+	_, err = t.Add(ctx, taskCount, -n)
+	return err
 }

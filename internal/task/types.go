@@ -5,6 +5,7 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/keyset"
+	"taskql/internal/workspace"
 )
 
 // Priority is how much a task matters. It is stored as a number, so that it sorts.
@@ -107,7 +108,7 @@ type CreateTagInput struct {
 // PurgeResult is what a purge answers.
 type PurgeResult struct {
 	PurgedTaskID *string
-	UserErrors   []*UserError
+	UserErrors   []*workspace.UserError
 }
 
 // BulkResult is what a bulk mutation answers: one result an id, in the order asked; none if the input is at fault.
@@ -115,24 +116,24 @@ type BulkResult struct {
 	Results      []*ItemResult
 	ChangedCount int
 	// UserErrors say why nothing was changed. If some were changed and others not, the results alone say so.
-	UserErrors []*UserError
+	UserErrors []*workspace.UserError
 }
 
 // ItemResult is what became of one task of a bulk mutation.
 type ItemResult struct {
 	ID         string
 	Task       *ent.Task
-	UserErrors []*UserError
+	UserErrors []*workspace.UserError
 }
 
 // TagResult is what a mutation of a tag answers.
 type TagResult struct {
 	Tag        *ent.Tag
-	UserErrors []*UserError
+	UserErrors []*workspace.UserError
 }
 
 // DeleteTagResult is what deleting a tag answers.
 type DeleteTagResult struct {
 	DeletedTagID *string
-	UserErrors   []*UserError
+	UserErrors   []*workspace.UserError
 }

@@ -11,6 +11,7 @@ import (
 	_ "taskql/ent/runtime"
 	"taskql/internal/database"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // EachDatabase runs a test on SQLite and on PostgreSQL, each with a migrated database of its own.
@@ -50,6 +51,16 @@ func directURL(t testing.TB, address string) string {
 		return ""
 	}
 	return DirectURL(t, address)
+}
+
+// Workspaces returns a workspace.Service on the database.
+func Workspaces(t testing.TB, db workspace.Database) *workspace.Service {
+	t.Helper()
+	s, err := workspace.New(workspace.Config{Database: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // MakeViewer creates a user with that id and the user's personal workspace, and returns the viewer of the user's session.

@@ -18,7 +18,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 		"graph", "internal/server", "internal/config", "internal/database", "internal/doctor", "internal/importer", "internal/telemetry",
 	},
 	"ent":                  {"ent", "internal/viewer"},
-	"graph":                {"graph", "internal/viewer", "internal/account", "internal/keyset", "internal/task", "ent"},
+	"graph":                {"graph", "internal/viewer", "internal/account", "internal/keyset", "internal/task", "internal/workspace", "ent"},
 	"graph/scalar":         {"internal/timezone"},
 	"graph/selection":      {},
 	"internal/account":     {"internal/viewer", "internal/betterauth", "internal/sqlstate", "internal/timezone", "ent"},
@@ -32,7 +32,8 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/hooks":       {},
 	"internal/keyset":      {},
 	"internal/importer": {
-		"internal/account", "internal/betterauth", "internal/database", "internal/task", "internal/timezone", "internal/viewer", "ent",
+		"internal/account", "internal/betterauth", "internal/database", "internal/task", "internal/timezone", "internal/viewer",
+		"internal/workspace", "ent",
 	},
 	"internal/playground": {},
 	"internal/ratelimit":  {},
@@ -40,19 +41,19 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
 		"internal/devauth", "internal/graphqlhttp", "internal/hooks", "internal/playground", "internal/ratelimit", "internal/task",
-		"internal/telemetry", "internal/viewer",
+		"internal/telemetry", "internal/viewer", "internal/workspace",
 	},
 	"internal/sqlstate":  {},
 	"internal/telemetry": {},
 	"internal/task": {
-		"internal/fracindex", "internal/keyset", "internal/semaphore", "internal/sqlstate", "internal/text", "internal/timezone",
-		"internal/viewer", "internal/workspace", "ent",
+		"internal/fracindex", "internal/keyset", "internal/sqlstate", "internal/text", "internal/timezone", "internal/viewer",
+		"internal/workspace", "ent",
 	},
 	"internal/testkit":   {"internal", "ent", "graph"},
 	"internal/text":      {},
 	"internal/timezone":  {},
 	"internal/viewer":    {},
-	"internal/workspace": {"internal/viewer", "ent"},
+	"internal/workspace": {"internal/semaphore", "internal/sqlstate", "internal/text", "internal/viewer", "ent"},
 }
 
 // generators lists what commands below a package may import in addition. They are not part of the server.

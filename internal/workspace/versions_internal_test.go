@@ -1,4 +1,4 @@
-package task
+package workspace
 
 import (
 	"context"
@@ -17,7 +17,7 @@ type versionTable struct {
 	takes      time.Duration
 	statements atomic.Int64
 	ids        atomic.Int64
-	flying     atomic.Int64
+	running    atomic.Int64
 	most       atomic.Int64
 	fail       error
 
@@ -33,12 +33,12 @@ func (v *versionTable) set(id string, version int) {
 
 func (v *versionTable) read(ctx context.Context, _ string, args []any, each func([]driver.Value) error) error {
 	v.statements.Add(1)
-	for n := v.flying.Add(1); ; {
+	for n := v.running.Add(1); ; {
 		if most := v.most.Load(); n <= most || v.most.CompareAndSwap(most, n) {
 			break
 		}
 	}
-	defer v.flying.Add(-1)
+	defer v.running.Add(-1)
 	v.mu.Lock()
 	found := map[string]int{}
 	ids, _ := args[0].([]string)
@@ -76,13 +76,13 @@ func TestVersionsTogether(t *testing.T) {
 		for i := range workspaces {
 			table.set(strconv.Itoa(i), 1000+i)
 		}
-		v := &versions{read: table.read}
+		v := &versions{query: table.read}
 		var group sync.WaitGroup
 		for c := range clients {
 			group.Go(func() {
 				for range times {
 					id := c % (workspaces + 1)
-					got, err := v.of(t.Context(), strconv.Itoa(id))
+					got, err := v.get(t.Context(), strconv.Itoa(id))
 					if id == workspaces {
 						if !errors.Is(err, ErrNotFound) {
 							t.Errorf("no error of a workspace that is none: %d, %v", got, err)
@@ -98,11 +98,11 @@ func TestVersionsTogether(t *testing.T) {
 		if n := table.statements.Load(); n > 200 {
 			t.Errorf("%d statements for %d questions", n, clients*times)
 		}
-		if n := table.most.Load(); n > versionFlights+clients/versionIDs {
+		if n := table.most.Load(); n > maxLookups+clients/maxLookupIDs {
 			t.Errorf("%d statements at once", n)
 		}
-		if v.flights != 0 || v.next != nil {
-			t.Errorf("%d are still said to fly, %v waits", v.flights, v.next)
+		if v.running != 0 || v.next != nil {
+			t.Errorf("%d are still said to run, %v waits", v.running, v.next)
 		}
 	})
 }
@@ -112,7 +112,7 @@ func TestVersionsAreFresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		table := &versionTable{takes: 10 * time.Millisecond, rows: map[string]int{"w": 0}}
-		v := &versions{read: table.read}
+		v := &versions{query: table.read}
 		var version atomic.Int64
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -127,7 +127,7 @@ func TestVersionsAreFresh(t *testing.T) {
 				time.Sleep(time.Duration(c) * 700 * time.Microsecond)
 				for range 10 {
 					least := version.Load()
-					if got, err := v.of(t.Context(), "w"); err != nil || int64(got) < least {
+					if got, err := v.get(t.Context(), "w"); err != nil || int64(got) < least {
 						t.Errorf("version %d, %v, where %d was there", got, err, least)
 					}
 				}
@@ -143,17 +143,17 @@ func TestVersionsPassTheStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		table := &versionTable{takes: time.Millisecond, rows: map[string]int{"w": 7}}
-		v := &versions{read: func(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
-			if asked.Add(1) <= versionFlights {
+		v := &versions{query: func(ctx context.Context, query string, args []any, each func([]driver.Value) error) error {
+			if asked.Add(1) <= maxLookups {
 				time.Sleep(8 * time.Second) // As a connection that has gone silent.
 				return errors.New("silent")
 			}
 			return table.read(ctx, query, args, each)
 		}}
 		var stuck sync.WaitGroup
-		for range versionFlights {
+		for range maxLookups {
 			stuck.Go(func() {
-				if _, err := v.of(t.Context(), "w"); err == nil {
+				if _, err := v.get(t.Context(), "w"); err == nil {
 					t.Error("no error")
 				}
 			})
@@ -163,7 +163,7 @@ func TestVersionsPassTheStuck(t *testing.T) {
 		for range 50 {
 			group.Go(func() {
 				start := time.Now()
-				if got, err := v.of(t.Context(), "w"); err != nil || got != 7 || time.Since(start) > 2*versionPatience {
+				if got, err := v.get(t.Context(), "w"); err != nil || got != 7 || time.Since(start) > 2*maxLookupWait {
 					t.Errorf("%d, %v after %s", got, err, time.Since(start))
 				}
 			})
@@ -171,8 +171,8 @@ func TestVersionsPassTheStuck(t *testing.T) {
 		group.Wait()
 		stuck.Wait()
 		synctest.Wait()
-		if v.flights != 0 || v.next != nil {
-			t.Errorf("%d are still said to fly, %v waits", v.flights, v.next)
+		if v.running != 0 || v.next != nil {
+			t.Errorf("%d are still said to run, %v waits", v.running, v.next)
 		}
 	})
 }
@@ -181,14 +181,14 @@ func TestVersionsPassTheStuck(t *testing.T) {
 func TestVersionsPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := &versions{read: func(context.Context, string, []any, func([]driver.Value) error) error {
+		v := &versions{query: func(context.Context, string, []any, func([]driver.Value) error) error {
 			time.Sleep(time.Millisecond)
 			panic("a bug")
 		}}
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
-				if _, err := v.of(t.Context(), "w"); !errors.Is(err, errPanic) {
+				if _, err := v.get(t.Context(), "w"); !errors.Is(err, errPanic) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -201,11 +201,11 @@ func TestVersionsFail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		table := &versionTable{takes: time.Hour, rows: map[string]int{"w": 1}}
-		v := &versions{read: table.read}
+		v := &versions{query: table.read}
 		ask := func(patience time.Duration) error {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			_, err := v.of(ctx, "w")
+			_, err := v.get(ctx, "w")
 			return err
 		}
 		start := time.Now()
@@ -221,10 +221,10 @@ func TestVersionsFail(t *testing.T) {
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("they waited %s", took)
 		}
-		time.Sleep(versionTime) // The statement of those who have left.
+		time.Sleep(lookupTimeout) // The statement of those who have left.
 		synctest.Wait()
-		if v.flights != 0 || v.next != nil {
-			t.Fatalf("%d are still said to fly, %v waits", v.flights, v.next)
+		if v.running != 0 || v.next != nil {
+			t.Fatalf("%d are still said to run, %v waits", v.running, v.next)
 		}
 		table.takes, table.fail = time.Millisecond, errors.New("broken")
 		for range 20 {

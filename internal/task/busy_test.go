@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"taskql/ent"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 // While somebody holds one workspace's lock, its changes wait, for so long and no longer, and all other workspaces go on
@@ -19,13 +19,9 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
 	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t)) // SQLite has one lock for all.
-	client := ent.NewClient(ent.Driver(db.Driver()))
 	const patience = 700 * time.Millisecond
-	s, err := task.New(task.Config{Client: client, Dialect: db.Dialect, LockWait: patience, QueryRaw: db.QueryRaw})
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := &testEnv{Service: s, client: client, clock: newClock(), dialect: db.Dialect, queryRaw: db.QueryRaw}
+	env := newTestEnvWith(t, db.Driver(), workspace.Config{LockWait: patience}, task.Limits{})
+	client := env.client
 	alice, a := env.newUser(t, "alice")
 	bob, o := env.newUser(t, "bob")
 
@@ -59,7 +55,7 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	letGo := hold()
 	begin := time.Now()
 	fight(env, &done, func(err error) {
-		if took := time.Since(begin); !errors.Is(err, task.ErrBusy) || took < patience || took > patience+5*time.Second {
+		if took := time.Since(begin); !errors.Is(err, workspace.ErrBusy) || took < patience || took > patience+5*time.Second {
 			t.Errorf("after %s: %v", took, err)
 		}
 	})
@@ -115,7 +111,7 @@ func TestFaultsOneBusyWorkspace(t *testing.T) {
 	defer letGo()
 	ctx, cancel := context.WithTimeout(alice, patience/4)
 	defer cancel()
-	if _, err := env.Create(ctx, a, task.CreateInput{Title: "cancelled"}); err == nil || errors.Is(err, task.ErrBusy) {
+	if _, err := env.Create(ctx, a, task.CreateInput{Title: "cancelled"}); err == nil || errors.Is(err, workspace.ErrBusy) {
 		t.Errorf("got %v", err)
 	}
 }

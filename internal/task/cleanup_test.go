@@ -12,10 +12,11 @@ import (
 	"taskql/ent"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // Old keys go, in batches and with several replicas at once; those that still count stay.
-func TestUpkeep(t *testing.T) {
+func TestCleanup(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -30,16 +31,16 @@ func TestUpkeep(t *testing.T) {
 				SetRequestHash([]byte{}).SetAnswer("{}").SetCreatedAt(first.CreatedAt))
 		}
 		env.client.IdempotencyKey.CreateBulk(rows...).ExecX(ctx)
-		env.clock.advance(task.KeyLifetime - time.Minute)
+		env.clock.advance(workspace.KeyLifetime - time.Minute)
 		mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: old.ID.String(), IdempotencyKey: ptr("new")}))
 
-		upkeep := func() {
+		cleanup := func() {
 			t.Helper()
 			background, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			var replicas sync.WaitGroup
 			for range 3 {
-				replicas.Go(func() { env.Upkeep(background) })
+				replicas.Go(func() { env.runCleanup(background) })
 			}
 			deadline := time.Now().Add(2 * time.Minute)
 			for env.client.IdempotencyKey.Query().CountX(viewer.AsSystem(ctx)) > 1 && time.Now().Before(deadline) {
@@ -50,7 +51,7 @@ func TestUpkeep(t *testing.T) {
 		}
 		env.clock.advance(2 * time.Hour) // The old ones are 25 hours old and a minute less.
 		env.clock.advance(time.Minute)
-		upkeep()
+		cleanup()
 		left := env.client.IdempotencyKey.Query().AllX(ctx)
 		if len(left) != 1 || left[0].Key != "new" {
 			t.Errorf("%d keys are left", len(left))

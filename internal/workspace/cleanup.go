@@ -1,0 +1,108 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"github.com/google/uuid"
+
+	"taskql/internal/viewer"
+)
+
+const (
+	// cleanupInterval is the pause between two rounds of RunCleanup.
+	cleanupInterval = 10 * time.Minute
+	// startRounds is how many rounds are run even if no key is stored. The second is for what the replicas of the release before
+	// write until they end.
+	startRounds = 2
+	// keySlack is how much longer a key is kept than it is valid, because the clocks of replicas differ.
+	keySlack = time.Hour
+	// BatchSize is how many rows a statement of clean-up removes, so that none takes long.
+	BatchSize = 500
+)
+
+// Job is work of another package that RunCleanup does in each round.
+type Job struct {
+	// Name says in the log what has failed.
+	Name string
+	Run  func(context.Context) error
+}
+
+// RunCleanup runs the jobs and removes old idempotency keys, again and again until ctx ends. Any number of replicas may run it
+// at once. Errors are logged, and the work is tried again in the next round.
+func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
+	ctx = viewer.AsSystem(ctx)
+	ticks := time.NewTicker(cleanupInterval)
+	defer ticks.Stop()
+	jobs = append(jobs, Job{Name: "removing old idempotency keys", Run: s.removeOldKeys})
+	for round := 1; ; round++ {
+		for _, job := range jobs {
+			err := job.Run(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				s.log.LogAttrs(ctx, slog.LevelWarn, "clean-up failed", slog.String("job", job.Name), slog.String("error", err.Error()))
+			}
+		}
+		// While no key is stored nothing needs to be removed, and an idle database can sleep.
+		for due := false; !due; due = s.keyStored.Swap(false) || round < startRounds {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+			}
+		}
+	}
+}
+
+// removeOldKeys removes old keys in batches, each in a transaction of its own, and counts the keys of their workspaces again.
+func (s *Service) removeOldKeys(ctx context.Context) error {
+	bound := uuidv7(s.Now().Add(-KeyLifetime-keySlack), uuid.Nil)
+	var failed []error
+	workspaces, total := map[string]bool{}, 0
+	for {
+		n, err := s.removeKeyBatch(ctx, bound, workspaces)
+		total += n
+		if err != nil {
+			failed = append(failed, err)
+		}
+		if err != nil || n < BatchSize {
+			break
+		}
+	}
+	for id := range workspaces {
+		failed = append(failed, s.recountKeys(ctx, id))
+	}
+	if total > 0 {
+		s.log.LogAttrs(ctx, slog.LevelDebug, "old idempotency keys removed", slog.Int("count", total))
+	}
+	return errors.Join(failed...)
+}
+
+// removeKeyBatch removes a batch of the keys with ids below the bound, and adds their workspaces to the set. The ids begin with
+// the time, so that the primary key finds them. Rows that another replica has locked are skipped.
+func (s *Service) removeKeyBatch(ctx context.Context, bound uuid.UUID, workspaces map[string]bool) (int, error) {
+	locked := ""
+	if s.Dialect == dialect.Postgres {
+		locked = " FOR UPDATE SKIP LOCKED"
+	}
+	rows, err := s.Client.QueryContext(ctx, `DELETE FROM idempotency_keys WHERE id IN (
+		SELECT id FROM idempotency_keys WHERE id < $1 ORDER BY id LIMIT $2`+locked+`) RETURNING workspace_id`, bound, BatchSize)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // RunCleanup says what was removed.
+	}
+	defer rows.Close()
+	n := 0
+	for ; rows.Next(); n++ {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return n, err //nolint:wrapcheck // As above.
+		}
+		workspaces[id] = true
+	}
+	return n, rows.Err() //nolint:wrapcheck // As above.
+}

@@ -1,0 +1,60 @@
+package workspace
+
+import (
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ParseID parses an object's id in the usual form of 36 characters. Other forms that uuid.Parse takes are no ids.
+func ParseID(id string) (uuid.UUID, bool) {
+	if len(id) != 36 {
+		return uuid.Nil, false
+	}
+	u, err := uuid.Parse(id)
+	return u, err == nil
+}
+
+// CanonicalID returns an id in lower case, as this server writes it; other text is returned unchanged. A client may write an id
+// in either case, and it is the same request with the same idempotency key: so a Change's Input has canonical ids.
+func CanonicalID(id string) string {
+	if _, ok := ParseID(id); ok {
+		return strings.ToLower(id)
+	}
+	return id
+}
+
+// CanonicalIDs is CanonicalID for each of a list. Nil stays nil: in a patch it means something else than an empty list.
+func CanonicalIDs(ids []string) []string {
+	if ids == nil {
+		return nil
+	}
+	canonical := make([]string, len(ids))
+	for i, id := range ids {
+		canonical[i] = CanonicalID(id)
+	}
+	return canonical
+}
+
+// CanonicalIDPtr is CanonicalID for an id that may be nil.
+func CanonicalIDPtr(id *string) *string {
+	if id == nil {
+		return nil
+	}
+	canonical := CanonicalID(*id)
+	return &canonical
+}
+
+// uuidv7 returns a random UUID with the time of a UUIDv7 (RFC 9562, section 5.7). For uuid.Nil it is the least UUIDv7 of that
+// time.
+func uuidv7(t time.Time, random uuid.UUID) uuid.UUID {
+	id := random
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(t.UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = 0x70 | id[6]&0x0f
+	id[8] = 0x80 | id[8]&0x3f
+	return id
+}

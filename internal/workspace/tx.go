@@ -1,0 +1,232 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
+
+	"taskql/ent"
+	entworkspace "taskql/ent/workspace"
+	"taskql/internal/sqlstate"
+	"taskql/internal/viewer"
+)
+
+// Tx is the transaction of a change. It holds the workspace's lock until it ends.
+type Tx struct {
+	*ent.Tx
+
+	Viewer  viewer.Viewer
+	Dialect string
+	// Version is the number of this change. Every row that it changes gets it.
+	Version int
+	// Now is the time of this change.
+	Now time.Time
+	// Count is the value of the change's Counter, after it was added to.
+	Count int
+
+	changed        bool
+	keys, keyBytes int
+}
+
+// Counter is a column of workspaces that counts rows, such as task_count, so that a limit needs no SELECT count(*). The zero
+// value is none.
+type Counter struct {
+	Column string
+	// Add is how many rows the change is going to insert. The workspace's lock is taken with it, in one statement.
+	Add int
+}
+
+// MarkChanged says that a row was changed. The version of a change without it is given back.
+func (t *Tx) MarkChanged() { t.changed = true }
+
+// Changed reports whether a row was changed.
+func (t *Tx) Changed() bool { return t.changed }
+
+// Statement returns a builder of SQL that both databases understand.
+func Statement() *sql.Builder {
+	b := &sql.Builder{}
+	b.SetDialect(dialect.Postgres) // SQLite takes $1 for an argument too.
+	return b
+}
+
+// Exec runs a statement.
+func (t *Tx) Exec(ctx context.Context, b *sql.Builder) error {
+	query, args := b.Query()
+	_, err := t.ExecContext(ctx, query, args...)
+	return err //nolint:wrapcheck // The caller says what it was doing.
+}
+
+// Select reads all rows of a statement into a slice, as sql.ScanSlice does.
+func (t *Tx) Select(ctx context.Context, into any, b *sql.Builder) error {
+	query, args := b.Query()
+	return t.scan(ctx, into, query, args...)
+}
+
+func (t *Tx) scan(ctx context.Context, into any, query string, args ...any) error {
+	rows, err := t.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err //nolint:wrapcheck // As above.
+	}
+	defer rows.Close()
+	return sql.ScanSlice(rows, into) //nolint:wrapcheck // As above.
+}
+
+// Add adds n, which may be negative, to a column of the workspace that counts rows, and returns its value.
+func (t *Tx) Add(ctx context.Context, column string, n int) (int, error) {
+	count := 0
+	err := t.updateWorkspace(ctx, []any{&count},
+		"UPDATE workspaces SET "+column+" = "+column+" + $1 WHERE id = $2 RETURNING "+column, n, t.Viewer.WorkspaceID)
+	return count, err
+}
+
+// updateWorkspace runs a statement that updates the workspace, and scans the row that it returns. The error is ErrNoWorkspace
+// if it returns none.
+func (t *Tx) updateWorkspace(ctx context.Context, dest []any, statement string, args ...any) error {
+	rows, err := t.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return fmt.Errorf("updating the workspace: %w", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return fmt.Errorf("updating the workspace: %w", err)
+		}
+		return ErrNoWorkspace
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return fmt.Errorf("updating the workspace: %w", err)
+	}
+	if err := rows.Close(); err != nil {
+		return fmt.Errorf("updating the workspace: %w", err)
+	}
+	return nil
+}
+
+// lock takes the workspace's next version and with it the lock, and adds to the counter. On PostgreSQL it waits for the lock
+// until ctx's deadline: a statement that is cancelled before PostgreSQL has begun it would wait on.
+func (t *Tx) lock(ctx context.Context, c Counter) error {
+	set, returning, args, dest := "version = version + 1", "version", []any{t.Viewer.WorkspaceID}, []any{&t.Version}
+	if c.Column != "" {
+		set += ", " + c.Column + " = " + c.Column + " + $2"
+		returning += ", " + c.Column
+		args, dest = append(args, c.Add), append(dest, &t.Count)
+	}
+	where := "id = $1 AND closed_at IS NULL"
+	if until, ok := ctx.Deadline(); ok && t.Dialect == dialect.Postgres {
+		wait := max(time.Until(until).Milliseconds(), 1)
+		args = append(args, strconv.FormatInt(wait, 10))
+		where += " AND set_config('lock_timeout', $" + strconv.Itoa(len(args)) + ", true) IS NOT NULL"
+	}
+	return t.updateWorkspace(ctx, dest, "UPDATE workspaces SET "+set+" WHERE "+where+" RETURNING "+returning, args...)
+}
+
+// giveBack gives the version back, so that none is skipped.
+func (t *Tx) giveBack(ctx context.Context) error {
+	_, err := t.Add(ctx, entworkspace.FieldVersion, -1)
+	return err
+}
+
+// lockedTx runs work in a transaction that holds the workspace's lock. The error is ErrBusy if it can't get the lock in time.
+func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
+	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
+	defer stop()
+	if err := s.writers.Acquire(wait, v.WorkspaceID); err != nil {
+		return err //nolint:wrapcheck // It is ErrBusy, or why ctx has ended.
+	}
+	defer s.writers.Release(v.WorkspaceID)
+	return s.inTx(ctx, func(entTx *ent.Tx) error {
+		t := s.newTx(entTx, v)
+		if err := t.lock(wait, c); err != nil {
+			if errors.Is(context.Cause(wait), ErrBusy) || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
+				return fmt.Errorf("%w: %w", ErrBusy, err)
+			}
+			return err
+		}
+		s.noteActivity()
+		t.Now = s.Now() // Not when it began to wait: a later version is never older.
+		return work(t)
+	})
+}
+
+func (s *Service) newTx(entTx *ent.Tx, v viewer.Viewer) *Tx {
+	return &Tx{Tx: entTx, Viewer: v, Dialect: s.Dialect, Now: s.Now(), keys: s.keys, keyBytes: s.keyBytes}
+}
+
+// endsFirst reports whether a context has an earlier deadline than its parent.
+func endsFirst(child, parent context.Context) bool {
+	c, _ := child.Deadline()
+	p, ok := parent.Deadline()
+	return !ok || c.Before(p)
+}
+
+// DryRun runs work in a transaction that is rolled back, without the workspace's lock and a new version. The workspace need
+// not exist.
+func (s *Service) DryRun(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
+	return ignoreRefused(s.inTx(ctx, func(entTx *ent.Tx) error {
+		t := s.newTx(entTx, v)
+		counts, err := t.Workspace.Query().Where(entworkspace.ID(v.WorkspaceID)).Select(c.Column).Ints(ctx)
+		if err != nil {
+			return fmt.Errorf("reading the workspace: %w", err)
+		}
+		for _, n := range counts {
+			t.Count = n
+		}
+		if err := work(t); err != nil {
+			return err
+		}
+		return ErrRefused
+	}))
+}
+
+// closeWorkspace locks the workspace and keeps it from being written to. If it does not exist, it is made: so the first
+// request of its user, which makes it too, has either ended before, or begins after the transaction.
+const closeWorkspace = `INSERT INTO workspaces (id, created_at, closed_at) VALUES ($1, $2, $2)
+	ON CONFLICT (id) DO UPDATE SET version = workspaces.version + 1, closed_at = coalesce(workspaces.closed_at, excluded.closed_at)`
+
+// CloseWorkspace locks a workspace, which may be another than the viewer's, and closes it for good: every later change of it
+// returns ErrNoWorkspace.
+func (t *Tx) CloseWorkspace(ctx context.Context, id string) error {
+	if _, err := t.ExecContext(ctx, closeWorkspace, id, t.Now); err != nil {
+		return fmt.Errorf("closing the workspace: %w", err)
+	}
+	return nil
+}
+
+// Erase runs work in a transaction that has closed v's workspace.
+func (s *Service) Erase(ctx context.Context, v viewer.Viewer, work func(*Tx) error) error {
+	if err := s.writers.Acquire(ctx, v.WorkspaceID); err != nil {
+		return fmt.Errorf("waiting for the workspace's changes: %w", err)
+	}
+	defer s.writers.Release(v.WorkspaceID)
+	return s.inTx(ctx, func(entTx *ent.Tx) error {
+		t := s.newTx(entTx, v)
+		if err := t.CloseWorkspace(ctx, v.WorkspaceID); err != nil {
+			return err
+		}
+		return work(t)
+	})
+}
+
+// inTx runs work in a transaction, which is committed if work returns nil, else rolled back. If PostgreSQL has rolled it back
+// because of another transaction, work is run again in a new one.
+func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
+	return sqlstate.Retry(ctx, func() error {
+		tx, err := s.Client.Tx(ctx)
+		if err != nil {
+			return fmt.Errorf("beginning: %w", err)
+		}
+		defer func() { _ = tx.Rollback() }() // After a commit it does nothing; otherwise work's error is returned.
+		if err := work(tx); err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return fmt.Errorf("committing: %w", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,123 @@
+// Package workspace is what every entity of a workspace is built on: queries are limited to the workspace (Scope), and every
+// change goes through one write path (Write), which locks the workspace, takes its next version, repeats the first answer if
+// the idempotency key is known, and remembers the answer. It knows no entity but the workspace itself and its idempotency keys.
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"entgo.io/ent/dialect"
+
+	"taskql/ent"
+	"taskql/internal/semaphore"
+)
+
+var (
+	// ErrNotFound is returned if there is no such workspace or object, or the viewer may not see it.
+	ErrNotFound = errors.New("not found")
+	// ErrNoWorkspace is returned by changes if the viewer's workspace does not exist or is being erased. Nothing has changed.
+	ErrNoWorkspace = errors.New("the workspace does not exist")
+	// ErrBusy is returned by changes that waited too long for the workspace's other changes. Nothing has changed.
+	ErrBusy = errors.New("other changes of the workspace take too long")
+)
+
+// QueryRaw runs a query and calls each with every row. The values are the driver's: bytes, a string, an int64, a bool, or nil
+// for null. The row and its bytes are valid until each returns.
+type QueryRaw func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error
+
+// Database is how the packages of entities reach the database.
+type Database struct {
+	// Client is required.
+	Client *ent.Client
+	// Dialect is the client's, as ent names it. If it is empty, nothing is done that one database does faster.
+	Dialect string
+	// QueryRaw runs queries without ent and database/sql. It is required if Dialect is PostgreSQL's.
+	QueryRaw QueryRaw
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// Config configures a Service.
+type Config struct {
+	Database
+
+	// LockWait is how long a change waits for the workspace's other changes. Default: 5 s.
+	LockWait time.Duration
+	// Keys is how many idempotency keys a workspace remembers. Default: 10,000.
+	Keys int
+	// KeyBytes is how many bytes those keys and their answers have. Default: 16 MiB.
+	KeyBytes int
+	// Log gets the errors of RunCleanup. Default: none are logged.
+	Log *slog.Logger
+}
+
+const (
+	// defaultLockWait is shorter than the pool waits for a silent server, and than a request may take.
+	defaultLockWait = 5 * time.Second
+	// maxWriters is how many changes of one workspace this process has in the database: one at work, and the next, so that no
+	// time passes between them. All others wait in memory, where they hold no connection that other workspaces need.
+	maxWriters = 2
+
+	defaultKeys     = 10_000
+	defaultKeyBytes = 16 << 20
+)
+
+// Service changes workspaces. It is safe for concurrent use.
+type Service struct {
+	// Database is the Config's. Its Now returns UTC in microseconds, which is what the databases keep: so a returned time is the
+	// time that is read back.
+	Database
+
+	log            *slog.Logger
+	keys, keyBytes int
+
+	// lockWait limits the wait in writers and for the database's lock, both together.
+	lockWait time.Duration
+	writers  *semaphore.Keyed
+	versions versions
+
+	// keyStored reports whether an idempotency key was stored since RunCleanup last asked.
+	keyStored atomic.Bool
+	// active is what Active returns.
+	active atomic.Bool
+}
+
+// New returns a Service.
+func New(c Config) (*Service, error) {
+	if c.Client == nil {
+		return nil, errors.New("workspace: Config.Client is missing")
+	}
+	if c.QueryRaw == nil && c.Dialect == dialect.Postgres {
+		return nil, errors.New("workspace: Config.QueryRaw is missing; it is required on PostgreSQL")
+	}
+	now := c.Now
+	if now == nil {
+		now = time.Now
+	}
+	c.Now = func() time.Time { return now().UTC().Truncate(time.Microsecond) }
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{
+		Database: c.Database, log: c.Log,
+		keys: cmp.Or(c.Keys, defaultKeys), keyBytes: cmp.Or(c.KeyBytes, defaultKeyBytes),
+		lockWait: cmp.Or(c.LockWait, defaultLockWait), writers: semaphore.New(maxWriters),
+		versions: versions{query: c.QueryRaw},
+	}, nil
+}
+
+// Active reports whether anything was changed through the Service since the last call. Work that can wait is done while the
+// database is in use, so that an idle one can sleep.
+func (s *Service) Active() bool { return s.active.Swap(false) }
+
+func (s *Service) noteActivity() {
+	if !s.active.Load() { // Usually it is noted already, and reading is cheaper.
+		s.active.Store(true)
+	}
+}

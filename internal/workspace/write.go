@@ -1,0 +1,120 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"taskql/internal/viewer"
+)
+
+// Change is one mutation, as Write runs it. R is its result.
+type Change[R any] struct {
+	// Name is the mutation's, such as "createTask".
+	Name string
+	// Input is encoded as JSON. Name and Input are what an idempotency key stands for: requests that mean the same have the same
+	// Input, ids in canonical form, and that must not change between releases.
+	Input any
+	// IdempotencyKey is nil if the client sent none.
+	IdempotencyKey *string
+	// Violations are what is wrong with the input. If there are any, Write only returns them.
+	Violations []*UserError
+	// Counter counts the rows that the change inserts.
+	Counter Counter
+	// FastPath, if set, makes the change with a statement that is a transaction of its own. It is tried first if there is no
+	// idempotency key. It returns nil if it has done nothing, and Apply must be run.
+	FastPath func(ctx context.Context) (*R, error)
+	// Apply makes the change. It must call tx.MarkChanged if it has changed a row, and set the version of that row to tx.Version.
+	// If it returns ErrRefused, its result is returned and nothing is committed. PostgreSQL may roll the transaction back: then
+	// Apply is called again in a new one, so it must keep no state between calls.
+	Apply func(ctx context.Context, tx *Tx) (*R, error)
+}
+
+// Result is the result of a change: a pointer to R.
+type Result[R any] interface {
+	*R
+	// Refuse sets the violations of a result that has changed nothing.
+	Refuse(errs []*UserError)
+	// Remembered returns a pointer to what of the result is stored under an idempotency key, as JSON.
+	Remembered() any
+}
+
+// ErrRefused is returned by Apply, with a result, if there is nothing to commit.
+var ErrRefused = errors.New("nothing to commit")
+
+// Refuse returns a result with those violations, and ErrRefused. It is what Apply returns if it can't make the change.
+func Refuse[R any, P Result[R]](errs []*UserError) (*R, error) {
+	return refused[R, P](errs), ErrRefused
+}
+
+func refused[R any, P Result[R]](errs []*UserError) *R {
+	r := new(R)
+	P(r).Refuse(errs)
+	return r
+}
+
+// Write makes a change of v's workspace, in one transaction. It locks the workspace by taking its next version, returns the
+// first result if the idempotency key was used before, applies the change and remembers the result. So no version is used
+// twice, no update is lost, and the rows in the order of their versions are a feed of changes without gaps.
+//
+// The errors are ErrNoWorkspace, ErrBusy, Apply's, and those of the database.
+func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer, c Change[R]) (*R, error) {
+	errs := Violations(c.Violations)
+	if errs.idempotencyKey(c.IdempotencyKey); len(errs) > 0 {
+		return refused[R, P](errs), nil
+	}
+	if c.FastPath != nil && c.IdempotencyKey == nil {
+		s.noteActivity()
+		if r, err := c.FastPath(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		} else if r != nil {
+			return r, nil
+		}
+	}
+	hash, err := requestHash(c.Name, c.Input, c.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	var r *R
+	err = s.lockedTx(ctx, v, c.Counter, func(t *Tx) error {
+		stored, err := t.storedAnswer(ctx, c.IdempotencyKey)
+		if err != nil {
+			return err
+		}
+		if stored != nil {
+			if r, err = repeat[R, P](stored, hash); err != nil {
+				return err
+			}
+			return ErrRefused
+		}
+		if r, err = c.Apply(ctx, t); err != nil {
+			return err
+		}
+		return t.finish(ctx, c.IdempotencyKey, hash, P(r).Remembered())
+	})
+	if err != nil && !errors.Is(err, ErrRefused) {
+		return nil, fmt.Errorf("%s: %w", c.Name, err)
+	}
+	if c.IdempotencyKey != nil {
+		s.keyStored.Store(true)
+	}
+	return r, nil
+}
+
+// Apply makes a change of v's workspace that no client has asked for, with its lock and its next version as in Write. It
+// returns nil if apply returns ErrRefused.
+func (s *Service) Apply(ctx context.Context, v viewer.Viewer, c Counter, apply func(*Tx) error) error {
+	return ignoreRefused(s.lockedTx(ctx, v, c, func(t *Tx) error {
+		if err := apply(t); err != nil {
+			return err
+		}
+		return t.finish(ctx, nil, nil, nil)
+	}))
+}
+
+func ignoreRefused(err error) error {
+	if errors.Is(err, ErrRefused) {
+		return nil
+	}
+	return err
+}
