@@ -247,7 +247,7 @@ func (e *explainer) plan(t *testing.T, s recordedStatement) string {
 		if buffers < 0 && strings.Contains(line, "Buffers: ") { // The first line counts those of all nodes.
 			buffers = 0
 			for _, m := range bufferCount.FindAllStringSubmatch(line, -1) {
-				n, _ := strconv.Atoi(m[1]) //nolint:errcheck // They are digits.
+				n, _ := strconv.Atoi(m[1])
 				buffers += n
 			}
 		}
