@@ -40,6 +40,18 @@ func TestFilterOperatorsAreTheSchemas(t *testing.T) {
 	}
 }
 
+func TestOrderFieldsAreTheSchemas(t *testing.T) {
+	t.Parallel()
+	var want []task.OrderField
+	for _, v := range schemaOf(t).Types["TaskOrderField"].EnumValues {
+		want = append(want, task.OrderField(v.Name))
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, task.OrderFields()); diff != "" {
+		t.Errorf("taskOrders in internal/task/order.go and the schema differ (-schema +table):\n%s", diff)
+	}
+}
+
 // Every filter whose results change with the clock is in a document that TestETag asks as time passes.
 func TestClockFiltersHaveDocuments(t *testing.T) {
 	t.Parallel()

@@ -4347,39 +4347,18 @@ func (ec *executionContext) unmarshalNTaskOrder2ᚖtaskqlᚋinternalᚋkeysetᚐ
 
 func (ec *executionContext) unmarshalNTaskOrderField2taskqlᚋinternalᚋtaskᚐOrderField(ctx context.Context, v any) (task.OrderField, error) {
 	tmp, err := scalar.UnmarshalString(v)
-	res := unmarshalNTaskOrderField2taskqlᚋinternalᚋtaskᚐOrderField[tmp]
+	res := task.OrderField(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNTaskOrderField2taskqlᚋinternalᚋtaskᚐOrderField(ctx context.Context, sel ast.SelectionSet, v task.OrderField) graphql.Marshaler {
 	_ = sel
-	res := scalar.MarshalString(marshalNTaskOrderField2taskqlᚋinternalᚋtaskᚐOrderField[v])
+	res := scalar.MarshalString(string(v))
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "TaskOrderField!")
 	}
 	return res
 }
-
-var (
-	unmarshalNTaskOrderField2taskqlᚋinternalᚋtaskᚐOrderField = map[string]task.OrderField{
-		"CREATED_AT":   task.OrderCreatedAt,
-		"UPDATED_AT":   task.OrderUpdatedAt,
-		"COMPLETED_AT": task.OrderCompletedAt,
-		"DUE":          task.OrderDue,
-		"PRIORITY":     task.OrderPriority,
-		"TITLE":        task.OrderTitle,
-		"MANUAL":       task.OrderManual,
-	}
-	marshalNTaskOrderField2taskqlᚋinternalᚋtaskᚐOrderField = map[task.OrderField]string{
-		task.OrderCreatedAt:   "CREATED_AT",
-		task.OrderUpdatedAt:   "UPDATED_AT",
-		task.OrderCompletedAt: "COMPLETED_AT",
-		task.OrderDue:         "DUE",
-		task.OrderPriority:    "PRIORITY",
-		task.OrderTitle:       "TITLE",
-		task.OrderManual:      "MANUAL",
-	}
-)
 
 func (ec *executionContext) unmarshalNTaskPatch2ᚖtaskqlᚋgraphᚋmodelᚐTaskPatch(ctx context.Context, v any) (*model.TaskPatch, error) {
 	res, err := ec.unmarshalInputTaskPatch(ctx, v)

@@ -147,9 +147,7 @@ func (e *explainer) orders(t *testing.T, out *strings.Builder) {
 	t.Helper()
 	for _, scope := range []task.Scope{task.ScopeActive, task.ScopeTrash, task.ScopeAll} {
 		fmt.Fprintf(out, "\n%s\n%-32s %s\n", scope, "order", "first page; first page in 250; page from the middle, forward; backward")
-		for _, field := range []task.OrderField{
-			task.OrderCreatedAt, task.OrderUpdatedAt, task.OrderPriority, task.OrderTitle, task.OrderManual, task.OrderCompletedAt, task.OrderDue,
-		} {
+		for _, field := range task.OrderFields() {
 			for _, direction := range []keyset.Direction{keyset.Ascending, keyset.Descending} {
 				nulls := []keyset.Nulls{keyset.NullsLast}
 				if field == task.OrderCompletedAt || field == task.OrderDue {

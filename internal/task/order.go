@@ -1,6 +1,8 @@
 package task
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +47,9 @@ var taskOrders = keyset.Orders[*ent.Task, OrderField]{ //nolint:gochecknoglobals
 		OrderManual:   {keyset.Bytes(enttask.FieldPosition, func(t *ent.Task) []byte { return t.Position })},
 	},
 }
+
+// OrderFields returns the fields that lists of tasks can be sorted by, sorted by name.
+func OrderFields() []OrderField { return slices.Sorted(maps.Keys(taskOrders.Fields)) }
 
 // manualOrder returns the order of subtasks.
 func manualOrder() keyset.Order[*ent.Task] {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,11 +51,17 @@ func TestCursorOfTheFirstRelease(t *testing.T) {
 func TestOrderNames(t *testing.T) {
 	t.Parallel()
 	names := map[string][]Order{}
-	for _, f := range []OrderField{OrderCreatedAt, OrderUpdatedAt, OrderPriority, OrderTitle, OrderManual} {
+	notNull, nullable := []OrderField{OrderCreatedAt, OrderUpdatedAt, OrderPriority, OrderTitle, OrderManual}, []OrderField{OrderCompletedAt, OrderDue}
+	for _, f := range OrderFields() {
+		if !slices.Contains(notNull, f) && !slices.Contains(nullable, f) {
+			t.Errorf("add %s to the fields of this test", f)
+		}
+	}
+	for _, f := range notNull {
 		names[string(f)+" ASC"] = []Order{{Field: f, Direction: keyset.Ascending, Nulls: keyset.NullsFirst}}
 		names[string(f)+" DESC"] = []Order{{Field: f, Direction: keyset.Descending}}
 	}
-	for _, f := range []OrderField{OrderCompletedAt, OrderDue} {
+	for _, f := range nullable {
 		names[string(f)+" ASC"] = []Order{{Field: f, Nulls: keyset.NullsLast}}
 		names[string(f)+" DESC NULLS FIRST"] = []Order{{Field: f, Direction: keyset.Descending, Nulls: keyset.NullsFirst}}
 	}
