@@ -63,123 +63,127 @@ func TestIsUnavailable(t *testing.T) {
 	}
 }
 
-// TestIsUnavailableReal: the errors of a real PostgreSQL and SQLite.
-func TestIsUnavailableReal(t *testing.T) {
+// The tests TestUnavailable… cause real errors of PostgreSQL and SQLite.
+
+func TestUnavailableKilledBackend(t *testing.T) {
 	t.Parallel()
-	t.Run("a killed backend", func(t *testing.T) {
-		t.Parallel()
-		db := open(t, database.Config{URL: testkit.PostgresURL(t)})
-		tx, err := db.SQL.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
+	db := open(t, database.Config{URL: testkit.PostgresURL(t)})
+	tx, err := db.SQL.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	var pid int
+	if err := tx.QueryRowContext(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.SQL.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", pid); err != nil {
+		t.Fatal(err)
+	}
+	_, err = tx.ExecContext(t.Context(), "SELECT 1")
+	wantUnavailable(t, err, true)
+	// The pool recovers.
+	if err := db.SQL.PingContext(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnavailableStoppedServer(t *testing.T) {
+	t.Parallel()
+	own := cluster(t, pgcluster.Config{})
+	db := open(t, database.Config{URL: own.URL()})
+	running := make(chan error, 1)
+	started := make(chan struct{})
+	go func() {
+		conn, err := db.SQL.Conn(context.WithoutCancel(t.Context()))
+		close(started)
+		if err == nil {
+			_, err = conn.ExecContext(context.WithoutCancel(t.Context()), "SELECT pg_sleep(60)")
+			_ = conn.Close()
 		}
-		defer func() { _ = tx.Rollback() }()
-		var pid int
-		if err := tx.QueryRowContext(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
-			t.Fatal(err)
+		running <- err
+	}()
+	<-started
+	time.Sleep(100 * time.Millisecond) // Let the statement start. If it hasn't, the error is another outage.
+	if err := own.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	wantUnavailable(t, <-running, true)
+	_, err := db.SQL.ExecContext(t.Context(), "SELECT 1")
+	wantUnavailable(t, err, true)
+	wantUnavailable(t, db.Ping(t.Context()), true)
+}
+
+func TestUnavailableTooManyConnections(t *testing.T) {
+	t.Parallel()
+	own := cluster(t, pgcluster.Config{MaxConnections: 5, Settings: map[string]string{"superuser_reserved_connections": "0"}})
+	db := open(t, database.Config{URL: own.URL(), MaxOpenConns: 20})
+	var err error
+	for range 10 {
+		var conn *sql.Conn
+		if conn, err = db.SQL.Conn(t.Context()); err != nil {
+			break
 		}
-		if _, err := db.SQL.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", pid); err != nil {
-			t.Fatal(err)
-		}
-		_, err = tx.ExecContext(t.Context(), "SELECT 1")
-		wantUnavailable(t, err, true)
-		// The pool recovers.
-		if err := db.SQL.PingContext(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("a stopped server", func(t *testing.T) {
-		t.Parallel()
-		own := cluster(t, pgcluster.Config{})
-		db := open(t, database.Config{URL: own.URL()})
-		running := make(chan error, 1)
-		started := make(chan struct{})
-		go func() {
-			conn, err := db.SQL.Conn(context.WithoutCancel(t.Context()))
-			close(started)
-			if err == nil {
-				_, err = conn.ExecContext(context.WithoutCancel(t.Context()), "SELECT pg_sleep(60)")
-				_ = conn.Close()
-			}
-			running <- err
-		}()
-		<-started
-		time.Sleep(100 * time.Millisecond) // Let the statement start. If it hasn't, the error is another outage.
-		if err := own.Stop(); err != nil {
-			t.Fatal(err)
-		}
-		wantUnavailable(t, <-running, true)
-		_, err := db.SQL.ExecContext(t.Context(), "SELECT 1")
-		wantUnavailable(t, err, true)
-		wantUnavailable(t, db.Ping(t.Context()), true)
-	})
-	t.Run("too many connections", func(t *testing.T) {
-		t.Parallel()
-		own := cluster(t, pgcluster.Config{MaxConnections: 5, Settings: map[string]string{"superuser_reserved_connections": "0"}})
-		db := open(t, database.Config{URL: own.URL(), MaxOpenConns: 20})
-		var err error
-		for range 10 {
-			var conn *sql.Conn
-			if conn, err = db.SQL.Conn(t.Context()); err != nil {
-				break
-			}
-			t.Cleanup(func() { _ = conn.Close() })
-		}
-		wantUnavailable(t, err, true)
-	})
-	t.Run("a cancelled query", func(t *testing.T) {
-		t.Parallel()
-		db := open(t, database.Config{URL: testkit.PostgresURL(t)})
-		// lib/pq sends one request to cancel. The server ignores it if the statement doesn't run yet.
-		conn, err := db.SQL.Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		ended := make(chan error, 1)
-		go func() {
-			_, err := conn.ExecContext(ctx, "SELECT pg_sleep(3600)")
-			ended <- err
-		}()
-		awaitSleeping(t, db.SQL, 1)
-		cancel()
-		wantUnavailable(t, <-ended, false)
-	})
-	t.Run("statements that are refused", func(t *testing.T) {
-		t.Parallel()
-		for _, address := range []string{testkit.PostgresURL(t), testkit.SQLiteURL(t)} {
-			_, err := open(t, database.Config{URL: address}).SQL.ExecContext(t.Context(), "SELECT nothing FROM nowhere")
-			wantUnavailable(t, err, false)
-		}
-	})
-	t.Run("a locked SQLite", func(t *testing.T) {
-		t.Parallel()
-		address := testkit.SQLiteURL(t)
-		holder := open(t, database.Config{URL: address})
-		tx, err := holder.SQL.BeginTx(t.Context(), nil) // It takes the write lock at once.
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = tx.Rollback() }()
-		parsed, err := url.Parse(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shortTimeout, err := sql.Open("sqlite", "file:"+filepath.ToSlash(parsed.Opaque+parsed.Path)+"?_busy_timeout=20")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer shortTimeout.Close()
-		_, err = shortTimeout.ExecContext(t.Context(), "CREATE TABLE t (id int)")
-		wantUnavailable(t, err, true)
-	})
-	t.Run("nobody listens", func(t *testing.T) {
-		t.Parallel()
-		_, err := database.Open(t.Context(), database.Config{URL: "postgres://a@127.0.0.1:1/b?sslmode=disable", ConnectTimeout: time.Millisecond, Log: slog.New(slog.DiscardHandler)})
-		wantUnavailable(t, err, true)
-	})
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	wantUnavailable(t, err, true)
+}
+
+func TestUnavailableCancelledQuery(t *testing.T) {
+	t.Parallel()
+	db := open(t, database.Config{URL: testkit.PostgresURL(t)})
+	// lib/pq sends one request to cancel. The server ignores it if the statement doesn't run yet.
+	conn, err := db.SQL.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := conn.ExecContext(ctx, "SELECT pg_sleep(3600)")
+		ended <- err
+	}()
+	awaitSleeping(t, db.SQL, 1)
+	cancel()
+	wantUnavailable(t, <-ended, false)
+}
+
+func TestUnavailableRefusedStatement(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{testkit.PostgresURL(t), testkit.SQLiteURL(t)} {
+		_, err := open(t, database.Config{URL: address}).SQL.ExecContext(t.Context(), "SELECT nothing FROM nowhere")
+		wantUnavailable(t, err, false)
+	}
+}
+
+func TestUnavailableLockedSQLite(t *testing.T) {
+	t.Parallel()
+	address := testkit.SQLiteURL(t)
+	holder := open(t, database.Config{URL: address})
+	tx, err := holder.SQL.BeginTx(t.Context(), nil) // It takes the write lock at once.
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shortTimeout, err := sql.Open("sqlite", "file:"+filepath.ToSlash(parsed.Opaque+parsed.Path)+"?_busy_timeout=20")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shortTimeout.Close()
+	_, err = shortTimeout.ExecContext(t.Context(), "CREATE TABLE t (id int)")
+	wantUnavailable(t, err, true)
+}
+
+func TestUnavailableNobodyListens(t *testing.T) {
+	t.Parallel()
+	_, err := database.Open(t.Context(), database.Config{URL: "postgres://a@127.0.0.1:1/b?sslmode=disable", ConnectTimeout: time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	wantUnavailable(t, err, true)
 }
 
 func wantUnavailable(t *testing.T, err error, unavailable bool) {

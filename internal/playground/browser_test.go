@@ -35,7 +35,7 @@ import (
 	"taskql/internal/testkit"
 )
 
-// newSite starts the whole server on a SQLite file of the test's own and returns its address.
+// newSite starts a server with a SQLite file of its own, and returns its address.
 func newSite(t *testing.T, environ map[string]string) string {
 	t.Helper()
 	environ["DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "t.db")
@@ -61,10 +61,10 @@ func newSite(t *testing.T, environ map[string]string) string {
 	return site.URL
 }
 
-// patience is how long a test waits for a condition. It is long, because machines are slow and busy.
+// patience is how long a test waits for a condition. It is long, because machines can be slow.
 const patience = 2 * time.Minute
 
-// screen is what the page is shown on.
+// screen is a size of the window and a colour scheme.
 type screen struct {
 	name          string
 	width, height int64
@@ -75,7 +75,7 @@ func (s screen) isPhone() bool { return s.width < 760 }
 
 func desktop() screen { return screen{"desktop-light", 1440, 900, "light"} }
 
-// browser is a Chromium, with what its page should not have done and the operations that it sent.
+// browser is a Chromium that records the problems of its page and the operations that it sent.
 type browser struct {
 	context.Context
 	screen   screen
@@ -84,14 +84,14 @@ type browser struct {
 	sent     []operation
 }
 
-// operation is what the page sent to the API.
+// operation is an operation that the page sent to the API.
 type operation struct {
 	OperationName string         `json:"operationName"`
 	Query         string         `json:"query"`
 	Variables     map[string]any `json:"variables"`
 }
 
-// newBrowser starts Chromium. Whatever the page complains of, and each request to another host, is a problem.
+// newBrowser starts Chromium. Errors, warnings and requests to other hosts are problems.
 func newBrowser(t *testing.T, site string, s screen) *browser {
 	t.Helper()
 	program := ""
@@ -106,7 +106,7 @@ func newBrowser(t *testing.T, site string, s screen) *browser {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.WSURLReadTimeout(patience))
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses root, as containers are.
+		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root, as in containers.
 	}
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
@@ -122,7 +122,7 @@ func newBrowser(t *testing.T, site string, s screen) *browser {
 		t.Fatal(err)
 	}
 	chromedp.ListenTarget(tab, func(event any) { b.look(event, host.Host) })
-	watch := chromedp.ActionFunc(func(ctx context.Context) error { // An eval whose error is caught comes to no log.
+	watch := chromedp.ActionFunc(func(ctx context.Context) error { // An eval whose error is caught is not logged.
 		_, err := page.AddScriptToEvaluateOnNewDocument(`addEventListener("securitypolicyviolation", (e) => console.error("policy: " + e.violatedDirective + " " + e.blockedURI))`).Do(ctx)
 		return err
 	})
@@ -160,7 +160,7 @@ func (b *browser) look(event any, host string) {
 			}
 			b.complain("console: " + text.String())
 		}
-	case *cdplog.EventEntryAdded: // policy violations come here
+	case *cdplog.EventEntryAdded: // Violations of the policy are here.
 		if e.Entry.Level == cdplog.LevelError || e.Entry.Level == cdplog.LevelWarning {
 			b.complain("log: " + e.Entry.Text + " " + e.Entry.URL)
 		}
@@ -173,7 +173,7 @@ func (b *browser) complain(problem string) {
 	b.problems = append(b.problems, problem)
 }
 
-// record keeps an operation with a name: the page's own question who is signed in has none.
+// record records an operation if it has a name. The page's own query for the signed-in user has none.
 func (b *browser) record(body []*network.PostDataEntry) {
 	var sent operation
 	for _, entry := range body {
@@ -193,14 +193,14 @@ func (b *browser) record(body []*network.PostDataEntry) {
 	b.sent = append(b.sent, sent)
 }
 
-// operations returns what was sent until now.
+// operations returns the operations that were sent so far.
 func (b *browser) operations() []operation {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.sent)
 }
 
-// do takes the steps. If one fails, it keeps a screenshot.
+// do runs the actions. If one fails, it saves a screenshot.
 func (b *browser) do(t *testing.T, what string, steps ...chromedp.Action) {
 	t.Helper()
 	limited, cancel := context.WithTimeout(b, patience)
@@ -212,7 +212,7 @@ func (b *browser) do(t *testing.T, what string, steps ...chromedp.Action) {
 	}
 }
 
-// value returns what a JavaScript expression, or a promise, comes to.
+// value returns the value of a JavaScript expression, or of its promise.
 func value[T any](t *testing.T, b *browser, expression string) T {
 	t.Helper()
 	var v T
@@ -220,7 +220,7 @@ func value[T any](t *testing.T, b *browser, expression string) T {
 	return v
 }
 
-// shoot keeps a screenshot in the folder that the variable ARTIFACTS names, by default .cache/artifacts.
+// shoot saves a screenshot in the folder that the variable ARTIFACTS names, by default .cache/artifacts.
 func (b *browser) shoot(t *testing.T, name string) {
 	t.Helper()
 	folder := os.Getenv("ARTIFACTS")
@@ -245,7 +245,7 @@ func (b *browser) shootInto(t *testing.T, folder, name string) {
 	}
 }
 
-// expect fails the test for each of the words that no problem contains, and forgets the problems that contain them.
+// expect fails the test for each text that no problem contains, and removes the problems that contain them.
 func (b *browser) expect(t *testing.T, words ...string) {
 	t.Helper()
 	b.mu.Lock()
@@ -261,7 +261,7 @@ func (b *browser) expect(t *testing.T, words ...string) {
 	})
 }
 
-// check fails the test for what the page should not have done, and forgets it.
+// check fails the test for each problem, and removes the problems.
 func (b *browser) check(t *testing.T) {
 	t.Helper()
 	b.mu.Lock()
@@ -279,17 +279,17 @@ func becomes(expression string, arguments ...any) chromedp.Action {
 		chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))
 }
 
-// sees waits until the element's visible text contains the words. Spaces don't count, as lines are wrapped anywhere.
+// sees waits until the element's visible text contains the words. It ignores spaces, because lines are wrapped.
 func sees(selector, words string) chromedp.Action {
 	return becomes(`(document.querySelector($1)?.innerText ?? '').replace(/\s/g, '').includes($2)`, selector, strings.Join(strings.Fields(words), ""))
 }
 
-// gone waits until there is no such element.
+// gone waits until the element is gone.
 func gone(selector string) chromedp.Action {
 	return becomes(`document.querySelector($1) === null`, selector)
 }
 
-// uncovered waits until the element is on the screen, with no other in front of its middle.
+// uncovered waits until the element is on the screen and nothing covers its centre.
 func uncovered(selector string) chromedp.Action {
 	return becomes(`(() => {
 		const element = document.querySelector($1), box = element?.getBoundingClientRect();
@@ -298,8 +298,8 @@ func uncovered(selector string) chromedp.Action {
 	})()`, selector)
 }
 
-// settled moves the mouse out of the way, and waits for the fonts, the editors' colours and the ends of transitions. No
-// sample has a mistake, so that no text may be underlined as one.
+// settled moves the mouse away, and waits for the fonts, the editors' colours and the ends of transitions. No text may be underlined
+// as a mistake, because no sample has one.
 func settled() chromedp.Action {
 	isColoured := `(editor) => { // mtk1 is the class of plain text. Brackets are coloured earlier.
 		const parts = [...document.querySelectorAll(editor + ' .view-line [class^=mtk]')];
@@ -326,7 +326,7 @@ const (
 	answerText = ".graphiql-response .view-lines"
 )
 
-// clickSample opens a step of the tour, and clickRun opens and runs it.
+// clickSample opens a sample, and clickRun opens and runs it.
 func clickSample(sample string) chromedp.Action {
 	return chromedp.Click(`button[data-sample="`+sample+`"]`, chromedp.ByQuery)
 }
@@ -351,7 +351,7 @@ func submit() chromedp.Action {
 	return chromedp.Tasks{chromedp.Click(`.sign-in button[type="submit"]`), sees(".who", "Ada Lovelace")}
 }
 
-// answers are words near the top of each sample's answer, where they can be seen without scrolling.
+// answers are words in each sample's answer that are visible without scrolling.
 func answers() map[string]string {
 	return map[string]string{
 		"01-viewer":      `"name": "Ada Lovelace"`,
@@ -370,8 +370,8 @@ func answers() map[string]string {
 	}
 }
 
-// TestBrowserTour takes the whole tour as a newcomer does, on each screen, and keeps a screenshot of each step. With
-// PICTURES=docs/images (an absolute path) it also renews the README's pictures there:
+// TestBrowserTour runs the whole tour on each screen, and saves a screenshot of each step. With PICTURES=docs/images (an absolute
+// path) it also writes the README's pictures there:
 //
 //	TEST_SUITE=browser PICTURES=$PWD/docs/images go test ./internal/playground -run '^TestBrowserTour$'
 func TestBrowserTour(t *testing.T) {
@@ -392,13 +392,13 @@ func TestBrowserTour(t *testing.T) {
 	}
 }
 
-// visit is one visitor's tour.
+// visit is a visitor's tour.
 type visit struct {
 	*browser
-	prefix string // of its screenshots' names
+	prefix string // of the screenshots' names
 }
 
-// picture waits until nothing moves, checks the width, and keeps a screenshot.
+// picture waits until the page is settled, checks the width, and saves a screenshot.
 func (v visit) picture(t *testing.T, name string) {
 	t.Helper()
 	v.do(t, name, settled())
@@ -406,7 +406,7 @@ func (v visit) picture(t *testing.T, name string) {
 	v.shoot(t, v.prefix+name)
 }
 
-// showTour opens the tour by one tap on a phone, where it covers the editor. Elsewhere it is there already.
+// showTour opens the tour on a phone, on which it covers the editor. On other screens it is open already.
 func (v visit) showTour(t *testing.T) {
 	t.Helper()
 	if v.screen.isPhone() {
@@ -414,7 +414,7 @@ func (v visit) showTour(t *testing.T) {
 	}
 }
 
-// begin opens the page, sees what a newcomer is told, and makes an account.
+// begin opens the page, checks its welcome, and creates an account.
 func (v visit) begin(t *testing.T, site string) {
 	t.Helper()
 	v.do(t, "opening", open(site), sees(".card", "Step 1 of 13"), sees(".card", "Run it"), uncovered(".card"))
@@ -441,7 +441,7 @@ func (v visit) begin(t *testing.T, site string) {
 	v.check(t)
 }
 
-// takeSteps runs every step of the tour, by turns by its own button and by opening it and running it then.
+// takeSteps runs every sample of the tour, alternately with its own button and in the editor.
 func (v visit) takeSteps(t *testing.T) {
 	t.Helper()
 	samples, err := playground.Samples()
@@ -500,13 +500,13 @@ func (v visit) checkHistory(t *testing.T, runs int) {
 	}
 }
 
-// reload sees that the steps are still ticked off in the same session.
+// reload checks that the samples are still ticked off after a reload.
 func (v visit) reload(t *testing.T) {
 	t.Helper()
-	// GraphiQL keeps tabs and variables some time after the last change.
+	// GraphiQL saves tabs and variables some time after the last change.
 	v.do(t, "reloading", becomes(`JSON.parse(localStorage.getItem('graphiql:tabState')).tabs[0].title === 'DeleteTask' && localStorage.getItem('graphiql:variables').includes('"id"')`),
 		chromedp.Reload(), sees(".who", "Ada Lovelace"), sees(queryText, "mutation DeleteTask"))
-	if !v.screen.isPhone() { // On a phone the variables are folded up.
+	if !v.screen.isPhone() { // On a phone the variables are collapsed.
 		v.do(t, "the variables", sees(".graphiql-editor-tool .view-lines", `"id":`))
 	}
 	v.showTour(t)
@@ -515,7 +515,7 @@ func (v visit) reload(t *testing.T) {
 	v.check(t)
 }
 
-// openPlugins looks into the documentation and the history.
+// openPlugins opens the documentation and the history.
 func (v visit) openPlugins(t *testing.T) {
 	t.Helper()
 	v.do(t, "the documentation", chromedp.Click(`button[aria-label="Show Documentation Explorer"]`), sees(".graphiql-plugin", "Root Types"))
@@ -560,7 +560,7 @@ func (v visit) openDialogs(t *testing.T) {
 	v.check(t)
 }
 
-// leaveAndReturn signs out, which forgets the ticks, and in again: the demo data is not created twice.
+// leaveAndReturn signs out, which clears the ticks, and in again. The demo data is not created twice.
 func (v visit) leaveAndReturn(t *testing.T) {
 	t.Helper()
 	v.do(t, "signing out", chromedp.Click(`button[aria-label="Show Tour"]`), chromedp.Click("#sign-out"), sees(".who", "Signed out"),
@@ -577,7 +577,7 @@ func (v visit) leaveAndReturn(t *testing.T) {
 	v.check(t)
 }
 
-// TestBrowserSignedOut: each step that needs an account says to sign in, whatever it needs besides.
+// TestBrowserSignedOut: each sample that needs an account says to sign in.
 func TestBrowserSignedOut(t *testing.T) {
 	testkit.Suite(t, "browser")
 	t.Parallel()
@@ -602,7 +602,7 @@ func TestBrowserSignedOut(t *testing.T) {
 	b.check(t)
 }
 
-// TestBrowserMissing: signed in, a step that needs another one says which.
+// TestBrowserMissing: a sample that needs another one says which.
 func TestBrowserMissing(t *testing.T) {
 	testkit.Suite(t, "browser")
 	t.Parallel()
@@ -638,8 +638,8 @@ func TestBrowserScroll(t *testing.T) {
 	b.check(t)
 }
 
-// TestBrowserHistory: what is run right after it was written is recorded once, as it was sent. GraphiQL looks at the
-// editor a moment later: the script leaves it no time to.
+// TestBrowserHistory: an operation that is run immediately after it was written is recorded once, as it was sent. GraphiQL reads the
+// editor a moment later, for which the script leaves no time.
 func TestBrowserHistory(t *testing.T) {
 	testkit.Suite(t, "browser")
 	t.Parallel()
@@ -668,8 +668,7 @@ func TestBrowserWithoutIntrospection(t *testing.T) {
 	b.check(t)
 }
 
-// TestBrowserDetector: the tests above find out a page that does what the playground must not do, of each kind. The
-// page has the playground's own policy.
+// TestBrowserDetector: the checks above detect each kind of problem. The page has the playground's own policy.
 func TestBrowserDetector(t *testing.T) {
 	testkit.Suite(t, "browser")
 	t.Parallel()

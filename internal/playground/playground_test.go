@@ -73,7 +73,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestFiles: every file is what the manifest says, compressed or not, for as long as the browser likes.
+// TestFiles: every file has the manifest's hash, compressed or not, and can be cached forever.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	bundle, err := readManifest()
@@ -107,8 +107,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestBundleIsOfItsSources: whoever changes the page's code or its packages runs `make playground`. (What the
-// bundler makes of the same sources is in the manifest's hashes, which TestFiles compares.)
+// TestBundleIsOfItsSources: the bundle was built from the present sources and packages by `make playground`. TestFiles compares the
+// hashes of the built files.
 func TestBundleIsOfItsSources(t *testing.T) {
 	t.Parallel()
 	code, err := filepath.Glob("web/src/*")

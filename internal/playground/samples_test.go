@@ -16,7 +16,7 @@ import (
 	"taskql/internal/playground"
 )
 
-// client calls a site as the page does, with its cookies.
+// client sends the page's requests, with cookies.
 type client struct {
 	http.Client
 	site string
@@ -46,7 +46,7 @@ func (c *client) post(t *testing.T, path string, body any) map[string]any {
 	return answer
 }
 
-// seen is what answers showed, as web/src/session.js remembers it.
+// seen has the ids in earlier answers, as web/src/session.js does.
 type seen map[string]any
 
 func (s seen) remember(value any) {
@@ -91,7 +91,7 @@ func (s seen) note(key string, value any) {
 	}
 }
 
-// idPlaceholder is a placeholder for an id that is always the same for an account. These tests have one account each.
+// idPlaceholder matches placeholders for ids that are the same each time for an account.
 var idPlaceholder = regexp.MustCompile(`"<id of \w+>"`)
 
 // fill returns the variables with their placeholders filled in.
@@ -120,7 +120,7 @@ func (s seen) fill(t *testing.T, variables string) json.RawMessage {
 	return json.RawMessage(variables)
 }
 
-// TestSamples runs the tour on a new account, in its order. Each sample does what its text says.
+// TestSamples runs the samples in order with a new account. Each one does what its text says.
 func TestSamples(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{ // in the answer
@@ -162,7 +162,7 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// TestDemoDataOnce: the step that adds demo data creates nothing when it is run again.
+// TestDemoDataOnce: the sample that adds demo data creates nothing if it is run again.
 func TestDemoDataOnce(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
@@ -192,7 +192,7 @@ func newClient(t *testing.T) *client {
 	return c
 }
 
-// run returns the sample's answer as JSON, and remembers what it shows.
+// run runs a sample, returns the answer as JSON, and remembers its ids.
 func (c *client) run(t *testing.T, sample playground.Sample, known seen) string {
 	t.Helper()
 	answer := c.post(t, "/graphql", map[string]any{"query": sample.Query, "variables": known.fill(t, sample.Variables)})

@@ -76,8 +76,24 @@ func found(rule, format string, args ...any) []Finding {
 	return []Finding{{Rule: rule, Message: fmt.Sprintf(format, args...)}}
 }
 
+// always are the kinds of statements that break a rule whatever they say.
+var always = map[string]Finding{ //nolint:gochecknoglobals // A constant table.
+	"DropStmt":              {Rule: Drop, Message: "the release before may use what is dropped: drop it in the release after the one that stops using it"},
+	"TruncateStmt":          {Rule: Drop, Message: "this empties a table"},
+	"AlterObjectSchemaStmt": {Rule: Rename, Message: "the release before looks for it in the old schema"},
+	"CreateTrigStmt":        {Rule: Tighten, Message: mayRefuse},
+	"RuleStmt":              {Rule: Tighten, Message: mayRefuse},
+	"CreatePolicyStmt":      {Rule: Tighten, Message: mayRefuse},
+	"AlterDomainStmt":       {Rule: Tighten, Message: mayRefuse},
+}
+
+const mayRefuse = "what the release before writes may be refused or changed by this"
+
 // kind reviews a statement of the kind.
 func (r *reviewer) kind(kind string, b body, raw json.RawMessage) []Finding {
+	if finding, ok := always[kind]; ok {
+		return []Finding{finding}
+	}
 	table := b.Relation.Name
 	switch kind {
 	case "CreateStmt":
@@ -86,16 +102,8 @@ func (r *reviewer) kind(kind string, b body, raw json.RawMessage) []Finding {
 		r.created[b.Destination.Relation.Name] = true
 	case "IndexStmt":
 		return r.index(b)
-	case "DropStmt":
-		return found(Drop, "the release before may use what is dropped: drop it in the release after the one that stops using it")
-	case "TruncateStmt":
-		return found(Drop, "this empties a table")
 	case "RenameStmt":
-		if b.RenameType != "OBJECT_INDEX" && b.RenameType != "OBJECT_TABCONSTRAINT" {
-			return found(Rename, "the release before knows the old name: add the new beside it, and drop the old one later")
-		}
-	case "AlterObjectSchemaStmt":
-		return found(Rename, "the release before looks for it in the old schema")
+		return rename(b)
 	case "AlterEnumStmt":
 		if b.OldValue != "" {
 			return found(Rename, "the release before knows the old value")
@@ -104,8 +112,6 @@ func (r *reviewer) kind(kind string, b body, raw json.RawMessage) []Finding {
 		if !r.created[table] {
 			return found(Rewrite, "this changes rows of %q and keeps them locked until the migration ends: do it in batches, or say why it is short", table)
 		}
-	case "CreateTrigStmt", "RuleStmt", "CreatePolicyStmt", "AlterDomainStmt":
-		return found(Tighten, "what the release before writes may be refused or changed by this")
 	case "LockStmt", "ReindexStmt", "ClusterStmt", "RefreshMatViewStmt", "VacuumStmt":
 		return r.maintenance(kind, b)
 	case "AlterTableStmt":
@@ -118,6 +124,14 @@ func (r *reviewer) kind(kind string, b body, raw json.RawMessage) []Finding {
 		}
 	}
 	return nil
+}
+
+// rename reviews RENAME. Nobody uses the names of indexes and constraints.
+func rename(b body) []Finding {
+	if b.RenameType == "OBJECT_INDEX" || b.RenameType == "OBJECT_TABCONSTRAINT" {
+		return nil
+	}
+	return found(Rename, "the release before knows the old name: add the new beside it, and drop the old one later")
 }
 
 // index reviews CREATE INDEX.
