@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// parseBase returns the address under which Better Auth's endpoints are. As in Better Auth's own baseURL, a path is used as it is, and
-// without one the base path is appended. The error doesn't quote the address.
+// parseBase returns the address under which Better Auth's endpoints are. As in Better Auth's own baseURL, a path is
+// used as it is, and without one the base path is appended. The error doesn't quote the address.
 func parseBase(base, basePath string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(base))
 	if err != nil {
@@ -27,7 +27,8 @@ func parseBase(base, basePath string) (*url.URL, error) {
 	return u, nil
 }
 
-// origin returns the address's origin as browsers and Better Auth write it: in lower case, without the scheme's default port.
+// origin returns the address's origin as browsers and Better Auth write it: in lower case, without the scheme's default
+// port.
 func origin(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	defaultPort := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]

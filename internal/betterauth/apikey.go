@@ -12,18 +12,20 @@ import (
 	"time"
 )
 
-// API keys are those of Better Auth's plugin @better-auth/api-key. At every endpoint the plugin reads the key from a header before
-// any other credential, and counts the request against the key's own limits. With enableSessionForAPIKeys, get-session returns a
-// session whose id is the key's id and whose token is the key. Only /api-key/get returns its permissions.
+// API keys are those of Better Auth's plugin @better-auth/api-key. At every endpoint the plugin reads the key from a
+// header before any other credential, and counts the request against the key's own limits. With
+// enableSessionForAPIKeys, get-session returns a session whose id is the key's id and whose token is the key. Only
+// /api-key/get returns its permissions.
 
 const (
-	// maxAPIKey is the maximum length of an API key, in bytes. Better Auth makes 64 letters after a prefix of at most 32.
+	// maxAPIKey is the maximum length of an API key, in bytes. Better Auth makes 64 letters after a prefix of at most
+	// 32.
 	maxAPIKey = 1 << 10
-	// unknownKeyTTL is how long an unknown key is ignored in requests with a cookie or a bearer token, without asking the auth
-	// server. Gateways add keys of their own to requests, which should not wait.
+	// unknownKeyTTL is how long an unknown key is ignored in requests with a cookie or a bearer token, without asking
+	// the auth server. Gateways add keys of their own to requests, which should not wait.
 	unknownKeyTTL = time.Minute
-	// limitedKeyTTL is the longest that a key is cached as having reached its own limit. Then the auth server is asked again: that
-	// costs the key nothing, and the limit may have been raised.
+	// limitedKeyTTL is the longest that a key is cached as having reached its own limit. Then the auth server is asked
+	// again: that costs the key nothing, and the limit may have been raised.
 	limitedKeyTTL = time.Minute
 	// maxTryAgain bounds how far in the future the end of a key's limit can be.
 	maxTryAgain = 30 * 24 * time.Hour
@@ -45,7 +47,8 @@ var errKeyIgnored = errors.New("the auth server accepts no API keys from this he
 // isUnknown reports whether the auth server doesn't know the session or key, which may therefore be made up.
 func (r *Refusal) isUnknown() bool { return r.Reason == ReasonSessionNull || r.isUnknownAPIKey() }
 
-// isUnknownAPIKey reports whether the auth server doesn't know the API key, which may therefore be meant for another server.
+// isUnknownAPIKey reports whether the auth server doesn't know the API key, which may therefore be meant for another
+// server.
 func (r *Refusal) isUnknownAPIKey() bool { return r.Reason == ReasonAPIKeyUnknown }
 
 // apiKey returns the value of the API key header. Several lines of it are joined as Better Auth does.
@@ -80,7 +83,8 @@ func (a *Authenticator) authenticateAPIKey(ctx context.Context, h http.Header, k
 	return session, refusal
 }
 
-// requestSession asks the auth server for the session of the credentials, and for an API key also for the key's details.
+// requestSession asks the auth server for the session of the credentials, and for an API key also for the key's
+// details.
 func (a *Authenticator) requestSession(ctx context.Context, c credentials, header http.Header, retry bool) (sessionResponse, *Refusal) {
 	resp, refusal := a.client.getSession(ctx, header, retry)
 	if c.apiKey == "" {
@@ -89,8 +93,8 @@ func (a *Authenticator) requestSession(ctx context.Context, c credentials, heade
 	switch {
 	case refusal == nil:
 		resp.key, refusal = a.getKeyDetails(ctx, header, resp.session.ID)
-		// get-session's expiresAt is wrong for a key without an end: the plugin mistakes seconds for milliseconds, and names a time
-		// only a thousandth of a session's lifetime away.
+		// get-session's expiresAt is wrong for a key without an end: the plugin mistakes seconds for milliseconds, and
+		// names a time only a thousandth of a session's lifetime away.
 		resp.session.ExpiresAt, resp.session.Permissions = resp.key.expiresAt, resp.key.permissions
 	case refusal.Reason == ReasonSessionNull:
 		refusal = refuse(ReasonAPIKeyUnknown).withCause(errKeyIgnored)
@@ -114,8 +118,8 @@ type keyDetails struct {
 	remaining *int64
 }
 
-// getKeyDetails returns the details of the key with that id. If the permissions can't be read, the key is refused, because it may
-// be meant to allow little.
+// getKeyDetails returns the details of the key with that id. If the permissions can't be read, the key is refused,
+// because it may be meant to allow little.
 func (a *Authenticator) getKeyDetails(ctx context.Context, header http.Header, id string) (keyDetails, *Refusal) {
 	if wait := a.keyDetails.pause(); wait > 0 {
 		return keyDetails{}, unavailable(errPaused, wait)
@@ -157,8 +161,8 @@ func parseKeyDetails(body []byte, id string) (keyDetails, error) {
 	return details, r.err
 }
 
-// permissions reads permissions such as {"tasks":["read"]}; older versions of the plugin return them as text. They are null for a key
-// without permissions. A response without the field is an error, because it is an unknown version's.
+// permissions reads permissions such as {"tasks":["read"]}; older versions of the plugin return them as text. They are
+// null for a key without permissions. A response without the field is an error, because it is an unknown version's.
 func (r *fieldReader) permissions(object fields) Permissions {
 	raw, ok := object["permissions"]
 	if !ok {
@@ -171,8 +175,8 @@ func (r *fieldReader) permissions(object fields) Permissions {
 	return value[Permissions](r, fields{"permissions": raw}, "permissions")
 }
 
-// keyRefusal returns the refusal that says what is wrong with the API key, or nil if the error, which may be nil, is not about the
-// key.
+// keyRefusal returns the refusal that says what is wrong with the API key, or nil if the error, which may be nil, is
+// not about the key.
 func (e *upstreamError) keyRefusal() *Refusal {
 	if e == nil || e.body == nil {
 		return nil
@@ -195,12 +199,12 @@ func (e *upstreamError) keyRefusal() *Refusal {
 	}
 }
 
-// keyDetailsRefusal returns the refusal for a failed request to /api-key/get. The auth server works, since it has just answered
-// get-session.
+// keyDetailsRefusal returns the refusal for a failed request to /api-key/get. The auth server works, since it has just
+// answered get-session.
 func keyDetailsRefusal(err error) *Refusal {
 	failure := asUpstreamError(err)
-	// customAPIKeyValidator's refusal has the code of an unknown key and the status 403. For a key that was deleted after
-	// get-session, the status is 401.
+	// customAPIKeyValidator's refusal has the code of an unknown key and the status 403. For a key that was deleted
+	// after get-session, the status is 401.
 	forbidden := failure.status == http.StatusForbidden
 	if own := failure.keyRefusal(); own != nil && (!own.isUnknownAPIKey() || !forbidden) {
 		return own
@@ -223,8 +227,8 @@ func tryAgainIn(details json.RawMessage) time.Duration {
 	return time.Duration(min(max(wait.TryAgainIn, 0), float64(maxTryAgain/time.Millisecond))) * time.Millisecond
 }
 
-// keyRateLimited returns the refusal of a key that has reached its own limit. It is Unavailable, because the key is still valid: nobody
-// is signed out, and a cached session remains usable.
+// keyRateLimited returns the refusal of a key that has reached its own limit. It is Unavailable, because the key is
+// still valid: nobody is signed out, and a cached session remains usable.
 func keyRateLimited(wait time.Duration) *Refusal {
 	return &Refusal{
 		Reason: ReasonAPIKeyRateLimited, Message: messageKeyRateLimited,

@@ -180,7 +180,8 @@ func TestRealAPIKeyRefusals(t *testing.T) {
 	}
 }
 
-// TestRealAPIKeyExpired uses an expired key twice: Better Auth deletes it when it is used, and every ten seconds. Then it is unknown.
+// TestRealAPIKeyExpired uses an expired key twice: Better Auth deletes it when it is used, and every ten seconds. Then
+// it is unknown.
 func TestRealAPIKeyExpired(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{})
@@ -220,8 +221,8 @@ func TestAPIKeyCodes(t *testing.T) {
 	}
 }
 
-// TestRealAPIKeyPrecedence compares the user of a request with an API key and a cookie or bearer token with Better Auth's. Only an unknown
-// key is treated differently: here the cookie counts, because the key may be a gateway's.
+// TestRealAPIKeyPrecedence compares the user of a request with an API key and a cookie or bearer token with Better
+// Auth's. Only an unknown key is treated differently: here the cookie counts, because the key may be a gateway's.
 func TestRealAPIKeyPrecedence(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
@@ -274,8 +275,8 @@ func TestRealAPIKeyPrecedence(t *testing.T) {
 	}
 }
 
-// TestRealAPIKeyRateLimit checks that a key's own limit concerns only that key, that its cached session is used like in an outage, and that
-// a raised limit takes effect within a minute.
+// TestRealAPIKeyRateLimit checks that a key's own limit concerns only that key, that its cached session is used like in
+// an outage, and that a raised limit takes effect within a minute.
 func TestRealAPIKeyRateLimit(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{})
@@ -341,8 +342,8 @@ func TestRealAPIKeyRevoked(t *testing.T) {
 	}
 }
 
-// TestGatewayKey checks that a gateway which adds a key of its own to every request causes one request a minute and no other difference,
-// also in an outage.
+// TestGatewayKey checks that a gateway which adds a key of its own to every request causes one request a minute and no
+// other difference, also in an outage.
 func TestGatewayKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -388,7 +389,8 @@ func keyError(w http.ResponseWriter, status int, body string) {
 	_, _ = w.Write([]byte(body))
 }
 
-// TestManyMadeUpAPIKeys checks that made-up keys reach the auth server a few at a time, and that signed-in and new users aren't affected.
+// TestManyMadeUpAPIKeys checks that made-up keys reach the auth server a few at a time, and that signed-in and new
+// users aren't affected.
 func TestManyMadeUpAPIKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -429,8 +431,8 @@ func TestManyMadeUpAPIKeys(t *testing.T) {
 	})
 }
 
-// TestAPIKeyPermissionsUnknown checks that a key is refused if its permissions can't be read, because they may be few, and that nobody is
-// signed out if the auth server can't be reached.
+// TestAPIKeyPermissionsUnknown checks that a key is refused if its permissions can't be read, because they may be few,
+// and that nobody is signed out if the auth server can't be reached.
 func TestAPIKeyPermissionsUnknown(t *testing.T) {
 	t.Parallel()
 	key := strings.Repeat("k", 64)
@@ -478,7 +480,8 @@ func TestAPIKeyPermissionsUnknown(t *testing.T) {
 	}
 }
 
-// TestRealAPIKeyConfigurations checks that with several configurations of keys, only the permissions of the default one can be read.
+// TestRealAPIKeyConfigurations checks that with several configurations of keys, only the permissions of the default one
+// can be read.
 func TestRealAPIKeyConfigurations(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Config: "api-key-configurations"})
@@ -503,8 +506,8 @@ func TestRealAPIKeyConfigurations(t *testing.T) {
 	}
 }
 
-// TestRealAPIKeyOpensNothingElse checks that with the documented customAPIKeyValidator, a key can't be used for anything else at the auth
-// server. Otherwise a key that may only read could create a JWT or a key without permissions.
+// TestRealAPIKeyOpensNothingElse checks that with the documented customAPIKeyValidator, a key can't be used for
+// anything else at the auth server. Otherwise a key that may only read could create a JWT or a key without permissions.
 func TestRealAPIKeyOpensNothingElse(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"jwt"}})

@@ -24,9 +24,9 @@ type bearer struct {
 	reason Reason // why it is invalid
 }
 
-// bearer reads the Authorization header as Better Auth's bearer plugin does: the scheme in any case, then one space. A text with
-// a dot is signed, and may be percent-encoded; one without is a raw token. Unlike the plugin, it accepts a raw token only in the
-// format of one, because the auth server can't know any other, and it accepts JWTs.
+// bearer reads the Authorization header as Better Auth's bearer plugin does: the scheme in any case, then one space. A
+// text with a dot is signed, and may be percent-encoded; one without is a raw token. Unlike the plugin, it accepts a
+// raw token only in the format of one, because the auth server can't know any other, and it accepts JWTs.
 func (a *Authenticator) bearer(h http.Header) bearer {
 	const scheme = "bearer "
 	value := h.Get("Authorization")
@@ -56,7 +56,8 @@ func (a *Authenticator) bearer(h http.Header) bearer {
 	}
 }
 
-// verifyBearer verifies a signed bearer token. Unlike a cookie, it is used as it is if it is not valid percent-encoding.
+// verifyBearer verifies a signed bearer token. Unlike a cookie, it is used as it is if it is not valid
+// percent-encoding.
 func (a *Authenticator) verifyBearer(token string) (string, Reason) {
 	if strings.Contains(token, "%") {
 		if decoded, err := url.PathUnescape(token); err == nil {

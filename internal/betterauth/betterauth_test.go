@@ -215,8 +215,8 @@ func BenchmarkAuthenticate(b *testing.B) {
 	bench("JWT ES256", withBearer(ec.sign(b, pluginClaims(iss), "")), 0, 1)
 }
 
-// TestObsoleteSecureCookie checks that a browser that has moved from https to http is signed in by its current cookie, although it also sends
-// an old __Secure- cookie.
+// TestObsoleteSecureCookie checks that a browser that has moved from https to http is signed in by its current cookie,
+// although it also sends an old __Secure- cookie.
 func TestObsoleteSecureCookie(t *testing.T) {
 	t.Parallel()
 	const dead = "deadDEADdeadDEADdeadDEADdeadDEAD"
@@ -254,8 +254,8 @@ func TestUnusualProfiles(t *testing.T) {
 	}
 }
 
-// TestSchemesAreNotShared checks that a bearer token and a cookie with the same token are cached separately: the auth server may accept only
-// one of them, and CSRF checks concern only the cookie.
+// TestSchemesAreNotShared checks that a bearer token and a cookie with the same token are cached separately: the auth
+// server may accept only one of them, and CSRF checks concern only the cookie.
 func TestSchemesAreNotShared(t *testing.T) {
 	t.Parallel()
 	server := newAuthServer(t, bearerServer(anyBearer, token))

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// failureTTL is how long a failure of the auth server for one session is cached. It doubles with each consecutive failure up
-	// to maxFailureTTL, so such a session is retried at least that often.
+	// failureTTL is how long a failure of the auth server for one session is cached. It doubles with each consecutive
+	// failure up to maxFailureTTL, so such a session is retried at least that often.
 	failureTTL, maxFailureTTL = 2 * time.Second, 15 * time.Second
 	// maxRequestedTTL bounds how long a response about a session can ask to wait before the next request.
 	maxRequestedTTL = time.Minute
@@ -22,16 +22,18 @@ const (
 	maxRepeats = 5
 )
 
-// cache keeps values that the auth server has returned, and its refusals, which are the negative entries. An entry's own times
-// decide whether it is valid, by the caller's clock: the cache has no timer, and a session is refused the moment it ends.
-// Entries are evicted if the space is needed. Refusals have a space of their own, so that a flood of them can't evict values.
+// cache keeps values that the auth server has returned, and its refusals, which are the negative entries. An entry's
+// own times decide whether it is valid, by the caller's clock: the cache has no timer, and a session is refused the
+// moment it ends. Entries are evicted if the space is needed. Refusals have a space of their own, so that a flood of
+// them can't evict values.
 type cache[V any] struct {
 	ttl, staleTTL, refusalTTL time.Duration
 	values                    *otter.Cache[cacheKey, entry[V]]
 	refusals                  *otter.Cache[cacheKey, negativeEntry]
 }
 
-// entry is a value. It is fresh for the TTL, and stale for longer: a stale value is used while the auth server is unavailable.
+// entry is a value. It is fresh for the TTL, and stale for longer: a stale value is used while the auth server is
+// unavailable.
 type entry[V any] struct {
 	value        V
 	fresh, stale period
@@ -44,8 +46,8 @@ type negativeEntry struct {
 	repeats int // how often the same has happened in a row before
 }
 
-// newCache returns a cache for about size values of typical size. Values are fresh for ttl and stale for staleTTL after that.
-// sizeOf returns the size of a value in bytes.
+// newCache returns a cache for about size values of typical size. Values are fresh for ttl and stale for staleTTL after
+// that. sizeOf returns the size of a value in bytes.
 func newCache[V any](size int, ttl, staleTTL, refusalTTL time.Duration, sizeOf func(V) uint32) (*cache[V], error) {
 	values, err := otter.New(&otter.Options[cacheKey, entry[V]]{
 		MaximumWeight: uint64(size) * typicalSize, //nolint:gosec // It is positive.
@@ -61,8 +63,8 @@ func newCache[V any](size int, ttl, staleTTL, refusalTTL time.Duration, sizeOf f
 	return &cache[V]{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, values: values, refusals: refusals}, nil
 }
 
-// typicalSize is the size of a typical session, in bytes. The cache is bounded in memory, not in entries, because users choose
-// their names.
+// typicalSize is the size of a typical session, in bytes. The cache is bounded in memory, not in entries, because users
+// choose their names.
 const typicalSize = 1 << 10
 
 // size returns about how much memory the session takes, in bytes.
@@ -123,8 +125,9 @@ func (n negativeEntry) recent(now time.Time) bool {
 	return period{n.valid.from, n.valid.until.Add(repeatWindow)}.contains(now)
 }
 
-// put stores a value. It is fresh until the TTL has passed since requested, the time when the auth server was asked, and never
-// after end. The time of the response doesn't count: the session may have been revoked while it was on its way.
+// put stores a value. It is fresh until the TTL has passed since requested, the time when the auth server was asked,
+// and never after end. The time of the response doesn't count: the session may have been revoked while it was on its
+// way.
 func (c *cache[V]) put(key cacheKey, value V, end, requested time.Time) {
 	c.refusals.Invalidate(key)
 	until := requested.Add(c.ttl)
@@ -133,8 +136,8 @@ func (c *cache[V]) put(key cacheKey, value V, end, requested time.Time) {
 	})
 }
 
-// putRefusal removes the value and stores its refusal for a few seconds, so that repeated requests don't ask the auth server. The
-// refusal of a token that may be made up is stored for longer each time.
+// putRefusal removes the value and stores its refusal for a few seconds, so that repeated requests don't ask the auth
+// server. The refusal of a token that may be made up is stored for longer each time.
 func (c *cache[V]) putRefusal(key cacheKey, refusal Refusal, requested time.Time, mayBeMadeUp bool) {
 	c.values.Invalidate(key)
 	longest := c.refusalTTL
@@ -144,8 +147,8 @@ func (c *cache[V]) putRefusal(key cacheKey, refusal Refusal, requested time.Time
 	c.putNegative(key, refusal, requested, c.refusalTTL, longest)
 }
 
-// putFailure stores that the auth server failed for key, and returns for how long: at least as long as the response asks for,
-// up to maxRequestedTTL. A value remains, and may be used while it is stale.
+// putFailure stores that the auth server failed for key, and returns for how long: at least as long as the response
+// asks for, up to maxRequestedTTL. A value remains, and may be used while it is stale.
 func (c *cache[V]) putFailure(key cacheKey, refusal Refusal, now time.Time) time.Duration {
 	requested := min(refusal.RetryAfter, maxRequestedTTL)
 	return c.putNegative(key, refusal, now, max(failureTTL, requested), max(maxFailureTTL, requested))
@@ -157,8 +160,8 @@ func (c *cache[V]) putRateLimited(key cacheKey, refusal Refusal, requested time.
 	c.putNegative(key, refusal, requested, ttl, ttl)
 }
 
-// putNegative stores a refusal and returns for how long: ttl, doubled for each time that the same was stored in a row before, but
-// at most longest.
+// putNegative stores a refusal and returns for how long: ttl, doubled for each time that the same was stored in a row
+// before, but at most longest.
 func (c *cache[V]) putNegative(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
 	repeats := 0
 	if last, ok := c.refusals.GetIfPresent(key); ok && last.refusal.Reason == refusal.Reason && last.recent(from) {

@@ -19,8 +19,8 @@ type client struct {
 	hangs    hangDetector
 }
 
-// newClient returns a client that asks for sessions at getSession, and for the auth server's health at ok and anonymous, see
-// probe.
+// newClient returns a client that asks for sessions at getSession, and for the auth server's health at ok and
+// anonymous, see probe.
 func newClient(getSession, ok, anonymous *endpoint, timeout time.Duration, log *slog.Logger) *client {
 	check := func(ctx context.Context) error { return probe(ctx, ok, anonymous) }
 	return &client{
@@ -30,8 +30,8 @@ func newClient(getSession, ok, anonymous *endpoint, timeout time.Duration, log *
 	}
 }
 
-// getSession returns the auth server's response about the session of the credentials in header, or why there is none. Set retry
-// if the auth server failed for the session the last time.
+// getSession returns the auth server's response about the session of the credentials in header, or why there is none.
+// Set retry if the auth server failed for the session the last time.
 func (c *client) getSession(ctx context.Context, header http.Header, retry bool) (sessionResponse, *Refusal) {
 	if wait := c.endpoint.pause(); wait > 0 {
 		return sessionResponse{}, unavailable(errPaused, wait)
@@ -75,9 +75,9 @@ func (c *client) send(ctx context.Context, header http.Header, sent time.Time) (
 	return resp, nil, err
 }
 
-// probeIfSlow probes the auth server if the request is still in progress after slowThreshold, and cancels the request if the
-// probe fails. An auth server that is down is therefore noticed before each waiting request has used up its timeout. It returns
-// the request's context and a function to call after the request.
+// probeIfSlow probes the auth server if the request is still in progress after slowThreshold, and cancels the request
+// if the probe fails. An auth server that is down is therefore noticed before each waiting request has used up its
+// timeout. It returns the request's context and a function to call after the request.
 func (c *client) probeIfSlow(ctx context.Context, sent time.Time) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(slowThreshold, func() {
@@ -91,8 +91,8 @@ func (c *client) probeIfSlow(ctx context.Context, sent time.Time) (context.Conte
 	}
 }
 
-// failureRefusal returns the refusal for a failed request. If the auth server's limiter refused it or a probe fails too, the
-// auth server is unavailable. Otherwise it fails for this session only.
+// failureRefusal returns the refusal for a failed request. If the auth server's limiter refused it or a probe fails
+// too, the auth server is unavailable. Otherwise it fails for this session only.
 func (c *client) failureRefusal(ctx context.Context, err error, sent time.Time) *Refusal {
 	failure := asUpstreamError(err)
 	if failure.rateLimited {
@@ -109,8 +109,8 @@ func (c *client) failureRefusal(ctx context.Context, err error, sent time.Time) 
 	return failure.sessionRefusal()
 }
 
-// sessionRefusal returns the refusal of the one session that the request was about, given that the auth server works. Better
-// Auth answers 401 or 403 only if the auth server's own code has refused the session.
+// sessionRefusal returns the refusal of the one session that the request was about, given that the auth server works.
+// Better Auth answers 401 or 403 only if the auth server's own code has refused the session.
 func (e *upstreamError) sessionRefusal() *Refusal {
 	if e.body != nil && (e.status == http.StatusUnauthorized || e.status == http.StatusForbidden) {
 		return refuse(ReasonSessionRefused).withCause(e)

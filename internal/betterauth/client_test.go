@@ -13,7 +13,8 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// failFrom returns a handler that handles sessions from number bad on with fault, and the others like a healthy auth server.
+// failFrom returns a handler that handles sessions from number bad on with fault, and the others like a healthy auth
+// server.
 func failFrom(bad int, fault http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if requestedToken(r) >= fmt.Sprintf("%032d", bad) {
@@ -47,8 +48,8 @@ func apiError(status int) http.HandlerFunc {
 	}
 }
 
-// TestFailureOfOneUser checks that failures for one user's sessions, of every kind and for half a minute, don't affect other users, and that
-// the auth server is not asked for those sessions all the time.
+// TestFailureOfOneUser checks that failures for one user's sessions, of every kind and for half a minute, don't affect
+// other users, and that the auth server is not asked for those sessions all the time.
 func TestFailureOfOneUser(t *testing.T) {
 	const bad = 1_000_000
 	for _, test := range []struct {
@@ -104,8 +105,9 @@ func TestFailureOfOneUser(t *testing.T) {
 	}
 }
 
-// TestAuthServerDatabaseDown checks an auth server that answers /api/auth/ok, but fails or hangs for every session because its database is
-// down. Cached sessions remain valid, new ones don't wait 5 s each, and the number of requests stays low.
+// TestAuthServerDatabaseDown checks an auth server that answers /api/auth/ok, but fails or hangs for every session
+// because its database is down. Cached sessions remain valid, new ones don't wait 5 s each, and the number of requests
+// stays low.
 func TestAuthServerDatabaseDown(t *testing.T) {
 	for name, fault := range map[string]http.HandlerFunc{"500": respondStatus(500), "hangs": hang} {
 		t.Run(name, func(t *testing.T) {

@@ -32,10 +32,11 @@ const refusalTTL = 5 * time.Second
 
 // Config configures an Authenticator. BaseURL and Secret are required.
 type Config struct {
-	// BaseURL is the auth server's address, http or https, as in its own baseURL: a path is used as it is, and without one
-	// BasePath is appended. A trailing slash makes no difference.
+	// BaseURL is the auth server's address, http or https, as in its own baseURL: a path is used as it is, and without
+	// one BasePath is appended. A trailing slash makes no difference.
 	BaseURL string
-	// BasePath is the auth server's basePath, "/" for none. It applies if BaseURL has no path. The default is DefaultBasePath.
+	// BasePath is the auth server's basePath, "/" for none. It applies if BaseURL has no path. The default is
+	// DefaultBasePath.
 	BasePath string
 	// JWKSPath is the jwt plugin's jwks.jwksPath, below the base path. The default is DefaultJWKSPath.
 	JWKSPath string
@@ -43,52 +44,56 @@ type Config struct {
 	Secret string
 	// CookiePrefix is the auth server's advanced.cookiePrefix. The default is DefaultCookiePrefix.
 	CookiePrefix string
-	// CookieName is the full name of the session cookie, if the auth server sets one (advanced.cookies.session_token.name). The
-	// name with __Secure- in front is accepted too. By default the name is made of CookiePrefix.
+	// CookieName is the full name of the session cookie, if the auth server sets one
+	// (advanced.cookies.session_token.name). The name with __Secure- in front is accepted too. By default the name is
+	// made of CookiePrefix.
 	CookieName string
-	// APIKeyHeader is the header that contains API keys, the api-key plugin's apiKeyHeaders. If it is empty, API keys are
-	// ignored.
+	// APIKeyHeader is the header that contains API keys, the api-key plugin's apiKeyHeaders. If it is empty, API keys
+	// are ignored.
 	APIKeyHeader string
 	// Issuers are the accepted issuers (iss) of the jwt plugin's tokens. The default is the origin of BaseURL.
 	Issuers []string
-	// Audiences are the accepted audiences (aud) of the jwt plugin's tokens; a token needs one of them. The default is Issuers.
+	// Audiences are the accepted audiences (aud) of the jwt plugin's tokens; a token needs one of them. The default is
+	// Issuers.
 	Audiences []string
-	// TrustSessionData accepts a valid session_data cookie beside a valid session cookie without asking the auth server. A
-	// session that was signed out then remains valid until that cookie expires (5 minutes by default) or reaches MaxTokenAge.
-	// If it is false, session_data is ignored.
+	// TrustSessionData accepts a valid session_data cookie beside a valid session cookie without asking the auth
+	// server. A session that was signed out then remains valid until that cookie expires (5 minutes by default) or
+	// reaches MaxTokenAge. If it is false, session_data is ignored.
 	TrustSessionData bool
-	// Stateless is for an auth server without a database, whose sessions exist in session_data only. A verified session_data
-	// cookie is then forwarded with the session cookie, and the auth server may answer from it. With any other auth server, a
-	// session would remain valid after its sign-out until that cookie expires.
+	// Stateless is for an auth server without a database, whose sessions exist in session_data only. A verified
+	// session_data cookie is then forwarded with the session cookie, and the auth server may answer from it. With any
+	// other auth server, a session would remain valid after its sign-out until that cookie expires.
 	Stateless bool
-	// Algorithm is the only algorithm accepted for session_data that is signed with Secret: HS256, HS384 or HS512. The default
-	// is DefaultAlgorithm.
+	// Algorithm is the only algorithm accepted for session_data that is signed with Secret: HS256, HS384 or HS512. The
+	// default is DefaultAlgorithm.
 	Algorithm string
 	// MaxTokenAge is how long session_data or a JWT is trusted after it was issued. The default is DefaultMaxTokenAge.
 	MaxTokenAge time.Duration
 	// MaxSessionAge is how long a session is accepted after it was created or last refreshed. Zero means no limit.
 	MaxSessionAge time.Duration
-	// CacheTTL is how long a session is cached. A session that was signed out remains valid here for at most that long, as long
-	// as the auth server answers within a second. Zero means that every request asks the auth server.
+	// CacheTTL is how long a session is cached. A session that was signed out remains valid here for at most that long,
+	// as long as the auth server answers within a second. Zero means that every request asks the auth server.
 	CacheTTL time.Duration
-	// StaleTTL is how much longer a cached session is used while the auth server is unavailable, but never past the session's
-	// end. The default is DefaultStaleTTL; a negative value means not at all.
+	// StaleTTL is how much longer a cached session is used while the auth server is unavailable, but never past the
+	// session's end. The default is DefaultStaleTTL; a negative value means not at all.
 	StaleTTL time.Duration
 	// CacheSize is the number of cached sessions. The default is DefaultCacheSize.
 	CacheSize int
 	// Timeout is the longest that one request to the auth server may take. The default is DefaultTimeout.
 	Timeout time.Duration
-	// Transport sends the requests to the auth server. The default is a copy of http.DefaultTransport, tuned for one host.
+	// Transport sends the requests to the auth server. The default is a copy of http.DefaultTransport, tuned for one
+	// host.
 	Transport http.RoundTripper
 	// WrapTransport wraps the transport, for example to measure its requests. It may be nil.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 	// ObserveLookup is called with the result of each lookup in the cache of sessions. It must be fast. It may be nil.
 	ObserveLookup func(Lookup)
-	// TokenPattern matches session tokens. It keeps other values that are signed with the same secret, such as the dont_remember
-	// cookie's, from being accepted as tokens. The default is Better Auth's own format: 32 ASCII letters and digits.
+	// TokenPattern matches session tokens. It keeps other values that are signed with the same secret, such as the
+	// dont_remember cookie's, from being accepted as tokens. The default is Better Auth's own format: 32 ASCII letters
+	// and digits.
 	TokenPattern *regexp.Regexp
-	// ClientAddress returns the address that a request comes from, given the context of Authenticate. With it, made-up bearer
-	// tokens from one address don't delay those from others. It may be nil.
+	// ClientAddress returns the address that a request comes from, given the context of Authenticate. With it, made-up
+	// bearer tokens from one address don't delay those from others. It may be nil.
 	ClientAddress func(context.Context) string
 	// Now is the clock. The default is time.Now. Timeouts and the circuit breaker use the real clock.
 	Now func() time.Time
@@ -127,8 +132,8 @@ type Authenticator struct {
 	log           *slog.Logger
 }
 
-// New returns an Authenticator. It opens no connection. The error names the invalid field of the configuration, and contains
-// neither the secret nor the address.
+// New returns an Authenticator. It opens no connection. The error names the invalid field of the configuration, and
+// contains neither the secret nor the address.
 func New(cfg Config) (*Authenticator, error) {
 	root, err := parseBase(cfg.BaseURL, cfg.BasePath)
 	if err != nil {
@@ -146,8 +151,8 @@ func New(cfg Config) (*Authenticator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deriving the key of session_data: %w", err)
 	}
-	// Probes have connections of their own: hanging requests for sessions may occupy all others, and a probe that waited for them
-	// would fail.
+	// Probes have connections of their own: hanging requests for sessions may occupy all others, and a probe that
+	// waited for them would fail.
 	requests, probes := cfg.newHTTPClient(), cfg.newHTTPClient()
 	at := func(path string, limit int, client *http.Client) *endpoint {
 		return &endpoint{url: root.JoinPath(path).String(), limit: limit, http: client, now: cfg.Now}

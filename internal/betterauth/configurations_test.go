@@ -57,8 +57,8 @@ func tokens(pattern string) func(*betterauth.Config) {
 	return func(c *betterauth.Config) { c.TokenPattern = regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
 }
 
-// TestRealConfigurations signs in at real Better Auth servers in each configuration, with each kind of credentials that works there.
-// docs/authentication.md has a row for each.
+// TestRealConfigurations signs in at real Better Auth servers in each configuration, with each kind of credentials that
+// works there. docs/authentication.md has a row for each.
 func TestRealConfigurations(t *testing.T) {
 	t.Parallel()
 	for _, c := range configurations() {
@@ -99,7 +99,8 @@ func TestConfigurationsAreDocumented(t *testing.T) {
 	}
 }
 
-// credentialHeader returns the headers of a request with credentials of that kind for the user's session, and their scheme.
+// credentialHeader returns the headers of a request with credentials of that kind for the user's session, and their
+// scheme.
 func credentialHeader(t *testing.T, user *testkit.AuthClient, how credentialKind, secret string) (http.Header, string) {
 	t.Helper()
 	switch how {
@@ -114,7 +115,8 @@ func credentialHeader(t *testing.T, user *testkit.AuthClient, how credentialKind
 	}
 }
 
-// TestRealIssuers checks JWTs of a server with a base URL, and so an issuer, for each host. A refusal names the setting to change.
+// TestRealIssuers checks JWTs of a server with a base URL, and so an issuer, for each host. A refusal names the setting
+// to change.
 func TestRealIssuers(t *testing.T) {
 	t.Parallel()
 	dynamic := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "dynamic-url", Plugins: []string{"jwt"}})

@@ -21,8 +21,8 @@ const (
 	dontRememberName = "dont_remember"
 )
 
-// maxCookie is the maximum length of a session cookie or a bearer token, in bytes. Tokens have 32 characters by default; the auth
-// server's hooks can make longer ones.
+// maxCookie is the maximum length of a session cookie or a bearer token, in bytes. Tokens have 32 characters by
+// default; the auth server's hooks can make longer ones.
 const maxCookie = 16 << 10
 
 // maxChunks is the maximum number of chunks into which Better Auth splits session_data.
@@ -33,9 +33,9 @@ type cookieNames struct {
 	session, data, dontRemember string
 }
 
-// newCookieNames returns the names to look for, in order of precedence. The __Secure- names come first, because only a secure
-// origin can set them. But a __Host- name precedes the same name with __Secure- in front, which every host of the domain can set.
-// A custom name applies to the session cookie only; the other cookies keep the prefix.
+// newCookieNames returns the names to look for, in order of precedence. The __Secure- names come first, because only a
+// secure origin can set them. But a __Host- name precedes the same name with __Secure- in front, which every host of
+// the domain can set. A custom name applies to the session cookie only; the other cookies keep the prefix.
 func newCookieNames(prefix, name string) [2]cookieNames {
 	prefix = strings.TrimPrefix(prefix, securePrefix)
 	name = strings.TrimPrefix(name, securePrefix)
@@ -59,8 +59,8 @@ type sessionCookie struct {
 	token string
 }
 
-// cookie returns the request's session cookie, or why there is none. The second of the names counts if the cookie under the first
-// one is missing or invalid.
+// cookie returns the request's session cookie, or why there is none. The second of the names counts if the cookie under
+// the first one is missing or invalid.
 func (a *Authenticator) cookie(h http.Header) (sessionCookie, *Refusal) {
 	var first *Refusal
 	for _, names := range a.cookieNames {
@@ -96,8 +96,8 @@ func (a *Authenticator) otherCookie(h http.Header, c sessionCookie) (sessionCook
 	return sessionCookie{}, false
 }
 
-// verifyToken verifies a signed token as it was received: its length, encoding, signature and format. It returns the token and no
-// reason, or what could be decoded and the reason why it is invalid.
+// verifyToken verifies a signed token as it was received: its length, encoding, signature and format. It returns the
+// token and no reason, or what could be decoded and the reason why it is invalid.
 func (a *Authenticator) verifyToken(encoded string) (string, Reason) {
 	if len(encoded) > maxCookie {
 		return encoded, ReasonTooLong
@@ -109,7 +109,8 @@ func (a *Authenticator) verifyToken(encoded string) (string, Reason) {
 	return token, reason
 }
 
-// refuseToken returns the refusal of an invalid token. For ReasonBadToken its cause names the setting that may be missing.
+// refuseToken returns the refusal of an invalid token. For ReasonBadToken its cause names the setting that may be
+// missing.
 func refuseToken(reason Reason) *Refusal {
 	r := refuse(reason)
 	if reason == ReasonBadToken {
@@ -126,10 +127,10 @@ func (a *Authenticator) isToken(text string) bool {
 	return isDefaultToken(text)
 }
 
-// cookieHeader returns the Cookie header of a request to the auth server: the session token under the name that it was received
-// with and, if the request has it, the dont_remember cookie, without which the auth server could extend a short session. Both are
-// encoded anew, so that nothing unverified of the client's is forwarded. It contains sessionData unless that is empty, see
-// forwardedSessionData.
+// cookieHeader returns the Cookie header of a request to the auth server: the session token under the name that it was
+// received with and, if the request has it, the dont_remember cookie, without which the auth server could extend a
+// short session. Both are encoded anew, so that nothing unverified of the client's is forwarded. It contains
+// sessionData unless that is empty, see forwardedSessionData.
 func (a *Authenticator) cookieHeader(h http.Header, c sessionCookie, sessionData string) string {
 	header := c.names.session + "=" + a.signer.sign(c.token)
 	if encoded, ok := ReadCookie(h, c.names.dontRemember); ok && len(encoded) <= maxCookie {
@@ -143,8 +144,9 @@ func (a *Authenticator) cookieHeader(h http.Header, c sessionCookie, sessionData
 	return header
 }
 
-// ReadCookie returns the value of the first cookie with that name, still percent-encoded but without quotes, and whether there is
-// one. It parses as Better Auth does: a value may contain any bytes, which net/http would drop, and parts without "=" are skipped.
+// ReadCookie returns the value of the first cookie with that name, still percent-encoded but without quotes, and
+// whether there is one. It parses as Better Auth does: a value may contain any bytes, which net/http would drop, and
+// parts without "=" are skipped.
 func ReadCookie(h http.Header, name string) (string, bool) {
 	for _, line := range h["Cookie"] { // HTTP/2 allows several.
 		for part := range strings.SplitSeq(line, ";") {
@@ -157,9 +159,9 @@ func ReadCookie(h http.Header, name string) (string, bool) {
 	return "", false
 }
 
-// readChunked returns the value of a cookie that may have been split into name.0, name.1, and so on. The whole cookie takes
-// precedence over its chunks, and the first chunk with a number over others with the same. It returns "" if there is no such cookie
-// or it is longer than limit bytes.
+// readChunked returns the value of a cookie that may have been split into name.0, name.1, and so on. The whole cookie
+// takes precedence over its chunks, and the first chunk with a number over others with the same. It returns "" if there
+// is no such cookie or it is longer than limit bytes.
 func readChunked(h http.Header, name string, limit int) string {
 	if whole, _ := ReadCookie(h, name); whole != "" {
 		return emptyIfLonger(whole, limit)
@@ -183,8 +185,8 @@ func readChunked(h http.Header, name string, limit int) string {
 	return emptyIfLonger(strings.Join(chunks[:], ""), limit)
 }
 
-// chunkIndex returns the number of a chunk, given its cookie's name and that of the whole cookie. It returns -1 if the cookie is
-// not a chunk; numbers such as "00" and "+1" are invalid.
+// chunkIndex returns the number of a chunk, given its cookie's name and that of the whole cookie. It returns -1 if the
+// cookie is not a chunk; numbers such as "00" and "+1" are invalid.
 func chunkIndex(key, name string) int {
 	suffix, ok := strings.CutPrefix(key, name)
 	if !ok || len(suffix) < 2 || len(suffix) > 3 || suffix[0] != '.' {

@@ -90,7 +90,8 @@ func TestSignCookieEncoding(t *testing.T) {
 	}
 }
 
-// signedValue returns a valid cookie value whose signature contains a plus, a slash and a last character with unused bits.
+// signedValue returns a valid cookie value whose signature contains a plus, a slash and a last character with unused
+// bits.
 func signedValue() string {
 	for suffix := 'a'; suffix <= 'z'; suffix++ {
 		value := betterauth.SignCookie(secret, token[:31]+string(suffix))
@@ -221,7 +222,8 @@ func FuzzCookie(f *testing.F) {
 		BaseURL: "http://auth", Now: newClock().Now, Transport: handlerTransport{answer},
 	})
 	f.Fuzz(func(t *testing.T, line string) {
-		// A valid first cookie signs in whatever follows it, unless a valid cookie with the name of higher precedence follows.
+		// A valid first cookie signs in whatever follows it, unless a valid cookie with the name of higher precedence
+		// follows.
 		wantSession(t, a, cookies(plain+"="+good+"; "+line))
 		wantSession(t, a, cookies(plain+"="+good, line))
 		// No input signs in unless it contains one of the signatures in the seed corpus.
@@ -315,7 +317,8 @@ func TestCookieNames(t *testing.T) {
 	}
 }
 
-// TestHostCookieComesFirst checks that a __Host- cookie takes precedence over a __Secure- cookie, which another host of the domain can set.
+// TestHostCookieComesFirst checks that a __Host- cookie takes precedence over a __Secure- cookie, which another host of
+// the domain can set.
 func TestHostCookieComesFirst(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]betterauth.Config{"sid": {CookieName: "__Host-sid"}, "acme.session_token": {CookiePrefix: "__Host-acme"}} {

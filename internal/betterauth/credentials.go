@@ -27,8 +27,8 @@ func newCacheKey(parts ...string) cacheKey {
 	return sha256.Sum256(text)
 }
 
-// cacheKey returns the cache key of the credentials. It depends on the cookie's name, because the auth server finds no session
-// under the wrong name.
+// cacheKey returns the cache key of the credentials. It depends on the cookie's name, because the auth server finds no
+// session under the wrong name.
 func (c credentials) cacheKey() cacheKey {
 	if c.apiKey != "" {
 		return newCacheKey(SchemeAPIKey, c.apiKey)
@@ -58,8 +58,9 @@ func (c credentials) identify(r *Refusal) *Refusal {
 	}
 }
 
-// match returns which of the credentials a response is about, given its token, as the scheme and the credential's token. The
-// auth server may ignore the bearer token and answer about the cookie. It returns "" if the response is about another session.
+// match returns which of the credentials a response is about, given its token, as the scheme and the credential's
+// token. The auth server may ignore the bearer token and answer about the cookie. It returns "" if the response is
+// about another session.
 func (c credentials) match(token string) (string, string) {
 	switch {
 	case c.apiKey != "" && (token == c.apiKey || token == ""):
@@ -73,9 +74,9 @@ func (c credentials) match(token string) (string, string) {
 	}
 }
 
-// requestHeader returns the headers of a request to the auth server about the credentials, the only part of the client's
-// request that is forwarded. If there are a bearer token and a cookie, it contains both: the auth server decides which of them
-// counts.
+// requestHeader returns the headers of a request to the auth server about the credentials, the only part of the
+// client's request that is forwarded. If there are a bearer token and a cookie, it contains both: the auth server
+// decides which of them counts.
 func (a *Authenticator) requestHeader(h http.Header, c credentials) http.Header {
 	header := http.Header{}
 	if c.apiKey != "" {

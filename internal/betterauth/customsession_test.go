@@ -9,7 +9,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestRealCustomSession checks the responses of get-session that customSession changes. Each shape is a file of testkit's betterauth/configs.
+// TestRealCustomSession checks the responses of get-session that customSession changes. Each shape is a file of
+// testkit's betterauth/configs.
 func TestRealCustomSession(t *testing.T) {
 	t.Parallel()
 	const nobody = "-"

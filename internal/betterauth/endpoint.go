@@ -17,8 +17,8 @@ import (
 const (
 	// maxSmallResponse is the maximum length of a response that contains no session, in bytes.
 	maxSmallResponse = 64 << 10
-	// maxResponseHeader is the maximum length of a response's headers, in bytes. The jwt plugin repeats the user in one of
-	// them, with the image.
+	// maxResponseHeader is the maximum length of a response's headers, in bytes. The jwt plugin repeats the user in one
+	// of them, with the image.
 	maxResponseHeader = 1 << 20
 	// maxRetryAfter is the longest pause that the auth server can ask for.
 	maxRetryAfter = time.Hour
@@ -78,8 +78,8 @@ type endpoint struct {
 // period is a period of time by the clock Config.Now.
 type period struct{ from, until time.Time }
 
-// contains reports whether now is in the period. If the clock is set back, the times before from are not in it, so that nothing
-// waits longer than the period's length.
+// contains reports whether now is in the period. If the clock is set back, the times before from are not in it, so that
+// nothing waits longer than the period's length.
 func (p period) contains(now time.Time) bool { return now.Before(p.until) && !now.Before(p.from) }
 
 // newHTTPClient returns a client with connections of its own, unless Config.Transport is set.
@@ -125,7 +125,8 @@ func (e *endpoint) get(ctx context.Context) ([]byte, error) {
 // read sends a request and calls decode with the body of the response, if that is a 200 with JSON. The error is an
 // *upstreamError.
 //
-// Only the given headers of the client's request are forwarded: an unusual Host or X-Forwarded-Proto can end a Node process.
+// Only the given headers of the client's request are forwarded: an unusual Host or X-Forwarded-Proto can end a Node
+// process.
 func (e *endpoint) read(ctx context.Context, header http.Header, decode func(io.Reader) error) error {
 	return e.readURL(ctx, e.url, header, decode)
 }
@@ -183,8 +184,8 @@ func (e *endpoint) errorResponse(res *http.Response) *upstreamError {
 	return failure
 }
 
-// readErrorBody reads the body of an error response. It returns nil if that is not JSON. A code that doesn't have the format of
-// Better Auth's is replaced, so that it doesn't appear in logs.
+// readErrorBody reads the body of an error response. It returns nil if that is not JSON. A code that doesn't have the
+// format of Better Auth's is replaced, so that it doesn't appear in logs.
 func readErrorBody(res *http.Response) *errorBody {
 	if !isJSON(res.Header) {
 		return nil
@@ -223,8 +224,8 @@ func isJSON(h http.Header) bool {
 	return err == nil && media == "application/json"
 }
 
-// retryAfter returns how long a response asks to wait, at most maxRetryAfter. Better Auth's limiter sends X-Retry-After in
-// seconds, proxies send Retry-After in seconds or as a date (RFC 9110, section 10.2.3).
+// retryAfter returns how long a response asks to wait, at most maxRetryAfter. Better Auth's limiter sends X-Retry-After
+// in seconds, proxies send Retry-After in seconds or as a date (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	var wait time.Duration
 	for _, name := range [...]string{"X-Retry-After", "Retry-After"} {

@@ -14,8 +14,8 @@ var errMalformed = errors.New("malformed JSON")
 // maxID is the maximum length of an id, in bytes. A longer one is an error.
 const maxID = 1 << 10
 
-// fields is a JSON object. Names are compared exactly: encoding/json's structs would also accept a custom field "userID" as
-// "userId".
+// fields is a JSON object. Names are compared exactly: encoding/json's structs would also accept a custom field
+// "userID" as "userId".
 type fields map[string]json.RawMessage
 
 // parseObject parses a JSON object, or null as nil. The error doesn't quote the text.
@@ -27,8 +27,8 @@ func parseObject(text []byte) (fields, error) {
 	return object, nil
 }
 
-// fieldReader reads the fields that must be valid, and remembers the first error. Fields that may be invalid are read by the
-// functions in lenient.go.
+// fieldReader reads the fields that must be valid, and remembers the first error. Fields that may be invalid are read
+// by the functions in lenient.go.
 type fieldReader struct {
 	err error
 }

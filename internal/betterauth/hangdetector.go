@@ -8,24 +8,24 @@ import (
 )
 
 const (
-	// hangTimeouts is the number of consecutive timeouts after which the auth server seems to hang. So many are hardly one
-	// user's.
+	// hangTimeouts is the number of consecutive timeouts after which the auth server seems to hang. So many are hardly
+	// one user's.
 	hangTimeouts = 20
 	// trialInterval is the shortest time between two trials.
 	trialInterval = 10 * time.Second
 )
 
-// hangDetector shortens the timeouts of requests while the auth server seems to hang, so that clients don't wait in vain: it
-// answers probes, but the last hangTimeouts requests for different sessions timed out. Requests then get slowThreshold instead
-// of the whole timeout, except for a trial every trialInterval, because the auth server may only be slow. A response in time ends
-// this.
+// hangDetector shortens the timeouts of requests while the auth server seems to hang, so that clients don't wait in
+// vain: it answers probes, but the last hangTimeouts requests for different sessions timed out. Requests then get
+// slowThreshold instead of the whole timeout, except for a trial every trialInterval, because the auth server may only
+// be slow. A response in time ends this.
 type hangDetector struct {
 	timeouts  atomic.Int32              // consecutive timeouts
 	lastTrial atomic.Pointer[time.Time] // nil before the first trial
 }
 
-// limit returns the context of a request that is sent now: with the shorter timeout if the auth server seems to hang and this
-// is not a trial. Call the function after the request.
+// limit returns the context of a request that is sent now: with the shorter timeout if the auth server seems to hang
+// and this is not a trial. Call the function after the request.
 func (d *hangDetector) limit(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
 	if d.timeouts.Load() < hangTimeouts || d.beginTrial(now) {
 		return ctx, func() {}
@@ -39,8 +39,8 @@ func (d *hangDetector) beginTrial(now time.Time) bool {
 	return (last == nil || now.Sub(*last) >= trialInterval) && d.lastTrial.CompareAndSwap(last, &now)
 }
 
-// record counts a timeout, or ends the count if err is anything else. The retry of a session is not counted: one session that
-// always times out doesn't mean that the auth server hangs.
+// record counts a timeout, or ends the count if err is anything else. The retry of a session is not counted: one
+// session that always times out doesn't mean that the auth server hangs.
 func (d *hangDetector) record(err error, retry bool) {
 	switch {
 	case !errors.Is(err, context.DeadlineExceeded):

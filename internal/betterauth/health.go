@@ -22,8 +22,8 @@ const (
 	freshSuccess = time.Second
 )
 
-// health knows whether the auth server is down. Failed requests for sessions say nothing about that, however many there are,
-// since they may all be one user's. A failed probe opens the circuit breaker, and a successful one closes it.
+// health knows whether the auth server is down. Failed requests for sessions say nothing about that, however many there
+// are, since they may all be one user's. A failed probe opens the circuit breaker, and a successful one closes it.
 type health struct {
 	probe       func(context.Context) error
 	timeout     time.Duration
@@ -60,8 +60,9 @@ func (h *health) recordSuccess() {
 	h.lastSuccess.Store(&now)
 }
 
-// allow returns nil if a request may be sent to the auth server, and gobreaker's error otherwise. When the breaker has been open
-// for outageRest, it probes the auth server, and waits for the result until slowThreshold has passed since the probe began.
+// allow returns nil if a request may be sent to the auth server, and gobreaker's error otherwise. When the breaker has
+// been open for outageRest, it probes the auth server, and waits for the result until slowThreshold has passed since
+// the probe began.
 func (h *health) allow(ctx context.Context) error {
 	switch h.breaker.State() {
 	case gobreaker.StateClosed:
@@ -81,8 +82,8 @@ func (h *health) allow(ctx context.Context) error {
 	}
 }
 
-// check returns nil if the auth server has answered successfully since that time. Otherwise it probes the auth server and
-// returns the result.
+// check returns nil if the auth server has answered successfully since that time. Otherwise it probes the auth server
+// and returns the result.
 func (h *health) check(ctx context.Context, since time.Time) error {
 	if last := h.lastSuccess.Load(); last != nil && !last.Before(since) {
 		return nil
@@ -118,9 +119,9 @@ func (h *health) startProbe(ctx context.Context) *probeRun {
 	return run
 }
 
-// probe returns nil if the auth server works. It asks /api/auth/ok. That may be switched off (Better Auth's disabledPaths), so if
-// there is a response but not the expected one, it asks get-session at anonymous, without a session. Neither needs Better Auth's
-// database. A rate-limited response also shows that the server works.
+// probe returns nil if the auth server works. It asks /api/auth/ok. That may be switched off (Better Auth's
+// disabledPaths), so if there is a response but not the expected one, it asks get-session at anonymous, without a
+// session. Neither needs Better Auth's database. A rate-limited response also shows that the server works.
 func probe(ctx context.Context, ok, anonymous *endpoint) error {
 	var status struct{ OK bool }
 	body, okErr := ok.get(ctx)

@@ -12,8 +12,8 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// TestOutage checks an outage of a minute, of every kind: cached sessions remain valid, others get Retry-After, and everything works again
-// within seconds after the outage.
+// TestOutage checks an outage of a minute, of every kind: cached sessions remain valid, others get Retry-After, and
+// everything works again within seconds after the outage.
 func TestOutage(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"refuses connections": nil,
@@ -119,8 +119,8 @@ func TestStaleSessionsEnd(t *testing.T) {
 	}
 }
 
-// TestBreaker checks that only the first requests to a server that is down wait for the timeout. After that, one request after each rest
-// waits for a second.
+// TestBreaker checks that only the first requests to a server that is down wait for the timeout. After that, one
+// request after each rest waits for a second.
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeTransport{}
@@ -189,8 +189,8 @@ func TestRateLimitIsObeyed(t *testing.T) {
 	wantSession(t, a, userCookie(0))
 }
 
-// TestSignOutIsSeen checks that a sign-out takes effect within CacheTTL or, with TrustSessionData, when the session_data cookie expires or
-// reaches MaxTokenAge.
+// TestSignOutIsSeen checks that a sign-out takes effect within CacheTTL or, with TrustSessionData, when the
+// session_data cookie expires or reaches MaxTokenAge.
 func TestSignOutIsSeen(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -221,8 +221,8 @@ func TestSignOutIsSeen(t *testing.T) {
 	}
 }
 
-// TestProbesDoNotWaitForRequests checks that a probe is sent even if hanging requests occupy all connections, so that the auth server doesn't
-// count as down.
+// TestProbesDoNotWaitForRequests checks that a probe is sent even if hanging requests occupy all connections, so that
+// the auth server doesn't count as down.
 func TestProbesDoNotWaitForRequests(t *testing.T) {
 	t.Parallel()
 	probed, end := make(chan struct{}), make(chan struct{})

@@ -51,7 +51,8 @@ func (s *authServer) lastRequest() *http.Request {
 	return s.last
 }
 
-// newAuthServer starts an auth server that handles requests with answer, except those to /api/auth/ok, which succeed and aren't counted.
+// newAuthServer starts an auth server that handles requests with answer, except those to /api/auth/ok, which succeed
+// and aren't counted.
 func newAuthServer(t testing.TB, answer http.HandlerFunc) *authServer {
 	t.Helper()
 	s := &authServer{}

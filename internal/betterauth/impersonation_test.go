@@ -7,7 +7,8 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// TestImpersonatedBy checks that a session is valid whatever impersonatedBy contains, and that the kept value fits into a log and a database.
+// TestImpersonatedBy checks that a session is valid whatever impersonatedBy contains, and that the kept value fits into
+// a log and a database.
 func TestImpersonatedBy(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, value, want string }{

@@ -48,9 +48,9 @@ func (r *report) fail(name, detail, fix string) {
 	*r = append(*r, Step{name, StatusFailure, detail, fix})
 }
 
-// Inspect checks the credentials in a request's headers, and stops at the first failure: which API key, cookie or bearer token there
-// is, its encoding and signature, the auth server's response, and the session's expiry and user. It always asks the auth server,
-// and doesn't use the cache.
+// Inspect checks the credentials in a request's headers, and stops at the first failure: which API key, cookie or
+// bearer token there is, its encoding and signature, the auth server's response, and the session's expiry and user. It
+// always asks the auth server, and doesn't use the cache.
 func (a *Authenticator) Inspect(ctx context.Context, h http.Header) []Step {
 	var r report
 	if key := a.apiKey(h); key != "" {
@@ -105,7 +105,8 @@ func (a *Authenticator) inspectCookie(r *report, h http.Header, c *credentials) 
 	return true
 }
 
-// findCookie returns the session cookie's names and its value: those of a good cookie if there is one, else of any session cookie.
+// findCookie returns the session cookie's names and its value: those of a good cookie if there is one, else of any
+// session cookie.
 func (a *Authenticator) findCookie(h http.Header) (cookieNames, string) {
 	if c, refusal := a.cookie(h); refusal == nil {
 		encoded, _ := ReadCookie(h, c.names.session)
@@ -119,7 +120,8 @@ func (a *Authenticator) findCookie(h http.Header) (cookieNames, string) {
 	return cookieNames{}, ""
 }
 
-// explainMissing reports why there is no session cookie: it has another prefix or name, or the value was given without its name.
+// explainMissing reports why there is no session cookie: it has another prefix or name, or the value was given without
+// its name.
 func (a *Authenticator) explainMissing(r *report, h http.Header) {
 	wanted := strings.TrimPrefix(a.cookieNames[1].session, securePrefix)
 	for _, line := range h["Cookie"] {
@@ -270,8 +272,8 @@ func (a *Authenticator) Reachable(ctx context.Context) Step {
 	return r[0]
 }
 
-// Probe checks the auth server without a session: whether it can be reached, its get-session and its keys. It stops if the auth
-// server can't be reached.
+// Probe checks the auth server without a session: whether it can be reached, its get-session and its keys. It stops if
+// the auth server can't be reached.
 func (a *Authenticator) Probe(ctx context.Context) []Step {
 	var r report
 	if !a.probeOK(ctx, &r) {
@@ -321,8 +323,8 @@ func (a *Authenticator) checkOK(ctx context.Context, root *url.URL) error {
 	return nil
 }
 
-// suggestAddress says what AUTH_SERVER_URL should be. It looks for Better Auth at its default path, under the configured path and
-// under the host.
+// suggestAddress says what AUTH_SERVER_URL should be. It looks for Better Auth at its default path, under the
+// configured path and under the host.
 func (a *Authenticator) suggestAddress(ctx context.Context) string {
 	above := trimSlash(strings.TrimSuffix(a.root.Path, DefaultBasePath))
 	for _, path := range []string{above + DefaultBasePath, DefaultBasePath} {

@@ -43,8 +43,8 @@ func (a *Authenticator) inspectKey(ctx context.Context, r *report, key string) {
 	}
 }
 
-// inspectKeyAtAuthServer warns if the auth server accepts a key with permissions at all its endpoints: only this server enforces
-// permissions, and with the key one could make another key without any, or a JWT.
+// inspectKeyAtAuthServer warns if the auth server accepts a key with permissions at all its endpoints: only this server
+// enforces permissions, and with the key one could make another key without any, or a JWT.
 func (a *Authenticator) inspectKeyAtAuthServer(ctx context.Context, r *report, header http.Header) {
 	const name = "auth server"
 	keys := a.endpointAt(a.Address("api-key/list"), maxSmallResponse)

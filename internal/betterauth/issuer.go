@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// wrongClaim is the error for an issuer or audience that is not accepted. Its value is not secret, since the auth server signed it.
+// wrongClaim is the error for an issuer or audience that is not accepted. Its value is not secret, since the auth
+// server signed it.
 type wrongClaim struct {
 	claim, setting  string
 	found, accepted []string
@@ -41,7 +42,8 @@ func (a *Authenticator) checkIssuer(c claims) error {
 	return nil
 }
 
-// containsAddress reports whether an address is in the list. A trailing slash is ignored, because people don't notice it.
+// containsAddress reports whether an address is in the list. A trailing slash is ignored, because people don't notice
+// it.
 func containsAddress(list []string, address string) bool {
 	return slices.ContainsFunc(list, func(other string) bool { return trimSlash(address) == trimSlash(other) })
 }

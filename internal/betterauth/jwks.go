@@ -40,8 +40,8 @@ func asymmetricAlgorithms() []jose.SignatureAlgorithm {
 	}
 }
 
-// keySet has the keys that the auth server publishes at /jwks. They are fetched when they are first needed, and again when a key is
-// unknown.
+// keySet has the keys that the auth server publishes at /jwks. They are fetched when they are first needed, and again
+// when a key is unknown.
 type keySet struct {
 	endpoint *endpoint
 	timeout  time.Duration
@@ -65,8 +65,9 @@ func newKeySet(e *endpoint, timeout time.Duration, log *slog.Logger) *keySet {
 	return k
 }
 
-// key returns the key with that id, or why there is none. issued returns when the JWT says it was issued: if that is after the last
-// fetch, it may be signed with a newer key, and the refusal is Unavailable if the keys can't be fetched at the moment.
+// key returns the key with that id, or why there is none. issued returns when the JWT says it was issued: if that is
+// after the last fetch, it may be signed with a newer key, and the refusal is Unavailable if the keys can't be fetched
+// at the moment.
 func (k *keySet) key(ctx context.Context, kid string, issued func() time.Time) (jose.JSONWebKey, *Refusal) {
 	now, state := k.now(), k.current.Load()
 	if key, ok := state.keys[kid]; ok {
@@ -136,8 +137,8 @@ func (k *keySet) get(ctx context.Context) (map[string]jose.JSONWebKey, error) {
 	return parseKeys(body)
 }
 
-// parseKeys parses a key set. It leaves out keys that can't verify JWTs, such as those for encryption, of unknown types, or shared
-// secrets.
+// parseKeys parses a key set. It leaves out keys that can't verify JWTs, such as those for encryption, of unknown
+// types, or shared secrets.
 func parseKeys(body []byte) (map[string]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`

@@ -129,7 +129,8 @@ func TestKeySetFetches(t *testing.T) {
 	wantCalls(t, server, 16)
 }
 
-// TestFloodOfUnknownKeys checks that a flood of JWTs with unknown keys is reported as the clients' fault, and doesn't affect others.
+// TestFloodOfUnknownKeys checks that a flood of JWTs with unknown keys is reported as the clients' fault, and doesn't
+// affect others.
 func TestFloodOfUnknownKeys(t *testing.T) {
 	t.Parallel()
 	const iss = "https://auth.example.com"

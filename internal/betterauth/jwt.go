@@ -27,8 +27,8 @@ type claims struct {
 	issued, end, notYet time.Time
 }
 
-// authenticateJWT returns the session of a JWT of the jwt plugin. The auth server is asked only for its keys. A verified JWT is
-// cached like a session.
+// authenticateJWT returns the session of a JWT of the jwt plugin. The auth server is asked only for its keys. A
+// verified JWT is cached like a session.
 func (a *Authenticator) authenticateJWT(ctx context.Context, token string) (*Session, *Refusal) {
 	key, now := newCacheKey(SchemeJWT, token), a.now()
 	if session, ok := a.sessions.get(key, now); ok {
@@ -76,8 +76,8 @@ func (a *Authenticator) verifyJWT(ctx context.Context, token string, now time.Ti
 	return jwtSession(c, end, now)
 }
 
-// jwtSession returns the session of a JWT's user. The jwt plugin makes the user's fields claims, unless definePayload chooses some of
-// them; the subject alone is enough.
+// jwtSession returns the session of a JWT's user. The jwt plugin makes the user's fields claims, unless definePayload
+// chooses some of them; the subject alone is enough.
 func jwtSession(c claims, end, now time.Time) (*Session, *Refusal) {
 	r := fieldReader{}
 	user := r.user(c.all)
@@ -101,8 +101,8 @@ func jwtSession(c claims, end, now time.Time) (*Session, *Refusal) {
 	}, nil
 }
 
-// oauthClaims lists claims of access and ID tokens. If the auth server is an OAuth provider, it signs those with the same keys. Such
-// a token may belong to another application. It has no claim "id".
+// oauthClaims lists claims of access and ID tokens. If the auth server is an OAuth provider, it signs those with the
+// same keys. Such a token may belong to another application. It has no claim "id".
 func oauthClaims() []string { return []string{"azp", "client_id", "scope", "nonce", "at_hash"} }
 
 // verifySignature verifies a JWT's signature with the auth server's keys, and returns its claims.

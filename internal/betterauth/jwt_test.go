@@ -15,8 +15,8 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// TestJWTAsOf checks that a JWT's AsOf is the end of the second in iat, because it may have been issued at any time in that second.
-// Otherwise its user's data would count as older than data that was written earlier in the same second.
+// TestJWTAsOf checks that a JWT's AsOf is the end of the second in iat, because it may have been issued at any time in
+// that second. Otherwise its user's data would count as older than data that was written earlier in the same second.
 func TestJWTAsOf(t *testing.T) {
 	t.Parallel()
 	const iss = "https://auth.example.com"

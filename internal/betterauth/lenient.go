@@ -44,8 +44,9 @@ func lenientBool(from fields, name string) boolValue {
 	}
 }
 
-// lenientTime reads a time in RFC 3339, as JavaScript's toString or toUTCString writes it, or in seconds or milliseconds since
-// 1970, also as text. It returns the zero time for anything else, and for a text without a time zone, which could be hours off.
+// lenientTime reads a time in RFC 3339, as JavaScript's toString or toUTCString writes it, or in seconds or
+// milliseconds since 1970, also as text. It returns the zero time for anything else, and for a text without a time
+// zone, which could be hours off.
 func lenientTime(from fields, name string) time.Time {
 	raw := string(from[name])
 	if strings.HasPrefix(raw, `"`) {
@@ -68,8 +69,8 @@ func lenientTime(from fields, name string) time.Time {
 	return t
 }
 
-// sinceEpoch reads a number of seconds or milliseconds since 1970. It returns the zero time for anything else. Numbers below 1e11
-// are seconds: between the years 2001 and 5138, no number can be both.
+// sinceEpoch reads a number of seconds or milliseconds since 1970. It returns the zero time for anything else. Numbers
+// below 1e11 are seconds: between the years 2001 and 5138, no number can be both.
 func sinceEpoch(number string) time.Time {
 	const least, leastMillis, end = 1e9, 1e11, 253402300800e3 // end is the year 10000 in milliseconds.
 	n, err := strconv.ParseFloat(number, 64)

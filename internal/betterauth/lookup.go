@@ -23,12 +23,12 @@ const (
 	LookupStale Lookup = "stale"
 )
 
-// slowThreshold is the time after which the auth server counts as slow: a request with a stale session stops waiting for it,
-// and a probe is sent. A request that has been sent continues, and its response is cached.
+// slowThreshold is the time after which the auth server counts as slow: a request with a stale session stops waiting
+// for it, and a probe is sent. A request that has been sent continues, and its response is cached.
 const slowThreshold = time.Second
 
-// lookup returns the session of credentials whose signatures are good: from the cache, from session_data, or from the auth
-// server, in this order.
+// lookup returns the session of credentials whose signatures are good: from the cache, from session_data, or from the
+// auth server, in this order.
 func (a *Authenticator) lookup(ctx context.Context, h http.Header, c credentials) (*Session, *Refusal) {
 	now := a.now()
 	c.sessionData = a.forwardedSessionData(ctx, h, c, now)
@@ -68,8 +68,8 @@ func (a *Authenticator) ask(ctx context.Context, h http.Header, key cacheKey, c 
 	return session, nil
 }
 
-// staleOrRefusal returns the stale session, or the refusal if there is none. The auth server failed for this session a moment
-// ago and is not asked again yet.
+// staleOrRefusal returns the stale session, or the refusal if there is none. The auth server failed for this session a
+// moment ago and is not asked again yet.
 func (a *Authenticator) staleOrRefusal(key cacheKey, c credentials, now time.Time, refusal *Refusal) (*Session, *Refusal) {
 	if session, ok := a.sessions.getStale(key, now); ok {
 		a.observe(LookupStale)
@@ -137,8 +137,8 @@ func (a *Authenticator) fetch(ctx context.Context, key cacheKey, c credentials, 
 	if refusal := a.sessions.getRefusal(key, start); refusal != nil {
 		return nil, refusal
 	}
-	// A token that was valid a moment ago is not made up. If it had to wait for a slot, whoever holds a revoked token could keep
-	// it valid with a flood of made-up ones.
+	// A token that was valid a moment ago is not made up. If it had to wait for a slot, whoever holds a revoked token
+	// could keep it valid with a flood of made-up ones.
 	_, known := a.sessions.getStale(key, start)
 	mayBeMadeUp := c.mayBeMadeUp() && !known
 	retry := a.sessions.failedRecently(key, start)
@@ -160,8 +160,8 @@ func (a *Authenticator) fetch(ctx context.Context, key cacheKey, c credentials, 
 	return resp.session, nil
 }
 
-// storeRefusal caches and logs the refusal of a session, each kind in its own way. An auth server that is unavailable for all
-// sessions is not cached for each of them: health.go remembers it.
+// storeRefusal caches and logs the refusal of a session, each kind in its own way. An auth server that is unavailable
+// for all sessions is not cached for each of them: health.go remembers it.
 func (a *Authenticator) storeRefusal(ctx context.Context, key cacheKey, c credentials, refusal *Refusal, start time.Time, mayBeMadeUp bool) {
 	switch {
 	case refusal.Reason == ReasonAPIKeyRateLimited:

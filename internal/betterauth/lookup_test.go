@@ -173,8 +173,8 @@ func TestFailureTTLDoubles(t *testing.T) {
 	}
 }
 
-// TestUnknownTokenTTLDoubles checks that a signed-out device that keeps sending its token is cached for longer each time, so it doesn't occupy
-// a slot all the time.
+// TestUnknownTokenTTLDoubles checks that a signed-out device that keeps sending its token is cached for longer each
+// time, so it doesn't occupy a slot all the time.
 func TestUnknownTokenTTLDoubles(t *testing.T) {
 	t.Parallel()
 	server, now := newAuthServer(t, respondJSON("null")), newClock()
@@ -190,8 +190,8 @@ func TestUnknownTokenTTLDoubles(t *testing.T) {
 	}
 }
 
-// TestClockJumps checks that a clock that is set back by a day extends nothing by a day: no pause, no refusal, and no session, which may have
-// been signed out. If the clock is set forward, they end.
+// TestClockJumps checks that a clock that is set back by a day extends nothing by a day: no pause, no refusal, and no
+// session, which may have been signed out. If the clock is set forward, they end.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{

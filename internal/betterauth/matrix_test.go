@@ -46,9 +46,9 @@ func setups() []setup {
 	return all
 }
 
-// TestMatrix signs in at real Better Auth servers in every setup, with every kind of credentials, and logs a table of the results: "ok", and
-// how many requests to the auth server three uses of the session took, without and with TrustSessionData. TestRealRefusals checks what
-// is refused.
+// TestMatrix signs in at real Better Auth servers in every setup, with every kind of credentials, and logs a table of
+// the results: "ok", and how many requests to the auth server three uses of the session took, without and with
+// TrustSessionData. TestRealRefusals checks what is refused.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -142,7 +142,8 @@ func expectedCalls(s setup, how credentialKind, trust bool) string {
 	}
 }
 
-// TestRealRefusals checks which credentials a server's configuration refuses, with which reason, and after which requests.
+// TestRealRefusals checks which credentials a server's configuration refuses, with which reason, and after which
+// requests.
 func TestRealRefusals(t *testing.T) {
 	t.Parallel()
 	const null, jwt = betterauth.ReasonSessionNull, betterauth.ReasonBadToken

@@ -2,8 +2,8 @@ package betterauth
 
 import "slices"
 
-// Permissions are the actions that an API key may perform, by resource, as Better Auth stores them. This server uses the resource
-// "tasks" with the actions "read" and "write". Nil allows everything.
+// Permissions are the actions that an API key may perform, by resource, as Better Auth stores them. This server uses
+// the resource "tasks" with the actions "read" and "write". Nil allows everything.
 type Permissions map[string][]string
 
 // MayRead reports whether tasks may be read.

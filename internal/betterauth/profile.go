@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	// maxImage is the maximum length of an image, in bytes. A longer one is not kept: it is not an address but a photograph, and
-	// each session in memory would have a copy.
+	// maxImage is the maximum length of an image, in bytes. A longer one is not kept: it is not an address but a
+	// photograph, and each session in memory would have a copy.
 	maxImage = 64 << 10
-	// maxName is the maximum length of a user's name, in bytes. A longer one is truncated. An e-mail address that is longer is
-	// left out, because a part of it would be another address.
+	// maxName is the maximum length of a user's name, in bytes. A longer one is truncated. An e-mail address that is
+	// longer is left out, because a part of it would be another address.
 	maxName = 1 << 10
 )
 
@@ -43,8 +43,8 @@ func (r *fieldReader) user(u fields) User {
 	return user
 }
 
-// missingFields returns the fields that the auth server left out or that are unusable: jwt.definePayload and customSession may
-// leave out any. A null image is not missing: there is no image.
+// missingFields returns the fields that the auth server left out or that are unusable: jwt.definePayload and
+// customSession may leave out any. A null image is not missing: there is no image.
 func missingFields(u fields, read User) ProfileFields {
 	var missing ProfileFields
 	if !isText(u, "name") {
@@ -71,8 +71,9 @@ func image(u fields) *string {
 	return &image
 }
 
-// bannedUntil returns when the user's ban ends, or the zero time if there is no ban. The admin plugin leaves banned set after
-// banExpires until the user signs in again. An unreadable value of banned is a ban, because somebody meant to set one.
+// bannedUntil returns when the user's ban ends, or the zero time if there is no ban. The admin plugin leaves banned set
+// after banExpires until the user signs in again. An unreadable value of banned is a ban, because somebody meant to set
+// one.
 func bannedUntil(u fields) time.Time {
 	if banned := lenientBool(u, "banned"); banned == boolMissing || banned == boolFalse {
 		return time.Time{}

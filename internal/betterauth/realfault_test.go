@@ -23,8 +23,8 @@ func signUpWith(t *testing.T, server *testkit.AuthServer, email, image string) *
 	return server.SignIn(t, email, "correct horse")
 }
 
-// TestRealImages checks users with images of all sizes, which the jwt plugin may repeat in a header. Only an image that is too long for a
-// header of a megabyte keeps its user from signing in, and nobody else.
+// TestRealImages checks users with images of all sizes, which the jwt plugin may repeat in a header. Only an image that
+// is too long for a header of a megabyte keeps its user from signing in, and nobody else.
 func TestRealImages(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -59,7 +59,8 @@ func TestRealImages(t *testing.T) {
 	}
 }
 
-// TestRealFailureOfOneUser checks that a customSession that fails for one user with several sessions affects only that user.
+// TestRealFailureOfOneUser checks that a customSession that fails for one user with several sessions affects only that
+// user.
 func TestRealFailureOfOneUser(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{Config: "custom-session-faults"})

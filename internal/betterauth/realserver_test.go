@@ -80,7 +80,8 @@ func wantCookie(t *testing.T, user *testkit.AuthClient, secureCookies bool) {
 	}
 }
 
-// TestRealServerKeepsShortSessionsShort checks that reading a session that ends with the browser doesn't extend it from a day to a week.
+// TestRealServerKeepsShortSessionsShort checks that reading a session that ends with the browser doesn't extend it from
+// a day to a week.
 func TestRealServerKeepsShortSessionsShort(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{UpdateAge: time.Second, CookieCache: "compact"})
@@ -159,7 +160,8 @@ func TestRealBan(t *testing.T) {
 	}
 }
 
-// TestRealSignOutBesideSessionData checks that a signed-out session is refused within CacheTTL, although its session_data cookie is valid.
+// TestRealSignOutBesideSessionData checks that a signed-out session is refused within CacheTTL, although its
+// session_data cookie is valid.
 func TestRealSignOutBesideSessionData(t *testing.T) {
 	t.Parallel()
 	for _, cache := range []string{"compact", "jwt", "jwe", "jwks"} {
@@ -192,8 +194,8 @@ func TestRealSignOutBesideSessionData(t *testing.T) {
 	}
 }
 
-// TestFaultsRealOutage kills a real auth server under load and restarts it: cached sessions remain valid, others get Retry-After, and
-// everything works again afterwards.
+// TestFaultsRealOutage kills a real auth server under load and restarts it: cached sessions remain valid, others get
+// Retry-After, and everything works again afterwards.
 func TestFaultsRealOutage(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")

@@ -12,13 +12,13 @@ import (
 // maxSlashRedirects is the maximum number of redirects that are followed for one request.
 const maxSlashRedirects = 2
 
-// slashRedirects is a transport that follows redirects that only add or remove a slash at the end of the path, which frameworks with a
-// rule for trailing slashes send. The origin doesn't change, so cookies never leave it. The target of a permanent redirect is
-// remembered and used for the next request. Any other redirect is returned as it is.
+// slashRedirects is a transport that follows redirects that only add or remove a slash at the end of the path, which
+// frameworks with a rule for trailing slashes send. The origin doesn't change, so cookies never leave it. The target of
+// a permanent redirect is remembered and used for the next request. Any other redirect is returned as it is.
 type slashRedirects struct {
 	next http.RoundTripper
-	// targets maps paths to the targets of their permanent redirects. It is bounded, because all keys are endpoints of the auth
-	// server.
+	// targets maps paths to the targets of their permanent redirects. It is bounded, because all keys are endpoints of
+	// the auth server.
 	targets sync.Map
 }
 
@@ -64,8 +64,8 @@ func withPath(r *http.Request, path string) *http.Request {
 	return r
 }
 
-// slashRedirect returns the path that the response redirects to, if the target differs from the requested address only in a slash at
-// the end of the path.
+// slashRedirect returns the path that the response redirects to, if the target differs from the requested address only
+// in a slash at the end of the path.
 func slashRedirect(requested *url.URL, res *http.Response) (string, bool) {
 	target, ok := location(requested, res)
 	if !ok || target.Path == requested.Path || trimSlash(target.Path) != trimSlash(requested.Path) ||

@@ -38,8 +38,8 @@ func (p *pathLog) take() []string {
 	return paths
 }
 
-// TestSlashRedirects checks that redirects that only add or remove a slash at the end are followed, and permanent ones remembered. Any other
-// is a failure of the auth server, and its target doesn't receive the credentials.
+// TestSlashRedirects checks that redirects that only add or remove a slash at the end are followed, and permanent ones
+// remembered. Any other is a failure of the auth server, and its target doesn't receive the credentials.
 func TestSlashRedirects(t *testing.T) {
 	t.Parallel()
 	const question = "/get-session"
@@ -113,8 +113,8 @@ func TestSlashRedirects(t *testing.T) {
 	}
 }
 
-// TestSlashRedirectForgotten checks that a redirect is forgotten when its target disappears, also if a frontend answers every unknown path with
-// a page.
+// TestSlashRedirectForgotten checks that a redirect is forgotten when its target disappears, also if a frontend answers
+// every unknown path with a page.
 func TestSlashRedirectForgotten(t *testing.T) {
 	t.Parallel()
 	for name, gone := range map[string]http.HandlerFunc{

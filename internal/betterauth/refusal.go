@@ -22,8 +22,8 @@ const (
 	ReasonUnsigned Reason = "unsigned"
 	// ReasonBadSignature: the signature is malformed, or was made with another secret or key, or for another token.
 	ReasonBadSignature Reason = "bad_signature"
-	// ReasonBadToken: the text is not a session token by its format, or it is a JWT with another algorithm, for another purpose
-	// or without its user.
+	// ReasonBadToken: the text is not a session token by its format, or it is a JWT with another algorithm, for another
+	// purpose or without its user.
 	ReasonBadToken Reason = "bad_token"
 	// ReasonUnknownKey: the JWT names a key that the auth server does not publish.
 	ReasonUnknownKey Reason = "unknown_key"
@@ -51,7 +51,8 @@ const (
 	ReasonAPIKeyPermissions Reason = "api_key_permissions" //nolint:gosec // No credential.
 	// ReasonSessionRefused: the auth server's own code refused the session, with 401 or 403.
 	ReasonSessionRefused Reason = "session_refused"
-	// ReasonSessionUnusable: the auth server works, but not for this session: it fails, times out, or its response is unusable.
+	// ReasonSessionUnusable: the auth server works, but not for this session: it fails, times out, or its response is
+	// unusable.
 	ReasonSessionUnusable Reason = "session_unusable"
 	// ReasonTooManyUnknown: too many unknown bearer tokens or JWT keys arrived at once.
 	ReasonTooManyUnknown Reason = "too_many_unknown"
@@ -73,21 +74,23 @@ const (
 // Refusal says why a request has no session. It never contains a token or a cookie's value.
 type Refusal struct {
 	Reason Reason
-	// Message is safe to show: "Not authenticated", "Invalid session", "User not found", or a sentence if Unavailable is true.
+	// Message is safe to show: "Not authenticated", "Invalid session", "User not found", or a sentence if Unavailable
+	// is true.
 	Message string
 	// Unavailable is true if the session could not be checked. The user must not be treated as signed out.
 	Unavailable bool
-	// RateLimited is true if Unavailable is true because of too many requests by clients, and not because of the auth server.
+	// RateLimited is true if Unavailable is true because of too many requests by clients, and not because of the auth
+	// server.
 	RateLimited bool
 	// RetryAfter is how long clients should wait before the next request, zero if that is not known.
 	RetryAfter time.Duration
-	// Scheme is how the request tried to authenticate: SchemeCookie, SchemeBearer, SchemeJWT or SchemeAPIKey. It is empty if the
-	// request had no credentials.
+	// Scheme is how the request tried to authenticate: SchemeCookie, SchemeBearer, SchemeJWT or SchemeAPIKey. It is
+	// empty if the request had no credentials.
 	Scheme string
 	// Cookie is the name of the refused cookie, if there was one.
 	Cookie string
-	// TokenHash is a short hash of the token or, if there is no readable one, of the cookie's value. It distinguishes sessions in
-	// the log without revealing them. It is empty if the request had no credentials.
+	// TokenHash is a short hash of the token or, if there is no readable one, of the cookie's value. It distinguishes
+	// sessions in the log without revealing them. It is empty if the request had no credentials.
 	TokenHash string
 	// Err is the cause, for the log. It may be nil.
 	Err error
@@ -126,7 +129,8 @@ func (r *Refusal) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// withCredential sets which credential was refused, and returns r. The text is the token, or what the request has in its place.
+// withCredential sets which credential was refused, and returns r. The text is the token, or what the request has in
+// its place.
 func (r *Refusal) withCredential(scheme, cookie, text string) *Refusal {
 	r.Scheme, r.Cookie, r.TokenHash = scheme, cookie, shortHash(text)
 	return r

@@ -9,17 +9,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxResponse is the maximum length of a get-session response, in bytes. A user's image may be a data URL of a whole photograph.
+// maxResponse is the maximum length of a get-session response, in bytes. A user's image may be a data URL of a whole
+// photograph.
 const maxResponse = 32 << 20
 
-// responseBody is the body of a get-session response, which customSession may have changed: the members of its object, of the
-// object "session" in it, and of the object "user" in it. An object that is missing is nil.
+// responseBody is the body of a get-session response, which customSession may have changed: the members of its object,
+// of the object "session" in it, and of the object "user" in it. An object that is missing is nil.
 type responseBody struct {
 	top, session, user fields
 }
 
-// decodeResponse decodes the body of a get-session response, and keeps in memory only the members that may be used. For a null
-// response, top is nil.
+// decodeResponse decodes the body of a get-session response, and keeps in memory only the members that may be used. For
+// a null response, top is nil.
 func decodeResponse(r io.Reader) (responseBody, error) {
 	var body responseBody
 	limited := &io.LimitedReader{R: r, N: maxResponse + 1}
@@ -67,8 +68,8 @@ func (b *responseBody) decode(d *jsontext.Decoder) error {
 	}
 }
 
-// members decodes an object, whose members "session" and "user" it stores in b if the object is the top one. A list or an object
-// as the value of any other member is replaced by "{}", because no such member is used.
+// members decodes an object, whose members "session" and "user" it stores in b if the object is the top one. A list or
+// an object as the value of any other member is replaced by "{}", because no such member is used.
 func (b *responseBody) members(d *jsontext.Decoder, top bool) (fields, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, err //nolint:wrapcheck // As above.

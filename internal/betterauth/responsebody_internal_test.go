@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestDecodeResponseMemory checks that decoding a response takes no more memory than the members that are kept, however long others are.
+// TestDecodeResponseMemory checks that decoding a response takes no more memory than the members that are kept, however
+// long others are.
 func TestDecodeResponseMemory(t *testing.T) { //nolint:paralleltest // It measures the memory of the process.
 	const size = 9 << 20
 	long := func() io.Reader { return io.LimitReader(endlessReader{}, size) }

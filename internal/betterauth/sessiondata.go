@@ -20,7 +20,8 @@ import (
 const (
 	// maxSessionData is the maximum length of session_data with all its chunks, in bytes. A longer one is ignored.
 	maxSessionData = 64 << 10
-	// sessionDataVersion is Better Auth's default version. The auth server's operator can set another to invalidate old cookies.
+	// sessionDataVersion is Better Auth's default version. The auth server's operator can set another to invalidate old
+	// cookies.
 	sessionDataVersion = "1"
 )
 
@@ -37,9 +38,9 @@ type sessionData struct {
 	plugin *claims
 }
 
-// trustedSessionData returns the session in the request's session_data cookie. It returns nil if there is none or it is not valid
-// in every respect; then the auth server has to be asked. As at Better Auth, session_data counts only beside a session cookie with
-// the same token.
+// trustedSessionData returns the session in the request's session_data cookie. It returns nil if there is none or it is
+// not valid in every respect; then the auth server has to be asked. As at Better Auth, session_data counts only beside
+// a session cookie with the same token.
 func (a *Authenticator) trustedSessionData(ctx context.Context, h http.Header, c sessionCookie, now time.Time) *Session {
 	data, resp, ok := a.openSessionData(ctx, readSessionDataCookie(h, c.names), c, now)
 	if !ok || resp.refusalReason(a.maxSessionAge, now) != "" {
@@ -105,8 +106,8 @@ func (a *Authenticator) verifySessionData(ctx context.Context, text string) (ses
 	}
 }
 
-// verifyCompact verifies {"session":…,"expiresAt":…,"signature":…} in base64url. The signed text is the inner object as it was
-// written, with expiresAt appended to its members. Encoding the object again might give another text.
+// verifyCompact verifies {"session":…,"expiresAt":…,"signature":…} in base64url. The signed text is the inner object as
+// it was written, with expiresAt appended to its members. Encoding the object again might give another text.
 func (a *Authenticator) verifyCompact(encoded string) (sessionData, bool) {
 	if encoded == "" {
 		return sessionData{}, false

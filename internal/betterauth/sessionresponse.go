@@ -10,14 +10,15 @@ type sessionResponse struct {
 	session *Session
 	// token is the session's token, empty if it is left out.
 	token string
-	// bannedUntil is when the user's ban ends: zero if the user is not banned, far in the future for a ban without an end.
+	// bannedUntil is when the user's ban ends: zero if the user is not banned, far in the future for a ban without an
+	// end.
 	bannedUntil time.Time
 	// key has the details of an API key.
 	key keyDetails
 }
 
-// end returns when the session ends by our rules: at its own expiry, or at maxAge after it was created or last refreshed. It is far
-// in the future if the session has neither.
+// end returns when the session ends by our rules: at its own expiry, or at maxAge after it was created or last
+// refreshed. It is far in the future if the session has neither.
 func (r sessionResponse) end(maxAge time.Duration) time.Time {
 	end := r.session.ExpiresAt
 	if end.IsZero() {
@@ -57,8 +58,8 @@ var (
 	errTwoUsers = errors.New("it has a session and another session's user")
 )
 
-// parseSessionData reads the objects "session" and "user" of session_data. If the user is missing, User.ID is empty. The error
-// doesn't quote the data.
+// parseSessionData reads the objects "session" and "user" of session_data. If the user is missing, User.ID is empty.
+// The error doesn't quote the data.
 func parseSessionData(payload fields) (sessionResponse, error) {
 	r := fieldReader{}
 	body := responseBody{session: r.object(payload, "session"), user: r.object(payload, "user")}
@@ -72,7 +73,8 @@ func parseSessionData(payload fields) (sessionResponse, error) {
 	return resp, err
 }
 
-// sessionResponse finds the session and the user in a response, which customSession may have put into one of these shapes:
+// sessionResponse finds the session and the user in a response, which customSession may have put into one of these
+// shapes:
 //
 //	{session: {…}, user: {…}}    Better Auth's own
 //	{...session, user: {…}}      the session spread
@@ -81,8 +83,8 @@ func parseSessionData(payload fields) (sessionResponse, error) {
 //	{session: {…}, ...user}      the user spread
 //	{...user}                    only a user
 //
-// The user's id is required, and must equal the session's userId. The session's token, userId and expiry are used if they are
-// present. Any other field that is invalid is treated as missing. The error doesn't quote the response.
+// The user's id is required, and must equal the session's userId. The session's token, userId and expiry are used if
+// they are present. Any other field that is invalid is treated as missing. The error doesn't quote the response.
 func (b responseBody) sessionResponse() (sessionResponse, error) {
 	s, u := b.session, b.user
 	if s == nil && (has(b.top, "userId") || has(b.top, "token") || has(b.top, "expiresAt")) {
@@ -112,8 +114,8 @@ func (b responseBody) sessionResponse() (sessionResponse, error) {
 	return resp, r.err
 }
 
-// unifyUserIDs makes UserID and User.ID the same, if one of them is empty; hasUser reports whether the response has a user. If
-// there is a session without a user, User.ID remains empty: the user was deleted.
+// unifyUserIDs makes UserID and User.ID the same, if one of them is empty; hasUser reports whether the response has a
+// user. If there is a session without a user, User.ID remains empty: the user was deleted.
 func (s *Session) unifyUserIDs(hasUser bool) error {
 	switch {
 	case s.UserID == "" && s.User.ID == "":

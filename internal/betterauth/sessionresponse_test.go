@@ -9,7 +9,8 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// TestResponses checks the refusal for each response about one session, while the auth server works, and how long it is cached.
+// TestResponses checks the refusal for each response about one session, while the auth server works, and how long it is
+// cached.
 func TestResponses(t *testing.T) {
 	status := func(code int, body string, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

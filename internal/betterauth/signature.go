@@ -56,8 +56,8 @@ func (s *signer) verifyParts(signature string, parts ...[]byte) bool {
 	return subtle.ConstantTimeCompare(want[:], []byte(signature)) == 1
 }
 
-// verifyEncoded verifies a cookie's percent-encoded value. It returns the signed text and no reason, or what could be decoded and
-// the reason why the value is invalid.
+// verifyEncoded verifies a cookie's percent-encoded value. It returns the signed text and no reason, or what could be
+// decoded and the reason why the value is invalid.
 func (s *signer) verifyEncoded(encoded string) (string, Reason) {
 	// QueryUnescape would decode the "+" of an unencoded signature as a space.
 	value, err := url.PathUnescape(encoded)
@@ -94,8 +94,8 @@ func (s *signer) sign(token string) string {
 // SignCookie returns the value of a cookie as Better Auth signs it: the token and its signature, percent-encoded.
 func SignCookie(secret, token string) string { return newSigner(secret).sign(token) }
 
-// VerifyCookie returns the text that is signed in a cookie's percent-encoded value, see ReadCookie, and whether the signature is
-// valid. It doesn't check that the text is a session token.
+// VerifyCookie returns the text that is signed in a cookie's percent-encoded value, see ReadCookie, and whether the
+// signature is valid. It doesn't check that the text is a session token.
 func VerifyCookie(secret, encoded string) (string, bool) {
 	text, reason := newSigner(secret).verifyEncoded(encoded)
 	if reason != "" {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// maxRetries is the maximum number of concurrent requests for sessions that failed the last time. A user may have many such
-// sessions, which must not occupy all connections.
+// maxRetries is the maximum number of concurrent requests for sessions that failed the last time. A user may have many
+// such sessions, which must not occupy all connections.
 const maxRetries = 16
 
-// Raw bearer tokens and API keys have no signature, so anybody can make them up. The number of concurrent requests for them is
-// limited, in all and per client address, and a token that turns out to be unknown occupies its slot for unknownTokenPenalty.
-// Made-up tokens therefore cause at most 3 requests a second, far below Better Auth's own limit, and one address can't take all
-// slots.
+// Raw bearer tokens and API keys have no signature, so anybody can make them up. The number of concurrent requests for
+// them is limited, in all and per client address, and a token that turns out to be unknown occupies its slot for
+// unknownTokenPenalty. Made-up tokens therefore cause at most 3 requests a second, far below Better Auth's own limit,
+// and one address can't take all slots.
 const (
 	tokenSlots, tokenSlotsPerAddress = 32, 8
 	unknownTokenPenalty              = 10 * time.Second
@@ -22,8 +22,9 @@ const (
 	noSlotRetryAfter = 2 * time.Second
 )
 
-// acquireSlot waits until a request for a session may be sent: retry is true if the session failed the last time, mayBeMadeUp if
-// its token has no signature. It returns a function to call with the result, or a refusal if there is no slot.
+// acquireSlot waits until a request for a session may be sent: retry is true if the session failed the last time,
+// mayBeMadeUp if its token has no signature. It returns a function to call with the result, or a refusal if there is no
+// slot.
 func (a *Authenticator) acquireSlot(ctx context.Context, retry, mayBeMadeUp bool) (func(*Refusal), *Refusal) {
 	if retry {
 		select {
@@ -49,8 +50,8 @@ func (a *Authenticator) acquireSlot(ctx context.Context, retry, mayBeMadeUp bool
 	}, nil
 }
 
-// addressSlots limits concurrent requests, in all and per client address. It takes memory only for addresses that hold a slot or
-// wait for one.
+// addressSlots limits concurrent requests, in all and per client address. It takes memory only for addresses that hold
+// a slot or wait for one.
 type addressSlots struct {
 	all chan struct{}
 
@@ -68,8 +69,8 @@ func newAddressSlots() *addressSlots {
 	return &addressSlots{all: make(chan struct{}, tokenSlots), byAddress: map[string]*slotsOfAddress{}}
 }
 
-// acquire takes a slot and returns the function that releases it, or nil if none became free within slowThreshold. If the
-// address is empty, only the limit on all slots applies.
+// acquire takes a slot and returns the function that releases it, or nil if none became free within slowThreshold. If
+// the address is empty, only the limit on all slots applies.
 func (s *addressSlots) acquire(ctx context.Context, address string) func() {
 	ctx, cancel := context.WithTimeout(ctx, slowThreshold)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	"taskql/internal/betterauth"
 )
 
-// TestManyMadeUpBearerTokens checks that made-up raw bearer tokens, which have no signature, reach the auth server a few at a time, and that
-// valid ones are accepted as soon as the flood is over.
+// TestManyMadeUpBearerTokens checks that made-up raw bearer tokens, which have no signature, reach the auth server a
+// few at a time, and that valid ones are accepted as soon as the flood is over.
 func TestManyMadeUpBearerTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeTransport{}
@@ -57,8 +57,8 @@ func TestManyMadeUpBearerTokens(t *testing.T) {
 	})
 }
 
-// TestMadeUpTokensDoNotKeepARevokedOneValid checks that a flood of made-up tokens doesn't keep a revoked one valid: a token that was valid a
-// moment ago needs no slot.
+// TestMadeUpTokensDoNotKeepARevokedOneValid checks that a flood of made-up tokens doesn't keep a revoked one valid: a
+// token that was valid a moment ago needs no slot.
 func TestMadeUpTokensDoNotKeepARevokedOneValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeTransport{}
@@ -107,8 +107,8 @@ func fromAddress(ctx context.Context) string {
 	return address
 }
 
-// TestFloodFromOneAddress checks that a flood of made-up tokens from one address is limited, and that other addresses can still use raw
-// tokens.
+// TestFloodFromOneAddress checks that a flood of made-up tokens from one address is limited, and that other addresses
+// can still use raw tokens.
 func TestFloodFromOneAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := respondOnlyTo(token)

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// The queries of get-session. It must not extend the session, which is between the browser and the auth server. It must not answer
-// from session_data, which remains valid after a sign-out, unless the auth server has no database. For Better Auth any value means
-// true, even "false".
+// The queries of get-session. It must not extend the session, which is between the browser and the auth server. It must
+// not answer from session_data, which remains valid after a sign-out, unless the auth server has no database. For
+// Better Auth any value means true, even "false".
 const (
 	sessionQuery   = "?disableCookieCache=true&disableRefresh=true"
 	statelessQuery = "?disableRefresh=true"
 )
 
-// forwardedSessionData returns the session_data to forward to the auth server. It is empty unless the auth server is stateless and
-// there is valid session_data for the cookie. The auth server wouldn't accept an invalid one either.
+// forwardedSessionData returns the session_data to forward to the auth server. It is empty unless the auth server is
+// stateless and there is valid session_data for the cookie. The auth server wouldn't accept an invalid one either.
 func (a *Authenticator) forwardedSessionData(ctx context.Context, h http.Header, c credentials, now time.Time) string {
 	if !a.stateless || c.cookie.token == "" || c.bearer.kind != bearerNone {
 		return ""
@@ -24,7 +24,8 @@ func (a *Authenticator) forwardedSessionData(ctx context.Context, h http.Header,
 	return a.verifiedSessionData(ctx, h, c.cookie, now)
 }
 
-// verifiedSessionData returns the request's session_data, or "" if there is none that is valid and belongs to the cookie.
+// verifiedSessionData returns the request's session_data, or "" if there is none that is valid and belongs to the
+// cookie.
 func (a *Authenticator) verifiedSessionData(ctx context.Context, h http.Header, c sessionCookie, now time.Time) string {
 	text := readSessionDataCookie(h, c.names)
 	if text == "" {

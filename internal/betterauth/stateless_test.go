@@ -12,8 +12,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestRealStateless checks an auth server without a database: after a restart, session_data keeps users signed in, at the auth server and
-// here.
+// TestRealStateless checks an auth server without a database: after a restart, session_data keeps users signed in, at
+// the auth server and here.
 func TestRealStateless(t *testing.T) {
 	t.Parallel()
 	server := testkit.BetterAuth(t, testkit.BetterAuthOptions{
@@ -46,7 +46,8 @@ func TestRealStateless(t *testing.T) {
 	wantRefusal(t, stateless, withBearer(user.Token), betterauth.ReasonSessionNull, "Invalid session")
 }
 
-// TestStatelessRequest checks that a stateless auth server receives verified session_data of the same session, without disableCookieCache.
+// TestStatelessRequest checks that a stateless auth server receives verified session_data of the same session, without
+// disableCookieCache.
 func TestStatelessRequest(t *testing.T) {
 	t.Parallel()
 	value := plain + "=" + betterauth.SignCookie(secret, token)
@@ -78,7 +79,8 @@ func TestStatelessRequest(t *testing.T) {
 	}
 }
 
-// TestStatelessCacheKeys checks that the refusal of a session without session_data is not cached for the same session with it.
+// TestStatelessCacheKeys checks that the refusal of a session without session_data is not cached for the same session
+// with it.
 func TestStatelessCacheKeys(t *testing.T) {
 	t.Parallel()
 	server := newAuthServer(t, func(w http.ResponseWriter, r *http.Request) {

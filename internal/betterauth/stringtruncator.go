@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// stringTruncator is a reader of JSON that truncates every string after limit+1 characters. A decoder keeps each string in memory
-// whole, and users upload images of megabytes. A truncated string is still longer than limit bytes, so code that accepts only shorter
-// strings can't mistake a part for the whole.
+// stringTruncator is a reader of JSON that truncates every string after limit+1 characters. A decoder keeps each string
+// in memory whole, and users upload images of megabytes. A truncated string is still longer than limit bytes, so code
+// that accepts only shorter strings can't mistake a part for the whole.
 type stringTruncator struct {
 	from  io.Reader
 	limit int

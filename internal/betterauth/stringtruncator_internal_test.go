@@ -38,8 +38,8 @@ func TestStringTruncator(t *testing.T) {
 	}
 }
 
-// TestStringTruncatorKeepsJSON checks, for any text and any size of reads, that the result is JSON, that a string within the limit doesn't
-// change, and that a longer one remains longer than the limit.
+// TestStringTruncatorKeepsJSON checks, for any text and any size of reads, that the result is JSON, that a string
+// within the limit doesn't change, and that a longer one remains longer than the limit.
 func TestStringTruncatorKeepsJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

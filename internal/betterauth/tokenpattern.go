@@ -10,8 +10,8 @@ import (
 // errTokenPattern is the cause of ReasonBadToken if the text doesn't have the format of a session token.
 var errTokenPattern = errors.New("not in the shape of a session token; if hooks of the auth server make the tokens, set AUTH_TOKEN_PATTERN")
 
-// minSuggested is the minimum length of a text for which suggestPattern suggests a pattern. Better Auth also signs other, shorter
-// texts.
+// minSuggested is the minimum length of a text for which suggestPattern suggests a pattern. Better Auth also signs
+// other, shorter texts.
 const minSuggested = 16
 
 var (
@@ -20,8 +20,8 @@ var (
 	tokenPrefix = regexp.MustCompile(`\A([a-z]{1,12}_){1,2}`)
 )
 
-// suggestPattern returns an AUTH_TOKEN_PATTERN that matches the token, or "" if the text is unlikely to be a token. It reveals only a
-// prefix of lower-case letters, the kinds of characters and the length.
+// suggestPattern returns an AUTH_TOKEN_PATTERN that matches the token, or "" if the text is unlikely to be a token. It
+// reveals only a prefix of lower-case letters, the kinds of characters and the length.
 func suggestPattern(token string) string {
 	prefix := tokenPrefix.FindString(token)
 	rest := token[len(prefix):]
@@ -61,7 +61,8 @@ func without(letters string) func(rune) rune {
 	}
 }
 
-// explainFormat reports that a text doesn't have the format of a session token, and what to set if it is one nevertheless.
+// explainFormat reports that a text doesn't have the format of a session token, and what to set if it is one
+// nevertheless.
 func (a *Authenticator) explainFormat(r *report, what, text string) {
 	pattern := suggestPattern(text)
 	if pattern == "" {

@@ -22,7 +22,8 @@ func TestTokenPattern(t *testing.T) {
 	wantSession(t, wide, h)
 }
 
-// TestRealTokenPatterns checks that a token of another format is refused with the setting that is missing, and accepted with the pattern that Inspect suggests.
+// TestRealTokenPatterns checks that a token of another format is refused with the setting that is missing, and accepted
+// with the pattern that Inspect suggests.
 func TestRealTokenPatterns(t *testing.T) {
 	t.Parallel()
 	for config, pattern := range map[string]string{
@@ -73,7 +74,8 @@ func TestInspectSuggestsNoPattern(t *testing.T) {
 	}
 }
 
-// TestInspectFindsTheCookieName checks that a session cookie under another name is recognized by its signature and format.
+// TestInspectFindsTheCookieName checks that a session cookie under another name is recognized by its signature and
+// format.
 func TestInspectFindsTheCookieName(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, header, fix string }{

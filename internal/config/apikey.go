@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// checkAPIKeyHeader refuses an invalid header name, and headers that have another meaning. off becomes empty. A header's name has the
-// same characters as a cookie's (RFC 9110, section 5.6.2).
+// checkAPIKeyHeader refuses an invalid header name, and headers that have another meaning. off becomes empty. A
+// header's name has the same characters as a cookie's (RFC 9110, section 5.6.2).
 func (l *loader) checkAPIKeyHeader() {
 	const name = "AUTH_API_KEY_HEADER"
 	header := strings.ToLower(l.cfg.AuthAPIKeyHeader)

@@ -84,7 +84,8 @@ func (l *loader) checkHost() {
 	}
 }
 
-// checkDebugAddr refuses an address that others may be able to reach, and any host name, because its address can change.
+// checkDebugAddr refuses an address that others may be able to reach, and any host name, because its address can
+// change.
 func (l *loader) checkDebugAddr() {
 	const name, example = "DEBUG_ADDR", "127.0.0.1:6060"
 	if l.cfg.DebugAddr == "" {
@@ -106,8 +107,8 @@ func (l *loader) checkDebugAddr() {
 	}
 }
 
-// checkDatabaseURL checks a URL with the functions given to Load, or only its scheme if there are none. The messages don't contain the
-// URL, because it contains a password.
+// checkDatabaseURL checks a URL with the functions given to Load, or only its scheme if there are none. The messages
+// don't contain the URL, because it contains a password.
 func (l *loader) checkDatabaseURL(name string, value Secret) {
 	if value == "" {
 		return
@@ -133,7 +134,8 @@ func (l *loader) checkDatabaseURL(name string, value Secret) {
 // unquoted removes the quotes that remain if a line of a .env file is pasted as it is.
 func unquoted(s string) string { return strings.TrimSpace(strings.Trim(s, `"'`)) }
 
-// checkAuthServer checks and normalizes AUTH_SERVER_URL. The messages don't contain it, because it may contain a password.
+// checkAuthServer checks and normalizes AUTH_SERVER_URL. The messages don't contain it, because it may contain a
+// password.
 func (l *loader) checkAuthServer() {
 	const name = "AUTH_SERVER_URL"
 	if l.cfg.AuthServerURL == "" {
@@ -213,8 +215,8 @@ func (l *loader) checkPublicURL() {
 	l.cfg.PublicURL = origin(u)
 }
 
-// origin returns a URL's origin as browsers write it: in lower case, with internationalised names in Punycode, and without the scheme's
-// default port.
+// origin returns a URL's origin as browsers write it: in lower case, with internationalised names in Punycode, and
+// without the scheme's default port.
 func origin(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	if ascii, err := asciiHost(host); err == nil {
@@ -226,8 +228,8 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + strings.TrimSuffix(host, ":80")
 }
 
-// isPrivateHost reports whether a host can't be reached from the internet: it is a loopback, private or link-local address, a name
-// without a dot, or a name with a suffix that the public DNS never has.
+// isPrivateHost reports whether a host can't be reached from the internet: it is a loopback, private or link-local
+// address, a name without a dot, or a name with a suffix that the public DNS never has.
 func isPrivateHost(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		addr = addr.Unmap()

@@ -1,6 +1,6 @@
-// Package config reads the environment variables into a typed, validated Config. The name, type, default and meaning of a variable are
-// in the struct's tags, which the parser, the help text and the tables in docs/configuration.md are derived from. It imports none of
-// our packages.
+// Package config reads the environment variables into a typed, validated Config. The name, type, default and meaning of
+// a variable are in the struct's tags, which the parser, the help text and the tables in docs/configuration.md are
+// derived from. It imports none of our packages.
 package config
 
 import (
@@ -31,9 +31,9 @@ const (
 
 // Config is the configuration of the server. Only Load returns a valid one.
 //
-// The tags: env is the variable's name; envDefault is its default, or devDefault outside of production and prodDefault in production;
-// min, max and oneof bound the value. The help prints group and help as they are, shown instead of the default, and kind instead of
-// the Go type.
+// The tags: env is the variable's name; envDefault is its default, or devDefault outside of production and prodDefault
+// in production; min, max and oneof bound the value. The help prints group and help as they are, shown instead of the
+// default, and kind instead of the Go type.
 type Config struct {
 	Environment Environment `env:"ENVIRONMENT" group:"Server" shown:"development; production on Railway" oneof:"development,test,production" help:"Decides the defaults below and which variables are required. test has the defaults of development."`
 	Host        string      `env:"HOST" group:"Server" kind:"address" shown:"all addresses" help:"The address to listen on. If empty, the server listens on all addresses, IPv6 included."`
@@ -73,22 +73,24 @@ type Config struct {
 	LimitResponseBytes      int           `env:"LIMIT_RESPONSE_BYTES" group:"Limits" envDefault:"8388608" min:"65536" max:"104857600" help:"The maximum length of a response's data, in bytes. A page of 100 tasks whose descriptions have 10,000 characters each takes 1 to 4 MB."`
 	LimitErrors             int           `env:"LIMIT_ERRORS" group:"Limits" envDefault:"20" min:"1" max:"1000" help:"The maximum number of errors in a response."`
 	LimitOperationTime      time.Duration `env:"LIMIT_OPERATION_TIME" group:"Limits" envDefault:"10s" min:"1s" max:"50s" help:"How long a GraphQL operation may take, counted from when its request has been read. Before that, the session check has the same limit of its own (5s for the auth server), and a request must arrive within 60 seconds."`
-	// LimitStatementTime is PostgreSQL's statement_timeout. That is a setting of a session, so it can't be used with a pooler, whose
-	// clients share sessions.
+	// LimitStatementTime is PostgreSQL's statement_timeout. That is a setting of a session, so it can't be used with a
+	// pooler, whose clients share sessions.
 	LimitStatementTime time.Duration `env:"LIMIT_STATEMENT_TIME" group:"Limits" envDefault:"5s" min:"100ms" max:"60s" help:"How long PostgreSQL may take for one statement. Not applied if DATABASE_URL leads to a connection pooler or sets statement_timeout itself."`
 
-	// RateLimit is the cost per minute that a signed-in user may spend; other clients may spend a tenth of it. 0 means no limit.
+	// RateLimit is the cost per minute that a signed-in user may spend; other clients may spend a tenth of it. 0 means
+	// no limit.
 	RateLimit RateLimit `env:"RATE_LIMIT" group:"Limits" kind:"number or off" envDefault:"100000" help:"The cost that a signed-in user may spend per minute, 10 to 1000000000; it may be spent all at once. Clients that are not signed in get a tenth of it per address. off means no limit."`
 	// TrustedProxies is 1 by default on Railway.
 	TrustedProxies int `env:"TRUSTED_PROXIES" group:"Limits" envDefault:"0" shown:"0; 1 on Railway" min:"0" max:"10" help:"How many of your proxies are in front of the server and append to X-Forwarded-For. The client address is the entry at that position from the right. If the number is too high, clients can choose their own address."`
 
-	// AuthServerURL is the Better Auth server's base URL, without a trailing slash. If it has a path, AuthBasePath does not apply. If
-	// it is empty, the server uses the embedded development sign-in, which is allowed neither in production nor on Railway.
+	// AuthServerURL is the Better Auth server's base URL, without a trailing slash. If it has a path, AuthBasePath does
+	// not apply. If it is empty, the server uses the embedded development sign-in, which is allowed neither in
+	// production nor on Railway.
 	AuthServerURL string `env:"AUTH_SERVER_URL" group:"Sessions" kind:"URL" devDefault:"the embedded sign-in" prodDefault:"required" help:"The URL of the Better Auth server. As in Better Auth's own baseURL, a path is used as it is, and without one AUTH_BASE_PATH is appended. In production it must be https, unless the host is private or loopback. Required on Railway, in every environment."`
 	AuthBasePath  string `env:"AUTH_BASE_PATH" group:"Sessions" kind:"path" envDefault:"/api/auth" help:"The auth server's basePath, if AUTH_SERVER_URL has no path. / is for endpoints without a base path."`
 	AuthJWKSPath  string `env:"AUTH_JWKS_PATH" group:"Sessions" kind:"path" envDefault:"/jwks" help:"The jwt plugin's jwks.jwksPath: where below the base path its keys are."`
-	// JWTSecret is the auth server's secret, from JWT_SECRET or BETTER_AUTH_SECRET. If it is empty, the embedded sign-in generates
-	// one.
+	// JWTSecret is the auth server's secret, from JWT_SECRET or BETTER_AUTH_SECRET. If it is empty, the embedded
+	// sign-in generates one.
 	JWTSecret                Secret        `env:"JWT_SECRET" group:"Sessions" devDefault:"generated once, kept in the database" prodDefault:"required" help:"The auth server's BETTER_AUTH_SECRET, exactly the same text. At least 32 characters; in production, shorter secrets, repeated patterns and well-known placeholders are refused. Required if AUTH_SERVER_URL is set."`
 	BetterAuthSecret         Secret        `env:"BETTER_AUTH_SECRET" group:"Sessions" shown:"JWT_SECRET" help:"Another name for JWT_SECRET: the one that Better Auth uses."`
 	SessionCacheTTL          time.Duration `env:"SESSION_CACHE_TTL" group:"Sessions" envDefault:"15s" min:"1s" max:"10m" help:"How long an answer of the auth server is cached. A session that was signed out stays valid here for at most this long."`
@@ -96,7 +98,8 @@ type Config struct {
 	AccessTokenExpireMinutes int           `env:"ACCESS_TOKEN_EXPIRE_MINUTES" group:"Sessions" envDefault:"15" min:"1" max:"1440" help:"How long a locally verified session or JWT is trusted after it was issued, in minutes."`
 	RefreshTokenExpireDays   int           `env:"REFRESH_TOKEN_EXPIRE_DAYS" group:"Sessions" envDefault:"7" min:"1" max:"3650" help:"How long a session is accepted after it was created or last refreshed, in days."`
 
-	// AuthCookiePrefix and AuthCookieName are without __Secure-. If both are set, the name applies to the session cookie.
+	// AuthCookiePrefix and AuthCookieName are without __Secure-. If both are set, the name applies to the session
+	// cookie.
 	AuthCookiePrefix string `env:"AUTH_COOKIE_PREFIX" group:"Sessions" kind:"name" envDefault:"better-auth" help:"The auth server's advanced.cookiePrefix. The session cookie is then called PREFIX.session_token."`
 	AuthCookieName   string `env:"AUTH_COOKIE_NAME" group:"Sessions" kind:"name" shown:"PREFIX.session_token" help:"The full name of the session cookie, if the auth server chooses its own. A __Secure- prefix may be left out: it is found anyway. A __Host- prefix belongs to the name."`
 	// AuthAPIKeyHeader is empty if the variable is off.
@@ -148,20 +151,21 @@ func (c Config) Production() bool { return c.Environment == Production }
 // OnRailway reports whether the process runs on Railway.
 func (c Config) OnRailway() bool { return c.RailwayEnvironment != "" || c.RailwayEnvironmentName != "" }
 
-// TrustedOnly reports whether documents that are not in the manifest are refused. Outside of production they never are, because people
-// try queries out there.
+// TrustedOnly reports whether documents that are not in the manifest are refused. Outside of production they never are,
+// because people try queries out there.
 func (c Config) TrustedOnly() bool { return c.TrustedDocuments == "only" && c.Production() }
 
 // SecureAuth reports whether the auth server's URL is https, so that its cookies have the prefix __Secure-.
 func (c Config) SecureAuth() bool { return strings.HasPrefix(c.AuthServerURL, "https://") }
 
-// EmbeddedSignIn reports whether the server answers /api/auth itself, which it does neither in production nor on Railway.
+// EmbeddedSignIn reports whether the server answers /api/auth itself, which it does neither in production nor on
+// Railway.
 func (c Config) EmbeddedSignIn() bool {
 	return c.AuthServerURL == "" && !c.Production() && !c.OnRailway()
 }
 
-// Problem is an invalid variable, with a message that continues after the variable's name and says what to do. It never contains a
-// secret.
+// Problem is an invalid variable, with a message that continues after the variable's name and says what to do. It never
+// contains a secret.
 type Problem struct {
 	Variable string
 	Message  string

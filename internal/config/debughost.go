@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// IsDebugHost reports whether a request with that Host header may be answered at DEBUG_ADDR. It may if the host is an address or, on a
-// loopback address, localhost. On a private network it may also be a name that only private networks have, by which collectors of
-// metrics reach the server. It may not be a name of the public DNS: its owner could point it at the server's address, and read
-// profiles and metrics from a web page.
+// IsDebugHost reports whether a request with that Host header may be answered at DEBUG_ADDR. It may if the host is an
+// address or, on a loopback address, localhost. On a private network it may also be a name that only private networks
+// have, by which collectors of metrics reach the server. It may not be a name of the public DNS: its owner could point
+// it at the server's address, and read profiles and metrics from a web page.
 func (c Config) IsDebugHost(host string) bool {
 	name := hostname(host)
 	if _, err := netip.ParseAddr(name); err == nil {

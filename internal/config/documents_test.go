@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestTrustedDocuments checks that the manifest is required if it is used, and that only production refuses other documents.
+// TestTrustedDocuments checks that the manifest is required if it is used, and that only production refuses other
+// documents.
 func TestTrustedDocuments(t *testing.T) {
 	t.Parallel()
 	_, err := Load(map[string]string{"TRUSTED_DOCUMENTS": "allow"})

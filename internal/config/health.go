@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// HealthURL returns the URL of /health of the server on this machine. It uses only HOST and PORT, because a health check must work even
-// if other variables are invalid.
+// HealthURL returns the URL of /health of the server on this machine. It uses only HOST and PORT, because a health
+// check must work even if other variables are invalid.
 func HealthURL(environ map[string]string) string {
 	given := withoutEmpty(environ)
 	host, port := strings.Trim(given["HOST"], "[]"), given["PORT"]

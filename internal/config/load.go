@@ -14,12 +14,13 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// CheckURL returns what is wrong with a database URL, for packages that parse more of it than config does. The error must not contain a
-// secret.
+// CheckURL returns what is wrong with a database URL, for packages that parse more of it than config does. The error
+// must not contain a secret.
 type CheckURL = func(url string) error
 
-// Load reads the configuration from environ, which maps variables to values; an empty value counts as not set. The error is a Problems
-// with everything that is wrong, in the order of Config's fields. Neither the error nor the warnings contain a secret.
+// Load reads the configuration from environ, which maps variables to values; an empty value counts as not set. The
+// error is a Problems with everything that is wrong, in the order of Config's fields. Neither the error nor the
+// warnings contain a secret.
 func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
 	cfg, problems := LoadPartial(environ, checks...)
 	if len(problems) > 0 {
@@ -28,9 +29,9 @@ func Load(environ map[string]string, checks ...CheckURL) (Config, error) {
 	return cfg, nil
 }
 
-// LoadPartial is like Load, but returns the configuration even if there are problems, for diagnosis. A server must not run with it
-// then: the field of a variable that has a problem is meaningless. Only LogFormat and LogLevel are always valid, for the log about the
-// problems.
+// LoadPartial is like Load, but returns the configuration even if there are problems, for diagnosis. A server must not
+// run with it then: the field of a variable that has a problem is meaningless. Only LogFormat and LogLevel are always
+// valid, for the log about the problems.
 func LoadPartial(environ map[string]string, checks ...CheckURL) (Config, Problems) {
 	l := loader{vars: variables(), environ: environ, given: withoutEmpty(environ), checks: checks}
 	l.cfg.Environment = l.environment()
@@ -44,9 +45,9 @@ func LoadPartial(environ map[string]string, checks ...CheckURL) (Config, Problem
 // FromEnviron converts the result of os.Environ to Load's argument.
 func FromEnviron(environ []string) map[string]string { return env.ToMap(environ) }
 
-// withoutEmpty returns the variables that are not blank, with their values trimmed: some platforms set a variable to an empty value if
-// its field in a form is left blank, and pasted values end with a line feed. The auth server's secret is not trimmed, because the auth
-// server doesn't trim it either.
+// withoutEmpty returns the variables that are not blank, with their values trimmed: some platforms set a variable to an
+// empty value if its field in a form is left blank, and pasted values end with a line feed. The auth server's secret is
+// not trimmed, because the auth server doesn't trim it either.
 func withoutEmpty(environ map[string]string) map[string]string {
 	given := make(map[string]string, len(environ))
 	for name, value := range environ {
@@ -85,8 +86,8 @@ func (l *loader) failed(variable string) bool {
 	return failed
 }
 
-// environment returns the value of ENVIRONMENT, which the defaults depend on. For an invalid value, which parse reports, it returns the
-// strictest one.
+// environment returns the value of ENVIRONMENT, which the defaults depend on. For an invalid value, which parse
+// reports, it returns the strictest one.
 func (l *loader) environment() Environment {
 	onRailway := l.given["RAILWAY_ENVIRONMENT"] != "" || l.given["RAILWAY_ENVIRONMENT_NAME"] != ""
 	given := Environment(strings.ToLower(l.given["ENVIRONMENT"]))
@@ -122,8 +123,8 @@ func (l *loader) parse() {
 	}
 }
 
-// onlyValid checks values against the oneof tags and returns them in the tags' spelling. An invalid value is replaced by the default, so
-// that the problem can be logged in a valid format.
+// onlyValid checks values against the oneof tags and returns them in the tags' spelling. An invalid value is replaced
+// by the default, so that the problem can be logged in a valid format.
 func (l *loader) onlyValid(values map[string]string) map[string]string {
 	for _, v := range l.vars {
 		value, ok := values[v.Name]

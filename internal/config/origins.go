@@ -13,15 +13,16 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// Origins is the set of browser origins that may call the server with the user's cookies, from CORS_ORIGINS. The zero value is empty.
+// Origins is the set of browser origins that may call the server with the user's cookies, from CORS_ORIGINS. The zero
+// value is empty.
 type Origins struct {
 	exact    map[string]bool
 	patterns []originPattern
 	listed   []string // as in the variable
 }
 
-// originPattern matches origins that differ in the first label of their host: the scheme, such as "https://", any one label, and the
-// rest, such as ".example.com:8443".
+// originPattern matches origins that differ in the first label of their host: the scheme, such as "https://", any one
+// label, and the rest, such as ".example.com:8443".
 type originPattern struct {
 	scheme string
 	rest   string
@@ -39,10 +40,10 @@ var sharedDomains = []string{ //nolint:gochecknoglobals // A constant table.
 	"webcontainer.io",
 }
 
-// ParseOrigins parses a comma-separated list of origins. An origin is scheme://host[:port]; its first label may be an asterisk, which
-// matches exactly one label. Blanks, empty items and trailing slashes are removed, letters are converted to lower case, and
-// internationalised names to Punycode, as browsers send them. Origins of apps and extensions have no patterns and no ports. The error
-// lists all invalid items.
+// ParseOrigins parses a comma-separated list of origins. An origin is scheme://host[:port]; its first label may be an
+// asterisk, which matches exactly one label. Blanks, empty items and trailing slashes are removed, letters are
+// converted to lower case, and internationalised names to Punycode, as browsers send them. Origins of apps and
+// extensions have no patterns and no ports. The error lists all invalid items.
 func ParseOrigins(list string) (Origins, error) {
 	o := Origins{exact: map[string]bool{}}
 	var problems []string
@@ -106,8 +107,8 @@ func isAppOrigin(origin string) bool {
 	return found && slices.Contains(appSchemes, scheme)
 }
 
-// addApp adds the origin of an app or an extension. After the scheme it has a host or an id; Electron apps also use a single dot or
-// hyphen.
+// addApp adds the origin of an app or an extension. After the scheme it has a host or an id; Electron apps also use a
+// single dot or hyphen.
 func (o *Origins) addApp(item string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 	scheme, host, _ := strings.Cut(item, "://")
@@ -119,8 +120,8 @@ func (o *Origins) addApp(item string) error {
 	return nil
 }
 
-// asciiOrigin returns the origin or pattern with its host in Punycode (RFC 3492), as browsers send it. If that is impossible, it returns
-// the item and an error.
+// asciiOrigin returns the origin or pattern with its host in Punycode (RFC 3492), as browsers send it. If that is
+// impossible, it returns the item and an error.
 func asciiOrigin(item string) (string, error) {
 	scheme, rest, found := strings.Cut(item, "://")
 	if !found {
@@ -203,8 +204,8 @@ func checkHost(origin string, pattern bool) error {
 // sharedDomainFix says what to do instead of a pattern under a shared domain.
 const sharedDomainFix = "list the exact origins, as in https://app.example.com, or give the deployments names below a domain of yours, as in https://*.preview.example.com"
 
-// checkPartialWildcard refuses a pattern such as https://app-*-team.vercel.app, because anybody can get a name under a shared domain that
-// matches. For other domains, checkHost refuses such labels.
+// checkPartialWildcard refuses a pattern such as https://app-*-team.vercel.app, because anybody can get a name under a
+// shared domain that matches. For other domains, checkHost refuses such labels.
 func checkPartialWildcard(labels []string) error {
 	rest := strings.Join(labels[1:], ".")
 	if !strings.Contains(labels[0], "*") || !isShared(rest) {
@@ -225,8 +226,9 @@ func isShared(domain string) bool {
 	})
 }
 
-// Allows reports whether the value of an Origin header is one of the origins. It compares the whole value: browsers send scheme and host
-// in lower case, without a default port (RFC 6454, section 6.2). Only the id in an extension's origin may have capital letters.
+// Allows reports whether the value of an Origin header is one of the origins. It compares the whole value: browsers
+// send scheme and host in lower case, without a default port (RFC 6454, section 6.2). Only the id in an extension's
+// origin may have capital letters.
 func (o Origins) Allows(origin string) bool {
 	if o.exact[origin] || (isAppOrigin(origin) && o.exact[strings.ToLower(origin)]) {
 		return true
@@ -244,8 +246,9 @@ func (p originPattern) matches(origin string) bool {
 	return ok && isHostLabel(label)
 }
 
-// isHostLabel reports whether s is one label of a host name as browsers write it: up to 63 lower-case letters, digits, hyphens and
-// underscores, without a hyphen at either end (RFC 1123; the underscore is not in it, but browsers accept it).
+// isHostLabel reports whether s is one label of a host name as browsers write it: up to 63 lower-case letters, digits,
+// hyphens and underscores, without a hyphen at either end (RFC 1123; the underscore is not in it, but browsers accept
+// it).
 func isHostLabel(s string) bool {
 	const ends = "abcdefghijklmnopqrstuvwxyz0123456789_"
 	return s != "" && len(s) <= 63 && strings.Trim(s, ends+"-") == "" &&

@@ -127,7 +127,8 @@ func TestOriginsAllow(t *testing.T) {
 	}
 }
 
-// TestSharedDomains checks that a pattern that other people's pages could match is refused, with the reason and what to write instead.
+// TestSharedDomains checks that a pattern that other people's pages could match is refused, with the reason and what to
+// write instead.
 func TestSharedDomains(t *testing.T) {
 	t.Parallel()
 	for item, want := range map[string]string{
@@ -145,8 +146,8 @@ func TestSharedDomains(t *testing.T) {
 	}
 }
 
-// TestPatternMatchesOneLabel checks that any origin that a pattern allows has one label in front of the pattern's host, parsed as a
-// browser parses URLs.
+// TestPatternMatchesOneLabel checks that any origin that a pattern allows has one label in front of the pattern's host,
+// parsed as a browser parses URLs.
 func TestPatternMatchesOneLabel(t *testing.T) {
 	t.Parallel()
 	o := origins(t, "https://*.example.com")

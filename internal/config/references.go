@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// checkReferences reports variables that still contain a reference to another variable, such as Railway's ${{service.NAME}} or an
-// unexpanded ${NAME} of a .env file, and URLs without a host because the reference in them was empty. The messages don't contain the
-// value. It runs first, because other problems of such a variable follow from this.
+// checkReferences reports variables that still contain a reference to another variable, such as Railway's
+// ${{service.NAME}} or an unexpanded ${NAME} of a .env file, and URLs without a host because the reference in them was
+// empty. The messages don't contain the value. It runs first, because other problems of such a variable follow from
+// this.
 func (l *loader) checkReferences() {
 	for name, value := range l.given {
 		v := l.variable(name)
@@ -42,14 +43,15 @@ var (
 	shellReference   = regexp.MustCompile(`\$\{[^{}]*\}`)
 	// onlyReference matches a value that is one reference.
 	onlyReference = regexp.MustCompile(`^\$\{[^{}]*\}$`)
-	// onlyReferenceHeader matches a header in a list whose value is one reference, with or without Bearer or Basic in front.
+	// onlyReferenceHeader matches a header in a list whose value is one reference, with or without Bearer or Basic in
+	// front.
 	onlyReferenceHeader = regexp.MustCompile(`=\s*(\w+(\s|%20)+)?\$\{[^{}]*\}\s*(,|$)`)
 	// passwordInURL has the password of a URL as its second group. The user may be a reference that contains a colon.
 	passwordInURL = regexp.MustCompile(`^([^:/?#]+://(?:\$\{[^{}]*\}|[^:@/?#])*:)([^/?#]*)@`)
 )
 
-// hasReference reports whether a value contains an unresolved reference. A secret, a password or a header may contain ${…} by chance, so
-// there ${…} is a reference only if it is the whole text.
+// hasReference reports whether a value contains an unresolved reference. A secret, a password or a header may contain
+// ${…} by chance, so there ${…} is a reference only if it is the whole text.
 func hasReference(name, kind, value string) bool {
 	if railwayReference.MatchString(value) {
 		return true
@@ -72,8 +74,8 @@ func hasReference(name, kind, value string) bool {
 // authority matches a URL. Its groups are the scheme, the authority and the rest.
 var authority = regexp.MustCompile(`^([A-Za-z]+)[A-Za-z0-9+]*://([^/?#]*)(.*)$`)
 
-// hostMissing reports whether a value, or an item of CORS_ORIGINS, is a URL of a web server or of PostgreSQL without a host. PostgreSQL's
-// host may be in the parameter host or hostaddr.
+// hostMissing reports whether a value, or an item of CORS_ORIGINS, is a URL of a web server or of PostgreSQL without a
+// host. PostgreSQL's host may be in the parameter host or hostaddr.
 func hostMissing(name, value string) bool {
 	items := []string{value}
 	if name == "CORS_ORIGINS" {

@@ -13,8 +13,8 @@ import (
 // minSecret is the minimum length of a secret, in characters: below it, Better Auth itself warns.
 const minSecret = 32
 
-// minDistinct is the minimum number of different characters in a secret. Of 20 million secrets of 32 random hexadecimal digits, one has
-// fewer.
+// minDistinct is the minimum number of different characters in a secret. Of 20 million secrets of 32 random hexadecimal
+// digits, one has fewer.
 const minDistinct = 8
 
 // maxPattern is the maximum length of a repeated pattern in a secret, in characters.
@@ -50,7 +50,8 @@ func distinct(text string) int {
 	return len(seen)
 }
 
-// repeats reports whether text repeats a pattern of at most maxPattern characters. The last repetition may be incomplete.
+// repeats reports whether text repeats a pattern of at most maxPattern characters. The last repetition may be
+// incomplete.
 func repeats(text string) bool {
 	runes := []rune(text)
 	for length := 1; length <= maxPattern && length < len(runes); length++ {
@@ -61,8 +62,8 @@ func repeats(text string) bool {
 	return false
 }
 
-// isPlaceholder reports whether text contains what guides and templates write in place of a secret. Case and punctuation are ignored. A
-// random secret of 32 characters contains none of these in practice.
+// isPlaceholder reports whether text contains what guides and templates write in place of a secret. Case and
+// punctuation are ignored. A random secret of 32 characters contains none of these in practice.
 func isPlaceholder(text string) bool {
 	letters := strings.Map(func(r rune) rune {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
@@ -82,8 +83,8 @@ func isPlaceholder(text string) bool {
 // redacted is printed in place of a secret.
 const redacted = "[redacted]"
 
-// Secret is text that must not be printed: a key, or a URL that contains a password. However it is formatted, logged or encoded, only a
-// placeholder appears. Reveal returns the text.
+// Secret is text that must not be printed: a key, or a URL that contains a password. However it is formatted, logged or
+// encoded, only a placeholder appears. Reveal returns the text.
 type Secret string
 
 // Reveal returns the text itself. The caller must not log it.

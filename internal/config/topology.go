@@ -31,8 +31,9 @@ type party struct {
 	name, host, site string
 }
 
-// Topology evaluates each frontend of CORS_ORIGINS by the public suffix list. It uses only the configuration, so it knows of a proxy in
-// front of this server only by PUBLIC_URL. It ignores addresses that browsers can't use, such as a private one of the auth server.
+// Topology evaluates each frontend of CORS_ORIGINS by the public suffix list. It uses only the configuration, so it
+// knows of a proxy in front of this server only by PUBLIC_URL. It ignores addresses that browsers can't use, such as a
+// private one of the auth server.
 func (c Config) Topology() []Topology {
 	var list []Topology
 	for _, origin := range c.CORSOrigins.List() {
@@ -62,8 +63,8 @@ func (c Config) topologyOf(origin, frontend string) Topology {
 	return evaluate(origin, parties, strings.HasPrefix(cmp.Or(c.AuthCookieName, c.AuthCookiePrefix), "__Host-"))
 }
 
-// publicAuth returns the URL at which browsers reach the auth server, as far as it is known. If AuthServerURL is private, that is the
-// issuer of JWTs, which is the auth server's own base URL.
+// publicAuth returns the URL at which browsers reach the auth server, as far as it is known. If AuthServerURL is
+// private, that is the issuer of JWTs, which is the auth server's own base URL.
 func (c Config) publicAuth() string {
 	if u, err := url.Parse(c.AuthServerURL); err == nil && u.Hostname() != "" && isPrivateHost(u.Hostname()) {
 		for _, issuer := range c.AuthIssuers {
@@ -75,8 +76,8 @@ func (c Config) publicAuth() string {
 	return c.AuthServerURL
 }
 
-// evaluate compares the sites of the parties that have to share the cookie, of which the frontend is the first. A host-only cookie can't
-// be shared even between hosts of one site.
+// evaluate compares the sites of the parties that have to share the cookie, of which the frontend is the first. A
+// host-only cookie can't be shared even between hosts of one site.
 func evaluate(origin string, parties []party, hostOnly bool) Topology {
 	frontend, last := parties[0], parties[len(parties)-1]
 	if last.name == "this server" && last.host == frontend.host {
@@ -126,8 +127,8 @@ func sites(parties []party) string {
 	return text
 }
 
-// siteOf returns the largest domain whose hosts can share a cookie: the registrable domain, or the host itself if that is an address, a
-// single label or a public suffix.
+// siteOf returns the largest domain whose hosts can share a cookie: the registrable domain, or the host itself if that
+// is an address, a single label or a public suffix.
 func siteOf(host string) string {
 	host = strings.ToLower(host)
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {

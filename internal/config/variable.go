@@ -54,7 +54,8 @@ func variableOf(field reflect.StructField) variable {
 	return v
 }
 
-// valueOnly returns a default, or "" if it is words for the reader ("required", "the embedded sign-in") and not a value.
+// valueOnly returns a default, or "" if it is words for the reader ("required", "the embedded sign-in") and not a
+// value.
 func valueOnly(def string) string {
 	if def == "required" || strings.Contains(def, " ") {
 		return ""

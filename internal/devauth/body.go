@@ -13,15 +13,15 @@ import (
 // maxBody is the maximum length of a request's body, in bytes. An image may be a data URL.
 const maxBody = 1 << 20
 
-// body is the JSON of a request, or a value in it. JavaScript distinguishes a missing value from null, and so do Better Auth's error
-// messages.
+// body is the JSON of a request, or a value in it. JavaScript distinguishes a missing value from null, and so do Better
+// Auth's error messages.
 type body struct {
 	present bool
 	value   any
 }
 
-// readBody parses the body. As in Better Auth, a body without a content type is no body. A body of another type than JSON is refused,
-// because browsers let pages of other origins send some of those without a preflight request.
+// readBody parses the body. As in Better Auth, a body without a content type is no body. A body of another type than
+// JSON is refused, because browsers let pages of other origins send some of those without a preflight request.
 func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 	contentType := r.Header.Get("Content-Type")
 	if contentType == "" || r.ContentLength == 0 {
@@ -185,8 +185,8 @@ func invalidBody(problems []string) *apiError {
 	return newError(http.StatusBadRequest, "VALIDATION_ERROR", strings.Join(problems, "; "))
 }
 
-// isEmail reports whether text is an address by the rule of zod, which Better Auth validates with. The pattern is compiled each time,
-// because hashing the password of the same request takes a thousand times longer.
+// isEmail reports whether text is an address by the rule of zod, which Better Auth validates with. The pattern is
+// compiled each time, because hashing the password of the same request takes a thousand times longer.
 func isEmail(text string) bool {
 	const local, domain = `([A-Za-z0-9_'+\-]+\.)*[A-Za-z0-9_'+\-]*[A-Za-z0-9_+\-]`, `([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}`
 	return regexp.MustCompile("^" + local + "@" + domain + "$").MatchString(text)

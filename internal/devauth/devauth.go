@@ -1,7 +1,7 @@
-// Package devauth is the development sign-in: a small auth server inside this server. It answers sign-up, sign-in, sign-out and
-// get-session as Better Auth 1.7 does, so that Better Auth's client works and sessions are checked as in production. It has neither
-// e-mail nor rate limits and does not replace an auth server. Its error messages say more than Better Auth's in three cases: for an
-// unknown path, an untrusted origin, and a request without an origin.
+// Package devauth is the development sign-in: a small auth server inside this server. It answers sign-up, sign-in,
+// sign-out and get-session as Better Auth 1.7 does, so that Better Auth's client works and sessions are checked as in
+// production. It has neither e-mail nor rate limits and does not replace an auth server. Its error messages say more
+// than Better Auth's in three cases: for an unknown path, an untrusted origin, and a request without an origin.
 package devauth
 
 import (
@@ -38,8 +38,8 @@ type Config struct {
 	Dialect string
 	// Secret signs the cookies. If it is empty, one is generated at the first start and stored in DB.
 	Secret string
-	// TrustedOrigins reports whether pages of an origin such as "http://localhost:3000" may sign in here. The server's own origin
-	// always may. If it is nil, no other may.
+	// TrustedOrigins reports whether pages of an origin such as "http://localhost:3000" may sign in here. The server's
+	// own origin always may. If it is nil, no other may.
 	TrustedOrigins func(origin string) bool
 	// OnError is called with the code of each error response, except those of Transport. It may be nil.
 	OnError func(ctx context.Context, code string)
@@ -49,7 +49,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Server answers the requests of Better Auth's clients. It is safe for concurrent use, also by several processes with one database.
+// Server answers the requests of Better Auth's clients. It is safe for concurrent use, also by several processes with
+// one database.
 type Server struct {
 	endpoints []endpoint
 	store     *store
@@ -61,8 +62,8 @@ type Server struct {
 	log       *slog.Logger
 }
 
-// New creates missing tables, deletes expired sessions, and reads or generates the secret. Several processes may do so at once. The
-// error is about an invalid configuration or from the database.
+// New creates missing tables, deletes expired sessions, and reads or generates the secret. Several processes may do so
+// at once. The error is about an invalid configuration or from the database.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	switch {
 	case cfg.DB == nil:
@@ -108,7 +109,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Secret returns the secret that signs the cookies: that of the configuration, else the generated one of 52 random characters.
+// Secret returns the secret that signs the cookies: that of the configuration, else the generated one of 52 random
+// characters.
 func (s *Server) Secret() string { return s.secret }
 
 // endpoint handles one method and path. The result of handle is the response's JSON; nil is null.
@@ -118,7 +120,8 @@ type endpoint struct {
 	handle func(*Server, *call) (any, error)
 	// readsBody is whether the body is read.
 	readsBody bool
-	// signsIn is whether the endpoint signs in. Such endpoints are protected against other sites' forms, even without a cookie.
+	// signsIn is whether the endpoint signs in. Such endpoints are protected against other sites' forms, even without a
+	// cookie.
 	signsIn bool
 	// schema validates the body.
 	schema schema
@@ -190,8 +193,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *apiError {
 	return nil
 }
 
-// respond returns the response of an endpoint. It takes the steps in Better Auth's order: read the body, check the origin, validate the
-// body, protect against forms, handle.
+// respond returns the response of an endpoint. It takes the steps in Better Auth's order: read the body, check the
+// origin, validate the body, protect against forms, handle.
 func (s *Server) respond(end endpoint, c *call, w http.ResponseWriter) (any, error) {
 	if end.readsBody {
 		body, err := readBody(w, c.Request)

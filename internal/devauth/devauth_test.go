@@ -67,7 +67,8 @@ type answer struct {
 	body string
 }
 
-// send sends a request. With a body it is a POST of JSON. Headers are pairs of name and value; a pair with an empty value is left out.
+// send sends a request. With a body it is a POST of JSON. Headers are pairs of name and value; a pair with an empty
+// value is left out.
 func send(t *testing.T, client *http.Client, base, method, path, body string, header ...string) answer {
 	t.Helper()
 	var reader io.Reader = http.NoBody
@@ -472,8 +473,8 @@ func TestAppOrigin(t *testing.T) {
 	}
 }
 
-// TestMissingOrigin checks that the error for a program such as Node's fetch, which sends Sec-Fetch-Mode without an origin, says what to
-// send, and that this works.
+// TestMissingOrigin checks that the error for a program such as Node's fetch, which sends Sec-Fetch-Mode without an
+// origin, says what to send, and that this works.
 func TestMissingOrigin(t *testing.T) {
 	s := newServer(t, devauth.Config{DB: testkit.OpenDatabase(t, testkit.SQLiteURL(t)).SQL, Dialect: dialect.SQLite})
 	const own = "http://devauth.test"

@@ -16,8 +16,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// A step is a request that is sent to both servers. In a header's value, SELF is replaced by the server's own origin and SESSION by the
-// cookies of the step "sign in".
+// A step is a request that is sent to both servers. In a header's value, SELF is replaced by the server's own origin
+// and SESSION by the cookies of the step "sign in".
 type step struct {
 	name, method, path, body string
 	header                   []string

@@ -43,8 +43,9 @@ func invalidEmail() *apiError {
 	return newError(http.StatusBadRequest, "INVALID_EMAIL", "Invalid email")
 }
 
-// unknownPath returns the error for a path that the development sign-in doesn't have. Better Auth answers 404 without a body. Here, a
-// developer who calls one of Better Auth's many other endpoints should learn that this is not Better Auth.
+// unknownPath returns the error for a path that the development sign-in doesn't have. Better Auth answers 404 without a
+// body. Here, a developer who calls one of Better Auth's many other endpoints should learn that this is not Better
+// Auth.
 func unknownPath() *apiError {
 	return newError(http.StatusNotFound, "NOT_FOUND",
 		"The development sign-in doesn't have this endpoint. It has "+strings.Join(Endpoints(), ", ")+". "+
@@ -52,8 +53,8 @@ func unknownPath() *apiError {
 			"(docs/development.md).")
 }
 
-// invalidOrigin returns the error for a page of an untrusted origin. The message begins with Better Auth's and adds what to do: the page
-// may be the developer's own, behind a proxy that changes the Host header.
+// invalidOrigin returns the error for a page of an untrusted origin. The message begins with Better Auth's and adds
+// what to do: the page may be the developer's own, behind a proxy that changes the Host header.
 func invalidOrigin(origin string) *apiError {
 	return newError(http.StatusForbidden, "INVALID_ORIGIN", "Invalid origin: "+origin+" is not in this server's CORS_ORIGINS. "+originFix)
 }
@@ -62,8 +63,8 @@ func invalidOrigin(origin string) *apiError {
 const originFix = "If it is your frontend, add it to CORS_ORIGINS (separated by commas) and restart the server. " +
 	"A proxy that keeps the Host header doesn't need that: in Vite, leave out changeOrigin."
 
-// missingOrigin returns the error for a request that must have an origin. The message begins with Better Auth's and adds what to do:
-// Node's fetch sends Sec-Fetch-Mode as browsers do, but no Origin.
+// missingOrigin returns the error for a request that must have an origin. The message begins with Better Auth's and
+// adds what to do: Node's fetch sends Sec-Fetch-Mode as browsers do, but no Origin.
 func missingOrigin(own string) *apiError {
 	return newError(http.StatusForbidden, "MISSING_OR_NULL_ORIGIN",
 		"Missing or null Origin: a program must send the header Origin with this server's own address, "+own+". "+

@@ -84,7 +84,8 @@ func (s *Server) signIn(c *call) (any, error) {
 	return signedIn{Redirect: redirect, Token: token, URL: callback, User: newUserJSON(u)}, nil
 }
 
-// checkPassword returns the user if the password is right. For an unknown user it takes as long as for a wrong password.
+// checkPassword returns the user if the password is right. For an unknown user it takes as long as for a wrong
+// password.
 func (s *Server) checkPassword(ctx context.Context, email, password string) (user, error) {
 	u, err := s.store.userByEmail(ctx, email)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -126,7 +127,8 @@ func (s *Server) startSession(c *call, u user) (string, error) {
 func (s *Server) signOut(c *call) (any, error) {
 	if token, ok := s.signedCookie(c.Request, betterauth.SessionCookie); ok {
 		if err := s.store.deleteSession(c.Context(), token); err != nil {
-			// Better Auth ignores this error. We return it, so that the client tries again and the session doesn't stay open.
+			// Better Auth ignores this error. We return it, so that the client tries again and the session doesn't stay
+			// open.
 			return nil, fmt.Errorf("deleting the session: %w", err)
 		}
 	}
@@ -167,8 +169,8 @@ func (s *Server) postSession(c *call) (any, error) {
 		"POST method requires deferSessionRefresh to be enabled in session config")
 }
 
-// shouldExtend reports whether the session is extended by this request: once a day, unless the session ends with the browser or the
-// request has disableRefresh.
+// shouldExtend reports whether the session is extended by this request: once a day, unless the session ends with the
+// browser or the request has disableRefresh.
 func (s *Server) shouldExtend(c *call, v session, now time.Time) bool {
 	if _, short := s.signedCookie(c.Request, betterauth.DontRememberCookie); short {
 		return false
@@ -204,8 +206,8 @@ func (s *Server) cannotGetSession(c *call, err error) error {
 // nowMillis returns the time in the precision in which it is stored.
 func (s *Server) nowMillis() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
-// setSessionCookies sets the session cookie. It lasts as long as the session or, without remember, until the browser is closed; the
-// cookie dont_remember tells later requests that.
+// setSessionCookies sets the session cookie. It lasts as long as the session or, without remember, until the browser is
+// closed; the cookie dont_remember tells later requests that.
 func (s *Server) setSessionCookies(c *call, token string, remember bool) {
 	value := betterauth.SignCookie(s.secret, token)
 	if remember {
@@ -226,7 +228,8 @@ func clearCookies(c *call) {
 	}
 }
 
-// setCookie adds a cookie that lasts for the given number of seconds, for 0 until the browser is closed. A negative number deletes it.
+// setCookie adds a cookie that lasts for the given number of seconds, for 0 until the browser is closed. A negative
+// number deletes it.
 func setCookie(c *call, name, value string, seconds int) {
 	//nolint:gosec // Not Secure, because browsers would ignore the cookie: in development there is no HTTPS.
 	cookie := http.Cookie{

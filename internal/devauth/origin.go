@@ -21,8 +21,8 @@ func (s *Server) checkOrigins(c *call) error {
 	return s.checkRedirects(c)
 }
 
-// checkForm keeps other sites from signing the user in as somebody else, which needs no cookie. A request that no browser sent has none of
-// these headers and is accepted.
+// checkForm keeps other sites from signing the user in as somebody else, which needs no cookie. A request that no
+// browser sent has none of these headers and is accepted.
 func (s *Server) checkForm(r *http.Request) error {
 	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
 	if r.Header.Get("Cookie") == "" && site == "cross-site" && mode == "navigate" {
@@ -81,8 +81,8 @@ func originOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// isTrusted reports whether a URL has the server's own origin or one of Config.TrustedOrigins. For its own, only the host is compared,
-// because a proxy in front may use another scheme.
+// isTrusted reports whether a URL has the server's own origin or one of Config.TrustedOrigins. For its own, only the
+// host is compared, because a proxy in front may use another scheme.
 func (s *Server) isTrusted(r *http.Request, address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

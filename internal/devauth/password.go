@@ -15,7 +15,8 @@ const (
 	maxPassword = 128
 )
 
-// passwords hashes and compares passwords. Each hash takes 19 MiB and tens of milliseconds, so only a few are computed at once.
+// passwords hashes and compares passwords. Each hash takes 19 MiB and tens of milliseconds, so only a few are computed
+// at once.
 type passwords struct {
 	params argon2id.Params
 	slots  chan struct{}

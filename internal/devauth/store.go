@@ -19,12 +19,12 @@ const (
 	settingsTable = "devauth_settings"
 )
 
-// createLock is the PostgreSQL advisory lock for creating the tables: with IF NOT EXISTS alone, two concurrent processes can fail. The
-// number is arbitrary.
+// createLock is the PostgreSQL advisory lock for creating the tables: with IF NOT EXISTS alone, two concurrent
+// processes can fail. The number is arbitrary.
 const createLock = 7_294_551_003
 
-// store stores users, sessions and settings in the database. Times are stored as milliseconds since 1970, JavaScript's precision, because
-// both databases support that.
+// store stores users, sessions and settings in the database. Times are stored as milliseconds since 1970, JavaScript's
+// precision, because both databases support that.
 type store struct {
 	db      *sql.DB
 	dialect string

@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// Transport returns a transport that answers requests in process, so that sessions are checked as with a real auth server. The scheme
-// and host of a request are ignored.
+// Transport returns a transport that answers requests in process, so that sessions are checked as with a real auth
+// server. The scheme and host of a request are ignored.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }

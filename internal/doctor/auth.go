@@ -38,8 +38,8 @@ func (d *doctor) authServer(ctx context.Context) bool {
 	return true // A signature can be checked even if the auth server is down.
 }
 
-// authenticator returns an Authenticator configured like the server's. If the secret is invalid, it has another one, and must not be
-// used to check signatures.
+// authenticator returns an Authenticator configured like the server's. If the secret is invalid, it has another one,
+// and must not be used to check signatures.
 func (d *doctor) authenticator() (*betterauth.Authenticator, error) {
 	settings := d.Sessions(d.cfg)
 	settings.Now, settings.Timeout = d.Now, d.Timeout
@@ -49,8 +49,8 @@ func (d *doctor) authenticator() (*betterauth.Authenticator, error) {
 	return betterauth.New(settings)
 }
 
-// authClock compares the Date of the auth server's responses, which may be its proxy's, with our clock. The expiry of sessions and JWTs
-// depends on both clocks.
+// authClock compares the Date of the auth server's responses, which may be its proxy's, with our clock. The expiry of
+// sessions and JWTs depends on both clocks.
 func (d *doctor) authClock(ctx context.Context, address string) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
@@ -74,7 +74,8 @@ func (d *doctor) authClock(ctx context.Context, address string) {
 	d.skew("the auth server's", date.Add(half), before, after, "let both machines keep their clocks by NTP: sessions and JWTs end by them")
 }
 
-// issuer warns if JWTs will be refused because their issuer is the auth server's public address and AUTH_SERVER_URL is a private one.
+// issuer warns if JWTs will be refused because their issuer is the auth server's public address and AUTH_SERVER_URL is
+// a private one.
 func (d *doctor) issuer(steps []betterauth.Step) {
 	u, err := url.Parse(d.cfg.AuthServerURL)
 	if err != nil || d.Environ["AUTH_ISSUER"] != "" || !d.cfg.Production() || !isPrivate(u.Hostname()) {

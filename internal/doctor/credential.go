@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// readCredential returns the headers for a copied text: a Cookie header with or without its name, Set-Cookie lines, curl's -H options, a
-// bearer token with its scheme, a JWT, or the value of the session cookie alone, for which cookieName is used. The second result is a
-// note on how a value without a name was interpreted. It never fails: betterauth explains invalid values.
+// readCredential returns the headers for a copied text: a Cookie header with or without its name, Set-Cookie lines,
+// curl's -H options, a bearer token with its scheme, a JWT, or the value of the session cookie alone, for which
+// cookieName is used. The second result is a note on how a value without a name was interpreted. It never fails:
+// betterauth explains invalid values.
 func readCredential(text, cookieName string) (http.Header, string) {
 	header, note := http.Header{}, ""
 	var cookies []string

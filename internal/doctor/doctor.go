@@ -1,6 +1,6 @@
-// Package doctor checks a deployment from the server's point of view: its variables, the database, the auth server, a session, and whether
-// browsers can send the cookie. It reports the result of each check, with what to do if it failed. It changes nothing, and its report
-// contains no secret.
+// Package doctor checks a deployment from the server's point of view: its variables, the database, the auth server, a
+// session, and whether browsers can send the cookie. It reports the result of each check, with what to do if it failed.
+// It changes nothing, and its report contains no secret.
 package doctor
 
 import (
@@ -32,8 +32,8 @@ type Config struct {
 	Sessions func(config.Config) betterauth.Config
 	// TrustedDocuments checks the manifest of trusted documents. If it is nil, the manifest is not checked.
 	TrustedDocuments func(config.Config) error
-	// Credential is a session to check, as it was copied: a Cookie header, a Set-Cookie line, the cookie's value alone, or an
-	// Authorization header. It may be empty.
+	// Credential is a session to check, as it was copied: a Cookie header, a Set-Cookie line, the cookie's value alone,
+	// or an Authorization header. It may be empty.
 	Credential string
 	// APIKey is an API key to check. It may be empty.
 	APIKey string
@@ -45,7 +45,8 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// Run runs all checks and writes the report. The error wraps ErrUnhealthy if a check failed, or is Out's. Warnings are not errors.
+// Run runs all checks and writes the report. The error wraps ErrUnhealthy if a check failed, or is Out's. Warnings are
+// not errors.
 func Run(ctx context.Context, c Config) error {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -127,7 +128,8 @@ func (d *doctor) finding(status, text, fix string) {
 	}
 }
 
-// oneLine replaces line breaks and control characters, so that a text from elsewhere, such as an error, can't look like a finding.
+// oneLine replaces line breaks and control characters, so that a text from elsewhere, such as an error, can't look like
+// a finding.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	return strings.Map(func(r rune) rune {

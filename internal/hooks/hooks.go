@@ -1,5 +1,5 @@
-// Package hooks receives the auth server's events: a user was deleted, or an anonymous user has registered. Events are signed
-// according to Standard Webhooks (https://www.standardwebhooks.com).
+// Package hooks receives the auth server's events: a user was deleted, or an anonymous user has registered. Events are
+// signed according to Standard Webhooks (https://www.standardwebhooks.com).
 package hooks
 
 import (
@@ -21,8 +21,8 @@ import (
 const (
 	// maxBody is the maximum length of a body, in bytes. An event has a few hundred.
 	maxBody = 64 << 10
-	// tolerance is how far the sender's clock may differ from ours. It is also how long a recorded request can be replayed,
-	// which does no harm: handling an event twice has the effect of handling it once.
+	// tolerance is how far the sender's clock may differ from ours. It is also how long a recorded request can be
+	// replayed, which does no harm: handling an event twice has the effect of handling it once.
 	tolerance = 5 * time.Minute
 )
 
@@ -43,7 +43,8 @@ type Config struct {
 	// Secret is the signing key; it is used as it is, not decoded. If it is empty, the handler answers 404.
 	Secret string
 	// UserDeleted removes the data of a deleted user. UserLinked moves an anonymous user's data to the user that they
-	// registered as. Both report whether they found data of the user. After an error, the sender has to send the event again.
+	// registered as. Both report whether they found data of the user. After an error, the sender has to send the event
+	// again.
 	UserDeleted func(ctx context.Context, userID string) (bool, error)
 	UserLinked  func(ctx context.Context, fromUserID, toUserID string) (bool, error)
 	// Temporary reports whether an error may disappear by itself, such as an unreachable database.
@@ -105,8 +106,8 @@ func (r *refusal) with(attrs ...slog.Attr) *refusal {
 	return r
 }
 
-// ServeHTTP implements http.Handler. An event without a valid signature costs at most reading a body of 64 kB; the database is
-// not used.
+// ServeHTTP implements http.Handler. An event without a valid signature costs at most reading a body of 64 kB; the
+// database is not used.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	known, e, refused := h.handle(w, r)
 	if refused != nil {

@@ -25,8 +25,8 @@ import (
 // BetterAuthSecret is the default of BetterAuthOptions.Secret.
 const BetterAuthSecret = "test-secret-k3J9mQ2vX8pL5wR7tZ4nB6yC1dF0gH"
 
-// BetterAuthOptions configures a Better Auth server. The zero value is a server with Better Auth's defaults, with e-mail sign-in and
-// without plugins.
+// BetterAuthOptions configures a Better Auth server. The zero value is a server with Better Auth's defaults, with
+// e-mail sign-in and without plugins.
 type BetterAuthOptions struct {
 	// DatabaseURL is the address of an empty PostgreSQL database. The default is a database of PostgresURL.
 	DatabaseURL string
@@ -71,8 +71,8 @@ type AuthServer struct {
 	options BetterAuthOptions
 }
 
-// BetterAuth starts a real Better Auth server and returns when it answers. The server stops when the test ends; if the test has failed, the
-// server's output is in the test's log. It needs node, npm and PostgreSQL, see Require.
+// BetterAuth starts a real Better Auth server and returns when it answers. The server stops when the test ends; if the
+// test has failed, the server's output is in the test's log. It needs node, npm and PostgreSQL, see Require.
 func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	t.Helper()
 	dir := betterAuthDir(t)
@@ -92,8 +92,8 @@ func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	return server
 }
 
-// ownProcess reports whether the server needs a process of its own. Better Auth's rate limiter counts for the whole process, and reads
-// BETTER_AUTH_* variables from the process's environment.
+// ownProcess reports whether the server needs a process of its own. Better Auth's rate limiter counts for the whole
+// process, and reads BETTER_AUTH_* variables from the process's environment.
 func (o BetterAuthOptions) ownProcess() bool {
 	global := func(variable string) bool { return strings.HasPrefix(variable, "BETTER_AUTH_") }
 	return o.OwnProcess || o.RateLimit || slices.ContainsFunc(o.Env, global)
@@ -122,7 +122,8 @@ func (s *AuthServer) Restart(t testing.TB) {
 	s.await(t)
 }
 
-// RunBetterAuthClient signs up, out and in at baseURL with Better Auth's official client. The test fails if a step fails.
+// RunBetterAuthClient signs up, out and in at baseURL with Better Auth's official client. The test fails if a step
+// fails.
 func RunBetterAuthClient(t testing.TB, baseURL string) {
 	t.Helper()
 	dir := betterAuthDir(t)
@@ -166,8 +167,8 @@ func (o BetterAuthOptions) environment() []string {
 
 func wholeSeconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
-// nodeEnvironment returns the environment variables that node and npm need. Others are left out, because BETTER_AUTH_* and NODE_ENV would
-// change what the server does.
+// nodeEnvironment returns the environment variables that node and npm need. Others are left out, because BETTER_AUTH_*
+// and NODE_ENV would change what the server does.
 func nodeEnvironment() []string {
 	var env []string
 	for _, entry := range os.Environ() {
@@ -187,8 +188,8 @@ func betterAuthDir(t testing.TB) string {
 	return NodePackages(t, "betterauth")
 }
 
-// NodePackages returns the absolute path of one of testkit's folders with a package.json, with its packages installed. It needs
-// node and npm, see Require.
+// NodePackages returns the absolute path of one of testkit's folders with a package.json, with its packages installed.
+// It needs node and npm, see Require.
 func NodePackages(t testing.TB, name string) string {
 	t.Helper()
 	RequirePrograms(t, "node", "npm")
@@ -199,7 +200,8 @@ func NodePackages(t testing.TB, name string) string {
 	return dir
 }
 
-// moduleRoot returns the folder with go.mod above the test's folder. With -trimpath, the binary doesn't contain the path of the sources.
+// moduleRoot returns the folder with go.mod above the test's folder. With -trimpath, the binary doesn't contain the
+// path of the sources.
 func moduleRoot(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -218,8 +220,8 @@ func moduleRoot(t testing.TB) string {
 	}
 }
 
-// installPackages runs npm ci if node_modules is missing or older than the lock file. The tests of several packages run in processes that
-// may call this at once, so it locks the lock file.
+// installPackages runs npm ci if node_modules is missing or older than the lock file. The tests of several packages run
+// in processes that may call this at once, so it locks the lock file.
 func installPackages(ctx context.Context, dir string) error {
 	lock, err := os.Open(filepath.Join(dir, "package-lock.json"))
 	if err != nil {
@@ -252,8 +254,8 @@ func flock(f *os.File) error {
 	}
 }
 
-// installed reports whether the installed packages are as new as the lock file. npm records what it installed in a file of its own, which
-// it writes last.
+// installed reports whether the installed packages are as new as the lock file. npm records what it installed in a file
+// of its own, which it writes last.
 func installed(dir string, lock *os.File) (bool, error) {
 	locked, err := lock.Stat()
 	if err != nil {
@@ -376,8 +378,9 @@ func (c *AuthClient) Header() http.Header {
 // Cookies returns c's cookies by name, with percent-encoded values.
 func (c *AuthClient) Cookies() map[string]string { return maps.Clone(c.cookies) }
 
-// Get sends a GET request with c's cookies to a path of the auth server, which begins with /api/auth whatever the server's base path is.
-// It stores the response's cookies and returns its header and body. The test ends if the status is not 200.
+// Get sends a GET request with c's cookies to a path of the auth server, which begins with /api/auth whatever the
+// server's base path is. It stores the response's cookies and returns its header and body. The test ends if the status
+// is not 200.
 func (c *AuthClient) Get(t testing.TB, path string) (http.Header, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.address(path), http.NoBody)
@@ -398,7 +401,8 @@ func (c *AuthClient) JWT(t testing.TB) string {
 	return answer.Token
 }
 
-// Post is like Get, for a POST request with a JSON body from a page of the auth server's own origin. It returns the response's body.
+// Post is like Get, for a POST request with a JSON body from a page of the auth server's own origin. It returns the
+// response's body.
 func (c *AuthClient) Post(t testing.TB, path string, body any) []byte {
 	t.Helper()
 	data, err := json.Marshal(body)

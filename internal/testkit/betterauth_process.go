@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// startNode runs server.mjs in a process of its own until the test ends. It returns the address that the server prints, and the process.
+// startNode runs server.mjs in a process of its own until the test ends. It returns the address that the server prints,
+// and the process.
 func startNode(t testing.TB, dir string, env []string) (string, *os.Process) {
 	t.Helper()
 	// Not with the test's context, whose end would kill the server. It is asked to stop first.
@@ -82,8 +83,9 @@ func stopNode(t testing.TB, cmd *exec.Cmd, stdin io.Closer, drained <-chan struc
 	}
 }
 
-// sharedNode is a node process for the Better Auth servers of all tests of this process. Starting a server in it takes a fraction of the
-// time of starting node and loading Better Auth. It ends when its input is closed, and so with this process.
+// sharedNode is a node process for the Better Auth servers of all tests of this process. Starting a server in it takes
+// a fraction of the time of starting node and loading Better Auth. It ends when its input is closed, and so with this
+// process.
 type sharedNode struct {
 	output lockedBuffer
 
@@ -124,8 +126,8 @@ func startShared(t testing.TB, dir string, env []string) string {
 	return url
 }
 
-// begin starts node unless it is running, and returns the number of the next server and the channel for replies about it, which is closed
-// when node ends.
+// begin starts node unless it is running, and returns the number of the next server and the channel for replies about
+// it, which is closed when node ends.
 func (n *sharedNode) begin(dir string) (int, <-chan string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

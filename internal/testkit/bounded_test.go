@@ -9,8 +9,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestSchemaIsBounded checks that every table with users' data has a workspace_id, that every index begins with it, and that nothing can
-// be read or deleted without a viewer in the context.
+// TestSchemaIsBounded checks that every table with users' data has a workspace_id, that every index begins with it, and
+// that nothing can be read or deleted without a viewer in the context.
 func TestSchemaIsBounded(t *testing.T) {
 	t.Parallel()
 	unbounded := map[string]string{

@@ -63,7 +63,8 @@ func Workspaces(t testing.TB, db workspace.Database) *workspace.Service {
 	return s
 }
 
-// MakeViewer creates a user with that id and the user's personal workspace, and returns the viewer of the user's session.
+// MakeViewer creates a user with that id and the user's personal workspace, and returns the viewer of the user's
+// session.
 func MakeViewer(t testing.TB, client *ent.Client, id string) viewer.Viewer {
 	t.Helper()
 	ctx := viewer.AsSystem(t.Context())

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestDocumentReferences checks that the files, tests and make targets that the developers' documents mention exist, so that no checklist
-// promises a test that has been removed.
+// TestDocumentReferences checks that the files, tests and make targets that the developers' documents mention exist, so
+// that no checklist promises a test that has been removed.
 func TestDocumentReferences(t *testing.T) {
 	t.Parallel()
 	const root = "../.."

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FailWrites makes the next inserts into a PostgreSQL table and updates of it fail, as many as times says, with an SQLSTATE
-// such as 40001, which rolls their transactions back. Later ones succeed.
+// FailWrites makes the next inserts into a PostgreSQL table and updates of it fail, as many as times says, with an
+// SQLSTATE such as 40001, which rolls their transactions back. Later ones succeed.
 func FailWrites(t testing.TB, db *sql.DB, table, code string, times int) {
 	t.Helper()
 	// A rollback does not reset a sequence, so it counts across the failed transactions.

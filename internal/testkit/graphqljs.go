@@ -24,8 +24,8 @@ type GraphQLResult struct {
 	Values json.RawMessage `json:"values"`
 }
 
-// RunGraphQLJS parses, validates and coerces requests to a schema with graphql-js, and executes nothing. The schema may have
-// the scalars Date, DateTime, TimeZone and Color. It needs node and npm, see Require.
+// RunGraphQLJS parses, validates and coerces requests to a schema with graphql-js, and executes nothing. The schema may
+// have the scalars Date, DateTime, TimeZone and Color. It needs node and npm, see Require.
 func RunGraphQLJS(t testing.TB, sdl string, timeZones []string, requests []GraphQLRequest) []GraphQLResult {
 	t.Helper()
 	dir := NodePackages(t, "graphqljs")

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// mayImport lists the packages of ours that each of our packages may import. A name includes all packages below it. ARCHITECTURE.md
-// describes the same, and new packages are added to both.
+// mayImport lists the packages of ours that each of our packages may import. A name includes all packages below it.
+// ARCHITECTURE.md describes the same, and new packages are added to both.
 var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"cmd/server": {
 		"graph", "internal/server", "internal/config", "internal/database", "internal/doctor", "internal/importer", "internal/telemetry",

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// LoadBalancer is a reverse proxy in front of the replicas of a server, like a platform's: it distributes requests round
-// robin, keeps its connections to the replicas open, never retries, and answers 502 if a replica does not answer.
+// LoadBalancer is a reverse proxy in front of the replicas of a server, like a platform's: it distributes requests
+// round robin, keeps its connections to the replicas open, never retries, and answers 502 if a replica does not answer.
 type LoadBalancer struct {
 	// URL is the load balancer's address.
 	URL string
@@ -37,7 +37,8 @@ type replica struct {
 // replicaKey is the context key of a request's replica.
 type replicaKey struct{}
 
-// NewLoadBalancer starts a load balancer that stops when the test ends. It has no replicas, and answers 502 until one is added.
+// NewLoadBalancer starts a load balancer that stops when the test ends. It has no replicas, and answers 502 until one
+// is added.
 func NewLoadBalancer(t testing.TB) *LoadBalancer {
 	t.Helper()
 	b := &LoadBalancer{}
@@ -75,8 +76,8 @@ func NewLoadBalancer(t testing.TB) *LoadBalancer {
 	return b
 }
 
-// choose returns the next replica, and a function to call when the request has been given a connection to it. It returns nil if
-// there is no replica.
+// choose returns the next replica, and a function to call when the request has been given a connection to it. It
+// returns nil if there is no replica.
 func (b *LoadBalancer) choose() (*replica, func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,8 +103,8 @@ func (b *LoadBalancer) Add(t testing.TB, address string) {
 	b.replicas = append(b.replicas, &replica{url: parsed})
 }
 
-// Remove removes the replica at address and returns when no request is about to be sent to it any more, so that it can be
-// stopped. It returns the number of requests that the replica has not answered yet.
+// Remove removes the replica at address and returns when no request is about to be sent to it any more, so that it can
+// be stopped. It returns the number of requests that the replica has not answered yet.
 func (b *LoadBalancer) Remove(address string) int64 {
 	b.mu.Lock()
 	i := slices.IndexFunc(b.replicas, func(r *replica) bool { return r.url.String() == address })

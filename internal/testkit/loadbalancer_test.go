@@ -9,7 +9,8 @@ import (
 	"taskql/internal/testkit"
 )
 
-// TestLoadBalancer checks the round robin, the answer if a replica is dead, and that a removed replica finishes its requests.
+// TestLoadBalancer checks the round robin, the answer if a replica is dead, and that a removed replica finishes its
+// requests.
 func TestLoadBalancer(t *testing.T) {
 	t.Parallel()
 	balancer := testkit.NewLoadBalancer(t)

@@ -26,8 +26,8 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// cluster returns the address of the PostgreSQL server that all tests of this process share: that of TEST_DATABASE_URL, else a
-// throwaway one. It is global because it lasts as long as the process.
+// cluster returns the address of the PostgreSQL server that all tests of this process share: that of TEST_DATABASE_URL,
+// else a throwaway one. It is global because it lasts as long as the process.
 var cluster = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // See above.
 	if address := os.Getenv("TEST_DATABASE_URL"); address != "" {
 		return address, nil
@@ -39,16 +39,16 @@ var cluster = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals
 	return started.URL(), nil
 })
 
-// PostgresURL creates an empty database for this test and returns its address. The database is dropped when the test ends. The
-// server is that of TEST_DATABASE_URL, else a throwaway one; without PostgreSQL's programs, see Require. The user may create
-// databases. If TEST_POOLER_URL is set, the address leads through that pooler.
+// PostgresURL creates an empty database for this test and returns its address. The database is dropped when the test
+// ends. The server is that of TEST_DATABASE_URL, else a throwaway one; without PostgreSQL's programs, see Require. The
+// user may create databases. If TEST_POOLER_URL is set, the address leads through that pooler.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	return newDatabase(t, "")
 }
 
-// MigratedPostgresURL creates a database with the schema and no rows for this test and returns its address, as PostgresURL
-// does. It copies a database that was migrated once, which is many times faster than migrating.
+// MigratedPostgresURL creates a database with the schema and no rows for this test and returns its address, as
+// PostgresURL does. It copies a database that was migrated once, which is many times faster than migrating.
 func MigratedPostgresURL(t testing.TB) string {
 	t.Helper()
 	return newDatabase(t, template(t, fingerprint(t, migrate.Migrations()), func(ctx context.Context, address string) error {
@@ -130,8 +130,8 @@ func databaseURL(t testing.TB, name string) string {
 	return parsed.String()
 }
 
-// template returns the name of a database that migrate has filled. It is created once for each fingerprint: the first process
-// that asks creates it while the others wait. On a server that outlives the tests it remains, as a cache.
+// template returns the name of a database that migrate has filled. It is created once for each fingerprint: the first
+// process that asks creates it while the others wait. On a server that outlives the tests it remains, as a cache.
 func template(t testing.TB, fingerprint []byte, migrate func(ctx context.Context, address string) error) string {
 	t.Helper()
 	sum := sha256.Sum256(fingerprint)

@@ -64,7 +64,8 @@ func (c *checkout) run(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// TestRelease makes a release: it is checked, the schema is saved in a commit, and the tag contains the changelog's section.
+// TestRelease makes a release: it is checked, the schema is saved in a commit, and the tag contains the changelog's
+// section.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	testkit.RequirePrograms(t, "git")

@@ -41,8 +41,8 @@ type workflow struct {
 	} `yaml:"jobs"`
 }
 
-// TestWorkflowRunsOnlyCI checks that CI runs only .ci/run, which can be run anywhere. The actions around it must be pinned to commits, and
-// may only read.
+// TestWorkflowRunsOnlyCI checks that CI runs only .ci/run, which can be run anywhere. The actions around it must be
+// pinned to commits, and may only read.
 func TestWorkflowRunsOnlyCI(t *testing.T) {
 	t.Parallel()
 	w := readYAML[workflow](t, "../../.github/workflows/ci.yml")
@@ -84,7 +84,8 @@ func TestWorkflowRunsOnlyCI(t *testing.T) {
 	}
 }
 
-// TestIssueForms checks the issue forms. GitHub shows an error instead of an invalid form, but only to people who report a bug.
+// TestIssueForms checks the issue forms. GitHub shows an error instead of an invalid form, but only to people who
+// report a bug.
 func TestIssueForms(t *testing.T) {
 	t.Parallel()
 	type form struct {
@@ -188,7 +189,8 @@ func TestOneGoAndNode(t *testing.T) {
 	}
 }
 
-// TestDevContainerHasCIsPackages checks that the dev container has the packages that .ci/run installs, and a C compiler.
+// TestDevContainerHasCIsPackages checks that the dev container has the packages that .ci/run installs, and a C
+// compiler.
 func TestDevContainerHasCIsPackages(t *testing.T) {
 	t.Parallel()
 	script := read(t, "../../.ci/run")

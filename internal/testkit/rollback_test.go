@@ -19,8 +19,9 @@ import (
 	"taskql/internal/testkit/pgcluster"
 )
 
-// TestRollback runs the golden requests of the release before the newest migration on databases that this release has migrated: after a
-// rollback, that release must answer as before. It creates the database under the name that the other release's testkit looks for.
+// TestRollback runs the golden requests of the release before the newest migration on databases that this release has
+// migrated: after a rollback, that release must answer as before. It creates the database under the name that the other
+// release's testkit looks for.
 func TestRollback(t *testing.T) {
 	if os.Getenv("TEST_ROLLBACK") == "" {
 		t.Skip("it compiles another release: make test-rollback runs it")

@@ -12,8 +12,8 @@ import (
 	"entgo.io/ent/dialect"
 )
 
-// EachDriver runs a test on SQLite and on PostgreSQL, as EachDatabase does. The test gets the driver instead of a client,
-// so that it can put something between ent and the database.
+// EachDriver runs a test on SQLite and on PostgreSQL, as EachDatabase does. The test gets the driver instead of a
+// client, so that it can put something between ent and the database.
 func EachDriver(t *testing.T, test func(t *testing.T, driver dialect.Driver)) {
 	t.Helper()
 	for name, address := range map[string]func(testing.TB) string{"sqlite": SQLiteURL, "postgres": MigratedPostgresURL} {
@@ -24,7 +24,8 @@ func EachDriver(t *testing.T, test func(t *testing.T, driver dialect.Driver)) {
 	}
 }
 
-// StatementRecorder is an ent driver that records the text of each statement that passes through it. It is safe for concurrent use.
+// StatementRecorder is an ent driver that records the text of each statement that passes through it. It is safe for
+// concurrent use.
 type StatementRecorder struct {
 	dialect.Driver
 

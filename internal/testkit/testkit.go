@@ -1,5 +1,5 @@
-// Package testkit provides real dependencies for tests: PostgreSQL and SQLite databases, poolers, Better Auth servers and GraphQL
-// clients. Only tests and tools import it.
+// Package testkit provides real dependencies for tests: PostgreSQL and SQLite databases, poolers, Better Auth servers
+// and GraphQL clients. Only tests and tools import it.
 package testkit
 
 import (
@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Require ends the test if err is not nil, because the machine lacks what the test needs. On a developer's machine the test
-// is skipped with the reason. Under CI=true it fails, so that CI can't pass by testing nothing.
+// Require ends the test if err is not nil, because the machine lacks what the test needs. On a developer's machine the
+// test is skipped with the reason. Under CI=true it fails, so that CI can't pass by testing nothing.
 func Require(t testing.TB, what string, err error) {
 	t.Helper()
 	switch {
@@ -31,9 +31,9 @@ func RequirePrograms(t testing.TB, names ...string) {
 	}
 }
 
-// Suite makes a test part of a slower suite. It skips the test unless the environment variable TEST_SUITE is the suite's name, which
-// `make test-NAME` sets. That target finds its tests by name, so the test's name must begin with the suite's: TestFaults… for the suite
-// "faults".
+// Suite makes a test part of a slower suite. It skips the test unless the environment variable TEST_SUITE is the
+// suite's name, which `make test-NAME` sets. That target finds its tests by name, so the test's name must begin with
+// the suite's: TestFaults… for the suite "faults".
 func Suite(t testing.TB, name string) {
 	t.Helper()
 	if prefix := "Test" + strings.ToUpper(name[:1]) + name[1:]; !strings.HasPrefix(t.Name(), prefix) {

@@ -26,9 +26,9 @@ var (
 // errOthersData refuses a database that people use.
 var errOthersData = errors.New("the database has users that are not the benchmark's (w00001, w00002, …); seeding would delete them: name another database in DATABASE_URL")
 
-// Seed fills a database with the benchmark's data: workspaces with the given number of tasks each, named w00001 and so on, with 5 tags, of
-// which every task has 2. A fifth of the tasks are completed, a third are due, and a quarter have no description. It first deletes the
-// data of an earlier seed. A database with any other data is an error.
+// Seed fills a database with the benchmark's data: workspaces with the given number of tasks each, named w00001 and so
+// on, with 5 tags, of which every task has 2. A fifth of the tasks are completed, a third are due, and a quarter have
+// no description. It first deletes the data of an earlier seed. A database with any other data is an error.
 func Seed(ctx context.Context, address string, workspaces, tasks int) error {
 	db, err := database.Open(ctx, database.Config{URL: address, StatementCache: database.CacheOff})
 	if err != nil {
@@ -38,7 +38,8 @@ func Seed(ctx context.Context, address string, workspaces, tasks int) error {
 	if _, err := db.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
-	// Use lib/pq's own connections: while rows are copied, PostgreSQL sends nothing for longer than the server's read timeout.
+	// Use lib/pq's own connections: while rows are copied, PostgreSQL sends nothing for longer than the server's read
+	// timeout.
 	pool, err := sql.Open("postgres", address)
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
@@ -171,7 +172,8 @@ func (r *rows) id(at time.Time) uuid.UUID {
 func (r *rows) workspaceRows(add func(...any) error) error {
 	for w := range r.workspaces {
 		version := len(tagNames) + r.tasks
-		// The sort keys below are not exactly the server's. keys_version keeps the server from rewriting them during a measurement.
+		// The sort keys below are not exactly the server's. keys_version keeps the server from rewriting them during a
+		// measurement.
 		if err := add(workspaceID(w+1), version, version, r.tasks, firstDay); err != nil {
 			return err
 		}

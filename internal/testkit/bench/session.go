@@ -25,7 +25,8 @@ func Cookie(user, secret string) string {
 	return cookieName + "=" + url.QueryEscape(token+"."+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// GetSession answers get-session for the tokens of Cookie, as Better Auth does. It doesn't check signatures, because the server does.
+// GetSession answers get-session for the tokens of Cookie, as Better Auth does. It doesn't check signatures, because
+// the server does.
 func GetSession(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, rest, found := strings.Cut(r.Header.Get("Cookie"), cookieName+"=")

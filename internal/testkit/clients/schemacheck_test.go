@@ -70,7 +70,8 @@ func TestSchemaCheck(t *testing.T) {
 	}
 }
 
-// TestBreakingChangeIsWrittenDown checks that a breaking change is accepted only with a reason, and only if it was made.
+// TestBreakingChangeIsWrittenDown checks that a breaking change is accepted only with a reason, and only if it was
+// made.
 func TestBreakingChangeIsWrittenDown(t *testing.T) {
 	t.Parallel()
 	dir := testkit.NodePackages(t, "clients")

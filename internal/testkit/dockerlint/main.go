@@ -1,5 +1,5 @@
-// Command dockerlint checks a Dockerfile with BuildKit's linter, like `docker build --check`. It prints the findings, and exits with 1 if
-// there are any. It is a module of its own, so that BuildKit is not a dependency of the server.
+// Command dockerlint checks a Dockerfile with BuildKit's linter, like `docker build --check`. It prints the findings,
+// and exits with 1 if there are any. It is a module of its own, so that BuildKit is not a dependency of the server.
 package main
 
 import (

@@ -52,8 +52,8 @@ func (a account) chown(path string) error {
 	return nil
 }
 
-// sysProcAttr returns the attributes of a process that runs as the account, in a process group of its own so that it doesn't get the
-// terminal's signals.
+// sysProcAttr returns the attributes of a process that runs as the account, in a process group of its own so that it
+// doesn't get the terminal's signals.
 func (a account) sysProcAttr() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if a.other {

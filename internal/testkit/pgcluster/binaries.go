@@ -16,8 +16,8 @@ import (
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
 
-// binaries returns the folder with initdb and postgres: that of the machine's PostgreSQL, else of one that is downloaded once into the
-// user's cache.
+// binaries returns the folder with initdb and postgres: that of the machine's PostgreSQL, else of one that is
+// downloaded once into the user's cache.
 func binaries() (string, error) {
 	if dir, err := Programs("initdb", "postgres"); err == nil {
 		return dir, nil
@@ -36,8 +36,8 @@ func Programs(names ...string) (string, error) {
 	return "", fmt.Errorf("%w: %s", ErrNoBinaries, strings.Join(names, ", "))
 }
 
-// folders returns the folders that may have PostgreSQL's programs: the one in the PATH that has program, pg_config's, and those of Debian
-// and Homebrew, the newest version first.
+// folders returns the folders that may have PostgreSQL's programs: the one in the PATH that has program, pg_config's,
+// and those of Debian and Homebrew, the newest version first.
 func folders(program string) []string {
 	var candidates []string
 	if path, err := exec.LookPath(program); err == nil {
@@ -90,8 +90,8 @@ func complete(dir string, names ...string) bool {
 	return true
 }
 
-// download downloads PostgreSQL's programs from Maven's repository. The library also starts and stops a server, which may fail, for
-// example because it can't run as root. Only the programs are needed.
+// download downloads PostgreSQL's programs from Maven's repository. The library also starts and stops a server, which
+// may fail, for example because it can't run as root. Only the programs are needed.
 func download() (string, error) {
 	if runtime.GOOS == "windows" {
 		return "", fmt.Errorf("%w: set TEST_DATABASE_URL", ErrNoBinaries)

@@ -1,5 +1,5 @@
-// Package pgcluster starts a throwaway PostgreSQL cluster for tests, with the machine's programs or downloaded ones. The cluster never
-// outlives the process that started it, however that process ends.
+// Package pgcluster starts a throwaway PostgreSQL cluster for tests, with the machine's programs or downloaded ones.
+// The cluster never outlives the process that started it, however that process ends.
 package pgcluster
 
 import (
@@ -36,9 +36,11 @@ var errPortTaken = errors.New("another server has the port")
 type Config struct {
 	// Port is the port on 127.0.0.1; 0 means a free one.
 	Port int
-	// MaxConnections is PostgreSQL's max_connections. The default is 300, enough for packages that are tested in parallel.
+	// MaxConnections is PostgreSQL's max_connections. The default is 300, enough for packages that are tested in
+	// parallel.
 	MaxConnections int
-	// Auth is the superuser's authentication method, as in pg_hba.conf. The default is password. With trust, any password is accepted.
+	// Auth is the superuser's authentication method, as in pg_hba.conf. The default is password. With trust, any
+	// password is accepted.
 	Auth string
 	// Certificate and Key turn on TLS. They are in PEM.
 	Certificate, Key []byte
@@ -65,9 +67,9 @@ type Cluster struct {
 	stop    sync.Once
 }
 
-// watcher is a shell script that runs PostgreSQL. It reads from a pipe whose other end only this process has. When the pipe is closed,
-// because this process stops the cluster or ends in any way, the script stops PostgreSQL and removes the folder. It ignores the
-// terminal's signals, so that Ctrl-C can't end it first.
+// watcher is a shell script that runs PostgreSQL. It reads from a pipe whose other end only this process has. When the
+// pipe is closed, because this process stops the cluster or ends in any way, the script stops PostgreSQL and removes
+// the folder. It ignores the terminal's signals, so that Ctrl-C can't end it first.
 const watcher = `
 trap '' INT TERM HUP
 exec 3<&0
@@ -81,9 +83,9 @@ kill -KILL $reader 2>/dev/null
 cd / && rm -rf "$dir"
 `
 
-// Start starts a cluster and waits until it answers. Its superuser is postgres, with a random password. Durability is off, and the time
-// zone is an unusual one, so that tests find code that relies on the session's time zone. The error wraps ErrNoBinaries if there is no
-// PostgreSQL.
+// Start starts a cluster and waits until it answers. Its superuser is postgres, with a random password. Durability is
+// off, and the time zone is an unusual one, so that tests find code that relies on the session's time zone. The error
+// wraps ErrNoBinaries if there is no PostgreSQL.
 func Start(ctx context.Context, c Config) (*Cluster, error) {
 	bin, err := binaries()
 	if c.StandbyOf != "" {
@@ -171,7 +173,8 @@ func fill(ctx context.Context, c Config, bin, dir, data, pwfile string, user acc
 	return nil
 }
 
-// initdb creates the data of a new cluster. It prefers a locale with UTF-8, because C has no rules for letters outside of ASCII.
+// initdb creates the data of a new cluster. It prefers a locale with UTF-8, because C has no rules for letters outside
+// of ASCII.
 func initdb(ctx context.Context, c Config, bin, dir, data, pwfile string, user account) error {
 	var failures []error
 	for _, locale := range []string{"C.UTF-8", "en_US.UTF-8", "C"} {
@@ -288,8 +291,8 @@ func (c *Cluster) URL() string { return c.url }
 // Port returns the cluster's port on 127.0.0.1.
 func (c *Cluster) Port() int { return c.port }
 
-// Stop stops the cluster, which ends all sessions, and removes its folder. It may be called more than once. It returns an error if the
-// cluster has not stopped after 2 minutes.
+// Stop stops the cluster, which ends all sessions, and removes its folder. It may be called more than once. It returns
+// an error if the cluster has not stopped after 2 minutes.
 func (c *Cluster) Stop() error {
 	c.stop.Do(func() { _ = c.pipe.Close() })
 	select {

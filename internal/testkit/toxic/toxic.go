@@ -10,7 +10,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Proxy is a proxy at Listen for the server at Upstream. Stop cuts its connections and refuses new ones; Start accepts them again.
+// Proxy is a proxy at Listen for the server at Upstream. Stop cuts its connections and refuses new ones; Start accepts
+// them again.
 type Proxy struct{ *toxiproxy.Proxy }
 
 // Start starts a proxy for the server at upstream, on a free port of 127.0.0.1.
@@ -23,7 +24,8 @@ func Start(upstream string) (*Proxy, error) {
 	return &Proxy{p}, nil
 }
 
-// Add adds one of toxiproxy's toxics, such as latency, with its attributes in JSON. It returns the function that removes it.
+// Add adds one of toxiproxy's toxics, such as latency, with its attributes in JSON. It returns the function that
+// removes it.
 func (p *Proxy) Add(kind, stream, attributes string) (func(context.Context) error, error) {
 	_, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name":%q,"type":%q,"stream":%q,"attributes":%s}`, kind, kind, stream, attributes)))
 	if err != nil {

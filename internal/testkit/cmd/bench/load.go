@@ -142,7 +142,8 @@ func measureMemory(ctx context.Context, server *server, ids []taskID) error {
 	return nil
 }
 
-// measureStarts starts the server several times, prints how long it took until /health answered, and returns the last one.
+// measureStarts starts the server several times, prints how long it took until /health answered, and returns the last
+// one.
 func measureStarts(ctx context.Context, database string, connections int) (*server, error) {
 	const times = 9
 	var took []time.Duration
@@ -241,8 +242,8 @@ type server struct {
 	started time.Duration
 }
 
-// start starts the server with a configuration for production, in which the variables of more take precedence. If wrap is not nil, it is
-// called with the auth server's address, and returns the address to use instead, such as a proxy's.
+// start starts the server with a configuration for production, in which the variables of more take precedence. If wrap
+// is not nil, it is called with the auth server's address, and returns the address to use instead, such as a proxy's.
 func start(ctx context.Context, database string, connections int, wrap func(auth string) (string, error), more ...string) (*server, error) {
 	var config net.ListenConfig
 	auth, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")

@@ -22,8 +22,9 @@ import (
 const (
 	soakClients = 8
 	soakTasks   = 250 // in each client's workspace at the start
-	// soakVisitors is the number of users who send a request now and then. They are few enough that all have come in the first quarter of
-	// 20 minutes, so that the caches no longer grow after it, and so many that the cached session of one who comes again has expired.
+	// soakVisitors is the number of users who send a request now and then. They are few enough that all have come in
+	// the first quarter of 20 minutes, so that the caches no longer grow after it, and so many that the cached session
+	// of one who comes again has expired.
 	soakVisitors = 1200
 	// recoveryTime is how long after a fault a client may still get SERVICE_UNAVAILABLE.
 	recoveryTime = 5 * time.Second
@@ -67,8 +68,8 @@ type fault struct {
 	recovery    time.Duration // from its end to the end of the last failed request
 }
 
-// runSoak runs the server with mixed load and injected faults. It returns an error if the server leaks, loses or duplicates a change, or
-// answers with an unexpected error.
+// runSoak runs the server with mixed load and injected faults. It returns an error if the server leaks, loses or
+// duplicates a change, or answers with an unexpected error.
 func runSoak(ctx context.Context) error {
 	minutes, err := number("SOAK_MINUTES", 20, 24*60)
 	if err != nil {

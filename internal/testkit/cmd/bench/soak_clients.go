@@ -38,7 +38,8 @@ type client struct {
 	lastID  string         // the task that it created
 }
 
-// client sends requests one after the other, with pauses, until ctx ends. An error means that this program is wrong, not the server.
+// client sends requests one after the other, with pauses, until ctx ends. An error means that this program is wrong,
+// not the server.
 func (s *soak) client(ctx context.Context, number int) error {
 	c := &client{soak: s, user: fmt.Sprintf("w%05d", number+1), polled: map[string]poll{}}
 	first := c.ask(context.WithoutCancel(ctx), c.user, soakPage, nil)

@@ -2,8 +2,9 @@
 //
 //	go run ./internal/testkit/cmd/withpostgres [-pooler] go test ./...
 //
-// If TEST_DATABASE_URL is not set, it starts a throwaway cluster, sets the variable for the command, and stops the cluster afterwards.
-// With -pooler it also starts PgBouncer in transaction mode and sets TEST_POOLER_URL. It exits with the command's exit code.
+// If TEST_DATABASE_URL is not set, it starts a throwaway cluster, sets the variable for the command, and stops the
+// cluster afterwards. With -pooler it also starts PgBouncer in transaction mode and sets TEST_POOLER_URL. It exits with
+// the command's exit code.
 package main
 
 import (
