@@ -176,7 +176,7 @@ func (env *testEnv) secretDueAt() time.Time {
 }
 
 // Every method returns the same to another user as if the rows did not exist.
-func TestStranger(t *testing.T) {
+func TestIsolation(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		alice, a := env.newUser(t, "alice")

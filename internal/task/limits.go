@@ -2,21 +2,21 @@ package task
 
 import "cmp"
 
-// Limits are the limits of a workspace. Zero takes the default.
+// Limits are the limits of a workspace. Zero values stand for the defaults.
 type Limits struct {
-	// Tasks is how many a workspace has, the trash included. Default: 100,000.
+	// Tasks is how many tasks a workspace can have, those in the trash included. Default: 100,000.
 	Tasks int
-	// Tags is how many a workspace has. Default: 500.
+	// Tags is how many tags a workspace can have. Default: 500.
 	Tags int
-	// TagsPerTask is how many a task carries. Default: 50.
+	// TagsPerTask is how many tags a task can have. Default: 50.
 	TagsPerTask int
-	// Subtasks is how many a parent has, the trash not included. Default: 1,000.
+	// Subtasks is how many subtasks a task can have, those in the trash not included. Default: 1,000.
 	Subtasks int
-	// Depth is how many levels of tasks there are, the top one included. Default: 5.
+	// Depth is how many levels of tasks there can be, the top level included. Default: 5.
 	Depth int
 }
 
-// maxBulk is how many tasks one bulk mutation takes.
+// maxBulk is how many tasks a bulk mutation can name.
 const maxBulk = 100
 
 func (l Limits) withDefaults() Limits {

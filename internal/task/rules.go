@@ -24,7 +24,7 @@ func checkTagName(errs *workspace.Violations, s string) string {
 	return errs.Line("name", "tag", s, MaxTagName)
 }
 
-// checkDescription checks a description: up to 10,000 characters; blank is none.
+// checkDescription checks a description: up to 10,000 characters. It returns nil if the description is blank.
 func checkDescription(errs *workspace.Violations, s *string) *string {
 	if s == nil || text.IsBlank(*s) {
 		return nil

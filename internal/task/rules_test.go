@@ -78,7 +78,7 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-// checkViolations expects one problem of that code at that field, or none where the code is empty.
+// checkViolations checks that there is one violation with this code and field, or none if the code is empty.
 func checkViolations(t *testing.T, errs workspace.Violations, code workspace.Code, field string) {
 	t.Helper()
 	switch {

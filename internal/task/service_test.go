@@ -89,9 +89,9 @@ func eachDatabaseLimited(t *testing.T, limits task.Limits, test func(t *testing.
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) { test(t, newTestEnv(t, driver, limits)) })
 }
 
-// replica is another server on the same database. One server lets few changes of a workspace into the database at once;
-// who wants the database to be fought over takes several. SQLite's is one server's alone: those who wait for it are not
-// served in turn, so that one of many may wait without end.
+// replica returns another server on the same database. One server sends few changes of a workspace to the database at a time, so
+// a test of contention needs several. With SQLite it returns env: only one server may use the file, and SQLite does not serve
+// waiting connections in order, so that one of many could wait forever.
 func (env *testEnv) replica(t *testing.T) *testEnv {
 	t.Helper()
 	if strings.Contains(t.Name(), "/sqlite") {
@@ -100,7 +100,7 @@ func (env *testEnv) replica(t *testing.T) *testEnv {
 	return newService(t, workspace.Config{Database: env.workspaces.Database, LockWait: time.Minute}, task.Limits{}, env.clock)
 }
 
-// Versions that many ask for at once are each workspace's own.
+// Concurrent requests for versions get the version of their own workspace.
 func TestVersionsOfMany(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
@@ -210,7 +210,7 @@ func checkTask(t *testing.T, got, want *ent.Task) {
 	}
 }
 
-func TestLifeOfATask(t *testing.T) {
+func TestTaskLifecycle(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -270,12 +270,12 @@ func TestLifeOfATask(t *testing.T) {
 		read()
 
 		if got := workspaceVersion(ctx, t, env, v); got != 5 {
-			t.Errorf("the workspace is at version %d, want 5: what changed nothing takes no version", got)
+			t.Errorf("the workspace is at version %d, want 5: a mutation that changes nothing takes no version", got)
 		}
 	})
 }
 
-func TestAbsentKeepsNullClears(t *testing.T) {
+func TestOptionalFields(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -307,7 +307,7 @@ func TestAbsentKeepsNullClears(t *testing.T) {
 	})
 }
 
-func TestEverythingWrongIsToldAtOnce(t *testing.T) {
+func TestAllViolationsAreReported(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -350,8 +350,8 @@ func TestClientIDs(t *testing.T) {
 	})
 }
 
-// Where no viewer is in the context there are no rows: the net under the gate and the rules.
-func TestPrivacyNet(t *testing.T) {
+// A query without a viewer in its context finds no rows, even if authorization and scoping were forgotten.
+func TestPrivacyPolicy(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -380,7 +380,7 @@ func TestIfVersion(t *testing.T) {
 		}
 		stale := mustFail(t, workspace.CodeStale, "ifVersion")(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		checkTask(t, stale.Task, changed)
-		// Also where it would change nothing: the caller's picture of the task is wrong.
+		// Also if nothing would change: the caller has an old version of the task.
 		stale = mustFail(t, workspace.CodeStale, "ifVersion")(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		checkTask(t, stale.Task, changed)
 	})
@@ -492,7 +492,7 @@ func TestIdempotencyKeys(t *testing.T) {
 			t.Error("two workspaces share a key")
 		}
 
-		// What changed nothing is remembered too, and takes no version.
+		// A mutation that changed nothing is remembered, too, and takes no version.
 		before := workspaceVersion(ctx, t, env, v)
 		noop := task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k3")}
 		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, noop)), changed)
@@ -505,7 +505,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		}
 		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, noop)), changed)
 
-		// A refusal is not remembered: the mistake can be mended under the same key.
+		// A refusal is not remembered: a corrected input can have the same key.
 		mended := task.CreateInput{ID: ptr(first.ID.String()), Title: "Walk the dog", IdempotencyKey: ptr("k4")}
 		mustFail(t, workspace.CodeTaken, "id")(env.Create(ctx, v, mended))
 		mended.ID = nil
@@ -519,7 +519,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	})
 }
 
-// Versions are handed out without gaps, and no update is lost, whatever comes at once.
+// Concurrent changes get versions without gaps, and no update is lost.
 func TestVersionsAreGapless(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {

@@ -22,7 +22,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// invisible are characters that nobody sees.
+// invisible are invisible characters.
 var invisible = []rune{ //nolint:gochecknoglobals // A constant table.
 	'\u00ad', '\u034f', '\u061c', '\u115f', '\u180e', '\u200b', '\u200c', '\u200d', '\u2060', '\u3164', '\ufe0f', '\ufeff', '\U000e0041', '\U000e0100',
 }
@@ -30,7 +30,7 @@ var invisible = []rune{ //nolint:gochecknoglobals // A constant table.
 // spaces are characters that look like a space.
 var spaces = []rune{' ', '\u00a0', '\u2000', '\u2009', '\u202f', '\u205f', '\u2800', '\u3000'} //nolint:gochecknoglobals // As above.
 
-// disguise writes a name so that it looks the same, or differs in case or width alone.
+// disguise returns a name that looks like name, or differs from it in case or width only.
 func disguise(t *rapid.T, name string) string {
 	var b strings.Builder
 	hide := func() {
@@ -62,8 +62,8 @@ func disguise(t *rapid.T, name string) string {
 	return rapid.SampledFrom([]norm.Form{norm.NFC, norm.NFD}).Draw(t, "form").String(s)
 }
 
-// Names that differ in invisible characters, spacing, case, width or normalisation alone are one tag.
-func TestNamesThatLookTheSame(t *testing.T) {
+// Names that differ only in invisible characters, spacing, case, width or normal form are the same tag.
+func TestNamesThatLookEqual(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -75,7 +75,7 @@ func TestNamesThatLookTheSame(t *testing.T) {
 			if err != nil || formatUserErrors(same.UserErrors) != "TAKEN input.name" {
 				rt.Errorf("%+q after %+q: %s, %v", other, name, formatUserErrors(same.UserErrors), err)
 			}
-			// It may be renamed so, since it is the same name.
+			// The tag can be renamed so, because it is the same name.
 			renamed := mustTag(t)(env.UpdateTag(ctx, v, task.UpdateTagInput{ID: made.ID.String(), Name: set(&other)}))
 			if renamed.Color != made.Color {
 				rt.Errorf("%s became %s", made.Color, renamed.Color)
@@ -87,9 +87,9 @@ func TestNamesThatLookTheSame(t *testing.T) {
 	})
 }
 
-// Any text on one line with a character that is seen is a title. It comes back as it was sent, but for what nobody sees at
-// its ends; and sent again, it changes nothing.
-func TestAnyVisibleTitle(t *testing.T) {
+// Any single line with a visible character is a valid title. It is stored as it was sent, without invisible characters at its
+// ends; sending it again changes nothing.
+func TestVisibleTitles(t *testing.T) {
 	t.Parallel()
 	seen := func(r rune) bool {
 		return !unicode.IsSpace(r) && r != '\u2800' && !slices.Contains(invisible, r)
@@ -122,36 +122,36 @@ func TestAnyVisibleTitle(t *testing.T) {
 	})
 }
 
-// oldRelease writes as the release before does: with its keys, and with the next versions of a workspace.
-type oldRelease struct {
+// previousRelease writes rows as the previous release does: with its keys, and the next versions of a workspace.
+type previousRelease struct {
 	*testEnv
 
 	workspace string
 	version   int
 }
 
-func oldFold(s string) string { return cases.Fold().String(norm.NFC.String(s)) }
+func previousReleaseFold(s string) string { return cases.Fold().String(norm.NFC.String(s)) }
 
-func (o *oldRelease) task(ctx context.Context, title string) *ent.Task {
+func (o *previousRelease) task(ctx context.Context, title string) *ent.Task {
 	o.version++
 	const description = "Gefüllt  mit\n\u00adMus"
 	return o.client.Task.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(o.workspace).SetVersion(o.version).
-		SetTitle(title).SetDescription(description).SetTitleKey([]byte(oldFold(title))).SetSearchText(oldFold(title + "\n" + description)).
+		SetTitle(title).SetDescription(description).SetTitleKey([]byte(previousReleaseFold(title))).SetSearchText(previousReleaseFold(title + "\n" + description)).
 		SetPosition(fmt.Appendf(nil, "e%05x", o.version)).SetCreatedAt(o.moment()).SetUpdatedAt(o.moment()).SaveX(ctx)
 }
 
-func (o *oldRelease) tag(ctx context.Context, name string) *ent.Tag {
+func (o *previousRelease) tag(ctx context.Context, name string) *ent.Tag {
 	o.version++
 	return o.client.Tag.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(o.workspace).SetVersion(o.version).
-		SetName(name).SetNameKey([]byte(oldFold(name))).SetColor("#16a34a").SetCreatedAt(o.moment()).SetUpdatedAt(o.moment()).SaveX(ctx)
+		SetName(name).SetNameKey([]byte(previousReleaseFold(name))).SetColor("#16a34a").SetCreatedAt(o.moment()).SetUpdatedAt(o.moment()).SaveX(ctx)
 }
 
-func (o *oldRelease) moment() time.Time {
+func (o *previousRelease) moment() time.Time {
 	return o.clock.Now().Add(time.Duration(o.version) * time.Second).Truncate(time.Microsecond)
 }
 
-// refresh runs clean-up until the keys are made.
-func (o *oldRelease) refresh(t *testing.T) {
+// refreshKeys runs the clean-up until all keys are current.
+func (o *previousRelease) refreshKeys(t *testing.T) {
 	t.Helper()
 	system := viewer.AsSystem(t.Context())
 	o.client.Workspace.UpdateOneID(o.workspace).SetVersion(o.version).SetTaskCount(o.client.Task.Query().CountX(system)).ExecX(system)
@@ -174,8 +174,8 @@ func (o *oldRelease) refresh(t *testing.T) {
 	}
 }
 
-// listed returns the first titles by title, and the names of all tags.
-func (env *testEnv) listed(ctx context.Context, t *testing.T, v viewer.Viewer, search string) (string, string) {
+// listTitles returns the first titles in order, and the names of all tags.
+func (env *testEnv) listTitles(ctx context.Context, t *testing.T, v viewer.Viewer, search string) (string, string) {
 	t.Helper()
 	byTitle := task.ListInput{First: ptr(6), OrderBy: []task.Order{{Field: task.OrderTitle, Direction: keyset.Ascending}}}
 	byTitle.Filter = &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: search}}}
@@ -197,12 +197,12 @@ func (env *testEnv) listed(ctx context.Context, t *testing.T, v viewer.Viewer, s
 	return strings.Join(titles, ", "), strings.Join(names, ", ")
 }
 
-// What the release before has written is listed and kept unique as it is, until clean-up makes its keys.
-func TestKeysOfTheReleaseBefore(t *testing.T) {
+// Rows of the previous release are listed, and their names are unique, until the clean-up writes this release's keys.
+func TestKeysOfThePreviousRelease(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
-		old := &oldRelease{testEnv: env, workspace: v.WorkspaceID}
+		old := &previousRelease{testEnv: env, workspace: v.WorkspaceID}
 		taken := func(names ...string) {
 			t.Helper()
 			for _, name := range names {
@@ -213,13 +213,13 @@ func TestKeysOfTheReleaseBefore(t *testing.T) {
 		}
 		listed := func(search, titles, names string) {
 			t.Helper()
-			gotTitles, gotNames := env.listed(ctx, t, v, search)
+			gotTitles, gotNames := env.listTitles(ctx, t, v, search)
 			if gotTitles != titles || gotNames != names {
 				t.Errorf("listed are %+q and %+q", gotTitles, gotNames)
 			}
 		}
 		tasks := []*ent.Task{old.task(ctx, "Task 10"), old.task(ctx, "task 9"), old.task(ctx, "Äpfel"), old.task(ctx, "Birne"), old.task(ctx, "wo\u00adrk")}
-		for range 450 { // More than are read at once.
+		for range 450 { // More than RefreshKeys reads at a time.
 			tasks = append(tasks, old.task(ctx, "Zucker 1"))
 		}
 		var tags []*ent.Tag
@@ -227,12 +227,12 @@ func TestKeysOfTheReleaseBefore(t *testing.T) {
 			tags = append(tags, old.tag(ctx, name))
 		}
 		taken("To Do", "work", "übung", "sprint 9")
-		old.refresh(t)
+		old.refreshKeys(t)
 		const names = "Sprint 9, Sprint 10, to do, to  do, to\u00a0do, Übung, \ufeffwork\u200b"
 		listed("gefullt mus", "Äpfel, Birne, task 9, Task 10, wo\u00adrk, Zucker 1", names)
 		listed("work", "wo\u00adrk", names)
 		taken("To Do", "work", "übung", "sprint 9")
-		// Nobody sees that a row has changed.
+		// Clients don't see that the rows have changed.
 		for i, e := range env.reload(ctx, t, tasks...) {
 			key, text := task.TextKeys(e.Title, e.Description)
 			if was := tasks[i]; e.Version != was.Version || !e.UpdatedAt.Equal(was.UpdatedAt) || string(e.TitleKey) != string(key) || e.SearchText != text {
@@ -240,14 +240,14 @@ func TestKeysOfTheReleaseBefore(t *testing.T) {
 			}
 		}
 
-		// Of tags with one name, each can be changed. A rollback writes old keys again.
+		// Each of the tags with the same name can be changed. After a rollback, old keys are written again.
 		mustTag(t)(env.UpdateTag(ctx, v, task.UpdateTagInput{ID: tags[0].ID.String(), IfVersion: &tags[0].Version, Color: set(ptr("#abcdef"))}))
 		mustTag(t)(env.UpdateTag(ctx, v, task.UpdateTagInput{ID: tags[2].ID.String(), Name: set(ptr("zu tun"))}))
 		old.version = workspaceVersion(ctx, t, env, v)
 		old.task(ctx, "Ähre")
 		old.client.Task.UpdateOne(tasks[3]).SetVersion(old.version).SetTitle("Ärger").SetTitleKey([]byte("ärger")).SetSearchText("ärger\n").ExecX(ctx)
 		old.tag(ctx, "ZU\u00a0TUN")
-		old.refresh(t)
+		old.refreshKeys(t)
 		listed("a", "Ähre, Äpfel, Ärger, task 9, Task 10", "Sprint 9, Sprint 10, to do, to  do, Übung, \ufeffwork\u200b, zu tun, ZU\u00a0TUN")
 		env.checkInvariants(ctx, t, v)
 	})
