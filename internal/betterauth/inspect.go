@@ -180,7 +180,7 @@ func (a *Authenticator) inspectSession(ctx context.Context, r *report, h http.He
 	resp, refusal := a.client.getSession(ctx, a.requestHeader(h, c), true)
 	if refusal == nil {
 		if scheme, _ := c.match(resp.token); scheme == "" {
-			refusal = unusable(errors.New("it answered with another session than was asked about"), 0)
+			refusal = unusable(errWrongSession, 0)
 		}
 	}
 	switch {

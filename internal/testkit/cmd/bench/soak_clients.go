@@ -318,13 +318,8 @@ func read(response *http.Response) (answer, error) {
 		}
 		return a, nil
 	}
-	var payloads map[string]struct{ UserErrors []struct{ Code string } }
-	if json.Unmarshal(decoded.Data, &payloads) == nil {
-		for _, payload := range payloads {
-			for _, e := range payload.UserErrors {
-				return a, errors.New(e.Code)
-			}
-		}
+	if code := userError(decoded.Data); code != "" {
+		return a, errors.New(code)
 	}
 	if err := json.Unmarshal(decoded.Data, &a.data); err != nil {
 		return a, fmt.Errorf("%d with strange data: %w", a.status, err)
@@ -333,4 +328,18 @@ func read(response *http.Response) (answer, error) {
 		return a, fmt.Errorf("%d with %s", a.status, decoded.Data)
 	}
 	return a, nil
+}
+
+// userError returns the code of the first user error in the payloads of mutations, or "" if there is none.
+func userError(data []byte) string {
+	var payloads map[string]struct{ UserErrors []struct{ Code string } }
+	if json.Unmarshal(data, &payloads) != nil {
+		return ""
+	}
+	for _, payload := range payloads {
+		for _, e := range payload.UserErrors {
+			return e.Code
+		}
+	}
+	return ""
 }
