@@ -2,15 +2,18 @@ package testkit_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
+
+	"entgo.io/ent/dialect/sql/schema"
 
 	"taskql/ent"
 	"taskql/internal/database/schemadiff/migrate"
 	"taskql/internal/testkit"
 )
 
-// TestSchemaIsBounded checks that every table with users' data has a workspace_id, that every index begins with it, and
-// that nothing can be read or deleted without a viewer in the context.
+// TestSchemaIsBounded checks that every table with users' data has a workspace_id, that every index begins with it, that its
+// rows are erased with their workspace, and that nothing can be read or deleted without a viewer in the context.
 func TestSchemaIsBounded(t *testing.T) {
 	t.Parallel()
 	unbounded := map[string]string{
@@ -20,12 +23,25 @@ func TestSchemaIsBounded(t *testing.T) {
 		"tasks_parent_id":  "for the foreign key, which knows no workspace",
 		"task_tags_by_tag": "for the foreign key, which knows no workspace",
 	}
+	transferred := map[string]string{
+		"tasks":            "they move",
+		"tags":             "they move, unless the user has a tag of that name",
+		"task_tags":        "they move with their tasks",
+		"idempotency_keys": "they are erased",
+	}
+	erasesWithOwner := func(key *schema.ForeignKey) bool { return key.OnDelete == schema.Cascade }
 	for _, table := range migrate.Tables {
 		if unbounded[table.Name] != "" {
 			continue
 		}
 		if _, ok := table.Column("workspace_id"); !ok {
 			t.Errorf("%s has no workspace_id", table.Name)
+		}
+		if transferred[table.Name] == "" {
+			t.Errorf("say in this test what happens to the rows of %s if their user registers: see moveFrom in internal/task", table.Name)
+		}
+		if !slices.ContainsFunc(table.ForeignKeys, erasesWithOwner) {
+			t.Errorf("%s has no foreign key that deletes its rows with their workspace, task or tag", table.Name)
 		}
 		for _, index := range table.Indexes {
 			if index.Columns[0].Name != "workspace_id" && unbounded[index.Name] == "" {
