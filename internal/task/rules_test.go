@@ -85,7 +85,7 @@ func checkViolations(t *testing.T, errs workspace.Violations, code workspace.Cod
 	case code == "" && len(errs) == 0:
 	case len(errs) == 1 && errs[0].Code == code && strings.Join(errs[0].Field, ".") == "input."+field && errs[0].Message != "":
 	default:
-		t.Errorf("got %d problems, want %q at input.%s", len(errs), code, field)
+		t.Errorf("got %d violations, want %q at input.%s", len(errs), code, field)
 		for _, e := range errs {
 			t.Logf("%+v", *e)
 		}
