@@ -83,7 +83,7 @@ func (d toys) list(o Order[*toy]) List[*toy] {
 		if err := d.driver.Query(ctx, statement, args, &rows); err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		return sql.ScanSlice(&rows, to)
 	}
 	return List[*toy]{

@@ -33,9 +33,9 @@ const (
 	byName    toyField = "NAME"
 )
 
-var toyFields = []toyField{byMade, byDone, byDue, bySize, byVersion, byName}
+var toyFields = []toyField{byMade, byDone, byDue, bySize, byVersion, byName} //nolint:gochecknoglobals // A constant, if Go had constant slices.
 
-var toyOrders = Orders[*toy, toyField]{
+var toyOrders = Orders[*toy, toyField]{ //nolint:gochecknoglobals // A table.
 	Prefix:  "toys: ",
 	ID:      func(t *toy) uuid.UUID { return t.ID },
 	Default: OrderBy[toyField]{Field: byMade, Direction: Descending},

@@ -113,6 +113,9 @@ func among(s *sql.Selector, column string, ids []uuid.UUID) *sql.Predicate {
 	})
 }
 
+// idText is the length of an id as text.
+const idText = 36
+
 // idList returns ids as the argument that among takes: an array of PostgreSQL, or JSON for SQLite.
 func idList(d string, ids []uuid.UUID) string {
 	quote, left, right := `"`, byte('['), byte(']')

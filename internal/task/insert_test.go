@@ -30,6 +30,7 @@ func TestInsertPathsAgree(t *testing.T) {
 			t.Errorf("everything has no %s", field.Name)
 		}
 	}
+	unset := []string{"Edges", "Completed", "CompletedAt", "ParentID", "DeletedAt", "TrashedWith"}
 	inputs := map[string]task.CreateInput{
 		"a title alone": {Title: "  Ünïcode\\ 'quotes' \x01 %_ 雪  "},
 		"everything":    everything,
@@ -62,6 +63,11 @@ func TestInsertPathsAgree(t *testing.T) {
 			for i, made := range []*ent.Task{slow.Task, fast.Task} {
 				if diff := cmp.Diff(rows[i], made, cmpopts.IgnoreUnexported(ent.Task{}, ent.TaskEdges{})); diff != "" {
 					t.Errorf("%s: another task was stored than was returned:\n%s", name, diff)
+				}
+			}
+			for field, value := range reflect.ValueOf(*rows[0]).Fields() {
+				if name == "everything" && field.IsExported() && value.IsZero() && !slices.Contains(unset, field.Name) {
+					t.Errorf("everything is inserted without %s", field.Name)
 				}
 			}
 			differs := cmpopts.IgnoreFields(ent.Task{}, "ID", "Version", "Position")

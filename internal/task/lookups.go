@@ -13,20 +13,8 @@ import (
 	"taskql/internal/workspace"
 )
 
-// idText is the length of an id as text.
-const idText = 36
-
-// parseID parses an id in its usual form of 36 characters, the only one that is accepted.
-func parseID(id string) (uuid.UUID, bool) {
-	if len(id) != idText {
-		return uuid.Nil, false
-	}
-	u, err := uuid.Parse(id)
-	return u, err == nil
-}
-
-// Get returns the task with that id, also where it is in the trash; else workspace.ErrNotFound. Only those columns are read, all
-// where there are none.
+// Get returns the task with that id, whether or not it is in the trash, or workspace.ErrNotFound. It reads the columns, or all
+// if there are none.
 func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Task, error) {
 	u, ok := workspace.ParseID(id)
 	if !ok {
@@ -42,13 +30,12 @@ func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns .
 	return nil, workspace.ErrNotFound
 }
 
-// GetMany returns the tasks with those ids, in one statement, by id. What does not exist is missing from the map, and
-// so is what is not the viewer's. Only those columns are read, all where there are none.
+// GetMany is Get for many ids, in one statement. Tasks that don't exist or aren't the viewer's are missing from the map.
 func (s *Service) GetMany(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Task, error) {
 	return many(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Task, error) { return s.ByID(ctx, v, ids, columns) })
 }
 
-// many reads things by their ids as clients write them, each once.
+// many reads rows by ids in the clients' spelling, each row once.
 func many[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) (map[string]T, error) {
 	set, _ := uniqueIDs(ids)
 	found, err := read(set)
@@ -66,7 +53,7 @@ func many[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) 
 	return named, nil
 }
 
-// ByID returns the tasks with those ids, also where they are in the trash: only those columns, all where there are none.
+// ByID is GetMany for parsed ids.
 func (s *Service) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID, columns []string) (map[uuid.UUID]*ent.Task, error) {
 	found := make(map[uuid.UUID]*ent.Task, len(ids))
 	if len(ids) == 0 {

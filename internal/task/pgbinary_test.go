@@ -50,7 +50,7 @@ func TestRowReader(t *testing.T) {
 		}
 		for _, want := range []*ent.Task{bare, task} {
 			insertRow(ctx, t, taskColumns, want, client.Task.Create().SetID(want.ID))
-			if diff := cmp.Diff(want, client.Task.GetX(ctx, want.ID), ignoreUnexported); diff != "" {
+			if diff := cmp.Diff(want, client.Task.GetX(ctx, want.ID), ignoreUnexported()); diff != "" {
 				t.Error(diff)
 			}
 			readRow(t, db, taskColumns, enttask.Table, want.ID, want)
@@ -59,14 +59,16 @@ func TestRowReader(t *testing.T) {
 			ID: uuid.New(), WorkspaceID: v.WorkspaceID, Version: 7, Name: "name", NameKey: []byte{byte(i)}, Color: "#aabbcc", CreatedAt: *tick(1), UpdatedAt: *tick(2),
 		}
 		insertRow(ctx, t, tagColumns, tag, client.Tag.Create().SetID(tag.ID))
-		if diff := cmp.Diff(tag, client.Tag.GetX(ctx, tag.ID), ignoreUnexported); diff != "" {
+		if diff := cmp.Diff(tag, client.Tag.GetX(ctx, tag.ID), ignoreUnexported()); diff != "" {
 			t.Error(diff)
 		}
 		readRow(t, db, tagColumns, enttag.Table, tag.ID, tag)
 	}
 }
 
-var ignoreUnexported = cmpopts.IgnoreUnexported(ent.Task{}, ent.TaskEdges{}, ent.Tag{}, ent.TagEdges{})
+func ignoreUnexported() cmp.Option {
+	return cmpopts.IgnoreUnexported(ent.Task{}, ent.TaskEdges{}, ent.Tag{}, ent.TagEdges{})
+}
 
 // wantNoZero fails if a field of a table is zero, so that a test of all fields tests them all.
 func wantNoZero(t *testing.T, row ent.Task) {
@@ -115,7 +117,7 @@ func readRow[E any](t *testing.T, db *database.DB, columns table[E], name string
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]*E{want, want, want}, rows, ignoreUnexported); diff != "" {
+	if diff := cmp.Diff([]*E{want, want, want}, rows, ignoreUnexported()); diff != "" {
 		t.Error(diff)
 	}
 }

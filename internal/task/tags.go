@@ -21,7 +21,7 @@ import (
 	"taskql/internal/workspace"
 )
 
-// Tag returns the tag with that id; else workspace.ErrNotFound. Only those columns are read, all where there are none.
+// Tag returns the tag with that id, or workspace.ErrNotFound. It reads the columns, or all if there are none.
 func (s *Service) Tag(ctx context.Context, v viewer.Viewer, id string, columns ...string) (*ent.Tag, error) {
 	found, err := s.Tags(ctx, v, []string{id}, columns...)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Service) Tag(ctx context.Context, v viewer.Viewer, id string, columns .
 	return nil, workspace.ErrNotFound
 }
 
-// Tags is GetMany for tags.
+// Tags is Tag for many ids, in one statement. Tags that don't exist or aren't the viewer's are missing from the map.
 func (s *Service) Tags(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Tag, error) {
 	return many(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Tag, error) {
 		found := make(map[uuid.UUID]*ent.Tag, len(ids))
@@ -64,7 +64,7 @@ type TagListInput struct {
 	Selection
 }
 
-// ListTags returns a page of the viewer's tags, by name. The error is an *InputError where in does not make a page.
+// ListTags returns a page of the viewer's tags, by name. The error is an *InputError if the input is invalid.
 func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput) (*TagPage, error) {
 	o := tagOrder()
 	w, err := keyset.NewWindow(o, keyset.Args{First: in.First, Last: in.Last, After: in.After, Before: in.Before})
@@ -111,8 +111,8 @@ func (s *Service) ListTags(ctx context.Context, v viewer.Viewer, in TagListInput
 	return page, nil
 }
 
-// named selects the tags whose folded name contains the text. Names are kept as bytes, in which LIKE does not search on
-// every database.
+// named selects the tags whose folded name contains the text. Folded names are bytes, in which not every database can search
+// with LIKE.
 func named(folded string) predicate.Tag {
 	return func(s *sql.Selector) {
 		s.Where(sql.P(func(b *sql.Builder) {
@@ -205,7 +205,7 @@ func (s *Service) scanTagsOf(ctx context.Context, v viewer.Viewer, tasks []uuid.
 	})
 }
 
-// idValue reads an id that a statement selected beside an entity's columns.
+// idValue returns an id that was selected in addition to the entity's columns.
 func idValue(row *ent.Tag, column string) (uuid.UUID, error) {
 	v, err := row.Value(column)
 	if err != nil {
@@ -218,7 +218,8 @@ func idValue(row *ent.Tag, column string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// OpenTaskCounts returns for each tag how many tasks carry it that are neither completed nor in the trash.
+// OpenTaskCounts returns for each tag how many tasks have it that are neither completed nor in the trash. Tags without such
+// tasks are not in the map.
 func (s *Service) OpenTaskCounts(ctx context.Context, v viewer.Viewer, tags []uuid.UUID) (map[uuid.UUID]int, error) {
 	if len(tags) == 0 {
 		return map[uuid.UUID]int{}, nil
@@ -228,11 +229,11 @@ func (s *Service) OpenTaskCounts(ctx context.Context, v viewer.Viewer, tags []uu
 		Count int       `sql:"count"`
 	}
 	err := s.client.Task.Query().Where(workspace.Scope(v), enttask.DeletedAtIsNil()).Modify(func(s *sql.Selector) {
-		carried := sql.Table(tasktag.Table).As("carried")
-		s.Join(carried).On(s.C(enttask.FieldID), carried.C(tasktag.FieldTaskID)).
-			Where(allOf(among(s, carried.C(tasktag.FieldTagID), tags), isTrue(enttask.FieldCompleted, false)(s))).
-			Select(carried.C(tasktag.FieldTagID), sql.As(sql.Count("*"), "count")).
-			GroupBy(carried.C(tasktag.FieldTagID))
+		tagged := sql.Table(tasktag.Table).As("tagged")
+		s.Join(tagged).On(s.C(enttask.FieldID), tagged.C(tasktag.FieldTaskID)).
+			Where(allOf(among(s, tagged.C(tasktag.FieldTagID), tags), isTrue(enttask.FieldCompleted, false)(s))).
+			Select(tagged.C(tasktag.FieldTagID), sql.As(sql.Count("*"), "count")).
+			GroupBy(tagged.C(tasktag.FieldTagID))
 	}).Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("counting open tasks: %w", err)

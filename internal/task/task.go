@@ -1,6 +1,5 @@
-// Package task is the heart of the product: tasks, their rules, their lists and the one write path. Every method
-// takes the viewer as an argument and is bounded by the viewer's workspace: what the viewer may not see does not
-// exist, and is answered as if it did not.
+// Package task has the tasks and tags of workspaces: their rules, lists and mutations. Every method takes the viewer as an
+// argument and is limited to the viewer's workspace. What the viewer may not see is answered like what does not exist.
 package task
 
 import (

@@ -20,13 +20,13 @@ const (
 	PriorityUrgent
 )
 
-// Due is when a task is due: a day, or a moment.
+// Due is when a task is due: a day, or a time.
 type Due struct {
-	// Date is the day, midnight UTC; for a moment, the day it falls on in TimeZone.
+	// Date is the day, as midnight UTC. If At is set, it is the day of At in TimeZone.
 	Date time.Time
-	// At is the moment; nil where only the day is set.
+	// At is nil if the task is due on a day.
 	At *time.Time
-	// TimeZone is the zone that the moment was set in.
+	// TimeZone is the zone that At was set in.
 	TimeZone *string
 }
 
@@ -41,7 +41,7 @@ const (
 	WindowNext7Days DueWindow = "NEXT_7_DAYS"
 )
 
-// Progress is how far something of several parts is.
+// Progress is how many of a task's subtasks are completed.
 type Progress struct{ Done, Total int }
 
 // PriorityCount is how many tasks have a priority.
@@ -56,7 +56,7 @@ type TagCount struct {
 	Count int
 }
 
-// BulkPolicy says what becomes of a bulk mutation in which some tasks fail.
+// BulkPolicy says what a bulk mutation does if it is refused for some of the tasks.
 type BulkPolicy string
 
 // The policies of bulk mutations.
@@ -65,18 +65,18 @@ const (
 	SkipFailed   BulkPolicy = "SKIP_FAILED"
 )
 
-// Facets counts the tasks of a list that each further filter would leave.
+// Facets are how many tasks of a list each further filter would select.
 type Facets struct {
 	Open, Completed, Overdue, DueToday, DueNext7Days, NoDue int
 	ByPriority                                              []*PriorityCount
 	ByTag                                                   []*TagCount
 }
 
-// TagPage is one page of a list of tags, TagEdge a tag and its cursor.
-type (
-	TagPage = keyset.Page[*ent.Tag]
-	TagEdge = keyset.Edge[*ent.Tag]
-)
+// TagPage is one page of a list of tags.
+type TagPage = keyset.Page[*ent.Tag]
+
+// TagEdge is a tag and its cursor.
+type TagEdge = keyset.Edge[*ent.Tag]
 
 // DueInput sets when a task is due: exactly one field.
 type DueInput struct {
@@ -84,7 +84,7 @@ type DueInput struct {
 	At   *MomentInput `json:"at,omitempty"`
 }
 
-// MomentInput is a moment and the zone it is set in; the viewer's where TimeZone is nil.
+// MomentInput is a time and the zone that it is set in. If TimeZone is nil, it is the viewer's.
 type MomentInput struct {
 	At       time.Time `json:"at"`
 	TimeZone *string   `json:"timeZone,omitempty"`
@@ -105,34 +105,34 @@ type CreateTagInput struct {
 	IdempotencyKey *string `json:"-"`
 }
 
-// PurgeResult is what a purge answers.
+// PurgeResult is the result of a purge.
 type PurgeResult struct {
 	PurgedTaskID *string
 	UserErrors   []*workspace.UserError
 }
 
-// BulkResult is what a bulk mutation answers: one result an id, in the order asked; none if the input is at fault.
+// BulkResult is the result of a bulk mutation: a result for each id, in the order of the input, or none if the input is invalid.
 type BulkResult struct {
 	Results      []*ItemResult
 	ChangedCount int
-	// UserErrors say why nothing was changed. If some were changed and others not, the results alone say so.
+	// UserErrors say why nothing was changed. If only some tasks were refused, their results say why.
 	UserErrors []*workspace.UserError
 }
 
-// ItemResult is what became of one task of a bulk mutation.
+// ItemResult is the result of a bulk mutation for one task.
 type ItemResult struct {
 	ID         string
 	Task       *ent.Task
 	UserErrors []*workspace.UserError
 }
 
-// TagResult is what a mutation of a tag answers.
+// TagResult is the result of a mutation of a tag.
 type TagResult struct {
 	Tag        *ent.Tag
 	UserErrors []*workspace.UserError
 }
 
-// DeleteTagResult is what deleting a tag answers.
+// DeleteTagResult is the result of deleting a tag.
 type DeleteTagResult struct {
 	DeletedTagID *string
 	UserErrors   []*workspace.UserError
