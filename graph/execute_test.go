@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2"
 
 	"taskql/ent"
 	"taskql/graph"
@@ -74,6 +77,38 @@ func TestErrorsOfMutationsAreInOrder(t *testing.T) {
 			if want = want[max(at, 0):]; at < 0 {
 				t.Errorf("no error of %s after those before it: %s", alias, got)
 			}
+		}
+	})
+}
+
+// What is selected below a field can be encoded of an object that no resolver has returned, by the viewer's context alone.
+func TestEncodeWithoutOperation(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+		var schema *graph.API
+		a := newAPIWith(t, client, func(c *graph.Config, _ func() time.Time) {
+			var err error
+			if schema, err = graph.New(*c); err != nil {
+				t.Fatal(err)
+			}
+		}, "alice")
+		known := family(t, client, a.users["alice"], 2)
+		document := known.Replace(`{ tasks(filter: {id: {eq: "<leaf>"}}) { nodes { title tags { name openTaskCount } parent { subtasks(first: 1) { nodes { id } } } } } }`)
+		parsed, errs := gqlparser.LoadQueryWithRules(schemaOf(t), document, nil)
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		operation := &graphql.OperationContext{Doc: parsed, Operation: parsed.Operations[0]}
+		tasks := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Query"})[0]
+		nodes := graphql.CollectFields(operation, tasks.Selections, []string{"TaskConnection"})[0]
+		ctx := a.signIn(t.Context(), "alice")
+		leaf := client.Task.GetX(ctx, uuid.MustParse(known.Replace("<leaf>")))
+		got, err := schema.Encode(ctx, operation, nodes, leaf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := `{"data":{"tasks":{"nodes":[`+string(got)+`]}}}`, string(answer(t, a, document, nil)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	})
 }

@@ -1,6 +1,10 @@
 package graph
 
 import (
+	"context"
+	"math"
+
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/graph/generated"
@@ -45,4 +49,18 @@ func NodeTypes() []string {
 		names = append(names, t.name)
 	}
 	return names
+}
+
+// Encode encodes an object by what is selected below a field, which may be any field of the operation.
+func (a *API) Encode(ctx context.Context, operation *graphql.OperationContext, field graphql.CollectedField, object any) ([]byte, error) {
+	size := responseSize{limit: math.MaxInt64}
+	r := &rootField{
+		resolver: a.schema.resolver, operation: operation, meter: size.meter(),
+		plan: &rootPlan{Plan: a.schema.compiler.Compile(operation, field)},
+	}
+	ctx = r.begin(ctx)
+	if err := r.load(ctx, object); err != nil {
+		return nil, err
+	}
+	return r.encode(ctx, nil, object)
 }
