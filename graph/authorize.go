@@ -10,8 +10,8 @@ import (
 	"taskql/internal/viewer"
 )
 
-// public are the root fields that need no session. Every other one, and each that is added some day, is denied to
-// a request without a viewer.
+// public are the root fields that need no session. All others, new ones included, are denied to a request without a
+// viewer.
 var public = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"__typename": true,
 	"__schema":   true,
@@ -19,14 +19,14 @@ var public = map[string]bool{ //nolint:gochecknoglobals // A constant, if Go had
 	"viewer":     true,
 }
 
-// Authorize is the first layer of authorization: an operation that asks for any root field off the public list is
-// refused whole, before anything of it runs, where the request has no viewer. (All that a signed-out client could
-// learn from the rest of it is that viewer is null.)
+// Authorize is the first layer of authorization: an operation with a root field that is not public is refused
+// as a whole before it runs, if the request has no viewer. (All that a signed-out client could learn from the rest of it
+// is that viewer is null.)
 //
-// An operation that the viewer's API key has no permission for is refused in the same way, viewer included.
+// An operation that the viewer's API key has no permission for is refused in the same way, the field viewer included.
 //
-// Where nobody could tell who is asking, because the auth server is in trouble, viewer is refused as well: null
-// would mean "signed out".
+// If the session can't be checked, because the auth server fails, the field viewer is refused as well: null would mean
+// "signed out".
 func (a *API) Authorize(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	v, err := viewer.FromContext(ctx)
 	op := graphql.GetOperationContext(ctx)
@@ -45,12 +45,12 @@ func (a *API) Authorize(ctx context.Context, next graphql.OperationHandler) grap
 	return next(ctx)
 }
 
-// forbidden is an operation that an API key has no permission for.
+// forbidden is the error of an operation that an API key has no permission for.
 type forbidden struct{ message string }
 
 func (e *forbidden) Error() string { return e.message }
 
-// permitted returns why an operation may not be executed with that access, nil if it may.
+// permitted returns an error if an operation may not be executed with that access.
 func permitted(access viewer.Access, operation ast.Operation) error {
 	switch {
 	case operation == ast.Mutation && !access.MayWrite():

@@ -10,21 +10,21 @@ import (
 	"taskql/internal/task"
 )
 
-// Cost is what a field of the schema costs, where one that reads a column costs 1. What is selected below a field is
-// paid for as often as the field has elements.
+// Cost is what a field of the schema costs. A field that reads a column costs 1. What is selected below a field is paid
+// for once for each of the field's elements.
 type Cost struct {
-	// Own is what the field costs, once. 0 is 1.
+	// Own is what the field costs by itself; 0 means 1.
 	Own int
-	// Each is what each element costs, beside what is selected on it.
+	// Each is what each element costs, in addition to what is selected of it.
 	Each int
 	// Sizes are the arguments that say how many elements there are, as paths such as first and input.ids.
 	Sizes []string
-	// Default is how many elements there are where no argument says it. With neither, a list takes the size of the
-	// field that holds it, as edges do.
+	// Default is how many elements there are if no argument says it. A list with neither has the size of the field that
+	// it is in, as edges have.
 	Default int
 	// Max is the largest size that the field takes.
 	Max int
-	// Inputs are the prices of what may stand in the arguments, by name.
+	// Inputs are what fields of the arguments cost, by name.
 	Inputs map[string]int
 }
 
@@ -34,9 +34,9 @@ const (
 	maxPage     = 100
 	// countCost is what counting a list costs, which reads all of it.
 	countCost = 20
-	// groupedCost is what a count costs that one statement finds for all elements of a page.
+	// groupedCost is what a count costs if one statement finds it for all elements of a page.
 	groupedCost = 3
-	// facetCost is what each facet costs, which counts the list under a further condition.
+	// facetCost is what each facet costs: it counts the list under another condition.
 	facetCost = 10
 	// textUnit is how many bytes of text cost 1. No short text costs more than any other field.
 	textUnit = 10_000
@@ -45,21 +45,21 @@ const (
 	bulkCost  = 5
 )
 
-// listSizes are how long the lists typically are whose length no argument bounds.
+// listSizes are the typical lengths of lists that no argument bounds.
 var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"Task.tags":             3,
 	"TaskFacets.byPriority": 5,
 	"TaskFacets.byTag":      20,
 }
 
-// longTexts are how many bytes the fields hold that may hold more than a textUnit: an alias more is as much text more.
+// longTexts are the largest sizes, in bytes, of fields that may be longer than a textUnit. Each alias repeats the text.
 var longTexts = map[string]int{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"Task.description": utf8.UTFMax * task.MaxDescription,
 	"User.image":       account.MaxImage,
 }
 
-// CostOf is the API's price list. It knows the schema by its shapes, so that a new connection, mutation or facet has
-// its price when it is written; a list that has none is found by a test.
+// CostOf returns the cost of a field. It goes by the shape of the schema, so that a new connection, mutation or facet has
+// a cost at once. A test finds lists without one.
 func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	switch {
 	case isConnection(field):
@@ -67,7 +67,7 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	case isListOf(field.Arguments.ForName("ids")): // nodes
 		return Cost{Sizes: []string{"ids"}, Default: maxNodes, Max: maxNodes}
 	case parent.Name == "Mutation" && field.Arguments.ForName("input") != nil:
-		return ofMutation(field)
+		return mutationCost(field)
 	case parent.Name == "TaskFacets":
 		return Cost{Own: facetCost, Default: listSizes[fieldPath(parent, field)]}
 	case field.Name == "totalCount":
@@ -82,8 +82,8 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	}
 }
 
-// ofMutation is the price of a mutation: each of many tasks has its own, and so has what is selected of each result.
-func ofMutation(field *ast.FieldDefinition) Cost {
+// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks.
+func mutationCost(field *ast.FieldDefinition) Cost {
 	if strings.HasPrefix(field.Type.Name(), "Bulk") {
 		return Cost{Own: writeCost, Each: bulkCost, Sizes: []string{"input.ids"}, Default: maxNodes, Max: maxNodes}
 	}

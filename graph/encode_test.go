@@ -72,7 +72,7 @@ func TestEncodedAsExecuted(t *testing.T) {
 			switch {
 			case i < len(targets):
 				g.target = targets[i]
-			case i%5 == 0: // So that errors come from where no argument can make them.
+			case i%5 == 0: // So that errors come from statements, too, which no argument makes fail.
 				broken.in.Store([]string{"COUNT(", "LIMIT", "JOIN"}[r.IntN(3)])
 			}
 			document, variables := g.document()
@@ -159,7 +159,7 @@ func normalized(t *testing.T, document string, body []byte) string {
 	return fmt.Sprintf("%s\n%s", list, parts.Data)
 }
 
-// breakable is a driver whose queries fail where their text contains in.
+// breakable is a driver whose queries fail if their text contains in.
 type breakable struct {
 	*testkit.StatementRecorder
 

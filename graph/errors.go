@@ -22,7 +22,7 @@ import (
 )
 
 // The values of a top-level error's extensions.code. (GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED are the
-// executor's, and those of a request that is none are the transport's.)
+// executor's; the codes of requests that are not GraphQL are the transport's.)
 const (
 	CodeUnauthenticated    = "UNAUTHENTICATED"
 	CodeForbidden          = "FORBIDDEN"
@@ -34,10 +34,10 @@ const (
 	CodeResponseTooLarge   = "RESPONSE_TOO_LARGE"
 )
 
-// retryAfter is what a client is told to wait where nothing better is known.
+// retryAfter is how long a client is told to wait if nothing better is known.
 const retryAfter = 5 * time.Second
 
-// inputError is an argument that a resolver itself refuses.
+// inputError is the error of an argument that a resolver refuses by itself.
 type inputError struct{ message string }
 
 func (e *inputError) Error() string { return e.message }
@@ -46,14 +46,14 @@ func badInput(format string, args ...any) error {
 	return &inputError{message: fmt.Sprintf(format, args...)}
 }
 
-// isSignedOut reports whether err says that nobody is signed in, and not that nobody could tell.
+// isSignedOut reports whether err says that nobody is signed in, rather than that the session can't be checked.
 func isSignedOut(err error) bool {
 	var r *viewer.Refusal
 	return errors.As(err, &r) && !r.Unavailable
 }
 
-// PresentError is the one place that says what a client sees of an error. What it does not know is INTERNAL: it is
-// logged once, with the request's id, and shown without a word of its own.
+// PresentError decides what a client sees of an error. An error that it does not know is INTERNAL: it is logged once, with
+// the request's id, and shown without its text.
 func (a *API) PresentError(ctx context.Context, err error) *gqlerror.Error {
 	var shown *gqlerror.Error
 	if !errors.As(err, &shown) {
@@ -70,7 +70,8 @@ func (a *API) PresentError(ctx context.Context, err error) *gqlerror.Error {
 	return out
 }
 
-// translate is the table from errors to clients' codes and messages.
+// translate returns the code, the message and the other extensions that a client sees; no code if the error is shown as it
+// is.
 func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, string, map[string]any) {
 	var (
 		refusal  *viewer.Refusal
@@ -102,7 +103,7 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "workspace busy", a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)
 	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):
-		if is(a.config.UserBusy, err) {
+		if reports(a.config.UserBusy, err) {
 			a.config.Log.LogAttrs(ctx, slog.LevelWarn, "user busy", a.attributes(ctx, err)...)
 		} else {
 			a.config.Log.LogAttrs(ctx, slog.LevelWarn, "database unavailable", a.attributes(ctx, err)...)
@@ -119,29 +120,29 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 	return CodeInternal, "Something went wrong on our side. Quote request " + id + " when you report it.", map[string]any{"requestId": id}
 }
 
-// unreachable says why the database did not do it, and of a mutation what may have become of it.
+// unreachable returns the message for an outage of the database. It tells clients if a mutation may have happened.
 func (a *API) unreachable(ctx context.Context, err error) string {
-	// Below its root field a mutation has happened already.
-	mayHaveHappened := !is(a.config.NothingDone, err) || len(graphql.GetPath(ctx)) > 1
+	// An error below the root field comes after the mutation.
+	mayHaveHappened := !reports(a.config.NothingDone, err) || len(graphql.GetPath(ctx)) > 1
 	if mayHaveHappened && graphql.HasOperationContext(ctx) {
 		if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Mutation {
 			return "The database can't be reached just now, and the change may have happened: try again in a moment with the same idempotencyKey, or look first if it had none."
 		}
 	}
 	switch {
-	case is(a.config.UserBusy, err):
+	case reports(a.config.UserBusy, err):
 		return "Too many of your requests are being answered at once: try again in a moment."
-	case is(a.config.ReadOnly, err):
+	case reports(a.config.ReadOnly, err):
 		return "The database accepts no changes just now, and nothing has changed: try again in a moment."
 	default:
 		return "The database can't be reached just now: try again in a moment."
 	}
 }
 
-// is asks a function that may be nil.
-func is(ask func(error) bool, err error) bool { return ask != nil && ask(err) }
+// reports calls a function that may be nil.
+func reports(f func(error) bool, err error) bool { return f != nil && f(err) }
 
-// lastName is the name of the argument or input field that a path leads to, as in title or ids[2].
+// lastName returns the name of the argument or input field at the end of a path, as in title or ids[2].
 func lastName(path ast.Path) string {
 	index := ""
 	for _, element := range slices.Backward(path) {
@@ -170,7 +171,7 @@ func (a *API) attributes(ctx context.Context, err error) []slog.Attr {
 	}
 }
 
-// panicked is what a panic in a resolver becomes.
+// panicked is the error of a panic in a resolver.
 type panicked struct{ value any }
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }

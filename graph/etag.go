@@ -93,8 +93,8 @@ func hasClockFilter(value any) bool {
 	return false
 }
 
-// AppendState appends the state that an answer given now depends on: where two are the same, so are the answers, until the
-// moment that Until says. It returns false where the request has no viewer, or the state can't be read.
+// AppendState appends the state that an answer given now depends on. If two states are the same, so are the answers, until
+// the moment that Until returns. It returns false if the request has no viewer, or the state can't be read.
 func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
 	v, err := viewer.FromContext(ctx)
 	if err != nil || !v.Access.MayRead() {
@@ -120,18 +120,18 @@ func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([
 		b = appendPart(b, string(text))
 	}
 	if d.clock {
-		// Where the clocks go back over midnight, a day comes twice.
+		// A day comes twice if the clocks go back over midnight.
 		b = now.In(v.Location).AppendFormat(appendPart(b, v.Location.String()), time.DateOnly)
 	}
 	return b, true
 }
 
-// appendPart appends a text so that it can't be taken for a part of the next.
+// appendPart appends a text after its length, so that it can't be mistaken for a part of the next.
 func appendPart(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// Until returns the moment from which on the clock may make another answer of the same state; zero for never.
+// Until returns the moment after which the clock may change the answer of the same state; zero if it never does.
 func (d *Validator) Until(ctx context.Context, now time.Time) (time.Time, bool) {
 	if !d.clock {
 		return time.Time{}, true

@@ -23,8 +23,8 @@ import (
 
 var etagCases = flag.Int("etag.cases", 400, "how many documents are asked about on each database") //nolint:gochecknoglobals // A flag.
 
-// turnedByTheClock are documents whose answers the clock changes.
-var turnedByTheClock = []question{ //nolint:gochecknoglobals // A table.
+// clockDependent are requests whose answers the clock changes.
+var clockDependent = []conditionalRequest{ //nolint:gochecknoglobals // A table.
 	{`{ tasks(scope: ALL) { nodes { id overdue } } }`, nil},
 	{`{ tasks { ...C } } fragment C on TaskConnection { facets { overdue dueToday dueNext7Days } }`, nil},
 	{`{ tasks(filter: {due: {within: OVERDUE}}) { nodes { id } } }`, nil},
@@ -35,13 +35,13 @@ var turnedByTheClock = []question{ //nolint:gochecknoglobals // A table.
 	{`query($a: [TaskFilter!]) { tasks(filter: {or: $a}) { totalCount } }`, map[string]any{"a": []any{map[string]any{"due": map[string]any{"within": "TODAY"}}}}},
 }
 
-type question struct {
+type conditionalRequest struct {
 	document  string
 	variables map[string]any
 }
 
-// TestETag asks for random documents, lets something happen or not, and asks whether the answers still hold: where that is
-// said, the answer is the same byte for byte.
+// TestETag sends random documents, lets something happen or not, and sends them again with the entity tag: if the answer is 304,
+// it would have been the same, byte for byte.
 func TestETag(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
@@ -56,7 +56,7 @@ func TestETag(t *testing.T) {
 		held, changed := map[string]int{}, map[string]int{}
 		for i := range *etagCases {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
-			q := turnedByTheClock[r.IntN(len(turnedByTheClock))]
+			q := clockDependent[r.IntN(len(clockDependent))]
 			if r.IntN(2) == 0 {
 				g := &documents{Rand: r, schema: schemaOf(t), known: known}
 				for q.document = "mutation"; strings.HasPrefix(q.document, "mutation"); {
@@ -88,14 +88,14 @@ func TestETag(t *testing.T) {
 		t.Logf("-seed %d: held after %v, changed after %v", seed, held, changed)
 		for what, seen := range map[string]map[string]int{"nothing": held, "another user's change": held, "seconds": held, "a change": changed, "a day": changed} {
 			if seen[what] == 0 {
-				t.Errorf("%s: held %d, changed %d: the test has lost its teeth", what, held[what], changed[what])
+				t.Errorf("%s: held %d, changed %d: one of them has to be seen for the test to find anything", what, held[what], changed[what])
 			}
 		}
 	})
 }
 
-// ask sends a question by GET, with an entity tag.
-func ask(t *testing.T, a *api, user string, q question, tag string) *httptest.ResponseRecorder {
+// ask sends a conditionalRequest by GET, with an entity tag.
+func ask(t *testing.T, a *api, user string, q conditionalRequest, tag string) *httptest.ResponseRecorder {
 	t.Helper()
 	variables, err := json.Marshal(q.variables)
 	if err != nil {
@@ -177,7 +177,7 @@ func TestETagIsTheViewers(t *testing.T) {
 	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
 		a := newAPI(t, client, "alice", "bob")
 		for _, document := range []string{"{ tasks { totalCount } }", "{ viewer { id } }", "{ __typename }", "{ node(id: \"x\") { id } }"} {
-			q := question{document: document}
+			q := conditionalRequest{document: document}
 			tag := ask(t, a, "alice", q, "").Header().Get("ETag")
 			for user, want := range map[string]int{"alice": 304, "bob": 200} {
 				if got := ask(t, a, user, q, tag); got.Code != want {
@@ -200,7 +200,7 @@ func TestETagOfTheUser(t *testing.T) {
 		a := newAPI(t, client, "alice")
 		ctx := viewer.AsSystem(t.Context())
 		for i, document := range []string{"{ viewer { name } }", `{ node(id: "alice") { ... on User { name } } }`, `{ nodes(ids: ["alice"]) { ... { id } } }`} {
-			q := question{document: document}
+			q := conditionalRequest{document: document}
 			tag := ask(t, a, "alice", q, "").Header().Get("ETag")
 			if err := client.User.UpdateOneID("alice").SetName(fmt.Sprint("Alice ", i)).Exec(ctx); err != nil {
 				t.Fatal(err)
@@ -212,7 +212,7 @@ func TestETagOfTheUser(t *testing.T) {
 	})
 }
 
-// An answer that holds costs a look at the workspace's version, or at the user's row, where it depends on them.
+// A 304 costs the statements that read the workspace's version or the user's row, if the answer depends on them.
 func TestETagOfDocuments(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
@@ -221,10 +221,10 @@ func TestETagOfDocuments(t *testing.T) {
 		a := newAPIWith(t, client, readByHand(t, client, statements), "alice")
 		for document, want := range map[string]int{
 			`{ __typename }`: 0, `{ viewer { name } }`: 1, `{ tasks { nodes { title } } }`: 1, `{ viewer { name } tags { totalCount } }`: 2, `{ node(id: "x") { id } }`: 2,
-			// The clock needs no statement of its own but where the answer is new.
-			turnedByTheClock[0].document: 1,
+			// The clock needs a statement of its own only for a new answer.
+			clockDependent[0].document: 1,
 		} {
-			q := question{document: document}
+			q := conditionalRequest{document: document}
 			tag := ask(t, a, "alice", q, "").Header().Get("ETag")
 			statements.Take()
 			got := ask(t, a, "alice", q, tag)

@@ -252,7 +252,7 @@ func (x *execution) finish(r *rootField, result graphql.Marshaler) graphql.Marsh
 func (x *execution) complete(ctx context.Context, value any) (any, error) {
 	r, ok := rootFieldOf(ctx)
 	if !ok || r.viewerErr != nil {
-		return value, nil
+		return value, nil //nolint:nilerr // A value without a viewer has nothing to load.
 	}
 	isQuery := x.operation.Operation.Operation == ast.Query
 	if !x.plan.executable && !isQuery {

@@ -29,7 +29,7 @@ type (
 
 // objectTypes are all of the schema, but the root types and those of introspection.
 func objectTypes() []objectType {
-	return slices.Concat(taskTypes(), tagTypes(), userTypes(), payloadTypes())
+	return slices.Concat(taskTypes(), taskListTypes(), tagTypes(), userTypes(), payloadTypes())
 }
 
 func taskTypes() []objectType {
@@ -62,6 +62,11 @@ func taskTypes() []objectType {
 			"done":  integer(func(p *task.Progress) int { return p.Done }),
 			"total": integer(func(p *task.Progress) int { return p.Total }),
 		}),
+	}
+}
+
+func taskListTypes() []objectType {
+	return []objectType{
 		selection.Of[task.Page]("TaskConnection", fields{
 			"edges":      list(func(p *task.Page) []*task.Edge { return p.Edges }),
 			"nodes":      list((*task.Page).Nodes),
@@ -212,6 +217,15 @@ func pageOf(s *set) any {
 		p.previous = p.previous || info.Selects("hasPreviousPage")
 	}
 	return &p
+}
+
+// pageSelected returns what pageOf has derived from the selection set of a connection.
+func pageSelected(s *set) *page {
+	p, ok := s.Derived.(*page)
+	if !ok {
+		return &page{} // Whole rows.
+	}
+	return p
 }
 
 // columnsOf returns the columns that rows need if all of the sets are selected of them; nil for all columns.

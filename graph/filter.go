@@ -12,15 +12,16 @@ import (
 	"taskql/internal/task"
 )
 
-// filterOf turns the API's filter into the domain's; nil where there is none. The error names what is null.
+// filterOf converts the API's filter into the domain's; nil if there is none. The error names the part that is null.
 func filterOf(in *model.TaskFilter) (*task.Filter, error) {
 	if in == nil {
 		return nil, nil //nolint:nilnil // No filter is no error.
 	}
-	return flatten("filter", in)
+	return convertFilter("filter", in)
 }
 
-func flatten(path string, in *model.TaskFilter) (*task.Filter, error) {
+// convertFilter converts a filter or a part of it, which is at the path in the arguments.
+func convertFilter(path string, in *model.TaskFilter) (*task.Filter, error) {
 	out := &task.Filter{}
 	for _, given := range givenFields(path, in) {
 		var err error
@@ -28,7 +29,7 @@ func flatten(path string, in *model.TaskFilter) (*task.Filter, error) {
 		case []*model.TaskFilter:
 			parts := make([]*task.Filter, len(value))
 			for i, part := range value {
-				if parts[i], err = flatten(fmt.Sprintf("%s[%d]", given.path, i), part); err != nil {
+				if parts[i], err = convertFilter(fmt.Sprintf("%s[%d]", given.path, i), part); err != nil {
 					return nil, err
 				}
 			}
@@ -38,13 +39,13 @@ func flatten(path string, in *model.TaskFilter) (*task.Filter, error) {
 				out.All = append(out.All, parts...)
 			}
 		case *model.TaskFilter:
-			if out.Not, err = flatten(given.path, value); err != nil {
+			if out.Not, err = convertFilter(given.path, value); err != nil {
 				return nil, err
 			}
 		case nil:
 			return nil, nullError(given.path)
 		default:
-			comparisons, err := compared(given)
+			comparisons, err := comparisonsOf(given)
 			if err != nil {
 				return nil, err
 			}
@@ -54,8 +55,8 @@ func flatten(path string, in *model.TaskFilter) (*task.Filter, error) {
 	return out, nil
 }
 
-// compared is what a field is compared with: the field's own value, or that of each of its operators.
-func compared(field given) ([]task.Comparison, error) {
+// comparisonsOf returns the comparisons of a field: with its own value, or with that of each of its operators.
+func comparisonsOf(field given) ([]task.Comparison, error) {
 	v := reflect.Indirect(reflect.ValueOf(field.value))
 	if v.Kind() != reflect.Struct {
 		return []task.Comparison{{Field: field.name, Value: v.Interface()}}, nil
@@ -74,21 +75,21 @@ func nullError(path string) error {
 	return &task.InputError{Argument: path, Message: path + " can't be null: leave it out where nothing is to be filtered by it"}
 }
 
-// given is a field of an input that is there.
+// given is a field of an input that is present.
 type given struct {
 	name, path string
-	// value is nil where the client sent null.
+	// value is nil if the client sent null.
 	value any
 }
 
-// givenFields lists the fields of one of gqlgen's inputs that are there, in the schema's order. All of them are
-// omittable, by the schema.
+// givenFields lists the fields of one of gqlgen's inputs that are present, in the schema's order. All fields of filters are
+// omittable.
 func givenFields(path string, input any) []given {
 	in := reflect.Indirect(reflect.ValueOf(input))
 	var fields []given
 	for i := range in.NumField() {
 		omittable := in.Field(i)
-		// Most are not: by its address this one is asked without a call through reflection.
+		// Most fields are absent. A method of the address is called without reflection.
 		if o := omittable.Addr().Interface().(interface{ IsSet() bool }); !o.IsSet() { //nolint:forcetypeassert,errcheck // All are omittable.
 			continue
 		}
@@ -98,7 +99,7 @@ func givenFields(path string, input any) []given {
 	return fields
 }
 
-// valueOf returns an omittable's value, nil where it is null. The commonest are asked without reflection.
+// valueOf returns an omittable's value, nil if it is null. The most common types need no reflection.
 func valueOf(omittable reflect.Value) any {
 	switch o := omittable.Addr().Interface().(type) {
 	case *graphql.Omittable[*bool]:

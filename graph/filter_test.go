@@ -56,9 +56,9 @@ func TestOrderFieldsAreTheSchemas(t *testing.T) {
 func TestClockFiltersHaveDocuments(t *testing.T) {
 	t.Parallel()
 	for _, o := range task.FilterOperators() {
-		uses := func(q question) bool { return strings.Contains(q.document, o.Name()+":") }
-		if o.ClockDependent && !slices.ContainsFunc(turnedByTheClock, uses) {
-			t.Errorf("add a document with %s.%s to turnedByTheClock", o.Field, o.Op)
+		uses := func(q conditionalRequest) bool { return strings.Contains(q.document, o.Name()+":") }
+		if o.ClockDependent && !slices.ContainsFunc(clockDependent, uses) {
+			t.Errorf("add a document with %s.%s to clockDependent", o.Field, o.Op)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func indent(t *testing.T, text []byte) string {
 		t.Fatalf("not JSON: %s", text)
 	}
 	var lines []string
-	var open []int // Where what is not closed yet begins.
+	var open []int // The offsets of blocks that are not closed yet.
 	for line := range strings.SplitSeq(long.String(), "\n") {
 		lines = append(lines, line)
 		switch {

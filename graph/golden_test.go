@@ -43,7 +43,7 @@ type api struct {
 	users map[string]viewer.Viewer
 }
 
-// newAPI serves the schema to the user that a request's header User names; to nobody where there is none. The user
+// newAPI serves the schema to the user that a request's header User names; to nobody if there is none. The user
 // "unavailable" stands for an auth server in trouble, and "invalid" for a bad session.
 func newAPI(t testing.TB, client *ent.Client, users ...string) *api {
 	t.Helper()

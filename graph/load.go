@@ -52,7 +52,7 @@ func loadSubtasks(ctx context.Context, r *rootField, f *selected, tasks []*ent.T
 // subtasksInput returns the arguments of a field subtasks, and what is selected below it. The error is ErrFallback if the
 // arguments are invalid: gqlgen says what is wrong with them.
 func subtasksInput(variables map[string]any, f *selected) (task.SubtasksInput, error) {
-	p := f.Set().Derived.(*page) //nolint:forcetypeassert // The table derives it.
+	p := pageSelected(f.Set())
 	in := task.SubtasksInput{Selection: p.Selection, Total: p.total, Previous: p.previous}
 	args := f.ArgumentMap(variables)
 	if v := args["first"]; v != nil {

@@ -10,7 +10,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// mutate is every mutation: who is asking, then the one call.
+// mutate resolves a mutation: it calls the domain with the viewer and the input.
 func mutate[In, Out any](
 	ctx context.Context, in In, call func(context.Context, viewer.Viewer, In) (*Out, error),
 ) (*Out, error) {
@@ -58,7 +58,7 @@ func copyField(dst, src reflect.Value) {
 	}
 }
 
-// updateViewer sets what is asked for: absent keeps, and a null time zone is UTC.
+// updateViewer sets the fields that are present. A null time zone is UTC.
 func (r *Resolver) updateViewer(ctx context.Context, v viewer.Viewer, in model.UpdateViewerInput) (*model.UpdateViewerPayload, error) {
 	zone, set := in.TimeZone.ValueOK()
 	if !set {

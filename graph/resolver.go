@@ -1,5 +1,5 @@
 // Package graph is the API: what clients see. Its schema is written by hand in graph/schema; a resolver takes the
-// viewer from the context, makes one call of the domain and returns what it says.
+// viewer from the context, calls the domain once and returns the result.
 package graph
 
 import (
@@ -20,40 +20,40 @@ import (
 
 //go:generate go run taskql/graph/generate
 
-// Config is what the API works with. Everything is required, but ResponseBytes and FieldByField.
+// Config configures the API. The first two fields, Unavailable, RequestID and Log are required.
 type Config struct {
 	Tasks    *task.Service
 	Accounts *account.Service
 	// Unavailable reports whether an error is an outage of the database rather than a bug.
 	Unavailable func(error) bool
-	// NothingDone reports whether an error of Unavailable's proves that the database has done nothing. Where it is nil, none does.
+	// NothingDone reports whether an outage's error proves that the database has done nothing. Nil: none does.
 	NothingDone func(error) bool
-	// UserBusy reports whether an error of Unavailable's is due to the user's own other requests. If it is nil, no error is.
+	// UserBusy reports whether an outage's error is due to the user's own other requests. Nil: none is.
 	UserBusy func(error) bool
-	// ReadOnly reports whether an error of Unavailable's says that the database accepts no changes. If it is nil, no error does.
+	// ReadOnly reports whether an outage's error says that the database accepts no changes. Nil: none does.
 	ReadOnly func(error) bool
 	// RequestID returns the request's id, for the client to quote and the operator to search for.
 	RequestID func(context.Context) string
 	Log       *slog.Logger
 	// ResponseBytes is how long the data of a response may be. Default: 8 MiB.
 	ResponseBytes int
-	// FieldByField leaves all answers to gqlgen's own execution. They are the same, and take several times as long: it is
-	// there to tell whose fault a wrong one is.
+	// FieldByField leaves all execution to gqlgen. The answers are the same and take several times as long: it shows
+	// whether the executor is at fault if an answer is wrong.
 	FieldByField bool
 }
 
-// API is the executable schema together with what must stand around it.
+// API is the executable schema with the functions that a transport has to call.
 type API struct {
-	// Schema is what an executor runs. Its resolvers rely on Authorize, PresentError and Recover being in place.
+	// Schema executes operations. Its resolvers rely on Authorize, PresentError and Recover.
 	Schema graphql.ExecutableSchema
-	// Scalars say what is wrong with a value, by the scalar's name, for a transport that asks before it executes.
+	// Scalars check values, by the scalar's name, for a transport that checks variables before it executes.
 	Scalars map[string]func(any) error
 
 	schema *schema
 	config Config
 }
 
-// New returns the API on c's services.
+// New returns the API for the services of c. It fails if one is missing.
 func New(c Config) (*API, error) {
 	if c.Tasks == nil || c.Accounts == nil || c.Unavailable == nil || c.RequestID == nil || c.Log == nil {
 		return nil, errors.New("graph: Config is incomplete")
@@ -74,7 +74,7 @@ func New(c Config) (*API, error) {
 	}, nil
 }
 
-// Resolver holds what resolvers need.
+// Resolver resolves the fields of the schema.
 type Resolver struct {
 	tasks    *task.Service
 	accounts *account.Service
@@ -94,7 +94,7 @@ func (r *rootField) selectedOf(typ string) *set { return r.plan.Set(typ) }
 
 // page returns what has to be read of the page that the root field returns.
 func (r *rootField) page(typ string) task.Selection {
-	return r.selectedOf(typ).Derived.(*page).Selection //nolint:forcetypeassert // The table derives it.
+	return pageSelected(r.selectedOf(typ)).Selection
 }
 
 // orNil returns nil if there is no such object: the contract's answer is null.
@@ -105,7 +105,7 @@ func orNil[T any](object *T, err error) (*T, error) {
 	return object, err
 }
 
-// orders reads the argument orderBy.
+// orders converts the argument orderBy.
 func orders(by []*task.Order) []task.Order {
 	all := make([]task.Order, len(by))
 	for i, o := range by {

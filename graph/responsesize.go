@@ -14,17 +14,17 @@ import (
 const (
 	// defaultResponseBytes is twice a page of 100 tasks whose descriptions have 10,000 characters of four bytes.
 	defaultResponseBytes = 8 << 20
-	// countEvery is how many bytes of a root field are written between two looks at the limit and the clock.
+	// countEvery is how many bytes of a root field are written between two checks of the limit and the clock.
 	countEvery = 64 << 10
 )
 
 var errResponseTooLarge = errors.New("the response is too large")
 
-// responseSize bounds the JSON of one operation's data while it is written. Root fields may be written at the same time.
+// responseSize bounds the JSON of one operation's data while it is written. Root fields may be written concurrently.
 type responseSize struct {
 	limit   int64
 	written atomic.Int64
-	// texts is how many bytes of descriptions were read for it.
+	// texts is how many bytes of descriptions were read.
 	texts atomic.Int64
 	// reason is why the writing stopped: errResponseTooLarge or the context's error.
 	reason atomic.Pointer[error]
@@ -39,8 +39,8 @@ func (z *responseSize) stop(reason error) error {
 	return *z.reason.Load()
 }
 
-// chargeText counts a description that is read. More of them than the response holds may be read, because a page reads one
-// row more than it shows.
+// chargeText counts a description that is read. It allows some more than the limit, because a page reads one row more than
+// it shows.
 func (z *responseSize) chargeText(bytes int) error {
 	const slack = 4
 	if z.texts.Add(int64(bytes)) > z.limit+z.limit/slack {
@@ -58,8 +58,8 @@ type meter struct {
 
 func (z *responseSize) meter() meter { return meter{size: z, next: countEvery} }
 
-// grown counts what was written up to that length, once that is enough since the last time. The error says why the
-// writing must stop: the limit, or the end of the operation's time.
+// grown counts what was written up to that length, if it is enough since the last time. The error says why writing must
+// stop: the limit, or the end of the operation's time.
 func (m *meter) grown(ctx context.Context, length int) error {
 	if length < m.next {
 		return nil
@@ -80,7 +80,7 @@ func (m *meter) count(length int) error {
 	return nil
 }
 
-// undo takes back what was counted, because it is thrown away.
+// undo takes back what was counted, because it is discarded.
 func (m *meter) undo() {
 	m.size.written.Add(int64(-m.counted))
 	m.counted, m.next = 0, countEvery

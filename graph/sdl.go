@@ -47,14 +47,14 @@ func withoutNull(definition *ast.Definition, argument string) *ast.Definition {
 }
 
 // WriteSDL writes the schema that is served in GraphQL's schema definition language, with its descriptions. The text
-// depends on the schema alone: types are sorted by name, fields stand as in graph/schema. It fails only where w does.
+// depends on the schema alone: types are sorted by name, fields stand as in graph/schema. It fails only if w does.
 func WriteSDL(w io.Writer) error {
 	out := &firstError{w: w}
 	formatter.NewFormatter(out, formatter.WithIndent("  ")).FormatSchema(Schema())
 	return out.err
 }
 
-// firstError writes until the first error and keeps it, since the formatter drops them.
+// firstError writes until the first error and keeps it, because the formatter drops errors.
 type firstError struct {
 	w   io.Writer
 	err error

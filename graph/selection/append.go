@@ -75,7 +75,7 @@ func AppendDateTime(b []byte, t time.Time) []byte {
 	return append(b, 'Z', '"')
 }
 
-// AppendDate appends the day of t, where t is, as in "2026-11-23".
+// AppendDate appends the day of t in its own zone, as in "2026-11-23".
 func AppendDate(b []byte, t time.Time) []byte {
 	year, month, day := t.Date()
 	if year < 0 || year > 9999 {
@@ -94,7 +94,7 @@ func appendTwo(b []byte, n int) []byte {
 	return append(b, byte('0'+n/10), byte('0'+n%10)) //nolint:gosec // 0 to 99.
 }
 
-// AppendNull appends null where v is nil, else what it points to.
+// AppendNull appends null if v is nil, else the value that it points to.
 func AppendNull[T any](b []byte, v *T, appendValue func([]byte, T) []byte) []byte {
 	if v == nil {
 		return append(b, "null"...)

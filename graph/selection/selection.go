@@ -2,7 +2,7 @@
 // and appends a Go value's JSON to a buffer. It does what gqlgen does field by field, CollectFields, CompleteValue and
 // serialization (sections 6.3 and 6.4), without a context, a closure and a marshaler for each field of each row.
 //
-// It encodes only what its table of types describes, without errors and without a null where the schema has none. For
+// It encodes only what its table of types describes, without errors and without a null that the schema doesn't allow. For
 // everything else Append returns ErrFallback, and gqlgen executes the selection.
 package selection
 

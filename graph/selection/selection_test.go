@@ -161,7 +161,7 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// A fragment may be where a field is selected first in two operations, which go on differently.
+// Two operations may select a field first in the same fragment, and more of it later.
 func TestPlansOfOperationsThatShareAFragment(t *testing.T) {
 	t.Parallel()
 	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema})
