@@ -104,22 +104,22 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return server.run(ctx, listener)
 }
 
-// routes makes the services, and the handlers of the paths on them.
-func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
+// services makes the services of the domain.
+func (s *Server) services(cfg Config) (*account.Service, *task.Service, error) {
 	client := ent.NewClient(ent.Driver(cfg.DB.Driver()))
 	accounts, err := account.New(account.Config{
 		Client: client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
 		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
 	})
 	if err != nil {
-		return routes{}, fmt.Errorf("setting up accounts: %w", err)
+		return nil, nil, fmt.Errorf("setting up accounts: %w", err)
 	}
 	workspaces, err := workspace.New(workspace.Config{
 		Database: workspace.Database{Client: client, Dialect: cfg.DB.Dialect, QueryRaw: cfg.DB.QueryRaw, Now: cfg.Now},
 		Keys:     cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Log: cfg.Log,
 	})
 	if err != nil {
-		return routes{}, fmt.Errorf("setting up workspaces: %w", err)
+		return nil, nil, fmt.Errorf("setting up workspaces: %w", err)
 	}
 	tasks, err := task.New(task.Config{
 		Workspaces: workspaces, Log: cfg.Log, Closed: accounts.Forget,
@@ -129,12 +129,21 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		},
 	})
 	if err != nil {
-		return routes{}, fmt.Errorf("setting up tasks: %w", err)
+		return nil, nil, fmt.Errorf("setting up tasks: %w", err)
 	}
 	s.cleanup = func(ctx context.Context) {
 		workspaces.RunCleanup(ctx, workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys})
 	}
 	s.removals = tasks.RunRemovals
+	return accounts, tasks, nil
+}
+
+// routes makes the services, and the handlers of the paths on them.
+func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
+	accounts, tasks, err := s.services(cfg)
+	if err != nil {
+		return routes{}, err
+	}
 	hook, err := newHook(cfg, tasks, accounts)
 	if err != nil {
 		return routes{}, err
