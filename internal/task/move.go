@@ -1,247 +1,368 @@
 package task
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
-	enttag "taskql/ent/tag"
-	"taskql/ent/tasktag"
-	"taskql/ent/userremoval"
-	"taskql/internal/text"
+	enttask "taskql/ent/task"
+	"taskql/internal/fracindex"
+	"taskql/internal/keyset"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
-// moveSize is how many tasks are moved in one transaction, which locks both workspaces for some tens of milliseconds.
-const moveSize = 200
-
-// linksAtOnce is how many tags of tasks one statement inserts: a statement has so many arguments.
-const linksAtOnce = 1000
-
-// moveBatch moves tags, and then up to moveSize tasks, to another user's workspace, as one change of that workspace. It
-// returns false if nothing was left to move. The error is a *waitingError if there is no room.
-//
-// A task comes after its parent, so that a parent that can be seen is never missing. The ids stay, and so do all times.
-// Tasks of the top level go to the end of the manual order; subtasks keep their order.
-func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) {
-	switch removal, err := s.client.UserRemoval.Get(ctx, viewer.UserHash(to)); {
-	case err == nil:
-		return true, s.redirect(ctx, from, removal.MoveTo)
-	case !ent.IsNotFound(err):
-		return false, fmt.Errorf("looking at the user who gets the tasks: %w", err)
-	}
-	more := false
-	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, func(t *tx) error {
-		var err error
-		more, err = t.moveFrom(ctx, viewer.Viewer{UserID: from, WorkspaceID: from})
-		return err
-	})
-	switch {
-	case errors.Is(err, workspace.ErrNoWorkspace):
-		return false, &waitingError{"the user who gets the tasks has no row in workspaces"}
-	case err != nil:
-		return false, fmt.Errorf("moving tasks: %w", err)
-	}
-	if more {
-		s.closed(from)
-	}
-	return more, nil
+// MoveInput says where a task is to go. AfterID and BeforeID are its new neighbours, at most one of them; to the end
+// where both are nil.
+type MoveInput struct {
+	ID        string  `json:"id"`
+	IfVersion *int    `json:"ifVersion,omitempty"`
+	AfterID   *string `json:"afterId,omitempty"`
+	BeforeID  *string `json:"beforeId,omitempty"`
+	// ParentID keeps the parent where it is absent; nil is the top level.
+	ParentID       Optional[*string] `json:"parentId,omitzero"`
+	IdempotencyKey *string           `json:"-"`
 }
 
-// redirect is for tasks whose new user is removed, too: they move to the user who gets that one's tasks. If nobody else does,
-// they are erased with them.
-func (s *Service) redirect(ctx context.Context, from string, next *string) error {
-	update := s.client.UserRemoval.Update().Where(userremoval.ID(viewer.UserHash(from)))
-	if next != nil && *next != from {
-		update.SetMoveTo(*next)
-	} else {
-		update.ClearMoveTo()
+func (in MoveInput) canonical() MoveInput {
+	in.ID, in.AfterID, in.BeforeID = workspace.CanonicalID(in.ID), workspace.CanonicalIDPtr(in.AfterID), workspace.CanonicalIDPtr(in.BeforeID)
+	in.ParentID.Value = workspace.CanonicalIDPtr(in.ParentID.Value)
+	return in
+}
+
+// treePosition is a position in the manual order of a parent's subtasks, or of the top level.
+type treePosition struct {
+	// parent is nil at the top level.
+	parent   *uuid.UUID
+	position []byte
+}
+
+// Move puts a task between its new neighbours, and under another parent. It is refused with NOT_FOUND, STALE, INVALID or
+// LIMIT_EXCEEDED.
+func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Result, error) {
+	var errs workspace.Violations
+	if in.AfterID != nil && in.BeforeID != nil {
+		errs.Add(workspace.CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
 	}
-	if err := update.Exec(ctx); err != nil {
-		return fmt.Errorf("changing who gets the tasks: %w", err)
+	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
+	return s.one(ctx, v, target, workspace.Change[Result]{Name: "moveTask", Input: in.canonical(), Violations: errs}, &moveOp{in: in})
+}
+
+// moveOp moves one task.
+type moveOp struct {
+	in MoveInput
+	// parent, anchor and before are the destination, which validate sets: beside the anchor, or at the end if that is nil.
+	parent *uuid.UUID
+	anchor *ent.Task
+	before bool
+}
+
+func (o *moveOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
+	var found validation
+	e := tasks[0]
+	if e.DeletedAt != nil {
+		found.input.Add(workspace.CodeInvalid, "id", "This task is in the trash: restore it first.")
+		return found, nil
 	}
+	if err := o.validateParent(ctx, t, &found.input, e); err != nil || len(found.input) > 0 {
+		return found, err
+	}
+	switch {
+	case o.in.AfterID != nil:
+		return found, o.validateAnchor(ctx, t, &found.input, e, "afterId", *o.in.AfterID)
+	case o.in.BeforeID != nil:
+		o.before = true
+		return found, o.validateAnchor(ctx, t, &found.input, e, "beforeId", *o.in.BeforeID)
+	}
+	return found, nil
+}
+
+func (o *moveOp) validateParent(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task) error {
+	o.parent = e.ParentID
+	asked := o.in.ParentID
+	if !asked.Set {
+		return nil
+	}
+	if asked.Value == nil {
+		o.parent = nil
+		return nil
+	}
+	if u, ok := workspace.ParseID(*asked.Value); ok && equal(&u, e.ParentID) {
+		return nil
+	}
+	height, err := t.height(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	up, err := t.parent(ctx, errs, *asked.Value, height)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(up, e.ID) {
+		*errs = nil // Whatever else is wrong with it.
+		errs.Add(workspace.CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
+	}
+	o.parent = up.id()
 	return nil
 }
 
-// moveFrom moves a batch from a workspace to the viewer's.
-func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
-	if err := t.CloseWorkspace(ctx, from.WorkspaceID); err != nil {
-		return false, err
-	}
-	merged, err := t.moveTags(ctx, from)
+func (o *moveOp) validateAnchor(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task, field, id string) error {
+	anchor, err := t.find(ctx, id)
 	if err != nil {
-		return false, err
-	}
-	tasks, err := t.nextToMove(ctx, from)
-	if err != nil {
-		return false, err
-	}
-	room := t.limits.Tasks - t.Count
-	if len(tasks) > 0 && room <= 0 {
-		return false, &waitingError{fmt.Sprintf("the workspace that gets the tasks is full: LIMIT_TASKS is %d", t.limits.Tasks)}
-	}
-	if tasks = tasks[:min(len(tasks), room)]; len(tasks) > 0 {
-		if err := t.moveTasks(ctx, from, tasks); err != nil {
-			return false, err
-		}
-		if err := t.moveLinks(ctx, tasks, merged); err != nil {
-			return false, err
-		}
-	}
-	return t.Changed(), nil
-}
-
-// moveTags moves the tags whose names the viewer's workspace does not have. It returns the others, each with the tag that
-// takes its place.
-func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uuid.UUID, error) {
-	tags, err := t.Tag.Query().Where(workspace.Scope(from)).Order(enttag.ByCreatedAt(), enttag.ByID()).All(ctx)
-	if err != nil || len(tags) == 0 {
-		return nil, err
-	}
-	existing, err := t.tagNames(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names := make(map[string]uuid.UUID, len(existing))
-	for _, tag := range existing {
-		names[text.Fold(tag.Name)] = tag.ID
-	}
-	merged := map[uuid.UUID]uuid.UUID{}
-	count := len(existing)
-	for _, tag := range tags {
-		name := text.Fold(tag.Name)
-		if same, ok := names[name]; ok {
-			merged[tag.ID] = same
-			continue
-		}
-		if count++; count > t.limits.Tags {
-			return nil, &waitingError{fmt.Sprintf("the workspace that gets the tags is full: LIMIT_TAGS is %d", t.limits.Tags)}
-		}
-		names[name] = tag.ID
-		b := workspace.Statement()
-		b.WriteString("UPDATE tags SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
-			WriteString(", name_key = ").Arg(text.NameKey(name)).
-			WriteString(" WHERE id = ").Arg(tag.ID).WriteString(" AND ").Join(workspace.Condition(from, ""))
-		if err := t.Exec(ctx, b); err != nil {
-			return nil, fmt.Errorf("moving a tag: %w", err)
-		}
-		t.MarkChanged()
-	}
-	return merged, nil
-}
-
-// nextToMove returns the tasks to be moved next, in manual order: first those of the top level, and then those whose parents
-// were moved.
-func (t *tx) nextToMove(ctx context.Context, from viewer.Viewer) ([]uuid.UUID, error) {
-	for _, statement := range []*sql.Builder{topLevelToMove(from), subtasksToMove(from)} {
-		var ids []uuid.UUID
-		if err := t.Select(ctx, &ids, statement); err != nil {
-			return nil, fmt.Errorf("reading tasks: %w", err)
-		}
-		if len(ids) > 0 {
-			return ids, nil
-		}
-	}
-	return nil, nil
-}
-
-func topLevelToMove(from viewer.Viewer) *sql.Builder {
-	b := workspace.Statement()
-	return b.WriteString("SELECT id FROM tasks WHERE ").Join(workspace.Condition(from, "")).
-		WriteString(" AND parent_id IS NULL ORDER BY position, id LIMIT ").Arg(moveSize)
-}
-
-func subtasksToMove(from viewer.Viewer) *sql.Builder {
-	b := workspace.Statement()
-	return b.WriteString("SELECT t.id FROM tasks t JOIN tasks p ON p.id = t.parent_id WHERE ").Join(workspace.Condition(from, "t")).
-		WriteString(" AND p.workspace_id <> ").Arg(from.WorkspaceID).WriteString(" ORDER BY t.parent_id, t.position, t.id LIMIT ").Arg(moveSize)
-}
-
-// moveTasks moves tasks, which stay in that order.
-func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID) error {
-	if _, err := t.Add(ctx, taskCount, len(ids)); err != nil {
 		return err
 	}
-	const uncount = `UPDATE workspaces SET task_count = task_count - $1 WHERE id = $2`
-	if _, err := t.ExecContext(ctx, uncount, len(ids), from.WorkspaceID); err != nil {
-		return fmt.Errorf("counting the tasks that are left: %w", err)
+	switch {
+	case anchor == nil:
+		errs.Add(workspace.CodeNotFound, field, "There is no such task.")
+	case anchor.ID == e.ID:
+		errs.Add(workspace.CodeInvalid, field, "A task can't be its own neighbour.")
+	case anchor.DeletedAt != nil:
+		errs.Add(workspace.CodeInvalid, field, "This task is in the trash.")
+	case !equal(anchor.ParentID, o.parent):
+		errs.Add(workspace.CodeInvalid, field, "The neighbour must have the same parent.")
+	}
+	o.anchor = anchor
+	return nil
+}
+
+func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	e := tasks[0]
+	if equal(e.ParentID, o.parent) {
+		there, err := o.isInPlace(ctx, t, e)
+		if err != nil || there {
+			return err
+		}
+	}
+	to, err := o.room(ctx, t, e)
+	if err != nil {
+		return err
+	}
+	return t.edit(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edit{
+		differs: func(*ent.Task) bool { return true },
+		write: func(m *ent.TaskMutation) {
+			m.SetPosition(to.position)
+			if to.parent == nil {
+				m.ClearParentID()
+			} else {
+				m.SetParentID(*to.parent)
+			}
+		},
+		after: func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
+	})
+}
+
+// isInPlace reports whether the task stands where it is to go, so far as one can see: what is in the trash is passed over.
+func (o *moveOp) isInPlace(ctx context.Context, t *tx, e *ent.Task) (bool, error) {
+	beside := t.siblings(o.parent, e.ID).Where(enttask.DeletedAtIsNil())
+	switch {
+	case o.anchor == nil:
+		beside.Where(past(e, false))
+	case o.before:
+		beside.Where(past(e, false), past(o.anchor, true))
+	default:
+		beside.Where(past(o.anchor, false), past(e, true))
+	}
+	if o.anchor != nil && (comparePositions(e, o.anchor) < 0) != o.before {
+		return false, nil
+	}
+	between, err := beside.Exist(ctx)
+	if err != nil {
+		return false, fmt.Errorf("looking at the neighbours: %w", err)
+	}
+	return !between, nil
+}
+
+// renumberSizes are how many siblings on either side of the anchor make room: first a few, so that the versions of the others stay;
+// if that is not enough, more, and then all.
+var renumberSizes = [...]int{8, 128, math.MaxInt32} //nolint:gochecknoglobals // A constant table.
+
+// room finds a key beside the anchor. If there is none, or none short, siblings make room.
+func (o *moveOp) room(ctx context.Context, t *tx, e *ent.Task) (treePosition, error) {
+	for attempt := 0; ; attempt++ {
+		key, err := o.key(ctx, t, e)
+		if err != nil {
+			return treePosition{}, err
+		}
+		if key != nil {
+			return treePosition{parent: o.parent, position: key}, nil
+		}
+		if attempt == len(renumberSizes) {
+			return treePosition{}, errors.New("there is no room between two tasks")
+		}
+		if err := o.renumber(ctx, t, e, renumberSizes[attempt]); err != nil {
+			return treePosition{}, err
+		}
+	}
+}
+
+// key returns a key beside the anchor; nil where nothing fits, or nothing short.
+func (o *moveOp) key(ctx context.Context, t *tx, e *ent.Task) ([]byte, error) {
+	if o.anchor == nil {
+		return t.end()
+	}
+	neighbour, err := t.siblings(o.parent, e.ID).
+		Where(past(o.anchor, o.before)).Order(inManualOrder(o.before)).
+		Select(enttask.FieldPosition).First(ctx)
+	if err != nil && !ent.IsNotFound(err) {
+		return nil, fmt.Errorf("reading the neighbour: %w", err)
+	}
+	low, high := o.anchor, neighbour
+	if o.before {
+		low, high = neighbour, o.anchor
+	}
+	key, ok := fracindex.Between(keyOf(low), keyOf(high))
+	if !ok || len(key) > fracindex.MaxLength {
+		return nil, nil
+	}
+	return key, nil
+}
+
+// keyOf is a task's key; nil where there is no task. (SQLite reads an empty one as nil too.)
+func keyOf(e *ent.Task) []byte {
+	if e == nil {
+		return nil
+	}
+	return append([]byte{}, e.Position...)
+}
+
+// renumber gives that many siblings on either side of the anchor new keys, if short ones fit between their neighbours'.
+func (o *moveOp) renumber(ctx context.Context, t *tx, e *ent.Task, many int) error {
+	side := func(before bool) ([]*ent.Task, []byte, error) {
+		rows, err := t.siblings(o.parent, e.ID).Where(past(o.anchor, before)).Order(inManualOrder(before)).
+			Limit(many + 1).Select(enttask.FieldPosition).All(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the siblings: %w", err)
+		}
+		if len(rows) <= many {
+			return rows, nil, nil
+		}
+		return rows[:many], keyOf(rows[many]), nil
+	}
+	crowd, low, err := side(true)
+	if err != nil {
+		return err
+	}
+	after, high, err := side(false)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(crowd)
+	at := len(crowd)
+	crowd = append(append(crowd, o.anchor), after...)
+	keys, ok := fracindex.BetweenN(low, high, len(crowd))
+	if !ok || slices.ContainsFunc(keys, func(key []byte) bool { return len(key) > fracindex.MaxLength/2 }) {
+		return nil
+	}
+	o.anchor.Position = keys[at]
+	return t.reposition(ctx, idsOf(crowd), keys)
+}
+
+// siblings selects the tasks under a parent, those in the trash too, but not that one.
+func (t *tx) siblings(parent *uuid.UUID, but uuid.UUID) *ent.TaskQuery {
+	q := t.tasks().Where(enttask.IDNEQ(but))
+	if parent == nil {
+		return q.Where(enttask.ParentIDIsNil())
+	}
+	return q.Where(enttask.ParentID(*parent))
+}
+
+// end returns a key after all of the workspace, those in the trash too: they keep theirs for their return.
+func (t *tx) end() ([]byte, error) {
+	keys, err := t.ends(1)
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// ends returns n keys after all of the workspace, in order.
+func (t *tx) ends(n int) ([][]byte, error) {
+	keys, ok := fracindex.EndN(t.Version, t.lastEnd, n)
+	if !ok {
+		return nil, fmt.Errorf("there is no position behind %q", t.lastEnd)
+	}
+	if n > 0 {
+		t.lastEnd = keys[n-1]
+	}
+	return keys, nil
+}
+
+// inManualOrder sorts siblings. Their parent is one and the same, but the index of this order has it before the position.
+func inManualOrder(backward bool) enttask.OrderOption {
+	direction := sql.Asc
+	if backward {
+		direction = sql.Desc
+	}
+	return func(s *sql.Selector) {
+		for _, column := range []string{enttask.FieldParentID, enttask.FieldPosition, enttask.FieldID} {
+			s.OrderBy(direction(s.C(column)))
+		}
+	}
+}
+
+// repositionAtOnce is how many rows one statement moves: their keys are looked for one after the other.
+const repositionAtOnce = 500
+
+// reposition gives tasks those positions, in the order that they have. They get this change's version, but to people they
+// are as they were: updatedAt stays.
+func (t *tx) reposition(ctx context.Context, ids []uuid.UUID, keys [][]byte) error {
+	return t.repositionIn(ctx, ids, keys, func(u *ent.TaskUpdate) { u.Mutation().ResetUpdatedAt() })
+}
+
+// moveToTop moves tasks to the end of the top level, and returns their positions.
+func (t *tx) moveToTop(ctx context.Context, ids []uuid.UUID) ([][]byte, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	keys, err := t.ends(len(ids))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b := workspace.Statement()
-	b.WriteString("UPDATE tasks SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
-		WriteString(", position = CASE id")
-	for i, id := range ids {
-		b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(keys[i])
-	}
-	b.WriteString(" ELSE position END WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(anys(ids)...).WriteString(")")
-	if err := t.Exec(ctx, b); err != nil {
-		return fmt.Errorf("moving tasks: %w", err)
-	}
-	t.MarkChanged()
-	return t.freeFromTrash(ctx, ids)
+	return keys, t.repositionIn(ctx, ids, keys, func(u *ent.TaskUpdate) { u.ClearParentID() })
 }
 
-// freeFromTrash puts active tasks to the top level if their parent went to the trash after it was moved.
-func (t *tx) freeFromTrash(ctx context.Context, ids []uuid.UUID) error {
-	b := workspace.Statement()
-	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" AND id IN (").Args(anys(ids)...).
-		WriteString(") AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM tasks p WHERE p.id = tasks.parent_id AND p.deleted_at IS NOT NULL)")
-	if err := t.Exec(ctx, b); err != nil {
-		return fmt.Errorf("looking at the parents: %w", err)
+func (t *tx) repositionIn(ctx context.Context, ids []uuid.UUID, keys [][]byte, also func(*ent.TaskUpdate)) error {
+	for some := range slices.Chunk(ids, repositionAtOnce) {
+		theirs := keys[:len(some)]
+		keys = keys[len(some):]
+		u := t.update().Where(enttask.IDIn(some...))
+		also(u)
+		u.Modify(func(u *sql.UpdateBuilder) {
+			u.Set(enttask.FieldPosition, sql.ExprFunc(func(b *sql.Builder) {
+				b.WriteString("CASE id")
+				for i, id := range some {
+					b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(theirs[i])
+				}
+				b.WriteString(" ELSE position END") // Which also says what type the others are of.
+			}))
+		})
+		if err := u.Exec(ctx); err != nil {
+			return fmt.Errorf("moving tasks: %w", err)
+		}
 	}
 	return nil
 }
 
-// moveLinks makes the tags of moved tasks the workspace's, and replaces merged ones.
-func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.UUID]uuid.UUID) error {
-	links, err := t.TaskTag.Query().Where(tasktag.TaskIDIn(tasks...)).All(ctx)
-	if err != nil {
-		return fmt.Errorf("reading tags of tasks: %w", err)
+// past selects the siblings that come after a task in the manual order, or before it.
+func past(e *ent.Task, before bool) func(*sql.Selector) {
+	op := sql.OpGT
+	if before {
+		op = sql.OpLT
 	}
-	has := make(map[[2]uuid.UUID]bool, len(links))
-	for _, link := range links {
-		has[[2]uuid.UUID{link.TaskID, link.TagID}] = true
+	return func(s *sql.Selector) {
+		s.Where(keyset.CompareRows(s, []string{enttask.FieldPosition, enttask.FieldID}, op, keyOf(e), e.ID))
 	}
-	var old []uuid.UUID
-	var rows []*ent.TaskTagCreate
-	for _, link := range links {
-		tag, ok := merged[link.TagID]
-		if !ok {
-			continue
-		}
-		if !slices.Contains(old, link.TagID) {
-			old = append(old, link.TagID)
-		}
-		if key := [2]uuid.UUID{link.TaskID, tag}; !has[key] {
-			has[key] = true
-			rows = append(rows, t.TaskTag.Create().SetTaskID(link.TaskID).SetTagID(tag).SetWorkspaceID(t.Viewer.WorkspaceID))
-		}
-	}
-	for some := range slices.Chunk(rows, linksAtOnce) {
-		if err := t.TaskTag.CreateBulk(some...).Exec(ctx); err != nil {
-			return fmt.Errorf("adding tags to tasks: %w", err)
-		}
-	}
-	if len(old) > 0 {
-		if _, err := t.TaskTag.Delete().Where(tasktag.TaskIDIn(tasks...), tasktag.TagIDIn(old...)).Exec(ctx); err != nil {
-			return fmt.Errorf("taking merged tags off tasks: %w", err)
-		}
-	}
-	b := workspace.Statement()
-	b.WriteString("UPDATE task_tags SET workspace_id = ").Arg(t.Viewer.WorkspaceID).
-		WriteString(" WHERE task_id IN (").Args(anys(tasks)...).WriteString(")")
-	if err := t.Exec(ctx, b); err != nil {
-		return fmt.Errorf("moving tags of tasks: %w", err)
-	}
-	return nil
+}
+
+// comparePositions compares siblings by the manual order.
+func comparePositions(a, b *ent.Task) int {
+	return cmp.Or(bytes.Compare(a.Position, b.Position), bytes.Compare(a.ID[:], b.ID[:]))
 }

@@ -27,6 +27,16 @@ type UpdateTagInput struct {
 	IdempotencyKey *string           `json:"-"`
 }
 
+func (in CreateTagInput) canonical() CreateTagInput {
+	in.ID = workspace.CanonicalIDPtr(in.ID)
+	return in
+}
+
+func (in UpdateTagInput) canonical() UpdateTagInput {
+	in.ID = workspace.CanonicalID(in.ID)
+	return in
+}
+
 // palette are the colors of tags that nobody chose one for: told apart on white and on black.
 var palette = []string{ //nolint:gochecknoglobals // A constant table.
 	"#dc2626", "#ea580c", "#d97706", "#65a30d", "#16a34a", "#0d9488",
@@ -257,7 +267,7 @@ func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*
 }
 
 // carried reads the tags that tasks carry.
-func (t *tx) carried(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
+func (t *tx) tagIDsOf(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
 	rows, err := t.TaskTag.Query().
 		Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(idsOf(tasks)...)).
 		All(ctx)
@@ -271,8 +281,8 @@ func (t *tx) carried(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uu
 	return carried, nil
 }
 
-// without returns what is in all and not in some.
-func without(all, some []uuid.UUID) []uuid.UUID {
+// difference returns what is in all and not in some.
+func difference(all, some []uuid.UUID) []uuid.UUID {
 	return slices.DeleteFunc(slices.Clone(all), func(id uuid.UUID) bool { return slices.Contains(some, id) })
 }
 
@@ -288,8 +298,8 @@ func (p tagPlan) set(task uuid.UUID, add, remove []uuid.UUID) {
 	}
 }
 
-// carryOut does to the tasks what is planned for them, with one statement for each kind, and returns those that changed.
-func (p tagPlan) carryOut(ctx context.Context, t *tx, tasks []*ent.Task) (map[uuid.UUID]bool, error) {
+// apply does to the tasks what is planned for them, with one statement for each kind, and returns those that changed.
+func (p tagPlan) apply(ctx context.Context, t *tx, tasks []*ent.Task) (map[uuid.UUID]bool, error) {
 	changed := map[uuid.UUID]bool{}
 	added := map[uuid.UUID][]uuid.UUID{}
 	var from, removed []uuid.UUID
@@ -299,7 +309,7 @@ func (p tagPlan) carryOut(ctx context.Context, t *tx, tasks []*ent.Task) (map[uu
 		}
 		if tags := p.remove[e.ID]; len(tags) > 0 {
 			from, changed[e.ID] = append(from, e.ID), true
-			removed = append(removed, without(tags, removed)...)
+			removed = append(removed, difference(tags, removed)...)
 		}
 	}
 	if len(from) > 0 {

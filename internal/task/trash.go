@@ -15,10 +15,32 @@ import (
 	"taskql/internal/workspace"
 )
 
-// trashing puts tasks into the trash, and what is below them.
-type trashing struct{ noPrecondition }
+// Delete puts a task into the trash, and what is below it; one that is there already stays as it is. It is refused with
+// NOT_FOUND or STALE.
+func (s *Service) Delete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "deleteTask", Input: in.canonical()}, trashOp{})
+}
 
-func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+// DeleteMany puts tasks into the trash, as Delete does. What is below two of them goes with the upper one.
+func (s *Service) DeleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "deleteTasks", Input: in.canonical()}, trashOp{})
+}
+
+// Restore takes a task out of the trash, with what went in with it; one that is not there stays as it is. Where its
+// parent is gone or in the trash, it goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
+func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "restoreTask", Input: in.canonical()}, restoreOp{})
+}
+
+// RestoreMany takes tasks out of the trash, as Restore does.
+func (s *Service) RestoreMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "restoreTasks", Input: in.canonical()}, restoreOp{})
+}
+
+// trashOp puts tasks into the trash, and what is below them.
+type trashOp struct{ noPrecondition }
+
+func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	var roots []*ent.Task
 	for _, e := range tasks {
 		if e.DeletedAt == nil {
@@ -31,7 +53,7 @@ func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	// What is below two of them goes with the upper one, whatever their order.
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(anys(idsOf(roots))...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(idsOf(roots))...).
 		WriteString(") UNION ALL SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).
 		WriteString(") UPDATE tasks SET deleted_at = ").Arg(t.Now).WriteString(", trashed_with = whole.root, version = ").Arg(t.Version).
@@ -49,7 +71,7 @@ func (trashing) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	return nil
 }
 
-func anys[T any](values []T) []any {
+func toAny[T any](values []T) []any {
 	all := make([]any, len(values))
 	for i, v := range values {
 		all[i] = v
@@ -70,18 +92,18 @@ func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 // writeTrashedWith writes the subquery of trashedWith. (An older release did not say what a task went in with.)
 func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(anys(roots)...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(roots)...).
 		WriteString(") UNION SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id AND c.trashed_with = tree.root WHERE c.deleted_at IS NOT NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id FROM tree)")
 }
 
-// restoring takes tasks out of the trash, with what went in with them.
-type restoring struct{}
+// restoreOp takes tasks out of the trash, with what went in with them.
+type restoreOp struct{}
 
 // validate refuses what would be one subtask too many of its parent.
-func (restoring) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
+func (restoreOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
 	var found validation
-	parents, excess, err := t.overfull(ctx, tasks)
+	parents, excess, err := t.parentsOverLimit(ctx, tasks)
 	if err != nil {
 		return found, err
 	}
@@ -100,9 +122,9 @@ func (restoring) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valida
 	return found, nil
 }
 
-// overfull returns the parents that would have too many subtasks if the tasks came out of the trash, and by how many.
+// parentsOverLimit returns the parents that would have too many subtasks if the tasks came out of the trash, and by how many.
 // What comes along with the tasks counts. A parent that stays in the trash gets none of them.
-func (t *tx) overfull(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID]*ent.Task, map[uuid.UUID]int, error) {
+func (t *tx) parentsOverLimit(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID]*ent.Task, map[uuid.UUID]int, error) {
 	var back, ids []uuid.UUID
 	for _, e := range tasks {
 		if e.DeletedAt == nil {
@@ -139,7 +161,7 @@ func (t *tx) overfull(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID]*en
 	return byID, excess, nil
 }
 
-func (restoring) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+func (restoreOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	var back []*ent.Task
 	for _, e := range tasks {
 		if e.DeletedAt != nil {

@@ -18,7 +18,7 @@ import (
 var scopedByHand = map[string]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"internal/task/columns.go":    "names every column",
 	"internal/workspace":          "decides what the scope of a query is",
-	"internal/task/move.go":       "looks for tasks whose parents are in another workspace",
+	"internal/task/transfer.go":   "looks for tasks whose parents are in another workspace",
 	"internal/importer/source.go": "reads another program's database",
 }
 

@@ -1,0 +1,57 @@
+package task
+
+import (
+	"context"
+
+	"taskql/ent"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// Complete completes a task; one that is completed already stays as it is. It is refused with NOT_FOUND or STALE.
+func (s *Service) Complete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "completeTask", Input: in.canonical()}, completeOp{})
+}
+
+// CompleteMany completes tasks, as Complete does.
+func (s *Service) CompleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "completeTasks", Input: in.canonical()}, completeOp{})
+}
+
+// Reopen opens a completed task; an open one stays as it is. It is refused with NOT_FOUND or STALE.
+func (s *Service) Reopen(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "reopenTask", Input: in.canonical()}, reopenOp{})
+}
+
+// ReopenMany opens completed tasks, as Reopen does.
+func (s *Service) ReopenMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
+	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "reopenTasks", Input: in.canonical()}, reopenOp{})
+}
+
+// completeOp completes tasks.
+type completeOp struct{ noPrecondition }
+
+func (completeOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	return t.edit(ctx, tasks, nil, edit{
+		differs: func(e *ent.Task) bool { return !e.Completed },
+		write: func(m *ent.TaskMutation) {
+			m.SetCompleted(true)
+			m.SetCompletedAt(t.Now)
+		},
+		after: func(e *ent.Task) { e.Completed, e.CompletedAt = true, &t.Now },
+	})
+}
+
+// reopenOp opens tasks.
+type reopenOp struct{ noPrecondition }
+
+func (reopenOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	return t.edit(ctx, tasks, nil, edit{
+		differs: func(e *ent.Task) bool { return e.Completed },
+		write: func(m *ent.TaskMutation) {
+			m.SetCompleted(false)
+			m.ClearCompletedAt()
+		},
+		after: func(e *ent.Task) { e.Completed, e.CompletedAt = false, nil },
+	})
+}

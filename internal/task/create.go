@@ -1,0 +1,136 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"entgo.io/ent/dialect/sql/sqlgraph"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// CreateInput describes a new task. Nil is absent.
+type CreateInput struct {
+	// ID is a UUID of the client's choosing.
+	ID             *string   `json:"id,omitempty"`
+	Title          string    `json:"title"`
+	Description    *string   `json:"description,omitempty"`
+	Priority       *Priority `json:"priority,omitempty"`
+	Due            *DueInput `json:"due,omitempty"`
+	TagIDs         []string  `json:"tagIds,omitempty"`
+	ParentID       *string   `json:"parentId,omitempty"`
+	IdempotencyKey *string   `json:"-"`
+}
+
+// canonical returns the input as it is hashed for an idempotency key: with its ids in canonical form, so that a request with an
+// id in capitals is the same request. So do the canonical methods of the other inputs.
+func (in CreateInput) canonical() CreateInput {
+	in.ID, in.ParentID, in.TagIDs = workspace.CanonicalIDPtr(in.ID), workspace.CanonicalIDPtr(in.ParentID), workspace.CanonicalIDs(in.TagIDs)
+	return in
+}
+
+// Create makes a task at the end of its parent, or of the top level. It is refused with BLANK, TOO_LONG or INVALID if
+// the input is not a task, with TAKEN if the id exists, with NOT_FOUND if a tag or the parent does not, and with
+// LIMIT_EXCEEDED.
+func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (*Result, error) {
+	var errs workspace.Violations
+	title, description, id := checkTitle(&errs, in.Title), checkDescription(&errs, in.Description), errs.NewID(in.ID)
+	priority, due := checkPriority(&errs, "priority", in.Priority), checkDue(&errs, "due", in.Due, v)
+	tags := &tagList{field: "tagIds", asked: in.TagIDs}
+	checkTagLists(&errs, s.limits, tags)
+	newTask := func() *ent.Task {
+		e := &ent.Task{ID: id}
+		for _, edit := range []edit{setTexts(title, description), setPriority(priority), setDue(due)} {
+			edit.after(e)
+		}
+		return e
+	}
+	create := workspace.Change[Result]{
+		Name: "createTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs,
+		Counter: workspace.Counter{Add: 1},
+	}
+	if in.ParentID == nil && len(tags.asked) == 0 {
+		create.FastPath = func(ctx context.Context) (*Result, error) {
+			e := newTask()
+			done, err := s.insertFast(ctx, v, e)
+			if in.ID != nil && sqlgraph.IsUniqueConstraintError(err) {
+				return &Result{UserErrors: idTaken()}, nil
+			}
+			if !done || err != nil {
+				return nil, err
+			}
+			return &Result{Task: e}, nil
+		}
+	}
+	return write(ctx, s, v, create, func(ctx context.Context, t *tx) (*Result, error) {
+		at, errs, err := t.newTaskPosition(ctx, in.ParentID, tags)
+		if err != nil {
+			return nil, err
+		}
+		if len(errs) > 0 {
+			return workspace.Refuse[Result](errs)
+		}
+		e := newTask()
+		e.WorkspaceID, e.Version, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, t.Version, t.Now, t.Now
+		e.ParentID, e.Position = at.parent, at.position
+		err = t.insert(ctx, e)
+		if in.ID != nil && ent.IsConstraintError(err) {
+			// Only the id can clash. Whether another workspace has it is not said.
+			return workspace.Refuse[Result](idTaken())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inserting the task: %w", err)
+		}
+		t.MarkChanged()
+		return &Result{Task: e}, t.insertTags(ctx, map[uuid.UUID][]uuid.UUID{id: tags.ids})
+	})
+}
+
+// newTaskPosition returns the position of a new task, and the violations of the limits and of its tags and parent.
+func (t *tx) newTaskPosition(ctx context.Context, parentID *string, tags *tagList) (treePosition, workspace.Violations, error) {
+	var errs workspace.Violations
+	if t.Count > t.limits.Tasks {
+		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
+	}
+	if err := t.resolve(ctx, &errs, tags); err != nil {
+		return treePosition{}, nil, err
+	}
+	if len(tags.ids) > t.limits.TagsPerTask {
+		errs.Add(workspace.CodeLimitExceeded, tags.field, "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, len(tags.ids))
+	}
+	var at treePosition
+	if parentID != nil {
+		up, err := t.parent(ctx, &errs, *parentID, 1)
+		if err != nil {
+			return treePosition{}, nil, err
+		}
+		at.parent = up.id()
+	}
+	if len(errs) > 0 {
+		return treePosition{}, errs, nil
+	}
+	var err error
+	at.position, err = t.end()
+	return at, nil, err
+}
+
+// idTaken is the violation of a new object whose id is in use.
+func idTaken() workspace.Violations {
+	var errs workspace.Violations
+	errs.IDTaken()
+	return errs
+}
+
+// checkPriority checks a priority; nil is none.
+func checkPriority(errs *workspace.Violations, field string, asked *Priority) Priority {
+	switch {
+	case asked == nil:
+		return PriorityNone
+	case *asked < PriorityNone || *asked > PriorityUrgent:
+		errs.Add(workspace.CodeInvalid, field, "There is no such priority.")
+	}
+	return *asked
+}

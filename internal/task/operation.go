@@ -1,0 +1,239 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttask "taskql/ent/task"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// TargetInput names a task or a tag to act on.
+type TargetInput struct {
+	ID             string  `json:"id"`
+	IfVersion      *int    `json:"ifVersion,omitempty"`
+	IdempotencyKey *string `json:"-"`
+}
+
+func (in TargetInput) canonical() TargetInput {
+	in.ID = workspace.CanonicalID(in.ID)
+	return in
+}
+
+// operation is what a mutation does to tasks, be it one or many. It acts on what is loaded and leaves it as it is then
+// in the database.
+type operation interface {
+	// validate returns why the operation can't be applied; nothing if it can.
+	validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error)
+	// apply does it, with one statement for each kind of change. What is as it should be stays untouched.
+	apply(ctx context.Context, t *tx, tasks []*ent.Task) error
+}
+
+// validation is why an operation can't be applied: workspace.Violations of the input as a whole, and of single tasks. The latter
+// are at the task's id where they have no field.
+type validation struct {
+	input workspace.Violations
+	tasks map[uuid.UUID]workspace.Violations
+}
+
+func (v *validation) refuse(e *ent.Task, errs workspace.Violations) {
+	if v.tasks == nil {
+		v.tasks = map[uuid.UUID]workspace.Violations{}
+	}
+	v.tasks[e.ID] = append(v.tasks[e.ID], errs...)
+}
+
+// at returns a task's problems, with its id's field where they have none.
+func (v *validation) at(e *ent.Task, field string) workspace.Violations {
+	errs := v.tasks[e.ID]
+	for _, problem := range errs {
+		if problem.Field == nil {
+			problem.Field = workspace.FieldPath(field)
+		}
+	}
+	return errs
+}
+
+// noPrecondition is embedded by operations that can't be refused.
+type noPrecondition struct{}
+
+func (noPrecondition) validate(context.Context, *tx, []*ent.Task) (validation, error) {
+	return validation{}, nil
+}
+
+// one applies an operation to one task.
+func (s *Service) one(
+	ctx context.Context, v viewer.Viewer, target TargetInput, c workspace.Change[Result], op operation,
+) (*Result, error) {
+	c.IdempotencyKey = target.IdempotencyKey
+	return write(ctx, s, v, c, func(ctx context.Context, t *tx) (*Result, error) {
+		e, errs, err := t.target(ctx, target)
+		if err != nil {
+			return nil, err
+		}
+		if len(errs) > 0 {
+			return &Result{Task: e, UserErrors: errs}, workspace.ErrRefused
+		}
+		found, err := op.validate(ctx, t, []*ent.Task{e})
+		if err != nil {
+			return nil, err
+		}
+		if errs := append(found.input, found.at(e, "id")...); len(errs) > 0 {
+			return workspace.Refuse[Result](errs)
+		}
+		return &Result{Task: e}, op.apply(ctx, t, []*ent.Task{e})
+	})
+}
+
+// target reads the task to act on, with a violation if it is not at the version that the client expects.
+func (t *tx) target(ctx context.Context, target TargetInput) (*ent.Task, workspace.Violations, error) {
+	var errs workspace.Violations
+	e, err := t.find(ctx, target.ID)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case e == nil:
+		errs.Add(workspace.CodeNotFound, "id", "There is no such task.")
+	default:
+		errs.IfVersion("task", target.IfVersion, e.Version)
+	}
+	return e, errs, nil
+}
+
+// find returns a task, which may be in the trash; nil if there is none.
+func (t *tx) find(ctx context.Context, id string) (*ent.Task, error) {
+	u, ok := workspace.ParseID(id)
+	if !ok {
+		return nil, nil //nolint:nilnil // None is no error.
+	}
+	e, err := t.tasks().Where(enttask.ID(u)).Only(ctx)
+	if ent.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // As above.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a task: %w", err)
+	}
+	return e, nil
+}
+
+func (in BulkInput) canonical() BulkInput {
+	in.IDs = workspace.CanonicalIDs(in.IDs)
+	return in
+}
+
+// many applies an operation to many tasks.
+func (s *Service) many(
+	ctx context.Context, v viewer.Viewer, in BulkInput, c workspace.Change[BulkResult], op operation,
+) (*BulkResult, error) {
+	errs := workspace.Violations(c.Violations)
+	checkIDs(&errs, in.IDs)
+	c.Violations, c.IdempotencyKey = errs, in.IdempotencyKey
+	return write(ctx, s, v, c, func(ctx context.Context, t *tx) (*BulkResult, error) {
+		tasks, err := t.load(ctx, in.IDs)
+		if err != nil {
+			return nil, err
+		}
+		found, err := op.validate(ctx, t, tasks)
+		if err != nil {
+			return nil, err
+		}
+		if len(found.input) > 0 {
+			return workspace.Refuse[BulkResult](found.input)
+		}
+		r, able := answerBulk(in.IDs, tasks, &found)
+		switch failed := len(in.IDs) - len(able); {
+		case failed > 0 && in.ErrorPolicy != SkipFailed:
+			r.Refuse(r.refusal(failed))
+			return r, workspace.ErrRefused
+		case len(able) == 0:
+			return r, workspace.ErrRefused
+		}
+		if err := op.apply(ctx, t, able); err != nil {
+			return nil, err
+		}
+		for _, e := range able {
+			if e.Version == t.Version {
+				r.ChangedCount++
+			}
+		}
+		return r, nil
+	})
+}
+
+// refusal returns the error of a bulk mutation that was refused because so many tasks failed, with the code and the
+// field of the first failure.
+func (r *BulkResult) refusal(failed int) workspace.Violations {
+	first := slices.IndexFunc(r.Results, func(item *ItemResult) bool { return len(item.UserErrors) > 0 })
+	because := r.Results[first].UserErrors[0]
+	message := fmt.Sprintf("Nothing was changed, because %d of %d tasks can't be: %s", failed, len(r.Results), because.Message)
+	return workspace.Violations{{Code: because.Code, Message: message, Field: because.Field}}
+}
+
+// checkIDs checks the ids of a bulk mutation: 1 to 100, each once.
+func checkIDs(errs *workspace.Violations, ids []string) {
+	if len(ids) < 1 || len(ids) > maxBulk {
+		errs.Add(workspace.CodeInvalid, "ids", "Name 1 to %d tasks; these are %d.", maxBulk, len(ids))
+		return
+	}
+	seen := make(map[string]bool, len(ids))
+	for i, id := range workspace.CanonicalIDs(ids) {
+		if seen[id] {
+			errs.Add(workspace.CodeInvalid, workspace.Element("ids", i), "This task is named twice.")
+		}
+		seen[id] = true
+	}
+}
+
+// load reads the tasks of those ids with one statement, in their order. What does not exist is left out.
+func (t *tx) load(ctx context.Context, ids []string) ([]*ent.Task, error) {
+	asked, _ := uniqueIDs(ids)
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	rows, err := t.tasks().Where(enttask.IDIn(asked...)).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading tasks: %w", err)
+	}
+	byID := make(map[uuid.UUID]*ent.Task, len(rows))
+	for _, e := range rows {
+		byID[e.ID] = e
+	}
+	tasks := make([]*ent.Task, 0, len(rows))
+	for _, id := range asked {
+		if e, ok := byID[id]; ok {
+			tasks = append(tasks, e)
+		}
+	}
+	return tasks, nil
+}
+
+// answerBulk returns the result for each id, and the tasks without violations.
+func answerBulk(ids []string, tasks []*ent.Task, found *validation) (*BulkResult, []*ent.Task) {
+	byID := make(map[uuid.UUID]*ent.Task, len(tasks))
+	for _, e := range tasks {
+		byID[e.ID] = e
+	}
+	r := &BulkResult{Results: make([]*ItemResult, len(ids))}
+	able := make([]*ent.Task, 0, len(tasks))
+	for i, id := range ids {
+		item := &ItemResult{ID: id}
+		r.Results[i] = item
+		u, ok := workspace.ParseID(id)
+		if e := byID[u]; ok && e != nil {
+			item.Task, item.UserErrors = e, found.at(e, workspace.Element("ids", i))
+		} else {
+			var errs workspace.Violations
+			errs.Add(workspace.CodeNotFound, workspace.Element("ids", i), "There is no such task.")
+			item.UserErrors = errs
+		}
+		if len(item.UserErrors) == 0 {
+			able = append(able, item.Task)
+		}
+	}
+	return r, able
+}

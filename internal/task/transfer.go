@@ -1,0 +1,247 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttag "taskql/ent/tag"
+	"taskql/ent/tasktag"
+	"taskql/ent/userremoval"
+	"taskql/internal/text"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// moveSize is how many tasks are moved in one transaction, which locks both workspaces for some tens of milliseconds.
+const moveSize = 200
+
+// linksAtOnce is how many tags of tasks one statement inserts: a statement has so many arguments.
+const linksAtOnce = 1000
+
+// moveBatch moves tags, and then up to moveSize tasks, to another user's workspace, as one change of that workspace. It
+// returns false if nothing was left to move. The error is a *waitingError if there is no room.
+//
+// A task comes after its parent, so that a parent that can be seen is never missing. The ids stay, and so do all times.
+// Tasks of the top level go to the end of the manual order; subtasks keep their order.
+func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) {
+	switch removal, err := s.client.UserRemoval.Get(ctx, viewer.UserHash(to)); {
+	case err == nil:
+		return true, s.redirect(ctx, from, removal.MoveTo)
+	case !ent.IsNotFound(err):
+		return false, fmt.Errorf("looking at the user who gets the tasks: %w", err)
+	}
+	more := false
+	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, func(t *tx) error {
+		var err error
+		more, err = t.moveFrom(ctx, viewer.Viewer{UserID: from, WorkspaceID: from})
+		return err
+	})
+	switch {
+	case errors.Is(err, workspace.ErrNoWorkspace):
+		return false, &waitingError{"the user who gets the tasks has no row in workspaces"}
+	case err != nil:
+		return false, fmt.Errorf("moving tasks: %w", err)
+	}
+	if more {
+		s.closed(from)
+	}
+	return more, nil
+}
+
+// redirect is for tasks whose new user is removed, too: they move to the user who gets that one's tasks. If nobody else does,
+// they are erased with them.
+func (s *Service) redirect(ctx context.Context, from string, next *string) error {
+	update := s.client.UserRemoval.Update().Where(userremoval.ID(viewer.UserHash(from)))
+	if next != nil && *next != from {
+		update.SetMoveTo(*next)
+	} else {
+		update.ClearMoveTo()
+	}
+	if err := update.Exec(ctx); err != nil {
+		return fmt.Errorf("changing who gets the tasks: %w", err)
+	}
+	return nil
+}
+
+// moveFrom moves a batch from a workspace to the viewer's.
+func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
+	if err := t.CloseWorkspace(ctx, from.WorkspaceID); err != nil {
+		return false, err
+	}
+	merged, err := t.moveTags(ctx, from)
+	if err != nil {
+		return false, err
+	}
+	tasks, err := t.nextToMove(ctx, from)
+	if err != nil {
+		return false, err
+	}
+	room := t.limits.Tasks - t.Count
+	if len(tasks) > 0 && room <= 0 {
+		return false, &waitingError{fmt.Sprintf("the workspace that gets the tasks is full: LIMIT_TASKS is %d", t.limits.Tasks)}
+	}
+	if tasks = tasks[:min(len(tasks), room)]; len(tasks) > 0 {
+		if err := t.moveTasks(ctx, from, tasks); err != nil {
+			return false, err
+		}
+		if err := t.moveLinks(ctx, tasks, merged); err != nil {
+			return false, err
+		}
+	}
+	return t.Changed(), nil
+}
+
+// moveTags moves the tags whose names the viewer's workspace does not have. It returns the others, each with the tag that
+// takes its place.
+func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uuid.UUID, error) {
+	tags, err := t.Tag.Query().Where(workspace.Scope(from)).Order(enttag.ByCreatedAt(), enttag.ByID()).All(ctx)
+	if err != nil || len(tags) == 0 {
+		return nil, err
+	}
+	existing, err := t.tagNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]uuid.UUID, len(existing))
+	for _, tag := range existing {
+		names[text.Fold(tag.Name)] = tag.ID
+	}
+	merged := map[uuid.UUID]uuid.UUID{}
+	count := len(existing)
+	for _, tag := range tags {
+		name := text.Fold(tag.Name)
+		if same, ok := names[name]; ok {
+			merged[tag.ID] = same
+			continue
+		}
+		if count++; count > t.limits.Tags {
+			return nil, &waitingError{fmt.Sprintf("the workspace that gets the tags is full: LIMIT_TAGS is %d", t.limits.Tags)}
+		}
+		names[name] = tag.ID
+		b := workspace.Statement()
+		b.WriteString("UPDATE tags SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
+			WriteString(", name_key = ").Arg(text.NameKey(name)).
+			WriteString(" WHERE id = ").Arg(tag.ID).WriteString(" AND ").Join(workspace.Condition(from, ""))
+		if err := t.Exec(ctx, b); err != nil {
+			return nil, fmt.Errorf("moving a tag: %w", err)
+		}
+		t.MarkChanged()
+	}
+	return merged, nil
+}
+
+// nextToMove returns the tasks to be moved next, in manual order: first those of the top level, and then those whose parents
+// were moved.
+func (t *tx) nextToMove(ctx context.Context, from viewer.Viewer) ([]uuid.UUID, error) {
+	for _, statement := range []*sql.Builder{topLevelToMove(from), subtasksToMove(from)} {
+		var ids []uuid.UUID
+		if err := t.Select(ctx, &ids, statement); err != nil {
+			return nil, fmt.Errorf("reading tasks: %w", err)
+		}
+		if len(ids) > 0 {
+			return ids, nil
+		}
+	}
+	return nil, nil
+}
+
+func topLevelToMove(from viewer.Viewer) *sql.Builder {
+	b := workspace.Statement()
+	return b.WriteString("SELECT id FROM tasks WHERE ").Join(workspace.Condition(from, "")).
+		WriteString(" AND parent_id IS NULL ORDER BY position, id LIMIT ").Arg(moveSize)
+}
+
+func subtasksToMove(from viewer.Viewer) *sql.Builder {
+	b := workspace.Statement()
+	return b.WriteString("SELECT t.id FROM tasks t JOIN tasks p ON p.id = t.parent_id WHERE ").Join(workspace.Condition(from, "t")).
+		WriteString(" AND p.workspace_id <> ").Arg(from.WorkspaceID).WriteString(" ORDER BY t.parent_id, t.position, t.id LIMIT ").Arg(moveSize)
+}
+
+// moveTasks moves tasks, which stay in that order.
+func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID) error {
+	if _, err := t.Add(ctx, taskCount, len(ids)); err != nil {
+		return err
+	}
+	const uncount = `UPDATE workspaces SET task_count = task_count - $1 WHERE id = $2`
+	if _, err := t.ExecContext(ctx, uncount, len(ids), from.WorkspaceID); err != nil {
+		return fmt.Errorf("counting the tasks that are left: %w", err)
+	}
+	keys, err := t.ends(len(ids))
+	if err != nil {
+		return err
+	}
+	b := workspace.Statement()
+	b.WriteString("UPDATE tasks SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
+		WriteString(", position = CASE id")
+	for i, id := range ids {
+		b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(keys[i])
+	}
+	b.WriteString(" ELSE position END WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(toAny(ids)...).WriteString(")")
+	if err := t.Exec(ctx, b); err != nil {
+		return fmt.Errorf("moving tasks: %w", err)
+	}
+	t.MarkChanged()
+	return t.freeFromTrash(ctx, ids)
+}
+
+// freeFromTrash puts active tasks to the top level if their parent went to the trash after it was moved.
+func (t *tx) freeFromTrash(ctx context.Context, ids []uuid.UUID) error {
+	b := workspace.Statement()
+	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE ").Join(workspace.Condition(t.Viewer, "")).
+		WriteString(" AND id IN (").Args(toAny(ids)...).
+		WriteString(") AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM tasks p WHERE p.id = tasks.parent_id AND p.deleted_at IS NOT NULL)")
+	if err := t.Exec(ctx, b); err != nil {
+		return fmt.Errorf("looking at the parents: %w", err)
+	}
+	return nil
+}
+
+// moveLinks makes the tags of moved tasks the workspace's, and replaces merged ones.
+func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.UUID]uuid.UUID) error {
+	links, err := t.TaskTag.Query().Where(tasktag.TaskIDIn(tasks...)).All(ctx)
+	if err != nil {
+		return fmt.Errorf("reading tags of tasks: %w", err)
+	}
+	has := make(map[[2]uuid.UUID]bool, len(links))
+	for _, link := range links {
+		has[[2]uuid.UUID{link.TaskID, link.TagID}] = true
+	}
+	var old []uuid.UUID
+	var rows []*ent.TaskTagCreate
+	for _, link := range links {
+		tag, ok := merged[link.TagID]
+		if !ok {
+			continue
+		}
+		if !slices.Contains(old, link.TagID) {
+			old = append(old, link.TagID)
+		}
+		if key := [2]uuid.UUID{link.TaskID, tag}; !has[key] {
+			has[key] = true
+			rows = append(rows, t.TaskTag.Create().SetTaskID(link.TaskID).SetTagID(tag).SetWorkspaceID(t.Viewer.WorkspaceID))
+		}
+	}
+	for some := range slices.Chunk(rows, linksAtOnce) {
+		if err := t.TaskTag.CreateBulk(some...).Exec(ctx); err != nil {
+			return fmt.Errorf("adding tags to tasks: %w", err)
+		}
+	}
+	if len(old) > 0 {
+		if _, err := t.TaskTag.Delete().Where(tasktag.TaskIDIn(tasks...), tasktag.TagIDIn(old...)).Exec(ctx); err != nil {
+			return fmt.Errorf("taking merged tags off tasks: %w", err)
+		}
+	}
+	b := workspace.Statement()
+	b.WriteString("UPDATE task_tags SET workspace_id = ").Arg(t.Viewer.WorkspaceID).
+		WriteString(" WHERE task_id IN (").Args(toAny(tasks)...).WriteString(")")
+	if err := t.Exec(ctx, b); err != nil {
+		return fmt.Errorf("moving tags of tasks: %w", err)
+	}
+	return nil
+}

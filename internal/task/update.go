@@ -1,0 +1,182 @@
+package task
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// Optional is a field of a patch: absent, or set to a value, which may be a pointer's nil.
+type Optional[T any] struct {
+	Set   bool `json:"set"`
+	Value T    `json:"value"`
+}
+
+// Patch is what one task or many may be given: what is absent stays, null clears. (A field that is left out must also be
+// left out of the JSON: requests with an idempotency key are told apart by it, also across releases.)
+type Patch struct {
+	Priority     Optional[*Priority] `json:"priority,omitzero"`
+	Due          Optional[*DueInput] `json:"due,omitzero"`
+	AddTagIDs    Optional[[]string]  `json:"addTagIds,omitzero"`
+	RemoveTagIDs Optional[[]string]  `json:"removeTagIds,omitzero"`
+}
+
+func (p Patch) canonical() Patch {
+	p.AddTagIDs.Value, p.RemoveTagIDs.Value = workspace.CanonicalIDs(p.AddTagIDs.Value), workspace.CanonicalIDs(p.RemoveTagIDs.Value)
+	return p
+}
+
+// UpdateInput is a patch of one task.
+type UpdateInput struct {
+	ID          string            `json:"id"`
+	IfVersion   *int              `json:"ifVersion,omitempty"`
+	Title       Optional[*string] `json:"title"`
+	Description Optional[*string] `json:"description"`
+	// TagIDs replaces all tags.
+	TagIDs Optional[[]string] `json:"tagIds,omitzero"`
+	Patch
+	IdempotencyKey *string `json:"-"`
+}
+
+func (in UpdateInput) canonical() UpdateInput {
+	in.ID, in.TagIDs.Value, in.Patch = workspace.CanonicalID(in.ID), workspace.CanonicalIDs(in.TagIDs.Value), in.Patch.canonical()
+	return in
+}
+
+// UpdateManyInput is one patch for many tasks.
+type UpdateManyInput struct {
+	BulkInput
+	Patch Patch `json:"patch"`
+}
+
+func (in UpdateManyInput) canonical() UpdateManyInput {
+	in.BulkInput, in.Patch = in.BulkInput.canonical(), in.Patch.canonical()
+	return in
+}
+
+// Update changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or LIMIT_EXCEEDED.
+func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (*Result, error) {
+	var errs workspace.Violations
+	patch := checkPatch(&errs, "", in.Patch, v)
+	patch.texts = checkTexts(&errs, in)
+	if in.TagIDs.Set {
+		if in.AddTagIDs.Value != nil || in.RemoveTagIDs.Value != nil {
+			errs.Add(workspace.CodeInvalid, "tagIds", "tagIds replaces all tags: it can't go together with addTagIds or removeTagIds.")
+		}
+		patch.replace, patch.add = true, &tagList{field: "tagIds", asked: in.TagIDs.Value}
+	}
+	checkTagLists(&errs, s.limits, patch.add, patch.remove)
+	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
+	return s.one(ctx, v, target, workspace.Change[Result]{Name: "updateTask", Input: in.canonical(), Violations: errs}, patch)
+}
+
+// UpdateMany changes what the patch sets. See BulkResult for what becomes of the tasks that can't be changed: they are
+// answered with NOT_FOUND or LIMIT_EXCEEDED. The input as a whole is refused with INVALID or NOT_FOUND.
+func (s *Service) UpdateMany(ctx context.Context, v viewer.Viewer, in UpdateManyInput) (*BulkResult, error) {
+	var errs workspace.Violations
+	patch := checkPatch(&errs, "patch.", in.Patch, v)
+	checkTagLists(&errs, s.limits, patch.add, patch.remove)
+	return s.many(ctx, v, in.BulkInput, workspace.Change[BulkResult]{Name: "updateTasks", Input: in.canonical(), Violations: errs}, patch)
+}
+
+// checkTexts checks title and description and returns the edit of a task that sets them; nil if neither is set.
+func checkTexts(errs *workspace.Violations, in UpdateInput) func(*ent.Task) edit {
+	if !in.Title.Set && !in.Description.Set {
+		return nil
+	}
+	var title string
+	if in.Title.Set {
+		if in.Title.Value == nil {
+			errs.Add(workspace.CodeBlank, "title", "A task always has a title: leave it out to keep the one it has.")
+		} else {
+			title = checkTitle(errs, *in.Title.Value)
+		}
+	}
+	var description *string
+	if in.Description.Set {
+		description = checkDescription(errs, in.Description.Value)
+	}
+	return func(e *ent.Task) edit {
+		newTitle, newDescription := e.Title, e.Description
+		if in.Title.Set {
+			newTitle = title
+		}
+		if in.Description.Set {
+			newDescription = description
+		}
+		return setTexts(newTitle, newDescription)
+	}
+}
+
+// patchOp makes the edits and changes the tags of tasks.
+type patchOp struct {
+	edits []edit
+	// texts is what title and description of the one task become; nil where they are not asked for.
+	texts func(*ent.Task) edit
+	// add are the tags to add; all that there are to be where replace is set. remove are those to take off.
+	add, remove *tagList
+	replace     bool
+	// plan is what validate prepared for apply.
+	plan tagPlan
+}
+
+// checkPatch checks what is asked of tasks. Prefix stands before the names of the fields.
+func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Viewer) *patchOp {
+	patch := &patchOp{
+		add:    &tagList{field: prefix + "addTagIds", asked: in.AddTagIDs.Value},
+		remove: &tagList{field: prefix + "removeTagIds", asked: in.RemoveTagIDs.Value},
+	}
+	if in.Priority.Set {
+		patch.edits = append(patch.edits, setPriority(checkPriority(errs, prefix+"priority", in.Priority.Value)))
+	}
+	if in.Due.Set {
+		patch.edits = append(patch.edits, setDue(checkDue(errs, prefix+"due", in.Due.Value, v)))
+	}
+	return patch
+}
+
+func (o *patchOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
+	var found validation
+	if !o.replace && len(o.add.asked)+len(o.remove.asked) == 0 {
+		return found, nil
+	}
+	if err := t.resolve(ctx, &found.input, o.add, o.remove); err != nil || len(found.input) > 0 {
+		return found, err
+	}
+	carried, err := t.tagIDsOf(ctx, tasks)
+	if err != nil {
+		return found, err
+	}
+	o.plan = tagPlan{add: map[uuid.UUID][]uuid.UUID{}, remove: map[uuid.UUID][]uuid.UUID{}}
+	for _, e := range tasks {
+		gone := o.remove.ids
+		if o.replace {
+			gone = difference(carried[e.ID], o.add.ids)
+		}
+		gone = difference(gone, difference(gone, carried[e.ID])) // Those that it carries.
+		added := difference(o.add.ids, carried[e.ID])
+		if n := len(carried[e.ID]) + len(added) - len(gone); len(added) > 0 && n > t.limits.TagsPerTask {
+			var errs workspace.Violations
+			errs.Add(workspace.CodeLimitExceeded, o.add.field, "A task carries at most %d tags; this would be %d.", t.limits.TagsPerTask, n)
+			found.refuse(e, errs)
+		}
+		o.plan.set(e.ID, added, gone)
+	}
+	return found, nil
+}
+
+func (o *patchOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	changed, err := o.plan.apply(ctx, t, tasks)
+	if err != nil {
+		return err
+	}
+	edits := o.edits
+	if o.texts != nil {
+		edits = append(edits, o.texts(tasks[0]))
+	}
+	return t.edit(ctx, tasks, changed, edits...)
+}
