@@ -21,18 +21,34 @@ type Result struct {
 	UserErrors []*workspace.UserError
 }
 
-// Refuse implements workspace.Result, as for the following types.
-func (r *Result) Refuse(errs []*workspace.UserError)          { r.UserErrors = errs }
-func (r *PurgeResult) Refuse(errs []*workspace.UserError)     { r.UserErrors = errs }
-func (r *BulkResult) Refuse(errs []*workspace.UserError)      { r.UserErrors = errs }
-func (r *TagResult) Refuse(errs []*workspace.UserError)       { r.UserErrors = errs }
+// Refuse implements workspace.Result.
+func (r *Result) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
+
+// Remembered implements workspace.Result. The task alone is stored.
+func (r *Result) Remembered() any { return &r.Task }
+
+// Refuse implements workspace.Result.
+func (r *PurgeResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
+
+// Remembered implements workspace.Result.
+func (r *PurgeResult) Remembered() any { return r }
+
+// Refuse implements workspace.Result.
+func (r *BulkResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
+
+// Remembered implements workspace.Result.
+func (r *BulkResult) Remembered() any { return r }
+
+// Refuse implements workspace.Result.
+func (r *TagResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
+
+// Remembered implements workspace.Result.
+func (r *TagResult) Remembered() any { return r }
+
+// Refuse implements workspace.Result.
 func (r *DeleteTagResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
 
-// Remembered implements workspace.Result. Of a mutation of one task, the task alone is stored.
-func (r *Result) Remembered() any          { return &r.Task }
-func (r *PurgeResult) Remembered() any     { return r }
-func (r *BulkResult) Remembered() any      { return r }
-func (r *TagResult) Remembered() any       { return r }
+// Remembered implements workspace.Result.
 func (r *DeleteTagResult) Remembered() any { return r }
 
 // tx is the transaction of a change of tasks or tags. Its Count is the number of tasks.

@@ -1,0 +1,136 @@
+package workspace_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	enttag "taskql/ent/tag"
+	entworkspace "taskql/ent/workspace"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// result is the result of a mutation of an entity that no package of ours knows. Its rows are stored as tags.
+type result struct {
+	Tag        *ent.Tag
+	UserErrors []*workspace.UserError
+}
+
+func (r *result) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
+func (r *result) Remembered() any                    { return &r.Tag }
+
+// create returns the change that creates a row, and counts how often it is applied.
+func create(name string, key *string, applied *int) workspace.Change[result] {
+	return workspace.Change[result]{
+		Name: "createThing", Input: name, IdempotencyKey: key,
+		Counter: workspace.Counter{Column: entworkspace.FieldTaskCount, Add: 1},
+		Apply: func(ctx context.Context, tx *workspace.Tx) (*result, error) {
+			*applied++
+			const limit = 2
+			if tx.Count > limit {
+				var errs workspace.Violations
+				errs.Add(workspace.CodeLimitExceeded, "", "There are at most %d things.", limit)
+				return workspace.Refuse[result](errs)
+			}
+			row, err := tx.Tag.Create().SetID(uuid.New()).SetWorkspaceID(tx.Viewer.WorkspaceID).SetVersion(tx.Version).
+				SetName(name).SetNameKey([]byte(name)).SetColor("#000000").SetCreatedAt(tx.Now).SetUpdatedAt(tx.Now).Save(ctx)
+			tx.MarkChanged()
+			return &result{Tag: row}, err
+		},
+	}
+}
+
+// TestWrite makes changes of an entity from outside of the packages that have entities.
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		client := ent.NewClient(ent.Driver(driver))
+		s := testkit.Workspaces(t, workspace.Database{Client: client, Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver)})
+		v := testkit.MakeViewer(t, client, "alice")
+		ctx := viewer.NewContext(t.Context(), v)
+		applied, key := 0, "key"
+		write := func(c workspace.Change[result]) *result {
+			t.Helper()
+			r, err := workspace.Write(ctx, s, v, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		// want checks the workspace's version and how many rows it counts, and the versions of the rows.
+		want := func(version, count int, rows ...int) {
+			t.Helper()
+			w := client.Workspace.GetX(ctx, v.WorkspaceID)
+			if w.Version != version || w.TaskCount != count {
+				t.Errorf("version %d and %d rows, want %d and %d", w.Version, w.TaskCount, version, count)
+			}
+			var versions []int
+			for _, row := range client.Tag.Query().Where(workspace.Scope(v)).Order(enttag.ByVersion()).AllX(ctx) {
+				versions = append(versions, row.Version)
+			}
+			if !slices.Equal(versions, rows) {
+				t.Errorf("the rows have versions %v, want %v", versions, rows)
+			}
+			if got, err := s.Version(ctx, v); got != version || err != nil {
+				t.Errorf("Version: %d, %v", got, err)
+			}
+		}
+		first := write(create("one", &key, &applied))
+		want(1, 1, 1)
+		if again := write(create("one", &key, &applied)); again.Tag == nil || again.Tag.ID != first.Tag.ID || applied != 1 {
+			t.Errorf("the repeated change returned %+v and was applied %d times", again, applied)
+		}
+		if other := write(create("two", &key, &applied)); len(other.UserErrors) != 1 || other.UserErrors[0].Code != workspace.CodeKeyReused {
+			t.Errorf("another change with the key returned %+v", other)
+		}
+		write(create("two", nil, &applied))
+		want(2, 2, 1, 2)
+		if r := write(create("three", nil, &applied)); len(r.UserErrors) != 1 || r.UserErrors[0].Code != workspace.CodeLimitExceeded {
+			t.Errorf("a change beyond the limit returned %+v", r)
+		}
+		want(2, 2, 1, 2)
+
+		second := "second"
+		write(workspace.Change[result]{
+			Name: "touchThing", IdempotencyKey: &second,
+			Apply: func(context.Context, *workspace.Tx) (*result, error) { return &result{}, nil },
+		})
+		want(2, 2, 1, 2)
+
+		fast := create("fast", nil, &applied)
+		fast.FastPath = func(context.Context) (*result, error) { return first, nil }
+		if r := write(fast); r != first {
+			t.Errorf("the fast path returned %+v", r)
+		}
+		if !s.Active() || s.Active() {
+			t.Error("Active is not true once after changes")
+		}
+
+		if err := s.Erase(ctx, v, func(*workspace.Tx) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := workspace.Write(ctx, s, v, create("four", nil, &applied)); !errors.Is(err, workspace.ErrNoWorkspace) {
+			t.Errorf("a change of a closed workspace returned %v", err)
+		}
+	})
+}
+
+// TestCondition writes the same condition as Scope.
+func TestCondition(t *testing.T) {
+	t.Parallel()
+	v := viewer.Viewer{UserID: "alice", WorkspaceID: "alice", Location: time.UTC}
+	b := workspace.Statement()
+	b.WriteString("SELECT id FROM tags t WHERE ").Join(workspace.Condition(v, "t")).WriteString(" AND name = ").Arg("x")
+	query, args := b.Query()
+	if query != "SELECT id FROM tags t WHERE t.workspace_id = $1 AND name = $2" || !slices.Equal(args, []any{"alice", "x"}) {
+		t.Errorf("%s %v", query, args)
+	}
+}
