@@ -18,7 +18,7 @@ import (
 type Task struct {
 	config `json:"-"`
 	// ID of the ent.
-	// UUIDv7 where the server made it, so that new rows lie beside each other; any UUID where the client did.
+	// A UUIDv7 if the server made it, so that new rows are stored side by side; any UUID if the client did.
 	ID uuid.UUID `json:"id,omitempty"`
 	// WorkspaceID holds the value of the "workspace_id" field.
 	WorkspaceID string `json:"workspace_id,omitempty"`
@@ -34,29 +34,29 @@ type Task struct {
 	CompletedAt *time.Time `json:"completed_at,omitempty"`
 	// 0 none, 1 low, 2 medium, 3 high, 4 urgent: a number, so that it sorts.
 	Priority int `json:"priority,omitempty"`
-	// The day it is due, midnight UTC in Go; for a moment, the day it falls on in due_time_zone.
+	// The day it is due, midnight UTC in Go; of a moment, its day in due_time_zone.
 	DueDate *time.Time `json:"due_date,omitempty"`
-	// The moment it is due; null where only the day is set.
+	// The moment it is due; null if only the day is set.
 	DueAt *time.Time `json:"due_at,omitempty"`
-	// The zone the moment was set in.
+	// The time zone in which the moment was set.
 	DueTimeZone *string `json:"due_time_zone,omitempty"`
-	// Orders what is due on one day: the year 1 where only the day is set, else due_at. Null where due_date is.
+	// Sorts tasks that are due on one day: the year 1 if only the day is set, else due_at. Null if due_date is.
 	DueSort *time.Time `json:"-"`
 	// ParentID holds the value of the "parent_id" field.
 	ParentID *uuid.UUID `json:"parent_id,omitempty"`
 	// The manual order within the parent: a fractional index, compared byte by byte.
 	Position []byte `json:"-"`
-	// What the title sorts by, without regard to case and accents, numbers by their value, the same on every database.
+	// Sorts by title on every database in the same way: case and accents do not matter, and numbers count by their value.
 	TitleKey []byte `json:"-"`
-	// Title and description without case and accents, for search.
+	// The title and description without case and accents, for search.
 	SearchText string `json:"-"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt time.Time `json:"created_at,omitempty"`
 	// UpdatedAt holds the value of the "updated_at" field.
 	UpdatedAt time.Time `json:"updated_at,omitempty"`
-	// When it went to the trash.
+	// When it was put into the trash; null if it is not there.
 	DeletedAt *time.Time `json:"deleted_at,omitempty"`
-	// The task whose deletion took it there: itself, or the one above. Restoring that one brings back just these.
+	// The task with which it was put into the trash: itself, or one above. Restoring that task restores all that has its id here.
 	TrashedWith *uuid.UUID `json:"-"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the TaskQuery when eager-loading is set.

@@ -13,13 +13,11 @@ import (
 	"taskql/internal/viewer"
 )
 
-// text is a string's type on PostgreSQL, where ent's own would be varchar without a limit: the same, but not what is
-// meant.
+// text is the type of strings in PostgreSQL. ent would write varchar, which is the same without a limit.
 var text = map[string]string{dialect.Postgres: "text"} //nolint:gochecknoglobals // A constant, if Go had constant maps.
 
-// net is the last of three layers of authorization, under the root-field gate and the rules of internal/task:
-// where no viewer is in the context, there are no rows. It does not bound a query by workspace; that is done in
-// one place, in internal/task.
+// net is the last of three layers of authorization, below the list of public root fields and the rules of the domain: without
+// a viewer in the context, queries and mutations are denied. It does not scope queries to a workspace: workspace.Scope does.
 type net struct{ mixin.Schema }
 
 // Policy denies every query and mutation without a viewer (or the system) in the context.

@@ -23,7 +23,7 @@ func (Task) Mixin() []ent.Mixin { return []ent.Mixin{net{}} }
 func (Task) Fields() []ent.Field {
 	return []ent.Field{
 		field.UUID("id", uuid.UUID{}).Immutable().
-			Comment("UUIDv7 where the server made it, so that new rows lie beside each other; any UUID where the client did."),
+			Comment("A UUIDv7 if the server made it, so that new rows are stored side by side; any UUID if the client did."),
 		field.String("workspace_id").SchemaType(text).Immutable(),
 		field.Int("version").NonNegative().
 			Comment("The workspace's version at this task's last change."),
@@ -35,26 +35,26 @@ func (Task) Fields() []ent.Field {
 			Annotations(entsql.Default("0")).
 			Comment("0 none, 1 low, 2 medium, 3 high, 4 urgent: a number, so that it sorts."),
 		field.Time("due_date").Optional().Nillable().SchemaType(map[string]string{dialect.Postgres: "date"}).
-			Comment("The day it is due, midnight UTC in Go; for a moment, the day it falls on in due_time_zone."),
+			Comment("The day it is due, midnight UTC in Go; of a moment, its day in due_time_zone."),
 		field.Time("due_at").Optional().Nillable().
-			Comment("The moment it is due; null where only the day is set."),
+			Comment("The moment it is due; null if only the day is set."),
 		field.String("due_time_zone").Optional().Nillable().SchemaType(text).
-			Comment("The zone the moment was set in."),
+			Comment("The time zone in which the moment was set."),
 		field.Time("due_sort").Optional().Nillable().StructTag(`json:"-"`).
-			Comment("Orders what is due on one day: the year 1 where only the day is set, else due_at. Null where due_date is."),
+			Comment("Sorts tasks that are due on one day: the year 1 if only the day is set, else due_at. Null if due_date is."),
 		field.UUID("parent_id", uuid.UUID{}).Optional().Nillable(),
 		field.Bytes("position").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
 			Comment("The manual order within the parent: a fractional index, compared byte by byte."),
 		field.Bytes("title_key").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
-			Comment("What the title sorts by, without regard to case and accents, numbers by their value, the same on every database."),
+			Comment("Sorts by title on every database in the same way: case and accents do not matter, and numbers count by their value."),
 		field.String("search_text").Default("").SchemaType(text).Annotations(entsql.Default("")).StructTag(`json:"-"`).
-			Comment("Title and description without case and accents, for search."),
+			Comment("The title and description without case and accents, for search."),
 		field.Time("created_at").Default(time.Now).Immutable(),
 		field.Time("updated_at").Default(time.Now),
 		field.Time("deleted_at").Optional().Nillable().
-			Comment("When it went to the trash."),
+			Comment("When it was put into the trash; null if it is not there."),
 		field.UUID("trashed_with", uuid.UUID{}).Optional().Nillable().StructTag(`json:"-"`).
-			Comment("The task whose deletion took it there: itself, or the one above. Restoring that one brings back just these."),
+			Comment("The task with which it was put into the trash: itself, or one above. Restoring that task restores all that has its id here."),
 	}
 }
 
@@ -103,7 +103,7 @@ func activeBy(order ...string) ent.Index {
 		Annotations(entsql.IndexWhere("deleted_at IS NULL"))
 }
 
-// noBytes is the default of a key that an older release does not fill.
+// noBytes returns the default of a key that an older release does not set.
 func noBytes() []byte { return []byte{} }
 
 func noBytesDefault() schema.Annotation {
