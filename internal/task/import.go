@@ -23,9 +23,9 @@ const MaxImport = 500
 type ImportedTag struct {
 	ID   uuid.UUID
 	Name string
-	// Color is #rrggbb in lower case; the palette's where nil.
+	// Color is #rrggbb in lower case; the palette's if it is nil.
 	Color *string
-	// CreatedAt is now where it is zero.
+	// CreatedAt is now if it is zero.
 	CreatedAt time.Time
 }
 
@@ -36,15 +36,15 @@ type ImportedTask struct {
 	Description *string
 	Priority    Priority
 	Due         *DueInput
-	// CompletedAt is nil where it is open, DeletedAt where it is not in the trash.
+	// CompletedAt is nil if the task is open, DeletedAt if it is not in the trash.
 	CompletedAt, DeletedAt *time.Time
-	// CreatedAt and the other moments are now where they are zero.
+	// CreatedAt and the other moments are now if they are zero.
 	CreatedAt, UpdatedAt time.Time
 	// TagIDs are those of the workspace's tags that it carries, each once.
 	TagIDs []uuid.UUID
 }
 
-// ImportOutcome is what became of one imported thing: taken where Problems is empty and Known is false.
+// ImportOutcome is the result for one imported tag or task: it was inserted if Problems is empty and Known is false.
 type ImportOutcome struct {
 	// ID is the one that it has here. A tag whose name is in use is that other tag.
 	ID uuid.UUID
@@ -95,8 +95,8 @@ func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []Impo
 	return outcomes, nil
 }
 
-// importing runs work as a change of the workspace: with its lock and its next version, which is given back where work
-// has changed nothing. A dry run has neither, and sees an empty workspace where there is none yet.
+// importing runs work as a change of the workspace: with its lock and its next version, which is given back if work
+// has changed nothing. A dry run has neither, and sees an empty workspace if there is none yet.
 func (s *Service) importing(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
 	if o.DryRun {
 		return s.workspaces.DryRun(ctx, v, tasksCounter, func(w *workspace.Tx) error { return work(s.tx(w)) })
@@ -286,7 +286,7 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 	return t.insertTags(ctx, tags)
 }
 
-// orNow is a moment as the databases keep it; now where it is zero.
+// orNow returns a time with the precision of the databases; now if it is zero.
 func orNow(at, now time.Time) time.Time {
 	if at.IsZero() {
 		return now

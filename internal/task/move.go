@@ -20,14 +20,13 @@ import (
 	"taskql/internal/workspace"
 )
 
-// MoveInput says where a task is to go. AfterID and BeforeID are its new neighbours, at most one of them; to the end
-// where both are nil.
+// MoveInput is the new position of a task. AfterID or BeforeID is its new neighbour; it goes to the end if both are nil.
 type MoveInput struct {
 	ID        string  `json:"id"`
 	IfVersion *int    `json:"ifVersion,omitempty"`
 	AfterID   *string `json:"afterId,omitempty"`
 	BeforeID  *string `json:"beforeId,omitempty"`
-	// ParentID keeps the parent where it is absent; nil is the top level.
+	// ParentID keeps the parent if it is absent; nil is the top level.
 	ParentID       Optional[*string] `json:"parentId,omitzero"`
 	IdempotencyKey *string           `json:"-"`
 }
@@ -159,7 +158,7 @@ func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	})
 }
 
-// isInPlace reports whether the task stands where it is to go, so far as one can see: what is in the trash is passed over.
+// isInPlace reports whether the task is at its new position already, not counting tasks in the trash.
 func (o *moveOp) isInPlace(ctx context.Context, t *tx, e *ent.Task) (bool, error) {
 	beside := t.siblings(o.parent, e.ID).Where(enttask.DeletedAtIsNil())
 	switch {
@@ -203,7 +202,7 @@ func (o *moveOp) room(ctx context.Context, t *tx, e *ent.Task) (treePosition, er
 	}
 }
 
-// key returns a key beside the anchor; nil where nothing fits, or nothing short.
+// key returns a key beside the anchor; nil if none fits, or no short one.
 func (o *moveOp) key(ctx context.Context, t *tx, e *ent.Task) ([]byte, error) {
 	if o.anchor == nil {
 		return t.end()
@@ -225,7 +224,7 @@ func (o *moveOp) key(ctx context.Context, t *tx, e *ent.Task) ([]byte, error) {
 	return key, nil
 }
 
-// keyOf is a task's key; nil where there is no task. (SQLite reads an empty one as nil too.)
+// keyOf returns a task's key; nil if there is no task. (SQLite reads an empty one as nil too.)
 func keyOf(e *ent.Task) []byte {
 	if e == nil {
 		return nil

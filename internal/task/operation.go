@@ -35,7 +35,7 @@ type operation interface {
 }
 
 // validation is why an operation can't be applied: workspace.Violations of the input as a whole, and of single tasks. The latter
-// are at the task's id where they have no field.
+// get the field of the task's id if they have none.
 type validation struct {
 	input workspace.Violations
 	tasks map[uuid.UUID]workspace.Violations
@@ -48,7 +48,7 @@ func (v *validation) refuse(e *ent.Task, errs workspace.Violations) {
 	v.tasks[e.ID] = append(v.tasks[e.ID], errs...)
 }
 
-// at returns a task's problems, with its id's field where they have none.
+// at returns a task's violations, with this field if they have none.
 func (v *validation) at(e *ent.Task, field string) workspace.Violations {
 	errs := v.tasks[e.ID]
 	for _, problem := range errs {

@@ -18,7 +18,7 @@ func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
 } //nolint:wrapcheck // It says what it did.
 
 // NextTurn is the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,
-// because of the clock alone: where a task's own moment passes, and where v's day ends.
+// because of the clock alone: when a task's own time passes, and when v's day ends.
 func (s *Service) NextTurn(ctx context.Context, v viewer.Viewer, now time.Time) (time.Time, error) {
 	d := daysAt(now.UTC().Truncate(time.Microsecond), v)
 	turn := startOfDay(d.today.AddDate(0, 0, 1), d.location)

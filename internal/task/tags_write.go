@@ -22,7 +22,7 @@ type UpdateTagInput struct {
 	ID        string            `json:"id"`
 	IfVersion *int              `json:"ifVersion,omitempty"`
 	Name      Optional[*string] `json:"name,omitzero"`
-	// Color is the palette's where it is set to nil.
+	// Color is the palette's if it is set to nil.
 	Color          Optional[*string] `json:"color,omitzero"`
 	IdempotencyKey *string           `json:"-"`
 }
@@ -50,7 +50,7 @@ func colorOf(nameKey string) string {
 	return palette[int(h.Sum32())%len(palette)]
 }
 
-// CreateTag makes a tag. It is refused with BLANK, TOO_LONG or INVALID where the input is not a tag, with TAKEN where the
+// CreateTag makes a tag. It is refused with BLANK, TOO_LONG or INVALID if the input is not a tag, with TAKEN if the
 // name or the id is in use, and with LIMIT_EXCEEDED.
 func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
 	var errs workspace.Violations
@@ -197,7 +197,7 @@ func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput
 // tags selects the tags that this change may see.
 func (t *tx) tags() *ent.TagQuery { return visibleTags(t.Tag.Query(), t.Viewer) }
 
-// targetTag loads the tag to act on. Where it is not at the version asked for, it comes with that problem.
+// targetTag reads the tag to act on, with a violation if it is not at the version that the client expects.
 func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag, workspace.Violations, error) {
 	var errs workspace.Violations
 	var tag *ent.Tag
@@ -313,7 +313,7 @@ func (p tagPlan) apply(ctx context.Context, t *tx, tasks []*ent.Task) (map[uuid.
 		}
 	}
 	if len(from) > 0 {
-		// What one task loses, every task here is to lose, where it carries it.
+		// A tag that is removed from one of these tasks is removed from all that have it.
 		_, err := t.TaskTag.Delete().
 			Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
 			Exec(ctx)

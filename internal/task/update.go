@@ -115,9 +115,9 @@ func checkTexts(errs *workspace.Violations, in UpdateInput) func(*ent.Task) edit
 // patchOp makes the edits and changes the tags of tasks.
 type patchOp struct {
 	edits []edit
-	// texts is what title and description of the one task become; nil where they are not asked for.
+	// texts returns the edit of the one task's title and description; nil if neither changes.
 	texts func(*ent.Task) edit
-	// add are the tags to add; all that there are to be where replace is set. remove are those to take off.
+	// add are the tags to add, or all tags if replace is set. remove are the tags to remove.
 	add, remove *tagList
 	replace     bool
 	// plan is what validate prepared for apply.
