@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -33,12 +34,8 @@ type completeOp struct{ noPrecondition }
 
 func (completeOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	return t.edit(ctx, tasks, nil, edit{
-		differs: func(e *ent.Task) bool { return !e.Completed },
-		write: func(m *ent.TaskMutation) {
-			m.SetCompleted(true)
-			m.SetCompletedAt(t.Now)
-		},
-		after: func(e *ent.Task) { e.Completed, e.CompletedAt = true, &t.Now },
+		columns: []string{enttask.FieldCompleted}, derived: []string{enttask.FieldCompletedAt},
+		set: func(e *ent.Task) { e.Completed, e.CompletedAt = true, &t.Now },
 	})
 }
 
@@ -47,11 +44,7 @@ type reopenOp struct{ noPrecondition }
 
 func (reopenOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	return t.edit(ctx, tasks, nil, edit{
-		differs: func(e *ent.Task) bool { return e.Completed },
-		write: func(m *ent.TaskMutation) {
-			m.SetCompleted(false)
-			m.ClearCompletedAt()
-		},
-		after: func(e *ent.Task) { e.Completed, e.CompletedAt = false, nil },
+		columns: []string{enttask.FieldCompleted}, derived: []string{enttask.FieldCompletedAt},
+		set: func(e *ent.Task) { e.Completed, e.CompletedAt = false, nil },
 	})
 }

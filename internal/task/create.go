@@ -38,13 +38,17 @@ func (in CreateInput) canonical() CreateInput {
 func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (*Result, error) {
 	var errs workspace.Violations
 	title, description, id := checkTitle(&errs, in.Title), checkDescription(&errs, in.Description), errs.NewID(in.ID)
-	priority, due := checkPriority(&errs, "priority", in.Priority), checkDue(&errs, "due", in.Due, v)
+	edits := make([]edit, 0, 1+len(patchFields))
+	edits = append(edits, setTexts(title, description))
+	for _, f := range patchFields {
+		edits = append(edits, f.ofCreate(&errs, &in, v))
+	}
 	tags := &tagList{field: "tagIds", asked: in.TagIDs}
 	checkTagLists(&errs, s.limits, tags)
 	newTask := func() *ent.Task {
 		e := &ent.Task{ID: id}
-		for _, edit := range []edit{setTexts(title, description), setPriority(priority), setDue(due)} {
-			edit.after(e)
+		for _, edit := range edits {
+			edit.set(e)
 		}
 		return e
 	}

@@ -60,40 +60,11 @@ func (d *Due) sort() time.Time {
 	return *d.At
 }
 
-func (d *Due) equal(other *Due) bool {
-	if d == nil || other == nil {
-		return d == other
-	}
-	return d.Date.Equal(other.Date) && equal(d.TimeZone, other.TimeZone) &&
-		(d.At == nil) == (other.At == nil) && d.sort().Equal(other.sort())
-}
-
-// setDue sets when a task is due; nil clears it.
-func setDue(d *Due) edit {
-	return edit{
-		differs: func(e *ent.Task) bool { return !d.equal(DueOf(e)) },
-		write: func(m *ent.TaskMutation) {
-			if d == nil {
-				m.ClearDueDate()
-				m.ClearDueSort()
-			} else {
-				m.SetDueDate(d.Date)
-				m.SetDueSort(d.sort())
-			}
-			if d == nil || d.At == nil {
-				m.ClearDueAt()
-				m.ClearDueTimeZone()
-			} else {
-				m.SetDueAt(*d.At)
-				m.SetDueTimeZone(*d.TimeZone)
-			}
-		},
-		after: func(e *ent.Task) {
-			e.DueDate, e.DueSort, e.DueAt, e.DueTimeZone = nil, nil, nil, nil
-			if d != nil {
-				date, sort := d.Date, d.sort()
-				e.DueDate, e.DueSort, e.DueAt, e.DueTimeZone = &date, &sort, d.At, d.TimeZone
-			}
-		},
+// set sets when a task is due; nil clears it.
+func (d *Due) set(e *ent.Task) {
+	e.DueDate, e.DueSort, e.DueAt, e.DueTimeZone = nil, nil, nil, nil
+	if d != nil {
+		date, sort := d.Date, d.sort()
+		e.DueDate, e.DueSort, e.DueAt, e.DueTimeZone = &date, &sort, d.At, d.TimeZone
 	}
 }

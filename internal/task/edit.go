@@ -1,8 +1,11 @@
 package task
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -10,11 +13,55 @@ import (
 	enttask "taskql/ent/task"
 )
 
-// edit is one part of a change: whether a task differs from it, how it is written, and what the task is then.
+// edit sets columns of tasks to the same values, whatever the tasks are.
 type edit struct {
-	differs func(*ent.Task) bool
-	write   func(*ent.TaskMutation)
-	after   func(*ent.Task)
+	// columns are those that it sets; a task differs if it has another value in one of them. derived are set too, but follow
+	// from these.
+	columns, derived []string
+	// set sets the fields of the columns.
+	set func(*ent.Task)
+}
+
+// differs reports whether the edit would change the task.
+func (e edit) differs(before *ent.Task) bool {
+	after := *before
+	e.set(&after)
+	return slices.ContainsFunc(e.columns, func(name string) bool {
+		c := taskColumns.byName[name]
+		return !sameValue(c.value(before), c.value(&after))
+	})
+}
+
+// write sets the columns in a mutation.
+func (e edit) write(m *ent.TaskMutation) error {
+	var after ent.Task
+	e.set(&after)
+	for _, name := range slices.Concat(e.columns, e.derived) {
+		var err error
+		if v := taskColumns.byName[name].value(&after); v == nil {
+			err = m.ClearField(name)
+		} else {
+			err = m.SetField(name, v)
+		}
+		if err != nil {
+			return fmt.Errorf("setting a task's column: %w", err)
+		}
+	}
+	return nil
+}
+
+// sameValue compares two values of a column; nil is null.
+func sameValue(a, b any) bool {
+	switch a := a.(type) {
+	case time.Time:
+		b, ok := b.(time.Time)
+		return ok && a.Equal(b)
+	case []byte:
+		b, ok := b.([]byte)
+		return ok && bytes.Equal(a, b)
+	default:
+		return a == b
+	}
 }
 
 // edit makes edits to those of the tasks that differ, and to those that have changed otherwise, with one statement.
@@ -34,14 +81,16 @@ func (t *tx) edit(ctx context.Context, tasks []*ent.Task, changed map[uuid.UUID]
 	}
 	u := t.update().Where(enttask.IDIn(idsOf(touched)...))
 	for _, edit := range edits {
-		edit.write(u.Mutation())
+		if err := edit.write(u.Mutation()); err != nil {
+			return err
+		}
 	}
 	if err := u.Exec(ctx); err != nil {
 		return fmt.Errorf("updating tasks: %w", err)
 	}
 	for _, e := range touched {
 		for _, edit := range edits {
-			edit.after(e)
+			edit.set(e)
 		}
 		t.stamp(e)
 	}
@@ -60,29 +109,12 @@ func idsOf(tasks []*ent.Task) []uuid.UUID {
 func setTexts(title string, description *string) edit {
 	key, text := textKeys(title, description)
 	return edit{
-		differs: func(e *ent.Task) bool { return e.Title != title || !equal(e.Description, description) },
-		write: func(m *ent.TaskMutation) {
-			m.SetTitle(title)
-			if description == nil {
-				m.ClearDescription()
-			} else {
-				m.SetDescription(*description)
-			}
-			m.SetTitleKey(key)
-			m.SetSearchText(text)
-		},
-		after: func(e *ent.Task) {
+		columns: []string{enttask.FieldTitle, enttask.FieldDescription},
+		derived: []string{enttask.FieldTitleKey, enttask.FieldSearchText},
+		set: func(e *ent.Task) {
 			e.Title, e.Description, e.TitleKey, e.SearchText = title, description, key, text
 		},
 	}
 }
 
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
-
-func setPriority(p Priority) edit {
-	return edit{
-		differs: func(e *ent.Task) bool { return e.Priority != p },
-		write:   func(m *ent.TaskMutation) { m.SetPriority(p) },
-		after:   func(e *ent.Task) { e.Priority = p },
-	}
-}

@@ -257,30 +257,30 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 	if err != nil {
 		return err
 	}
-	rows := make([]*ent.TaskCreate, len(tasks))
+	rows := make([]*ent.Task, len(tasks))
 	tags := make(map[uuid.UUID][]uuid.UUID, len(tasks))
 	for i, in := range tasks {
-		rows[i] = t.Task.Create().
-			SetID(in.ID).SetWorkspaceID(t.Viewer.WorkspaceID).SetVersion(t.Version).SetPosition(positions[i]).
-			SetCreatedAt(orNow(in.CreatedAt, t.Now)).SetUpdatedAt(orNow(in.UpdatedAt, t.Now))
+		e := &ent.Task{
+			ID: in.ID, WorkspaceID: t.Viewer.WorkspaceID, Version: t.Version, Position: positions[i], Priority: in.Priority,
+			CreatedAt: orNow(in.CreatedAt, t.Now), UpdatedAt: orNow(in.UpdatedAt, t.Now),
+		}
 		if in.CompletedAt != nil {
-			rows[i].SetCompleted(true).SetCompletedAt(orNow(*in.CompletedAt, t.Now))
+			at := orNow(*in.CompletedAt, t.Now)
+			e.Completed, e.CompletedAt = true, &at
 		}
 		if in.DeletedAt != nil {
-			rows[i].SetDeletedAt(orNow(*in.DeletedAt, t.Now)).SetTrashedWith(in.ID)
+			at := orNow(*in.DeletedAt, t.Now)
+			e.DeletedAt, e.TrashedWith = &at, &tasks[i].ID
 		}
-		m := rows[i].Mutation()
-		setTexts(in.Title, in.Description).write(m)
-		setPriority(in.Priority).write(m)
+		setTexts(in.Title, in.Description).set(e)
 		var errs workspace.Violations // Checked before.
-		if due := checkDue(&errs, "due", in.Due, t.Viewer); due != nil {
-			setDue(due).write(m)
-		}
+		checkDue(&errs, "due", in.Due, t.Viewer).set(e)
 		if len(in.TagIDs) > 0 {
 			tags[in.ID] = in.TagIDs
 		}
+		rows[i] = e
 	}
-	if err := t.Task.CreateBulk(rows...).Exec(ctx); err != nil {
+	if err := t.insert(ctx, rows...); err != nil {
 		return fmt.Errorf("inserting tasks: %w", err)
 	}
 	return t.insertTags(ctx, tags)

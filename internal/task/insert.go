@@ -19,20 +19,23 @@ import (
 // write, in which tags, the parent and the idempotency key are looked up. If there are none of these, PostgreSQL can do
 // the same in one statement, which is the fast path: one round trip instead of four.
 
-// insert inserts a task. It is the slow path.
-func (t *tx) insert(ctx context.Context, e *ent.Task) error {
-	c := t.Task.Create().SetID(e.ID)
-	m := c.Mutation()
-	for _, column := range taskColumns.columns {
-		v := column.value(e)
-		if v == nil || column.name == enttask.FieldID {
-			continue
-		}
-		if err := m.SetField(column.name, v); err != nil {
-			return fmt.Errorf("setting a new task's column: %w", err)
+// insert inserts tasks. It is the slow path.
+func (t *tx) insert(ctx context.Context, tasks ...*ent.Task) error {
+	rows := make([]*ent.TaskCreate, len(tasks))
+	for i, e := range tasks {
+		rows[i] = t.Task.Create().SetID(e.ID)
+		m := rows[i].Mutation()
+		for _, column := range taskColumns.columns {
+			v := column.value(e)
+			if v == nil || column.name == enttask.FieldID {
+				continue
+			}
+			if err := m.SetField(column.name, v); err != nil {
+				return fmt.Errorf("setting a new task's column: %w", err)
+			}
 		}
 	}
-	return c.Exec(ctx)
+	return t.Task.CreateBulk(rows...).Exec(ctx)
 }
 
 // insertStatement inserts a task unless its workspace is full or locked: then it does nothing. It never waits for another

@@ -145,16 +145,8 @@ func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		return err
 	}
 	return t.edit(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edit{
-		differs: func(*ent.Task) bool { return true },
-		write: func(m *ent.TaskMutation) {
-			m.SetPosition(to.position)
-			if to.parent == nil {
-				m.ClearParentID()
-			} else {
-				m.SetParentID(*to.parent)
-			}
-		},
-		after: func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
+		columns: []string{enttask.FieldParentID, enttask.FieldPosition},
+		set:     func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -28,6 +29,51 @@ type Patch struct {
 func (p Patch) canonical() Patch {
 	p.AddTagIDs.Value, p.RemoveTagIDs.Value = workspace.CanonicalIDs(p.AddTagIDs.Value), workspace.CanonicalIDs(p.RemoveTagIDs.Value)
 	return p
+}
+
+// patchFields are the fields that a Patch and a CreateInput have in common, one entry for each.
+var patchFields = []patchField{ //nolint:gochecknoglobals // A table.
+	newPatchField("priority", []string{enttask.FieldPriority}, nil,
+		func(in *CreateInput) *Priority { return in.Priority },
+		func(p *Patch) Optional[*Priority] { return p.Priority },
+		func(errs *workspace.Violations, field string, asked *Priority, _ viewer.Viewer) func(*ent.Task) {
+			priority := checkPriority(errs, field, asked)
+			return func(e *ent.Task) { e.Priority = priority }
+		}),
+	newPatchField("due", []string{enttask.FieldDueDate, enttask.FieldDueAt, enttask.FieldDueTimeZone}, []string{enttask.FieldDueSort},
+		func(in *CreateInput) *DueInput { return in.Due },
+		func(p *Patch) Optional[*DueInput] { return p.Due },
+		func(errs *workspace.Violations, field string, asked *DueInput, v viewer.Viewer) func(*ent.Task) {
+			return checkDue(errs, field, asked, v).set
+		}),
+}
+
+// patchField is one entry of patchFields.
+type patchField struct {
+	// ofCreate returns the edit that gives a new task the field's value.
+	ofCreate func(errs *workspace.Violations, in *CreateInput, v viewer.Viewer) edit
+	// ofPatch returns the edit of the field, and false if the field is absent. Prefix stands before its name in errors.
+	ofPatch func(errs *workspace.Violations, prefix string, p *Patch, v viewer.Viewer) (edit, bool)
+}
+
+// newPatchField returns the entry of a field. The columns are those of its edit. Check checks a value, which is nil for none,
+// and returns the edit's set.
+func newPatchField[T any](
+	name string, columns, derived []string, inCreate func(*CreateInput) *T, inPatch func(*Patch) Optional[*T],
+	check func(errs *workspace.Violations, field string, asked *T, v viewer.Viewer) func(*ent.Task),
+) patchField {
+	return patchField{
+		ofCreate: func(errs *workspace.Violations, in *CreateInput, v viewer.Viewer) edit {
+			return edit{columns: columns, derived: derived, set: check(errs, name, inCreate(in), v)}
+		},
+		ofPatch: func(errs *workspace.Violations, prefix string, p *Patch, v viewer.Viewer) (edit, bool) {
+			asked := inPatch(p)
+			if !asked.Set {
+				return edit{}, false
+			}
+			return edit{columns: columns, derived: derived, set: check(errs, prefix+name, asked.Value, v)}, true
+		},
+	}
 }
 
 // UpdateInput is a patch of one task.
@@ -130,11 +176,10 @@ func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Vi
 		add:    &tagList{field: prefix + "addTagIds", asked: in.AddTagIDs.Value},
 		remove: &tagList{field: prefix + "removeTagIds", asked: in.RemoveTagIDs.Value},
 	}
-	if in.Priority.Set {
-		patch.edits = append(patch.edits, setPriority(checkPriority(errs, prefix+"priority", in.Priority.Value)))
-	}
-	if in.Due.Set {
-		patch.edits = append(patch.edits, setDue(checkDue(errs, prefix+"due", in.Due.Value, v)))
+	for _, f := range patchFields {
+		if edit, ok := f.ofPatch(errs, prefix, &in, v); ok {
+			patch.edits = append(patch.edits, edit)
+		}
 	}
 	return patch
 }
