@@ -62,6 +62,17 @@ func BigInt[T any](name string, of func(T) int) Column[T] {
 	return Column[T]{name: name, kind: kindBigInt, value: func(row T) value { return value{number: int64(of(row))} }}
 }
 
+// NullBigInt returns a column of numbers of 64 bits that may be null.
+func NullBigInt[T any](name string, of func(T) *int) Column[T] {
+	return Column[T]{name: name, kind: kindBigInt, nullable: true, value: func(row T) value {
+		n := of(row)
+		if n == nil {
+			return value{null: true}
+		}
+		return value{number: int64(*n)}
+	}}
+}
+
 // Bytes returns a column of byte strings, each shorter than 64 KiB. Texts are not sorted as people expect: sort by a
 // column that holds a key of the text.
 func Bytes[T any](name string, of func(T) []byte) Column[T] {

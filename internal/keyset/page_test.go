@@ -32,7 +32,7 @@ func eachToys(t *testing.T, test func(t *testing.T, table toys)) {
 			t.Parallel()
 			table := toys{testkit.OpenDatabase(t, database.address(t)).Driver()}
 			table.exec(t, "CREATE TABLE toys (id uuid PRIMARY KEY, made_at "+database.time+" NOT NULL, done_at "+database.time+
-				", due_date date, due_at "+database.time+", size smallint NOT NULL, version bigint NOT NULL, name "+database.bytes+" NOT NULL)")
+				", due_date date, due_at "+database.time+", size smallint NOT NULL, version bigint NOT NULL, weight bigint, name "+database.bytes+" NOT NULL)")
 			test(t, table)
 		})
 	}
@@ -64,9 +64,13 @@ func (d toys) fill(t *testing.T, n int) []*toy {
 			day := at.Truncate(24 * time.Hour)
 			row.DueDate, row.DueAt = &day, &at
 		}
+		if random.IntN(2) == 0 {
+			weight := random.IntN(4) << 33
+			row.Weight = &weight
+		}
 		statement, args := sql.Dialect(d.driver.Dialect()).Insert("toys").
-			Columns("id", "made_at", "done_at", "due_date", "due_at", "size", "version", "name").
-			Values(row.ID, row.MadeAt, row.DoneAt, row.DueDate, row.DueAt, row.Size, row.Version, row.Name).Query()
+			Columns("id", "made_at", "done_at", "due_date", "due_at", "size", "version", "weight", "name").
+			Values(row.ID, row.MadeAt, row.DoneAt, row.DueDate, row.DueAt, row.Size, row.Version, row.Weight, row.Name).Query()
 		d.exec(t, statement, args...)
 		rows[i] = row
 	}

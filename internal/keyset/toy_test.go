@@ -19,6 +19,7 @@ type toy struct {
 	DueAt   *time.Time `sql:"due_at"` // null together with DueDate
 	Size    int        `sql:"size"`
 	Version int        `sql:"version"`
+	Weight  *int       `sql:"weight"`
 	Name    []byte     `sql:"name"`
 }
 
@@ -30,10 +31,11 @@ const (
 	byDue     toyField = "DUE"
 	bySize    toyField = "SIZE"
 	byVersion toyField = "VERSION"
+	byWeight  toyField = "WEIGHT"
 	byName    toyField = "NAME"
 )
 
-var toyFields = []toyField{byMade, byDone, byDue, bySize, byVersion, byName} //nolint:gochecknoglobals // A constant, if Go had constant slices.
+var toyFields = []toyField{byMade, byDone, byDue, bySize, byVersion, byWeight, byName} //nolint:gochecknoglobals // A constant, if Go had constant slices.
 
 var toyOrders = Orders[*toy, toyField]{ //nolint:gochecknoglobals // A table.
 	Prefix:  "toys: ",
@@ -48,6 +50,7 @@ var toyOrders = Orders[*toy, toyField]{ //nolint:gochecknoglobals // A table.
 		},
 		bySize:    {SmallInt("size", func(t *toy) int { return t.Size })},
 		byVersion: {BigInt("version", func(t *toy) int { return t.Version })},
+		byWeight:  {NullBigInt("weight", func(t *toy) *int { return t.Weight })},
 		byName:    {Bytes("name", func(t *toy) []byte { return t.Name })},
 	},
 }
@@ -64,13 +67,15 @@ func compareBy(orderBy []OrderBy[toyField]) func(a, b *toy) int {
 			case byMade:
 				n = a.MadeAt.Compare(b.MadeAt)
 			case byDone:
-				n = compareNull(by, a.DoneAt, b.DoneAt)
+				n = compareNull(by, a.DoneAt, b.DoneAt, time.Time.Compare)
 			case byDue:
-				n = cmp.Or(compareNull(by, a.DueDate, b.DueDate), compareNull(by, a.DueAt, b.DueAt))
+				n = cmp.Or(compareNull(by, a.DueDate, b.DueDate, time.Time.Compare), compareNull(by, a.DueAt, b.DueAt, time.Time.Compare))
 			case bySize:
 				n = cmp.Compare(a.Size, b.Size)
 			case byVersion:
 				n = cmp.Compare(a.Version, b.Version)
+			case byWeight:
+				n = compareNull(by, a.Weight, b.Weight, cmp.Compare)
 			case byName:
 				n = bytes.Compare(a.Name, b.Name)
 			}
@@ -89,13 +94,13 @@ func compareBy(orderBy []OrderBy[toyField]) func(a, b *toy) int {
 	}
 }
 
-// compareNull compares times in the ascending direction, which its caller may reverse: that must not move the nulls.
-func compareNull(by OrderBy[toyField], a, b *time.Time) int {
+// compareNull compares values in the ascending direction, which its caller may reverse: that must not move the nulls.
+func compareNull[V any](by OrderBy[toyField], a, b *V, compare func(a, b V) int) int {
 	switch {
 	case a == nil && b == nil:
 		return 0
 	case a != nil && b != nil:
-		return a.Compare(*b)
+		return compare(*a, *b)
 	}
 	n := 1
 	if (a == nil) == (by.Nulls == NullsFirst) {

@@ -143,6 +143,10 @@ func nullDateColumn[E any](name string, field func(*E) **time.Time) column[E] {
 	return null(name, "date", field, (*decoder).date, func(d *decoder) *slab[time.Time] { return &d.times })
 }
 
+func nullIntColumn[E any](name, pgType string, field func(*E) **int) column[E] {
+	return null(name, pgType, field, (*decoder).int, func(*decoder) *slab[int] { return &slab[int]{} })
+}
+
 func notNull[E, V any](name, pgType string, field func(*E) *V, decode func(*decoder, driver.Value) V) column[E] {
 	return column[E]{
 		name: name, pgType: pgType,

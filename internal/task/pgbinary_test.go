@@ -172,3 +172,19 @@ func testWrongValues[E any](t *testing.T, columns table[E]) {
 		}
 	}
 }
+
+// No column of tasks is a nullable number yet.
+func TestNullIntColumn(t *testing.T) {
+	t.Parallel()
+	type row struct{ number *int }
+	column := nullIntColumn("number", "bigint", func(r *row) **int { return &r.number })
+	for _, want := range []driver.Value{nil, int64(0), int64(math.MaxInt64)} {
+		var r row
+		var d decoder
+		d.init()
+		column.decode(&d, want, &r)
+		if got := column.value(&r); d.err() != nil || (want == nil) != (got == nil) || got != nil && int64(got.(int)) != want { //nolint:forcetypeassert // value returns an int.
+			t.Errorf("%v was read as %v: %v", want, got, d.err())
+		}
+	}
+}
