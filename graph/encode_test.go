@@ -27,8 +27,6 @@ import (
 
 	"taskql/ent"
 	"taskql/graph"
-	"taskql/internal/account"
-	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/workspace"
 )
@@ -193,13 +191,9 @@ func (b *breakable) QueryRaw(ctx context.Context, query string, args []any, each
 func readByHand(t testing.TB, client *ent.Client, driver dialect.Driver) func(*graph.Config, func() time.Time) {
 	t.Helper()
 	return func(c *graph.Config, now func() time.Time) {
-		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{
+		c.Services = newServices(t, workspace.Database{
 			Client: client, Now: now, Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver),
-		})})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Tasks = tasks
+		})
 	}
 }
 
@@ -237,7 +231,7 @@ func ids(i int) uuid.UUID { return uuid.UUID{6: 0x40, 8: 0x80, 15: byte(i)} }
 func apiOf(t *testing.T, change func(*graph.Config)) *graph.API {
 	t.Helper()
 	c := graph.Config{
-		Tasks: &task.Service{}, Accounts: &account.Service{}, Unavailable: func(error) bool { return false },
+		Services: newServices(t, workspace.Database{Client: ent.NewClient()}), Unavailable: func(error) bool { return false },
 		Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" },
 	}
 	change(&c)

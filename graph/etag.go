@@ -102,14 +102,14 @@ func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([
 	}
 	b = appendPart(appendPart(b, v.UserID), v.WorkspaceID)
 	if d.workspace {
-		version, err := d.api.config.Tasks.Version(ctx, v)
+		version, err := d.api.config.Services.Tasks.Version(ctx, v)
 		if err != nil {
 			return b, false
 		}
 		b = binary.AppendVarint(b, int64(version))
 	}
 	if d.user {
-		row, err := d.api.config.Accounts.User(ctx, v, v.UserID)
+		row, err := d.api.config.Services.Accounts.User(ctx, v, v.UserID)
 		if err != nil && !errors.Is(err, account.ErrNotFound) {
 			return b, false
 		}
@@ -140,6 +140,6 @@ func (d *Validator) Until(ctx context.Context, now time.Time) (time.Time, bool) 
 	if err != nil {
 		return time.Time{}, false
 	}
-	turn, err := d.api.config.Tasks.NextTurn(ctx, v, now)
+	turn, err := d.api.config.Services.Tasks.NextTurn(ctx, v, now)
 	return turn, err == nil
 }

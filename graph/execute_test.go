@@ -48,7 +48,7 @@ func TestNodeTypesAreTheSchemas(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("graph/node.go has\n%v, the schema\n%v", got, want)
+		t.Errorf("graph/entities.go has\n%v, the schema\n%v", got, want)
 	}
 }
 

@@ -45,7 +45,7 @@ func RootFields() []string {
 // NodeTypes lists the types that node and nodes find.
 func NodeTypes() []string {
 	var names []string
-	for _, t := range nodeTypes {
+	for _, t := range entities {
 		names = append(names, t.name)
 	}
 	return names

@@ -24,7 +24,7 @@ func TestEveryFieldHasAnEntry(t *testing.T) {
 	t.Parallel()
 	for _, field := range apiOf(t, func(*graph.Config) {}).WithoutEntry() {
 		if !slices.Contains(leftToGqlgen, field) {
-			t.Errorf("%s has no entry in graph/fields.go, so gqlgen executes every operation with it: add one, or list the field in leftToGqlgen", field)
+			t.Errorf("%s has no entry in the table of fields (graph/fields.go), so gqlgen executes every operation with it: add one, or list the field in leftToGqlgen", field)
 		}
 	}
 }
@@ -58,12 +58,12 @@ func TestColumnsSuffice(t *testing.T) {
 					want := of.in(rootObject(t, a, fmt.Sprintf("{ r: %s(id: %q) { %s } }", root, id, strings.Join(all, " "))))
 					got := of.in(rootObject(t, a, fmt.Sprintf("{ r: %s(id: %q) { %s } }", root, id, selection)))
 					if !cmp.Equal(got, want) {
-						t.Errorf("%s.%s alone is %v, with all columns %v: its entry in graph/fields.go lacks a column", typ, selection, got, want)
+						t.Errorf("%s.%s alone is %v, with all columns %v: its entry lacks a column", typ, selection, got, want)
 					}
 					hasValue = hasValue || !slices.Contains([]any{nil, false, 0.0, "", "NONE"}, want)
 				}
 				if !hasValue {
-					t.Errorf("%s.%s is null or zero in every row of the test: its entry in graph/fields.go lacks a column, or wholeRows a value", typ, selection)
+					t.Errorf("%s.%s is null or zero in every row of the test: its entry lacks a column, or wholeRows a value", typ, selection)
 				}
 			}
 		}

@@ -59,16 +59,8 @@ func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config, fun
 		a.users[id] = testkit.MakeViewer(t, client, id)
 	}
 	now := func() time.Time { return time.Unix(0, a.now.Load()) }
-	tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client, Now: now})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	accounts, err := account.New(account.Config{Client: client, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
 	config := graph.Config{
-		Tasks: tasks, Accounts: accounts, Unavailable: database.IsUnavailable, Log: slog.New(slog.DiscardHandler),
+		Services: newServices(t, workspace.Database{Client: client, Now: now}), Unavailable: database.IsUnavailable, Log: slog.New(slog.DiscardHandler),
 		RequestID: func(context.Context) string { return "request-1" },
 	}
 	change(&config, now)
@@ -92,6 +84,20 @@ func newAPIWith(t testing.TB, client *ent.Client, change func(*graph.Config, fun
 		h.ServeHTTP(w, r.WithContext(a.signIn(r.Context(), r.Header.Get("User"))))
 	})
 	return a
+}
+
+// newServices returns the services of the API on a database.
+func newServices(t testing.TB, db workspace.Database) graph.Services {
+	t.Helper()
+	tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, db)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := account.New(account.Config{Client: db.Client, Now: db.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return graph.Services{Accounts: accounts, Tasks: tasks}
 }
 
 func (a *api) signIn(ctx context.Context, user string) context.Context {

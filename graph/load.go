@@ -20,7 +20,7 @@ import (
 // alone, never on the number of rows or on chance.
 
 func loadTags(ctx context.Context, r *rootField, f *selected, tasks []*ent.Task) (func(*ent.Task) []*ent.Tag, error) {
-	tags, err := r.resolver.tasks.TagsOf(ctx, r.viewer, idsOf(tasks), f.Set().Columns)
+	tags, err := r.resolver.services.Tasks.TagsOf(ctx, r.viewer, idsOf(tasks), f.Set().Columns)
 	return func(t *ent.Task) []*ent.Tag { return tags[t.ID] }, err
 }
 
@@ -31,7 +31,7 @@ func loadParents(ctx context.Context, r *rootField, f *selected, tasks []*ent.Ta
 			ids = append(ids, *t.ParentID)
 		}
 	}
-	parents, err := r.resolver.tasks.ByID(ctx, r.viewer, ids, f.Set().Columns)
+	parents, err := r.resolver.services.Tasks.ByID(ctx, r.viewer, ids, f.Set().Columns)
 	return func(t *ent.Task) *ent.Task {
 		if t.ParentID == nil {
 			return nil
@@ -45,7 +45,7 @@ func loadSubtasks(ctx context.Context, r *rootField, f *selected, tasks []*ent.T
 	if err != nil {
 		return nil, err
 	}
-	pages, err := r.resolver.tasks.Subtasks(ctx, r.viewer, idsOf(tasks), in)
+	pages, err := r.resolver.services.Tasks.Subtasks(ctx, r.viewer, idsOf(tasks), in)
 	return func(t *ent.Task) *task.Page { return pages[t.ID] }, located(f.Path, err)
 }
 
@@ -82,7 +82,7 @@ func located(path string, err error) error {
 }
 
 func loadProgress(ctx context.Context, r *rootField, _ *selected, tasks []*ent.Task) (func(*ent.Task) *task.Progress, error) {
-	progress, err := r.resolver.tasks.ProgressOf(ctx, r.viewer, idsOf(tasks))
+	progress, err := r.resolver.services.Tasks.ProgressOf(ctx, r.viewer, idsOf(tasks))
 	return func(t *ent.Task) *task.Progress {
 		p := progress[t.ID]
 		return &p
@@ -96,7 +96,7 @@ func loadOpenTaskCounts(ctx context.Context, r *rootField, _ *selected, tags []*
 			ids = append(ids, t.ID)
 		}
 	}
-	counts, err := r.resolver.tasks.OpenTaskCounts(ctx, r.viewer, ids)
+	counts, err := r.resolver.services.Tasks.OpenTaskCounts(ctx, r.viewer, ids)
 	return func(t *ent.Tag) int { return counts[t.ID] }, err
 }
 

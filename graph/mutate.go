@@ -62,13 +62,13 @@ func copyField(dst, src reflect.Value) {
 func (r *Resolver) updateViewer(ctx context.Context, v viewer.Viewer, in model.UpdateViewerInput) (*model.UpdateViewerPayload, error) {
 	zone, set := in.TimeZone.ValueOK()
 	if !set {
-		user, err := r.accounts.User(ctx, v, v.UserID)
+		user, err := r.services.Accounts.User(ctx, v, v.UserID)
 		return &model.UpdateViewerPayload{Viewer: user}, err
 	}
 	name := "UTC"
 	if zone != nil {
 		name = *zone
 	}
-	user, err := r.accounts.SetTimeZone(ctx, v, name)
+	user, err := r.services.Accounts.SetTimeZone(ctx, v, name)
 	return &model.UpdateViewerPayload{Viewer: user}, err
 }

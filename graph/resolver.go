@@ -13,17 +13,15 @@ import (
 	"taskql/graph/generated"
 	"taskql/graph/scalar"
 	"taskql/graph/selection"
-	"taskql/internal/account"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
 
 //go:generate go run taskql/graph/generate
 
-// Config configures the API. The first two fields, Unavailable, RequestID and Log are required.
+// Config configures the API. Services, Unavailable, RequestID and Log are required.
 type Config struct {
-	Tasks    *task.Service
-	Accounts *account.Service
+	Services Services
 	// Unavailable reports whether an error is an outage of the database rather than a bug.
 	Unavailable func(error) bool
 	// NothingDone reports whether an outage's error proves that the database has done nothing. Nil: none does.
@@ -55,10 +53,10 @@ type API struct {
 
 // New returns the API for the services of c. It fails if one is missing.
 func New(c Config) (*API, error) {
-	if c.Tasks == nil || c.Accounts == nil || c.Unavailable == nil || c.RequestID == nil || c.Log == nil {
+	if !c.Services.complete() || c.Unavailable == nil || c.RequestID == nil || c.Log == nil {
 		return nil, errors.New("graph: Config is incomplete")
 	}
-	resolver := &Resolver{tasks: c.Tasks, accounts: c.Accounts}
+	resolver := &Resolver{services: c.Services}
 	executable := &schema{
 		ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: resolver}),
 		resolver:         resolver, responseBytes: cmp.Or(c.ResponseBytes, defaultResponseBytes), fieldByField: c.FieldByField,
@@ -75,10 +73,7 @@ func New(c Config) (*API, error) {
 }
 
 // Resolver resolves the fields of the schema.
-type Resolver struct {
-	tasks    *task.Service
-	accounts *account.Service
-}
+type Resolver struct{ services Services }
 
 // resolving returns the root field that is being resolved. The error says why nobody is asking.
 func resolving(ctx context.Context) (*rootField, error) {

@@ -15,7 +15,6 @@ import (
 
 	"taskql/ent"
 	"taskql/graph"
-	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/workspace"
 )
@@ -176,14 +175,10 @@ func TestOperationTimeEndsTheWriting(t *testing.T) {
 			end := func() {}
 			a := newAPIWith(t, client, func(c *graph.Config, now func() time.Time) {
 				c.FieldByField = fieldByField
-				tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client, Now: func() time.Time {
+				c.Services = newServices(t, workspace.Database{Client: client, Now: func() time.Time {
 					end()
 					return now()
-				}})})
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.Tasks = tasks
+				}})
 			}, fmt.Sprint("alice", fieldByField))
 			user := fmt.Sprint("alice", fieldByField)
 			long := strings.Repeat("x", 10_000)

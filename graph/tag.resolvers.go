@@ -11,15 +11,15 @@ import (
 )
 
 func (r *mutationResolver) CreateTag(ctx context.Context, input task.CreateTagInput) (*task.TagResult, error) {
-	return mutate(ctx, input, r.tasks.CreateTag)
+	return mutate(ctx, input, r.services.Tasks.CreateTag)
 }
 
 func (r *mutationResolver) UpdateTag(ctx context.Context, input model.UpdateTagInput) (*task.TagResult, error) {
-	return mutate(ctx, convert[task.UpdateTagInput](input), r.tasks.UpdateTag)
+	return mutate(ctx, convert[task.UpdateTagInput](input), r.services.Tasks.UpdateTag)
 }
 
 func (r *mutationResolver) DeleteTag(ctx context.Context, input task.TargetInput) (*task.DeleteTagResult, error) {
-	return mutate(ctx, input, r.tasks.DeleteTag)
+	return mutate(ctx, input, r.services.Tasks.DeleteTag)
 }
 
 func (r *queryResolver) Tag(ctx context.Context, id string) (*ent.Tag, error) {
@@ -27,7 +27,7 @@ func (r *queryResolver) Tag(ctx context.Context, id string) (*ent.Tag, error) {
 	if err != nil {
 		return nil, err
 	}
-	return orNil(r.tasks.Tag(ctx, root.viewer, id, root.selectedOf("Tag").Columns...))
+	return orNil(r.services.Tasks.Tag(ctx, root.viewer, id, root.selectedOf("Tag").Columns...))
 }
 
 func (r *queryResolver) Tags(ctx context.Context, first *int, after *string, last *int, before *string, search *string) (*keyset.Page[*ent.Tag], error) {
@@ -35,7 +35,7 @@ func (r *queryResolver) Tags(ctx context.Context, first *int, after *string, las
 	if err != nil {
 		return nil, err
 	}
-	return r.tasks.ListTags(ctx, root.viewer, task.TagListInput{
+	return r.services.Tasks.ListTags(ctx, root.viewer, task.TagListInput{
 		First: first, After: after, Last: last, Before: before, Search: search, Selection: root.page("TagConnection"),
 	})
 }

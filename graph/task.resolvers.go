@@ -16,55 +16,55 @@ func (r *bulkTaskPayloadResolver) Results(ctx context.Context, obj *task.BulkRes
 }
 
 func (r *mutationResolver) CreateTask(ctx context.Context, input task.CreateInput) (*task.Result, error) {
-	return mutate(ctx, input, r.tasks.Create)
+	return mutate(ctx, input, r.services.Tasks.Create)
 }
 
 func (r *mutationResolver) UpdateTask(ctx context.Context, input model.UpdateTaskInput) (*task.Result, error) {
-	return mutate(ctx, convert[task.UpdateInput](input), r.tasks.Update)
+	return mutate(ctx, convert[task.UpdateInput](input), r.services.Tasks.Update)
 }
 
 func (r *mutationResolver) CompleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.tasks.Complete)
+	return mutate(ctx, input, r.services.Tasks.Complete)
 }
 
 func (r *mutationResolver) ReopenTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.tasks.Reopen)
+	return mutate(ctx, input, r.services.Tasks.Reopen)
 }
 
 func (r *mutationResolver) MoveTask(ctx context.Context, input model.MoveTaskInput) (*task.Result, error) {
-	return mutate(ctx, convert[task.MoveInput](input), r.tasks.Move)
+	return mutate(ctx, convert[task.MoveInput](input), r.services.Tasks.Move)
 }
 
 func (r *mutationResolver) DeleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.tasks.Delete)
+	return mutate(ctx, input, r.services.Tasks.Delete)
 }
 
 func (r *mutationResolver) RestoreTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.tasks.Restore)
+	return mutate(ctx, input, r.services.Tasks.Restore)
 }
 
 func (r *mutationResolver) PurgeTask(ctx context.Context, input task.TargetInput) (*task.PurgeResult, error) {
-	return mutate(ctx, input, r.tasks.Purge)
+	return mutate(ctx, input, r.services.Tasks.Purge)
 }
 
 func (r *mutationResolver) UpdateTasks(ctx context.Context, input model.UpdateTasksInput) (*task.BulkResult, error) {
-	return mutate(ctx, convert[task.UpdateManyInput](input), r.tasks.UpdateMany)
+	return mutate(ctx, convert[task.UpdateManyInput](input), r.services.Tasks.UpdateMany)
 }
 
 func (r *mutationResolver) CompleteTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.tasks.CompleteMany)
+	return mutate(ctx, input, r.services.Tasks.CompleteMany)
 }
 
 func (r *mutationResolver) ReopenTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.tasks.ReopenMany)
+	return mutate(ctx, input, r.services.Tasks.ReopenMany)
 }
 
 func (r *mutationResolver) DeleteTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.tasks.DeleteMany)
+	return mutate(ctx, input, r.services.Tasks.DeleteMany)
 }
 
 func (r *mutationResolver) RestoreTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.tasks.RestoreMany)
+	return mutate(ctx, input, r.services.Tasks.RestoreMany)
 }
 
 func (r *queryResolver) Task(ctx context.Context, id string) (*ent.Task, error) {
@@ -72,7 +72,7 @@ func (r *queryResolver) Task(ctx context.Context, id string) (*ent.Task, error) 
 	if err != nil {
 		return nil, err
 	}
-	return orNil(r.tasks.Get(ctx, root.viewer, id, root.selectedOf("Task").Columns...))
+	return orNil(r.services.Tasks.Get(ctx, root.viewer, id, root.selectedOf("Task").Columns...))
 }
 
 func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error) {
@@ -84,7 +84,7 @@ func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, la
 	if err != nil {
 		return nil, err
 	}
-	return r.tasks.List(ctx, root.viewer, task.ListInput{
+	return r.services.Tasks.List(ctx, root.viewer, task.ListInput{
 		First: first, After: after, Last: last, Before: before,
 		Scope: scope, Filter: by, OrderBy: orders(orderBy), Selection: root.page("TaskConnection"),
 	})
@@ -99,7 +99,7 @@ func (r *taskResolver) Overdue(ctx context.Context, obj *ent.Task) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	return r.tasks.Overdue(v, obj), nil
+	return r.services.Tasks.Overdue(v, obj), nil
 }
 
 func (r *taskResolver) Tags(ctx context.Context, obj *ent.Task) ([]*ent.Tag, error) {

@@ -24,5 +24,5 @@ func (r *queryResolver) Viewer(ctx context.Context) (*ent.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.accounts.User(ctx, v, v.UserID)
+	return r.services.Accounts.User(ctx, v, v.UserID)
 }

@@ -12,18 +12,15 @@ import (
 
 	"taskql/graph"
 	"taskql/graph/scalar"
-	"taskql/internal/account"
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/graphqlhttp"
-	"taskql/internal/task"
 )
 
 // newAPI returns the handler of the GraphQL endpoint.
-func newAPI(cfg Config, tasks *task.Service, accounts *account.Service) (*graphqlhttp.Handler, error) {
+func newAPI(cfg Config, services graph.Services) (*graphqlhttp.Handler, error) {
 	api, err := graph.New(graph.Config{
-		Tasks:       tasks,
-		Accounts:    accounts,
+		Services:    services,
 		Unavailable: database.IsUnavailable, NothingDone: database.NothingDone,
 		UserBusy: database.IsUserBusy, ReadOnly: database.IsReadOnly,
 		RequestID:     RequestID,

@@ -13,16 +13,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"taskql/ent"
 	_ "taskql/ent/runtime" // ties the schema's defaults and privacy rules to ent's code
-	"taskql/internal/account"
 	"taskql/internal/betterauth"
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/playground"
-	"taskql/internal/task"
 	"taskql/internal/telemetry"
-	"taskql/internal/workspace"
 )
 
 // Version identifies the build.
@@ -104,51 +100,17 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return server.run(ctx, listener)
 }
 
-// services makes the services of the domain.
-func (s *Server) services(cfg Config) (*account.Service, *task.Service, error) {
-	client := ent.NewClient(ent.Driver(cfg.DB.Driver()))
-	accounts, err := account.New(account.Config{
-		Client: client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
-		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("setting up accounts: %w", err)
-	}
-	workspaces, err := workspace.New(workspace.Config{
-		Database: workspace.Database{Client: client, Dialect: cfg.DB.Dialect, QueryRaw: cfg.DB.QueryRaw, Now: cfg.Now},
-		Keys:     cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Log: cfg.Log,
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("setting up workspaces: %w", err)
-	}
-	tasks, err := task.New(task.Config{
-		Workspaces: workspaces, Log: cfg.Log, Closed: accounts.Forget,
-		Limits: task.Limits{
-			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
-			Subtasks: cfg.Config.LimitSubtasks,
-		},
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("setting up tasks: %w", err)
-	}
-	s.cleanup = func(ctx context.Context) {
-		workspaces.RunCleanup(ctx, workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys})
-	}
-	s.removals = tasks.RunRemovals
-	return accounts, tasks, nil
-}
-
 // routes makes the services, and the handlers of the paths on them.
 func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
-	accounts, tasks, err := s.services(cfg)
+	services, err := s.services(cfg)
 	if err != nil {
 		return routes{}, err
 	}
-	hook, err := newHook(cfg, tasks, accounts)
+	hook, err := newHook(cfg, services.Tasks, services.Accounts)
 	if err != nil {
 		return routes{}, err
 	}
-	api, err := newAPI(cfg, tasks, accounts)
+	api, err := newAPI(cfg, services)
 	if err != nil {
 		return routes{}, err
 	}
@@ -161,7 +123,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	}
 	users := authenticator{
 		authenticate: countSessions(cfg.Telemetry, sessions.Authenticate),
-		viewer:       accounts.Viewer,
+		viewer:       services.Accounts.Viewer,
 		csrf:         csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
 		refusals:     newRefusalLog(cfg.Log, cfg.Now),
 		log:          cfg.Log,

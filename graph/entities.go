@@ -1,0 +1,43 @@
+package graph
+
+import (
+	"context"
+	"reflect"
+
+	"taskql/graph/model"
+	"taskql/internal/account"
+	"taskql/internal/task"
+)
+
+// Services are what resolvers call. All are required.
+type Services struct {
+	Accounts *account.Service
+	Tasks    *task.Service
+}
+
+// complete reports whether no service is missing.
+func (s Services) complete() bool {
+	for _, service := range reflect.ValueOf(s).Fields() {
+		if service.IsNil() {
+			return false
+		}
+	}
+	return true
+}
+
+// entity is a type that implements Node, with the types that come with it. What it is made of is in the file of its name.
+type entity struct {
+	name string
+	// find returns the viewer's objects of the type that have one of the ids, with those columns. It leaves out what
+	// doesn't exist.
+	find func(ctx context.Context, r *rootField, ids, columns []string) (map[string]model.Node, error)
+	// types returns the table entries of the type itself, its connection and its payloads.
+	types func() []objectType
+}
+
+// entities are all of the schema, in the order in which an id is looked up.
+var entities = []entity{ //nolint:gochecknoglobals // A constant, if Go had constant slices.
+	{"Task", findTasks, taskTypes},
+	{"Tag", findTags, tagTypes},
+	{"User", findUser, userTypes},
+}

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"taskql/ent"
+	"taskql/graph"
+	"taskql/internal/account"
+	"taskql/internal/task"
+	"taskql/internal/workspace"
+)
+
+// services makes the services of the domain.
+func (s *Server) services(cfg Config) (graph.Services, error) {
+	client := ent.NewClient(ent.Driver(cfg.DB.Driver()))
+	accounts, err := account.New(account.Config{
+		Client: client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
+		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
+	})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up accounts: %w", err)
+	}
+	workspaces, err := workspace.New(workspace.Config{
+		Database: workspace.Database{Client: client, Dialect: cfg.DB.Dialect, QueryRaw: cfg.DB.QueryRaw, Now: cfg.Now},
+		Keys:     cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Log: cfg.Log,
+	})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up workspaces: %w", err)
+	}
+	tasks, err := task.New(task.Config{
+		Workspaces: workspaces, Log: cfg.Log, Closed: accounts.Forget,
+		Limits: task.Limits{
+			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
+			Subtasks: cfg.Config.LimitSubtasks,
+		},
+	})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up tasks: %w", err)
+	}
+	s.cleanup = func(ctx context.Context) {
+		workspaces.RunCleanup(ctx, workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys})
+	}
+	s.removals = tasks.RunRemovals
+	return graph.Services{Accounts: accounts, Tasks: tasks}, nil
+}
