@@ -203,7 +203,8 @@ func (l *list) readBoth(ctx context.Context, segment keyset.Segment, limit int, 
 		ids := inner.As(string(scope)) // Each SELECT with a LIMIT needs one around it.
 		return sql.Dialect(d).Select(ids.C(enttask.FieldID)).From(ids)
 	}
-	return l.rows(ctx, columns, queryKey{}, limit, func(s *sql.Selector) {
+	chosen := &list{service: l.service, viewer: l.viewer} // The filter has been applied to the ids already.
+	return chosen.rows(ctx, columns, queryKey{}, limit, func(s *sql.Selector) {
 		s.Where(sql.In(s.C(enttask.FieldID), first(s.Dialect(), ScopeActive).UnionAll(first(s.Dialect(), ScopeTrash))))
 		segment.Sort(s)
 		s.Limit(limit)
