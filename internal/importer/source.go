@@ -41,7 +41,7 @@ func (t table) column(names ...string) string {
 	return ""
 }
 
-// open looks at what is there. The caller ends the transaction.
+// openSource begins a transaction and finds the source's tables and columns. The caller must end the transaction.
 func openSource(ctx context.Context, db *sql.DB) (*source, error) {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
 	if err != nil {

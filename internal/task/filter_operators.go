@@ -97,7 +97,7 @@ func noTag(f filterField, ids []string) condition { return negate(anyTag(f, ids)
 // hasTags selects the tasks that have at least n of the tags.
 func hasTags(column string, tags []uuid.UUID, n int) condition {
 	return func(s *sql.Selector) *sql.Predicate {
-		t := sql.Dialect(s.Dialect()).Table(tasktag.Table).As("carried")
+		t := sql.Dialect(s.Dialect()).Table(tasktag.Table).As("tagged")
 		tasks := sql.Dialect(s.Dialect()).Select(t.C(tasktag.FieldTaskID)).From(t)
 		tasks.Where(among(s, t.C(tasktag.FieldTagID), tags))
 		if n > 1 {

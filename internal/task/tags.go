@@ -197,7 +197,7 @@ func (s *Service) scanTagsOf(ctx context.Context, v viewer.Viewer, tasks []uuid.
 		if err != nil {
 			return err
 		}
-		ids, _ := row[len(row)-1].([]byte)
+		ids := decodeAs[[]byte](&r.decoder, row[len(row)-1])
 		for id := range slices.Chunk(ids, len(uuid.UUID{})) {
 			add(r.uuid(id), tag)
 		}
