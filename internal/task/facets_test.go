@@ -11,7 +11,7 @@ import (
 	"taskql/internal/task"
 )
 
-// with is the list further filtered.
+// with returns the list with one more comparison.
 func with(in task.ListInput, c task.Comparison) task.ListInput {
 	f := &task.Filter{Comparisons: []task.Comparison{c}}
 	if in.Filter != nil {
@@ -21,7 +21,7 @@ func with(in task.ListInput, c task.Comparison) task.ListInput {
 	return in
 }
 
-// Each facet counts what a further filter by it would leave.
+// Each facet is the number of tasks that are left if the list is also filtered by it.
 func TestFacets(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
@@ -47,7 +47,7 @@ func TestFacets(t *testing.T) {
 				ID    string
 				Count int
 			}
-			var tags []tag // By name; then, keeping that, most used first.
+			var tags []tag // The most used first; those of the same count by name.
 			for _, id := range w.tags {
 				if n := count("tags", "any", []string{id}); n > 0 {
 					tags = append(tags, tag{id, n})
@@ -73,8 +73,8 @@ func TestFacets(t *testing.T) {
 	})
 }
 
-// What stands around tasks is the same loaded for all at once as told from the tasks themselves.
-func TestAround(t *testing.T) {
+// The tags, progress and subtasks that are read for many tasks at once are those of each task alone.
+func TestRelatedRows(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		w := env.newFixture(t, "alice", 9, 90)
@@ -83,7 +83,7 @@ func TestAround(t *testing.T) {
 		for _, m := range w.tasks {
 			ids = append(ids, m.ID)
 		}
-		below := func(id uuid.UUID) task.ListInput {
+		subtasks := func(id uuid.UUID) task.ListInput {
 			return with(task.ListInput{Scope: task.ScopeActive, OrderBy: []task.Order{{Field: task.OrderManual}}}, task.Comparison{Field: "parent", Op: "eq", Value: id.String()})
 		}
 		tags, err := env.TagsOf(w.ctx, w.viewer, ids, []string{"id"})
@@ -99,12 +99,12 @@ func TestAround(t *testing.T) {
 			for _, tag := range tags[m.ID] {
 				got = append(got, tag.ID.String())
 			}
-			if !slices.Equal(got, m.tags) { // Both are by name.
+			if !slices.Equal(got, m.tags) { // Both are sorted by name.
 				t.Errorf("tags %v, want %v", got, m.tags)
 			}
 			want := task.Progress{
-				Total: len(w.list(below(m.ID))),
-				Done:  len(w.list(with(below(m.ID), task.Comparison{Field: "completed", Value: true}))),
+				Total: len(w.list(subtasks(m.ID))),
+				Done:  len(w.list(with(subtasks(m.ID), task.Comparison{Field: "completed", Value: true}))),
 			}
 			if progress[m.ID] != want {
 				t.Errorf("progress %v, want %v", progress[m.ID], want)
@@ -113,7 +113,7 @@ func TestAround(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			size := rapid.IntRange(1, 30).Draw(rt, "size")
 			in := task.SubtasksInput{First: &size, Total: true, Previous: true, Selection: task.Selection{Columns: []string{"id"}, Facets: []task.Facet{"open"}}}
-			all := w.list(below(ids[0]))
+			all := w.list(subtasks(ids[0]))
 			for read := 0; ; read += size {
 				pages, err := env.Subtasks(w.ctx, w.viewer, ids, in)
 				if err != nil {
@@ -126,7 +126,7 @@ func TestAround(t *testing.T) {
 				next, _ := page.PageInfo.HasNextPage(w.ctx)
 				previous, _ := page.PageInfo.HasPreviousPage(w.ctx)
 				total, _ := page.TotalCount(w.ctx)
-				open := len(w.list(with(below(ids[0]), task.Comparison{Field: "completed", Value: false})))
+				open := len(w.list(with(subtasks(ids[0]), task.Comparison{Field: "completed", Value: false})))
 				if total != len(all) || page.Facets.Open != open || previous != (read > 0) {
 					rt.Fatalf("total %d of %d, open %d of %d, previous %t after %d", total, len(all), page.Facets.Open, open, previous, read)
 				}

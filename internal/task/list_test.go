@@ -19,7 +19,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// createTasks makes n tasks, many of them at the same moment, a third in the trash, and returns them newest first.
+// createTasks creates n tasks, many of them at the same time and a third in the trash, and returns them newest first.
 func (env *testEnv) createTasks(ctx context.Context, t *testing.T, v viewer.Viewer, n int) []*ent.Task {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -62,7 +62,7 @@ func idsOf(p *task.Page) []string {
 	return ids
 }
 
-// Between two cursors lies just what lies between them.
+// A page between two cursors has the rows between them, from the end that was asked for.
 func TestWindow(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
@@ -95,7 +95,7 @@ func TestWindow(t *testing.T) {
 			next, err1 := page.PageInfo.HasNextPage(ctx)
 			previous, err2 := page.PageInfo.HasPreviousPage(ctx)
 			if !next || !previous || err1 != nil || err2 != nil {
-				rt.Fatalf("next %t %v, previous %t %v: the cursors' own rows lie beyond", next, err1, previous, err2)
+				rt.Fatalf("next %t %v, previous %t %v: the cursors' own rows are beyond the page", next, err1, previous, err2)
 			}
 		})
 	})
@@ -146,9 +146,9 @@ func TestListArguments(t *testing.T) {
 	})
 }
 
-// The texts of statements are kept: a list that is read from its end has another than one that is read from its beginning, and
-// so has each that begins or ends at a cursor.
-func TestKeptTextsTellPagesApart(t *testing.T) {
+// Every page of every list is right, also if its SQL is cached: a page from the list's end has other SQL than one from its
+// beginning, and so has a page after or before a cursor.
+func TestPagesWithCachedSQL(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
@@ -163,14 +163,14 @@ func TestKeptTextsTellPagesApart(t *testing.T) {
 			}
 		}
 		open := &task.Filter{Comparisons: []task.Comparison{{Field: "completed", Value: false}}}
-		for range 2 { // The second time, all texts are kept.
+		for range 2 { // The second time, all SQL is cached.
 			for _, scope := range []task.Scope{task.ScopeActive, task.ScopeTrash, task.ScopeAll} {
 				for _, filter := range []*task.Filter{nil, open} {
 					for _, order := range []task.OrderField{
 						task.OrderCreatedAt, task.OrderTitle, task.OrderManual, task.OrderUpdatedAt, task.OrderPriority, task.OrderDue, task.OrderCompletedAt,
 					} {
 						for _, direction := range []keyset.Direction{keyset.Ascending, keyset.Descending} {
-							env.around(ctx, t, v, task.ListInput{Scope: scope, Filter: filter, OrderBy: []task.Order{{Field: order, Direction: direction}}})
+							env.checkPages(ctx, t, v, task.ListInput{Scope: scope, Filter: filter, OrderBy: []task.Order{{Field: order, Direction: direction}}})
 						}
 					}
 				}
@@ -179,9 +179,9 @@ func TestKeptTextsTellPagesApart(t *testing.T) {
 	})
 }
 
-// around asks for a list's beginning, its end and what lies before and after each of its cursors, and compares it with the
-// whole list.
-func (env *testEnv) around(ctx context.Context, t *testing.T, v viewer.Viewer, in task.ListInput) {
+// checkPages reads the beginning and the end of a list, and the pages before and after each of its cursors, and compares them
+// with the whole list.
+func (env *testEnv) checkPages(ctx context.Context, t *testing.T, v viewer.Viewer, in task.ListInput) {
 	t.Helper()
 	in.Columns = []string{"id", "title"}
 	whole, err := env.List(ctx, v, in)
@@ -194,7 +194,7 @@ func (env *testEnv) around(ctx context.Context, t *testing.T, v viewer.Viewer, i
 	}
 	n := len(titles)
 	for size := 1; size < 3; size++ {
-		is := func(page task.ListInput, want []string, name string) {
+		check := func(page task.ListInput, want []string, name string) {
 			t.Helper()
 			page.Scope, page.Filter, page.OrderBy, page.Columns = in.Scope, in.Filter, in.OrderBy, in.Columns
 			got, err := env.List(ctx, v, page)
@@ -209,13 +209,13 @@ func (env *testEnv) around(ctx context.Context, t *testing.T, v viewer.Viewer, i
 				t.Errorf("%s %v filtered %t, %s %d: %q, want %q", in.Scope, in.OrderBy, in.Filter != nil, name, size, found, want)
 			}
 		}
-		is(task.ListInput{First: &size}, titles[:min(size, n)], "first")
-		is(task.ListInput{Last: &size}, titles[max(n-size, 0):], "last")
+		check(task.ListInput{First: &size}, titles[:min(size, n)], "first")
+		check(task.ListInput{Last: &size}, titles[max(n-size, 0):], "last")
 		for at, cursor := range cursors {
-			is(task.ListInput{First: &size, After: &cursor}, titles[at+1:min(at+1+size, n)], "first after")
-			is(task.ListInput{Last: &size, Before: &cursor}, titles[max(at-size, 0):at], "last before")
-			is(task.ListInput{First: &size, Before: &cursor}, titles[:min(size, at)], "first before")
-			is(task.ListInput{Last: &size, After: &cursor}, titles[max(at+1, n-size):], "last after")
+			check(task.ListInput{First: &size, After: &cursor}, titles[at+1:min(at+1+size, n)], "first after")
+			check(task.ListInput{Last: &size, Before: &cursor}, titles[max(at-size, 0):at], "last before")
+			check(task.ListInput{First: &size, Before: &cursor}, titles[:min(size, at)], "first before")
+			check(task.ListInput{Last: &size, After: &cursor}, titles[max(at+1, n-size):], "last after")
 		}
 	}
 }
