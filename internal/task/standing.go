@@ -9,6 +9,7 @@ import (
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // Version returns the number of the last change of v's workspace. While it is the same, so are the workspace's tasks and tags;
@@ -24,8 +25,8 @@ func (s *Service) NextTurn(ctx context.Context, v viewer.Viewer, now time.Time) 
 	turn := startOfDay(d.today.AddDate(0, 0, 1), d.location)
 	// Active tasks have an index of days, and the days of the next moments are near today's. Tasks in the trash are all read.
 	for _, where := range []predicate.Task{enttask.DeletedAtIsNil(), enttask.DeletedAtNotNil()} {
-		first, err := visible(s.client.Task.Query(), v).Where(
-			where, enttask.Completed(false),
+		first, err := s.client.Task.Query().Where(
+			workspace.Scope(v), where, enttask.Completed(false),
 			enttask.DueDateGTE(d.today.AddDate(0, 0, -margin)), enttask.DueDateLT(d.today.AddDate(0, 0, 1+margin)),
 			enttask.DueAtGTE(d.now), enttask.DueAtLT(turn),
 		).Order(enttask.ByDueAt()).Select(enttask.FieldDueAt).First(ctx)

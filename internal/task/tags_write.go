@@ -195,7 +195,7 @@ func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput
 }
 
 // tags selects the tags that this change may see.
-func (t *tx) tags() *ent.TagQuery { return visibleTags(t.Tag.Query(), t.Viewer) }
+func (t *tx) tags() *ent.TagQuery { return t.Tag.Query().Where(workspace.Scope(t.Viewer)) }
 
 // targetTag reads the tag to act on, with a violation if it is not at the version that the client expects.
 func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag, workspace.Violations, error) {
@@ -266,7 +266,7 @@ func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*
 	return nil
 }
 
-// carried reads the tags that tasks carry.
+// tagIDsOf reads the ids of each task's tags.
 func (t *tx) tagIDsOf(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
 	rows, err := t.TaskTag.Query().
 		Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(idsOf(tasks)...)).

@@ -10,7 +10,6 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/keyset"
-	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -72,9 +71,3 @@ func New(c Config) (*Service, error) {
 		removalNoted: make(chan struct{}, 1), closed: c.Closed,
 	}, nil
 }
-
-// visible limits a query to the tasks that v may see.
-func visible(q *ent.TaskQuery, v viewer.Viewer) *ent.TaskQuery { return q.Where(workspace.Scope(v)) }
-
-// visibleTags limits a query to the tags that v may see.
-func visibleTags(q *ent.TagQuery, v viewer.Viewer) *ent.TagQuery { return q.Where(workspace.Scope(v)) }

@@ -95,8 +95,8 @@ func (s *Service) refreshWorkspace(ctx context.Context, w *ent.Workspace) error 
 	}
 	version, id := w.KeysVersion, uuid.Max
 	for {
-		rows, err := visible(s.client.Task.Query(), v).
-			Where(enttask.VersionLTE(w.Version), func(s *sql.Selector) {
+		rows, err := s.client.Task.Query().
+			Where(workspace.Scope(v), enttask.VersionLTE(w.Version), func(s *sql.Selector) {
 				s.Where(keyset.CompareRows(s, []string{enttask.FieldVersion, enttask.FieldID}, sql.OpGT, version, id))
 			}).
 			Order(enttask.ByVersion(), enttask.ByID()).Limit(keysBatch).
@@ -152,7 +152,7 @@ func (t *tx) refreshTasks(ctx context.Context, ids []uuid.UUID) error {
 
 // refreshTags writes the keys of all tags of w, if one that changed after w.KeysVersion has another key.
 func (s *Service) refreshTags(ctx context.Context, v viewer.Viewer, w *ent.Workspace) error {
-	changed, err := visibleTags(s.client.Tag.Query(), v).Where(enttag.VersionGT(w.KeysVersion), enttag.VersionLTE(w.Version)).All(ctx)
+	changed, err := s.client.Tag.Query().Where(workspace.Scope(v), enttag.VersionGT(w.KeysVersion), enttag.VersionLTE(w.Version)).All(ctx)
 	if err != nil {
 		return fmt.Errorf("reading tags: %w", err)
 	}

@@ -77,7 +77,7 @@ func (s *Service) applyChange(ctx context.Context, v viewer.Viewer, apply func(*
 }
 
 // tasks selects the tasks that this change may see.
-func (t *tx) tasks() *ent.TaskQuery { return visible(t.Task.Query(), t.Viewer) }
+func (t *tx) tasks() *ent.TaskQuery { return t.Task.Query().Where(workspace.Scope(t.Viewer)) }
 
 // update updates tasks of the workspace. The caller says which and what; update sets their version and time.
 func (t *tx) update() *ent.TaskUpdate {
