@@ -1,0 +1,65 @@
+package task
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"taskql/ent"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// Every field of a Patch has an entry in patchFields: without one it would be accepted and ignored.
+func TestPatchFieldsAreThePatchs(t *testing.T) {
+	t.Parallel()
+	tagLists := []string{"AddTagIDs", "RemoveTagIDs"}
+	for field := range reflect.TypeFor[Patch]().Fields() {
+		if slices.Contains(tagLists, field.Name) {
+			continue
+		}
+		var p Patch
+		reflect.ValueOf(&p).Elem().FieldByIndex(field.Index).FieldByName("Set").SetBool(true)
+		var errs workspace.Violations
+		if got := checkPatch(&errs, "", p, viewer.Viewer{}); len(got.edits) != 1 {
+			t.Errorf("a patch with %s alone makes %d edits: patchFields needs an entry for it", field.Name, len(got.edits))
+		}
+	}
+}
+
+// An edit names every column that it sets: another would be returned to the client and not stored.
+func TestEditsNameTheirColumns(t *testing.T) {
+	t.Parallel()
+	priority, zone, description := PriorityUrgent, "Asia/Karachi", "some"
+	in := CreateInput{
+		Title: "title", Description: &description, Priority: &priority,
+		Due: &DueInput{At: &MomentInput{At: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), TimeZone: &zone}},
+	}
+	elsewhere := []string{"ID", "ParentID", "TagIDs", "IdempotencyKey"} // Not set by edits.
+	for field, value := range reflect.ValueOf(in).Fields() {
+		if value.IsZero() && !slices.Contains(elsewhere, field.Name) {
+			t.Errorf("the input has no %s", field.Name)
+		}
+	}
+	var errs workspace.Violations
+	edits := []edit{setTexts(in.Title, in.Description)}
+	for _, f := range patchFields {
+		edits = append(edits, f.ofCreate(&errs, &in, viewer.Viewer{Location: time.UTC}))
+	}
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, e := range edits {
+		var before, after ent.Task
+		e.set(&after)
+		if !e.differs(&before) {
+			t.Errorf("an edit of %v does not differ from an empty task", e.columns)
+		}
+		for _, c := range taskColumns.columns {
+			if changes := !sameValue(c.value(&before), c.value(&after)); changes && !slices.Contains(slices.Concat(e.columns, e.derived), c.name) {
+				t.Errorf("an edit of %v sets %s, which it does not name", e.columns, c.name)
+			}
+		}
+	}
+}
