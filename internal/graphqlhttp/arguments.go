@@ -9,8 +9,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// size returns how many elements a field returns, and the argument that sets this. It returns -1 if the size is not the
-// field's to set.
+// size returns how many elements a field returns, at least 1, and the argument that sets this. It returns -1 if the size is
+// not the field's to set.
 func (a *analysis) size(f *ast.Field, definition *ast.FieldDefinition, price FieldPrice) (int, string) {
 	if len(price.Sizes) == 0 && price.Default == 0 {
 		return -1, ""
@@ -32,7 +32,9 @@ func (a *analysis) size(f *ast.Field, definition *ast.FieldDefinition, price Fie
 	if price.Max > 0 {
 		size = min(size, price.Max) // The field itself refuses more, with a better message.
 	}
-	return size, argument
+	// What is selected on elements is compiled even if there are none. If it were free, a document with nested fragments
+	// could make the compiler run for minutes.
+	return max(size, 1), argument
 }
 
 // sizeIn returns the size that an argument, or a member of it, sets.

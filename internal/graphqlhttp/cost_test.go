@@ -73,7 +73,9 @@ func TestCost(t *testing.T) {
 		{"query($null: Int = 4) { items(first: $null) { nodes { id } } }", 1 + 50*2},
 		{"query($huge: Int) { items(first: $huge) { nodes { id } } }", 1 + 100*2},
 		{"{ items(first: 99999999999999999999) { nodes { id } } }", 1 + 100*2},
-		{"{ items(first: -1) { nodes { id } } }", 1},
+		{"{ items(first: -1) { nodes { id } } }", 1 + 2},
+		{"{ items(first: 0) { nodes { id name } total } }", 1 + 3 + 20},
+		{"{ byIds(ids: []) { id name } }", 1 + 2},
 		{"{ sized { nodes { id } } }", 1 + 7*2},
 		{`{ byIds(ids: ["a","b","c"]) { id name } }`, 1 + 3*2},
 		{`{ byIds(ids: "a") { id } }`, 1 + 1},
@@ -160,7 +162,7 @@ func (n expansion) field(s *ast.Field, on *ast.Definition, size int) int {
 		if a := s.Arguments.ForName("first"); a != nil {
 			first, _ = parseSize(a.Value.Raw)
 		}
-		return 1 + n.cost(s.SelectionSet, below, min(first, 100))
+		return 1 + n.cost(s.SelectionSet, below, max(min(first, 100), 1))
 	case "Items.total":
 		return 20
 	case "Item.tags":
