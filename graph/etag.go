@@ -11,7 +11,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"taskql/graph/selection"
 	"taskql/internal/account"
 	"taskql/internal/viewer"
 )
@@ -33,31 +32,56 @@ type dependencies struct {
 	clock bool
 }
 
-// dependenciesOf returns what a compiled selection depends on, the values of variables left out.
-func dependenciesOf(f graphql.CollectedField, plan *selection.Plan[*rootField]) dependencies {
-	d := dependencies{clock: anyClockFilter(f.Arguments)}
-	for s := range plan.Sets() {
-		d.user = d.user || s.Unversioned()
-		d.workspace = d.workspace || !s.Unversioned()
-		for _, f := range s.Fields {
-			d.clock = d.clock || f.ChangesWithTime || anyClockFilter(f.Arguments)
-		}
-	}
-	return d
-}
-
-// Validator returns what an operation with its variables depends on.
+// Validator returns what an operation with its variables depends on. It compiles nothing: the client hasn't paid yet.
 func (a *API) Validator(operation *graphql.OperationContext) *Validator {
 	v := &Validator{api: a}
-	for _, root := range a.schema.plans.Get(operation).roots {
-		v.workspace = v.workspace || root.workspace
-		v.user = v.user || root.user
-		v.clock = v.clock || root.clock
-	}
 	for _, value := range operation.Variables {
 		v.clock = v.clock || hasClockFilter(value)
 	}
+	v.add(a.schema, operation.Operation.SelectionSet, map[string]bool{})
 	return v
+}
+
+// add adds what a selection set depends on, whatever @skip and @include say. It visits each fragment once: compiling visits
+// them each time they are spread.
+func (d *dependencies) add(s *schema, set ast.SelectionSet, visited map[string]bool) {
+	for _, selected := range set {
+		switch selected := selected.(type) {
+		case *ast.Field:
+			d.addField(s, selected)
+			d.add(s, selected.SelectionSet, visited)
+		case *ast.InlineFragment:
+			d.add(s, selected.SelectionSet, visited)
+		case *ast.FragmentSpread:
+			if !visited[selected.Name] {
+				visited[selected.Name] = true
+				d.add(s, selected.Definition.SelectionSet, visited)
+			}
+		}
+	}
+}
+
+// addField adds what the value of a field depends on, but not what is selected of it.
+func (d *dependencies) addField(s *schema, f *ast.Field) {
+	d.clock = d.clock || anyClockFilter(f.Arguments)
+	for _, parent := range s.objectTypes(f.ObjectDefinition) {
+		d.clock = d.clock || f.Name != "__typename" && parent.MayChangeWithTime(f.Name)
+	}
+	for _, value := range s.objectTypes(s.Schema().Types[f.Definition.Type.Name()]) {
+		d.user = d.user || !value.Versioned()
+		d.workspace = d.workspace || value.Versioned()
+	}
+}
+
+// objectTypes returns the entries of the object types that an object of a type may have.
+func (s *schema) objectTypes(def *ast.Definition) []objectType {
+	var types []objectType
+	for _, possible := range s.Schema().GetPossibleTypes(def) {
+		if t, ok := s.compiler.Type(possible.Name); ok {
+			types = append(types, t)
+		}
+	}
+	return types
 }
 
 func anyClockFilter(arguments ast.ArgumentList) bool {

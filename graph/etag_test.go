@@ -14,8 +14,13 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator/core"
 
 	"taskql/ent"
+	"taskql/graph"
 	"taskql/internal/testkit"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
@@ -233,4 +238,26 @@ func TestETagOfDocuments(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A validator is made before the client has paid: it compiles nothing, which can cost as much as the operation is allowed to.
+func TestValidatorCompilesNothing(t *testing.T) {
+	t.Parallel()
+	a := apiOf(t, func(*graph.Config) {})
+	document := "{ tasks { nodes { ...F0 } } }"
+	const levels = 40
+	for i := range levels { // Expanded, these would have 2^40 fields.
+		document += fmt.Sprintf(" fragment F%d on Task { parent { ...F%d } again: parent { ...F%d } }", i, i+1, i+1)
+	}
+	document += fmt.Sprintf(" fragment F%d on Task { overdue @skip(if: true) }", levels)
+	parsed, err := parser.ParseQuery(&ast.Source{Input: document})
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := schemaOf(t)
+	core.Walk(schema, parsed, &core.Events{})
+	a.Validator(&graphql.OperationContext{Doc: parsed, Operation: parsed.Operations[0]})
+	if n := a.Documents(); n != 0 {
+		t.Errorf("%d documents were compiled", n)
+	}
 }

@@ -44,7 +44,6 @@ type operationPlan struct {
 type rootPlan struct {
 	// Plan is nil for __typename and for introspection.
 	*selection.Plan[*rootField]
-	dependencies
 
 	field graphql.CollectedField
 	// key is the response key with its quotes and colon, after a brace or a comma.
@@ -72,7 +71,6 @@ func (s *schema) compile(operation *graphql.OperationContext) *operationPlan {
 			r.typename = `"` + root.Name + `"`
 		case r.resolve != nil:
 			r.Plan = s.compiler.Compile(operation, field)
-			r.dependencies = dependenciesOf(field, r.Plan)
 			p.executable = p.executable && r.Encodable
 		default:
 			p.executable = false

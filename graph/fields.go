@@ -13,7 +13,7 @@ import (
 // The table of output fields: one entry for each field of each object type, in the file of its entity. It says how the field is encoded; From has the
 // columns of the object's row that it needs; load… is its batch loader, if its value is not in the object; ChangesWithTime
 // marks what the clock changes, and Unversioned a type whose rows the workspace's version doesn't cover, for ETags. All
-// that a request needs is derived from the table when its selection is compiled.
+// else that a request needs is derived from the table when its selection is compiled.
 
 type (
 	objectType = selection.Type[*rootField]

@@ -2,7 +2,6 @@ package selection
 
 import (
 	"context"
-	"iter"
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -52,8 +51,6 @@ type place struct{ typ, path string }
 type Selected[S State] struct {
 	*ast.Field
 
-	// ChangesWithTime reports whether the clock alone may change the value.
-	ChangesWithTime bool
 	// Path is the field's path in the response, indices left out.
 	Path string
 
@@ -85,12 +82,6 @@ type Set[S State] struct {
 
 	of Type[S]
 }
-
-// Type returns the type that the set is selected of.
-func (set *Set[S]) Type() string { return set.of.name }
-
-// Unversioned reports whether the type's rows don't carry the version of their workspace.
-func (set *Set[S]) Unversioned() bool { return set.of.unversioned }
 
 // Selects reports whether any of the fields is selected.
 func (set *Set[S]) Selects(names ...string) bool {
@@ -125,25 +116,6 @@ func (p *Plan[S]) Set(typ string) *Set[S] {
 		}
 	}
 	return nil
-}
-
-// Sets returns all selection sets of the plan.
-func (p *Plan[S]) Sets() iter.Seq[*Set[S]] {
-	return func(yield func(*Set[S]) bool) { p.root.each(yield) }
-}
-
-func (f *Selected[S]) each(yield func(*Set[S]) bool) bool {
-	for _, set := range f.sets {
-		if !yield(set) {
-			return false
-		}
-		for i := range set.Fields {
-			if !set.Fields[i].each(yield) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // At returns the field of a type at a path of response keys; nil if it needs no loading.
@@ -255,7 +227,7 @@ func (c *compilation[S]) field(t Type[S], f graphql.CollectedField, path string)
 		c.plan.Encodable, out.loadsBelow = false, false
 		return out
 	}
-	out.encode, out.load, out.children, out.columns, out.ChangesWithTime = known.encode, known.load, known.children, known.columns, known.clock
+	out.encode, out.load, out.children, out.columns = known.encode, known.load, known.children, known.columns
 	if known.load != nil {
 		out.loads, out.slot = true, c.slots
 		c.slots++

@@ -83,6 +83,12 @@ func (t Type[S]) Unversioned() Type[S] {
 	return t
 }
 
+// Versioned reports whether the type's rows carry the version of their workspace.
+func (t Type[S]) Versioned() bool { return !t.unversioned }
+
+// MayChangeWithTime reports whether the clock alone may change the value of a field. What has no entry may be anything.
+func (t Type[S]) MayChangeWithTime(field string) bool { return !t.Has(field) || t.fields[field].clock }
+
 // Derive returns the type with a function that is called once for each compiled selection of the type. Its result is
 // Set.Derived. It must not keep the document.
 func (t Type[S]) Derive(derive func(*Set[S]) any) Type[S] {
