@@ -368,7 +368,7 @@ func (c *IdempotencyKeyClient) QueryWorkspace(_m *IdempotencyKey) *WorkspaceQuer
 		step := sqlgraph.NewStep(
 			sqlgraph.From(idempotencykey.Table, idempotencykey.FieldID, id),
 			sqlgraph.To(workspace.Table, workspace.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, true, idempotencykey.WorkspaceTable, idempotencykey.WorkspaceColumn),
+			sqlgraph.Edge(sqlgraph.M2O, false, idempotencykey.WorkspaceTable, idempotencykey.WorkspaceColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -518,7 +518,7 @@ func (c *TagClient) QueryWorkspace(_m *Tag) *WorkspaceQuery {
 		step := sqlgraph.NewStep(
 			sqlgraph.From(tag.Table, tag.FieldID, id),
 			sqlgraph.To(workspace.Table, workspace.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, true, tag.WorkspaceTable, tag.WorkspaceColumn),
+			sqlgraph.Edge(sqlgraph.M2O, false, tag.WorkspaceTable, tag.WorkspaceColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -700,7 +700,7 @@ func (c *TaskClient) QueryWorkspace(_m *Task) *WorkspaceQuery {
 		step := sqlgraph.NewStep(
 			sqlgraph.From(task.Table, task.FieldID, id),
 			sqlgraph.To(workspace.Table, workspace.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, true, task.WorkspaceTable, task.WorkspaceColumn),
+			sqlgraph.Edge(sqlgraph.M2O, false, task.WorkspaceTable, task.WorkspaceColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -1289,54 +1289,6 @@ func (c *WorkspaceClient) GetX(ctx context.Context, id string) *Workspace {
 		panic(err)
 	}
 	return obj
-}
-
-// QueryTasks queries the tasks edge of a Workspace.
-func (c *WorkspaceClient) QueryTasks(_m *Workspace) *TaskQuery {
-	query := (&TaskClient{config: c.config}).Query()
-	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
-		id := _m.ID
-		step := sqlgraph.NewStep(
-			sqlgraph.From(workspace.Table, workspace.FieldID, id),
-			sqlgraph.To(task.Table, task.FieldID),
-			sqlgraph.Edge(sqlgraph.O2M, false, workspace.TasksTable, workspace.TasksColumn),
-		)
-		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
-		return fromV, nil
-	}
-	return query
-}
-
-// QueryTags queries the tags edge of a Workspace.
-func (c *WorkspaceClient) QueryTags(_m *Workspace) *TagQuery {
-	query := (&TagClient{config: c.config}).Query()
-	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
-		id := _m.ID
-		step := sqlgraph.NewStep(
-			sqlgraph.From(workspace.Table, workspace.FieldID, id),
-			sqlgraph.To(tag.Table, tag.FieldID),
-			sqlgraph.Edge(sqlgraph.O2M, false, workspace.TagsTable, workspace.TagsColumn),
-		)
-		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
-		return fromV, nil
-	}
-	return query
-}
-
-// QueryIdempotencyKeys queries the idempotency_keys edge of a Workspace.
-func (c *WorkspaceClient) QueryIdempotencyKeys(_m *Workspace) *IdempotencyKeyQuery {
-	query := (&IdempotencyKeyClient{config: c.config}).Query()
-	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
-		id := _m.ID
-		step := sqlgraph.NewStep(
-			sqlgraph.From(workspace.Table, workspace.FieldID, id),
-			sqlgraph.To(idempotencykey.Table, idempotencykey.FieldID),
-			sqlgraph.Edge(sqlgraph.O2M, false, workspace.IdempotencyKeysTable, workspace.IdempotencyKeysColumn),
-		)
-		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
-		return fromV, nil
-	}
-	return query
 }
 
 // Hooks returns the client hooks.

@@ -78,7 +78,7 @@ func (_q *IdempotencyKeyQuery) QueryWorkspace() *WorkspaceQuery {
 		step := sqlgraph.NewStep(
 			sqlgraph.From(idempotencykey.Table, idempotencykey.FieldID, selector),
 			sqlgraph.To(workspace.Table, workspace.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, true, idempotencykey.WorkspaceTable, idempotencykey.WorkspaceColumn),
+			sqlgraph.Edge(sqlgraph.M2O, false, idempotencykey.WorkspaceTable, idempotencykey.WorkspaceColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil

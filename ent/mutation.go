@@ -650,11 +650,11 @@ type TagMutation struct {
 	id               *uuid.UUID
 	version          *int
 	addversion       *int
+	created_at       *time.Time
+	updated_at       *time.Time
 	name             *string
 	name_key         *[]byte
 	color            *string
-	created_at       *time.Time
-	updated_at       *time.Time
 	clearedFields    map[string]struct{}
 	workspace        *string
 	clearedworkspace bool
@@ -862,6 +862,78 @@ func (m *TagMutation) ResetVersion() {
 	m.addversion = nil
 }
 
+// SetCreatedAt sets the "created_at" field.
+func (m *TagMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TagMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Tag entity.
+// If the Tag object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TagMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TagMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *TagMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *TagMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Tag entity.
+// If the Tag object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TagMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *TagMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
 // SetName sets the "name" field.
 func (m *TagMutation) SetName(s string) {
 	m.name = &s
@@ -968,78 +1040,6 @@ func (m *TagMutation) OldColor(ctx context.Context) (v string, err error) {
 // ResetColor resets all changes to the "color" field.
 func (m *TagMutation) ResetColor() {
 	m.color = nil
-}
-
-// SetCreatedAt sets the "created_at" field.
-func (m *TagMutation) SetCreatedAt(t time.Time) {
-	m.created_at = &t
-}
-
-// CreatedAt returns the value of the "created_at" field in the mutation.
-func (m *TagMutation) CreatedAt() (r time.Time, exists bool) {
-	v := m.created_at
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldCreatedAt returns the old "created_at" field's value of the Tag entity.
-// If the Tag object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *TagMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
-	}
-	return oldValue.CreatedAt, nil
-}
-
-// ResetCreatedAt resets all changes to the "created_at" field.
-func (m *TagMutation) ResetCreatedAt() {
-	m.created_at = nil
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (m *TagMutation) SetUpdatedAt(t time.Time) {
-	m.updated_at = &t
-}
-
-// UpdatedAt returns the value of the "updated_at" field in the mutation.
-func (m *TagMutation) UpdatedAt() (r time.Time, exists bool) {
-	v := m.updated_at
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldUpdatedAt returns the old "updated_at" field's value of the Tag entity.
-// If the Tag object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *TagMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
-	}
-	return oldValue.UpdatedAt, nil
-}
-
-// ResetUpdatedAt resets all changes to the "updated_at" field.
-func (m *TagMutation) ResetUpdatedAt() {
-	m.updated_at = nil
 }
 
 // ClearWorkspace clears the "workspace" edge to the Workspace entity.
@@ -1164,6 +1164,12 @@ func (m *TagMutation) Fields() []string {
 	if m.version != nil {
 		fields = append(fields, tag.FieldVersion)
 	}
+	if m.created_at != nil {
+		fields = append(fields, tag.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, tag.FieldUpdatedAt)
+	}
 	if m.name != nil {
 		fields = append(fields, tag.FieldName)
 	}
@@ -1172,12 +1178,6 @@ func (m *TagMutation) Fields() []string {
 	}
 	if m.color != nil {
 		fields = append(fields, tag.FieldColor)
-	}
-	if m.created_at != nil {
-		fields = append(fields, tag.FieldCreatedAt)
-	}
-	if m.updated_at != nil {
-		fields = append(fields, tag.FieldUpdatedAt)
 	}
 	return fields
 }
@@ -1191,16 +1191,16 @@ func (m *TagMutation) Field(name string) (ent.Value, bool) {
 		return m.WorkspaceID()
 	case tag.FieldVersion:
 		return m.Version()
+	case tag.FieldCreatedAt:
+		return m.CreatedAt()
+	case tag.FieldUpdatedAt:
+		return m.UpdatedAt()
 	case tag.FieldName:
 		return m.Name()
 	case tag.FieldNameKey:
 		return m.NameKey()
 	case tag.FieldColor:
 		return m.Color()
-	case tag.FieldCreatedAt:
-		return m.CreatedAt()
-	case tag.FieldUpdatedAt:
-		return m.UpdatedAt()
 	}
 	return nil, false
 }
@@ -1214,16 +1214,16 @@ func (m *TagMutation) OldField(ctx context.Context, name string) (ent.Value, err
 		return m.OldWorkspaceID(ctx)
 	case tag.FieldVersion:
 		return m.OldVersion(ctx)
+	case tag.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case tag.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
 	case tag.FieldName:
 		return m.OldName(ctx)
 	case tag.FieldNameKey:
 		return m.OldNameKey(ctx)
 	case tag.FieldColor:
 		return m.OldColor(ctx)
-	case tag.FieldCreatedAt:
-		return m.OldCreatedAt(ctx)
-	case tag.FieldUpdatedAt:
-		return m.OldUpdatedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown Tag field %s", name)
 }
@@ -1247,6 +1247,20 @@ func (m *TagMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetVersion(v)
 		return nil
+	case tag.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case tag.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
 	case tag.FieldName:
 		v, ok := value.(string)
 		if !ok {
@@ -1267,20 +1281,6 @@ func (m *TagMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetColor(v)
-		return nil
-	case tag.FieldCreatedAt:
-		v, ok := value.(time.Time)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetCreatedAt(v)
-		return nil
-	case tag.FieldUpdatedAt:
-		v, ok := value.(time.Time)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetUpdatedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Tag field %s", name)
@@ -1352,6 +1352,12 @@ func (m *TagMutation) ResetField(name string) error {
 	case tag.FieldVersion:
 		m.ResetVersion()
 		return nil
+	case tag.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case tag.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
 	case tag.FieldName:
 		m.ResetName()
 		return nil
@@ -1360,12 +1366,6 @@ func (m *TagMutation) ResetField(name string) error {
 		return nil
 	case tag.FieldColor:
 		m.ResetColor()
-		return nil
-	case tag.FieldCreatedAt:
-		m.ResetCreatedAt()
-		return nil
-	case tag.FieldUpdatedAt:
-		m.ResetUpdatedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown Tag field %s", name)
@@ -1481,6 +1481,8 @@ type TaskMutation struct {
 	id               *uuid.UUID
 	version          *int
 	addversion       *int
+	created_at       *time.Time
+	updated_at       *time.Time
 	title            *string
 	description      *string
 	completed        *bool
@@ -1494,8 +1496,6 @@ type TaskMutation struct {
 	position         *[]byte
 	title_key        *[]byte
 	search_text      *string
-	created_at       *time.Time
-	updated_at       *time.Time
 	deleted_at       *time.Time
 	trashed_with     *uuid.UUID
 	clearedFields    map[string]struct{}
@@ -1708,6 +1708,78 @@ func (m *TaskMutation) AddedVersion() (r int, exists bool) {
 func (m *TaskMutation) ResetVersion() {
 	m.version = nil
 	m.addversion = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *TaskMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TaskMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Task entity.
+// If the Task object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TaskMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TaskMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *TaskMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *TaskMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Task entity.
+// If the Task object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TaskMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *TaskMutation) ResetUpdatedAt() {
+	m.updated_at = nil
 }
 
 // SetTitle sets the "title" field.
@@ -2289,78 +2361,6 @@ func (m *TaskMutation) ResetSearchText() {
 	m.search_text = nil
 }
 
-// SetCreatedAt sets the "created_at" field.
-func (m *TaskMutation) SetCreatedAt(t time.Time) {
-	m.created_at = &t
-}
-
-// CreatedAt returns the value of the "created_at" field in the mutation.
-func (m *TaskMutation) CreatedAt() (r time.Time, exists bool) {
-	v := m.created_at
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldCreatedAt returns the old "created_at" field's value of the Task entity.
-// If the Task object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *TaskMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
-	}
-	return oldValue.CreatedAt, nil
-}
-
-// ResetCreatedAt resets all changes to the "created_at" field.
-func (m *TaskMutation) ResetCreatedAt() {
-	m.created_at = nil
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (m *TaskMutation) SetUpdatedAt(t time.Time) {
-	m.updated_at = &t
-}
-
-// UpdatedAt returns the value of the "updated_at" field in the mutation.
-func (m *TaskMutation) UpdatedAt() (r time.Time, exists bool) {
-	v := m.updated_at
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldUpdatedAt returns the old "updated_at" field's value of the Task entity.
-// If the Task object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *TaskMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
-	}
-	return oldValue.UpdatedAt, nil
-}
-
-// ResetUpdatedAt resets all changes to the "updated_at" field.
-func (m *TaskMutation) ResetUpdatedAt() {
-	m.updated_at = nil
-}
-
 // SetDeletedAt sets the "deleted_at" field.
 func (m *TaskMutation) SetDeletedAt(t time.Time) {
 	m.deleted_at = &t
@@ -2662,6 +2662,12 @@ func (m *TaskMutation) Fields() []string {
 	if m.version != nil {
 		fields = append(fields, task.FieldVersion)
 	}
+	if m.created_at != nil {
+		fields = append(fields, task.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, task.FieldUpdatedAt)
+	}
 	if m.title != nil {
 		fields = append(fields, task.FieldTitle)
 	}
@@ -2701,12 +2707,6 @@ func (m *TaskMutation) Fields() []string {
 	if m.search_text != nil {
 		fields = append(fields, task.FieldSearchText)
 	}
-	if m.created_at != nil {
-		fields = append(fields, task.FieldCreatedAt)
-	}
-	if m.updated_at != nil {
-		fields = append(fields, task.FieldUpdatedAt)
-	}
 	if m.deleted_at != nil {
 		fields = append(fields, task.FieldDeletedAt)
 	}
@@ -2725,6 +2725,10 @@ func (m *TaskMutation) Field(name string) (ent.Value, bool) {
 		return m.WorkspaceID()
 	case task.FieldVersion:
 		return m.Version()
+	case task.FieldCreatedAt:
+		return m.CreatedAt()
+	case task.FieldUpdatedAt:
+		return m.UpdatedAt()
 	case task.FieldTitle:
 		return m.Title()
 	case task.FieldDescription:
@@ -2751,10 +2755,6 @@ func (m *TaskMutation) Field(name string) (ent.Value, bool) {
 		return m.TitleKey()
 	case task.FieldSearchText:
 		return m.SearchText()
-	case task.FieldCreatedAt:
-		return m.CreatedAt()
-	case task.FieldUpdatedAt:
-		return m.UpdatedAt()
 	case task.FieldDeletedAt:
 		return m.DeletedAt()
 	case task.FieldTrashedWith:
@@ -2772,6 +2772,10 @@ func (m *TaskMutation) OldField(ctx context.Context, name string) (ent.Value, er
 		return m.OldWorkspaceID(ctx)
 	case task.FieldVersion:
 		return m.OldVersion(ctx)
+	case task.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case task.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
 	case task.FieldTitle:
 		return m.OldTitle(ctx)
 	case task.FieldDescription:
@@ -2798,10 +2802,6 @@ func (m *TaskMutation) OldField(ctx context.Context, name string) (ent.Value, er
 		return m.OldTitleKey(ctx)
 	case task.FieldSearchText:
 		return m.OldSearchText(ctx)
-	case task.FieldCreatedAt:
-		return m.OldCreatedAt(ctx)
-	case task.FieldUpdatedAt:
-		return m.OldUpdatedAt(ctx)
 	case task.FieldDeletedAt:
 		return m.OldDeletedAt(ctx)
 	case task.FieldTrashedWith:
@@ -2828,6 +2828,20 @@ func (m *TaskMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetVersion(v)
+		return nil
+	case task.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case task.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
 		return nil
 	case task.FieldTitle:
 		v, ok := value.(string)
@@ -2919,20 +2933,6 @@ func (m *TaskMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetSearchText(v)
-		return nil
-	case task.FieldCreatedAt:
-		v, ok := value.(time.Time)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetCreatedAt(v)
-		return nil
-	case task.FieldUpdatedAt:
-		v, ok := value.(time.Time)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetUpdatedAt(v)
 		return nil
 	case task.FieldDeletedAt:
 		v, ok := value.(time.Time)
@@ -3087,6 +3087,12 @@ func (m *TaskMutation) ResetField(name string) error {
 	case task.FieldVersion:
 		m.ResetVersion()
 		return nil
+	case task.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case task.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
 	case task.FieldTitle:
 		m.ResetTitle()
 		return nil
@@ -3125,12 +3131,6 @@ func (m *TaskMutation) ResetField(name string) error {
 		return nil
 	case task.FieldSearchText:
 		m.ResetSearchText()
-		return nil
-	case task.FieldCreatedAt:
-		m.ResetCreatedAt()
-		return nil
-	case task.FieldUpdatedAt:
-		m.ResetUpdatedAt()
 		return nil
 	case task.FieldDeletedAt:
 		m.ResetDeletedAt()
@@ -4899,15 +4899,6 @@ type WorkspaceMutation struct {
 	closed_at                *time.Time
 	created_at               *time.Time
 	clearedFields            map[string]struct{}
-	tasks                    map[uuid.UUID]struct{}
-	removedtasks             map[uuid.UUID]struct{}
-	clearedtasks             bool
-	tags                     map[uuid.UUID]struct{}
-	removedtags              map[uuid.UUID]struct{}
-	clearedtags              bool
-	idempotency_keys         map[uuid.UUID]struct{}
-	removedidempotency_keys  map[uuid.UUID]struct{}
-	clearedidempotency_keys  bool
 	done                     bool
 	oldValue                 func(context.Context) (*Workspace, error)
 	predicates               []predicate.Workspace
@@ -5382,168 +5373,6 @@ func (m *WorkspaceMutation) ResetCreatedAt() {
 	m.created_at = nil
 }
 
-// AddTaskIDs adds the "tasks" edge to the Task entity by ids.
-func (m *WorkspaceMutation) AddTaskIDs(ids ...uuid.UUID) {
-	if m.tasks == nil {
-		m.tasks = make(map[uuid.UUID]struct{})
-	}
-	for i := range ids {
-		m.tasks[ids[i]] = struct{}{}
-	}
-}
-
-// ClearTasks clears the "tasks" edge to the Task entity.
-func (m *WorkspaceMutation) ClearTasks() {
-	m.clearedtasks = true
-}
-
-// TasksCleared reports if the "tasks" edge to the Task entity was cleared.
-func (m *WorkspaceMutation) TasksCleared() bool {
-	return m.clearedtasks
-}
-
-// RemoveTaskIDs removes the "tasks" edge to the Task entity by IDs.
-func (m *WorkspaceMutation) RemoveTaskIDs(ids ...uuid.UUID) {
-	if m.removedtasks == nil {
-		m.removedtasks = make(map[uuid.UUID]struct{})
-	}
-	for i := range ids {
-		delete(m.tasks, ids[i])
-		m.removedtasks[ids[i]] = struct{}{}
-	}
-}
-
-// RemovedTasks returns the removed IDs of the "tasks" edge to the Task entity.
-func (m *WorkspaceMutation) RemovedTasksIDs() (ids []uuid.UUID) {
-	for id := range m.removedtasks {
-		ids = append(ids, id)
-	}
-	return
-}
-
-// TasksIDs returns the "tasks" edge IDs in the mutation.
-func (m *WorkspaceMutation) TasksIDs() (ids []uuid.UUID) {
-	for id := range m.tasks {
-		ids = append(ids, id)
-	}
-	return
-}
-
-// ResetTasks resets all changes to the "tasks" edge.
-func (m *WorkspaceMutation) ResetTasks() {
-	m.tasks = nil
-	m.clearedtasks = false
-	m.removedtasks = nil
-}
-
-// AddTagIDs adds the "tags" edge to the Tag entity by ids.
-func (m *WorkspaceMutation) AddTagIDs(ids ...uuid.UUID) {
-	if m.tags == nil {
-		m.tags = make(map[uuid.UUID]struct{})
-	}
-	for i := range ids {
-		m.tags[ids[i]] = struct{}{}
-	}
-}
-
-// ClearTags clears the "tags" edge to the Tag entity.
-func (m *WorkspaceMutation) ClearTags() {
-	m.clearedtags = true
-}
-
-// TagsCleared reports if the "tags" edge to the Tag entity was cleared.
-func (m *WorkspaceMutation) TagsCleared() bool {
-	return m.clearedtags
-}
-
-// RemoveTagIDs removes the "tags" edge to the Tag entity by IDs.
-func (m *WorkspaceMutation) RemoveTagIDs(ids ...uuid.UUID) {
-	if m.removedtags == nil {
-		m.removedtags = make(map[uuid.UUID]struct{})
-	}
-	for i := range ids {
-		delete(m.tags, ids[i])
-		m.removedtags[ids[i]] = struct{}{}
-	}
-}
-
-// RemovedTags returns the removed IDs of the "tags" edge to the Tag entity.
-func (m *WorkspaceMutation) RemovedTagsIDs() (ids []uuid.UUID) {
-	for id := range m.removedtags {
-		ids = append(ids, id)
-	}
-	return
-}
-
-// TagsIDs returns the "tags" edge IDs in the mutation.
-func (m *WorkspaceMutation) TagsIDs() (ids []uuid.UUID) {
-	for id := range m.tags {
-		ids = append(ids, id)
-	}
-	return
-}
-
-// ResetTags resets all changes to the "tags" edge.
-func (m *WorkspaceMutation) ResetTags() {
-	m.tags = nil
-	m.clearedtags = false
-	m.removedtags = nil
-}
-
-// AddIdempotencyKeyIDs adds the "idempotency_keys" edge to the IdempotencyKey entity by ids.
-func (m *WorkspaceMutation) AddIdempotencyKeyIDs(ids ...uuid.UUID) {
-	if m.idempotency_keys == nil {
-		m.idempotency_keys = make(map[uuid.UUID]struct{})
-	}
-	for i := range ids {
-		m.idempotency_keys[ids[i]] = struct{}{}
-	}
-}
-
-// ClearIdempotencyKeys clears the "idempotency_keys" edge to the IdempotencyKey entity.
-func (m *WorkspaceMutation) ClearIdempotencyKeys() {
-	m.clearedidempotency_keys = true
-}
-
-// IdempotencyKeysCleared reports if the "idempotency_keys" edge to the IdempotencyKey entity was cleared.
-func (m *WorkspaceMutation) IdempotencyKeysCleared() bool {
-	return m.clearedidempotency_keys
-}
-
-// RemoveIdempotencyKeyIDs removes the "idempotency_keys" edge to the IdempotencyKey entity by IDs.
-func (m *WorkspaceMutation) RemoveIdempotencyKeyIDs(ids ...uuid.UUID) {
-	if m.removedidempotency_keys == nil {
-		m.removedidempotency_keys = make(map[uuid.UUID]struct{})
-	}
-	for i := range ids {
-		delete(m.idempotency_keys, ids[i])
-		m.removedidempotency_keys[ids[i]] = struct{}{}
-	}
-}
-
-// RemovedIdempotencyKeys returns the removed IDs of the "idempotency_keys" edge to the IdempotencyKey entity.
-func (m *WorkspaceMutation) RemovedIdempotencyKeysIDs() (ids []uuid.UUID) {
-	for id := range m.removedidempotency_keys {
-		ids = append(ids, id)
-	}
-	return
-}
-
-// IdempotencyKeysIDs returns the "idempotency_keys" edge IDs in the mutation.
-func (m *WorkspaceMutation) IdempotencyKeysIDs() (ids []uuid.UUID) {
-	for id := range m.idempotency_keys {
-		ids = append(ids, id)
-	}
-	return
-}
-
-// ResetIdempotencyKeys resets all changes to the "idempotency_keys" edge.
-func (m *WorkspaceMutation) ResetIdempotencyKeys() {
-	m.idempotency_keys = nil
-	m.clearedidempotency_keys = false
-	m.removedidempotency_keys = nil
-}
-
 // Where appends a list predicates to the WorkspaceMutation builder.
 func (m *WorkspaceMutation) Where(ps ...predicate.Workspace) {
 	m.predicates = append(m.predicates, ps...)
@@ -5851,136 +5680,48 @@ func (m *WorkspaceMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *WorkspaceMutation) AddedEdges() []string {
-	edges := make([]string, 0, 3)
-	if m.tasks != nil {
-		edges = append(edges, workspace.EdgeTasks)
-	}
-	if m.tags != nil {
-		edges = append(edges, workspace.EdgeTags)
-	}
-	if m.idempotency_keys != nil {
-		edges = append(edges, workspace.EdgeIdempotencyKeys)
-	}
+	edges := make([]string, 0, 0)
 	return edges
 }
 
 // AddedIDs returns all IDs (to other nodes) that were added for the given edge
 // name in this mutation.
 func (m *WorkspaceMutation) AddedIDs(name string) []ent.Value {
-	switch name {
-	case workspace.EdgeTasks:
-		ids := make([]ent.Value, 0, len(m.tasks))
-		for id := range m.tasks {
-			ids = append(ids, id)
-		}
-		return ids
-	case workspace.EdgeTags:
-		ids := make([]ent.Value, 0, len(m.tags))
-		for id := range m.tags {
-			ids = append(ids, id)
-		}
-		return ids
-	case workspace.EdgeIdempotencyKeys:
-		ids := make([]ent.Value, 0, len(m.idempotency_keys))
-		for id := range m.idempotency_keys {
-			ids = append(ids, id)
-		}
-		return ids
-	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *WorkspaceMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 3)
-	if m.removedtasks != nil {
-		edges = append(edges, workspace.EdgeTasks)
-	}
-	if m.removedtags != nil {
-		edges = append(edges, workspace.EdgeTags)
-	}
-	if m.removedidempotency_keys != nil {
-		edges = append(edges, workspace.EdgeIdempotencyKeys)
-	}
+	edges := make([]string, 0, 0)
 	return edges
 }
 
 // RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
 // the given name in this mutation.
 func (m *WorkspaceMutation) RemovedIDs(name string) []ent.Value {
-	switch name {
-	case workspace.EdgeTasks:
-		ids := make([]ent.Value, 0, len(m.removedtasks))
-		for id := range m.removedtasks {
-			ids = append(ids, id)
-		}
-		return ids
-	case workspace.EdgeTags:
-		ids := make([]ent.Value, 0, len(m.removedtags))
-		for id := range m.removedtags {
-			ids = append(ids, id)
-		}
-		return ids
-	case workspace.EdgeIdempotencyKeys:
-		ids := make([]ent.Value, 0, len(m.removedidempotency_keys))
-		for id := range m.removedidempotency_keys {
-			ids = append(ids, id)
-		}
-		return ids
-	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *WorkspaceMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 3)
-	if m.clearedtasks {
-		edges = append(edges, workspace.EdgeTasks)
-	}
-	if m.clearedtags {
-		edges = append(edges, workspace.EdgeTags)
-	}
-	if m.clearedidempotency_keys {
-		edges = append(edges, workspace.EdgeIdempotencyKeys)
-	}
+	edges := make([]string, 0, 0)
 	return edges
 }
 
 // EdgeCleared returns a boolean which indicates if the edge with the given name
 // was cleared in this mutation.
 func (m *WorkspaceMutation) EdgeCleared(name string) bool {
-	switch name {
-	case workspace.EdgeTasks:
-		return m.clearedtasks
-	case workspace.EdgeTags:
-		return m.clearedtags
-	case workspace.EdgeIdempotencyKeys:
-		return m.clearedidempotency_keys
-	}
 	return false
 }
 
 // ClearEdge clears the value of the edge with the given name. It returns an error
 // if that edge is not defined in the schema.
 func (m *WorkspaceMutation) ClearEdge(name string) error {
-	switch name {
-	}
 	return fmt.Errorf("unknown Workspace unique edge %s", name)
 }
 
 // ResetEdge resets all changes to the edge with the given name in this mutation.
 // It returns an error if the edge is not defined in the schema.
 func (m *WorkspaceMutation) ResetEdge(name string) error {
-	switch name {
-	case workspace.EdgeTasks:
-		m.ResetTasks()
-		return nil
-	case workspace.EdgeTags:
-		m.ResetTags()
-		return nil
-	case workspace.EdgeIdempotencyKeys:
-		m.ResetIdempotencyKeys()
-		return nil
-	}
 	return fmt.Errorf("unknown Workspace edge %s", name)
 }

@@ -38,24 +38,6 @@ func (_c *TagCreate) SetVersion(v int) *TagCreate {
 	return _c
 }
 
-// SetName sets the "name" field.
-func (_c *TagCreate) SetName(v string) *TagCreate {
-	_c.mutation.SetName(v)
-	return _c
-}
-
-// SetNameKey sets the "name_key" field.
-func (_c *TagCreate) SetNameKey(v []byte) *TagCreate {
-	_c.mutation.SetNameKey(v)
-	return _c
-}
-
-// SetColor sets the "color" field.
-func (_c *TagCreate) SetColor(v string) *TagCreate {
-	_c.mutation.SetColor(v)
-	return _c
-}
-
 // SetCreatedAt sets the "created_at" field.
 func (_c *TagCreate) SetCreatedAt(v time.Time) *TagCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -81,6 +63,24 @@ func (_c *TagCreate) SetNillableUpdatedAt(v *time.Time) *TagCreate {
 	if v != nil {
 		_c.SetUpdatedAt(*v)
 	}
+	return _c
+}
+
+// SetName sets the "name" field.
+func (_c *TagCreate) SetName(v string) *TagCreate {
+	_c.mutation.SetName(v)
+	return _c
+}
+
+// SetNameKey sets the "name_key" field.
+func (_c *TagCreate) SetNameKey(v []byte) *TagCreate {
+	_c.mutation.SetNameKey(v)
+	return _c
+}
+
+// SetColor sets the "color" field.
+func (_c *TagCreate) SetColor(v string) *TagCreate {
+	_c.mutation.SetColor(v)
 	return _c
 }
 
@@ -177,6 +177,12 @@ func (_c *TagCreate) check() error {
 			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Tag.version": %w`, err)}
 		}
 	}
+	if _, ok := _c.mutation.CreatedAt(); !ok {
+		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Tag.created_at"`)}
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "Tag.updated_at"`)}
+	}
 	if _, ok := _c.mutation.Name(); !ok {
 		return &ValidationError{Name: "name", err: errors.New(`ent: missing required field "Tag.name"`)}
 	}
@@ -185,12 +191,6 @@ func (_c *TagCreate) check() error {
 	}
 	if _, ok := _c.mutation.Color(); !ok {
 		return &ValidationError{Name: "color", err: errors.New(`ent: missing required field "Tag.color"`)}
-	}
-	if _, ok := _c.mutation.CreatedAt(); !ok {
-		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Tag.created_at"`)}
-	}
-	if _, ok := _c.mutation.UpdatedAt(); !ok {
-		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "Tag.updated_at"`)}
 	}
 	if len(_c.mutation.WorkspaceIDs()) == 0 {
 		return &ValidationError{Name: "workspace", err: errors.New(`ent: missing required edge "Tag.workspace"`)}
@@ -235,6 +235,14 @@ func (_c *TagCreate) createSpec() (*Tag, *sqlgraph.CreateSpec) {
 		_spec.SetField(tag.FieldVersion, field.TypeInt, value)
 		_node.Version = value
 	}
+	if value, ok := _c.mutation.CreatedAt(); ok {
+		_spec.SetField(tag.FieldCreatedAt, field.TypeTime, value)
+		_node.CreatedAt = value
+	}
+	if value, ok := _c.mutation.UpdatedAt(); ok {
+		_spec.SetField(tag.FieldUpdatedAt, field.TypeTime, value)
+		_node.UpdatedAt = value
+	}
 	if value, ok := _c.mutation.Name(); ok {
 		_spec.SetField(tag.FieldName, field.TypeString, value)
 		_node.Name = value
@@ -247,18 +255,10 @@ func (_c *TagCreate) createSpec() (*Tag, *sqlgraph.CreateSpec) {
 		_spec.SetField(tag.FieldColor, field.TypeString, value)
 		_node.Color = value
 	}
-	if value, ok := _c.mutation.CreatedAt(); ok {
-		_spec.SetField(tag.FieldCreatedAt, field.TypeTime, value)
-		_node.CreatedAt = value
-	}
-	if value, ok := _c.mutation.UpdatedAt(); ok {
-		_spec.SetField(tag.FieldUpdatedAt, field.TypeTime, value)
-		_node.UpdatedAt = value
-	}
 	if nodes := _c.mutation.WorkspaceIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
 			Rel:     sqlgraph.M2O,
-			Inverse: true,
+			Inverse: false,
 			Table:   tag.WorkspaceTable,
 			Columns: []string{tag.WorkspaceColumn},
 			Bidi:    false,
@@ -358,6 +358,18 @@ func (u *TagUpsert) AddVersion(v int) *TagUpsert {
 	return u
 }
 
+// SetUpdatedAt sets the "updated_at" field.
+func (u *TagUpsert) SetUpdatedAt(v time.Time) *TagUpsert {
+	u.Set(tag.FieldUpdatedAt, v)
+	return u
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *TagUpsert) UpdateUpdatedAt() *TagUpsert {
+	u.SetExcluded(tag.FieldUpdatedAt)
+	return u
+}
+
 // SetName sets the "name" field.
 func (u *TagUpsert) SetName(v string) *TagUpsert {
 	u.Set(tag.FieldName, v)
@@ -391,18 +403,6 @@ func (u *TagUpsert) SetColor(v string) *TagUpsert {
 // UpdateColor sets the "color" field to the value that was provided on create.
 func (u *TagUpsert) UpdateColor() *TagUpsert {
 	u.SetExcluded(tag.FieldColor)
-	return u
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (u *TagUpsert) SetUpdatedAt(v time.Time) *TagUpsert {
-	u.Set(tag.FieldUpdatedAt, v)
-	return u
-}
-
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *TagUpsert) UpdateUpdatedAt() *TagUpsert {
-	u.SetExcluded(tag.FieldUpdatedAt)
 	return u
 }
 
@@ -481,6 +481,20 @@ func (u *TagUpsertOne) UpdateVersion() *TagUpsertOne {
 	})
 }
 
+// SetUpdatedAt sets the "updated_at" field.
+func (u *TagUpsertOne) SetUpdatedAt(v time.Time) *TagUpsertOne {
+	return u.Update(func(s *TagUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *TagUpsertOne) UpdateUpdatedAt() *TagUpsertOne {
+	return u.Update(func(s *TagUpsert) {
+		s.UpdateUpdatedAt()
+	})
+}
+
 // SetName sets the "name" field.
 func (u *TagUpsertOne) SetName(v string) *TagUpsertOne {
 	return u.Update(func(s *TagUpsert) {
@@ -520,20 +534,6 @@ func (u *TagUpsertOne) SetColor(v string) *TagUpsertOne {
 func (u *TagUpsertOne) UpdateColor() *TagUpsertOne {
 	return u.Update(func(s *TagUpsert) {
 		s.UpdateColor()
-	})
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (u *TagUpsertOne) SetUpdatedAt(v time.Time) *TagUpsertOne {
-	return u.Update(func(s *TagUpsert) {
-		s.SetUpdatedAt(v)
-	})
-}
-
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *TagUpsertOne) UpdateUpdatedAt() *TagUpsertOne {
-	return u.Update(func(s *TagUpsert) {
-		s.UpdateUpdatedAt()
 	})
 }
 
@@ -779,6 +779,20 @@ func (u *TagUpsertBulk) UpdateVersion() *TagUpsertBulk {
 	})
 }
 
+// SetUpdatedAt sets the "updated_at" field.
+func (u *TagUpsertBulk) SetUpdatedAt(v time.Time) *TagUpsertBulk {
+	return u.Update(func(s *TagUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *TagUpsertBulk) UpdateUpdatedAt() *TagUpsertBulk {
+	return u.Update(func(s *TagUpsert) {
+		s.UpdateUpdatedAt()
+	})
+}
+
 // SetName sets the "name" field.
 func (u *TagUpsertBulk) SetName(v string) *TagUpsertBulk {
 	return u.Update(func(s *TagUpsert) {
@@ -818,20 +832,6 @@ func (u *TagUpsertBulk) SetColor(v string) *TagUpsertBulk {
 func (u *TagUpsertBulk) UpdateColor() *TagUpsertBulk {
 	return u.Update(func(s *TagUpsert) {
 		s.UpdateColor()
-	})
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (u *TagUpsertBulk) SetUpdatedAt(v time.Time) *TagUpsertBulk {
-	return u.Update(func(s *TagUpsert) {
-		s.SetUpdatedAt(v)
-	})
-}
-
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *TagUpsertBulk) UpdateUpdatedAt() *TagUpsertBulk {
-	return u.Update(func(s *TagUpsert) {
-		s.UpdateUpdatedAt()
 	})
 }
 

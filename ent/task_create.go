@@ -38,6 +38,34 @@ func (_c *TaskCreate) SetVersion(v int) *TaskCreate {
 	return _c
 }
 
+// SetCreatedAt sets the "created_at" field.
+func (_c *TaskCreate) SetCreatedAt(v time.Time) *TaskCreate {
+	_c.mutation.SetCreatedAt(v)
+	return _c
+}
+
+// SetNillableCreatedAt sets the "created_at" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableCreatedAt(v *time.Time) *TaskCreate {
+	if v != nil {
+		_c.SetCreatedAt(*v)
+	}
+	return _c
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_c *TaskCreate) SetUpdatedAt(v time.Time) *TaskCreate {
+	_c.mutation.SetUpdatedAt(v)
+	return _c
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableUpdatedAt(v *time.Time) *TaskCreate {
+	if v != nil {
+		_c.SetUpdatedAt(*v)
+	}
+	return _c
+}
+
 // SetTitle sets the "title" field.
 func (_c *TaskCreate) SetTitle(v string) *TaskCreate {
 	_c.mutation.SetTitle(v)
@@ -196,34 +224,6 @@ func (_c *TaskCreate) SetNillableSearchText(v *string) *TaskCreate {
 	return _c
 }
 
-// SetCreatedAt sets the "created_at" field.
-func (_c *TaskCreate) SetCreatedAt(v time.Time) *TaskCreate {
-	_c.mutation.SetCreatedAt(v)
-	return _c
-}
-
-// SetNillableCreatedAt sets the "created_at" field if the given value is not nil.
-func (_c *TaskCreate) SetNillableCreatedAt(v *time.Time) *TaskCreate {
-	if v != nil {
-		_c.SetCreatedAt(*v)
-	}
-	return _c
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (_c *TaskCreate) SetUpdatedAt(v time.Time) *TaskCreate {
-	_c.mutation.SetUpdatedAt(v)
-	return _c
-}
-
-// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
-func (_c *TaskCreate) SetNillableUpdatedAt(v *time.Time) *TaskCreate {
-	if v != nil {
-		_c.SetUpdatedAt(*v)
-	}
-	return _c
-}
-
 // SetDeletedAt sets the "deleted_at" field.
 func (_c *TaskCreate) SetDeletedAt(v time.Time) *TaskCreate {
 	_c.mutation.SetDeletedAt(v)
@@ -335,6 +335,20 @@ func (_c *TaskCreate) ExecX(ctx context.Context) {
 
 // defaults sets the default values of the builder before save.
 func (_c *TaskCreate) defaults() error {
+	if _, ok := _c.mutation.CreatedAt(); !ok {
+		if task.DefaultCreatedAt == nil {
+			return fmt.Errorf("ent: uninitialized task.DefaultCreatedAt (forgotten import ent/runtime?)")
+		}
+		v := task.DefaultCreatedAt()
+		_c.mutation.SetCreatedAt(v)
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		if task.DefaultUpdatedAt == nil {
+			return fmt.Errorf("ent: uninitialized task.DefaultUpdatedAt (forgotten import ent/runtime?)")
+		}
+		v := task.DefaultUpdatedAt()
+		_c.mutation.SetUpdatedAt(v)
+	}
 	if _, ok := _c.mutation.Completed(); !ok {
 		v := task.DefaultCompleted
 		_c.mutation.SetCompleted(v)
@@ -361,20 +375,6 @@ func (_c *TaskCreate) defaults() error {
 		v := task.DefaultSearchText
 		_c.mutation.SetSearchText(v)
 	}
-	if _, ok := _c.mutation.CreatedAt(); !ok {
-		if task.DefaultCreatedAt == nil {
-			return fmt.Errorf("ent: uninitialized task.DefaultCreatedAt (forgotten import ent/runtime?)")
-		}
-		v := task.DefaultCreatedAt()
-		_c.mutation.SetCreatedAt(v)
-	}
-	if _, ok := _c.mutation.UpdatedAt(); !ok {
-		if task.DefaultUpdatedAt == nil {
-			return fmt.Errorf("ent: uninitialized task.DefaultUpdatedAt (forgotten import ent/runtime?)")
-		}
-		v := task.DefaultUpdatedAt()
-		_c.mutation.SetUpdatedAt(v)
-	}
 	return nil
 }
 
@@ -390,6 +390,12 @@ func (_c *TaskCreate) check() error {
 		if err := task.VersionValidator(v); err != nil {
 			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Task.version": %w`, err)}
 		}
+	}
+	if _, ok := _c.mutation.CreatedAt(); !ok {
+		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Task.created_at"`)}
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "Task.updated_at"`)}
 	}
 	if _, ok := _c.mutation.Title(); !ok {
 		return &ValidationError{Name: "title", err: errors.New(`ent: missing required field "Task.title"`)}
@@ -419,12 +425,6 @@ func (_c *TaskCreate) check() error {
 	}
 	if _, ok := _c.mutation.SearchText(); !ok {
 		return &ValidationError{Name: "search_text", err: errors.New(`ent: missing required field "Task.search_text"`)}
-	}
-	if _, ok := _c.mutation.CreatedAt(); !ok {
-		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Task.created_at"`)}
-	}
-	if _, ok := _c.mutation.UpdatedAt(); !ok {
-		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "Task.updated_at"`)}
 	}
 	if len(_c.mutation.WorkspaceIDs()) == 0 {
 		return &ValidationError{Name: "workspace", err: errors.New(`ent: missing required edge "Task.workspace"`)}
@@ -468,6 +468,14 @@ func (_c *TaskCreate) createSpec() (*Task, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Version(); ok {
 		_spec.SetField(task.FieldVersion, field.TypeInt, value)
 		_node.Version = value
+	}
+	if value, ok := _c.mutation.CreatedAt(); ok {
+		_spec.SetField(task.FieldCreatedAt, field.TypeTime, value)
+		_node.CreatedAt = value
+	}
+	if value, ok := _c.mutation.UpdatedAt(); ok {
+		_spec.SetField(task.FieldUpdatedAt, field.TypeTime, value)
+		_node.UpdatedAt = value
 	}
 	if value, ok := _c.mutation.Title(); ok {
 		_spec.SetField(task.FieldTitle, field.TypeString, value)
@@ -517,14 +525,6 @@ func (_c *TaskCreate) createSpec() (*Task, *sqlgraph.CreateSpec) {
 		_spec.SetField(task.FieldSearchText, field.TypeString, value)
 		_node.SearchText = value
 	}
-	if value, ok := _c.mutation.CreatedAt(); ok {
-		_spec.SetField(task.FieldCreatedAt, field.TypeTime, value)
-		_node.CreatedAt = value
-	}
-	if value, ok := _c.mutation.UpdatedAt(); ok {
-		_spec.SetField(task.FieldUpdatedAt, field.TypeTime, value)
-		_node.UpdatedAt = value
-	}
 	if value, ok := _c.mutation.DeletedAt(); ok {
 		_spec.SetField(task.FieldDeletedAt, field.TypeTime, value)
 		_node.DeletedAt = &value
@@ -536,7 +536,7 @@ func (_c *TaskCreate) createSpec() (*Task, *sqlgraph.CreateSpec) {
 	if nodes := _c.mutation.WorkspaceIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
 			Rel:     sqlgraph.M2O,
-			Inverse: true,
+			Inverse: false,
 			Table:   task.WorkspaceTable,
 			Columns: []string{task.WorkspaceColumn},
 			Bidi:    false,
@@ -666,6 +666,18 @@ func (u *TaskUpsert) UpdateVersion() *TaskUpsert {
 // AddVersion adds v to the "version" field.
 func (u *TaskUpsert) AddVersion(v int) *TaskUpsert {
 	u.Add(task.FieldVersion, v)
+	return u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *TaskUpsert) SetUpdatedAt(v time.Time) *TaskUpsert {
+	u.Set(task.FieldUpdatedAt, v)
+	return u
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateUpdatedAt() *TaskUpsert {
+	u.SetExcluded(task.FieldUpdatedAt)
 	return u
 }
 
@@ -873,18 +885,6 @@ func (u *TaskUpsert) UpdateSearchText() *TaskUpsert {
 	return u
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (u *TaskUpsert) SetUpdatedAt(v time.Time) *TaskUpsert {
-	u.Set(task.FieldUpdatedAt, v)
-	return u
-}
-
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *TaskUpsert) UpdateUpdatedAt() *TaskUpsert {
-	u.SetExcluded(task.FieldUpdatedAt)
-	return u
-}
-
 // SetDeletedAt sets the "deleted_at" field.
 func (u *TaskUpsert) SetDeletedAt(v time.Time) *TaskUpsert {
 	u.Set(task.FieldDeletedAt, v)
@@ -993,6 +993,20 @@ func (u *TaskUpsertOne) AddVersion(v int) *TaskUpsertOne {
 func (u *TaskUpsertOne) UpdateVersion() *TaskUpsertOne {
 	return u.Update(func(s *TaskUpsert) {
 		s.UpdateVersion()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *TaskUpsertOne) SetUpdatedAt(v time.Time) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateUpdatedAt() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateUpdatedAt()
 	})
 }
 
@@ -1231,20 +1245,6 @@ func (u *TaskUpsertOne) SetSearchText(v string) *TaskUpsertOne {
 func (u *TaskUpsertOne) UpdateSearchText() *TaskUpsertOne {
 	return u.Update(func(s *TaskUpsert) {
 		s.UpdateSearchText()
-	})
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (u *TaskUpsertOne) SetUpdatedAt(v time.Time) *TaskUpsertOne {
-	return u.Update(func(s *TaskUpsert) {
-		s.SetUpdatedAt(v)
-	})
-}
-
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *TaskUpsertOne) UpdateUpdatedAt() *TaskUpsertOne {
-	return u.Update(func(s *TaskUpsert) {
-		s.UpdateUpdatedAt()
 	})
 }
 
@@ -1532,6 +1532,20 @@ func (u *TaskUpsertBulk) UpdateVersion() *TaskUpsertBulk {
 	})
 }
 
+// SetUpdatedAt sets the "updated_at" field.
+func (u *TaskUpsertBulk) SetUpdatedAt(v time.Time) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateUpdatedAt() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateUpdatedAt()
+	})
+}
+
 // SetTitle sets the "title" field.
 func (u *TaskUpsertBulk) SetTitle(v string) *TaskUpsertBulk {
 	return u.Update(func(s *TaskUpsert) {
@@ -1767,20 +1781,6 @@ func (u *TaskUpsertBulk) SetSearchText(v string) *TaskUpsertBulk {
 func (u *TaskUpsertBulk) UpdateSearchText() *TaskUpsertBulk {
 	return u.Update(func(s *TaskUpsert) {
 		s.UpdateSearchText()
-	})
-}
-
-// SetUpdatedAt sets the "updated_at" field.
-func (u *TaskUpsertBulk) SetUpdatedAt(v time.Time) *TaskUpsertBulk {
-	return u.Update(func(s *TaskUpsert) {
-		s.SetUpdatedAt(v)
-	})
-}
-
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *TaskUpsertBulk) UpdateUpdatedAt() *TaskUpsertBulk {
-	return u.Update(func(s *TaskUpsert) {
-		s.UpdateUpdatedAt()
 	})
 }
 

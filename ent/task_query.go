@@ -85,7 +85,7 @@ func (_q *TaskQuery) QueryWorkspace() *WorkspaceQuery {
 		step := sqlgraph.NewStep(
 			sqlgraph.From(task.Table, task.FieldID, selector),
 			sqlgraph.To(workspace.Table, workspace.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, true, task.WorkspaceTable, task.WorkspaceColumn),
+			sqlgraph.Edge(sqlgraph.M2O, false, task.WorkspaceTable, task.WorkspaceColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil

@@ -31,51 +31,8 @@ type Workspace struct {
 	// When its user began to be erased: from then on it can't be written to.
 	ClosedAt *time.Time `json:"closed_at,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
-	CreatedAt time.Time `json:"created_at,omitempty"`
-	// Edges holds the relations/edges for other nodes in the graph.
-	// The values are being populated by the WorkspaceQuery when eager-loading is set.
-	Edges        WorkspaceEdges `json:"edges"`
+	CreatedAt    time.Time `json:"created_at,omitempty"`
 	selectValues sql.SelectValues
-}
-
-// WorkspaceEdges holds the relations/edges for other nodes in the graph.
-type WorkspaceEdges struct {
-	// Tasks holds the value of the tasks edge.
-	Tasks []*Task `json:"tasks,omitempty"`
-	// Tags holds the value of the tags edge.
-	Tags []*Tag `json:"tags,omitempty"`
-	// IdempotencyKeys holds the value of the idempotency_keys edge.
-	IdempotencyKeys []*IdempotencyKey `json:"idempotency_keys,omitempty"`
-	// loadedTypes holds the information for reporting if a
-	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [3]bool
-}
-
-// TasksOrErr returns the Tasks value or an error if the edge
-// was not loaded in eager-loading.
-func (e WorkspaceEdges) TasksOrErr() ([]*Task, error) {
-	if e.loadedTypes[0] {
-		return e.Tasks, nil
-	}
-	return nil, &NotLoadedError{edge: "tasks"}
-}
-
-// TagsOrErr returns the Tags value or an error if the edge
-// was not loaded in eager-loading.
-func (e WorkspaceEdges) TagsOrErr() ([]*Tag, error) {
-	if e.loadedTypes[1] {
-		return e.Tags, nil
-	}
-	return nil, &NotLoadedError{edge: "tags"}
-}
-
-// IdempotencyKeysOrErr returns the IdempotencyKeys value or an error if the edge
-// was not loaded in eager-loading.
-func (e WorkspaceEdges) IdempotencyKeysOrErr() ([]*IdempotencyKey, error) {
-	if e.loadedTypes[2] {
-		return e.IdempotencyKeys, nil
-	}
-	return nil, &NotLoadedError{edge: "idempotency_keys"}
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -164,21 +121,6 @@ func (_m *Workspace) assignValues(columns []string, values []any) error {
 // This includes values selected through modifiers, order, etc.
 func (_m *Workspace) Value(name string) (ent.Value, error) {
 	return _m.selectValues.Get(name)
-}
-
-// QueryTasks queries the "tasks" edge of the Workspace entity.
-func (_m *Workspace) QueryTasks() *TaskQuery {
-	return NewWorkspaceClient(_m.config).QueryTasks(_m)
-}
-
-// QueryTags queries the "tags" edge of the Workspace entity.
-func (_m *Workspace) QueryTags() *TagQuery {
-	return NewWorkspaceClient(_m.config).QueryTags(_m)
-}
-
-// QueryIdempotencyKeys queries the "idempotency_keys" edge of the Workspace entity.
-func (_m *Workspace) QueryIdempotencyKeys() *IdempotencyKeyQuery {
-	return NewWorkspaceClient(_m.config).QueryIdempotencyKeys(_m)
 }
 
 // Update returns a builder for updating this Workspace.

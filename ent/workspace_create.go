@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"taskql/ent/idempotencykey"
-	"taskql/ent/tag"
-	"taskql/ent/task"
 	"taskql/ent/workspace"
 	"time"
 
@@ -16,7 +13,6 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"entgo.io/ent/schema/field"
-	"github.com/google/uuid"
 )
 
 // WorkspaceCreate is the builder for creating a Workspace entity.
@@ -129,51 +125,6 @@ func (_c *WorkspaceCreate) SetNillableCreatedAt(v *time.Time) *WorkspaceCreate {
 func (_c *WorkspaceCreate) SetID(v string) *WorkspaceCreate {
 	_c.mutation.SetID(v)
 	return _c
-}
-
-// AddTaskIDs adds the "tasks" edge to the Task entity by IDs.
-func (_c *WorkspaceCreate) AddTaskIDs(ids ...uuid.UUID) *WorkspaceCreate {
-	_c.mutation.AddTaskIDs(ids...)
-	return _c
-}
-
-// AddTasks adds the "tasks" edges to the Task entity.
-func (_c *WorkspaceCreate) AddTasks(v ...*Task) *WorkspaceCreate {
-	ids := make([]uuid.UUID, len(v))
-	for i := range v {
-		ids[i] = v[i].ID
-	}
-	return _c.AddTaskIDs(ids...)
-}
-
-// AddTagIDs adds the "tags" edge to the Tag entity by IDs.
-func (_c *WorkspaceCreate) AddTagIDs(ids ...uuid.UUID) *WorkspaceCreate {
-	_c.mutation.AddTagIDs(ids...)
-	return _c
-}
-
-// AddTags adds the "tags" edges to the Tag entity.
-func (_c *WorkspaceCreate) AddTags(v ...*Tag) *WorkspaceCreate {
-	ids := make([]uuid.UUID, len(v))
-	for i := range v {
-		ids[i] = v[i].ID
-	}
-	return _c.AddTagIDs(ids...)
-}
-
-// AddIdempotencyKeyIDs adds the "idempotency_keys" edge to the IdempotencyKey entity by IDs.
-func (_c *WorkspaceCreate) AddIdempotencyKeyIDs(ids ...uuid.UUID) *WorkspaceCreate {
-	_c.mutation.AddIdempotencyKeyIDs(ids...)
-	return _c
-}
-
-// AddIdempotencyKeys adds the "idempotency_keys" edges to the IdempotencyKey entity.
-func (_c *WorkspaceCreate) AddIdempotencyKeys(v ...*IdempotencyKey) *WorkspaceCreate {
-	ids := make([]uuid.UUID, len(v))
-	for i := range v {
-		ids[i] = v[i].ID
-	}
-	return _c.AddIdempotencyKeyIDs(ids...)
 }
 
 // Mutation returns the WorkspaceMutation object of the builder.
@@ -356,54 +307,6 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(workspace.FieldCreatedAt, field.TypeTime, value)
 		_node.CreatedAt = value
-	}
-	if nodes := _c.mutation.TasksIDs(); len(nodes) > 0 {
-		edge := &sqlgraph.EdgeSpec{
-			Rel:     sqlgraph.O2M,
-			Inverse: false,
-			Table:   workspace.TasksTable,
-			Columns: []string{workspace.TasksColumn},
-			Bidi:    false,
-			Target: &sqlgraph.EdgeTarget{
-				IDSpec: sqlgraph.NewFieldSpec(task.FieldID, field.TypeUUID),
-			},
-		}
-		for _, k := range nodes {
-			edge.Target.Nodes = append(edge.Target.Nodes, k)
-		}
-		_spec.Edges = append(_spec.Edges, edge)
-	}
-	if nodes := _c.mutation.TagsIDs(); len(nodes) > 0 {
-		edge := &sqlgraph.EdgeSpec{
-			Rel:     sqlgraph.O2M,
-			Inverse: false,
-			Table:   workspace.TagsTable,
-			Columns: []string{workspace.TagsColumn},
-			Bidi:    false,
-			Target: &sqlgraph.EdgeTarget{
-				IDSpec: sqlgraph.NewFieldSpec(tag.FieldID, field.TypeUUID),
-			},
-		}
-		for _, k := range nodes {
-			edge.Target.Nodes = append(edge.Target.Nodes, k)
-		}
-		_spec.Edges = append(_spec.Edges, edge)
-	}
-	if nodes := _c.mutation.IdempotencyKeysIDs(); len(nodes) > 0 {
-		edge := &sqlgraph.EdgeSpec{
-			Rel:     sqlgraph.O2M,
-			Inverse: false,
-			Table:   workspace.IdempotencyKeysTable,
-			Columns: []string{workspace.IdempotencyKeysColumn},
-			Bidi:    false,
-			Target: &sqlgraph.EdgeTarget{
-				IDSpec: sqlgraph.NewFieldSpec(idempotencykey.FieldID, field.TypeUUID),
-			},
-		}
-		for _, k := range nodes {
-			edge.Target.Nodes = append(edge.Target.Nodes, k)
-		}
-		_spec.Edges = append(_spec.Edges, edge)
 	}
 	return _node, _spec
 }

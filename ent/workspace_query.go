@@ -4,14 +4,10 @@ package ent
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math"
-	"taskql/ent/idempotencykey"
 	"taskql/ent/predicate"
-	"taskql/ent/tag"
-	"taskql/ent/task"
 	"taskql/ent/workspace"
 
 	"entgo.io/ent"
@@ -24,14 +20,11 @@ import (
 // WorkspaceQuery is the builder for querying Workspace entities.
 type WorkspaceQuery struct {
 	config
-	ctx                 *QueryContext
-	order               []workspace.OrderOption
-	inters              []Interceptor
-	predicates          []predicate.Workspace
-	withTasks           *TaskQuery
-	withTags            *TagQuery
-	withIdempotencyKeys *IdempotencyKeyQuery
-	modifiers           []func(*sql.Selector)
+	ctx        *QueryContext
+	order      []workspace.OrderOption
+	inters     []Interceptor
+	predicates []predicate.Workspace
+	modifiers  []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
 	path func(context.Context) (*sql.Selector, error)
@@ -66,72 +59,6 @@ func (_q *WorkspaceQuery) Unique(unique bool) *WorkspaceQuery {
 func (_q *WorkspaceQuery) Order(o ...workspace.OrderOption) *WorkspaceQuery {
 	_q.order = append(_q.order, o...)
 	return _q
-}
-
-// QueryTasks chains the current query on the "tasks" edge.
-func (_q *WorkspaceQuery) QueryTasks() *TaskQuery {
-	query := (&TaskClient{config: _q.config}).Query()
-	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
-		if err := _q.prepareQuery(ctx); err != nil {
-			return nil, err
-		}
-		selector := _q.sqlQuery(ctx)
-		if err := selector.Err(); err != nil {
-			return nil, err
-		}
-		step := sqlgraph.NewStep(
-			sqlgraph.From(workspace.Table, workspace.FieldID, selector),
-			sqlgraph.To(task.Table, task.FieldID),
-			sqlgraph.Edge(sqlgraph.O2M, false, workspace.TasksTable, workspace.TasksColumn),
-		)
-		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
-		return fromU, nil
-	}
-	return query
-}
-
-// QueryTags chains the current query on the "tags" edge.
-func (_q *WorkspaceQuery) QueryTags() *TagQuery {
-	query := (&TagClient{config: _q.config}).Query()
-	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
-		if err := _q.prepareQuery(ctx); err != nil {
-			return nil, err
-		}
-		selector := _q.sqlQuery(ctx)
-		if err := selector.Err(); err != nil {
-			return nil, err
-		}
-		step := sqlgraph.NewStep(
-			sqlgraph.From(workspace.Table, workspace.FieldID, selector),
-			sqlgraph.To(tag.Table, tag.FieldID),
-			sqlgraph.Edge(sqlgraph.O2M, false, workspace.TagsTable, workspace.TagsColumn),
-		)
-		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
-		return fromU, nil
-	}
-	return query
-}
-
-// QueryIdempotencyKeys chains the current query on the "idempotency_keys" edge.
-func (_q *WorkspaceQuery) QueryIdempotencyKeys() *IdempotencyKeyQuery {
-	query := (&IdempotencyKeyClient{config: _q.config}).Query()
-	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
-		if err := _q.prepareQuery(ctx); err != nil {
-			return nil, err
-		}
-		selector := _q.sqlQuery(ctx)
-		if err := selector.Err(); err != nil {
-			return nil, err
-		}
-		step := sqlgraph.NewStep(
-			sqlgraph.From(workspace.Table, workspace.FieldID, selector),
-			sqlgraph.To(idempotencykey.Table, idempotencykey.FieldID),
-			sqlgraph.Edge(sqlgraph.O2M, false, workspace.IdempotencyKeysTable, workspace.IdempotencyKeysColumn),
-		)
-		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
-		return fromU, nil
-	}
-	return query
 }
 
 // First returns the first Workspace entity from the query.
@@ -321,52 +248,16 @@ func (_q *WorkspaceQuery) Clone() *WorkspaceQuery {
 		return nil
 	}
 	return &WorkspaceQuery{
-		config:              _q.config,
-		ctx:                 _q.ctx.Clone(),
-		order:               append([]workspace.OrderOption{}, _q.order...),
-		inters:              append([]Interceptor{}, _q.inters...),
-		predicates:          append([]predicate.Workspace{}, _q.predicates...),
-		withTasks:           _q.withTasks.Clone(),
-		withTags:            _q.withTags.Clone(),
-		withIdempotencyKeys: _q.withIdempotencyKeys.Clone(),
+		config:     _q.config,
+		ctx:        _q.ctx.Clone(),
+		order:      append([]workspace.OrderOption{}, _q.order...),
+		inters:     append([]Interceptor{}, _q.inters...),
+		predicates: append([]predicate.Workspace{}, _q.predicates...),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
 		modifiers: append([]func(*sql.Selector){}, _q.modifiers...),
 	}
-}
-
-// WithTasks tells the query-builder to eager-load the nodes that are connected to
-// the "tasks" edge. The optional arguments are used to configure the query builder of the edge.
-func (_q *WorkspaceQuery) WithTasks(opts ...func(*TaskQuery)) *WorkspaceQuery {
-	query := (&TaskClient{config: _q.config}).Query()
-	for _, opt := range opts {
-		opt(query)
-	}
-	_q.withTasks = query
-	return _q
-}
-
-// WithTags tells the query-builder to eager-load the nodes that are connected to
-// the "tags" edge. The optional arguments are used to configure the query builder of the edge.
-func (_q *WorkspaceQuery) WithTags(opts ...func(*TagQuery)) *WorkspaceQuery {
-	query := (&TagClient{config: _q.config}).Query()
-	for _, opt := range opts {
-		opt(query)
-	}
-	_q.withTags = query
-	return _q
-}
-
-// WithIdempotencyKeys tells the query-builder to eager-load the nodes that are connected to
-// the "idempotency_keys" edge. The optional arguments are used to configure the query builder of the edge.
-func (_q *WorkspaceQuery) WithIdempotencyKeys(opts ...func(*IdempotencyKeyQuery)) *WorkspaceQuery {
-	query := (&IdempotencyKeyClient{config: _q.config}).Query()
-	for _, opt := range opts {
-		opt(query)
-	}
-	_q.withIdempotencyKeys = query
-	return _q
 }
 
 // GroupBy is used to group vertices by one or more fields/columns.
@@ -451,13 +342,8 @@ func (_q *WorkspaceQuery) prepareQuery(ctx context.Context) error {
 
 func (_q *WorkspaceQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Workspace, error) {
 	var (
-		nodes       = []*Workspace{}
-		_spec       = _q.querySpec()
-		loadedTypes = [3]bool{
-			_q.withTasks != nil,
-			_q.withTags != nil,
-			_q.withIdempotencyKeys != nil,
-		}
+		nodes = []*Workspace{}
+		_spec = _q.querySpec()
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
 		return (*Workspace).scanValues(nil, columns)
@@ -465,7 +351,6 @@ func (_q *WorkspaceQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Wo
 	_spec.Assign = func(columns []string, values []any) error {
 		node := &Workspace{config: _q.config}
 		nodes = append(nodes, node)
-		node.Edges.loadedTypes = loadedTypes
 		return node.assignValues(columns, values)
 	}
 	if len(_q.modifiers) > 0 {
@@ -480,119 +365,7 @@ func (_q *WorkspaceQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Wo
 	if len(nodes) == 0 {
 		return nodes, nil
 	}
-	if query := _q.withTasks; query != nil {
-		if err := _q.loadTasks(ctx, query, nodes,
-			func(n *Workspace) { n.Edges.Tasks = []*Task{} },
-			func(n *Workspace, e *Task) { n.Edges.Tasks = append(n.Edges.Tasks, e) }); err != nil {
-			return nil, err
-		}
-	}
-	if query := _q.withTags; query != nil {
-		if err := _q.loadTags(ctx, query, nodes,
-			func(n *Workspace) { n.Edges.Tags = []*Tag{} },
-			func(n *Workspace, e *Tag) { n.Edges.Tags = append(n.Edges.Tags, e) }); err != nil {
-			return nil, err
-		}
-	}
-	if query := _q.withIdempotencyKeys; query != nil {
-		if err := _q.loadIdempotencyKeys(ctx, query, nodes,
-			func(n *Workspace) { n.Edges.IdempotencyKeys = []*IdempotencyKey{} },
-			func(n *Workspace, e *IdempotencyKey) { n.Edges.IdempotencyKeys = append(n.Edges.IdempotencyKeys, e) }); err != nil {
-			return nil, err
-		}
-	}
 	return nodes, nil
-}
-
-func (_q *WorkspaceQuery) loadTasks(ctx context.Context, query *TaskQuery, nodes []*Workspace, init func(*Workspace), assign func(*Workspace, *Task)) error {
-	fks := make([]driver.Value, 0, len(nodes))
-	nodeids := make(map[string]*Workspace)
-	for i := range nodes {
-		fks = append(fks, nodes[i].ID)
-		nodeids[nodes[i].ID] = nodes[i]
-		if init != nil {
-			init(nodes[i])
-		}
-	}
-	if len(query.ctx.Fields) > 0 {
-		query.ctx.AppendFieldOnce(task.FieldWorkspaceID)
-	}
-	query.Where(predicate.Task(func(s *sql.Selector) {
-		s.Where(sql.InValues(s.C(workspace.TasksColumn), fks...))
-	}))
-	neighbors, err := query.All(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range neighbors {
-		fk := n.WorkspaceID
-		node, ok := nodeids[fk]
-		if !ok {
-			return fmt.Errorf(`unexpected referenced foreign-key "workspace_id" returned %v for node %v`, fk, n.ID)
-		}
-		assign(node, n)
-	}
-	return nil
-}
-func (_q *WorkspaceQuery) loadTags(ctx context.Context, query *TagQuery, nodes []*Workspace, init func(*Workspace), assign func(*Workspace, *Tag)) error {
-	fks := make([]driver.Value, 0, len(nodes))
-	nodeids := make(map[string]*Workspace)
-	for i := range nodes {
-		fks = append(fks, nodes[i].ID)
-		nodeids[nodes[i].ID] = nodes[i]
-		if init != nil {
-			init(nodes[i])
-		}
-	}
-	if len(query.ctx.Fields) > 0 {
-		query.ctx.AppendFieldOnce(tag.FieldWorkspaceID)
-	}
-	query.Where(predicate.Tag(func(s *sql.Selector) {
-		s.Where(sql.InValues(s.C(workspace.TagsColumn), fks...))
-	}))
-	neighbors, err := query.All(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range neighbors {
-		fk := n.WorkspaceID
-		node, ok := nodeids[fk]
-		if !ok {
-			return fmt.Errorf(`unexpected referenced foreign-key "workspace_id" returned %v for node %v`, fk, n.ID)
-		}
-		assign(node, n)
-	}
-	return nil
-}
-func (_q *WorkspaceQuery) loadIdempotencyKeys(ctx context.Context, query *IdempotencyKeyQuery, nodes []*Workspace, init func(*Workspace), assign func(*Workspace, *IdempotencyKey)) error {
-	fks := make([]driver.Value, 0, len(nodes))
-	nodeids := make(map[string]*Workspace)
-	for i := range nodes {
-		fks = append(fks, nodes[i].ID)
-		nodeids[nodes[i].ID] = nodes[i]
-		if init != nil {
-			init(nodes[i])
-		}
-	}
-	if len(query.ctx.Fields) > 0 {
-		query.ctx.AppendFieldOnce(idempotencykey.FieldWorkspaceID)
-	}
-	query.Where(predicate.IdempotencyKey(func(s *sql.Selector) {
-		s.Where(sql.InValues(s.C(workspace.IdempotencyKeysColumn), fks...))
-	}))
-	neighbors, err := query.All(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range neighbors {
-		fk := n.WorkspaceID
-		node, ok := nodeids[fk]
-		if !ok {
-			return fmt.Errorf(`unexpected referenced foreign-key "workspace_id" returned %v for node %v`, fk, n.ID)
-		}
-		assign(node, n)
-	}
-	return nil
 }
 
 func (_q *WorkspaceQuery) sqlCount(ctx context.Context) (int, error) {

@@ -48,18 +48,20 @@ func init() {
 			return next.Mutate(ctx, m)
 		})
 	}
+	tagMixinFields0 := tagMixin[0].Fields()
+	_ = tagMixinFields0
 	tagFields := schema.Tag{}.Fields()
 	_ = tagFields
 	// tagDescVersion is the schema descriptor for version field.
-	tagDescVersion := tagFields[2].Descriptor()
+	tagDescVersion := tagMixinFields0[2].Descriptor()
 	// tag.VersionValidator is a validator for the "version" field. It is called by the builders before save.
 	tag.VersionValidator = tagDescVersion.Validators[0].(func(int) error)
 	// tagDescCreatedAt is the schema descriptor for created_at field.
-	tagDescCreatedAt := tagFields[6].Descriptor()
+	tagDescCreatedAt := tagMixinFields0[3].Descriptor()
 	// tag.DefaultCreatedAt holds the default value on creation for the created_at field.
 	tag.DefaultCreatedAt = tagDescCreatedAt.Default.(func() time.Time)
 	// tagDescUpdatedAt is the schema descriptor for updated_at field.
-	tagDescUpdatedAt := tagFields[7].Descriptor()
+	tagDescUpdatedAt := tagMixinFields0[4].Descriptor()
 	// tag.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	tag.DefaultUpdatedAt = tagDescUpdatedAt.Default.(func() time.Time)
 	taskMixin := schema.Task{}.Mixin()
@@ -72,42 +74,44 @@ func init() {
 			return next.Mutate(ctx, m)
 		})
 	}
+	taskMixinFields0 := taskMixin[0].Fields()
+	_ = taskMixinFields0
 	taskFields := schema.Task{}.Fields()
 	_ = taskFields
 	// taskDescVersion is the schema descriptor for version field.
-	taskDescVersion := taskFields[2].Descriptor()
+	taskDescVersion := taskMixinFields0[2].Descriptor()
 	// task.VersionValidator is a validator for the "version" field. It is called by the builders before save.
 	task.VersionValidator = taskDescVersion.Validators[0].(func(int) error)
+	// taskDescCreatedAt is the schema descriptor for created_at field.
+	taskDescCreatedAt := taskMixinFields0[3].Descriptor()
+	// task.DefaultCreatedAt holds the default value on creation for the created_at field.
+	task.DefaultCreatedAt = taskDescCreatedAt.Default.(func() time.Time)
+	// taskDescUpdatedAt is the schema descriptor for updated_at field.
+	taskDescUpdatedAt := taskMixinFields0[4].Descriptor()
+	// task.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	task.DefaultUpdatedAt = taskDescUpdatedAt.Default.(func() time.Time)
 	// taskDescCompleted is the schema descriptor for completed field.
-	taskDescCompleted := taskFields[5].Descriptor()
+	taskDescCompleted := taskFields[2].Descriptor()
 	// task.DefaultCompleted holds the default value on creation for the completed field.
 	task.DefaultCompleted = taskDescCompleted.Default.(bool)
 	// taskDescPriority is the schema descriptor for priority field.
-	taskDescPriority := taskFields[7].Descriptor()
+	taskDescPriority := taskFields[4].Descriptor()
 	// task.DefaultPriority holds the default value on creation for the priority field.
 	task.DefaultPriority = taskDescPriority.Default.(int)
 	// task.PriorityValidator is a validator for the "priority" field. It is called by the builders before save.
 	task.PriorityValidator = taskDescPriority.Validators[0].(func(int) error)
 	// taskDescPosition is the schema descriptor for position field.
-	taskDescPosition := taskFields[13].Descriptor()
+	taskDescPosition := taskFields[10].Descriptor()
 	// task.DefaultPosition holds the default value on creation for the position field.
 	task.DefaultPosition = taskDescPosition.Default.(func() []byte)
 	// taskDescTitleKey is the schema descriptor for title_key field.
-	taskDescTitleKey := taskFields[14].Descriptor()
+	taskDescTitleKey := taskFields[11].Descriptor()
 	// task.DefaultTitleKey holds the default value on creation for the title_key field.
 	task.DefaultTitleKey = taskDescTitleKey.Default.(func() []byte)
 	// taskDescSearchText is the schema descriptor for search_text field.
-	taskDescSearchText := taskFields[15].Descriptor()
+	taskDescSearchText := taskFields[12].Descriptor()
 	// task.DefaultSearchText holds the default value on creation for the search_text field.
 	task.DefaultSearchText = taskDescSearchText.Default.(string)
-	// taskDescCreatedAt is the schema descriptor for created_at field.
-	taskDescCreatedAt := taskFields[16].Descriptor()
-	// task.DefaultCreatedAt holds the default value on creation for the created_at field.
-	task.DefaultCreatedAt = taskDescCreatedAt.Default.(func() time.Time)
-	// taskDescUpdatedAt is the schema descriptor for updated_at field.
-	taskDescUpdatedAt := taskFields[17].Descriptor()
-	// task.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	task.DefaultUpdatedAt = taskDescUpdatedAt.Default.(func() time.Time)
 	tasktagMixin := schema.TaskTag{}.Mixin()
 	tasktag.Policy = privacy.NewPolicies(tasktagMixin[0], schema.TaskTag{})
 	tasktag.Hooks[0] = func(next ent.Mutator) ent.Mutator {

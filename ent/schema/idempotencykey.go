@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"entgo.io/ent"
-	"entgo.io/ent/schema/edge"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
 	"github.com/google/uuid"
@@ -36,7 +35,7 @@ func (IdempotencyKey) Fields() []ent.Field {
 // Edges of the IdempotencyKey.
 func (IdempotencyKey) Edges() []ent.Edge {
 	return []ent.Edge{
-		edge.From("workspace", Workspace.Type).Ref("idempotency_keys").Field("workspace_id").Unique().Required().Immutable(),
+		ownedBy("idempotency_keys_workspaces_idempotency_keys"),
 	}
 }
 

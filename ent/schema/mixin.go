@@ -4,10 +4,15 @@ package schema
 
 import (
 	"context"
+	"time"
 
 	"entgo.io/ent"
 	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/entsql"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/mixin"
+	"github.com/google/uuid"
 
 	"taskql/ent/privacy"
 	"taskql/internal/viewer"
@@ -32,4 +37,38 @@ func (net) Policy() ent.Policy {
 		Query:    privacy.QueryPolicy{rule},
 		Mutation: privacy.MutationPolicy{rule},
 	}
+}
+
+// versioned is the mixin of entities that belong to a workspace and have versions. It includes net.
+type versioned struct {
+	net
+
+	// constraint names the foreign key of the workspace. It is set only for tables whose foreign key has an older name.
+	constraint string
+}
+
+// Fields of every versioned entity.
+func (versioned) Fields() []ent.Field {
+	return []ent.Field{
+		field.UUID("id", uuid.UUID{}).Immutable().
+			Comment("A UUIDv7 if the server made it, so that new rows are stored side by side; any UUID if the client did."),
+		field.String("workspace_id").SchemaType(text).Immutable(),
+		field.Int("version").NonNegative().
+			Comment("The workspace's version at this row's last change."),
+		field.Time("created_at").Default(time.Now).Immutable(),
+		field.Time("updated_at").Default(time.Now),
+	}
+}
+
+// Edges of every versioned entity.
+func (v versioned) Edges() []ent.Edge { return []ent.Edge{ownedBy(v.constraint)} }
+
+// ownedBy returns the edge to the workspace, with which the row is deleted. The constraint is as in versioned.
+func ownedBy(constraint string) ent.Edge {
+	e := edge.To("workspace", Workspace.Type).Field("workspace_id").Unique().Required().Immutable().
+		Annotations(entsql.OnDelete(entsql.Cascade))
+	if constraint != "" {
+		e.StorageKey(edge.Symbol(constraint))
+	}
+	return e
 }

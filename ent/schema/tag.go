@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"time"
-
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema"
@@ -16,29 +14,24 @@ import (
 type Tag struct{ ent.Schema }
 
 // Mixin of the Tag.
-func (Tag) Mixin() []ent.Mixin { return []ent.Mixin{net{}} }
+func (Tag) Mixin() []ent.Mixin {
+	return []ent.Mixin{versioned{constraint: "tags_workspaces_tags"}}
+}
 
 // Fields of the Tag.
 func (Tag) Fields() []ent.Field {
 	return []ent.Field{
-		field.UUID("id", uuid.UUID{}).Immutable(),
-		field.String("workspace_id").SchemaType(text).Immutable(),
-		field.Int("version").NonNegative().
-			Comment("The workspace's version at this tag's last change."),
 		field.String("name").SchemaType(text),
 		field.Bytes("name_key").StructTag(`json:"-"`).
 			Comment("What makes the name unique, and sorts it: without regard to case, invisible characters and spacing, the same on every database."),
 		field.String("color").SchemaType(text).
 			Comment("#rrggbb, in lower case."),
-		field.Time("created_at").Default(time.Now).Immutable(),
-		field.Time("updated_at").Default(time.Now),
 	}
 }
 
 // Edges of the Tag.
 func (Tag) Edges() []ent.Edge {
 	return []ent.Edge{
-		edge.From("workspace", Workspace.Type).Ref("tags").Field("workspace_id").Unique().Required().Immutable(),
 		edge.From("tasks", Task.Type).Ref("tags").Through("task_tags", TaskTag.Type),
 	}
 }

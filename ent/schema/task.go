@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"time"
-
 	"entgo.io/ent"
 	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/entsql"
@@ -17,16 +15,13 @@ import (
 type Task struct{ ent.Schema }
 
 // Mixin of the Task.
-func (Task) Mixin() []ent.Mixin { return []ent.Mixin{net{}} }
+func (Task) Mixin() []ent.Mixin {
+	return []ent.Mixin{versioned{constraint: "tasks_workspaces_tasks"}}
+}
 
 // Fields of the Task.
 func (Task) Fields() []ent.Field {
 	return []ent.Field{
-		field.UUID("id", uuid.UUID{}).Immutable().
-			Comment("A UUIDv7 if the server made it, so that new rows are stored side by side; any UUID if the client did."),
-		field.String("workspace_id").SchemaType(text).Immutable(),
-		field.Int("version").NonNegative().
-			Comment("The workspace's version at this task's last change."),
 		field.String("title").SchemaType(text),
 		field.String("description").SchemaType(text).Optional().Nillable(),
 		field.Bool("completed").Default(false).Annotations(entsql.Default("false")),
@@ -49,8 +44,6 @@ func (Task) Fields() []ent.Field {
 			Comment("Sorts by title on every database in the same way: case and accents do not matter, and numbers count by their value."),
 		field.String("search_text").Default("").SchemaType(text).Annotations(entsql.Default("")).StructTag(`json:"-"`).
 			Comment("The title and description without case and accents, for search."),
-		field.Time("created_at").Default(time.Now).Immutable(),
-		field.Time("updated_at").Default(time.Now),
 		field.Time("deleted_at").Optional().Nillable().
 			Comment("When it was put into the trash; null if it is not there."),
 		field.UUID("trashed_with", uuid.UUID{}).Optional().Nillable().StructTag(`json:"-"`).
@@ -61,7 +54,6 @@ func (Task) Fields() []ent.Field {
 // Edges of the Task.
 func (Task) Edges() []ent.Edge {
 	return []ent.Edge{
-		edge.From("workspace", Workspace.Type).Ref("tasks").Field("workspace_id").Unique().Required().Immutable(),
 		edge.To("subtasks", Task.Type).From("parent").Field("parent_id").Unique().
 			Annotations(entsql.OnDelete(entsql.SetNull)),
 		edge.To("tags", Tag.Type).Through("task_tags", TaskTag.Type),

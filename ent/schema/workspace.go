@@ -5,7 +5,6 @@ import (
 
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/entsql"
-	"entgo.io/ent/schema/edge"
 	"entgo.io/ent/schema/field"
 )
 
@@ -34,14 +33,5 @@ func (Workspace) Fields() []ent.Field {
 		field.Time("closed_at").Optional().Nillable().
 			Comment("When its user began to be erased: from then on it can't be written to."),
 		field.Time("created_at").Default(time.Now).Immutable(),
-	}
-}
-
-// Edges of the Workspace.
-func (Workspace) Edges() []ent.Edge {
-	return []ent.Edge{
-		edge.To("tasks", Task.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
-		edge.To("tags", Tag.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
-		edge.To("idempotency_keys", IdempotencyKey.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 	}
 }

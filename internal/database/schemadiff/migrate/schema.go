@@ -43,11 +43,11 @@ var (
 	TagsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
 		{Name: "version", Type: field.TypeInt},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "name_key", Type: field.TypeBytes},
 		{Name: "color", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
-		{Name: "created_at", Type: field.TypeTime},
-		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 	}
 	// TagsTable holds the schema information for the "tags" table.
@@ -67,7 +67,7 @@ var (
 			{
 				Name:    "tags_by_name",
 				Unique:  true,
-				Columns: []*schema.Column{TagsColumns[7], TagsColumns[3]},
+				Columns: []*schema.Column{TagsColumns[7], TagsColumns[5]},
 			},
 		},
 	}
@@ -75,6 +75,8 @@ var (
 	TasksColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
 		{Name: "version", Type: field.TypeInt},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "title", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "description", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "completed", Type: field.TypeBool, Default: "false"},
@@ -87,12 +89,10 @@ var (
 		{Name: "position", Type: field.TypeBytes, Default: map[string]schema.Expr{"postgres": "''", "sqlite3": "x''"}},
 		{Name: "title_key", Type: field.TypeBytes, Default: map[string]schema.Expr{"postgres": "''", "sqlite3": "x''"}},
 		{Name: "search_text", Type: field.TypeString, Default: "", SchemaType: map[string]string{"postgres": "text"}},
-		{Name: "created_at", Type: field.TypeTime},
-		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "deleted_at", Type: field.TypeTime, Nullable: true},
 		{Name: "trashed_with", Type: field.TypeUUID, Nullable: true},
-		{Name: "parent_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "parent_id", Type: field.TypeUUID, Nullable: true},
 	}
 	// TasksTable holds the schema information for the "tasks" table.
 	TasksTable = &schema.Table{
@@ -101,23 +101,23 @@ var (
 		PrimaryKey: []*schema.Column{TasksColumns[0]},
 		ForeignKeys: []*schema.ForeignKey{
 			{
-				Symbol:     "tasks_tasks_subtasks",
-				Columns:    []*schema.Column{TasksColumns[18]},
-				RefColumns: []*schema.Column{TasksColumns[0]},
-				OnDelete:   schema.SetNull,
-			},
-			{
 				Symbol:     "tasks_workspaces_tasks",
-				Columns:    []*schema.Column{TasksColumns[19]},
+				Columns:    []*schema.Column{TasksColumns[18]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "tasks_tasks_subtasks",
+				Columns:    []*schema.Column{TasksColumns[19]},
+				RefColumns: []*schema.Column{TasksColumns[0]},
+				OnDelete:   schema.SetNull,
 			},
 		},
 		Indexes: []*schema.Index{
 			{
 				Name:    "tasks_active_by_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[2], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -125,7 +125,7 @@ var (
 			{
 				Name:    "tasks_active_by_updated_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[15], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[3], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -133,7 +133,7 @@ var (
 			{
 				Name:    "tasks_active_by_completed_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[5], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[7], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -141,7 +141,7 @@ var (
 			{
 				Name:    "tasks_active_by_due_date",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[7], TasksColumns[10], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[9], TasksColumns[12], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -149,7 +149,7 @@ var (
 			{
 				Name:    "tasks_active_by_priority",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[6], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[8], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -157,7 +157,7 @@ var (
 			{
 				Name:    "tasks_active_by_title_key",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[12], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[14], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -165,7 +165,7 @@ var (
 			{
 				Name:    "tasks_active_by_position",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[11], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[13], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -173,7 +173,7 @@ var (
 			{
 				Name:    "tasks_open_by_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[14], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[2], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL AND NOT completed",
 				},
@@ -181,12 +181,12 @@ var (
 			{
 				Name:    "tasks_by_parent",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[18], TasksColumns[11], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[19], TasksColumns[13], TasksColumns[0]},
 			},
 			{
 				Name:    "tasks_parent_id",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18]},
+				Columns: []*schema.Column{TasksColumns[19]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "parent_id IS NOT NULL",
 				},
@@ -194,7 +194,7 @@ var (
 			{
 				Name:    "tasks_in_trash",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[16], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[16], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NOT NULL",
 				},
@@ -202,7 +202,7 @@ var (
 			{
 				Name:    "tasks_by_version",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19], TasksColumns[1]},
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[1]},
 			},
 		},
 	}
@@ -301,8 +301,8 @@ var (
 func init() {
 	IdempotencyKeysTable.ForeignKeys[0].RefTable = WorkspacesTable
 	TagsTable.ForeignKeys[0].RefTable = WorkspacesTable
-	TasksTable.ForeignKeys[0].RefTable = TasksTable
-	TasksTable.ForeignKeys[1].RefTable = WorkspacesTable
+	TasksTable.ForeignKeys[0].RefTable = WorkspacesTable
+	TasksTable.ForeignKeys[1].RefTable = TasksTable
 	TasksTable.Annotation = &entsql.Annotation{}
 	TasksTable.Annotation.Checks = map[string]string{
 		"tasks_completed": "completed = (completed_at IS NOT NULL)",
