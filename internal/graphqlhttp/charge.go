@@ -12,11 +12,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// HeaderCost is the request header by which a client asks for extensions.cost: GraphQL-Cost: report.
-const HeaderCost = "GraphQL-Cost"
-
-// canonicalHeaderCost is HeaderCost as net/http spells it. With another spelling each look-up would allocate.
-const canonicalHeaderCost = "Graphql-Cost"
+// headerCost is the request header by which a client asks for extensions.cost (GraphQL-Cost: report), as net/http spells it:
+// with another spelling each look-up would allocate.
+const headerCost = "Graphql-Cost"
 
 // Spend takes a cost from the client's budget. A cost of 0 asks whether anything is left. If force is set, the cost is taken
 // even if the budget is too small, and the client is then in debt: the work has been done already.

@@ -27,7 +27,7 @@ func TestBudget(t *testing.T) {
 		}
 	})
 	costly := query("{ hello }")
-	costly.header = http.Header{http.CanonicalHeaderKey(HeaderCost): {"report"}}
+	costly.header = http.Header{headerCost: {"report"}}
 	if w := send(t, h, costly); !strings.Contains(w.Body.String(), `"extensions":{"cost":{"remaining":999,"requested":1}}`) {
 		t.Error(w.Body)
 	}

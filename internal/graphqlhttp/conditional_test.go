@@ -194,7 +194,7 @@ func TestEntityTags(t *testing.T) {
 		t.Errorf("the other media type: %d %v", out.Code, out.Header())
 	}
 	r.Header.Set("Accept", acceptGraphQL)
-	r.Header.Set(HeaderCost, "report")
+	r.Header.Set(headerCost, "report")
 	out = httptest.NewRecorder()
 	if h.ServeHTTP(out, r); out.Code != 200 || !strings.Contains(out.Body.String(), `"cost"`) {
 		t.Errorf("with the cost: %d %s", out.Code, out.Body)
@@ -262,13 +262,13 @@ func TestNoEntityTag(t *testing.T) {
 	_, never := newConditionalFixture(t, func(cfg *Config) {
 		cfg.ConditionalRequests.Validator = func(op *graphql.OperationContext) Validator {
 			if op.Operation.Operation != ast.Query {
-				t.Errorf("asked about a %s", op.Operation.Operation)
+				t.Errorf("the validator is called for a %s", op.Operation.Operation)
 			}
 			return nil
 		}
 	})
 	if got := conditionalGet(never, "ada", []string{"*"}, "query", "{ hello }"); got.Code != 200 || got.Header().Get("ETag") != "" {
-		t.Errorf("what can't be asked about: %d %v", got.Code, got.Header())
+		t.Errorf("without a validator: %d %v", got.Code, got.Header())
 	}
 }
 

@@ -122,55 +122,55 @@ func TestCostsDoNotOverflow(t *testing.T) {
 
 // expansion computes costs by expanding every fragment each time it is spread.
 type expansion struct {
-	w   *analysis
-	doc *ast.QueryDocument
+	analysis *analysis
+	document *ast.QueryDocument
 }
 
-func (n expansion) cost(set ast.SelectionSet, on *ast.Definition, size int) int {
+func (e expansion) cost(set ast.SelectionSet, on *ast.Definition, size int) int {
 	sum := 0
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.InlineFragment:
 			under := on
 			if s.TypeCondition != "" {
-				under = n.w.schema.Types[s.TypeCondition]
+				under = e.analysis.schema.Types[s.TypeCondition]
 			}
-			sum += n.cost(s.SelectionSet, under, size)
+			sum += e.cost(s.SelectionSet, under, size)
 		case *ast.FragmentSpread:
-			if f := n.doc.Fragments.ForName(s.Name); f != nil {
-				sum += n.cost(f.SelectionSet, n.w.schema.Types[f.TypeCondition], size)
+			if f := e.document.Fragments.ForName(s.Name); f != nil {
+				sum += e.cost(f.SelectionSet, e.analysis.schema.Types[f.TypeCondition], size)
 			}
 		case *ast.Field:
-			sum += n.field(s, on, size)
+			sum += e.field(s, on, size)
 		}
 	}
 	return sum
 }
 
-func (n expansion) field(s *ast.Field, on *ast.Definition, size int) int {
+func (e expansion) field(s *ast.Field, on *ast.Definition, size int) int {
 	var definition *ast.FieldDefinition
 	if on != nil && s.Name != "__typename" {
 		definition = on.Fields.ForName(s.Name)
 	}
 	if definition == nil {
-		return 1 + n.cost(s.SelectionSet, nil, 1)
+		return 1 + e.cost(s.SelectionSet, nil, 1)
 	}
-	below := n.w.schema.Types[definition.Type.Name()]
+	below := e.analysis.schema.Types[definition.Type.Name()]
 	switch on.Name + "." + s.Name {
 	case "Query.items", "Item.children":
 		first := 50
 		if a := s.Arguments.ForName("first"); a != nil {
 			first, _ = parseSize(a.Value.Raw)
 		}
-		return 1 + n.cost(s.SelectionSet, below, max(min(first, 100), 1))
+		return 1 + e.cost(s.SelectionSet, below, max(min(first, 100), 1))
 	case "Items.total":
 		return 20
 	case "Item.tags":
-		return 1 + 3*n.cost(s.SelectionSet, below, 1)
+		return 1 + 3*e.cost(s.SelectionSet, below, 1)
 	case "Items.nodes", "Items.edges":
-		return size * (1 + n.cost(s.SelectionSet, below, 1))
+		return size * (1 + e.cost(s.SelectionSet, below, 1))
 	}
-	return 1 + n.cost(s.SelectionSet, below, 1)
+	return 1 + e.cost(s.SelectionSet, below, 1)
 }
 
 // The cost with memoized fragments equals that of the document with all spreads expanded.
@@ -183,9 +183,9 @@ func TestCostEqualsExpansion(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", document, err)
 		}
-		w := newAnalysis(schema, testPrice, doc, nil)
-		got := w.operation(doc.Operations[0]).cost
-		want := expansion{w, doc}.cost(doc.Operations[0].SelectionSet, schema.Query, 1)
+		a := newAnalysis(schema, testPrice, doc, nil)
+		got := a.operation(doc.Operations[0]).cost
+		want := expansion{a, doc}.cost(doc.Operations[0].SelectionSet, schema.Query, 1)
 		if got != min(want, maxSum) {
 			t.Fatalf("%s: analysis %d, expansion %d", document, got, want)
 		}
@@ -260,11 +260,11 @@ func FuzzAnalysis(f *testing.F) {
 		start := time.Now()
 		value := jsonOf(variable)
 		for _, op := range append(doc.Operations, nil) {
-			w := newAnalysis(schema, testPrice, doc, map[string]any{"a": value, "n": value, "x": value})
-			found := w.operation(op)
-			w.countText()
-			_, most, pairs := w.repeats()
-			for _, n := range []int{found.cost, found.depth, found.introspection, found.rootFields, w.aliases, w.directives, most, pairs} {
+			a := newAnalysis(schema, testPrice, doc, map[string]any{"a": value, "n": value, "x": value})
+			found := a.operation(op)
+			a.countText()
+			_, most, pairs := a.repeats()
+			for _, n := range []int{found.cost, found.depth, found.introspection, found.rootFields, a.aliases, a.directives, most, pairs} {
 				if n < 0 || n > maxSum {
 					t.Fatalf("%q: %+v", document, found)
 				}
@@ -279,7 +279,7 @@ func FuzzAnalysis(f *testing.F) {
 
 func jsonOf(text string) any {
 	var holder map[string]any
-	if fault := decodeParameter(`{"v":`+text+`}`, "variables", &holder); fault != nil {
+	if err := decodeParameter(`{"v":`+text+`}`, "variables", &holder); err != nil {
 		return nil
 	}
 	return holder["v"]
@@ -299,8 +299,8 @@ func BenchmarkAnalysis(b *testing.B) {
 	}
 	schema := pricedSchema()
 	for b.Loop() {
-		w := newAnalysis(schema, testPrice, doc, nil)
-		w.operation(doc.Operations[0])
-		w.countText()
+		a := newAnalysis(schema, testPrice, doc, nil)
+		a.operation(doc.Operations[0])
+		a.countText()
 	}
 }

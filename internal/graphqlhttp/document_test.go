@@ -41,7 +41,8 @@ func TestByteLRU(t *testing.T) {
 	}
 }
 
-// distinctDocument returns document number i of about length bytes. Most of it is a comment, since validating many fields takes quadratic time.
+// distinctDocument returns document number i of about length bytes. Most of it is a comment, since validating many fields takes
+// quadratic time.
 func distinctDocument(i, length int) string {
 	fields := strings.Repeat(" hello", 60)
 	return fmt.Sprintf("query Q%d {%s number} #%s", i, fields, strings.Repeat("x", max(0, length-len(fields))))
@@ -100,11 +101,11 @@ func TestSizeOf(t *testing.T) { //nolint:paralleltest // It measures the whole p
 		kept := make([]*document, copies)
 		before := heap()
 		for i := range kept {
-			parsedResponse, err := parser.ParseQuery(&ast.Source{Input: text})
+			tree, err := parser.ParseQuery(&ast.Source{Input: text})
 			if err != nil {
 				t.Fatal(err)
 			}
-			kept[i] = &document{tree: parsedResponse}
+			kept[i] = &document{tree: tree}
 		}
 		actual := (heap() - before) / copies
 		estimate := sizeOf(kept[0])

@@ -168,5 +168,5 @@ func (h *Handler) setWriteDeadline(w http.ResponseWriter) {
 
 // reportsCost reports whether the response says what the operation cost.
 func (h *Handler) reportsCost(r *http.Request) bool {
-	return h.reportCost || r.Header.Get(canonicalHeaderCost) != ""
+	return h.reportCost || r.Header.Get(headerCost) != ""
 }

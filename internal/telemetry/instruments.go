@@ -27,7 +27,7 @@ const (
 	codeUnavailable = "SERVICE_UNAVAILABLE"
 )
 
-// instruments are what is measured. docs/operations.md explains each.
+// instruments are what is measured. docs/operations/README.md explains each.
 type instruments struct {
 	meter                                           metric.Meter
 	httpDuration, clientDuration, operationDuration metric.Float64Histogram
