@@ -1,4 +1,3 @@
-// Package workspace scopes queries to a workspace.
 package workspace
 
 import (

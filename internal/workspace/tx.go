@@ -54,7 +54,7 @@ func Statement() *sql.Builder {
 	return b
 }
 
-// Exec runs a statement.
+// Exec runs a statement that returns no rows.
 func (t *Tx) Exec(ctx context.Context, b *sql.Builder) error {
 	query, args := b.Query()
 	_, err := t.ExecContext(ctx, query, args...)
@@ -92,23 +92,24 @@ func (t *Tx) updateWorkspace(ctx context.Context, dest []any, statement string, 
 		return fmt.Errorf("updating the workspace: %w", err)
 	}
 	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
+	found := false
+	for ; rows.Next(); found = true {
+		if err := rows.Scan(dest...); err != nil {
 			return fmt.Errorf("updating the workspace: %w", err)
 		}
+	}
+	// The statement may fail, or ctx may end, after the row: then the connection can't be used any more.
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("updating the workspace: %w", err)
+	}
+	if !found {
 		return ErrNoWorkspace
-	}
-	if err := rows.Scan(dest...); err != nil {
-		return fmt.Errorf("updating the workspace: %w", err)
-	}
-	if err := rows.Close(); err != nil {
-		return fmt.Errorf("updating the workspace: %w", err)
 	}
 	return nil
 }
 
 // lock takes the workspace's next version and with it the lock, and adds to the counter. On PostgreSQL it waits for the lock
-// until ctx's deadline: a statement that is cancelled before PostgreSQL has begun it would wait on.
+// until ctx's deadline: PostgreSQL ignores a cancellation that arrives before it has begun the statement, which would wait on.
 func (t *Tx) lock(ctx context.Context, c Counter) error {
 	set, returning, args, dest := "version = version + 1", "version", []any{t.Viewer.WorkspaceID}, []any{&t.Version}
 	if c.Column != "" {
@@ -125,7 +126,7 @@ func (t *Tx) lock(ctx context.Context, c Counter) error {
 	return t.updateWorkspace(ctx, dest, "UPDATE workspaces SET "+set+" WHERE "+where+" RETURNING "+returning, args...)
 }
 
-// giveBack gives the version back, so that none is skipped.
+// giveBack makes the version the next change's, so that none is skipped.
 func (t *Tx) giveBack(ctx context.Context) error {
 	_, err := t.Add(ctx, entworkspace.FieldVersion, -1)
 	return err

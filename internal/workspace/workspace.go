@@ -82,7 +82,7 @@ type Service struct {
 	writers  *semaphore.Keyed
 	versions versions
 
-	// keyStored reports whether an idempotency key was stored since RunCleanup last asked.
+	// keyStored reports whether an idempotency key may have been stored since the last round of RunCleanup.
 	keyStored atomic.Bool
 	// active is what Active returns.
 	active atomic.Bool
@@ -112,8 +112,8 @@ func New(c Config) (*Service, error) {
 	}, nil
 }
 
-// Active reports whether anything was changed through the Service since the last call. Work that can wait is done while the
-// database is in use, so that an idle one can sleep.
+// Active reports whether anything was changed through the Service since the last call, so it must have only one caller. Work that
+// can wait is done while the database is in use, so that an idle one can sleep.
 func (s *Service) Active() bool { return s.active.Swap(false) }
 
 func (s *Service) noteActivity() {
