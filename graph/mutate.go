@@ -40,7 +40,7 @@ func copyFields(dst, src reflect.Value) {
 	}
 }
 
-// copyField copies a value as it is, the fields of an input, or a graphql.Omittable: to a task.Optional, or else only its value.
+// copyField copies a value as it is, the fields of an input, or a graphql.Omittable: to a workspace.Optional, or else only its value.
 func copyField(dst, src reflect.Value) {
 	switch {
 	case src.Type() == dst.Type():

@@ -16,6 +16,7 @@ import (
 	enttask "taskql/ent/task"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // modelTask is a task in memory.
@@ -268,7 +269,7 @@ func (w *worker) move() {
 	}
 	switch w.random.IntN(4) {
 	case 0:
-		in.ParentID = task.Optional[*string]{Set: true}
+		in.ParentID = workspace.Optional[*string]{Set: true}
 	case 1:
 		if len(ids) > 2 {
 			in.ParentID = set(&ids[2])

@@ -121,7 +121,7 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 		"deleteTask":   one(env.Delete, e("delete")),
 		"restoreTask":  one(env.Restore, gone("restore")),
 		"moveTask": func(key *string) (any, error) {
-			return env.Move(ctx, v, task.MoveInput{ID: moved.ID.String(), AfterID: ptr(parent.ID.String()), ParentID: task.Optional[*string]{Set: true}, IdempotencyKey: key})
+			return env.Move(ctx, v, task.MoveInput{ID: moved.ID.String(), AfterID: ptr(parent.ID.String()), ParentID: workspace.Optional[*string]{Set: true}, IdempotencyKey: key})
 		},
 		"purgeTask": func(key *string) (any, error) {
 			return env.Purge(ctx, v, task.TargetInput{ID: purged.ID.String(), IdempotencyKey: key})

@@ -43,7 +43,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	for _, f := range patchFields {
 		edits = append(edits, f.ofCreate(&errs, &in, v))
 	}
-	tags := &tagList{field: "tagIds", asked: in.TagIDs}
+	tags := &tagList{field: "tagIds", input: in.TagIDs}
 	checkTagLists(&errs, s.limits, tags)
 	newTask := func() *ent.Task {
 		e := &ent.Task{ID: id}
@@ -56,7 +56,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		Name: "createTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs,
 		Counter: workspace.Counter{Add: 1},
 	}
-	if in.ParentID == nil && len(tags.asked) == 0 {
+	if in.ParentID == nil && len(tags.input) == 0 {
 		create.FastPath = func(ctx context.Context) (*Result, error) {
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
@@ -117,7 +117,7 @@ func (t *tx) newTaskPosition(ctx context.Context, parentID *string, tags *tagLis
 		return treePosition{}, errs, nil
 	}
 	var err error
-	at.position, err = t.end()
+	at.position, err = t.endPosition()
 	return at, nil, err
 }
 
@@ -129,12 +129,12 @@ func idTaken() workspace.Violations {
 }
 
 // checkPriority checks a priority; nil is none.
-func checkPriority(errs *workspace.Violations, field string, asked *Priority) Priority {
+func checkPriority(errs *workspace.Violations, field string, p *Priority) Priority {
 	switch {
-	case asked == nil:
+	case p == nil:
 		return PriorityNone
-	case *asked < PriorityNone || *asked > PriorityUrgent:
+	case *p < PriorityNone || *p > PriorityUrgent:
 		errs.Add(workspace.CodeInvalid, field, "There is no such priority.")
 	}
-	return *asked
+	return *p
 }

@@ -253,7 +253,7 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 		return err
 	}
 	t.MarkChanged()
-	positions, err := t.ends(len(tasks))
+	positions, err := t.endPositions(len(tasks))
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ type MoveInput struct {
 	AfterID   *string `json:"afterId,omitempty"`
 	BeforeID  *string `json:"beforeId,omitempty"`
 	// ParentID keeps the parent if it is absent; nil is the top level.
-	ParentID       Optional[*string] `json:"parentId,omitzero"`
-	IdempotencyKey *string           `json:"-"`
+	ParentID       workspace.Optional[*string] `json:"parentId,omitzero"`
+	IdempotencyKey *string                     `json:"-"`
 }
 
 func (in MoveInput) canonical() MoveInput {
@@ -86,27 +86,27 @@ func (o *moveOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valida
 
 func (o *moveOp) validateParent(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task) error {
 	o.parent = e.ParentID
-	asked := o.in.ParentID
-	if !asked.Set {
+	to := o.in.ParentID
+	if !to.Set {
 		return nil
 	}
-	if asked.Value == nil {
+	if to.Value == nil {
 		o.parent = nil
 		return nil
 	}
-	if u, ok := workspace.ParseID(*asked.Value); ok && equal(&u, e.ParentID) {
+	if u, ok := workspace.ParseID(*to.Value); ok && equal(&u, e.ParentID) {
 		return nil
 	}
 	height, err := t.height(ctx, e.ID)
 	if err != nil {
 		return err
 	}
-	up, err := t.parent(ctx, errs, *asked.Value, height)
+	up, err := t.parent(ctx, errs, *to.Value, height)
 	if err != nil {
 		return err
 	}
 	if slices.Contains(up, e.ID) {
-		*errs = nil // Whatever else is wrong with it.
+		*errs = nil // This is the only violation that matters.
 		errs.Add(workspace.CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
 	}
 	o.parent = up.id()
@@ -135,12 +135,12 @@ func (o *moveOp) validateAnchor(ctx context.Context, t *tx, errs *workspace.Viol
 func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	e := tasks[0]
 	if equal(e.ParentID, o.parent) {
-		there, err := o.isInPlace(ctx, t, e)
-		if err != nil || there {
+		inPlace, err := o.isInPlace(ctx, t, e)
+		if err != nil || inPlace {
 			return err
 		}
 	}
-	to, err := o.room(ctx, t, e)
+	to, err := o.newPosition(ctx, t, e)
 	if err != nil {
 		return err
 	}
@@ -152,31 +152,32 @@ func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 
 // isInPlace reports whether the task is at its new position already, not counting tasks in the trash.
 func (o *moveOp) isInPlace(ctx context.Context, t *tx, e *ent.Task) (bool, error) {
-	beside := t.siblings(o.parent, e.ID).Where(enttask.DeletedAtIsNil())
+	between := t.siblings(o.parent, e.ID).Where(enttask.DeletedAtIsNil())
 	switch {
 	case o.anchor == nil:
-		beside.Where(past(e, false))
+		between.Where(positionedAfter(e))
 	case o.before:
-		beside.Where(past(e, false), past(o.anchor, true))
+		between.Where(positionedAfter(e), positionedBefore(o.anchor))
 	default:
-		beside.Where(past(o.anchor, false), past(e, true))
+		between.Where(positionedAfter(o.anchor), positionedBefore(e))
 	}
 	if o.anchor != nil && (comparePositions(e, o.anchor) < 0) != o.before {
 		return false, nil
 	}
-	between, err := beside.Exist(ctx)
+	exists, err := between.Exist(ctx)
 	if err != nil {
 		return false, fmt.Errorf("looking at the neighbours: %w", err)
 	}
-	return !between, nil
+	return !exists, nil
 }
 
-// renumberSizes are how many siblings on either side of the anchor make room: first a few, so that the versions of the others stay;
+// renumberSizes are how many siblings on either side of the anchor get new keys: first a few, so that the others keep their versions;
 // if that is not enough, more, and then all.
 var renumberSizes = [...]int{8, 128, math.MaxInt32} //nolint:gochecknoglobals // A constant table.
 
-// room finds a key beside the anchor. If there is none, or none short, siblings make room.
-func (o *moveOp) room(ctx context.Context, t *tx, e *ent.Task) (treePosition, error) {
+// newPosition returns a position beside the anchor, or at the end. If no short key fits beside the anchor, it first gives new keys
+// to siblings.
+func (o *moveOp) newPosition(ctx context.Context, t *tx, e *ent.Task) (treePosition, error) {
 	for attempt := 0; ; attempt++ {
 		key, err := o.key(ctx, t, e)
 		if err != nil {
@@ -197,10 +198,10 @@ func (o *moveOp) room(ctx context.Context, t *tx, e *ent.Task) (treePosition, er
 // key returns a key beside the anchor; nil if none fits, or no short one.
 func (o *moveOp) key(ctx context.Context, t *tx, e *ent.Task) ([]byte, error) {
 	if o.anchor == nil {
-		return t.end()
+		return t.endPosition()
 	}
 	neighbour, err := t.siblings(o.parent, e.ID).
-		Where(past(o.anchor, o.before)).Order(inManualOrder(o.before)).
+		Where(positioned(o.anchor, o.before)).Order(inManualOrder(o.before)).
 		Select(enttask.FieldPosition).First(ctx)
 	if err != nil && !ent.IsNotFound(err) {
 		return nil, fmt.Errorf("reading the neighbour: %w", err)
@@ -227,7 +228,7 @@ func keyOf(e *ent.Task) []byte {
 // renumber gives that many siblings on either side of the anchor new keys, if short ones fit between their neighbours'.
 func (o *moveOp) renumber(ctx context.Context, t *tx, e *ent.Task, many int) error {
 	side := func(before bool) ([]*ent.Task, []byte, error) {
-		rows, err := t.siblings(o.parent, e.ID).Where(past(o.anchor, before)).Order(inManualOrder(before)).
+		rows, err := t.siblings(o.parent, e.ID).Where(positioned(o.anchor, before)).Order(inManualOrder(before)).
 			Limit(many + 1).Select(enttask.FieldPosition).All(ctx)
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading the siblings: %w", err)
@@ -256,26 +257,26 @@ func (o *moveOp) renumber(ctx context.Context, t *tx, e *ent.Task, many int) err
 	return t.reposition(ctx, idsOf(crowd), keys)
 }
 
-// siblings selects the tasks under a parent, those in the trash too, but not that one.
-func (t *tx) siblings(parent *uuid.UUID, but uuid.UUID) *ent.TaskQuery {
-	q := t.tasks().Where(enttask.IDNEQ(but))
+// siblings selects the tasks under a parent, those in the trash included, except one.
+func (t *tx) siblings(parent *uuid.UUID, except uuid.UUID) *ent.TaskQuery {
+	q := t.tasks().Where(enttask.IDNEQ(except))
 	if parent == nil {
 		return q.Where(enttask.ParentIDIsNil())
 	}
 	return q.Where(enttask.ParentID(*parent))
 }
 
-// end returns a key after all of the workspace, those in the trash too: they keep theirs for their return.
-func (t *tx) end() ([]byte, error) {
-	keys, err := t.ends(1)
+// endPosition returns a key after all tasks of the workspace, those in the trash included: they keep theirs for their return.
+func (t *tx) endPosition() ([]byte, error) {
+	keys, err := t.endPositions(1)
 	if err != nil {
 		return nil, err
 	}
 	return keys[0], nil
 }
 
-// ends returns n keys after all of the workspace, in order.
-func (t *tx) ends(n int) ([][]byte, error) {
+// endPositions returns n keys after all tasks of the workspace, in order.
+func (t *tx) endPositions(n int) ([][]byte, error) {
 	keys, ok := fracindex.EndN(t.Version, t.lastEnd, n)
 	if !ok {
 		return nil, fmt.Errorf("there is no position behind %q", t.lastEnd)
@@ -286,7 +287,7 @@ func (t *tx) ends(n int) ([][]byte, error) {
 	return keys, nil
 }
 
-// inManualOrder sorts siblings. Their parent is one and the same, but the index of this order has it before the position.
+// inManualOrder sorts siblings. They all have the same parent, but it is part of the index of this order, before the position.
 func inManualOrder(backward bool) enttask.OrderOption {
 	direction := sql.Asc
 	if backward {
@@ -299,11 +300,11 @@ func inManualOrder(backward bool) enttask.OrderOption {
 	}
 }
 
-// repositionAtOnce is how many rows one statement moves: their keys are looked for one after the other.
-const repositionAtOnce = 500
+// repositionBatch is how many rows one statement moves: for each row it searches the keys one after the other.
+const repositionBatch = 500
 
-// reposition gives tasks those positions, in the order that they have. They get this change's version, but to people they
-// are as they were: updatedAt stays.
+// reposition gives tasks new positions without changing their order. They get this change's version, but keep updatedAt, because
+// people see no change.
 func (t *tx) reposition(ctx context.Context, ids []uuid.UUID, keys [][]byte) error {
 	return t.repositionIn(ctx, ids, keys, func(u *ent.TaskUpdate) { u.Mutation().ResetUpdatedAt() })
 }
@@ -313,7 +314,7 @@ func (t *tx) moveToTop(ctx context.Context, ids []uuid.UUID) ([][]byte, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	keys, err := t.ends(len(ids))
+	keys, err := t.endPositions(len(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -321,18 +322,18 @@ func (t *tx) moveToTop(ctx context.Context, ids []uuid.UUID) ([][]byte, error) {
 }
 
 func (t *tx) repositionIn(ctx context.Context, ids []uuid.UUID, keys [][]byte, also func(*ent.TaskUpdate)) error {
-	for some := range slices.Chunk(ids, repositionAtOnce) {
-		theirs := keys[:len(some)]
-		keys = keys[len(some):]
-		u := t.update().Where(enttask.IDIn(some...))
+	for batch := range slices.Chunk(ids, repositionBatch) {
+		batchKeys := keys[:len(batch)]
+		keys = keys[len(batch):]
+		u := t.update().Where(enttask.IDIn(batch...))
 		also(u)
 		u.Modify(func(u *sql.UpdateBuilder) {
 			u.Set(enttask.FieldPosition, sql.ExprFunc(func(b *sql.Builder) {
 				b.WriteString("CASE id")
-				for i, id := range some {
-					b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(theirs[i])
+				for i, id := range batch {
+					b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(batchKeys[i])
 				}
-				b.WriteString(" ELSE position END") // Which also says what type the others are of.
+				b.WriteString(" ELSE position END") // The column also gives the arguments their type.
 			}))
 		})
 		if err := u.Exec(ctx); err != nil {
@@ -342,8 +343,13 @@ func (t *tx) repositionIn(ctx context.Context, ids []uuid.UUID, keys [][]byte, a
 	return nil
 }
 
-// past selects the siblings that come after a task in the manual order, or before it.
-func past(e *ent.Task, before bool) func(*sql.Selector) {
+// positionedAfter selects the siblings after a task in the manual order.
+func positionedAfter(e *ent.Task) func(*sql.Selector) { return positioned(e, false) }
+
+// positionedBefore selects the siblings before a task in the manual order.
+func positionedBefore(e *ent.Task) func(*sql.Selector) { return positioned(e, true) }
+
+func positioned(e *ent.Task, before bool) func(*sql.Selector) {
 	op := sql.OpGT
 	if before {
 		op = sql.OpLT

@@ -23,7 +23,7 @@ import (
 	"taskql/internal/workspace"
 )
 
-func set[T any](v T) task.Optional[T] { return task.Optional[T]{Set: true, Value: v} }
+func set[T any](v T) workspace.Optional[T] { return workspace.Optional[T]{Set: true, Value: v} }
 
 // createSubtask creates a task under parent.
 func (env *testEnv) createSubtask(ctx context.Context, t *testing.T, v viewer.Viewer, parent *ent.Task, title string) *ent.Task {
@@ -534,11 +534,11 @@ func TestMove(t *testing.T) {
 			}
 			return &title
 		}
-		top, keep := task.Optional[*string]{Set: true}, task.Optional[*string]{}
-		to := func(title string) task.Optional[*string] { return set(id(title)) }
+		top, keep := workspace.Optional[*string]{Set: true}, workspace.Optional[*string]{}
+		to := func(title string) workspace.Optional[*string] { return set(id(title)) }
 		steps := []struct {
 			name, after, before string
-			parent              task.Optional[*string]
+			parent              workspace.Optional[*string]
 			top, underA         string
 			still               bool
 			problem             string

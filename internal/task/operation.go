@@ -25,12 +25,11 @@ func (in TargetInput) canonical() TargetInput {
 	return in
 }
 
-// operation is what a mutation does to tasks, be it one or many. It acts on what is loaded and leaves it as it is then
-// in the database.
+// operation is what a mutation does to one task or many. It changes both the rows and the loaded tasks.
 type operation interface {
 	// validate returns why the operation can't be applied; nothing if it can.
 	validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error)
-	// apply does it, with one statement for each kind of change. What is as it should be stays untouched.
+	// apply does it, with one statement for each kind of change. It doesn't touch tasks that need no change.
 	apply(ctx context.Context, t *tx, tasks []*ent.Task) error
 }
 
@@ -51,9 +50,9 @@ func (v *validation) refuse(e *ent.Task, errs workspace.Violations) {
 // at returns a task's violations, with this field if they have none.
 func (v *validation) at(e *ent.Task, field string) workspace.Violations {
 	errs := v.tasks[e.ID]
-	for _, problem := range errs {
-		if problem.Field == nil {
-			problem.Field = workspace.FieldPath(field)
+	for _, violation := range errs {
+		if violation.Field == nil {
+			violation.Field = workspace.FieldPath(field)
 		}
 	}
 	return errs
@@ -189,13 +188,13 @@ func checkIDs(errs *workspace.Violations, ids []string) {
 	}
 }
 
-// load reads the tasks of those ids with one statement, in their order. What does not exist is left out.
+// load reads the tasks with these ids with one statement, in their order. It leaves out ids that don't exist.
 func (t *tx) load(ctx context.Context, ids []string) ([]*ent.Task, error) {
-	asked, _ := uniqueIDs(ids)
-	if len(asked) == 0 {
+	unique, _ := uniqueIDs(ids)
+	if len(unique) == 0 {
 		return nil, nil
 	}
-	rows, err := t.tasks().Where(enttask.IDIn(asked...)).All(ctx)
+	rows, err := t.tasks().Where(enttask.IDIn(unique...)).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading tasks: %w", err)
 	}
@@ -204,7 +203,7 @@ func (t *tx) load(ctx context.Context, ids []string) ([]*ent.Task, error) {
 		byID[e.ID] = e
 	}
 	tasks := make([]*ent.Task, 0, len(rows))
-	for _, id := range asked {
+	for _, id := range unique {
 		if e, ok := byID[id]; ok {
 			tasks = append(tasks, e)
 		}

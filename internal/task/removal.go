@@ -78,7 +78,7 @@ func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 		return false, fmt.Errorf("noting the removal of a user: %w", err)
 	}
 	select {
-	case s.removalNoted <- struct{}{}:
+	case s.removalRequested <- struct{}{}:
 	default: // RunRemovals will look anyway.
 	}
 	return there, nil
@@ -134,7 +134,7 @@ func (s *Service) RunRemovals(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-s.removalNoted:
+			case <-s.removalRequested:
 				due = true
 			case <-rounds.C:
 				due = s.workspaces.Active() || failed

@@ -87,7 +87,7 @@ func (env *testEnv) grow(t *testing.T, user string, n int) (context.Context, vie
 		in := task.CreateInput{Title: fmt.Sprint(user, i), TagIDs: []string{home.ID.String()}, IdempotencyKey: ptr(fmt.Sprint("key", i))}
 		below := mustSucceed(t)(env.Create(ctx, v, in))
 		root := env.createTask(ctx, t, v, fmt.Sprint(user, i, "root"))
-		mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: below.ID.String(), ParentID: task.Optional[*string]{Set: true, Value: ptr(root.ID.String())}}))
+		mustSucceed(t)(env.Move(ctx, v, task.MoveInput{ID: below.ID.String(), ParentID: workspace.Optional[*string]{Set: true, Value: ptr(root.ID.String())}}))
 		env.createSubtask(ctx, t, v, below, fmt.Sprint(user, i, "leaf"))
 		if i%5 == 0 {
 			mustSucceed(t)(env.Delete(ctx, v, targetOf(root)))
@@ -216,7 +216,7 @@ func TestMoveStoppedAnywhere(t *testing.T) {
 		shared := env.createTag(actx, t, anna, "Shared")
 		before := env.client.Task.Query().Where(enttask.WorkspaceID("anna")).AllX(actx)
 		for _, e := range before[:40] {
-			mustSucceed(t)(env.Update(actx, anna, task.UpdateInput{ID: e.ID.String(), Patch: task.Patch{AddTagIDs: task.Optional[[]string]{Set: true, Value: []string{shared.ID.String()}}}}))
+			mustSucceed(t)(env.Update(actx, anna, task.UpdateInput{ID: e.ID.String(), Patch: task.Patch{AddTagIDs: workspace.Optional[[]string]{Set: true, Value: []string{shared.ID.String()}}}}))
 		}
 		before = env.reload(actx, t, before...)
 		env.clock.advance(time.Hour)

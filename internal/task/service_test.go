@@ -257,8 +257,8 @@ func TestTaskLifecycle(t *testing.T) {
 		want.Version, want.Title, want.Description, want.UpdatedAt = 4, "Buy oat milk", nil, three
 		checkTask(t, mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{
 			ID:          made.ID.String(),
-			Title:       task.Optional[*string]{Set: true, Value: ptr("Buy oat milk ")},
-			Description: task.Optional[*string]{Set: true},
+			Title:       workspace.Optional[*string]{Set: true, Value: ptr("Buy oat milk ")},
+			Description: workspace.Optional[*string]{Set: true},
 		})), want)
 		read()
 
@@ -280,7 +280,7 @@ func TestOptionalFields(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		ctx, v := env.newUser(t, "alice")
 		made := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "Buy milk", Description: ptr("oat")}))
-		set := func(s *string) task.Optional[*string] { return task.Optional[*string]{Set: true, Value: s} }
+		set := func(s *string) workspace.Optional[*string] { return workspace.Optional[*string]{Set: true, Value: s} }
 		id := made.ID.String()
 
 		kept := mustSucceed(t)(env.Update(ctx, v, task.UpdateInput{ID: id}))
@@ -409,7 +409,7 @@ func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
 		concurrently(len(results), func(i int) {
 			r, err := env.replica(t).Update(ctx, v, task.UpdateInput{
 				ID: made.ID.String(), IfVersion: &made.Version,
-				Title: task.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("Buy milk %d", i))},
+				Title: workspace.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("Buy milk %d", i))},
 			})
 			if err != nil {
 				t.Error(err)
@@ -536,7 +536,7 @@ func TestVersionsAreGapless(t *testing.T) {
 				case 0:
 					r, err = env.Create(ctx, v, task.CreateInput{Title: fmt.Sprintf("%d of %d", n, i)})
 				case 1:
-					r, err = env.Update(ctx, v, task.UpdateInput{ID: shared.ID.String(), Title: task.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("%d by %d", n, i))}})
+					r, err = env.Update(ctx, v, task.UpdateInput{ID: shared.ID.String(), Title: workspace.Optional[*string]{Set: true, Value: ptr(fmt.Sprintf("%d by %d", n, i))}})
 				case 2:
 					r, err = env.Create(ctx, v, task.CreateInput{ID: ptr(shared.ID.String()), Title: "refused"})
 				default:

@@ -6,8 +6,6 @@ import (
 	"hash/fnv"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"taskql/ent"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
@@ -17,14 +15,14 @@ import (
 	"taskql/internal/workspace"
 )
 
-// UpdateTagInput is a patch of a tag: what is absent stays.
+// UpdateTagInput is a patch of a tag.
 type UpdateTagInput struct {
-	ID        string            `json:"id"`
-	IfVersion *int              `json:"ifVersion,omitempty"`
-	Name      Optional[*string] `json:"name,omitzero"`
-	// Color is the palette's if it is set to nil.
-	Color          Optional[*string] `json:"color,omitzero"`
-	IdempotencyKey *string           `json:"-"`
+	ID        string                      `json:"id"`
+	IfVersion *int                        `json:"ifVersion,omitempty"`
+	Name      workspace.Optional[*string] `json:"name,omitzero"`
+	// Color is set to the default color by nil.
+	Color          workspace.Optional[*string] `json:"color,omitzero"`
+	IdempotencyKey *string                     `json:"-"`
 }
 
 func (in CreateTagInput) canonical() CreateTagInput {
@@ -37,20 +35,20 @@ func (in UpdateTagInput) canonical() UpdateTagInput {
 	return in
 }
 
-// palette are the colors of tags that nobody chose one for: told apart on white and on black.
+// palette are the default colors of tags. They can be told apart on white and on black.
 var palette = []string{ //nolint:gochecknoglobals // A constant table.
 	"#dc2626", "#ea580c", "#d97706", "#65a30d", "#16a34a", "#0d9488",
 	"#0891b2", "#2563eb", "#4f46e5", "#7c3aed", "#c026d3", "#db2777",
 }
 
-// colorOf is the color of a tag that nobody chose one for. The same name has the same everywhere.
+// colorOf returns the default color of a tag. It depends on the name alone.
 func colorOf(nameKey string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(nameKey)) // It never fails.
 	return palette[int(h.Sum32())%len(palette)]
 }
 
-// CreateTag makes a tag. It is refused with BLANK, TOO_LONG or INVALID if the input is not a tag, with TAKEN if the
+// CreateTag creates a tag. It is refused with BLANK, TOO_LONG or INVALID if the input is not a tag, with TAKEN if the
 // name or the id is in use, and with LIMIT_EXCEEDED.
 func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
 	var errs workspace.Violations
@@ -75,7 +73,7 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 			SetCreatedAt(t.Now).SetUpdatedAt(t.Now).
 			Save(ctx)
 		if in.ID != nil && ent.IsConstraintError(err) {
-			return workspace.Refuse[TagResult](idTaken()) // The name is free, and stays so under the lock.
+			return workspace.Refuse[TagResult](idTaken()) // The name was free, and still is while the workspace is locked.
 		}
 		if err != nil {
 			return nil, fmt.Errorf("inserting the tag: %w", err)
@@ -85,7 +83,7 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 	})
 }
 
-// newTag says what keeps a tag of that folded name from being made.
+// newTag returns the violations of a new tag with this folded name: it is in use, or there are too many tags.
 func (t *tx) newTag(ctx context.Context, folded string) (workspace.Violations, error) {
 	var errs workspace.Violations
 	tags, err := t.tagNames(ctx)
@@ -108,7 +106,8 @@ func (t *tx) tagNames(ctx context.Context) ([]*ent.Tag, error) {
 	return tags, nil
 }
 
-// checkNameIsFree notes that one of the tags has the folded name. It compares names: a key may be the release before's.
+// checkNameIsFree adds a violation if one of the tags has the folded name. It compares names, not keys, because a key may have been
+// written by the previous release.
 func checkNameIsFree(errs *workspace.Violations, tags []*ent.Tag, folded string) {
 	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return text.Fold(tag.Name) == folded }) {
 		errs.Add(workspace.CodeTaken, "name", "There is a tag of this name already.")
@@ -172,7 +171,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 	})
 }
 
-// DeleteTag deletes a tag for good. The tasks that carried it have changed with it. It is refused with NOT_FOUND or STALE.
+// DeleteTag deletes a tag for good, which also changes the tasks that had it. It is refused with NOT_FOUND or STALE.
 func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput) (*DeleteTagResult, error) {
 	change := workspace.Change[DeleteTagResult]{Name: "deleteTag", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*DeleteTagResult, error) {
@@ -213,130 +212,4 @@ func (t *tx) targetTag(ctx context.Context, id string, ifVersion *int) (*ent.Tag
 	}
 	errs.IfVersion("tag", ifVersion, tag.Version)
 	return tag, errs, nil
-}
-
-// tagList is a list of tags in an input: the ids as asked at a field, and those that they come to, each once.
-type tagList struct {
-	field string
-	asked []string
-	ids   []uuid.UUID
-}
-
-// checkTagLists refuses lists that are longer than a workspace has tags: each element that names none would get a problem of its
-// own, and a request of a megabyte an answer of twenty.
-func checkTagLists(errs *workspace.Violations, limits Limits, lists ...*tagList) {
-	for _, l := range lists {
-		if n := len(l.asked); n > limits.Tags {
-			errs.Add(workspace.CodeLimitExceeded, l.field, "A workspace has at most %d tags; these are %d.", limits.Tags, n)
-		}
-	}
-}
-
-// resolve reads lists of tags with one statement, and notes at each element that there is no such tag.
-func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*tagList) error {
-	var asked []uuid.UUID
-	for _, l := range lists {
-		ids, _ := uniqueIDs(l.asked)
-		asked, l.ids = append(asked, ids...), nil // A change may be called again.
-	}
-	exists := map[uuid.UUID]bool{}
-	if len(asked) > 0 {
-		ids, err := t.tags().Where(enttag.IDIn(asked...)).IDs(ctx)
-		if err != nil {
-			return fmt.Errorf("looking up tags: %w", err)
-		}
-		for _, id := range ids {
-			exists[id] = true
-		}
-	}
-	listed := map[uuid.UUID]*tagList{}
-	for _, l := range lists {
-		for i, id := range l.asked {
-			u, ok := workspace.ParseID(id)
-			switch {
-			case !ok || !exists[u]:
-				errs.Add(workspace.CodeNotFound, workspace.Element(l.field, i), "There is no such tag.")
-			case listed[u] == nil:
-				listed[u], l.ids = l, append(l.ids, u)
-			case listed[u] != l:
-				errs.Add(workspace.CodeInvalid, workspace.Element(l.field, i), "This tag is to be added and removed at once.")
-			}
-		}
-	}
-	return nil
-}
-
-// tagIDsOf reads the ids of each task's tags.
-func (t *tx) tagIDsOf(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
-	rows, err := t.TaskTag.Query().
-		Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(idsOf(tasks)...)).
-		All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the tags of tasks: %w", err)
-	}
-	carried := make(map[uuid.UUID][]uuid.UUID, len(tasks))
-	for _, row := range rows {
-		carried[row.TaskID] = append(carried[row.TaskID], row.TagID)
-	}
-	return carried, nil
-}
-
-// difference returns what is in all and not in some.
-func difference(all, some []uuid.UUID) []uuid.UUID {
-	return slices.DeleteFunc(slices.Clone(all), func(id uuid.UUID) bool { return slices.Contains(some, id) })
-}
-
-// tagPlan is which tags are to be added to tasks and taken off them.
-type tagPlan struct{ add, remove map[uuid.UUID][]uuid.UUID }
-
-func (p tagPlan) set(task uuid.UUID, add, remove []uuid.UUID) {
-	if len(add) > 0 {
-		p.add[task] = add
-	}
-	if len(remove) > 0 {
-		p.remove[task] = remove
-	}
-}
-
-// apply does to the tasks what is planned for them, with one statement for each kind, and returns those that changed.
-func (p tagPlan) apply(ctx context.Context, t *tx, tasks []*ent.Task) (map[uuid.UUID]bool, error) {
-	changed := map[uuid.UUID]bool{}
-	added := map[uuid.UUID][]uuid.UUID{}
-	var from, removed []uuid.UUID
-	for _, e := range tasks {
-		if tags := p.add[e.ID]; len(tags) > 0 {
-			added[e.ID], changed[e.ID] = tags, true
-		}
-		if tags := p.remove[e.ID]; len(tags) > 0 {
-			from, changed[e.ID] = append(from, e.ID), true
-			removed = append(removed, difference(tags, removed)...)
-		}
-	}
-	if len(from) > 0 {
-		// A tag that is removed from one of these tasks is removed from all that have it.
-		_, err := t.TaskTag.Delete().
-			Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
-			Exec(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("taking tags off tasks: %w", err)
-		}
-	}
-	return changed, t.insertTags(ctx, added)
-}
-
-// insertTags adds tags to tasks, with one statement.
-func (t *tx) insertTags(ctx context.Context, tags map[uuid.UUID][]uuid.UUID) error {
-	var rows []*ent.TaskTagCreate
-	for task, ids := range tags {
-		for _, id := range ids {
-			rows = append(rows, t.TaskTag.Create().SetTaskID(task).SetTagID(id).SetWorkspaceID(t.Viewer.WorkspaceID))
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := t.TaskTag.CreateBulk(rows...).Exec(ctx); err != nil {
-		return fmt.Errorf("adding tags to tasks: %w", err)
-	}
-	return nil
 }

@@ -42,9 +42,9 @@ type Service struct {
 	dialect    string
 	queryRaw   workspace.QueryRaw
 	sql        sqlCache
-	// removalNoted wakes RunRemovals.
-	removalNoted chan struct{}
-	closed       func(userID string)
+	// removalRequested wakes RunRemovals.
+	removalRequested chan struct{}
+	closed           func(userID string)
 }
 
 // New returns a Service on the database of c.Workspaces.
@@ -68,6 +68,6 @@ func New(c Config) (*Service, error) {
 		log:        c.Log,
 		sql:        newSQLCache(),
 
-		removalNoted: make(chan struct{}, 1), closed: c.Closed,
+		removalRequested: make(chan struct{}, 1), closed: c.Closed,
 	}, nil
 }

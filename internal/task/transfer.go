@@ -172,7 +172,7 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 	if _, err := t.ExecContext(ctx, uncount, len(ids), from.WorkspaceID); err != nil {
 		return fmt.Errorf("counting the tasks that are left: %w", err)
 	}
-	keys, err := t.ends(len(ids))
+	keys, err := t.endPositions(len(ids))
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ func (l ancestors) id() *uuid.UUID {
 	return &l[0]
 }
 
-// parent returns a task that is to be a parent and those above it, and notes why it can't have one more subtask with so
-// many levels.
+// parent returns the ids of a future parent and of the tasks above it. It adds a violation if the parent can't have another subtask
+// that has height levels.
 func (t *tx) parent(ctx context.Context, errs *workspace.Violations, id string, height int) (ancestors, error) {
 	up, active, err := t.ancestors(ctx, id)
 	if err != nil {
@@ -71,7 +71,7 @@ func (t *tx) ancestors(ctx context.Context, id string) (ancestors, bool, error) 
 	return up, len(found) > 0 && found[0].Active, nil
 }
 
-// height is how many levels there are from a task down, those in the trash included: so a restored task never hangs too
+// height returns how many levels there are from a task down, those in the trash included, so that a restored task is never too
 // deep.
 func (t *tx) height(ctx context.Context, id uuid.UUID) (int, error) {
 	b := workspace.Statement()

@@ -11,19 +11,13 @@ import (
 	"taskql/internal/workspace"
 )
 
-// Optional is a field of a patch: absent, or set to a value, which may be a pointer's nil.
-type Optional[T any] struct {
-	Set   bool `json:"set"`
-	Value T    `json:"value"`
-}
-
-// Patch is what one task or many may be given: what is absent stays, null clears. (A field that is left out must also be
-// left out of the JSON: requests with an idempotency key are told apart by it, also across releases.)
+// Patch is a change of one task or many: an absent field stays as it is, and null clears it. An absent field must also be absent
+// from the JSON, which identifies a request with an idempotency key, also after an upgrade.
 type Patch struct {
-	Priority     Optional[*Priority] `json:"priority,omitzero"`
-	Due          Optional[*DueInput] `json:"due,omitzero"`
-	AddTagIDs    Optional[[]string]  `json:"addTagIds,omitzero"`
-	RemoveTagIDs Optional[[]string]  `json:"removeTagIds,omitzero"`
+	Priority     workspace.Optional[*Priority] `json:"priority,omitzero"`
+	Due          workspace.Optional[*DueInput] `json:"due,omitzero"`
+	AddTagIDs    workspace.Optional[[]string]  `json:"addTagIds,omitzero"`
+	RemoveTagIDs workspace.Optional[[]string]  `json:"removeTagIds,omitzero"`
 }
 
 func (p Patch) canonical() Patch {
@@ -35,14 +29,14 @@ func (p Patch) canonical() Patch {
 var patchFields = []patchField{ //nolint:gochecknoglobals // A table.
 	newPatchField("priority", []string{enttask.FieldPriority}, nil,
 		func(in *CreateInput) *Priority { return in.Priority },
-		func(p *Patch) Optional[*Priority] { return p.Priority },
+		func(p *Patch) workspace.Optional[*Priority] { return p.Priority },
 		func(errs *workspace.Violations, field string, asked *Priority, _ viewer.Viewer) func(*ent.Task) {
 			priority := checkPriority(errs, field, asked)
 			return func(e *ent.Task) { e.Priority = priority }
 		}),
 	newPatchField("due", []string{enttask.FieldDueDate, enttask.FieldDueAt, enttask.FieldDueTimeZone}, []string{enttask.FieldDueSort},
 		func(in *CreateInput) *DueInput { return in.Due },
-		func(p *Patch) Optional[*DueInput] { return p.Due },
+		func(p *Patch) workspace.Optional[*DueInput] { return p.Due },
 		func(errs *workspace.Violations, field string, asked *DueInput, v viewer.Viewer) func(*ent.Task) {
 			return checkDue(errs, field, asked, v).set
 		}),
@@ -59,7 +53,7 @@ type patchField struct {
 // newPatchField returns the entry of a field. The columns are those of its edit. Check checks a value, which is nil for none,
 // and returns the edit's set.
 func newPatchField[T any](
-	name string, columns, derived []string, inCreate func(*CreateInput) *T, inPatch func(*Patch) Optional[*T],
+	name string, columns, derived []string, inCreate func(*CreateInput) *T, inPatch func(*Patch) workspace.Optional[*T],
 	check func(errs *workspace.Violations, field string, asked *T, v viewer.Viewer) func(*ent.Task),
 ) patchField {
 	return patchField{
@@ -78,12 +72,12 @@ func newPatchField[T any](
 
 // UpdateInput is a patch of one task.
 type UpdateInput struct {
-	ID          string            `json:"id"`
-	IfVersion   *int              `json:"ifVersion,omitempty"`
-	Title       Optional[*string] `json:"title"`
-	Description Optional[*string] `json:"description"`
+	ID          string                      `json:"id"`
+	IfVersion   *int                        `json:"ifVersion,omitempty"`
+	Title       workspace.Optional[*string] `json:"title"`
+	Description workspace.Optional[*string] `json:"description"`
 	// TagIDs replaces all tags.
-	TagIDs Optional[[]string] `json:"tagIds,omitzero"`
+	TagIDs workspace.Optional[[]string] `json:"tagIds,omitzero"`
 	Patch
 	IdempotencyKey *string `json:"-"`
 }
@@ -113,7 +107,7 @@ func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (
 		if in.AddTagIDs.Value != nil || in.RemoveTagIDs.Value != nil {
 			errs.Add(workspace.CodeInvalid, "tagIds", "tagIds replaces all tags: it can't go together with addTagIds or removeTagIds.")
 		}
-		patch.replace, patch.add = true, &tagList{field: "tagIds", asked: in.TagIDs.Value}
+		patch.replace, patch.add = true, &tagList{field: "tagIds", input: in.TagIDs.Value}
 	}
 	checkTagLists(&errs, s.limits, patch.add, patch.remove)
 	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
@@ -166,15 +160,15 @@ type patchOp struct {
 	// add are the tags to add, or all tags if replace is set. remove are the tags to remove.
 	add, remove *tagList
 	replace     bool
-	// plan is what validate prepared for apply.
-	plan tagPlan
+	// tags are the changes that validate prepared for apply.
+	tags tagChanges
 }
 
-// checkPatch checks what is asked of tasks. Prefix stands before the names of the fields.
+// checkPatch checks a patch. Prefix stands before the names of the fields in errors.
 func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Viewer) *patchOp {
 	patch := &patchOp{
-		add:    &tagList{field: prefix + "addTagIds", asked: in.AddTagIDs.Value},
-		remove: &tagList{field: prefix + "removeTagIds", asked: in.RemoveTagIDs.Value},
+		add:    &tagList{field: prefix + "addTagIds", input: in.AddTagIDs.Value},
+		remove: &tagList{field: prefix + "removeTagIds", input: in.RemoveTagIDs.Value},
 	}
 	for _, f := range patchFields {
 		if edit, ok := f.ofPatch(errs, prefix, &in, v); ok {
@@ -186,7 +180,7 @@ func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Vi
 
 func (o *patchOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
 	var found validation
-	if !o.replace && len(o.add.asked)+len(o.remove.asked) == 0 {
+	if !o.replace && len(o.add.input)+len(o.remove.input) == 0 {
 		return found, nil
 	}
 	if err := t.resolve(ctx, &found.input, o.add, o.remove); err != nil || len(found.input) > 0 {
@@ -196,26 +190,26 @@ func (o *patchOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valid
 	if err != nil {
 		return found, err
 	}
-	o.plan = tagPlan{add: map[uuid.UUID][]uuid.UUID{}, remove: map[uuid.UUID][]uuid.UUID{}}
+	o.tags = tagChanges{add: map[uuid.UUID][]uuid.UUID{}, remove: map[uuid.UUID][]uuid.UUID{}}
 	for _, e := range tasks {
-		gone := o.remove.ids
+		removed := o.remove.ids
 		if o.replace {
-			gone = difference(carried[e.ID], o.add.ids)
+			removed = difference(carried[e.ID], o.add.ids)
 		}
-		gone = difference(gone, difference(gone, carried[e.ID])) // Those that it carries.
+		removed = intersection(removed, carried[e.ID])
 		added := difference(o.add.ids, carried[e.ID])
-		if n := len(carried[e.ID]) + len(added) - len(gone); len(added) > 0 && n > t.limits.TagsPerTask {
+		if n := len(carried[e.ID]) + len(added) - len(removed); len(added) > 0 && n > t.limits.TagsPerTask {
 			var errs workspace.Violations
 			errs.Add(workspace.CodeLimitExceeded, o.add.field, "A task carries at most %d tags; this would be %d.", t.limits.TagsPerTask, n)
 			found.refuse(e, errs)
 		}
-		o.plan.set(e.ID, added, gone)
+		o.tags.set(e.ID, added, removed)
 	}
 	return found, nil
 }
 
 func (o *patchOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
-	changed, err := o.plan.apply(ctx, t, tasks)
+	changed, err := o.tags.apply(ctx, t, tasks)
 	if err != nil {
 		return err
 	}
