@@ -18,8 +18,8 @@ import (
 	"taskql/internal/workspace"
 )
 
-// eraseBatch erases up to workspace.BatchSize rows of each kind, tags after the last task. If none are left, it erases the workspace and
-// the user, and with them the ids in the removal. The tasks of a removal that moves them must be gone.
+// eraseBatch erases up to workspace.BatchSize rows of each kind, and tags only after the last task. If no rows are left, it erases the
+// workspace, the user and the ids in the removal. If the removal moves the tasks, that must be done.
 func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
 	id := *r.UserID
 	var erased Erased

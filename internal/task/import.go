@@ -16,20 +16,20 @@ import (
 	"taskql/internal/workspace"
 )
 
-// MaxImport is how many tasks one call of ImportTasks takes: the workspace is locked as long as it lasts.
+// MaxImport is how many tasks ImportTasks takes at most. Their workspace is locked until they are inserted.
 const MaxImport = 500
 
-// ImportedTag is a tag as another system had it.
+// ImportedTag is a tag of another system.
 type ImportedTag struct {
 	ID   uuid.UUID
 	Name string
-	// Color is #rrggbb in lower case; the palette's if it is nil.
+	// Color is #rrggbb in lower case. If it is nil, it is the default color of the name.
 	Color *string
-	// CreatedAt is now if it is zero.
+	// If CreatedAt is zero, it stands for now.
 	CreatedAt time.Time
 }
 
-// ImportedTask is a task as another system had it. It stands at the top level.
+// ImportedTask is a task of another system. It goes to the top level.
 type ImportedTask struct {
 	ID          uuid.UUID
 	Title       string
@@ -38,35 +38,35 @@ type ImportedTask struct {
 	Due         *DueInput
 	// CompletedAt is nil if the task is open, DeletedAt if it is not in the trash.
 	CompletedAt, DeletedAt *time.Time
-	// CreatedAt and the other moments are now if they are zero.
+	// Times that are zero stand for now.
 	CreatedAt, UpdatedAt time.Time
-	// TagIDs are those of the workspace's tags that it carries, each once.
+	// TagIDs are tags of the workspace, each once.
 	TagIDs []uuid.UUID
 }
 
 // ImportOutcome is the result for one imported tag or task: it was inserted if Problems is empty and Known is false.
 type ImportOutcome struct {
-	// ID is the one that it has here. A tag whose name is in use is that other tag.
+	// ID is its id here. If a tag's name is in use, it is the id of the tag with that name.
 	ID uuid.UUID
-	// Known says that it was here already, and was left as it is: whatever became of it since stays.
+	// Known reports that it existed before, and was not changed.
 	Known bool
-	// Problems are why it was not taken.
+	// Problems are why it was not inserted.
 	Problems []*workspace.UserError
 }
 
-// ImportOptions are what an import works with.
+// ImportOptions are the options of an import.
 type ImportOptions struct {
-	// DryRun takes no lock and changes nothing, but answers as if it had.
+	// DryRun changes nothing, but returns the same outcomes.
 	DryRun bool
-	// Planned is how many the dry run has taken before, which are not counted in the database.
+	// Planned is how many tags or tasks earlier calls of the dry run would have inserted. The limits count them.
 	Planned int
 }
 
-// ImportTags makes the tags in one change, as CreateTag makes one, but for those that are here. The outcomes are in their
-// order. ctx must be the system's: ids of other workspaces are looked for, too.
+// ImportTags inserts those tags that don't exist, in one change. The outcomes are in the order of the tags. ctx must be the system's,
+// because ids are compared with those of all workspaces.
 func (s *Service) ImportTags(ctx context.Context, v viewer.Viewer, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {
 	var outcomes []ImportOutcome
-	err := s.importing(ctx, v, o, func(t *tx) error {
+	err := s.applyImport(ctx, v, o, func(t *tx) error {
 		var err error
 		outcomes, err = t.importTags(ctx, tags, o)
 		return err
@@ -77,14 +77,14 @@ func (s *Service) ImportTags(ctx context.Context, v viewer.Viewer, tags []Import
 	return outcomes, nil
 }
 
-// ImportTasks makes up to MaxImport tasks in one change, at the end of the manual order and with the times they had, but
-// for those that are here. The outcomes are in their order. ctx must be the system's, as above.
+// ImportTasks inserts those of up to MaxImport tasks that don't exist, in one change, at the end of the manual order. The outcomes
+// are in the order of the tasks. ctx must be the system's, as for ImportTags.
 func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []ImportedTask, o ImportOptions) ([]ImportOutcome, error) {
 	if len(tasks) > MaxImport {
 		return nil, fmt.Errorf("importing tasks: %d at once, at most %d", len(tasks), MaxImport)
 	}
 	var outcomes []ImportOutcome
-	err := s.importing(ctx, v, o, func(t *tx) error {
+	err := s.applyImport(ctx, v, o, func(t *tx) error {
 		var err error
 		outcomes, err = t.importTasks(ctx, tasks, o)
 		return err
@@ -95,9 +95,8 @@ func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []Impo
 	return outcomes, nil
 }
 
-// importing runs work as a change of the workspace: with its lock and its next version, which is given back if work
-// has changed nothing. A dry run has neither, and sees an empty workspace if there is none yet.
-func (s *Service) importing(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
+// applyImport runs work as a change of the workspace. If it is a dry run, it is rolled back, and the workspace need not exist.
+func (s *Service) applyImport(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
 	if o.DryRun {
 		return s.workspaces.DryRun(ctx, v, tasksCounter, func(w *workspace.Tx) error { return work(s.tx(w)) })
 	}
@@ -163,7 +162,7 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 	return outcomes, nil
 }
 
-// ownersOfTags returns the workspaces of the tags that exist, anybody's.
+// ownersOfTags returns the workspaces of those tags that exist, in any workspace.
 func (t *tx) ownersOfTags(ctx context.Context, tags []ImportedTag) (map[uuid.UUID]string, error) {
 	ids := make([]uuid.UUID, len(tags))
 	for i, in := range tags {
@@ -216,7 +215,7 @@ func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOpti
 	return outcomes, t.insertImported(ctx, fresh)
 }
 
-// checkImported says what is wrong with a task, and trims what is not.
+// checkImported returns a task's violations, and trims its texts.
 func (t *tx) checkImported(in *ImportedTask) workspace.Violations {
 	var errs workspace.Violations
 	in.Title, in.Description = checkTitle(&errs, in.Title), checkDescription(&errs, in.Description)
@@ -228,13 +227,13 @@ func (t *tx) checkImported(in *ImportedTask) workspace.Violations {
 	return errs
 }
 
-// ownersOfTasks returns the workspaces of the tasks that exist, anybody's.
+// ownersOfTasks returns the workspaces of those tasks that exist, in any workspace.
 func (t *tx) ownersOfTasks(ctx context.Context, tasks []ImportedTask) (map[uuid.UUID]string, error) {
 	ids := make([]uuid.UUID, len(tasks))
 	for i, in := range tasks {
 		ids[i] = in.ID
 	}
-	// Not bounded by the workspace: an id that another has can't be used. No more is told of it.
+	// Not limited to the workspace: an id that another workspace has can't be used. Nothing else of it is read.
 	rows, err := t.Task.Query().Where(idsAmong(enttask.FieldID, ids)).
 		Select(enttask.FieldID, enttask.FieldWorkspaceID).All(ctx)
 	if err != nil {
@@ -247,7 +246,7 @@ func (t *tx) ownersOfTasks(ctx context.Context, tasks []ImportedTask) (map[uuid.
 	return owners, nil
 }
 
-// insertImported makes tasks that were checked.
+// insertImported inserts tasks that were checked.
 func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 	if _, err := t.Add(ctx, taskCount, len(tasks)); err != nil {
 		return err
@@ -273,7 +272,7 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 			e.DeletedAt, e.TrashedWith = &at, &tasks[i].ID
 		}
 		setTexts(in.Title, in.Description).set(e)
-		var errs workspace.Violations // Checked before.
+		var errs workspace.Violations // The task was checked: there are none.
 		checkDue(&errs, "due", in.Due, t.Viewer).set(e)
 		if len(in.TagIDs) > 0 {
 			tags[in.ID] = in.TagIDs

@@ -17,8 +17,8 @@ import (
 	"taskql/internal/workspace"
 )
 
-// A removal erases a user, in batches that are short transactions. It is noted in user_removals first, so that any replica
-// can continue it. A repeated request, a crash between two batches and two replicas at work at once do no harm.
+// A removal erases a user, in batches that are short transactions. It is stored in user_removals first, so that any replica can
+// continue it. A repeated request, a crash between two batches and two replicas at the same time do no harm.
 
 const (
 	// removalsEvery is how often RunRemovals looks for removals that another process has left unfinished.
@@ -30,14 +30,14 @@ const (
 	batchTime = 30 * time.Second
 )
 
-// Removal says which user is to be erased.
+// Removal is a request to erase a user.
 type Removal struct {
 	UserID string
-	// MoveTo is the user who gets the tasks and tags first. If it is empty, they are erased, too.
+	// MoveTo is the user who gets the tasks and tags. If it is empty, they are erased.
 	MoveTo string
 }
 
-// Erased counts the rows that were erased of a user.
+// Erased counts the erased rows of a user.
 type Erased struct {
 	Users, Tasks, Tags, IdempotencyKeys int
 }
@@ -50,16 +50,16 @@ func (e *Erased) add(other Erased) {
 	e.IdempotencyKeys += other.IdempotencyKeys
 }
 
-// RemoveUser notes that a user is to be erased; RunRemovals does it. From now on nothing makes the user's row again. It
-// returns whether there is anything of the user. A repeated request changes nothing, except that a pending removal that
-// moves nothing may become one that does. ctx must be the system's.
+// RemoveUser stores a removal, and RunRemovals does it. From then on the user's row is never created again. It returns whether the
+// user has rows. A repeated request changes nothing, except that it can add MoveTo to a pending removal without it. ctx must be the
+// system's.
 func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 	if r.MoveTo == r.UserID {
-		return false, errors.New("noting the removal of a user: the tasks would move to the user who is erased")
+		return false, errors.New("storing the removal of a user: the tasks would move to the user who is erased")
 	}
-	there, err := s.client.User.Query().Where(user.ID(r.UserID)).Exist(ctx)
-	if err == nil && !there {
-		there, err = s.client.Workspace.Query().Where(entworkspace.ID(r.UserID)).Exist(ctx)
+	present, err := s.client.User.Query().Where(user.ID(r.UserID)).Exist(ctx)
+	if err == nil && !present {
+		present, err = s.client.Workspace.Query().Where(entworkspace.ID(r.UserID)).Exist(ctx)
 	}
 	if err != nil {
 		return false, fmt.Errorf("looking for the user: %w", err)
@@ -75,40 +75,40 @@ func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 		u.SetNull(userremoval.FieldFinishedAt)
 	})).Exec(ctx)
 	if err != nil {
-		return false, fmt.Errorf("noting the removal of a user: %w", err)
+		return false, fmt.Errorf("storing the removal of a user: %w", err)
 	}
 	select {
 	case s.removalRequested <- struct{}{}:
 	default: // RunRemovals will look anyway.
 	}
-	return there, nil
+	return present, nil
 }
 
 // CountUser counts the rows that would be erased of a user. ctx must be the system's.
 func (s *Service) CountUser(ctx context.Context, id string) (Erased, error) {
 	scope := workspace.Scope(viewer.Viewer{UserID: id, WorkspaceID: id})
 	var (
-		there Erased
-		err   error
+		present Erased
+		err     error
 	)
 	for _, count := range []struct {
 		into *int
 		rows func(context.Context) (int, error)
 	}{
-		{&there.Users, s.client.User.Query().Where(user.ID(id)).Count},
-		{&there.Tasks, s.client.Task.Query().Where(scope).Count},
-		{&there.Tags, s.client.Tag.Query().Where(scope).Count},
-		{&there.IdempotencyKeys, s.client.IdempotencyKey.Query().Where(scope).Count},
+		{&present.Users, s.client.User.Query().Where(user.ID(id)).Count},
+		{&present.Tasks, s.client.Task.Query().Where(scope).Count},
+		{&present.Tags, s.client.Tag.Query().Where(scope).Count},
+		{&present.IdempotencyKeys, s.client.IdempotencyKey.Query().Where(scope).Count},
 	} {
 		if *count.into, err = count.rows(ctx); err != nil {
-			return Erased{}, fmt.Errorf("counting what there is of a user: %w", err)
+			return Erased{}, fmt.Errorf("counting the rows of a user: %w", err)
 		}
 	}
-	return there, nil
+	return present, nil
 }
 
-// EraseUser erases a user at once, with a workspace whose tasks were to be moved, and returns what it has erased. progress is
-// told how much that is after each batch. After an error RunRemovals continues, and so does EraseUser. ctx must be the
+// EraseUser erases a user at once, even if a removal is pending that moves the tasks, and returns what it has erased. It calls
+// progress, if it is not nil, with the sum after each batch. After an error RunRemovals continues, and so does EraseUser. ctx must be the
 // system's.
 func (s *Service) EraseUser(ctx context.Context, id string, progress func(Erased)) (Erased, error) {
 	hash := viewer.UserHash(id)
@@ -121,15 +121,15 @@ func (s *Service) EraseUser(ctx context.Context, id string, progress func(Erased
 	return s.finishRemoval(ctx, hash, progress)
 }
 
-// RunRemovals erases the users that RemoveUser has noted, until ctx ends. Any number of replicas may run it at once. What
-// fails is logged and tried again.
+// RunRemovals does the removals that RemoveUser stores, until ctx ends. Any number of replicas may run it at once. Failures are logged
+// and tried again.
 func (s *Service) RunRemovals(ctx context.Context) {
 	ctx = viewer.AsSystem(ctx)
 	rounds := time.NewTicker(removalsEvery)
 	defer rounds.Stop()
 	for {
 		failed := s.finishRemovals(ctx)
-		// A database that nobody uses is left asleep.
+		// An idle database can sleep.
 		for due := false; !due; {
 			select {
 			case <-ctx.Done():
@@ -143,8 +143,8 @@ func (s *Service) RunRemovals(ctx context.Context) {
 	}
 }
 
-// finishRemovals finishes all pending removals and forgets old ones. It returns whether some failed. A move that waits is none
-// of these: only a change can make room, so the database may sleep meanwhile.
+// finishRemovals finishes all pending removals and forgets old ones. It returns whether any of them failed. A move that waits has not
+// failed: only a change can make room for it, so the database may sleep until then.
 func (s *Service) finishRemovals(ctx context.Context) bool {
 	for {
 		pending, err := s.client.UserRemoval.Query().Where(userremoval.FinishedAtIsNil()).
@@ -174,11 +174,11 @@ func (s *Service) finishRemovals(ctx context.Context) bool {
 		if finished == 0 {
 			return failed
 		}
-		// Another may have waited for one of these, or have been noted.
+		// Again, because another removal may have waited for one of these, or may be new.
 	}
 }
 
-// logRemoval finishes a removal as finishRemoval does, and logs it. The log has the id's hash alone.
+// logRemoval is finishRemoval with a log, which has only the hash of the user's id.
 func (s *Service) logRemoval(ctx context.Context, hash string) error {
 	erased, err := s.finishRemoval(ctx, hash, nil)
 	var waits *waitingError
@@ -205,7 +205,7 @@ func (e *waitingError) Error() string { return "the move waits: " + e.reason }
 func (s *Service) finishRemoval(ctx context.Context, hash string, progress func(Erased)) (Erased, error) {
 	var total Erased
 	for {
-		r, err := s.client.UserRemoval.Get(ctx, hash) // Anew each time: it may have become a move, or none.
+		r, err := s.client.UserRemoval.Get(ctx, hash) // It may have changed after the last batch: MoveTo can be set or cleared.
 		if ent.IsNotFound(err) || err == nil && r.FinishedAt != nil {
 			return total, nil
 		}
@@ -235,7 +235,7 @@ func (s *Service) removalBatch(ctx context.Context, r *ent.UserRemoval) (Erased,
 	return s.eraseBatch(ctx, r)
 }
 
-// forgetRemovals removes finished removals that no session can matter to any more.
+// forgetRemovals removes finished removals after the last session of their users has expired.
 func (s *Service) forgetRemovals(ctx context.Context) error {
 	_, err := s.client.UserRemoval.Delete().Where(userremoval.FinishedAtLT(s.now().Add(-removalMemory))).Exec(ctx)
 	if err != nil {

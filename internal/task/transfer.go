@@ -21,14 +21,14 @@ import (
 // moveSize is how many tasks are moved in one transaction, which locks both workspaces for some tens of milliseconds.
 const moveSize = 200
 
-// linksAtOnce is how many tags of tasks one statement inserts: a statement has so many arguments.
-const linksAtOnce = 1000
+// linksBatch is how many tags of tasks one statement inserts. Its number of arguments is limited.
+const linksBatch = 1000
 
 // moveBatch moves tags, and then up to moveSize tasks, to another user's workspace, as one change of that workspace. It
-// returns false if nothing was left to move. The error is a *waitingError if there is no room.
+// returns false if nothing was left to move. The error is a *waitingError if the other workspace is full or does not exist yet.
 //
-// A task comes after its parent, so that a parent that can be seen is never missing. The ids stay, and so do all times.
-// Tasks of the top level go to the end of the manual order; subtasks keep their order.
+// A task is moved after its parent, so that no visible task misses its parent. Ids and times stay. Tasks of the top level go to the
+// end of the manual order; subtasks keep their order.
 func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) {
 	switch removal, err := s.client.UserRemoval.Get(ctx, viewer.UserHash(to)); {
 	case err == nil:
@@ -54,8 +54,8 @@ func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) 
 	return more, nil
 }
 
-// redirect is for tasks whose new user is removed, too: they move to the user who gets that one's tasks. If nobody else does,
-// they are erased with them.
+// redirect changes a removal whose tasks would move to a user who is removed, too: they move to next, the user who gets that user's
+// tasks. If there is no other user, they are erased.
 func (s *Service) redirect(ctx context.Context, from string, next *string) error {
 	update := s.client.UserRemoval.Update().Where(userremoval.ID(viewer.UserHash(from)))
 	if next != nil && *next != from {
@@ -187,11 +187,11 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 		return fmt.Errorf("moving tasks: %w", err)
 	}
 	t.MarkChanged()
-	return t.freeFromTrash(ctx, ids)
+	return t.moveActiveToTop(ctx, ids)
 }
 
-// freeFromTrash puts active tasks to the top level if their parent went to the trash after it was moved.
-func (t *tx) freeFromTrash(ctx context.Context, ids []uuid.UUID) error {
+// moveActiveToTop moves active tasks to the top level if their parent went to the trash after it was moved.
+func (t *tx) moveActiveToTop(ctx context.Context, ids []uuid.UUID) error {
 	b := workspace.Statement()
 	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE ").Join(workspace.Condition(t.Viewer, "")).
 		WriteString(" AND id IN (").Args(toAny(ids)...).
@@ -202,7 +202,7 @@ func (t *tx) freeFromTrash(ctx context.Context, ids []uuid.UUID) error {
 	return nil
 }
 
-// moveLinks makes the tags of moved tasks the workspace's, and replaces merged ones.
+// moveLinks moves the rows of task_tags of moved tasks, and replaces tags that were merged.
 func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.UUID]uuid.UUID) error {
 	links, err := t.TaskTag.Query().Where(tasktag.TaskIDIn(tasks...)).All(ctx)
 	if err != nil {
@@ -227,14 +227,14 @@ func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.U
 			rows = append(rows, t.TaskTag.Create().SetTaskID(link.TaskID).SetTagID(tag).SetWorkspaceID(t.Viewer.WorkspaceID))
 		}
 	}
-	for some := range slices.Chunk(rows, linksAtOnce) {
-		if err := t.TaskTag.CreateBulk(some...).Exec(ctx); err != nil {
+	for batch := range slices.Chunk(rows, linksBatch) {
+		if err := t.TaskTag.CreateBulk(batch...).Exec(ctx); err != nil {
 			return fmt.Errorf("adding tags to tasks: %w", err)
 		}
 	}
 	if len(old) > 0 {
 		if _, err := t.TaskTag.Delete().Where(tasktag.TaskIDIn(tasks...), tasktag.TagIDIn(old...)).Exec(ctx); err != nil {
-			return fmt.Errorf("taking merged tags off tasks: %w", err)
+			return fmt.Errorf("removing merged tags from tasks: %w", err)
 		}
 	}
 	b := workspace.Statement()

@@ -15,29 +15,28 @@ import (
 	"taskql/internal/workspace"
 )
 
-// Delete puts a task into the trash, and what is below it; one that is there already stays as it is. It is refused with
-// NOT_FOUND or STALE.
+// Delete moves a task and the tasks below it to the trash. A task in the trash stays as it is. It is refused with NOT_FOUND or STALE.
 func (s *Service) Delete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
 	return s.one(ctx, v, in, workspace.Change[Result]{Name: "deleteTask", Input: in.canonical()}, trashOp{})
 }
 
-// DeleteMany puts tasks into the trash, as Delete does. What is below two of them goes with the upper one.
+// DeleteMany moves tasks to the trash, as Delete does. A task below two of them goes with the upper one.
 func (s *Service) DeleteMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
 	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "deleteTasks", Input: in.canonical()}, trashOp{})
 }
 
-// Restore takes a task out of the trash, with what went in with it; one that is not there stays as it is. Where its
-// parent is gone or in the trash, it goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
+// Restore moves a task out of the trash, with the tasks that went there with it. A task that is not in the trash stays as it is. If
+// its parent is in the trash, the task goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
 func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
 	return s.one(ctx, v, in, workspace.Change[Result]{Name: "restoreTask", Input: in.canonical()}, restoreOp{})
 }
 
-// RestoreMany takes tasks out of the trash, as Restore does.
+// RestoreMany moves tasks out of the trash, as Restore does.
 func (s *Service) RestoreMany(ctx context.Context, v viewer.Viewer, in BulkInput) (*BulkResult, error) {
 	return s.many(ctx, v, in, workspace.Change[BulkResult]{Name: "restoreTasks", Input: in.canonical()}, restoreOp{})
 }
 
-// trashOp puts tasks into the trash, and what is below them.
+// trashOp moves tasks and the tasks below them to the trash.
 type trashOp struct{ noPrecondition }
 
 func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
@@ -50,7 +49,6 @@ func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	if len(roots) == 0 {
 		return nil
 	}
-	// What is below two of them goes with the upper one, whatever their order.
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(idsOf(roots))...).
@@ -79,7 +77,7 @@ func toAny[T any](values []T) []any {
 	return all
 }
 
-// trashedWith selects, by a column of ids, tasks in the trash and what below them went in with the same task.
+// trashedWith selects by a column of ids: those of tasks in the trash, and of the tasks below them that went there with the same task.
 func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 	return func(s *sql.Selector) {
 		s.Where(sql.P(func(b *sql.Builder) {
@@ -89,7 +87,7 @@ func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 	}
 }
 
-// writeTrashedWith writes the subquery of trashedWith. (An older release did not say what a task went in with.)
+// writeTrashedWith writes the subquery of trashedWith. An old release left trashed_with null.
 func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(roots)...).
@@ -97,22 +95,22 @@ func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id FROM tree)")
 }
 
-// restoreOp takes tasks out of the trash, with what went in with them.
+// restoreOp moves tasks out of the trash, with the tasks that went there with them.
 type restoreOp struct{}
 
-// validate refuses what would be one subtask too many of its parent.
+// validate refuses tasks whose parents would have too many subtasks.
 func (restoreOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
 	var found validation
 	parents, excess, err := t.parentsOverLimit(ctx, tasks)
 	if err != nil {
 		return found, err
 	}
-	for _, e := range slices.Backward(tasks) { // Who is asked for first has the place.
+	for _, e := range slices.Backward(tasks) { // The first tasks of the input take the free places.
 		if e.DeletedAt == nil || e.ParentID == nil || excess[*e.ParentID] < 1 {
 			continue
 		}
 		if up := parents[*e.ParentID]; up.TrashedWith != nil && equal(e.TrashedWith, up.TrashedWith) {
-			continue // It comes along with its parent anyway.
+			continue // It is restored together with its parent.
 		}
 		excess[*e.ParentID]--
 		var errs workspace.Violations
@@ -122,8 +120,8 @@ func (restoreOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valida
 	return found, nil
 }
 
-// parentsOverLimit returns the parents that would have too many subtasks if the tasks came out of the trash, and by how many.
-// What comes along with the tasks counts. A parent that stays in the trash gets none of them.
+// parentsOverLimit returns the parents that the tasks would have outside of the trash, and how many subtasks beyond the limit each
+// would have. The tasks that are restored with them count, too. A parent that stays in the trash gets no subtasks.
 func (t *tx) parentsOverLimit(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID]*ent.Task, map[uuid.UUID]int, error) {
 	var back, ids []uuid.UUID
 	for _, e := range tasks {
@@ -201,7 +199,7 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 	for _, id := range ids {
 		isOrphan[id] = true
 	}
-	var orphans []*ent.Task // In the order asked.
+	var orphans []*ent.Task // In the order of tasks.
 	for _, e := range tasks {
 		if isOrphan[e.ID] {
 			orphans = append(orphans, e)
@@ -217,8 +215,8 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 	return err
 }
 
-// Purge deletes a task in the trash for good, with what went in with it. What else is below it goes to the top level,
-// where that is in the trash. It is refused with NOT_FOUND, and with INVALID where the task is not in the trash.
+// Purge deletes a task in the trash for good, with the tasks that went there with it. Other tasks below it stay in the trash, and
+// move to the top level. It is refused with NOT_FOUND, and with INVALID if the task is not in the trash.
 func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*PurgeResult, error) {
 	change := workspace.Change[PurgeResult]{Name: "purgeTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*PurgeResult, error) {
@@ -237,9 +235,9 @@ func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*
 	})
 }
 
-// purge deletes a task and what went into the trash with it.
+// purge deletes a task and the tasks that went to the trash with it.
 func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
-	// What is deleted for good is not in remembered answers either.
+	// Answers that are stored under idempotency keys contain the tasks, too.
 	err := t.ForgetAnswers(ctx, func(b *sql.Builder) {
 		b.WriteString("FROM tasks WHERE id IN ")
 		t.writeTrashedWith(b, []uuid.UUID{root})
@@ -252,7 +250,7 @@ func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
 		Where(t.trashedWith(enttask.FieldParentID, root), enttask.Not(whole)).
 		Order(inManualOrder(false)).IDs(ctx)
 	if err != nil {
-		return fmt.Errorf("looking for what stays in the trash: %w", err)
+		return fmt.Errorf("looking for tasks that stay in the trash: %w", err)
 	}
 	if _, err := t.moveToTop(ctx, orphans); err != nil {
 		return err
