@@ -28,9 +28,9 @@ func Of(err error) string {
 	return coded.SQLState()
 }
 
-// MayRetry reports whether a transaction has failed for a reason that passes, and was rolled back: because of another
+// mayRetry reports whether a transaction has failed for a reason that passes, and was rolled back: because of another
 // transaction, or because the connection only reads, as after a failover.
-func MayRetry(err error) bool {
+func mayRetry(err error) bool {
 	switch Of(err) {
 	case SerializationFailure, DeadlockDetected, ReadOnly:
 		return true
@@ -46,12 +46,12 @@ const (
 	pause = 20 * time.Millisecond
 )
 
-// Retry runs a transaction, up to three times if MayRetry of its error, and returns the last error. If ctx ends in between, it
+// Retry runs a transaction, and again if it was rolled back for a reason that passes, up to three times. It returns the last error. If ctx ends in between, it
 // runs no more.
 func Retry(ctx context.Context, transaction func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := transaction()
-		if attempt == attempts || !MayRetry(err) {
+		if attempt == attempts || !mayRetry(err) {
 			return err
 		}
 		select {

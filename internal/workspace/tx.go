@@ -170,18 +170,29 @@ func endsFirst(child, parent context.Context) bool {
 func (s *Service) DryRun(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
 	return ignoreRefused(s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := s.newTx(entTx, v)
-		counts, err := t.Workspace.Query().Where(entworkspace.ID(v.WorkspaceID)).Select(c.Column).Ints(ctx)
-		if err != nil {
-			return fmt.Errorf("reading the workspace: %w", err)
-		}
-		for _, n := range counts {
-			t.Count = n
+		if err := t.readCount(ctx, c); err != nil {
+			return err
 		}
 		if err := work(t); err != nil {
 			return err
 		}
 		return ErrRefused
 	}))
+}
+
+// readCount sets Count without a change; it stays 0 if there is no counter or no workspace.
+func (t *Tx) readCount(ctx context.Context, c Counter) error {
+	if c.Column == "" {
+		return nil
+	}
+	counts, err := t.Workspace.Query().Where(entworkspace.ID(t.Viewer.WorkspaceID)).Select(c.Column).Ints(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the workspace: %w", err)
+	}
+	for _, n := range counts {
+		t.Count = n
+	}
+	return nil
 }
 
 // closeWorkspace locks the workspace and keeps it from being written to. If it does not exist, it is made: so the first

@@ -105,6 +105,19 @@ func TestWrite(t *testing.T) {
 		})
 		want(2, 2, 1, 2)
 
+		for _, c := range []workspace.Counter{{}, {Column: entworkspace.FieldTaskCount}} {
+			err := s.DryRun(ctx, v, c, func(tx *workspace.Tx) error {
+				if (tx.Count == 2) != (c.Column != "") {
+					t.Errorf("a dry run that counts %q has %d rows", c.Column, tx.Count)
+				}
+				return tx.Tag.Update().Where(workspace.Scope(v)).SetVersion(100).Exec(ctx)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		want(2, 2, 1, 2)
+
 		fast := create("fast", nil, &applied)
 		fast.FastPath = func(context.Context) (*result, error) { return first, nil }
 		if r := write(fast); r != first {
