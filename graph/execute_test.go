@@ -1,6 +1,8 @@
 package graph_test
 
 import (
+	"context"
+	"database/sql"
 	"slices"
 	"strings"
 	"testing"
@@ -76,6 +78,43 @@ func TestErrorsOfMutationsAreInOrder(t *testing.T) {
 			at := strings.Index(want, `"path":["`+alias+`"`)
 			if want = want[max(at, 0):]; at < 0 {
 				t.Errorf("no error of %s after those before it: %s", alias, got)
+			}
+		}
+	})
+}
+
+// panicking is a driver whose queries panic if they count.
+type panicking struct{ *testkit.StatementRecorder }
+
+func (p panicking) Query(ctx context.Context, statement string, args, v any) error {
+	if strings.Contains(statement, "COUNT(") {
+		panic("a bug")
+	}
+	return p.StatementRecorder.Query(ctx, statement, args, v)
+}
+
+func (p panicking) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	if strings.Contains(statement, "COUNT(") {
+		panic("a bug")
+	}
+	return p.StatementRecorder.QueryContext(ctx, statement, args...)
+}
+
+// The panic of a root field is its error alone, although others are executed beside it in goroutines of their own.
+func TestPanicsOfRootFields(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		client := ent.NewClient(ent.Driver(panicking{&testkit.StatementRecorder{Driver: driver}}))
+		a := newAPI(t, client, "alice")
+		known := family(t, client, a.users["alice"], 1)
+		for document, data := range map[string]string{
+			`{ a: task(id: "<root>") { subtaskProgress { total } } viewer { id } b: task(id: "<leaf>") { subtaskProgress { total } } }`: `{"a":null,"viewer":{"id":"alice"},"b":null}`,
+			`{ viewer { id } tags { totalCount } a: task(id: "<root>") { subtaskProgress { total } } }`:                                 `null`,
+		} {
+			document = known.Replace(document)
+			got := normalized(t, document, answer(t, a, document, nil))
+			if !strings.HasSuffix(got, "\n"+data) || strings.Count(got, `"INTERNAL"`) != 2 {
+				t.Errorf("%s: %s", document, got)
 			}
 		}
 	})
