@@ -177,6 +177,34 @@ func TestAuthServerDatabaseDown(t *testing.T) {
 	}
 }
 
+// TestProbesAreSpared checks when a failure for one session causes a probe: not if the auth server has answered within
+// the last second, except if there is no response.
+func TestProbesAreSpared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &breakableTransport{}
+		server.set(failFrom(100, respondStatus(500)))
+		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server})
+		user := 100
+		wantFailure := func(after time.Duration, probes int64) {
+			t.Helper()
+			time.Sleep(after)
+			server.calls.Store(0)
+			user++
+			wantRefusal(t, a, userCookie(user), betterauth.ReasonSessionUnusable, "")
+			if got := server.calls.Load(); got != 1+probes {
+				t.Errorf("%d requests, want %d", got, 1+probes)
+			}
+		}
+		wantSession(t, a, userCookie(1))
+		wantFailure(time.Second, 0)
+		wantFailure(time.Millisecond, 1)
+		wantFailure(time.Second, 0) // The probe's response counts as well.
+		server.set(failFrom(100, breakConnection))
+		wantSession(t, a, userCookie(2))
+		wantFailure(time.Millisecond, 1)
+	})
+}
+
 // TestFailureOfOneUserWithoutOK checks an auth server in which /api/auth/ok is switched off.
 func TestFailureOfOneUserWithoutOK(t *testing.T) {
 	t.Parallel()

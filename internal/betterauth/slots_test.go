@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,5 +148,48 @@ func TestFloodFromOneAddress(t *testing.T) {
 			t.Errorf("a cookie from the same address: %v", refusal)
 		}
 		time.Sleep(20 * time.Second)
+	})
+}
+
+// TestRetriesAreLimited checks that the retries of many failing sessions don't occupy all connections: 16 requests run
+// at once, and the other sessions are refused without a request.
+func TestRetriesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sessions, slots = 40, 16
+		server := &fakeTransport{}
+		server.set(failFrom(0, respondStatus(500)))
+		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server})
+		for i := range sessions {
+			wantRefusal(t, a, userCookie(i), betterauth.ReasonSessionUnusable, "")
+		}
+		time.Sleep(2 * time.Second)
+		var requests atomic.Int64
+		server.set(func(w http.ResponseWriter, r *http.Request) {
+			if requestedToken(r) == "" {
+				respondHealthy(w, r)
+				return
+			}
+			requests.Add(1)
+			hang(w, r)
+		})
+		var refused atomic.Int64
+		var group sync.WaitGroup
+		for i := range sessions {
+			group.Go(func() {
+				if wait, _ := authenticateTimed(t, a, userCookie(i)); wait == 0 {
+					refused.Add(1)
+				}
+			})
+		}
+		group.Wait()
+		if requests.Load() != slots || refused.Load() != sessions-slots {
+			t.Errorf("%d requests and %d sessions refused at once, want %d and %d", requests.Load(), refused.Load(), slots, sessions-slots)
+		}
+		// The slots are free again.
+		server.set(respondHealthy)
+		time.Sleep(15 * time.Second)
+		for i := range sessions {
+			wantSession(t, a, userCookie(i))
+		}
 	})
 }
