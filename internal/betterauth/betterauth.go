@@ -10,11 +10,11 @@
 //     session token can't be verified here.
 //  3. Session cookie (cookie.go). The signature must be valid (signature.go), so a forged cookie never costs a request
 //     to the auth server.
-//  4. Lookup (lookup.go) of the API key, session token or cookie, in this order: the cache of sessions and recent
-//     refusals (cache.go), the signed session_data cookie if it is trusted (sessiondata.go), the auth server.
+//  4. The session of the API key, token or cookie is looked up (lookup.go): in the cache of sessions and recent refusals
+//     (cache.go), then in the signed session_data cookie if it is trusted (sessiondata.go), and last at the auth
+//     server.
 //
-// The auth server is asked only if none of these has the answer. Concurrent requests for one session share one request
-// to it. How many requests for possibly made-up tokens and for failing sessions run at once is limited (slots.go).
+// Concurrent requests for one session share one request to the auth server. How many requests for possibly made-up tokens and for failing sessions run at once is limited (slots.go).
 // client.go sends the request, endpoint.go reads the response, and health.go decides whether the auth server is down or
 // fails for one session only; while it is down, sessions from the cache remain valid for Config.StaleTTL.
 //

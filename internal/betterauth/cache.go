@@ -22,20 +22,20 @@ const (
 	maxRepeats = 5
 )
 
-// cache keeps values that the auth server has returned, and its refusals, which are the negative entries. An entry's
+// cache keeps sessions that the auth server has returned, and its refusals, which are the negative entries. An entry's
 // own times decide whether it is valid, by the caller's clock: the cache has no timer, and a session is refused the
 // moment it ends. Entries are evicted if the space is needed. Refusals have a space of their own, so that a flood of
-// them can't evict values.
-type cache[V any] struct {
+// them can't evict sessions.
+type cache struct {
 	ttl, staleTTL, refusalTTL time.Duration
-	values                    *otter.Cache[cacheKey, entry[V]]
+	sessions                  *otter.Cache[cacheKey, entry]
 	refusals                  *otter.Cache[cacheKey, negativeEntry]
 }
 
-// entry is a value. It is fresh for the TTL, and stale for longer: a stale value is used while the auth server is
+// entry is a session. It is fresh for the TTL, and stale for longer: a stale session is used while the auth server is
 // unavailable.
-type entry[V any] struct {
-	value        V
+type entry struct {
+	session      *Session
 	fresh, stale period
 }
 
@@ -46,12 +46,12 @@ type negativeEntry struct {
 	repeats int // how often the same has happened in a row before
 }
 
-// newCache returns a cache for about size values of typical size. Values are fresh for ttl and stale for staleTTL after
-// that. sizeOf returns the size of a value in bytes.
-func newCache[V any](size int, ttl, staleTTL, refusalTTL time.Duration, sizeOf func(V) uint32) (*cache[V], error) {
-	values, err := otter.New(&otter.Options[cacheKey, entry[V]]{
+// newCache returns a cache for about size sessions of typical size. Sessions are fresh for ttl and stale for staleTTL
+// after that.
+func newCache(size int, ttl, staleTTL, refusalTTL time.Duration) (*cache, error) {
+	sessions, err := otter.New(&otter.Options[cacheKey, entry]{
 		MaximumWeight: uint64(size) * typicalSize, //nolint:gosec // It is positive.
-		Weigher:       func(_ cacheKey, e entry[V]) uint32 { return sizeOf(e.value) },
+		Weigher:       func(_ cacheKey, e entry) uint32 { return e.session.size() },
 	})
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func newCache[V any](size int, ttl, staleTTL, refusalTTL time.Duration, sizeOf f
 	if err != nil {
 		return nil, err
 	}
-	return &cache[V]{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, values: values, refusals: refusals}, nil
+	return &cache{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, sessions: sessions, refusals: refusals}, nil
 }
 
 // typicalSize is the size of a typical session, in bytes. The cache is bounded in memory, not in entries, because users
@@ -79,28 +79,26 @@ func (s *Session) size() uint32 {
 	return uint32(min(n, math.MaxUint32))
 }
 
-// get returns the value of key if it is fresh.
-func (c *cache[V]) get(key cacheKey, now time.Time) (V, bool) {
-	found, ok := c.values.GetIfPresent(key)
+// get returns the session of key if it is fresh.
+func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
+	found, ok := c.sessions.GetIfPresent(key)
 	if !ok || !found.fresh.contains(now) {
-		var zero V
-		return zero, false
+		return nil, false
 	}
-	return found.value, true
+	return found.session, true
 }
 
-// getStale returns the value of key if it is fresh or stale, for use while the auth server is unavailable.
-func (c *cache[V]) getStale(key cacheKey, now time.Time) (V, bool) {
-	found, ok := c.values.GetIfPresent(key)
+// getStale returns the session of key if it is fresh or stale, for use while the auth server is unavailable.
+func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
+	found, ok := c.sessions.GetIfPresent(key)
 	if !ok || !found.stale.contains(now) {
-		var zero V
-		return zero, false
+		return nil, false
 	}
-	return found.value, true
+	return found.session, true
 }
 
 // getRefusal returns the cached refusal of key, or nil if there is none. Its RetryAfter is what remains now.
-func (c *cache[V]) getRefusal(key cacheKey, now time.Time) *Refusal {
+func (c *cache) getRefusal(key cacheKey, now time.Time) *Refusal {
 	found, ok := c.refusals.GetIfPresent(key)
 	if !ok || !found.valid.contains(now) {
 		return nil
@@ -115,7 +113,7 @@ func (c *cache[V]) getRefusal(key cacheKey, now time.Time) *Refusal {
 }
 
 // failedRecently reports whether the last request for key failed.
-func (c *cache[V]) failedRecently(key cacheKey, now time.Time) bool {
+func (c *cache) failedRecently(key cacheKey, now time.Time) bool {
 	found, ok := c.refusals.GetIfPresent(key)
 	return ok && found.refusal.Unavailable && found.recent(now)
 }
@@ -125,21 +123,21 @@ func (n negativeEntry) recent(now time.Time) bool {
 	return period{n.valid.from, n.valid.until.Add(repeatWindow)}.contains(now)
 }
 
-// put stores a value. It is fresh until the TTL has passed since requested, the time when the auth server was asked,
+// put stores a session. It is fresh until the TTL has passed since requested, the time when the auth server was asked,
 // and never after end. The time of the response doesn't count: the session may have been revoked while it was on its
 // way.
-func (c *cache[V]) put(key cacheKey, value V, end, requested time.Time) {
+func (c *cache) put(key cacheKey, session *Session, end, requested time.Time) {
 	c.refusals.Invalidate(key)
 	until := requested.Add(c.ttl)
-	c.values.Set(key, entry[V]{
-		value: value, fresh: period{requested, earlier(until, end)}, stale: period{requested, earlier(until.Add(c.staleTTL), end)},
+	c.sessions.Set(key, entry{
+		session: session, fresh: period{requested, earlier(until, end)}, stale: period{requested, earlier(until.Add(c.staleTTL), end)},
 	})
 }
 
-// putRefusal removes the value and stores its refusal for a few seconds, so that repeated requests don't ask the auth
+// putRefusal removes the session and stores its refusal for a few seconds, so that repeated requests don't ask the auth
 // server. The refusal of a token that may be made up is stored for longer each time.
-func (c *cache[V]) putRefusal(key cacheKey, refusal Refusal, requested time.Time, mayBeMadeUp bool) {
-	c.values.Invalidate(key)
+func (c *cache) putRefusal(key cacheKey, refusal Refusal, requested time.Time, mayBeMadeUp bool) {
+	c.sessions.Invalidate(key)
 	longest := c.refusalTTL
 	if mayBeMadeUp {
 		longest = maxUnknownTTL
@@ -148,21 +146,21 @@ func (c *cache[V]) putRefusal(key cacheKey, refusal Refusal, requested time.Time
 }
 
 // putFailure stores that the auth server failed for key, and returns for how long: at least as long as the response
-// asks for, up to maxRequestedTTL. A value remains, and may be used while it is stale.
-func (c *cache[V]) putFailure(key cacheKey, refusal Refusal, now time.Time) time.Duration {
+// asks for, up to maxRequestedTTL. A session remains, and may be used while it is stale.
+func (c *cache) putFailure(key cacheKey, refusal Refusal, now time.Time) time.Duration {
 	requested := min(refusal.RetryAfter, maxRequestedTTL)
 	return c.putNegative(key, refusal, now, max(failureTTL, requested), max(maxFailureTTL, requested))
 }
 
-// putRateLimited stores that an API key has reached its own limit. A value remains, and may be used while it is stale.
-func (c *cache[V]) putRateLimited(key cacheKey, refusal Refusal, requested time.Time) {
+// putRateLimited stores that an API key has reached its own limit. A session remains, and may be used while it is stale.
+func (c *cache) putRateLimited(key cacheKey, refusal Refusal, requested time.Time) {
 	ttl := min(refusal.RetryAfter, limitedKeyTTL)
 	c.putNegative(key, refusal, requested, ttl, ttl)
 }
 
 // putNegative stores a refusal and returns for how long: ttl, doubled for each time that the same was stored in a row
 // before, but at most longest.
-func (c *cache[V]) putNegative(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
+func (c *cache) putNegative(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
 	repeats := 0
 	if last, ok := c.refusals.GetIfPresent(key); ok && last.refusal.Reason == refusal.Reason && last.recent(from) {
 		repeats = last.repeats + 1
@@ -175,7 +173,7 @@ func (c *cache[V]) putNegative(key cacheKey, refusal Refusal, from time.Time, tt
 }
 
 // unknownKeySince returns when the auth server last said that it doesn't know an API key, and whether it did.
-func (c *cache[V]) unknownKeySince(key cacheKey) (time.Time, bool) {
+func (c *cache) unknownKeySince(key cacheKey) (time.Time, bool) {
 	found, ok := c.refusals.GetIfPresent(key)
 	return found.valid.from, ok && found.refusal.isUnknownAPIKey()
 }

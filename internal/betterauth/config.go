@@ -119,7 +119,7 @@ type Authenticator struct {
 	jwksPath      string
 	client        *client
 	keys          *keySet
-	sessions      *cache[*Session]
+	sessions      *cache
 	apiKeyHeader  string
 	keyDetails    *endpoint
 	observe       func(Lookup)
@@ -143,7 +143,7 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, err
 	}
 	cfg.setDefaults(root)
-	sessions, err := newCache(cfg.CacheSize, cfg.CacheTTL, cfg.StaleTTL, refusalTTL, (*Session).size)
+	sessions, err := newCache(cfg.CacheSize, cfg.CacheTTL, cfg.StaleTTL, refusalTTL)
 	if err != nil {
 		return nil, fmt.Errorf("making the session cache: %w", err)
 	}

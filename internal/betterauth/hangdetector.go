@@ -16,9 +16,9 @@ const (
 )
 
 // hangDetector shortens the timeouts of requests while the auth server seems to hang, so that clients don't wait in
-// vain: it answers probes, but the last hangTimeouts requests for different sessions timed out. Requests then get
-// slowThreshold instead of the whole timeout, except for a trial every trialInterval, because the auth server may only
-// be slow. A response in time ends this.
+// vain. The auth server seems to hang if it answers probes, but the last hangTimeouts requests, retries not counted,
+// timed out. Then a request gets slowThreshold instead of the whole timeout. Since the auth server may only be slow,
+// one request per trialInterval is a trial, which gets the whole timeout. A response in time ends this.
 type hangDetector struct {
 	timeouts  atomic.Int32              // consecutive timeouts
 	lastTrial atomic.Pointer[time.Time] // nil before the first trial

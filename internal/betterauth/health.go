@@ -60,9 +60,9 @@ func (h *health) recordSuccess() {
 	h.lastSuccess.Store(&now)
 }
 
-// allow returns nil if a request may be sent to the auth server, and gobreaker's error otherwise. When the breaker has
-// been open for outageRest, it probes the auth server, and waits for the result until slowThreshold has passed since
-// the probe began.
+// allow returns nil if a request may be sent to the auth server. When the breaker has been open for outageRest, it
+// probes the auth server, and waits for the result until slowThreshold has passed since the probe began. The error is
+// gobreaker's, or the failed probe's.
 func (h *health) allow(ctx context.Context) error {
 	switch h.breaker.State() {
 	case gobreaker.StateClosed:

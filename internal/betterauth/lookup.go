@@ -23,8 +23,8 @@ const (
 	LookupStale Lookup = "stale"
 )
 
-// slowThreshold is the time after which the auth server counts as slow: a request with a stale session stops waiting
-// for it, and a probe is sent. A request that has been sent continues, and its response is cached.
+// slowThreshold is the time after which the auth server counts as slow: clients with a stale session stop waiting for
+// its response, and a probe is sent. The request to it continues, and its response is cached.
 const slowThreshold = time.Second
 
 // lookup returns the session of credentials whose signatures are good: from the cache, from session_data, or from the
@@ -53,15 +53,7 @@ func (a *Authenticator) lookup(ctx context.Context, h http.Header, c credentials
 	if refusal != nil {
 		return a.staleOrRefusal(key, c, now, refusal)
 	}
-	return a.ask(ctx, h, key, c)
-}
-
-// ask asks the auth server for the session of the credentials.
-func (a *Authenticator) ask(ctx context.Context, h http.Header, key cacheKey, c credentials) (*Session, *Refusal) {
-	header := a.requestHeader(h, c)
-	session, refusal := a.shareFetch(ctx, key, func(ctx context.Context) (*Session, *Refusal) {
-		return a.fetch(ctx, key, c, header)
-	})
+	session, refusal := a.fetchShared(ctx, h, key, c)
 	if refusal != nil {
 		return nil, c.identify(refusal)
 	}
@@ -85,17 +77,18 @@ type fetchResult struct {
 	refusal *Refusal
 }
 
-// shareFetch calls fetch, or waits for the call that is in progress for the same key. If the auth server is slow or
-// unavailable, it returns the stale session if there is one.
-func (a *Authenticator) shareFetch(ctx context.Context, key cacheKey, fetch func(context.Context) (*Session, *Refusal)) (*Session, *Refusal) {
+// fetchShared fetches the session, or waits for the fetch that is in progress for the same key. If the auth server is
+// slow or unavailable, it returns the stale session if there is one.
+func (a *Authenticator) fetchShared(ctx context.Context, h http.Header, key cacheKey, c credentials) (*Session, *Refusal) {
 	if ctx.Err() != nil {
 		return nil, unavailable(context.Cause(ctx), 0)
 	}
+	header := a.requestHeader(h, c)
 	flight := a.flights.DoChan(string(key[:]), func() (any, error) {
 		// Others may wait for the result after the first caller has gone.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.timeout)
 		defer cancel()
-		session, refusal := fetch(ctx)
+		session, refusal := a.fetch(ctx, key, c, header)
 		return fetchResult{session, refusal}, nil
 	})
 	stale, hasStale := a.sessions.getStale(key, a.now())
@@ -190,5 +183,5 @@ func (a *Authenticator) accept(resp sessionResponse, c credentials) *Refusal {
 	return nil
 }
 
-// errWrongSession is a response about another session than the one requested.
+// errWrongSession reports a response about another session than the requested one.
 var errWrongSession = errors.New("the auth server answered with another session than was asked about")
