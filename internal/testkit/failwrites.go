@@ -15,7 +15,7 @@ func FailWrites(t testing.TB, db *sql.DB, table, code string, times int) {
 		"CREATE SEQUENCE IF NOT EXISTS failures",
 		"SELECT setval('failures', 1, false)",
 		fmt.Sprintf(`CREATE OR REPLACE FUNCTION fail_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF nextval('failures') <= %d THEN RAISE EXCEPTION 'fail_writed' USING ERRCODE = '%s'; END IF; RETURN NEW; END $$`, times, code),
+			IF nextval('failures') <= %d THEN RAISE EXCEPTION 'the write fails' USING ERRCODE = '%s'; END IF; RETURN NEW; END $$`, times, code),
 		fmt.Sprintf("CREATE OR REPLACE TRIGGER fail_write BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION fail_write()", table),
 	} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {

@@ -22,7 +22,7 @@ var scopedByHand = map[string]string{ //nolint:gochecknoglobals // A constant, i
 	"internal/importer/source.go": "reads another program's database",
 }
 
-// comparesWorkspace finds a condition on workspace_id in SQL; an assignment in SET is none.
+// comparesWorkspace finds a condition on workspace_id in SQL. An assignment in SET is not one.
 var comparesWorkspace = regexp.MustCompile(`(?i)(set\s+)?\bworkspace_id\b"?\s*(=|<|>|!=|\bin\b|\bnot\b|\bis\b|\blike\b|\bbetween\b)|[=<>]\s*"?(\w+"?\."?)?workspace_id\b`)
 
 // TestQueriesAreScopedInOnePlace finds conditions on workspace_id, ent's or in SQL, outside of internal/workspace.
