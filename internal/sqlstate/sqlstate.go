@@ -46,8 +46,8 @@ const (
 	pause = 20 * time.Millisecond
 )
 
-// Retry runs a transaction, and again if it was rolled back for a reason that passes, up to three times. It returns the last error. If ctx ends in between, it
-// runs no more.
+// Retry runs a transaction, up to three times as long as it is rolled back for a reason that passes. It returns the last error. If
+// ctx ends in between, it runs no more.
 func Retry(ctx context.Context, transaction func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := transaction()
