@@ -68,7 +68,7 @@ func (t *Tx) Select(ctx context.Context, into any, b *sql.Builder) error {
 }
 
 func (t *Tx) scan(ctx context.Context, into any, query string, args ...any) error {
-	rows, err := t.QueryContext(ctx, query, args...)
+	rows, err := t.QueryContext(ctx, query, args...) //nolint:rowserrcheck // ScanSlice checks rows.Err.
 	if err != nil {
 		return err //nolint:wrapcheck // As above.
 	}
