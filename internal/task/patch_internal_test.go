@@ -1,6 +1,7 @@
 package task
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"testing"
@@ -24,6 +25,25 @@ func TestPatchFieldsAreThePatchs(t *testing.T) {
 		var errs workspace.Violations
 		if got := checkPatch(&errs, "", p, viewer.Viewer{}); len(got.edits) != 1 {
 			t.Errorf("a patch with %s alone makes %d edits: patchFields needs an entry for it", field.Name, len(got.edits))
+		}
+	}
+}
+
+// The JSON of an input, of which an idempotency key's hash is made, has no field that the request leaves out, except those
+// of the first release. Otherwise a request that is repeated during a deployment would be refused.
+func TestAbsentFieldsAreNotHashed(t *testing.T) {
+	t.Parallel()
+	for want, input := range map[string]any{
+		`{"title":""}`: CreateInput{},
+		`{"id":"","title":{"set":false,"value":null},"description":{"set":false,"value":null}}`: UpdateInput{},
+		`{}`: Patch{},
+	} {
+		got, err := json.Marshal(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want {
+			t.Errorf("the empty %T is hashed as %s, want %s: new fields need omitempty or omitzero in their JSON tags", input, got, want)
 		}
 	}
 }

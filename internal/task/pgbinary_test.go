@@ -75,7 +75,7 @@ func wantNoZero(t *testing.T, row ent.Task) {
 	t.Helper()
 	for field, value := range reflect.ValueOf(row).Fields() {
 		if field.IsExported() && field.Name != "Edges" && value.IsZero() {
-			t.Errorf("%s is zero", field.Name)
+			t.Errorf("the test's task has no %s: add a value", field.Name)
 		}
 	}
 }
