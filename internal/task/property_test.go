@@ -280,6 +280,11 @@ func TestPagesLoseNothing(t *testing.T) {
 		for i := range fixtures {
 			fixtures[i] = env.newFixture(t, fmt.Sprintf("user-%d", i), uint64(i)+1, 20+30*i)
 		}
+		for _, field := range task.OrderFields() {
+			if slices.IsSorted(fixtures[0].list(task.ListInput{Scope: task.ScopeAll, OrderBy: []task.Order{{Field: field}}})) {
+				t.Fatalf("all tasks are equal in the order %s, and sorted by id: let fixture.add choose values", field)
+			}
+		}
 		rows, full := 0, 0
 		for i := range max(1, cases/batch) {
 			f := fixtures[i%workspaces]
