@@ -30,15 +30,15 @@ var patchFields = []patchField{ //nolint:gochecknoglobals // A table.
 	newPatchField("priority", []string{enttask.FieldPriority}, nil,
 		func(in *CreateInput) *Priority { return in.Priority },
 		func(p *Patch) workspace.Optional[*Priority] { return p.Priority },
-		func(errs *workspace.Violations, field string, asked *Priority, _ viewer.Viewer) func(*ent.Task) {
-			priority := checkPriority(errs, field, asked)
+		func(errs *workspace.Violations, field string, input *Priority, _ viewer.Viewer) func(*ent.Task) {
+			priority := checkPriority(errs, field, input)
 			return func(e *ent.Task) { e.Priority = priority }
 		}),
 	newPatchField("due", []string{enttask.FieldDueDate, enttask.FieldDueAt, enttask.FieldDueTimeZone}, []string{enttask.FieldDueSort},
 		func(in *CreateInput) *DueInput { return in.Due },
 		func(p *Patch) workspace.Optional[*DueInput] { return p.Due },
-		func(errs *workspace.Violations, field string, asked *DueInput, v viewer.Viewer) func(*ent.Task) {
-			return checkDue(errs, field, asked, v).set
+		func(errs *workspace.Violations, field string, input *DueInput, v viewer.Viewer) func(*ent.Task) {
+			return checkDue(errs, field, input, v).set
 		}),
 }
 
@@ -54,18 +54,18 @@ type patchField struct {
 // and returns the edit's set.
 func newPatchField[T any](
 	name string, columns, derived []string, inCreate func(*CreateInput) *T, inPatch func(*Patch) workspace.Optional[*T],
-	check func(errs *workspace.Violations, field string, asked *T, v viewer.Viewer) func(*ent.Task),
+	check func(errs *workspace.Violations, field string, input *T, v viewer.Viewer) func(*ent.Task),
 ) patchField {
 	return patchField{
 		ofCreate: func(errs *workspace.Violations, in *CreateInput, v viewer.Viewer) edit {
 			return edit{columns: columns, derived: derived, set: check(errs, name, inCreate(in), v)}
 		},
 		ofPatch: func(errs *workspace.Violations, prefix string, p *Patch, v viewer.Viewer) (edit, bool) {
-			asked := inPatch(p)
-			if !asked.Set {
+			value := inPatch(p)
+			if !value.Set {
 				return edit{}, false
 			}
-			return edit{columns: columns, derived: derived, set: check(errs, prefix+name, asked.Value, v)}, true
+			return edit{columns: columns, derived: derived, set: check(errs, prefix+name, value.Value, v)}, true
 		},
 	}
 }
