@@ -31,6 +31,20 @@ func (a *API) WithoutEntry() []string {
 	return missing
 }
 
+// WithoutField lists the entries in the table of fields that have no field in the schema.
+func (a *API) WithoutField() []string {
+	var extra []string
+	for name, def := range a.schema.Schema().Types {
+		t, _ := a.schema.compiler.Type(name)
+		for _, field := range t.Names() {
+			if def.Fields.ForName(field) == nil {
+				extra = append(extra, name+"."+field)
+			}
+		}
+	}
+	return extra
+}
+
 // RootFields lists the root fields that have generated methods, each after its type and a dot.
 func RootFields() []string {
 	var names []string

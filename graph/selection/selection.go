@@ -9,6 +9,7 @@ package selection
 import (
 	"context"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -63,6 +64,9 @@ func Of[T any, S State](name string, fields Fields[S]) Type[S] {
 
 // Name returns the type's name in the schema.
 func (t Type[S]) Name() string { return t.name }
+
+// Names returns the names of the fields that have entries.
+func (t Type[S]) Names() []string { return slices.Collect(maps.Keys(t.fields)) }
 
 // Has reports whether the table has an entry for the field.
 func (t Type[S]) Has(field string) bool {
