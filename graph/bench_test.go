@@ -18,6 +18,7 @@ import (
 	"taskql/graph"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // scalars are ten of a task's.
@@ -67,10 +68,10 @@ func (l load) send(t testing.TB) {
 }
 
 // hotLoads makes a workspace of 250 tasks with 2 of 5 tags each, and the hot requests.
-func hotLoads(t testing.TB, client *ent.Client, change func(*graph.Config, func() time.Time)) map[string]load {
+func hotLoads(t testing.TB, db workspace.Database, change func(*graph.Config, func() time.Time)) map[string]load {
 	t.Helper()
-	a := newAPIWith(t, client, change, "alice")
-	id := fillWorkspace(t, client, a.users["alice"], 250)
+	a := newAPIWith(t, db, change, "alice")
+	id := fillWorkspace(t, db.Client, a.users["alice"], 250)
 	loads := map[string]load{}
 	for _, h := range hot {
 		body, err := json.Marshal(map[string]any{"query": h.query, "variables": map[string]any{"id": id}})
@@ -139,21 +140,12 @@ func cpu(b *testing.B) time.Duration {
 func BenchmarkHot(b *testing.B) {
 	for name, address := range map[string]func(testing.TB) string{dialect.SQLite: testkit.SQLiteURL, dialect.Postgres: testkit.MigratedPostgresURL} {
 		b.Run(name, func(b *testing.B) {
-			for way, change := range map[string]func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time){
-				"executed": func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time) {
-					return func(c *graph.Config, _ func() time.Time) { c.FieldByField = true }
-				},
-				"written": func(*ent.Client, dialect.Driver) func(*graph.Config, func() time.Time) {
-					return func(*graph.Config, func() time.Time) {}
-				},
-				"by hand": func(client *ent.Client, driver dialect.Driver) func(*graph.Config, func() time.Time) {
-					return readByHand(b, client, driver)
-				},
+			for way, change := range map[string]func(*graph.Config, func() time.Time){
+				"executed": func(c *graph.Config, _ func() time.Time) { c.FieldByField = true },
+				"encoded":  func(*graph.Config, func() time.Time) {},
 			} {
 				b.Run(way, func(b *testing.B) {
-					driver := testkit.OpenDatabase(b, address(b)).Driver()
-					client := ent.NewClient(ent.Driver(driver))
-					loads := hotLoads(b, client, change(client, driver))
+					loads := hotLoads(b, testkit.Database(testkit.OpenDatabase(b, address(b)).Driver()), change)
 					for _, h := range hot {
 						b.Run(h.name, func(b *testing.B) {
 							b.ReportAllocs()
@@ -176,8 +168,8 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // It counts the proc
 	limits := map[string]float64{"Q1": 300, "Q2": 965, "Q3": 2500, "two root fields": 880}
 	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
 		t.Run(name, func(t *testing.T) {
-			client := ent.NewClient(ent.Driver(testkit.OpenDatabase(t, address(t)).Driver()))
-			for request, load := range hotLoads(t, client, func(*graph.Config, func() time.Time) {}) {
+			db := testkit.Database(testkit.OpenDatabase(t, address(t)).Driver())
+			for request, load := range hotLoads(t, db, func(*graph.Config, func() time.Time) {}) {
 				allocations := testing.AllocsPerRun(50, func() { load.send(t) })
 				t.Logf("%s: %.0f objects", request, allocations)
 				if allocations > limits[request] {

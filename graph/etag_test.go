@@ -19,11 +19,11 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator/core"
 
-	"taskql/ent"
 	"taskql/graph"
 	"taskql/internal/testkit"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 var etagCases = flag.Int("etag.cases", 400, "how many documents are asked about on each database") //nolint:gochecknoglobals // A flag.
@@ -50,9 +50,10 @@ type conditionalRequest struct {
 func TestETag(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		client := ent.NewClient(ent.Driver(&testkit.StatementRecorder{Driver: driver}))
-		a := newAPI(t, client, "alice", "bob")
-		known := family(t, client, a.users["alice"], 4)
+		db := testkit.Database(&testkit.StatementRecorder{Driver: driver})
+		client := db.Client
+		a := newAPI(t, db, "alice", "bob")
+		known := family(t, db, a.users["alice"], 4)
 		// The family's places in the manual order are none that a new task could follow.
 		if err := client.Task.Update().SetPosition([]byte("a0")).Exec(viewer.AsSystem(t.Context())); err != nil {
 			t.Fatal(err)
@@ -179,8 +180,8 @@ func happen(t *testing.T, a *api, r *rand.Rand, known *strings.Replacer) string 
 // One user's entity tag says nothing of another's answer, and nobody gets one without a session.
 func TestETagIsTheViewers(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		a := newAPI(t, client, "alice", "bob")
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		a := newAPI(t, db, "alice", "bob")
 		for _, document := range []string{"{ tasks { totalCount } }", "{ viewer { id } }", "{ __typename }", "{ node(id: \"x\") { id } }"} {
 			q := conditionalRequest{document: document}
 			tag := ask(t, a, "alice", q, "").Header().Get("ETag")
@@ -201,8 +202,9 @@ func TestETagIsTheViewers(t *testing.T) {
 // What the user's row says is no part of the workspace's version.
 func TestETagOfTheUser(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		a := newAPI(t, client, "alice")
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		client := db.Client
+		a := newAPI(t, db, "alice")
 		ctx := viewer.AsSystem(t.Context())
 		for i, document := range []string{"{ viewer { name } }", `{ node(id: "alice") { ... on User { name } } }`, `{ nodes(ids: ["alice"]) { ... { id } } }`} {
 			q := conditionalRequest{document: document}
@@ -222,8 +224,8 @@ func TestETagOfDocuments(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		statements := &testkit.StatementRecorder{Driver: driver}
-		client := ent.NewClient(ent.Driver(statements))
-		a := newAPIWith(t, client, readByHand(t, client, statements), "alice")
+		db := testkit.Database(statements)
+		a := newAPI(t, db, "alice")
 		for document, want := range map[string]int{
 			`{ __typename }`: 0, `{ viewer { name } }`: 1, `{ tasks { nodes { title } } }`: 1, `{ viewer { name } tags { totalCount } }`: 2, `{ node(id: "x") { id } }`: 2,
 			// The clock needs a statement of its own only for a new answer.

@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2"
 
-	"taskql/ent"
 	"taskql/graph"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 // Every root field of the schema has a generated method, or operations with it are left to gqlgen.
@@ -60,11 +60,11 @@ func TestErrorsOfMutationsAreInOrder(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		broken := &breakable{StatementRecorder: &testkit.StatementRecorder{Driver: driver}}
-		client := ent.NewClient(ent.Driver(broken))
-		encoded := newAPI(t, client, "alice")
-		executed := newAPIWith(t, client, func(c *graph.Config, _ func() time.Time) { c.FieldByField = true })
+		db := testkit.Database(broken)
+		encoded := newAPI(t, db, "alice")
+		executed := newAPIWith(t, db, func(c *graph.Config, _ func() time.Time) { c.FieldByField = true })
 		executed.users = encoded.users
-		known := family(t, client, encoded.users["alice"], 1)
+		known := family(t, db, encoded.users["alice"], 1)
 		broken.in.Store("JOIN")
 		reopen := func(alias, id string) string {
 			return alias + `: reopenTask(input: {id: "` + id + `"}) { task { id tags { id } } userErrors { code } } `
@@ -104,9 +104,9 @@ func (p panicking) QueryContext(ctx context.Context, statement string, args ...a
 func TestPanicsOfRootFields(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		client := ent.NewClient(ent.Driver(panicking{&testkit.StatementRecorder{Driver: driver}}))
-		a := newAPI(t, client, "alice")
-		known := family(t, client, a.users["alice"], 1)
+		db := testkit.Database(panicking{&testkit.StatementRecorder{Driver: driver}})
+		a := newAPI(t, db, "alice")
+		known := family(t, db, a.users["alice"], 1)
 		for document, data := range map[string]string{
 			`{ a: task(id: "<root>") { subtaskProgress { total } } viewer { id } b: task(id: "<leaf>") { subtaskProgress { total } } }`: `{"a":null,"viewer":{"id":"alice"},"b":null}`,
 			`{ viewer { id } tags { totalCount } a: task(id: "<root>") { subtaskProgress { total } } }`:                                 `null`,
@@ -123,15 +123,16 @@ func TestPanicsOfRootFields(t *testing.T) {
 // What is selected below a field can be encoded of an object that no resolver has returned, by the viewer's context alone.
 func TestEncodeWithoutOperation(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		client := db.Client
 		var schema *graph.API
-		a := newAPIWith(t, client, func(c *graph.Config, _ func() time.Time) {
+		a := newAPIWith(t, db, func(c *graph.Config, _ func() time.Time) {
 			var err error
 			if schema, err = graph.New(*c); err != nil {
 				t.Fatal(err)
 			}
 		}, "alice")
-		known := family(t, client, a.users["alice"], 2)
+		known := family(t, db, a.users["alice"], 2)
 		document := known.Replace(`{ tasks(filter: {id: {eq: "<leaf>"}}) { nodes { title tags { name openTaskCount } parent { subtasks(first: 1) { nodes { id } } } } } }`)
 		parsed, errs := gqlparser.LoadQueryWithRules(schemaOf(t), document, nil)
 		if errs != nil {

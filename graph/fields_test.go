@@ -14,6 +14,7 @@ import (
 	"taskql/ent"
 	"taskql/graph"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 // leftToGqlgen are the fields without an entry on purpose: an operation with one of them is executed by gqlgen.
@@ -38,8 +39,9 @@ func TestEveryFieldHasAnEntry(t *testing.T) {
 // at once, which reads all columns: the values are the same.
 func TestColumnsSuffice(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		a := newAPI(t, client, "alice")
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		client := db.Client
+		a := newAPI(t, db, "alice")
 		rows := wholeRows(t, client, a)
 		schema := schemaOf(t)
 		for typ, root := range map[string]string{"Task": "task", "Tag": "tag"} {

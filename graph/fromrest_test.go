@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taskql/ent"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 const fromREST = "../docs/from-rest.md"
@@ -23,12 +23,12 @@ var block = regexp.MustCompile("(?ms)^```(graphql|json variables|json answer)\n(
 // Every request of docs/from-rest.md answers what the page says.
 func TestFromREST(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
 		page, err := os.ReadFile(fromREST)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := newAPI(t, client, "alice")
+		a := newAPI(t, db, "alice")
 		var query, variables, cursor string
 		asked := 0
 		written := block.ReplaceAllStringFunc(string(page), func(text string) string {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"taskql/ent"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 // forged is a cursor with a right checksum for the order, and whatever values.
@@ -74,8 +74,8 @@ func TestHostileRequests(t *testing.T) {
 		`mutation { updateTasks(input: {ids: [], patch: {}}) { userErrors { code } } }`, `mutation { deleteTasks(input: {ids: ["", ""]}) { results { id userErrors { code } } userErrors { code } } }`,
 		list(`orderBy: [{field: TITLE}], scope: ALL`), list(`orderBy: [{field: MANUAL}], last: 1`),
 	}
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		a := newAPI(t, client, "alice")
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		a := newAPI(t, db, "alice")
 		ask := func(query string, variables any) {
 			t.Helper()
 			text, err := json.Marshal(variables)

@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"entgo.io/ent/dialect"
-
-	"taskql/ent"
 	"taskql/graph"
 	"taskql/internal/testkit"
 	"taskql/internal/workspace"
@@ -57,18 +54,13 @@ func TestResponsesAreBounded(t *testing.T) {
 		"a root field that may be there": `query($yes: Boolean = true) { tasks(first: 30) @include(if: $yes) { nodes { description } } }`,
 		"the schema":                     `{` + aliases(4, `__schema { types { name description fields { name description args { name description } } } }`) + ` }`,
 	}
-	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		client := ent.NewClient(ent.Driver(driver))
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
 		bounded := func(c *graph.Config, _ func() time.Time) { c.ResponseBytes = limit }
 		apis := map[string]*api{
-			"written": newAPIWith(t, client, bounded, "alice"),
-			"executed": newAPIWith(t, client, func(c *graph.Config, now func() time.Time) {
+			"encoded": newAPIWith(t, db, bounded, "alice"),
+			"executed": newAPIWith(t, db, func(c *graph.Config, now func() time.Time) {
 				bounded(c, now)
 				c.FieldByField = true
-			}),
-			"by hand": newAPIWith(t, client, func(c *graph.Config, now func() time.Time) {
-				bounded(c, now)
-				readByHand(t, client, driver)(c, now)
 			}),
 		}
 		parent, ids := "", []string{}
@@ -78,14 +70,14 @@ func TestResponsesAreBounded(t *testing.T) {
 			if i > 0 {
 				in = fmt.Sprintf(`{"in":{"title":"%d","description":%s,"parentId":"%s"}}`, i, long, parent)
 			}
-			_, body := apis["written"].ask(t, "alice", `mutation($in: CreateTaskInput!) { createTask(input: $in) { task { id } } }`, json.RawMessage(in))
+			_, body := apis["encoded"].ask(t, "alice", `mutation($in: CreateTaskInput!) { createTask(input: $in) { task { id } } }`, json.RawMessage(in))
 			ids = append(ids, anID.FindString(string(body)))
 			parent = ids[0]
 		}
 		list, _ := json.Marshal(ids)
 		fill := strings.NewReplacer("IDS", string(list), "ID", parent).Replace
 		for which, a := range apis {
-			a.users = apis["written"].users
+			a.users = apis["encoded"].users
 			for name, query := range queries {
 				status, body := a.ask(t, "alice", fill(query), nil)
 				if r := refusedAsTooLarge(t, which+", "+name, status, body, limit); strings.Contains(r, "mutation") {
@@ -129,9 +121,9 @@ func refusedAsTooLarge(t *testing.T, name string, status int, body []byte, limit
 func TestMutationsWithTooLargeResponses(t *testing.T) {
 	t.Parallel()
 	const limit = 100 << 10
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
 		for _, fieldByField := range []bool{false, true} {
-			a := newAPIWith(t, client, func(c *graph.Config, _ func() time.Time) { c.ResponseBytes, c.FieldByField = limit, fieldByField }, fmt.Sprint("alice", fieldByField))
+			a := newAPIWith(t, db, func(c *graph.Config, _ func() time.Time) { c.ResponseBytes, c.FieldByField = limit, fieldByField }, fmt.Sprint("alice", fieldByField))
 			user := fmt.Sprint("alice", fieldByField)
 			titles := func() string {
 				t.Helper()
@@ -170,15 +162,17 @@ func TestMutationsWithTooLargeResponses(t *testing.T) {
 // TestOperationTimeEndsTheWriting: the context ends while the first of ten rows is written.
 func TestOperationTimeEndsTheWriting(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
 		for _, fieldByField := range []bool{false, true} {
 			end := func() {}
-			a := newAPIWith(t, client, func(c *graph.Config, now func() time.Time) {
+			a := newAPIWith(t, db, func(c *graph.Config, now func() time.Time) {
 				c.FieldByField = fieldByField
-				c.Services = newServices(t, workspace.Database{Client: client, Now: func() time.Time {
+				db := db
+				db.Now = func() time.Time {
 					end()
 					return now()
-				}})
+				}
+				c.Services = newServices(t, db)
 			}, fmt.Sprint("alice", fieldByField))
 			user := fmt.Sprint("alice", fieldByField)
 			long := strings.Repeat("x", 10_000)

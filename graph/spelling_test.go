@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"taskql/ent"
 	"taskql/internal/testkit"
+	"taskql/internal/workspace"
 )
 
 var anUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4000-8000-[0-9a-f]{12}`)
@@ -39,8 +39,8 @@ func TestIdempotencyPassesOverSpelling(t *testing.T) {
 		`deleteTag(input: {id: "` + tag + `", idempotencyKey: "KEY"}) { deletedTagId userErrors { code } }`,
 		`deleteTask(input: {id: "` + c + `"})` + end, `purgeTask(input: {id: "` + c + `", idempotencyKey: "KEY"}) { purgedTaskId userErrors { code } }`,
 	}
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		api := newAPI(t, client, "alice")
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		api := newAPI(t, db, "alice")
 		for i, mutation := range mutations {
 			document := "mutation { " + strings.Replace(mutation, "KEY", strings.Repeat("k", i+1), 1) + " }"
 			_, first := api.ask(t, "alice", document, nil)

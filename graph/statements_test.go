@@ -10,9 +10,9 @@ import (
 	"entgo.io/ent/dialect"
 	"github.com/google/uuid"
 
-	"taskql/ent"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // shape is a request and how many statements it takes, whatever the number of rows.
@@ -78,9 +78,9 @@ func TestStatements(t *testing.T) {
 	t.Parallel()
 	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
 		statements := &testkit.StatementRecorder{Driver: driver}
-		client := ent.NewClient(ent.Driver(statements))
-		a := newAPI(t, client, "small", "large")
-		known := map[string]*strings.Replacer{"small": family(t, client, a.users["small"], 2), "large": family(t, client, a.users["large"], 12)}
+		db := testkit.Database(statements)
+		a := newAPI(t, db, "small", "large")
+		known := map[string]*strings.Replacer{"small": family(t, db, a.users["small"], 2), "large": family(t, db, a.users["large"], 12)}
 		ask := func(user, query string) []string {
 			t.Helper()
 			statements.Take()
@@ -119,8 +119,9 @@ func TestStatements(t *testing.T) {
 }
 
 // family makes n tasks with two subtasks each, and those with one each, all of them with tags; it knows some by name.
-func family(t *testing.T, client *ent.Client, v viewer.Viewer, n int) *strings.Replacer {
+func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *strings.Replacer {
 	t.Helper()
+	client := db.Client
 	ctx := viewer.NewContext(t.Context(), v)
 	at := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	var tags []uuid.UUID
@@ -161,7 +162,7 @@ func family(t *testing.T, client *ent.Client, v viewer.Viewer, n int) *strings.R
 		}
 	}
 	cursor := func(query string) string {
-		a := newAPI(t, client)
+		a := newAPI(t, db)
 		a.users[v.UserID] = v
 		_, body := a.ask(t, v.UserID, query, nil)
 		var answer struct {

@@ -12,6 +12,7 @@ import (
 	"taskql/internal/betterauth"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 func session(id, name, email string, image *string) *betterauth.Session {
@@ -25,12 +26,12 @@ func ptr[T any](v T) *T { return &v }
 
 func eachDatabase(t *testing.T, test func(t *testing.T, s *account.Service, client *ent.Client)) {
 	t.Helper()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		s, err := account.New(account.Config{Client: client})
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		s, err := account.New(account.Config{Client: db.Client})
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, s, client)
+		test(t, s, db.Client)
 	})
 }
 
@@ -125,7 +126,8 @@ func TestConcurrentFirstRequests(t *testing.T) {
 // With Strict, users without a row are refused. A row that somebody creates has effect at once, and is refreshed.
 func TestStrict(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		client := db.Client
 		s, err := account.New(account.Config{Client: client, Provisioning: account.Strict})
 		if err != nil {
 			t.Fatal(err)

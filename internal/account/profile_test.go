@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"taskql/ent"
 	"taskql/internal/account"
 	"taskql/internal/betterauth"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // A JWT leaves fields out, or is older than a change; a cookie of the same user has the current profile. If their requests
@@ -35,7 +35,8 @@ func TestAlternatingSessions(t *testing.T) {
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			t.Parallel()
-			testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+				client := db.Client
 				now := start
 				s, err := account.New(account.Config{Client: client, Now: func() time.Time { return now }})
 				if err != nil {
@@ -84,7 +85,8 @@ var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) //nolint:gochecknoglobal
 // row, too.
 func TestViewerOfJWT(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		client := db.Client
 		now := start
 		s, err := account.New(account.Config{Client: client, Now: func() time.Time { return now }})
 		if err != nil {

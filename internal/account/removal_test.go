@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"taskql/ent"
 	"taskql/internal/account"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
@@ -19,8 +18,9 @@ import (
 // at the same time.
 func TestRemovedUsersAreNotCreated(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
-		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client})})
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		client := db.Client
+		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, db)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,12 +59,16 @@ func TestRemovedUsersAreNotCreated(t *testing.T) {
 // After Forget, the row of a cached user is read again.
 func TestForget(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		s, err := account.New(account.Config{Client: db.Client})
+		if err != nil {
+			t.Fatal(err)
+		}
 		ada := session("u1", "Ada", "ada@example.com", nil)
 		if _, err := s.Viewer(t.Context(), ada); err != nil {
 			t.Fatal(err)
 		}
-		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client})})
+		tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, db)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +85,8 @@ func TestForget(t *testing.T) {
 // Ensure creates the same rows as a first session, without the profile. With Strict it creates none.
 func TestEnsure(t *testing.T) {
 	t.Parallel()
-	testkit.EachDatabase(t, func(t *testing.T, client *ent.Client) {
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		client := db.Client
 		ensure := func(provisioning account.Provisioning) *account.Service {
 			t.Helper()
 			s, err := account.New(account.Config{Client: client, Provisioning: provisioning})
@@ -113,10 +118,11 @@ func TestEnsure(t *testing.T) {
 // A user's first request and the removal of the user wait for each other, in either order.
 func TestFirstRequestDuringRemoval(t *testing.T) {
 	t.Parallel()
-	db := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
-	client := ent.NewClient(ent.Driver(db.Driver()))
+	postgres := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t))
+	db := testkit.Database(postgres.Driver())
+	client := db.Client
 	system := viewer.AsSystem(t.Context())
-	tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, workspace.Database{Client: client})})
+	tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, db)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +155,7 @@ func TestFirstRequestDuringRemoval(t *testing.T) {
 		},
 	} {
 		id := name
-		tx, err := db.SQL.BeginTx(t.Context(), nil)
+		tx, err := postgres.SQL.BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +167,7 @@ func TestFirstRequestDuringRemoval(t *testing.T) {
 		deadline := time.Now().Add(time.Minute)
 		for waiting := 0; waiting == 0; {
 			const query = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
-			if err := db.SQL.QueryRowContext(t.Context(), query).Scan(&waiting); err != nil {
+			if err := postgres.SQL.QueryRowContext(t.Context(), query).Scan(&waiting); err != nil {
 				t.Fatal(err)
 			}
 			if time.Now().After(deadline) {

@@ -125,7 +125,7 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 		return fmt.Errorf("setting up accounts: %w", err)
 	}
 	workspaces, err := workspace.New(workspace.Config{
-		Database: workspace.Database{Client: client, Now: c.Now}, LockWait: lockWait,
+		Database: workspace.Database{Client: client, Dialect: c.DB.Dialect, QueryRaw: c.DB.QueryRaw, Now: c.Now}, LockWait: lockWait,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up workspaces: %w", err)

@@ -53,9 +53,8 @@ func newTestEnv(t *testing.T, driver dialect.Driver, limits task.Limits) *testEn
 func newTestEnvWith(t *testing.T, driver dialect.Driver, c workspace.Config, limits task.Limits) *testEnv {
 	t.Helper()
 	clock := newClock()
-	c.Database = workspace.Database{
-		Client: ent.NewClient(ent.Driver(driver)), Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver), Now: clock.Now,
-	}
+	c.Database = testkit.Database(driver)
+	c.Now = clock.Now
 	return newService(t, c, limits, clock)
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"entgo.io/ent/dialect"
+
 	"taskql/ent"
 	// It registers the schema's privacy policies.
 	_ "taskql/ent/runtime"
@@ -15,15 +17,14 @@ import (
 )
 
 // EachDatabase runs a test on SQLite and on PostgreSQL, each with a migrated database of its own.
-func EachDatabase(t *testing.T, test func(t *testing.T, client *ent.Client)) {
+func EachDatabase(t *testing.T, test func(t *testing.T, db workspace.Database)) {
 	t.Helper()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": SQLiteURL, "postgres": MigratedPostgresURL} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			db := OpenDatabase(t, address(t))
-			test(t, ent.NewClient(ent.Driver(db.Driver())))
-		})
-	}
+	EachDriver(t, func(t *testing.T, driver dialect.Driver) { test(t, Database(driver)) })
+}
+
+// Database returns the driver's database, which is read as in production.
+func Database(driver dialect.Driver) workspace.Database {
+	return workspace.Database{Client: ent.NewClient(ent.Driver(driver)), Dialect: driver.Dialect(), QueryRaw: QueryRawOf(driver)}
 }
 
 // OpenDatabase opens and migrates the database, and closes it when the test ends.

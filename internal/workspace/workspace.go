@@ -35,7 +35,7 @@ type QueryRaw func(ctx context.Context, query string, args []any, each func(row 
 type Database struct {
 	// Client is required.
 	Client *ent.Client
-	// Dialect is the client's, as ent names it. If it is empty, nothing is done that one database does faster.
+	// Dialect is the client's, as ent names it. It is required.
 	Dialect string
 	// QueryRaw runs queries without ent and database/sql. It is required if Dialect is PostgreSQL's.
 	QueryRaw QueryRaw
@@ -92,6 +92,9 @@ type Service struct {
 func New(c Config) (*Service, error) {
 	if c.Client == nil {
 		return nil, errors.New("workspace: Config.Client is missing")
+	}
+	if c.Dialect == "" {
+		return nil, errors.New("workspace: Config.Dialect is missing")
 	}
 	if c.QueryRaw == nil && c.Dialect == dialect.Postgres {
 		return nil, errors.New("workspace: Config.QueryRaw is missing; it is required on PostgreSQL")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,12 +49,29 @@ func create(name string, key *string, applied *int) workspace.Change[result] {
 	}
 }
 
+// New refuses a Config without a client, a dialect or, on PostgreSQL, QueryRaw.
+func TestNewRefusesConfigs(t *testing.T) {
+	t.Parallel()
+	client := ent.NewClient()
+	for want, db := range map[string]workspace.Database{
+		"Client":   {Dialect: dialect.SQLite},
+		"Dialect":  {Client: client},
+		"QueryRaw": {Client: client, Dialect: dialect.Postgres},
+	} {
+		if _, err := workspace.New(workspace.Config{Database: db}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("without %s: %v", want, err)
+		}
+	}
+	if _, err := workspace.New(workspace.Config{Database: workspace.Database{Client: client, Dialect: dialect.SQLite}}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWrite makes changes of an entity from outside of the packages that have entities.
 func TestWrite(t *testing.T) {
 	t.Parallel()
-	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		client := ent.NewClient(ent.Driver(driver))
-		s := testkit.Workspaces(t, workspace.Database{Client: client, Dialect: driver.Dialect(), QueryRaw: testkit.QueryRawOf(driver)})
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		s, client := testkit.Workspaces(t, db), db.Client
 		v := testkit.MakeViewer(t, client, "alice")
 		ctx := viewer.NewContext(t.Context(), v)
 		applied, key := 0, "key"
