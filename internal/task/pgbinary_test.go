@@ -183,7 +183,7 @@ func TestNullIntColumn(t *testing.T) {
 		var d decoder
 		d.init()
 		column.decode(&d, want, &r)
-		if got := column.value(&r); d.err() != nil || (want == nil) != (got == nil) || got != nil && int64(got.(int)) != want { //nolint:forcetypeassert // value returns an int.
+		if got := column.value(&r); d.err() != nil || (want == nil) != (got == nil) || got != nil && int64(got.(int)) != want { //nolint:errcheck // value returns an int.
 			t.Errorf("%v was read as %v: %v", want, got, d.err())
 		}
 	}
