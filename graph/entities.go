@@ -15,8 +15,8 @@ type Services struct {
 	Tasks    *task.Service
 }
 
-// complete reports whether no service is missing.
-func (s Services) complete() bool {
+// allSet reports whether no service is missing.
+func (s Services) allSet() bool {
 	for _, service := range reflect.ValueOf(s).Fields() {
 		if service.IsNil() {
 			return false

@@ -164,6 +164,6 @@ func (d *Validator) Until(ctx context.Context, now time.Time) (time.Time, bool) 
 	if err != nil {
 		return time.Time{}, false
 	}
-	turn, err := d.api.config.Services.Tasks.NextTurn(ctx, v, now)
-	return turn, err == nil
+	next, err := d.api.config.Services.Tasks.NextChange(ctx, v, now)
+	return next, err == nil
 }

@@ -311,7 +311,7 @@ func elements(nodes []model.Node) []any {
 	return list
 }
 
-// data returns the data of the response. A null that may not be goes up to the data itself (section 6.4.4).
+// data returns the data of the response, which is null if a non-null root field is null (GraphQL specification, section 6.4.4).
 func (x *execution) data() []byte {
 	for i := range x.roots {
 		if r := &x.roots[i]; r.result == graphql.RequiredNull || r.result == graphql.Null && r.plan.field.Definition.Type.NonNull {
@@ -324,7 +324,7 @@ func (x *execution) data() []byte {
 		switch result := r.result.(type) {
 		case *encoded:
 			if i == 0 {
-				b = result.json // The response's until Release.
+				b = result.json // It belongs to the response until Release.
 				continue
 			}
 			b = append(b, result.json...)

@@ -10,10 +10,15 @@ import (
 	"taskql/internal/workspace"
 )
 
-// The table of output fields: one entry for each field of each object type, in the file of its entity. It says how the field is encoded; From has the
-// columns of the object's row that it needs; load… is its batch loader, if its value is not in the object; ChangesWithTime
-// marks what the clock changes, and Unversioned a type whose rows the workspace's version doesn't cover, for ETags. All
-// else that a request needs is derived from the table when its selection is compiled.
+// The table of output fields has one entry for each field of each object type, in the file of its entity; what several entities
+// have is here. An entry says how the field is encoded, and
+//
+//	From(…)           which columns of the object's row it needs
+//	Loaded…(load…)    its batch loader, if the value is not in the object
+//	ChangesWithTime   that the clock changes it, for ETags
+//
+// A type is marked Unversioned if the workspace's version doesn't cover its rows, also for ETags. All else that a request needs
+// is derived from the table when its selection is compiled.
 
 type (
 	objectType = selection.Type[*rootField]
@@ -69,8 +74,8 @@ func edgeType[T any](name string) objectType {
 	})
 }
 
-// page is what is selected of a page of a list.
-type page struct {
+// pageSelection is what is selected of a page of a list.
+type pageSelection struct {
 	task.Selection
 
 	// total and previous report whether the number of rows and hasPreviousPage are selected.
@@ -79,7 +84,7 @@ type page struct {
 
 // pageOf derives from the selection set of a connection what has to be read of a page.
 func pageOf(s *set) any {
-	p := page{
+	p := pageSelection{
 		Selection: task.Selection{
 			Columns:    columnsOf(append(s.Below("nodes"), s.Below("edges", "node")...)),
 			CountsOnly: !s.Selects("nodes", "edges", "pageInfo"),
@@ -102,10 +107,10 @@ func pageOf(s *set) any {
 }
 
 // pageSelected returns what pageOf has derived from the selection set of a connection.
-func pageSelected(s *set) *page {
-	p, ok := s.Derived.(*page)
+func pageSelected(s *set) *pageSelection {
+	p, ok := s.Derived.(*pageSelection)
 	if !ok {
-		return &page{} // Whole rows.
+		return &pageSelection{} // Whole rows.
 	}
 	return p
 }

@@ -30,7 +30,7 @@ func TestEveryFieldHasAnEntry(t *testing.T) {
 	}
 	for _, field := range api.WithoutEntry() {
 		if !slices.Contains(leftToGqlgen, field) {
-			t.Errorf("%s has no entry in the table of fields (graph/fields.go), so gqlgen executes every operation with it: add one, or list the field in leftToGqlgen", field)
+			t.Errorf("%s has no entry in the table of output fields (graph/fields.go or its entity's file), so gqlgen executes every operation with it: add one, or list the field in leftToGqlgen", field)
 		}
 	}
 }

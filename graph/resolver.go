@@ -53,7 +53,7 @@ type API struct {
 
 // New returns the API for the services of c. It fails if one is missing.
 func New(c Config) (*API, error) {
-	if !c.Services.complete() || c.Unavailable == nil || c.RequestID == nil || c.Log == nil {
+	if !c.Services.allSet() || c.Unavailable == nil || c.RequestID == nil || c.Log == nil {
 		return nil, errors.New("graph: Config is incomplete")
 	}
 	resolver := &Resolver{services: c.Services}

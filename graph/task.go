@@ -42,7 +42,7 @@ func taskRowTypes() []objectType {
 			"updatedAt":       moment(func(t *ent.Task) time.Time { return t.UpdatedAt }).From(enttask.FieldUpdatedAt),
 			"deletedAt":       nullable(func(t *ent.Task) *time.Time { return t.DeletedAt }, selection.AppendDateTime).From(enttask.FieldDeletedAt),
 		}).Row(enttask.FieldID),
-		// A due is made from its task's row.
+		// A due has no row of its own: its columns are the task's.
 		selection.Of[task.Due]("Due", fields{
 			"date":     leaf(func(b []byte, d *task.Due) []byte { return selection.AppendDate(b, d.Date) }),
 			"at":       nullable(func(d *task.Due) *time.Time { return d.At }, selection.AppendDateTime).From(enttask.FieldDueAt),
@@ -112,7 +112,7 @@ func taskPayloadTypes() []objectType {
 	return types
 }
 
-// overdue asks the clock.
+// overdue is computed when the field is encoded, because it depends on the clock.
 func overdue() selection.Field[*rootField] {
 	return selection.LeafWith(func(_ context.Context, r *rootField, b []byte, t *ent.Task) ([]byte, error) {
 		return appendBool(b, r.resolver.services.Tasks.Overdue(r.viewer, t)), nil

@@ -33,7 +33,7 @@ func (s *Service) ReopenMany(ctx context.Context, v viewer.Viewer, in BulkInput)
 type completeOp struct{ noPrecondition }
 
 func (completeOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
-	return t.edit(ctx, tasks, nil, edit{
+	return t.applyEdits(ctx, tasks, nil, edit{
 		columns: []string{enttask.FieldCompleted}, derived: []string{enttask.FieldCompletedAt},
 		set: func(e *ent.Task) { e.Completed, e.CompletedAt = true, &t.Now },
 	})
@@ -43,7 +43,7 @@ func (completeOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 type reopenOp struct{ noPrecondition }
 
 func (reopenOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
-	return t.edit(ctx, tasks, nil, edit{
+	return t.applyEdits(ctx, tasks, nil, edit{
 		columns: []string{enttask.FieldCompleted}, derived: []string{enttask.FieldCompletedAt},
 		set: func(e *ent.Task) { e.Completed, e.CompletedAt = false, nil },
 	})

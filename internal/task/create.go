@@ -39,7 +39,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	var errs workspace.Violations
 	title, description, id := checkTitle(&errs, in.Title), checkDescription(&errs, in.Description), errs.NewID(in.ID)
 	edits := make([]edit, 0, 1+len(patchFields))
-	edits = append(edits, setTexts(title, description))
+	edits = append(edits, textsEdit(title, description))
 	for _, f := range patchFields {
 		edits = append(edits, f.ofCreate(&errs, &in, v))
 	}
@@ -70,7 +70,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		}
 	}
 	return write(ctx, s, v, create, func(ctx context.Context, t *tx) (*Result, error) {
-		at, errs, err := t.newTaskPosition(ctx, in.ParentID, tags)
+		at, errs, err := t.checkNewTask(ctx, in.ParentID, tags)
 		if err != nil {
 			return nil, err
 		}
@@ -93,8 +93,9 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	})
 }
 
-// newTaskPosition returns the position of a new task, and the violations of the limits and of its tags and parent.
-func (t *tx) newTaskPosition(ctx context.Context, parentID *string, tags *tagList) (treePosition, workspace.Violations, error) {
+// checkNewTask checks a new task against the limits, looks up its tags and parent, and returns its position. It sets the ids
+// of the tags.
+func (t *tx) checkNewTask(ctx context.Context, parentID *string, tags *tagList) (treePosition, workspace.Violations, error) {
 	var errs workspace.Violations
 	if t.Count > t.limits.Tasks {
 		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)

@@ -32,8 +32,8 @@ func (e edit) differs(before *ent.Task) bool {
 	})
 }
 
-// write sets the columns in a mutation.
-func (e edit) write(m *ent.TaskMutation) error {
+// setOn sets the columns on an ent mutation.
+func (e edit) setOn(m *ent.TaskMutation) error {
 	var after ent.Task
 	e.set(&after)
 	for _, name := range slices.Concat(e.columns, e.derived) {
@@ -64,8 +64,8 @@ func sameValue(a, b any) bool {
 	}
 }
 
-// edit makes edits to those of the tasks that differ, and to those that have changed otherwise, with one statement.
-func (t *tx) edit(ctx context.Context, tasks []*ent.Task, changed map[uuid.UUID]bool, edits ...edit) error {
+// applyEdits makes edits to those of the tasks that differ, and to those that have changed otherwise, with one statement.
+func (t *tx) applyEdits(ctx context.Context, tasks []*ent.Task, changed map[uuid.UUID]bool, edits ...edit) error {
 	var touched []*ent.Task
 	for _, e := range tasks {
 		differs := changed[e.ID]
@@ -81,7 +81,7 @@ func (t *tx) edit(ctx context.Context, tasks []*ent.Task, changed map[uuid.UUID]
 	}
 	u := t.update().Where(enttask.IDIn(idsOf(touched)...))
 	for _, edit := range edits {
-		if err := edit.write(u.Mutation()); err != nil {
+		if err := edit.setOn(u.Mutation()); err != nil {
 			return err
 		}
 	}
@@ -105,8 +105,8 @@ func idsOf(tasks []*ent.Task) []uuid.UUID {
 	return ids
 }
 
-// setTexts sets title and description.
-func setTexts(title string, description *string) edit {
+// textsEdit returns the edit that sets title and description.
+func textsEdit(title string, description *string) edit {
 	key, text := textKeys(title, description)
 	return edit{
 		columns: []string{enttask.FieldTitle, enttask.FieldDescription},
@@ -117,4 +117,5 @@ func setTexts(title string, description *string) edit {
 	}
 }
 
+// equal compares what two pointers point to; nil is null.
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -271,7 +271,7 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 			at := orNow(*in.DeletedAt, t.Now)
 			e.DeletedAt, e.TrashedWith = &at, &tasks[i].ID
 		}
-		setTexts(in.Title, in.Description).set(e)
+		textsEdit(in.Title, in.Description).set(e)
 		var errs workspace.Violations // The task was checked: there are none.
 		checkDue(&errs, "due", in.Due, t.Viewer).set(e)
 		if len(in.TagIDs) > 0 {

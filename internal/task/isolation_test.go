@@ -100,8 +100,8 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 			return env.ListTags(ctx, v, task.TagListInput{})
 		},
 		"Version": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) { return env.Version(ctx, v) },
-		"NextTurn": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) {
-			turn, err := env.NextTurn(ctx, v, env.clock.Now())
+		"NextChange": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) {
+			turn, err := env.NextChange(ctx, v, env.clock.Now())
 			if turn.Equal(env.secretDueAt()) {
 				return "a secret moment", err
 			}
@@ -184,8 +184,8 @@ func TestIsolation(t *testing.T) {
 		theirs := mustSucceed(t)(env.Create(alice, a, task.CreateInput{
 			Title: "secret", TagIDs: []string{tag.ID.String()}, Due: &task.DueInput{At: &task.MomentInput{At: env.secretDueAt()}},
 		}))
-		if turn, err := env.NextTurn(alice, a, env.clock.Now()); err != nil || !turn.Equal(env.secretDueAt()) {
-			t.Errorf("NextTurn returns %s, %v to the owner", turn, err)
+		if turn, err := env.NextChange(alice, a, env.clock.Now()); err != nil || !turn.Equal(env.secretDueAt()) {
+			t.Errorf("NextChange returns %s, %v to the owner", turn, err)
 		}
 		below := env.createSubtask(alice, t, a, theirs, "secret below")
 		trashed := mustSucceed(t)(env.Delete(alice, a, targetOf(env.createTask(alice, t, a, "secret in the trash"))))

@@ -148,8 +148,8 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 	return page, nil
 }
 
-// key identifies the statement of the list, except for the viewer's workspace, if it is one of the few lists that most
-// clients ask for. Otherwise it is empty.
+// key names the cached statement of the list, which is the same for all workspaces. It is empty if the list is none of the few
+// that most clients ask for: their statements are not cached.
 func (in ListInput) key() string {
 	if len(in.OrderBy) > 1 {
 		return ""
@@ -211,12 +211,12 @@ func (l *list) readBoth(ctx context.Context, segment keyset.Segment, limit int, 
 	})
 }
 
-// rows reads the rows of the list that narrow selects, which are about as many as expected. The key identifies the
-// statement.
-func (l *list) rows(ctx context.Context, columns []string, key queryKey, expected int, narrow func(*sql.Selector)) ([]*ent.Task, error) {
+// rows reads the rows of the list that restrict selects, which are about as many as expected. The key identifies the
+// statement in the cache; its zero value is for one that isn't cached.
+func (l *list) rows(ctx context.Context, columns []string, key queryKey, expected int, restrict func(*sql.Selector)) ([]*ent.Task, error) {
 	quota := textQuotaOf(ctx)
-	if !l.service.scansRows(ctx) {
-		q := l.query().Where(narrow)
+	if !l.service.usesRowReader(ctx) {
+		q := l.query().Where(restrict)
 		if len(columns) > 0 {
 			q.Select(columns...)
 		}
@@ -239,7 +239,7 @@ func (l *list) rows(ctx context.Context, columns []string, key queryKey, expecte
 		t := sql.Dialect(dialect.Postgres).Table(enttask.Table)
 		s := r.selectFrom(t)
 		l.narrow(s)
-		narrow(s)
+		restrict(s)
 		return s.Query()
 	})
 	tasks := make([]*ent.Task, 0, expected)
@@ -257,8 +257,8 @@ func (l *list) rows(ctx context.Context, columns []string, key queryKey, expecte
 	return tasks, nil
 }
 
-// scansRows reports whether hot reads use a rowReader: on PostgreSQL, if ent's privacy policy, which isn't consulted then,
+// usesRowReader reports whether hot reads use a rowReader: on PostgreSQL, if ent's privacy policy, which isn't consulted then,
 // would allow the query.
-func (s *Service) scansRows(ctx context.Context) bool {
+func (s *Service) usesRowReader(ctx context.Context) bool {
 	return s.dialect == dialect.Postgres && viewer.MayRead(ctx)
 }

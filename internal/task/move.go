@@ -144,7 +144,7 @@ func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	if err != nil {
 		return err
 	}
-	return t.edit(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edit{
+	return t.applyEdits(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edit{
 		columns: []string{enttask.FieldParentID, enttask.FieldPosition},
 		set:     func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
 	})

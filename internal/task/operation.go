@@ -76,7 +76,7 @@ func (s *Service) one(
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return &Result{Task: e, UserErrors: errs}, workspace.ErrRefused
+			return &Result{Task: e, UserErrors: errs}, workspace.ErrNoCommit
 		}
 		found, err := op.validate(ctx, t, []*ent.Task{e})
 		if err != nil {
@@ -148,9 +148,9 @@ func (s *Service) many(
 		switch failed := len(in.IDs) - len(able); {
 		case failed > 0 && in.ErrorPolicy != SkipFailed:
 			r.Refuse(r.refusal(failed))
-			return r, workspace.ErrRefused
+			return r, workspace.ErrNoCommit
 		case len(able) == 0:
-			return r, workspace.ErrRefused
+			return r, workspace.ErrNoCommit
 		}
 		if err := op.apply(ctx, t, able); err != nil {
 			return nil, err

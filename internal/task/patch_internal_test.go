@@ -63,7 +63,7 @@ func TestEditsNameTheirColumns(t *testing.T) {
 		}
 	}
 	var errs workspace.Violations
-	edits := []edit{setTexts(in.Title, in.Description)}
+	edits := []edit{textsEdit(in.Title, in.Description)}
 	for _, f := range patchFields {
 		edits = append(edits, f.ofCreate(&errs, &in, viewer.Viewer{Location: time.UTC}))
 	}

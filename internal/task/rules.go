@@ -16,12 +16,12 @@ const (
 
 // checkTitle checks and trims a title: 1 to 200 characters on one line.
 func checkTitle(errs *workspace.Violations, s string) string {
-	return errs.Line("title", "task", s, MaxTitle)
+	return errs.CheckLine("title", "task", s, MaxTitle)
 }
 
 // checkTagName checks and trims a tag's name: 1 to 50 characters on one line.
 func checkTagName(errs *workspace.Violations, s string) string {
-	return errs.Line("name", "tag", s, MaxTagName)
+	return errs.CheckLine("name", "tag", s, MaxTagName)
 }
 
 // checkDescription checks a description: up to 10,000 characters. It returns nil if the description is blank.

@@ -132,7 +132,7 @@ func (s *Service) TagsOf(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID
 		return of, nil
 	}
 	read := s.queryTagsOf
-	if s.scansRows(ctx) {
+	if s.usesRowReader(ctx) {
 		read = s.scanTagsOf
 	}
 	err := read(ctx, v, tasks, columns, func(task uuid.UUID, tag *ent.Tag) { of[task] = append(of[task], tag) })

@@ -132,7 +132,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return &TagResult{Tag: tag, UserErrors: errs}, workspace.ErrRefused
+			return &TagResult{Tag: tag, UserErrors: errs}, workspace.ErrNoCommit
 		}
 		after := *tag
 		if in.Name.Set {

@@ -50,8 +50,8 @@ type patchField struct {
 	ofPatch func(errs *workspace.Violations, prefix string, p *Patch, v viewer.Viewer) (edit, bool)
 }
 
-// newPatchField returns the entry of a field. The columns are those of its edit. Check checks a value, which is nil for none,
-// and returns the edit's set.
+// newPatchField returns the entry of a field. Columns and derived are those of its edit. Check checks a value, which is nil
+// for none, and returns the edit's set.
 func newPatchField[T any](
 	name string, columns, derived []string, inCreate func(*CreateInput) *T, inPatch func(*Patch) workspace.Optional[*T],
 	check func(errs *workspace.Violations, field string, input *T, v viewer.Viewer) func(*ent.Task),
@@ -72,8 +72,9 @@ func newPatchField[T any](
 
 // UpdateInput is a patch of one task.
 type UpdateInput struct {
-	ID          string                      `json:"id"`
-	IfVersion   *int                        `json:"ifVersion,omitempty"`
+	ID        string `json:"id"`
+	IfVersion *int   `json:"ifVersion,omitempty"`
+	// Absent texts are in the JSON: they were in that of the first release.
 	Title       workspace.Optional[*string] `json:"title"`
 	Description workspace.Optional[*string] `json:"description"`
 	// TagIDs replaces all tags.
@@ -148,7 +149,7 @@ func checkTexts(errs *workspace.Violations, in UpdateInput) func(*ent.Task) edit
 		if in.Description.Set {
 			newDescription = description
 		}
-		return setTexts(newTitle, newDescription)
+		return textsEdit(newTitle, newDescription)
 	}
 }
 
@@ -217,5 +218,5 @@ func (o *patchOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	if o.texts != nil {
 		edits = append(edits, o.texts(tasks[0]))
 	}
-	return t.edit(ctx, tasks, changed, edits...)
+	return t.applyEdits(ctx, tasks, changed, edits...)
 }

@@ -15,8 +15,8 @@ import (
 const (
 	// cleanupInterval is the pause between two rounds of RunCleanup.
 	cleanupInterval = 10 * time.Minute
-	// startRounds is how many rounds are run even if no key is stored. The second is for what the replicas of the release before
-	// write until they end.
+	// startRounds is how many rounds are run even if no key is stored. The second finds what replicas of the previous release
+	// wrote during a deployment.
 	startRounds = 2
 	// keySlack is how much longer a key is kept than it is valid, because the clocks of replicas differ.
 	keySlack = time.Hour
@@ -31,7 +31,8 @@ type Job struct {
 	Run  func(context.Context) error
 }
 
-// RunCleanup runs the jobs and removes old idempotency keys, again and again until ctx ends. Any number of replicas may run it
+// RunCleanup runs the jobs and removes old idempotency keys until ctx ends: twice at the start, and then at most every 10 minutes,
+// after an idempotency key was stored. So a job may have to wait as long as nobody uses keys. Any number of replicas may run it
 // at once. Errors are logged, and the work is tried again in the next round.
 func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 	ctx = viewer.AsSystem(ctx)
@@ -48,7 +49,7 @@ func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 				s.log.LogAttrs(ctx, slog.LevelWarn, "clean-up failed", slog.String("job", job.Name), slog.String("error", err.Error()))
 			}
 		}
-		// While no key is stored nothing needs to be removed, and an idle database can sleep.
+		// While no key is stored nothing needs to be removed, and an idle database can sleep. The jobs are not urgent.
 		for due := false; !due; due = s.keyStored.Swap(false) || round < startRounds {
 			select {
 			case <-ctx.Done():
@@ -75,7 +76,7 @@ func (s *Service) removeOldKeys(ctx context.Context) error {
 		}
 	}
 	for id := range workspaces {
-		failed = append(failed, s.recountKeys(ctx, id))
+		failed = append(failed, s.recountWorkspace(ctx, id))
 	}
 	if total > 0 {
 		s.log.LogAttrs(ctx, slog.LevelDebug, "old idempotency keys removed", slog.Int("count", total))

@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	// KeyLifetime is how long an idempotency key is remembered, if the workspace's budget of keys allows it.
+	// KeyLifetime is how long an idempotency key is remembered, if the workspace's budget of keys allows it (keybudget.go).
 	KeyLifetime = 24 * time.Hour
 	// MaxIdempotencyKey is how many characters a key has at most.
 	MaxIdempotencyKey = 255
 )
 
-// idempotencyKey checks a key: 1 to 255 characters.
-func (errs *Violations) idempotencyKey(key *string) {
+// checkIdempotencyKey checks a key: 1 to 255 characters.
+func (errs *Violations) checkIdempotencyKey(key *string) {
 	if key == nil {
 		return
 	}
@@ -75,11 +75,11 @@ func (t *Tx) storedAnswer(ctx context.Context, key *string) (*ent.IdempotencyKey
 	return nil, nil //nolint:nilnil // As above.
 }
 
-// finish gives the version back if no row was changed, and stores the answer. Refusals are not stored: they have changed
-// nothing, so that the client may correct the input and use the same key.
+// finish ends a change that was not refused. It stores the answer under the key, if there is one. If no row was changed it
+// gives the version back; without a key nothing is left to commit then, and the error is ErrNoCommit.
 func (t *Tx) finish(ctx context.Context, key *string, hash []byte, answer any) error {
 	if !t.changed && key == nil {
-		return ErrRefused
+		return ErrNoCommit
 	}
 	if !t.changed {
 		if err := t.giveBack(ctx); err != nil {
@@ -100,8 +100,8 @@ func (t *Tx) finish(ctx context.Context, key *string, hash []byte, answer any) e
 // second effect.
 const forgotten = "null"
 
-// ForgetAnswers removes the stored answers that contain an object that is about to be deleted for good. The condition writes
-// the part of the SQL that selects the objects' rows, from FROM on.
+// ForgetAnswers replaces the stored answers that contain an object that is about to be deleted for good. Rows writes what
+// follows SELECT 1 in a subquery of the objects' rows: it must end within a WHERE, and id must be the object's column.
 func (t *Tx) ForgetAnswers(ctx context.Context, rows func(*sql.Builder)) error {
 	b := Statement()
 	b.WriteString("UPDATE idempotency_keys SET answer = ").Arg(forgotten).

@@ -22,7 +22,7 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var errs Violations
-			errs.idempotencyKey(&tt.in)
+			errs.checkIdempotencyKey(&tt.in)
 			var codes []Code
 			for _, e := range errs {
 				codes = append(codes, e.Code)

@@ -37,7 +37,7 @@ const (
 		) AS others WHERE n > $3 OR bytes > $4 ORDER BY n LIMIT 1`
 	removeKeys = `DELETE FROM idempotency_keys WHERE id IN (
 		SELECT id FROM idempotency_keys WHERE workspace_id = $1 AND id <= $2 AND id <> $3 ORDER BY id LIMIT $4)`
-	recountKeys = `UPDATE workspaces SET
+	recountSQL = `UPDATE workspaces SET
 		idempotency_key_count = (SELECT count(*) FROM idempotency_keys WHERE workspace_id = $1),
 		idempotency_key_bytes = (SELECT coalesce(sum(octet_length(key) + octet_length(answer)), 0) FROM idempotency_keys WHERE workspace_id = $1)
 		WHERE id = $1`
@@ -64,7 +64,7 @@ func (t *Tx) storeKey(ctx context.Context, id uuid.UUID, key string, hash []byte
 	if err != nil {
 		return fmt.Errorf("storing the idempotency key: %w", err)
 	}
-	if used.count <= t.keys && used.bytes <= t.keyBytes {
+	if used.count <= t.maxKeys && used.bytes <= t.maxKeyBytes {
 		return nil
 	}
 	if err := t.trimKeys(ctx, id, size); err != nil {
@@ -77,7 +77,7 @@ func (t *Tx) storeKey(ctx context.Context, id uuid.UUID, key string, hash []byte
 // just stored always stays.
 func (t *Tx) trimKeys(ctx context.Context, stored uuid.UUID, size int) error {
 	const tenth = 10
-	keep, keepBytes := t.keys-max(t.keys/tenth, 1), t.keyBytes-t.keyBytes/tenth
+	keep, keepBytes := t.maxKeys-max(t.maxKeys/tenth, 1), t.maxKeyBytes-t.maxKeyBytes/tenth
 	var beyond []struct{ ID uuid.UUID }
 	err := t.scan(ctx, &beyond, firstKeyBeyond, t.Viewer.WorkspaceID, stored, keep-1, keepBytes-size)
 	if err != nil {
@@ -88,26 +88,26 @@ func (t *Tx) trimKeys(ctx context.Context, stored uuid.UUID, size int) error {
 			return err //nolint:wrapcheck // The caller says what was removed.
 		}
 	}
-	return t.recountKeys(ctx)
+	return t.recount(ctx)
 }
 
-// recountKeys corrects the workspace's counts. The workspace must be locked.
-func (t *Tx) recountKeys(ctx context.Context) error {
-	_, err := t.ExecContext(ctx, recountKeys, t.Viewer.WorkspaceID)
+// recount corrects the workspace's counts. The workspace must be locked.
+func (t *Tx) recount(ctx context.Context) error {
+	_, err := t.ExecContext(ctx, recountSQL, t.Viewer.WorkspaceID)
 	return err //nolint:wrapcheck // The caller says what was counted.
 }
 
 // lockOnly locks a workspace without a new version.
 const lockOnly = `UPDATE workspaces SET version = version WHERE id = $1 AND closed_at IS NULL RETURNING version`
 
-// recountKeys corrects the counts of a workspace.
-func (s *Service) recountKeys(ctx context.Context, id string) error {
+// recountWorkspace corrects the counts of a workspace.
+func (s *Service) recountWorkspace(ctx context.Context, id string) error {
 	err := s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := s.newTx(entTx, viewer.Viewer{WorkspaceID: id})
 		if err := t.updateWorkspace(ctx, []any{&t.Version}, lockOnly, id); err != nil {
 			return err
 		}
-		return t.recountKeys(ctx)
+		return t.recount(ctx)
 	})
 	if err != nil && !errors.Is(err, ErrNoWorkspace) { // Its user is being erased.
 		return fmt.Errorf("counting the idempotency keys of workspace %q: %w", id, err)

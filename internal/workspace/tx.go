@@ -2,9 +2,7 @@ package workspace
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -29,8 +27,8 @@ type Tx struct {
 	// Count is the value of the change's Counter, after it was added to.
 	Count int
 
-	changed        bool
-	keys, keyBytes int
+	changed              bool
+	maxKeys, maxKeyBytes int
 }
 
 // Counter is a column of workspaces that counts rows, such as task_count, so that a limit needs no SELECT count(*). The zero
@@ -108,67 +106,20 @@ func (t *Tx) updateWorkspace(ctx context.Context, dest []any, statement string, 
 	return nil
 }
 
-// lock takes the workspace's next version and with it the lock, and adds to the counter. On PostgreSQL it waits for the lock
-// until ctx's deadline: PostgreSQL ignores a cancellation that arrives before it has begun the statement, which would wait on.
-func (t *Tx) lock(ctx context.Context, c Counter) error {
-	set, returning, args, dest := "version = version + 1", "version", []any{t.Viewer.WorkspaceID}, []any{&t.Version}
-	if c.Column != "" {
-		set += ", " + c.Column + " = " + c.Column + " + $2"
-		returning += ", " + c.Column
-		args, dest = append(args, c.Add), append(dest, &t.Count)
-	}
-	where := "id = $1 AND closed_at IS NULL"
-	if until, ok := ctx.Deadline(); ok && t.Dialect == dialect.Postgres {
-		wait := max(time.Until(until).Milliseconds(), 1)
-		args = append(args, strconv.FormatInt(wait, 10))
-		where += " AND set_config('lock_timeout', $" + strconv.Itoa(len(args)) + ", true) IS NOT NULL"
-	}
-	return t.updateWorkspace(ctx, dest, "UPDATE workspaces SET "+set+" WHERE "+where+" RETURNING "+returning, args...)
-}
-
 // giveBack makes the version the next change's, so that none is skipped.
 func (t *Tx) giveBack(ctx context.Context) error {
 	_, err := t.Add(ctx, entworkspace.FieldVersion, -1)
 	return err
 }
 
-// lockedTx runs work in a transaction that holds the workspace's lock. The error is ErrBusy if it can't get the lock in time.
-func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
-	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
-	defer stop()
-	if err := s.writers.Acquire(wait, v.WorkspaceID); err != nil {
-		return err //nolint:wrapcheck // It is ErrBusy, or why ctx has ended.
-	}
-	defer s.writers.Release(v.WorkspaceID)
-	return s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := s.newTx(entTx, v)
-		if err := t.lock(wait, c); err != nil {
-			if errors.Is(context.Cause(wait), ErrBusy) || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
-				return fmt.Errorf("%w: %w", ErrBusy, err)
-			}
-			return err
-		}
-		s.noteActivity()
-		t.Now = s.Now() // Not when it began to wait: a later version is never older.
-		return work(t)
-	})
-}
-
 func (s *Service) newTx(entTx *ent.Tx, v viewer.Viewer) *Tx {
-	return &Tx{Tx: entTx, Viewer: v, Dialect: s.Dialect, Now: s.Now(), keys: s.keys, keyBytes: s.keyBytes}
-}
-
-// endsFirst reports whether a context has an earlier deadline than its parent.
-func endsFirst(child, parent context.Context) bool {
-	c, _ := child.Deadline()
-	p, ok := parent.Deadline()
-	return !ok || c.Before(p)
+	return &Tx{Tx: entTx, Viewer: v, Dialect: s.Dialect, Now: s.Now(), maxKeys: s.maxKeys, maxKeyBytes: s.maxKeyBytes}
 }
 
 // DryRun runs work in a transaction that is rolled back, without the workspace's lock and a new version. The workspace need
 // not exist.
 func (s *Service) DryRun(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
-	return ignoreRefused(s.inTx(ctx, func(entTx *ent.Tx) error {
+	return ignoreNoCommit(s.inTx(ctx, func(entTx *ent.Tx) error {
 		t := s.newTx(entTx, v)
 		if err := t.readCount(ctx, c); err != nil {
 			return err
@@ -176,7 +127,7 @@ func (s *Service) DryRun(ctx context.Context, v viewer.Viewer, c Counter, work f
 		if err := work(t); err != nil {
 			return err
 		}
-		return ErrRefused
+		return ErrNoCommit
 	}))
 }
 

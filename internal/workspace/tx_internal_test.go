@@ -57,7 +57,7 @@ func TestErrorAfterTheRow(t *testing.T) {
 		applied := false
 		err = s.Apply(t.Context(), viewer.Viewer{WorkspaceID: "alice"}, Counter{}, func(*Tx) error {
 			applied = true
-			return ErrRefused
+			return ErrNoCommit
 		})
 		if failed := want == failure; applied == failed || errors.Is(err, failure) != failed { //nolint:errorlint // It is this very error.
 			t.Errorf("with %q after the row: applied %t, %v", want, applied, err)

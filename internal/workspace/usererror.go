@@ -77,8 +77,8 @@ func FieldPath(field string) []string { return append([]string{"input"}, strings
 // Element is the field of a list's element, such as "ids.3".
 func Element(list string, i int) string { return list + "." + strconv.Itoa(i) }
 
-// Line checks and trims a text of one line that a thing, such as a "tag", must have.
-func (errs *Violations) Line(field, thing, s string, limit int) string {
+// CheckLine checks and trims a text of one line that a thing, such as a "tag", must have.
+func (errs *Violations) CheckLine(field, thing, s string, limit int) string {
 	s = text.Trim(s)
 	switch n := text.Length(s); {
 	case text.IsBlank(s):

@@ -1,6 +1,6 @@
 // Package workspace is what every entity of a workspace is built on: queries are limited to the workspace (Scope), and every
-// change goes through one write path (Write), which locks the workspace, takes its next version, repeats the first answer if
-// the idempotency key is known, and remembers the answer. It knows no entity but the workspace itself and its idempotency keys.
+// change that a client asks for goes through one write path (Write), which locks the workspace, takes its next version, repeats
+// the first answer if the idempotency key is known, and remembers the answer. The server's own changes go through Apply and Erase. It knows no entity but the workspace itself and its idempotency keys.
 package workspace
 
 import (
@@ -58,12 +58,6 @@ type Config struct {
 }
 
 const (
-	// defaultLockWait is shorter than the pool waits for a silent server, and than a request may take.
-	defaultLockWait = 5 * time.Second
-	// maxWriters is how many changes of one workspace this process has in the database: one at work, and the next, so that no
-	// time passes between them. All others wait in memory, where they hold no connection that other workspaces need.
-	maxWriters = 2
-
 	defaultKeys     = 10_000
 	defaultKeyBytes = 16 << 20
 )
@@ -74,8 +68,8 @@ type Service struct {
 	// time that is read back.
 	Database
 
-	log            *slog.Logger
-	keys, keyBytes int
+	log                  *slog.Logger
+	maxKeys, maxKeyBytes int
 
 	// lockWait limits the wait in writers and for the database's lock, both together.
 	lockWait time.Duration
@@ -109,7 +103,7 @@ func New(c Config) (*Service, error) {
 	}
 	return &Service{
 		Database: c.Database, log: c.Log,
-		keys: cmp.Or(c.Keys, defaultKeys), keyBytes: cmp.Or(c.KeyBytes, defaultKeyBytes),
+		maxKeys: cmp.Or(c.Keys, defaultKeys), maxKeyBytes: cmp.Or(c.KeyBytes, defaultKeyBytes),
 		lockWait: cmp.Or(c.LockWait, defaultLockWait), writers: semaphore.New(maxWriters),
 		versions: versions{query: c.QueryRaw},
 	}, nil

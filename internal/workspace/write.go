@@ -25,7 +25,7 @@ type Change[R any] struct {
 	// idempotency key. It returns nil if it has done nothing, and Apply must be run.
 	FastPath func(ctx context.Context) (*R, error)
 	// Apply makes the change. It must call tx.MarkChanged if it has changed a row, and set the version of that row to tx.Version.
-	// If it returns ErrRefused, its result is returned and nothing is committed. PostgreSQL may roll the transaction back: then
+	// If it returns ErrNoCommit, its result is returned and nothing is committed. PostgreSQL may roll the transaction back: then
 	// Apply is called again in a new one, so it must keep no state between calls.
 	Apply func(ctx context.Context, tx *Tx) (*R, error)
 }
@@ -39,12 +39,12 @@ type Result[R any] interface {
 	Remembered() any
 }
 
-// ErrRefused is returned by Apply, with a result, if there is nothing to commit.
-var ErrRefused = errors.New("nothing to commit")
+// ErrNoCommit is returned by Apply, with a result, if there is nothing to commit: the change was refused, or changes nothing.
+var ErrNoCommit = errors.New("nothing to commit")
 
-// Refuse returns a result with those violations, and ErrRefused. It is what Apply returns if it can't make the change.
+// Refuse returns a result with those violations, and ErrNoCommit. It is what Apply returns if it can't make the change.
 func Refuse[R any, P Result[R]](errs []*UserError) (*R, error) {
-	return refused[R, P](errs), ErrRefused
+	return refused[R, P](errs), ErrNoCommit
 }
 
 func refused[R any, P Result[R]](errs []*UserError) *R {
@@ -57,10 +57,10 @@ func refused[R any, P Result[R]](errs []*UserError) *R {
 // first result if the idempotency key was used before, applies the change and remembers the result. So no version is used
 // twice, no update is lost, and the rows in the order of their versions are a feed of changes without gaps.
 //
-// The errors are ErrNoWorkspace, ErrBusy, Apply's, and those of the database.
+// The errors are ErrNoWorkspace, ErrBusy if the lock can't be had in time (lock.go), Apply's, and those of the database.
 func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer, c Change[R]) (*R, error) {
 	errs := Violations(c.Violations)
-	if errs.idempotencyKey(c.IdempotencyKey); len(errs) > 0 {
+	if errs.checkIdempotencyKey(c.IdempotencyKey); len(errs) > 0 {
 		return refused[R, P](errs), nil
 	}
 	if c.FastPath != nil && c.IdempotencyKey == nil {
@@ -85,14 +85,14 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 			if r, err = repeat[R, P](stored, hash); err != nil {
 				return err
 			}
-			return ErrRefused
+			return ErrNoCommit
 		}
 		if r, err = c.Apply(ctx, t); err != nil {
 			return err
 		}
 		return t.finish(ctx, c.IdempotencyKey, hash, P(r).Remembered())
 	})
-	if err != nil && !errors.Is(err, ErrRefused) {
+	if err != nil && !errors.Is(err, ErrNoCommit) {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	if c.IdempotencyKey != nil {
@@ -102,9 +102,9 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 }
 
 // Apply makes a change of v's workspace that no client has asked for, with its lock and its next version as in Write. It
-// returns nil if apply returns ErrRefused.
+// returns nil if apply returns ErrNoCommit.
 func (s *Service) Apply(ctx context.Context, v viewer.Viewer, c Counter, apply func(*Tx) error) error {
-	return ignoreRefused(s.lockedTx(ctx, v, c, func(t *Tx) error {
+	return ignoreNoCommit(s.lockedTx(ctx, v, c, func(t *Tx) error {
 		if err := apply(t); err != nil {
 			return err
 		}
@@ -112,8 +112,8 @@ func (s *Service) Apply(ctx context.Context, v viewer.Viewer, c Counter, apply f
 	}))
 }
 
-func ignoreRefused(err error) error {
-	if errors.Is(err, ErrRefused) {
+func ignoreNoCommit(err error) error {
+	if errors.Is(err, ErrNoCommit) {
 		return nil
 	}
 	return err

@@ -13,22 +13,22 @@ import (
 )
 
 // Version returns the number of the last change of v's workspace. While it is the same, so are the workspace's tasks and tags;
-// what of them depends on the clock is the same until NextTurn. The error is workspace.ErrNotFound if there is no workspace.
+// what of them depends on the clock is the same until NextChange. The error is workspace.ErrNotFound if there is no workspace.
 func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
 	return s.workspaces.Version(ctx, v)
 } //nolint:wrapcheck // It says what it did.
 
-// NextTurn is the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,
+// NextChange returns the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,
 // because of the clock alone: when a task's own time passes, and when v's day ends.
-func (s *Service) NextTurn(ctx context.Context, v viewer.Viewer, now time.Time) (time.Time, error) {
+func (s *Service) NextChange(ctx context.Context, v viewer.Viewer, now time.Time) (time.Time, error) {
 	d := daysAt(now.UTC().Truncate(time.Microsecond), v)
-	turn := startOfDay(d.today.AddDate(0, 0, 1), d.location)
+	next := startOfDay(d.today.AddDate(0, 0, 1), d.location)
 	// Active tasks have an index of days, and the days of the next moments are near today's. Tasks in the trash are all read.
 	for _, where := range []predicate.Task{enttask.DeletedAtIsNil(), enttask.DeletedAtNotNil()} {
 		first, err := s.client.Task.Query().Where(
 			workspace.Scope(v), where, enttask.Completed(false),
 			enttask.DueDateGTE(d.today.AddDate(0, 0, -margin)), enttask.DueDateLT(d.today.AddDate(0, 0, 1+margin)),
-			enttask.DueAtGTE(d.now), enttask.DueAtLT(turn),
+			enttask.DueAtGTE(d.now), enttask.DueAtLT(next),
 		).Order(enttask.ByDueAt()).Select(enttask.FieldDueAt).First(ctx)
 		if ent.IsNotFound(err) {
 			continue
@@ -36,7 +36,7 @@ func (s *Service) NextTurn(ctx context.Context, v viewer.Viewer, now time.Time) 
 		if err != nil {
 			return time.Time{}, fmt.Errorf("reading what is due next: %w", err)
 		}
-		turn = *first.DueAt
+		next = *first.DueAt
 	}
-	return turn, nil
+	return next, nil
 }

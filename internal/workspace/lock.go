@@ -1,0 +1,71 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"entgo.io/ent/dialect"
+
+	"taskql/ent"
+	"taskql/internal/sqlstate"
+	"taskql/internal/viewer"
+)
+
+const (
+	// defaultLockWait is shorter than the pool waits for a silent server, and than a request may take.
+	defaultLockWait = 5 * time.Second
+	// maxWriters is how many changes of one workspace this process has in the database: one at work, and the next, so that no
+	// time passes between them. All others wait in memory, where they hold no connection that other workspaces need.
+	maxWriters = 2
+)
+
+// lockedTx runs work in a transaction that holds the workspace's lock. The error is ErrBusy if it can't get the lock in time.
+func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
+	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
+	defer stop()
+	if err := s.writers.Acquire(wait, v.WorkspaceID); err != nil {
+		return err //nolint:wrapcheck // It is ErrBusy, or why ctx has ended.
+	}
+	defer s.writers.Release(v.WorkspaceID)
+	return s.inTx(ctx, func(entTx *ent.Tx) error {
+		t := s.newTx(entTx, v)
+		if err := t.lock(wait, c); err != nil {
+			if errors.Is(context.Cause(wait), ErrBusy) || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
+				return fmt.Errorf("%w: %w", ErrBusy, err)
+			}
+			return err
+		}
+		s.noteActivity()
+		t.Now = s.Now() // Not when it began to wait: a later version is never older.
+		return work(t)
+	})
+}
+
+// lock takes the workspace's next version and with it the lock, and adds to the counter. On PostgreSQL it waits for the lock
+// until ctx's deadline, by a lock_timeout that the statement itself sets. Cancelling is not enough: PostgreSQL ignores a
+// cancellation that arrives before the statement has begun.
+func (t *Tx) lock(ctx context.Context, c Counter) error {
+	set, returning, args, dest := "version = version + 1", "version", []any{t.Viewer.WorkspaceID}, []any{&t.Version}
+	if c.Column != "" {
+		set += ", " + c.Column + " = " + c.Column + " + $2"
+		returning += ", " + c.Column
+		args, dest = append(args, c.Add), append(dest, &t.Count)
+	}
+	where := "id = $1 AND closed_at IS NULL"
+	if until, ok := ctx.Deadline(); ok && t.Dialect == dialect.Postgres {
+		wait := max(time.Until(until).Milliseconds(), 1)
+		args = append(args, strconv.FormatInt(wait, 10))
+		where += " AND set_config('lock_timeout', $" + strconv.Itoa(len(args)) + ", true) IS NOT NULL"
+	}
+	return t.updateWorkspace(ctx, dest, "UPDATE workspaces SET "+set+" WHERE "+where+" RETURNING "+returning, args...)
+}
+
+// endsFirst reports whether a context has an earlier deadline than its parent.
+func endsFirst(child, parent context.Context) bool {
+	c, _ := child.Deadline()
+	p, ok := parent.Deadline()
+	return !ok || c.Before(p)
+}
