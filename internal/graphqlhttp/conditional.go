@@ -34,8 +34,8 @@ type Validator interface {
 	// state are equal until the time that Until returns. It returns false if it can't tell the state; the response then has no
 	// entity tag. It should be much cheaper than executing the operation.
 	AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool)
-	// Until returns when the response may change although the state doesn't, or zero for never. It is called after
-	// AppendState, with the same now.
+	// Until returns when the response may change although the state doesn't, or zero for never. It returns false if it can't
+	// tell. It is called after AppendState, with the same now.
 	Until(ctx context.Context, now time.Time) (time.Time, bool)
 }
 
@@ -44,7 +44,7 @@ const (
 	knownBytes = 8 << 20
 	// knownQueryBytes is what a known query takes, beside its URL and its operation's name.
 	knownQueryBytes = 200
-	// notModifiedCost is what the response costs that nothing has changed.
+	// notModifiedCost is what a response without a body costs, with status 304.
 	notModifiedCost = 1
 	// etagHashBytes is how much of a hash is in an entity tag.
 	etagHashBytes = 16
@@ -135,8 +135,8 @@ func (p *pipeline) isUnchanged(ctx context.Context, r *conditionalRequest) bool 
 	return true
 }
 
-// compare finds the entity tag of the operation's response, and whether it is one that the client has. Then the operation is
-// cheap.
+// compare finds the entity tag of the operation's response, and whether the client has that response already. If so, the
+// operation costs notModifiedCost.
 //
 // It reads the state before the operation is executed: if it changes meanwhile, the tag is too old, and the client asks once
 // more in vain. A tag that is too new would hide a change.

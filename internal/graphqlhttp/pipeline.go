@@ -29,6 +29,8 @@ import (
 // Limits come before validation, since validation itself is what some documents attack. The charge comes after it, since a
 // refused operation costs less than an executed one.
 //
+// A GET that the client has the response to, and that was answered lately, never gets here (isUnchanged in conditional.go).
+//
 // Steps 1 and 8 are a transport's: it fills an operation, calls run, and encodes what next returns (see Handler.serve). Steps
 // 2 to 7 are run's.
 type pipeline struct {
@@ -39,11 +41,11 @@ type pipeline struct {
 	budget      budget
 	executor    *executor
 
-	schema     *ast.Schema
-	introspect bool
-	timeout    time.Duration
-	observe    func(context.Context, OperationInfo)
-	answered   func(context.Context, Summary)
+	schema             *ast.Schema
+	allowIntrospection bool
+	timeout            time.Duration
+	observe            func(context.Context, OperationInfo)
+	answered           func(context.Context, Summary)
 }
 
 func newPipeline(cfg Config) (*pipeline, error) {
@@ -55,7 +57,7 @@ func newPipeline(cfg Config) (*pipeline, error) {
 	p := &pipeline{
 		store: store, limiter: newLimiter(cfg, cache), conditional: newConditionalRequests(cfg.ConditionalRequests),
 		validator: newValidator(schema, cfg.Scalars, cfg.Introspection), executor: newExecutor(cfg, store),
-		schema: schema, introspect: cfg.Introspection, timeout: cfg.Timeout, observe: cfg.Observe, answered: cfg.Answered,
+		schema: schema, allowIntrospection: cfg.Introspection, timeout: cfg.Timeout, observe: cfg.Observe, answered: cfg.Answered,
 	}
 	p.validator.cache = cache
 	p.budget = budget{spend: cfg.Spend, documentBytes: p.limiter.limits.DocumentBytes}
@@ -136,7 +138,7 @@ func (p *pipeline) check(ctx context.Context, op *operation) gqlerror.List {
 	if err := op.unsupported(op.definition.Operation); err != nil {
 		return gqlerror.List{err}
 	}
-	if !p.introspect && p.introspects(op) {
+	if !p.allowIntrospection && p.introspects(op) {
 		return gqlerror.List{introspectionOff()}
 	}
 	return nil
