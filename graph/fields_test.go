@@ -77,7 +77,7 @@ func TestColumnsSuffice(t *testing.T) {
 	})
 }
 
-// scalarsOf lists the fields of an object type that have no selections; nil if the type is none.
+// scalarsOf lists the fields of an object type that have no selections; nil for any other type.
 func scalarsOf(schema *ast.Schema, def *ast.Definition) []string {
 	var names []string
 	for _, f := range def.Fields {

@@ -75,7 +75,7 @@ type Selected[S State] struct {
 // Set is a selection set of an object type, compiled: fragments are inlined, and @skip and @include applied.
 type Set[S State] struct {
 	Fields []Selected[S]
-	// Columns are those that the fields need of a row; nil if a field needs all or the type is none of rows.
+	// Columns are those that the fields need of a row; nil if a field needs all of them, or the type has no rows.
 	Columns []string
 	// Derived is what the type's function has derived from the set.
 	Derived any
@@ -222,7 +222,7 @@ func (c *compilation[S]) field(t Type[S], f graphql.CollectedField, path string)
 		return out
 	}
 	known, ok := t.fields[f.Name]
-	// An abstract type below the root would need its value's type looked up: there is none.
+	// An abstract type below the root would need its value's type looked up; the schema has no such field.
 	if !ok || !known.fits(f.Definition.Type) || known.leaf != (len(out.sets) == 0) || len(out.sets) > 1 {
 		c.plan.Encodable, out.loadsBelow = false, false
 		return out

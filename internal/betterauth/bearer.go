@@ -76,7 +76,7 @@ func isJWT(token string) bool {
 	return strings.HasPrefix(token, "ey") && strings.Count(token, ".") == 2
 }
 
-// authorizationHeader returns the Authorization header of a request to the auth server, encoded anew.
+// authorizationHeader returns the Authorization header of a request to the auth server. A signed token gets its signature again.
 func (a *Authenticator) authorizationHeader(b bearer) string {
 	if b.kind == bearerSigned {
 		return "Bearer " + a.signer.sign(b.token)

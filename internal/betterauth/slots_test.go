@@ -19,13 +19,7 @@ import (
 func TestManyMadeUpBearerTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeTransport{}
-		server.set(func(w http.ResponseWriter, r *http.Request) {
-			if requestedToken(r) == token {
-				respondHealthy(w, r)
-				return
-			}
-			respondJSON("null")(w, r)
-		})
+		server.set(respondToToken)
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: time.Minute})
 		wantCount := func(want int64) {
 			t.Helper()
@@ -63,13 +57,7 @@ func TestManyMadeUpBearerTokens(t *testing.T) {
 func TestMadeUpTokensDoNotKeepARevokedOneValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeTransport{}
-		server.set(func(w http.ResponseWriter, r *http.Request) {
-			if requestedToken(r) == token {
-				respondHealthy(w, r)
-				return
-			}
-			respondJSON("null")(w, r)
-		})
+		server.set(respondToToken)
 		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth", Transport: server, CacheTTL: time.Second})
 		wantSession(t, a, withBearer(token))
 		server.set(respondJSON("null")) // It is revoked.
@@ -192,4 +180,13 @@ func TestRetriesAreLimited(t *testing.T) {
 			wantSession(t, a, userCookie(i))
 		}
 	})
+}
+
+// respondToToken responds as an auth server that knows only the session of token.
+func respondToToken(w http.ResponseWriter, r *http.Request) {
+	if requestedToken(r) == token {
+		respondHealthy(w, r)
+		return
+	}
+	respondJSON("null")(w, r)
 }
