@@ -185,9 +185,10 @@ func introspectionOff() *gqlerror.Error {
 	return err
 }
 
-// subscriptionNotSupported is the error of a subscription sent by POST or GET, whose responses hold one result.
+// subscriptionNotSupported is the error of a subscription sent by POST or GET if the response can hold only one result.
 func subscriptionNotSupported() *gqlerror.Error {
-	err := gqlerror.Errorf("Subscriptions can't be sent by plain POST or GET.")
+	err := gqlerror.Errorf("A response of this media type holds one result, and a subscription has many: accept text/event-stream " +
+		"or multipart/mixed;subscriptionSpec=1.0, or open a WebSocket with the subprotocol graphql-transport-ws.")
 	err.Extensions = map[string]any{"code": CodeSubscriptionNotSupported}
 	return err
 }

@@ -16,13 +16,21 @@ type executor struct {
 	introspect bool
 	around     graphql.OperationMiddleware
 	store      *documentStore
+
+	subscribe     Subscribe // nil: subscriptions are refused
+	streamContext func(context.Context) context.Context
 }
 
 func newExecutor(cfg Config, store *documentStore) *executor {
-	return &executor{
+	e := &executor{
 		schema: cfg.Schema, present: cfg.PresentError, recover: cfg.Recover,
 		introspect: cfg.Introspection, around: chain(cfg.AroundOperations), store: store,
+		subscribe: cfg.Subscribe, streamContext: cfg.StreamContext,
 	}
+	if e.streamContext == nil {
+		e.streamContext = context.WithoutCancel
+	}
+	return e
 }
 
 // chain returns one middleware for all, the first outermost.

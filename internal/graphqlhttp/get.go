@@ -6,9 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // maxURLBytes is the longest query of a URL. Proxies and browsers seldom carry more.
@@ -34,7 +31,7 @@ func (h *Handler) serveGET(w http.ResponseWriter, r *http.Request) {
 		conditional.writeNotModified(w)
 		return
 	}
-	op := &operation{unsupported: unsupportedByGET, conditional: conditional, reportCost: reportCost}
+	op := &operation{safe: true, conditional: conditional, reportCost: reportCost}
 	err := h.pipeline.budget.exhausted(ctx)
 	if err == nil {
 		err = decodeURL(op, r.URL.RawQuery)
@@ -52,15 +49,6 @@ func redirectToPage(w http.ResponseWriter, page string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Add("Vary", "Accept")
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// unsupportedByGET returns the error for a type of operation that GET doesn't carry, or nil. Other sites' pages and
-// prefetching browsers can send a GET, so that it must not change anything (GraphQL over HTTP, section "GET").
-func unsupportedByGET(operation ast.Operation) *gqlerror.Error {
-	if operation == ast.Mutation {
-		return mutationOverGET()
-	}
-	return unsupportedByPOST(operation)
 }
 
 // decodeURL reads the parameters of a GET into the operation (GraphQL over HTTP, section "GET").

@@ -60,6 +60,11 @@ type Config struct {
 	Page string
 	// Observe, if set, is called when an operation has been parsed and validated, before it is executed.
 	Observe func(ctx context.Context, op OperationInfo)
+	// Subscribe starts subscriptions. Nil: they are refused.
+	Subscribe Subscribe
+	// StreamContext returns the context of a stream from that of the request that opens it. It must not end with the request,
+	// and should keep no more of it than a stream needs. Nil: context.WithoutCancel.
+	StreamContext func(context.Context) context.Context
 	// Release, if set, is called with an executed operation's data when it has been sent and is no longer used.
 	Release func(data []byte)
 	// Answered, if set, is called with a summary of each response before it is sent.

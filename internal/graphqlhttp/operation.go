@@ -19,8 +19,11 @@ type operation struct {
 	values int
 	// bytesRead is the length of the request, and bytesCost what the client paid for it while it arrived.
 	bytesRead, bytesCost int
-	// unsupported returns the error for a type of operation that the transport can't carry, or nil.
-	unsupported func(ast.Operation) *gqlerror.Error
+	// safe is whether the operation came by a GET, and so may not change anything: other sites' pages and prefetching browsers
+	// can send one (GraphQL over HTTP, section "GET").
+	safe bool
+	// sink is where a subscription's results go, or nil if the transport can't carry a stream.
+	sink Sink
 	// conditional is the conditional request that brought the operation, or nil.
 	conditional *conditionalRequest
 	// reportCost is whether the response says what the operation cost.
@@ -57,8 +60,11 @@ type operation struct {
 
 	// Executing.
 
-	// results returns the results one by one, then nil. It is nil if the client has the response already.
+	// results returns the results one by one, then nil. It is nil if the client has the response already, and if the operation
+	// is a subscription that was started.
 	results func() *graphql.Response
+	// stream is the subscription that was started, or nil.
+	stream Stream
 }
 
 // OperationInfo is what a log may know about an operation.

@@ -23,7 +23,7 @@ import (
 //	                 variableuse.go                        their types
 //	5  compare       conditional.go                      does the client have this response already?
 //	6  charge        charge.go                           take the cost from the client's budget
-//	7  execute       execute.go                          execute it: one result, or a stream of them
+//	7  execute       execute.go, stream.go               execute it, or start it if it is a subscription
 //	8  encode        encode.go, response.go              write a result as JSON, with the status and headers of HTTP
 //
 // Limits come before validation, since validation itself is what some documents attack. The charge comes after it, since a
@@ -32,7 +32,7 @@ import (
 // A GET that the client has the response to, and that was answered lately, never gets here (isUnchanged in conditional.go).
 //
 // Steps 1 and 8 are a transport's: it fills an operation, calls run, and encodes what next returns (see Handler.serve). Steps
-// 2 to 7 are run's.
+// 2 to 7 are run's. A transport of streams also gives the operation a sink, to which a subscription's results go.
 type pipeline struct {
 	store       *documentStore
 	limiter     *limiter
@@ -79,8 +79,8 @@ func (p *pipeline) startClock(ctx context.Context) (context.Context, context.Can
 	return context.WithTimeout(ctx, p.timeout)
 }
 
-// run takes a decoded operation through the steps up to its results, which next returns. The error is that of a request
-// without a document.
+// run takes a decoded operation through the steps up to its results, which next returns. If it started a subscription, it
+// sets op.stream, and the results go to op.sink. The error is that of a request without a document.
 func (p *pipeline) run(ctx context.Context, op *operation) *requestError {
 	if err := p.store.find(op); err != nil {
 		return err
@@ -90,7 +90,10 @@ func (p *pipeline) run(ctx context.Context, op *operation) *requestError {
 			return p.executor.refusal(ctx, op, presentable(errs, p.limiter.limits.Errors))
 		}
 		p.observe(ctx, op.info())
-		if !op.conditional.isNotModified() {
+		switch {
+		case op.definition.Operation == ast.Subscription:
+			return p.executor.subscribeTo(ctx, op)
+		case !op.conditional.isNotModified():
 			op.results = p.executor.start(ctx, op)
 		}
 		return nil
@@ -135,7 +138,7 @@ func (p *pipeline) check(ctx context.Context, op *operation) gqlerror.List {
 		return gqlerror.List{err}
 	}
 	op.context = p.executor.operationContext(op, variables)
-	if err := op.unsupported(op.definition.Operation); err != nil {
+	if err := p.executor.unsupported(op); err != nil {
 		return gqlerror.List{err}
 	}
 	if !p.allowIntrospection && p.introspects(op) {

@@ -8,9 +8,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 const (
@@ -30,7 +27,7 @@ const (
 // servePOST is the transport of queries and mutations in a request's body. The URL doesn't count.
 func (h *Handler) servePOST(w http.ResponseWriter, r *http.Request) {
 	as, ok := negotiate(r.Header["Accept"])
-	op := &operation{unsupported: unsupportedByPOST, reportCost: h.reportsCost(r)}
+	op := &operation{reportCost: h.reportsCost(r)}
 	if !ok {
 		h.refuse(r.Context(), w, mediaJSON, op, notAcceptable())
 		return
@@ -46,14 +43,6 @@ func (h *Handler) servePOST(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := h.pipeline.startClock(r.Context())
 	defer cancel()
 	h.serve(ctx, w, as, op)
-}
-
-// unsupportedByPOST returns the error for a type of operation that POST doesn't carry, or nil: its response holds one result.
-func unsupportedByPOST(operation ast.Operation) *gqlerror.Error {
-	if operation == ast.Subscription {
-		return subscriptionNotSupported()
-	}
-	return nil
 }
 
 // decodePOST reads the request's body into the operation.
