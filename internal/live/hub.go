@@ -22,6 +22,9 @@ type Config struct {
 	// Delivered is called after each run whose result was delivered, with the number of subscriptions that took it and the time
 	// since the oldest change that caused the run; zero if no change did. It may be nil.
 	Delivered func(count int, delay time.Duration)
+	// Watching is called with true when a workspace gets its first subscription, before its query first runs, and with false when
+	// the last one has gone. The calls for a workspace are in order. It must not block, nor call the Hub. It may be nil.
+	Watching func(workspaceID string, watched bool)
 	// Log gets the faults of queries. Default: none are logged.
 	Log *slog.Logger
 	// Now is the clock of Result.Next and of sessions. Default: time.Now.
