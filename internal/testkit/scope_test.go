@@ -73,7 +73,7 @@ func workspaceConditions(t *testing.T, path string) []string {
 	if ast.IsGenerated(file) {
 		return nil
 	}
-	entities := entEntities(file)
+	entities, harmless := entEntities(file), map[ast.Expr]bool{}
 	var found []string
 	note := func(node ast.Node, what string) {
 		found = append(found, fmt.Sprintf("%s: %s", files.Position(node.Pos()), what))
@@ -82,16 +82,19 @@ func workspaceConditions(t *testing.T, path string) []string {
 		switch node := node.(type) {
 		case *ast.SelectorExpr:
 			of, _ := node.X.(*ast.Ident)
-			if of != nil && entities[of.Name] && (strings.HasPrefix(node.Sel.Name, "WorkspaceID") || strings.HasPrefix(node.Sel.Name, "HasWorkspace")) {
-				note(node, of.Name+"."+node.Sel.Name)
+			name := node.Sel.Name
+			if of == nil || !entities[of.Name] || harmless[node] {
+				return true
 			}
+			if strings.HasPrefix(name, "WorkspaceID") || strings.HasPrefix(name, "HasWorkspace") || name == "FieldWorkspaceID" {
+				note(node, of.Name+"."+name)
+			}
+		case *ast.KeyValueExpr:
+			harmless[node.Key] = true // It is the column of a value.
 		case *ast.CallExpr:
 			if call, ok := node.Fun.(*ast.SelectorExpr); ok && call.Sel.Name == "Select" {
-				return true // It reads the column.
-			}
-			for _, arg := range node.Args {
-				if field, ok := arg.(*ast.SelectorExpr); ok && field.Sel.Name == "FieldWorkspaceID" {
-					note(arg, "FieldWorkspaceID")
+				for _, arg := range node.Args { // It reads the column.
+					harmless[arg] = true
 				}
 			}
 		case *ast.BasicLit:
