@@ -10,14 +10,9 @@ import (
 // stops and returns it.
 type TextQuota func(bytes int) error
 
-// TextQuotaKey is the key of a context's TextQuota.
+// TextQuotaKey is the key of a context's TextQuota, to which every description that is read is charged. The limit of the response's
+// length can't replace it: all rows of an operation are in memory before the response is written.
 type TextQuotaKey struct{}
-
-// WithTextQuota returns a context in which every description that is read is charged to quota. The limit of the response's length
-// can't replace it: all rows of an operation are in memory before the response is written.
-func WithTextQuota(ctx context.Context, quota TextQuota) context.Context {
-	return context.WithValue(ctx, TextQuotaKey{}, quota)
-}
 
 func textQuotaOf(ctx context.Context) TextQuota {
 	quota, _ := ctx.Value(TextQuotaKey{}).(TextQuota)

@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,11 +29,11 @@ func TestTextQuota(t *testing.T) {
 		enough := errors.New("enough")
 		for name, read := range map[string]func(quota task.TextQuota) error{
 			"a list": func(quota task.TextQuota) error {
-				_, err := env.List(task.WithTextQuota(ctx, quota), v, task.ListInput{First: ptr(10), Selection: task.Selection{Columns: columns}})
+				_, err := env.List(context.WithValue(ctx, task.TextQuotaKey{}, quota), v, task.ListInput{First: ptr(10), Selection: task.Selection{Columns: columns}})
 				return err
 			},
 			"by their ids": func(quota task.TextQuota) error {
-				_, err := env.ByID(task.WithTextQuota(ctx, quota), v, ids, columns)
+				_, err := env.ByID(context.WithValue(ctx, task.TextQuotaKey{}, quota), v, ids, columns)
 				return err
 			},
 		} {
