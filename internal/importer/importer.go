@@ -116,17 +116,16 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 		return err
 	}
 	defer func() { _ = src.tx.Rollback() }() // The transaction is read-only.
-	client := ent.NewClient(ent.Driver(c.DB.Driver()))
-	if _, err := client.UserRemoval.Query().Exist(ctx); err != nil { // The newest table: is the database migrated?
+	db := workspace.NewDatabase(c.DB.Driver(), c.DB.QueryRaw)
+	db.Now = c.Now
+	if _, err := db.Client.UserRemoval.Query().Exist(ctx); err != nil { // The newest table: is the database migrated?
 		return fmt.Errorf("looking at %s, which `server migrate` makes ready: %w", c.DB, err)
 	}
-	accounts, err := account.New(account.Config{Client: client, Now: c.Now})
+	accounts, err := account.New(account.Config{Client: db.Client, Now: c.Now})
 	if err != nil {
 		return fmt.Errorf("setting up accounts: %w", err)
 	}
-	workspaces, err := workspace.New(workspace.Config{
-		Database: workspace.Database{Client: client, Dialect: c.DB.Dialect, QueryRaw: c.DB.QueryRaw, Now: c.Now}, LockWait: lockWait,
-	})
+	workspaces, err := workspace.New(workspace.Config{Database: db, LockWait: lockWait})
 	if err != nil {
 		return fmt.Errorf("setting up workspaces: %w", err)
 	}
@@ -142,7 +141,7 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 		return err
 	}
 	r := &run{
-		Config: c, client: client, accounts: accounts, tasks: tasks, source: src,
+		Config: c, client: db.Client, accounts: accounts, tasks: tasks, source: src,
 		report: newReport(c.DryRun, c.Verbose), progress: &progress{out: c.Progress, terminal: c.Terminal, now: c.Now, total: total},
 	}
 	if err := r.copyAll(ctx); err != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"taskql/ent"
 	"taskql/internal/database"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
@@ -31,13 +30,11 @@ const eraseWait = time.Minute
 // again continues the erasure, and so does a running server.
 func EraseUser(ctx context.Context, e Erasure) error {
 	ctx = viewer.AsSystem(ctx)
-	client := ent.NewClient(ent.Driver(e.DB.Driver()))
-	if _, err := client.UserRemoval.Query().Exist(ctx); err != nil {
+	db := workspace.NewDatabase(e.DB.Driver(), e.DB.QueryRaw)
+	if _, err := db.Client.UserRemoval.Query().Exist(ctx); err != nil {
 		return fmt.Errorf("looking at %s, which `server migrate` makes ready: %w", e.DB, err)
 	}
-	workspaces, err := workspace.New(workspace.Config{
-		Database: workspace.Database{Client: client, Dialect: e.DB.Dialect, QueryRaw: e.DB.QueryRaw}, LockWait: eraseWait,
-	})
+	workspaces, err := workspace.New(workspace.Config{Database: db, LockWait: eraseWait})
 	if err != nil {
 		return fmt.Errorf("setting up workspaces: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"taskql/ent"
 	"taskql/graph"
 	"taskql/internal/account"
 	"taskql/internal/task"
@@ -13,17 +12,17 @@ import (
 
 // services makes the services of the domain.
 func (s *Server) services(cfg Config) (graph.Services, error) {
-	client := ent.NewClient(ent.Driver(cfg.DB.Driver()))
+	db := workspace.NewDatabase(cfg.DB.Driver(), cfg.DB.QueryRaw)
+	db.Now = cfg.Now
 	accounts, err := account.New(account.Config{
-		Client: client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
+		Client: db.Client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
 		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up accounts: %w", err)
 	}
 	workspaces, err := workspace.New(workspace.Config{
-		Database: workspace.Database{Client: client, Dialect: cfg.DB.Dialect, QueryRaw: cfg.DB.QueryRaw, Now: cfg.Now},
-		Keys:     cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Log: cfg.Log,
+		Database: db, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Log: cfg.Log,
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up workspaces: %w", err)

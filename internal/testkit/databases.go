@@ -24,7 +24,7 @@ func EachDatabase(t *testing.T, test func(t *testing.T, db workspace.Database)) 
 
 // Database returns the driver's database, which is read as in production.
 func Database(driver dialect.Driver) workspace.Database {
-	return workspace.Database{Client: ent.NewClient(ent.Driver(driver)), Dialect: driver.Dialect(), QueryRaw: QueryRawOf(driver)}
+	return workspace.NewDatabase(driver, QueryRawOf(driver))
 }
 
 // OpenDatabase opens and migrates the database, and closes it when the test ends.

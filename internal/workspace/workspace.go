@@ -43,6 +43,11 @@ type Database struct {
 	Now func() time.Time
 }
 
+// NewDatabase returns the database of a driver, read without ent by queryRaw, which may be nil if the driver is not PostgreSQL's.
+func NewDatabase(driver dialect.Driver, queryRaw QueryRaw) Database {
+	return Database{Client: ent.NewClient(ent.Driver(driver)), Dialect: driver.Dialect(), QueryRaw: queryRaw}
+}
+
 // Config configures a Service.
 type Config struct {
 	Database
