@@ -8,6 +8,7 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 func (r *mutationResolver) CreateTag(ctx context.Context, input task.CreateTagInput) (*task.TagResult, error) {
@@ -18,7 +19,7 @@ func (r *mutationResolver) UpdateTag(ctx context.Context, input model.UpdateTagI
 	return mutate(ctx, convert[task.UpdateTagInput](input), r.services.Tasks.UpdateTag)
 }
 
-func (r *mutationResolver) DeleteTag(ctx context.Context, input task.TargetInput) (*task.DeleteTagResult, error) {
+func (r *mutationResolver) DeleteTag(ctx context.Context, input workspace.TargetInput) (*task.DeleteTagResult, error) {
 	return mutate(ctx, input, r.services.Tasks.DeleteTag)
 }
 

@@ -9,6 +9,7 @@ import (
 	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 func (r *bulkTaskPayloadResolver) Results(ctx context.Context, obj *task.BulkResult) ([]*task.ItemResult, error) {
@@ -23,11 +24,11 @@ func (r *mutationResolver) UpdateTask(ctx context.Context, input model.UpdateTas
 	return mutate(ctx, convert[task.UpdateInput](input), r.services.Tasks.Update)
 }
 
-func (r *mutationResolver) CompleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
+func (r *mutationResolver) CompleteTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
 	return mutate(ctx, input, r.services.Tasks.Complete)
 }
 
-func (r *mutationResolver) ReopenTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
+func (r *mutationResolver) ReopenTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
 	return mutate(ctx, input, r.services.Tasks.Reopen)
 }
 
@@ -35,15 +36,15 @@ func (r *mutationResolver) MoveTask(ctx context.Context, input model.MoveTaskInp
 	return mutate(ctx, convert[task.MoveInput](input), r.services.Tasks.Move)
 }
 
-func (r *mutationResolver) DeleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
+func (r *mutationResolver) DeleteTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
 	return mutate(ctx, input, r.services.Tasks.Delete)
 }
 
-func (r *mutationResolver) RestoreTask(ctx context.Context, input task.TargetInput) (*task.Result, error) {
+func (r *mutationResolver) RestoreTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
 	return mutate(ctx, input, r.services.Tasks.Restore)
 }
 
-func (r *mutationResolver) PurgeTask(ctx context.Context, input task.TargetInput) (*task.PurgeResult, error) {
+func (r *mutationResolver) PurgeTask(ctx context.Context, input workspace.TargetInput) (*task.PurgeResult, error) {
 	return mutate(ctx, input, r.services.Tasks.Purge)
 }
 

@@ -18,6 +18,7 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // region    ************************** generated!.gotpl **************************
@@ -25,15 +26,15 @@ import (
 type MutationResolver interface {
 	CreateTag(ctx context.Context, input task.CreateTagInput) (*task.TagResult, error)
 	UpdateTag(ctx context.Context, input model.UpdateTagInput) (*task.TagResult, error)
-	DeleteTag(ctx context.Context, input task.TargetInput) (*task.DeleteTagResult, error)
+	DeleteTag(ctx context.Context, input workspace.TargetInput) (*task.DeleteTagResult, error)
 	CreateTask(ctx context.Context, input task.CreateInput) (*task.Result, error)
 	UpdateTask(ctx context.Context, input model.UpdateTaskInput) (*task.Result, error)
-	CompleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error)
-	ReopenTask(ctx context.Context, input task.TargetInput) (*task.Result, error)
+	CompleteTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error)
+	ReopenTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error)
 	MoveTask(ctx context.Context, input model.MoveTaskInput) (*task.Result, error)
-	DeleteTask(ctx context.Context, input task.TargetInput) (*task.Result, error)
-	RestoreTask(ctx context.Context, input task.TargetInput) (*task.Result, error)
-	PurgeTask(ctx context.Context, input task.TargetInput) (*task.PurgeResult, error)
+	DeleteTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error)
+	RestoreTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error)
+	PurgeTask(ctx context.Context, input workspace.TargetInput) (*task.PurgeResult, error)
 	UpdateTasks(ctx context.Context, input model.UpdateTasksInput) (*task.BulkResult, error)
 	CompleteTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error)
 	ReopenTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error)
@@ -59,8 +60,8 @@ func (ec *executionContext) field_Mutation_completeTask_args(ctx context.Context
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (task.TargetInput, error) {
-			return ec.unmarshalNCompleteTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx, v)
+		func(ctx context.Context, v any) (workspace.TargetInput, error) {
+			return ec.unmarshalNCompleteTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -115,8 +116,8 @@ func (ec *executionContext) field_Mutation_deleteTag_args(ctx context.Context, r
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (task.TargetInput, error) {
-			return ec.unmarshalNDeleteTagInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx, v)
+		func(ctx context.Context, v any) (workspace.TargetInput, error) {
+			return ec.unmarshalNDeleteTagInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -129,8 +130,8 @@ func (ec *executionContext) field_Mutation_deleteTask_args(ctx context.Context, 
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (task.TargetInput, error) {
-			return ec.unmarshalNDeleteTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx, v)
+		func(ctx context.Context, v any) (workspace.TargetInput, error) {
+			return ec.unmarshalNDeleteTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -171,8 +172,8 @@ func (ec *executionContext) field_Mutation_purgeTask_args(ctx context.Context, r
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (task.TargetInput, error) {
-			return ec.unmarshalNPurgeTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx, v)
+		func(ctx context.Context, v any) (workspace.TargetInput, error) {
+			return ec.unmarshalNPurgeTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -185,8 +186,8 @@ func (ec *executionContext) field_Mutation_reopenTask_args(ctx context.Context, 
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (task.TargetInput, error) {
-			return ec.unmarshalNReopenTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx, v)
+		func(ctx context.Context, v any) (workspace.TargetInput, error) {
+			return ec.unmarshalNReopenTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -213,8 +214,8 @@ func (ec *executionContext) field_Mutation_restoreTask_args(ctx context.Context,
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (task.TargetInput, error) {
-			return ec.unmarshalNRestoreTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx, v)
+		func(ctx context.Context, v any) (workspace.TargetInput, error) {
+			return ec.unmarshalNRestoreTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -573,7 +574,7 @@ func (ec *executionContext) _Mutation_deleteTag(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DeleteTag(ctx, fc.Args["input"].(task.TargetInput))
+			return ec.Resolvers.Mutation().DeleteTag(ctx, fc.Args["input"].(workspace.TargetInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *task.DeleteTagResult) graphql.Marshaler {
@@ -705,7 +706,7 @@ func (ec *executionContext) _Mutation_completeTask(ctx context.Context, field gr
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CompleteTask(ctx, fc.Args["input"].(task.TargetInput))
+			return ec.Resolvers.Mutation().CompleteTask(ctx, fc.Args["input"].(workspace.TargetInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *task.Result) graphql.Marshaler {
@@ -749,7 +750,7 @@ func (ec *executionContext) _Mutation_reopenTask(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ReopenTask(ctx, fc.Args["input"].(task.TargetInput))
+			return ec.Resolvers.Mutation().ReopenTask(ctx, fc.Args["input"].(workspace.TargetInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *task.Result) graphql.Marshaler {
@@ -837,7 +838,7 @@ func (ec *executionContext) _Mutation_deleteTask(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DeleteTask(ctx, fc.Args["input"].(task.TargetInput))
+			return ec.Resolvers.Mutation().DeleteTask(ctx, fc.Args["input"].(workspace.TargetInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *task.Result) graphql.Marshaler {
@@ -881,7 +882,7 @@ func (ec *executionContext) _Mutation_restoreTask(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RestoreTask(ctx, fc.Args["input"].(task.TargetInput))
+			return ec.Resolvers.Mutation().RestoreTask(ctx, fc.Args["input"].(workspace.TargetInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *task.Result) graphql.Marshaler {
@@ -925,7 +926,7 @@ func (ec *executionContext) _Mutation_purgeTask(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().PurgeTask(ctx, fc.Args["input"].(task.TargetInput))
+			return ec.Resolvers.Mutation().PurgeTask(ctx, fc.Args["input"].(workspace.TargetInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *task.PurgeResult) graphql.Marshaler {

@@ -619,8 +619,8 @@ func UnmarshalCreateTagInput(ctx context.Context, raw any) (task.CreateTagInput,
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputDeleteTagInput(ctx context.Context, obj any) (task.TargetInput, error) {
-	var it task.TargetInput
+func (ec *executionContext) unmarshalInputDeleteTagInput(ctx context.Context, obj any) (workspace.TargetInput, error) {
+	var it workspace.TargetInput
 	if obj == nil {
 		return it, nil
 	}
@@ -669,8 +669,8 @@ func (ec *executionContext) unmarshalInputDeleteTagInput(ctx context.Context, ob
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalDeleteTagInput(ctx context.Context, raw any) (task.TargetInput, error) {
-	var out task.TargetInput
+func UnmarshalDeleteTagInput(ctx context.Context, raw any) (workspace.TargetInput, error) {
+	var out workspace.TargetInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteTagInput", raw, &out)
 	return out, err
 }
@@ -1035,7 +1035,7 @@ func (ec *executionContext) marshalNCreateTagPayload2ᚖtaskqlᚋinternalᚋtask
 	return ec._CreateTagPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNDeleteTagInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx context.Context, v any) (task.TargetInput, error) {
+func (ec *executionContext) unmarshalNDeleteTagInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx context.Context, v any) (workspace.TargetInput, error) {
 	res, err := ec.unmarshalInputDeleteTagInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }

@@ -1855,8 +1855,8 @@ func UnmarshalBulkTaskInput(ctx context.Context, raw any) (task.BulkInput, error
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputCompleteTaskInput(ctx context.Context, obj any) (task.TargetInput, error) {
-	var it task.TargetInput
+func (ec *executionContext) unmarshalInputCompleteTaskInput(ctx context.Context, obj any) (workspace.TargetInput, error) {
+	var it workspace.TargetInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1905,8 +1905,8 @@ func (ec *executionContext) unmarshalInputCompleteTaskInput(ctx context.Context,
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalCompleteTaskInput(ctx context.Context, raw any) (task.TargetInput, error) {
-	var out task.TargetInput
+func UnmarshalCompleteTaskInput(ctx context.Context, raw any) (workspace.TargetInput, error) {
+	var out workspace.TargetInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "CompleteTaskInput", raw, &out)
 	return out, err
 }
@@ -2121,8 +2121,8 @@ func UnmarshalDateTimeWithZoneInput(ctx context.Context, raw any) (task.MomentIn
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputDeleteTaskInput(ctx context.Context, obj any) (task.TargetInput, error) {
-	var it task.TargetInput
+func (ec *executionContext) unmarshalInputDeleteTaskInput(ctx context.Context, obj any) (workspace.TargetInput, error) {
+	var it workspace.TargetInput
 	if obj == nil {
 		return it, nil
 	}
@@ -2171,8 +2171,8 @@ func (ec *executionContext) unmarshalInputDeleteTaskInput(ctx context.Context, o
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalDeleteTaskInput(ctx context.Context, raw any) (task.TargetInput, error) {
-	var out task.TargetInput
+func UnmarshalDeleteTaskInput(ctx context.Context, raw any) (workspace.TargetInput, error) {
+	var out workspace.TargetInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteTaskInput", raw, &out)
 	return out, err
 }
@@ -2541,8 +2541,8 @@ func UnmarshalPriorityFilter(ctx context.Context, raw any) (model.PriorityFilter
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputPurgeTaskInput(ctx context.Context, obj any) (task.TargetInput, error) {
-	var it task.TargetInput
+func (ec *executionContext) unmarshalInputPurgeTaskInput(ctx context.Context, obj any) (workspace.TargetInput, error) {
+	var it workspace.TargetInput
 	if obj == nil {
 		return it, nil
 	}
@@ -2584,14 +2584,14 @@ func (ec *executionContext) unmarshalInputPurgeTaskInput(ctx context.Context, ob
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalPurgeTaskInput(ctx context.Context, raw any) (task.TargetInput, error) {
-	var out task.TargetInput
+func UnmarshalPurgeTaskInput(ctx context.Context, raw any) (workspace.TargetInput, error) {
+	var out workspace.TargetInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "PurgeTaskInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputReopenTaskInput(ctx context.Context, obj any) (task.TargetInput, error) {
-	var it task.TargetInput
+func (ec *executionContext) unmarshalInputReopenTaskInput(ctx context.Context, obj any) (workspace.TargetInput, error) {
+	var it workspace.TargetInput
 	if obj == nil {
 		return it, nil
 	}
@@ -2640,14 +2640,14 @@ func (ec *executionContext) unmarshalInputReopenTaskInput(ctx context.Context, o
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalReopenTaskInput(ctx context.Context, raw any) (task.TargetInput, error) {
-	var out task.TargetInput
+func UnmarshalReopenTaskInput(ctx context.Context, raw any) (workspace.TargetInput, error) {
+	var out workspace.TargetInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ReopenTaskInput", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputRestoreTaskInput(ctx context.Context, obj any) (task.TargetInput, error) {
-	var it task.TargetInput
+func (ec *executionContext) unmarshalInputRestoreTaskInput(ctx context.Context, obj any) (workspace.TargetInput, error) {
+	var it workspace.TargetInput
 	if obj == nil {
 		return it, nil
 	}
@@ -2689,8 +2689,8 @@ func (ec *executionContext) unmarshalInputRestoreTaskInput(ctx context.Context, 
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalRestoreTaskInput(ctx context.Context, raw any) (task.TargetInput, error) {
-	var out task.TargetInput
+func UnmarshalRestoreTaskInput(ctx context.Context, raw any) (workspace.TargetInput, error) {
+	var out workspace.TargetInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RestoreTaskInput", raw, &out)
 	return out, err
 }
@@ -4072,7 +4072,7 @@ func (ec *executionContext) marshalNBulkTaskResult2ᚖtaskqlᚋinternalᚋtask�
 	return ec._BulkTaskResult(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNCompleteTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx context.Context, v any) (task.TargetInput, error) {
+func (ec *executionContext) unmarshalNCompleteTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx context.Context, v any) (workspace.TargetInput, error) {
 	res, err := ec.unmarshalInputCompleteTaskInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -4098,7 +4098,7 @@ func (ec *executionContext) marshalNCreateTaskPayload2ᚖtaskqlᚋinternalᚋtas
 	return ec._CreateTaskPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNDeleteTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx context.Context, v any) (task.TargetInput, error) {
+func (ec *executionContext) unmarshalNDeleteTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx context.Context, v any) (workspace.TargetInput, error) {
 	res, err := ec.unmarshalInputDeleteTaskInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -4208,7 +4208,7 @@ func (ec *executionContext) marshalNProgress2ᚖtaskqlᚋinternalᚋtaskᚐProgr
 	return ec._Progress(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNPurgeTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx context.Context, v any) (task.TargetInput, error) {
+func (ec *executionContext) unmarshalNPurgeTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx context.Context, v any) (workspace.TargetInput, error) {
 	res, err := ec.unmarshalInputPurgeTaskInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -4221,7 +4221,7 @@ func (ec *executionContext) marshalNPurgeTaskPayload2ᚖtaskqlᚋinternalᚋtask
 	return ec._PurgeTaskPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNReopenTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx context.Context, v any) (task.TargetInput, error) {
+func (ec *executionContext) unmarshalNReopenTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx context.Context, v any) (workspace.TargetInput, error) {
 	res, err := ec.unmarshalInputReopenTaskInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
@@ -4234,7 +4234,7 @@ func (ec *executionContext) marshalNReopenTaskPayload2ᚖtaskqlᚋinternalᚋtas
 	return ec._ReopenTaskPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNRestoreTaskInput2taskqlᚋinternalᚋtaskᚐTargetInput(ctx context.Context, v any) (task.TargetInput, error) {
+func (ec *executionContext) unmarshalNRestoreTaskInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx context.Context, v any) (workspace.TargetInput, error) {
 	res, err := ec.unmarshalInputRestoreTaskInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }

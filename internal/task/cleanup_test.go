@@ -32,7 +32,7 @@ func TestCleanup(t *testing.T) {
 		}
 		env.client.IdempotencyKey.CreateBulk(rows...).ExecX(ctx)
 		env.clock.advance(workspace.KeyLifetime - time.Minute)
-		mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: old.ID.String(), IdempotencyKey: ptr("new")}))
+		mustSucceed(t)(env.Complete(ctx, v, workspace.TargetInput{ID: old.ID.String(), IdempotencyKey: ptr("new")}))
 
 		cleanup := func() {
 			t.Helper()

@@ -10,8 +10,8 @@ import (
 )
 
 // Complete completes a task; one that is completed already stays as it is. It is refused with NOT_FOUND or STALE.
-func (s *Service) Complete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, workspace.Change[Result]{Name: "completeTask", Input: in.canonical()}, completeOp{})
+func (s *Service) Complete(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "completeTask", Input: in.Canonical()}, completeOp{})
 }
 
 // CompleteMany completes tasks, as Complete does.
@@ -20,8 +20,8 @@ func (s *Service) CompleteMany(ctx context.Context, v viewer.Viewer, in BulkInpu
 }
 
 // Reopen opens a completed task; an open one stays as it is. It is refused with NOT_FOUND or STALE.
-func (s *Service) Reopen(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, workspace.Change[Result]{Name: "reopenTask", Input: in.canonical()}, reopenOp{})
+func (s *Service) Reopen(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "reopenTask", Input: in.Canonical()}, reopenOp{})
 }
 
 // ReopenMany opens completed tasks, as Reopen does.

@@ -6,8 +6,6 @@ import (
 	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
-
-	"taskql/internal/workspace"
 )
 
 // condition makes a predicate for a statement. The predicate is true or false for every row and never null, because the
@@ -79,20 +77,6 @@ func isNull(column string, null bool) condition {
 		}
 		return sql.NotNull(s.C(column))
 	}
-}
-
-// uniqueIDs returns each valid id once, and whether all ids were valid.
-func uniqueIDs(ids []string) ([]uuid.UUID, bool) {
-	seen, unique, valid := make(map[uuid.UUID]bool, len(ids)), make([]uuid.UUID, 0, len(ids)), true
-	for _, id := range ids {
-		u, ok := workspace.ParseID(id)
-		if !ok {
-			valid = false
-		} else if !seen[u] {
-			seen[u], unique = true, append(unique, u)
-		}
-	}
-	return unique, valid
 }
 
 // among compares a column with a list of ids. The list is one argument, so that the statement's text does not depend on its

@@ -95,9 +95,9 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 	e := func(title string) *ent.Task { return env.createTask(ctx, t, v, title) }
 	gone := func(title string) *ent.Task { return mustSucceed(t)(env.Delete(ctx, v, targetOf(e(title)))) }
 	done := func(title string) *ent.Task { return mustSucceed(t)(env.Complete(ctx, v, targetOf(e(title)))) }
-	one := func(call func(context.Context, viewer.Viewer, task.TargetInput) (*task.Result, error), e *ent.Task) func(*string) (any, error) {
+	one := func(call func(context.Context, viewer.Viewer, workspace.TargetInput) (*task.Result, error), e *ent.Task) func(*string) (any, error) {
 		return func(key *string) (any, error) {
-			return call(ctx, v, task.TargetInput{ID: e.ID.String(), IdempotencyKey: key})
+			return call(ctx, v, workspace.TargetInput{ID: e.ID.String(), IdempotencyKey: key})
 		}
 	}
 	many := func(call func(context.Context, viewer.Viewer, task.BulkInput) (*task.BulkResult, error), e ...*ent.Task) func(*string) (any, error) {
@@ -124,7 +124,7 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 			return env.Move(ctx, v, task.MoveInput{ID: moved.ID.String(), AfterID: ptr(parent.ID.String()), ParentID: workspace.Optional[*string]{Set: true}, IdempotencyKey: key})
 		},
 		"purgeTask": func(key *string) (any, error) {
-			return env.Purge(ctx, v, task.TargetInput{ID: purged.ID.String(), IdempotencyKey: key})
+			return env.Purge(ctx, v, workspace.TargetInput{ID: purged.ID.String(), IdempotencyKey: key})
 		},
 		"updateTasks": func(key *string) (any, error) {
 			return env.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: task.BulkInput{IDs: ids(patched...), IdempotencyKey: key}, Patch: patch})
@@ -140,7 +140,7 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 			return env.UpdateTag(ctx, v, task.UpdateTagInput{ID: tag.ID.String(), Name: set(ptr("renamed")), IdempotencyKey: key})
 		},
 		"deleteTag": func(key *string) (any, error) {
-			return env.DeleteTag(ctx, v, task.TargetInput{ID: doomed.ID.String(), IdempotencyKey: key})
+			return env.DeleteTag(ctx, v, workspace.TargetInput{ID: doomed.ID.String(), IdempotencyKey: key})
 		},
 	}
 }

@@ -63,7 +63,7 @@ func idEquals(f filterField, id string) condition {
 }
 
 func idIn(f filterField, ids []string) condition {
-	unique, _ := uniqueIDs(ids)
+	unique, _ := workspace.ParseIDs(ids)
 	if len(unique) == 0 {
 		return never
 	}
@@ -73,7 +73,7 @@ func idIn(f filterField, ids []string) condition {
 func idNotIn(f filterField, ids []string) condition { return negate(idIn(f, ids)) }
 
 func anyTag(f filterField, ids []string) condition {
-	unique, _ := uniqueIDs(ids)
+	unique, _ := workspace.ParseIDs(ids)
 	if len(unique) == 0 {
 		return never
 	}
@@ -81,7 +81,7 @@ func anyTag(f filterField, ids []string) condition {
 }
 
 func allTags(f filterField, ids []string) condition {
-	unique, valid := uniqueIDs(ids)
+	unique, valid := workspace.ParseIDs(ids)
 	switch {
 	case !valid:
 		return never

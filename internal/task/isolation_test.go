@@ -44,13 +44,13 @@ func (target targetIDs) replaceIDs(t *testing.T, answer any) string {
 // isolationCalls returns a call for every method of the service that takes a viewer, with every id that it takes.
 func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
 	type call = func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error)
-	targets := func(method func(context.Context, viewer.Viewer, task.TargetInput) (*task.Result, error), id func(targetIDs) string) call {
+	targets := func(method func(context.Context, viewer.Viewer, workspace.TargetInput) (*task.Result, error), id func(targetIDs) string) call {
 		return func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
-			plain, err := method(ctx, v, task.TargetInput{ID: id(target)})
+			plain, err := method(ctx, v, workspace.TargetInput{ID: id(target)})
 			if err != nil {
 				return nil, err
 			}
-			conditional, err := method(ctx, v, task.TargetInput{ID: id(target), IfVersion: ptr(1)})
+			conditional, err := method(ctx, v, workspace.TargetInput{ID: id(target), IfVersion: ptr(1)})
 			return []any{plain, conditional}, err
 		}
 	}
@@ -136,7 +136,7 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 		"Delete":   targets(env.Delete, active),
 		"Restore":  targets(env.Restore, trashed),
 		"Purge": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
-			return env.Purge(ctx, v, task.TargetInput{ID: target.trashed})
+			return env.Purge(ctx, v, workspace.TargetInput{ID: target.trashed})
 		},
 		"UpdateMany": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
 			tasks, err := env.UpdateMany(ctx, v, task.UpdateManyInput{
@@ -159,13 +159,13 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 			if err != nil || len(r.UserErrors) > 0 {
 				return r, err
 			}
-			return env.DeleteTag(ctx, v, task.TargetInput{ID: r.Tag.ID.String(), IfVersion: ptr(0)})
+			return env.DeleteTag(ctx, v, workspace.TargetInput{ID: r.Tag.ID.String(), IfVersion: ptr(0)})
 		},
 		"UpdateTag": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
 			return env.UpdateTag(ctx, v, task.UpdateTagInput{ID: target.tag, Name: set(ptr("stolen"))})
 		},
 		"DeleteTag": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
-			return env.DeleteTag(ctx, v, task.TargetInput{ID: target.tag})
+			return env.DeleteTag(ctx, v, workspace.TargetInput{ID: target.tag})
 		},
 	}
 }

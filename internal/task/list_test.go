@@ -17,6 +17,7 @@ import (
 	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // createTasks creates n tasks, many of them at the same time and a third in the trash, and returns them newest first.
@@ -156,10 +157,10 @@ func TestPagesWithCachedSQL(t *testing.T) {
 			env.clock.advance(time.Second)
 			made := env.createTask(ctx, t, v, fmt.Sprintf("task %d", i))
 			if i%3 == 1 {
-				mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String()}))
+				mustSucceed(t)(env.Complete(ctx, v, workspace.TargetInput{ID: made.ID.String()}))
 			}
 			if i%4 == 2 {
-				mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: made.ID.String()}))
+				mustSucceed(t)(env.Delete(ctx, v, workspace.TargetInput{ID: made.ID.String()}))
 			}
 		}
 		open := &task.Filter{Comparisons: []task.Comparison{{Field: "completed", Value: false}}}

@@ -32,25 +32,7 @@ func (s *Service) Get(ctx context.Context, v viewer.Viewer, id string, columns .
 
 // GetMany is Get for many ids, in one statement. Tasks that don't exist or aren't the viewer's are missing from the map.
 func (s *Service) GetMany(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Task, error) {
-	return many(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Task, error) { return s.ByID(ctx, v, ids, columns) })
-}
-
-// many reads rows by ids in the clients' spelling, each row once.
-func many[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) (map[string]T, error) {
-	set, _ := uniqueIDs(ids)
-	found, err := read(set)
-	if err != nil {
-		return nil, err
-	}
-	named := make(map[string]T, len(ids))
-	for _, id := range ids {
-		if u, ok := workspace.ParseID(id); ok {
-			if t, ok := found[u]; ok {
-				named[id] = t
-			}
-		}
-	}
-	return named, nil
+	return workspace.ByID(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Task, error) { return s.ByID(ctx, v, ids, columns) })
 }
 
 // ByID is GetMany for parsed ids.

@@ -51,7 +51,7 @@ func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Res
 	if in.AfterID != nil && in.BeforeID != nil {
 		errs.Add(workspace.CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
 	}
-	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
+	target := workspace.TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
 	return s.one(ctx, v, target, workspace.Change[Result]{Name: "moveTask", Input: in.canonical(), Violations: errs}, &moveOp{in: in})
 }
 

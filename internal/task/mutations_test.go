@@ -51,7 +51,7 @@ func mustTag(t *testing.T) func(*task.TagResult, error) *ent.Tag {
 }
 
 // targetOf returns the input of a mutation of e.
-func targetOf(e *ent.Task) task.TargetInput { return task.TargetInput{ID: e.ID.String()} }
+func targetOf(e *ent.Task) workspace.TargetInput { return workspace.TargetInput{ID: e.ID.String()} }
 
 // formatUserErrors returns user errors as "CODE field", in their order.
 func formatUserErrors(errs []*workspace.UserError) string {

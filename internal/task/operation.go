@@ -13,18 +13,6 @@ import (
 	"taskql/internal/workspace"
 )
 
-// TargetInput names a task or a tag to act on.
-type TargetInput struct {
-	ID             string  `json:"id"`
-	IfVersion      *int    `json:"ifVersion,omitempty"`
-	IdempotencyKey *string `json:"-"`
-}
-
-func (in TargetInput) canonical() TargetInput {
-	in.ID = workspace.CanonicalID(in.ID)
-	return in
-}
-
 // operation is what a mutation does to one task or many. It changes both the rows and the loaded tasks.
 type operation interface {
 	// validate returns why the operation can't be applied; nothing if it can.
@@ -67,7 +55,7 @@ func (noPrecondition) validate(context.Context, *tx, []*ent.Task) (validation, e
 
 // one applies an operation to one task.
 func (s *Service) one(
-	ctx context.Context, v viewer.Viewer, target TargetInput, c workspace.Change[Result], op operation,
+	ctx context.Context, v viewer.Viewer, target workspace.TargetInput, c workspace.Change[Result], op operation,
 ) (*Result, error) {
 	c.IdempotencyKey = target.IdempotencyKey
 	return write(ctx, s, v, c, func(ctx context.Context, t *tx) (*Result, error) {
@@ -90,7 +78,7 @@ func (s *Service) one(
 }
 
 // target reads the task to act on, with a violation if it is not at the version that the client expects.
-func (t *tx) target(ctx context.Context, target TargetInput) (*ent.Task, workspace.Violations, error) {
+func (t *tx) target(ctx context.Context, target workspace.TargetInput) (*ent.Task, workspace.Violations, error) {
 	var errs workspace.Violations
 	e, err := t.find(ctx, target.ID)
 	switch {
@@ -190,7 +178,7 @@ func checkIDs(errs *workspace.Violations, ids []string) {
 
 // load reads the tasks with these ids with one statement, in their order. It leaves out ids that don't exist.
 func (t *tx) load(ctx context.Context, ids []string) ([]*ent.Task, error) {
-	unique, _ := uniqueIDs(ids)
+	unique, _ := workspace.ParseIDs(ids)
 	if len(unique) == 0 {
 		return nil, nil
 	}

@@ -152,7 +152,7 @@ func TestRemoveUserInBatches(t *testing.T) {
 				t.Errorf("tags are erased with all rows of task_tags after %d tasks", so.Tasks)
 			}
 			_, err := env.Create(ctx, v, task.CreateInput{Title: "meanwhile"})
-			_, long := env.Complete(ctx, v, task.TargetInput{ID: parent.ID.String(), IdempotencyKey: ptr("meanwhile")})
+			_, long := env.Complete(ctx, v, workspace.TargetInput{ID: parent.ID.String(), IdempotencyKey: ptr("meanwhile")})
 			if !errors.Is(err, workspace.ErrNoWorkspace) || !errors.Is(long, workspace.ErrNoWorkspace) {
 				t.Errorf("changes meanwhile: %v, %v", err, long)
 			}
@@ -294,7 +294,7 @@ func TestMoveWaitsForRoom(t *testing.T) {
 			t.Helper()
 			for _, e := range env.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID)).AllX(ctx) {
 				mustSucceed(t)(env.Delete(ctx, v, targetOf(e)))
-				if r, err := env.Purge(ctx, v, task.TargetInput{ID: e.ID.String()}); err != nil || len(r.UserErrors) > 0 {
+				if r, err := env.Purge(ctx, v, workspace.TargetInput{ID: e.ID.String()}); err != nil || len(r.UserErrors) > 0 {
 					t.Fatal(r, err)
 				}
 			}
@@ -302,7 +302,7 @@ func TestMoveWaitsForRoom(t *testing.T) {
 		"tags": {task.Limits{Tags: 1}, func(t *testing.T, env *testEnv, ctx context.Context, v viewer.Viewer) {
 			t.Helper()
 			tag := env.client.Tag.Query().Where(enttag.WorkspaceID(v.WorkspaceID)).OnlyX(ctx)
-			if r, err := env.DeleteTag(ctx, v, task.TargetInput{ID: tag.ID.String()}); err != nil || len(r.UserErrors) > 0 {
+			if r, err := env.DeleteTag(ctx, v, workspace.TargetInput{ID: tag.ID.String()}); err != nil || len(r.UserErrors) > 0 {
 				t.Fatal(r, err)
 			}
 		}, 2},

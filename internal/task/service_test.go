@@ -235,20 +235,20 @@ func TestTaskLifecycle(t *testing.T) {
 		read()
 
 		env.clock.advance(time.Hour)
-		completed := mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: ptr(1)}))
+		completed := mustSucceed(t)(env.Complete(ctx, v, workspace.TargetInput{ID: made.ID.String(), IfVersion: ptr(1)}))
 		hour := start.Add(time.Hour)
 		want.Version, want.Completed, want.CompletedAt, want.UpdatedAt = 2, true, &hour, hour
 		checkTask(t, completed, want)
 		read()
 
 		env.clock.advance(time.Hour)
-		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, workspace.TargetInput{ID: made.ID.String()})), want)
 		read()
 
 		two := start.Add(2 * time.Hour)
 		want.Version, want.Completed, want.CompletedAt, want.UpdatedAt = 3, false, nil, two
-		checkTask(t, mustSucceed(t)(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
-		checkTask(t, mustSucceed(t)(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Reopen(ctx, v, workspace.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Reopen(ctx, v, workspace.TargetInput{ID: made.ID.String()})), want)
 		read()
 
 		env.clock.advance(time.Hour)
@@ -264,8 +264,8 @@ func TestTaskLifecycle(t *testing.T) {
 		env.clock.advance(time.Hour)
 		four := start.Add(4 * time.Hour)
 		want.Version, want.DeletedAt, want.UpdatedAt = 5, &four, four
-		checkTask(t, mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
-		checkTask(t, mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Delete(ctx, v, workspace.TargetInput{ID: made.ID.String()})), want)
+		checkTask(t, mustSucceed(t)(env.Delete(ctx, v, workspace.TargetInput{ID: made.ID.String()})), want)
 		read()
 
 		if got := workspaceVersion(ctx, t, env, v); got != 5 {
@@ -361,7 +361,7 @@ func TestPrivacyPolicy(t *testing.T) {
 		if err := env.client.Task.DeleteOne(made).Exec(t.Context()); err == nil {
 			t.Error("a deletion without a viewer went through")
 		}
-		if r, err := env.Complete(t.Context(), v, task.TargetInput{ID: made.ID.String()}); err == nil {
+		if r, err := env.Complete(t.Context(), v, workspace.TargetInput{ID: made.ID.String()}); err == nil {
 			t.Errorf("a mutation without a viewer answered %+v", r)
 		}
 	})
@@ -373,14 +373,14 @@ func TestIfVersion(t *testing.T) {
 		ctx, v := env.newUser(t, "alice")
 		made := env.createTask(ctx, t, v, "Buy milk")
 		other := env.createTask(ctx, t, v, "Walk the dog") // The workspace's version moves on, the task's does not.
-		changed := mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		changed := mustSucceed(t)(env.Complete(ctx, v, workspace.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		if changed.Version != other.Version+1 {
 			t.Errorf("got version %d, want %d", changed.Version, other.Version+1)
 		}
-		stale := mustFail(t, workspace.CodeStale, "ifVersion")(env.Reopen(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		stale := mustFail(t, workspace.CodeStale, "ifVersion")(env.Reopen(ctx, v, workspace.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		checkTask(t, stale.Task, changed)
 		// Also if nothing would change: the caller has an old version of the task.
-		stale = mustFail(t, workspace.CodeStale, "ifVersion")(env.Complete(ctx, v, task.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
+		stale = mustFail(t, workspace.CodeStale, "ifVersion")(env.Complete(ctx, v, workspace.TargetInput{ID: made.ID.String(), IfVersion: &made.Version}))
 		checkTask(t, stale.Task, changed)
 	})
 }
@@ -475,16 +475,16 @@ func TestIdempotencyKeys(t *testing.T) {
 
 		// The first answer is repeated as it was, although the task has changed since.
 		env.clock.advance(time.Minute)
-		changed := mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
+		changed := mustSucceed(t)(env.Complete(ctx, v, workspace.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
 		checkTask(t, mustSucceed(t)(env.Create(ctx, v, in)), first)
-		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")})), changed)
+		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, workspace.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")})), changed)
 
 		// Another input or another mutation under the same key is a mistake.
 		other := in
 		other.Title = "Buy oat milk"
 		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Create(ctx, v, other))
-		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Reopen(ctx, v, task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
-		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Complete(ctx, v, task.TargetInput{ID: first.ID.String(), IfVersion: ptr(1), IdempotencyKey: ptr("k2")}))
+		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Reopen(ctx, v, workspace.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k2")}))
+		mustFail(t, workspace.CodeKeyReused, "idempotencyKey")(env.Complete(ctx, v, workspace.TargetInput{ID: first.ID.String(), IfVersion: ptr(1), IdempotencyKey: ptr("k2")}))
 
 		// Keys belong to the workspace.
 		if his := mustSucceed(t)(env.Create(bob, o, in)); his.ID == first.ID {
@@ -493,12 +493,12 @@ func TestIdempotencyKeys(t *testing.T) {
 
 		// A mutation that changed nothing is remembered, too, and takes no version.
 		before := workspaceVersion(ctx, t, env, v)
-		noop := task.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k3")}
+		noop := workspace.TargetInput{ID: first.ID.String(), IdempotencyKey: ptr("k3")}
 		checkTask(t, mustSucceed(t)(env.Complete(ctx, v, noop)), changed)
 		if got := workspaceVersion(ctx, t, env, v); got != before {
 			t.Errorf("version %d became %d though nothing changed", before, got)
 		}
-		reopened := mustSucceed(t)(env.Reopen(ctx, v, task.TargetInput{ID: first.ID.String()}))
+		reopened := mustSucceed(t)(env.Reopen(ctx, v, workspace.TargetInput{ID: first.ID.String()}))
 		if reopened.Version != before+1 {
 			t.Errorf("got version %d, want %d", reopened.Version, before+1)
 		}
@@ -539,7 +539,7 @@ func TestVersionsAreGapless(t *testing.T) {
 				case 2:
 					r, err = env.Create(ctx, v, task.CreateInput{ID: ptr(shared.ID.String()), Title: "refused"})
 				default:
-					r, err = env.Delete(ctx, v, task.TargetInput{ID: uuid.NewString()})
+					r, err = env.Delete(ctx, v, workspace.TargetInput{ID: uuid.NewString()})
 				}
 				if err != nil {
 					t.Error(err)

@@ -35,7 +35,7 @@ func (s *Service) Tag(ctx context.Context, v viewer.Viewer, id string, columns .
 
 // Tags is Tag for many ids, in one statement. Tags that don't exist or aren't the viewer's are missing from the map.
 func (s *Service) Tags(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Tag, error) {
-	return many(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Tag, error) {
+	return workspace.ByID(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Tag, error) {
 		found := make(map[uuid.UUID]*ent.Tag, len(ids))
 		if len(ids) == 0 {
 			return found, nil

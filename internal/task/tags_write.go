@@ -172,8 +172,8 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 }
 
 // DeleteTag deletes a tag for good, which also changes the tasks that had it. It is refused with NOT_FOUND or STALE.
-func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in TargetInput) (*DeleteTagResult, error) {
-	change := workspace.Change[DeleteTagResult]{Name: "deleteTag", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey}
+func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*DeleteTagResult, error) {
+	change := workspace.Change[DeleteTagResult]{Name: "deleteTag", Input: in.Canonical(), IdempotencyKey: in.IdempotencyKey}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*DeleteTagResult, error) {
 		tag, errs, err := t.targetTag(ctx, in.ID, in.IfVersion)
 		if err != nil {

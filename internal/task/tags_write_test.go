@@ -12,6 +12,7 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 func TestTags(t *testing.T) {
@@ -94,7 +95,7 @@ func TestTags(t *testing.T) {
 		trashed := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "trashed", TagIDs: []string{id.String(), home.ID.String()}}))
 		mustSucceed(t)(env.Delete(ctx, v, targetOf(trashed)))
 		without := env.createTask(ctx, t, v, "without")
-		gone := func(want string, in task.TargetInput) {
+		gone := func(want string, in workspace.TargetInput) {
 			t.Helper()
 			r, err := env.DeleteTag(ctx, v, in)
 			if err != nil {
@@ -104,12 +105,12 @@ func TestTags(t *testing.T) {
 				t.Errorf("got %q, %+v; want %q", got, r, want)
 			}
 		}
-		gone("STALE input.ifVersion", task.TargetInput{ID: id.String(), IfVersion: ptr(1)})
+		gone("STALE input.ifVersion", workspace.TargetInput{ID: id.String(), IfVersion: ptr(1)})
 		before := workspaceVersion(ctx, t, env, v)
 		env.clock.advance(time.Hour)
-		gone("", task.TargetInput{ID: id.String(), IdempotencyKey: ptr("d")})
-		gone("", task.TargetInput{ID: id.String(), IdempotencyKey: ptr("d")})
-		gone("NOT_FOUND input.id", task.TargetInput{ID: id.String()})
+		gone("", workspace.TargetInput{ID: id.String(), IdempotencyKey: ptr("d")})
+		gone("", workspace.TargetInput{ID: id.String(), IdempotencyKey: ptr("d")})
+		gone("NOT_FOUND input.id", workspace.TargetInput{ID: id.String()})
 		for _, e := range env.reload(ctx, t, carrying, trashed) {
 			if e.Version != before+1 || !e.UpdatedAt.Equal(env.clock.Now().Truncate(time.Microsecond)) {
 				t.Errorf("%s: version %d, %s", e.Title, e.Version, e.UpdatedAt)

@@ -36,7 +36,7 @@ func checkTagLists(errs *workspace.Violations, limits Limits, lists ...*tagList)
 func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*tagList) error {
 	var all []uuid.UUID
 	for _, l := range lists {
-		ids, _ := uniqueIDs(l.input)
+		ids, _ := workspace.ParseIDs(l.input)
 		all, l.ids = append(all, ids...), nil // A change may be applied again.
 	}
 	exists := map[uuid.UUID]bool{}

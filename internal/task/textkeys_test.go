@@ -20,6 +20,7 @@ import (
 	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // invisible are invisible characters.
@@ -80,7 +81,7 @@ func TestNamesThatLookEqual(t *testing.T) {
 			if renamed.Color != made.Color {
 				rt.Errorf("%s became %s", made.Color, renamed.Color)
 			}
-			if r, err := env.DeleteTag(ctx, v, task.TargetInput{ID: made.ID.String()}); err != nil || len(r.UserErrors) > 0 {
+			if r, err := env.DeleteTag(ctx, v, workspace.TargetInput{ID: made.ID.String()}); err != nil || len(r.UserErrors) > 0 {
 				rt.Fatal(err)
 			}
 		})

@@ -16,8 +16,8 @@ import (
 )
 
 // Delete moves a task and the tasks below it to the trash. A task in the trash stays as it is. It is refused with NOT_FOUND or STALE.
-func (s *Service) Delete(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, workspace.Change[Result]{Name: "deleteTask", Input: in.canonical()}, trashOp{})
+func (s *Service) Delete(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "deleteTask", Input: in.Canonical()}, trashOp{})
 }
 
 // DeleteMany moves tasks to the trash, as Delete does. A task below two of them goes with the upper one.
@@ -27,8 +27,8 @@ func (s *Service) DeleteMany(ctx context.Context, v viewer.Viewer, in BulkInput)
 
 // Restore moves a task out of the trash, with the tasks that went there with it. A task that is not in the trash stays as it is. If
 // its parent is in the trash, the task goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
-func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in TargetInput) (*Result, error) {
-	return s.one(ctx, v, in, workspace.Change[Result]{Name: "restoreTask", Input: in.canonical()}, restoreOp{})
+func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*Result, error) {
+	return s.one(ctx, v, in, workspace.Change[Result]{Name: "restoreTask", Input: in.Canonical()}, restoreOp{})
 }
 
 // RestoreMany moves tasks out of the trash, as Restore does.
@@ -217,8 +217,8 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 
 // Purge deletes a task in the trash for good, with the tasks that went there with it. Other tasks below it stay in the trash, and
 // move to the top level. It is refused with NOT_FOUND, and with INVALID if the task is not in the trash.
-func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in TargetInput) (*PurgeResult, error) {
-	change := workspace.Change[PurgeResult]{Name: "purgeTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey}
+func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*PurgeResult, error) {
+	change := workspace.Change[PurgeResult]{Name: "purgeTask", Input: in.Canonical(), IdempotencyKey: in.IdempotencyKey}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*PurgeResult, error) {
 		e, errs, err := t.target(ctx, in)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // inTrash returns the titles of what is in the trash, by id.
@@ -141,7 +142,7 @@ func TestPurge(t *testing.T) {
 		kept := mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "kept", IdempotencyKey: key("kept")}))
 		his := mustSucceed(t)(env.Create(bob, o, task.CreateInput{Title: "his", IdempotencyKey: key("create")}))
 
-		purge := func(in task.TargetInput) string {
+		purge := func(in workspace.TargetInput) string {
 			t.Helper()
 			r, err := env.Purge(ctx, v, in)
 			if err != nil {
@@ -155,13 +156,13 @@ func TestPurge(t *testing.T) {
 		if got := purge(targetOf(secret)); got != "INVALID input.id" {
 			t.Errorf("an active task: %s", got)
 		}
-		mustSucceed(t)(env.Delete(ctx, v, task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
+		mustSucceed(t)(env.Delete(ctx, v, workspace.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
 		bulk, err := env.CompleteMany(ctx, v, task.BulkInput{IDs: []string{below.ID.String(), kept.ID.String()}, IdempotencyKey: key("bulk")})
 		if err != nil || bulk.ChangedCount != 2 {
 			t.Fatalf("got %+v, %v", bulk, err)
 		}
 		before := workspaceVersion(ctx, t, env, v)
-		again := task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("purge")}
+		again := workspace.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("purge")}
 		for range 2 {
 			if got := purge(again); got != "" {
 				t.Fatalf("refused: %s", got)
@@ -184,7 +185,7 @@ func TestPurge(t *testing.T) {
 			}
 		}
 		wantUserErrors(t, "NOT_FOUND")(env.Create(ctx, v, in))
-		wantUserErrors(t, "NOT_FOUND")(env.Delete(ctx, v, task.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
+		wantUserErrors(t, "NOT_FOUND")(env.Delete(ctx, v, workspace.TargetInput{ID: secret.ID.String(), IdempotencyKey: key("delete")}))
 		checkTask(t, mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "kept", IdempotencyKey: key("kept")})), kept)
 		checkTask(t, mustSucceed(t)(env.Create(bob, o, task.CreateInput{Title: "his", IdempotencyKey: key("create")})), his)
 		env.checkInvariants(ctx, t, v)

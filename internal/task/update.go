@@ -111,7 +111,7 @@ func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (
 		patch.replace, patch.add = true, &tagList{field: "tagIds", input: in.TagIDs.Value}
 	}
 	checkTagLists(&errs, s.limits, patch.add, patch.remove)
-	target := TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
+	target := workspace.TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
 	return s.one(ctx, v, target, workspace.Change[Result]{Name: "updateTask", Input: in.canonical(), Violations: errs}, patch)
 }
 

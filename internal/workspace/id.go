@@ -17,6 +17,38 @@ func ParseID(id string) (uuid.UUID, bool) {
 	return u, err == nil
 }
 
+// ParseIDs returns each valid id once, and whether all ids are valid.
+func ParseIDs(ids []string) ([]uuid.UUID, bool) {
+	seen, unique, valid := make(map[uuid.UUID]bool, len(ids)), make([]uuid.UUID, 0, len(ids)), true
+	for _, id := range ids {
+		u, ok := ParseID(id)
+		if !ok {
+			valid = false
+		} else if !seen[u] {
+			seen[u], unique = true, append(unique, u)
+		}
+	}
+	return unique, valid
+}
+
+// ByID reads objects by ids in the clients' spelling. It calls read with each valid id once, and leaves out what read doesn't find.
+func ByID[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) (map[string]T, error) {
+	unique, _ := ParseIDs(ids)
+	found, err := read(unique)
+	if err != nil {
+		return nil, err
+	}
+	named := make(map[string]T, len(ids))
+	for _, id := range ids {
+		if u, ok := ParseID(id); ok {
+			if t, ok := found[u]; ok {
+				named[id] = t
+			}
+		}
+	}
+	return named, nil
+}
+
 // CanonicalID returns an id in lower case, as this server writes it; other text is returned unchanged. A client may write an id
 // in either case, and it is the same request with the same idempotency key: so a Change's Input has canonical ids.
 func CanonicalID(id string) string {
