@@ -44,6 +44,11 @@ func (p *pool) queryRawOnce(ctx context.Context, query string, args []any, fn fu
 		return err
 	}
 	defer func() { _ = conn.Close() }() // It goes back to the pool, which drops it if it is broken.
+	return queryRawOn(ctx, conn, query, args, fn)
+}
+
+// queryRawOn runs a query on a connection.
+func queryRawOn(ctx context.Context, conn *sql.Conn, query string, args []any, fn func([]driver.Value) error) error {
 	return conn.Raw(func(raw any) error {
 		queryer, ok := raw.(driver.QueryerContext)
 		if !ok {

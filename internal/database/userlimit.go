@@ -73,6 +73,9 @@ func (l *limitedPool) acquireSlot(ctx context.Context) (context.Context, slot, e
 // QueryContext runs a query that was not built by ent. Only SQLite has such queries; its connections don't get lost, so
 // nothing is retried. The slot is released when the rows are closed, because closing their connection waits for that.
 func (l *limitedPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if l.pool.snapshotIn(ctx) != nil {
+		return nil, errSnapshotReads
+	}
 	ctx, s, err := l.acquireSlot(ctx)
 	if err != nil {
 		return nil, err
@@ -96,6 +99,9 @@ func (l *limitedPool) QueryContext(ctx context.Context, query string, args ...an
 
 // ExecContext runs a statement.
 func (l *limitedPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if l.pool.snapshotIn(ctx) != nil {
+		return nil, errSnapshotReads
+	}
 	ctx, s, err := l.acquireSlot(ctx)
 	if err != nil {
 		return nil, err
@@ -106,6 +112,9 @@ func (l *limitedPool) ExecContext(ctx context.Context, query string, args ...any
 
 // queryRaw implements DB.QueryRaw.
 func (l *limitedPool) queryRaw(ctx context.Context, query string, args []any, fn func([]driver.Value) error) error {
+	if s := l.pool.snapshotIn(ctx); s != nil {
+		return s.queryRaw(ctx, query, args, fn)
+	}
 	ctx, s, err := l.acquireSlot(ctx)
 	if err != nil {
 		return err
@@ -134,6 +143,9 @@ func (db *DB) Driver() dialect.Driver {
 
 // Query implements dialect.Driver.
 func (d *limitedDriver) Query(ctx context.Context, query string, args, v any) error {
+	if s := d.limited.pool.snapshotIn(ctx); s != nil {
+		return s.query(ctx, query, args, v)
+	}
 	ctx, s, err := d.limited.acquireSlot(ctx)
 	if err != nil {
 		return err
@@ -168,6 +180,9 @@ func (d *limitedDriver) Tx(ctx context.Context) (dialect.Tx, error) { return d.B
 
 // BeginTx begins a transaction with options. ent calls it if it is there.
 func (d *limitedDriver) BeginTx(ctx context.Context, o *sql.TxOptions) (dialect.Tx, error) {
+	if d.limited.pool.snapshotIn(ctx) != nil {
+		return nil, errSnapshotReads
+	}
 	ctx, s, err := d.limited.acquireSlot(ctx)
 	if err != nil {
 		return nil, err

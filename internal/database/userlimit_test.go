@@ -47,6 +47,20 @@ func holders(db *database.DB) map[string]func(ctx context.Context, begun func(),
 				return nil
 			})
 		},
+		"a snapshot": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
+			return db.Snapshot(ctx, func(ctx context.Context) error {
+				var rows entsql.Rows
+				if err := entDriver.Query(ctx, "SELECT 1", []any{}, &rows); err != nil {
+					return err
+				}
+				if err := rows.Close(); err != nil {
+					return err
+				}
+				begun()
+				<-hold
+				return nil
+			})
+		},
 		"a committed transaction": func(ctx context.Context, begun func(), hold <-chan struct{}) error {
 			return transaction(ctx, entDriver, begun, hold, dialect.Tx.Commit)
 		},
