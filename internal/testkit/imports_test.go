@@ -44,8 +44,9 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 		"internal/devauth", "internal/graphqlhttp", "internal/hooks", "internal/live", "internal/playground", "internal/ratelimit",
 		"internal/task", "internal/telemetry", "internal/viewer", "internal/workspace",
 	},
-	"internal/sqlstate":  {},
-	"internal/telemetry": {},
+	"internal/sqlstate":   {},
+	"internal/streamconn": {},
+	"internal/telemetry":  {},
 	"internal/task": {
 		"internal/fracindex", "internal/keyset", "internal/sqlstate", "internal/text", "internal/timezone", "internal/viewer",
 		"internal/workspace", "ent",

@@ -1,0 +1,222 @@
+// Package streamconn keeps many long-lived connections, those of WebSockets and event streams, with little memory for each:
+// no goroutine that writes, no buffer and no timer. It knows neither protocol.
+//
+// A connection has one goroutine, its reader. Whoever has something to send writes it to the socket without waiting. If the
+// client is slow, so that the socket takes only a part, a goroutine sends the rest and then ends. One goroutine per registry
+// sends the pings.
+package streamconn
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// writeTimeout is how long a client may take for writeChunk bytes. A slower one is disconnected.
+	writeTimeout = 30 * time.Second
+	writeChunk   = 16 << 10
+	// maxQueued is how many bytes of control data wait behind the data being sent.
+	maxQueued = 16 << 10
+	// lingerTimeout is how long a client has to close its side after Finish.
+	lingerTimeout = 5 * time.Second
+	// maxUnexpected is how many bytes Wait ignores before it disconnects the client.
+	maxUnexpected = 4 << 10
+)
+
+// ErrClosed is the error of sending on a connection that is closed or about to be.
+var ErrClosed = errors.New("the connection is closed")
+
+// Handler is what a stream does when something happens to its connection. The methods must not block. They are called by
+// goroutines of this package, never while a method of the same Conn runs in the same goroutine, and perhaps once more after
+// Close.
+type Handler interface {
+	// Ping is called every PingInterval, unless data are being sent to a slow client, which then needs no ping. It should
+	// send something. answered is whether the client has sent anything since the last Ping; if its protocol obliges it to
+	// answer and it has not, Ping should call Close.
+	Ping(answered bool)
+	// Ready is called when the connection takes data again after TrySend returned false.
+	Ready()
+	// Drain is called when the server stops. It should call Finish, with a message that makes the client connect again.
+	Drain()
+}
+
+// Conn is a connection in a Registry, which Registry.Add puts there. A stream has it as a field, so that both are one piece of
+// memory. Its methods are safe for concurrent use, except for Read and Wait, which belong to the reader.
+//
+// The reader reads until there is an error, and then calls Close. Every way to end a connection, Close by somebody else
+// included, makes Read return an error.
+type Conn struct {
+	conn     net.Conn
+	raw      syscall.RawConn // nil: the connection has none, and a goroutine sends everything
+	registry *Registry
+	handler  Handler
+
+	heard atomic.Bool // since the last ping
+
+	mu sync.Mutex // guards the fields below; the registry's is locked first
+	// sending is the state of a write that the socket has not taken whole, else nil.
+	sending   *sending
+	finishing bool // Finish was called
+	closed    bool
+
+	// The connection's place in the registry's wheel, which the registry's mutex guards.
+	slot       *slot
+	next, prev *Conn
+}
+
+// sending is a write that the socket has not taken whole.
+type sending struct {
+	done    chan struct{} // closed once everything is sent, or the connection is closed
+	queue   []byte        // control data to send next
+	refused bool          // TrySend returned false
+}
+
+// TrySend sends data, whole or not at all, and never waits. It returns false if the client has not taken what was sent
+// before, and the Handler's Ready will be called; or if the connection is closed. It doesn't keep data.
+func (c *Conn) TrySend(data []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed || c.finishing:
+		return false
+	case c.sending != nil:
+		c.sending.refused = true
+		return false
+	}
+	c.sendLocked(data)
+	return !c.closed
+}
+
+// Send sends data, and waits while the client is slow. It returns ErrClosed if the connection is closed before all is sent.
+func (c *Conn) Send(data []byte) error {
+	c.mu.Lock()
+	for c.sending != nil && !c.closed && !c.finishing {
+		done := c.sending.done
+		c.mu.Unlock()
+		<-done
+		c.mu.Lock()
+	}
+	if c.closed || c.finishing {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	rest := c.attemptLocked(data)
+	if len(rest) == 0 || c.closed {
+		defer c.mu.Unlock()
+		return c.errLocked()
+	}
+	c.beginLocked()
+	c.mu.Unlock()
+	c.flush(rest)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.errLocked()
+}
+
+func (c *Conn) errLocked() error {
+	if c.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// SendControl sends short data that can't be left out, and never waits: if the client is slow, the data wait behind what is
+// being sent. It returns false if too much waits already, or the connection is closed. It doesn't keep data.
+func (c *Conn) SendControl(data []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.finishing {
+		return false
+	}
+	return c.controlLocked(data)
+}
+
+func (c *Conn) controlLocked(data []byte) bool {
+	if c.sending == nil {
+		c.sendLocked(data)
+		return !c.closed
+	}
+	if len(c.sending.queue)+len(data) > maxQueued {
+		return false
+	}
+	c.sending.queue = append(c.sending.queue, data...)
+	return true
+}
+
+// Finish sends last, after what is being sent, and then closes the connection: nothing else is sent. The reader can read for
+// a few seconds more, until the client closes its side, since closing at once could destroy what is on the way to the
+// client.
+func (c *Conn) Finish(last []byte) {
+	c.mu.Lock()
+	if c.closed || c.finishing {
+		c.mu.Unlock()
+		return
+	}
+	c.controlLocked(last)
+	c.finishing = true
+	idle := c.sending == nil && !c.closed
+	c.mu.Unlock()
+	if idle {
+		c.halfClose()
+	}
+}
+
+// halfClose ends the connection's sending half. If it can't, it closes the connection.
+func (c *Conn) halfClose() {
+	_ = c.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+	half, ok := c.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		c.Close()
+	}
+}
+
+// Close closes the connection at once, and removes it from the registry. Further calls do nothing.
+func (c *Conn) Close() {
+	c.registry.remove(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked()
+}
+
+// closeLocked closes the connection, which stays in the registry until the reader calls Close.
+func (c *Conn) closeLocked() {
+	if !c.closed {
+		c.closed = true
+		_ = c.conn.Close()
+	}
+}
+
+// Read implements io.Reader.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.conn.Read(p)
+	if n > 0 {
+		c.heard.Store(true)
+	}
+	return n, err //nolint:wrapcheck // An io.Reader's own error.
+}
+
+// Wait reads until the connection is closed, for protocols in which the client sends nothing.
+func (c *Conn) Wait() {
+	var buf [16]byte
+	for unexpected := 0; unexpected < maxUnexpected; {
+		n, err := c.Read(buf[:])
+		if err != nil {
+			return
+		}
+		unexpected += n
+	}
+}
+
+// ping calls the handler's Ping, unless data are being sent: their own timeout finds out whether the client is still there.
+func (c *Conn) ping() {
+	c.mu.Lock()
+	idle := c.sending == nil && !c.closed && !c.finishing
+	c.mu.Unlock()
+	if idle {
+		c.handler.Ping(c.heard.Swap(false))
+	}
+}

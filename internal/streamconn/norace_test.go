@@ -1,0 +1,5 @@
+//go:build !race
+
+package streamconn
+
+const raceEnabled = false

@@ -1,0 +1,478 @@
+package streamconn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// recorder is a Handler that records its calls.
+type recorder struct {
+	conn  Conn
+	ready chan struct{}
+	pings chan bool
+	drain func(*Conn)
+	// answers makes Ping close the connection if the last ping was not answered.
+	answers bool
+}
+
+func newRecorder() *recorder {
+	return &recorder{ready: make(chan struct{}, 100), pings: make(chan bool, 100), drain: func(c *Conn) { c.Finish([]byte("bye")) }}
+}
+
+func (r *recorder) Ready() { r.ready <- struct{}{} }
+func (r *recorder) Drain() { r.drain(&r.conn) }
+func (r *recorder) Ping(answered bool) {
+	r.pings <- answered
+	if r.answers && !answered {
+		r.conn.Close()
+		return
+	}
+	r.conn.TrySend([]byte("ping"))
+}
+
+// pair returns a connection of the registry over TCP, which has a reader as every stream has, and the client's end.
+func pair(t *testing.T, r *Registry, h *recorder) (*Conn, *net.TCPConn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	client, err := net.DialTCP("tcp", nil, listener.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := start(r, accepted, h)
+	t.Cleanup(func() { client.Close(); c.Close() })
+	return c, client
+}
+
+// start adds a connection and starts its reader.
+func start(r *Registry, conn net.Conn, h *recorder) *Conn {
+	r.Add(&h.conn, conn, h)
+	go func() {
+		h.conn.Wait()
+		h.conn.Close()
+	}()
+	return &h.conn
+}
+
+// fill sends frames until the client has taken none of the last one, and returns what was sent.
+func fill(t *testing.T, c *Conn) []byte {
+	t.Helper()
+	var sent []byte
+	for i := byte(0); ; i++ {
+		frame := bytes.Repeat([]byte{i}, 100_000)
+		if !c.TrySend(frame) {
+			return sent
+		}
+		sent = append(sent, frame...)
+		if len(sent) > 1<<30 {
+			t.Fatal("the connection never got slow")
+		}
+	}
+}
+
+// read reads n bytes from the client's end.
+func read(t *testing.T, client io.Reader, n int) []byte {
+	t.Helper()
+	got := make([]byte, n)
+	if _, err := io.ReadFull(client, got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestTrySend(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	h := newRecorder()
+	c, client := pair(t, &r, h)
+	if !c.TrySend([]byte("hello")) || string(read(t, client, 5)) != "hello" {
+		t.Fatal("a frame was not sent")
+	}
+	if stats := r.Stats(); stats != (Stats{Open: 1}) {
+		t.Errorf("stats: %+v", stats)
+	}
+	sent := fill(t, c)
+	if stats := r.Stats(); stats != (Stats{Open: 1, Slow: 1}) {
+		t.Errorf("stats with a slow client: %+v", stats)
+	}
+	if c.TrySend([]byte("too soon")) {
+		t.Error("a frame was taken although the client is slow")
+	}
+	if got := read(t, client, len(sent)); !bytes.Equal(got, sent) {
+		t.Error("the client got something else than what was sent")
+	}
+	<-h.ready
+	if !c.TrySend([]byte("again")) || string(read(t, client, 5)) != "again" {
+		t.Error("a frame was not sent after Ready")
+	}
+	if len(h.ready) != 0 {
+		t.Error("Ready was called more than once")
+	}
+	if r.Stats().Slow != 0 {
+		t.Error("the client still counts as slow")
+	}
+}
+
+// TestNotRefused checks that Ready is called only after a refusal.
+func TestNotRefused(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	h := newRecorder()
+	c, client := pair(t, &r, h)
+	sent := bytes.Repeat([]byte("x"), 64<<20) // More than any socket takes.
+	if !c.TrySend(sent) {
+		t.Fatal("refused")
+	}
+	if got := read(t, client, len(sent)); !bytes.Equal(got, sent) {
+		t.Error("the client got something else")
+	}
+	if err := c.Send([]byte("!")); err != nil { // It waits for the rest of the first.
+		t.Fatal(err)
+	}
+	read(t, client, 1)
+	if len(h.ready) != 0 {
+		t.Error("Ready was called although nothing was refused")
+	}
+}
+
+func TestSendWaits(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	c, client := pair(t, &r, newRecorder())
+	sent := fill(t, c)
+	large := strings.Repeat("large", 10<<20) // More than the socket takes, so that Send itself has to wait.
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			if err := c.Send([]byte(large)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	want := string(sent) + large + large
+	if got := read(t, client, len(want)); string(got) != want {
+		t.Error("the client got something else than what was sent")
+	}
+	group.Wait()
+}
+
+func TestSendControl(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	c, client := pair(t, &r, newRecorder())
+	if !c.SendControl([]byte("now")) || string(read(t, client, 3)) != "now" {
+		t.Fatal("not sent at once")
+	}
+	sent := fill(t, c)
+	var queued []byte
+	for i := byte('a'); c.SendControl(bytes.Repeat([]byte{i}, 1000)); i++ {
+		queued = append(queued, bytes.Repeat([]byte{i}, 1000)...)
+	}
+	if len(queued) != maxQueued/1000*1000 {
+		t.Errorf("%d bytes were queued, want nearly %d", len(queued), maxQueued)
+	}
+	if got := read(t, client, len(sent)+len(queued)); !bytes.Equal(got, append(sent, queued...)) {
+		t.Error("the client got something else than what was sent")
+	}
+}
+
+func TestFinish(t *testing.T) {
+	t.Parallel()
+	for _, slow := range []bool{false, true} {
+		var r Registry
+		c, client := pair(t, &r, newRecorder())
+		var want []byte
+		if slow {
+			want = fill(t, c)
+		}
+		want = append(want, "last"...)
+		c.Finish([]byte("last"))
+		c.Finish([]byte("ignored"))
+		if c.TrySend([]byte("x")) || c.SendControl([]byte("x")) || !errors.Is(c.Send([]byte("x")), ErrClosed) {
+			t.Error("something was sent after Finish")
+		}
+		got, err := io.ReadAll(client)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("slow %v: the client got %d bytes and %v, want %d", slow, len(got), err, len(want))
+		}
+		if r.Stats().Open != 1 {
+			t.Error("the connection was closed before the client's side was")
+		}
+		_ = client.Close()
+		await(t, func() bool { return r.Stats() == Stats{} })
+	}
+}
+
+// TestClientLeaves checks that a connection whose client left is removed, also while data are being sent.
+func TestClientLeaves(t *testing.T) {
+	t.Parallel()
+	for _, slow := range []bool{false, true} {
+		var r Registry
+		c, client := pair(t, &r, newRecorder())
+		if slow {
+			fill(t, c)
+		}
+		waiting := make(chan error, 1)
+		if slow {
+			go func() { waiting <- c.Send([]byte("more")) }()
+		}
+		_ = client.Close()
+		await(t, func() bool { return r.Stats() == Stats{} })
+		if slow {
+			if err := <-waiting; !errors.Is(err, ErrClosed) {
+				t.Errorf("Send: %v", err)
+			}
+		}
+		if c.TrySend([]byte("x")) {
+			t.Error("sent to nobody")
+		}
+	}
+}
+
+// TestUnexpectedInput checks that a client that only listens can't keep the server busy with reading.
+func TestUnexpectedInput(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	_, client := pair(t, &r, newRecorder())
+	if _, err := client.Write(make([]byte, maxUnexpected+1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still open")
+	}
+}
+
+func TestPings(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		server, client := net.Pipe()
+		h := newRecorder()
+		h.answers = true
+		start(&r, server, h)
+		began := time.Now()
+		read(t, client, len("ping"))
+		if wait := time.Since(began); wait > PingInterval {
+			t.Errorf("the first ping came after %s", wait)
+		}
+		if answered := <-h.pings; !answered {
+			t.Error("a new client counts as silent")
+		}
+		for range 3 {
+			if _, err := client.Write([]byte("pong")); err != nil {
+				t.Fatal(err)
+			}
+			before := time.Now()
+			read(t, client, len("ping"))
+			if wait := time.Since(before); wait != PingInterval {
+				t.Errorf("the next ping came after %s", wait)
+			}
+			if answered := <-h.pings; !answered {
+				t.Error("the answer was not heard")
+			}
+		}
+		silent := time.Now()
+		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("reading from a server that gave up: %v", err)
+		}
+		if wait := time.Since(silent); wait > PingInterval {
+			t.Errorf("a silent client was found out after %s", wait)
+		}
+		synctest.Wait()
+		if stats := r.Stats(); stats != (Stats{}) {
+			t.Errorf("stats: %+v", stats)
+		}
+	}) // It fails if the wheel's goroutine is left.
+}
+
+// TestStuck checks the timeout of writes: a client that takes something in time stays, however slow it is.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		server, client := net.Pipe()
+		h := newRecorder()
+		c := start(&r, server, h)
+		if !c.TrySend(make([]byte, 3*writeChunk)) {
+			t.Fatal("refused")
+		}
+		for range 2 {
+			time.Sleep(writeTimeout - time.Second)
+			read(t, client, writeChunk)
+		}
+		if r.Stats().Slow != 1 {
+			t.Fatal("the connection is not slow, or closed already")
+		}
+		if len(h.pings) != 0 {
+			t.Error("a slow client was pinged")
+		}
+		time.Sleep(writeTimeout + time.Second)
+		synctest.Wait()
+		if stats := r.Stats(); stats != (Stats{TimedOut: 1}) {
+			t.Errorf("stats: %+v", stats)
+		}
+	})
+}
+
+// TestLinger checks that a client that never closes its side after Finish is cut off.
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		server, client := net.Pipe()
+		defer client.Close()
+		c := start(&r, halfCloser{server}, newRecorder())
+		c.Finish(nil)
+		time.Sleep(lingerTimeout - time.Second)
+		if r.Stats().Open != 1 {
+			t.Error("closed too early")
+		}
+		time.Sleep(2 * time.Second)
+		if r.Stats().Open != 0 {
+			t.Error("still open")
+		}
+	})
+}
+
+// halfCloser is a connection whose sending half can be closed.
+type halfCloser struct{ net.Conn }
+
+func (halfCloser) CloseWrite() error { return nil }
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const clients, spread = 50, 10 * time.Second
+		var r Registry
+		began := time.Now()
+		ends := make(chan time.Duration, clients)
+		for range clients {
+			server, client := net.Pipe()
+			start(&r, server, newRecorder())
+			go func() {
+				got, _ := io.ReadAll(client)
+				if !bytes.HasSuffix(got, []byte("bye")) {
+					t.Errorf("the client got %q", got)
+				}
+				ends <- time.Since(began)
+			}()
+		}
+		if cut := r.Drain(t.Context(), spread); cut != 0 {
+			t.Errorf("%d were cut off", cut)
+		}
+		var late int
+		for range clients {
+			if end := <-ends; end > spread/2 {
+				late++
+			}
+		}
+		if late < clients/3 || late > 2*clients/3 {
+			t.Errorf("%d of %d were closed in the second half", late, clients)
+		}
+		server, _ := net.Pipe()
+		h := newRecorder()
+		if r.Add(&h.conn, server, h) || !r.Draining() {
+			t.Error("a connection was added while draining")
+		}
+		if _, err := server.Write([]byte("x")); err == nil {
+			t.Error("the refused connection is open")
+		}
+	})
+}
+
+func TestDrainCuts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		for _, drain := range []func(*Conn){func(*Conn) {}, func(c *Conn) { c.Finish(nil) }} {
+			server, client := net.Pipe()
+			defer client.Close()
+			h := newRecorder()
+			h.drain = drain
+			start(&r, server, h)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if cut := r.Drain(ctx, 0); cut != 1 {
+			t.Errorf("%d were cut off, want 1", cut)
+		}
+		if cut := new(Registry).Drain(t.Context(), time.Second); cut != 0 {
+			t.Error("an empty registry does not drain")
+		}
+	})
+}
+
+// TestConcurrentUse checks frames of many senders at once: they come whole.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	h := newRecorder()
+	c, client := pair(t, &r, h)
+	const size, senders = 10_000, 8
+	var taken atomic.Int64
+	var group sync.WaitGroup
+	for sender := range senders {
+		group.Go(func() {
+			frame := bytes.Repeat([]byte{byte(sender)}, size)
+			for i := range 300 {
+				switch {
+				case i%3 == 0 && c.Send(frame) == nil, i%3 == 1 && c.TrySend(frame), i%3 == 2 && c.SendControl(frame):
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	go func() {
+		group.Wait()
+		c.Finish(nil)
+	}()
+	go func() {
+		for range h.ready {
+		}
+	}()
+	got, err := io.ReadAll(client)
+	if err != nil || len(got) != int(taken.Load())*size {
+		t.Fatalf("%d bytes and %v, want %d", len(got), err, taken.Load()*size)
+	}
+	for i := 0; i < len(got); i += size {
+		if frame := got[i : i+size]; !bytes.Equal(frame, bytes.Repeat(frame[:1], size)) {
+			t.Fatal("two frames are mixed")
+		}
+	}
+}
+
+func TestAllocations(t *testing.T) { //nolint:paralleltest // It measures.
+	var r Registry
+	c, client := pair(t, &r, newRecorder())
+	go func() { _, _ = io.Copy(io.Discard, client) }()
+	frame := make([]byte, 340)
+	if n := testing.AllocsPerRun(1000, func() { c.TrySend(frame) }); n > 0.1 && !raceEnabled {
+		t.Errorf("%v allocations a frame", n)
+	}
+}
+
+// await waits for a condition.
+func await(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
+		}
+	}
+}

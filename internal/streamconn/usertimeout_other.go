@@ -1,0 +1,7 @@
+//go:build !linux
+
+package streamconn
+
+import "net"
+
+func setUserTimeout(net.Conn) {}
