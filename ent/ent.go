@@ -12,6 +12,7 @@ import (
 	"taskql/ent/tag"
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/ent/tombstone"
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
 	"taskql/ent/workspace"
@@ -83,6 +84,7 @@ func checkColumn(t, c string) error {
 			tag.Table:            tag.ValidColumn,
 			task.Table:           task.ValidColumn,
 			tasktag.Table:        tasktag.ValidColumn,
+			tombstone.Table:      tombstone.ValidColumn,
 			user.Table:           user.ValidColumn,
 			userremoval.Table:    userremoval.ValidColumn,
 			workspace.Table:      workspace.ValidColumn,

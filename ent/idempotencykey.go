@@ -28,6 +28,8 @@ type IdempotencyKey struct {
 	RequestHash []byte `json:"request_hash,omitempty"`
 	// What the mutation answered the first time, as JSON that nobody queries.
 	Answer string `json:"answer,omitempty"`
+	// The version that the mutation answered; null if the release before stored the answer.
+	Version *int `json:"version,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt time.Time `json:"created_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -63,6 +65,8 @@ func (*IdempotencyKey) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case idempotencykey.FieldRequestHash:
 			values[i] = new([]byte)
+		case idempotencykey.FieldVersion:
+			values[i] = new(sql.NullInt64)
 		case idempotencykey.FieldWorkspaceID, idempotencykey.FieldKey, idempotencykey.FieldAnswer:
 			values[i] = new(sql.NullString)
 		case idempotencykey.FieldCreatedAt:
@@ -113,6 +117,13 @@ func (_m *IdempotencyKey) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field answer", values[i])
 			} else if value.Valid {
 				_m.Answer = value.String
+			}
+		case idempotencykey.FieldVersion:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field version", values[i])
+			} else if value.Valid {
+				_m.Version = new(int)
+				*_m.Version = int(value.Int64)
 			}
 		case idempotencykey.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -172,6 +183,11 @@ func (_m *IdempotencyKey) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("answer=")
 	builder.WriteString(_m.Answer)
+	builder.WriteString(", ")
+	if v := _m.Version; v != nil {
+		builder.WriteString("version=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
 	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(_m.CreatedAt.Format(time.ANSIC))

@@ -49,6 +49,20 @@ func (_c *IdempotencyKeyCreate) SetAnswer(v string) *IdempotencyKeyCreate {
 	return _c
 }
 
+// SetVersion sets the "version" field.
+func (_c *IdempotencyKeyCreate) SetVersion(v int) *IdempotencyKeyCreate {
+	_c.mutation.SetVersion(v)
+	return _c
+}
+
+// SetNillableVersion sets the "version" field if the given value is not nil.
+func (_c *IdempotencyKeyCreate) SetNillableVersion(v *int) *IdempotencyKeyCreate {
+	if v != nil {
+		_c.SetVersion(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *IdempotencyKeyCreate) SetCreatedAt(v time.Time) *IdempotencyKeyCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -135,6 +149,11 @@ func (_c *IdempotencyKeyCreate) check() error {
 	if _, ok := _c.mutation.Answer(); !ok {
 		return &ValidationError{Name: "answer", err: errors.New(`ent: missing required field "IdempotencyKey.answer"`)}
 	}
+	if v, ok := _c.mutation.Version(); ok {
+		if err := idempotencykey.VersionValidator(v); err != nil {
+			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "IdempotencyKey.version": %w`, err)}
+		}
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "IdempotencyKey.created_at"`)}
 	}
@@ -188,6 +207,10 @@ func (_c *IdempotencyKeyCreate) createSpec() (*IdempotencyKey, *sqlgraph.CreateS
 	if value, ok := _c.mutation.Answer(); ok {
 		_spec.SetField(idempotencykey.FieldAnswer, field.TypeString, value)
 		_node.Answer = value
+	}
+	if value, ok := _c.mutation.Version(); ok {
+		_spec.SetField(idempotencykey.FieldVersion, field.TypeInt, value)
+		_node.Version = &value
 	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(idempotencykey.FieldCreatedAt, field.TypeTime, value)
@@ -320,6 +343,9 @@ func (u *IdempotencyKeyUpsertOne) UpdateNewValues() *IdempotencyKeyUpsertOne {
 		}
 		if _, exists := u.create.mutation.Key(); exists {
 			s.SetIgnore(idempotencykey.FieldKey)
+		}
+		if _, exists := u.create.mutation.Version(); exists {
+			s.SetIgnore(idempotencykey.FieldVersion)
 		}
 	}))
 	return u
@@ -582,6 +608,9 @@ func (u *IdempotencyKeyUpsertBulk) UpdateNewValues() *IdempotencyKeyUpsertBulk {
 			}
 			if _, exists := b.mutation.Key(); exists {
 				s.SetIgnore(idempotencykey.FieldKey)
+			}
+			if _, exists := b.mutation.Version(); exists {
+				s.SetIgnore(idempotencykey.FieldVersion)
 			}
 		}
 	}))

@@ -127,6 +127,9 @@ func (_u *IdempotencyKeyUpdate) sqlSave(ctx context.Context) (_node int, err err
 	if value, ok := _u.mutation.Answer(); ok {
 		_spec.SetField(idempotencykey.FieldAnswer, field.TypeString, value)
 	}
+	if _u.mutation.VersionCleared() {
+		_spec.ClearField(idempotencykey.FieldVersion, field.TypeInt)
+	}
 	if value, ok := _u.mutation.CreatedAt(); ok {
 		_spec.SetField(idempotencykey.FieldCreatedAt, field.TypeTime, value)
 	}
@@ -279,6 +282,9 @@ func (_u *IdempotencyKeyUpdateOne) sqlSave(ctx context.Context) (_node *Idempote
 	}
 	if value, ok := _u.mutation.Answer(); ok {
 		_spec.SetField(idempotencykey.FieldAnswer, field.TypeString, value)
+	}
+	if _u.mutation.VersionCleared() {
+		_spec.ClearField(idempotencykey.FieldVersion, field.TypeInt)
 	}
 	if value, ok := _u.mutation.CreatedAt(); ok {
 		_spec.SetField(idempotencykey.FieldCreatedAt, field.TypeTime, value)

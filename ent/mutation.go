@@ -12,6 +12,7 @@ import (
 	"taskql/ent/tag"
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/ent/tombstone"
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
 	"taskql/ent/workspace"
@@ -35,6 +36,7 @@ const (
 	TypeTag            = "Tag"
 	TypeTask           = "Task"
 	TypeTaskTag        = "TaskTag"
+	TypeTombstone      = "Tombstone"
 	TypeUser           = "User"
 	TypeUserRemoval    = "UserRemoval"
 	TypeWorkspace      = "Workspace"
@@ -49,6 +51,8 @@ type IdempotencyKeyMutation struct {
 	key              *string
 	request_hash     *[]byte
 	answer           *string
+	version          *int
+	addversion       *int
 	created_at       *time.Time
 	clearedFields    map[string]struct{}
 	workspace        *string
@@ -306,6 +310,76 @@ func (m *IdempotencyKeyMutation) ResetAnswer() {
 	m.answer = nil
 }
 
+// SetVersion sets the "version" field.
+func (m *IdempotencyKeyMutation) SetVersion(i int) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *IdempotencyKeyMutation) Version() (r int, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the IdempotencyKey entity.
+// If the IdempotencyKey object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *IdempotencyKeyMutation) OldVersion(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *IdempotencyKeyMutation) AddVersion(i int) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *IdempotencyKeyMutation) AddedVersion() (r int, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearVersion clears the value of the "version" field.
+func (m *IdempotencyKeyMutation) ClearVersion() {
+	m.version = nil
+	m.addversion = nil
+	m.clearedFields[idempotencykey.FieldVersion] = struct{}{}
+}
+
+// VersionCleared returns if the "version" field was cleared in this mutation.
+func (m *IdempotencyKeyMutation) VersionCleared() bool {
+	_, ok := m.clearedFields[idempotencykey.FieldVersion]
+	return ok
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *IdempotencyKeyMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+	delete(m.clearedFields, idempotencykey.FieldVersion)
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *IdempotencyKeyMutation) SetCreatedAt(t time.Time) {
 	m.created_at = &t
@@ -403,7 +477,7 @@ func (m *IdempotencyKeyMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *IdempotencyKeyMutation) Fields() []string {
-	fields := make([]string, 0, 5)
+	fields := make([]string, 0, 6)
 	if m.workspace != nil {
 		fields = append(fields, idempotencykey.FieldWorkspaceID)
 	}
@@ -415,6 +489,9 @@ func (m *IdempotencyKeyMutation) Fields() []string {
 	}
 	if m.answer != nil {
 		fields = append(fields, idempotencykey.FieldAnswer)
+	}
+	if m.version != nil {
+		fields = append(fields, idempotencykey.FieldVersion)
 	}
 	if m.created_at != nil {
 		fields = append(fields, idempotencykey.FieldCreatedAt)
@@ -435,6 +512,8 @@ func (m *IdempotencyKeyMutation) Field(name string) (ent.Value, bool) {
 		return m.RequestHash()
 	case idempotencykey.FieldAnswer:
 		return m.Answer()
+	case idempotencykey.FieldVersion:
+		return m.Version()
 	case idempotencykey.FieldCreatedAt:
 		return m.CreatedAt()
 	}
@@ -454,6 +533,8 @@ func (m *IdempotencyKeyMutation) OldField(ctx context.Context, name string) (ent
 		return m.OldRequestHash(ctx)
 	case idempotencykey.FieldAnswer:
 		return m.OldAnswer(ctx)
+	case idempotencykey.FieldVersion:
+		return m.OldVersion(ctx)
 	case idempotencykey.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
 	}
@@ -493,6 +574,13 @@ func (m *IdempotencyKeyMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetAnswer(v)
 		return nil
+	case idempotencykey.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
 	case idempotencykey.FieldCreatedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -507,13 +595,21 @@ func (m *IdempotencyKeyMutation) SetField(name string, value ent.Value) error {
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
 func (m *IdempotencyKeyMutation) AddedFields() []string {
-	return nil
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, idempotencykey.FieldVersion)
+	}
+	return fields
 }
 
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
 func (m *IdempotencyKeyMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case idempotencykey.FieldVersion:
+		return m.AddedVersion()
+	}
 	return nil, false
 }
 
@@ -522,6 +618,13 @@ func (m *IdempotencyKeyMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *IdempotencyKeyMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case idempotencykey.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
 	}
 	return fmt.Errorf("unknown IdempotencyKey numeric field %s", name)
 }
@@ -529,7 +632,11 @@ func (m *IdempotencyKeyMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *IdempotencyKeyMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(idempotencykey.FieldVersion) {
+		fields = append(fields, idempotencykey.FieldVersion)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -542,6 +649,11 @@ func (m *IdempotencyKeyMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *IdempotencyKeyMutation) ClearField(name string) error {
+	switch name {
+	case idempotencykey.FieldVersion:
+		m.ClearVersion()
+		return nil
+	}
 	return fmt.Errorf("unknown IdempotencyKey nullable field %s", name)
 }
 
@@ -560,6 +672,9 @@ func (m *IdempotencyKeyMutation) ResetField(name string) error {
 		return nil
 	case idempotencykey.FieldAnswer:
 		m.ResetAnswer()
+		return nil
+	case idempotencykey.FieldVersion:
+		m.ResetVersion()
 		return nil
 	case idempotencykey.FieldCreatedAt:
 		m.ResetCreatedAt()
@@ -3702,6 +3817,590 @@ func (m *TaskTagMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown TaskTag edge %s", name)
 }
 
+// TombstoneMutation represents an operation that mutates the Tombstone nodes in the graph.
+type TombstoneMutation struct {
+	config
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	version          *int
+	addversion       *int
+	kind             *string
+	object_id        *uuid.UUID
+	clearedFields    map[string]struct{}
+	workspace        *string
+	clearedworkspace bool
+	done             bool
+	oldValue         func(context.Context) (*Tombstone, error)
+	predicates       []predicate.Tombstone
+}
+
+var _ ent.Mutation = (*TombstoneMutation)(nil)
+
+// tombstoneOption allows management of the mutation configuration using functional options.
+type tombstoneOption func(*TombstoneMutation)
+
+// newTombstoneMutation creates new mutation for the Tombstone entity.
+func newTombstoneMutation(c config, op Op, opts ...tombstoneOption) *TombstoneMutation {
+	m := &TombstoneMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeTombstone,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withTombstoneID sets the ID field of the mutation.
+func withTombstoneID(id uuid.UUID) tombstoneOption {
+	return func(m *TombstoneMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Tombstone
+		)
+		m.oldValue = func(ctx context.Context) (*Tombstone, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Tombstone.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withTombstone sets the old Tombstone of the mutation.
+func withTombstone(node *Tombstone) tombstoneOption {
+	return func(m *TombstoneMutation) {
+		m.oldValue = func(context.Context) (*Tombstone, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m TombstoneMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m TombstoneMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Tombstone entities.
+func (m *TombstoneMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *TombstoneMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *TombstoneMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Tombstone.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetWorkspaceID sets the "workspace_id" field.
+func (m *TombstoneMutation) SetWorkspaceID(s string) {
+	m.workspace = &s
+}
+
+// WorkspaceID returns the value of the "workspace_id" field in the mutation.
+func (m *TombstoneMutation) WorkspaceID() (r string, exists bool) {
+	v := m.workspace
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWorkspaceID returns the old "workspace_id" field's value of the Tombstone entity.
+// If the Tombstone object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TombstoneMutation) OldWorkspaceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWorkspaceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWorkspaceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWorkspaceID: %w", err)
+	}
+	return oldValue.WorkspaceID, nil
+}
+
+// ResetWorkspaceID resets all changes to the "workspace_id" field.
+func (m *TombstoneMutation) ResetWorkspaceID() {
+	m.workspace = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *TombstoneMutation) SetVersion(i int) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *TombstoneMutation) Version() (r int, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Tombstone entity.
+// If the Tombstone object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TombstoneMutation) OldVersion(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *TombstoneMutation) AddVersion(i int) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *TombstoneMutation) AddedVersion() (r int, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *TombstoneMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetKind sets the "kind" field.
+func (m *TombstoneMutation) SetKind(s string) {
+	m.kind = &s
+}
+
+// Kind returns the value of the "kind" field in the mutation.
+func (m *TombstoneMutation) Kind() (r string, exists bool) {
+	v := m.kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKind returns the old "kind" field's value of the Tombstone entity.
+// If the Tombstone object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TombstoneMutation) OldKind(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKind: %w", err)
+	}
+	return oldValue.Kind, nil
+}
+
+// ResetKind resets all changes to the "kind" field.
+func (m *TombstoneMutation) ResetKind() {
+	m.kind = nil
+}
+
+// SetObjectID sets the "object_id" field.
+func (m *TombstoneMutation) SetObjectID(u uuid.UUID) {
+	m.object_id = &u
+}
+
+// ObjectID returns the value of the "object_id" field in the mutation.
+func (m *TombstoneMutation) ObjectID() (r uuid.UUID, exists bool) {
+	v := m.object_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldObjectID returns the old "object_id" field's value of the Tombstone entity.
+// If the Tombstone object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TombstoneMutation) OldObjectID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldObjectID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldObjectID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldObjectID: %w", err)
+	}
+	return oldValue.ObjectID, nil
+}
+
+// ResetObjectID resets all changes to the "object_id" field.
+func (m *TombstoneMutation) ResetObjectID() {
+	m.object_id = nil
+}
+
+// ClearWorkspace clears the "workspace" edge to the Workspace entity.
+func (m *TombstoneMutation) ClearWorkspace() {
+	m.clearedworkspace = true
+	m.clearedFields[tombstone.FieldWorkspaceID] = struct{}{}
+}
+
+// WorkspaceCleared reports if the "workspace" edge to the Workspace entity was cleared.
+func (m *TombstoneMutation) WorkspaceCleared() bool {
+	return m.clearedworkspace
+}
+
+// WorkspaceIDs returns the "workspace" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// WorkspaceID instead. It exists only for internal usage by the builders.
+func (m *TombstoneMutation) WorkspaceIDs() (ids []string) {
+	if id := m.workspace; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetWorkspace resets all changes to the "workspace" edge.
+func (m *TombstoneMutation) ResetWorkspace() {
+	m.workspace = nil
+	m.clearedworkspace = false
+}
+
+// Where appends a list predicates to the TombstoneMutation builder.
+func (m *TombstoneMutation) Where(ps ...predicate.Tombstone) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the TombstoneMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *TombstoneMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Tombstone, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *TombstoneMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *TombstoneMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Tombstone).
+func (m *TombstoneMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *TombstoneMutation) Fields() []string {
+	fields := make([]string, 0, 4)
+	if m.workspace != nil {
+		fields = append(fields, tombstone.FieldWorkspaceID)
+	}
+	if m.version != nil {
+		fields = append(fields, tombstone.FieldVersion)
+	}
+	if m.kind != nil {
+		fields = append(fields, tombstone.FieldKind)
+	}
+	if m.object_id != nil {
+		fields = append(fields, tombstone.FieldObjectID)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *TombstoneMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case tombstone.FieldWorkspaceID:
+		return m.WorkspaceID()
+	case tombstone.FieldVersion:
+		return m.Version()
+	case tombstone.FieldKind:
+		return m.Kind()
+	case tombstone.FieldObjectID:
+		return m.ObjectID()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *TombstoneMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case tombstone.FieldWorkspaceID:
+		return m.OldWorkspaceID(ctx)
+	case tombstone.FieldVersion:
+		return m.OldVersion(ctx)
+	case tombstone.FieldKind:
+		return m.OldKind(ctx)
+	case tombstone.FieldObjectID:
+		return m.OldObjectID(ctx)
+	}
+	return nil, fmt.Errorf("unknown Tombstone field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TombstoneMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case tombstone.FieldWorkspaceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWorkspaceID(v)
+		return nil
+	case tombstone.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case tombstone.FieldKind:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKind(v)
+		return nil
+	case tombstone.FieldObjectID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetObjectID(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Tombstone field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *TombstoneMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, tombstone.FieldVersion)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *TombstoneMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case tombstone.FieldVersion:
+		return m.AddedVersion()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TombstoneMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case tombstone.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Tombstone numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *TombstoneMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *TombstoneMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *TombstoneMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown Tombstone nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *TombstoneMutation) ResetField(name string) error {
+	switch name {
+	case tombstone.FieldWorkspaceID:
+		m.ResetWorkspaceID()
+		return nil
+	case tombstone.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case tombstone.FieldKind:
+		m.ResetKind()
+		return nil
+	case tombstone.FieldObjectID:
+		m.ResetObjectID()
+		return nil
+	}
+	return fmt.Errorf("unknown Tombstone field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *TombstoneMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.workspace != nil {
+		edges = append(edges, tombstone.EdgeWorkspace)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *TombstoneMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case tombstone.EdgeWorkspace:
+		if id := m.workspace; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *TombstoneMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *TombstoneMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *TombstoneMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedworkspace {
+		edges = append(edges, tombstone.EdgeWorkspace)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *TombstoneMutation) EdgeCleared(name string) bool {
+	switch name {
+	case tombstone.EdgeWorkspace:
+		return m.clearedworkspace
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *TombstoneMutation) ClearEdge(name string) error {
+	switch name {
+	case tombstone.EdgeWorkspace:
+		m.ClearWorkspace()
+		return nil
+	}
+	return fmt.Errorf("unknown Tombstone unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *TombstoneMutation) ResetEdge(name string) error {
+	switch name {
+	case tombstone.EdgeWorkspace:
+		m.ResetWorkspace()
+		return nil
+	}
+	return fmt.Errorf("unknown Tombstone edge %s", name)
+}
+
 // UserMutation represents an operation that mutates the User nodes in the graph.
 type UserMutation struct {
 	config
@@ -4896,6 +5595,10 @@ type WorkspaceMutation struct {
 	addidempotency_key_count *int
 	idempotency_key_bytes    *int
 	addidempotency_key_bytes *int
+	feed_version             *int
+	addfeed_version          *int
+	feed_floor               *int
+	addfeed_floor            *int
 	closed_at                *time.Time
 	created_at               *time.Time
 	clearedFields            map[string]struct{}
@@ -5288,6 +5991,118 @@ func (m *WorkspaceMutation) ResetIdempotencyKeyBytes() {
 	m.addidempotency_key_bytes = nil
 }
 
+// SetFeedVersion sets the "feed_version" field.
+func (m *WorkspaceMutation) SetFeedVersion(i int) {
+	m.feed_version = &i
+	m.addfeed_version = nil
+}
+
+// FeedVersion returns the value of the "feed_version" field in the mutation.
+func (m *WorkspaceMutation) FeedVersion() (r int, exists bool) {
+	v := m.feed_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFeedVersion returns the old "feed_version" field's value of the Workspace entity.
+// If the Workspace object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *WorkspaceMutation) OldFeedVersion(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFeedVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFeedVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFeedVersion: %w", err)
+	}
+	return oldValue.FeedVersion, nil
+}
+
+// AddFeedVersion adds i to the "feed_version" field.
+func (m *WorkspaceMutation) AddFeedVersion(i int) {
+	if m.addfeed_version != nil {
+		*m.addfeed_version += i
+	} else {
+		m.addfeed_version = &i
+	}
+}
+
+// AddedFeedVersion returns the value that was added to the "feed_version" field in this mutation.
+func (m *WorkspaceMutation) AddedFeedVersion() (r int, exists bool) {
+	v := m.addfeed_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetFeedVersion resets all changes to the "feed_version" field.
+func (m *WorkspaceMutation) ResetFeedVersion() {
+	m.feed_version = nil
+	m.addfeed_version = nil
+}
+
+// SetFeedFloor sets the "feed_floor" field.
+func (m *WorkspaceMutation) SetFeedFloor(i int) {
+	m.feed_floor = &i
+	m.addfeed_floor = nil
+}
+
+// FeedFloor returns the value of the "feed_floor" field in the mutation.
+func (m *WorkspaceMutation) FeedFloor() (r int, exists bool) {
+	v := m.feed_floor
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFeedFloor returns the old "feed_floor" field's value of the Workspace entity.
+// If the Workspace object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *WorkspaceMutation) OldFeedFloor(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFeedFloor is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFeedFloor requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFeedFloor: %w", err)
+	}
+	return oldValue.FeedFloor, nil
+}
+
+// AddFeedFloor adds i to the "feed_floor" field.
+func (m *WorkspaceMutation) AddFeedFloor(i int) {
+	if m.addfeed_floor != nil {
+		*m.addfeed_floor += i
+	} else {
+		m.addfeed_floor = &i
+	}
+}
+
+// AddedFeedFloor returns the value that was added to the "feed_floor" field in this mutation.
+func (m *WorkspaceMutation) AddedFeedFloor() (r int, exists bool) {
+	v := m.addfeed_floor
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetFeedFloor resets all changes to the "feed_floor" field.
+func (m *WorkspaceMutation) ResetFeedFloor() {
+	m.feed_floor = nil
+	m.addfeed_floor = nil
+}
+
 // SetClosedAt sets the "closed_at" field.
 func (m *WorkspaceMutation) SetClosedAt(t time.Time) {
 	m.closed_at = &t
@@ -5407,7 +6222,7 @@ func (m *WorkspaceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *WorkspaceMutation) Fields() []string {
-	fields := make([]string, 0, 7)
+	fields := make([]string, 0, 9)
 	if m.version != nil {
 		fields = append(fields, workspace.FieldVersion)
 	}
@@ -5422,6 +6237,12 @@ func (m *WorkspaceMutation) Fields() []string {
 	}
 	if m.idempotency_key_bytes != nil {
 		fields = append(fields, workspace.FieldIdempotencyKeyBytes)
+	}
+	if m.feed_version != nil {
+		fields = append(fields, workspace.FieldFeedVersion)
+	}
+	if m.feed_floor != nil {
+		fields = append(fields, workspace.FieldFeedFloor)
 	}
 	if m.closed_at != nil {
 		fields = append(fields, workspace.FieldClosedAt)
@@ -5447,6 +6268,10 @@ func (m *WorkspaceMutation) Field(name string) (ent.Value, bool) {
 		return m.IdempotencyKeyCount()
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.IdempotencyKeyBytes()
+	case workspace.FieldFeedVersion:
+		return m.FeedVersion()
+	case workspace.FieldFeedFloor:
+		return m.FeedFloor()
 	case workspace.FieldClosedAt:
 		return m.ClosedAt()
 	case workspace.FieldCreatedAt:
@@ -5470,6 +6295,10 @@ func (m *WorkspaceMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldIdempotencyKeyCount(ctx)
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.OldIdempotencyKeyBytes(ctx)
+	case workspace.FieldFeedVersion:
+		return m.OldFeedVersion(ctx)
+	case workspace.FieldFeedFloor:
+		return m.OldFeedFloor(ctx)
 	case workspace.FieldClosedAt:
 		return m.OldClosedAt(ctx)
 	case workspace.FieldCreatedAt:
@@ -5518,6 +6347,20 @@ func (m *WorkspaceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetIdempotencyKeyBytes(v)
 		return nil
+	case workspace.FieldFeedVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFeedVersion(v)
+		return nil
+	case workspace.FieldFeedFloor:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFeedFloor(v)
+		return nil
 	case workspace.FieldClosedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -5555,6 +6398,12 @@ func (m *WorkspaceMutation) AddedFields() []string {
 	if m.addidempotency_key_bytes != nil {
 		fields = append(fields, workspace.FieldIdempotencyKeyBytes)
 	}
+	if m.addfeed_version != nil {
+		fields = append(fields, workspace.FieldFeedVersion)
+	}
+	if m.addfeed_floor != nil {
+		fields = append(fields, workspace.FieldFeedFloor)
+	}
 	return fields
 }
 
@@ -5573,6 +6422,10 @@ func (m *WorkspaceMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedIdempotencyKeyCount()
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.AddedIdempotencyKeyBytes()
+	case workspace.FieldFeedVersion:
+		return m.AddedFeedVersion()
+	case workspace.FieldFeedFloor:
+		return m.AddedFeedFloor()
 	}
 	return nil, false
 }
@@ -5616,6 +6469,20 @@ func (m *WorkspaceMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddIdempotencyKeyBytes(v)
+		return nil
+	case workspace.FieldFeedVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddFeedVersion(v)
+		return nil
+	case workspace.FieldFeedFloor:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddFeedFloor(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Workspace numeric field %s", name)
@@ -5667,6 +6534,12 @@ func (m *WorkspaceMutation) ResetField(name string) error {
 		return nil
 	case workspace.FieldIdempotencyKeyBytes:
 		m.ResetIdempotencyKeyBytes()
+		return nil
+	case workspace.FieldFeedVersion:
+		m.ResetFeedVersion()
+		return nil
+	case workspace.FieldFeedFloor:
+		m.ResetFeedFloor()
 		return nil
 	case workspace.FieldClosedAt:
 		m.ResetClosedAt()

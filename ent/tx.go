@@ -22,6 +22,8 @@ type Tx struct {
 	Task *TaskClient
 	// TaskTag is the client for interacting with the TaskTag builders.
 	TaskTag *TaskTagClient
+	// Tombstone is the client for interacting with the Tombstone builders.
+	Tombstone *TombstoneClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
 	// UserRemoval is the client for interacting with the UserRemoval builders.
@@ -163,6 +165,7 @@ func (tx *Tx) init() {
 	tx.Tag = NewTagClient(tx.config)
 	tx.Task = NewTaskClient(tx.config)
 	tx.TaskTag = NewTaskTagClient(tx.config)
+	tx.Tombstone = NewTombstoneClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 	tx.UserRemoval = NewUserRemovalClient(tx.config)
 	tx.Workspace = NewWorkspaceClient(tx.config)

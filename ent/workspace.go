@@ -28,6 +28,10 @@ type Workspace struct {
 	IdempotencyKeyCount int `json:"idempotency_key_count,omitempty"`
 	// How many bytes those keys and their answers have.
 	IdempotencyKeyBytes int `json:"idempotency_key_bytes,omitempty"`
+	// The version that a release that writes tombstones made last. If it is not version, the release before has changed the workspace since, and may have left no tombstones.
+	FeedVersion int `json:"feed_version,omitempty"`
+	// Up to this version, tombstones may be missing.
+	FeedFloor int `json:"feed_floor,omitempty"`
 	// When its user began to be erased: from then on it can't be written to.
 	ClosedAt *time.Time `json:"closed_at,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
@@ -40,7 +44,7 @@ func (*Workspace) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount, workspace.FieldIdempotencyKeyCount, workspace.FieldIdempotencyKeyBytes:
+		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount, workspace.FieldIdempotencyKeyCount, workspace.FieldIdempotencyKeyBytes, workspace.FieldFeedVersion, workspace.FieldFeedFloor:
 			values[i] = new(sql.NullInt64)
 		case workspace.FieldID:
 			values[i] = new(sql.NullString)
@@ -96,6 +100,18 @@ func (_m *Workspace) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field idempotency_key_bytes", values[i])
 			} else if value.Valid {
 				_m.IdempotencyKeyBytes = int(value.Int64)
+			}
+		case workspace.FieldFeedVersion:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field feed_version", values[i])
+			} else if value.Valid {
+				_m.FeedVersion = int(value.Int64)
+			}
+		case workspace.FieldFeedFloor:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field feed_floor", values[i])
+			} else if value.Valid {
+				_m.FeedFloor = int(value.Int64)
 			}
 		case workspace.FieldClosedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -160,6 +176,12 @@ func (_m *Workspace) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("idempotency_key_bytes=")
 	builder.WriteString(fmt.Sprintf("%v", _m.IdempotencyKeyBytes))
+	builder.WriteString(", ")
+	builder.WriteString("feed_version=")
+	builder.WriteString(fmt.Sprintf("%v", _m.FeedVersion))
+	builder.WriteString(", ")
+	builder.WriteString("feed_floor=")
+	builder.WriteString(fmt.Sprintf("%v", _m.FeedFloor))
 	builder.WriteString(", ")
 	if v := _m.ClosedAt; v != nil {
 		builder.WriteString("closed_at=")

@@ -93,6 +93,34 @@ func (_c *WorkspaceCreate) SetNillableIdempotencyKeyBytes(v *int) *WorkspaceCrea
 	return _c
 }
 
+// SetFeedVersion sets the "feed_version" field.
+func (_c *WorkspaceCreate) SetFeedVersion(v int) *WorkspaceCreate {
+	_c.mutation.SetFeedVersion(v)
+	return _c
+}
+
+// SetNillableFeedVersion sets the "feed_version" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableFeedVersion(v *int) *WorkspaceCreate {
+	if v != nil {
+		_c.SetFeedVersion(*v)
+	}
+	return _c
+}
+
+// SetFeedFloor sets the "feed_floor" field.
+func (_c *WorkspaceCreate) SetFeedFloor(v int) *WorkspaceCreate {
+	_c.mutation.SetFeedFloor(v)
+	return _c
+}
+
+// SetNillableFeedFloor sets the "feed_floor" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableFeedFloor(v *int) *WorkspaceCreate {
+	if v != nil {
+		_c.SetFeedFloor(*v)
+	}
+	return _c
+}
+
 // SetClosedAt sets the "closed_at" field.
 func (_c *WorkspaceCreate) SetClosedAt(v time.Time) *WorkspaceCreate {
 	_c.mutation.SetClosedAt(v)
@@ -184,6 +212,14 @@ func (_c *WorkspaceCreate) defaults() error {
 		v := workspace.DefaultIdempotencyKeyBytes
 		_c.mutation.SetIdempotencyKeyBytes(v)
 	}
+	if _, ok := _c.mutation.FeedVersion(); !ok {
+		v := workspace.DefaultFeedVersion
+		_c.mutation.SetFeedVersion(v)
+	}
+	if _, ok := _c.mutation.FeedFloor(); !ok {
+		v := workspace.DefaultFeedFloor
+		_c.mutation.SetFeedFloor(v)
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		if workspace.DefaultCreatedAt == nil {
 			return fmt.Errorf("ent: uninitialized workspace.DefaultCreatedAt (forgotten import ent/runtime?)")
@@ -234,6 +270,22 @@ func (_c *WorkspaceCreate) check() error {
 	if v, ok := _c.mutation.IdempotencyKeyBytes(); ok {
 		if err := workspace.IdempotencyKeyBytesValidator(v); err != nil {
 			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.FeedVersion(); !ok {
+		return &ValidationError{Name: "feed_version", err: errors.New(`ent: missing required field "Workspace.feed_version"`)}
+	}
+	if v, ok := _c.mutation.FeedVersion(); ok {
+		if err := workspace.FeedVersionValidator(v); err != nil {
+			return &ValidationError{Name: "feed_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_version": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.FeedFloor(); !ok {
+		return &ValidationError{Name: "feed_floor", err: errors.New(`ent: missing required field "Workspace.feed_floor"`)}
+	}
+	if v, ok := _c.mutation.FeedFloor(); ok {
+		if err := workspace.FeedFloorValidator(v); err != nil {
+			return &ValidationError{Name: "feed_floor", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_floor": %w`, err)}
 		}
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
@@ -299,6 +351,14 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.IdempotencyKeyBytes(); ok {
 		_spec.SetField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
 		_node.IdempotencyKeyBytes = value
+	}
+	if value, ok := _c.mutation.FeedVersion(); ok {
+		_spec.SetField(workspace.FieldFeedVersion, field.TypeInt, value)
+		_node.FeedVersion = value
+	}
+	if value, ok := _c.mutation.FeedFloor(); ok {
+		_spec.SetField(workspace.FieldFeedFloor, field.TypeInt, value)
+		_node.FeedFloor = value
 	}
 	if value, ok := _c.mutation.ClosedAt(); ok {
 		_spec.SetField(workspace.FieldClosedAt, field.TypeTime, value)
@@ -447,6 +507,42 @@ func (u *WorkspaceUpsert) UpdateIdempotencyKeyBytes() *WorkspaceUpsert {
 // AddIdempotencyKeyBytes adds v to the "idempotency_key_bytes" field.
 func (u *WorkspaceUpsert) AddIdempotencyKeyBytes(v int) *WorkspaceUpsert {
 	u.Add(workspace.FieldIdempotencyKeyBytes, v)
+	return u
+}
+
+// SetFeedVersion sets the "feed_version" field.
+func (u *WorkspaceUpsert) SetFeedVersion(v int) *WorkspaceUpsert {
+	u.Set(workspace.FieldFeedVersion, v)
+	return u
+}
+
+// UpdateFeedVersion sets the "feed_version" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateFeedVersion() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldFeedVersion)
+	return u
+}
+
+// AddFeedVersion adds v to the "feed_version" field.
+func (u *WorkspaceUpsert) AddFeedVersion(v int) *WorkspaceUpsert {
+	u.Add(workspace.FieldFeedVersion, v)
+	return u
+}
+
+// SetFeedFloor sets the "feed_floor" field.
+func (u *WorkspaceUpsert) SetFeedFloor(v int) *WorkspaceUpsert {
+	u.Set(workspace.FieldFeedFloor, v)
+	return u
+}
+
+// UpdateFeedFloor sets the "feed_floor" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateFeedFloor() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldFeedFloor)
+	return u
+}
+
+// AddFeedFloor adds v to the "feed_floor" field.
+func (u *WorkspaceUpsert) AddFeedFloor(v int) *WorkspaceUpsert {
+	u.Add(workspace.FieldFeedFloor, v)
 	return u
 }
 
@@ -621,6 +717,48 @@ func (u *WorkspaceUpsertOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertOne {
 func (u *WorkspaceUpsertOne) UpdateIdempotencyKeyBytes() *WorkspaceUpsertOne {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateIdempotencyKeyBytes()
+	})
+}
+
+// SetFeedVersion sets the "feed_version" field.
+func (u *WorkspaceUpsertOne) SetFeedVersion(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetFeedVersion(v)
+	})
+}
+
+// AddFeedVersion adds v to the "feed_version" field.
+func (u *WorkspaceUpsertOne) AddFeedVersion(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddFeedVersion(v)
+	})
+}
+
+// UpdateFeedVersion sets the "feed_version" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateFeedVersion() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateFeedVersion()
+	})
+}
+
+// SetFeedFloor sets the "feed_floor" field.
+func (u *WorkspaceUpsertOne) SetFeedFloor(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetFeedFloor(v)
+	})
+}
+
+// AddFeedFloor adds v to the "feed_floor" field.
+func (u *WorkspaceUpsertOne) AddFeedFloor(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddFeedFloor(v)
+	})
+}
+
+// UpdateFeedFloor sets the "feed_floor" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateFeedFloor() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateFeedFloor()
 	})
 }
 
@@ -965,6 +1103,48 @@ func (u *WorkspaceUpsertBulk) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertBulk
 func (u *WorkspaceUpsertBulk) UpdateIdempotencyKeyBytes() *WorkspaceUpsertBulk {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateIdempotencyKeyBytes()
+	})
+}
+
+// SetFeedVersion sets the "feed_version" field.
+func (u *WorkspaceUpsertBulk) SetFeedVersion(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetFeedVersion(v)
+	})
+}
+
+// AddFeedVersion adds v to the "feed_version" field.
+func (u *WorkspaceUpsertBulk) AddFeedVersion(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddFeedVersion(v)
+	})
+}
+
+// UpdateFeedVersion sets the "feed_version" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateFeedVersion() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateFeedVersion()
+	})
+}
+
+// SetFeedFloor sets the "feed_floor" field.
+func (u *WorkspaceUpsertBulk) SetFeedFloor(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetFeedFloor(v)
+	})
+}
+
+// AddFeedFloor adds v to the "feed_floor" field.
+func (u *WorkspaceUpsertBulk) AddFeedFloor(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddFeedFloor(v)
+	})
+}
+
+// UpdateFeedFloor sets the "feed_floor" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateFeedFloor() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateFeedFloor()
 	})
 }
 

@@ -134,6 +134,48 @@ func (_u *WorkspaceUpdate) AddIdempotencyKeyBytes(v int) *WorkspaceUpdate {
 	return _u
 }
 
+// SetFeedVersion sets the "feed_version" field.
+func (_u *WorkspaceUpdate) SetFeedVersion(v int) *WorkspaceUpdate {
+	_u.mutation.ResetFeedVersion()
+	_u.mutation.SetFeedVersion(v)
+	return _u
+}
+
+// SetNillableFeedVersion sets the "feed_version" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableFeedVersion(v *int) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetFeedVersion(*v)
+	}
+	return _u
+}
+
+// AddFeedVersion adds value to the "feed_version" field.
+func (_u *WorkspaceUpdate) AddFeedVersion(v int) *WorkspaceUpdate {
+	_u.mutation.AddFeedVersion(v)
+	return _u
+}
+
+// SetFeedFloor sets the "feed_floor" field.
+func (_u *WorkspaceUpdate) SetFeedFloor(v int) *WorkspaceUpdate {
+	_u.mutation.ResetFeedFloor()
+	_u.mutation.SetFeedFloor(v)
+	return _u
+}
+
+// SetNillableFeedFloor sets the "feed_floor" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableFeedFloor(v *int) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetFeedFloor(*v)
+	}
+	return _u
+}
+
+// AddFeedFloor adds value to the "feed_floor" field.
+func (_u *WorkspaceUpdate) AddFeedFloor(v int) *WorkspaceUpdate {
+	_u.mutation.AddFeedFloor(v)
+	return _u
+}
+
 // SetClosedAt sets the "closed_at" field.
 func (_u *WorkspaceUpdate) SetClosedAt(v time.Time) *WorkspaceUpdate {
 	_u.mutation.SetClosedAt(v)
@@ -213,6 +255,16 @@ func (_u *WorkspaceUpdate) check() error {
 			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.FeedVersion(); ok {
+		if err := workspace.FeedVersionValidator(v); err != nil {
+			return &ValidationError{Name: "feed_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_version": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.FeedFloor(); ok {
+		if err := workspace.FeedFloorValidator(v); err != nil {
+			return &ValidationError{Name: "feed_floor", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_floor": %w`, err)}
+		}
+	}
 	return nil
 }
 
@@ -263,6 +315,18 @@ func (_u *WorkspaceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
 		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.FeedVersion(); ok {
+		_spec.SetField(workspace.FieldFeedVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedFeedVersion(); ok {
+		_spec.AddField(workspace.FieldFeedVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.FeedFloor(); ok {
+		_spec.SetField(workspace.FieldFeedFloor, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedFeedFloor(); ok {
+		_spec.AddField(workspace.FieldFeedFloor, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.ClosedAt(); ok {
 		_spec.SetField(workspace.FieldClosedAt, field.TypeTime, value)
@@ -397,6 +461,48 @@ func (_u *WorkspaceUpdateOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpdateOne 
 	return _u
 }
 
+// SetFeedVersion sets the "feed_version" field.
+func (_u *WorkspaceUpdateOne) SetFeedVersion(v int) *WorkspaceUpdateOne {
+	_u.mutation.ResetFeedVersion()
+	_u.mutation.SetFeedVersion(v)
+	return _u
+}
+
+// SetNillableFeedVersion sets the "feed_version" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableFeedVersion(v *int) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetFeedVersion(*v)
+	}
+	return _u
+}
+
+// AddFeedVersion adds value to the "feed_version" field.
+func (_u *WorkspaceUpdateOne) AddFeedVersion(v int) *WorkspaceUpdateOne {
+	_u.mutation.AddFeedVersion(v)
+	return _u
+}
+
+// SetFeedFloor sets the "feed_floor" field.
+func (_u *WorkspaceUpdateOne) SetFeedFloor(v int) *WorkspaceUpdateOne {
+	_u.mutation.ResetFeedFloor()
+	_u.mutation.SetFeedFloor(v)
+	return _u
+}
+
+// SetNillableFeedFloor sets the "feed_floor" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableFeedFloor(v *int) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetFeedFloor(*v)
+	}
+	return _u
+}
+
+// AddFeedFloor adds value to the "feed_floor" field.
+func (_u *WorkspaceUpdateOne) AddFeedFloor(v int) *WorkspaceUpdateOne {
+	_u.mutation.AddFeedFloor(v)
+	return _u
+}
+
 // SetClosedAt sets the "closed_at" field.
 func (_u *WorkspaceUpdateOne) SetClosedAt(v time.Time) *WorkspaceUpdateOne {
 	_u.mutation.SetClosedAt(v)
@@ -489,6 +595,16 @@ func (_u *WorkspaceUpdateOne) check() error {
 			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.FeedVersion(); ok {
+		if err := workspace.FeedVersionValidator(v); err != nil {
+			return &ValidationError{Name: "feed_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_version": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.FeedFloor(); ok {
+		if err := workspace.FeedFloorValidator(v); err != nil {
+			return &ValidationError{Name: "feed_floor", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_floor": %w`, err)}
+		}
+	}
 	return nil
 }
 
@@ -556,6 +672,18 @@ func (_u *WorkspaceUpdateOne) sqlSave(ctx context.Context) (_node *Workspace, er
 	}
 	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
 		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.FeedVersion(); ok {
+		_spec.SetField(workspace.FieldFeedVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedFeedVersion(); ok {
+		_spec.AddField(workspace.FieldFeedVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.FeedFloor(); ok {
+		_spec.SetField(workspace.FieldFeedFloor, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedFeedFloor(); ok {
+		_spec.AddField(workspace.FieldFeedFloor, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.ClosedAt(); ok {
 		_spec.SetField(workspace.FieldClosedAt, field.TypeTime, value)

@@ -23,6 +23,8 @@ const (
 	FieldRequestHash = "request_hash"
 	// FieldAnswer holds the string denoting the answer field in the database.
 	FieldAnswer = "answer"
+	// FieldVersion holds the string denoting the version field in the database.
+	FieldVersion = "version"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
 	// EdgeWorkspace holds the string denoting the workspace edge name in mutations.
@@ -45,6 +47,7 @@ var Columns = []string{
 	FieldKey,
 	FieldRequestHash,
 	FieldAnswer,
+	FieldVersion,
 	FieldCreatedAt,
 }
 
@@ -66,6 +69,8 @@ func ValidColumn(column string) bool {
 var (
 	Hooks  [1]ent.Hook
 	Policy ent.Policy
+	// VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	VersionValidator func(int) error
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
 )
@@ -91,6 +96,11 @@ func ByKey(opts ...sql.OrderTermOption) OrderOption {
 // ByAnswer orders the results by the answer field.
 func ByAnswer(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAnswer, opts...).ToFunc()
+}
+
+// ByVersion orders the results by the version field.
+func ByVersion(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldVersion, opts...).ToFunc()
 }
 
 // ByCreatedAt orders the results by the created_at field.

@@ -18,6 +18,9 @@ type Task func(*sql.Selector)
 // TaskTag is the predicate function for tasktag builders.
 type TaskTag func(*sql.Selector)
 
+// Tombstone is the predicate function for tombstone builders.
+type Tombstone func(*sql.Selector)
+
 // User is the predicate function for user builders.
 type User func(*sql.Selector)
 

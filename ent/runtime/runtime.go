@@ -9,6 +9,7 @@ import (
 	"taskql/ent/tag"
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/ent/tombstone"
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
 	"taskql/ent/workspace"
@@ -34,8 +35,12 @@ func init() {
 	}
 	idempotencykeyFields := schema.IdempotencyKey{}.Fields()
 	_ = idempotencykeyFields
+	// idempotencykeyDescVersion is the schema descriptor for version field.
+	idempotencykeyDescVersion := idempotencykeyFields[5].Descriptor()
+	// idempotencykey.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	idempotencykey.VersionValidator = idempotencykeyDescVersion.Validators[0].(func(int) error)
 	// idempotencykeyDescCreatedAt is the schema descriptor for created_at field.
-	idempotencykeyDescCreatedAt := idempotencykeyFields[5].Descriptor()
+	idempotencykeyDescCreatedAt := idempotencykeyFields[6].Descriptor()
 	// idempotencykey.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotencykey.DefaultCreatedAt = idempotencykeyDescCreatedAt.Default.(func() time.Time)
 	tagMixin := schema.Tag{}.Mixin()
@@ -122,6 +127,22 @@ func init() {
 			return next.Mutate(ctx, m)
 		})
 	}
+	tombstoneMixin := schema.Tombstone{}.Mixin()
+	tombstone.Policy = privacy.NewPolicies(tombstoneMixin[0], schema.Tombstone{})
+	tombstone.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := tombstone.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	tombstoneFields := schema.Tombstone{}.Fields()
+	_ = tombstoneFields
+	// tombstoneDescVersion is the schema descriptor for version field.
+	tombstoneDescVersion := tombstoneFields[2].Descriptor()
+	// tombstone.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	tombstone.VersionValidator = tombstoneDescVersion.Validators[0].(func(int) error)
 	userMixin := schema.User{}.Mixin()
 	user.Policy = privacy.NewPolicies(userMixin[0], schema.User{})
 	user.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -212,8 +233,20 @@ func init() {
 	workspace.DefaultIdempotencyKeyBytes = workspaceDescIdempotencyKeyBytes.Default.(int)
 	// workspace.IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
 	workspace.IdempotencyKeyBytesValidator = workspaceDescIdempotencyKeyBytes.Validators[0].(func(int) error)
+	// workspaceDescFeedVersion is the schema descriptor for feed_version field.
+	workspaceDescFeedVersion := workspaceFields[6].Descriptor()
+	// workspace.DefaultFeedVersion holds the default value on creation for the feed_version field.
+	workspace.DefaultFeedVersion = workspaceDescFeedVersion.Default.(int)
+	// workspace.FeedVersionValidator is a validator for the "feed_version" field. It is called by the builders before save.
+	workspace.FeedVersionValidator = workspaceDescFeedVersion.Validators[0].(func(int) error)
+	// workspaceDescFeedFloor is the schema descriptor for feed_floor field.
+	workspaceDescFeedFloor := workspaceFields[7].Descriptor()
+	// workspace.DefaultFeedFloor holds the default value on creation for the feed_floor field.
+	workspace.DefaultFeedFloor = workspaceDescFeedFloor.Default.(int)
+	// workspace.FeedFloorValidator is a validator for the "feed_floor" field. It is called by the builders before save.
+	workspace.FeedFloorValidator = workspaceDescFeedFloor.Validators[0].(func(int) error)
 	// workspaceDescCreatedAt is the schema descriptor for created_at field.
-	workspaceDescCreatedAt := workspaceFields[7].Descriptor()
+	workspaceDescCreatedAt := workspaceFields[9].Descriptor()
 	// workspace.DefaultCreatedAt holds the default value on creation for the created_at field.
 	workspace.DefaultCreatedAt = workspaceDescCreatedAt.Default.(func() time.Time)
 	// workspaceDescID is the schema descriptor for id field.

@@ -28,6 +28,8 @@ func (IdempotencyKey) Fields() []ent.Field {
 			Comment("SHA-256 of the mutation's name and its input."),
 		field.String("answer").SchemaType(text).
 			Comment("What the mutation answered the first time, as JSON that nobody queries."),
+		field.Int("version").Optional().Nillable().NonNegative().Immutable().
+			Comment("The version that the mutation answered; null if the release before stored the answer."),
 		field.Time("created_at").Default(time.Now),
 	}
 }

@@ -83,8 +83,6 @@ func (Task) Indexes() []ent.Index {
 		// The trash.
 		index.Fields("workspace_id", "deleted_at", "id").StorageKey("tasks_in_trash").
 			Annotations(entsql.IndexWhere("deleted_at IS NOT NULL")),
-		// What has changed since a version, and all tasks of a workspace.
-		index.Fields("workspace_id", "version").StorageKey("tasks_by_version"),
 	}
 }
 

@@ -30,6 +30,10 @@ func (Workspace) Fields() []ent.Field {
 			Comment("How many idempotency keys are remembered. The write path keeps it, and clean-up corrects it."),
 		field.Int("idempotency_key_bytes").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many bytes those keys and their answers have."),
+		field.Int("feed_version").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("The version that a release that writes tombstones made last. If it is not version, the release before has changed the workspace since, and may have left no tombstones."),
+		field.Int("feed_floor").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("Up to this version, tombstones may be missing."),
 		field.Time("closed_at").Optional().Nillable().
 			Comment("When its user began to be erased: from then on it can't be written to."),
 		field.Time("created_at").Default(time.Now).Immutable(),

@@ -89,6 +89,16 @@ func IdempotencyKeyBytes(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldIdempotencyKeyBytes, v))
 }
 
+// FeedVersion applies equality check predicate on the "feed_version" field. It's identical to FeedVersionEQ.
+func FeedVersion(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldFeedVersion, v))
+}
+
+// FeedFloor applies equality check predicate on the "feed_floor" field. It's identical to FeedFloorEQ.
+func FeedFloor(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldFeedFloor, v))
+}
+
 // ClosedAt applies equality check predicate on the "closed_at" field. It's identical to ClosedAtEQ.
 func ClosedAt(v time.Time) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldClosedAt, v))
@@ -297,6 +307,86 @@ func IdempotencyKeyBytesLT(v int) predicate.Workspace {
 // IdempotencyKeyBytesLTE applies the LTE predicate on the "idempotency_key_bytes" field.
 func IdempotencyKeyBytesLTE(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldLTE(FieldIdempotencyKeyBytes, v))
+}
+
+// FeedVersionEQ applies the EQ predicate on the "feed_version" field.
+func FeedVersionEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldFeedVersion, v))
+}
+
+// FeedVersionNEQ applies the NEQ predicate on the "feed_version" field.
+func FeedVersionNEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldFeedVersion, v))
+}
+
+// FeedVersionIn applies the In predicate on the "feed_version" field.
+func FeedVersionIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldFeedVersion, vs...))
+}
+
+// FeedVersionNotIn applies the NotIn predicate on the "feed_version" field.
+func FeedVersionNotIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldFeedVersion, vs...))
+}
+
+// FeedVersionGT applies the GT predicate on the "feed_version" field.
+func FeedVersionGT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldFeedVersion, v))
+}
+
+// FeedVersionGTE applies the GTE predicate on the "feed_version" field.
+func FeedVersionGTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldFeedVersion, v))
+}
+
+// FeedVersionLT applies the LT predicate on the "feed_version" field.
+func FeedVersionLT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldFeedVersion, v))
+}
+
+// FeedVersionLTE applies the LTE predicate on the "feed_version" field.
+func FeedVersionLTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldFeedVersion, v))
+}
+
+// FeedFloorEQ applies the EQ predicate on the "feed_floor" field.
+func FeedFloorEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldFeedFloor, v))
+}
+
+// FeedFloorNEQ applies the NEQ predicate on the "feed_floor" field.
+func FeedFloorNEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldFeedFloor, v))
+}
+
+// FeedFloorIn applies the In predicate on the "feed_floor" field.
+func FeedFloorIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldFeedFloor, vs...))
+}
+
+// FeedFloorNotIn applies the NotIn predicate on the "feed_floor" field.
+func FeedFloorNotIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldFeedFloor, vs...))
+}
+
+// FeedFloorGT applies the GT predicate on the "feed_floor" field.
+func FeedFloorGT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldFeedFloor, v))
+}
+
+// FeedFloorGTE applies the GTE predicate on the "feed_floor" field.
+func FeedFloorGTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldFeedFloor, v))
+}
+
+// FeedFloorLT applies the LT predicate on the "feed_floor" field.
+func FeedFloorLT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldFeedFloor, v))
+}
+
+// FeedFloorLTE applies the LTE predicate on the "feed_floor" field.
+func FeedFloorLTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldFeedFloor, v))
 }
 
 // ClosedAtEQ applies the EQ predicate on the "closed_at" field.

@@ -24,6 +24,10 @@ const (
 	FieldIdempotencyKeyCount = "idempotency_key_count"
 	// FieldIdempotencyKeyBytes holds the string denoting the idempotency_key_bytes field in the database.
 	FieldIdempotencyKeyBytes = "idempotency_key_bytes"
+	// FieldFeedVersion holds the string denoting the feed_version field in the database.
+	FieldFeedVersion = "feed_version"
+	// FieldFeedFloor holds the string denoting the feed_floor field in the database.
+	FieldFeedFloor = "feed_floor"
 	// FieldClosedAt holds the string denoting the closed_at field in the database.
 	FieldClosedAt = "closed_at"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
@@ -40,6 +44,8 @@ var Columns = []string{
 	FieldTaskCount,
 	FieldIdempotencyKeyCount,
 	FieldIdempotencyKeyBytes,
+	FieldFeedVersion,
+	FieldFeedFloor,
 	FieldClosedAt,
 	FieldCreatedAt,
 }
@@ -82,6 +88,14 @@ var (
 	DefaultIdempotencyKeyBytes int
 	// IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
 	IdempotencyKeyBytesValidator func(int) error
+	// DefaultFeedVersion holds the default value on creation for the "feed_version" field.
+	DefaultFeedVersion int
+	// FeedVersionValidator is a validator for the "feed_version" field. It is called by the builders before save.
+	FeedVersionValidator func(int) error
+	// DefaultFeedFloor holds the default value on creation for the "feed_floor" field.
+	DefaultFeedFloor int
+	// FeedFloorValidator is a validator for the "feed_floor" field. It is called by the builders before save.
+	FeedFloorValidator func(int) error
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -119,6 +133,16 @@ func ByIdempotencyKeyCount(opts ...sql.OrderTermOption) OrderOption {
 // ByIdempotencyKeyBytes orders the results by the idempotency_key_bytes field.
 func ByIdempotencyKeyBytes(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldIdempotencyKeyBytes, opts...).ToFunc()
+}
+
+// ByFeedVersion orders the results by the feed_version field.
+func ByFeedVersion(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldFeedVersion, opts...).ToFunc()
+}
+
+// ByFeedFloor orders the results by the feed_floor field.
+func ByFeedFloor(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldFeedFloor, opts...).ToFunc()
 }
 
 // ByClosedAt orders the results by the closed_at field.

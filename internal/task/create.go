@@ -57,16 +57,16 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		Counter: workspace.Counter{Add: 1},
 	}
 	if in.ParentID == nil && len(tags.input) == 0 {
-		create.FastPath = func(ctx context.Context) (*Result, error) {
+		create.FastPath = func(ctx context.Context) (*Result, int, error) {
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
 			if in.ID != nil && sqlgraph.IsUniqueConstraintError(err) {
-				return &Result{UserErrors: idTaken()}, nil
+				return &Result{UserErrors: idTaken()}, 0, nil
 			}
 			if !done || err != nil {
-				return nil, err
+				return nil, 0, err
 			}
-			return &Result{Task: e}, nil
+			return &Result{Task: e}, e.Version, nil
 		}
 	}
 	return write(ctx, s, v, create, func(ctx context.Context, t *tx) (*Result, error) {

@@ -13,6 +13,7 @@ import (
 	"taskql/internal/fracindex"
 	"taskql/internal/sqlstate"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // A new task is inserted in one of two ways, and both write every column in taskColumns. The slow path is a transaction of
@@ -44,7 +45,7 @@ func (t *tx) insert(ctx context.Context, tasks ...*ent.Task) error {
 const insertStatement = `WITH l AS MATERIALIZED (
 	SELECT id FROM workspaces WHERE id = $1 AND closed_at IS NULL AND task_count < $2 FOR NO KEY UPDATE SKIP LOCKED
 ), w AS (
-	UPDATE workspaces SET version = version + 1, task_count = task_count + 1 FROM l WHERE workspaces.id = l.id
+	UPDATE workspaces SET ` + workspace.TakeVersion + `, task_count = task_count + 1 FROM l WHERE workspaces.id = l.id
 	RETURNING workspaces.version
 )
 INSERT INTO tasks (%s) SELECT %s FROM w RETURNING version`

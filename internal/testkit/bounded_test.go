@@ -28,6 +28,7 @@ func TestSchemaIsBounded(t *testing.T) {
 		"tags":             "they move, unless the user has a tag of that name",
 		"task_tags":        "they move with their tasks",
 		"idempotency_keys": "they are erased",
+		"tombstones":       "they are erased: the workspace is closed, and nobody has a copy to keep",
 	}
 	erasesWithOwner := func(key *schema.ForeignKey) bool { return key.OnDelete == schema.Cascade }
 	for _, table := range migrate.Tables {

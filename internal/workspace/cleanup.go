@@ -15,7 +15,7 @@ import (
 const (
 	// cleanupInterval is the pause between two rounds of RunCleanup.
 	cleanupInterval = 10 * time.Minute
-	// startRounds is how many rounds are run even if no key is stored. The second finds what replicas of the previous release
+	// startRounds is how many rounds are run even if nothing is stored. The second finds what replicas of the previous release
 	// wrote during a deployment.
 	startRounds = 2
 	// keySlack is how much longer a key is kept than it is valid, because the clocks of replicas differ.
@@ -32,7 +32,7 @@ type Job struct {
 }
 
 // RunCleanup runs the jobs and removes old idempotency keys until ctx ends: twice at the start, and then at most every 10 minutes,
-// after an idempotency key was stored. So a job may have to wait as long as nobody uses keys. Any number of replicas may run it
+// after an idempotency key or a tombstone was stored. So a job may have to wait as long as neither is. Any number of replicas may run it
 // at once. Errors are logged, and the work is tried again in the next round.
 func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 	ctx = viewer.AsSystem(ctx)
@@ -49,8 +49,8 @@ func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 				s.log.LogAttrs(ctx, slog.LevelWarn, "clean-up failed", slog.String("job", job.Name), slog.String("error", err.Error()))
 			}
 		}
-		// While no key is stored nothing needs to be removed, and an idle database can sleep. The jobs are not urgent.
-		for due := false; !due; due = s.keyStored.Swap(false) || round < startRounds {
+		// While nothing is stored nothing needs to be removed, and an idle database can sleep. The jobs are not urgent.
+		for due := false; !due; due = s.cleanupDue.Swap(false) || round < startRounds {
 			select {
 			case <-ctx.Done():
 				return

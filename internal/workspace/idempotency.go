@@ -81,7 +81,9 @@ func (t *Tx) finish(ctx context.Context, key *string, hash []byte, answer any) e
 	if !t.changed && key == nil {
 		return ErrNoCommit
 	}
-	if !t.changed {
+	if t.changed {
+		t.took(t.Viewer.WorkspaceID, t.Version)
+	} else {
 		if err := t.giveBack(ctx); err != nil {
 			return err
 		}

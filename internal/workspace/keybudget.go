@@ -8,7 +8,6 @@ import (
 	"entgo.io/ent/dialect"
 	"github.com/google/uuid"
 
-	"taskql/ent"
 	"taskql/internal/viewer"
 )
 
@@ -102,8 +101,7 @@ const lockOnly = `UPDATE workspaces SET version = version WHERE id = $1 AND clos
 
 // recountWorkspace corrects the counts of a workspace.
 func (s *Service) recountWorkspace(ctx context.Context, id string) error {
-	err := s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := s.newTx(entTx, viewer.Viewer{WorkspaceID: id})
+	err := s.inTx(ctx, viewer.Viewer{WorkspaceID: id}, func(t *Tx) error {
 		if err := t.updateWorkspace(ctx, []any{&t.Version}, lockOnly, id); err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 
 	"entgo.io/ent/dialect"
 
-	"taskql/ent"
 	"taskql/internal/sqlstate"
 	"taskql/internal/viewer"
 )
@@ -30,8 +29,7 @@ func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work
 		return err //nolint:wrapcheck // It is ErrBusy, or why ctx has ended.
 	}
 	defer s.writers.Release(v.WorkspaceID)
-	return s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := s.newTx(entTx, v)
+	return s.inTx(ctx, v, func(t *Tx) error {
 		if err := t.lock(wait, c); err != nil {
 			if errors.Is(context.Cause(wait), ErrBusy) || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
 				return fmt.Errorf("%w: %w", ErrBusy, err)
@@ -48,7 +46,7 @@ func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work
 // until ctx's deadline, by a lock_timeout that the statement itself sets. Cancelling is not enough: PostgreSQL ignores a
 // cancellation that arrives before the statement has begun.
 func (t *Tx) lock(ctx context.Context, c Counter) error {
-	set, returning, args, dest := "version = version + 1", "version", []any{t.Viewer.WorkspaceID}, []any{&t.Version}
+	set, returning, args, dest := TakeVersion, "version", []any{t.Viewer.WorkspaceID}, []any{&t.Version}
 	if c.Column != "" {
 		set += ", " + c.Column + " = " + c.Column + " + $2"
 		returning += ", " + c.Column

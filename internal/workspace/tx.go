@@ -27,7 +27,10 @@ type Tx struct {
 	// Count is the value of the change's Counter, after it was added to.
 	Count int
 
-	changed              bool
+	changed, wroteTombstones bool
+	// taken are the versions that were taken of workspaces: what Config.Committed is called with.
+	taken map[string]int
+
 	maxKeys, maxKeyBytes int
 }
 
@@ -108,8 +111,8 @@ func (t *Tx) updateWorkspace(ctx context.Context, dest []any, statement string, 
 
 // giveBack makes the version the next change's, so that none is skipped.
 func (t *Tx) giveBack(ctx context.Context) error {
-	_, err := t.Add(ctx, entworkspace.FieldVersion, -1)
-	return err
+	var version int
+	return t.updateWorkspace(ctx, []any{&version}, giveBackVersion, t.Viewer.WorkspaceID)
 }
 
 func (s *Service) newTx(entTx *ent.Tx, v viewer.Viewer) *Tx {
@@ -119,8 +122,7 @@ func (s *Service) newTx(entTx *ent.Tx, v viewer.Viewer) *Tx {
 // DryRun runs work in a transaction that is rolled back, without the workspace's lock and a new version. The workspace need
 // not exist.
 func (s *Service) DryRun(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
-	return ignoreNoCommit(s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := s.newTx(entTx, v)
+	return ignoreNoCommit(s.inTx(ctx, v, func(t *Tx) error {
 		if err := t.readCount(ctx, c); err != nil {
 			return err
 		}
@@ -147,16 +149,20 @@ func (t *Tx) readCount(ctx context.Context, c Counter) error {
 }
 
 // closeWorkspace locks the workspace and keeps it from being written to. If it does not exist, it is made: so the first
-// request of its user, which makes it too, has either ended before, or begins after the transaction.
+// request of its user, which makes it too, has either ended before, or begins after the transaction. What is then erased or moved away
+// leaves no tombstones, so it does not set feed_version.
 const closeWorkspace = `INSERT INTO workspaces (id, created_at, closed_at) VALUES ($1, $2, $2)
-	ON CONFLICT (id) DO UPDATE SET version = workspaces.version + 1, closed_at = coalesce(workspaces.closed_at, excluded.closed_at)`
+	ON CONFLICT (id) DO UPDATE SET version = workspaces.version + 1, closed_at = coalesce(workspaces.closed_at, excluded.closed_at)
+	RETURNING version`
 
 // CloseWorkspace locks a workspace, which may be another than the viewer's, and closes it for good: every later change of it
 // returns ErrNoWorkspace.
 func (t *Tx) CloseWorkspace(ctx context.Context, id string) error {
-	if _, err := t.ExecContext(ctx, closeWorkspace, id, t.Now); err != nil {
+	version := 0
+	if err := t.updateWorkspace(ctx, []any{&version}, closeWorkspace, id, t.Now); err != nil {
 		return fmt.Errorf("closing the workspace: %w", err)
 	}
+	t.took(id, version)
 	return nil
 }
 
@@ -166,8 +172,7 @@ func (s *Service) Erase(ctx context.Context, v viewer.Viewer, work func(*Tx) err
 		return fmt.Errorf("waiting for the workspace's changes: %w", err)
 	}
 	defer s.writers.Release(v.WorkspaceID)
-	return s.inTx(ctx, func(entTx *ent.Tx) error {
-		t := s.newTx(entTx, v)
+	return s.inTx(ctx, v, func(t *Tx) error {
 		if err := t.CloseWorkspace(ctx, v.WorkspaceID); err != nil {
 			return err
 		}
@@ -176,15 +181,17 @@ func (s *Service) Erase(ctx context.Context, v viewer.Viewer, work func(*Tx) err
 }
 
 // inTx runs work in a transaction, which is committed if work returns nil, else rolled back. If PostgreSQL has rolled it back
-// because of another transaction, work is run again in a new one.
-func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
-	return sqlstate.Retry(ctx, func() error {
+// because of another transaction, work is run again in a new one. After a commit, Config.Committed is called.
+func (s *Service) inTx(ctx context.Context, v viewer.Viewer, work func(*Tx) error) error {
+	var t *Tx
+	err := sqlstate.Retry(ctx, func() error {
 		tx, err := s.Client.Tx(ctx)
 		if err != nil {
 			return fmt.Errorf("beginning: %w", err)
 		}
 		defer func() { _ = tx.Rollback() }() // After a commit it does nothing; otherwise work's error is returned.
-		if err := work(tx); err != nil {
+		t = s.newTx(tx, v)
+		if err := work(t); err != nil {
 			return err
 		}
 		if err := tx.Commit(); err != nil {
@@ -192,4 +199,22 @@ func (s *Service) inTx(ctx context.Context, work func(*ent.Tx) error) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err //nolint:wrapcheck // It is work's, or wrapped above.
+	}
+	if t.wroteTombstones {
+		s.cleanupDue.Store(true)
+	}
+	for id, version := range t.taken {
+		s.committed(id, version)
+	}
+	return nil
+}
+
+// took notes that the transaction has taken a version of a workspace.
+func (t *Tx) took(workspaceID string, version int) {
+	if t.taken == nil {
+		t.taken = map[string]int{}
+	}
+	t.taken[workspaceID] = version
 }

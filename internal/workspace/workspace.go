@@ -58,6 +58,10 @@ type Config struct {
 	Keys int
 	// KeyBytes is how many bytes those keys and their answers have. Default: 16 MiB.
 	KeyBytes int
+	// Committed, if set, is called after each commit that has taken a version of a workspace, once for each workspace and
+	// version. It is called by the goroutine that made the change, so it must be quick and must not block. It is not called if the
+	// connection is lost while the change is being committed.
+	Committed func(workspaceID string, version int)
 	// Log gets the errors of RunCleanup. Default: none are logged.
 	Log *slog.Logger
 }
@@ -81,8 +85,9 @@ type Service struct {
 	writers  *semaphore.Keyed
 	versions versions
 
-	// keyStored reports whether an idempotency key may have been stored since the last round of RunCleanup.
-	keyStored atomic.Bool
+	committed func(workspaceID string, version int)
+	// cleanupDue reports whether an idempotency key or a tombstone may have been stored since the last round of RunCleanup.
+	cleanupDue atomic.Bool
 	// active is what Active returns.
 	active atomic.Bool
 }
@@ -106,11 +111,14 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Committed == nil {
+		c.Committed = func(string, int) {}
+	}
 	return &Service{
 		Database: c.Database, log: c.Log,
 		maxKeys: cmp.Or(c.Keys, defaultKeys), maxKeyBytes: cmp.Or(c.KeyBytes, defaultKeyBytes),
 		lockWait: cmp.Or(c.LockWait, defaultLockWait), writers: semaphore.New(maxWriters),
-		versions: versions{query: c.QueryRaw},
+		versions: versions{query: c.QueryRaw}, committed: c.Committed,
 	}, nil
 }
 

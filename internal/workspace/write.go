@@ -22,8 +22,9 @@ type Change[R any] struct {
 	// Counter counts the rows that the change inserts.
 	Counter Counter
 	// FastPath, if set, makes the change with a statement that is a transaction of its own. It is tried first if there is no
-	// idempotency key. It returns nil if it has done nothing, and Apply must be run.
-	FastPath func(ctx context.Context) (*R, error)
+	// idempotency key. It returns the version that it took, 0 if the change was refused. The result is nil if it has done nothing, and
+	// Apply must be run.
+	FastPath func(ctx context.Context) (*R, int, error)
 	// Apply makes the change. It must call tx.MarkChanged if it has changed a row, and set the version of that row to tx.Version.
 	// If it returns ErrNoCommit, its result is returned and nothing is committed. PostgreSQL may roll the transaction back: then
 	// Apply is called again in a new one, so it must keep no state between calls.
@@ -65,9 +66,14 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	}
 	if c.FastPath != nil && c.IdempotencyKey == nil {
 		s.noteActivity()
-		if r, err := c.FastPath(ctx); err != nil {
+		r, version, err := c.FastPath(ctx)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
-		} else if r != nil {
+		}
+		if version != 0 {
+			s.committed(v.WorkspaceID, version)
+		}
+		if r != nil {
 			return r, nil
 		}
 	}
@@ -96,7 +102,7 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	if c.IdempotencyKey != nil {
-		s.keyStored.Store(true)
+		s.cleanupDue.Store(true)
 	}
 	return r, nil
 }

@@ -137,7 +137,7 @@ func TestWrite(t *testing.T) {
 		want(2, 2, 1, 2)
 
 		fast := create("fast", nil, &applied)
-		fast.FastPath = func(context.Context) (*result, error) { return first, nil }
+		fast.FastPath = func(context.Context) (*result, int, error) { return first, 3, nil }
 		if r := write(fast); r != first {
 			t.Errorf("the fast path returned %+v", r)
 		}

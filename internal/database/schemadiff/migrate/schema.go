@@ -15,6 +15,7 @@ var (
 		{Name: "key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "request_hash", Type: field.TypeBytes},
 		{Name: "answer", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "version", Type: field.TypeInt, Nullable: true},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 	}
@@ -26,7 +27,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "idempotency_keys_workspaces_idempotency_keys",
-				Columns:    []*schema.Column{IdempotencyKeysColumns[5]},
+				Columns:    []*schema.Column{IdempotencyKeysColumns[6]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -35,7 +36,7 @@ var (
 			{
 				Name:    "idempotencykey_workspace_id_key",
 				Unique:  true,
-				Columns: []*schema.Column{IdempotencyKeysColumns[5], IdempotencyKeysColumns[1]},
+				Columns: []*schema.Column{IdempotencyKeysColumns[6], IdempotencyKeysColumns[1]},
 			},
 		},
 	}
@@ -64,6 +65,11 @@ var (
 			},
 		},
 		Indexes: []*schema.Index{
+			{
+				Name:    "tag_workspace_id_version_id",
+				Unique:  false,
+				Columns: []*schema.Column{TagsColumns[7], TagsColumns[1], TagsColumns[0]},
+			},
 			{
 				Name:    "tags_by_name",
 				Unique:  true,
@@ -114,6 +120,11 @@ var (
 			},
 		},
 		Indexes: []*schema.Index{
+			{
+				Name:    "task_workspace_id_version_id",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[18], TasksColumns[1], TasksColumns[0]},
+			},
 			{
 				Name:    "tasks_active_by_created_at",
 				Unique:  false,
@@ -199,11 +210,6 @@ var (
 					Where: "deleted_at IS NOT NULL",
 				},
 			},
-			{
-				Name:    "tasks_by_version",
-				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[1]},
-			},
 		},
 	}
 	// TaskTagsColumns holds the columns for the "task_tags" table.
@@ -236,6 +242,35 @@ var (
 				Name:    "task_tags_by_tag",
 				Unique:  false,
 				Columns: []*schema.Column{TaskTagsColumns[2], TaskTagsColumns[1]},
+			},
+		},
+	}
+	// TombstonesColumns holds the columns for the "tombstones" table.
+	TombstonesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "version", Type: field.TypeInt},
+		{Name: "kind", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "object_id", Type: field.TypeUUID},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// TombstonesTable holds the schema information for the "tombstones" table.
+	TombstonesTable = &schema.Table{
+		Name:       "tombstones",
+		Columns:    TombstonesColumns,
+		PrimaryKey: []*schema.Column{TombstonesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "tombstones_workspaces_workspace",
+				Columns:    []*schema.Column{TombstonesColumns[4]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "tombstones_by_version",
+				Unique:  true,
+				Columns: []*schema.Column{TombstonesColumns[4], TombstonesColumns[1], TombstonesColumns[2], TombstonesColumns[3]},
 			},
 		},
 	}
@@ -277,6 +312,8 @@ var (
 		{Name: "task_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_bytes", Type: field.TypeInt, Default: "0"},
+		{Name: "feed_version", Type: field.TypeInt, Default: "0"},
+		{Name: "feed_floor", Type: field.TypeInt, Default: "0"},
 		{Name: "closed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "created_at", Type: field.TypeTime},
 	}
@@ -292,6 +329,7 @@ var (
 		TagsTable,
 		TasksTable,
 		TaskTagsTable,
+		TombstonesTable,
 		UsersTable,
 		UserRemovalsTable,
 		WorkspacesTable,
@@ -312,4 +350,5 @@ func init() {
 	TaskTagsTable.Annotation = &entsql.Annotation{
 		Table: "task_tags",
 	}
+	TombstonesTable.ForeignKeys[0].RefTable = WorkspacesTable
 }

@@ -1,0 +1,71 @@
+package workspace
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	entworkspace "taskql/ent/workspace"
+	"taskql/internal/viewer"
+)
+
+// The rows of a workspace in the order of their versions are a feed of its changes. An object that is deleted for good has no row any
+// more, so the transaction that deletes it writes a tombstone. Tombstones are removed when they are old (cleanup.go).
+//
+// They may be missing for other reasons: the previous release doesn't write them, and it can write to the database during a
+// deployment and after a rollback; nor does the erasure of a workspace. So a change that writes tombstones also sets feed_version to
+// the version that it takes. If feed_version is another than version, something else has changed the workspace, and nobody knows what
+// it has deleted. The next change then raises feed_floor to that version.
+
+// Kind is a kind of objects in the feed, as tombstones and the API call it.
+type Kind string
+
+// The kinds of objects.
+const (
+	KindTask Kind = "TASK"
+	KindTag  Kind = "TAG"
+)
+
+// TakeVersion is the assignment with which an UPDATE of workspaces takes the next version. It also locks the workspace.
+const TakeVersion = `version = version + 1, feed_version = version + 1,
+	feed_floor = CASE WHEN feed_version = version THEN feed_floor ELSE version END`
+
+// giveBackVersion takes TakeVersion back; only feed_floor stays.
+const giveBackVersion = `UPDATE workspaces SET version = version - 1, feed_version = version - 1 WHERE id = $1 RETURNING version`
+
+// Gone writes the tombstones of objects that this change deletes for good. The change must call MarkChanged.
+func (t *Tx) Gone(ctx context.Context, kind Kind, ids ...uuid.UUID) error {
+	for batch := range slices.Chunk(ids, BatchSize) {
+		rows := make([]*ent.TombstoneCreate, len(batch))
+		for i, id := range batch {
+			rows[i] = t.Tombstone.Create().SetID(uuidv7(t.Now, uuid.New())).SetWorkspaceID(t.Viewer.WorkspaceID).
+				SetVersion(t.Version).SetKind(string(kind)).SetObjectID(id)
+		}
+		if err := t.Tombstone.CreateBulk(rows...).Exec(ctx); err != nil {
+			return fmt.Errorf("writing tombstones: %w", err)
+		}
+		t.wroteTombstones = true
+	}
+	return nil
+}
+
+// VersionAndFloor returns the version of v's workspace, as Version does, and the feed's floor: somebody who knows all changes up to a
+// version below the floor can't be told by tombstones what is gone since. Both are of the same moment. The error is ErrNotFound if
+// there is no workspace.
+func (s *Service) VersionAndFloor(ctx context.Context, v viewer.Viewer) (version, floor int, err error) {
+	w, err := s.Client.Workspace.Query().Where(entworkspace.ID(v.WorkspaceID)).
+		Select(entworkspace.FieldVersion, entworkspace.FieldFeedVersion, entworkspace.FieldFeedFloor).Only(ctx)
+	if ent.IsNotFound(err) {
+		return 0, 0, ErrNotFound
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading a workspace's version: %w", err)
+	}
+	if w.FeedVersion != w.Version {
+		return w.Version, w.Version, nil
+	}
+	return w.Version, w.FeedFloor, nil
+}
