@@ -47,7 +47,7 @@ type Result struct {
 	Next time.Time
 	// Cost is taken from the client's budget if Data is delivered.
 	Cost int
-	// End ends the subscription. The sink gets it, and nothing else of the result counts. It is Complete if there is no error.
+	// End ends the subscription. The sink gets it, and nothing else of the result counts. It is ErrComplete if there is no error.
 	End error
 	// Fault says that the query could not be run now. It is run again after a while, and nothing else of the result counts.
 	Fault error
@@ -59,15 +59,15 @@ type Sink interface {
 	// waiting, it calls Subscription.Ready once it can take more, and the subscription sends what is right then. Data may not be
 	// changed, nor kept after Next returns.
 	Next(data []byte) bool
-	// End is the last call. The subscription has ended by itself: because of Complete, ErrSessionEnded, ErrClosing or the
+	// End is the last call. The subscription has ended by itself: because of ErrComplete, ErrSessionEnded, ErrClosing or the
 	// query's own error.
 	End(err error)
 }
 
 // Why subscriptions end, beside the errors of their queries.
 var (
-	// Complete ends a subscription without an error.
-	Complete = errors.New("complete") //nolint:errname,staticcheck // It is no error: io.EOF is named alike.
+	// ErrComplete ends a subscription without an error.
+	ErrComplete = errors.New("complete")
 	// ErrSessionEnded ends the subscriptions of a session that has ended: its user signed out, was banned or erased, or it
 	// has expired.
 	ErrSessionEnded = errors.New("the session has ended")
