@@ -41,6 +41,8 @@ const (
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	// CodeForbidden: the schema's code for an operation that the session may not execute.
 	CodeForbidden = "FORBIDDEN"
+	// CodeTooManyStreams: the client has too many streams open.
+	CodeTooManyStreams = "TOO_MANY_STREAMS"
 	// CodeServiceUnavailable: the schema's code for an outage. Its extension retryAfter, in seconds, becomes
 	// the Retry-After header.
 	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
@@ -74,6 +76,9 @@ const (
 // again, in seconds.
 const CodeRateLimited = "RATE_LIMITED"
 
+// messageRestarting is the message to clients of streams when the server stops.
+const messageRestarting = "The server is restarting: connect again."
+
 // requestError is the error of a request that is refused before its document is read. Its message is safe to show.
 type requestError struct {
 	code    string
@@ -105,6 +110,22 @@ func methodNotAllowed() *requestError {
 		message: "Send GraphQL requests by POST, queries also by GET.",
 		header:  http.Header{"Allow": {allowedMethods}},
 	}
+}
+
+// reservationRefused is the error of a PUT, with which graphql-sse's single connection mode begins. Its other requests would
+// have to find the process that holds the stream.
+func reservationRefused() *requestError {
+	err := methodNotAllowed()
+	err.message = "An event stream has one operation here: use graphql-sse with distinct connections (singleConnection: false), " +
+		"or a WebSocket with the subprotocol graphql-transport-ws, which carries many operations."
+	return err
+}
+
+// restarting is the error of a stream that is opened while the server stops.
+func restarting() *gqlerror.Error {
+	err := gqlerror.Errorf(messageRestarting)
+	err.Extensions = map[string]any{"code": CodeServiceUnavailable, "retryAfter": 1}
+	return err
 }
 
 // mutationOverGET is the error of a mutation that came by GET. Its status is 405 for both media types.

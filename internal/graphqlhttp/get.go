@@ -20,18 +20,19 @@ func (h *Handler) serveGET(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := h.pipeline.startClock(r.Context()) // The request has no body, so it has been read.
 	defer cancel()
-	as, ok := negotiate(accept)
+	op := &operation{safe: true, reportCost: h.reportsCost(r)}
+	as, ok := h.accept(r, op)
 	if !ok {
-		h.refuse(ctx, w, mediaJSON, &operation{}, notAcceptable())
+		h.refuse(ctx, w, mediaJSON, op, notAcceptable())
 		return
 	}
-	reportCost := h.reportsCost(r)
-	conditional := h.pipeline.conditional.parse(r, as, reportCost)
-	if h.pipeline.isUnchanged(ctx, conditional) {
-		conditional.writeNotModified(w)
-		return
+	if op.events == nil || !op.events.only {
+		op.conditional = h.pipeline.conditional.parse(r, as, op.reportCost)
+		if h.pipeline.isUnchanged(ctx, op.conditional) {
+			op.conditional.writeNotModified(w)
+			return
+		}
 	}
-	op := &operation{safe: true, conditional: conditional, reportCost: reportCost}
 	err := h.pipeline.budget.exhausted(ctx)
 	if err == nil {
 		err = decodeURL(op, r.URL.RawQuery)
@@ -40,7 +41,7 @@ func (h *Handler) serveGET(w http.ResponseWriter, r *http.Request) {
 		h.refuse(ctx, w, as, op, err)
 		return
 	}
-	h.serve(ctx, w, as, op)
+	h.serve(ctx, w, r, as, op)
 }
 
 // redirectToPage sends a browser to the page for people.

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"taskql/internal/streamconn"
 )
 
 // Config configures a Handler. Schema, PresentError, Recover and MaxBodyBytes are required.
@@ -65,6 +68,12 @@ type Config struct {
 	// StreamContext returns the context of a stream from that of the request that opens it. It must not end with the request,
 	// and should keep no more of it than a stream needs. Nil: context.WithoutCancel.
 	StreamContext func(context.Context) context.Context
+	// Streams has the connections of streams that outlive the handler of their request. Nil: one of the handler's own.
+	Streams *streamconn.Registry
+	// AdmitStream, if set, is called before a connection becomes a stream. It returns why that is refused, or nil.
+	AdmitStream func(ctx context.Context) *gqlerror.Error
+	// StreamEnded, if set, is called when an admitted stream has ended, with the context that StreamContext returned.
+	StreamEnded func(ctx context.Context, sum StreamSummary)
 	// Release, if set, is called with an executed operation's data when it has been sent and is no longer used.
 	Release func(data []byte)
 	// Answered, if set, is called with a summary of each response before it is sent.
@@ -81,7 +90,7 @@ type Summary struct {
 	Cost int
 }
 
-// Handler is an http.Handler that answers GraphQL requests sent by POST, and queries also by GET.
+// Handler is an http.Handler that answers GraphQL requests sent by POST, and queries and subscriptions also by GET.
 type Handler struct {
 	pipeline     *pipeline
 	maxBodyBytes int64
@@ -89,6 +98,9 @@ type Handler struct {
 	reportCost   bool
 	page         string
 	release      func([]byte)
+	streams      *streamconn.Registry
+	admitStream  func(context.Context) *gqlerror.Error
+	streamEnded  func(context.Context, StreamSummary)
 }
 
 // New returns a handler. It fails if a required field is missing, or if trusted documents are invalid: the error then lists
@@ -108,10 +120,19 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{
 		pipeline: p, maxBodyBytes: cfg.MaxBodyBytes, writeTimeout: cfg.WriteTimeout, reportCost: cfg.ReportCost,
-		page: cfg.Page, release: cfg.Release,
+		page: cfg.Page, release: cfg.Release, streams: cfg.Streams, admitStream: cfg.AdmitStream, streamEnded: cfg.StreamEnded,
 	}
 	if h.release == nil {
 		h.release = func([]byte) {}
+	}
+	if h.streams == nil {
+		h.streams = &streamconn.Registry{}
+	}
+	if h.admitStream == nil {
+		h.admitStream = func(context.Context) *gqlerror.Error { return nil }
+	}
+	if h.streamEnded == nil {
+		h.streamEnded = func(context.Context, StreamSummary) {}
 	}
 	return h, nil
 }
@@ -130,27 +151,47 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodOptions:
 		w.Header().Set("Allow", allowedMethods)
 		w.WriteHeader(http.StatusNoContent)
+	case http.MethodPut:
+		h.refuse(r.Context(), w, mediaJSON, &operation{}, reservationRefused())
 	default:
 		h.refuse(r.Context(), w, mediaJSON, &operation{}, methodNotAllowed())
 	}
 }
 
-// serve runs a decoded operation and writes its only result.
-func (h *Handler) serve(ctx context.Context, w http.ResponseWriter, as mediaType, op *operation) {
+// accept negotiates the form of the response: the media type of a single result and, if the client accepts one, a stream as
+// the operation's sink. It returns false if the client accepts neither.
+func (h *Handler) accept(r *http.Request, op *operation) (mediaType, bool) {
+	as, ok := negotiate(r.Header["Accept"])
+	if events := h.newEventStream(r, !ok); events != nil {
+		op.events, op.sink = events, events
+		return as, true
+	}
+	return as, ok
+}
+
+// serve runs a decoded operation, and writes its only result or begins a stream.
+func (h *Handler) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, as mediaType, op *operation) {
 	if err := h.pipeline.run(ctx, op); err != nil {
 		h.refuse(ctx, w, as, op, err)
 		return
 	}
-	if op.results == nil { // The client has the response already.
+	switch {
+	case op.stream != nil:
+		h.serveStream(ctx, w, r, as, op)
+	case op.results == nil: // The client has the response already.
 		h.pipeline.answered(ctx, op.summary(nil))
 		op.conditional.writeNotModified(w)
-		return
+	default:
+		h.respond(ctx, w, as, op, h.pipeline.next(ctx, op))
 	}
-	result := h.pipeline.next(ctx, op)
+}
+
+// respond writes the only result of an operation.
+func (h *Handler) respond(ctx context.Context, w http.ResponseWriter, as mediaType, op *operation, result *graphql.Response) {
 	resp := responseTo(ctx, op, result)
 	h.pipeline.answered(ctx, op.summary(resp.errors))
 	h.pipeline.conditional.remember(op.conditional, &resp, w.Header())
-	resp.write(w, as)
+	resp.writeTo(w, as, op.events)
 	if result != nil {
 		h.release(result.Data)
 	}
@@ -161,7 +202,7 @@ func (h *Handler) serve(ctx context.Context, w http.ResponseWriter, as mediaType
 func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, as mediaType, op *operation, err *requestError) {
 	h.setWriteDeadline(w)
 	h.pipeline.refuse(ctx, op, err)
-	err.response().write(w, as)
+	err.response().writeTo(w, as, op.events)
 }
 
 // setWriteDeadline sets when the response must have been sent, counted from now.

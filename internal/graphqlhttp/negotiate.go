@@ -89,6 +89,40 @@ func negotiate(accept []string) (mediaType, bool) {
 	}
 }
 
+// acceptedFormat returns the form of streams that an Accept header names, the one with the higher quality, then the first one.
+// It returns nil if the header names none. Wildcards don't count: clients that can't read streams send them too.
+func acceptedFormat(accept []string) *eventFormat {
+	var best *eventFormat
+	bestQuality, position := 0.0, 0
+	for _, line := range accept {
+		if !strings.Contains(line, mediaEventStream) && !strings.Contains(line, mediaMultipart) {
+			continue // What most clients send needs no parsing.
+		}
+		for item := range strings.SplitSeq(line, ",") {
+			if position++; position > maxRanges {
+				break
+			}
+			name, quality, ok := parseRange(item)
+			if !ok || quality <= bestQuality {
+				continue
+			}
+			switch {
+			case name == mediaEventStream:
+				best, bestQuality = &sseFormat, quality
+			case name == mediaMultipart && namesSubscriptionSpec(item):
+				best, bestQuality = &multipartFormat, quality
+			}
+		}
+	}
+	return best
+}
+
+// namesSubscriptionSpec reports whether a media range names the version of Apollo's protocol for subscriptions.
+func namesSubscriptionSpec(item string) bool {
+	_, params, err := mime.ParseMediaType(item)
+	return err == nil && params["subscriptionspec"] == subscriptionSpec
+}
+
 // prefersPage reports whether an Accept header names HTML and prefers it to both media types of responses.
 func prefersPage(accept []string) bool {
 	ranges := parseAccept(strings.Join(accept, ","))

@@ -1,6 +1,8 @@
 package graphqlhttp
 
 import (
+	"context"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -24,6 +26,8 @@ type operation struct {
 	safe bool
 	// sink is where a subscription's results go, or nil if the transport can't carry a stream.
 	sink Sink
+	// events is the response as a stream of events, or nil if the client doesn't accept one.
+	events *eventStream
 	// conditional is the conditional request that brought the operation, or nil.
 	conditional *conditionalRequest
 	// reportCost is whether the response says what the operation cost.
@@ -63,8 +67,9 @@ type operation struct {
 	// results returns the results one by one, then nil. It is nil if the client has the response already, and if the operation
 	// is a subscription that was started.
 	results func() *graphql.Response
-	// stream is the subscription that was started, or nil.
-	stream Stream
+	// stream is the subscription that was started, or nil, and streamContext its context.
+	stream        Stream
+	streamContext context.Context //nolint:containedctx // The transport needs it too.
 }
 
 // OperationInfo is what a log may know about an operation.
@@ -95,11 +100,18 @@ func (op *operation) summary(errs gqlerror.List) Summary {
 	if op.charged {
 		s.Cost = op.cost
 	}
+	s.Codes = codesOf(errs)
+	return s
+}
+
+// codesOf returns the errors' codes, empty for an error without one.
+func codesOf(errs gqlerror.List) []string {
+	var codes []string
 	for _, err := range errs {
 		code, _ := err.Extensions["code"].(string)
-		s.Codes = append(s.Codes, code)
+		codes = append(codes, code)
 	}
-	return s
+	return codes
 }
 
 // isName reports whether s is a name in GraphQL's grammar.

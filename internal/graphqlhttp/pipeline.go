@@ -24,7 +24,8 @@ import (
 //	5  compare       conditional.go                      does the client have this response already?
 //	6  charge        charge.go                           take the cost from the client's budget
 //	7  execute       execute.go, stream.go               execute it, or start it if it is a subscription
-//	8  encode        encode.go, response.go              write a result as JSON, with the status and headers of HTTP
+//	8  encode        encode.go, response.go,             write a result as JSON, with the status and headers of HTTP, or a
+//	                 eventstream.go                        stream of results
 //
 // Limits come before validation, since validation itself is what some documents attack. The charge comes after it, since a
 // refused operation costs less than an executed one.

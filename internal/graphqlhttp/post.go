@@ -24,10 +24,10 @@ const (
 	maxPooledBody = 16 << 10
 )
 
-// servePOST is the transport of queries and mutations in a request's body. The URL doesn't count.
+// servePOST is the transport of operations in a request's body. The URL doesn't count.
 func (h *Handler) servePOST(w http.ResponseWriter, r *http.Request) {
-	as, ok := negotiate(r.Header["Accept"])
 	op := &operation{reportCost: h.reportsCost(r)}
+	as, ok := h.accept(r, op)
 	if !ok {
 		h.refuse(r.Context(), w, mediaJSON, op, notAcceptable())
 		return
@@ -42,7 +42,7 @@ func (h *Handler) servePOST(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := h.pipeline.startClock(r.Context())
 	defer cancel()
-	h.serve(ctx, w, as, op)
+	h.serve(ctx, w, r, as, op)
 }
 
 // decodePOST reads the request's body into the operation.

@@ -30,7 +30,7 @@ func refusalStatus(code any) int {
 		return http.StatusForbidden
 	case CodeServiceUnavailable:
 		return http.StatusServiceUnavailable
-	case CodeRateLimited:
+	case CodeRateLimited, CodeTooManyStreams:
 		return http.StatusTooManyRequests
 	case CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
@@ -129,21 +129,33 @@ func (r response) retryAfter() int {
 // buffers keeps the buffers that responses are encoded into.
 var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }} //nolint:gochecknoglobals // A pool lives as long as the process.
 
+func releaseBuffer(b *bytes.Buffer) {
+	if b.Cap() <= maxPooledBytes {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
 // Values of headers that most responses have. They are shared: nobody changes the elements of a header's values.
 var (
 	noStore    = []string{"no-store"} //nolint:gochecknoglobals // A constant, if Go had constant slices.
 	varyAccept = []string{"Accept"}   //nolint:gochecknoglobals // A constant, if Go had constant slices.
 )
 
+// writeTo sends the response, as a stream of events if the client accepts nothing else. A status that proxies and clients act
+// on needs an ordinary response.
+func (r response) writeTo(w http.ResponseWriter, as mediaType, events *eventStream) {
+	if events != nil && events.only && r.status == 0 {
+		r.writeEvent(w, events)
+		return
+	}
+	r.write(w, as)
+}
+
 // write sends the response. Its header replaces the usual values: a response with an ETag has its own Cache-Control.
 func (r response) write(w http.ResponseWriter, as mediaType) {
 	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
-	defer func() {
-		if body.Cap() <= maxPooledBytes {
-			body.Reset()
-			buffers.Put(body)
-		}
-	}()
+	defer releaseBuffer(body)
 	offset, err := r.encode(body)
 	if err != nil { // The schema has set an extension that can't be encoded.
 		r = response{result: result{errors: gqlerror.List{internalError()}}, status: http.StatusInternalServerError}

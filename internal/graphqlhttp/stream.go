@@ -17,7 +17,7 @@ type Subscribe func(ctx context.Context, op *graphql.OperationContext, sink Sink
 
 // Sink is the client's end of a stream. A transport implements it. Its methods never block, and are safe for concurrent use.
 type Sink interface {
-	// Next sends a result: a GraphQL response as JSON ({"data":…}). It returns false if the client has not taken yet what
+	// Next sends a result: a GraphQL response as one line of JSON ({"data":…}). It returns false if the client has not taken yet what
 	// was sent before. The result is then dropped, and the transport calls Stream.Ready when the client takes a result
 	// again. data may not be kept after Next has returned.
 	Next(data []byte) bool
@@ -28,7 +28,8 @@ type Sink interface {
 
 // Stream is a running subscription. Its methods never block, and are safe for concurrent use.
 type Stream interface {
-	// Ready says that the sink takes a result again, after Next returned false.
+	// Ready says that the sink takes a result again, after Next returned false. It may come before the caller of Next has
+	// seen that.
 	Ready()
 	// Stop ends the subscription, because the client has left or wants no more. A call of the sink's methods may be under
 	// way; no other follows. Stopping a stream that has ended does nothing.
@@ -40,11 +41,12 @@ func (e *executor) subscribeTo(ctx context.Context, op *operation) *graphql.Resp
 	ctx = graphql.WithOperationContext(ctx, op.context)
 	respond := e.around(ctx, func(ctx context.Context) graphql.ResponseHandler {
 		e.store.register(op)
-		stream, err := e.subscribe(e.streamContext(ctx), op.context, op.sink)
+		streamContext := e.streamContext(ctx)
+		stream, err := e.subscribe(streamContext, op.context, op.sink)
 		if err != nil {
 			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{err}})
 		}
-		op.stream = stream
+		op.stream, op.streamContext = stream, streamContext
 		return func(context.Context) *graphql.Response { return nil }
 	})
 	return respond(ctx)

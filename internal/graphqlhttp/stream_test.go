@@ -20,7 +20,7 @@ func (*sinkRecorder) Ready()            {}
 func (*sinkRecorder) Stop()             {}
 
 // runOperation takes a document through the pipeline.
-func runOperation(ctx context.Context, t *testing.T, h *Handler, op *operation) (codes []string) {
+func runOperation(ctx context.Context, t *testing.T, h *Handler, op *operation) []string {
 	t.Helper()
 	if err := h.pipeline.run(ctx, op); err != nil {
 		t.Fatal(err.message)

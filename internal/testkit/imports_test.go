@@ -28,7 +28,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/devauth":     {"internal/betterauth"},
 	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database"},
 	"internal/fracindex":   {},
-	"internal/graphqlhttp": {},
+	"internal/graphqlhttp": {"internal/streamconn"},
 	"internal/hooks":       {},
 	"internal/keyset":      {},
 	"internal/importer": {
