@@ -90,6 +90,9 @@ func targetsOf(t *testing.T, schema *ast.Schema) [][]string {
 			t.Errorf("no path of fields leads to the type %s", def.Name)
 		}
 	}
+	if t.Failed() {
+		t.FailNow()
+	}
 	return targets
 }
 

@@ -136,22 +136,39 @@ func (a *api) ask(t *testing.T, user, query string, variables json.RawMessage) (
 //	-- name: answer --        the status and the answer
 //
 // What differs from run to run is written as <id 1>, <cursor 1> and so on, in the order of appearance, and a request
-// may use it.
+// may use it. The versions of the rows that each request has changed are checked, too.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden files: %v", err)
 	}
+	schema, seen := schemaOf(t), &mutationsSeen{}
+	t.Cleanup(func() {
+		if seen.files == 2*len(files) { // On both databases, without a -run that leaves files out.
+			seen.check(t, schema)
+		}
+	})
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) { golden(t, newAPI(t, db, "alice", "bob"), file) })
+			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+				before := readState(t, db.Client)
+				golden(t, newAPI(t, db, "alice", "bob"), file, func(document string) {
+					after := readState(t, db.Client)
+					seen.add(schema, document, checkVersions(t, before, after))
+					before = after
+				})
+				seen.mu.Lock()
+				seen.files++
+				seen.mu.Unlock()
+			})
 		})
 	}
 }
 
-func golden(t *testing.T, a *api, file string) {
+// golden runs the requests of a file, and calls then after each with its document.
+func golden(t *testing.T, a *api, file string, then func(document string)) {
 	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
@@ -175,6 +192,7 @@ func golden(t *testing.T, a *api, file string) {
 			variables = json.RawMessage(names.expand(v))
 		}
 		status, body := a.ask(t, strings.TrimPrefix(user, "-"), names.expand(string(f.Data)), variables)
+		then(string(f.Data))
 		var indented bytes.Buffer
 		if err := json.Indent(&indented, body, "", "  "); err != nil {
 			t.Fatalf("%s: not JSON: %q", name, body)
