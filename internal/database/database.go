@@ -83,6 +83,8 @@ type DB struct {
 	ping *sql.DB
 	// direct makes the connections of migrations.
 	direct driver.Connector
+	// listenURL is for the connections of Listen.
+	listenURL string
 	// file is the SQLite file, or nil.
 	file *sqliteFile
 }
@@ -107,7 +109,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	db := &DB{
 		Dialect: pooled.dialect, name: pooled.name, schema: pooled.schema, readOnly: c.ReadOnly, tls: pooled.tls, log: c.Log,
-		direct: direct.connector, file: file,
+		direct: direct.connector, listenURL: direct.listenURL, file: file,
 	}
 	db.openPools(c, pooled, connector)
 	if err := db.connect(ctx, c.ConnectTimeout); err != nil {

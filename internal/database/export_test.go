@@ -15,6 +15,8 @@ type Sanitised struct {
 	Ignored []string
 	Config  pq.Config
 	TLS     TLS
+	// ListenURL is what Listen connects with.
+	ListenURL string
 }
 
 // Sanitise parses a URL as Open does.
@@ -23,7 +25,7 @@ func Sanitise(raw string) (Sanitised, error) {
 	if err != nil {
 		return Sanitised{}, err
 	}
-	s := Sanitised{Name: t.name, Ignored: t.ignored, TLS: t.tls}
+	s := Sanitised{Name: t.name, Ignored: t.ignored, TLS: t.tls, ListenURL: t.listenURL}
 	if c, ok := t.connector.(connector); ok {
 		s.Config = c.config
 	}

@@ -82,7 +82,7 @@ func parsePostgres(raw string) (target, error) {
 	slices.Sort(ignored)
 	return target{
 		dialect: dialect.Postgres, connector: connector{config: config, state: &poolState{readOnlyPause: readOnlyPause}},
-		name: postgresName(config), ignored: ignored, tls: protection, schema: schema,
+		name: postgresName(config), ignored: ignored, tls: protection, schema: schema, listenURL: listenURL(parsed, config, ignored),
 	}, nil
 }
 

@@ -20,6 +20,8 @@ type target struct {
 	tls     TLS
 	// schema is the schema that the URL names, or "".
 	schema string
+	// listenURL is what lib/pq's Listener connects with, password included; "" for SQLite.
+	listenURL string
 	// file is the path of the SQLite file, or "".
 	file string
 	// inMemory reports a SQLite database in memory, which only one connection can see.

@@ -29,7 +29,7 @@ func TestVersions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := s.Versions(t.Context(), append(ids, "unknown"))
+		got, err := s.Versions(t.Context(), append(slices.Clone(ids), "unknown"))
 		if err != nil {
 			t.Fatal(err)
 		}
