@@ -1,0 +1,262 @@
+package graph_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"taskql/ent"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// nodeRows makes a row of each type that implements Node, and returns its id.
+var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.Viewer) string{ //nolint:gochecknoglobals // A table.
+	"User": func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return v.UserID },
+	"Task": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
+		return c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SaveX(ctx).ID.String()
+	},
+	"Tag": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
+		key := uuid.New()
+		return c.Tag.Create().SetID(key).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetName(key.String()).SetNameKey(key[:]).SetColor("#16a34a").SaveX(ctx).ID.String()
+	},
+}
+
+// TestIsolationOfRootFields asks each root field, as another user, for objects that are somebody else's, by every argument that
+// takes an id: the answer is the same as for a missing id. The arguments are derived from the schema.
+func TestIsolationOfRootFields(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		schema := schemaOf(t)
+		f := &isolation{api: newAPI(t, db, "alice", "early"), client: db.Client, schema: schema}
+		early := f.askLists(t, "early")
+		alice := f.rows(t, "alice")
+		f.checkLists(t, alice, early)
+		before := readState(t, db.Client)
+		for _, root := range []*ast.Definition{schema.Query, schema.Mutation} {
+			for _, field := range root.Fields {
+				for _, path := range idPaths(schema, field.Arguments) {
+					// A new object may have an id of the client's choice, and is told that it is taken, but not by whom.
+					if !strings.HasPrefix(field.Name, "create") || path != "input.id" {
+						f.try(t, root, field, path, alice)
+					}
+				}
+			}
+		}
+		after := readState(t, db.Client)
+		for key, r := range before.rows {
+			if r.workspace == "alice" && after.rows[key] != r {
+				t.Errorf("another user has changed %s from %v to %v", key, r, after.rows[key])
+			}
+		}
+	})
+}
+
+// isolation is what TestIsolationOfRootFields works with.
+type isolation struct {
+	api    *api
+	client *ent.Client
+	schema *ast.Schema
+	users  int
+}
+
+// newUser makes a user with a row of each type.
+func (f *isolation) newUser(t *testing.T) (string, map[string]string) {
+	t.Helper()
+	f.users++
+	name := fmt.Sprint("user-", f.users)
+	f.api.users[name] = testkit.MakeViewer(t, f.client, name)
+	return name, f.rows(t, name)
+}
+
+// rows makes a row of each type for a user, and returns their ids. The task has the tag and a subtask.
+func (f *isolation) rows(t *testing.T, user string) map[string]string {
+	t.Helper()
+	ctx, v, ids := f.api.signIn(t.Context(), user), f.api.users[user], map[string]string{}
+	for _, def := range f.schema.GetPossibleTypes(f.schema.Types["Node"]) {
+		if nodeRows[def.Name] == nil {
+			t.Fatalf("add %s to nodeRows, so that other users try to see one", def.Name)
+		}
+		ids[def.Name] = nodeRows[def.Name](ctx, f.client, v)
+	}
+	task := uuid.MustParse(ids["Task"])
+	f.client.TaskTag.Create().SetTaskID(task).SetTagID(uuid.MustParse(ids["Tag"])).SetWorkspaceID(v.WorkspaceID).SaveX(ctx)
+	f.client.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SetParentID(task).SaveX(ctx)
+	return ids
+}
+
+// try asks a root field with an id at a path of its arguments. A required id elsewhere is one of the user's own. An object is
+// tried if it makes a difference to its owner, and one has to.
+func (f *isolation) try(t *testing.T, root *ast.Definition, field *ast.FieldDefinition, path string, alice map[string]string) {
+	t.Helper()
+	name, tried := root.Name+"."+field.Name+"("+path+":)", false
+	for typ := range alice {
+		for other := range alice {
+			ask := func(target func(own map[string]string) string) string {
+				user, own := f.newUser(t)
+				id := target(own)
+				document := strings.ToLower(root.Name) + " { r: " + field.Name + arguments(t, f.schema, field.Arguments, path, id, own[other]) +
+					selectAll(f.schema, f.schema.Types[field.Type.Name()], 3) + " }"
+				return f.ask(t, user, document, id)
+			}
+			missing := ask(func(map[string]string) string { return uuid.NewString() })
+			if missing == ask(func(own map[string]string) string { return own[typ] }) {
+				continue
+			}
+			tried = true
+			if diff := cmp.Diff(missing, ask(func(map[string]string) string { return alice[typ] })); diff != "" {
+				t.Errorf("%s returns something else for another user's %s than for a missing id (-missing +foreign):\n%s", name, typ, diff)
+			}
+		}
+	}
+	if !tried {
+		t.Errorf("%s: no object makes a difference to its owner, so this test finds nothing", name)
+	}
+}
+
+// ask returns the answer to a document, with the ids in it replaced.
+func (f *isolation) ask(t *testing.T, user, document, id string) string {
+	t.Helper()
+	_, body := f.api.ask(t, user, document, nil)
+	if strings.Contains(string(body), "GRAPHQL_VALIDATION_FAILED") {
+		t.Fatalf("the test's own document is invalid:\n%s\n%s", document, body)
+	}
+	return (&placeholders{values: []string{id, user}, names: []string{"<the id>", "<the user>"}}).replace(strings.ReplaceAll(string(body), `"`+id+`"`, `"<the id>"`))
+}
+
+// askLists returns the answers to the queries that need no arguments.
+func (f *isolation) askLists(t *testing.T, user string) map[string]string {
+	t.Helper()
+	answers := map[string]string{}
+	for _, field := range f.schema.Query.Fields {
+		required := func(a *ast.ArgumentDefinition) bool { return a.Type.NonNull && a.DefaultValue == nil }
+		if !strings.HasPrefix(field.Name, "__") && !slices.ContainsFunc(field.Arguments, required) {
+			_, body := f.api.ask(t, user, "{ r: "+field.Name+selectAll(f.schema, f.schema.Types[field.Type.Name()], 3)+" }", nil)
+			answers[field.Name] = string(body)
+		}
+	}
+	return answers
+}
+
+// checkLists checks that alice sees her rows in the lists, and that another user sees what was there before she had any.
+func (f *isolation) checkLists(t *testing.T, alice, early map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(early, f.askLists(t, "early")); diff != "" {
+		t.Errorf("another user's rows change the lists:\n%s", diff)
+	}
+	for name, answer := range f.askLists(t, "alice") {
+		sees := false
+		for _, id := range alice {
+			sees = sees || strings.Contains(answer, id)
+		}
+		if !sees {
+			t.Errorf("Query.%s shows none of the user's own rows, so this test finds nothing: %s", name, answer)
+		}
+	}
+}
+
+// idPaths returns the paths of the arguments that take an id or a list of ids.
+func idPaths(schema *ast.Schema, arguments ast.ArgumentDefinitionList) []string {
+	var paths []string
+	var walk func(prefix string, typ *ast.Type, above []string)
+	walk = func(prefix string, typ *ast.Type, above []string) {
+		def := schema.Types[typ.Name()]
+		switch {
+		case def.Name == "ID":
+			paths = append(paths, prefix)
+		case def.Kind == ast.InputObject && !slices.Contains(above, def.Name): // A filter contains filters.
+			for _, f := range def.Fields {
+				walk(prefix+"."+f.Name, f.Type, append(slices.Clone(above), def.Name))
+			}
+		}
+	}
+	for _, a := range arguments {
+		walk(a.Name, a.Type, nil)
+	}
+	return paths
+}
+
+// scalarValues are values of scalars.
+var scalarValues = map[string]string{ //nolint:gochecknoglobals // A table.
+	"String": `"x"`, "Int": "1", "Boolean": "true", "Color": `"#16a34a"`, "Date": `"2026-11-30"`, "DateTime": `"2026-11-30T00:00:00Z"`, "TimeZone": `"UTC"`,
+}
+
+// arguments returns arguments with id at the path, and what is required besides. Any other required id is own.
+func arguments(t *testing.T, schema *ast.Schema, list ast.ArgumentDefinitionList, path, id, own string) string {
+	t.Helper()
+	var value func(typ *ast.Type, path string) string
+	value = func(typ *ast.Type, rest string) string {
+		if typ.Elem != nil {
+			return "[" + value(typ.Elem, rest) + "]"
+		}
+		switch def := schema.Types[typ.Name()]; {
+		case def.Name == "ID" && rest == "here":
+			return fmt.Sprintf("%q", id)
+		case def.Name == "ID":
+			return fmt.Sprintf("%q", own)
+		case def.Kind == ast.Enum:
+			return def.EnumValues[0].Name
+		case def.Kind == ast.InputObject:
+			var fields []string
+			for _, f := range def.Fields {
+				if below, on := step(rest, f.Name); on || f.Type.NonNull && f.DefaultValue == nil {
+					fields = append(fields, f.Name+": "+value(f.Type, below))
+				}
+			}
+			return "{" + strings.Join(fields, ", ") + "}"
+		case scalarValues[def.Name] == "":
+			t.Fatalf("add a value of %s to scalarValues", def.Name)
+		}
+		return scalarValues[typ.Name()]
+	}
+	var parts []string
+	for _, a := range list {
+		if below, on := step(path, a.Name); on || a.Type.NonNull && a.DefaultValue == nil {
+			parts = append(parts, a.Name+": "+value(a.Type, below))
+		}
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// step returns the rest of a path after its first name, "here" at its end, and whether its first name is that.
+func step(path, name string) (string, bool) {
+	first, rest, more := strings.Cut(path, ".")
+	if first != name {
+		return "", false
+	}
+	if !more {
+		rest = "here"
+	}
+	return rest, true
+}
+
+// selectAll selects all of a type that does not depend on the time, but for fields with required arguments, to a depth.
+func selectAll(schema *ast.Schema, def *ast.Definition, depth int) string {
+	var parts []string
+	for _, f := range def.Fields {
+		below := schema.Types[f.Type.Name()]
+		switch {
+		case strings.HasPrefix(f.Name, "__") || below.Name == "DateTime":
+		case !below.IsCompositeType():
+			parts = append(parts, f.Name)
+		case depth > 0 && below.Kind == ast.Object:
+			parts = append(parts, f.Name+selectAll(schema, below, depth-1))
+		}
+	}
+	if def.Kind == ast.Interface {
+		for _, possible := range schema.GetPossibleTypes(def) {
+			parts = append(parts, "... on "+possible.Name+" { "+possible.Name+": __typename }")
+		}
+	}
+	if len(parts) == 0 {
+		return " { __typename }"
+	}
+	return " { " + strings.Join(parts, " ") + " }"
+}
