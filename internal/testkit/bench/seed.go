@@ -71,7 +71,7 @@ func Seed(ctx context.Context, address string, workspaces, tasks int) error {
 
 // fill copies the rows. It creates the indexes of tasks after that, which takes a fraction of the time.
 func fill(ctx context.Context, tx *sql.Tx, r *rows) error {
-	if _, err := tx.ExecContext(ctx, "TRUNCATE users, workspaces, tasks, tags, task_tags, idempotency_keys"); err != nil {
+	if _, err := tx.ExecContext(ctx, "TRUNCATE users, workspaces CASCADE"); err != nil {
 		return fmt.Errorf("emptying the tables: %w", err)
 	}
 	createIndexes, err := dropIndexes(ctx, tx)
