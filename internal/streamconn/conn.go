@@ -158,6 +158,7 @@ func (c *Conn) Finish(last []byte) {
 	}
 	c.controlLocked(last)
 	c.finishing = true
+	_ = c.conn.SetReadDeadline(time.Now().Add(writeTimeout)) // The reader's own one may be over.
 	idle := c.sending == nil && !c.closed
 	c.mu.Unlock()
 	if idle {
@@ -197,6 +198,15 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.heard.Store(true)
 	}
 	return n, err //nolint:wrapcheck // An io.Reader's own error.
+}
+
+// SetReadDeadline sets when Read returns os.ErrDeadlineExceeded; the zero time means never. After Finish it does nothing.
+func (c *Conn) SetReadDeadline(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.finishing {
+		_ = c.conn.SetReadDeadline(t) // If the connection is closed, Read says so.
+	}
 }
 
 // Wait reads until the connection is closed, for protocols in which the client sends nothing.

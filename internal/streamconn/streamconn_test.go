@@ -47,7 +47,11 @@ func pair(t *testing.T, r *Registry, h *recorder) (*Conn, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	client, err := net.DialTCP("tcp", nil, listener.Addr().(*net.TCPAddr))
+	address, err := net.ResolveTCPAddr("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.DialTCP("tcp", nil, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +60,7 @@ func pair(t *testing.T, r *Registry, h *recorder) (*Conn, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	c := start(r, accepted, h)
-	t.Cleanup(func() { client.Close(); c.Close() })
+	t.Cleanup(func() { _ = client.Close(); c.Close() })
 	return c, client
 }
 

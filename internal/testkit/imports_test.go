@@ -28,7 +28,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/devauth":     {"internal/betterauth"},
 	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database"},
 	"internal/fracindex":   {},
-	"internal/graphqlhttp": {"internal/streamconn"},
+	"internal/graphqlhttp": {"internal/streamconn", "internal/websocket"},
 	"internal/hooks":       {},
 	"internal/keyset":      {},
 	"internal/importer": {
@@ -55,6 +55,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/text":      {},
 	"internal/timezone":  {},
 	"internal/viewer":    {},
+	"internal/websocket": {"internal/streamconn"},
 	"internal/workspace": {"internal/semaphore", "internal/sqlstate", "internal/text", "internal/viewer", "ent"},
 }
 
