@@ -52,6 +52,7 @@ type Server struct {
 	removals func(context.Context)
 	// auth is the authenticator of the auth server. It is nil with the embedded sign-in.
 	auth     *betterauth.Authenticator
+	live     *liveUpdates
 	draining atomic.Bool
 }
 
@@ -65,7 +66,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.Now = time.Now
 	}
 	logStart(ctx, cfg)
-	s := &Server{cfg: cfg.Config, log: cfg.Log}
+	s := &Server{cfg: cfg.Config, log: cfg.Log, live: newLiveUpdates(cfg)}
 	routes, err := s.routes(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -95,7 +96,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	background.Go(func() { s.cleanup(ctx) })
 	background.Go(func() { s.removals(ctx) })
 	background.Go(func() { s.warnAboutAuthServer(ctx) })
+	// While requests are answered that were accepted before ctx ended, their changes are told.
+	untilDrained, drained := context.WithCancel(context.WithoutCancel(ctx))
+	background.Go(func() { s.live.run(untilDrained) })
 	defer background.Wait() // The caller closes the database next.
+	defer drained()
 	server := &gracefulServer{handler: s.handler, log: s.log, timeout: s.cfg.ShutdownTimeout, draining: &s.draining}
 	return server.run(ctx, listener)
 }

@@ -22,11 +22,13 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 		return graph.Services{}, fmt.Errorf("setting up accounts: %w", err)
 	}
 	workspaces, err := workspace.New(workspace.Config{
-		Database: db, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Log: cfg.Log,
+		Database: db, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Committed: s.live.changed,
+		Log: cfg.Log,
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up workspaces: %w", err)
 	}
+	s.live.workspaces = workspaces
 	tasks, err := task.New(task.Config{
 		Workspaces: workspaces, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
