@@ -80,13 +80,15 @@ func (s *schema) compile(operation *graphql.OperationContext) *operationPlan {
 	return p
 }
 
-// rootType returns the type of the operation's root; nil for subscriptions, which gqlgen refuses.
+// rootType returns the type of the operation's root; nil if the schema has none.
 func (s *schema) rootType(operation *ast.OperationDefinition) *ast.Definition {
 	switch operation.Operation {
 	case ast.Query:
 		return s.Schema().Query
 	case ast.Mutation:
 		return s.Schema().Mutation
+	case ast.Subscription:
+		return s.Schema().Subscription
 	default:
 		return nil
 	}
@@ -98,6 +100,8 @@ type execution struct {
 	operation *graphql.OperationContext
 	plan      *operationPlan
 	size      responseSize
+	// turn is the subscription's result that is made; nil for queries and mutations.
+	turn *turn
 
 	roots []rootField
 	// first is the memory of roots: most operations have one root field.
@@ -155,10 +159,16 @@ func (s *schema) Exec(ctx context.Context) graphql.ResponseHandler {
 		r := &x.roots[i]
 		r.resolver, r.operation, r.plan, r.meter = s.resolver, operation, &x.plan.roots[i], x.size.meter()
 	}
+	if operation.Operation.Operation == ast.Subscription {
+		x.turn, _ = ctx.Value(turnKey{}).(*turn)
+	}
 	field := operation.ResolverMiddleware
 	operation.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {
 		value, err := field(ctx, resolve)
-		if err == nil && value != nil && isRoot(graphql.GetFieldContext(ctx)) {
+		switch atRoot := isRoot(graphql.GetFieldContext(ctx)); {
+		case atRoot && x.turn != nil:
+			return x.streamed(ctx, value, err)
+		case atRoot && err == nil && value != nil:
 			value, err = x.complete(ctx, value)
 		}
 		return x.size.orNull(value, err)
@@ -176,6 +186,9 @@ func (s *schema) Exec(ctx context.Context) graphql.ResponseHandler {
 			ctx = r.begin(ctx)
 		}
 		return x.finish(r, x.size.encode(ctx, root(ctx, resolve), ""))
+	}
+	if x.turn != nil {
+		return x.executeStreamed(ctx)
 	}
 	next := s.ExecutableSchema.Exec(ctx)
 	return func(ctx context.Context) *graphql.Response { return x.size.check(operation, next(ctx)) }
@@ -224,6 +237,9 @@ func (x *execution) executeRoot(ctx context.Context, e *generated.Execution, r *
 	case r.plan.typename != "":
 	case x.size.stopped():
 		r.result = graphql.Null
+	case x.turn != nil:
+		ctx = r.begin(ctx)
+		r.result = x.encodeStreamed(ctx, r.plan.resolve(e, ctx, r.plan.field))
 	default:
 		ctx = r.begin(ctx)
 		r.result = x.finish(r, x.size.encode(ctx, r.plan.resolve(e, ctx, r.plan.field), r.plan.key))
@@ -252,12 +268,12 @@ func (x *execution) complete(ctx context.Context, value any) (any, error) {
 	if !ok || r.viewerErr != nil {
 		return value, nil //nolint:nilerr // A value without a viewer has nothing to load.
 	}
-	isQuery := x.operation.Operation.Operation == ast.Query
-	if !x.plan.executable && !isQuery {
+	mutates := x.operation.Operation.Operation == ast.Mutation
+	if !x.plan.executable && mutates {
 		return value, nil // gqlgen loads what is below, field by field.
 	}
 	if err := r.load(ctx, value); err != nil {
-		if isQuery {
+		if !mutates {
 			return value, err
 		}
 		// The change has happened: gqlgen loads again, and reports the error of each field at its path.

@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/graph/generated"
 	"taskql/graph/scalar"
 	"taskql/graph/selection"
+	"taskql/internal/live"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
@@ -33,6 +35,10 @@ type Config struct {
 	// RequestID returns the request's id, for the client to quote and the operator to search for.
 	RequestID func(context.Context) string
 	Log       *slog.Logger
+	// Hub runs subscriptions. Nil: there are none.
+	Hub *live.Hub
+	// ResultTimeout is how long one result of a subscription may take. Default: 10 s.
+	ResultTimeout time.Duration
 	// ResponseBytes is how long the data of a response may be. Default: 8 MiB.
 	ResponseBytes int
 	// FieldByField leaves all execution to gqlgen. The answers are the same and take several times as long: it shows
@@ -56,6 +62,7 @@ func New(c Config) (*API, error) {
 	if !c.Services.allSet() || c.Unavailable == nil || c.RequestID == nil || c.Log == nil {
 		return nil, errors.New("graph: Config is incomplete")
 	}
+	c.ResultTimeout = cmp.Or(c.ResultTimeout, defaultResultTimeout)
 	resolver := &Resolver{services: c.Services}
 	executable := &schema{
 		ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: resolver}),

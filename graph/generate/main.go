@@ -42,7 +42,7 @@ func (roots) Name() string { return "roots" }
 // GenerateCode implements plugin.CodeGenerator.
 func (roots) GenerateCode(data *codegen.Data) error {
 	var objects []*codegen.Object
-	for _, root := range []*codegen.Object{data.QueryRoot, data.MutationRoot} {
+	for _, root := range []*codegen.Object{data.QueryRoot, data.MutationRoot, data.SubscriptionRoot} {
 		if root != nil {
 			objects = append(objects, root)
 		}

@@ -19,7 +19,7 @@ func NewExecution(operation *graphql.OperationContext, schema graphql.Executable
 // RootField resolves and marshals one root field. The context must have a response context.
 type RootField func(e *Execution, ctx context.Context, field graphql.CollectedField) graphql.Marshaler
 
-// RootFields are the root fields of queries and mutations, by their types' names and their own.
+// RootFields are the root fields, by their types' names and their own. Those of subscriptions return the first result.
 var RootFields = map[string]map[string]RootField{
 	"Query": {
 		"node":   (*executionContext)._Query_node,

@@ -1,0 +1,348 @@
+package graph
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"taskql/graph/selection"
+	"taskql/internal/live"
+	"taskql/internal/viewer"
+)
+
+// A subscription is executed once for each result, like a query: its root field is resolved from the position up to which
+// the client has the results. The hub of internal/live decides when.
+
+// Sink is the client's end of a subscription.
+type Sink interface {
+	// Next sends a response as JSON. It returns false if the client can't take it now. It may not keep data.
+	Next(data []byte) bool
+	// End ends the subscription, with errors if it has failed.
+	End(errs gqlerror.List)
+}
+
+// start is the position of a subscription that has sent nothing: what the client gave as its position.
+type start string
+
+// positionArguments name the argument of each subscription's root field that says from where on it sends.
+var positionArguments = map[string]string{} //nolint:gochecknoglobals // A constant, if Go had constant maps.
+
+// bytesPerCost is how many bytes of a subscription's results cost 1. A task with the usual fields costs about 5, as in a query.
+const bytesPerCost = 64
+
+// Subscribe starts a subscription that was validated, and authorized by Authorize. Its results go to the sink, the first of
+// them perhaps before Subscribe returns. ctx has the viewer and the live.Session; it must not end before the subscription does.
+func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext, sink Sink) (*live.Subscription, *gqlerror.Error) {
+	v, err := viewer.FromContext(ctx)
+	if err != nil {
+		return nil, a.PresentError(ctx, err)
+	}
+	session := live.SessionOf(ctx)
+	if session == nil || a.config.Hub == nil {
+		return nil, coded(CodeServiceUnavailable, "This server has no subscriptions.")
+	}
+	fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})
+	if len(fields) != 1 || fields[0].Definition == nil || fields[0].Name == "__typename" {
+		return nil, coded(CodeBadUserInput, "A subscription selects exactly one field, and not __typename.")
+	}
+	s := &subscription{api: a, ctx: ctx, operation: operation, sink: sink}
+	argument := positionArguments[fields[0].Name]
+	at, _ := fields[0].ArgumentMap(operation.Variables)[argument].(string)
+	s.key, err = a.keyOf(v, operation, fields[0].Arguments.ForName(argument))
+	if err != nil {
+		return nil, a.PresentError(ctx, err)
+	}
+	subscribed, err := a.config.Hub.Subscribe(v.WorkspaceID, s, start(at), session, s)
+	switch {
+	case errors.Is(err, live.ErrSessionEnded):
+		return nil, sessionEnded()
+	case errors.Is(err, live.ErrTooMany):
+		return nil, coded(CodeServiceUnavailable, "The server has as many subscriptions as it can: try again later.")
+	case err != nil:
+		return nil, coded(CodeServiceUnavailable, "The server is shutting down: subscribe again, which leads to another one.")
+	}
+	return subscribed, nil
+}
+
+// coded returns an error with a code.
+func coded(code, message string) *gqlerror.Error {
+	err := gqlerror.Errorf("%s", message)
+	err.Extensions = map[string]any{"code": code}
+	if code == CodeServiceUnavailable {
+		err.Extensions["retryAfter"] = int(retryAfter.Seconds())
+	}
+	return err
+}
+
+// sessionEnded is the error by which transports know that the connection's session has ended.
+func sessionEnded() *gqlerror.Error {
+	return coded(CodeUnauthenticated, "The session has ended: sign in again.")
+}
+
+// keyOf returns what the results of a subscription depend on, beside its position, as a hash.
+func (a *API) keyOf(v viewer.Viewer, operation *graphql.OperationContext, position *ast.Argument) (live.Key, error) {
+	variables := operation.Variables
+	if position != nil && position.Value.Kind == ast.Variable && variables[position.Value.Raw] != nil {
+		variables = make(map[string]any, len(operation.Variables))
+		for name, value := range operation.Variables {
+			if name != position.Value.Raw {
+				variables[name] = value
+			}
+		}
+	}
+	encoded, err := json.Marshal(variables)
+	if err != nil {
+		return live.Key{}, err
+	}
+	depends := a.Validator(operation)
+	b := make([]byte, 0, 1<<10)
+	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), v.WorkspaceID} {
+		b = appendPart(b, part)
+	}
+	if depends.user {
+		b = appendPart(b, v.UserID)
+	}
+	if depends.clock {
+		b = appendPart(b, v.Location.String())
+	}
+	sum := sha256.Sum256(b)
+	return live.Key(sum[:16]), nil
+}
+
+// subscription is a running subscription: the hub's query, and its end of the client's sink.
+type subscription struct {
+	api       *API
+	ctx       context.Context //nolint:containedctx // It has the viewer, for all results.
+	operation *graphql.OperationContext
+	sink      Sink
+	key       live.Key
+}
+
+// Key implements live.Query.
+func (s *subscription) Key() live.Key { return s.key }
+
+// Next implements live.Sink.
+func (s *subscription) Next(data []byte) bool { return s.sink.Next(data) }
+
+// End implements live.Sink. When the server shuts down, its transports close their connections in a way that makes clients
+// come back, and so say nothing about the subscription.
+func (s *subscription) End(err error) {
+	var failed gqlerror.List
+	switch {
+	case errors.Is(err, live.ErrClosing):
+	case errors.Is(err, live.ErrSessionEnded):
+		s.sink.End(gqlerror.List{sessionEnded()})
+	case errors.As(err, &failed):
+		s.sink.End(failed)
+	default:
+		s.sink.End(nil)
+	}
+}
+
+// turn is the execution of a subscription for one result. Its resolver fills it.
+type turn struct {
+	// at is the position: a start, or what the resolver of the result before has put into result.
+	at live.Position
+	// value is the value of the root field.
+	value any
+	// field is a context with the root field's context, once it is resolved: gqlgen completes streams without it, so that errors
+	// would lack its name in their paths.
+	field context.Context //nolint:containedctx // As above.
+	// quiet says that there is nothing to send.
+	quiet bool
+	// result has what the hub needs to know, but the data.
+	result live.Result
+}
+
+type turnKey struct{}
+
+// runContext has the deadline of a run and the values of the subscription's context.
+type runContext struct {
+	context.Context //nolint:containedctx // It is a context.
+
+	values context.Context //nolint:containedctx // As above.
+	turn   *turn
+}
+
+// Value implements context.Context.
+func (c *runContext) Value(key any) any {
+	if key == (turnKey{}) {
+		return c.turn
+	}
+	if c.turn.field != nil {
+		if value := c.turn.field.Value(key); value != nil {
+			return value
+		}
+	}
+	if value := c.values.Value(key); value != nil {
+		return value
+	}
+	return c.Context.Value(key)
+}
+
+// Run implements live.Query.
+func (s *subscription) Run(ctx context.Context, at live.Position) live.Result {
+	ctx, cancel := context.WithTimeout(ctx, s.api.config.ResultTimeout)
+	defer cancel()
+	t := &turn{at: at}
+	response, errs := s.execute(&runContext{ctx, s.ctx, t})
+	if response == nil && len(errs) == 0 {
+		return live.Result{Fault: context.Cause(ctx)}
+	}
+	if result, failed := failure(at, response, errs); failed {
+		return result
+	}
+	result := t.result
+	if !t.quiet {
+		result.Data = appendResponse(response.Data, errs)
+		result.Cost = 1 + len(result.Data)/bytesPerCost
+	}
+	s.api.Release(response.Data)
+	return result
+}
+
+// execute executes the operation once. The response is nil if the context has ended, or after a panic.
+func (s *subscription) execute(ctx context.Context) (response *graphql.Response, errs gqlerror.List) { //nolint:nonamedreturns // The deferred function sets them.
+	operation := &graphql.OperationContext{
+		RawQuery: s.operation.RawQuery, Variables: s.operation.Variables, OperationName: s.operation.OperationName,
+		Extensions: s.operation.Extensions, Doc: s.operation.Doc, Operation: s.operation.Operation,
+		DisableIntrospection: s.operation.DisableIntrospection, RecoverFunc: s.operation.RecoverFunc,
+		ResolverMiddleware: s.operation.ResolverMiddleware, RootResolverMiddleware: s.operation.RootResolverMiddleware,
+	}
+	ctx = graphql.WithResponseContext(graphql.WithOperationContext(ctx, operation), s.api.PresentError, s.api.Recover)
+	defer func() {
+		if value := recover(); value != nil {
+			response, errs = nil, gqlerror.List{s.api.PresentError(ctx, s.api.Recover(ctx, value))}
+		}
+	}()
+	response = s.api.schema.Exec(ctx)(ctx)
+	if response != nil {
+		errs = response.Errors
+	}
+	return response, append(errs, graphql.GetErrors(ctx)...)
+}
+
+// failure returns the outcome of a run without a result. An outage and a bug may pass: the subscription goes on then, unless a
+// bug is all that its client has seen of it.
+func failure(at live.Position, response *graphql.Response, errs gqlerror.List) (live.Result, bool) {
+	if len(errs) == 0 {
+		return live.Result{}, false
+	}
+	code := func(err *gqlerror.Error) any { return err.Extensions["code"] }
+	unavailable := func(err *gqlerror.Error) bool { return code(err) == CodeServiceUnavailable }
+	_, first := at.(start)
+	atRoot := func(err *gqlerror.Error) bool { return len(err.Path) <= 1 }
+	switch without := response == nil || string(response.Data) == "null" || slices.ContainsFunc(errs, atRoot); {
+	case slices.ContainsFunc(errs, unavailable), without && code(errs[0]) == CodeInternal && !first:
+		return live.Result{Fault: errs[0]}, true
+	case without:
+		return live.Result{End: errs[:min(len(errs), maxErrors)]}, true
+	default:
+		return live.Result{}, false
+	}
+}
+
+// maxErrors is how many errors of one result a client sees.
+const maxErrors = 20
+
+// appendResponse returns a response as JSON.
+func appendResponse(data []byte, errs gqlerror.List) []byte {
+	b := make([]byte, 0, len(data)+16)
+	b = append(b, '{')
+	if len(errs) > 0 {
+		b = append(b, `"errors":[`...)
+		for i, err := range errs[:min(len(errs), maxErrors)] {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			text, encodeErr := json.Marshal(err)
+			if encodeErr != nil {
+				text = selection.AppendString([]byte(`{"message":`), err.Message)
+				text = append(text, '}')
+			}
+			b = append(b, text...)
+		}
+		b = append(b, `],`...)
+	}
+	b = append(b, `"data":`...)
+	b = append(b, data...)
+	return append(b, '}')
+}
+
+// streamed completes the value of a subscription's root field, whose resolver has returned a channel with that value alone. What
+// it returns is what gqlgen's streams are made of: a function that returns the encoded value, or the channel, whose value
+// gqlgen has to complete.
+func (x *execution) streamed(ctx context.Context, channel any, err error) (any, error) {
+	x.turn.field = graphql.WithFieldContext(context.Background(), graphql.GetFieldContext(ctx))
+	var value any
+	if err == nil {
+		value, err = x.complete(ctx, x.turn.value)
+	}
+	out, encodedAlready := value.(*encoded)
+	switch {
+	case x.size.stopped():
+		return func(context.Context) graphql.Marshaler { return graphql.Null }, nil
+	case err != nil:
+		return nil, err
+	case encodedAlready:
+		return func(context.Context) graphql.Marshaler { return out }, nil
+	default:
+		return channel, nil
+	}
+}
+
+// executeStreamed has gqlgen execute the subscription. It resolves the field at once, without a root field's context.
+func (x *execution) executeStreamed(ctx context.Context) graphql.ResponseHandler {
+	for i := range x.roots {
+		ctx = x.roots[i].begin(ctx)
+	}
+	next := x.schema.ExecutableSchema.Exec(ctx)
+	return func(context.Context) *graphql.Response {
+		if len(graphql.GetErrors(ctx)) > 0 { // There is no stream then.
+			return nil
+		}
+		return x.size.check(x.operation, next(ctx))
+	}
+}
+
+// encodeStreamed encodes what a subscription's root field has come to. What gqlgen has completed is an object with the field
+// alone, and loses its last brace, which data appends.
+func (x *execution) encodeStreamed(ctx context.Context, value graphql.Marshaler) graphql.Marshaler {
+	_, complete := value.(*encoded)
+	value = x.size.encode(ctx, value, "")
+	if out, ok := value.(*encoded); ok && !complete {
+		out.json = out.json[:len(out.json)-1]
+	}
+	return value
+}
+
+// oneResult makes the stream that gqlgen expects of a subscription's resolver from one result.
+func oneResult[T any](ctx context.Context, resolve func(root *rootField, t *turn) (T, error)) (<-chan T, error) {
+	root, err := resolving(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := ctx.Value(turnKey{}).(*turn)
+	if !ok {
+		return nil, errNoRootField
+	}
+	value, err := resolve(root, t)
+	if err != nil {
+		return nil, err
+	}
+	t.value = value
+	stream := make(chan T, 1)
+	stream <- value
+	close(stream)
+	return stream, nil
+}
+
+// defaultResultTimeout is how long one result of a subscription may take.
+const defaultResultTimeout = 10 * time.Second

@@ -1,0 +1,123 @@
+package graph
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"taskql/graph/generated"
+	"taskql/graph/selection"
+	"taskql/internal/viewer"
+)
+
+// Which failures end a subscription, and which pass.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	response := func(data string) *graphql.Response { return &graphql.Response{Data: []byte(data)} }
+	fail := func(code string, path ...ast.PathElement) gqlerror.List {
+		err := coded(code, "no")
+		err.Path = path
+		return gqlerror.List{err}
+	}
+	below := []ast.PathElement{ast.PathName("changes"), ast.PathName("tasks")}
+	for name, tt := range map[string]struct {
+		at          any
+		response    *graphql.Response
+		errs        gqlerror.List
+		end, faulty bool
+	}{
+		"no error":                     {start(""), response(`{"a":1}`), nil, false, false},
+		"the workspace is gone":        {"x", response("null"), fail(CodeNotFound), true, false},
+		"a bad token":                  {start("x"), response("null"), fail(CodeBadUserInput), true, false},
+		"an outage":                    {"x", response("null"), fail(CodeServiceUnavailable), false, true},
+		"an outage at the start":       {start(""), response("null"), fail(CodeServiceUnavailable), false, true},
+		"an outage below the field":    {"x", response(`{"a":1}`), fail(CodeServiceUnavailable, below...), false, true},
+		"a bug at the start":           {start(""), response("null"), fail(CodeInternal), true, false},
+		"a bug later":                  {"x", response("null"), fail(CodeInternal), false, true},
+		"a bug below the field":        {"x", response(`{"a":1}`), fail(CodeInternal, below...), false, false},
+		"a null at the root":           {start(""), response(`{"a":null}`), fail(CodeNotFound, below[0]), true, false},
+		"a response that is too large": {"x", response("null"), fail(CodeResponseTooLarge), true, false},
+		"a panic":                      {start(""), nil, fail(CodeInternal), true, false},
+	} {
+		got, failed := failure(tt.at, tt.response, tt.errs)
+		if (got.End != nil) != tt.end || (got.Fault != nil) != tt.faulty || failed != (tt.end || tt.faulty) {
+			t.Errorf("%s: end %v, fault %v, failed %t", name, got.End, got.Fault, failed)
+		}
+	}
+}
+
+func TestAppendResponse(t *testing.T) {
+	t.Parallel()
+	if got, want := string(appendResponse([]byte(`{"a":1}`), nil)), `{"data":{"a":1}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	errs := gqlerror.List{{Message: "one"}, {Message: "two", Extensions: map[string]any{"bad": func() {}}}}
+	if got, want := string(appendResponse([]byte("null"), errs)), `{"errors":[{"message":"one"},{"message":"two"}],"data":null}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// The key has what the results depend on, and nothing else, or subscriptions share too much or too little.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	s := &schema{ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: &Resolver{}})}
+	s.compiler = selection.NewCompiler(s.Schema(), nil, objectTypes()...)
+	api := &API{schema: s}
+	ann := viewer.Viewer{UserID: "ann", WorkspaceID: "w", Location: time.UTC}
+	bob := viewer.Viewer{UserID: "bob", WorkspaceID: "w", Location: time.FixedZone("X", 3600)}
+	elsewhere := viewer.Viewer{UserID: "ann", WorkspaceID: "v", Location: time.UTC}
+	type asked struct {
+		v         viewer.Viewer
+		document  string
+		variables map[string]any
+	}
+	const tasks = `query($after: String, $first: Int) { tasks(after: $after, first: $first) { nodes { title } } }`
+	const overdue = `query($after: String) { tasks(after: $after) { nodes { overdue } } }`
+	const user = `query($after: String) { tasks(after: $after) { nodes { title } } viewer { name } }`
+	for name, tt := range map[string]struct {
+		a, b asked
+		same bool
+	}{
+		"two viewers":          {asked{ann, tasks, nil}, asked{bob, tasks, nil}, true},
+		"two positions":        {asked{ann, tasks, map[string]any{"after": "x"}}, asked{ann, tasks, map[string]any{"after": "y"}}, true},
+		"without a position":   {asked{ann, tasks, map[string]any{"first": 1}}, asked{ann, tasks, map[string]any{"first": 1, "after": "y"}}, true},
+		"another variable":     {asked{ann, tasks, map[string]any{"first": 1}}, asked{ann, tasks, map[string]any{"first": 2}}, false},
+		"another workspace":    {asked{ann, tasks, nil}, asked{elsewhere, tasks, nil}, false},
+		"another document":     {asked{ann, tasks, nil}, asked{ann, overdue, nil}, false},
+		"the viewer's profile": {asked{ann, user, nil}, asked{bob, user, nil}, false},
+		"the viewer's zone":    {asked{ann, overdue, nil}, asked{bob, overdue, nil}, false},
+	} {
+		key := func(q asked) any {
+			doc, errs := gqlparser.LoadQuery(s.Schema(), q.document)
+			if len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			operation := &graphql.OperationContext{RawQuery: q.document, Doc: doc, Operation: doc.Operations[0], Variables: q.variables}
+			field, _ := doc.Operations[0].SelectionSet[0].(*ast.Field)
+			key, err := api.keyOf(q.v, operation, field.Arguments.ForName("after"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return key
+		}
+		if same := key(tt.a) == key(tt.b); same != tt.same {
+			t.Errorf("%s: same key %t, want %t", name, same, tt.same)
+		}
+	}
+}
+
+// A resolver of a subscription needs the context that Run makes.
+func TestOneResultOutsideOfASubscription(t *testing.T) {
+	t.Parallel()
+	for _, ctx := range []context.Context{t.Context(), (&rootField{Context: t.Context()}).begin(viewer.NewContext(t.Context(), viewer.Viewer{UserID: "ann"}))} {
+		stream, err := oneResult(ctx, func(*rootField, *turn) (int, error) { return 1, nil })
+		if err == nil || stream != nil {
+			t.Errorf("got %v, %v", stream, err)
+		}
+	}
+}
