@@ -60,6 +60,10 @@ type Config struct {
 	LimitIdempotencyKeys  int `env:"LIMIT_IDEMPOTENCY_KEYS" group:"Limits" envDefault:"10000" min:"100" max:"100000" help:"The maximum number of idempotency keys that are remembered for a workspace. If there are more within 24 hours, the oldest are forgotten."`
 	LimitIdempotencyBytes int `env:"LIMIT_IDEMPOTENCY_BYTES" group:"Limits" envDefault:"16777216" min:"1048576" max:"1073741824" help:"The maximum length of those keys and their answers, in bytes. An answer has a task's fields; a bulk mutation's has those of all its tasks. The newest key is remembered whatever its length."`
 
+	// The limits of streams: event streams and WebSockets.
+	LimitStreams      int `env:"LIMIT_STREAMS" group:"Limits" envDefault:"100" min:"1" max:"10000" help:"The maximum number of event streams and WebSockets that a user may have open. Clients that are not signed in are counted by their address."`
+	LimitStreamsTotal int `env:"LIMIT_STREAMS_TOTAL" group:"Limits" envDefault:"10000" min:"1" max:"1000000" help:"The maximum number of event streams and WebSockets of this process. Each takes a file descriptor and about 6 kB."`
+
 	// The limits of a request, a document and a response.
 	LimitBodyBytes          int           `env:"LIMIT_BODY_BYTES" group:"Limits" envDefault:"1048576" min:"1024" max:"104857600" help:"The maximum length of a GraphQL request body, in bytes."`
 	LimitDocumentBytes      int           `env:"LIMIT_DOCUMENT_BYTES" group:"Limits" envDefault:"65536" min:"1024" max:"1048576" help:"The maximum length of a GraphQL document, in bytes."`

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,11 @@ type eventFormat struct {
 	complete string
 	// restart ends the response instead of complete if the client should send its request again.
 	restart string
+}
+
+// IsStream reports whether a content type is that of a stream of results.
+func IsStream(contentType string) bool {
+	return strings.HasPrefix(contentType, mediaEventStream) || strings.HasPrefix(contentType, mediaMultipart)
 }
 
 // maxFraming is more than the text around a result has.

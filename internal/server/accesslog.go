@@ -15,7 +15,8 @@ const (
 
 // withAccessLog logs a line for each answer, with the codes of its errors whatever its status: an answer in application/json
 // has status 200 even if the operation failed. The line has no cookies, tokens, query strings or variables. A panic is logged
-// and passed on.
+// and passed on. If the answer is a stream that takes over the connection, the line is written when it begins, and streams
+// writes another one when it has ended.
 func withAccessLog(log *slog.Logger, now func() time.Time) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +31,9 @@ func withAccessLog(log *slog.Logger, now func() time.Time) middleware {
 				}
 			}()
 			next.ServeHTTP(response, r)
+			if response.hijacked && r.Header["Upgrade"] != nil {
+				response.recordStatus(http.StatusSwitchingProtocols)
+			}
 			response.recordStatus(http.StatusOK) // net/http sends it if the handler wrote nothing.
 		})
 	}
@@ -56,15 +60,25 @@ func accessAttrs(r *http.Request, response *responseWriter, took time.Duration) 
 		slog.String("path", truncate(r.URL.Path)),
 		slog.Int("status", response.status),
 		slog.Int64("bytes", response.bytes),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		durationAttr(took),
 		slog.String("request_id", info.requestID),
 	)
+	return info.appendAttrs(attrs)
+}
+
+// durationAttr is how long something took.
+func durationAttr(took time.Duration) slog.Attr {
+	return slog.Float64("duration_ms", float64(took.Microseconds())/1000)
+}
+
+// appendAttrs appends what is known of the operation and the user.
+func (i *requestInfo) appendAttrs(attrs []slog.Attr) []slog.Attr {
 	for _, optional := range [...]slog.Attr{
-		slog.String("operation", truncate(info.operationName)),
-		slog.String("operation_type", info.operationType),
-		slog.String("error_code", info.errorCodes),
-		slog.String("user_id", info.userID),
-		slog.String("impersonated_by", info.impersonatedBy),
+		slog.String("operation", truncate(i.operationName)),
+		slog.String("operation_type", i.operationType),
+		slog.String("error_code", i.errorCodes),
+		slog.String("user_id", i.userID),
+		slog.String("impersonated_by", i.impersonatedBy),
 	} {
 		if optional.Value.String() != "" {
 			attrs = append(attrs, optional)

@@ -18,7 +18,7 @@ import (
 )
 
 // newAPI returns the handler of the GraphQL endpoint.
-func newAPI(cfg Config, services graph.Services) (*graphqlhttp.Handler, error) {
+func newAPI(cfg Config, services graph.Services, streams *streams) (*graphqlhttp.Handler, error) {
 	api, err := graph.New(graph.Config{
 		Services:    services,
 		Unavailable: database.IsUnavailable, NothingDone: database.NothingDone,
@@ -64,6 +64,10 @@ func newAPI(cfg Config, services graph.Services) (*graphqlhttp.Handler, error) {
 		Spend:                     spend,
 		ReportCost:                cfg.Config.Environment == config.Development,
 		ConditionalRequests:       conditionalRequests(cfg, api),
+		Streams:                   &streams.registry,
+		StreamContext:             streams.context,
+		AdmitStream:               streams.admit,
+		StreamEnded:               streams.ended,
 		Observe:                   recordOperation,
 		Answered:                  recordAnswer(cfg.Telemetry),
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"taskql/internal/config"
+	"taskql/internal/graphqlhttp"
 	"taskql/internal/telemetry"
 )
 
@@ -46,7 +47,7 @@ type handlerConfig struct {
 // newHandler returns the handler of all requests: the routes within the middlewares. Their order matters, because each
 // middleware sees the answers of those after it.
 func newHandler(c handlerConfig, r routes) (http.Handler, error) {
-	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed))
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed), gzhttp.ContentTypeFilter(isCompressed))
 	if err != nil {
 		return nil, fmt.Errorf("setting up compression: %w", err)
 	}
@@ -62,6 +63,12 @@ func newHandler(c handlerConfig, r routes) (http.Handler, error) {
 		func(next http.Handler) http.Handler { return compress(next) },
 		refuseRepeated(c.cfg.AuthAPIKeyHeader),
 	), nil
+}
+
+// isCompressed reports whether answers of a content type are compressed. Those of streams are not: the results would wait in
+// the compressor for more.
+func isCompressed(contentType string) bool {
+	return !graphqlhttp.IsStream(contentType) && gzhttp.DefaultContentTypeFilter(contentType)
 }
 
 // mux maps paths to handlers. Handlers check the method, so that a wrong one is answered with 405 and not with 404.

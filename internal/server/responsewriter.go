@@ -14,6 +14,7 @@ type responseWriter struct {
 
 	draining *atomic.Bool // nil if the server never drains
 	status   int          // 0 until the header is sent
+	hijacked bool         // the handler has taken over the connection
 	bytes    int64
 }
 
@@ -50,7 +51,9 @@ func (w *responseWriter) Flush() {
 
 // Hijack implements http.Hijacker, if the connection does.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(w.ResponseWriter).Hijack() //nolint:wrapcheck // The connection's own error.
+	conn, buffers, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	w.hijacked = err == nil
+	return conn, buffers, err //nolint:wrapcheck // The connection's own error.
 }
 
 // Unwrap lets an http.ResponseController reach the connection.
@@ -63,9 +66,9 @@ func (w *responseWriter) beforeHeader() {
 	}
 }
 
-// recordStatus records the first status that is not informational.
+// recordStatus records the first status that is final.
 func (w *responseWriter) recordStatus(code int) {
-	if w.status == 0 && code >= http.StatusOK {
+	if w.status == 0 && (code >= http.StatusOK || code == http.StatusSwitchingProtocols) {
 		w.status = code
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"taskql/internal/streamconn"
 )
 
 // Limits of a connection.
@@ -27,6 +29,8 @@ const (
 	idleGrace = 1500 * time.Millisecond
 	// cutGrace is how long cancelled requests have to end, so that they appear in the access log.
 	cutGrace = 500 * time.Millisecond
+	// streamSpread is the time over which a drain ends the streams, so that not all clients connect elsewhere at once.
+	streamSpread = 5 * time.Second
 	// connectionPoll is how often a drain checks whether all connections are closed.
 	connectionPoll = 10 * time.Millisecond
 )
@@ -37,7 +41,8 @@ type gracefulServer struct {
 	log      *slog.Logger
 	timeout  time.Duration // of the drain
 	draining *atomic.Bool
-	open     atomic.Int64 // connections
+	streams  *streamconn.Registry
+	open     atomic.Int64 // connections, without those of streams that have taken them over
 }
 
 // run serves until ctx ends, and then drains: it answers the requests in flight, and those on connections that the kernel has
@@ -102,18 +107,21 @@ type closingListener struct{ net.Listener }
 func (l closingListener) Drain() { _ = l.Close() } // Serve returns the listener's error.
 
 // drain stops in four steps. From now on answers close their connection, and /health is 503; the listener hands out the
-// connections that the kernel has accepted, and closes; idle connections get a moment; requests in flight may finish.
+// connections that the kernel has accepted, and closes; idle connections get a moment; requests in flight may finish. Meanwhile
+// the streams are ended one after the other.
 func (s *gracefulServer) drain(server *http.Server, listener drainable, served <-chan error, cancelRequests context.CancelFunc) error {
 	start := time.Now()
 	s.draining.Store(true)
 	s.log.LogAttrs(context.Background(), slog.LevelInfo, "draining", slog.Int64("connections", s.open.Load()), slog.Duration("timeout", s.timeout))
 	listener.Drain()
+	ctx, cancel := context.WithDeadline(context.Background(), start.Add(s.timeout))
+	defer cancel()
+	streams := make(chan int, 1)
+	go func() { streams <- s.streams.Drain(ctx, min(streamSpread, s.timeout/2)) }()
 	if err := <-served; !errors.Is(err, errDrained) && !errors.Is(err, net.ErrClosed) {
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "the listener failed while draining", slog.String("error", err.Error()))
 	}
 	s.awaitConnections(min(idleGrace, s.timeout/2))
-	ctx, cancel := context.WithDeadline(context.Background(), start.Add(s.timeout))
-	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		left := s.open.Load()
 		_ = server.Close() // It closes the connections that are left.
@@ -121,6 +129,9 @@ func (s *gracefulServer) drain(server *http.Server, listener drainable, served <
 		cancelRequests()
 		s.awaitConnections(cutGrace)
 		return fmt.Errorf("%d connections cut off after %s: %w", left, s.timeout, err)
+	}
+	if left := <-streams; left > 0 {
+		return fmt.Errorf("%d streams cut off after %s: %w", left, s.timeout, ctx.Err())
 	}
 	s.log.LogAttrs(context.Background(), slog.LevelInfo, "drained", slog.Duration("took", time.Since(start).Round(time.Millisecond)))
 	return nil

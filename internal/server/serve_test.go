@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"taskql/internal/streamconn"
 	"taskql/internal/testkit"
 )
 
@@ -38,7 +39,7 @@ func start(t *testing.T, timeout time.Duration, handler http.HandlerFunc) *runni
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var draining atomic.Bool
-	s := &gracefulServer{handler: closeWhileDraining(&draining)(handler), log: slog.New(slog.DiscardHandler), timeout: timeout, draining: &draining}
+	s := &gracefulServer{handler: closeWhileDraining(&draining)(handler), log: slog.New(slog.DiscardHandler), timeout: timeout, draining: &draining, streams: &streamconn.Registry{}}
 	r := &running{url: "http://" + listener.Addr().String(), addr: listener.Addr().String(), stop: stop, ended: make(chan error, 1), draining: &draining}
 	go func() { r.ended <- s.run(ctx, listener) }()
 	t.Cleanup(stop)
@@ -259,7 +260,7 @@ func TestServeBrokenListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-	s := &gracefulServer{handler: http.NotFoundHandler(), log: slog.New(slog.DiscardHandler), timeout: time.Second, draining: &atomic.Bool{}}
+	s := &gracefulServer{handler: http.NotFoundHandler(), log: slog.New(slog.DiscardHandler), timeout: time.Second, draining: &atomic.Bool{}, streams: &streamconn.Registry{}}
 	if err := s.run(t.Context(), listener); err == nil {
 		t.Error("no error")
 	}

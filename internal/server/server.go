@@ -53,6 +53,7 @@ type Server struct {
 	// auth is the authenticator of the auth server. It is nil with the embedded sign-in.
 	auth     *betterauth.Authenticator
 	live     *liveUpdates
+	streams  *streams
 	draining atomic.Bool
 }
 
@@ -87,7 +88,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Serve serves requests on listener until ctx ends, and then drains: /health is 503, and accepted requests are answered within
-// the configured SHUTDOWN_TIMEOUT. Serve returns nil after a clean drain. It closes the listener in any case. It must be called
+// the configured SHUTDOWN_TIMEOUT, and streams are ended. Serve returns nil after a clean drain. It closes the listener in any case. It must be called
 // once only.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "server started", slog.String("address", listener.Addr().String()))
@@ -101,7 +102,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	background.Go(func() { s.live.run(untilDrained) })
 	defer background.Wait() // The caller closes the database next.
 	defer drained()
-	server := &gracefulServer{handler: s.handler, log: s.log, timeout: s.cfg.ShutdownTimeout, draining: &s.draining}
+	server := &gracefulServer{handler: s.handler, log: s.log, timeout: s.cfg.ShutdownTimeout, draining: &s.draining, streams: &s.streams.registry}
 	return server.run(ctx, listener)
 }
 
@@ -115,7 +116,8 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if err != nil {
 		return routes{}, err
 	}
-	api, err := newAPI(cfg, services)
+	s.streams = newStreams(cfg)
+	api, err := newAPI(cfg, services, s.streams)
 	if err != nil {
 		return routes{}, err
 	}

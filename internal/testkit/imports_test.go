@@ -42,7 +42,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
 		"internal/devauth", "internal/graphqlhttp", "internal/hooks", "internal/live", "internal/playground", "internal/ratelimit",
-		"internal/task", "internal/telemetry", "internal/viewer", "internal/workspace",
+		"internal/streamconn", "internal/task", "internal/telemetry", "internal/viewer", "internal/workspace",
 	},
 	"internal/sqlstate":   {},
 	"internal/streamconn": {},

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"taskql/graph"
+	"taskql/internal/graphqlhttp"
+	"taskql/internal/live"
+	"taskql/internal/streamconn"
+	"taskql/internal/viewer"
+)
+
+const (
+	// streamMessage is the message of the log's line at the end of a stream.
+	streamMessage = "stream ended"
+	// streamsFullRetry is when a client should try again if the server has as many streams as it may.
+	streamsFullRetry = 5 * time.Second
+)
+
+// streams are the connections that outlive the handler of their request: event streams and WebSockets. It bounds how many
+// there are, and logs when they end.
+type streams struct {
+	registry streamconn.Registry
+	// perUser and total are how many may be open: of one user, or of one address if nobody is signed in, and in all.
+	perUser, total int
+	log            *slog.Logger
+	now            func() time.Time
+
+	mu     sync.Mutex
+	open   int
+	byUser map[string]int
+}
+
+func newStreams(cfg Config) *streams {
+	return &streams{
+		perUser: cfg.Config.LimitStreams, total: cfg.Config.LimitStreamsTotal,
+		log: cfg.Log, now: cfg.Now, byUser: map[string]int{},
+	}
+}
+
+type streamStartKey struct{}
+
+// context returns the context of a stream. It has nothing of the request but what the stream's results, its limits and its
+// line in the log depend on, because it stays in memory as long as the stream.
+func (s *streams) context(ctx context.Context) context.Context {
+	info := *infoOf(ctx) // A copy, since the request goes on to use its own.
+	stream := context.WithValue(context.Background(), requestInfoKey{}, &info)
+	stream = context.WithValue(stream, streamStartKey{}, s.now())
+	v, err := viewer.FromContext(ctx)
+	var refusal *viewer.Refusal
+	switch {
+	case err == nil:
+		stream = viewer.NewContext(stream, v)
+	case errors.As(err, &refusal):
+		stream = viewer.WithRefusal(stream, refusal)
+	}
+	if session := live.SessionOf(ctx); session != nil {
+		stream = live.WithSession(stream, session)
+	}
+	return stream
+}
+
+// streamOwner returns who a stream counts for: a user, or an address.
+func streamOwner(ctx context.Context) string {
+	if v, err := viewer.FromContext(ctx); err == nil {
+		return "user " + v.UserID
+	}
+	return "address " + infoOf(ctx).address
+}
+
+// admit counts a stream, or returns why there may not be another one.
+func (s *streams) admit(ctx context.Context) *gqlerror.Error {
+	owner := streamOwner(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.byUser[owner] >= s.perUser:
+		err := gqlerror.Errorf("You have %d streams open, as many as one user may (LIMIT_STREAMS): close one that nobody looks at.", s.perUser)
+		err.Extensions = map[string]any{"code": graphqlhttp.CodeTooManyStreams}
+		return err
+	case s.open >= s.total:
+		err := gqlerror.Errorf("The server has as many streams open as it may (LIMIT_STREAMS_TOTAL): try again in a moment.")
+		err.Extensions = map[string]any{"code": graph.CodeServiceUnavailable, "retryAfter": int(streamsFullRetry.Seconds())}
+		return err
+	}
+	s.byUser[owner]++
+	s.open++
+	return nil
+}
+
+// ended forgets a stream that admit has counted, and logs its end. If the stream was the response of a handler that waited for
+// it, the access log has the line.
+func (s *streams) ended(ctx context.Context, sum graphqlhttp.StreamSummary) {
+	owner := streamOwner(ctx)
+	s.mu.Lock()
+	if s.byUser[owner]--; s.byUser[owner] <= 0 {
+		delete(s.byUser, owner)
+	}
+	s.open--
+	s.mu.Unlock()
+	if !sum.Detached || !s.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	info := *infoOf(ctx) // A copy, since results may still be on their way.
+	for _, code := range sum.Codes {
+		info.addErrorCode(code)
+	}
+	now := s.now()
+	start, _ := ctx.Value(streamStartKey{}).(time.Time)
+	line := slog.NewRecord(now, slog.LevelInfo, streamMessage, 0)
+	line.AddAttrs(slog.Int64("bytes", sum.Bytes), durationAttr(now.Sub(start)), slog.String("request_id", info.requestID))
+	line.AddAttrs(info.appendAttrs(nil)...)
+	_ = s.log.Handler().Handle(ctx, line) // slog.Logger ignores the error too.
+}
