@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	"taskql/ent/idempotencykey"
+	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
@@ -32,6 +33,8 @@ type Client struct {
 	config
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// StreamTicket is the client for interacting with the StreamTicket builders.
+	StreamTicket *StreamTicketClient
 	// Tag is the client for interacting with the Tag builders.
 	Tag *TagClient
 	// Task is the client for interacting with the Task builders.
@@ -57,6 +60,7 @@ func NewClient(opts ...Option) *Client {
 
 func (c *Client) init() {
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
+	c.StreamTicket = NewStreamTicketClient(c.config)
 	c.Tag = NewTagClient(c.config)
 	c.Task = NewTaskClient(c.config)
 	c.TaskTag = NewTaskTagClient(c.config)
@@ -157,6 +161,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		ctx:            ctx,
 		config:         cfg,
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		StreamTicket:   NewStreamTicketClient(cfg),
 		Tag:            NewTagClient(cfg),
 		Task:           NewTaskClient(cfg),
 		TaskTag:        NewTaskTagClient(cfg),
@@ -184,6 +189,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		ctx:            ctx,
 		config:         cfg,
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		StreamTicket:   NewStreamTicketClient(cfg),
 		Tag:            NewTagClient(cfg),
 		Task:           NewTaskClient(cfg),
 		TaskTag:        NewTaskTagClient(cfg),
@@ -220,8 +226,8 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.IdempotencyKey, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User, c.UserRemoval,
-		c.Workspace,
+		c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User,
+		c.UserRemoval, c.Workspace,
 	} {
 		n.Use(hooks...)
 	}
@@ -231,8 +237,8 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.IdempotencyKey, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User, c.UserRemoval,
-		c.Workspace,
+		c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User,
+		c.UserRemoval, c.Workspace,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -243,6 +249,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 	switch m := m.(type) {
 	case *IdempotencyKeyMutation:
 		return c.IdempotencyKey.mutate(ctx, m)
+	case *StreamTicketMutation:
+		return c.StreamTicket.mutate(ctx, m)
 	case *TagMutation:
 		return c.Tag.mutate(ctx, m)
 	case *TaskMutation:
@@ -409,6 +417,140 @@ func (c *IdempotencyKeyClient) mutate(ctx context.Context, m *IdempotencyKeyMuta
 		return (&IdempotencyKeyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown IdempotencyKey mutation op: %q", m.Op())
+	}
+}
+
+// StreamTicketClient is a client for the StreamTicket schema.
+type StreamTicketClient struct {
+	config
+}
+
+// NewStreamTicketClient returns a client for the StreamTicket from the given config.
+func NewStreamTicketClient(c config) *StreamTicketClient {
+	return &StreamTicketClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `streamticket.Hooks(f(g(h())))`.
+func (c *StreamTicketClient) Use(hooks ...Hook) {
+	c.hooks.StreamTicket = append(c.hooks.StreamTicket, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `streamticket.Intercept(f(g(h())))`.
+func (c *StreamTicketClient) Intercept(interceptors ...Interceptor) {
+	c.inters.StreamTicket = append(c.inters.StreamTicket, interceptors...)
+}
+
+// Create returns a builder for creating a StreamTicket entity.
+func (c *StreamTicketClient) Create() *StreamTicketCreate {
+	mutation := newStreamTicketMutation(c.config, OpCreate)
+	return &StreamTicketCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of StreamTicket entities.
+func (c *StreamTicketClient) CreateBulk(builders ...*StreamTicketCreate) *StreamTicketCreateBulk {
+	return &StreamTicketCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *StreamTicketClient) MapCreateBulk(slice any, setFunc func(*StreamTicketCreate, int)) *StreamTicketCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &StreamTicketCreateBulk{err: fmt.Errorf("calling to StreamTicketClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*StreamTicketCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &StreamTicketCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for StreamTicket.
+func (c *StreamTicketClient) Update() *StreamTicketUpdate {
+	mutation := newStreamTicketMutation(c.config, OpUpdate)
+	return &StreamTicketUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *StreamTicketClient) UpdateOne(_m *StreamTicket) *StreamTicketUpdateOne {
+	mutation := newStreamTicketMutation(c.config, OpUpdateOne, withStreamTicket(_m))
+	return &StreamTicketUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *StreamTicketClient) UpdateOneID(id string) *StreamTicketUpdateOne {
+	mutation := newStreamTicketMutation(c.config, OpUpdateOne, withStreamTicketID(id))
+	return &StreamTicketUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for StreamTicket.
+func (c *StreamTicketClient) Delete() *StreamTicketDelete {
+	mutation := newStreamTicketMutation(c.config, OpDelete)
+	return &StreamTicketDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *StreamTicketClient) DeleteOne(_m *StreamTicket) *StreamTicketDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *StreamTicketClient) DeleteOneID(id string) *StreamTicketDeleteOne {
+	builder := c.Delete().Where(streamticket.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &StreamTicketDeleteOne{builder}
+}
+
+// Query returns a query builder for StreamTicket.
+func (c *StreamTicketClient) Query() *StreamTicketQuery {
+	return &StreamTicketQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeStreamTicket},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a StreamTicket entity by its id.
+func (c *StreamTicketClient) Get(ctx context.Context, id string) (*StreamTicket, error) {
+	return c.Query().Where(streamticket.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *StreamTicketClient) GetX(ctx context.Context, id string) *StreamTicket {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *StreamTicketClient) Hooks() []Hook {
+	hooks := c.hooks.StreamTicket
+	return append(hooks[:len(hooks):len(hooks)], streamticket.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *StreamTicketClient) Interceptors() []Interceptor {
+	return c.inters.StreamTicket
+}
+
+func (c *StreamTicketClient) mutate(ctx context.Context, m *StreamTicketMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&StreamTicketCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&StreamTicketUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&StreamTicketUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&StreamTicketDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown StreamTicket mutation op: %q", m.Op())
 	}
 }
 
@@ -1480,11 +1622,11 @@ func (c *WorkspaceClient) mutate(ctx context.Context, m *WorkspaceMutation) (Val
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		IdempotencyKey, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
+		IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
 		Workspace []ent.Hook
 	}
 	inters struct {
-		IdempotencyKey, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
+		IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
 		Workspace []ent.Interceptor
 	}
 )

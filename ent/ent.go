@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"sync"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
@@ -81,6 +82,7 @@ func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
 			idempotencykey.Table: idempotencykey.ValidColumn,
+			streamticket.Table:   streamticket.ValidColumn,
 			tag.Table:            tag.ValidColumn,
 			task.Table:           task.ValidColumn,
 			tasktag.Table:        tasktag.ValidColumn,

@@ -16,6 +16,8 @@ type Tx struct {
 	config
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// StreamTicket is the client for interacting with the StreamTicket builders.
+	StreamTicket *StreamTicketClient
 	// Tag is the client for interacting with the Tag builders.
 	Tag *TagClient
 	// Task is the client for interacting with the Task builders.
@@ -162,6 +164,7 @@ func (tx *Tx) Client() *Client {
 
 func (tx *Tx) init() {
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
+	tx.StreamTicket = NewStreamTicketClient(tx.config)
 	tx.Tag = NewTagClient(tx.config)
 	tx.Task = NewTaskClient(tx.config)
 	tx.TaskTag = NewTaskTagClient(tx.config)

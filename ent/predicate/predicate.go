@@ -9,6 +9,9 @@ import (
 // IdempotencyKey is the predicate function for idempotencykey builders.
 type IdempotencyKey func(*sql.Selector)
 
+// StreamTicket is the predicate function for streamticket builders.
+type StreamTicket func(*sql.Selector)
+
 // Tag is the predicate function for tag builders.
 type Tag func(*sql.Selector)
 

@@ -134,6 +134,30 @@ func (f IdempotencyKeyMutationRuleFunc) EvalMutation(ctx context.Context, m ent.
 	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.IdempotencyKeyMutation", m)
 }
 
+// The StreamTicketQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type StreamTicketQueryRuleFunc func(context.Context, *ent.StreamTicketQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f StreamTicketQueryRuleFunc) EvalQuery(ctx context.Context, q ent.Query) error {
+	if q, ok := q.(*ent.StreamTicketQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("ent/privacy: unexpected query type %T, expect *ent.StreamTicketQuery", q)
+}
+
+// The StreamTicketMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type StreamTicketMutationRuleFunc func(context.Context, *ent.StreamTicketMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f StreamTicketMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) error {
+	if m, ok := m.(*ent.StreamTicketMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.StreamTicketMutation", m)
+}
+
 // The TagQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type TagQueryRuleFunc func(context.Context, *ent.TagQuery) error

@@ -6,6 +6,7 @@ import (
 	"context"
 	"taskql/ent/idempotencykey"
 	"taskql/ent/schema"
+	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
 	"taskql/ent/tasktag"
@@ -43,6 +44,22 @@ func init() {
 	idempotencykeyDescCreatedAt := idempotencykeyFields[6].Descriptor()
 	// idempotencykey.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotencykey.DefaultCreatedAt = idempotencykeyDescCreatedAt.Default.(func() time.Time)
+	streamticketMixin := schema.StreamTicket{}.Mixin()
+	streamticket.Policy = privacy.NewPolicies(streamticketMixin[0], schema.StreamTicket{})
+	streamticket.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := streamticket.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	streamticketFields := schema.StreamTicket{}.Fields()
+	_ = streamticketFields
+	// streamticketDescID is the schema descriptor for id field.
+	streamticketDescID := streamticketFields[0].Descriptor()
+	// streamticket.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	streamticket.IDValidator = streamticketDescID.Validators[0].(func(string) error)
 	tagMixin := schema.Tag{}.Mixin()
 	tag.Policy = privacy.NewPolicies(tagMixin[0], schema.Tag{})
 	tag.Hooks[0] = func(next ent.Mutator) ent.Mutator {

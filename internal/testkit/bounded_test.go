@@ -17,11 +17,13 @@ import (
 func TestSchemaIsBounded(t *testing.T) {
 	t.Parallel()
 	unbounded := map[string]string{
-		"users":            "copies of the auth server's users",
-		"workspaces":       "the workspaces themselves",
-		"user_removals":    "it outlives the workspace, and holds no data of a user",
-		"tasks_parent_id":  "for the foreign key, which knows no workspace",
-		"task_tags_by_tag": "for the foreign key, which knows no workspace",
+		"users":                   "copies of the auth server's users",
+		"workspaces":              "the workspaces themselves",
+		"stream_tickets":          "they last half a minute, and nobody can read them without the ticket",
+		"user_removals":           "it outlives the workspace, and holds no data of a user",
+		"streamticket_expires_at": "for removing old rows",
+		"tasks_parent_id":         "for the foreign key, which knows no workspace",
+		"task_tags_by_tag":        "for the foreign key, which knows no workspace",
 	}
 	transferred := map[string]string{
 		"tasks":            "they move",

@@ -53,6 +53,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	},
 	"internal/testkit":   {"internal", "ent", "graph"},
 	"internal/text":      {},
+	"internal/ticket":    {"internal/viewer", "ent"},
 	"internal/timezone":  {},
 	"internal/viewer":    {},
 	"internal/websocket": {"internal/streamconn"},

@@ -40,6 +40,25 @@ var (
 			},
 		},
 	}
+	// StreamTicketsColumns holds the columns for the "stream_tickets" table.
+	StreamTicketsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "sealed", Type: field.TypeBytes},
+		{Name: "expires_at", Type: field.TypeTime},
+	}
+	// StreamTicketsTable holds the schema information for the "stream_tickets" table.
+	StreamTicketsTable = &schema.Table{
+		Name:       "stream_tickets",
+		Columns:    StreamTicketsColumns,
+		PrimaryKey: []*schema.Column{StreamTicketsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "streamticket_expires_at",
+				Unique:  false,
+				Columns: []*schema.Column{StreamTicketsColumns[2]},
+			},
+		},
+	}
 	// TagsColumns holds the columns for the "tags" table.
 	TagsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -326,6 +345,7 @@ var (
 	// Tables holds all the tables in the schema.
 	Tables = []*schema.Table{
 		IdempotencyKeysTable,
+		StreamTicketsTable,
 		TagsTable,
 		TasksTable,
 		TaskTagsTable,
