@@ -13,7 +13,7 @@ GOTESTSUM_VERSION     := v1.13.0
 
 BIN     := $(CURDIR)/bin
 CLIENTS := internal/testkit/clients
-FIXTURES := examples/auth-server internal/testkit/betterauth internal/testkit/graphqljs internal/testkit/httpaudit $(CLIENTS)
+FIXTURES := examples/auth-server examples/sync internal/testkit/betterauth internal/testkit/graphqljs internal/testkit/httpaudit $(CLIENTS)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -53,7 +53,7 @@ reproducible: ## Build twice from clean caches, in two folders, and compare the 
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES) internal/playground/web) $(CLIENTS)/.build
+	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES) internal/playground/web) $(CLIENTS)/.build examples/sync/.build
 
 ## Speed
 

@@ -1,6 +1,6 @@
-// Writes .build: the snippets of docs/clients.md as files, the types that codegen and Relay's compiler generate for them and
-// for the samples of the playground's tour, Apollo's manifest of trusted documents, and one bundle for each test. TypeScript
-// checks all of it strictly.
+// Writes .build: the snippets of docs/clients.md and of the reference store's README as files, the types that codegen and
+// Relay's compiler generate for them and for the samples of the playground's tour, Apollo's manifest of trusted documents, and
+// one bundle for each test. TypeScript checks all of it strictly.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
@@ -14,6 +14,12 @@ const doc = readFileSync("../../../docs/clients.md", "utf8");
 const snippets = [...doc.matchAll(/^```tsx?\n\/\/ (\S+)\n(.*?)^```$/gms)].map(([, name, text]) => ({ name, text }));
 for (const { name, text } of snippets) writeFileSync(`.build/${name}`, text);
 console.log(`snippets: ${snippets.map(({ name }) => name).join(" ")}`);
+
+// The snippets of the reference store's README, beside the store.
+mkdirSync(".build/src/sync");
+cpSync("../../../examples/sync/store.ts", ".build/src/sync/store.ts");
+const readme = readFileSync("../../../examples/sync/README.md", "utf8");
+for (const [, name, text] of readme.matchAll(/^```tsx?\n\/\/ (\S+)\n(.*?)^```$/gms)) writeFileSync(`.build/src/sync/${name}`, text);
 
 // Each package that a snippet imports is in a line `npm install …`, and each package in such a line is installed here.
 const installed = [...doc.matchAll(/^npm install (?:--save-dev )?(.*)$/gm)].flatMap(([, packages]) => packages.split(" "));
