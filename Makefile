@@ -153,7 +153,7 @@ test-browser: test-programs ## Drive the playground in Chromium
 	@TEST_SUITE=browser $(GO_TEST) -run '^TestBrowser' $(call suite,browser)
 
 # The packages whose tests touch the product's PostgreSQL.
-POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/server ./internal/task ./graph ./cmd/server
+POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/live ./internal/server ./internal/task ./graph ./cmd/server
 
 .PHONY: test-pgbouncer
 test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode; migrations bypass it

@@ -2,11 +2,13 @@ package database
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -20,6 +22,7 @@ const listenTimeout = 15 * time.Second
 
 var (
 	errNotPostgres  = errors.New("only PostgreSQL has notifications")
+	errNotArrived   = errors.New("a notification that was sent has not arrived, as behind a pooler that shares sessions")
 	errListenerLost = errors.New("the connection was lost")
 )
 
@@ -84,6 +87,37 @@ func (db *DB) Listen(ctx context.Context, channel, listener string, listening fu
 		return fmt.Errorf("listening on %s: %w", db.name, explain(err))
 	}
 	return nil
+}
+
+// CheckNotifications sends a notification to itself, and returns why it doesn't arrive; nil if it does. The context should have a
+// deadline.
+func (db *DB) CheckNotifications(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	channel := "taskql_check_" + strings.ToLower(rand.Text())
+	arrived := errors.New("it has arrived")
+	listening, sent := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(sent)
+		select {
+		case <-listening:
+			if err := db.Notify(ctx, channel, ""); err != nil {
+				end(err)
+			}
+		case <-ctx.Done():
+		}
+	}()
+	err := db.Listen(ctx, channel, "", func() { close(listening) }, func(string) { end(arrived) })
+	end(err)
+	<-sent
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, arrived):
+		return nil
+	case errors.Is(cause, context.DeadlineExceeded):
+		return errNotArrived
+	default:
+		return cause
+	}
 }
 
 // listen uses a lib/pq Listener for one connection. A Listener would connect again by itself, but it holds its lock while it

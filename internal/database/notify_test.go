@@ -115,6 +115,20 @@ func TestNotify(t *testing.T) {
 	}
 }
 
+// TestCheckNotifications: notifications arrive on a connection of one's own, and not behind a pooler in transaction mode.
+func TestCheckNotifications(t *testing.T) {
+	t.Parallel()
+	direct := testkit.DirectURL(t, testkit.PostgresURL(t))
+	if err := openNotifying(t, direct).CheckNotifications(t.Context()); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // Whatever the machine's speed, none arrives.
+	defer cancel()
+	if err := openNotifying(t, testkit.PgBouncer(t, direct)).CheckNotifications(ctx); err == nil || !strings.Contains(err.Error(), "pooler") {
+		t.Errorf("behind PgBouncer: %v", err)
+	}
+}
+
 // TestListenFails: Listen returns if the database can't be reached, or accepts connections and then is silent.
 func TestListenFails(t *testing.T) {
 	t.Parallel()

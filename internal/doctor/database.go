@@ -46,6 +46,7 @@ func (d *doctor) database(ctx context.Context) {
 	d.postgres(ctx, db)
 	d.tls(db.TLS())
 	d.pooler()
+	d.notifications(ctx, db)
 	d.migrations(ctx, db)
 }
 
@@ -127,6 +128,24 @@ func (d *doctor) pooler() {
 	default:
 		d.ok("connections are direct, as far as the address shows")
 	}
+}
+
+// notificationTimeout is how long a notification may take.
+const notificationTimeout = 3 * time.Second
+
+// notifications checks whether replicas can tell one another of changes.
+func (d *doctor) notifications(ctx context.Context, db *database.DB) {
+	if d.anyProblem("DIRECT_DATABASE_URL") != "" {
+		return // It was said of the pooler.
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(d.Timeout, notificationTimeout))
+	defer cancel()
+	if err := db.CheckNotifications(ctx); err != nil {
+		d.warn("notifications: "+err.Error()+"; several replicas find one another's changes by polling, up to a second late",
+			"set DIRECT_DATABASE_URL to an address past the pooler")
+		return
+	}
+	d.ok("notifications arrive: replicas tell one another of changes at once")
 }
 
 // migrations compares the database's migrations with the binary's.

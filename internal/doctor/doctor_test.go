@@ -78,8 +78,8 @@ func TestReports(t *testing.T) {
 		{name: "foreign-tables", environ: map[string]string{"DATABASE_URL": foreign}, credential: header},
 		{name: "schema", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, foreign), "schema=taskql")}, credential: header, healthy: true},
 		{name: "read-only-database", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, database), "default_transaction_read_only=on")}, credential: header},
-		{name: "pooler", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true")}, credential: header, healthy: true},
-		{name: "pooler-and-direct", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true"), "DIRECT_DATABASE_URL": database, "PUBLIC_URL": ""}, credential: header, healthy: true},
+		{name: "pooler", environ: map[string]string{"DATABASE_URL": withParameter(testkit.PgBouncer(t, testkit.DirectURL(t, database)), "pgbouncer=true")}, credential: header, healthy: true},
+		{name: "pooler-and-direct", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true"), "DIRECT_DATABASE_URL": testkit.DirectURL(t, database), "PUBLIC_URL": ""}, credential: header, healthy: true},
 		{name: "private-issuer", environ: map[string]string{"AUTH_ISSUER": ""}, credential: "Bearer " + jwt(t, auth, ada), healthy: true},
 		{name: "clock-ahead", ahead: time.Minute, credential: header, healthy: true},
 		{name: "vercel-and-railway", environ: map[string]string{"CORS_ORIGINS": "https://app.vercel.app", "AUTH_ISSUER": "https://auth.up.railway.app", "PUBLIC_URL": "", "RAILWAY_PUBLIC_DOMAIN": "api.up.railway.app", "RAILWAY_ENVIRONMENT": "production"}, credential: header, healthy: true},
@@ -95,6 +95,9 @@ func TestReports(t *testing.T) {
 				"CORS_ORIGINS": "https://app.example.com", "PUBLIC_URL": "https://api.example.com", "AUTH_ISSUER": "https://auth.example.com",
 			}
 			maps.Copy(environ, tt.environ)
+			if direct := testkit.DirectURL(t, environ["DATABASE_URL"]); direct != environ["DATABASE_URL"] && environ["DIRECT_DATABASE_URL"] == "" {
+				environ["DIRECT_DATABASE_URL"] = direct // The tests run behind a pooler.
+			}
 			var out bytes.Buffer
 			err := doctor.Run(t.Context(), doctor.Config{
 				Environ: environ, Sessions: sessions, Credential: tt.credential, Out: &out, Timeout: cmp.Or(tt.timeout, time.Minute),

@@ -292,7 +292,7 @@ func TestHintsReconnect(t *testing.T) {
 			t.Errorf("the hub knows of %d, want %d: %+v", got, version, there.Stats())
 		}
 		db.set(func() { db.deaf = false })
-		time.Sleep(maxListenPause + 20*time.Second)
+		time.Sleep(noEchoPause + 30*time.Second)
 		version = here.change(db, "a")
 		time.Sleep(25 * time.Millisecond)
 		stats := there.Stats()

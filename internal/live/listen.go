@@ -19,6 +19,8 @@ const (
 	echoTimeout = 5 * time.Second
 	// minListenPause and maxListenPause bound the pause between two attempts to listen.
 	minListenPause, maxListenPause = 500 * time.Millisecond, 30 * time.Second
+	// noEchoPause is the pause after an attempt in which nothing has arrived although the connection was good.
+	noEchoPause = 5 * time.Minute
 )
 
 var (
@@ -58,6 +60,10 @@ func (h *Hints) listen(ctx context.Context) {
 		h.listener.faults.Do(func() {
 			h.config.Log.LogAttrs(ctx, slog.LevelWarn, "notifications of other replicas don't arrive; their changes are found within a second by polling", slog.Any("error", err))
 		})
+		if errors.Is(err, errNoEcho) && !worked { // It is the address, which stays the same.
+			pause(ctx, noEchoPause)
+			continue
+		}
 		pause(ctx, backoff(minListenPause, maxListenPause, failures))
 	}
 }
