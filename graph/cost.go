@@ -82,8 +82,12 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	}
 }
 
-// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks.
+// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks, and emptying the trash as much as
+// the largest one.
 func mutationCost(field *ast.FieldDefinition) Cost {
+	if field.Name == "emptyTrash" {
+		return Cost{Own: writeCost + maxNodes*bulkCost}
+	}
 	if strings.HasPrefix(field.Type.Name(), "Bulk") {
 		return Cost{Own: writeCost, Each: bulkCost, Sizes: []string{"input.ids"}, Default: maxNodes, Max: maxNodes}
 	}

@@ -45,6 +45,7 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Mutation.deleteTask":    {`(input: {id: "<trash>"})`},
 	"Mutation.restoreTask":   {`(input: {id: "<root>"})`},
 	"Mutation.purgeTask":     {`(input: {id: "<root>"})`},
+	"Mutation.emptyTrash":    {`(input: {idempotencyKey: " "})`},
 	"Mutation.updateTasks":   {`(input: {ids: ["<root>", "no id"], patch: {}, errorPolicy: SKIP_FAILED})`},
 	"Mutation.completeTasks": {`(input: {ids: ["<done>"]})`, `(input: {ids: ["<done>", "no id"]})`},
 	"Mutation.reopenTasks":   {`(input: {ids: ["<root>", "<leaf>", "no id"], errorPolicy: SKIP_FAILED})`},

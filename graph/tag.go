@@ -30,12 +30,14 @@ func tagTypes() []objectType {
 		}).Row(enttag.FieldID),
 		selection.Of[task.DeleteTagResult]("DeleteTagPayload", fields{
 			"deletedTagId": nullable(func(r *task.DeleteTagResult) *string { return r.DeletedTagID }, selection.AppendString),
+			"version":      nullable((*task.DeleteTagResult).Version, appendInt),
 			"userErrors":   list(func(r *task.DeleteTagResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 	}
 	for _, verb := range []string{"Create", "Update"} {
 		types = append(types, selection.Of[task.TagResult](verb+"TagPayload", fields{
 			"tag":        object(func(r *task.TagResult) *ent.Tag { return r.Tag }),
+			"version":    nullable((*task.TagResult).Version, appendInt),
 			"userErrors": list(func(r *task.TagResult) []*workspace.UserError { return r.UserErrors }),
 		}))
 	}

@@ -41,6 +41,7 @@ func taskRowTypes() []objectType {
 			"createdAt":       moment(func(t *ent.Task) time.Time { return t.CreatedAt }).From(enttask.FieldCreatedAt),
 			"updatedAt":       moment(func(t *ent.Task) time.Time { return t.UpdatedAt }).From(enttask.FieldUpdatedAt),
 			"deletedAt":       nullable(func(t *ent.Task) *time.Time { return t.DeletedAt }, selection.AppendDateTime).From(enttask.FieldDeletedAt),
+			"position":        text(func(t *ent.Task) string { return string(t.Position) }).From(enttask.FieldPosition),
 		}).Row(enttask.FieldID),
 		// A due has no row of its own: its columns are the task's.
 		selection.Of[task.Due]("Due", fields{
@@ -90,11 +91,19 @@ func taskPayloadTypes() []objectType {
 	types := []objectType{
 		selection.Of[task.PurgeResult]("PurgeTaskPayload", fields{
 			"purgedTaskId": nullable(func(r *task.PurgeResult) *string { return r.PurgedTaskID }, selection.AppendString),
+			"version":      nullable((*task.PurgeResult).Version, appendInt),
 			"userErrors":   list(func(r *task.PurgeResult) []*workspace.UserError { return r.UserErrors }),
+		}),
+		selection.Of[task.EmptyTrashResult]("EmptyTrashPayload", fields{
+			"purgedCount":    integer(func(r *task.EmptyTrashResult) int { return r.PurgedCount }),
+			"remainingCount": integer(func(r *task.EmptyTrashResult) int { return r.RemainingCount }),
+			"version":        nullable((*task.EmptyTrashResult).Version, appendInt),
+			"userErrors":     list(func(r *task.EmptyTrashResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 		selection.Of[task.BulkResult]("BulkTaskPayload", fields{
 			"results":      list(func(r *task.BulkResult) []*task.ItemResult { return r.Results }),
 			"changedCount": integer(func(r *task.BulkResult) int { return r.ChangedCount }),
+			"version":      nullable((*task.BulkResult).Version, appendInt),
 			"userErrors":   list(func(r *task.BulkResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 		selection.Of[task.ItemResult]("BulkTaskResult", fields{
@@ -106,6 +115,7 @@ func taskPayloadTypes() []objectType {
 	for _, verb := range []string{"Create", "Update", "Complete", "Reopen", "Move", "Delete", "Restore"} {
 		types = append(types, selection.Of[task.Result](verb+"TaskPayload", fields{
 			"task":       object(func(r *task.Result) *ent.Task { return r.Task }),
+			"version":    nullable((*task.Result).Version, appendInt),
 			"userErrors": list(func(r *task.Result) []*workspace.UserError { return r.UserErrors }),
 		}))
 	}

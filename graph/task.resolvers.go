@@ -48,6 +48,10 @@ func (r *mutationResolver) PurgeTask(ctx context.Context, input workspace.Target
 	return mutate(ctx, input, r.services.Tasks.Purge)
 }
 
+func (r *mutationResolver) EmptyTrash(ctx context.Context, input task.EmptyTrashInput) (*task.EmptyTrashResult, error) {
+	return mutate(ctx, input, r.services.Tasks.EmptyTrash)
+}
+
 func (r *mutationResolver) UpdateTasks(ctx context.Context, input model.UpdateTasksInput) (*task.BulkResult, error) {
 	return mutate(ctx, convert[task.UpdateManyInput](input), r.services.Tasks.UpdateMany)
 }
@@ -117,6 +121,10 @@ func (r *taskResolver) Subtasks(ctx context.Context, obj *ent.Task, first *int, 
 
 func (r *taskResolver) SubtaskProgress(ctx context.Context, obj *ent.Task) (*task.Progress, error) {
 	return loaded[*task.Progress](ctx, obj)
+}
+
+func (r *taskResolver) Position(ctx context.Context, obj *ent.Task) (string, error) {
+	return string(obj.Position), nil
 }
 
 func (r *Resolver) BulkTaskPayload() generated.BulkTaskPayloadResolver {

@@ -35,6 +35,7 @@ type MutationResolver interface {
 	DeleteTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error)
 	RestoreTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error)
 	PurgeTask(ctx context.Context, input workspace.TargetInput) (*task.PurgeResult, error)
+	EmptyTrash(ctx context.Context, input task.EmptyTrashInput) (*task.EmptyTrashResult, error)
 	UpdateTasks(ctx context.Context, input model.UpdateTasksInput) (*task.BulkResult, error)
 	CompleteTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error)
 	ReopenTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error)
@@ -146,6 +147,20 @@ func (ec *executionContext) field_Mutation_deleteTasks_args(ctx context.Context,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (task.BulkInput, error) {
 			return ec.unmarshalNBulkTaskInput2taskqlᚋinternalᚋtaskᚐBulkInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_emptyTrash_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (task.EmptyTrashInput, error) {
+			return ec.unmarshalNEmptyTrashInput2taskqlᚋinternalᚋtaskᚐEmptyTrashInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -954,6 +969,50 @@ func (ec *executionContext) fieldContext_Mutation_purgeTask(ctx context.Context,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_purgeTask_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_emptyTrash(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_emptyTrash(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EmptyTrash(ctx, fc.Args["input"].(task.EmptyTrashInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *task.EmptyTrashResult) graphql.Marshaler {
+			return ec.marshalNEmptyTrashPayload2ᚖtaskqlᚋinternalᚋtaskᚐEmptyTrashResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_emptyTrash(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_EmptyTrashPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_emptyTrash_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -1826,6 +1885,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "purgeTask":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_purgeTask(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "emptyTrash":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_emptyTrash(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -64,6 +64,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DeleteTaskInput", ec.unmarshalInputDeleteTaskInput),
 			graphql.NewInputUnmarshaler("DueFilter", ec.unmarshalInputDueFilter),
 			graphql.NewInputUnmarshaler("DueInput", ec.unmarshalInputDueInput),
+			graphql.NewInputUnmarshaler("EmptyTrashInput", ec.unmarshalInputEmptyTrashInput),
 			graphql.NewInputUnmarshaler("IDFilter", ec.unmarshalInputIDFilter),
 			graphql.NewInputUnmarshaler("MoveTaskInput", ec.unmarshalInputMoveTaskInput),
 			graphql.NewInputUnmarshaler("ParentFilter", ec.unmarshalInputParentFilter),
@@ -306,10 +307,10 @@ input UpdateTagInput {
 
 input DeleteTagInput { id: ID! ifVersion: Int idempotencyKey: String }
 
-type CreateTagPayload { tag: Tag userErrors: [UserError!]! }
+type CreateTagPayload { tag: Tag version: Int userErrors: [UserError!]! }
 "If the change is refused as STALE, ` + "`" + `tag` + "`" + ` is the current one."
-type UpdateTagPayload { tag: Tag userErrors: [UserError!]! }
-type DeleteTagPayload { deletedTagId: ID userErrors: [UserError!]! }
+type UpdateTagPayload { tag: Tag version: Int userErrors: [UserError!]! }
+type DeleteTagPayload { deletedTagId: ID version: Int userErrors: [UserError!]! }
 `, BuiltIn: false},
 	{Name: "../schema/task.graphqls", Input: `"A thing to do."
 type Task implements Node {
@@ -339,6 +340,8 @@ type Task implements Node {
   updatedAt: DateTime!
   "When it was put into the trash; null if it isn't there."
   deletedAt: DateTime
+  "Its place in the manual order, within its parent: compare byte by byte, then by ` + "`" + `id` + "`" + `."
+  position: String!
 }
 
 "A day or a moment. A day is the same day in every time zone."
@@ -524,6 +527,11 @@ extend type Mutation {
   restoreTask(input: RestoreTaskInput!): RestoreTaskPayload!
   "Deletes a task in the trash for good, with the subtasks that were put there with it."
   purgeTask(input: PurgeTaskInput!): PurgeTaskPayload!
+  """
+  Deletes the tasks in the trash for good: at most 1,000 at a time, those first that were put there first, and subtasks before
+  their parents.
+  """
+  emptyTrash(input: EmptyTrashInput!): EmptyTrashPayload!
 
   "Applies one patch to 1 to 100 tasks, in one transaction."
   updateTasks(input: UpdateTasksInput!): BulkTaskPayload!
@@ -618,6 +626,10 @@ input DeleteTaskInput {
 
 input RestoreTaskInput { id: ID! idempotencyKey: String }
 input PurgeTaskInput { id: ID! idempotencyKey: String }
+input EmptyTrashInput {
+  "As in CreateTaskInput."
+  idempotencyKey: String
+}
 
 "At most one of ` + "`" + `afterId` + "`" + ` and ` + "`" + `beforeId` + "`" + `. Without either, the task goes to the end."
 input MoveTaskInput {
@@ -666,23 +678,33 @@ input TaskPatch {
 ` + "`" + `results` + "`" + ` has one entry for each id, in the same order. If a task fails and ` + "`" + `errorPolicy` + "`" + ` is ALL_OR_NOTHING, ` + "`" + `userErrors` + "`" + ` says
 that nothing was changed, with the code and the field of the first failure.
 """
-type BulkTaskPayload { results: [BulkTaskResult!]! changedCount: Int! userErrors: [UserError!]! }
+type BulkTaskPayload { results: [BulkTaskResult!]! changedCount: Int! version: Int userErrors: [UserError!]! }
 type BulkTaskResult { id: ID! task: Task userErrors: [UserError!]! }
 
-"` + "`" + `task` + "`" + ` is null if it could not be created."
-type CreateTaskPayload { task: Task userErrors: [UserError!]! }
+"""
+` + "`" + `task` + "`" + ` is null if it could not be created. In this and all other payloads, ` + "`" + `version` + "`" + ` is that of the workspace after the change, its
+current one if nothing changed, and null if the change was refused. A repeated request gets the first response's.
+"""
+type CreateTaskPayload { task: Task version: Int userErrors: [UserError!]! }
 "If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
-type UpdateTaskPayload { task: Task userErrors: [UserError!]! }
+type UpdateTaskPayload { task: Task version: Int userErrors: [UserError!]! }
 "If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
-type CompleteTaskPayload { task: Task userErrors: [UserError!]! }
+type CompleteTaskPayload { task: Task version: Int userErrors: [UserError!]! }
 "If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
-type ReopenTaskPayload { task: Task userErrors: [UserError!]! }
+type ReopenTaskPayload { task: Task version: Int userErrors: [UserError!]! }
 "If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
-type DeleteTaskPayload { task: Task userErrors: [UserError!]! }
+type DeleteTaskPayload { task: Task version: Int userErrors: [UserError!]! }
 "If the change is refused as STALE, ` + "`" + `task` + "`" + ` is the current one."
-type MoveTaskPayload { task: Task userErrors: [UserError!]! }
-type RestoreTaskPayload { task: Task userErrors: [UserError!]! }
-type PurgeTaskPayload { purgedTaskId: ID userErrors: [UserError!]! }
+type MoveTaskPayload { task: Task version: Int userErrors: [UserError!]! }
+type RestoreTaskPayload { task: Task version: Int userErrors: [UserError!]! }
+type PurgeTaskPayload { purgedTaskId: ID version: Int userErrors: [UserError!]! }
+type EmptyTrashPayload {
+  purgedCount: Int!
+  "How many tasks are still in the trash. While there are any, send the mutation again, with another ` + "`" + `idempotencyKey` + "`" + `."
+  remainingCount: Int!
+  version: Int
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/user.graphqls", Input: `"A user of the auth server who has signed in here."
 type User implements Node {
@@ -727,6 +749,8 @@ func (ec *executionContext) childFields_BulkTaskPayload(ctx context.Context, fie
 		return ec.fieldContext_BulkTaskPayload_results(ctx, field)
 	case "changedCount":
 		return ec.fieldContext_BulkTaskPayload_changedCount(ctx, field)
+	case "version":
+		return ec.fieldContext_BulkTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_BulkTaskPayload_userErrors(ctx, field)
 	}
@@ -749,6 +773,8 @@ func (ec *executionContext) childFields_CompleteTaskPayload(ctx context.Context,
 	switch field.Name {
 	case "task":
 		return ec.fieldContext_CompleteTaskPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_CompleteTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CompleteTaskPayload_userErrors(ctx, field)
 	}
@@ -759,6 +785,8 @@ func (ec *executionContext) childFields_CreateTagPayload(ctx context.Context, fi
 	switch field.Name {
 	case "tag":
 		return ec.fieldContext_CreateTagPayload_tag(ctx, field)
+	case "version":
+		return ec.fieldContext_CreateTagPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CreateTagPayload_userErrors(ctx, field)
 	}
@@ -769,6 +797,8 @@ func (ec *executionContext) childFields_CreateTaskPayload(ctx context.Context, f
 	switch field.Name {
 	case "task":
 		return ec.fieldContext_CreateTaskPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_CreateTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CreateTaskPayload_userErrors(ctx, field)
 	}
@@ -779,6 +809,8 @@ func (ec *executionContext) childFields_DeleteTagPayload(ctx context.Context, fi
 	switch field.Name {
 	case "deletedTagId":
 		return ec.fieldContext_DeleteTagPayload_deletedTagId(ctx, field)
+	case "version":
+		return ec.fieldContext_DeleteTagPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_DeleteTagPayload_userErrors(ctx, field)
 	}
@@ -789,6 +821,8 @@ func (ec *executionContext) childFields_DeleteTaskPayload(ctx context.Context, f
 	switch field.Name {
 	case "task":
 		return ec.fieldContext_DeleteTaskPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_DeleteTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_DeleteTaskPayload_userErrors(ctx, field)
 	}
@@ -807,10 +841,26 @@ func (ec *executionContext) childFields_Due(ctx context.Context, field graphql.C
 	return nil, fmt.Errorf("no field named %q was found under type Due", field.Name)
 }
 
+func (ec *executionContext) childFields_EmptyTrashPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purgedCount":
+		return ec.fieldContext_EmptyTrashPayload_purgedCount(ctx, field)
+	case "remainingCount":
+		return ec.fieldContext_EmptyTrashPayload_remainingCount(ctx, field)
+	case "version":
+		return ec.fieldContext_EmptyTrashPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_EmptyTrashPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EmptyTrashPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_MoveTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "task":
 		return ec.fieldContext_MoveTaskPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_MoveTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_MoveTaskPayload_userErrors(ctx, field)
 	}
@@ -855,6 +905,8 @@ func (ec *executionContext) childFields_PurgeTaskPayload(ctx context.Context, fi
 	switch field.Name {
 	case "purgedTaskId":
 		return ec.fieldContext_PurgeTaskPayload_purgedTaskId(ctx, field)
+	case "version":
+		return ec.fieldContext_PurgeTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_PurgeTaskPayload_userErrors(ctx, field)
 	}
@@ -865,6 +917,8 @@ func (ec *executionContext) childFields_ReopenTaskPayload(ctx context.Context, f
 	switch field.Name {
 	case "task":
 		return ec.fieldContext_ReopenTaskPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_ReopenTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_ReopenTaskPayload_userErrors(ctx, field)
 	}
@@ -875,6 +929,8 @@ func (ec *executionContext) childFields_RestoreTaskPayload(ctx context.Context, 
 	switch field.Name {
 	case "task":
 		return ec.fieldContext_RestoreTaskPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_RestoreTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_RestoreTaskPayload_userErrors(ctx, field)
 	}
@@ -969,6 +1025,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_updatedAt(ctx, field)
 	case "deletedAt":
 		return ec.fieldContext_Task_deletedAt(ctx, field)
+	case "position":
+		return ec.fieldContext_Task_position(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
 }
@@ -1025,6 +1083,8 @@ func (ec *executionContext) childFields_UpdateTagPayload(ctx context.Context, fi
 	switch field.Name {
 	case "tag":
 		return ec.fieldContext_UpdateTagPayload_tag(ctx, field)
+	case "version":
+		return ec.fieldContext_UpdateTagPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_UpdateTagPayload_userErrors(ctx, field)
 	}
@@ -1035,6 +1095,8 @@ func (ec *executionContext) childFields_UpdateTaskPayload(ctx context.Context, f
 	switch field.Name {
 	case "task":
 		return ec.fieldContext_UpdateTaskPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_UpdateTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_UpdateTaskPayload_userErrors(ctx, field)
 	}

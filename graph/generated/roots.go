@@ -42,6 +42,7 @@ var RootFields = map[string]map[string]RootField{
 		"deleteTask":    (*executionContext)._Mutation_deleteTask,
 		"restoreTask":   (*executionContext)._Mutation_restoreTask,
 		"purgeTask":     (*executionContext)._Mutation_purgeTask,
+		"emptyTrash":    (*executionContext)._Mutation_emptyTrash,
 		"updateTasks":   (*executionContext)._Mutation_updateTasks,
 		"completeTasks": (*executionContext)._Mutation_completeTasks,
 		"reopenTasks":   (*executionContext)._Mutation_reopenTasks,

@@ -33,6 +33,8 @@ type TaskResolver interface {
 	Parent(ctx context.Context, obj *ent.Task) (*ent.Task, error)
 	Subtasks(ctx context.Context, obj *ent.Task, first *int, after *string) (*task.Page, error)
 	SubtaskProgress(ctx context.Context, obj *ent.Task) (*task.Progress, error)
+
+	Position(ctx context.Context, obj *ent.Task) (string, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -118,6 +120,29 @@ func (ec *executionContext) _BulkTaskPayload_changedCount(ctx context.Context, f
 }
 func (ec *executionContext) fieldContext_BulkTaskPayload_changedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("BulkTaskPayload", field, false, false, "Int")
+}
+
+func (ec *executionContext) _BulkTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.BulkResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BulkTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_BulkTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BulkTaskPayload", field, true, false, "Int")
 }
 
 func (ec *executionContext) _BulkTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.BulkResult) (ret graphql.Marshaler) {
@@ -271,6 +296,29 @@ func (ec *executionContext) fieldContext_CompleteTaskPayload_task(_ context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _CompleteTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CompleteTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CompleteTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CompleteTaskPayload", field, true, false, "Int")
+}
+
 func (ec *executionContext) _CompleteTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -335,6 +383,29 @@ func (ec *executionContext) fieldContext_CreateTaskPayload_task(_ context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _CreateTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTaskPayload", field, true, false, "Int")
+}
+
 func (ec *executionContext) _CreateTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -397,6 +468,29 @@ func (ec *executionContext) fieldContext_DeleteTaskPayload_task(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _DeleteTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteTaskPayload", field, true, false, "Int")
 }
 
 func (ec *executionContext) _DeleteTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
@@ -500,6 +594,107 @@ func (ec *executionContext) fieldContext_Due_timeZone(_ context.Context, field g
 	return graphql.NewScalarFieldContext("Due", field, false, false, "TimeZone")
 }
 
+func (ec *executionContext) _EmptyTrashPayload_purgedCount(ctx context.Context, field graphql.CollectedField, obj *task.EmptyTrashResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EmptyTrashPayload_purgedCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PurgedCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_EmptyTrashPayload_purgedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EmptyTrashPayload", field, false, false, "Int")
+}
+
+func (ec *executionContext) _EmptyTrashPayload_remainingCount(ctx context.Context, field graphql.CollectedField, obj *task.EmptyTrashResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EmptyTrashPayload_remainingCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RemainingCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_EmptyTrashPayload_remainingCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EmptyTrashPayload", field, false, false, "Int")
+}
+
+func (ec *executionContext) _EmptyTrashPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.EmptyTrashResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EmptyTrashPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_EmptyTrashPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EmptyTrashPayload", field, true, false, "Int")
+}
+
+func (ec *executionContext) _EmptyTrashPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.EmptyTrashResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EmptyTrashPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_EmptyTrashPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EmptyTrashPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _MoveTaskPayload_task(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -530,6 +725,29 @@ func (ec *executionContext) fieldContext_MoveTaskPayload_task(_ context.Context,
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _MoveTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MoveTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MoveTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MoveTaskPayload", field, true, false, "Int")
 }
 
 func (ec *executionContext) _MoveTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
@@ -679,6 +897,29 @@ func (ec *executionContext) fieldContext_PurgeTaskPayload_purgedTaskId(_ context
 	return graphql.NewScalarFieldContext("PurgeTaskPayload", field, false, false, "ID")
 }
 
+func (ec *executionContext) _PurgeTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.PurgeResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PurgeTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PurgeTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PurgeTaskPayload", field, true, false, "Int")
+}
+
 func (ec *executionContext) _PurgeTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.PurgeResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -743,6 +984,29 @@ func (ec *executionContext) fieldContext_ReopenTaskPayload_task(_ context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _ReopenTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReopenTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReopenTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReopenTaskPayload", field, true, false, "Int")
+}
+
 func (ec *executionContext) _ReopenTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -805,6 +1069,29 @@ func (ec *executionContext) fieldContext_RestoreTaskPayload_task(_ context.Conte
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _RestoreTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RestoreTaskPayload", field, true, false, "Int")
 }
 
 func (ec *executionContext) _RestoreTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
@@ -1319,6 +1606,29 @@ func (ec *executionContext) fieldContext_Task_deletedAt(_ context.Context, field
 	return graphql.NewScalarFieldContext("Task", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) _Task_position(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_position(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Task().Position(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Task_position(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Task", field, true, true, "String")
+}
+
 func (ec *executionContext) _TaskConnection_edges(ctx context.Context, field graphql.CollectedField, obj *task.Page) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1757,6 +2067,29 @@ func (ec *executionContext) fieldContext_UpdateTaskPayload_task(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _UpdateTaskPayload_version(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateTaskPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateTaskPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpdateTaskPayload", field, true, false, "Int")
 }
 
 func (ec *executionContext) _UpdateTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
@@ -2293,6 +2626,48 @@ func (ec *executionContext) unmarshalInputDueInput(ctx context.Context, obj any)
 func UnmarshalDueInput(ctx context.Context, raw any) (task.DueInput, error) {
 	var out task.DueInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DueInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputEmptyTrashInput(ctx context.Context, obj any) (task.EmptyTrashInput, error) {
+	var it task.EmptyTrashInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalEmptyTrashInput unmarshals raw into the EmptyTrashInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalEmptyTrashInput(ctx context.Context, raw any) (task.EmptyTrashInput, error) {
+	var out task.EmptyTrashInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "EmptyTrashInput", raw, &out)
 	return out, err
 }
 
@@ -3205,6 +3580,11 @@ func (ec *executionContext) _BulkTaskPayload(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "version":
+			out.Values[i] = ec._BulkTaskPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "userErrors":
 			out.Values[i] = ec._BulkTaskPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -3286,6 +3666,11 @@ func (ec *executionContext) _CompleteTaskPayload(ctx context.Context, sel ast.Se
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "version":
+			out.Values[i] = ec._CompleteTaskPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._CompleteTaskPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -3324,6 +3709,11 @@ func (ec *executionContext) _CreateTaskPayload(ctx context.Context, sel ast.Sele
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "version":
+			out.Values[i] = ec._CreateTaskPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._CreateTaskPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -3359,6 +3749,11 @@ func (ec *executionContext) _DeleteTaskPayload(ctx context.Context, sel ast.Sele
 			out.Values[i] = graphql.MarshalString("DeleteTaskPayload")
 		case "task":
 			out.Values[i] = ec._DeleteTaskPayload_task(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._DeleteTaskPayload_version(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -3427,6 +3822,54 @@ func (ec *executionContext) _Due(ctx context.Context, sel ast.SelectionSet, obj 
 	return out
 }
 
+var emptyTrashPayloadImplementors = []string{"EmptyTrashPayload"}
+
+func (ec *executionContext) _EmptyTrashPayload(ctx context.Context, sel ast.SelectionSet, obj *task.EmptyTrashResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, emptyTrashPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EmptyTrashPayload")
+		case "purgedCount":
+			out.Values[i] = ec._EmptyTrashPayload_purgedCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "remainingCount":
+			out.Values[i] = ec._EmptyTrashPayload_remainingCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._EmptyTrashPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._EmptyTrashPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var moveTaskPayloadImplementors = []string{"MoveTaskPayload"}
 
 func (ec *executionContext) _MoveTaskPayload(ctx context.Context, sel ast.SelectionSet, obj *task.Result) graphql.Marshaler {
@@ -3440,6 +3883,11 @@ func (ec *executionContext) _MoveTaskPayload(ctx context.Context, sel ast.Select
 			out.Values[i] = graphql.MarshalString("MoveTaskPayload")
 		case "task":
 			out.Values[i] = ec._MoveTaskPayload_task(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._MoveTaskPayload_version(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -3557,6 +4005,11 @@ func (ec *executionContext) _PurgeTaskPayload(ctx context.Context, sel ast.Selec
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "version":
+			out.Values[i] = ec._PurgeTaskPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._PurgeTaskPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -3595,6 +4048,11 @@ func (ec *executionContext) _ReopenTaskPayload(ctx context.Context, sel ast.Sele
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "version":
+			out.Values[i] = ec._ReopenTaskPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._ReopenTaskPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -3630,6 +4088,11 @@ func (ec *executionContext) _RestoreTaskPayload(ctx context.Context, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("RestoreTaskPayload")
 		case "task":
 			out.Values[i] = ec._RestoreTaskPayload_task(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._RestoreTaskPayload_version(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -3790,6 +4253,12 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "position":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Task_position(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3983,6 +4452,11 @@ func (ec *executionContext) _UpdateTaskPayload(ctx context.Context, sel ast.Sele
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "version":
+			out.Values[i] = ec._UpdateTaskPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._UpdateTaskPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -4109,6 +4583,19 @@ func (ec *executionContext) marshalNDeleteTaskPayload2ᚖtaskqlᚋinternalᚋtas
 		return graphql.Null
 	}
 	return ec._DeleteTaskPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNEmptyTrashInput2taskqlᚋinternalᚋtaskᚐEmptyTrashInput(ctx context.Context, v any) (task.EmptyTrashInput, error) {
+	res, err := ec.unmarshalInputEmptyTrashInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNEmptyTrashPayload2ᚖtaskqlᚋinternalᚋtaskᚐEmptyTrashResult(ctx context.Context, sel ast.SelectionSet, v *task.EmptyTrashResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "EmptyTrashPayload!")
+		return graphql.Null
+	}
+	return ec._EmptyTrashPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNMoveTaskInput2taskqlᚋgraphᚋmodelᚐMoveTaskInput(ctx context.Context, v any) (model.MoveTaskInput, error) {

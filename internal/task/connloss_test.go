@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,7 +91,8 @@ func (t *failingTx) Commit() error {
 	}
 }
 
-// keyedMutations returns all mutations as functions of the idempotency key. Each changes rows that no other mutation changes.
+// keyedMutations returns all mutations as functions of the idempotency key. Each changes rows that no other mutation changes, except
+// emptyTrash: keyedNames has it last.
 func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer) map[string]func(key *string) (any, error) {
 	t.Helper()
 	e := func(title string) *ent.Task { return env.createTask(ctx, t, v, title) }
@@ -126,6 +129,9 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 		"purgeTask": func(key *string) (any, error) {
 			return env.Purge(ctx, v, workspace.TargetInput{ID: purged.ID.String(), IdempotencyKey: key})
 		},
+		"emptyTrash": func(key *string) (any, error) {
+			return env.EmptyTrash(ctx, v, task.EmptyTrashInput{IdempotencyKey: key})
+		},
 		"updateTasks": func(key *string) (any, error) {
 			return env.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: task.BulkInput{IDs: ids(patched...), IdempotencyKey: key}, Patch: patch})
 		},
@@ -143,6 +149,13 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 			return env.DeleteTag(ctx, v, workspace.TargetInput{ID: doomed.ID.String(), IdempotencyKey: key})
 		},
 	}
+}
+
+// keyedNames returns the names of keyedMutations in an order in which each finds what it changes.
+func keyedNames(mutations map[string]func(*string) (any, error)) []string {
+	names := slices.Sorted(maps.Keys(mutations))
+	last := slices.Index(names, "emptyTrash")
+	return append(slices.Delete(names, last, last+1), "emptyTrash")
 }
 
 // snapshot returns all rows of all workspaces as JSON.
@@ -176,7 +189,8 @@ func TestLostConnections(t *testing.T) {
 				if n := keyedMethods(); len(calls) != n {
 					t.Errorf("%d mutations are tested, want %d", len(calls), n)
 				}
-				for name, call := range calls {
+				for _, name := range keyedNames(calls) {
+					call := calls[name]
 					env.clock.advance(time.Minute)
 					untouched, start := env.snapshot(ctx, t), workspaceVersion(ctx, t, env, v)
 					connection.next.Store(int32(at))

@@ -61,7 +61,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
 			if in.ID != nil && sqlgraph.IsUniqueConstraintError(err) {
-				return &Result{UserErrors: idTaken()}, 0, nil
+				return &Result{Outcome: workspace.Outcome{UserErrors: idTaken()}}, 0, nil
 			}
 			if !done || err != nil {
 				return nil, 0, err

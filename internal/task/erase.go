@@ -6,9 +6,11 @@ import (
 	"fmt"
 
 	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
 
 	"taskql/ent"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/predicate"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/user"
@@ -47,6 +49,10 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	if erased.IdempotencyKeys, err = t.eraseKeys(ctx); err != nil {
 		return Erased{}, err
 	}
+	tombstones, err := t.EraseTombstones(ctx)
+	if err != nil {
+		return Erased{}, err
+	}
 	left, err := t.Task.Query().Where(workspace.Scope(t.Viewer)).Exist(ctx)
 	switch {
 	case err != nil:
@@ -66,7 +72,7 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	if erased.Users, err = t.User.Delete().Where(user.ID(id)).Exec(ctx); err != nil {
 		return Erased{}, fmt.Errorf("erasing the user's row: %w", err)
 	}
-	if left || max(erased.IdempotencyKeys, erased.Tags) == workspace.BatchSize {
+	if left || max(erased.IdempotencyKeys, erased.Tags, tombstones) == workspace.BatchSize {
 		return erased, nil
 	}
 	return erased, t.finishRemoval(ctx, r)
@@ -81,10 +87,8 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 func (t *tx) eraseTasks(ctx context.Context) (int, error) {
 	ids, err := t.Task.Query().Where(workspace.Scope(t.Viewer)).
 		Order(enttask.ByCreatedAt(sql.OrderDesc()), enttask.ByID(sql.OrderDesc())).Limit(workspace.BatchSize).IDs(ctx)
-	for subtasks := ids; err == nil && len(subtasks) > 0; {
-		ids = subtasks
-		subtasks, err = t.Task.Query().Where(workspace.Scope(t.Viewer), enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).
-			Limit(workspace.BatchSize).IDs(ctx)
+	if err == nil {
+		ids, err = t.lowest(ctx, ids, workspace.BatchSize)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reading tasks: %w", err)
@@ -94,6 +98,17 @@ func (t *tx) eraseTasks(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("erasing tasks: %w", err)
 	}
 	return n, nil
+}
+
+// lowest returns tasks that can be deleted before others: these, or some of the tasks below them, up to the limit. No other task
+// that the predicates select is below the returned ones.
+func (t *tx) lowest(ctx context.Context, ids []uuid.UUID, limit int, also ...predicate.Task) ([]uuid.UUID, error) {
+	var err error
+	for subtasks := ids; err == nil && len(subtasks) > 0; {
+		ids = subtasks
+		subtasks, err = t.tasks().Where(enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).Where(also...).Limit(limit).IDs(ctx)
+	}
+	return ids, err //nolint:wrapcheck // The caller says what it reads.
 }
 
 // eraseTags erases up to workspace.BatchSize tags, and returns how many.

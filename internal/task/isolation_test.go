@@ -138,6 +138,9 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 		"Purge": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
 			return env.Purge(ctx, v, workspace.TargetInput{ID: target.trashed})
 		},
+		"EmptyTrash": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) {
+			return env.EmptyTrash(ctx, v, task.EmptyTrashInput{})
+		},
 		"UpdateMany": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
 			tasks, err := env.UpdateMany(ctx, v, task.UpdateManyInput{
 				BulkInput: task.BulkInput{IDs: []string{target.task}}, Patch: task.Patch{Priority: set(ptr(task.PriorityHigh))},

@@ -64,7 +64,7 @@ func (s *Service) one(
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return &Result{Task: e, UserErrors: errs}, workspace.ErrNoCommit
+			return &Result{Task: e, Outcome: workspace.Outcome{UserErrors: errs}}, workspace.ErrNoCommit
 		}
 		found, err := op.validate(ctx, t, []*ent.Task{e})
 		if err != nil {

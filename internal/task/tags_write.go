@@ -132,7 +132,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return &TagResult{Tag: tag, UserErrors: errs}, workspace.ErrNoCommit
+			return &TagResult{Tag: tag, Outcome: workspace.Outcome{UserErrors: errs}}, workspace.ErrNoCommit
 		}
 		after := *tag
 		if in.Name.Set {
@@ -187,6 +187,9 @@ func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in workspace.T
 		}
 		if _, err := t.Tag.Delete().Where(workspace.Scope(v), enttag.ID(tag.ID)).Exec(ctx); err != nil {
 			return nil, fmt.Errorf("deleting the tag: %w", err)
+		}
+		if err := t.Gone(ctx, workspace.KindTag, tag.ID); err != nil {
+			return nil, err
 		}
 		id := tag.ID.String()
 		return &DeleteTagResult{DeletedTagID: &id}, nil

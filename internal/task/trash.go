@@ -237,15 +237,11 @@ func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in workspace.Targe
 
 // purge deletes a task and the tasks that went to the trash with it.
 func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
-	// Answers that are stored under idempotency keys contain the tasks, too.
-	err := t.ForgetAnswers(ctx, func(b *sql.Builder) {
-		b.WriteString("FROM tasks WHERE id IN ")
-		t.writeTrashedWith(b, []uuid.UUID{root})
-	})
-	if err != nil {
-		return err
-	}
 	whole := t.trashedWith(enttask.FieldID, root)
+	ids, err := t.tasks().Where(whole).IDs(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the tasks to delete: %w", err)
+	}
 	orphans, err := t.tasks().
 		Where(t.trashedWith(enttask.FieldParentID, root), enttask.Not(whole)).
 		Order(inManualOrder(false)).IDs(ctx)
@@ -255,11 +251,54 @@ func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
 	if _, err := t.moveToTop(ctx, orphans); err != nil {
 		return err
 	}
-	n, err := t.Task.Delete().Where(workspace.Scope(t.Viewer), whole).Exec(ctx)
+	return t.purgeAll(ctx, ids, whole)
+}
+
+// purgeAll deletes tasks, which the predicate selects. There must be no tasks below them that stay.
+func (t *tx) purgeAll(ctx context.Context, ids []uuid.UUID, selected predicate.Task) error {
+	// Answers that are stored under idempotency keys contain the tasks, too.
+	if err := t.ForgetAnswers(ctx, ids...); err != nil {
+		return err
+	}
+	n, err := t.Task.Delete().Where(workspace.Scope(t.Viewer), selected).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("deleting tasks: %w", err)
 	}
 	t.MarkChanged()
+	if err := t.Gone(ctx, workspace.KindTask, ids...); err != nil {
+		return err
+	}
 	_, err = t.Add(ctx, taskCount, -n)
 	return err
+}
+
+// maxEmptied is how many tasks EmptyTrash deletes at most. Their workspace is locked until they are deleted, which takes some
+// tens of milliseconds.
+const maxEmptied = 1_000
+
+// EmptyTrash deletes up to maxEmptied tasks in the trash for good, those first that have been there longest, and subtasks before their
+// parents. It may delete fewer although more remain. It is refused only if the idempotency key is.
+func (s *Service) EmptyTrash(ctx context.Context, v viewer.Viewer, in EmptyTrashInput) (*EmptyTrashResult, error) {
+	change := workspace.Change[EmptyTrashResult]{Name: "emptyTrash", Input: in, IdempotencyKey: in.IdempotencyKey}
+	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*EmptyTrashResult, error) {
+		oldest, err := t.tasks().Where(enttask.DeletedAtNotNil()).
+			Order(enttask.ByDeletedAt(), enttask.ByID()).Limit(maxEmptied).IDs(ctx)
+		if err == nil {
+			oldest, err = t.lowest(ctx, oldest, maxEmptied, enttask.DeletedAtNotNil())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the trash: %w", err)
+		}
+		if len(oldest) == 0 {
+			return &EmptyTrashResult{}, nil
+		}
+		if err := t.purgeAll(ctx, oldest, idsAmong(enttask.FieldID, oldest)); err != nil {
+			return nil, err
+		}
+		left, err := t.tasks().Where(enttask.DeletedAtNotNil()).Count(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("counting the tasks in the trash: %w", err)
+		}
+		return &EmptyTrashResult{PurgedCount: len(oldest), RemainingCount: left}, nil
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"taskql/ent"
 	enttask "taskql/ent/task"
+	enttombstone "taskql/ent/tombstone"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
@@ -244,5 +245,83 @@ func TestRestoreKeepsTheLimit(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		env.checkInvariants(ctx, t, v)
+	})
+}
+
+// EmptyTrash deletes what has been in the trash longest, at most 1,000 tasks at a time and subtasks before their parents, so that no
+// task is moved to the top level for a moment.
+func TestEmptyTrash(t *testing.T) {
+	t.Parallel()
+	eachDatabaseLimited(t, task.Limits{Subtasks: 3_000}, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		old, parent, kept := env.createTask(ctx, t, v, "old"), env.createTask(ctx, t, v, "parent"), env.createTask(ctx, t, v, "kept")
+		below := env.createSubtask(ctx, t, v, env.createSubtask(ctx, t, v, parent, "child"), "grandchild")
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(old)))
+		env.clock.advance(time.Minute)
+		mustSucceed(t)(env.Delete(ctx, v, targetOf(parent)))
+		env.fillBelow(t, v, parent, 2_500)
+		env.client.Task.Update().Where(enttask.ParentID(parent.ID), enttask.DeletedAtIsNil()).
+			SetDeletedAt(env.clock.Now()).SetTrashedWith(parent.ID).ExecX(ctx)
+		all := 2_504
+		for round := 1; all > 0; round++ {
+			r, err := env.EmptyTrash(ctx, v, task.EmptyTrashInput{})
+			if err != nil || len(r.UserErrors) > 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			if all -= r.PurgedCount; r.PurgedCount < 1 || r.PurgedCount > 1_000 || r.RemainingCount != all {
+				t.Fatalf("round %d: %d were deleted and %d remain, want %d", round, r.PurgedCount, r.RemainingCount, all)
+			}
+			if moved := env.client.Task.Query().Where(enttask.DeletedAtNotNil(), enttask.ParentIDIsNil(), enttask.IDNEQ(parent.ID)).CountX(ctx); moved > 1 {
+				t.Errorf("round %d: %d tasks are at the top level", round, moved)
+			}
+			tombstones := env.client.Tombstone.Query().Where(enttombstone.Version(*r.Version())).CountX(ctx)
+			if tombstones != r.PurgedCount {
+				t.Errorf("round %d: %d tombstones for %d tasks", round, tombstones, r.PurgedCount)
+			}
+			if round == 1 && env.client.Task.Query().Where(enttask.ID(parent.ID)).CountX(ctx) == 0 {
+				t.Error("the parent went before its subtasks")
+			}
+		}
+		if got := env.inTrash(t, old, parent, below); got != "" {
+			t.Errorf("%s are still in the trash", got)
+		}
+		if env.client.Task.Query().CountX(ctx) != 1 {
+			t.Errorf("%s is gone, too", kept.Title)
+		}
+		env.checkInvariants(ctx, t, v)
+	})
+}
+
+// Answers that hold a task are forgotten when it is deleted for good, also if it is one of many. Others stay.
+func TestEmptyTrashForgetsAnswers(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		create := func(title string) *task.Result {
+			t.Helper()
+			r, err := env.Create(ctx, v, task.CreateInput{Title: title, IdempotencyKey: &title})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		a, b, kept := create("a").Task, create("b").Task, create("kept").Task
+		if _, err := env.DeleteMany(ctx, v, task.BulkInput{IDs: ids(a, b), IdempotencyKey: ptr("both")}); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := env.EmptyTrash(ctx, v, task.EmptyTrashInput{}); err != nil || r.PurgedCount != 2 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		for _, title := range []string{"a", "b"} {
+			if r := create(title); formatUserErrors(r.UserErrors) != "NOT_FOUND" || r.Version() != nil {
+				t.Errorf("%s again: %+v", title, r)
+			}
+		}
+		if r, err := env.DeleteMany(ctx, v, task.BulkInput{IDs: ids(a, b), IdempotencyKey: ptr("both")}); err != nil || formatUserErrors(r.UserErrors) != "NOT_FOUND" {
+			t.Errorf("both again: %+v, %v", r, err)
+		}
+		if r := create("kept"); r.Task == nil || r.Task.ID != kept.ID || *r.Version() != 3 {
+			t.Errorf("kept again: %+v", r)
+		}
 	})
 }

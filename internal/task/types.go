@@ -108,15 +108,27 @@ type CreateTagInput struct {
 // PurgeResult is the result of a purge.
 type PurgeResult struct {
 	PurgedTaskID *string
-	UserErrors   []*workspace.UserError
+	workspace.Outcome
+}
+
+// EmptyTrashInput is the input of EmptyTrash.
+type EmptyTrashInput struct {
+	IdempotencyKey *string `json:"-"`
+}
+
+// EmptyTrashResult is the result of emptying the trash.
+type EmptyTrashResult struct {
+	// PurgedCount is how many tasks were deleted, and RemainingCount how many are still in the trash.
+	PurgedCount, RemainingCount int
+	workspace.Outcome
 }
 
 // BulkResult is the result of a bulk mutation: a result for each id, in the order of the input, or none if the input is invalid.
 type BulkResult struct {
 	Results      []*ItemResult
 	ChangedCount int
-	// UserErrors say why nothing was changed. If only some tasks were refused, their results say why.
-	UserErrors []*workspace.UserError
+	// If only some tasks were refused, their results say why, and not the Outcome.
+	workspace.Outcome
 }
 
 // ItemResult is the result of a bulk mutation for one task.
@@ -128,12 +140,12 @@ type ItemResult struct {
 
 // TagResult is the result of a mutation of a tag.
 type TagResult struct {
-	Tag        *ent.Tag
-	UserErrors []*workspace.UserError
+	Tag *ent.Tag
+	workspace.Outcome
 }
 
 // DeleteTagResult is the result of deleting a tag.
 type DeleteTagResult struct {
 	DeletedTagID *string
-	UserErrors   []*workspace.UserError
+	workspace.Outcome
 }

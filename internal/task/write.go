@@ -14,39 +14,27 @@ const taskCount = entworkspace.FieldTaskCount
 
 var tasksCounter = workspace.Counter{Column: taskCount} //nolint:gochecknoglobals // A constant, if Go had constant structs.
 
-// Result is the result of a mutation of one task. If UserErrors is not empty, nothing has changed.
+// Result is the result of a mutation of one task.
 type Result struct {
 	// Task is the task after the change; the current one if the change was refused as STALE; else nil.
-	Task       *ent.Task
-	UserErrors []*workspace.UserError
+	Task *ent.Task
+	workspace.Outcome
 }
-
-// Refuse implements workspace.Result.
-func (r *Result) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
 
 // Remembered implements workspace.Result. The task alone is stored.
 func (r *Result) Remembered() any { return &r.Task }
 
-// Refuse implements workspace.Result.
-func (r *PurgeResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
-
 // Remembered implements workspace.Result.
 func (r *PurgeResult) Remembered() any { return r }
 
-// Refuse implements workspace.Result.
-func (r *BulkResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
+// Remembered implements workspace.Result.
+func (r *EmptyTrashResult) Remembered() any { return r }
 
 // Remembered implements workspace.Result.
 func (r *BulkResult) Remembered() any { return r }
 
-// Refuse implements workspace.Result.
-func (r *TagResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
-
 // Remembered implements workspace.Result.
 func (r *TagResult) Remembered() any { return r }
-
-// Refuse implements workspace.Result.
-func (r *DeleteTagResult) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
 
 // Remembered implements workspace.Result.
 func (r *DeleteTagResult) Remembered() any { return r }

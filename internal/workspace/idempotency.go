@@ -6,11 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -102,20 +102,69 @@ func (t *Tx) finish(ctx context.Context, key *string, hash []byte, answer any) e
 // second effect.
 const forgotten = "null"
 
-// ForgetAnswers replaces the stored answers that contain an object that is about to be deleted for good. Rows writes what
-// follows SELECT 1 in a subquery of the objects' rows: it must end within a WHERE, and id must be the object's column.
-func (t *Tx) ForgetAnswers(ctx context.Context, rows func(*sql.Builder)) error {
-	b := Statement()
-	b.WriteString("UPDATE idempotency_keys SET answer = ").Arg(forgotten).
-		WriteString(" WHERE ").Join(Condition(t.Viewer, "")).
-		WriteString(" AND EXISTS (SELECT 1 ")
-	rows(b)
-	// It looks for the id as it is written, which is the same on both databases.
-	b.WriteString(" AND replace(answer, CAST(id AS text), '') <> answer)")
-	if err := t.Exec(ctx, b); err != nil {
-		return fmt.Errorf("forgetting answers: %w", err)
+// ForgetAnswers replaces the stored answers that contain an object that is about to be deleted for good. It reads all answers of the
+// workspace, whose length the budget of keys bounds: the database would look for each id in each of them.
+func (t *Tx) ForgetAnswers(ctx context.Context, ids ...uuid.UUID) error {
+	gone := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		gone[id.String()] = true
+	}
+	keys, err := t.answersWith(ctx, gone)
+	if err != nil {
+		return fmt.Errorf("looking for answers to forget: %w", err)
+	}
+	for batch := range slices.Chunk(keys, BatchSize) {
+		if err := t.IdempotencyKey.Update().Where(idempotencykey.IDIn(batch...)).SetAnswer(forgotten).Exec(ctx); err != nil {
+			return fmt.Errorf("forgetting answers: %w", err)
+		}
 	}
 	return nil
+}
+
+// answersWith returns the keys of the stored answers that contain one of the ids.
+func (t *Tx) answersWith(ctx context.Context, ids map[string]bool) ([]uuid.UUID, error) {
+	rows, err := t.QueryContext(ctx, "SELECT id, answer FROM idempotency_keys WHERE workspace_id = $1", t.Viewer.WorkspaceID)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // The caller says what it looked for.
+	}
+	defer rows.Close()
+	var keys []uuid.UUID
+	for rows.Next() {
+		var key uuid.UUID
+		var answer []byte
+		if err := rows.Scan(&key, &answer); err != nil {
+			return nil, err //nolint:wrapcheck // As above.
+		}
+		if containsID(answer, ids) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, rows.Err() //nolint:wrapcheck // As above.
+}
+
+// answeredVersion returns the version that was answered with a stored answer. If that is not known, because the previous release has
+// stored it, it is the current one, which is no older.
+func (t *Tx) answeredVersion(stored *ent.IdempotencyKey) int {
+	if stored.Version == nil {
+		return t.previousVersion()
+	}
+	return *stored.Version
+}
+
+// containsID reports whether a text contains one of the ids, which are in canonical form.
+func containsID(s []byte, ids map[string]bool) bool {
+	const length, hyphen = 36, 8 // Of an id, and before its first hyphen.
+	for start := 0; ; {
+		i := bytes.IndexByte(s[start:], '-')
+		if i < 0 {
+			return false
+		}
+		at := start + i - hyphen
+		if at >= 0 && at+length <= len(s) && ids[string(s[at:at+length])] {
+			return true
+		}
+		start += i + 1
+	}
 }
 
 // repeat returns the first result of a request, or that the key was used for another one.

@@ -25,7 +25,7 @@ const (
 	// countKey counts a stored key. storeAndCountKey also stores it, in one statement that only PostgreSQL has.
 	countKey = `UPDATE workspaces SET idempotency_key_count = idempotency_key_count + 1, idempotency_key_bytes = idempotency_key_bytes + $1
 		WHERE id = $2 RETURNING idempotency_key_count, idempotency_key_bytes`
-	storeAndCountKey = `WITH stored AS (INSERT INTO idempotency_keys (id, workspace_id, key, request_hash, answer, created_at) VALUES ($1, $2, $3, $4, $5, $6))
+	storeAndCountKey = `WITH stored AS (INSERT INTO idempotency_keys (id, workspace_id, key, request_hash, answer, created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $8))
 		UPDATE workspaces SET idempotency_key_count = idempotency_key_count + 1, idempotency_key_bytes = idempotency_key_bytes + $7
 		WHERE id = $2 RETURNING idempotency_key_count, idempotency_key_bytes`
 	// firstKeyBeyond finds the newest key beyond a number of keys or bytes. It leaves out the key that the change itself has
@@ -52,10 +52,10 @@ func (t *Tx) storeKey(ctx context.Context, id uuid.UUID, key string, hash []byte
 	var err error
 	if t.Dialect == dialect.Postgres {
 		err = t.updateWorkspace(ctx, []any{&used.count, &used.bytes}, storeAndCountKey,
-			id, t.Viewer.WorkspaceID, key, hash, answer, t.Now, size)
+			id, t.Viewer.WorkspaceID, key, hash, answer, t.Now, size, t.finalVersion())
 	} else {
 		err = t.IdempotencyKey.Create().SetID(id).SetWorkspaceID(t.Viewer.WorkspaceID).SetKey(key).
-			SetRequestHash(hash).SetAnswer(answer).SetCreatedAt(t.Now).Exec(ctx)
+			SetRequestHash(hash).SetAnswer(answer).SetVersion(t.finalVersion()).SetCreatedAt(t.Now).Exec(ctx)
 		if err == nil {
 			err = t.updateWorkspace(ctx, []any{&used.count, &used.bytes}, countKey, size, t.Viewer.WorkspaceID)
 		}

@@ -109,6 +109,17 @@ func (t *Tx) updateWorkspace(ctx context.Context, dest []any, statement string, 
 	return nil
 }
 
+// previousVersion is the workspace's version before the change.
+func (t *Tx) previousVersion() int { return t.Version - 1 }
+
+// finalVersion is the workspace's version after the commit: that of the change, unless it is given back.
+func (t *Tx) finalVersion() int {
+	if t.changed {
+		return t.Version
+	}
+	return t.previousVersion()
+}
+
 // giveBack makes the version the next change's, so that none is skipped.
 func (t *Tx) giveBack(ctx context.Context) error {
 	var version int

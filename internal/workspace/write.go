@@ -31,13 +31,42 @@ type Change[R any] struct {
 	Apply func(ctx context.Context, tx *Tx) (*R, error)
 }
 
-// Result is the result of a change: a pointer to R.
+// Result is the result of a change: a pointer to R, which embeds Outcome.
 type Result[R any] interface {
 	*R
-	// Refuse sets the violations of a result that has changed nothing.
-	Refuse(errs []*UserError)
+	outcome() *Outcome
 	// Remembered returns a pointer to what of the result is stored under an idempotency key, as JSON.
 	Remembered() any
+}
+
+// Outcome is what the results of all changes have in common.
+type Outcome struct {
+	// UserErrors are why nothing was changed. They are empty if the change was not refused.
+	UserErrors []*UserError
+
+	version int
+	settled bool
+}
+
+// Refuse sets the violations of a result that has changed nothing.
+func (o *Outcome) Refuse(errs []*UserError) { o.UserErrors = errs }
+
+// Version returns the version of the workspace that the change has taken, or its current version if nothing was changed. It is nil
+// if the change was refused.
+func (o *Outcome) Version() *int {
+	if !o.settled {
+		return nil
+	}
+	return &o.version
+}
+
+func (o *Outcome) outcome() *Outcome { return o }
+
+// settle sets the version, unless the change was refused.
+func (o *Outcome) settle(version int) {
+	if len(o.UserErrors) == 0 {
+		o.version, o.settled = version, true
+	}
 }
 
 // ErrNoCommit is returned by Apply, with a result, if there is nothing to commit: the change was refused, or changes nothing.
@@ -50,7 +79,7 @@ func Refuse[R any, P Result[R]](errs []*UserError) (*R, error) {
 
 func refused[R any, P Result[R]](errs []*UserError) *R {
 	r := new(R)
-	P(r).Refuse(errs)
+	P(r).outcome().Refuse(errs)
 	return r
 }
 
@@ -74,6 +103,7 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 			s.committed(v.WorkspaceID, version)
 		}
 		if r != nil {
+			P(r).outcome().settle(version)
 			return r, nil
 		}
 	}
@@ -91,11 +121,17 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 			if r, err = repeat[R, P](stored, hash); err != nil {
 				return err
 			}
+			P(r).outcome().settle(t.answeredVersion(stored))
 			return ErrNoCommit
 		}
-		if r, err = c.Apply(ctx, t); err != nil {
+		switch r, err = c.Apply(ctx, t); {
+		case errors.Is(err, ErrNoCommit):
+			P(r).outcome().settle(t.previousVersion())
+			return err
+		case err != nil:
 			return err
 		}
+		P(r).outcome().settle(t.finalVersion())
 		return t.finish(ctx, c.IdempotencyKey, hash, P(r).Remembered())
 	})
 	if err != nil && !errors.Is(err, ErrNoCommit) {

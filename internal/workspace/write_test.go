@@ -21,12 +21,11 @@ import (
 
 // result is the result of a mutation of an entity that no package of ours knows. Its rows are stored as tags.
 type result struct {
-	Tag        *ent.Tag
-	UserErrors []*workspace.UserError
+	Tag *ent.Tag
+	workspace.Outcome
 }
 
-func (r *result) Refuse(errs []*workspace.UserError) { r.UserErrors = errs }
-func (r *result) Remembered() any                    { return &r.Tag }
+func (r *result) Remembered() any { return &r.Tag }
 
 // create returns the change that creates a row, and counts how often it is applied.
 func create(name string, key *string, applied *int) workspace.Change[result] {
