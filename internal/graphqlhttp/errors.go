@@ -214,6 +214,13 @@ func subscriptionNotSupported() *gqlerror.Error {
 	return err
 }
 
+// tooManySubscriptions is the error of a subscription on a WebSocket that has as many as it may.
+func tooManySubscriptions(limit int) *gqlerror.Error {
+	err := gqlerror.Errorf("The connection has %d subscriptions, as many as it may: end one that nobody looks at.", limit)
+	err.Extensions = map[string]any{"code": CodeTooManyStreams}
+	return err
+}
+
 // internalError is the error to show if PresentError doesn't return one.
 func internalError() *gqlerror.Error {
 	err := gqlerror.Errorf("Internal error")

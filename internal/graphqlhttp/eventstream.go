@@ -76,6 +76,8 @@ type StreamSummary struct {
 	Bytes int64
 	// Detached is whether the stream took over its connection, so that the handler of its request ended before it.
 	Detached bool
+	// Status is the status that a WebSocket was closed with, and Operations is how many it had. Both are 0 for other streams.
+	Status, Operations int
 }
 
 // newEventStream returns the stream of results that the client accepts, or nil. If onlyStream is set, the client accepts no

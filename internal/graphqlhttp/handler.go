@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"taskql/internal/streamconn"
+	"taskql/internal/websocket"
 )
 
 // Config configures a Handler. Schema, PresentError, Recover and MaxBodyBytes are required.
@@ -74,6 +75,8 @@ type Config struct {
 	AdmitStream func(ctx context.Context) *gqlerror.Error
 	// StreamEnded, if set, is called when an admitted stream has ended, with the context that StreamContext returned.
 	StreamEnded func(ctx context.Context, sum StreamSummary)
+	// Sockets configures WebSockets.
+	Sockets SocketConfig
 	// Release, if set, is called with an executed operation's data when it has been sent and is no longer used.
 	Release func(data []byte)
 	// Answered, if set, is called with a summary of each response before it is sent.
@@ -101,6 +104,8 @@ type Handler struct {
 	streams      *streamconn.Registry
 	admitStream  func(context.Context) *gqlerror.Error
 	streamEnded  func(context.Context, StreamSummary)
+	sockets      SocketConfig
+	socketConfig *websocket.Config
 }
 
 // New returns a handler. It fails if a required field is missing, or if trusted documents are invalid: the error then lists
@@ -121,6 +126,7 @@ func New(cfg Config) (*Handler, error) {
 	h := &Handler{
 		pipeline: p, maxBodyBytes: cfg.MaxBodyBytes, writeTimeout: cfg.WriteTimeout, reportCost: cfg.ReportCost,
 		page: cfg.Page, release: cfg.Release, streams: cfg.Streams, admitStream: cfg.AdmitStream, streamEnded: cfg.StreamEnded,
+		sockets: cfg.Sockets, socketConfig: newSocketConfig(cfg),
 	}
 	if h.release == nil {
 		h.release = func([]byte) {}
@@ -133,6 +139,15 @@ func New(cfg Config) (*Handler, error) {
 	}
 	if h.streamEnded == nil {
 		h.streamEnded = func(context.Context, StreamSummary) {}
+	}
+	if h.sockets.Subscriptions == 0 {
+		h.sockets.Subscriptions = defaultSubscriptions
+	}
+	if h.sockets.Around == nil {
+		h.sockets.Around = func(ctx context.Context, run func(context.Context)) {
+			defer func() { _ = recover() }()
+			run(ctx)
+		}
 	}
 	return h, nil
 }
@@ -147,6 +162,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		h.servePOST(w, r)
 	case http.MethodGet:
+		if websocket.IsHandshake(r) {
+			h.serveWebSocket(w, r)
+			return
+		}
 		h.serveGET(w, r)
 	case http.MethodOptions:
 		w.Header().Set("Allow", allowedMethods)

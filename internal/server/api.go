@@ -18,7 +18,7 @@ import (
 )
 
 // newAPI returns the handler of the GraphQL endpoint.
-func newAPI(cfg Config, services graph.Services, streams *streams) (*graphqlhttp.Handler, error) {
+func newAPI(cfg Config, services graph.Services, streams *streams, users *authenticator) (*graphqlhttp.Handler, error) {
 	api, err := graph.New(graph.Config{
 		Services:    services,
 		Unavailable: database.IsUnavailable, NothingDone: database.NothingDone,
@@ -68,6 +68,7 @@ func newAPI(cfg Config, services graph.Services, streams *streams) (*graphqlhttp
 		StreamContext:             streams.context,
 		AdmitStream:               streams.admit,
 		StreamEnded:               streams.ended,
+		Sockets:                   (&sockets{users: users, log: cfg.Log, now: cfg.Now}).config(cfg.Config.AuthAPIKeyHeader),
 		Observe:                   recordOperation,
 		Answered:                  recordAnswer(cfg.Telemetry),
 	})

@@ -43,7 +43,7 @@ func ErrorCodes() []ErrorCode {
 		{"PERSISTED_QUERY_NOT_SUPPORTED", "The request names a document by its hash, but this server keeps none.", "Send the document itself, or set APQ or TRUSTED_DOCUMENTS."},
 		{"PERSISTED_QUERY_ID_REQUIRED", "This server executes trusted documents only.", "Send the document's id. If the document is new, add it to the manifest."},
 		{graphqlhttp.CodeSubscriptionNotSupported, "A subscription was sent by POST or GET, and the header Accept allows only responses with one result.", "Accept text/event-stream or multipart/mixed;subscriptionSpec=1.0, or use a WebSocket with the subprotocol graphql-transport-ws."},
-		{graphqlhttp.CodeTooManyStreams, "The user has too many streams open. Status 429, with Retry-After.", "Close streams that nobody looks at. Use one WebSocket for all subscriptions of a page."},
+		{graphqlhttp.CodeTooManyStreams, "The user has too many streams open, or a WebSocket too many subscriptions. Status 429, with Retry-After.", "Close streams that nobody looks at. Use one WebSocket for all subscriptions of a page."},
 		{graphqlhttp.CodeDocumentTooLarge, "The document is longer than LIMIT_DOCUMENT_BYTES.", "Pass values as variables, or split the operation."},
 		{graphqlhttp.CodeTooManyTokens, "The document has more tokens than LIMIT_TOKENS. Clients that are not signed in may send half as many. Comments count.", "Pass lists and objects as variables, split the operation, or sign in."},
 		{graphqlhttp.CodeTooDeep, "Fields are nested deeper than LIMIT_DEPTH.", "Fetch the deeper levels by their ids in another request, with `nodes`."},

@@ -117,10 +117,6 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		return routes{}, err
 	}
 	s.streams = newStreams(cfg)
-	api, err := newAPI(cfg, services, s.streams)
-	if err != nil {
-		return routes{}, err
-	}
 	signIn, sessions, err := newAuth(ctx, cfg)
 	if err != nil {
 		return routes{}, err
@@ -135,8 +131,12 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		refusals:     newRefusalLog(cfg.Log, cfg.Now),
 		log:          cfg.Log,
 	}
+	api, err := newAPI(cfg, services, s.streams, &users)
+	if err != nil {
+		return routes{}, err
+	}
 	r := routes{
-		graphql: chain(api, withClientAddress(cfg.Config.TrustedProxies), users.middleware),
+		graphql: chain(api, withClientAddress(cfg.Config.TrustedProxies), refuseForeignSockets(users.csrf), users.middleware),
 		health:  &health{ping: cfg.DB.Ping, now: cfg.Now, draining: &s.draining},
 		auth:    signIn,
 		hook:    hook,

@@ -46,10 +46,8 @@ type Handler interface {
 	Drain()
 }
 
-// Config configures a connection.
+// Config configures connections.
 type Config struct {
-	// Handler gets the messages.
-	Handler Handler
 	// MaxMessage is the longest message, in bytes.
 	MaxMessage int
 	// InitTimeout is how long the client may take until Initialised is called. Then the connection is closed with InitStatus
@@ -61,9 +59,10 @@ type Config struct {
 
 // Conn is a connection. The zero value becomes one by Open. A server has it as a field of what it keeps of a connection.
 type Conn struct {
-	conn   streamconn.Conn
-	config *Config
-	status atomic.Uint32 // with which the connection is closed; 0: it is open
+	conn    streamconn.Conn
+	handler Handler
+	config  *Config
+	status  atomic.Uint32 // with which the connection is closed; 0: it is open
 
 	// What follows is the reader's.
 
@@ -76,8 +75,8 @@ type Conn struct {
 
 // Open makes c the connection that Accept returned. If the registry drains, Open closes the connection and returns false.
 // Otherwise the caller calls Serve next.
-func (c *Conn) Open(registry *streamconn.Registry, conn net.Conn, early []byte, config *Config) bool {
-	c.config, c.early = config, early
+func (c *Conn) Open(registry *streamconn.Registry, conn net.Conn, early []byte, handler Handler, config *Config) bool {
+	c.handler, c.config, c.early = handler, config, early
 	if !registry.Add(&c.conn, conn, events{c}) {
 		return false
 	}
@@ -98,7 +97,7 @@ func (c *Conn) Serve() Status {
 			break
 		}
 		if c.status.Load() == 0 {
-			c.config.Handler.Message(message)
+			c.handler.Message(message)
 		}
 	}
 	c.discard()
@@ -185,10 +184,10 @@ func (e events) Ping(answered bool) {
 }
 
 // Ready implements streamconn.Handler.
-func (e events) Ready() { e.c.config.Handler.Ready() }
+func (e events) Ready() { e.c.handler.Ready() }
 
 // Drain implements streamconn.Handler.
-func (e events) Drain() { e.c.config.Handler.Drain() }
+func (e events) Drain() { e.c.handler.Drain() }
 
 // frame is a frame that is about to be sent.
 type frame struct{ data []byte }

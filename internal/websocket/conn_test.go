@@ -167,7 +167,7 @@ func TestTimeouts(t *testing.T) {
 				conn, client := net.Pipe()
 				e := &echo{status: make(chan Status, 1)}
 				began := time.Now()
-				e.Open(&registry, conn, nil, &Config{Handler: e, MaxMessage: maxMessage, InitTimeout: initTimeout, InitStatus: 4408})
+				e.Open(&registry, conn, nil, e, &Config{MaxMessage: maxMessage, InitTimeout: initTimeout, InitStatus: 4408})
 				go func() { e.status <- e.Serve() }()
 				more := in(fin|pong, "") // Pings are answered.
 				if bytes.HasSuffix(tt.input, []byte{'x'}) {
@@ -213,7 +213,7 @@ func TestIdle(t *testing.T) {
 		var registry streamconn.Registry
 		conn, client := net.Pipe()
 		e := &echo{status: make(chan Status, 1)}
-		e.Open(&registry, conn, nil, &Config{Handler: e, MaxMessage: maxMessage})
+		e.Open(&registry, conn, nil, e, &Config{MaxMessage: maxMessage})
 		go func() { e.status <- e.Serve() }()
 		for range 1000 {
 			got, err := readFrame(t, client)
@@ -249,7 +249,7 @@ func TestOpenWhileDraining(t *testing.T) {
 	registry.Drain(t.Context(), 0)
 	conn, client := net.Pipe()
 	e := &echo{}
-	if e.Open(&registry, conn, nil, &Config{Handler: e}) {
+	if e.Open(&registry, conn, nil, e, &Config{}) {
 		t.Error("opened")
 	}
 	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
@@ -274,7 +274,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}}
 		var c Conn
-		c.Open(&registry, conn, nil, &Config{Handler: h, MaxMessage: 100})
+		c.Open(&registry, conn, nil, h, &Config{MaxMessage: 100})
 		c.Serve()
 		if registry.Stats().Open != 0 || c.input != nil {
 			t.Error("something is left")

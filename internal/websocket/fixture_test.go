@@ -147,8 +147,8 @@ func newServer(t *testing.T) *server {
 			return
 		}
 		e := &echo{status: make(chan Status, 1)}
-		config := Config{Handler: e, MaxMessage: maxMessage}
-		if !e.Open(&s.registry, conn, early, &config) {
+		config := Config{MaxMessage: maxMessage}
+		if !e.Open(&s.registry, conn, early, e, &config) {
 			return
 		}
 		s.conns <- e

@@ -176,7 +176,7 @@ func (c *Conn) data(header ws.Header) error {
 		}
 		chunk := in.buf[in.start:min(in.end, in.start+rest)]
 		ws.Cipher(chunk, header.Mask, offset)
-		if len(in.message)+len(chunk) > max(cap(in.message), unpaidBytes) && !c.config.Handler.Arriving(len(in.message)+len(chunk)) {
+		if len(in.message)+len(chunk) > max(cap(in.message), unpaidBytes) && !c.handler.Arriving(len(in.message)+len(chunk)) {
 			return &closeError{StatusTryLater, "too much has been sent lately"}
 		}
 		in.message = append(in.message, chunk...)

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"taskql/graph"
+	"taskql/internal/graphqlhttp"
+	"taskql/internal/viewer"
+)
+
+// operationMessage is the message of the log's line for an operation over a WebSocket.
+const operationMessage = "operation"
+
+// sockets are what operations over WebSockets need of the server.
+type sockets struct {
+	users *authenticator
+	log   *slog.Logger
+	now   func() time.Time
+}
+
+// config returns the configuration of WebSockets. apiKeyHeader may be empty.
+func (s *sockets) config(apiKeyHeader string) graphqlhttp.SocketConfig {
+	headers := []string{"Authorization"}
+	if apiKeyHeader != "" {
+		headers = append(headers, apiKeyHeader)
+	}
+	return graphqlhttp.SocketConfig{Authenticate: s.authenticate, CredentialHeaders: headers, Around: s.around}
+}
+
+// authenticate returns a stream's context for the credentials in the payload of connection_init.
+func (s *sockets) authenticate(ctx context.Context, credentials graphqlhttp.Credentials) (context.Context, *gqlerror.Error) {
+	if len(credentials.Header) == 0 {
+		return nil, refusalError(viewer.NotAuthenticated())
+	}
+	session, err := s.users.authenticate(ctx, credentials.Header)
+	v, refusal := s.users.resolveViewer(ctx, session, err)
+	if refusal != nil {
+		return nil, refusalError(refusal)
+	}
+	info := *infoOf(ctx) // The former context counts for whoever it was.
+	info.setViewer(v)
+	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
+	return viewer.NewContext(ctx, v), nil
+}
+
+// refusalError returns a refusal as an error.
+func refusalError(refusal *viewer.Refusal) *gqlerror.Error {
+	code := graph.CodeUnauthenticated
+	if refusal.Unavailable {
+		code = graph.CodeServiceUnavailable
+	}
+	err := gqlerror.Errorf("%s", refusal.Message)
+	err.Extensions = map[string]any{"code": code}
+	return err
+}
+
+// around gives an operation what a request over HTTP has: a line in the log, and recovery from panics.
+func (s *sockets) around(ctx context.Context, run func(context.Context)) {
+	info := *infoOf(ctx) // Each operation has its own name and errors.
+	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
+	start := s.now()
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "panic", slog.Any("panic", p),
+				slog.String("request_id", info.requestID), slog.String("stack", string(debug.Stack())))
+		}
+		s.log.LogAttrs(ctx, slog.LevelInfo, operationMessage,
+			info.appendAttrs([]slog.Attr{durationAttr(s.now().Sub(start)), slog.String("request_id", info.requestID)})...)
+	}()
+	run(ctx)
+}
+
+// refuseForeignSockets refuses WebSockets of pages that CORS doesn't allow: browsers don't apply CORS to WebSockets.
+func refuseForeignSockets(rules csrf) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header["Upgrade"] != nil && rules.refuses(r) {
+				message, fix := explainCSRF(r)
+				writeError(w, r, http.StatusForbidden, codeCSRFRefused, message+" "+fix)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
