@@ -133,6 +133,8 @@ type Config struct {
 	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that your client's build writes: a JSON object from hash to document, as Relay's persistConfig writes it, or Apollo's persisted query manifest. It is read and checked at startup."`
 	APQ                  bool   `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: whether clients such as Apollo may register documents by their SHA-256. Each process keeps up to 8 MiB of them."`
 
+	FeedDays int `env:"FEED_DAYS" group:"API" envDefault:"90" min:"1" max:"3650" help:"For how many days clients with a copy of a workspace can be told what was deleted for good. A client that was offline for longer loads everything again."`
+
 	// PublicURL is the URL at which browsers reach this server.
 	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"The URL at which browsers reach this server: the frontend's own origin if it proxies /graphql. It counts as same-origin, and the server uses it to check whether cookies can work."`
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"taskql/graph"
 	"taskql/internal/account"
@@ -23,7 +24,8 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	}
 	workspaces, err := workspace.New(workspace.Config{
 		Database: db, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Committed: s.live.changed,
-		Log: cfg.Log,
+		FeedAge: time.Duration(cfg.Config.FeedDays) * 24 * time.Hour,
+		Log:     cfg.Log,
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up workspaces: %w", err)

@@ -97,7 +97,9 @@ func TestVersionsAndCommits(t *testing.T) {
 		}
 		// The previous release stores no version. The current one is never too early.
 		now := workspaceVersion(ctx, t, env, v)
-		env.client.ExecContext(ctx, "UPDATE idempotency_keys SET version = NULL")
+		if _, err := env.client.ExecContext(ctx, "UPDATE idempotency_keys SET version = NULL"); err != nil {
+			t.Fatal(err)
+		}
 		r, err := mutations["createTag"](ptr("createTag"))
 		if got := versionOf(t, r, err); got == nil || *got != now {
 			t.Errorf("repeated without a stored version: answered %v at version %d", got, now)

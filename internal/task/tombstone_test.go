@@ -28,9 +28,7 @@ type reader struct {
 
 // seen is what clients see of a task. Keys of texts and trashed_with are not seen.
 func seen(e *ent.Task, tags []uuid.UUID) string {
-	c := *e
-	c.TitleKey, c.SearchText, c.TrashedWith, c.DueSort = nil, "", nil, nil
-	return fmt.Sprint(c.Version, c.Title, c.Description, c.Completed, c.CompletedAt, c.Priority, c.DueDate, c.DueAt, c.ParentID, string(c.Position), c.DeletedAt, c.UpdatedAt, tags)
+	return fmt.Sprint(e.Version, e.Title, e.Description, e.Completed, e.CompletedAt, e.Priority, e.DueDate, e.DueAt, e.ParentID, string(e.Position), e.DeletedAt, e.UpdatedAt, tags)
 }
 
 // read reads the workspace, and checks that the feed tells whatever has changed since the last time: each changed or new row has a

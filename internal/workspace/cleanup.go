@@ -9,6 +9,8 @@ import (
 	"entgo.io/ent/dialect"
 	"github.com/google/uuid"
 
+	"taskql/ent"
+	"taskql/ent/tombstone"
 	"taskql/internal/viewer"
 )
 
@@ -31,14 +33,15 @@ type Job struct {
 	Run  func(context.Context) error
 }
 
-// RunCleanup runs the jobs and removes old idempotency keys until ctx ends: twice at the start, and then at most every 10 minutes,
+// RunCleanup runs the jobs and removes old idempotency keys and tombstones until ctx ends: twice at the start, and then at most every 10 minutes,
 // after an idempotency key or a tombstone was stored. So a job may have to wait as long as neither is. Any number of replicas may run it
 // at once. Errors are logged, and the work is tried again in the next round.
 func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 	ctx = viewer.AsSystem(ctx)
 	ticks := time.NewTicker(cleanupInterval)
 	defer ticks.Stop()
-	jobs = append(jobs, Job{Name: "removing old idempotency keys", Run: s.removeOldKeys})
+	jobs = append(jobs,
+		Job{Name: "removing old idempotency keys", Run: s.removeOldKeys}, Job{Name: "removing old tombstones", Run: s.removeOldTombstones})
 	for round := 1; ; round++ {
 		for _, job := range jobs {
 			err := job.Run(ctx)
@@ -106,4 +109,56 @@ func (s *Service) removeKeyBatch(ctx context.Context, bound uuid.UUID, workspace
 		workspaces[id] = true
 	}
 	return n, rows.Err() //nolint:wrapcheck // As above.
+}
+
+// removeOldTombstones removes old tombstones in batches. Those of a workspace that is being erased are left to the erasure.
+func (s *Service) removeOldTombstones(ctx context.Context) error {
+	bound := uuidv7(s.Now().Add(-s.feedAge), uuid.Nil)
+	for {
+		old, err := s.Client.Tombstone.Query().Where(tombstone.IDLT(bound)).Order(tombstone.ByID()).Limit(BatchSize).All(ctx)
+		if err != nil {
+			return err //nolint:wrapcheck // RunCleanup says what was removed.
+		}
+		byWorkspace := map[string][]*ent.Tombstone{}
+		for _, t := range old {
+			byWorkspace[t.WorkspaceID] = append(byWorkspace[t.WorkspaceID], t)
+		}
+		removed := 0
+		for id, tombstones := range byWorkspace {
+			n, err := s.removeTombstones(ctx, id, tombstones)
+			if err != nil {
+				return err
+			}
+			removed += n
+		}
+		if len(old) < BatchSize || removed == 0 {
+			return nil
+		}
+	}
+}
+
+// raiseFloor raises the floor of a workspace to a version. It locks the workspace.
+const raiseFloor = `UPDATE workspaces SET feed_floor = CASE WHEN feed_floor < $1 THEN $1 ELSE feed_floor END
+	WHERE id = $2 AND closed_at IS NULL RETURNING feed_floor`
+
+// removeTombstones removes tombstones of a workspace and raises its floor to the last of their versions, in one transaction. It returns
+// how many it has removed, which are fewer if another replica was faster.
+func (s *Service) removeTombstones(ctx context.Context, workspaceID string, tombstones []*ent.Tombstone) (int, error) {
+	ids, last := make([]uuid.UUID, len(tombstones)), 0
+	for i, t := range tombstones {
+		ids[i], last = t.ID, max(last, t.Version)
+	}
+	removed := 0
+	err := s.inTx(ctx, viewer.Viewer{WorkspaceID: workspaceID}, func(t *Tx) error {
+		floor := 0
+		err := t.updateWorkspace(ctx, []any{&floor}, raiseFloor, last, workspaceID)
+		if err == nil {
+			removed, err = t.Tombstone.Delete().Where(tombstone.IDIn(ids...)).Exec(ctx)
+		}
+		return err //nolint:wrapcheck // RunCleanup says what was removed.
+	})
+	if errors.Is(err, ErrNoWorkspace) {
+		return 0, nil
+	}
+	return removed, err
 }

@@ -56,7 +56,7 @@ func (t *Tx) Gone(ctx context.Context, kind Kind, ids ...uuid.UUID) error {
 // VersionAndFloor returns the version of v's workspace, as Version does, and the feed's floor: somebody who knows all changes up to a
 // version below the floor can't be told by tombstones what is gone since. Both are of the same moment. The error is ErrNotFound if
 // there is no workspace.
-func (s *Service) VersionAndFloor(ctx context.Context, v viewer.Viewer) (version, floor int, err error) {
+func (s *Service) VersionAndFloor(ctx context.Context, v viewer.Viewer) (int, int, error) {
 	w, err := s.Client.Workspace.Query().Where(entworkspace.ID(v.WorkspaceID)).
 		Select(entworkspace.FieldVersion, entworkspace.FieldFeedVersion, entworkspace.FieldFeedFloor).Only(ctx)
 	if ent.IsNotFound(err) {

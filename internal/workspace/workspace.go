@@ -58,6 +58,8 @@ type Config struct {
 	Keys int
 	// KeyBytes is how many bytes those keys and their answers have. Default: 16 MiB.
 	KeyBytes int
+	// FeedAge is how long tombstones are kept. Default: 90 days.
+	FeedAge time.Duration
 	// Committed, if set, is called after each commit that has taken a version of a workspace, once for each workspace and
 	// version. It is called by the goroutine that made the change, so it must be quick and must not block. It is not called if the
 	// connection is lost while the change is being committed.
@@ -69,6 +71,7 @@ type Config struct {
 const (
 	defaultKeys     = 10_000
 	defaultKeyBytes = 16 << 20
+	defaultFeedAge  = 90 * 24 * time.Hour
 )
 
 // Service changes workspaces. It is safe for concurrent use.
@@ -79,6 +82,7 @@ type Service struct {
 
 	log                  *slog.Logger
 	maxKeys, maxKeyBytes int
+	feedAge              time.Duration
 
 	// lockWait limits the wait in writers and for the database's lock, both together.
 	lockWait time.Duration
@@ -117,6 +121,7 @@ func New(c Config) (*Service, error) {
 	return &Service{
 		Database: c.Database, log: c.Log,
 		maxKeys: cmp.Or(c.Keys, defaultKeys), maxKeyBytes: cmp.Or(c.KeyBytes, defaultKeyBytes),
+		feedAge:  cmp.Or(c.FeedAge, defaultFeedAge),
 		lockWait: cmp.Or(c.LockWait, defaultLockWait), writers: semaphore.New(maxWriters),
 		versions: versions{query: c.QueryRaw}, committed: c.Committed,
 	}, nil

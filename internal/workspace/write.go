@@ -60,7 +60,7 @@ func (o *Outcome) Version() *int {
 	return &o.version
 }
 
-func (o *Outcome) outcome() *Outcome { return o }
+func (o *Outcome) outcome() *Outcome { return o } //nolint:unused // It is of the interface Result.
 
 // settle sets the version, unless the change was refused.
 func (o *Outcome) settle(version int) {
