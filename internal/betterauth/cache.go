@@ -3,6 +3,7 @@ package betterauth
 import (
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -30,6 +31,9 @@ type cache struct {
 	ttl, staleTTL, refusalTTL time.Duration
 	sessions                  *otter.Cache[cacheKey, entry]
 	refusals                  *otter.Cache[cacheKey, negativeEntry]
+	// forgotten has when users were forgotten; anyForgotten reports that there are some.
+	forgotten    *otter.Cache[string, time.Time]
+	anyForgotten atomic.Bool
 }
 
 // entry is a session. It is fresh for the TTL, and stale for longer: a stale session is used while the auth server is
@@ -60,7 +64,11 @@ func newCache(size int, ttl, staleTTL, refusalTTL time.Duration) (*cache, error)
 	if err != nil {
 		return nil, err
 	}
-	return &cache{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, sessions: sessions, refusals: refusals}, nil
+	forgotten, err := otter.New(&otter.Options[string, time.Time]{MaximumSize: size})
+	if err != nil {
+		return nil, err
+	}
+	return &cache{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, sessions: sessions, refusals: refusals, forgotten: forgotten}, nil
 }
 
 // typicalSize is the size of a typical session, in bytes. The cache is bounded in memory, not in entries, because users
@@ -82,7 +90,7 @@ func (s *Session) size() uint32 {
 // get returns the session of key if it is fresh.
 func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
 	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !found.fresh.contains(now) {
+	if !ok || !found.fresh.contains(now) || c.isForgotten(found.session.UserID, found.fresh.from) {
 		return nil, false
 	}
 	return found.session, true
@@ -91,7 +99,7 @@ func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
 // getStale returns the session of key if it is fresh or stale, for use while the auth server is unavailable.
 func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
 	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !found.stale.contains(now) {
+	if !ok || !found.stale.contains(now) || c.isForgotten(found.session.UserID, found.stale.from) {
 		return nil, false
 	}
 	return found.session, true

@@ -54,6 +54,9 @@ func (a *Authenticator) lookup(ctx context.Context, h http.Header, c credentials
 		return a.staleOrRefusal(key, c, now, refusal)
 	}
 	session, refusal := a.fetchShared(ctx, h, key, c)
+	if refusal == nil && a.sessions.isForgotten(session.UserID, session.AsOf) { // Somebody else's request was under way.
+		session, refusal = a.fetchShared(ctx, h, key, c)
+	}
 	if refusal != nil {
 		return nil, c.identify(refusal)
 	}
