@@ -95,6 +95,7 @@ func (c connector) connectTo(ctx context.Context, config pq.Config) (driver.Conn
 	if err != nil {
 		return nil, err
 	}
+	c.state.opened.Add(1)
 	return newCheckedConn(conn, dialled, c.state, generation)
 }
 

@@ -85,6 +85,8 @@ type DB struct {
 	direct driver.Connector
 	// listenURL is for the connections of Listen.
 	listenURL string
+	// state is that of the pool's connections; nil on SQLite.
+	state *poolState
 	// file is the SQLite file, or nil.
 	file *sqliteFile
 }
@@ -135,6 +137,7 @@ func poolConnector(t target, c Config) (driver.Connector, error) {
 // openPools makes the pool and the connection for pings. It doesn't connect yet.
 func (db *DB) openPools(c Config, t target, connector driver.Connector) {
 	db.SQL = c.OpenPool(connector, t.dialect)
+	db.state = stateOf(t.connector)
 	db.limited = newLimitedPool(&pool{db: db.SQL, acquireTimeout: c.AcquireTimeout}, c.MaxOpenConns)
 	if t.inMemory {
 		// The database disappears with its only connection, and a second connection would see another database.
@@ -178,6 +181,14 @@ func (db *DB) Ping(ctx context.Context) error {
 		return fmt.Errorf("pinging %s: %w", db.name, err)
 	}
 	return nil
+}
+
+// Opened returns how many connections to PostgreSQL were opened so far. A new one may lead to another server than those before.
+func (db *DB) Opened() uint64 {
+	if db.state == nil {
+		return 0
+	}
+	return db.state.opened.Load()
 }
 
 // Close closes the pool after the running statements have finished.

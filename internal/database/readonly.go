@@ -27,8 +27,18 @@ type poolState struct {
 	// generation is incremented when the connections are outdated. Connections of an earlier generation are closed before
 	// their next use.
 	generation atomic.Uint64
+	// opened counts the connections that were opened.
+	opened atomic.Uint64
 	// host is the index of the host that was connected to last.
 	host atomic.Int64
+}
+
+// stateOf returns the state of a connector's connections, nil if it is not PostgreSQL's.
+func stateOf(c driver.Connector) *poolState {
+	if c, ok := c.(connector); ok {
+		return c.state
+	}
+	return nil
 }
 
 // outdated reports whether the connection has to be closed.
@@ -45,10 +55,14 @@ func (c *checkedConn) checkReadOnly(err error) error {
 // BeginTx implements driver.ConnBeginTx. lib/pq's BeginTx would begin a transaction READ WRITE, and so write to a database
 // that is read-only by default, as a host makes it if the disk is full.
 func (c *checkedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if o != (driver.TxOptions{}) {
+	switch o {
+	case driver.TxOptions{}:
+		return c.pqConn.Begin()
+	case snapshotOptions:
+		return beginSnapshot(ctx, c.pqConn)
+	default:
 		return c.pqConn.BeginTx(ctx, o)
 	}
-	return c.pqConn.Begin()
 }
 
 // QueryContext implements driver.QueryerContext.

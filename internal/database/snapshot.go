@@ -60,7 +60,7 @@ func (l *limitedPool) inSnapshot(ctx context.Context, dialectName string, fn fun
 	defer s.release()
 	options := driver.TxOptions{ReadOnly: true} // On SQLite, a transaction that reads needs no write lock.
 	if dialectName == dialect.Postgres {
-		options.Isolation = driver.IsolationLevel(sql.LevelRepeatableRead)
+		options = snapshotOptions
 	}
 	for attempt := 1; ; attempt++ {
 		err := l.pool.trySnapshot(acquired, options, fn)
@@ -102,11 +102,12 @@ func (p *pool) beginOnConn(ctx context.Context, o driver.TxOptions) (*sql.Conn, 
 			return nil, nil, err
 		}
 		var tx driver.Tx
-		err = conn.Raw(func(raw any) (err error) {
+		err = conn.Raw(func(raw any) error {
 			beginner, ok := raw.(driver.ConnBeginTx)
 			if !ok {
 				return errNotPQ
 			}
+			var err error
 			tx, err = beginner.BeginTx(ctx, o)
 			return err
 		})
@@ -118,6 +119,30 @@ func (p *pool) beginOnConn(ctx context.Context, o driver.TxOptions) (*sql.Conn, 
 			return nil, nil, fmt.Errorf("beginning a snapshot: %w", err)
 		}
 	}
+}
+
+// snapshotOptions are those of a snapshot on PostgreSQL.
+var snapshotOptions = driver.TxOptions{Isolation: driver.IsolationLevel(sql.LevelRepeatableRead), ReadOnly: true} //nolint:gochecknoglobals // A constant.
+
+// beginSnapshot begins a snapshot on a connection of lib/pq. lib/pq's BeginTx watches the context, and goes on doing so in the
+// connection's later transactions, which then panic.
+func beginSnapshot(ctx context.Context, conn driver.ExecerContext) (driver.Tx, error) {
+	if _, err := conn.ExecContext(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", nil); err != nil {
+		return nil, err
+	}
+	return snapshotTx{conn}, nil
+}
+
+// snapshotTx is the transaction of a snapshot.
+type snapshotTx struct{ conn driver.ExecerContext }
+
+// Commit implements driver.Tx.
+func (t snapshotTx) Commit() error { return t.Rollback() }
+
+// Rollback implements driver.Tx. The context may have ended.
+func (t snapshotTx) Rollback() error {
+	_, err := t.conn.ExecContext(context.Background(), "ROLLBACK", nil)
+	return err
 }
 
 // lock waits until no other statement of the snapshot runs. If it returns nil, the caller must call unlock.

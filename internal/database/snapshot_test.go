@@ -45,7 +45,10 @@ func eachSnapshotDatabase(t *testing.T, test func(t *testing.T, db *database.DB)
 	t.Helper()
 	for name, address := range map[string]func(testing.TB) string{
 		"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL,
-		"pgbouncer": func(t testing.TB) string { return testkit.PgBouncer(t, testkit.MigratedPostgresURL(t)) },
+		"pgbouncer": func(t testing.TB) string {
+			t.Helper()
+			return testkit.PgBouncer(t, testkit.MigratedPostgresURL(t))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +192,7 @@ func TestSnapshotErrors(t *testing.T) {
 			if err := db.Driver().Query(ctx, "SELECT 1", []any{}, &rows); err != nil {
 				return err
 			}
-			defer rows.Close()
+			defer func() { _ = rows.Close() }()
 			ctx, stop := context.WithTimeout(ctx, time.Millisecond)
 			defer stop()
 			_, err := snapshotReaders(db)["ent"](ctx) // It waits for the rows.
@@ -278,6 +281,28 @@ func TestSnapshotAfterConnectionLoss(t *testing.T) {
 	})
 	if calls != 2 || !database.IsUnavailable(err) {
 		t.Errorf("lost each time: %d calls, %v", calls, err)
+	}
+}
+
+// TestTransactionsAfterSnapshot: a connection that had a snapshot can have transactions.
+func TestTransactionsAfterSnapshot(t *testing.T) {
+	t.Parallel()
+	db := open(t, database.Config{URL: testkit.PostgresURL(t), MaxOpenConns: 1})
+	for range 5 {
+		ctx, stop := context.WithCancel(t.Context())
+		if err := db.Snapshot(ctx, func(context.Context) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			tx, err := db.Driver().Tx(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
 	}
 }
 
