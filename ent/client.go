@@ -9,6 +9,7 @@ import (
 	"log"
 	"reflect"
 
+	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
@@ -31,6 +32,8 @@ import (
 // Client is the client that holds all ent builders.
 type Client struct {
 	config
+	// FeedEpoch is the client for interacting with the FeedEpoch builders.
+	FeedEpoch *FeedEpochClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
 	// StreamTicket is the client for interacting with the StreamTicket builders.
@@ -59,6 +62,7 @@ func NewClient(opts ...Option) *Client {
 }
 
 func (c *Client) init() {
+	c.FeedEpoch = NewFeedEpochClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
 	c.StreamTicket = NewStreamTicketClient(c.config)
 	c.Tag = NewTagClient(c.config)
@@ -160,6 +164,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 	return &Tx{
 		ctx:            ctx,
 		config:         cfg,
+		FeedEpoch:      NewFeedEpochClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
 		StreamTicket:   NewStreamTicketClient(cfg),
 		Tag:            NewTagClient(cfg),
@@ -188,6 +193,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 	return &Tx{
 		ctx:            ctx,
 		config:         cfg,
+		FeedEpoch:      NewFeedEpochClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
 		StreamTicket:   NewStreamTicketClient(cfg),
 		Tag:            NewTagClient(cfg),
@@ -203,7 +209,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 // Debug returns a new debug-client. It's used to get verbose logging on specific operations.
 //
 //	client.Debug().
-//		IdempotencyKey.
+//		FeedEpoch.
 //		Query().
 //		Count(ctx)
 func (c *Client) Debug() *Client {
@@ -226,8 +232,8 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User,
-		c.UserRemoval, c.Workspace,
+		c.FeedEpoch, c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag,
+		c.Tombstone, c.User, c.UserRemoval, c.Workspace,
 	} {
 		n.Use(hooks...)
 	}
@@ -237,8 +243,8 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User,
-		c.UserRemoval, c.Workspace,
+		c.FeedEpoch, c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag,
+		c.Tombstone, c.User, c.UserRemoval, c.Workspace,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -247,6 +253,8 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 // Mutate implements the ent.Mutator interface.
 func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 	switch m := m.(type) {
+	case *FeedEpochMutation:
+		return c.FeedEpoch.mutate(ctx, m)
 	case *IdempotencyKeyMutation:
 		return c.IdempotencyKey.mutate(ctx, m)
 	case *StreamTicketMutation:
@@ -267,6 +275,140 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Workspace.mutate(ctx, m)
 	default:
 		return nil, fmt.Errorf("ent: unknown mutation type %T", m)
+	}
+}
+
+// FeedEpochClient is a client for the FeedEpoch schema.
+type FeedEpochClient struct {
+	config
+}
+
+// NewFeedEpochClient returns a client for the FeedEpoch from the given config.
+func NewFeedEpochClient(c config) *FeedEpochClient {
+	return &FeedEpochClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `feedepoch.Hooks(f(g(h())))`.
+func (c *FeedEpochClient) Use(hooks ...Hook) {
+	c.hooks.FeedEpoch = append(c.hooks.FeedEpoch, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `feedepoch.Intercept(f(g(h())))`.
+func (c *FeedEpochClient) Intercept(interceptors ...Interceptor) {
+	c.inters.FeedEpoch = append(c.inters.FeedEpoch, interceptors...)
+}
+
+// Create returns a builder for creating a FeedEpoch entity.
+func (c *FeedEpochClient) Create() *FeedEpochCreate {
+	mutation := newFeedEpochMutation(c.config, OpCreate)
+	return &FeedEpochCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of FeedEpoch entities.
+func (c *FeedEpochClient) CreateBulk(builders ...*FeedEpochCreate) *FeedEpochCreateBulk {
+	return &FeedEpochCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *FeedEpochClient) MapCreateBulk(slice any, setFunc func(*FeedEpochCreate, int)) *FeedEpochCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &FeedEpochCreateBulk{err: fmt.Errorf("calling to FeedEpochClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*FeedEpochCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &FeedEpochCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for FeedEpoch.
+func (c *FeedEpochClient) Update() *FeedEpochUpdate {
+	mutation := newFeedEpochMutation(c.config, OpUpdate)
+	return &FeedEpochUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *FeedEpochClient) UpdateOne(_m *FeedEpoch) *FeedEpochUpdateOne {
+	mutation := newFeedEpochMutation(c.config, OpUpdateOne, withFeedEpoch(_m))
+	return &FeedEpochUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *FeedEpochClient) UpdateOneID(id int) *FeedEpochUpdateOne {
+	mutation := newFeedEpochMutation(c.config, OpUpdateOne, withFeedEpochID(id))
+	return &FeedEpochUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for FeedEpoch.
+func (c *FeedEpochClient) Delete() *FeedEpochDelete {
+	mutation := newFeedEpochMutation(c.config, OpDelete)
+	return &FeedEpochDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *FeedEpochClient) DeleteOne(_m *FeedEpoch) *FeedEpochDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *FeedEpochClient) DeleteOneID(id int) *FeedEpochDeleteOne {
+	builder := c.Delete().Where(feedepoch.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &FeedEpochDeleteOne{builder}
+}
+
+// Query returns a query builder for FeedEpoch.
+func (c *FeedEpochClient) Query() *FeedEpochQuery {
+	return &FeedEpochQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeFeedEpoch},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a FeedEpoch entity by its id.
+func (c *FeedEpochClient) Get(ctx context.Context, id int) (*FeedEpoch, error) {
+	return c.Query().Where(feedepoch.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *FeedEpochClient) GetX(ctx context.Context, id int) *FeedEpoch {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *FeedEpochClient) Hooks() []Hook {
+	hooks := c.hooks.FeedEpoch
+	return append(hooks[:len(hooks):len(hooks)], feedepoch.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *FeedEpochClient) Interceptors() []Interceptor {
+	return c.inters.FeedEpoch
+}
+
+func (c *FeedEpochClient) mutate(ctx context.Context, m *FeedEpochMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&FeedEpochCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&FeedEpochUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&FeedEpochUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&FeedEpochDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown FeedEpoch mutation op: %q", m.Op())
 	}
 }
 
@@ -1622,12 +1764,12 @@ func (c *WorkspaceClient) mutate(ctx context.Context, m *WorkspaceMutation) (Val
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
-		Workspace []ent.Hook
+		FeedEpoch, IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User,
+		UserRemoval, Workspace []ent.Hook
 	}
 	inters struct {
-		IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
-		Workspace []ent.Interceptor
+		FeedEpoch, IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User,
+		UserRemoval, Workspace []ent.Interceptor
 	}
 )
 

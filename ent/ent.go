@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
@@ -81,6 +82,7 @@ var (
 func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
+			feedepoch.Table:      feedepoch.ValidColumn,
 			idempotencykey.Table: idempotencykey.ValidColumn,
 			streamticket.Table:   streamticket.ValidColumn,
 			tag.Table:            tag.ValidColumn,

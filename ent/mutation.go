@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
 	"taskql/ent/predicate"
 	"taskql/ent/streamticket"
@@ -33,6 +34,7 @@ const (
 	OpUpdateOne = ent.OpUpdateOne
 
 	// Node types.
+	TypeFeedEpoch      = "FeedEpoch"
 	TypeIdempotencyKey = "IdempotencyKey"
 	TypeStreamTicket   = "StreamTicket"
 	TypeTag            = "Tag"
@@ -43,6 +45,541 @@ const (
 	TypeUserRemoval    = "UserRemoval"
 	TypeWorkspace      = "Workspace"
 )
+
+// FeedEpochMutation represents an operation that mutates the FeedEpoch nodes in the graph.
+type FeedEpochMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int
+	epoch         *[]byte
+	cluster       *string
+	timeline      *string
+	created_at    *time.Time
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*FeedEpoch, error)
+	predicates    []predicate.FeedEpoch
+}
+
+var _ ent.Mutation = (*FeedEpochMutation)(nil)
+
+// feedepochOption allows management of the mutation configuration using functional options.
+type feedepochOption func(*FeedEpochMutation)
+
+// newFeedEpochMutation creates new mutation for the FeedEpoch entity.
+func newFeedEpochMutation(c config, op Op, opts ...feedepochOption) *FeedEpochMutation {
+	m := &FeedEpochMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeFeedEpoch,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withFeedEpochID sets the ID field of the mutation.
+func withFeedEpochID(id int) feedepochOption {
+	return func(m *FeedEpochMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *FeedEpoch
+		)
+		m.oldValue = func(ctx context.Context) (*FeedEpoch, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().FeedEpoch.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withFeedEpoch sets the old FeedEpoch of the mutation.
+func withFeedEpoch(node *FeedEpoch) feedepochOption {
+	return func(m *FeedEpochMutation) {
+		m.oldValue = func(context.Context) (*FeedEpoch, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m FeedEpochMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m FeedEpochMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of FeedEpoch entities.
+func (m *FeedEpochMutation) SetID(id int) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *FeedEpochMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *FeedEpochMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().FeedEpoch.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetEpoch sets the "epoch" field.
+func (m *FeedEpochMutation) SetEpoch(b []byte) {
+	m.epoch = &b
+}
+
+// Epoch returns the value of the "epoch" field in the mutation.
+func (m *FeedEpochMutation) Epoch() (r []byte, exists bool) {
+	v := m.epoch
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEpoch returns the old "epoch" field's value of the FeedEpoch entity.
+// If the FeedEpoch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FeedEpochMutation) OldEpoch(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEpoch is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEpoch requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEpoch: %w", err)
+	}
+	return oldValue.Epoch, nil
+}
+
+// ResetEpoch resets all changes to the "epoch" field.
+func (m *FeedEpochMutation) ResetEpoch() {
+	m.epoch = nil
+}
+
+// SetCluster sets the "cluster" field.
+func (m *FeedEpochMutation) SetCluster(s string) {
+	m.cluster = &s
+}
+
+// Cluster returns the value of the "cluster" field in the mutation.
+func (m *FeedEpochMutation) Cluster() (r string, exists bool) {
+	v := m.cluster
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCluster returns the old "cluster" field's value of the FeedEpoch entity.
+// If the FeedEpoch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FeedEpochMutation) OldCluster(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCluster is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCluster requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCluster: %w", err)
+	}
+	return oldValue.Cluster, nil
+}
+
+// ClearCluster clears the value of the "cluster" field.
+func (m *FeedEpochMutation) ClearCluster() {
+	m.cluster = nil
+	m.clearedFields[feedepoch.FieldCluster] = struct{}{}
+}
+
+// ClusterCleared returns if the "cluster" field was cleared in this mutation.
+func (m *FeedEpochMutation) ClusterCleared() bool {
+	_, ok := m.clearedFields[feedepoch.FieldCluster]
+	return ok
+}
+
+// ResetCluster resets all changes to the "cluster" field.
+func (m *FeedEpochMutation) ResetCluster() {
+	m.cluster = nil
+	delete(m.clearedFields, feedepoch.FieldCluster)
+}
+
+// SetTimeline sets the "timeline" field.
+func (m *FeedEpochMutation) SetTimeline(s string) {
+	m.timeline = &s
+}
+
+// Timeline returns the value of the "timeline" field in the mutation.
+func (m *FeedEpochMutation) Timeline() (r string, exists bool) {
+	v := m.timeline
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeline returns the old "timeline" field's value of the FeedEpoch entity.
+// If the FeedEpoch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FeedEpochMutation) OldTimeline(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeline is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeline requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeline: %w", err)
+	}
+	return oldValue.Timeline, nil
+}
+
+// ClearTimeline clears the value of the "timeline" field.
+func (m *FeedEpochMutation) ClearTimeline() {
+	m.timeline = nil
+	m.clearedFields[feedepoch.FieldTimeline] = struct{}{}
+}
+
+// TimelineCleared returns if the "timeline" field was cleared in this mutation.
+func (m *FeedEpochMutation) TimelineCleared() bool {
+	_, ok := m.clearedFields[feedepoch.FieldTimeline]
+	return ok
+}
+
+// ResetTimeline resets all changes to the "timeline" field.
+func (m *FeedEpochMutation) ResetTimeline() {
+	m.timeline = nil
+	delete(m.clearedFields, feedepoch.FieldTimeline)
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *FeedEpochMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *FeedEpochMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the FeedEpoch entity.
+// If the FeedEpoch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FeedEpochMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *FeedEpochMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// Where appends a list predicates to the FeedEpochMutation builder.
+func (m *FeedEpochMutation) Where(ps ...predicate.FeedEpoch) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the FeedEpochMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *FeedEpochMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.FeedEpoch, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *FeedEpochMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *FeedEpochMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (FeedEpoch).
+func (m *FeedEpochMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *FeedEpochMutation) Fields() []string {
+	fields := make([]string, 0, 4)
+	if m.epoch != nil {
+		fields = append(fields, feedepoch.FieldEpoch)
+	}
+	if m.cluster != nil {
+		fields = append(fields, feedepoch.FieldCluster)
+	}
+	if m.timeline != nil {
+		fields = append(fields, feedepoch.FieldTimeline)
+	}
+	if m.created_at != nil {
+		fields = append(fields, feedepoch.FieldCreatedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *FeedEpochMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case feedepoch.FieldEpoch:
+		return m.Epoch()
+	case feedepoch.FieldCluster:
+		return m.Cluster()
+	case feedepoch.FieldTimeline:
+		return m.Timeline()
+	case feedepoch.FieldCreatedAt:
+		return m.CreatedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *FeedEpochMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case feedepoch.FieldEpoch:
+		return m.OldEpoch(ctx)
+	case feedepoch.FieldCluster:
+		return m.OldCluster(ctx)
+	case feedepoch.FieldTimeline:
+		return m.OldTimeline(ctx)
+	case feedepoch.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown FeedEpoch field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FeedEpochMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case feedepoch.FieldEpoch:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEpoch(v)
+		return nil
+	case feedepoch.FieldCluster:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCluster(v)
+		return nil
+	case feedepoch.FieldTimeline:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeline(v)
+		return nil
+	case feedepoch.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown FeedEpoch field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *FeedEpochMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *FeedEpochMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FeedEpochMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown FeedEpoch numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *FeedEpochMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(feedepoch.FieldCluster) {
+		fields = append(fields, feedepoch.FieldCluster)
+	}
+	if m.FieldCleared(feedepoch.FieldTimeline) {
+		fields = append(fields, feedepoch.FieldTimeline)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *FeedEpochMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *FeedEpochMutation) ClearField(name string) error {
+	switch name {
+	case feedepoch.FieldCluster:
+		m.ClearCluster()
+		return nil
+	case feedepoch.FieldTimeline:
+		m.ClearTimeline()
+		return nil
+	}
+	return fmt.Errorf("unknown FeedEpoch nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *FeedEpochMutation) ResetField(name string) error {
+	switch name {
+	case feedepoch.FieldEpoch:
+		m.ResetEpoch()
+		return nil
+	case feedepoch.FieldCluster:
+		m.ResetCluster()
+		return nil
+	case feedepoch.FieldTimeline:
+		m.ResetTimeline()
+		return nil
+	case feedepoch.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown FeedEpoch field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *FeedEpochMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *FeedEpochMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *FeedEpochMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *FeedEpochMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *FeedEpochMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *FeedEpochMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *FeedEpochMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown FeedEpoch unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *FeedEpochMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown FeedEpoch edge %s", name)
+}
 
 // IdempotencyKeyMutation represents an operation that mutates the IdempotencyKey nodes in the graph.
 type IdempotencyKeyMutation struct {

@@ -8,6 +8,18 @@ import (
 	"taskql/ent"
 )
 
+// The FeedEpochFunc type is an adapter to allow the use of ordinary
+// function as FeedEpoch mutator.
+type FeedEpochFunc func(context.Context, *ent.FeedEpochMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FeedEpochFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.FeedEpochMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FeedEpochMutation", m)
+}
+
 // The IdempotencyKeyFunc type is an adapter to allow the use of ordinary
 // function as IdempotencyKey mutator.
 type IdempotencyKeyFunc func(context.Context, *ent.IdempotencyKeyMutation) (ent.Value, error)

@@ -110,6 +110,30 @@ func DenyMutationOperationRule(op ent.Op) MutationRule {
 	return OnMutationOperation(rule, op)
 }
 
+// The FeedEpochQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type FeedEpochQueryRuleFunc func(context.Context, *ent.FeedEpochQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f FeedEpochQueryRuleFunc) EvalQuery(ctx context.Context, q ent.Query) error {
+	if q, ok := q.(*ent.FeedEpochQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("ent/privacy: unexpected query type %T, expect *ent.FeedEpochQuery", q)
+}
+
+// The FeedEpochMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type FeedEpochMutationRuleFunc func(context.Context, *ent.FeedEpochMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f FeedEpochMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) error {
+	if m, ok := m.(*ent.FeedEpochMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.FeedEpochMutation", m)
+}
+
 // The IdempotencyKeyQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type IdempotencyKeyQueryRuleFunc func(context.Context, *ent.IdempotencyKeyQuery) error

@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"context"
+	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
 	"taskql/ent/schema"
 	"taskql/ent/streamticket"
@@ -24,6 +25,22 @@ import (
 // (default values, validators, hooks and policies) and stitches it
 // to their package variables.
 func init() {
+	feedepochMixin := schema.FeedEpoch{}.Mixin()
+	feedepoch.Policy = privacy.NewPolicies(feedepochMixin[0], schema.FeedEpoch{})
+	feedepoch.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := feedepoch.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	feedepochFields := schema.FeedEpoch{}.Fields()
+	_ = feedepochFields
+	// feedepochDescCreatedAt is the schema descriptor for created_at field.
+	feedepochDescCreatedAt := feedepochFields[4].Descriptor()
+	// feedepoch.DefaultCreatedAt holds the default value on creation for the created_at field.
+	feedepoch.DefaultCreatedAt = feedepochDescCreatedAt.Default.(func() time.Time)
 	idempotencykeyMixin := schema.IdempotencyKey{}.Mixin()
 	idempotencykey.Policy = privacy.NewPolicies(idempotencykeyMixin[0], schema.IdempotencyKey{})
 	idempotencykey.Hooks[0] = func(next ent.Mutator) ent.Mutator {

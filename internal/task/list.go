@@ -212,7 +212,8 @@ func (l *list) readBoth(ctx context.Context, segment keyset.Segment, limit int, 
 }
 
 // rows reads the rows of the list that restrict selects, which are about as many as expected. The key identifies the
-// statement in the cache; its zero value is for one that isn't cached.
+// statement in the cache; its zero value is for one that isn't cached. If the quota of text is used up, the rows before that are
+// returned with the error.
 func (l *list) rows(ctx context.Context, columns []string, key queryKey, expected int, restrict func(*sql.Selector)) ([]*ent.Task, error) {
 	quota := textQuotaOf(ctx)
 	if !l.service.usesRowReader(ctx) {
@@ -224,9 +225,9 @@ func (l *list) rows(ctx context.Context, columns []string, key queryKey, expecte
 		if err != nil {
 			return nil, fmt.Errorf("reading tasks: %w", err)
 		}
-		for _, e := range tasks {
+		for i, e := range tasks {
 			if err := quota.charge(e); err != nil {
-				return nil, fmt.Errorf("reading tasks: %w", err)
+				return tasks[:i], fmt.Errorf("reading tasks: %w", err)
 			}
 		}
 		return tasks, nil
@@ -245,14 +246,16 @@ func (l *list) rows(ctx context.Context, columns []string, key queryKey, expecte
 	tasks := make([]*ent.Task, 0, expected)
 	err = l.service.queryRaw(ctx, statement, args, func(row []driver.Value) error {
 		e, err := r.read(row)
-		if err != nil {
-			return err
+		if err == nil {
+			err = quota.charge(e)
 		}
-		tasks = append(tasks, e)
-		return quota.charge(e)
+		if err == nil {
+			tasks = append(tasks, e)
+		}
+		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading tasks: %w", err)
+		return tasks, fmt.Errorf("reading tasks: %w", err)
 	}
 	return tasks, nil
 }

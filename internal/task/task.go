@@ -47,7 +47,7 @@ type Service struct {
 	closed           func(userID string)
 }
 
-// New returns a Service on the database of c.Workspaces.
+// New returns a Service on the database of c.Workspaces, and adds tasks and tags to its feed.
 func New(c Config) (*Service, error) {
 	if c.Workspaces == nil {
 		return nil, errors.New("task: Config.Workspaces is missing")
@@ -58,7 +58,7 @@ func New(c Config) (*Service, error) {
 	if c.Closed == nil {
 		c.Closed = func(string) {}
 	}
-	return &Service{
+	s := &Service{
 		workspaces: c.Workspaces,
 		client:     c.Workspaces.Client,
 		now:        c.Workspaces.Now,
@@ -69,5 +69,7 @@ func New(c Config) (*Service, error) {
 		sql:        newSQLCache(),
 
 		removalRequested: make(chan struct{}, 1), closed: c.Closed,
-	}, nil
+	}
+	c.Workspaces.AddFeedKinds(s.feedKinds()...)
+	return s, nil
 }

@@ -71,6 +71,17 @@ func (s *StatementRecorder) QueryRaw(ctx context.Context, query string, args []a
 	return QueryRawOf(s.Driver)(ctx, query, args, each)
 }
 
+// Snapshot is called for reads that have to be of one moment.
+func (s *StatementRecorder) Snapshot(ctx context.Context, fn func(ctx context.Context) error) error {
+	d, ok := s.Driver.(interface {
+		Snapshot(ctx context.Context, fn func(ctx context.Context) error) error
+	})
+	if !ok {
+		return errOtherDriver
+	}
+	return d.Snapshot(ctx, fn)
+}
+
 // QueryRawOf returns the driver's QueryRaw method, or nil if it has none.
 func QueryRawOf(d dialect.Driver) func(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	queryer, ok := d.(interface {

@@ -39,13 +39,21 @@ type Database struct {
 	Dialect string
 	// QueryRaw runs queries without ent and database/sql. It is required if Dialect is PostgreSQL's.
 	QueryRaw QueryRaw
+	// Snapshot runs fn with a context whose reads all see one state of the database. It may run fn twice.
+	Snapshot func(ctx context.Context, fn func(ctx context.Context) error) error
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
 
 // NewDatabase returns the database of a driver, read without ent by queryRaw, which may be nil if the driver is not PostgreSQL's.
 func NewDatabase(driver dialect.Driver, queryRaw QueryRaw) Database {
-	return Database{Client: ent.NewClient(ent.Driver(driver)), Dialect: driver.Dialect(), QueryRaw: queryRaw}
+	db := Database{Client: ent.NewClient(ent.Driver(driver)), Dialect: driver.Dialect(), QueryRaw: queryRaw}
+	if d, ok := driver.(interface {
+		Snapshot(ctx context.Context, fn func(ctx context.Context) error) error
+	}); ok {
+		db.Snapshot = d.Snapshot
+	}
+	return db
 }
 
 // Config configures a Service.
@@ -92,6 +100,8 @@ type Service struct {
 	committed func(workspaceID string, version int)
 	// cleanupDue reports whether an idempotency key or a tombstone may have been stored since the last round of RunCleanup.
 	cleanupDue atomic.Bool
+	// feedKinds are sorted by their order.
+	feedKinds []FeedKind
 	// active is what Active returns.
 	active atomic.Bool
 }

@@ -9,6 +9,20 @@ import (
 )
 
 var (
+	// FeedEpochsColumns holds the columns for the "feed_epochs" table.
+	FeedEpochsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "epoch", Type: field.TypeBytes},
+		{Name: "cluster", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "timeline", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_at", Type: field.TypeTime},
+	}
+	// FeedEpochsTable holds the schema information for the "feed_epochs" table.
+	FeedEpochsTable = &schema.Table{
+		Name:       "feed_epochs",
+		Columns:    FeedEpochsColumns,
+		PrimaryKey: []*schema.Column{FeedEpochsColumns[0]},
+	}
 	// IdempotencyKeysColumns holds the columns for the "idempotency_keys" table.
 	IdempotencyKeysColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -344,6 +358,7 @@ var (
 	}
 	// Tables holds all the tables in the schema.
 	Tables = []*schema.Table{
+		FeedEpochsTable,
 		IdempotencyKeysTable,
 		StreamTicketsTable,
 		TagsTable,
@@ -357,6 +372,9 @@ var (
 )
 
 func init() {
+	FeedEpochsTable.Annotation = &entsql.Annotation{
+		Table: "feed_epochs",
+	}
 	IdempotencyKeysTable.ForeignKeys[0].RefTable = WorkspacesTable
 	TagsTable.ForeignKeys[0].RefTable = WorkspacesTable
 	TasksTable.ForeignKeys[0].RefTable = WorkspacesTable
