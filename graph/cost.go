@@ -7,6 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/internal/account"
+	"taskql/internal/feed"
 	"taskql/internal/task"
 )
 
@@ -24,6 +25,8 @@ type Cost struct {
 	Default int
 	// Max is the largest size that the field takes.
 	Max int
+	// Batch is how many elements cost as much as one; 0 means 1.
+	Batch int
 	// Inputs are what fields of the arguments cost, by name.
 	Inputs map[string]int
 }
@@ -32,6 +35,9 @@ const (
 	// defaultPage and maxPage are the sizes of a page of any connection.
 	defaultPage = 50
 	maxPage     = 100
+	// feedBatch is how many rows of a page of the feed cost as much as one. A page has as many rows of all kinds together as each of
+	// its lists is charged for, and once a copy is complete, it has few.
+	feedBatch = 10
 	// countCost is what counting a list costs, which reads all of it.
 	countCost = 20
 	// groupedCost is what a count costs if one statement finds it for all elements of a page.
@@ -62,6 +68,8 @@ var longTexts = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 // a cost at once. A test finds lists without one.
 func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	switch {
+	case field.Type.Name() == changePage:
+		return Cost{Own: countCost, Sizes: []string{"first"}, Default: feed.DefaultFirst, Max: feed.MaxFirst, Batch: feedBatch}
 	case isConnection(field):
 		return Cost{Sizes: []string{"first", "last"}, Default: defaultPage, Max: maxPage, Inputs: filterCosts}
 	case isListOf(field.Arguments.ForName("ids")): // nodes

@@ -218,8 +218,9 @@ func ids(i int) uuid.UUID { return uuid.UUID{6: 0x40, 8: 0x80, 15: byte(i)} }
 
 func apiOf(t *testing.T, change func(*graph.Config)) *graph.API {
 	t.Helper()
+	unread := func(context.Context, func(context.Context) error) error { return errors.New("there is no database") }
 	c := graph.Config{
-		Services: newServices(t, workspace.Database{Client: ent.NewClient(), Dialect: dialect.SQLite}), Unavailable: func(error) bool { return false },
+		Services: newServices(t, workspace.Database{Client: ent.NewClient(), Dialect: dialect.SQLite, Snapshot: unread}), Unavailable: func(error) bool { return false },
 		Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" },
 	}
 	change(&c)

@@ -6,6 +6,7 @@ import (
 
 	"taskql/graph/model"
 	"taskql/internal/account"
+	"taskql/internal/feed"
 	"taskql/internal/task"
 )
 
@@ -13,6 +14,7 @@ import (
 type Services struct {
 	Accounts *account.Service
 	Tasks    *task.Service
+	Feed     *feed.Service
 }
 
 // allSet reports whether no service is missing.

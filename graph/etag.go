@@ -28,6 +28,8 @@ type dependencies struct {
 	workspace bool
 	// user reports a dependency on the viewer's own row, which no version covers.
 	user bool
+	// feed reports a dependency on the database's history, which tokens contain.
+	feed bool
 	// clock reports a dependency on the moment and the viewer's day, which decide what is overdue.
 	clock bool
 }
@@ -68,6 +70,7 @@ func (d *dependencies) addField(s *schema, f *ast.Field) {
 		d.clock = d.clock || f.Name != "__typename" && parent.MayChangeWithTime(f.Name)
 	}
 	for _, value := range s.objectTypes(s.Schema().Types[f.Definition.Type.Name()]) {
+		d.feed = d.feed || value.Name() == changePage
 		d.user = d.user || !value.Versioned()
 		d.workspace = d.workspace || value.Versioned()
 	}
@@ -131,6 +134,13 @@ func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([
 			return b, false
 		}
 		b = binary.AppendVarint(b, int64(version))
+	}
+	if d.feed {
+		epoch, err := d.api.config.Services.Feed.Epoch(ctx)
+		if err != nil {
+			return b, false
+		}
+		b = append(b, epoch[:]...)
 	}
 	if d.user {
 		row, err := d.api.config.Services.Accounts.User(ctx, v, v.UserID)

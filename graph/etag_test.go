@@ -227,7 +227,7 @@ func TestETagOfDocuments(t *testing.T) {
 		db := testkit.Database(statements)
 		a := newAPI(t, db, "alice")
 		for document, want := range map[string]int{
-			`{ __typename }`: 0, `{ viewer { name } }`: 1, `{ tasks { nodes { title } } }`: 1, `{ viewer { name } tags { totalCount } }`: 2, `{ node(id: "x") { id } }`: 2,
+			`{ __typename }`: 0, `{ changes { tasks { id } token } }`: 1, `{ viewer { name } }`: 1, `{ tasks { nodes { title } } }`: 1, `{ viewer { name } tags { totalCount } }`: 2, `{ node(id: "x") { id } }`: 2,
 			// The clock needs a statement of its own only for a new answer.
 			clockDependent[0].document: 1,
 		} {

@@ -122,6 +122,8 @@ type rootField struct {
 	viewerErr error
 	values    selection.Values
 	meter     meter
+	// preloaded reports whether the resolver has loaded what is selected below its value.
+	preloaded bool
 	result    graphql.Marshaler
 }
 
@@ -305,6 +307,9 @@ func (x *execution) complete(ctx context.Context, value any) (any, error) {
 
 // load loads what is selected below the value.
 func (r *rootField) load(ctx context.Context, value any) error {
+	if r.preloaded {
+		return nil
+	}
 	if nodes, ok := value.([]model.Node); ok {
 		return r.plan.LoadList(ctx, r, elements(nodes))
 	}

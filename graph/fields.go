@@ -15,7 +15,8 @@ import (
 //
 //	From(…)           which columns of the object's row it needs
 //	Loaded…(load…)    its batch loader, if the value is not in the object
-//	ChangesWithTime   that the clock changes it, for ETags
+//	ChangesWithTime   that the clock changes it, for ETags and changes
+//	OfRow             that its object gets a new version if it is something else, although it is loaded: it can be selected in changes
 //
 // A type is marked Unversioned if the workspace's version doesn't cover its rows, also for ETags. All else that a request needs
 // is derived from the table when its selection is compiled.
@@ -29,7 +30,7 @@ type (
 
 // objectTypes are all of the schema, but the root types and those of introspection.
 func objectTypes() []objectType {
-	types := commonTypes()
+	types := slices.Concat(commonTypes(), changeTypes())
 	for _, e := range entities {
 		types = append(types, e.types()...)
 	}

@@ -24,6 +24,7 @@ import (
 	"taskql/graph"
 	"taskql/internal/account"
 	"taskql/internal/database"
+	"taskql/internal/feed"
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
@@ -69,7 +70,7 @@ func newAPIWith(t testing.TB, db workspace.Database, change func(*graph.Config, 
 	}
 	h, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Release: g.Release, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
-		AroundOperations: []graphql.OperationMiddleware{g.Authorize},
+		Rules: graph.Rules(), AroundOperations: []graphql.OperationMiddleware{g.Authorize},
 		ConditionalRequests: graphqlhttp.ConditionalRequests{
 			Validator: func(op *graphql.OperationContext) graphqlhttp.Validator { return g.Validator(op) }, Now: now,
 		},
@@ -88,7 +89,8 @@ func newAPIWith(t testing.TB, db workspace.Database, change func(*graph.Config, 
 // newServices returns the services of the API on a database.
 func newServices(t testing.TB, db workspace.Database) graph.Services {
 	t.Helper()
-	tasks, err := task.New(task.Config{Workspaces: testkit.Workspaces(t, db)})
+	workspaces := testkit.Workspaces(t, db)
+	tasks, err := task.New(task.Config{Workspaces: workspaces})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +98,11 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return graph.Services{Accounts: accounts, Tasks: tasks}
+	changes, err := feed.New(feed.Config{Workspaces: workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes}
 }
 
 func (a *api) signIn(ctx context.Context, user string) context.Context {

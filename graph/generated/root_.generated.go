@@ -22,6 +22,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	BulkTaskPayload() BulkTaskPayloadResolver
+	ChangePage() ChangePageResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	Tag() TagResolver
@@ -186,6 +187,63 @@ enum UserErrorCode {
   KEY_REUSED
   "The workspace has reached a limit."
   LIMIT_EXCEEDED
+}
+`, BuiltIn: false},
+	{Name: "../schema/live.graphqls", Input: `"""
+Where a copy of the workspace is. Opaque, up to about 120 characters, good for 90 days. Keep it in the same local transaction as
+what its page brought.
+"""
+scalar SyncToken
+
+"""
+What a copy of the workspace lacks. Apply it whole and in this order: ` + "`" + `reset` + "`" + `, ` + "`" + `gone` + "`" + `, then the rest; of two states of one thing
+the one with the higher version stands. What is computed from other rows or the clock (` + "`" + `overdue` + "`" + `, ` + "`" + `subtasks` + "`" + `, ` + "`" + `subtaskProgress` + "`" + `,
+` + "`" + `openTaskCount` + "`" + `) can't be selected in it: a request error names the field. What is nested in another thing (` + "`" + `tags` + "`" + `, ` + "`" + `parent` + "`" + `) is as
+of the page; its own later changes come in its own list. A page may hold fewer rows than ` + "`" + `first` + "`" + `: go by ` + "`" + `complete` + "`" + `.
+"""
+type ChangePage {
+  "Not null: throw the copy away first. This page begins a new one."
+  reset: ResetReason
+  "Gone for good since: purged, or deleted where there is no trash."
+  gone: [Gone!]!
+  tags: [Tag!]!
+  "Those in the trash, too."
+  tasks: [Task!]!
+  "Pass it as ` + "`" + `after` + "`" + `, whatever ` + "`" + `complete` + "`" + ` says."
+  token: SyncToken!
+  "Once ` + "`" + `complete` + "`" + `, the copy is the workspace as of this version: optimistic changes up to it are confirmed."
+  version: Int!
+  "False: more follows at once, and nothing should be shown before it."
+  complete: Boolean!
+}
+
+"A thing that was deleted for good. If something newer has the same id, that stands."
+type Gone { kind: GoneKind! id: ID! version: Int! }
+
+"The kinds of things. There is nothing but tasks and tags yet; ignore the other kinds, and those that you don't know."
+enum GoneKind { TASK TAG PROJECT SECTION RECURRENCE REMINDER }
+
+"Why a copy is of no use any more."
+enum ResetReason {
+  "` + "`" + `after` + "`" + ` was absent: the first copy."
+  FIRST
+  "The token is older than what is remembered of things gone."
+  EXPIRED
+  "The token is another workspace's."
+  OTHER_WORKSPACE
+  "The database was restored to an earlier state, or is another one."
+  HISTORY_CHANGED
+  "Fields are selected now that the copy does not have."
+  SELECTION_WIDENED
+}
+
+extend type Query {
+  """
+  What the copy lacks that ` + "`" + `after` + "`" + ` is the token of; without it, a new copy from the beginning. ` + "`" + `first` + "`" + `: 1 to 1,000 rows of all kinds
+  together, 500 if absent. ` + "`" + `workspaceId` + "`" + `: the viewer's own if absent, and the only one there is yet: any other is an error NOT_FOUND.
+  By GET it is answered 304 while nothing has changed.
+  """
+  changes(after: SyncToken, first: Int, workspaceId: ID): ChangePage!
 }
 `, BuiltIn: false},
 	{Name: "../schema/node.graphqls", Input: `"An object with an id, by which it can be fetched again."
@@ -769,6 +827,26 @@ func (ec *executionContext) childFields_BulkTaskResult(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type BulkTaskResult", field.Name)
 }
 
+func (ec *executionContext) childFields_ChangePage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reset":
+		return ec.fieldContext_ChangePage_reset(ctx, field)
+	case "gone":
+		return ec.fieldContext_ChangePage_gone(ctx, field)
+	case "tags":
+		return ec.fieldContext_ChangePage_tags(ctx, field)
+	case "tasks":
+		return ec.fieldContext_ChangePage_tasks(ctx, field)
+	case "token":
+		return ec.fieldContext_ChangePage_token(ctx, field)
+	case "version":
+		return ec.fieldContext_ChangePage_version(ctx, field)
+	case "complete":
+		return ec.fieldContext_ChangePage_complete(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangePage", field.Name)
+}
+
 func (ec *executionContext) childFields_CompleteTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "task":
@@ -853,6 +931,18 @@ func (ec *executionContext) childFields_EmptyTrashPayload(ctx context.Context, f
 		return ec.fieldContext_EmptyTrashPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EmptyTrashPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Gone(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_Gone_kind(ctx, field)
+	case "id":
+		return ec.fieldContext_Gone_id(ctx, field)
+	case "version":
+		return ec.fieldContext_Gone_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Gone", field.Name)
 }
 
 func (ec *executionContext) childFields_MoveTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

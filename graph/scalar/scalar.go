@@ -151,6 +151,8 @@ func Checks() map[string]func(any) error {
 		"TimeZone": check(UnmarshalTimeZone),
 		"Date":     check(UnmarshalDate),
 		"Color":    check(UnmarshalColor),
+
+		"SyncToken": check(UnmarshalString),
 	}
 }
 

@@ -105,6 +105,9 @@ func (set *Set[S]) Below(names ...string) []*Set[S] {
 	return sets
 }
 
+// Loads reports whether the field's values are loaded, and not part of its object.
+func (f *Selected[S]) Loads() bool { return f.loads }
+
 // Set returns what is selected of the field's values, whose type is an object type.
 func (f *Selected[S]) Set() *Set[S] { return f.sets[0] }
 

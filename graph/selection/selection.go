@@ -93,6 +93,12 @@ func (t Type[S]) Versioned() bool { return !t.unversioned }
 // MayChangeWithTime reports whether the clock alone may change the value of a field. What has no entry may be anything.
 func (t Type[S]) MayChangeWithTime(field string) bool { return !t.Has(field) || t.fields[field].clock }
 
+// FollowsVersion reports whether the value of a field can't change without a new version of its object. That is so if it is part of
+// the object, or marked with OfRow, and the clock doesn't change it.
+func (t Type[S]) FollowsVersion(field string) bool {
+	return t.Has(field) && t.fields[field].ofRow && !t.fields[field].clock
+}
+
 // Derive returns the type with a function that is called once for each compiled selection of the type. Its result is
 // Set.Derived. It must not keep the document.
 func (t Type[S]) Derive(derive func(*Set[S]) any) Type[S] {
@@ -114,6 +120,8 @@ type Field[S State] struct {
 	leaf    bool
 	columns []string
 	clock   bool
+	// ofRow reports whether the value is part of its object, and so can't change without it.
+	ofRow bool
 }
 
 type encoder[S State] func(ctx context.Context, s S, b []byte, f *Selected[S], object any) ([]byte, error)
@@ -130,10 +138,19 @@ func (f Field[S]) ChangesWithTime() Field[S] {
 	return f
 }
 
+// OfRow returns the field marked as one whose object gets a new version if it is something else, although it is loaded. If what it
+// is changes by itself, that is another object's change.
+func (f Field[S]) OfRow() Field[S] {
+	f.ofRow = true
+	return f
+}
+
 // Leaf is a field that is a scalar, an enum or a list of those. What encode appends must be JSON, null only if the schema
 // allows it.
 func Leaf[S State, T any](encode func(b []byte, object *T) []byte) Field[S] {
-	return LeafWith(func(_ context.Context, _ S, b []byte, object *T) ([]byte, error) { return encode(b, object), nil })
+	f := LeafWith(func(_ context.Context, _ S, b []byte, object *T) ([]byte, error) { return encode(b, object), nil })
+	f.ofRow = true
+	return f
 }
 
 // LeafWith is a Leaf that needs more than its object, or can fail.
@@ -150,7 +167,7 @@ func LeafWith[S State, T any](encode func(ctx context.Context, s S, b []byte, ob
 // Object is a field whose value is an object, or null.
 func Object[S State, T, V any](get func(object *T) *V) Field[S] {
 	return Field[S]{
-		fits: isNamed,
+		fits: isNamed, ofRow: true,
 		encode: func(ctx context.Context, s S, b []byte, f *Selected[S], object any) ([]byte, error) {
 			of, ok := object.(*T)
 			if !ok {
@@ -174,7 +191,7 @@ func Object[S State, T, V any](get func(object *T) *V) Field[S] {
 // that it is never null. If the schema doesn't, the field can't be encoded.
 func List[S State, T, V any](get func(object *T) []*V) Field[S] {
 	return Field[S]{
-		fits: isRequiredList,
+		fits: isRequiredList, ofRow: true,
 		encode: func(ctx context.Context, s S, b []byte, f *Selected[S], object any) ([]byte, error) {
 			of, ok := object.(*T)
 			if !ok {

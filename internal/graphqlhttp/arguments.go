@@ -32,6 +32,9 @@ func (a *analysis) size(f *ast.Field, definition *ast.FieldDefinition, price Fie
 	if price.Max > 0 {
 		size = min(size, price.Max) // The field itself refuses more, with a better message.
 	}
+	if price.Batch > 1 {
+		size = (size + price.Batch - 1) / price.Batch
+	}
 	// What is selected on elements is compiled even if there are none. If it were free, a document with nested fragments
 	// could make the compiler run for minutes.
 	return max(size, 1), argument

@@ -26,6 +26,8 @@ type FieldPrice struct {
 	Default int
 	// Max is the largest size that the field accepts; 0 means no limit.
 	Max int
+	// Batch is how many elements cost as much as one; 0 means 1.
+	Batch int
 	// Inputs are the prices of members of the arguments, at any depth, by their names: search, for example.
 	Inputs map[string]int
 }
@@ -95,7 +97,8 @@ type operationCost struct {
 type sizedRoot struct {
 	name     string
 	argument string
-	size     int
+	size     int // in batches
+	batch    int
 	cost     int // at this size
 	sized    sizedCost
 }
@@ -226,7 +229,7 @@ func (a *analysis) field(f *ast.Field, on *ast.Definition, roots *[]sizedRoot) s
 		}
 		count.cost = sizedCost{fixed: sized.times(size)}
 		if roots != nil && argument != "" {
-			*roots = append(*roots, sizedRoot{name: f.Name, argument: argument, size: size, cost: sized.times(size), sized: sized})
+			*roots = append(*roots, sizedRoot{name: f.Name, argument: argument, size: size, batch: max(price.Batch, 1), cost: sized.times(size), sized: sized})
 		}
 	case isList: // The size is that of the field around it.
 		count.cost = sizedCost{each: add(add(own, price.Each), children.cost.times(1))}
@@ -315,7 +318,7 @@ func (o operationCost) fitting(limit int) string {
 		return ""
 	}
 	if best.argument == "first" || best.argument == "last" {
-		return fmt.Sprintf("%s(%s: %d)", best.name, best.argument, size)
+		return fmt.Sprintf("%s(%s: %d)", best.name, best.argument, size*best.batch)
 	}
 	return fmt.Sprintf("%s with %d in %s", best.name, size, best.argument)
 }

@@ -29,7 +29,7 @@ type trustedDocument struct {
 }
 
 func newDocumentStore(cfg Config) (*documentStore, error) {
-	trusted, err := parseTrusted(newValidator(cfg.Schema.Schema(), cfg.Scalars, true), cfg.TrustedDocuments)
+	trusted, err := parseTrusted(newValidator(cfg.Schema.Schema(), cfg.Scalars, cfg.Rules, true), cfg.TrustedDocuments)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator/core"
 
 	"taskql/internal/streamconn"
 	"taskql/internal/websocket"
@@ -41,6 +42,8 @@ type Config struct {
 	WriteTimeout time.Duration
 	// Limits bound documents and responses. Zero fields take their defaults.
 	Limits Limits
+	// Rules are rules of validation beside GraphQL's own.
+	Rules []core.Rule
 	// Price returns what the schema's fields cost. Nil: 1 each.
 	Price Price
 	// SignedIn reports whether the client is signed in and may send longer documents. Nil: everybody is.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
 // apolloManifest is the format of Apollo's generate-persisted-query-manifest.
@@ -95,8 +96,8 @@ func apolloDocuments(members map[string]jsontext.Value) ([]TrustedDocument, []st
 }
 
 // CheckTrusted returns all problems of the trusted documents, or nil if New would accept them.
-func CheckTrusted(schema *ast.Schema, scalars map[string]CheckScalar, documents []TrustedDocument) error {
-	_, err := parseTrusted(newValidator(schema, scalars, true), documents)
+func CheckTrusted(schema *ast.Schema, scalars map[string]CheckScalar, rules []core.Rule, documents []TrustedDocument) error {
+	_, err := parseTrusted(newValidator(schema, scalars, rules, true), documents)
 	return err
 }
 

@@ -57,7 +57,7 @@ func newPipeline(cfg Config) (*pipeline, error) {
 	schema, cache := cfg.Schema.Schema(), newDocumentCache()
 	p := &pipeline{
 		store: store, limiter: newLimiter(cfg, cache), conditional: newConditionalRequests(cfg.ConditionalRequests),
-		validator: newValidator(schema, cfg.Scalars, cfg.Introspection), executor: newExecutor(cfg, store),
+		validator: newValidator(schema, cfg.Scalars, cfg.Rules, cfg.Introspection), executor: newExecutor(cfg, store),
 		schema: schema, allowIntrospection: cfg.Introspection, timeout: cfg.Timeout, observe: cfg.Observe, answered: cfg.Answered,
 	}
 	p.validator.cache = cache

@@ -21,10 +21,13 @@ type documentValidator struct {
 	cache   documentCache
 }
 
-// newValidator returns a validator without a cache. Unless it may suggest names, rules with "Did you mean" are replaced.
-func newValidator(schema *ast.Schema, scalars map[string]CheckScalar, suggest bool) *documentValidator {
+// newValidator returns a validator without a cache, with rules of the schema's own. Unless it may suggest names, rules with "Did you mean" are replaced.
+func newValidator(schema *ast.Schema, scalars map[string]CheckScalar, own []core.Rule, suggest bool) *documentValidator {
 	v := &documentValidator{schema: schema, rules: rules.NewDefaultRules(), coercer: &coercer{schema: schema, scalars: scalars, names: suggest}}
 	v.rules.AddRule(idLiteralsFirst, idLiterals)
+	for _, rule := range own {
+		v.rules.AddRule(rule.Name, rule.RuleFunc)
+	}
 	if suggest {
 		return v
 	}

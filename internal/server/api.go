@@ -59,6 +59,7 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 		Timeout:                   cfg.Config.LimitOperationTime,
 		WriteTimeout:              writeTimeout,
 		Limits:                    limitsOf(cfg.Config),
+		Rules:                     graph.Rules(),
 		Price:                     price,
 		SignedIn:                  signedIn,
 		Spend:                     spend,
@@ -96,7 +97,7 @@ func conditionalRequests(cfg Config, api *graph.API) graphqlhttp.ConditionalRequ
 // so that a bad manifest is found before the database is migrated.
 func CheckTrustedDocuments(cfg config.Config) error {
 	documents, err := trustedDocuments(cfg)
-	if invalid := graphqlhttp.CheckTrusted(graph.Schema(), scalar.Checks(), documents); invalid != nil {
+	if invalid := graphqlhttp.CheckTrusted(graph.Schema(), scalar.Checks(), graph.Rules(), documents); invalid != nil {
 		err = errors.Join(err, fmt.Errorf("checking TRUSTED_DOCUMENTS_FILE %s: %w", cfg.TrustedDocumentsFile, invalid))
 	}
 	return err

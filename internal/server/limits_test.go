@@ -45,6 +45,8 @@ func TestOrdinaryOperationsFit(t *testing.T) {
 		"{ tasks(first: 100) { nodes { " + task + " tags { id name color } subtaskProgress { done total } parent { id title } } pageInfo { hasNextPage endCursor } totalCount } }",
 		"{ tasks(first: 100) { edges { cursor node { " + task + " } } pageInfo { hasNextPage endCursor } } }",
 		"{ viewer { id name email timeZone } tasks { nodes { " + task + " tags { id name } subtasks(first: 10) { nodes { id title completed } } } totalCount facets { open completed overdue dueToday dueNext7Days noDue byPriority { priority count } byTag { tag { id name color } count } } } tags(first: 100) { nodes { id name color openTaskCount } } }",
+		"{ changes { reset gone { kind id version } tags { id version name color createdAt updatedAt } tasks { " + strings.ReplaceAll(task, "overdue ", "") + " tags { id } parent { id } } token version complete } }",
+		"{ changes(first: 1000) { reset gone { kind id version } tags { id version name color } tasks { " + strings.ReplaceAll(task, "overdue ", "") + " tags { id } parent { id } } token version complete } }",
 		`{ tasks(first: 20, filter: {search: "milk"}) { nodes { ` + task + ` } totalCount } }`,
 		`mutation { completeTasks(input: {ids: ["0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"]}) { changedCount results { id task { ` + task + ` } userErrors { code } } userErrors { code } } }`,
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"taskql/graph"
 	"taskql/internal/account"
+	"taskql/internal/feed"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
@@ -41,9 +42,13 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up tasks: %w", err)
 	}
+	changes, err := feed.New(feed.Config{Workspaces: workspaces, Opened: cfg.DB.Opened, Log: cfg.Log})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up the feed of changes: %w", err)
+	}
 	s.cleanup = func(ctx context.Context) {
 		workspaces.RunCleanup(ctx, workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys})
 	}
 	s.removals = tasks.RunRemovals
-	return graph.Services{Accounts: accounts, Tasks: tasks}, nil
+	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes}, nil
 }

@@ -70,6 +70,7 @@ function defineScalars(timeZones) {
     Date: isDate,
     DateTime: isDateTime,
     TimeZone: (text) => timeZones.has(text.toLowerCase()),
+    SyncToken: () => true,
     Color: (text) => /^#[0-9a-fA-F]{6}$/.test(text),
   };
   for (const [name, holds] of Object.entries(rules)) {
