@@ -190,7 +190,7 @@ enum UserErrorCode {
 }
 `, BuiltIn: false},
 	{Name: "../schema/live.graphqls", Input: `"""
-Where a copy of the workspace is. Opaque, up to about 120 characters, good for 90 days. Keep it in the same local transaction as
+Where a copy of the workspace is. Opaque, up to about 200 characters, good for 90 days. Keep it in the same local transaction as
 what its page brought.
 """
 scalar SyncToken
