@@ -136,7 +136,7 @@ func (h *Hub) Subscribe(workspaceID string, q Query, at Position, session *Sessi
 		s.Stop()
 		return nil, ErrSessionEnded
 	}
-	if h.closing.Load() { // Drain has gone through the subscriptions before, or finds this one.
+	if h.closing.Load() { // Close has gone through the subscriptions before, or finds this one.
 		s.Stop()
 		return nil, ErrClosing
 	}
@@ -321,50 +321,32 @@ func (h *Hub) delivered(count int, changed int64) {
 	h.config.Delivered(count, delay)
 }
 
-// drainSteps is in how many portions Drain ends the subscriptions.
-const drainSteps = 50
-
-// Drain refuses further subscriptions and ends the present ones with ErrClosing, spread over some time, so that their
-// clients don't all come back at once. If ctx ends, it ends those that are left at once.
-func (h *Hub) Drain(ctx context.Context, over time.Duration) {
+// Close refuses further subscriptions, ends the present ones with ErrClosing, and waits for the queries and checks that are
+// running. The hub can't be used any more.
+func (h *Hub) Close() {
 	h.closing.Store(true)
-	var all []*Subscription
 	for i := range h.shards {
-		shard := &h.shards[i]
-		shard.mu.RLock()
-		for _, w := range shard.workspaces {
-			w.mu.Lock()
-			all = append(all, w.subs...)
-			w.mu.Unlock()
-		}
-		shard.mu.RUnlock()
-	}
-	ticker := time.NewTicker(max(over/drainSteps, time.Millisecond))
-	defer ticker.Stop()
-	for step := range drainSteps {
-		for _, s := range all[len(all)*step/drainSteps : len(all)*(step+1)/drainSteps] {
+		for _, s := range h.shards[i].subscriptions() {
 			s.end(ErrClosing)
 		}
-		if step == drainSteps-1 || over <= 0 || len(all) == 0 {
-			continue
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			over = 0
-		}
 	}
-}
-
-// Close ends all subscriptions with ErrClosing, and waits for the queries and checks that are running. The hub can't be used
-// any more.
-func (h *Hub) Close() {
-	h.Drain(h.ctx, 0)
 	h.cancel()
 	h.delays.close()
 	h.moments.close()
 	h.runs.close()
 	h.checks.close()
+}
+
+func (s *shard) subscriptions() []*Subscription {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var all []*Subscription
+	for _, w := range s.workspaces {
+		w.mu.Lock()
+		all = append(all, w.subs...)
+		w.mu.Unlock()
+	}
+	return all
 }
 
 // Stats are numbers about a hub.

@@ -20,6 +20,7 @@ type watcher struct {
 	client    *client
 	workspace string
 	ended     bool // by the model
+	told      bool // the sink has to be told of it
 }
 
 // model changes workspaces and all that can go wrong, at random.
@@ -39,7 +40,7 @@ func (m *model) workspace() string { return strconv.Itoa(m.random.IntN(modelWork
 func (m *model) upTo(d time.Duration) time.Duration { return time.Duration(m.random.Int64N(int64(d))) }
 
 func (m *model) step() {
-	switch m.random.IntN(14) {
+	switch m.random.IntN(16) {
 	case 0, 1, 2:
 		m.change(m.workspace())
 	case 3: // The hub is told late, perhaps after the next change.
@@ -75,6 +76,21 @@ func (m *model) step() {
 		})
 	case 12:
 		m.clients[m.random.IntN(len(m.clients))].set(func(c *client) { c.debt = time.Now().Add(m.upTo(time.Minute)) })
+	case 14: // While queries run, too.
+		if m.random.IntN(4) == 0 {
+			user := m.clients[m.random.IntN(len(m.clients))]
+			m.hub.EndUser(user.user)
+			m.markEnded(func(w *watcher) bool { return w.client == user })
+		}
+	case 15: // A session ends, and the hub finds out.
+		if m.random.IntN(4) == 0 {
+			user := m.clients[m.random.IntN(len(m.clients))]
+			user.set(func(c *client) { c.state = live.Ended })
+			m.hub.VerifyUser(user.user)
+			time.Sleep(5 * time.Second)
+			user.set(func(c *client) { c.state = live.Valid })
+			m.markEnded(func(w *watcher) bool { return w.client == user })
+		}
 	case 13:
 		m.hub.VerifyUser(m.clients[m.random.IntN(len(m.clients))].user)
 	}
@@ -82,6 +98,15 @@ func (m *model) step() {
 		time.Sleep(m.upTo(20 * time.Second))
 	}
 	time.Sleep(m.upTo(20 * time.Millisecond))
+}
+
+// markEnded notes that subscriptions have been ended: their sinks are told, as soon as a query that runs for them is over.
+func (m *model) markEnded(which func(*watcher) bool) {
+	for _, w := range m.watchers {
+		if !w.ended && which(w) {
+			w.ended, w.told = true, true
+		}
+	}
 }
 
 func (m *model) any() *watcher {
@@ -128,6 +153,9 @@ func (m *model) heal() {
 // check compares what each watcher has with the database: its results rise, and end at the newest version.
 func (m *model) check() {
 	for i, w := range m.watchers {
+		if told := len(w.sink.ended) == 1; told != w.told {
+			m.t.Errorf("watcher %d was told %v of its end, want that %t", i, w.sink.ended, w.told)
+		}
 		last := 0
 		for _, text := range w.got {
 			version, err := strconv.Atoi(text)

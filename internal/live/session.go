@@ -49,6 +49,9 @@ func NewSession(c Client, v Verdict) *Session {
 	return &Session{client: c, until: v.Until, expires: v.Expires, ended: v.State == Ended}
 }
 
+// Client returns the session's client.
+func (s *Session) Client() Client { return s.client }
+
 // valid reports whether results may be delivered now.
 func (s *Session) valid(now time.Time) bool {
 	s.mu.Lock()

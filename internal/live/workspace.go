@@ -243,7 +243,7 @@ func (w *workspace) settle(g *group, result Result, version int) {
 		switch {
 		case s.state == stopped:
 			if s.endErr != nil {
-				over = append(over, ending{s, s.endErr})
+				over = append(over, ending{s, s.endErr, true})
 			}
 		case s.outcome == unchecked:
 			s.state = waiting
@@ -259,7 +259,7 @@ func (w *workspace) settle(g *group, result Result, version int) {
 		case s.outcome == ended:
 			s.state = stopped
 			s.gone.Store(true)
-			over = append(over, ending{s, result.End})
+			over = append(over, ending{s, result.End, false})
 		case result.Fault != nil:
 			s.state = due
 			if failed == nil {
@@ -282,7 +282,9 @@ func (w *workspace) settle(g *group, result Result, version int) {
 		s.session.await(s)
 	}
 	for _, e := range over {
-		e.s.detach()
+		if !e.detached {
+			e.s.detach()
+		}
 		e.s.tell(e.err)
 	}
 }
@@ -291,6 +293,8 @@ func (w *workspace) settle(g *group, result Result, version int) {
 type ending struct {
 	s   *Subscription
 	err error
+	// detached reports that stop has taken it out while the query ran.
+	detached bool
 }
 
 // advance moves a subscription to the result's position.
