@@ -49,6 +49,9 @@ func TestGoldenCoversTheSchema(t *testing.T) {
 		if definition.BuiltIn || definition.Kind != ast.Object && definition.Kind != ast.InputObject {
 			continue
 		}
+		if definition == schema.Subscription {
+			continue // Subscriptions have more than one answer: their tests are in Go.
+		}
 		for _, field := range definition.Fields {
 			if strings.HasPrefix(field.Name, "__") {
 				continue

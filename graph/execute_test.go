@@ -23,7 +23,7 @@ func TestRootFieldsAreTheSchemas(t *testing.T) {
 	t.Parallel()
 	schema := schemaOf(t)
 	var want []string
-	for _, root := range []string{"Query", "Mutation"} {
+	for _, root := range []string{"Query", "Mutation", "Subscription"} {
 		for _, f := range schema.Types[root].Fields {
 			if !strings.HasPrefix(f.Name, "__") {
 				want = append(want, root+"."+f.Name)

@@ -20,6 +20,24 @@ func (r *queryResolver) Changes(ctx context.Context, after *string, first *int, 
 	return r.changes(ctx, after, first, workspaceID)
 }
 
+func (r *subscriptionResolver) Changes(ctx context.Context, after *string, first *int, workspaceID *string) (<-chan *feed.Page, error) {
+	return oneResult(ctx, func(_ *rootField, t *turn) (*feed.Page, error) {
+		at, begins := t.text()
+		page, err := r.changes(ctx, at, first, workspaceID)
+		if err != nil {
+			return nil, err
+		}
+		t.result.Position, t.result.Version, t.result.More = page.Token, page.Version, !page.Complete
+		t.quiet = !begins && page.Token == *at
+		return page, nil
+	})
+}
+
 func (r *Resolver) ChangePage() generated.ChangePageResolver { return &changePageResolver{r} }
 
-type changePageResolver struct{ *Resolver }
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return &subscriptionResolver{r} }
+
+type (
+	changePageResolver   struct{ *Resolver }
+	subscriptionResolver struct{ *Resolver }
+)

@@ -28,11 +28,14 @@ type Sink interface {
 	End(errs gqlerror.List)
 }
 
-// start is the position of a subscription that has sent nothing: what the client gave as its position.
-type start string
+// start is the position of a subscription that has sent nothing: what the client gave as its position, if anything.
+type start struct {
+	text  string
+	given bool
+}
 
 // positionArguments name the argument of each subscription's root field that says from where on it sends.
-var positionArguments = map[string]string{} //nolint:gochecknoglobals // A constant, if Go had constant maps.
+var positionArguments = map[string]string{"changes": "after"} //nolint:gochecknoglobals // A constant, if Go had constant maps.
 
 // bytesPerCost is how many bytes of a subscription's results cost 1. A task with the usual fields costs about 5, as in a query.
 const bytesPerCost = 64
@@ -54,12 +57,13 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	}
 	s := &subscription{api: a, ctx: ctx, operation: operation, sink: sink}
 	argument := positionArguments[fields[0].Name]
-	at, _ := fields[0].ArgumentMap(operation.Variables)[argument].(string)
+	var at start
+	at.text, at.given = fields[0].ArgumentMap(operation.Variables)[argument].(string)
 	s.key, err = a.keyOf(v, operation, fields[0].Arguments.ForName(argument))
 	if err != nil {
 		return nil, a.PresentError(ctx, err)
 	}
-	subscribed, err := a.config.Hub.Subscribe(v.WorkspaceID, s, start(at), session, s)
+	subscribed, err := a.config.Hub.Subscribe(v.WorkspaceID, s, at, session, s)
 	switch {
 	case errors.Is(err, live.ErrSessionEnded):
 		return nil, sessionEnded()
@@ -88,13 +92,10 @@ func sessionEnded() *gqlerror.Error {
 
 // keyOf returns what the results of a subscription depend on, beside its position, as a hash.
 func (a *API) keyOf(v viewer.Viewer, operation *graphql.OperationContext, position *ast.Argument) (live.Key, error) {
-	variables := operation.Variables
-	if position != nil && position.Value.Kind == ast.Variable && variables[position.Value.Raw] != nil {
-		variables = make(map[string]any, len(operation.Variables))
-		for name, value := range operation.Variables {
-			if name != position.Value.Raw {
-				variables[name] = value
-			}
+	variables := make(map[string]any, len(operation.Variables))
+	for name, value := range operation.Variables {
+		if position == nil || position.Value.Kind != ast.Variable || name != position.Value.Raw {
+			variables[name] = value
 		}
 	}
 	encoded, err := json.Marshal(variables)
@@ -159,6 +160,17 @@ type turn struct {
 	quiet bool
 	// result has what the hub needs to know, but the data.
 	result live.Result
+}
+
+// text returns the position of a subscription whose positions are texts, nil if there is none yet, and whether nothing was sent.
+func (t *turn) text() (*string, bool) {
+	if at, ok := t.at.(string); ok {
+		return &at, false
+	}
+	if at, ok := t.at.(start); ok && at.given {
+		return &at.text, true
+	}
+	return nil, true
 }
 
 type turnKey struct{}
@@ -300,8 +312,8 @@ func (x *execution) streamed(ctx context.Context, channel any, err error) (any, 
 
 // executeStreamed has gqlgen execute the subscription. It resolves the field at once, without a root field's context.
 func (x *execution) executeStreamed(ctx context.Context) graphql.ResponseHandler {
-	for i := range x.roots {
-		ctx = x.roots[i].begin(ctx)
+	if len(x.roots) == 1 { // Subscribe refuses any other number.
+		ctx = x.roots[0].begin(ctx)
 	}
 	next := x.schema.ExecutableSchema.Exec(ctx)
 	return func(context.Context) *graphql.Response {

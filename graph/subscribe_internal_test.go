@@ -9,6 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"taskql/graph/generated"
 	"taskql/graph/selection"
@@ -31,18 +32,18 @@ func TestFailures(t *testing.T) {
 		errs        gqlerror.List
 		end, faulty bool
 	}{
-		"no error":                     {start(""), response(`{"a":1}`), nil, false, false},
+		"no error":                     {start{}, response(`{"a":1}`), nil, false, false},
 		"the workspace is gone":        {"x", response("null"), fail(CodeNotFound), true, false},
-		"a bad token":                  {start("x"), response("null"), fail(CodeBadUserInput), true, false},
+		"a bad token":                  {start{"x", true}, response("null"), fail(CodeBadUserInput), true, false},
 		"an outage":                    {"x", response("null"), fail(CodeServiceUnavailable), false, true},
-		"an outage at the start":       {start(""), response("null"), fail(CodeServiceUnavailable), false, true},
+		"an outage at the start":       {start{}, response("null"), fail(CodeServiceUnavailable), false, true},
 		"an outage below the field":    {"x", response(`{"a":1}`), fail(CodeServiceUnavailable, below...), false, true},
-		"a bug at the start":           {start(""), response("null"), fail(CodeInternal), true, false},
+		"a bug at the start":           {start{}, response("null"), fail(CodeInternal), true, false},
 		"a bug later":                  {"x", response("null"), fail(CodeInternal), false, true},
 		"a bug below the field":        {"x", response(`{"a":1}`), fail(CodeInternal, below...), false, false},
-		"a null at the root":           {start(""), response(`{"a":null}`), fail(CodeNotFound, below[0]), true, false},
+		"a null at the root":           {start{}, response(`{"a":null}`), fail(CodeNotFound, below[0]), true, false},
 		"a response that is too large": {"x", response("null"), fail(CodeResponseTooLarge), true, false},
-		"a panic":                      {start(""), nil, fail(CodeInternal), true, false},
+		"a panic":                      {start{}, nil, fail(CodeInternal), true, false},
 	} {
 		got, failed := failure(tt.at, tt.response, tt.errs)
 		if (got.End != nil) != tt.end || (got.Fault != nil) != tt.faulty || failed != (tt.end || tt.faulty) {
@@ -86,6 +87,7 @@ func TestKeys(t *testing.T) {
 		"two viewers":          {asked{ann, tasks, nil}, asked{bob, tasks, nil}, true},
 		"two positions":        {asked{ann, tasks, map[string]any{"after": "x"}}, asked{ann, tasks, map[string]any{"after": "y"}}, true},
 		"without a position":   {asked{ann, tasks, map[string]any{"first": 1}}, asked{ann, tasks, map[string]any{"first": 1, "after": "y"}}, true},
+		"only a position":      {asked{ann, tasks, nil}, asked{ann, tasks, map[string]any{"after": "y"}}, true},
 		"another variable":     {asked{ann, tasks, map[string]any{"first": 1}}, asked{ann, tasks, map[string]any{"first": 2}}, false},
 		"another workspace":    {asked{ann, tasks, nil}, asked{elsewhere, tasks, nil}, false},
 		"another document":     {asked{ann, tasks, nil}, asked{ann, overdue, nil}, false},
@@ -93,7 +95,7 @@ func TestKeys(t *testing.T) {
 		"the viewer's zone":    {asked{ann, overdue, nil}, asked{bob, overdue, nil}, false},
 	} {
 		key := func(q asked) any {
-			doc, errs := gqlparser.LoadQuery(s.Schema(), q.document)
+			doc, errs := gqlparser.LoadQueryWithRules(s.Schema(), q.document, rules.NewDefaultRules())
 			if len(errs) > 0 {
 				t.Fatal(errs)
 			}

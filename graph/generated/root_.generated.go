@@ -25,6 +25,7 @@ type ResolverRoot interface {
 	ChangePage() ChangePageResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Subscription() SubscriptionResolver
 	Tag() TagResolver
 	Task() TaskResolver
 }
@@ -125,6 +126,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			ctx = graphql.WithLazyInputUnmarshalerIndex(ctx, inputUnmarshalers)
 			data := ec._Mutation(ctx, opCtx.Operation.SelectionSet)
 			var buf bytes.Buffer
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
 			data.MarshalGQL(&buf)
 
 			return &graphql.Response{
@@ -242,6 +260,15 @@ extend type Query {
   What the copy lacks that ` + "`" + `after` + "`" + ` is the token of; without it, a new copy from the beginning. ` + "`" + `first` + "`" + `: 1 to 1,000 rows of all kinds
   together, 500 if absent. ` + "`" + `workspaceId` + "`" + `: the viewer's own if absent, and the only one there is yet: any other is an error NOT_FOUND.
   By GET it is answered 304 while nothing has changed.
+  """
+  changes(after: SyncToken, first: Int, workspaceId: ID): ChangePage!
+}
+
+"Each selects one field, over a WebSocket (graphql-transport-ws), as text/event-stream, or as multipart/mixed;subscriptionSpec=1.0."
+type Subscription {
+  """
+  At once a page of what ` + "`" + `after` + "`" + ` lacks, also if that is nothing; then one for every change, the newest state only. Arguments and
+  pages are those of the query. To continue after a lost connection, subscribe with the last page's token.
   """
   changes(after: SyncToken, first: Int, workspaceId: ID): ChangePage!
 }

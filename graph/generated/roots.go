@@ -51,4 +51,17 @@ var RootFields = map[string]map[string]RootField{
 		"restoreTasks":  (*executionContext)._Mutation_restoreTasks,
 		"updateViewer":  (*executionContext)._Mutation_updateViewer,
 	},
+	"Subscription": {
+		"changes": func(e *Execution, ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
+			return firstResult(ctx, e._Subscription_changes(ctx, field))
+		},
+	},
+}
+
+// firstResult returns the first result of a stream, which is nil if the field has failed.
+func firstResult(ctx context.Context, next func(context.Context) graphql.Marshaler) graphql.Marshaler {
+	if next == nil {
+		return graphql.Null
+	}
+	return next(ctx)
 }

@@ -64,6 +64,8 @@ type Config struct {
 	LimitStreams      int `env:"LIMIT_STREAMS" group:"Limits" envDefault:"100" min:"1" max:"10000" help:"The maximum number of event streams and WebSockets that a user may have open. Clients that are not signed in are counted by their address."`
 	LimitStreamsTotal int `env:"LIMIT_STREAMS_TOTAL" group:"Limits" envDefault:"10000" min:"1" max:"1000000" help:"The maximum number of event streams and WebSockets of this process. Each takes a file descriptor and about 6 kB."`
 
+	LimitSubscriptions int `env:"LIMIT_SUBSCRIPTIONS" group:"Limits" envDefault:"100" min:"1" max:"10000" help:"The maximum number of subscriptions of one WebSocket. An event stream has one."`
+
 	// The limits of a request, a document and a response.
 	LimitBodyBytes          int           `env:"LIMIT_BODY_BYTES" group:"Limits" envDefault:"1048576" min:"1024" max:"104857600" help:"The maximum length of a GraphQL request body, in bytes."`
 	LimitDocumentBytes      int           `env:"LIMIT_DOCUMENT_BYTES" group:"Limits" envDefault:"65536" min:"1024" max:"1048576" help:"The maximum length of a GraphQL document, in bytes."`
@@ -118,11 +120,12 @@ type Config struct {
 	// AuthStateless forwards session_data to the auth server.
 	AuthStateless   bool          `env:"AUTH_STATELESS" group:"Sessions" envDefault:"off" help:"Whether Better Auth has no database, so that the session is in session_data only. The auth server then answers from that cookie. If it has a database, leave this off: a session that was signed out would stay valid until that cookie expires."`
 	SessionStaleTTL time.Duration `env:"SESSION_STALE_TTL" group:"Sessions" envDefault:"2m" min:"0s" max:"1h" help:"How much longer a cached session stays valid while the auth server can't be reached."`
+	StreamRecheck   time.Duration `env:"STREAM_RECHECK" group:"Sessions" envDefault:"5m" min:"10s" max:"24h" help:"How often the sessions of event streams and WebSockets are checked while nothing is sent to them. Before something is sent, SESSION_CACHE_TTL applies. At most 5 are checked per second, and JWTs when they expire."`
 	// UserProvisioning is auto or strict.
 	UserProvisioning string `env:"USER_PROVISIONING" group:"Sessions" envDefault:"auto" oneof:"auto,strict" help:"auto creates a row for a user who is seen for the first time. strict refuses users without a row: User not found."`
 
 	// AuthHookSecret signs the auth server's events. If it is empty, events are not accepted.
-	AuthHookSecret Secret `env:"AUTH_HOOK_SECRET" group:"Sessions" shown:"" help:"The key with which the auth server signs its events: deleted users, and anonymous ones who registered (erasure.md). Any text of at least 32 characters except JWT_SECRET, the same on both servers. If it is not set, POST /hooks/better-auth answers 404."`
+	AuthHookSecret Secret `env:"AUTH_HOOK_SECRET" group:"Sessions" shown:"" help:"The key with which the auth server signs its events: deleted and banned users, anonymous ones who registered, and ended sessions (erasure.md). Any text of at least 32 characters except JWT_SECRET, the same on both servers. If it is not set, POST /hooks/better-auth answers 404."`
 
 	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000,http://localhost:5173" prodDefault:"required" help:"The origins of the frontends, separated by commas. In https://*.example.com the * stands for one label. A * alone is refused, and so is a * where anybody can take a name, as in https://*.vercel.app. Apps are listed exactly, as in capacitor://localhost."`
 	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"Whether / serves the query editor."`

@@ -1,5 +1,5 @@
-// Package hooks receives the auth server's events: a user was deleted, or an anonymous user has registered. Events are
-// signed according to Standard Webhooks (https://www.standardwebhooks.com).
+// Package hooks receives the auth server's events: a user was deleted or banned, an anonymous user has registered, or a
+// session has ended. Events are signed according to Standard Webhooks (https://www.standardwebhooks.com).
 package hooks
 
 import (
@@ -47,6 +47,8 @@ type Config struct {
 	// again.
 	UserDeleted func(ctx context.Context, userID string) (bool, error)
 	UserLinked  func(ctx context.Context, fromUserID, toUserID string) (bool, error)
+	// UserBanned ends what a user has open, and SessionEnded what the user has open without a session that is still valid.
+	UserBanned, SessionEnded func(userID string)
 	// Temporary reports whether an error may disappear by itself, such as an unreachable database.
 	Temporary func(error) bool
 	// WriteError answers with a status and a message that is safe to show.
@@ -67,7 +69,7 @@ type Handler struct {
 
 // New returns a handler, or an error if a required field of the configuration is missing.
 func New(c Config) (*Handler, error) {
-	if c.UserDeleted == nil || c.UserLinked == nil || c.Temporary == nil || c.WriteError == nil || c.OnRefused == nil || c.OnAccepted == nil {
+	if c.UserDeleted == nil || c.UserLinked == nil || c.UserBanned == nil || c.SessionEnded == nil || c.Temporary == nil || c.WriteError == nil || c.OnRefused == nil || c.OnAccepted == nil {
 		return nil, errors.New("hooks: a required function of Config is missing")
 	}
 	if c.Now == nil {
@@ -192,6 +194,17 @@ func (h *Handler) dispatch(ctx context.Context, body []byte) (bool, event, *refu
 	var known bool
 	var err error
 	switch e.Type {
+	case "user.banned", "session.ended":
+		ids, refused := e.ids("userId")
+		if refused != nil {
+			return false, e, refused
+		}
+		end := h.config.SessionEnded
+		if e.Type == "user.banned" {
+			end = h.config.UserBanned
+		}
+		end(ids[0])
+		return true, e, nil
 	case "user.deleted":
 		ids, refused := e.ids("userId")
 		if refused != nil {
@@ -208,7 +221,7 @@ func (h *Handler) dispatch(ctx context.Context, body []byte) (bool, event, *refu
 		}
 		known, err = h.config.UserLinked(ctx, ids[0], ids[1])
 	default:
-		return false, e, refuse(http.StatusUnprocessableEntity, ReasonUnknownType, "The type must be one of user.deleted and user.linked.").
+		return false, e, refuse(http.StatusUnprocessableEntity, ReasonUnknownType, "The type must be one of user.deleted, user.linked, user.banned and session.ended.").
 			with(slog.String("type", e.Type[:min(len(e.Type), 100)]))
 	}
 	switch {

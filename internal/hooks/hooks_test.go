@@ -58,10 +58,12 @@ func handler(t *testing.T, secret string) (*hooks.Handler, *calls) {
 	}
 	note := func(reason string, attrs []slog.Attr) { c.logged = append(c.logged, fmt.Sprint(reason, attrs)) }
 	h, err := hooks.New(hooks.Config{
-		Secret:      secret,
-		UserDeleted: func(_ context.Context, id string) (bool, error) { return do("delete "+id, id) },
-		UserLinked:  func(_ context.Context, from, to string) (bool, error) { return do("link "+from+" "+to, from) },
-		Temporary:   func(err error) bool { return errors.Is(err, errOutage) },
+		Secret:       secret,
+		UserDeleted:  func(_ context.Context, id string) (bool, error) { return do("delete "+id, id) },
+		UserLinked:   func(_ context.Context, from, to string) (bool, error) { return do("link "+from+" "+to, from) },
+		UserBanned:   func(id string) { _, _ = do("ban "+id, id) },
+		SessionEnded: func(id string) { _, _ = do("end "+id, id) },
+		Temporary:    func(err error) bool { return errors.Is(err, errOutage) },
 		WriteError: func(w http.ResponseWriter, _ *http.Request, status int, message string) {
 			http.Error(w, message, status)
 		},
@@ -99,9 +101,12 @@ func TestEvents(t *testing.T) {
 		"further fields":            {`{"type":"user.deleted","timestamp":"2026","data":{"userId":"known","x":{"y":[1]}},"more":1}`, 202, "accepted", "delete known", "accepted"},
 		"an unknown user":           {`{"type":"user.deleted","data":{"userId":"stranger"}}`, 200, "not known here", "delete stranger", "accepted"},
 		"a linked user":             {`{"type":"user.linked","data":{"fromUserId":"known","toUserId":"b"}}`, 202, "accepted", "link known b", "accepted[type=user.linked"},
+		"a banned user":             {`{"type":"user.banned","data":{"userId":"known"}}`, 202, "accepted", "ban known", "accepted[type=user.banned"},
+		"an ended session":          {`{"type":"session.ended","data":{"userId":"known"}}`, 202, "accepted", "end known", "accepted[type=session.ended"},
+		"an ended session of none":  {`{"type":"session.ended","data":{}}`, 422, "data.userId must be", "", "hook_bad_body"},
 		"any text as an id":         {`{"type":"user.deleted","data":{"userId":"org:ünï/42 '; --"}}`, 200, "", "delete org:ünï/42 '; --", "accepted"},
-		"another type":              {`{"type":"session.created","data":{}}`, 422, "user.deleted and user.linked", "", "hook_unknown_type[type=session.created"},
-		"no type":                   {`{"data":{"userId":"known"}}`, 422, "user.deleted and user.linked", "", "hook_unknown_type"},
+		"another type":              {`{"type":"session.created","data":{}}`, 422, "user.deleted, user.linked, user.banned and session.ended", "", "hook_unknown_type[type=session.created"},
+		"no type":                   {`{"data":{"userId":"known"}}`, 422, "user.deleted, user.linked, user.banned and session.ended", "", "hook_unknown_type"},
 		"no data":                   {`{"type":"user.deleted"}`, 422, "data must be an object with userId", "", "hook_bad_body"},
 		"no id":                     {`{"type":"user.deleted","data":{"id":"known"}}`, 422, "data.userId must be", "", "hook_bad_body"},
 		"an empty id":               {`{"type":"user.deleted","data":{"userId":""}}`, 422, "data.userId must be", "", "hook_bad_body"},

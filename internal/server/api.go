@@ -9,16 +9,18 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"taskql/graph"
 	"taskql/graph/scalar"
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/graphqlhttp"
+	"taskql/internal/live"
 )
 
 // newAPI returns the handler of the GraphQL endpoint.
-func newAPI(cfg Config, services graph.Services, streams *streams, users *authenticator) (*graphqlhttp.Handler, error) {
+func newAPI(cfg Config, services graph.Services, streams *streams, users *authenticator, hub *live.Hub) (*graphqlhttp.Handler, error) {
 	api, err := graph.New(graph.Config{
 		Services:    services,
 		Unavailable: database.IsUnavailable, NothingDone: database.NothingDone,
@@ -26,13 +28,11 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 		RequestID:     RequestID,
 		Log:           cfg.Log,
 		ResponseBytes: cfg.Config.LimitResponseBytes,
+		Hub:           hub,
+		ResultTimeout: cfg.Config.LimitOperationTime,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
-	}
-	spend, err := newBudgets(cfg)
-	if err != nil {
-		return nil, err
 	}
 	trusted, err := trustedDocuments(cfg.Config)
 	if err != nil {
@@ -62,14 +62,15 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 		Rules:                     graph.Rules(),
 		Price:                     price,
 		SignedIn:                  signedIn,
-		Spend:                     spend,
+		Spend:                     users.spend,
 		ReportCost:                cfg.Config.Environment == config.Development,
 		ConditionalRequests:       conditionalRequests(cfg, api),
+		Subscribe:                 subscribe(api),
 		Streams:                   &streams.registry,
 		StreamContext:             streams.context,
 		AdmitStream:               streams.admit,
 		StreamEnded:               streams.ended,
-		Sockets:                   (&sockets{users: users, log: cfg.Log, now: cfg.Now}).config(cfg.Config.AuthAPIKeyHeader),
+		Sockets:                   (&sockets{users: users, log: cfg.Log, now: cfg.Now}).config(cfg.Config),
 		Observe:                   recordOperation,
 		Answered:                  recordAnswer(cfg.Telemetry),
 	})
@@ -77,6 +78,17 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 		return nil, fmt.Errorf("setting up GraphQL over HTTP: %w", err)
 	}
 	return handler, nil
+}
+
+// subscribe returns how subscriptions are started.
+func subscribe(api *graph.API) graphqlhttp.Subscribe {
+	return func(ctx context.Context, operation *graphql.OperationContext, sink graphqlhttp.Sink) (graphqlhttp.Stream, *gqlerror.Error) {
+		subscription, err := api.Subscribe(ctx, operation, sink)
+		if err != nil {
+			return nil, err
+		}
+		return subscription, nil
+	}
 }
 
 // conditionalRequests returns the configuration of entity tags. They contain the build, because another build may give other

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"taskql/internal/account"
 	"taskql/internal/betterauth"
+	"taskql/internal/graphqlhttp"
 	"taskql/internal/viewer"
 )
 
@@ -18,6 +20,13 @@ type authenticator struct {
 	csrf         csrf
 	refusals     *refusalLog
 	log          *slog.Logger
+
+	// What follows is for streams (streamclient.go). credentials returns what authenticate reads of a request's headers.
+	credentials func(http.Header) http.Header
+	// sessionTTL is how long an answer of the auth server counts.
+	sessionTTL time.Duration
+	spend      graphqlhttp.Spend // nil: there are no budgets
+	now        func() time.Time
 }
 
 // middleware puts the viewer into the request's context, or the reason why there is none. What may be done without a viewer
@@ -41,6 +50,9 @@ func (a *authenticator) middleware(next http.Handler) http.Handler {
 		} else {
 			infoOf(ctx).setViewer(v)
 			ctx = viewer.NewContext(ctx, v)
+			if mayOpenStream(r.Header) {
+				ctx = a.withStreamSession(ctx, r.Header, session, v)
+			}
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -61,6 +61,7 @@ func newErasureFixture(t *testing.T, databaseURL string) *erasureFixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.live.hub.Close)
 	h := s.Handler()
 	handler.Store(&h)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -252,7 +253,7 @@ func TestErasureDocs(t *testing.T) {
 	if !strings.Contains(string(page), "```js\n"+string(code)+"```\n") {
 		t.Error("docs/erasure.md doesn't show internal/testkit/betterauth/configs/task-events.mjs as it is")
 	}
-	for _, line := range []string{"user: { deleteUser: { enabled: true } },", "databaseHooks: { user: { delete: { after: onUserDeleted } } },", "anonymous({ onLinkAccount })"} {
+	for _, line := range []string{"user: { deleteUser: { enabled: true } },", "user: { delete: { after: onUserDeleted }, update: { after: onUserUpdated } },", "session: { delete: { after: onSessionEnded } },", "anonymous({ onLinkAccount })"} {
 		if !strings.Contains(string(page), line) {
 			t.Errorf("docs/erasure.md lacks %s", line)
 		}

@@ -10,9 +10,11 @@ import (
 
 	"taskql/graph"
 	"taskql/internal/account"
+	"taskql/internal/betterauth"
 	"taskql/internal/database"
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/hooks"
+	"taskql/internal/live"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 )
@@ -29,16 +31,22 @@ var hookCodes = map[int]string{ //nolint:gochecknoglobals // A constant, if Go h
 }
 
 // newHook returns the handler of the auth server's events.
-func newHook(cfg Config, tasks *task.Service, accounts *account.Service) (http.Handler, error) {
+func newHook(cfg Config, tasks *task.Service, accounts *account.Service, sessions *betterauth.Authenticator, hub *live.Hub) (http.Handler, error) {
 	withTimeout := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(viewer.AsSystem(ctx), cfg.Config.LimitOperationTime)
+	}
+	endStreams := func(userID string) {
+		sessions.Forget(userID)
+		hub.EndUser(userID)
 	}
 	hook, err := hooks.New(hooks.Config{
 		Secret: cfg.Config.AuthHookSecret.Reveal(),
 		UserDeleted: func(ctx context.Context, userID string) (bool, error) {
 			ctx, cancel := withTimeout(ctx)
 			defer cancel()
-			return tasks.RemoveUser(ctx, task.Removal{UserID: userID})
+			known, err := tasks.RemoveUser(ctx, task.Removal{UserID: userID})
+			endStreams(userID)
+			return known, err
 		},
 		UserLinked: func(ctx context.Context, from, to string) (bool, error) {
 			ctx, cancel := withTimeout(ctx)
@@ -46,7 +54,14 @@ func newHook(cfg Config, tasks *task.Service, accounts *account.Service) (http.H
 			if err := accounts.Ensure(ctx, to); err != nil && !errors.Is(err, account.ErrNotFound) {
 				return false, err
 			}
-			return tasks.RemoveUser(ctx, task.Removal{UserID: from, MoveTo: to})
+			known, err := tasks.RemoveUser(ctx, task.Removal{UserID: from, MoveTo: to})
+			endStreams(from)
+			return known, err
+		},
+		UserBanned: endStreams,
+		SessionEnded: func(userID string) {
+			sessions.Forget(userID)
+			hub.VerifyUser(userID)
 		},
 		Temporary: func(err error) bool { return database.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) },
 		WriteError: func(w http.ResponseWriter, r *http.Request, status int, message string) {

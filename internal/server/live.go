@@ -24,7 +24,7 @@ func newLiveUpdates(cfg Config) *liveUpdates {
 		hints.Notifications = cfg.DB
 	}
 	l.hints = live.NewHints(hints)
-	l.hub = live.New(live.Config{Watching: l.hints.Watch, Log: cfg.Log, Now: cfg.Now})
+	l.hub = live.New(live.Config{Recheck: cfg.Config.StreamRecheck, Watching: l.hints.Watch, Log: cfg.Log, Now: cfg.Now})
 	return l
 }
 

@@ -112,10 +112,6 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if err != nil {
 		return routes{}, err
 	}
-	hook, err := newHook(cfg, services.Tasks, services.Accounts)
-	if err != nil {
-		return routes{}, err
-	}
 	s.streams = newStreams(cfg)
 	signIn, sessions, err := newAuth(ctx, cfg)
 	if err != nil {
@@ -124,14 +120,26 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if signIn == nil {
 		s.auth = sessions
 	}
+	hook, err := newHook(cfg, services.Tasks, services.Accounts, sessions, s.live.hub)
+	if err != nil {
+		return routes{}, err
+	}
+	spend, err := newBudgets(cfg)
+	if err != nil {
+		return routes{}, err
+	}
 	users := authenticator{
 		authenticate: countSessions(cfg.Telemetry, sessions.Authenticate),
 		viewer:       services.Accounts.Viewer,
 		csrf:         csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
 		refusals:     newRefusalLog(cfg.Log, cfg.Now),
 		log:          cfg.Log,
+		credentials:  sessions.Credentials,
+		sessionTTL:   cfg.Config.SessionCacheTTL,
+		spend:        spend,
+		now:          cfg.Now,
 	}
-	api, err := newAPI(cfg, services, s.streams, &users)
+	api, err := newAPI(cfg, services, s.streams, &users, s.live.hub)
 	if err != nil {
 		return routes{}, err
 	}

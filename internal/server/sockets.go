@@ -10,6 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"taskql/graph"
+	"taskql/internal/config"
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/viewer"
 )
@@ -24,13 +25,15 @@ type sockets struct {
 	now   func() time.Time
 }
 
-// config returns the configuration of WebSockets. apiKeyHeader may be empty.
-func (s *sockets) config(apiKeyHeader string) graphqlhttp.SocketConfig {
+// config returns the configuration of WebSockets.
+func (s *sockets) config(cfg config.Config) graphqlhttp.SocketConfig {
 	headers := []string{"Authorization"}
-	if apiKeyHeader != "" {
-		headers = append(headers, apiKeyHeader)
+	if cfg.AuthAPIKeyHeader != "" {
+		headers = append(headers, cfg.AuthAPIKeyHeader)
 	}
-	return graphqlhttp.SocketConfig{Authenticate: s.authenticate, CredentialHeaders: headers, Around: s.around}
+	return graphqlhttp.SocketConfig{
+		Authenticate: s.authenticate, CredentialHeaders: headers, Subscriptions: cfg.LimitSubscriptions, Around: s.around,
+	}
 }
 
 // authenticate returns a stream's context for the credentials in the payload of connection_init.
@@ -46,7 +49,7 @@ func (s *sockets) authenticate(ctx context.Context, credentials graphqlhttp.Cred
 	info := *infoOf(ctx) // The former context counts for whoever it was.
 	info.setViewer(v)
 	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
-	return viewer.NewContext(ctx, v), nil
+	return s.users.withStreamSession(viewer.NewContext(ctx, v), credentials.Header, session, v), nil
 }
 
 // refusalError returns a refusal as an error.
@@ -60,7 +63,8 @@ func refusalError(refusal *viewer.Refusal) *gqlerror.Error {
 	return err
 }
 
-// around gives an operation what a request over HTTP has: a line in the log, and recovery from panics.
+// around gives an operation what a request over HTTP has: a session that was verified lately, a line in the log, and recovery
+// from panics.
 func (s *sockets) around(ctx context.Context, run func(context.Context)) {
 	info := *infoOf(ctx) // Each operation has its own name and errors.
 	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
@@ -73,7 +77,7 @@ func (s *sockets) around(ctx context.Context, run func(context.Context)) {
 		s.log.LogAttrs(ctx, slog.LevelInfo, operationMessage,
 			info.appendAttrs([]slog.Attr{durationAttr(s.now().Sub(start)), slog.String("request_id", info.requestID)})...)
 	}()
-	run(ctx)
+	run(verified(ctx))
 }
 
 // refuseForeignSockets refuses WebSockets of pages that CORS doesn't allow: browsers don't apply CORS to WebSockets.

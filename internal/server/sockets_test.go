@@ -18,6 +18,7 @@ import (
 
 	"taskql/graph"
 	"taskql/internal/betterauth"
+	"taskql/internal/config"
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/viewer"
 )
@@ -113,12 +114,12 @@ func TestSocketCredentials(t *testing.T) {
 			}
 		},
 		viewer: func(_ context.Context, session *betterauth.Session) (viewer.Viewer, error) {
-			return viewer.Viewer{UserID: session.UserID}, nil
+			return viewer.Viewer{UserID: session.UserID, Location: time.UTC}, nil
 		},
-		refusals: newRefusalLog(logger, time.Now), log: logger,
+		refusals: newRefusalLog(logger, time.Now), log: logger, credentials: http.Header.Clone, now: time.Now,
 	}
 	all := &sockets{users: users, log: logger, now: time.Now}
-	if got := all.config("X-Api-Key").CredentialHeaders; !slices.Equal(got, []string{"Authorization", "X-Api-Key"}) {
+	if got := all.config(config.Config{AuthAPIKeyHeader: "X-Api-Key"}).CredentialHeaders; !slices.Equal(got, []string{"Authorization", "X-Api-Key"}) {
 		t.Errorf("headers: %v", got)
 	}
 	former := context.WithValue(t.Context(), requestInfoKey{}, &requestInfo{requestID: "id", address: "203.0.113.1"})

@@ -1,4 +1,4 @@
-// task-events.mjs: tells taskql of deleted users, and of anonymous users who have registered.
+// task-events.mjs: tells taskql of deleted and banned users, of anonymous users who have registered, and of ended sessions.
 import { createHmac, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -38,4 +38,14 @@ export async function onUserDeleted(user) {
 export async function onLinkAccount({ anonymousUser, newUser }) {
   if (anonymousUser.user.id === newUser.user.id) return;
   await send("user.linked", { fromUserId: anonymousUser.user.id, toUserId: newUser.user.id });
+}
+
+// These two close what is open of a user who signs out or is banned. They don't wait: if an event can't be delivered, taskql
+// finds out by itself within minutes.
+export async function onSessionEnded(session) {
+  send("session.ended", { userId: session.userId }).catch((error) => console.error(error.message));
+}
+
+export async function onUserUpdated(user) {
+  if (user.banned) send("user.banned", { userId: user.id }).catch((error) => console.error(error.message));
 }

@@ -1,0 +1,224 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"taskql/internal/betterauth"
+	"taskql/internal/config"
+	"taskql/internal/live"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+)
+
+// eventReader reads a stream of a subscription to changes.
+type eventReader struct {
+	t      *testing.T
+	events chan string // the data of events; closed at the end of the stream
+}
+
+// watch subscribes to changes, and waits for the first page.
+func watch(t *testing.T, address string, header http.Header) *eventReader {
+	t.Helper()
+	const document = `subscription { changes { tasks { title } version } }`
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+graphqlPath+"?query="+url.QueryEscape(document), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = with(header, "Accept", "text/event-stream")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &eventReader{t: t, events: make(chan string, 100)}
+	go func() {
+		defer response.Body.Close()
+		defer close(r.events)
+		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				r.events <- data
+			}
+		}
+	}()
+	r.want(`"changes":`)
+	return r
+}
+
+// want waits for an event that contains a text.
+func (r *eventReader) want(text string) {
+	r.t.Helper()
+	select {
+	case got, ok := <-r.events:
+		if !ok || !strings.Contains(got, text) {
+			r.t.Fatalf("got %q, %t; want %s", got, ok, text)
+		}
+	case <-time.After(time.Minute):
+		r.t.Fatalf("nothing came; want %s", text)
+	}
+}
+
+// wantEnd waits for the error that says that the session has ended, and the end of the stream.
+func (r *eventReader) wantEnd() {
+	r.t.Helper()
+	r.want(`"UNAUTHENTICATED"`)
+	select {
+	case got, ok := <-r.events:
+		if ok {
+			r.t.Fatalf("after the end came %s", got)
+		}
+	case <-time.After(time.Minute):
+		r.t.Fatal("the stream is open")
+	}
+}
+
+// TestStreamsEndWithTheirSessions: a real Better Auth tells of signed-out, banned and deleted users, and their streams end at once.
+// Other sessions' streams go on.
+func TestStreamsEndWithTheirSessions(t *testing.T) {
+	t.Parallel()
+	c := newErasureFixture(t, testkit.SQLiteURL(t))
+	boss := c.auth.SignUp(t, "Boss", "boss@example.com", "correct horse")
+	create := func(user *testkit.AuthClient, title string) {
+		t.Helper()
+		if _, answer := mustCall(t, c.url, user.Header(), `mutation { createTask(input: {title: "`+title+`"}) { userErrors { code } } }`); !strings.Contains(answer, `"userErrors":[]`) {
+			t.Fatal(answer)
+		}
+	}
+	laptop := c.auth.SignUp(t, "Ann", "ann@example.com", "correct horse")
+	phone := c.auth.SignIn(t, "ann@example.com", "correct horse")
+	onLaptop, onPhone := watch(t, c.url, laptop.Header()), watch(t, c.url, bearer(phone.Token))
+	byJWT, others := watch(t, c.url, bearer(laptop.JWT(t))), watch(t, c.url, boss.Header())
+	create(laptop, "one")
+	for _, r := range []*eventReader{onLaptop, onPhone, byJWT} {
+		r.want(`"one"`)
+	}
+	laptop.SignOut(t)
+	onLaptop.wantEnd()
+	create(phone, "two")
+	onPhone.want(`"two"`)
+	byJWT.want(`"two"`)
+	boss.Post(t, "/api/auth/admin/ban-user", map[string]any{"userId": phone.UserID})
+	onPhone.wantEnd()
+	byJWT.wantEnd()
+	if _, answer := mustCall(t, c.url, bearer(phone.Token), whoAmI); strings.Contains(answer, "ann@example.com") {
+		t.Errorf("the banned user's session is still accepted: %s", answer)
+	}
+	gone := c.auth.SignUp(t, "Bob", "bob@example.com", "correct horse")
+	jwtOfGone, cookieOfGone := watch(t, c.url, bearer(gone.JWT(t))), watch(t, c.url, gone.Header())
+	gone.Post(t, "/api/auth/delete-user", map[string]any{"password": "correct horse"})
+	jwtOfGone.wantEnd()
+	cookieOfGone.wantEnd()
+	create(boss, "three")
+	others.want(`"three"`)
+}
+
+// TestStreamsFindOutByThemselves: without events of the auth server, nothing is sent to a session that has ended.
+func TestStreamsFindOutByThemselves(t *testing.T) {
+	t.Parallel()
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer"}})
+	address := testkit.SQLiteURL(t)
+	cfg, err := config.Load(against(auth.URL, auth.Secret, map[string]string{"ENVIRONMENT": "test", "DATABASE_URL": address, "SESSION_CACHE_TTL": "1s"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(t.Context(), Config{Config: cfg, DB: testkit.OpenDatabase(t, address), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.live.hub.Close)
+	web := httptest.NewServer(s.Handler())
+	t.Cleanup(web.Close)
+	laptop := auth.SignUp(t, "Ann", "ann@example.com", "correct horse")
+	phone := auth.SignIn(t, "ann@example.com", "correct horse")
+	onLaptop := watch(t, web.URL, laptop.Header())
+	laptop.SignOut(t)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // Until the session is forgotten.
+		if response, _ := mustCall(t, web.URL, laptop.Header(), `{ tasks { nodes { id } } }`); response.StatusCode == http.StatusUnauthorized {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the session is still accepted")
+		}
+	}
+	mustCall(t, web.URL, bearer(phone.Token), `mutation { createTask(input: {title: "secret"}) { userErrors { code } } }`)
+	onLaptop.wantEnd()
+}
+
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	users := &authenticator{sessionTTL: 15 * time.Second, now: func() time.Time { return now }}
+	end := now.Add(time.Hour)
+	for name, tt := range map[string]struct {
+		session betterauth.Session
+		until   time.Time
+	}{
+		"just verified":   {betterauth.Session{AsOf: now, ExpiresAt: end}, now.Add(15 * time.Second)},
+		"from the cache":  {betterauth.Session{AsOf: now.Add(-10 * time.Second), ExpiresAt: end}, now.Add(5 * time.Second)},
+		"during a outage": {betterauth.Session{AsOf: now.Add(-time.Minute), ExpiresAt: end}, now.Add(time.Second)},
+		"a JWT":           {betterauth.Session{AsOf: now.Add(-time.Minute), ExpiresAt: end, Scheme: betterauth.SchemeJWT}, end},
+	} {
+		if got, want := users.verdict(&tt.session), (live.Verdict{State: live.Valid, Until: tt.until, Expires: end}); got != want {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+func TestSameViewer(t *testing.T) {
+	t.Parallel()
+	v := viewer.Viewer{UserID: "ann", WorkspaceID: "ann", Location: time.UTC}
+	same, zone, access := v, v, v
+	same.Location = time.FixedZone("UTC", 0)
+	zone.Location = time.FixedZone("X", 3600)
+	access.Access = viewer.AccessRead
+	if !sameViewer(v, same) || sameViewer(v, zone) || sameViewer(v, access) {
+		t.Error("viewers are compared wrongly")
+	}
+}
+
+func TestMayOpenStream(t *testing.T) {
+	t.Parallel()
+	for accept, want := range map[string]bool{
+		"application/json": false, "application/graphql-response+json, */*": false, "text/event-stream": true,
+		"multipart/mixed;subscriptionSpec=1.0, application/json": true,
+	} {
+		if got := mayOpenStream(http.Header{"Accept": {accept}}); got != want {
+			t.Errorf("%s: %t", accept, got)
+		}
+	}
+	if !mayOpenStream(http.Header{"Upgrade": {"websocket"}}) {
+		t.Error("a WebSocket's handshake may not open a stream")
+	}
+}
+
+// An operation over a connection has the viewer as of now, and none if the session has ended.
+func TestVerified(t *testing.T) {
+	t.Parallel()
+	var refusal error
+	zone := time.UTC
+	users := &authenticator{
+		authenticate: func(context.Context, http.Header) (*betterauth.Session, error) {
+			return &betterauth.Session{UserID: "ann"}, refusal
+		},
+		viewer: func(_ context.Context, s *betterauth.Session) (viewer.Viewer, error) {
+			return viewer.Viewer{UserID: s.UserID, Location: zone}, nil
+		},
+		refusals: newRefusalLog(slog.New(slog.DiscardHandler), time.Now), credentials: http.Header.Clone, now: time.Now,
+	}
+	v := viewer.Viewer{UserID: "ann", Location: time.UTC}
+	ctx := users.withStreamSession(viewer.NewContext(t.Context(), v), http.Header{}, &betterauth.Session{UserID: "ann"}, v)
+	zone = time.FixedZone("X", 3600)
+	if got, err := viewer.FromContext(verified(ctx)); err != nil || got.UserID != "ann" || got.Location != zone {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	refusal = &betterauth.Refusal{Message: "Invalid session"}
+	if got, err := viewer.FromContext(verified(ctx)); err == nil {
+		t.Errorf("got %+v", got)
+	}
+}
