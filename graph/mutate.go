@@ -22,7 +22,7 @@ func mutate[In, Out any](
 }
 
 // convert returns the domain's input for an input of the API in which absent and null differ: each field goes to the field of
-// the same name, also in an embedded struct. It panics if there is none or the types don't match, whatever the values are.
+// the same name, also in an embedded struct. It panics if the fields or their types differ, whatever the values are.
 func convert[Out, In any](in In) Out {
 	var out Out
 	copyFields(reflect.ValueOf(&out).Elem(), reflect.ValueOf(in))
@@ -30,6 +30,9 @@ func convert[Out, In any](in In) Out {
 }
 
 func copyFields(dst, src reflect.Value) {
+	if got, want := countFields(dst.Type()), src.NumField(); got > want {
+		panic(fmt.Sprintf("%s has fields that %s doesn't have", dst.Type(), src.Type()))
+	}
 	for i := range src.NumField() {
 		name := src.Type().Field(i).Name
 		field := dst.FieldByNameFunc(func(s string) bool { return strings.EqualFold(s, name) })
@@ -38,6 +41,19 @@ func copyFields(dst, src reflect.Value) {
 		}
 		copyField(field, src.Field(i))
 	}
+}
+
+// countFields counts the fields of a struct with those of embedded structs.
+func countFields(t reflect.Type) int {
+	n := 0
+	for f := range t.Fields() {
+		if f.Anonymous {
+			n += countFields(f.Type)
+		} else {
+			n++
+		}
+	}
+	return n
 }
 
 // copyField copies a value as it is, the fields of an input, or a graphql.Omittable: to a workspace.Optional, or else only its value.
