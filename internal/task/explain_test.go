@@ -150,7 +150,7 @@ func (e *explainer) orders(t *testing.T, out *strings.Builder) {
 		for _, field := range task.OrderFields() {
 			for _, direction := range []keyset.Direction{keyset.Ascending, keyset.Descending} {
 				nulls := []keyset.Nulls{keyset.NullsLast}
-				if field == task.OrderCompletedAt || field == task.OrderDue {
+				if field == "COMPLETED_AT" || field == "DUE" {
 					nulls = append(nulls, keyset.NullsFirst)
 				}
 				for _, n := range nulls {

@@ -84,7 +84,7 @@ func TestRelatedRows(t *testing.T) {
 			ids = append(ids, m.ID)
 		}
 		subtasks := func(id uuid.UUID) task.ListInput {
-			return with(task.ListInput{Scope: task.ScopeActive, OrderBy: []task.Order{{Field: task.OrderManual}}}, task.Comparison{Field: "parent", Op: "eq", Value: id.String()})
+			return with(task.ListInput{Scope: task.ScopeActive, OrderBy: []task.Order{{Field: "MANUAL"}}}, task.Comparison{Field: "parent", Op: "eq", Value: id.String()})
 		}
 		tags, err := env.TagsOf(w.ctx, w.viewer, ids, []string{"id"})
 		if err != nil {

@@ -168,7 +168,7 @@ func TestPagesWithCachedSQL(t *testing.T) {
 			for _, scope := range []task.Scope{task.ScopeActive, task.ScopeTrash, task.ScopeAll} {
 				for _, filter := range []*task.Filter{nil, open} {
 					for _, order := range []task.OrderField{
-						task.OrderCreatedAt, task.OrderTitle, task.OrderManual, task.OrderUpdatedAt, task.OrderPriority, task.OrderDue, task.OrderCompletedAt,
+						"CREATED_AT", "TITLE", "MANUAL", "UPDATED_AT", "PRIORITY", "DUE", "COMPLETED_AT",
 					} {
 						for _, direction := range []keyset.Direction{keyset.Ascending, keyset.Descending} {
 							env.checkPages(ctx, t, v, task.ListInput{Scope: scope, Filter: filter, OrderBy: []task.Order{{Field: order, Direction: direction}}})

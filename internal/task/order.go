@@ -13,19 +13,8 @@ import (
 	"taskql/internal/keyset"
 )
 
-// OrderField is a field that lists of tasks can be sorted by.
+// OrderField is a field that lists of tasks can be sorted by: one of taskOrders.
 type OrderField string
-
-// The fields of an order.
-const (
-	OrderCreatedAt   OrderField = "CREATED_AT"
-	OrderUpdatedAt   OrderField = "UPDATED_AT"
-	OrderCompletedAt OrderField = "COMPLETED_AT"
-	OrderDue         OrderField = "DUE"
-	OrderPriority    OrderField = "PRIORITY"
-	OrderTitle       OrderField = "TITLE"
-	OrderManual      OrderField = "MANUAL"
-)
 
 // Order is one term of a list's order.
 type Order = keyset.OrderBy[OrderField]
@@ -33,18 +22,18 @@ type Order = keyset.OrderBy[OrderField]
 // taskOrders are the orders of lists of tasks. Their prefix is empty because they were the first.
 var taskOrders = keyset.Orders[*ent.Task, OrderField]{ //nolint:gochecknoglobals // A table.
 	ID:      func(t *ent.Task) uuid.UUID { return t.ID },
-	Default: Order{Field: OrderCreatedAt, Direction: keyset.Descending},
+	Default: Order{Field: "CREATED_AT", Direction: keyset.Descending},
 	Fields: map[OrderField][]keyset.Column[*ent.Task]{
-		OrderCreatedAt:   {keyset.Time(enttask.FieldCreatedAt, func(t *ent.Task) time.Time { return t.CreatedAt })},
-		OrderUpdatedAt:   {keyset.Time(enttask.FieldUpdatedAt, func(t *ent.Task) time.Time { return t.UpdatedAt })},
-		OrderCompletedAt: {keyset.NullTime(enttask.FieldCompletedAt, func(t *ent.Task) *time.Time { return t.CompletedAt })},
-		OrderDue: {
+		"CREATED_AT":   {keyset.Time(enttask.FieldCreatedAt, func(t *ent.Task) time.Time { return t.CreatedAt })},
+		"UPDATED_AT":   {keyset.Time(enttask.FieldUpdatedAt, func(t *ent.Task) time.Time { return t.UpdatedAt })},
+		"COMPLETED_AT": {keyset.NullTime(enttask.FieldCompletedAt, func(t *ent.Task) *time.Time { return t.CompletedAt })},
+		"DUE": {
 			keyset.NullTime(enttask.FieldDueDate, func(t *ent.Task) *time.Time { return t.DueDate }),
 			keyset.NullTime(enttask.FieldDueSort, func(t *ent.Task) *time.Time { return t.DueSort }),
 		},
-		OrderPriority: {keyset.SmallInt(enttask.FieldPriority, func(t *ent.Task) int { return t.Priority })},
-		OrderTitle:    {keyset.Bytes(enttask.FieldTitleKey, func(t *ent.Task) []byte { return t.TitleKey })},
-		OrderManual:   {keyset.Bytes(enttask.FieldPosition, func(t *ent.Task) []byte { return t.Position })},
+		"PRIORITY": {keyset.SmallInt(enttask.FieldPriority, func(t *ent.Task) int { return t.Priority })},
+		"TITLE":    {keyset.Bytes(enttask.FieldTitleKey, func(t *ent.Task) []byte { return t.TitleKey })},
+		"MANUAL":   {keyset.Bytes(enttask.FieldPosition, func(t *ent.Task) []byte { return t.Position })},
 	},
 }
 
@@ -53,7 +42,7 @@ func OrderFields() []OrderField { return slices.Sorted(maps.Keys(taskOrders.Fiel
 
 // manualOrder returns the order of subtasks.
 func manualOrder() keyset.Order[*ent.Task] {
-	o, err := taskOrders.By([]Order{{Field: OrderManual}})
+	o, err := taskOrders.By([]Order{{Field: "MANUAL"}})
 	if err != nil {
 		panic(err) // The table above has the field.
 	}

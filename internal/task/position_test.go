@@ -40,7 +40,7 @@ func TestPositionIsTheManualOrder(t *testing.T) {
 			if rapid.Bool().Draw(rt, "equal") {
 				env.client.Task.Update().Where(workspace.Scope(v), enttask.IDIn(tasks[0].ID, tasks[1].ID)).SetPosition([]byte("a0")).ExecX(ctx)
 			}
-			page, err := env.List(ctx, v, task.ListInput{OrderBy: []task.Order{{Field: task.OrderManual}}})
+			page, err := env.List(ctx, v, task.ListInput{OrderBy: []task.Order{{Field: "MANUAL"}}})
 			if err != nil {
 				rt.Fatal(err)
 			}

@@ -148,7 +148,7 @@ func (f *fixture) list(in task.ListInput) []string {
 
 func compareModels(by []task.Order, a, b model) int {
 	if len(by) == 0 {
-		by = []task.Order{{Field: task.OrderCreatedAt, Direction: keyset.Descending}}
+		by = []task.Order{{Field: "CREATED_AT", Direction: keyset.Descending}}
 	}
 	sign := 1
 	for _, o := range by {
@@ -170,13 +170,13 @@ func compareModels(by []task.Order, a, b model) int {
 			}
 		}
 		switch o.Field {
-		case task.OrderCreatedAt:
+		case "CREATED_AT":
 			c = sign * a.CreatedAt.Compare(b.CreatedAt)
-		case task.OrderUpdatedAt:
+		case "UPDATED_AT":
 			c = sign * a.UpdatedAt.Compare(b.UpdatedAt)
-		case task.OrderCompletedAt:
+		case "COMPLETED_AT":
 			nullable(a.CompletedAt, b.CompletedAt, func() int { return a.CompletedAt.Compare(*b.CompletedAt) })
-		case task.OrderDue:
+		case "DUE":
 			nullable(a.DueDate, b.DueDate, func() int {
 				// By day; on one day, those without a time first, then by moment.
 				moment := func(m model) time.Time {
@@ -187,11 +187,11 @@ func compareModels(by []task.Order, a, b model) int {
 				}
 				return cmp.Or(a.DueDate.Compare(*b.DueDate), moment(a).Compare(moment(b)))
 			})
-		case task.OrderPriority:
+		case "PRIORITY":
 			c = sign * cmp.Compare(a.Priority, b.Priority)
-		case task.OrderTitle:
+		case "TITLE":
 			c = sign * bytes.Compare(a.TitleKey, b.TitleKey)
-		case task.OrderManual:
+		case "MANUAL":
 			c = sign * bytes.Compare(a.Position, b.Position)
 		default:
 			panic("add the order " + string(o.Field) + " to this model")

@@ -54,7 +54,7 @@ func TestListKeys(t *testing.T) {
 	open, completed := Comparison{Field: "completed", Value: false}, Comparison{Field: "completed", Value: true}
 	named := map[string]string{}
 	for _, scope := range []Scope{ScopeActive, ScopeTrash, ScopeAll} {
-		for _, by := range [][]Order{nil, {{Field: OrderDue}}, {{Field: OrderDue, Direction: keyset.Descending}}, {{Field: OrderDue, Nulls: keyset.NullsFirst}}, {{Field: OrderTitle}}} {
+		for _, by := range [][]Order{nil, {{Field: "DUE"}}, {{Field: "DUE", Direction: keyset.Descending}}, {{Field: "DUE", Nulls: keyset.NullsFirst}}, {{Field: "TITLE"}}} {
 			for _, f := range []*Filter{nil, filter(open), filter(completed)} {
 				what := fmt.Sprint(scope, by, f)
 				name := ListInput{Scope: scope, OrderBy: by, Filter: f}.key()
@@ -77,7 +77,7 @@ func TestListKeys(t *testing.T) {
 			t.Errorf("%v has the key %q", f, name)
 		}
 	}
-	if name := (ListInput{OrderBy: []Order{{Field: OrderTitle}, {Field: OrderDue}}}).key(); name != "" {
+	if name := (ListInput{OrderBy: []Order{{Field: "TITLE"}, {Field: "DUE"}}}).key(); name != "" {
 		t.Errorf("two orders have the key %q", name)
 	}
 }

@@ -178,7 +178,7 @@ func (o *previousRelease) refreshKeys(t *testing.T) {
 // listTitles returns the first titles in order, and the names of all tags.
 func (env *testEnv) listTitles(ctx context.Context, t *testing.T, v viewer.Viewer, search string) (string, string) {
 	t.Helper()
-	byTitle := task.ListInput{First: ptr(6), OrderBy: []task.Order{{Field: task.OrderTitle, Direction: keyset.Ascending}}}
+	byTitle := task.ListInput{First: ptr(6), OrderBy: []task.Order{{Field: "TITLE", Direction: keyset.Ascending}}}
 	byTitle.Filter = &task.Filter{Comparisons: []task.Comparison{{Field: "search", Value: search}}}
 	tasks, err := env.List(ctx, v, byTitle)
 	if err != nil {
