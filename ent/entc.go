@@ -20,6 +20,16 @@ const (
 	migrations = "../internal/database/schemadiff/migrate"
 )
 
+// workspaceTables is the template of workspacetables.go.
+const workspaceTables = `{{ define "workspacetables" }}{{ template "header" $ }}
+// WorkspaceTables are the tables whose rows have an id and belong to a workspace.
+var WorkspaceTables = []string{
+{{- range $n := $.Nodes }}{{ range $n.Fields }}{{ if and $n.HasOneFieldID (eq .Name "workspace_id") }}
+	"{{ $n.Table }}",
+{{- end }}{{ end }}{{ end }}
+}
+{{ end }}`
+
 func main() {
 	if err := generate(); err != nil {
 		fmt.Fprintln(os.Stderr, "generating ent's code:", err)
@@ -35,7 +45,8 @@ func generate() error {
 	}
 	client := *whole
 	client.SchemaMode &^= gen.Migrate
-	if err := entc.Generate(schema, &gen.Config{Storage: &client, Target: ".", Package: pkg}, features); err != nil {
+	tables := gen.MustParse(gen.NewTemplate("workspacetables").Parse(workspaceTables))
+	if err := entc.Generate(schema, &gen.Config{Storage: &client, Target: ".", Package: pkg, Templates: []*gen.Template{tables}}, features); err != nil {
 		return err
 	}
 	all, err := os.MkdirTemp("", "taskql-ent-")

@@ -20,8 +20,8 @@ import (
 	"taskql/internal/workspace"
 )
 
-// eraseBatch erases up to workspace.BatchSize rows of each kind, and tags only after the last task. If no rows are left, it erases the
-// workspace, the user and the ids in the removal. If the removal moves the tasks, that must be done.
+// eraseBatch erases up to workspace.BatchSize tasks, or if there are none, as many rows of each other table. If no rows are left,
+// it erases the workspace, the user and the ids in the removal. If the removal moves the tasks, that must be done.
 func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
 	id := *r.UserID
 	var erased Erased
@@ -46,13 +46,6 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 			return Erased{}, err
 		}
 	}
-	if erased.IdempotencyKeys, err = t.eraseKeys(ctx); err != nil {
-		return Erased{}, err
-	}
-	tombstones, err := t.EraseTombstones(ctx)
-	if err != nil {
-		return Erased{}, err
-	}
 	left, err := t.Task.Query().Where(workspace.Scope(t.Viewer)).Exist(ctx)
 	switch {
 	case err != nil:
@@ -60,8 +53,18 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	case left && (r.MoveTo != nil || erased.Tasks == 0):
 		return Erased{}, errors.New("there are tasks that were neither moved nor erased")
 	case !left: // While there are tasks, a tag takes all its rows of task_tags with it: a hundred thousand would not fit into a batch.
-		if erased.Tags, err = t.eraseTags(ctx); err != nil {
-			return Erased{}, err
+		for _, table := range ent.WorkspaceTables {
+			n, err := t.EraseRows(ctx, table)
+			if err != nil {
+				return Erased{}, err
+			}
+			switch table {
+			case enttag.Table:
+				erased.Tags = n
+			case idempotencykey.Table:
+				erased.IdempotencyKeys = n
+			}
+			left = left || n == workspace.BatchSize
 		}
 	}
 	if r.MoveTo != nil {
@@ -72,7 +75,7 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	if erased.Users, err = t.User.Delete().Where(user.ID(id)).Exec(ctx); err != nil {
 		return Erased{}, fmt.Errorf("erasing the user's row: %w", err)
 	}
-	if left || max(erased.IdempotencyKeys, erased.Tags, tombstones) == workspace.BatchSize {
+	if left {
 		return erased, nil
 	}
 	return erased, t.finishRemoval(ctx, r)
@@ -81,9 +84,7 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 // eraseTasks erases up to workspace.BatchSize tasks, and returns how many. Subtasks come first, since erasing a task writes to each
 // subtask that is left.
 //
-// This and the next two read ids and then erase them, because PostgreSQL may not know yet how large the workspace is. For one
-// statement with NOT EXISTS or IN (SELECT …) it then compares each row with each other one, which takes longer than
-// LIMIT_STATEMENT_TIME allows.
+// It reads ids and then erases them, as EraseRows does.
 func (t *tx) eraseTasks(ctx context.Context) (int, error) {
 	ids, err := t.Task.Query().Where(workspace.Scope(t.Viewer)).
 		Order(enttask.ByCreatedAt(sql.OrderDesc()), enttask.ByID(sql.OrderDesc())).Limit(workspace.BatchSize).IDs(ctx)
@@ -109,32 +110,6 @@ func (t *tx) lowest(ctx context.Context, ids []uuid.UUID, limit int, also ...pre
 		subtasks, err = t.tasks().Where(enttask.ParentIDIn(ids...), enttask.IDNotIn(ids...)).Where(also...).Limit(limit).IDs(ctx)
 	}
 	return ids, err //nolint:wrapcheck // The caller says what it reads.
-}
-
-// eraseTags erases up to workspace.BatchSize tags, and returns how many.
-func (t *tx) eraseTags(ctx context.Context) (int, error) {
-	ids, err := t.Tag.Query().Where(workspace.Scope(t.Viewer)).Limit(workspace.BatchSize).IDs(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("reading tags: %w", err)
-	}
-	n, err := t.Tag.Delete().Where(enttag.IDIn(ids...)).Exec(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("erasing tags: %w", err)
-	}
-	return n, nil
-}
-
-// eraseKeys erases up to workspace.BatchSize idempotency keys, and returns how many.
-func (t *tx) eraseKeys(ctx context.Context) (int, error) {
-	ids, err := t.IdempotencyKey.Query().Where(workspace.Scope(t.Viewer)).Limit(workspace.BatchSize).IDs(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("reading idempotency keys: %w", err)
-	}
-	n, err := t.IdempotencyKey.Delete().Where(idempotencykey.IDIn(ids...)).Exec(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("erasing idempotency keys: %w", err)
-	}
-	return n, nil
 }
 
 // finishRemoval erases the workspace, and every plain id in user_removals.

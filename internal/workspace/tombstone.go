@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
-	"taskql/ent/tombstone"
 	entworkspace "taskql/ent/workspace"
 	"taskql/internal/viewer"
 )
@@ -69,17 +68,4 @@ func (s *Service) VersionAndFloor(ctx context.Context, v viewer.Viewer) (int, in
 		return w.Version, w.Version, nil
 	}
 	return w.Version, w.FeedFloor, nil
-}
-
-// EraseTombstones erases up to BatchSize tombstones of the viewer's workspace, which must be closed, and returns how many.
-func (t *Tx) EraseTombstones(ctx context.Context) (int, error) {
-	ids, err := t.Tombstone.Query().Where(Scope(t.Viewer)).Limit(BatchSize).IDs(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("reading tombstones: %w", err)
-	}
-	n, err := t.Tombstone.Delete().Where(tombstone.IDIn(ids...)).Exec(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("erasing tombstones: %w", err)
-	}
-	return n, nil
 }
