@@ -72,6 +72,11 @@ bench-seed: ## Fill DATABASE_URL with WORKSPACES=2000 workspaces of TASKS=250 ta
 bench-load: build ## Start PostgreSQL and the server, put load on them, print what a request costs
 	@go run ./internal/testkit/cmd/bench load
 
+.PHONY: bench-live
+bench-live: build ## Measure streams: memory, CPU per delivery, delay, reconnecting. ONLY=idle-ws,fanout,… runs some of it
+	@go build -o $(BIN)/bench ./internal/testkit/cmd/bench
+	@$(BIN)/bench live
+
 SOAK_MINUTES ?= 20
 
 .PHONY: soak

@@ -245,12 +245,17 @@ type server struct {
 // start starts the server with a configuration for production, in which the variables of more take precedence. If wrap
 // is not nil, it is called with the auth server's address, and returns the address to use instead, such as a proxy's.
 func start(ctx context.Context, database string, connections int, wrap func(auth string) (string, error), more ...string) (*server, error) {
+	return startWith(ctx, database, connections, http.HandlerFunc(bench.GetSession), wrap, more...)
+}
+
+// startWith is start with an auth server.
+func startWith(ctx context.Context, database string, connections int, authServer http.Handler, wrap func(auth string) (string, error), more ...string) (*server, error) {
 	var config net.ListenConfig
 	auth, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the auth server: %w", err)
 	}
-	go func() { _ = http.Serve(auth, http.HandlerFunc(bench.GetSession)) }()
+	go func() { _ = http.Serve(auth, authServer) }()
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err

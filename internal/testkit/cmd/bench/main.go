@@ -2,6 +2,7 @@
 //
 //	bench seed    fill DATABASE_URL with WORKSPACES (2000) workspaces of TASKS (250) tasks
 //	bench load    start PostgreSQL, fill it, start SERVER (bin/server) and a bounded load, and print what it cost
+//	bench live    the same with streams: their memory, what a delivery costs, how long it takes; ONLY names single scenarios
 //	bench soak    the same with faults for SOAK_MINUTES (20); fail if the server leaks, loses or duplicates changes, or errs
 package main
 
@@ -34,10 +35,14 @@ func run(ctx context.Context, args []string) error {
 		return runSeed(ctx)
 	case len(args) == 1 && args[0] == "load":
 		return runLoad(ctx)
+	case len(args) == 1 && args[0] == "live":
+		return runLive(ctx)
+	case len(args) == 1 && args[0] == "live-clients": // bench live starts it.
+		return runLiveClients(ctx)
 	case len(args) == 1 && args[0] == "soak":
 		return runSoak(ctx)
 	}
-	return errors.New("usage: bench seed | bench load | bench soak")
+	return errors.New("usage: bench seed | bench load | bench live | bench soak")
 }
 
 func runSeed(ctx context.Context) error {

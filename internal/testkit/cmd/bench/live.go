@@ -1,0 +1,530 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"taskql/internal/testkit/bench"
+	"taskql/internal/testkit/pgcluster"
+)
+
+const (
+	// watchQuery selects about 340 bytes of a changed task.
+	watchQuery = `subscription($after: SyncToken) { changes(after: $after) { reset gone { kind id version }
+		tasks { id title completed priority version updatedAt } tags { id name } token version complete } }`
+	renameTask = "mutation($i: UpdateTaskInput!) { updateTask(input: $i) { version userErrors { code } } }"
+	// settle is how long memory may settle after streams were opened.
+	settle = 20 * time.Second
+	// connectionsEach is how many connections to PostgreSQL a server has.
+	connectionsEach = 16
+)
+
+// liveRun is one run of bench live.
+type liveRun struct {
+	database string
+	pool     *sql.DB
+	issuer   bench.Issuer
+	tasks    map[string]string // a task of each workspace
+
+	mu     sync.Mutex
+	tokens map[string]string // Authorization headers
+}
+
+// runLive measures streams: their memory, what a delivery costs, how long a change takes to its watchers, and how fast all
+// clients come back.
+func runLive(ctx context.Context) error {
+	streams, err := number("STREAMS", 15_000, 19_000)
+	if err != nil {
+		return err
+	}
+	cluster, err := pgcluster.Start(ctx, pgcluster.Config{})
+	if err != nil {
+		return fmt.Errorf("starting PostgreSQL: %w", err)
+	}
+	defer func() { _ = cluster.Stop() }() // It ends with this process in any case.
+	slog.SetLogLoggerLevel(slog.LevelWarn)
+	if err := bench.Seed(ctx, cluster.URL(), streams, 2); err != nil {
+		return err
+	}
+	r := &liveRun{database: cluster.URL(), tasks: map[string]string{}, tokens: map[string]string{}}
+	if r.pool, err = sql.Open("postgres", cluster.URL()); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	defer r.pool.Close()
+	ids, err := someTasks(ctx, r.pool)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		r.tasks[id.workspace] = id.task
+	}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	r.issuer.Key = key
+	fmt.Printf("%d users of 2 tasks each; sessions are JWTs; durability of PostgreSQL is off\n", streams)
+	scenarios := []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"idle-ws", func(ctx context.Context) error { return r.idle(ctx, "ws", streams) }},
+		{"idle-sse", func(ctx context.Context) error { return r.idle(ctx, "sse", streams) }},
+		{"fanout", r.fanOut},
+		{"delay", func(ctx context.Context) error { return r.delay(ctx, 1) }},
+		{"delay-replicas", func(ctx context.Context) error { return r.delay(ctx, 2) }},
+		{"storm", r.storm},
+	}
+	only := os.Getenv("ONLY")
+	for _, s := range scenarios {
+		if only != "" && !strings.Contains(","+only+",", ","+s.name+",") {
+			continue
+		}
+		if err := s.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// authorization returns the header of a user, whose token is made once.
+func (r *liveRun) authorization(user string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if header, ok := r.tokens[user]; ok {
+		return header, nil
+	}
+	token, err := r.issuer.Token(user)
+	if err != nil {
+		return "", err
+	}
+	r.tokens[user] = "Bearer " + token
+	return r.tokens[user], nil
+}
+
+// start starts a server whose sessions are JWTs, with an auth server of its own.
+func (r *liveRun) start(ctx context.Context) (*server, error) {
+	clear(r.tokens) // The issuer is another one.
+	s, err := r.startAt(ctx)
+	if err == nil {
+		r.issuer.URL = "http://" + s.auth.Addr().String()
+	}
+	return s, err
+}
+
+// startBeside starts another replica, with the first one's auth server.
+func (r *liveRun) startBeside(ctx context.Context) (*server, error) {
+	return r.startAt(ctx, "AUTH_SERVER_URL="+r.issuer.URL)
+}
+
+func (r *liveRun) startAt(ctx context.Context, more ...string) (*server, error) {
+	auth := http.NewServeMux()
+	auth.HandleFunc("/", bench.GetSession)
+	auth.HandleFunc("/api/auth/jwks", r.issuer.ServeKeys)
+	return startWith(ctx, r.database, connectionsEach, auth, nil, append(more, "LIMIT_STREAMS=10000", "LIMIT_STREAMS_TOTAL=100000")...)
+}
+
+// watchers returns the streams of users, perUser each.
+func (r *liveRun) watchers(users, perUser int) ([]streamSpec, error) {
+	specs := make([]streamSpec, 0, users*perUser)
+	for range perUser {
+		for u := range users {
+			user := fmt.Sprintf("w%05d", u+1)
+			header, err := r.authorization(user)
+			if err != nil {
+				return nil, err
+			}
+			specs = append(specs, streamSpec{User: user, Authorization: header})
+		}
+	}
+	return specs, nil
+}
+
+// clientProcess is a process of clients.
+type clientProcess struct {
+	cmd    *exec.Cmd
+	input  *json.Encoder
+	output *bufio.Reader
+}
+
+func startClients(ctx context.Context) (*clientProcess, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("looking for this program: %w", err)
+	}
+	p := &clientProcess{cmd: exec.CommandContext(ctx, program, "live-clients")}
+	p.cmd.Stderr = os.Stderr
+	stdin, err := p.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.input, p.output = json.NewEncoder(stdin), bufio.NewReaderSize(stdout, 1<<20)
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the clients: %w", err)
+	}
+	return p, nil
+}
+
+func (p *clientProcess) stop() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+// do runs a command and returns its reply.
+func (p *clientProcess) do(c command) (reply, error) {
+	if err := p.input.Encode(c); err != nil {
+		return reply{}, fmt.Errorf("asking the clients: %w", err)
+	}
+	line, err := p.output.ReadBytes('\n')
+	if err != nil {
+		return reply{}, fmt.Errorf("hearing from the clients: %w", err)
+	}
+	var r reply
+	if err := json.Unmarshal(line, &r); err != nil {
+		return reply{}, fmt.Errorf("reading a reply: %w", err)
+	}
+	if r.Error != "" {
+		return r, errors.New(r.Error)
+	}
+	return r, nil
+}
+
+// watch opens streams at a server, in a process of their own.
+func watch(ctx context.Context, s *server, protocol string, specs []streamSpec) (*clientProcess, reply, error) {
+	p, err := startClients(ctx)
+	if err != nil {
+		return nil, reply{}, err
+	}
+	opened, err := p.do(command{Op: "open", URL: s.url + "/graphql", Protocol: protocol, Streams: specs, Query: watchQuery, Parallel: 32})
+	if err != nil {
+		p.stop()
+		return nil, reply{}, err
+	}
+	return p, opened, nil
+}
+
+// idle measures what idle streams of different users cost.
+func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error {
+	s, err := r.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	specs, err := r.watchers(streams, 1)
+	if err != nil {
+		return err
+	}
+	// The first users warm the server up, so that its pools and caches don't count for the streams.
+	warm, _, err := watch(ctx, s, protocol, specs[:min(200, len(specs))])
+	if err != nil {
+		return err
+	}
+	warm.stop()
+	time.Sleep(settle)
+	before, err := residentKB(s.pid())
+	if err != nil {
+		return err
+	}
+	p, opened, err := watch(ctx, s, protocol, specs)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	time.Sleep(settle)
+	after, err := residentKB(s.pid())
+	if err != nil {
+		return err
+	}
+	const window = 30 * time.Second
+	statements, used, err := r.during(ctx, s, func() error { time.Sleep(window); return nil })
+	if err != nil {
+		return err
+	}
+	stats, err := p.do(command{Op: "stats"})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before); idle: %.3f %% of a core per 1,000, %.1f transactions/s\n",
+		protocol, stats.Open, streams, opened.Seconds, float64(after-before)/float64(streams), after>>10, before>>10,
+		100*used.Seconds()/window.Seconds()/float64(streams)*1000, float64(statements)/window.Seconds())
+	return nil
+}
+
+// during returns how many transactions PostgreSQL ran and how much CPU the server used while work ran.
+func (r *liveRun) during(ctx context.Context, s *server, work func() error) (int64, time.Duration, error) {
+	transactions := func() (int64, error) {
+		var n int64
+		err := r.pool.QueryRowContext(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()").Scan(&n)
+		return n, err
+	}
+	n, err := transactions()
+	if err != nil {
+		return 0, 0, err
+	}
+	fields, err := stat(s.pid())
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := work(); err != nil {
+		return 0, 0, err
+	}
+	fieldsAfter, err := stat(s.pid())
+	if err != nil {
+		return 0, 0, err
+	}
+	time.Sleep(2 * time.Second) // Backends report their counts with a delay.
+	m, err := transactions()
+	return m - n, ticks(fieldsAfter, statUser) - ticks(fields, statUser), err
+}
+
+// change renames a user's task, and returns the workspace's new version.
+func (r *liveRun) change(ctx context.Context, s *server, user string, n int) (int, error) {
+	header, err := r.authorization(user)
+	if err != nil {
+		return 0, err
+	}
+	body, err := json.Marshal(map[string]any{"query": renameTask, "variables": map[string]any{
+		"i": map[string]any{"id": r.tasks[user], "title": fmt.Sprintf("Buy milk and bread, number %d of %d", n, time.Now().UnixNano())},
+	}})
+	if err != nil {
+		return 0, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/graphql", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {header}}
+	answer, err := changers.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	var result struct {
+		Data struct {
+			UpdateTask struct{ Version int }
+		}
+		Errors []any
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&result); err != nil {
+		return 0, err
+	}
+	if len(result.Errors) > 0 || result.Data.UpdateTask.Version == 0 {
+		return 0, fmt.Errorf("a change was refused: %v", result.Errors)
+	}
+	return result.Data.UpdateTask.Version, nil
+}
+
+var changers = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}} //nolint:gochecknoglobals // Shared connections.
+
+// changes changes tasks of users at a rate, whatever the answers take, for a time.
+func (r *liveRun) changes(ctx context.Context, s *server, perSecond int, d time.Duration, user func(n int) string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(64)
+	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
+	defer ticker.Stop()
+	for n := range int(d.Seconds() * float64(perSecond)) {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return group.Wait()
+		}
+		group.Go(func() error {
+			_, err := r.change(ctx, s, user(n), n)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// fanOut measures what a delivery costs, with 1,000 watchers of one workspace.
+func (r *liveRun) fanOut(ctx context.Context) error {
+	s, err := r.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	const watchers, perSecond, window = 1000, 10, 10 * time.Second
+	specs, err := r.watchers(1, watchers)
+	if err != nil {
+		return err
+	}
+	p, _, err := watch(ctx, s, "ws", specs)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	user := func(int) string { return "w00001" }
+	if err := r.changes(ctx, s, perSecond, time.Second, user); err != nil { // Warm-up.
+		return err
+	}
+	if _, err := p.do(command{Op: "reset"}); err != nil {
+		return err
+	}
+	_, used, err := r.during(ctx, s, func() error { return r.changes(ctx, s, perSecond, window, user) })
+	if err != nil {
+		return err
+	}
+	got, err := p.do(command{Op: "stats"})
+	if err != nil {
+		return err
+	}
+	// The changes' own CPU is the same with one watcher.
+	alone, err := r.alone(ctx, s, p, perSecond, window, user)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("fan-out: %d watchers of one workspace, %d changes/s: %d results of %d bytes, %.1f µs of the server's CPU each (%.1f µs without the changes' own); p50 %.1f ms, p99 %.1f ms\n",
+		watchers, perSecond, got.Frames, got.Bytes/max(got.Frames, 1), float64(used.Microseconds())/float64(got.Frames),
+		float64((used-alone).Microseconds())/float64(got.Frames), quantile(got.Delays, 0.5), quantile(got.Delays, 0.99))
+	return nil
+}
+
+// alone returns the CPU of the changes without watchers.
+func (r *liveRun) alone(ctx context.Context, s *server, p *clientProcess, perSecond int, window time.Duration, user func(int) string) (time.Duration, error) {
+	if _, err := p.do(command{Op: "close"}); err != nil {
+		return 0, err
+	}
+	time.Sleep(time.Second)
+	_, used, err := r.during(ctx, s, func() error { return r.changes(ctx, s, perSecond, window, user) })
+	return used, err
+}
+
+// delay measures the time from a change to its watchers: 1,000 workspaces with 5 watchers each, 200 changes/s. With two
+// replicas, the changes are made at one and watched at the other.
+func (r *liveRun) delay(ctx context.Context, replicas int) error {
+	changed, err := r.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer changed.stop()
+	watched := changed
+	if replicas > 1 {
+		if watched, err = r.startBeside(ctx); err != nil {
+			return err
+		}
+		defer watched.stop()
+	}
+	const workspaces, perWorkspace, perSecond, window = 1000, 5, 200, 20 * time.Second
+	specs, err := r.watchers(workspaces, perWorkspace)
+	if err != nil {
+		return err
+	}
+	p, _, err := watch(ctx, watched, "ws", specs)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	user := func(n int) string { return fmt.Sprintf("w%05d", n*7%workspaces+1) }
+	if err := r.changes(ctx, changed, perSecond, 2*time.Second, user); err != nil { // Warm-up.
+		return err
+	}
+	if _, err := p.do(command{Op: "reset"}); err != nil {
+		return err
+	}
+	if err := r.changes(ctx, changed, perSecond, window, user); err != nil {
+		return err
+	}
+	time.Sleep(time.Second)
+	got, err := p.do(command{Op: "stats"})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("delay, %d replica(s): %d workspaces with %d watchers, %d changes/s: %d results, p50 %.1f ms, p99 %.1f ms, longest %.1f ms\n",
+		replicas, workspaces, perWorkspace, perSecond, got.Frames, quantile(got.Delays, 0.5), quantile(got.Delays, 0.99), quantile(got.Delays, 1))
+	return nil
+}
+
+// storm measures how long it takes until 10,000 clients that reconnect at once have what they missed.
+func (r *liveRun) storm(ctx context.Context) error {
+	s, err := r.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	users := min(10_000, len(r.tasks))
+	specs, err := r.watchers(users, 1)
+	if err != nil {
+		return err
+	}
+	p, _, err := watch(ctx, s, "ws", specs)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	if _, err := p.do(command{Op: "cut"}); err != nil {
+		return err
+	}
+	reached, err := r.missed(ctx, s, users/2)
+	if err != nil {
+		return err
+	}
+	got, err := p.do(command{Op: "resume", Parallel: 1000, Reached: reached})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("storm: %d clients resumed within %.2f s; %d of them had missed a change, and have it\n", got.Open, got.Seconds, len(reached))
+	return nil
+}
+
+// missed changes a task of each of the first users, and returns the versions.
+func (r *liveRun) missed(ctx context.Context, s *server, users int) (map[string]int, error) {
+	reached := make(map[string]int, users)
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(32)
+	for u := range users {
+		user := fmt.Sprintf("w%05d", u+1)
+		group.Go(func() error {
+			version, err := r.change(ctx, s, user, u)
+			mu.Lock()
+			defer mu.Unlock()
+			reached[user] = version
+			return err
+		})
+	}
+	return reached, group.Wait()
+}
+
+// quantile returns a quantile of sorted microseconds, in milliseconds.
+func quantile(sorted []int64, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return float64(sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]) / 1000
+}
+
+// residentKB returns the resident memory of a process, in kB.
+func residentKB(pid int) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, fmt.Errorf("measuring memory: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Rss:"); ok {
+			kb := 0
+			_, err := fmt.Sscan(rest, &kb)
+			return kb, err
+		}
+	}
+	return 0, errors.New("measuring memory: no Rss in smaps_rollup")
+}
