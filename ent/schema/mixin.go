@@ -65,7 +65,9 @@ func (versioned) Fields() []ent.Field {
 func (v versioned) Edges() []ent.Edge { return []ent.Edge{ownedBy(v.constraint)} }
 
 // Indexes of every versioned entity: what has changed since a version, and all rows of a workspace.
-func (versioned) Indexes() []ent.Index { return []ent.Index{index.Fields("workspace_id", "version", "id")} }
+func (versioned) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("workspace_id", "version", "id")}
+}
 
 // ownedBy returns the edge to the workspace, with which the row is deleted. The constraint is as in versioned.
 func ownedBy(constraint string) ent.Edge {
