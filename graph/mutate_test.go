@@ -54,7 +54,7 @@ func TestInputsAreTheSchemas(t *testing.T) {
 
 // convertInput calls a resolver with an empty input and without a viewer, so that it only converts the input. It returns what the resolver
 // panics with.
-func convertInput(t *testing.T, resolver reflect.Value, input reflect.Type) (fault any) {
+func convertInput(t *testing.T, resolver reflect.Value, input reflect.Type) (fault any) { //nolint:nonamedreturns // The deferred function sets it.
 	t.Helper()
 	defer func() {
 		if p := recover(); p != nil {

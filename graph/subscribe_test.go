@@ -74,7 +74,7 @@ func (r *results) wantEnd(code string) {
 }
 
 // subscribe starts a subscription of alice to changes, as the pipeline does.
-func subscribe(t *testing.T, a *api, g *graph.API, variables map[string]any) (*live.Subscription, *results) {
+func subscribe(t *testing.T, a *api, g *graph.API, variables map[string]any) *results {
 	t.Helper()
 	doc, errs := gqlparser.LoadQueryWithRules(g.Schema.Schema(), subscribeChanges, rules.NewDefaultRules())
 	if len(errs) > 0 {
@@ -88,11 +88,11 @@ func subscribe(t *testing.T, a *api, g *graph.API, variables map[string]any) (*l
 	ctx := live.WithSession(a.signIn(context.WithoutCancel(t.Context()), "alice"),
 		live.NewSession(liveClient{"alice"}, live.Verdict{State: live.Valid, Until: time.Now().Add(time.Hour)}))
 	out := &results{t: t, next: make(chan string, 100), end: make(chan gqlerror.List, 1)}
-	s, err := g.Subscribe(ctx, operation, out)
+	_, err := g.Subscribe(ctx, operation, out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, out
+	return out
 }
 
 // newLiveAPI is newAPI with a hub that is told of changes.
@@ -121,8 +121,8 @@ func TestSubscription(t *testing.T) {
 	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
 		a, g, hub := newLiveAPI(t, db, false, "alice")
 		_, slowG, slowHub := newLiveAPI(t, db, true)
-		_, one := subscribe(t, a, g, map[string]any{"first": 2})
-		_, two := subscribe(t, a, slowG, map[string]any{"first": 2})
+		one := subscribe(t, a, g, map[string]any{"first": 2})
+		two := subscribe(t, a, slowG, map[string]any{"first": 2})
 		next := func() *changePage {
 			t.Helper()
 			p, text := one.page()
@@ -157,12 +157,12 @@ func TestSubscription(t *testing.T) {
 			t.Errorf("the rest: %+v", p)
 		}
 		// Another client resumes from an earlier token, and then one that lacks nothing.
-		_, resumed := subscribe(t, a, g, map[string]any{"after": token})
+		resumed := subscribe(t, a, g, map[string]any{"after": token})
 		p, _ = resumed.page()
 		if len(p.Tasks) != 3 || p.Reset != nil {
 			t.Errorf("resumed: %+v", p)
 		}
-		_, idle := subscribe(t, a, g, map[string]any{"after": p.Token})
+		idle := subscribe(t, a, g, map[string]any{"after": p.Token})
 		if p, _ := idle.page(); len(p.Tasks) != 0 || !p.Complete || p.Version != 4 {
 			t.Errorf("a copy that lacks nothing: %+v", p)
 		}
@@ -186,11 +186,11 @@ func TestSubscriptionsShare(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
 		a, g, hub := newLiveAPI(t, db, false, "alice")
-		_, first := subscribe(t, a, g, nil)
+		first := subscribe(t, a, g, nil)
 		p, _ := first.page()
 		all := []*results{first}
 		for range 20 {
-			_, out := subscribe(t, a, g, map[string]any{"after": p.Token})
+			out := subscribe(t, a, g, map[string]any{"after": p.Token})
 			out.page()
 			all = append(all, out)
 		}
@@ -215,7 +215,7 @@ func TestSubscriptionErrors(t *testing.T) {
 				"NOT_FOUND":      {"workspaceId": "bob"},
 				"BAD_USER_INPUT": {"after": "nonsense"},
 			} {
-				_, out := subscribe(t, a, g, variables)
+				out := subscribe(t, a, g, variables)
 				out.wantEnd(code)
 			}
 		})
