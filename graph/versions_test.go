@@ -24,7 +24,9 @@ type state struct {
 }
 
 type row struct {
-	workspace, values string
+	workspace, id, values string
+	// gone is the object that a tombstone is of.
+	gone string
 	// version is -1 if the table has none.
 	version int64
 }
@@ -47,7 +49,10 @@ func readState(t *testing.T, client *ent.Client) state {
 			for _, column := range table.PrimaryKey {
 				key += fmt.Sprintf(" %s", values[column.Name])
 			}
-			r := row{workspace: fmt.Sprintf("%s", values["workspace_id"]), values: fmt.Sprint(values), version: -1}
+			r := row{workspace: fmt.Sprintf("%s", values["workspace_id"]), id: fmt.Sprintf("%s", values["id"]), values: fmt.Sprint(values), version: -1}
+			if table.Name == "tombstones" {
+				r.gone = fmt.Sprintf("%s", values["object_id"])
+			}
 			if version, ok := values["version"].(int64); ok {
 				r.version = version
 			}
@@ -88,16 +93,16 @@ func eachRow(t *testing.T, client *ent.Client, table *schema.Table, fn func(valu
 	}
 }
 
-// checkVersions checks what a request has changed: each changed row has a version that the request took, and the workspace's
-// version grew if and only if a row was changed. It returns how many versions the request took.
+// checkVersions checks what a request has changed: each changed row has a version that the request took, each row that is gone has
+// a tombstone, and the workspace's version grew if and only if a row was changed. It returns how many versions the request took.
 func checkVersions(t *testing.T, before, after state) int {
 	t.Helper()
-	changed := map[string]bool{}
+	changed, gone := map[string]bool{}, map[string]bool{}
 	for key, r := range after.rows {
 		if old, ok := before.rows[key]; ok && old == r {
 			continue
 		}
-		changed[r.workspace] = true
+		changed[r.workspace], gone[r.gone] = true, true
 		if r.version >= 0 && (r.version <= before.versions[r.workspace] || r.version > after.versions[r.workspace]) {
 			t.Errorf("%s was changed and has version %d: it must have tx.Version, of %d to %d",
 				key, r.version, before.versions[r.workspace]+1, after.versions[r.workspace])
@@ -106,6 +111,9 @@ func checkVersions(t *testing.T, before, after state) int {
 	for key, r := range before.rows {
 		if _, ok := after.rows[key]; !ok {
 			changed[r.workspace] = true
+			if r.version >= 0 && !gone[r.id] {
+				t.Errorf("%s was deleted for good without a tombstone: call tx.Gone", key)
+			}
 		}
 	}
 	taken := 0
