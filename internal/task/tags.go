@@ -37,9 +37,6 @@ func (s *Service) Tag(ctx context.Context, v viewer.Viewer, id string, columns .
 func (s *Service) Tags(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Tag, error) {
 	return workspace.ByID(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Tag, error) {
 		found := make(map[uuid.UUID]*ent.Tag, len(ids))
-		if len(ids) == 0 {
-			return found, nil
-		}
 		q := s.client.Tag.Query().Where(workspace.Scope(v), func(s *sql.Selector) { s.Where(among(s, s.C(enttag.FieldID), ids)) })
 		if len(columns) > 0 {
 			q.Select(columns...)

@@ -31,9 +31,13 @@ func ParseIDs(ids []string) ([]uuid.UUID, bool) {
 	return unique, valid
 }
 
-// ByID reads objects by ids in the clients' spelling. It calls read with each valid id once, and leaves out what read doesn't find.
+// ByID reads objects by ids in the clients' spelling. It calls read with each valid id once, if there are valid ids, and leaves
+// out what read doesn't find.
 func ByID[T any](ids []string, read func([]uuid.UUID) (map[uuid.UUID]T, error)) (map[string]T, error) {
 	unique, _ := ParseIDs(ids)
+	if len(unique) == 0 {
+		return map[string]T{}, nil // As if none of them was found.
+	}
 	found, err := read(unique)
 	if err != nil {
 		return nil, err
