@@ -35,10 +35,11 @@ func seen(e *ent.Task, tags []uuid.UUID) string {
 // later version, and each row that is gone has a tombstone with a later version, unless the floor is above the reader's version.
 func (r *reader) read(ctx context.Context, t rapid.TB, env *testEnv, v viewer.Viewer) {
 	t.Helper()
-	version, floor, err := env.workspaces.VersionAndFloor(ctx, v)
+	state, err := env.workspaces.ReadFeedState(ctx, v, workspace.FeedQuestion{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	version, floor := state.Version, state.Floor
 	rows, versions := map[uuid.UUID]string{}, map[uuid.UUID]int{}
 	for _, e := range env.client.Task.Query().Where(workspace.Scope(v)).WithTags(func(q *ent.TagQuery) { q.Order(enttag.ByID()) }).AllX(ctx) {
 		var tags []uuid.UUID
@@ -192,8 +193,12 @@ func TestFloorAfterPreviousRelease(t *testing.T) {
 		ctx, v := env.newUser(t, "alice")
 		want := func(what string, version, floor int) {
 			t.Helper()
-			if gotVersion, gotFloor, err := env.workspaces.VersionAndFloor(ctx, v); err != nil || gotVersion != version || gotFloor != floor {
-				t.Errorf("%s: version %d and floor %d, %v; want %d and %d", what, gotVersion, gotFloor, err, version, floor)
+			got, err := env.workspaces.ReadFeedState(ctx, v, workspace.FeedQuestion{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Version != version || got.Floor != floor {
+				t.Errorf("%s: version %d and floor %d; want %d and %d", what, got.Version, got.Floor, version, floor)
 			}
 		}
 		a, b := env.createTask(ctx, t, v, "a"), env.createTask(ctx, t, v, "b")

@@ -8,8 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
-	entworkspace "taskql/ent/workspace"
-	"taskql/internal/viewer"
 )
 
 // The rows of a workspace in the order of their versions are a feed of its changes. An object that is deleted for good has no row any
@@ -50,22 +48,4 @@ func (t *Tx) Gone(ctx context.Context, kind Kind, ids ...uuid.UUID) error {
 		t.wroteTombstones = true
 	}
 	return nil
-}
-
-// VersionAndFloor returns the version of v's workspace, as Version does, and the feed's floor: somebody who knows all changes up to a
-// version below the floor can't be told by tombstones what is gone since. Both are of the same moment. The error is ErrNotFound if
-// there is no workspace.
-func (s *Service) VersionAndFloor(ctx context.Context, v viewer.Viewer) (int, int, error) {
-	w, err := s.Client.Workspace.Query().Where(entworkspace.ID(v.WorkspaceID)).
-		Select(entworkspace.FieldVersion, entworkspace.FieldFeedVersion, entworkspace.FieldFeedFloor).Only(ctx)
-	if ent.IsNotFound(err) {
-		return 0, 0, ErrNotFound
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("reading a workspace's version: %w", err)
-	}
-	if w.FeedVersion != w.Version {
-		return w.Version, w.Version, nil
-	}
-	return w.Version, w.FeedFloor, nil
 }
