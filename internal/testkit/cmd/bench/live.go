@@ -6,11 +6,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,7 +19,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"taskql/internal/testkit/bench"
-	"taskql/internal/testkit/pgcluster"
 )
 
 const (
@@ -37,8 +34,7 @@ const (
 
 // liveRun is one run of bench live.
 type liveRun struct {
-	database string
-	pool     *sql.DB
+	database *benchDatabase
 	issuer   bench.Issuer
 	tasks    map[string]string // a task of each workspace
 
@@ -53,25 +49,13 @@ func runLive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := pgcluster.Start(ctx, pgcluster.Config{})
-	if err != nil {
-		return fmt.Errorf("starting PostgreSQL: %w", err)
-	}
-	defer func() { _ = cluster.Stop() }() // It ends with this process in any case.
-	slog.SetLogLoggerLevel(slog.LevelWarn)
-	if err := bench.Seed(ctx, cluster.URL(), streams, 2); err != nil {
-		return err
-	}
-	r := &liveRun{database: cluster.URL(), tasks: map[string]string{}, tokens: map[string]string{}}
-	if r.pool, err = sql.Open("postgres", cluster.URL()); err != nil {
-		return fmt.Errorf("opening the database: %w", err)
-	}
-	defer r.pool.Close()
-	ids, err := someTasks(ctx, r.pool)
+	db, err := startDatabase(ctx, streams, 2)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	defer db.stop()
+	r := &liveRun{database: db, tasks: map[string]string{}, tokens: map[string]string{}}
+	for _, id := range db.tasks {
 		r.tasks[id.workspace] = id.task
 	}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -137,7 +121,7 @@ func (r *liveRun) startAt(ctx context.Context, more ...string) (*server, error) 
 	auth := http.NewServeMux()
 	auth.HandleFunc("/", bench.GetSession)
 	auth.HandleFunc("/api/auth/jwks", r.issuer.ServeKeys)
-	return startWith(ctx, r.database, connectionsEach, auth, nil, append(more, "LIMIT_STREAMS=10000", "LIMIT_STREAMS_TOTAL=100000")...)
+	return startWith(ctx, r.database.url, connectionsEach, auth, nil, append(more, "LIMIT_STREAMS=10000", "LIMIT_STREAMS_TOTAL=100000")...)
 }
 
 // watchers returns the streams of users, perUser each.
@@ -209,8 +193,12 @@ func (p *clientProcess) do(c command) (reply, error) {
 	return r, nil
 }
 
-// watch opens streams at a server, in a process of their own.
-func watch(ctx context.Context, s *server, protocol string, specs []streamSpec) (*clientProcess, reply, error) {
+// watch opens streams of the first users at a server, perUser each, in a process of their own.
+func (r *liveRun) watch(ctx context.Context, s *server, protocol string, users, perUser int) (*clientProcess, reply, error) {
+	specs, err := r.watchers(users, perUser)
+	if err != nil {
+		return nil, reply{}, err
+	}
 	p, err := startClients(ctx)
 	if err != nil {
 		return nil, reply{}, err
@@ -230,12 +218,8 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 		return err
 	}
 	defer s.stop()
-	specs, err := r.watchers(streams, 1)
-	if err != nil {
-		return err
-	}
 	// The first users warm the server up, so that its pools and caches don't count for the streams.
-	warm, _, err := watch(ctx, s, protocol, specs[:min(200, len(specs))])
+	warm, _, err := r.watch(ctx, s, protocol, min(200, streams), 1)
 	if err != nil {
 		return err
 	}
@@ -245,7 +229,7 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 	if err != nil {
 		return err
 	}
-	p, opened, err := watch(ctx, s, protocol, specs)
+	p, opened, err := r.watch(ctx, s, protocol, streams, 1)
 	if err != nil {
 		return err
 	}
@@ -274,7 +258,7 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 func (r *liveRun) during(ctx context.Context, s *server, work func() error) (int64, time.Duration, error) {
 	transactions := func() (int64, error) {
 		var n int64
-		err := r.pool.QueryRowContext(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()").Scan(&n)
+		err := r.database.pool.QueryRowContext(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()").Scan(&n)
 		return n, err
 	}
 	n, err := transactions()
@@ -364,11 +348,7 @@ func (r *liveRun) fanOut(ctx context.Context) error {
 	}
 	defer s.stop()
 	const watchers, perSecond, window = 1000, 10, 10 * time.Second
-	specs, err := r.watchers(1, watchers)
-	if err != nil {
-		return err
-	}
-	p, _, err := watch(ctx, s, "ws", specs)
+	p, _, err := r.watch(ctx, s, "ws", 1, watchers)
 	if err != nil {
 		return err
 	}
@@ -388,7 +368,7 @@ func (r *liveRun) fanOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The changes' own CPU is the same with one watcher.
+	// What the changes cost without watchers is subtracted.
 	alone, err := r.alone(ctx, s, p, perSecond, window, user)
 	if err != nil {
 		return err
@@ -425,11 +405,7 @@ func (r *liveRun) delay(ctx context.Context, replicas int) error {
 		defer watched.stop()
 	}
 	const workspaces, perWorkspace, perSecond, window = 1000, 5, 200, 20 * time.Second
-	specs, err := r.watchers(workspaces, perWorkspace)
-	if err != nil {
-		return err
-	}
-	p, _, err := watch(ctx, watched, "ws", specs)
+	p, _, err := r.watch(ctx, watched, "ws", workspaces, perWorkspace)
 	if err != nil {
 		return err
 	}
@@ -462,11 +438,7 @@ func (r *liveRun) storm(ctx context.Context) error {
 	}
 	defer s.stop()
 	users := min(10_000, len(r.tasks))
-	specs, err := r.watchers(users, 1)
-	if err != nil {
-		return err
-	}
-	p, _, err := watch(ctx, s, "ws", specs)
+	p, _, err := r.watch(ctx, s, "ws", users, 1)
 	if err != nil {
 		return err
 	}
@@ -511,20 +483,4 @@ func quantile(sorted []int64, q float64) float64 {
 		return 0
 	}
 	return float64(sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]) / 1000
-}
-
-// residentKB returns the resident memory of a process, in kB.
-func residentKB(pid int) (int, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, fmt.Errorf("measuring memory: %w", err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Rss:"); ok {
-			kb := 0
-			_, err := fmt.Sscan(rest, &kb)
-			return kb, err
-		}
-	}
-	return 0, errors.New("measuring memory: no Rss in smaps_rollup")
 }

@@ -72,29 +72,17 @@ func runLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := pgcluster.Start(ctx, pgcluster.Config{})
-	if err != nil {
-		return fmt.Errorf("starting PostgreSQL: %w", err)
-	}
-	defer func() { _ = cluster.Stop() }() // It ends with this process in any case.
-	slog.SetLogLoggerLevel(slog.LevelWarn)
-	if err := bench.Seed(ctx, cluster.URL(), workspaces, tasks); err != nil {
-		return err
-	}
-	pool, err := sql.Open("postgres", cluster.URL())
-	if err != nil {
-		return fmt.Errorf("opening the database: %w", err)
-	}
-	defer pool.Close()
-	ids, err := someTasks(ctx, pool)
+	db, err := startDatabase(ctx, workspaces, tasks)
 	if err != nil {
 		return err
 	}
-	postmaster, err := postmasterOf(ctx, pool)
+	defer db.stop()
+	ids := db.tasks
+	postmaster, err := postmasterOf(ctx, db.pool)
 	if err != nil {
 		return err
 	}
-	server, err := measureStarts(ctx, cluster.URL(), connections)
+	server, err := measureStarts(ctx, db.url, connections)
 	if err != nil {
 		return err
 	}
@@ -210,6 +198,49 @@ func load(ctx context.Context, targets []vegeta.Target, d time.Duration, connect
 	}
 	m.Close()
 	return m
+}
+
+// benchDatabase is a PostgreSQL of this program, with the benchmark's data.
+type benchDatabase struct {
+	cluster *pgcluster.Cluster
+	url     string
+	pool    *sql.DB
+	tasks   []taskID // one of each workspace
+}
+
+// startDatabase starts PostgreSQL and fills it. stop must be called in the end.
+func startDatabase(ctx context.Context, workspaces, tasks int) (*benchDatabase, error) {
+	cluster, err := pgcluster.Start(ctx, pgcluster.Config{})
+	if err != nil {
+		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
+	}
+	db := &benchDatabase{cluster: cluster, url: cluster.URL()}
+	if err := db.fill(ctx, workspaces, tasks); err != nil {
+		db.stop()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (d *benchDatabase) fill(ctx context.Context, workspaces, tasks int) error {
+	slog.SetLogLoggerLevel(slog.LevelWarn)
+	err := bench.Seed(ctx, d.url, workspaces, tasks)
+	if err != nil {
+		return err
+	}
+	if d.pool, err = sql.Open("postgres", d.url); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	d.tasks, err = someTasks(ctx, d.pool)
+	return err
+}
+
+// stop stops PostgreSQL, which ends with this process in any case.
+func (d *benchDatabase) stop() {
+	if d.pool != nil {
+		_ = d.pool.Close()
+	}
+	_ = d.cluster.Stop()
 }
 
 // taskID is a task and its workspace.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -82,10 +83,22 @@ func postmasterOf(ctx context.Context, pool *sql.DB) (int, error) {
 
 // residentMB returns the resident memory of a process, in MB.
 func residentMB(pid int) (int, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	kb, err := residentKB(pid)
+	return kb >> 10, err
+}
+
+// residentKB returns the resident memory of a process, in kB. Other files of /proc say it less exactly.
+func residentKB(pid int) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, fmt.Errorf("measuring memory: %w", err)
 	}
-	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
-	return pages * os.Getpagesize() >> 20, err
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Rss:"); ok {
+			kb := 0
+			_, err := fmt.Sscan(rest, &kb)
+			return kb, err
+		}
+	}
+	return 0, errors.New("measuring memory: no Rss in smaps_rollup")
 }
