@@ -44,7 +44,7 @@ type replica struct {
 	token       string
 	first       int
 	tasks, tags map[string]object
-	// resets are the reasons for which the copy began anew.
+	// resets are the reasons for which the copy started from scratch.
 	resets []string
 }
 
@@ -379,7 +379,7 @@ func TestChangesUnderWrites(t *testing.T) {
 	})
 }
 
-// TestChangesOfAnotherHistory: a copy that knows more than the database, or something else, begins anew.
+// TestChangesOfAnotherHistory: a copy that knows more than the database, or something else, starts from scratch.
 func TestChangesOfAnotherHistory(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {

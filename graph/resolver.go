@@ -35,7 +35,7 @@ type Config struct {
 	// RequestID returns the request's id, for the client to quote and the operator to search for.
 	RequestID func(context.Context) string
 	Log       *slog.Logger
-	// Hub runs subscriptions. Nil: there are none.
+	// Hub runs subscriptions. If it is nil, they are refused.
 	Hub *live.Hub
 	// ResultTimeout is how long one result of a subscription may take. Default: 10 s.
 	ResultTimeout time.Duration

@@ -162,7 +162,7 @@ type turn struct {
 	result live.Result
 }
 
-// text returns the position of a subscription whose positions are texts, nil if there is none yet, and whether nothing was sent.
+// text returns the position of a subscription whose positions are texts, or nil at the start. It reports whether nothing was sent yet.
 func (t *turn) text() (*string, bool) {
 	if at, ok := t.at.(string); ok {
 		return &at, false

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Forget makes the sessions of a user be looked up anew: what was cached of them before now doesn't count any more, and the
+// Forget makes the sessions of a user be looked up again: what was cached of them before now doesn't count any more, and the
 // answers to requests that are under way don't either. It has no effect on JWTs and trusted session_data, which are not looked up.
 func (a *Authenticator) Forget(userID string) { a.sessions.forget(userID, a.now()) }
 

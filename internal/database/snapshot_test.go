@@ -221,7 +221,7 @@ func TestSnapshotErrors(t *testing.T) {
 	})
 }
 
-// TestSnapshotAfterConnectionLoss: if the connection is lost before or in a snapshot, it begins anew, once.
+// TestSnapshotAfterConnectionLoss: if the connection is lost before or in a snapshot, it is begun again, once.
 func TestSnapshotAfterConnectionLoss(t *testing.T) {
 	t.Parallel()
 	server := cluster(t, pgcluster.Config{})

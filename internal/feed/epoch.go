@@ -98,7 +98,7 @@ func (e *epochs) current(ctx context.Context) ([8]byte, error) {
 	return epoch, nil
 }
 
-// read reads the epoch. If there is none, or the history has changed, it begins a new one.
+// read reads the epoch. It begins a new one if the database has no epoch yet or its history has changed.
 func (e *epochs) read(ctx context.Context) ([8]byte, error) {
 	const attempts = 3 // Another replica may do the same.
 	for range attempts {

@@ -151,7 +151,7 @@ func (s *Service) Epoch(ctx context.Context) ([8]byte, error) { return s.epochs.
 
 // reading is the reading of one page.
 type reading struct {
-	// from is where it begins; the zero value if the copy begins anew.
+	// from is where it begins; the zero value if the copy starts from scratch.
 	from      token
 	reset     *ResetReason
 	epoch     [8]byte

@@ -189,7 +189,7 @@ func (s *Service) readGone(ctx context.Context, v viewer.Viewer, g *reading) ([]
 	return things, more, nil
 }
 
-// kindOf returns the kind of a section; "" if there is none.
+// kindOf returns the kind of a section, or "" if no kind has it.
 func kindOf(kinds []workspace.FeedKind, section byte) workspace.Kind {
 	for _, kind := range kinds {
 		if kind.Order == int(section/2) {

@@ -118,7 +118,7 @@ func micros(t time.Time) int64 {
 	return max(t.UnixMicro(), 0)
 }
 
-// decodeToken reads a token. The error is errToken if it is none.
+// decodeToken reads a token. The error is errToken if the text is not a token.
 func decodeToken(text string) (*token, error) {
 	if len(text) > base64.RawURLEncoding.EncodedLen(maxToken) {
 		return nil, errToken

@@ -91,11 +91,11 @@ func (m message) decode(op *operation, maxValues int) *requestError {
 	return d.request(op)
 }
 
-// credentials returns the credentials in the payload of "connection_init", or nil if there are none. Members that are null
+// credentials returns the credentials in the payload of "connection_init", or nil if it has no credentials. Members that are null
 // or empty count as absent: clients send them while nobody is signed in.
 func (m message) credentials(headers []string) (*Credentials, *requestError) {
 	if m.payload == nil {
-		return nil, nil //nolint:nilnil // There are none, and that is no error.
+		return nil, nil //nolint:nilnil // Having no credentials is not an error.
 	}
 	d := decoders.Get().(*decoder) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer d.release()
