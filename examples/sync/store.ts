@@ -177,7 +177,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
   /** The version of the copy. */
   version = 0;
 
-  private readonly tab = crypto.randomUUID();
+  private readonly tab = randomId();
   private readonly query: string;
   private readonly released = new AbortController();
   private readonly listeners = new Set<() => void>();
@@ -260,14 +260,14 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
     return this.overlay.get(kind)?.has(id) ?? false;
   }
 
-  /** Shows a change at once and sends it after those before it. What it creates needs an id: crypto.randomUUID(). */
+  /** Shows a change at once and sends it after those before it. What it creates needs an id: randomId(). */
   mutate<N extends keyof M & string>(mutation: N, input: Parameters<M[N]["apply"]>[1]): void {
     if (this.ended) throw new Error("The store was stopped.");
     const row = this.options.mutations[mutation]?.row;
     const last = this.queue.filter((entry) => row && this.rowOf(entry) === row && entry.input.id === input.id).at(-1);
     const base = last ? (last.rowVersion ?? last.base) : row && this.rows.get(row)?.get(input.id ?? "")?.version;
     const order = (this.queue.at(-1)?.order ?? 0) + 1;
-    this.commit({ put: [{ key: crypto.randomUUID(), order, mutation, input, ...(base !== undefined && { base }) }] });
+    this.commit({ put: [{ key: randomId(), order, mutation, input, ...(base !== undefined && { base }) }] });
     void this.send();
   }
 
@@ -545,6 +545,15 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
       this.commit(version <= this.version ? { remove: [key], put } : { put: [{ ...entry, version, rowVersion: current?.version }, ...put] });
     }
   }
+}
+
+/** A random UUID. On pages that are not from HTTPS or localhost there is no crypto.randomUUID. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 const codeOf = (errors: Result["errors"]): string => errors?.[0]?.extensions?.code ?? "NETWORK";

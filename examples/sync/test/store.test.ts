@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { mock, test } from "node:test";
 import type { AddressInfo } from "node:net";
 import "fake-indexeddb/auto";
-import { fetchTransport, IndexedDBStorage, polling, serverSentEvents, type Result, type Write } from "../store.js";
+import { fetchTransport, IndexedDBStorage, polling, randomId, serverSentEvents, type Result, type Write } from "../store.js";
 import { Network, Server } from "./server.js";
 import { fields, MemoryStorage, pass, randomNumbers, SlowStorage, storedRows, Tab, until, useClock } from "./world.js";
 
@@ -226,6 +226,12 @@ test("the same array is returned until a row of its kind changes", async () => {
   await until("it is shown", () => tab.store.get("tasks", "t")?.title === "second");
   assert.notEqual(tab.store.all("tasks"), tasks);
   assert.equal(tab.store.all("tags"), tags);
+});
+
+test("random ids are UUIDs of version 4, all different", () => {
+  const ids = Array.from({ length: 100 }, randomId);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(new Set(ids).size, 100);
 });
 
 test("polling asks again for what follows, and then waits", async () => {
