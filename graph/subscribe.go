@@ -55,7 +55,7 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	if len(fields) != 1 || fields[0].Definition == nil || fields[0].Name == "__typename" {
 		return nil, coded(CodeBadUserInput, "A subscription selects exactly one field, and not __typename.")
 	}
-	s := &subscription{api: a, ctx: ctx, operation: operation, sink: sink}
+	s := &subscription{api: a, ctx: ctx, operation: operation, sink: sink, field: fields[0].Name}
 	argument := positionArguments[fields[0].Name]
 	var at start
 	at.text, at.given = fields[0].ArgumentMap(operation.Variables)[argument].(string)
@@ -124,10 +124,14 @@ type subscription struct {
 	operation *graphql.OperationContext
 	sink      Sink
 	key       live.Key
+	field     string
 }
 
 // Key implements live.Query.
 func (s *subscription) Key() live.Key { return s.key }
+
+// Name implements live.Query: it returns the name of the root field.
+func (s *subscription) Name() string { return s.field }
 
 // Next implements live.Sink.
 func (s *subscription) Next(data []byte) bool { return s.sink.Next(data) }

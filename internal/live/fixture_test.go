@@ -74,6 +74,8 @@ type query struct {
 
 func (q *query) Key() live.Key { return live.Key{q.key, byte(q.step)} }
 
+func (q *query) Name() string { return "versions" }
+
 func (q *query) Run(_ context.Context, at live.Position) live.Result {
 	q.store.mu.Lock()
 	defer q.store.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -24,9 +25,11 @@ type Config struct {
 	// RechecksPerSecond is how many of these checks are made per second; if there are more idle sessions, each is verified
 	// less often. Default: 5.
 	RechecksPerSecond int
-	// Delivered is called after each run whose result was delivered, with the number of subscriptions that took it and the time
-	// since the first change that caused the run; zero if no change did. It may be nil.
-	Delivered func(count int, delay time.Duration)
+	// Delivered is called after each run whose result was delivered. It may be nil.
+	Delivered func(d Delivery)
+	// StartRun is called before each run with the query's name. It returns the context of the run, and a function that is called
+	// at the end with the result's fault. It may be nil.
+	StartRun func(ctx context.Context, name string) (context.Context, func(fault error))
 	// Watching is called with true when a workspace gets its first subscription, before its query first runs, and with false when
 	// the last one has gone. The calls for a workspace are in order. It must not block, nor call the Hub. It may be nil.
 	Watching func(workspaceID string, watched bool)
@@ -34,6 +37,16 @@ type Config struct {
 	Log *slog.Logger
 	// Now is the clock of Result.Next and of sessions. Default: time.Now.
 	Now func() time.Time
+}
+
+// Delivery is a result that was delivered.
+type Delivery struct {
+	// Name is the query's.
+	Name string
+	// Count is how many subscriptions took the result, and Bytes is how long it is for all of them together.
+	Count, Bytes int
+	// Delay is the time from the first change that caused the run until the last of them took it; zero if no change did.
+	Delay time.Duration
 }
 
 // Hub runs the queries of subscriptions. It is safe for concurrent use. It has goroutines only while there is something to do.
@@ -63,6 +76,10 @@ type Hub struct {
 	nextFaultLine atomic.Int64
 	closing       atomic.Bool
 	stats         counters
+
+	namesMu sync.Mutex
+	// names counts the subscriptions by the names of their queries.
+	names map[string]int
 }
 
 // shards is how many parts the map of workspaces has, each with a lock of its own.
@@ -76,7 +93,8 @@ type shard struct {
 // counters are what Stats returns.
 type counters struct {
 	subscriptions, workspaces, behind atomic.Int64
-	runs, faults, deliveries, checks  atomic.Int64
+	runs, faults, deliveries          atomic.Int64
+	checks                            [Ended + 1]atomic.Int64 // by State
 }
 
 // New returns a hub. Close must be called in the end.
@@ -94,7 +112,7 @@ func New(c Config) *Hub {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Hub{config: c, perWorkspace: max(1, c.Workers/2), start: time.Now(), seed: maphash.MakeSeed(), users: map[string]*Session{}}
+	h := &Hub{config: c, perWorkspace: max(1, c.Workers/2), start: time.Now(), seed: maphash.MakeSeed(), users: map[string]*Session{}, names: map[string]int{}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for i := range h.shards {
 		h.shards[i].workspaces = map[string]*workspace{}
@@ -166,6 +184,13 @@ func (h *Hub) add(workspaceID string, s *Subscription) {
 	defer w.mu.Unlock()
 	s.workspace, s.index = w, int32(len(w.subs)) //nolint:gosec // There are not so many.
 	w.subs = append(w.subs, s)
+	h.countName(s.query.Name(), 1)
+}
+
+func (h *Hub) countName(name string, change int) {
+	h.namesMu.Lock()
+	defer h.namesMu.Unlock()
+	h.names[name] += change
 }
 
 // remove takes a subscription out of its workspace.
@@ -182,6 +207,7 @@ func (h *Hub) remove(s *Subscription) {
 	w.subs[last] = nil
 	w.subs = w.subs[:last]
 	h.stats.subscriptions.Add(-1)
+	h.countName(s.query.Name(), -1)
 	if last == 0 {
 		w.subs = nil
 		delete(shard.workspaces, w.id)
@@ -310,15 +336,17 @@ func (h *Hub) fault(err error) {
 	}
 }
 
-func (h *Hub) delivered(count int, changed int64) {
+// delivered reports that a result was delivered to so many subscriptions. changed is when the first change came that has caused it.
+func (h *Hub) delivered(name string, result *Result, count int, changed int64) {
+	h.stats.deliveries.Add(int64(count))
 	if h.config.Delivered == nil {
 		return
 	}
-	delay := time.Duration(0)
+	d := Delivery{Name: name, Count: count, Bytes: count * len(result.Data)}
 	if changed > 0 {
-		delay = time.Duration(h.elapsed() - changed)
+		d.Delay = time.Duration(h.elapsed() - changed)
 	}
-	h.config.Delivered(count, delay)
+	h.config.Delivered(d)
 }
 
 // Close refuses further subscriptions, ends the present ones with ErrClosing, and waits for the queries and checks that are
@@ -355,15 +383,25 @@ type Stats struct {
 	Subscriptions, Workspaces, Behind int
 	// Runs counts the queries that were run, Faults those that failed, and Deliveries the results that sinks took.
 	Runs, Faults, Deliveries int64
-	// Checks counts the verifications of sessions.
-	Checks int64
+	// Checks counts the verifications of sessions by their outcomes.
+	Checks [Ended + 1]int64
 }
 
 // Stats returns numbers about the hub.
 func (h *Hub) Stats() Stats {
-	return Stats{
+	s := Stats{
 		Subscriptions: int(h.stats.subscriptions.Load()), Workspaces: int(h.stats.workspaces.Load()), Behind: int(h.stats.behind.Load()),
 		Runs: h.stats.runs.Load(), Faults: h.stats.faults.Load(), Deliveries: h.stats.deliveries.Load(),
-		Checks: h.stats.checks.Load(),
 	}
+	for state := range s.Checks {
+		s.Checks[state] = h.stats.checks[state].Load()
+	}
+	return s
+}
+
+// Subscriptions returns how many subscriptions there are now, by the names of their queries. A name whose last one has ended has 0.
+func (h *Hub) Subscriptions() map[string]int {
+	h.namesMu.Lock()
+	defer h.namesMu.Unlock()
+	return maps.Clone(h.names)
 }

@@ -3,9 +3,11 @@ package live_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,12 +41,15 @@ func TestDelivery(t *testing.T) {
 		if got := s.countRuns(); got != 2 {
 			t.Errorf("%d runs, want 2", got)
 		}
+		if got := s.hub.Subscriptions(); !maps.Equal(got, map[string]int{"versions": 1}) {
+			t.Errorf("%v", got)
+		}
 		sub.Stop()
 		sub.Stop()
 		s.change("w")
 		debounced()
 		out.want(1, 6)
-		if got := s.hub.Stats(); got.Subscriptions != 0 || got.Workspaces != 0 || got.Deliveries != 2 {
+		if got := s.hub.Stats(); got.Subscriptions != 0 || s.hub.Subscriptions()["versions"] != 0 || got.Workspaces != 0 || got.Deliveries != 2 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -69,13 +74,13 @@ func TestShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var counts []int
-		s := newStore(t, live.Config{Delivered: func(count int, delay time.Duration) {
+		s := newStore(t, live.Config{Delivered: func(d live.Delivery) {
 			mu.Lock()
 			defer mu.Unlock()
-			if delay > 0 && delay != 10*time.Millisecond {
-				t.Errorf("delay %s", delay)
+			if d.Delay > 0 && d.Delay != 10*time.Millisecond || d.Name != "versions" || d.Bytes != d.Count {
+				t.Errorf("%+v", d)
 			}
-			counts = append(counts, count)
+			counts = append(counts, d.Count)
 		}})
 		var sinks []*sink
 		for i := range 100 {
@@ -238,7 +243,10 @@ func TestNextByConfiguredClock(t *testing.T) {
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStore(t, live.Config{})
+		runs := map[error]int64{}
+		s := newStore(t, live.Config{StartRun: func(ctx context.Context, _ string) (context.Context, func(error)) {
+			return ctx, func(fault error) { runs[fault]++ }
+		}})
 		client := newClient("ann")
 		var sinks []*sink
 		for range 100 {
@@ -263,6 +271,9 @@ func TestOutage(t *testing.T) {
 		}
 		if got := s.countRuns() - before; got != 1 {
 			t.Errorf("%d runs to catch up, want 1", got)
+		}
+		if got := s.hub.Stats(); runs[errOutage] != got.Faults || runs[nil]+runs[errOutage] != got.Runs || got.Faults == 0 {
+			t.Errorf("%v, %+v", runs, got)
 		}
 	})
 }
@@ -304,7 +315,14 @@ func (panickingSink) End(error)        { panic("bug") }
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStore(t, live.Config{})
+		var panics atomic.Int64
+		s := newStore(t, live.Config{StartRun: func(ctx context.Context, _ string) (context.Context, func(error)) {
+			return ctx, func(fault error) {
+				if fault != nil {
+					panics.Add(1)
+				}
+			}
+		}})
 		client := newClient("ann")
 		sub, err := s.hub.Subscribe("w", &panicking{query{key: 1}}, nil, client.session(), &sink{t: t})
 		if err != nil {
@@ -315,7 +333,7 @@ func TestPanics(t *testing.T) {
 		}
 		_, out := s.subscribe(t, &query{}, client.session())
 		out.want(0)
-		if got := s.hub.Stats(); got.Faults == 0 || got.Subscriptions != 2 {
+		if got := s.hub.Stats(); got.Faults == 0 || got.Faults != panics.Load() || got.Subscriptions != 2 {
 			t.Errorf("%+v", got)
 		}
 		sub.Stop()

@@ -20,6 +20,8 @@ type Query interface {
 	// Key identifies the query, whatever its position. Queries with equal keys give equal results at equal positions, so
 	// whatever a result depends on is part of the key: the viewer too, if another one could get another result.
 	Key() Key
+	// Name says what the query is about, as one of few words that statistics count it by.
+	Name() string
 	// Run reads and encodes what comes after a position. It is called by one goroutine at a time for each subscription.
 	// The context ends if the hub is closed.
 	Run(ctx context.Context, at Position) Result

@@ -103,6 +103,8 @@ type versionQuery struct {
 
 func (q versionQuery) Key() live.Key { return live.Key{} }
 
+func (q versionQuery) Name() string { return "version" }
+
 func (q versionQuery) Run(ctx context.Context, _ live.Position) live.Result {
 	found, err := q.replica.workspaces.Versions(ctx, []string{q.id})
 	if err != nil {

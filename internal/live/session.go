@@ -136,8 +136,8 @@ func (s *Session) verify() {
 	s.mu.Lock()
 	h, demanded := s.hub, s.demanded
 	s.mu.Unlock()
-	h.stats.checks.Add(1)
 	v := h.verdict(s.client)
+	h.stats.checks[v.State].Add(1)
 	s.mu.Lock()
 	s.checking = false
 	if len(s.subs) == 0 && v.State != Ended {

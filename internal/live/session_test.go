@@ -62,6 +62,9 @@ func TestUnknownSession(t *testing.T) {
 		user.set(func(c *client) { c.state = live.Valid })
 		time.Sleep(16 * time.Second)
 		out.want(0, 3)
+		if got := s.hub.Stats().Checks; got[live.Unknown] < 100 || got[live.Valid] != 1 || got[live.Ended] != 0 {
+			t.Errorf("checks by outcome: %v", got)
+		}
 	})
 }
 
@@ -81,6 +84,9 @@ func TestEndedSession(t *testing.T) {
 		one.want(0)
 		one.wantEnd(live.ErrSessionEnded)
 		two.wantEnd(live.ErrSessionEnded)
+		if got := s.hub.Stats().Checks; got[live.Ended] != 1 {
+			t.Errorf("checks by outcome: %v", got)
+		}
 		if _, err := s.hub.Subscribe("w", &query{store: s}, nil, session, &sink{t: t}); !errors.Is(err, live.ErrSessionEnded) {
 			t.Errorf("got %v", err)
 		}

@@ -216,21 +216,31 @@ func (w *workspace) run(g *group) Result {
 		}
 	}
 	if delivered > 0 {
-		w.hub.stats.deliveries.Add(int64(delivered))
-		w.hub.delivered(delivered, g.changed)
+		w.hub.delivered(first.query.Name(), &result, delivered, g.changed)
 	}
 	return result
 }
 
-// runQuery runs a query. A panic is a fault.
-func (h *Hub) runQuery(q Query, at Position) (result Result) { //nolint:nonamedreturns // The deferred function sets it.
+// runQuery runs a query.
+func (h *Hub) runQuery(q Query, at Position) Result {
+	if h.config.StartRun == nil {
+		return h.recoverRun(h.ctx, q, at)
+	}
+	ctx, end := h.config.StartRun(h.ctx, q.Name())
+	result := h.recoverRun(ctx, q, at)
+	end(result.Fault)
+	return result
+}
+
+// recoverRun runs a query. A panic is a fault.
+func (h *Hub) recoverRun(ctx context.Context, q Query, at Position) (result Result) { //nolint:nonamedreturns // The deferred function sets it.
 	defer func() {
 		if value := recover(); value != nil {
 			h.config.Log.LogAttrs(context.Background(), slog.LevelError, "panic in the query of a subscription", slog.String("stack", string(debug.Stack())))
 			result = Result{Fault: fmt.Errorf("panic: %v", value)}
 		}
 	}()
-	return q.Run(h.ctx, at)
+	return q.Run(ctx, at)
 }
 
 // settle moves the group's subscriptions on by their outcomes. version is the one that the hub knew when the run began.
