@@ -49,7 +49,7 @@ type Task struct {
 	// ParentID holds the value of the "parent_id" field.
 	ParentID *uuid.UUID `json:"parent_id,omitempty"`
 	// The manual order within the parent: a fractional index, compared byte by byte.
-	Position []byte `json:"-"`
+	Position []byte `json:"position,omitempty"`
 	// Sorts by title on every database in the same way: case and accents do not matter, and numbers count by their value.
 	TitleKey []byte `json:"-"`
 	// The title and description without case and accents, for search.

@@ -38,7 +38,7 @@ func (Task) Fields() []ent.Field {
 		field.Time("due_sort").Optional().Nillable().StructTag(`json:"-"`).
 			Comment("Sorts tasks that are due on one day: the year 1 if only the day is set, else due_at. Null if due_date is."),
 		field.UUID("parent_id", uuid.UUID{}).Optional().Nillable(),
-		field.Bytes("position").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
+		field.Bytes("position").DefaultFunc(noBytes).Annotations(noBytesDefault()).
 			Comment("The manual order within the parent: a fractional index, compared byte by byte."),
 		field.Bytes("title_key").DefaultFunc(noBytes).Annotations(noBytesDefault()).StructTag(`json:"-"`).
 			Comment("Sorts by title on every database in the same way: case and accents do not matter, and numbers count by their value."),
