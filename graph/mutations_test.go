@@ -1,0 +1,203 @@
+package graph_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"taskql/internal/testkit"
+	"taskql/internal/workspace"
+)
+
+// TestEveryKeyIsRemembered sends each mutation with an idempotency key, with each argument that takes an id, and then again, with the
+// ids in capitals: the answer is the first one's, and nothing changes. The same key with another argument, or for another mutation, is
+// refused.
+func TestEveryKeyIsRemembered(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		schema := schemaOf(t)
+		f := &isolation{api: newAPI(t, db), client: db.Client, schema: schema}
+		keyed := mutationsWith(schema, "idempotencyKey")
+		for _, field := range schema.Mutation.Fields {
+			if !slices.Contains(keyed, field) && unversionedMutations[field.Name] == "" {
+				t.Errorf("%s takes no idempotencyKey", field.Name)
+			}
+		}
+		for _, field := range keyed {
+			for _, path := range append([]string{""}, idPaths(schema, field.Arguments)...) {
+				r, first := f.accepted(t, field, path)
+				if r == nil {
+					t.Errorf("%s(%s:) is refused for every object, so this test finds nothing", field.Name, path)
+					continue
+				}
+				f.checkRepeat(t, r, first)
+				if path == "" {
+					f.checkReuse(t, r, keyed)
+				}
+			}
+		}
+	})
+}
+
+// keyedRequest is a mutation with an idempotency key.
+type keyedRequest struct {
+	user, key string
+	field     *ast.FieldDefinition
+	// path is that of the argument with id. Other required arguments that take an id have other.
+	path, id, other string
+}
+
+func (r *keyedRequest) String() string { return r.field.Name + "(" + r.path + ":)" }
+
+// send sends the request and returns the answer.
+func (f *isolation) send(t *testing.T, r keyedRequest) string {
+	t.Helper()
+	return f.mutate(t, r.user, r.field, r.path, r.id, r.other, fmt.Sprintf("idempotencyKey: %q", r.key))
+}
+
+// mutate sends a mutation with an id at a path of its arguments and one more field of its input, and returns the answer.
+func (f *isolation) mutate(t *testing.T, user string, field *ast.FieldDefinition, path, id, other, more string) string {
+	t.Helper()
+	input := strings.TrimSuffix(arguments(t, f.schema, field.Arguments, path, id, other), "})") + " " + more + "})"
+	return f.ask(t, user, "mutation { r: "+field.Name+input+selectAll(f.schema, f.schema.Types[field.Type.Name()], 2)+" }", "")
+}
+
+// accepted sends a mutation until it is not refused, each time for other objects of a new user. It returns that request and its
+// answer; nil if it is refused for all of them.
+func (f *isolation) accepted(t *testing.T, field *ast.FieldDefinition, path string) (*keyedRequest, string) {
+	t.Helper()
+	types := slices.Sorted(maps.Keys(nodeRows))
+	for _, typ := range types {
+		for _, other := range types {
+			for _, inTrash := range []bool{false, true} {
+				user, own := f.newUser(t)
+				if inTrash {
+					task := uuid.MustParse(own["Task"])
+					f.client.Task.UpdateOneID(task).SetDeletedAt(time.Unix(0, f.api.now.Load())).SetTrashedWith(task).ExecX(f.api.signIn(t.Context(), user))
+				}
+				r := keyedRequest{user: user, key: uuid.NewString(), field: field, path: path, id: own[typ], other: f.rows(t, user)[other]}
+				if path == "" {
+					r.other = own[other]
+				}
+				if f.isNewID(field, path) {
+					r.id = uuid.NewString()
+				}
+				if answer := f.send(t, r); strings.Contains(answer, `"userErrors":[]`) && !strings.Contains(answer, `"code"`) {
+					return &r, answer
+				}
+			}
+		}
+	}
+	return nil, ""
+}
+
+// isNewID reports whether the argument at a path is the id of what the mutation creates.
+func (f *isolation) isNewID(field *ast.FieldDefinition, path string) bool {
+	return path == "input.id" && !f.schema.Types[field.Arguments.ForName("input").Type.Name()].Fields.ForName("id").Type.NonNull
+}
+
+// checkRepeat sends an accepted request again, with the ids in capitals.
+func (f *isolation) checkRepeat(t *testing.T, r *keyedRequest, first string) {
+	t.Helper()
+	before := readState(t, f.client)
+	capitals := *r
+	capitals.id, capitals.other = strings.ToUpper(r.id), strings.ToUpper(r.other)
+	if again := f.send(t, capitals); again != first {
+		t.Errorf("%s with the same key and the ids in capitals returns\n%s\nand not\n%s", r, again, first)
+	}
+	if checkVersions(t, before, readState(t, f.client)) != 0 {
+		t.Errorf("%s with the same key and the ids in capitals was carried out twice", r)
+	}
+	n := f.client.IdempotencyKey.Query().Where(workspace.Scope(f.api.users[r.user])).CountX(f.api.signIn(t.Context(), r.user))
+	if n != 1 {
+		t.Errorf("%s has stored %d keys, not 1: Change.IdempotencyKey is missing", r, n)
+	}
+}
+
+// checkReuse sends the key of an accepted request again with each other argument, and with each other mutation.
+func (f *isolation) checkReuse(t *testing.T, r *keyedRequest, keyed []*ast.FieldDefinition) {
+	t.Helper()
+	check := func(reused keyedRequest) {
+		t.Helper()
+		if answer := f.send(t, reused); !strings.Contains(answer, `"KEY_REUSED"`) {
+			t.Errorf("the key of %s is not refused for %s, so the Change's Name or Input lacks what is different: %s", r, &reused, answer)
+		}
+	}
+	for _, path := range leafPaths(f.schema, r.field.Arguments, func(*ast.Type) bool { return true }) {
+		if path != "input.idempotencyKey" {
+			reused := *r
+			reused.path, reused.id = path, uuid.NewString()
+			check(reused)
+		}
+	}
+	for _, field := range keyed {
+		if field != r.field {
+			reused := *r
+			reused.field = field
+			check(reused)
+		}
+	}
+}
+
+// TestEveryIfVersionIsChecked sends each mutation that takes ifVersion with another version than its object has: it is refused as STALE.
+func TestEveryIfVersionIsChecked(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		schema := schemaOf(t)
+		f := &isolation{api: newAPI(t, db), client: db.Client, schema: schema}
+		for _, field := range mutationsWith(schema, "ifVersion") {
+			f.checkRefused(t, field, "STALE", "ifVersion: 9999", func(own map[string]string, typ string) string { return own[typ] })
+		}
+	})
+}
+
+// TestEveryTakenIDIsRefused sends each mutation that takes the id of a new object with one that another has, the user's or somebody
+// else's: it is refused as TAKEN.
+func TestEveryTakenIDIsRefused(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		schema := schemaOf(t)
+		f := &isolation{api: newAPI(t, db), client: db.Client, schema: schema}
+		_, foreign := f.newUser(t)
+		for _, field := range mutationsWith(schema, "id") {
+			if f.isNewID(field, "input.id") {
+				f.checkRefused(t, field, "TAKEN", "", func(own map[string]string, typ string) string { return own[typ] })
+				f.checkRefused(t, field, "TAKEN", "", func(own map[string]string, typ string) string { return strings.ToUpper(own[typ]) })
+				f.checkRefused(t, field, "TAKEN", "", func(_ map[string]string, typ string) string { return foreign[typ] })
+			}
+		}
+	})
+}
+
+// checkRefused sends a mutation for an object of each type: one has to be refused with a code.
+func (f *isolation) checkRefused(t *testing.T, field *ast.FieldDefinition, code, more string, target func(own map[string]string, typ string) string) {
+	t.Helper()
+	user, own := f.newUser(t)
+	var answers []string
+	for typ := range nodeRows {
+		id := target(own, typ)
+		answer := f.mutate(t, user, field, "input.id", id, id, more)
+		if strings.Contains(answer, `"code":"`+code+`"`) {
+			return
+		}
+		answers = append(answers, answer)
+	}
+	t.Errorf("%s is refused as %s for no object:\n%s", field.Name, code, strings.Join(answers, "\n"))
+}
+
+// mutationsWith returns the mutations whose input has a field.
+func mutationsWith(schema *ast.Schema, field string) []*ast.FieldDefinition {
+	var found []*ast.FieldDefinition
+	for _, f := range schema.Mutation.Fields {
+		if input := f.Arguments.ForName("input"); input != nil && schema.Types[input.Type.Name()].Fields.ForName(field) != nil {
+			found = append(found, f)
+		}
+	}
+	return found
+}
