@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"runtime/debug"
 	"slices"
@@ -64,9 +65,7 @@ func (a *API) PresentError(ctx context.Context, err error) *gqlerror.Error {
 		return shown
 	}
 	out := &gqlerror.Error{Message: message, Path: shown.Path, Locations: shown.Locations, Extensions: map[string]any{"code": code}}
-	for k, v := range extensions {
-		out.Extensions[k] = v
-	}
+	maps.Copy(out.Extensions, extensions)
 	return out
 }
 
@@ -81,12 +80,9 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		denied   *forbidden
 	)
 	switch {
-	case errors.As(err, &refusal) && refusal.RateLimited:
-		return CodeRateLimited, refusal.Message, retryIn(refusal.RetryAfter)
-	case errors.As(err, &refusal) && refusal.Unavailable:
-		return CodeServiceUnavailable, refusal.Message, retryIn(refusal.RetryAfter)
 	case errors.As(err, &refusal):
-		return CodeUnauthenticated, refusal.Message, nil
+		code, extensions := translateRefusal(refusal)
+		return code, refusal.Message, extensions
 	case errors.As(err, &denied):
 		return CodeForbidden, denied.message, nil
 	case errors.As(err, &argument):
@@ -118,6 +114,26 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 	}
 	id := a.config.RequestID(ctx)
 	return CodeInternal, "Something went wrong on our side. Quote request " + id + " when you report it.", map[string]any{"requestId": id}
+}
+
+// translateRefusal returns the code of a refusal, and the other extensions.
+func translateRefusal(refusal *viewer.Refusal) (string, map[string]any) {
+	switch {
+	case refusal.RateLimited:
+		return CodeRateLimited, retryIn(refusal.RetryAfter)
+	case refusal.Unavailable:
+		return CodeServiceUnavailable, retryIn(refusal.RetryAfter)
+	default:
+		return CodeUnauthenticated, nil
+	}
+}
+
+// RefusalError returns what a client sees of a refusal outside of an operation.
+func RefusalError(refusal *viewer.Refusal) *gqlerror.Error {
+	code, extensions := translateRefusal(refusal)
+	err := &gqlerror.Error{Message: refusal.Message, Extensions: map[string]any{"code": code}}
+	maps.Copy(err.Extensions, extensions)
+	return err
 }
 
 // unreachable returns the message for an outage of the database. It tells clients if a mutation may have happened.

@@ -27,31 +27,52 @@ type authenticator struct {
 	sessionTTL time.Duration
 	spend      graphqlhttp.Spend // nil: there are no budgets
 	now        func() time.Time
+	tickets    tickets
 }
 
 // middleware puts the viewer into the request's context, or the reason why there is none. What may be done without a viewer
-// is the API's decision. The middleware itself refuses only requests of another site's page that use the session cookie.
+// is the API's decision. The middleware itself refuses only requests of another site's page that use the session cookie, and
+// those with a ticket that is not good.
+//
+// A ticket in the URL is the only credential that counts, whatever cookies and headers there are. It needs no check against
+// cross-site requests, because a browser never adds one by itself.
 //
 // The request's context has no deadline here. betterauth and account limit their own work, and an operation's time starts
 // when the body has been read.
 func (a *authenticator) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		session, err := a.authenticate(ctx, r.Header)
-		if err == nil && session.Scheme == betterauth.SchemeCookie && a.csrf.refuses(r) {
+		ctx, credentials := r.Context(), r.Header
+		ticket, r, problem := takeTicket(r)
+		if problem != "" {
+			writeError(w, r, http.StatusBadRequest, graphqlhttp.CodeBadRequest, problem)
+			return
+		}
+		if ticket != "" {
+			var refusal *viewer.Refusal
+			if credentials, refusal = a.redeem(ctx, ticket); refusal != nil {
+				writeRefusal(w, r, refusal)
+				return
+			}
+		}
+		session, err := a.authenticate(ctx, credentials)
+		if err == nil && ticket == "" && session.Scheme == betterauth.SchemeCookie && a.csrf.refuses(r) {
 			message, fix := explainCSRF(r)
 			a.logCrossSite(r, session, fix)
 			writeError(w, r, http.StatusForbidden, codeCSRFRefused, message+" "+fix)
 			return
 		}
 		v, refusal := a.resolveViewer(ctx, session, err)
-		if refusal != nil {
+		switch {
+		case refusal != nil && ticket != "":
+			writeRefusal(w, r, refusal)
+			return
+		case refusal != nil:
 			ctx = viewer.WithRefusal(ctx, refusal)
-		} else {
+		default:
 			infoOf(ctx).setViewer(v)
 			ctx = viewer.NewContext(ctx, v)
 			if mayOpenStream(r.Header) {
-				ctx = a.withStreamSession(ctx, r.Header, session, v)
+				ctx = a.withStreamSession(ctx, credentials, session, v)
 			}
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
@@ -119,11 +140,15 @@ func (a *authenticator) logCrossSite(r *http.Request, session *betterauth.Sessio
 // lookupFailed logs that the session or its user could not be looked up. The refusal must not read as signed out, since the
 // session may be good.
 func (a *authenticator) lookupFailed(ctx context.Context, err error) *viewer.Refusal {
-	level := slog.LevelError
-	if errors.Is(ctx.Err(), context.Canceled) { // The client left.
-		level = slog.LevelDebug
-	}
-	a.log.LogAttrs(ctx, level, "the user could not be looked up",
+	a.log.LogAttrs(ctx, failureLevel(ctx), "the user could not be looked up",
 		slog.String("error", err.Error()), slog.String("request_id", RequestID(ctx)))
 	return &viewer.Refusal{Message: "Your session can't be checked just now: try again in a moment.", Unavailable: true}
+}
+
+// failureLevel returns the level at which a failure is logged, which may be the client's having left.
+func failureLevel(ctx context.Context) slog.Level {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return slog.LevelDebug
+	}
+	return slog.LevelError
 }

@@ -31,7 +31,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 			t.Errorf("%s has %d cells, want client, cause and cure", row[1], cells)
 		}
 	}
-	want := append(reasons(t), reasonCSRF, reasonUserErased)
+	want := append(reasons(t), reasonCSRF, reasonUserErased, reasonTicket)
 	slices.Sort(want)
 	slices.Sort(documented)
 	if !slices.Equal(want, documented) {

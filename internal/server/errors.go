@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // The values of extensions.code in errors of the HTTP server itself.
@@ -18,16 +20,22 @@ const (
 // writeError sends an error in the form of a GraphQL response, so that clients can read all errors in the same way. It adds
 // the code to the access log.
 func writeError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
-	infoOf(r.Context()).addErrorCode(code)
-	extensions := map[string]string{"code": code}
+	err := &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
 	if code == codeInternal {
-		extensions["requestId"] = RequestID(r.Context())
+		err.Extensions["requestId"] = RequestID(r.Context())
 	}
-	type graphqlError struct {
-		Message    string            `json:"message"`
-		Extensions map[string]string `json:"extensions"`
+	sendError(w, r, status, err)
+}
+
+// sendError is writeError for an error that has been made already. Its extension retryAfter, in seconds, becomes the header
+// Retry-After. The extensions must be strings and numbers.
+func sendError(w http.ResponseWriter, r *http.Request, status int, err *gqlerror.Error) {
+	code, _ := err.Extensions["code"].(string)
+	infoOf(r.Context()).addErrorCode(code)
+	if seconds, ok := err.Extensions["retryAfter"].(int); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
-	body, _ := json.Marshal(map[string][]graphqlError{"errors": {{message, extensions}}}) // Strings can always be encoded.
+	body, _ := json.Marshal(map[string]gqlerror.List{"errors": {err}}) //nolint:errchkjson // As said above.
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("Cache-Control", "no-store")

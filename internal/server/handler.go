@@ -28,6 +28,7 @@ const (
 // routes are the handlers of the paths. A path whose handler is nil is not served.
 type routes struct {
 	graphql    http.Handler
+	ticket     http.Handler
 	health     http.Handler
 	auth       http.Handler
 	hook       http.Handler
@@ -76,6 +77,7 @@ func (r routes) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", notFound)
 	mux.Handle(graphqlPath, r.graphql)
+	mux.Handle(ticketPath, allowMethods(r.ticket, http.MethodPost))
 	mux.Handle(healthPath, allowMethods(r.health, http.MethodGet, http.MethodHead))
 	mux.Handle(hookPath, allowMethods(r.hook, http.MethodPost))
 	if r.auth != nil {

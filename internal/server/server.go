@@ -19,6 +19,8 @@ import (
 	"taskql/internal/database"
 	"taskql/internal/playground"
 	"taskql/internal/telemetry"
+	"taskql/internal/ticket"
+	"taskql/internal/workspace"
 )
 
 // Version identifies the build.
@@ -138,6 +140,10 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		sessionTTL:   cfg.Config.SessionCacheTTL,
 		spend:        spend,
 		now:          cfg.Now,
+		tickets: tickets{
+			service: ticket.New(workspace.NewDatabase(cfg.DB.Driver(), cfg.DB.QueryRaw).Client, cfg.Now),
+			timeout: cfg.Config.LimitOperationTime,
+		},
 	}
 	api, err := newAPI(cfg, services, s.streams, &users, s.live.hub)
 	if err != nil {
@@ -145,6 +151,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	}
 	r := routes{
 		graphql: chain(api, withClientAddress(cfg.Config.TrustedProxies), refuseForeignSockets(users.csrf), users.middleware),
+		ticket:  chain(http.HandlerFunc(users.issueTicket), withClientAddress(cfg.Config.TrustedProxies), users.middleware),
 		health:  &health{ping: cfg.DB.Ping, now: cfg.Now, draining: &s.draining},
 		auth:    signIn,
 		hook:    hook,

@@ -36,31 +36,25 @@ func (s *sockets) config(cfg config.Config) graphqlhttp.SocketConfig {
 	}
 }
 
-// authenticate returns a stream's context for the credentials in the payload of connection_init.
+// authenticate returns a stream's context for the credentials in the payload of connection_init. A ticket comes before the
+// others.
 func (s *sockets) authenticate(ctx context.Context, credentials graphqlhttp.Credentials) (context.Context, *gqlerror.Error) {
-	if len(credentials.Header) == 0 {
-		return nil, refusalError(viewer.NotAuthenticated())
+	header := credentials.Header
+	if credentials.Ticket != "" {
+		var refusal *viewer.Refusal
+		if header, refusal = s.users.redeem(ctx, credentials.Ticket); refusal != nil {
+			return nil, graph.RefusalError(refusal)
+		}
 	}
-	session, err := s.users.authenticate(ctx, credentials.Header)
+	session, err := s.users.authenticate(ctx, header)
 	v, refusal := s.users.resolveViewer(ctx, session, err)
 	if refusal != nil {
-		return nil, refusalError(refusal)
+		return nil, graph.RefusalError(refusal)
 	}
 	info := *infoOf(ctx) // The former context counts for whoever it was.
 	info.setViewer(v)
 	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
-	return s.users.withStreamSession(viewer.NewContext(ctx, v), credentials.Header, session, v), nil
-}
-
-// refusalError returns a refusal as an error.
-func refusalError(refusal *viewer.Refusal) *gqlerror.Error {
-	code := graph.CodeUnauthenticated
-	if refusal.Unavailable {
-		code = graph.CodeServiceUnavailable
-	}
-	err := gqlerror.Errorf("%s", refusal.Message)
-	err.Extensions = map[string]any{"code": code}
-	return err
+	return s.users.withStreamSession(viewer.NewContext(ctx, v), header, session, v), nil
 }
 
 // around gives an operation what a request over HTTP has: a session that was verified lately, a line in the log, and recovery

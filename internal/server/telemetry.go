@@ -19,7 +19,7 @@ const sessionOK = "ok"
 // routeOf returns the route of a request, or "" if there is none. The path itself would let clients choose metric labels.
 func routeOf(r *http.Request) string {
 	switch path := r.URL.Path; {
-	case path == "/" || path == graphqlPath || path == healthPath || path == hookPath:
+	case path == "/" || path == graphqlPath || path == ticketPath || path == healthPath || path == hookPath:
 		return path
 	case strings.HasPrefix(path, authPath):
 		return authPath

@@ -48,7 +48,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
 		"internal/devauth", "internal/feed", "internal/graphqlhttp", "internal/hooks", "internal/live", "internal/playground", "internal/ratelimit",
-		"internal/streamconn", "internal/task", "internal/telemetry", "internal/viewer", "internal/workspace",
+		"internal/streamconn", "internal/task", "internal/telemetry", "internal/ticket", "internal/viewer", "internal/workspace",
 	},
 	"internal/sqlstate":   {},
 	"internal/streamconn": {},
