@@ -40,7 +40,7 @@ func IsStream(contentType string) bool {
 const maxFraming = 128
 
 // eventStream is a response that holds a stream of results, and the sink of the subscription that they are from. While nothing
-// happens it takes only a goroutine with a small stack, which waits for the client to leave.
+// happens it takes no goroutine, except with HTTP/2.
 type eventStream struct {
 	handler *Handler
 	format  *eventFormat
@@ -103,7 +103,7 @@ func (h *Handler) serveStream(ctx context.Context, w http.ResponseWriter, r *htt
 	s.setHeader(w.Header())
 	if conn, ok := s.hijack(w); ok {
 		if s.open(conn, appendHeader(nil, w.Header())) {
-			go s.wait()
+			s.conn.Start(false)
 		}
 		return
 	}
@@ -111,7 +111,7 @@ func (h *Handler) serveStream(ctx context.Context, w http.ResponseWriter, r *htt
 	conn := newResponseConn(r.Context(), w) // Without the deadline of operations.
 	defer conn.end()
 	if s.open(conn, nil) {
-		s.wait()
+		s.conn.Serve()
 	}
 }
 
@@ -175,11 +175,14 @@ func (s *eventStream) open(conn net.Conn, header []byte) bool {
 	return true
 }
 
-// wait waits until the client has left or the stream has ended, and ends the subscription.
-func (s *eventStream) wait() {
-	s.conn.Wait()
+// Receive implements streamconn.Handler: when the client has left or the stream has ended, it ends the subscription.
+func (s *eventStream) Receive() bool {
+	if s.conn.Ignore() {
+		return true
+	}
 	s.conn.Close()
 	s.finish()
+	return false
 }
 
 // finish ends the subscription, and reports the stream's end.

@@ -118,7 +118,7 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if accepted == "" {
 		s.conn.Close(statusSubprotocol, "Subprotocol not acceptable")
 	}
-	go s.serve()
+	s.conn.Start()
 }
 
 // newSocketConfig returns what all connections have in common.
@@ -129,9 +129,8 @@ func newSocketConfig(cfg Config) *websocket.Config {
 	}
 }
 
-// serve reads until the connection is closed, and ends what is running.
-func (s *socket) serve() {
-	status := s.conn.Serve()
+// Closed implements websocket.Handler: it ends what is running.
+func (s *socket) Closed(status websocket.Status) {
 	s.mu.Lock()
 	left, total := s.operations, s.total
 	s.operations, s.closed = nil, true
@@ -236,12 +235,7 @@ func (s *socket) initialise(m message) {
 	}
 	var refused *gqlerror.Error
 	if credentials != nil && s.handler.sockets.Authenticate != nil {
-		done := make(chan struct{})
-		go func() { // In a goroutine of its own, so that the reader's stack stays small.
-			defer close(done)
-			refused = s.signIn(*credentials)
-		}()
-		<-done
+		refused = s.signIn(*credentials)
 	}
 	if refused != nil {
 		status := statusForbidden

@@ -1,9 +1,9 @@
 // Package streamconn keeps many long-lived connections, those of WebSockets and event streams, with little memory for each:
 // no goroutine that writes, no buffer and no timer. It knows neither protocol.
 //
-// A connection has one goroutine, its reader. Whoever has something to send writes it to the socket without waiting. If the
-// client is slow, so that the socket takes only a part, a goroutine sends the rest and then ends. One goroutine per registry
-// sends the pings.
+// On Linux a connection has no goroutine while nothing arrives: the reader's begins when something has. Whoever has something
+// to send writes it to the socket without waiting. If the client is slow, so that the socket takes only a part, a goroutine
+// sends the rest and then ends. One goroutine per registry sends the pings, and another waits for all idle connections.
 package streamconn
 
 import (
@@ -23,17 +23,21 @@ const (
 	maxQueued = 16 << 10
 	// lingerTimeout is how long a client has to close its side after Finish.
 	lingerTimeout = 5 * time.Second
-	// maxUnexpected is how many bytes Wait ignores before it disconnects the client.
+	// maxUnexpected is how many bytes Ignore ignores before it disconnects the client.
 	maxUnexpected = 4 << 10
 )
 
 // ErrClosed is the error of sending on a connection that is closed or about to be.
 var ErrClosed = errors.New("the connection is closed")
 
-// Handler is what a stream does when something happens to its connection. The methods must not block. They are called by
-// goroutines of this package, never while a method of the same Conn runs in the same goroutine, and perhaps once more after
-// Close.
+// Handler is what a stream does when something happens to its connection. The methods must not block, except for Receive.
+// They are called by goroutines of this package, never while a method of the same Conn runs in the same goroutine, and perhaps
+// once more after Close.
 type Handler interface {
+	// Receive is called by the reader when there is something to read, or before, if the connection can't tell. It calls Read,
+	// and may block until the rest of a message arrives. It returns true if it expects more of the client and has used all
+	// that Read has returned. If Read returns an error, it calls Close and returns false. It is not called again then.
+	Receive() bool
 	// Ping is called every PingInterval, unless data are being sent to a slow client, which then needs no ping. It should
 	// send something. answered is whether the client has sent anything since the last Ping; if its protocol obliges it to
 	// answer and it has not, Ping should call Close.
@@ -45,19 +49,29 @@ type Handler interface {
 }
 
 // Conn is a connection in a Registry, which Registry.Add puts there. A stream has it as a field, so that both are one piece of
-// memory. Its methods are safe for concurrent use, except for Read and Wait, which belong to the reader.
+// memory. Its methods are safe for concurrent use, except for Read and Ignore, which belong to the reader.
 //
-// The reader reads until there is an error, and then calls Close. Every way to end a connection, Close by somebody else
-// included, makes Read return an error.
+// The reader is whoever calls the handler's Receive. Every way to end a connection, Close by somebody else included, makes
+// Read return an error.
 type Conn struct {
 	conn     net.Conn
 	raw      syscall.RawConn // nil: the connection has none, and a goroutine sends everything
 	registry *Registry
 	handler  Handler
+	poller   *poller // nil: the reader waits in a goroutine
 
 	heard atomic.Bool // since the last ping
+	// unexpected is how many bytes Ignore has ignored. It is the reader's.
+	unexpected int32
 
 	mu sync.Mutex // guards the fields below; the registry's is locked first
+	// fd is the socket, if there is a poller, and polled whether the poller knows it.
+	fd     int32
+	polled bool
+	// parked is whether the poller starts the reader, instead of the reader waiting itself.
+	parked bool
+	// timed is whether there is a read deadline. The poller knows none.
+	timed bool
 	// sending is the state of a write that the socket has not taken whole, else nil.
 	sending   *sending
 	finishing bool // Finish was called
@@ -158,6 +172,7 @@ func (c *Conn) Finish(last []byte) {
 	}
 	c.controlLocked(last)
 	c.finishing = true
+	c.unparkLocked()                                         // The poller knows no deadlines.
 	_ = c.conn.SetReadDeadline(time.Now().Add(writeTimeout)) // The reader's own one may be over.
 	idle := c.sending == nil && !c.closed
 	c.mu.Unlock()
@@ -187,7 +202,60 @@ func (c *Conn) Close() {
 func (c *Conn) closeLocked() {
 	if !c.closed {
 		c.closed = true
+		if c.polled {
+			c.poller.forget(c)
+		}
 		_ = c.conn.Close()
+		c.unparkLocked() // The reader calls Close.
+	}
+}
+
+// Start starts the reader: at once if something has been read from the connection before, else once there is something to
+// read. While nothing arrives, the reader has no goroutine, unless there is a read deadline or the platform or the connection
+// has no way to wait without one.
+func (c *Conn) Start(pending bool) {
+	if pending || !c.park() {
+		go c.read()
+	}
+}
+
+// Serve is Start, but returns when the connection has ended. It is for connections that have a goroutine anyway.
+func (c *Conn) Serve() {
+	for c.handler.Receive() {
+	}
+}
+
+// read is the reader's goroutine.
+func (c *Conn) read() {
+	for c.handler.Receive() {
+		if c.park() {
+			return
+		}
+	}
+}
+
+// park lets the poller start the reader when there is something to read. It returns false if the reader has to wait itself.
+func (c *Conn) park() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.poller == nil || c.timed || c.finishing || c.closed {
+		return false
+	}
+	c.parked = c.poller.watch(c) // The poller's goroutine waits for the mutex.
+	return c.parked
+}
+
+// unpark starts the reader.
+func (c *Conn) unpark() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unparkLocked()
+}
+
+func (c *Conn) unparkLocked() {
+	if c.parked {
+		c.parked = false
+		go c.read()
 	}
 }
 
@@ -205,20 +273,18 @@ func (c *Conn) SetReadDeadline(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.finishing {
+		c.timed = !t.IsZero()
 		_ = c.conn.SetReadDeadline(t) // If the connection is closed, Read says so.
 	}
 }
 
-// Wait reads until the connection is closed, for protocols in which the client sends nothing.
-func (c *Conn) Wait() {
+// Ignore is Receive for protocols in which the client sends nothing. It returns false if the connection has ended, or the client
+// has sent too much.
+func (c *Conn) Ignore() bool {
 	var buf [16]byte
-	for unexpected := 0; unexpected < maxUnexpected; {
-		n, err := c.Read(buf[:])
-		if err != nil {
-			return
-		}
-		unexpected += n
-	}
+	n, err := c.Read(buf[:])
+	c.unexpected += int32(n) //nolint:gosec // It is at most 16.
+	return err == nil && c.unexpected < maxUnexpected
 }
 
 // ping calls the handler's Ping, unless data are being sent: their own timeout finds out whether the client is still there.

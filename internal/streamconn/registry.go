@@ -27,6 +27,7 @@ type Registry struct {
 	wheel    [slots]slot
 	count    int
 	stop     chan struct{} // stops the wheel's goroutine; nil: there is none
+	poller   *poller       // waits for the connections; nil: there is none
 	draining bool          // no connections are added
 	empty    chan struct{} // nil, or closed once the registry drains and is empty
 }
@@ -59,8 +60,7 @@ func (r *Registry) Draining() bool {
 }
 
 // Add makes c, a zero Conn, the connection that was taken over from the HTTP server, and clears its deadlines. If the registry
-// drains, Add closes the connection and returns false. The caller's next step is to read until there is an error, and then
-// to call Close.
+// drains, Add closes the connection and returns false. The caller's next step is to call Start or Serve.
 func (r *Registry) Add(c *Conn, conn net.Conn, handler Handler) bool {
 	_ = conn.SetDeadline(time.Time{})
 	setUserTimeout(conn)
@@ -80,6 +80,14 @@ func (r *Registry) Add(c *Conn, conn net.Conn, handler Handler) bool {
 		r.stop = make(chan struct{})
 		go r.turn(r.stop)
 	}
+	if c.raw != nil {
+		if r.poller == nil {
+			r.poller = newPoller()
+		}
+		if r.poller != nil {
+			c.poller, c.fd = r.poller, descriptor(c.raw)
+		}
+	}
 	return true
 }
 
@@ -96,6 +104,10 @@ func (r *Registry) remove(c *Conn) {
 	}
 	close(r.stop)
 	r.stop = nil
+	if r.poller != nil {
+		r.poller.close()
+		r.poller = nil
+	}
 	if r.empty != nil {
 		close(r.empty)
 		r.empty = nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,14 @@ type recorder struct {
 
 func newRecorder() *recorder {
 	return &recorder{ready: make(chan struct{}, 100), pings: make(chan bool, 100), drain: func(c *Conn) { c.Finish([]byte("bye")) }}
+}
+
+func (r *recorder) Receive() bool {
+	if r.conn.Ignore() {
+		return true
+	}
+	r.conn.Close()
+	return false
 }
 
 func (r *recorder) Ready() { r.ready <- struct{}{} }
@@ -67,10 +76,7 @@ func pair(t *testing.T, r *Registry, h *recorder) (*Conn, *net.TCPConn) {
 // start adds a connection and starts its reader.
 func start(r *Registry, conn net.Conn, h *recorder) *Conn {
 	r.Add(&h.conn, conn, h)
-	go func() {
-		h.conn.Wait()
-		h.conn.Close()
-	}()
+	h.conn.Start(false)
 	return &h.conn
 }
 
@@ -260,6 +266,51 @@ func TestUnexpectedInput(t *testing.T) {
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection is still open")
 	}
+}
+
+// TestNoGoroutines checks that idle connections have none, and that everything that can happen to them starts their reader.
+func TestNoGoroutines(t *testing.T) { //nolint:paralleltest // It counts goroutines.
+	if p := newPoller(); p == nil {
+		t.Skip("this platform has no poller")
+	} else {
+		p.close()
+	}
+	const each = 50
+	before := runtime.NumGoroutine()
+	var r Registry
+	var conns [4 * each]*Conn
+	var clients [4 * each]*net.TCPConn
+	for i := range conns {
+		conns[i], clients[i] = pair(t, &r, newRecorder())
+		conns[i].heard.Store(false)
+	}
+	const perRegistry = 2 // The wheel and the poller.
+	idle := func() bool { return runtime.NumGoroutine() <= before+perRegistry }
+	await(t, idle)
+	for _, client := range clients {
+		if _, err := client.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range conns {
+		await(t, c.heard.Load)
+	}
+	await(t, idle)
+	for i, c := range conns {
+		switch i % 4 {
+		case 0:
+			c.Close()
+		case 1:
+			c.Finish(nil)
+			_ = clients[i].Close()
+		case 2:
+			_ = clients[i].Close()
+		case 3:
+			_ = clients[i].SetLinger(0) // It resets the connection.
+			_ = clients[i].Close()
+		}
+	}
+	await(t, func() bool { return r.Stats() == Stats{} && runtime.NumGoroutine() <= before })
 }
 
 func TestPings(t *testing.T) {

@@ -44,6 +44,9 @@ type Handler interface {
 	Ready()
 	// Drain is called when the server stops. It should see to it that the connection is closed, with StatusRestart.
 	Drain()
+	// Closed is called when the connection is closed, by the reader. Nothing else is called after it, except perhaps one Ready or
+	// Drain that was under way. status is the client's own, or the one that the connection was closed with.
+	Closed(status Status)
 }
 
 // Config configures connections.
@@ -74,7 +77,7 @@ type Conn struct {
 }
 
 // Open makes c the connection that Accept returned. If the registry drains, Open closes the connection and returns false.
-// Otherwise the caller calls Serve next.
+// Otherwise the caller calls Start next.
 func (c *Conn) Open(registry *streamconn.Registry, conn net.Conn, early []byte, handler Handler, config *Config) bool {
 	c.handler, c.config, c.early = handler, config, early
 	if !registry.Add(&c.conn, conn, events{c}) {
@@ -87,24 +90,31 @@ func (c *Conn) Open(registry *streamconn.Registry, conn net.Conn, early []byte, 
 	return true
 }
 
-// Serve reads messages until the connection is closed, and returns the status: the client's own, or the one that it was
-// closed with.
-func (c *Conn) Serve() Status {
+// Start starts to read. Between messages there is no goroutine, if streamconn can do without.
+func (c *Conn) Start() { c.conn.Start(len(c.early) > 0) }
+
+// receive reads at least one frame, and whatever else has arrived with it. It returns false when the connection is closed.
+func (c *Conn) receive() bool {
 	for c.status.Load() == 0 {
-		message, err := c.next()
+		message, whole, err := c.next()
 		if err != nil {
 			c.fail(err)
 			break
 		}
-		if c.status.Load() == 0 {
+		if whole && c.status.Load() == 0 {
 			c.handler.Message(message)
+		}
+		if c.isIdle() {
+			c.release()
+			return true
 		}
 	}
 	c.discard()
 	c.release()
 	c.conn.Close()
 	c.status.CompareAndSwap(0, uint32(StatusAbnormal))
-	return Status(c.status.Load()) //nolint:gosec // It was a Status.
+	c.handler.Closed(Status(c.status.Load())) //nolint:gosec // It was a Status.
+	return false
 }
 
 // Initialised ends the time that the client has for its initialisation. Only Message may call it.
@@ -173,6 +183,9 @@ func closeFrame(body []byte) []byte {
 
 // events are the methods by which streamconn calls a Conn.
 type events struct{ c *Conn }
+
+// Receive implements streamconn.Handler.
+func (e events) Receive() bool { return e.c.receive() }
 
 // Ping implements streamconn.Handler.
 func (e events) Ping(answered bool) {

@@ -168,7 +168,7 @@ func TestTimeouts(t *testing.T) {
 				e := &echo{status: make(chan Status, 1)}
 				began := time.Now()
 				e.Open(&registry, conn, nil, e, &Config{MaxMessage: maxMessage, InitTimeout: initTimeout, InitStatus: 4408})
-				go func() { e.status <- e.Serve() }()
+				e.Start()
 				more := in(fin|pong, "") // Pings are answered.
 				if bytes.HasSuffix(tt.input, []byte{'x'}) {
 					more = []byte("xxxx") // The frame goes on.
@@ -214,7 +214,7 @@ func TestIdle(t *testing.T) {
 		conn, client := net.Pipe()
 		e := &echo{status: make(chan Status, 1)}
 		e.Open(&registry, conn, nil, e, &Config{MaxMessage: maxMessage})
-		go func() { e.status <- e.Serve() }()
+		e.Start()
 		for range 1000 {
 			got, err := readFrame(t, client)
 			if err != nil || got != (outFrame{ping, ""}) {
@@ -275,7 +275,7 @@ func FuzzRead(f *testing.F) {
 		}}
 		var c Conn
 		c.Open(&registry, conn, nil, h, &Config{MaxMessage: 100})
-		c.Serve()
+		c.conn.Serve()
 		if registry.Stats().Open != 0 || c.input != nil {
 			t.Error("something is left")
 		}
@@ -287,6 +287,7 @@ type checker struct{ message func([]byte) }
 func (c *checker) Message(data []byte) { c.message(data) }
 func (*checker) Arriving(int) bool     { return true }
 func (*checker) Ready()                {}
+func (*checker) Closed(Status)         {}
 func (*checker) Drain()                {}
 
 // script is a connection whose client sends in, in steps, and leaves.

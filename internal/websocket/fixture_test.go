@@ -110,8 +110,9 @@ func (e *echo) Arriving(n int) bool {
 	e.arrived.Store(int64(n))
 	return n < 1<<19
 }
-func (e *echo) Ready() {}
-func (e *echo) Drain() { e.Close(StatusRestart, "") }
+func (e *echo) Closed(status Status) { e.status <- status }
+func (e *echo) Ready()               {}
+func (e *echo) Drain()               { e.Close(StatusRestart, "") }
 
 // server is a server that echoes.
 type server struct {
@@ -152,7 +153,7 @@ func newServer(t *testing.T) *server {
 			return
 		}
 		s.conns <- e
-		go func() { e.status <- e.Serve() }()
+		e.Start()
 	}))
 	t.Cleanup(s.Close)
 	return s

@@ -50,53 +50,43 @@ type input struct {
 
 var inputs = sync.Pool{New: func() any { return &input{} }} //nolint:gochecknoglobals // A pool lives as long as the process.
 
-// next returns the next message, which is valid until the next call. It answers pings and the client's close frame. The
-// error is a *closeError if the client has broken the protocol.
-func (c *Conn) next() ([]byte, error) {
-	for {
-		if err := c.await(); err != nil {
-			return nil, err
-		}
-		header, err := ws.ReadHeader(reader{c})
-		if errors.Is(err, ws.ErrHeaderLengthMSB) {
-			return nil, &closeError{StatusProtocolError, "a frame's length is negative"}
-		}
-		if err != nil {
-			return nil, err //nolint:wrapcheck // It is the connection's.
-		}
-		state := ws.StateServerSide
-		if c.input.fragmented {
-			state = state.Set(ws.StateFragmented)
-		}
-		if err := ws.CheckHeader(header, state); err != nil {
-			return nil, &closeError{StatusProtocolError, err.Error()}
-		}
-		if header.OpCode.IsControl() {
-			err = c.control(header)
-		} else {
-			err = c.data(header)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if header.OpCode.IsData() && header.Fin {
-			return c.input.message, nil
-		}
+// next reads a frame. It returns the message if that is whole now; it is valid until the next call. It answers pings and the
+// client's close frame. The error is a *closeError if the client has broken the protocol.
+func (c *Conn) next() ([]byte, bool, error) {
+	if err := c.await(); err != nil {
+		return nil, false, err
 	}
+	header, err := ws.ReadHeader(reader{c})
+	if errors.Is(err, ws.ErrHeaderLengthMSB) {
+		return nil, false, &closeError{StatusProtocolError, "a frame's length is negative"}
+	}
+	if err != nil {
+		return nil, false, err //nolint:wrapcheck // It is the connection's.
+	}
+	state := ws.StateServerSide
+	if c.input.fragmented {
+		state = state.Set(ws.StateFragmented)
+	}
+	if err := ws.CheckHeader(header, state); err != nil {
+		return nil, false, &closeError{StatusProtocolError, err.Error()}
+	}
+	if header.OpCode.IsControl() {
+		return nil, false, c.control(header)
+	}
+	err = c.data(header)
+	return c.input.message, header.Fin, err
 }
 
 // await waits for the next frame. While it waits between messages, the connection has no buffer.
 func (c *Conn) await() error {
-	if in := c.input; in != nil && in.fragmented {
+	if in := c.input; in != nil {
+		if !in.fragmented {
+			in.message, in.checked = in.message[:0], 0
+		}
 		return nil
 	}
 	early := c.early
 	c.early = nil
-	if in := c.input; in != nil && in.start < in.end {
-		in.message, in.checked = in.message[:0], 0
-		return nil
-	}
-	c.release()
 	if len(early) == 0 {
 		n, err := c.conn.Read(c.first[:])
 		if err != nil {
@@ -107,6 +97,11 @@ func (c *Conn) await() error {
 	c.input = inputs.Get().(*input) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	c.input.end = copy(c.input.buf[:], early)
 	return nil
+}
+
+// isIdle reports whether all that has been read is used, and no message has begun.
+func (c *Conn) isIdle() bool {
+	return c.input == nil || !c.input.fragmented && c.input.start == c.input.end
 }
 
 // release gives the borrowed buffer back.
