@@ -62,7 +62,7 @@ type Config struct {
 
 	// The limits of streams: event streams and WebSockets.
 	LimitStreams      int `env:"LIMIT_STREAMS" group:"Limits" envDefault:"100" min:"1" max:"10000" help:"The maximum number of event streams and WebSockets that a user may have open. Clients that are not signed in are counted by their address."`
-	LimitStreamsTotal int `env:"LIMIT_STREAMS_TOTAL" group:"Limits" envDefault:"10000" min:"1" max:"1000000" help:"The maximum number of event streams and WebSockets of this process. Each takes a file descriptor and about 8 kB."`
+	LimitStreamsTotal int `env:"LIMIT_STREAMS_TOTAL" group:"Limits" envDefault:"10000" min:"1" max:"1000000" help:"The maximum number of event streams and WebSockets of this process. Each takes a file descriptor and about 8 kB. All together have at most four times as many subscriptions."`
 
 	LimitSubscriptions int `env:"LIMIT_SUBSCRIPTIONS" group:"Limits" envDefault:"100" min:"1" max:"10000" help:"The maximum number of subscriptions of one WebSocket. An event stream has one."`
 

@@ -27,6 +27,8 @@ type Config struct {
 	// Opened returns how many connections to the database have been opened so far. A new one may lead to another server, whose
 	// history has to be looked at. Nil: the history is only looked at from time to time.
 	Opened func() uint64
+	// Reset is called with the reason of each page that begins a copy. Nil: it isn't.
+	Reset func(reason ResetReason)
 	// Log gets what is found out about the database's history. Default: nothing is logged.
 	Log *slog.Logger
 }
@@ -35,6 +37,7 @@ type Config struct {
 type Service struct {
 	workspaces *workspace.Service
 	epochs     epochs
+	reset      func(ResetReason)
 }
 
 // New returns a Service. The services of all entities must have been made before.
@@ -51,7 +54,10 @@ func New(c Config) (*Service, error) {
 	if c.Opened == nil {
 		c.Opened = func() uint64 { return 0 }
 	}
-	return &Service{workspaces: c.Workspaces, epochs: epochs{db: c.Workspaces.Database, opened: c.Opened, log: c.Log}}, nil
+	if c.Reset == nil {
+		c.Reset = func(ResetReason) {}
+	}
+	return &Service{workspaces: c.Workspaces, epochs: epochs{db: c.Workspaces.Database, opened: c.Opened, log: c.Log}, reset: c.Reset}, nil
 }
 
 // Request says which page is wanted.
@@ -142,6 +148,9 @@ func (s *Service) Page(ctx context.Context, v viewer.Viewer, r Request, load fun
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading changes: %w", err)
+	}
+	if page.Reset != nil {
+		s.reset(*page.Reset)
 	}
 	return page, nil
 }

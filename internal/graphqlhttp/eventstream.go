@@ -2,6 +2,7 @@ package graphqlhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 // eventFormat is the form of a response that holds a stream of results. There is one for each media type of streams.
 type eventFormat struct {
+	transport   Transport
 	contentType []string
 	// open begins the response, so that clients and proxies see at once that there is one.
 	open string
@@ -65,19 +67,48 @@ type eventStream struct {
 	ended bool
 	codes []string
 	last  []byte
-	bytes int64
+	// reason is why the stream has ended; empty while it goes on.
+	reason  string
+	results int
+	bytes   int64
 }
+
+// Transport is what a stream is sent over.
+type Transport string
+
+// The transports of streams.
+const (
+	TransportSSE       Transport = "sse"
+	TransportMultipart Transport = "multipart"
+	TransportWebSocket Transport = "websocket"
+)
+
+// Why event streams end, as StreamSummary.Reason says it.
+const (
+	// StreamComplete and StreamFailed: the subscription has ended by itself, without errors or with some.
+	StreamComplete = "complete"
+	StreamFailed   = "error"
+	// StreamRestart: the server stops.
+	StreamRestart = "restart"
+	// StreamLeft: the client has left, or could not be reached.
+	StreamLeft = "left"
+)
 
 // StreamSummary is a stream that has ended, as far as logs and metrics may know it.
 type StreamSummary struct {
 	Summary
 
-	// Bytes is how much was sent, without the headers.
-	Bytes int64
+	Transport Transport
+	// Reason is why it has ended: for a WebSocket the status that it was closed with, as the client's or the server's decision, else
+	// one of the constants above. It is empty if the stream was not opened, or goes on as the one of another user.
+	Reason string
+	// Results is how many results were sent, and Bytes is how long they are, with the framing of event streams.
+	Results int
+	Bytes   int64
 	// Detached is whether the stream took over its connection, so that the handler of its request ended before it.
 	Detached bool
-	// Status is the status that a WebSocket was closed with, and Operations is how many it had. Both are 0 for other streams.
-	Status, Operations int
+	// Operations is how many operations a WebSocket had. It is 0 for other streams.
+	Operations int
 }
 
 // newEventStream returns the stream of results that the client accepts, or nil. If onlyStream is set, the client accepts no
@@ -94,7 +125,7 @@ func (h *Handler) newEventStream(r *http.Request, onlyStream bool) *eventStream 
 func (h *Handler) serveStream(ctx context.Context, w http.ResponseWriter, r *http.Request, as mediaType, op *operation) {
 	s := op.events
 	s.context, s.stream, s.operation = op.streamContext, op.stream, op.info()
-	if err := h.admit(ctx); err != nil {
+	if err := h.admit(ctx, s.format.transport); err != nil {
 		s.stream.Stop()
 		h.respond(ctx, w, as, op, &graphql.Response{Errors: gqlerror.List{err}})
 		return
@@ -116,11 +147,11 @@ func (h *Handler) serveStream(ctx context.Context, w http.ResponseWriter, r *htt
 }
 
 // admit returns why no stream can be opened now, or nil.
-func (h *Handler) admit(ctx context.Context) *gqlerror.Error {
+func (h *Handler) admit(ctx context.Context, transport Transport) *gqlerror.Error {
 	if h.streams.Draining() {
 		return restarting()
 	}
-	return h.admitStream(ctx)
+	return h.admitStream(ctx, transport)
 }
 
 // setHeader sets the response's headers. Proxies must not keep, compress or buffer it.
@@ -157,6 +188,7 @@ func (s *eventStream) open(conn net.Conn, header []byte) bool {
 	s.mu.Lock()
 	// The mutex is held meanwhile: the registry may call the stream's methods as soon as it has the connection.
 	if !s.handler.streams.Add(&s.conn, conn, s) {
+		s.reason = StreamRestart
 		s.mu.Unlock()
 		s.finish()
 		return false
@@ -189,7 +221,10 @@ func (s *eventStream) Receive() bool {
 func (s *eventStream) finish() {
 	s.stream.Stop()
 	s.mu.Lock()
-	sum := StreamSummary{Summary: Summary{Operation: s.operation, Codes: s.codes}, Bytes: s.bytes, Detached: s.chunked}
+	sum := StreamSummary{
+		Summary:   Summary{Operation: s.operation, Codes: s.codes},
+		Transport: s.format.transport, Reason: cmp.Or(s.reason, StreamLeft), Results: s.results, Bytes: s.bytes, Detached: s.chunked,
+	}
 	s.mu.Unlock()
 	s.handler.streamEnded(s.context, sum)
 }
@@ -205,7 +240,11 @@ func (s *eventStream) Next(data []byte) bool {
 	buf := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer releaseBuffer(buf)
 	buf.Grow(len(data) + maxFraming)
-	return s.conn.TrySend(s.appendChunk(buf.AvailableBuffer(), s.format.before, data, s.format.after))
+	if !s.conn.TrySend(s.appendChunk(buf.AvailableBuffer(), s.format.before, data, s.format.after)) {
+		return false
+	}
+	s.results++
+	return true
 }
 
 // End implements Sink.
@@ -215,9 +254,10 @@ func (s *eventStream) End(errs gqlerror.List) {
 	if s.ended {
 		return
 	}
-	s.ended = true
+	s.ended, s.reason = true, StreamComplete
 	var last []byte
 	if len(errs) > 0 {
+		s.reason = StreamFailed
 		var failed bytes.Buffer
 		if _, err := (result{errors: errs}).encode(&failed); err == nil {
 			last = s.appendChunk(last, s.format.before, failed.Bytes(), s.format.after)
@@ -246,7 +286,9 @@ func (s *eventStream) Ping(bool) {
 func (s *eventStream) Drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = true
+	if !s.ended {
+		s.ended, s.reason = true, StreamRestart
+	}
 	s.conn.Finish(s.appendEnd(nil, s.format.restart))
 }
 

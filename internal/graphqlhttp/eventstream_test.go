@@ -221,6 +221,9 @@ func TestEventStreamOnTheWire(t *testing.T) {
 			if sum.Operation != (OperationInfo{"Clock", "subscription"}) || len(sum.Codes) > 0 || !sum.Detached || sum.Bytes != int64(length) {
 				t.Errorf("summary %+v, want %d bytes", sum, length)
 			}
+			if sum.Transport == TransportMultipart != (tt.name == "Apollo") || sum.Reason != StreamComplete || sum.Results != 2 {
+				t.Errorf("summary %+v", sum)
+			}
 		})
 	}
 }
@@ -243,8 +246,8 @@ func TestEventStreamFails(t *testing.T) {
 		c.header(t)
 		c.expect(t, want...)
 		c.expectEnd(t)
-		if sum := <-f.ended; !slices.Equal(sum.Codes, []string{CodeUnauthenticated}) {
-			t.Errorf("codes %v", sum.Codes)
+		if sum := <-f.ended; !slices.Equal(sum.Codes, []string{CodeUnauthenticated}) || sum.Reason != StreamFailed || sum.Results != 0 {
+			t.Errorf("summary %+v", sum)
 		}
 	}
 }
@@ -264,6 +267,9 @@ func TestEventStreamDrains(t *testing.T) {
 		c.expect(t, want...)
 		c.expectEnd(t)
 		<-s.stopped
+		if sum := <-f.ended; sum.Reason != StreamRestart {
+			t.Errorf("summary %+v", sum)
+		}
 		if cut := <-drained; cut != 0 {
 			t.Errorf("%d streams were cut off", cut)
 		}
@@ -319,7 +325,9 @@ func TestEventStreamClientLeaves(t *testing.T) {
 		c.header(t)
 		_ = c.Close()
 		<-s.stopped
-		<-f.ended
+		if sum := <-f.ended; sum.Reason != StreamLeft {
+			t.Errorf("summary %+v", sum)
+		}
 		if s.Next([]byte("{}")) {
 			t.Error("a result was sent to nobody")
 		}
@@ -379,7 +387,9 @@ func TestEventStreamOverHTTP2(t *testing.T) {
 	if _, err := io.ReadFull(resp.Body, opening); err != nil || string(opening) != sseOpen {
 		t.Fatalf("%q, %v", opening, err)
 	}
-	s.next(t, `{"data":{}}`)
+	for !s.Next([]byte(`{"data":{}}`)) { // The opening has arrived, but the server may not know yet that it is sent.
+		<-s.ready
+	}
 	body := resp.Body
 	want := sseBefore + `{"data":{}}` + sseAfter
 	got := make([]byte, len(want))
@@ -476,7 +486,9 @@ func TestStreamNotAdmitted(t *testing.T) {
 	t.Parallel()
 	refusal := gqlerror.Errorf("Too many")
 	refusal.Extensions = map[string]any{"code": CodeTooManyStreams}
-	f := newFeed(t, nil, func(cfg *Config) { cfg.AdmitStream = func(context.Context) *gqlerror.Error { return refusal } })
+	f := newFeed(t, nil, func(cfg *Config) {
+		cfg.AdmitStream = func(context.Context, Transport) *gqlerror.Error { return refusal }
+	})
 	for _, accept := range []string{acceptSSE, acceptApollo} {
 		c := f.dial(t, subscribePOST(accept))
 		<-(<-f.started).stopped

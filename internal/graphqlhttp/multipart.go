@@ -14,6 +14,7 @@ const (
 )
 
 var multipartFormat = eventFormat{ //nolint:gochecknoglobals // A constant, if Go had constant structs.
+	transport:   TransportMultipart,
 	contentType: []string{mediaMultipart + `;boundary="graphql";subscriptionSpec=` + subscriptionSpec},
 	open:        multipartNext,
 	before:      multipartHeader + `{"payload":`,

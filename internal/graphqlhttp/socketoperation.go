@@ -98,9 +98,14 @@ func (o *socketOperation) finish(resp response) {
 	s.mu.Lock()
 	ended := o.ended
 	s.mu.Unlock()
-	if ended || s.conn.Send(partID, o.id, partNext, body.Bytes()[:offset], resp.longData(), body.Bytes()[offset:], partEnd) != nil {
+	long := resp.longData()
+	if ended || s.conn.Send(partID, o.id, partNext, body.Bytes()[:offset], long, body.Bytes()[offset:], partEnd) != nil {
 		return
 	}
+	s.mu.Lock()
+	s.results++
+	s.bytes += int64(body.Len() + len(long))
+	s.mu.Unlock()
 	o.complete()
 }
 
@@ -170,7 +175,10 @@ func (o *socketOperation) Next(data []byte) bool {
 	}
 	o.refused = true // Before it is tried: the connection may be ready again at any time after.
 	sent := s.conn.TrySend(partID, o.id, partNext, data, partEnd)
-	o.refused = !sent
+	if o.refused = !sent; sent {
+		s.results++
+		s.bytes += int64(len(data))
+	}
 	return sent
 }
 

@@ -10,6 +10,7 @@ package graphqlhttp
 const mediaEventStream = "text/event-stream"
 
 var sseFormat = eventFormat{ //nolint:gochecknoglobals // A constant, if Go had constant structs.
+	transport:   TransportSSE,
 	contentType: []string{mediaEventStream + "; charset=utf-8"},
 	open:        ":\n\n",
 	before:      "event: next\ndata: ",

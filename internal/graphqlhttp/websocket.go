@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -87,6 +88,8 @@ type socket struct {
 	running    int                // how many goroutines run operations
 	freed      chan struct{}      // closed when one of them ends; nil: nobody waits for that
 	total      int                // how many operations there were
+	results    int                // how many results were sent
+	bytes      int64              // how long these are
 }
 
 // serveWebSocket opens a WebSocket.
@@ -101,7 +104,7 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	streamContext := h.pipeline.executor.streamContext(ctx)
-	if err := h.admit(streamContext); err != nil {
+	if err := h.admit(streamContext, TransportWebSocket); err != nil {
 		h.respond(ctx, w, mediaGraphQL, &operation{}, &graphql.Response{Errors: gqlerror.List{err}})
 		return
 	}
@@ -112,7 +115,7 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	s := &socket{handler: h, context: streamContext, reportCost: h.reportsCost(r)}
 	conn, early, failed := websocket.Accept(w, r, accepted)
 	if failed != nil || !s.conn.Open(h.streams, conn, early, s, h.socketConfig) {
-		h.streamEnded(streamContext, StreamSummary{})
+		h.streamEnded(streamContext, StreamSummary{Transport: TransportWebSocket})
 		return
 	}
 	if accepted == "" {
@@ -132,8 +135,11 @@ func newSocketConfig(cfg Config) *websocket.Config {
 // Closed implements websocket.Handler: it ends what is running.
 func (s *socket) Closed(status websocket.Status) {
 	s.mu.Lock()
-	left, total := s.operations, s.total
+	left := s.operations
 	s.operations, s.closed = nil, true
+	sum := StreamSummary{
+		Transport: TransportWebSocket, Reason: strconv.Itoa(int(status)), Results: s.results, Bytes: s.bytes, Detached: true, Operations: s.total,
+	}
 	for _, o := range left {
 		o.ended = true
 	}
@@ -141,7 +147,7 @@ func (s *socket) Closed(status websocket.Status) {
 	for _, o := range left {
 		o.stop()
 	}
-	s.handler.streamEnded(s.context, StreamSummary{Detached: true, Status: int(status), Operations: total})
+	s.handler.streamEnded(s.context, sum)
 }
 
 // Arriving implements websocket.Handler.
@@ -258,12 +264,12 @@ func (s *socket) signIn(credentials Credentials) *gqlerror.Error {
 	h := s.handler
 	ctx, err := h.sockets.Authenticate(s.context, credentials)
 	if err == nil { // The connection counts for somebody else now.
-		err = h.admitStream(ctx)
+		err = h.admitStream(ctx, TransportWebSocket)
 	}
 	if err != nil {
 		return err
 	}
-	h.streamEnded(s.context, StreamSummary{})
+	h.streamEnded(s.context, StreamSummary{Transport: TransportWebSocket})
 	s.context = ctx
 	return nil
 }

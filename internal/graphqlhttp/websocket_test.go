@@ -387,10 +387,21 @@ func TestSocketTranscripts(t *testing.T) {
 			conn := f.dial(t, "graphql-transport-ws")
 			f.play(t, conn, tt.transcript)
 			_ = conn.Close()
-			if sum := <-f.ended; !sum.Detached {
-				t.Errorf("summary %+v", sum)
-			}
+			checkSocketSummary(t, <-f.ended, tt.transcript)
 		})
+	}
+}
+
+// checkSocketSummary compares the summary of a connection with its transcript.
+func checkSocketSummary(t *testing.T, sum StreamSummary, transcript string) {
+	t.Helper()
+	reason := "1006"
+	if _, closed, ok := strings.Cut(transcript, "< close "); ok {
+		reason = closed[:len(reason)]
+	}
+	results := strings.Count(transcript, `"type":"next"`)
+	if sum.Transport != TransportWebSocket || !sum.Detached || sum.Reason != reason || sum.Results != results {
+		t.Errorf("summary %+v, want reason %s and %d results", sum, reason, results)
 	}
 }
 
@@ -442,7 +453,7 @@ func TestSocketAdmission(t *testing.T) {
 	full := false
 	f := newSocketFixture(t, func(cfg *Config) {
 		ended := cfg.StreamEnded
-		cfg.AdmitStream = func(ctx context.Context) *gqlerror.Error {
+		cfg.AdmitStream = func(ctx context.Context, _ Transport) *gqlerror.Error {
 			mu.Lock()
 			defer mu.Unlock()
 			if full {
@@ -497,8 +508,8 @@ func TestSocketSubprotocol(t *testing.T) {
 			t.Errorf("%v: %s", offered, got)
 		}
 		_ = conn.Close()
-		if sum := <-f.ended; sum.Status != 4406 {
-			t.Errorf("status %d", sum.Status)
+		if sum := <-f.ended; sum.Reason != "4406" {
+			t.Errorf("ended because of %s", sum.Reason)
 		}
 	}
 	f.play(t, f.dial(t, "graphql-ws", "graphql-transport-ws"), hello)

@@ -70,7 +70,7 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 		StreamContext:             streams.context,
 		AdmitStream:               streams.admit,
 		StreamEnded:               streams.ended,
-		Sockets:                   (&sockets{users: users, log: cfg.Log, now: cfg.Now}).config(cfg.Config),
+		Sockets:                   (&sockets{users: users, log: cfg.Log, now: cfg.Now, telemetry: cfg.Telemetry}).config(cfg.Config),
 		Observe:                   recordOperation,
 		Answered:                  recordAnswer(cfg.Telemetry),
 	})

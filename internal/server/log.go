@@ -73,7 +73,7 @@ func (h jsonHandler) WithGroup(name string) slog.Handler {
 
 // Handle implements slog.Handler.
 func (h jsonHandler) Handle(ctx context.Context, r slog.Record) error {
-	if h.derived || r.Message != accessMessage || r.Level >= slog.LevelWarn {
+	if h.derived || !isRequestLine(r.Message) || r.Level >= slog.LevelWarn {
 		defer h.out.flush()
 		return h.Handler.Handle(ctx, r)
 	}
@@ -86,6 +86,12 @@ func (h jsonHandler) Handle(ctx context.Context, r slog.Record) error {
 	}
 	_, err := h.out.Write(line)
 	return err
+}
+
+// isRequestLine reports whether a message is one of those that there are many of: of requests, of operations over WebSockets, and of
+// streams.
+func isRequestLine(message string) bool {
+	return message == accessMessage || message == operationMessage || message == streamMessage
 }
 
 // lineBuffers holds buffers for lines. They stay small, because client's texts are truncated: see maxLogged.

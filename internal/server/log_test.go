@@ -108,6 +108,12 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // lines returns the number of lines, and the number of writes in which they came.
 func (b *safeBuffer) lines() (int, int) {
 	b.mu.Lock()

@@ -77,6 +77,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.Telemetry.WatchPool(cfg.DB.SQL.Stats, cfg.DB.AcquireTimeouts); err != nil {
 		return nil, fmt.Errorf("setting up telemetry: %w", err)
 	}
+	if err := cfg.Telemetry.WatchLive(func() telemetry.LiveStats { return s.live.stats(cfg.Config, s.streams) }); err != nil {
+		return nil, fmt.Errorf("setting up telemetry: %w", err)
+	}
 	s.handler, err = newHandler(handlerConfig{
 		cfg: cfg.Config, log: cfg.Log, now: cfg.Now, draining: &s.draining, telemetry: cfg.Telemetry,
 	}, routes)

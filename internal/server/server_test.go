@@ -27,11 +27,12 @@ import (
 // newServer returns a server with a SQLite file of its own, and its log.
 func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer) {
 	t.Helper()
-	return newMeasuredServer(t, environ, nil)
+	var out bytes.Buffer
+	return newMeasuredServer(t, environ, nil, &out), &out
 }
 
-// newMeasuredServer is newServer with telemetry, which may be nil.
-func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry.Telemetry) (*Server, *bytes.Buffer) {
+// newMeasuredServer is newServer with telemetry, which may be nil, and the log.
+func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry.Telemetry, out io.Writer) *Server {
 	t.Helper()
 	if environ["ENVIRONMENT"] == "" {
 		environ["ENVIRONMENT"] = "test" // Development's, without the cost in each answer.
@@ -41,8 +42,7 @@ func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	lines, _ := newLogger(&out, cfg, 0)
+	lines, _ := newLogger(out, cfg, 0)
 	log := slog.New(watch.LogHandler(lines.Handler()))
 	db, err := database.Open(t.Context(), database.Config{URL: cfg.DatabaseURL.Reveal(), OpenPool: watch.OpenPool, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -57,7 +57,7 @@ func newMeasuredServer(t *testing.T, environ map[string]string, watch *telemetry
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, &out
+	return s
 }
 
 // browser sends a page's requests, with cookies.

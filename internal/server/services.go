@@ -42,7 +42,10 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up tasks: %w", err)
 	}
-	changes, err := feed.New(feed.Config{Workspaces: workspaces, Opened: cfg.DB.Opened, Log: cfg.Log})
+	changes, err := feed.New(feed.Config{
+		Workspaces: workspaces, Opened: cfg.DB.Opened, Log: cfg.Log,
+		Reset: func(reason feed.ResetReason) { cfg.Telemetry.FeedReset(string(reason)) },
+	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up the feed of changes: %w", err)
 	}

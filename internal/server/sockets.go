@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -12,6 +13,7 @@ import (
 	"taskql/graph"
 	"taskql/internal/config"
 	"taskql/internal/graphqlhttp"
+	"taskql/internal/telemetry"
 	"taskql/internal/viewer"
 )
 
@@ -23,6 +25,8 @@ type sockets struct {
 	users *authenticator
 	log   *slog.Logger
 	now   func() time.Time
+	// telemetry may be nil.
+	telemetry *telemetry.Telemetry
 }
 
 // config returns the configuration of WebSockets.
@@ -62,16 +66,28 @@ func (s *sockets) authenticate(ctx context.Context, credentials graphqlhttp.Cred
 func (s *sockets) around(ctx context.Context, run func(context.Context)) {
 	info := *infoOf(ctx) // Each operation has its own name and errors.
 	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
+	ctx, end := s.telemetry.SocketOperation(ctx)
 	start := s.now()
+	defer end()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.LogAttrs(ctx, slog.LevelError, "panic", slog.Any("panic", p),
 				slog.String("request_id", info.requestID), slog.String("stack", string(debug.Stack())))
 		}
-		s.log.LogAttrs(ctx, slog.LevelInfo, operationMessage,
+		s.log.LogAttrs(ctx, info.operationLevel(), operationMessage,
 			info.appendAttrs([]slog.Attr{durationAttr(s.now().Sub(start)), slog.String("request_id", info.requestID)})...)
 	}()
 	run(verified(ctx))
+}
+
+// operationLevel returns the level of the operation's line. It is that of a request whose answer has the status of the errors.
+func (i *requestInfo) operationLevel() slog.Level {
+	for code := range strings.SplitSeq(i.errorCodes, ",") {
+		if code == graph.CodeInternal || code == graph.CodeServiceUnavailable {
+			return slog.LevelError
+		}
+	}
+	return slog.LevelInfo
 }
 
 // refuseForeignSockets refuses WebSockets of pages that CORS doesn't allow: browsers don't apply CORS to WebSockets.

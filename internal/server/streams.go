@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/live"
 	"taskql/internal/streamconn"
+	"taskql/internal/telemetry"
 	"taskql/internal/viewer"
 )
 
@@ -30,6 +32,7 @@ type streams struct {
 	// perUser and total are how many may be open: of one user, or of one address if nobody is signed in, and in all.
 	perUser, total int
 	log            *slog.Logger
+	telemetry      *telemetry.Telemetry
 	now            func() time.Time
 
 	mu     sync.Mutex
@@ -40,7 +43,7 @@ type streams struct {
 func newStreams(cfg Config) *streams {
 	return &streams{
 		perUser: cfg.Config.LimitStreams, total: cfg.Config.LimitStreamsTotal,
-		log: cfg.Log, now: cfg.Now, byUser: map[string]int{},
+		log: cfg.Log, telemetry: cfg.Telemetry, now: cfg.Now, byUser: map[string]int{},
 	}
 }
 
@@ -75,7 +78,7 @@ func streamOwner(ctx context.Context) string {
 }
 
 // admit counts a stream, or returns why there may not be another one.
-func (s *streams) admit(ctx context.Context) *gqlerror.Error {
+func (s *streams) admit(ctx context.Context, transport graphqlhttp.Transport) *gqlerror.Error {
 	owner := streamOwner(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,11 +94,12 @@ func (s *streams) admit(ctx context.Context) *gqlerror.Error {
 	}
 	s.byUser[owner]++
 	s.open++
+	s.telemetry.StreamOpened(string(transport))
 	return nil
 }
 
-// ended forgets a stream that admit has counted, and logs its end. If the stream was the response of a handler that waited for
-// it, the access log has the line.
+// ended forgets a stream that admit has counted, and logs its end, unless it was not opened or goes on as another user's. If the
+// stream was the response of a handler that waited for it, the access log has the line.
 func (s *streams) ended(ctx context.Context, sum graphqlhttp.StreamSummary) {
 	owner := streamOwner(ctx)
 	s.mu.Lock()
@@ -104,6 +108,7 @@ func (s *streams) ended(ctx context.Context, sum graphqlhttp.StreamSummary) {
 	}
 	s.open--
 	s.mu.Unlock()
+	s.telemetry.StreamEnded(string(sum.Transport), streamEndLabel(sum))
 	if !sum.Detached || !s.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
@@ -114,7 +119,25 @@ func (s *streams) ended(ctx context.Context, sum graphqlhttp.StreamSummary) {
 	now := s.now()
 	start, _ := ctx.Value(streamStartKey{}).(time.Time)
 	line := slog.NewRecord(now, slog.LevelInfo, streamMessage, 0)
-	line.AddAttrs(slog.Int64("bytes", sum.Bytes), durationAttr(now.Sub(start)), slog.String("request_id", info.requestID))
+	line.AddAttrs(slog.String("transport", string(sum.Transport)), slog.String("reason", sum.Reason), slog.Int("results", sum.Results),
+		slog.Int64("bytes", sum.Bytes), durationAttr(now.Sub(start)), slog.String("request_id", info.requestID))
+	if sum.Transport == graphqlhttp.TransportWebSocket {
+		line.AddAttrs(slog.Int("operations", sum.Operations))
+	}
 	line.AddAttrs(info.appendAttrs(nil)...)
 	_ = s.log.Handler().Handle(ctx, line) // slog.Logger ignores the error too.
+}
+
+// socketStatuses are the statuses of WebSockets that metrics tell apart: clients may close with any of some thousands.
+var socketStatuses = []string{ //nolint:gochecknoglobals // A constant, if Go had constant slices.
+	"1000", "1001", "1002", "1003", "1005", "1006", "1007", "1008", "1009", "1011", "1012", "1013",
+	"4400", "4401", "4403", "4406", "4408", "4409", "4429",
+}
+
+// streamEndLabel returns the reason why a stream has ended as one of few labels.
+func streamEndLabel(sum graphqlhttp.StreamSummary) string {
+	if sum.Transport == graphqlhttp.TransportWebSocket && sum.Reason != "" && !slices.Contains(socketStatuses, sum.Reason) {
+		return "other"
+	}
+	return sum.Reason
 }

@@ -132,7 +132,8 @@ func measuredTraffic(t *testing.T) (*collector, string, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, log := newMeasuredServer(t, map[string]string{"JWT_SECRET": secretKey, "LOG_FORMAT": "json"}, watch)
+	log := &safeBuffer{}
+	s := newMeasuredServer(t, map[string]string{"JWT_SECRET": secretKey, "LOG_FORMAT": "json"}, watch, log)
 	page := newBrowser(t, s)
 	if status, answer := page.post(t, "/api/auth/sign-up/email", map[string]string{"name": "Ada", "email": secretMail, "password": secretWord}); status != http.StatusOK {
 		t.Fatalf("signing up: %d %s", status, answer)
@@ -178,14 +179,19 @@ func measuredTraffic(t *testing.T) (*collector, string, string) {
 		cookies = append(cookies, cookie.Value[:min(len(cookie.Value), 20)])
 	}
 
-	scrape := httptest.NewRecorder()
-	debugHandler(watch.Handler()).ServeHTTP(scrape, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	text := scrape(t, watch)
+	measuredStreams(t, s, page)
+	awaitTrue(t, func() bool { // What measures and logs comes after what clients see.
+		text, lines := scrape(t, watch), log.String()
+		return strings.Count(lines, streamMessage) == 2 && strings.Count(lines, `"message":"`+operationMessage+`"`) >= 3 &&
+			strings.Contains(text, "taskql_live_delivery_delay_seconds") && strings.Count(text, "taskql_live_streams_ended_total{") == 2
+	})
+	text += scrape(t, watch)
 	if err := watch.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := scrape.Body.String()
 	for _, secret := range append(cookies, secretTitle, secretMail, secretWord, secretKey, secretAgent, secretParam, secretState, secretPath, secretNumber) {
 		if strings.Contains(text, secret) || bytes.Contains(c.raw.Bytes(), []byte(secret)) {
 			t.Errorf("a span or a metric holds %q", secret)
@@ -247,6 +253,7 @@ func TestTelemetry(t *testing.T) { //nolint:paralleltest // OpenTelemetry reads 
 	if !strings.Contains(log, `"trace_id":"`+traceID+`","span_id":"`) {
 		t.Errorf("no line has the trace's id:\n%s", log)
 	}
+	checkLiveTelemetry(t, c, text, log)
 	checkOperationsDocs(t, text)
 }
 
@@ -265,8 +272,8 @@ func exported(text string) (map[string]bool, map[string]bool) {
 	return metrics, labels
 }
 
-// checkOperationsDocs checks that the dashboard and the alerts use existing metrics and labels, and that the handbook explains every
-// metric and every alert.
+// checkOperationsDocs checks that the dashboard and the alerts use existing metrics and labels, that the dashboard shows every
+// metric of ours, and that the handbook explains every metric and every alert.
 func checkOperationsDocs(t *testing.T, text string) {
 	t.Helper()
 	metrics, labels := exported(text)
@@ -283,7 +290,16 @@ func checkOperationsDocs(t *testing.T, text string) {
 			t.Errorf("docs/operations/README.md explains %s, which is not exported", name[1])
 		}
 	}
-	for _, expression := range append(dashboardExpressions(t), alertExpressions(t, handbook)...) {
+	dashboard := dashboardExpressions(t)
+	for name := range metrics {
+		bucket := regexp.MustCompile(`_(sum|count)$`).ReplaceAllString(name, "_bucket")
+		shown := func(expression string) bool { return regexp.MustCompile(`\b` + name + `\b`).MatchString(expression) }
+		ours := strings.HasPrefix(name, "taskql_") && (bucket == name || !metrics[bucket]) // Of a histogram the buckets are enough.
+		if ours && !slices.ContainsFunc(dashboard, shown) {
+			t.Errorf("the dashboard doesn't show %s", name)
+		}
+	}
+	for _, expression := range append(dashboard, alertExpressions(t, handbook)...) {
 		checkExpression(t, expression, metrics, labels)
 	}
 }
@@ -321,8 +337,8 @@ func dashboardExpressions(t *testing.T) []string {
 	t.Helper()
 	var dashboard struct {
 		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
+			Title, Type string
+			Targets     []struct{ Expr string }
 		}
 	}
 	if err := json.Unmarshal([]byte(readFile(t, "../../docs/operations/dashboard.json")), &dashboard); err != nil {
@@ -330,7 +346,7 @@ func dashboardExpressions(t *testing.T) []string {
 	}
 	var found []string
 	for _, panel := range dashboard.Panels {
-		if panel.Title == "" || len(panel.Targets) == 0 {
+		if panel.Title == "" || len(panel.Targets) == 0 != (panel.Type == "row") {
 			t.Errorf("a panel has no title or no query: %+v", panel)
 		}
 		for _, target := range panel.Targets {
@@ -371,8 +387,8 @@ func alertExpressions(t *testing.T, handbook string) []string {
 			}
 		}
 	}
-	if len(found) != 6 {
-		t.Errorf("%d alerts, want 6", len(found))
+	if len(found) != 11 {
+		t.Errorf("%d alerts, want 11", len(found))
 	}
 	return found
 }

@@ -14,11 +14,12 @@ import (
 
 // Operations returns a middleware, to be the outermost, that starts a span for each GraphQL operation and counts it. The span
 // has the operation's name: only operations for which signedIn returns true can add to the known names. It doesn't have the
-// document, because clients write values into documents. Subscriptions are not measured, since they don't end.
+// document, because clients write values into documents. Of a subscription it measures the start; SubscriptionRun measures
+// the rest.
 func (t *Telemetry) Operations(signedIn func(context.Context) bool) graphql.OperationMiddleware {
 	return func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 		operation := graphql.GetOperationContext(ctx).Operation
-		if t == nil || operation.Operation == ast.Subscription {
+		if t == nil {
 			return next(ctx)
 		}
 		kind, name := string(operation.Operation), t.names.label(operation.Name, signedIn(ctx))
@@ -37,11 +38,14 @@ func (t *Telemetry) Operations(signedIn func(context.Context) bool) graphql.Oper
 				span.End()
 			}()
 			resp := respond(inner)
-			if resp == nil {
+			switch {
+			case resp != nil:
+				outcome = outcomeOf(codesOf(resp.Errors))
+			case operation.Operation == ast.Subscription:
+				outcome = outcomeOK // It has started.
+			default:
 				outcome = outcomeUnavailable // The operation was cancelled.
-				return nil
 			}
-			outcome = outcomeOf(codesOf(resp.Errors))
 			return resp
 		}
 	}

@@ -37,6 +37,7 @@ type instruments struct {
 	poolConnections, poolMax                        metric.Int64ObservableGauge
 	poolWaits, poolTimeouts                         metric.Int64ObservableCounter
 	poolWaited                                      metric.Float64ObservableCounter
+	live                                            liveInstruments
 }
 
 // builder makes instruments and collects the errors.
@@ -60,20 +61,18 @@ func newInstruments(provider *sdkmetric.MeterProvider) (*instruments, error) {
 		errors:            b.counter("taskql.graphql.errors", "Errors in GraphQL answers"),
 		sessions:          b.counter("taskql.sessions", "Requests by what became of their session"),
 		lookups:           b.counter("taskql.session_cache.lookups", "Looks into the cache of sessions"),
+		live:              newLiveInstruments(&b),
+
+		poolConnections: b.gauge("taskql.db.pool.connections", "Open connections to the database"),
+		poolMax:         b.gauge("taskql.db.pool.connections.limit", "The most connections to the database"),
+		poolWaits:       b.watched("taskql.db.pool.waits", "Waits for a free connection"),
+		poolTimeouts:    b.watched("taskql.db.pool.given_up", "Calls that had no connection in time"),
 	}
 	var err error
 	i.cost, err = b.meter.Int64Histogram("taskql.graphql.operation.cost", metric.WithDescription("Cost of a GraphQL operation"),
 		metric.WithExplicitBucketBoundaries(1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000))
 	b.keep(err)
 	i.active, err = b.meter.Int64UpDownCounter("http.server.active_requests", metric.WithDescription("HTTP requests under way"))
-	b.keep(err)
-	i.poolConnections, err = b.meter.Int64ObservableGauge("taskql.db.pool.connections", metric.WithDescription("Open connections to the database"))
-	b.keep(err)
-	i.poolMax, err = b.meter.Int64ObservableGauge("taskql.db.pool.connections.limit", metric.WithDescription("The most connections to the database"))
-	b.keep(err)
-	i.poolWaits, err = b.meter.Int64ObservableCounter("taskql.db.pool.waits", metric.WithDescription("Waits for a free connection"))
-	b.keep(err)
-	i.poolTimeouts, err = b.meter.Int64ObservableCounter("taskql.db.pool.given_up", metric.WithDescription("Calls that had no connection in time"))
 	b.keep(err)
 	i.poolWaited, err = b.meter.Float64ObservableCounter("taskql.db.pool.wait_time", metric.WithUnit("s"), metric.WithDescription("Time spent waiting for a free connection"))
 	b.keep(err)
@@ -91,6 +90,20 @@ func (b *builder) keep(err error) {
 
 func (b *builder) counter(name, what string) metric.Int64Counter {
 	counter, err := b.meter.Int64Counter(name, metric.WithDescription(what))
+	b.keep(err)
+	return counter
+}
+
+// gauge returns an instrument that is read whenever metrics are.
+func (b *builder) gauge(name, what string) metric.Int64ObservableGauge {
+	gauge, err := b.meter.Int64ObservableGauge(name, metric.WithDescription(what))
+	b.keep(err)
+	return gauge
+}
+
+// watched returns a counter that is read whenever metrics are.
+func (b *builder) watched(name, what string) metric.Int64ObservableCounter {
+	counter, err := b.meter.Int64ObservableCounter(name, metric.WithDescription(what))
 	b.keep(err)
 	return counter
 }
