@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"entgo.io/ent/dialect/sql/schema"
 	"github.com/vektah/gqlparser/v2"
@@ -24,11 +25,12 @@ type state struct {
 }
 
 type row struct {
-	workspace, id, values string
-	// gone is the object that a tombstone is of.
-	gone string
+	workspace, values string
+	// object is the row's kind and id, and gone those of the object that a tombstone is of.
+	object, gone string
 	// version is -1 if the table has none.
-	version int64
+	version   int64
+	updatedAt time.Time
 }
 
 // readState reads the state of a database.
@@ -49,12 +51,14 @@ func readState(t *testing.T, client *ent.Client) state {
 			for _, column := range table.PrimaryKey {
 				key += fmt.Sprintf(" %s", values[column.Name])
 			}
-			r := row{workspace: fmt.Sprintf("%s", values["workspace_id"]), id: fmt.Sprintf("%s", values["id"]), values: fmt.Sprint(values), version: -1}
+			r := row{workspace: fmt.Sprintf("%s", values["workspace_id"]), values: fmt.Sprint(values), version: -1}
+			r.object = strings.ToUpper(strings.TrimSuffix(table.Name, "s")) + fmt.Sprintf(" %s", values["id"])
 			if table.Name == "tombstones" {
-				r.gone = fmt.Sprintf("%s", values["object_id"])
+				r.gone = fmt.Sprintf("%s %s", values["kind"], values["object_id"])
 			}
 			if version, ok := values["version"].(int64); ok {
 				r.version = version
+				r.updatedAt, _ = values["updated_at"].(time.Time)
 			}
 			s.rows[key] = r
 		})
@@ -99,7 +103,8 @@ func checkVersions(t *testing.T, before, after state) int {
 	t.Helper()
 	changed, gone := map[string]bool{}, map[string]bool{}
 	for key, r := range after.rows {
-		if old, ok := before.rows[key]; ok && old == r {
+		old, ok := before.rows[key]
+		if ok && old.values == r.values {
 			continue
 		}
 		changed[r.workspace], gone[r.gone] = true, true
@@ -107,12 +112,15 @@ func checkVersions(t *testing.T, before, after state) int {
 			t.Errorf("%s was changed and has version %d: it must have tx.Version, of %d to %d",
 				key, r.version, before.versions[r.workspace]+1, after.versions[r.workspace])
 		}
+		if ok && r.version > old.version && !r.updatedAt.After(old.updatedAt) {
+			t.Errorf("%s has a new version and the updated_at that it had, %v: set it to tx.Now", key, old.updatedAt)
+		}
 	}
 	for key, r := range before.rows {
 		if _, ok := after.rows[key]; !ok {
 			changed[r.workspace] = true
-			if r.version >= 0 && !gone[r.id] {
-				t.Errorf("%s was deleted for good without a tombstone: call tx.Gone", key)
+			if r.version >= 0 && !gone[r.object] {
+				t.Errorf("%s was deleted for good without a tombstone %s: call tx.Gone", key, r.object)
 			}
 		}
 	}
