@@ -74,6 +74,9 @@ func TestEncodedAsExecuted(t *testing.T) {
 				broken.in.Store([]string{"COUNT(", "LIMIT", "JOIN"}[r.IntN(3)])
 			}
 			document, variables := g.document()
+			if strings.HasPrefix(document, "subscription") {
+				broken.in.Store("") // It would be tried again until it works.
+			}
 			want := answer(t, executed, document, variables)
 			if bytes.Contains(want, []byte(`"errors"`)) {
 				failed++
@@ -103,6 +106,13 @@ func TestEncodedAsExecuted(t *testing.T) {
 // answer sends a document at a moment that is the same for all.
 func answer(t *testing.T, a *api, document string, variables map[string]any) []byte {
 	t.Helper()
+	if strings.HasPrefix(document, "subscription") {
+		encoded, err := json.Marshal(variables)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.first(t, "alice", document, encoded)
+	}
 	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
 	if err != nil {
 		t.Fatal(err)

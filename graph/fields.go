@@ -30,7 +30,7 @@ type (
 
 // objectTypes are all of the schema, but the root types and those of introspection.
 func objectTypes() []objectType {
-	types := slices.Concat(commonTypes(), changeTypes())
+	types := slices.Concat(commonTypes(), changeTypes(), taskListPatchTypes())
 	for _, e := range entities {
 		types = append(types, e.types()...)
 	}
@@ -89,22 +89,28 @@ func pageOf(s *set) any {
 		Selection: task.Selection{
 			Columns:    columnsOf(append(s.Below("nodes"), s.Below("edges", "node")...)),
 			CountsOnly: !s.Selects("nodes", "edges", "pageInfo"),
+			Facets:     facetsOf(s),
 			TagColumns: columnsOf(s.Below("facets", "byTag", "tag")),
 		},
 		total: s.Selects("totalCount"),
 	}
-	for _, facets := range s.Below("facets") {
-		for _, f := range facets.Fields {
-			if name := task.Facet(f.Name); f.Name != "__typename" && !slices.Contains(p.Facets, name) {
-				p.Facets = append(p.Facets, name)
-			}
-		}
-	}
-	p.Facets = slices.Clip(p.Facets)
 	for _, info := range s.Below("pageInfo") {
 		p.previous = p.previous || info.Selects("hasPreviousPage")
 	}
 	return &p
+}
+
+// facetsOf returns the facets that are selected of a list.
+func facetsOf(s *set) []task.Facet {
+	var names []task.Facet
+	for _, facets := range s.Below("facets") {
+		for _, f := range facets.Fields {
+			if name := task.Facet(f.Name); f.Name != "__typename" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return slices.Clip(names)
 }
 
 // pageSelected returns what pageOf has derived from the selection set of a connection.

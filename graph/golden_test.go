@@ -26,6 +26,7 @@ import (
 	"taskql/internal/database"
 	"taskql/internal/feed"
 	"taskql/internal/graphqlhttp"
+	"taskql/internal/live"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -38,6 +39,8 @@ var update = flag.Bool("update", false, "write the answers into graph/testdata i
 type api struct {
 	http.Handler
 
+	graph *graph.API
+	hub   *live.Hub
 	now   atomic.Int64
 	users map[string]viewer.Viewer
 }
@@ -59,8 +62,10 @@ func newAPIWith(t testing.TB, db workspace.Database, change func(*graph.Config, 
 	}
 	now := func() time.Time { return time.Unix(0, a.now.Load()) }
 	db.Now = now
+	a.hub = live.New(live.Config{Now: now})
+	t.Cleanup(a.hub.Close)
 	config := graph.Config{
-		Services: newServices(t, db), Unavailable: database.IsUnavailable, Log: slog.New(slog.DiscardHandler),
+		Hub: a.hub, Services: newServices(t, db), Unavailable: database.IsUnavailable, Log: slog.New(slog.DiscardHandler),
 		RequestID: func(context.Context) string { return "request-1" },
 	}
 	change(&config, now)
@@ -68,6 +73,7 @@ func newAPIWith(t testing.TB, db workspace.Database, change func(*graph.Config, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.graph = g
 	h, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Release: g.Release, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
 		Rules: graph.Rules(), AroundOperations: []graphql.OperationMiddleware{g.Authorize},
@@ -118,10 +124,13 @@ func (a *api) signIn(ctx context.Context, user string) context.Context {
 	}
 }
 
-// ask sends a request as that user and returns the status and the body. Each request is a minute after the one before.
+// ask sends a request as that user and returns the status and the body, or the first result of a subscription. Each request is a minute after the one before.
 func (a *api) ask(t *testing.T, user, query string, variables json.RawMessage) (int, []byte) {
 	t.Helper()
 	a.now.Add(int64(time.Minute))
+	if strings.HasPrefix(strings.TrimSpace(query), "subscription") {
+		return http.StatusOK, a.first(t, user, query, variables)
+	}
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
 		t.Fatal(err)

@@ -463,6 +463,7 @@ var texts = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Color":    {`"#16a34a"`, `"#FFFFFF"`},
 
 	"SyncToken": {`"AQ"`, `""`},
+	"ListState": {`"AQ"`, `""`},
 }
 
 // scalarLiteral makes a value of a scalar or an enum.

@@ -190,7 +190,7 @@ func leafPaths(schema *ast.Schema, arguments ast.ArgumentDefinitionList, wanted 
 
 // scalarValues are values of scalars.
 var scalarValues = map[string]string{ //nolint:gochecknoglobals // A table.
-	"String": `"x"`, "Int": "1", "Boolean": "true", "Color": `"#16a34a"`, "Date": `"2026-11-30"`, "DateTime": `"2026-11-30T00:00:00Z"`, "TimeZone": `"UTC"`, "SyncToken": `""`,
+	"String": `"x"`, "Int": "1", "Boolean": "true", "Color": `"#16a34a"`, "Date": `"2026-11-30"`, "DateTime": `"2026-11-30T00:00:00Z"`, "TimeZone": `"UTC"`, "SyncToken": `""`, "ListState": `""`,
 }
 
 // arguments returns arguments with id at the path, and what is required besides. Any other required id is own.

@@ -5,7 +5,10 @@ import (
 
 	"taskql/ent"
 	"taskql/graph/generated"
+	"taskql/graph/model"
 	"taskql/internal/feed"
+	"taskql/internal/keyset"
+	"taskql/internal/task"
 )
 
 func (r *changePageResolver) Tags(ctx context.Context, obj *feed.Page) ([]*ent.Tag, error) {
@@ -30,6 +33,17 @@ func (r *subscriptionResolver) Changes(ctx context.Context, after *string, first
 		t.result.Position, t.result.Version, t.result.More = page.Token, page.Version, !page.Complete
 		t.quiet = !begins && page.Token == *at
 		return page, nil
+	})
+}
+
+func (r *subscriptionResolver) TaskList(ctx context.Context, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope, first int, have *string, workspaceID *string) (<-chan *model.TaskListPatch, error) {
+	return oneResult(ctx, func(root *rootField, t *turn) (*model.TaskListPatch, error) {
+		by, err := filterOf(filter)
+		if err != nil {
+			return nil, err
+		}
+		in := task.ListInput{First: &first, Scope: scope, Filter: by, OrderBy: orders(orderBy)}
+		return root.taskList(ctx, t, in, workspaceID)
 	})
 }
 

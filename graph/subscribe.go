@@ -35,7 +35,7 @@ type start struct {
 }
 
 // positionArguments name the argument of each subscription's root field that says from where on it sends.
-var positionArguments = map[string]string{"changes": "after"} //nolint:gochecknoglobals // A constant, if Go had constant maps.
+var positionArguments = map[string]string{"changes": "after", "taskList": "have"} //nolint:gochecknoglobals // A constant, if Go had constant maps.
 
 // bytesPerCost is how many bytes of a subscription's results cost 1. A task with the usual fields costs about 5, as in a query.
 const bytesPerCost = 64
@@ -55,11 +55,12 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	if len(fields) != 1 || fields[0].Definition == nil || fields[0].Name == "__typename" {
 		return nil, coded(CodeBadUserInput, "A subscription selects exactly one field, and not __typename.")
 	}
-	s := &subscription{api: a, ctx: ctx, operation: operation, sink: sink, field: fields[0].Name}
+	depends := a.Validator(operation)
+	s := &subscription{api: a, ctx: ctx, operation: operation, sink: sink, field: fields[0].Name, clock: depends.clock}
 	argument := positionArguments[fields[0].Name]
 	var at start
 	at.text, at.given = fields[0].ArgumentMap(operation.Variables)[argument].(string)
-	s.key, err = a.keyOf(v, operation, fields[0].Arguments.ForName(argument))
+	s.key, err = keyOf(v, operation, depends.dependencies, fields[0].Arguments.ForName(argument))
 	if err != nil {
 		return nil, a.PresentError(ctx, err)
 	}
@@ -91,7 +92,7 @@ func sessionEnded() *gqlerror.Error {
 }
 
 // keyOf returns what the results of a subscription depend on, beside its position, as a hash.
-func (a *API) keyOf(v viewer.Viewer, operation *graphql.OperationContext, position *ast.Argument) (live.Key, error) {
+func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends dependencies, position *ast.Argument) (live.Key, error) {
 	variables := make(map[string]any, len(operation.Variables))
 	for name, value := range operation.Variables {
 		if position == nil || position.Value.Kind != ast.Variable || name != position.Value.Raw {
@@ -102,7 +103,6 @@ func (a *API) keyOf(v viewer.Viewer, operation *graphql.OperationContext, positi
 	if err != nil {
 		return live.Key{}, err
 	}
-	depends := a.Validator(operation)
 	b := make([]byte, 0, 1<<10)
 	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), v.WorkspaceID} {
 		b = appendPart(b, part)
@@ -125,6 +125,8 @@ type subscription struct {
 	sink      Sink
 	key       live.Key
 	field     string
+	// clock reports that the results depend on the clock.
+	clock bool
 }
 
 // Key implements live.Query.
@@ -160,6 +162,8 @@ type turn struct {
 	// field is a context with the root field's context, once it is resolved: gqlgen completes streams without it, so that errors
 	// would lack its name in their paths.
 	field context.Context //nolint:containedctx // As above.
+	// clock reports that the results depend on the clock.
+	clock bool
 	// quiet says that there is nothing to send.
 	quiet bool
 	// result has what the hub needs to know, but the data.
@@ -207,7 +211,7 @@ func (c *runContext) Value(key any) any {
 func (s *subscription) Run(ctx context.Context, at live.Position) live.Result {
 	ctx, cancel := context.WithTimeout(ctx, s.api.config.ResultTimeout)
 	defer cancel()
-	t := &turn{at: at}
+	t := &turn{at: at, clock: s.clock}
 	response, errs := s.execute(&runContext{ctx, s.ctx, t})
 	if response == nil && len(errs) == 0 {
 		return live.Result{Fault: context.Cause(ctx)}

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"taskql/graph"
@@ -73,42 +75,71 @@ func (r *results) wantEnd(code string) {
 	}
 }
 
-// subscribe starts a subscription of alice to changes, as the pipeline does.
-func subscribe(t *testing.T, a *api, g *graph.API, variables map[string]any) *results {
+// subscribe starts a subscription of alice to changes.
+func subscribe(t *testing.T, a *api, variables map[string]any) *results {
 	t.Helper()
-	doc, errs := gqlparser.LoadQueryWithRules(g.Schema.Schema(), subscribeChanges, rules.NewDefaultRules())
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	operation := &graphql.OperationContext{
-		RawQuery: subscribeChanges, Doc: doc, Operation: doc.Operations[0], Variables: variables, RecoverFunc: g.Recover,
-		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
-		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
-	}
-	ctx := live.WithSession(a.signIn(context.WithoutCancel(t.Context()), "alice"),
-		live.NewSession(liveClient{"alice"}, live.Verdict{State: live.Valid, Until: time.Now().Add(time.Hour)}))
-	out := &results{t: t, next: make(chan string, 100), end: make(chan gqlerror.List, 1)}
-	_, err := g.Subscribe(ctx, operation, out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, _ := subscribeTo(t, a, "alice", subscribeChanges, variables)
 	return out
 }
 
-// newLiveAPI is newAPI with a hub that is told of changes.
-func newLiveAPI(t *testing.T, db workspace.Database, fieldByField bool, users ...string) (*api, *graph.API, *live.Hub) {
+// subscribeTo starts a subscription, as the pipeline does.
+func subscribeTo(t *testing.T, a *api, user, document string, variables map[string]any) (*results, *live.Subscription) {
 	t.Helper()
-	hub := live.New(live.Config{})
-	t.Cleanup(hub.Close)
-	var g *graph.API
-	a := newAPIWith(t, db, func(c *graph.Config, _ func() time.Time) {
-		c.Hub, c.FieldByField = hub, fieldByField
-		var err error
-		if g, err = graph.New(*c); err != nil {
+	doc, errs := gqlparser.LoadQueryWithRules(a.graph.Schema.Schema(), document, rules.NewDefaultRules())
+	if len(errs) > 0 {
+		t.Fatalf("%v: %s", errs, document)
+	}
+	variables, err := validator.VariableValues(a.graph.Schema.Schema(), doc.Operations[0], variables)
+	if err != nil {
+		t.Fatalf("%v: %s", err, document)
+	}
+	operation := &graphql.OperationContext{
+		RawQuery: document, Doc: doc, Operation: doc.Operations[0], Variables: variables, RecoverFunc: a.graph.Recover,
+		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
+		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
+	}
+	ctx := live.WithSession(a.signIn(context.WithoutCancel(t.Context()), user),
+		live.NewSession(liveClient{user}, live.Verdict{State: live.Valid, Until: time.Now().AddDate(100, 0, 0)}))
+	out := &results{t: t, next: make(chan string, 100), end: make(chan gqlerror.List, 1)}
+	s, refused := a.graph.Subscribe(ctx, operation, out)
+	if refused != nil {
+		out.end <- gqlerror.List{refused}
+	}
+	return out, s
+}
+
+// first returns the first result of a subscription, or its errors, as a response.
+func (a *api) first(t *testing.T, user, document string, variables json.RawMessage) []byte {
+	t.Helper()
+	var values map[string]any
+	if len(variables) > 0 {
+		d := json.NewDecoder(bytes.NewReader(variables))
+		d.UseNumber()
+		if err := d.Decode(&values); err != nil {
 			t.Fatal(err)
 		}
-	}, users...)
-	return a, g, hub
+	}
+	out, s := subscribeTo(t, a, user, document, values)
+	select {
+	case got := <-out.next:
+		s.Stop()
+		return []byte(got)
+	case errs := <-out.end:
+		b, err := json.Marshal(map[string]any{"errors": errs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	case <-time.After(time.Minute):
+		t.Fatalf("nothing came: %s", document)
+		return nil
+	}
+}
+
+// newLiveAPI is newAPI; or one that leaves all execution to gqlgen.
+func newLiveAPI(t *testing.T, db workspace.Database, fieldByField bool, users ...string) *api {
+	t.Helper()
+	return newAPIWith(t, db, func(c *graph.Config, _ func() time.Time) { c.FieldByField = fieldByField }, users...)
 }
 
 const subscribeChanges = `subscription($after: SyncToken, $first: Int, $workspaceId: ID) {
@@ -119,10 +150,11 @@ const subscribeChanges = `subscription($after: SyncToken, $first: Int, $workspac
 func TestSubscription(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
-		a, g, hub := newLiveAPI(t, db, false, "alice")
-		_, slowG, slowHub := newLiveAPI(t, db, true)
-		one := subscribe(t, a, g, map[string]any{"first": 2})
-		two := subscribe(t, a, slowG, map[string]any{"first": 2})
+		a := newLiveAPI(t, db, false, "alice")
+		slow := newLiveAPI(t, db, true)
+		slow.users = a.users
+		one := subscribe(t, a, map[string]any{"first": 2})
+		two := subscribe(t, slow, map[string]any{"first": 2})
 		next := func() *changePage {
 			t.Helper()
 			p, text := one.page()
@@ -140,8 +172,8 @@ func TestSubscription(t *testing.T) {
 				version++
 				a.mustCreate(t, fmt.Sprint("task ", version))
 			}
-			hub.Changed("alice", version)
-			slowHub.Changed("alice", version)
+			a.hub.Changed("alice", version)
+			slow.hub.Changed("alice", version)
 		}
 		create(1)
 		p := next()
@@ -157,16 +189,16 @@ func TestSubscription(t *testing.T) {
 			t.Errorf("the rest: %+v", p)
 		}
 		// Another client resumes from an earlier token, and then one that lacks nothing.
-		resumed := subscribe(t, a, g, map[string]any{"after": token})
+		resumed := subscribe(t, a, map[string]any{"after": token})
 		p, _ = resumed.page()
 		if len(p.Tasks) != 3 || p.Reset != nil {
 			t.Errorf("resumed: %+v", p)
 		}
-		idle := subscribe(t, a, g, map[string]any{"after": p.Token})
+		idle := subscribe(t, a, map[string]any{"after": p.Token})
 		if p, _ := idle.page(); len(p.Tasks) != 0 || !p.Complete || p.Version != 4 {
 			t.Errorf("a copy that lacks nothing: %+v", p)
 		}
-		hub.Refresh("alice") // The queries run, and there is nothing to send.
+		a.hub.Refresh("alice") // The queries run, and there is nothing to send.
 		create(1)
 		if p := next(); len(p.Tasks) != 1 || p.Version != 5 {
 			t.Errorf("after nothing: %+v", p)
@@ -185,22 +217,22 @@ func (a *api) mustCreate(t *testing.T, title string) {
 func TestSubscriptionsShare(t *testing.T) {
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
-		a, g, hub := newLiveAPI(t, db, false, "alice")
-		first := subscribe(t, a, g, nil)
+		a := newLiveAPI(t, db, false, "alice")
+		first := subscribe(t, a, nil)
 		p, _ := first.page()
 		all := []*results{first}
 		for range 20 {
-			out := subscribe(t, a, g, map[string]any{"after": p.Token})
+			out := subscribe(t, a, map[string]any{"after": p.Token})
 			out.page()
 			all = append(all, out)
 		}
-		before := hub.Stats().Runs
+		before := a.hub.Stats().Runs
 		a.mustCreate(t, "one")
-		hub.Changed("alice", 1)
+		a.hub.Changed("alice", 1)
 		for _, out := range all {
 			out.page()
 		}
-		if runs := hub.Stats().Runs - before; runs != 1 {
+		if runs := a.hub.Stats().Runs - before; runs != 1 {
 			t.Errorf("%d runs for 21 subscriptions, want 1", runs)
 		}
 	})
@@ -210,12 +242,12 @@ func TestSubscriptionErrors(t *testing.T) {
 	t.Parallel()
 	for _, fieldByField := range []bool{false, true} {
 		testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
-			a, g, _ := newLiveAPI(t, db, fieldByField, "alice", "bob")
+			a := newLiveAPI(t, db, fieldByField, "alice", "bob")
 			for code, variables := range map[string]map[string]any{
 				"NOT_FOUND":      {"workspaceId": "bob"},
 				"BAD_USER_INPUT": {"after": "nonsense"},
 			} {
-				out := subscribe(t, a, g, variables)
+				out := subscribe(t, a, variables)
 				out.wantEnd(code)
 			}
 		})

@@ -8,7 +8,6 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
-	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -100,11 +99,11 @@ func (r *taskResolver) Due(ctx context.Context, obj *ent.Task) (*task.Due, error
 }
 
 func (r *taskResolver) Overdue(ctx context.Context, obj *ent.Task) (bool, error) {
-	v, err := viewer.FromContext(ctx)
+	root, err := resolving(ctx)
 	if err != nil {
 		return false, err
 	}
-	return r.services.Tasks.Overdue(v, obj), nil
+	return root.resolver.services.Tasks.Overdue(root.viewer, obj), nil
 }
 
 func (r *taskResolver) Tags(ctx context.Context, obj *ent.Task) ([]*ent.Tag, error) {

@@ -255,6 +255,56 @@ enum ResetReason {
   SELECTION_WIDENED
 }
 
+"""
+A digest of a live list as a client has it: of the arguments, the selection, the viewer and the result, but not of ` + "`" + `version` + "`" + `.
+Opaque, 32 characters.
+"""
+scalar ListState
+
+"""
+What has changed in a live list. Take out all of ` + "`" + `left` + "`" + ` and ` + "`" + `placed` + "`" + `, then put ` + "`" + `placed` + "`" + ` in, one after the other. A patch has the
+list as of one moment: tasks, counts and what is selected below them belong together.
+"""
+type TaskListPatch {
+  "The copy is of no use: begin with an empty one."
+  fresh: Boolean!
+  "No longer among the first ` + "`" + `first` + "`" + `: deleted, filtered out, or pushed down by others."
+  left: [ID!]!
+  "Those that have entered the list, differ in anything that is selected of them, or have another place, in the list's order."
+  placed: [Placement!]!
+  "How many tasks the whole list has. Counted only if selected."
+  totalCount: Int!
+  "Of the whole list. Counted only if selected."
+  facets: TaskFacets!
+  "Whether the whole list has more than ` + "`" + `first` + "`" + ` tasks."
+  hasNextPage: Boolean!
+  "Pass it as ` + "`" + `have` + "`" + ` to continue with the list as it is after this patch. Keep it together with the list."
+  state: ListState!
+  """
+  The workspace's version that the list is as of: optimistic changes up to it are in it. If this is selected, every change of the
+  workspace sends a patch, also one that has nothing else.
+  """
+  version: Int!
+}
+
+"A task and its place in the list."
+type Placement {
+  why: PlacementReason!
+  "The task before it, which is in the list by then; null at the top."
+  afterId: ID
+  edge: TaskEdge!
+}
+
+"Why a task is placed. As few tasks as possible are MOVED."
+enum PlacementReason {
+  "It was not in the list."
+  ENTERED
+  "It has the same place, and something that is selected of it differs."
+  UPDATED
+  "It has another place; what is selected of it may differ, too."
+  MOVED
+}
+
 extend type Query {
   """
   What the copy lacks that ` + "`" + `after` + "`" + ` is the token of; without it, a new copy from the beginning. ` + "`" + `first` + "`" + `: 1 to 1,000 rows of all kinds
@@ -271,6 +321,20 @@ type Subscription {
   pages are those of the query. To continue after a lost connection, subscribe with the last page's token.
   """
   changes(after: SyncToken, first: Int, workspaceId: ID): ChangePage!
+  """
+  The first tasks of a list, as ` + "`" + `tasks(filter:, orderBy:, scope:, first:)` + "`" + ` has them. At once a patch with the whole list, which is
+  ` + "`" + `fresh` + "`" + `; then one whenever something that is selected differs, whatever the cause: a change, the clock, midnight in the viewer's
+  time zone. ` + "`" + `first` + "`" + `: 1 to 100. ` + "`" + `have` + "`" + `: the ` + "`" + `state` + "`" + ` of a copy from an earlier subscription. If it is still right, the first patch
+  has nothing to place, and is not ` + "`" + `fresh` + "`" + `. ` + "`" + `workspaceId` + "`" + `: as in ` + "`" + `changes` + "`" + `.
+  """
+  taskList(
+    filter: TaskFilter
+    orderBy: [TaskOrder!]
+    scope: TaskScope! = ACTIVE
+    first: Int! = 50
+    have: ListState
+    workspaceId: ID
+  ): TaskListPatch!
 }
 `, BuiltIn: false},
 	{Name: "../schema/node.graphqls", Input: `"An object with an id, by which it can be fetched again."
@@ -998,6 +1062,18 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_Placement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "why":
+		return ec.fieldContext_Placement_why(ctx, field)
+	case "afterId":
+		return ec.fieldContext_Placement_afterId(ctx, field)
+	case "edge":
+		return ec.fieldContext_Placement_edge(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Placement", field.Name)
+}
+
 func (ec *executionContext) childFields_PriorityCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "priority":
@@ -1194,6 +1270,28 @@ func (ec *executionContext) childFields_TaskFacets(ctx context.Context, field gr
 		return ec.fieldContext_TaskFacets_byTag(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskFacets", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskListPatch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fresh":
+		return ec.fieldContext_TaskListPatch_fresh(ctx, field)
+	case "left":
+		return ec.fieldContext_TaskListPatch_left(ctx, field)
+	case "placed":
+		return ec.fieldContext_TaskListPatch_placed(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_TaskListPatch_totalCount(ctx, field)
+	case "facets":
+		return ec.fieldContext_TaskListPatch_facets(ctx, field)
+	case "hasNextPage":
+		return ec.fieldContext_TaskListPatch_hasNextPage(ctx, field)
+	case "state":
+		return ec.fieldContext_TaskListPatch_state(ctx, field)
+	case "version":
+		return ec.fieldContext_TaskListPatch_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskListPatch", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateTagPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -55,6 +55,9 @@ var RootFields = map[string]map[string]RootField{
 		"changes": func(e *Execution, ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
 			return firstResult(ctx, e._Subscription_changes(ctx, field))
 		},
+		"taskList": func(e *Execution, ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
+			return firstResult(ctx, e._Subscription_taskList(ctx, field))
+		},
 	},
 }
 

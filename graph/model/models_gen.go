@@ -8,6 +8,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/ent"
+	"taskql/internal/keyset"
+	"taskql/internal/listdiff"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
@@ -54,6 +56,14 @@ type ParentFilter struct {
 	Eq     graphql.Omittable[*string] `json:"eq,omitempty"`
 }
 
+// A task and its place in the list.
+type Placement struct {
+	Why listdiff.Reason `json:"why"`
+	// The task before it, which is in the list by then; null at the top.
+	AfterID *string                 `json:"afterId,omitempty"`
+	Edge    *keyset.Edge[*ent.Task] `json:"edge"`
+}
+
 // An empty list in `in` matches nothing.
 type PriorityFilter struct {
 	Eq  graphql.Omittable[*int]  `json:"eq,omitempty"`
@@ -89,6 +99,28 @@ type TaskFilter struct {
 	CompletedAt graphql.Omittable[*DateTimeFilter] `json:"completedAt,omitempty"`
 	Tags        graphql.Omittable[*TagsFilter]     `json:"tags,omitempty"`
 	Parent      graphql.Omittable[*ParentFilter]   `json:"parent,omitempty"`
+}
+
+// What has changed in a live list. Take out all of `left` and `placed`, then put `placed` in, one after the other. A patch has the
+// list as of one moment: tasks, counts and what is selected below them belong together.
+type TaskListPatch struct {
+	// The copy is of no use: begin with an empty one.
+	Fresh bool `json:"fresh"`
+	// No longer among the first `first`: deleted, filtered out, or pushed down by others.
+	Left []string `json:"left"`
+	// Those that have entered the list, differ in anything that is selected of them, or have another place, in the list's order.
+	Placed []*Placement `json:"placed"`
+	// How many tasks the whole list has. Counted only if selected.
+	TotalCount int `json:"totalCount"`
+	// Of the whole list. Counted only if selected.
+	Facets *task.Facets `json:"facets"`
+	// Whether the whole list has more than `first` tasks.
+	HasNextPage bool `json:"hasNextPage"`
+	// Pass it as `have` to continue with the list as it is after this patch. Keep it together with the list.
+	State string `json:"state"`
+	// The workspace's version that the list is as of: optimistic changes up to it are in it. If this is selected, every change of the
+	// workspace sends a patch, also one that has nothing else.
+	Version int `json:"version"`
 }
 
 // A field that is absent keeps its value; null clears it.

@@ -153,6 +153,7 @@ func Checks() map[string]func(any) error {
 		"Color":    check(UnmarshalColor),
 
 		"SyncToken": check(UnmarshalString),
+		"ListState": check(UnmarshalString),
 	}
 }
 

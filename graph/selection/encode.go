@@ -16,7 +16,7 @@ func (p *Plan[S]) Append(ctx context.Context, s S, b []byte, value any) ([]byte,
 		if set.of.isNil(value) {
 			return appendNull(b, p.root.required)
 		}
-		return set.append(ctx, s, b, value)
+		return set.Append(ctx, s, b, value)
 	}
 	return b, ErrFallback
 }
@@ -44,8 +44,8 @@ func (p *Plan[S]) AppendList(ctx context.Context, s S, b []byte, list []any) ([]
 	return append(b, ']'), nil
 }
 
-// append appends an object.
-func (set *Set[S]) append(ctx context.Context, s S, b []byte, value any) ([]byte, error) {
+// Append appends the JSON of an object of the set's type, as it is within the root field's value. It fails like Plan.Append.
+func (set *Set[S]) Append(ctx context.Context, s S, b []byte, value any) ([]byte, error) {
 	b = append(b, '{')
 	for i := range set.Fields {
 		f := &set.Fields[i]
@@ -62,7 +62,7 @@ func appendObject[S State, V any](ctx context.Context, s S, b []byte, f *Selecte
 	if v == nil {
 		return appendNull(b, f.required)
 	}
-	return f.sets[0].append(ctx, s, b, v)
+	return f.sets[0].Append(ctx, s, b, v)
 }
 
 func appendList[S State, V any](ctx context.Context, s S, b []byte, f *Selected[S], list []*V) ([]byte, error) {
@@ -75,7 +75,7 @@ func appendList[S State, V any](ctx context.Context, s S, b []byte, f *Selected[
 		if v == nil {
 			b, err = appendNull(b, f.elementRequired)
 		} else {
-			b, err = f.sets[0].append(ctx, s, b, v)
+			b, err = f.sets[0].Append(ctx, s, b, v)
 		}
 		if err == nil && f.grown != nil {
 			err = f.grown(ctx, s, len(b))

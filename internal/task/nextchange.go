@@ -18,6 +18,28 @@ func (s *Service) Version(ctx context.Context, v viewer.Viewer) (int, error) {
 	return s.workspaces.Version(ctx, v)
 } //nolint:wrapcheck // It says what it did.
 
+// Snapshot calls read with a context whose reads all see v's workspace as of one moment, and with the workspace's version then. If
+// the connection to the database is lost, read is called once more. The error is workspace.ErrNotFound if there is no workspace.
+func (s *Service) Snapshot(ctx context.Context, v viewer.Viewer, read func(ctx context.Context, version int) error) error {
+	return s.workspaces.Snapshot(ctx, func(ctx context.Context) error { //nolint:wrapcheck // What is read in it says what it did.
+		state, err := s.workspaces.ReadFeedState(ctx, v, workspace.FeedQuestion{})
+		if err != nil {
+			return err //nolint:wrapcheck // As above.
+		}
+		return read(ctx, state.Version)
+	})
+}
+
+// At returns the service with a clock that stands still, for what has to be right as of one moment.
+func (s *Service) At(now time.Time) *Service {
+	at := *s
+	at.now = func() time.Time { return now }
+	return &at
+}
+
+// Now returns the time by the service's clock.
+func (s *Service) Now() time.Time { return s.now() }
+
 // NextChange returns the first moment from now on at which one of v's tasks may become overdue, or enter or leave a window of days,
 // because of the clock alone: when a task's own time passes, and when v's day ends.
 func (s *Service) NextChange(ctx context.Context, v viewer.Viewer, now time.Time) (time.Time, error) {

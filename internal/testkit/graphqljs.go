@@ -25,7 +25,7 @@ type GraphQLResult struct {
 }
 
 // RunGraphQLJS parses, validates and coerces requests to a schema with graphql-js, and executes nothing. The schema may
-// have the scalars Date, DateTime, TimeZone, Color and SyncToken. It needs node and npm, see Require.
+// have the scalars Date, DateTime, TimeZone, Color, SyncToken and ListState. It needs node and npm, see Require.
 func RunGraphQLJS(t testing.TB, sdl string, timeZones []string, requests []GraphQLRequest) []GraphQLResult {
 	t.Helper()
 	dir := NodePackages(t, "graphqljs")

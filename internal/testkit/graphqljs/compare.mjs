@@ -71,6 +71,7 @@ function defineScalars(timeZones) {
     DateTime: isDateTime,
     TimeZone: (text) => timeZones.has(text.toLowerCase()),
     SyncToken: () => true,
+    ListState: () => true,
     Color: (text) => /^#[0-9a-fA-F]{6}$/.test(text),
   };
   for (const [name, holds] of Object.entries(rules)) {
