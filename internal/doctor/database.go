@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"taskql/internal/database"
+	"taskql/internal/feed"
 )
 
 // database checks the database. It connects as the server does, and only reads.
@@ -47,6 +48,7 @@ func (d *doctor) database(ctx context.Context) {
 	d.tls(db.TLS())
 	d.pooler()
 	d.notifications(ctx, db)
+	d.history(ctx, db)
 	d.migrations(ctx, db)
 }
 
@@ -146,6 +148,18 @@ func (d *doctor) notifications(ctx context.Context, db *database.DB) {
 		return
 	}
 	d.ok("notifications arrive: replicas tell one another of changes at once")
+}
+
+// history checks whether the server can see that the database was restored or replaced.
+func (d *doctor) history(ctx context.Context, db *database.DB) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	if err := feed.CheckHistory(ctx, db.QueryRaw); err != nil {
+		d.warn("history: "+err.Error()+"; whether the database was restored is only seen by the versions of workspaces, which may miss it",
+			"GRANT EXECUTE ON FUNCTION pg_control_system() TO the user in DATABASE_URL, if the host allows it")
+		return
+	}
+	d.ok("history: a restored or promoted database is noticed, and clients' copies begin from scratch")
 }
 
 // migrations compares the database's migrations with the binary's.

@@ -3,6 +3,8 @@ package doctor_test
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -57,6 +60,7 @@ func TestReports(t *testing.T) {
 	execute(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99990101000000, true)")
 	foreign := testkit.PostgresURL(t)
 	execute(t, foreign, "CREATE TABLE tasks (id integer)")
+	restricted := asRestrictedUser(t, testkit.DirectURL(t, testkit.MigratedPostgresURL(t)))
 	const dead = "http://127.0.0.1:1"
 
 	tests := []example{
@@ -78,6 +82,7 @@ func TestReports(t *testing.T) {
 		{name: "foreign-tables", environ: map[string]string{"DATABASE_URL": foreign}, credential: header},
 		{name: "schema", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, foreign), "schema=taskql")}, credential: header, healthy: true},
 		{name: "read-only-database", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, database), "default_transaction_read_only=on")}, credential: header},
+		{name: "restricted-user", environ: map[string]string{"DATABASE_URL": restricted}, credential: header, healthy: true},
 		{name: "pooler", environ: map[string]string{"DATABASE_URL": withParameter(testkit.PgBouncer(t, testkit.DirectURL(t, database)), "pgbouncer=true")}, credential: header, healthy: true},
 		{name: "pooler-and-direct", environ: map[string]string{"DATABASE_URL": withParameter(database, "pgbouncer=true"), "DIRECT_DATABASE_URL": testkit.DirectURL(t, database), "PUBLIC_URL": ""}, credential: header, healthy: true},
 		{name: "private-issuer", environ: map[string]string{"AUTH_ISSUER": ""}, credential: "Bearer " + jwt(t, auth, ada), healthy: true},
@@ -255,6 +260,25 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
+// asRestrictedUser returns the database's URL with a user who may not see which cluster it is of.
+func asRestrictedUser(t *testing.T, address string) string {
+	t.Helper()
+	user := "doctor_" + strings.ToLower(rand.Text())
+	for _, statement := range []string{
+		"REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC", "CREATE ROLE " + user + " LOGIN PASSWORD 'secret'",
+		"GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + user,
+	} {
+		execute(t, address, statement)
+	}
+	t.Cleanup(func() { execute(t, address, "DROP OWNED BY "+user+"; DROP ROLE "+user) })
+	changed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed.User = url.UserPassword(user, "secret")
+	return changed.String()
+}
+
 func execute(t *testing.T, address, statement string) {
 	t.Helper()
 	db, err := sql.Open("postgres", testkit.DirectURL(t, address))
@@ -262,7 +286,7 @@ func execute(t *testing.T, address, statement string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil { // Also while the test ends.
 		t.Fatal(err)
 	}
 }

@@ -169,3 +169,8 @@ func (e *epochs) readHistory(ctx context.Context) (history, error) {
 		return h, err //nolint:wrapcheck // As above.
 	}
 }
+
+// CheckHistory returns why PostgreSQL doesn't say which cluster and timeline it is, or nil if it does. queryRaw is the database's.
+func CheckHistory(ctx context.Context, queryRaw workspace.QueryRaw) error {
+	return queryRaw(ctx, historyNow, nil, func([]driver.Value) error { return nil })
+}

@@ -31,7 +31,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/config":      {},
 	"internal/database":    {"internal/database", "internal/semaphore", "internal/sqlstate", "internal/viewer", "ent"},
 	"internal/devauth":     {"internal/betterauth"},
-	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database"},
+	"internal/doctor":      {"internal/betterauth", "internal/config", "internal/database", "internal/feed"},
 	"internal/feed":        {"internal/keyset", "internal/sqlstate", "internal/viewer", "internal/workspace"},
 	"internal/fracindex":   {},
 	"internal/graphqlhttp": {"internal/streamconn", "internal/websocket"},
