@@ -174,6 +174,12 @@ ROLLING ?= 5m
 rolling: test-programs ## Restart two replicas every 10 s behind a proxy for ROLLING=5m, under load and with migrations
 	@TEST_ROLLING=$(ROLLING) TEST_SUITE=faults $(GO_TEST) -v -run '^TestFaultsRolling$$' ./cmd/server
 
+MODEL_RUNS ?= 50000
+
+.PHONY: model
+model: test-programs ## Compare clients' copies with the database in MODEL_RUNS=50000 random schedules; MODEL_SEED=17 repeats one
+	@MODEL_RUNS=$(MODEL_RUNS) TEST_SUITE=faults $(GO_TEST) -timeout 12h -v -run '^TestFaultsModel$$' ./internal/testkit/model
+
 .PHONY: fixture
 fixture: ## Install the npm packages that tests run: a Better Auth server, the GraphQL-over-HTTP audits, graphql-js, GraphQL clients
 	@if ! command -v npm >/dev/null; then \

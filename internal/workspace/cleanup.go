@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -37,20 +38,11 @@ type Job struct {
 // after an idempotency key or a tombstone was stored. So a job may have to wait as long as neither is. Any number of replicas may run it
 // at once. Errors are logged, and the work is tried again in the next round.
 func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
-	ctx = viewer.AsSystem(ctx)
 	ticks := time.NewTicker(cleanupInterval)
 	defer ticks.Stop()
-	jobs = append(jobs,
-		Job{Name: "removing old idempotency keys", Run: s.removeOldKeys}, Job{Name: "removing old tombstones", Run: s.removeOldTombstones})
 	for round := 1; ; round++ {
-		for _, job := range jobs {
-			err := job.Run(ctx)
-			if ctx.Err() != nil {
-				return
-			}
-			if err != nil {
-				s.log.LogAttrs(ctx, slog.LevelWarn, "clean-up failed", slog.String("job", job.Name), slog.String("error", err.Error()))
-			}
+		if s.CleanUp(ctx, jobs...); ctx.Err() != nil {
+			return
 		}
 		// While nothing is stored nothing needs to be removed, and an idle database can sleep. The jobs are not urgent.
 		for due := false; !due; due = s.cleanupDue.Swap(false) || round < startRounds {
@@ -59,6 +51,22 @@ func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 				return
 			case <-ticks.C:
 			}
+		}
+	}
+}
+
+// CleanUp is one round of RunCleanup.
+func (s *Service) CleanUp(ctx context.Context, jobs ...Job) {
+	ctx = viewer.AsSystem(ctx)
+	jobs = append(slices.Clip(jobs),
+		Job{Name: "removing old idempotency keys", Run: s.removeOldKeys}, Job{Name: "removing old tombstones", Run: s.removeOldTombstones})
+	for _, job := range jobs {
+		err := job.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "clean-up failed", slog.String("job", job.Name), slog.String("error", err.Error()))
 		}
 	}
 }

@@ -1,0 +1,250 @@
+// Runs many stores for the model test of the server (internal/testkit/model): it reads a command a line, and writes an event a
+// line. A store has a device of its own, whose storage stays when the store is closed or killed.
+import { createInterface } from "node:readline";
+import {
+  fetchTransport, kind, MemoryStorage, polling, Store,
+  type ChangePage, type Mutation, type Row, type Saved, type Storage, type Transport, type Write,
+} from "../store.js";
+
+interface Task extends Row {
+  title: string;
+  description: string | null;
+  completed: boolean;
+  deletedAt: string | null;
+  tags: { id: string }[];
+}
+
+interface Tag extends Row {
+  name: string;
+}
+
+type Rows = { tasks: Task; tags: Tag };
+
+interface Command {
+  op: "open" | "close" | "kill" | "mutate" | "settle" | "save" | "drop";
+  device: string;
+  url: string;
+  cookie: string;
+  /** How many rows a page has at most. */
+  first: number;
+  poll: boolean;
+  tasks: string;
+  tags: string;
+  /** A name under which the state of the storage is kept, or from which it is taken. */
+  image: string;
+  name: string;
+  input: any;
+  version: number;
+}
+
+const payload = "version userErrors { code message field }";
+const document = (field: string, selection = "task { id version }") =>
+  `mutation ($input: ${field[0]!.toUpperCase()}${field.slice(1)}Input!) { ${field}(input: $input) { ${selection} ${payload} } }`;
+const rebase = (input: any) => input;
+
+const mutations: { [name: string]: Mutation<Rows, any> } = {
+  createTask: {
+    document: document("createTask"),
+    row: "tasks",
+    apply: (draft, input) => draft.put("tasks", { description: null, completed: false, deletedAt: null, tags: [], ...input }),
+  },
+  // Its id is the server's, so nothing is shown of it before, and only the idempotency key keeps it from being made twice.
+  note: { document: document("createTask"), apply() {} },
+  renameTask: {
+    document: document("updateTask"),
+    row: "tasks",
+    apply: (draft, { id, title }) => draft.update("tasks", id, { title }),
+    rebase: (input, current) => (current.deletedAt ? undefined : input),
+  },
+  describeTask: {
+    document: document("updateTask"),
+    apply: (draft, { id, description }) => draft.update("tasks", id, { description }),
+  },
+  completeTask: {
+    document: document("completeTask"),
+    row: "tasks",
+    apply: (draft, { id }) => draft.update("tasks", id, { completed: true }),
+    rebase,
+  },
+  moveTask: { document: document("moveTask"), row: "tasks", apply() {}, rebase },
+  deleteTask: {
+    document: document("deleteTask"),
+    row: "tasks",
+    apply: (draft, { id }) => draft.update("tasks", id, { deletedAt: "now" }),
+    rebase,
+  },
+  restoreTask: { document: document("restoreTask"), apply: (draft, { id }) => draft.update("tasks", id, { deletedAt: null }) },
+  purgeTask: { document: document("purgeTask", ""), apply: (draft, { id }) => draft.remove("tasks", id) },
+  completeTasks: {
+    document: document("completeTasks", ""),
+    apply: (draft, { ids }) => ids.forEach((id: string) => draft.update("tasks", id, { completed: true })),
+  },
+  deleteTag: {
+    document: document("deleteTag", ""),
+    apply(draft, { id }) {
+      draft.remove("tags", id);
+      for (const { id: task, tags } of draft.all("tasks")) {
+        if (tags.some((tag) => tag.id === id)) draft.update("tasks", task, { tags: tags.filter((tag) => tag.id !== id) });
+      }
+    },
+  },
+};
+
+const report = (event: object): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
+
+/** A storage that reports each copy that is written, and that can die. */
+class Disk implements Storage {
+  private dead = new AbortController();
+
+  constructor(private readonly device: string, private readonly storage: MemoryStorage) {}
+
+  load(): Promise<Saved> {
+    return this.dead.signal.aborted ? new Promise(() => {}) : this.storage.load();
+  }
+
+  async write(write: Write): Promise<boolean> {
+    if (this.dead.signal.aborted) return new Promise(() => {});
+    const written = await this.storage.write(structuredClone(write));
+    if (written && write.copy?.token) {
+      const { version, rows } = await this.storage.load();
+      report({ device: this.device, event: "copy", version, rows: rows.map(([kind, row]) => ({ kind, row })) });
+    }
+    return written;
+  }
+
+  watch(onWrite: (write: Write) => void, signal: AbortSignal): void {
+    this.storage.watch(onWrite, signal);
+  }
+
+  lead(signal: AbortSignal): Promise<void> {
+    return this.storage.lead(AbortSignal.any([signal, this.dead.signal]));
+  }
+
+  kill(): void {
+    this.dead.abort();
+  }
+}
+
+/** The transport of an application, with small pages, and with a report of each page's reset. */
+function transport({ device, url, cookie, first, poll }: Command): Transport {
+  const fetching = fetchTransport(url, () => ({ headers: { cookie } }));
+  const base = poll ? polling(fetching, 100) : fetching;
+  const paged = (document: string) => document.replace("changes(after: $after)", `changes(after: $after, first: ${first})`);
+  const { execute } = fetching;
+  fetching.execute = (document, variables) => execute(paged(document), variables);
+  return {
+    execute: fetching.execute,
+    subscribe: (document, variables, sink) => base.subscribe(paged(document), variables, {
+      next(result) {
+        const page = result.data?.["changes"] as ChangePage | undefined;
+        if (page?.reset) report({ device, event: "reset", reason: page.reset });
+        if (!page) report({ device, event: "failed", errors: result.errors });
+        sink.next(result);
+      },
+      closed: () => sink.closed(),
+    }),
+  };
+}
+
+class Device {
+  storage = new MemoryStorage();
+  disk: Disk | undefined;
+  store: Store<Rows, typeof mutations> | undefined;
+  readonly images: string[] = [];
+
+  constructor(readonly name: string) {}
+
+  async open(command: Command): Promise<void> {
+    const device = this.name;
+    if (command.image) this.storage = await stored(images.get(command.image)!);
+    this.disk = new Disk(device, this.storage);
+    this.store = new Store<Rows, typeof mutations>({
+      kinds: { tags: kind<Tag>("TAG", command.tags), tasks: kind<Task>("TASK", command.tasks) },
+      mutations,
+      transport: transport(command),
+      storage: this.disk,
+      onRefused: (refusal) => report({ device, event: "refused", mutation: refusal.mutation, input: refusal.input, errors: refusal.errors }),
+      delay: () => 5 + 20 * Math.random(),
+    });
+    await this.store.start();
+  }
+
+  /** The store is gone from one moment to the next. */
+  kill(): void {
+    this.disk?.kill();
+    void this.store?.stop();
+    this.store = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.store?.stop();
+    this.store = undefined;
+  }
+
+  /** Waits until the store has all changes up to a version and none of its own is unconfirmed, and reports what it shows. */
+  settle(version: number): void {
+    const { store, name: device } = this;
+    if (!store) throw new Error(`${device} is closed`);
+    const check = () => {
+      const { live, pending, stored } = store.status;
+      if (!stored) throw new Error(`the storage of ${device} has failed`);
+      if (!live || pending > 0 || store.version < version) return;
+      unsubscribe();
+      const rows = (["tasks", "tags"] as const).flatMap((kind) => store.all(kind).map((row) => ({ kind, row })));
+      report({ device, event: "settled", version: store.version, rows });
+    };
+    const unsubscribe = store.subscribe(check);
+    store.retry();
+    check();
+  }
+}
+
+/** A storage with what another had. */
+async function stored({ query, token, version, rows, queue }: Saved): Promise<MemoryStorage> {
+  const storage = new MemoryStorage();
+  await storage.write({ tab: "", copy: { query, from: null, token, version, clear: true, put: rows, remove: [] }, put: queue });
+  return storage;
+}
+
+const devices = new Map<string, Device>();
+const images = new Map<string, Saved>();
+
+async function run(command: Command): Promise<void> {
+  const device = devices.get(command.device) ?? new Device(command.device);
+  devices.set(command.device, device);
+  switch (command.op) {
+    case "open":
+      return device.open(command);
+    case "close":
+      await device.close();
+      return report({ device: command.device, event: "closed" });
+    case "kill":
+      device.kill();
+      return report({ device: command.device, event: "closed" });
+    case "mutate":
+      return device.store?.mutate(command.name, command.input);
+    case "settle":
+      return device.settle(command.version);
+    case "save":
+      images.set(command.image, structuredClone(await device.storage.load()));
+      return void device.images.push(command.image);
+    case "drop":
+      device.kill();
+      for (const image of device.images) images.delete(image);
+      devices.delete(command.device);
+      last.delete(command.device);
+      return report({ device: command.device, event: "dropped" });
+  }
+}
+
+// Commands for one device are run one after the other.
+const last = new Map<string, Promise<void>>();
+const lines = createInterface({ input: process.stdin });
+lines.on("line", (line) => {
+  const command = JSON.parse(line) as Command;
+  const done = (last.get(command.device) ?? Promise.resolve()).then(() => run(command)).catch((error: unknown) => {
+    report({ device: command.device, event: "error", message: String((error as Error).stack) });
+  });
+  last.set(command.device, done);
+});
+lines.on("close", () => process.exit());

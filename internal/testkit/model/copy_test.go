@@ -1,0 +1,155 @@
+package model_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// What stores select.
+const (
+	taskFields = "id version title description completed completedAt deletedAt priority position due { date at timeZone } parent { id } tags { id } createdAt updatedAt"
+	tagFields  = "id version name color createdAt updatedAt"
+)
+
+// contents are the rows of a workspace as JSON, by their kinds and ids.
+type contents map[string]string
+
+// rowOf is what every row has.
+type rowOf struct {
+	ID      string
+	Version int
+}
+
+// add adds a row. The error says that it is there already.
+func (c contents) add(kind string, row json.RawMessage) error {
+	var r rowOf
+	if err := json.Unmarshal(row, &r); err != nil {
+		return err
+	}
+	key := kind + " " + r.ID
+	if _, ok := c[key]; ok {
+		return fmt.Errorf("%s is there twice", key)
+	}
+	c[key] = string(row)
+	return nil
+}
+
+// contentsOf returns the rows that a store has told.
+func contentsOf(e event) (contents, error) {
+	c := contents{}
+	for _, r := range e.Rows {
+		if err := c.add(r.Kind, r.Row); err != nil {
+			return nil, fmt.Errorf("the copy of %s: %w", e.Device, err)
+		}
+	}
+	return c, nil
+}
+
+// difference describes how a copy differs from what it should be, or returns "".
+func (c contents) difference(want contents) string {
+	var lines []string
+	for key, row := range c {
+		switch wanted, ok := want[key]; {
+		case !ok:
+			lines = append(lines, "too much: "+row)
+		case !sameRow(row, wanted):
+			lines = append(lines, "has  "+row+"\n  want "+wanted)
+		}
+	}
+	for key, row := range want {
+		if _, ok := c[key]; !ok {
+			lines = append(lines, "lacks "+row)
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n  ")
+}
+
+// sameRow reports whether two rows are the same. The order of a task's tags, which is that of their names, may differ: it changes
+// when a tag is renamed, and not the task.
+func sameRow(a, b string) bool {
+	if a == b {
+		return true
+	}
+	var x, y map[string]any
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		return false
+	}
+	for _, row := range []map[string]any{x, y} {
+		if tags, ok := row["tags"].([]any); ok {
+			slices.SortFunc(tags, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		}
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// state is a workspace as of a version.
+type state struct {
+	version int
+	rows    contents
+}
+
+const stateDocument = `{ tasks(scope: ALL, first: 100) { pageInfo { hasNextPage } nodes { ` + taskFields + ` } } tags(first: 100) { nodes { ` + tagFields + ` } } }`
+
+// read reads a workspace from a server. What it returns is as of one version: it reads again if there was a change meanwhile.
+func (r *replica) read(user string) (state, error) {
+	for {
+		before, err := r.version(user)
+		if err != nil {
+			return state{}, err
+		}
+		var data struct {
+			Tasks struct {
+				PageInfo struct{ HasNextPage bool }
+				Nodes    []json.RawMessage
+			}
+			Tags struct{ Nodes []json.RawMessage }
+		}
+		if err := r.ask(user, stateDocument, nil, &data); errors.Is(err, errTemporary) {
+			continue
+		} else if err != nil {
+			return state{}, err
+		}
+		after, err := r.version(user)
+		if err != nil {
+			return state{}, err
+		}
+		if before != after {
+			continue
+		}
+		if data.Tasks.PageInfo.HasNextPage {
+			return state{}, fmt.Errorf("%s has more than 100 tasks", user)
+		}
+		rows := contents{}
+		for kind, nodes := range map[string][]json.RawMessage{"tasks": data.Tasks.Nodes, "tags": data.Tags.Nodes} {
+			for _, node := range nodes {
+				if err := rows.add(kind, node); err != nil {
+					return state{}, err
+				}
+			}
+		}
+		return state{version: after, rows: rows}, nil
+	}
+}
+
+func (r *replica) version(user string) (int, error) {
+	version := 0
+	err := r.db.SQL.QueryRow("SELECT version FROM workspaces WHERE id = $1", user).Scan(&version)
+	return version, err
+}
+
+// titles counts the titles of tasks.
+func (c contents) titles() map[string]int {
+	counts := map[string]int{}
+	for key, row := range c {
+		var task struct{ Title string }
+		if strings.HasPrefix(key, "tasks ") && json.Unmarshal([]byte(row), &task) == nil {
+			counts[task.Title]++
+		}
+	}
+	return counts
+}
