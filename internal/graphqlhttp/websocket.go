@@ -207,6 +207,7 @@ func (s *socket) Message(data []byte) {
 		s.subscribe(m, &operation{bytesRead: len(data), bytesCost: paid, reportCost: s.reportCost})
 	case "complete":
 		if o := s.take(m.id); o != nil {
+			s.conn.Paid(1)
 			o.stop()
 		}
 	default:
@@ -279,6 +280,7 @@ func (s *socket) subscribe(m message, op *operation) {
 	if !s.mayStart(m) {
 		return
 	}
+	s.conn.Paid(2) // The operation costs something. "complete" may come too late to find it.
 	refused := s.handler.pipeline.budget.exhausted(s.context)
 	if refused == nil {
 		refused = m.decode(op, s.handler.pipeline.limiter.limits.InputValues)

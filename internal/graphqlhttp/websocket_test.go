@@ -669,6 +669,36 @@ func TestSocketBudget(t *testing.T) {
 	}
 }
 
+// TestSocketFrames checks that operations don't count against the limit on frames, and that other messages do.
+func TestSocketFrames(t *testing.T) {
+	t.Parallel()
+	f := newSocketFixture(t)
+	conn := f.dial(t, "graphql-transport-ws")
+	f.play(t, conn, hello)
+	send := func(message string) {
+		if err := wsutil.WriteClientText(conn, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const most = 1000
+	for range most {
+		send(`{"id":"1","type":"subscribe","payload":{"query":"{hello}"}}`)
+		receive(t, conn)
+		if got := receive(t, conn); got != `{"id":"1","type":"complete"}` {
+			t.Fatal(got)
+		}
+		send(`{"id":"1","type":"complete"}`)
+	}
+	for range 2*most + 10 { // A ping may come in between.
+		if err := wsutil.WriteClientText(conn, []byte(`{"type":"pong"}`)); err != nil {
+			break
+		}
+	}
+	if got := receive(t, conn); got != "close 1008 too many frames in a short time" {
+		t.Error(got)
+	}
+}
+
 // FuzzSocketMessage checks with any message that the server goes on or closes the connection.
 func FuzzSocketMessage(f *testing.F) {
 	for _, seed := range []string{

@@ -66,6 +66,7 @@ type Conn struct {
 	handler Handler
 	config  *Config
 	status  atomic.Uint32 // with which the connection is closed; 0: it is open
+	frames  atomic.Int32  // how many came since the last ping that nobody has paid for
 
 	// What follows is the reader's.
 
@@ -124,6 +125,10 @@ func (c *Conn) Initialised() {
 		c.conn.SetReadDeadline(time.Time{})
 	}
 }
+
+// Paid says that the client has paid for so many frames, by what its messages cost. Frames that cost nothing are limited, so that
+// no client can keep the server busy with them.
+func (c *Conn) Paid(frames int32) { c.frames.Add(-frames) }
 
 // TrySend sends a message that consists of the parts, and never waits. It returns false if the client has not taken what was
 // sent before; Ready is then called when it has. It doesn't keep the parts.
@@ -193,6 +198,7 @@ func (e events) Ping(answered bool) {
 		e.c.Abort()
 		return
 	}
+	e.c.frames.Store(0)
 	e.c.conn.TrySend(ws.CompiledPing)
 }
 

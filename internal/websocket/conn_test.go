@@ -311,3 +311,58 @@ func (*script) Close() error                     { return nil }
 func (*script) SetDeadline(time.Time) error      { return nil }
 func (*script) SetReadDeadline(time.Time) error  { return nil }
 func (*script) SetWriteDeadline(time.Time) error { return nil }
+
+// TestFrameLimit checks that a client can't keep the server busy with frames that cost nothing, of any kind, and that their number
+// begins anew with each ping.
+func TestFrameLimit(t *testing.T) {
+	t.Parallel()
+	for name, flood := range map[string][]byte{"pings": in(fin|ping, "x"), "pongs": in(fin|pong, ""), "messages": in(fin|text, "x"), "fragments": in(continuation, "")} {
+		synctest.Test(t, func(t *testing.T) {
+			var registry streamconn.Registry
+			conn, client := net.Pipe()
+			e := &echo{status: make(chan Status, 1)}
+			e.Open(&registry, conn, nil, e, &Config{MaxMessage: maxMessage})
+			e.Start()
+			pings := make(chan struct{}, 10)
+			go func() {
+				for {
+					got, err := readFrame(t, client)
+					if err != nil {
+						return
+					}
+					if got == (outFrame{ping, ""}) {
+						pings <- struct{}{}
+					}
+				}
+			}()
+			if name == "fragments" {
+				write(t, client, in(text, ""))
+			}
+			send := func(n int) {
+				for range n {
+					if _, err := client.Write(flood); err != nil {
+						return
+					}
+				}
+				synctest.Wait()
+			}
+			send(maxFrames - 1)
+			<-pings
+			send(maxFrames)
+			if status := e.Conn.status.Load(); status != 0 {
+				t.Errorf("%s: closed with %d too early", name, status)
+			}
+			e.Paid(10)
+			send(10)
+			if status := e.Conn.status.Load(); status != 0 {
+				t.Errorf("%s: closed with %d although frames were paid", name, status)
+			}
+			send(1)
+			if status := Status(e.Conn.status.Load()); status != StatusPolicy {
+				t.Errorf("%s: status %d", name, status)
+			}
+			_ = client.Close()
+			<-e.status
+		})
+	}
+}

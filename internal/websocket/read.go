@@ -18,6 +18,9 @@ const (
 	inputSize = 4 << 10
 	// unpaidBytes is how much of a message arrives before Arriving is called.
 	unpaidBytes = 16 << 10
+	// maxFrames is how many frames may come between two pings of ours, those not counted that Paid was called for. Clients send
+	// some pings and pongs in that time.
+	maxFrames = 1000
 	// maxPooledMessage is the longest buffer of a message that is kept for the next one.
 	maxPooledMessage = 16 << 10
 	// maxDiscarded is how many bytes of a client are ignored after the connection has been closed, before it is cut.
@@ -69,6 +72,9 @@ func (c *Conn) next() ([]byte, bool, error) {
 	}
 	if err := ws.CheckHeader(header, state); err != nil {
 		return nil, false, &closeError{StatusProtocolError, err.Error()}
+	}
+	if c.frames.Add(1) > maxFrames {
+		return nil, false, &closeError{StatusPolicy, "too many frames in a short time"}
 	}
 	if header.OpCode.IsControl() {
 		return nil, false, c.control(header)
