@@ -41,6 +41,8 @@ type Config struct {
 	ResultTimeout time.Duration
 	// ResponseBytes is how long the data of a response may be. Default: 8 MiB.
 	ResponseBytes int
+	// MaxErrors is how many errors of one result of a subscription a client sees. Default: 20.
+	MaxErrors int
 	// FieldByField leaves all execution to gqlgen. The answers are the same and take several times as long: it shows
 	// whether the executor is at fault if an answer is wrong.
 	FieldByField bool
@@ -63,6 +65,7 @@ func New(c Config) (*API, error) {
 		return nil, errors.New("graph: Config is incomplete")
 	}
 	c.ResultTimeout = cmp.Or(c.ResultTimeout, defaultResultTimeout)
+	c.MaxErrors = cmp.Or(c.MaxErrors, defaultMaxErrors)
 	resolver := &Resolver{services: c.Services}
 	executable := &schema{
 		ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: resolver}),

@@ -216,12 +216,12 @@ func (s *subscription) Run(ctx context.Context, at live.Position) live.Result {
 	if response == nil && len(errs) == 0 {
 		return live.Result{Fault: context.Cause(ctx)}
 	}
-	if result, failed := failure(at, response, errs); failed {
+	if result, failed := failure(at, response, errs, s.api.config.MaxErrors); failed {
 		return result
 	}
 	result := t.result
 	if !t.quiet {
-		result.Data = appendResponse(response.Data, errs)
+		result.Data = appendResponse(response.Data, errs, s.api.config.MaxErrors)
 		result.Cost = 1 + len(result.Data)/bytesPerCost
 	}
 	s.api.Release(response.Data)
@@ -250,8 +250,8 @@ func (s *subscription) execute(ctx context.Context) (response *graphql.Response,
 }
 
 // failure returns the outcome of a run without a result. An outage and a bug may pass: the subscription goes on then, unless a
-// bug is all that its client has seen of it.
-func failure(at live.Position, response *graphql.Response, errs gqlerror.List) (live.Result, bool) {
+// bug is all that its client has seen of it. The client sees at most so many errors.
+func failure(at live.Position, response *graphql.Response, errs gqlerror.List, most int) (live.Result, bool) {
 	if len(errs) == 0 {
 		return live.Result{}, false
 	}
@@ -263,22 +263,19 @@ func failure(at live.Position, response *graphql.Response, errs gqlerror.List) (
 	case slices.ContainsFunc(errs, unavailable), without && code(errs[0]) == CodeInternal && !first:
 		return live.Result{Fault: errs[0]}, true
 	case without:
-		return live.Result{End: errs[:min(len(errs), maxErrors)]}, true
+		return live.Result{End: errs[:min(len(errs), most)]}, true
 	default:
 		return live.Result{}, false
 	}
 }
 
-// maxErrors is how many errors of one result a client sees.
-const maxErrors = 20
-
-// appendResponse returns a response as JSON.
-func appendResponse(data []byte, errs gqlerror.List) []byte {
+// appendResponse returns a response as JSON, with at most so many errors.
+func appendResponse(data []byte, errs gqlerror.List, most int) []byte {
 	b := make([]byte, 0, len(data)+16)
 	b = append(b, '{')
 	if len(errs) > 0 {
 		b = append(b, `"errors":[`...)
-		for i, err := range errs[:min(len(errs), maxErrors)] {
+		for i, err := range errs[:min(len(errs), most)] {
 			if i > 0 {
 				b = append(b, ',')
 			}
@@ -364,5 +361,9 @@ func oneResult[T any](ctx context.Context, resolve func(root *rootField, t *turn
 	return stream, nil
 }
 
-// defaultResultTimeout is how long one result of a subscription may take.
-const defaultResultTimeout = 10 * time.Second
+const (
+	// defaultResultTimeout is how long one result of a subscription may take.
+	defaultResultTimeout = 10 * time.Second
+	// defaultMaxErrors is how many errors of one result a client sees.
+	defaultMaxErrors = 20
+)

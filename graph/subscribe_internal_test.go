@@ -45,7 +45,10 @@ func TestFailures(t *testing.T) {
 		"a response that is too large": {"x", response("null"), fail(CodeResponseTooLarge), true, false},
 		"a panic":                      {start{}, nil, fail(CodeInternal), true, false},
 	} {
-		got, failed := failure(tt.at, tt.response, tt.errs)
+		got, failed := failure(tt.at, tt.response, append(tt.errs, tt.errs...), 1)
+		if shown, _ := got.End.(gqlerror.List); tt.end && len(shown) != 1 {
+			t.Errorf("%s: the client sees %v", name, got.End)
+		}
 		if (got.End != nil) != tt.end || (got.Fault != nil) != tt.faulty || failed != (tt.end || tt.faulty) {
 			t.Errorf("%s: end %v, fault %v, failed %t", name, got.End, got.Fault, failed)
 		}
@@ -54,11 +57,11 @@ func TestFailures(t *testing.T) {
 
 func TestAppendResponse(t *testing.T) {
 	t.Parallel()
-	if got, want := string(appendResponse([]byte(`{"a":1}`), nil)), `{"data":{"a":1}}`; got != want {
+	if got, want := string(appendResponse([]byte(`{"a":1}`), nil, 2)), `{"data":{"a":1}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	errs := gqlerror.List{{Message: "one"}, {Message: "two", Extensions: map[string]any{"bad": func() {}}}}
-	if got, want := string(appendResponse([]byte("null"), errs)), `{"errors":[{"message":"one"},{"message":"two"}],"data":null}`; got != want {
+	errs := gqlerror.List{{Message: "one"}, {Message: "two", Extensions: map[string]any{"bad": func() {}}}, {Message: "one too many"}}
+	if got, want := string(appendResponse([]byte("null"), errs, 2)), `{"errors":[{"message":"one"},{"message":"two"}],"data":null}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -30,6 +30,7 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 		ResponseBytes: cfg.Config.LimitResponseBytes,
 		Hub:           hub,
 		ResultTimeout: cfg.Config.LimitOperationTime,
+		MaxErrors:     cfg.Config.LimitErrors,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
