@@ -112,12 +112,17 @@ func methodNotAllowed() *requestError {
 	}
 }
 
-// reservationRefused is the error of a PUT, with which graphql-sse's single connection mode begins. Its other requests would
-// have to find the process that holds the stream.
+// singleConnection is the error of a request of graphql-sse's single connection mode, whose requests would have to find the
+// process that holds the stream.
+func singleConnection() *requestError {
+	return badRequest("An event stream has one operation here: use graphql-sse with distinct connections (singleConnection: false), " +
+		"or a WebSocket with the subprotocol graphql-transport-ws, which carries many operations.")
+}
+
+// reservationRefused is the error of a PUT, with which the single connection mode begins.
 func reservationRefused() *requestError {
 	err := methodNotAllowed()
-	err.message = "An event stream has one operation here: use graphql-sse with distinct connections (singleConnection: false), " +
-		"or a WebSocket with the subprotocol graphql-transport-ws, which carries many operations."
+	err.message = singleConnection().message
 	return err
 }
 

@@ -454,6 +454,8 @@ func TestSingleResultAsEvent(t *testing.T) {
 		{"a mutation in a URL", h, request{method: http.MethodGet, accept: acceptSSE}, "/graphql?query=mutation{rename(to:\"x\")}", 405, `^{"errors":.*METHOD_NOT_ALLOWED`},
 		{"no budget", poor, query("{ hello }").as(acceptSSE), "", 429, `^{"errors":.*RATE_LIMITED`},
 		{"a reservation", h, request{method: http.MethodPut, accept: "*/*"}, "", 405, `singleConnection: false`},
+		{"a reserved stream", h, request{method: http.MethodGet, accept: acceptSSE}, "/graphql?token=x", 400, `singleConnection: false`},
+		{"an operation with a token", h, request{method: http.MethodGet, accept: acceptSSE}, "/graphql?token=x&query={hello}", 200, `{"data":{"hello":`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -478,6 +480,22 @@ func TestSingleResultAsEvent(t *testing.T) {
 				t.Errorf("headers %v", w.Header())
 			}
 		})
+	}
+}
+
+// graphql-sse's single connection mode is refused by whichever request it begins with.
+func TestSingleConnectionMode(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t)
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		r := httptest.NewRequest(method, "/graphql?query={hello}", strings.NewReader(`{"query":"{hello}"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-GraphQL-Event-Stream-Token", "x")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "singleConnection: false") {
+			t.Errorf("%s: status %d, body %q", method, w.Code, w.Body)
+		}
 	}
 }
 

@@ -73,6 +73,9 @@ func decodeURL(op *operation, query string) *requestError {
 			return badRequest(err.Error())
 		}
 	}
+	if op.events != nil && op.query == "" && values["token"] != nil {
+		return singleConnection()
+	}
 	op.query = strings.Clone(op.query) // A value without escapes is a part of the URL, and would keep it all in memory.
 	for name, target := range map[string]*map[string]any{"variables": &op.variables, "extensions": &op.extensions} {
 		text, err := parameterOf(values, name)

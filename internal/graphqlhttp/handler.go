@@ -161,6 +161,10 @@ const allowedMethods = http.MethodGet + ", " + http.MethodPost
 
 // ServeHTTP answers one request. Each method has its own transport.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header[headerStreamToken] != nil {
+		h.refuse(r.Context(), w, mediaJSON, &operation{}, singleConnection())
+		return
+	}
 	switch r.Method {
 	case http.MethodPost:
 		h.servePOST(w, r)

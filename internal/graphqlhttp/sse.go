@@ -9,6 +9,10 @@ package graphqlhttp
 // and repeat the request.
 const mediaEventStream = "text/event-stream"
 
+// headerStreamToken is the header by which requests of graphql-sse's single connection mode name their stream. An event source names
+// it by the parameter token.
+const headerStreamToken = "X-Graphql-Event-Stream-Token"
+
 var sseFormat = eventFormat{ //nolint:gochecknoglobals // A constant, if Go had constant structs.
 	transport:   TransportSSE,
 	contentType: []string{mediaEventStream + "; charset=utf-8"},
