@@ -56,11 +56,14 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 		return nil, coded(CodeBadUserInput, "A subscription selects exactly one field, and not __typename.")
 	}
 	depends := a.Validator(operation)
-	s := &subscription{api: a, ctx: ctx, operation: operation, sink: sink, field: fields[0].Name, clock: depends.clock}
+	s := &subscription{
+		api: a, ctx: ctx, doc: operation.Doc, operation: operation.Operation, sink: sink, field: fields[0].Name, clock: depends.clock,
+	}
 	argument := positionArguments[fields[0].Name]
 	var at start
 	at.text, at.given = fields[0].ArgumentMap(operation.Variables)[argument].(string)
-	s.key, err = keyOf(v, operation, depends.dependencies, fields[0].Arguments.ForName(argument))
+	s.variables = withoutPosition(operation.Variables, fields[0].Arguments.ForName(argument))
+	s.key, err = keyOf(v, operation, depends.dependencies, s.variables)
 	if err != nil {
 		return nil, a.PresentError(ctx, err)
 	}
@@ -91,14 +94,22 @@ func sessionEnded() *gqlerror.Error {
 	return coded(CodeUnauthenticated, "The session has ended: sign in again.")
 }
 
-// keyOf returns what the results of a subscription depend on, beside its position, as a hash.
-func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends dependencies, position *ast.Argument) (live.Key, error) {
-	variables := make(map[string]any, len(operation.Variables))
-	for name, value := range operation.Variables {
+// withoutPosition returns an operation's variables but that of the position, or nil if there are no others.
+func withoutPosition(all map[string]any, position *ast.Argument) map[string]any {
+	var variables map[string]any
+	for name, value := range all {
 		if position == nil || position.Value.Kind != ast.Variable || name != position.Value.Raw {
+			if variables == nil {
+				variables = make(map[string]any, len(all))
+			}
 			variables[name] = value
 		}
 	}
+	return variables
+}
+
+// keyOf returns what the results of a subscription depend on, beside its position, as a hash.
+func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends dependencies, variables map[string]any) (live.Key, error) {
 	encoded, err := json.Marshal(variables)
 	if err != nil {
 		return live.Key{}, err
@@ -117,11 +128,14 @@ func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends depende
 	return live.Key(sum[:16]), nil
 }
 
-// subscription is a running subscription: the hub's query, and its end of the client's sink.
+// subscription is a running subscription: the hub's query, and its end of the client's sink. Its memory counts: there may be
+// many thousands. Of the operation it has only what is executed; all clients that have sent the same document share that.
 type subscription struct {
 	api       *API
 	ctx       context.Context //nolint:containedctx // It has the viewer, for all results.
-	operation *graphql.OperationContext
+	doc       *ast.QueryDocument
+	operation *ast.OperationDefinition
+	variables map[string]any
 	sink      Sink
 	key       live.Key
 	field     string
@@ -231,10 +245,10 @@ func (s *subscription) Run(ctx context.Context, at live.Position) live.Result {
 // execute executes the operation once. The response is nil if the context has ended, or after a panic.
 func (s *subscription) execute(ctx context.Context) (response *graphql.Response, errs gqlerror.List) { //nolint:nonamedreturns // The deferred function sets them.
 	operation := &graphql.OperationContext{
-		RawQuery: s.operation.RawQuery, Variables: s.operation.Variables, OperationName: s.operation.OperationName,
-		Extensions: s.operation.Extensions, Doc: s.operation.Doc, Operation: s.operation.Operation,
-		DisableIntrospection: s.operation.DisableIntrospection, RecoverFunc: s.operation.RecoverFunc,
-		ResolverMiddleware: s.operation.ResolverMiddleware, RootResolverMiddleware: s.operation.RootResolverMiddleware,
+		Variables: s.variables, OperationName: s.operation.Name, Doc: s.doc, Operation: s.operation,
+		DisableIntrospection: true, RecoverFunc: s.api.Recover, // A subscription can't select the schema.
+		ResolverMiddleware:     func(ctx context.Context, resolve graphql.Resolver) (any, error) { return resolve(ctx) },
+		RootResolverMiddleware: func(ctx context.Context, resolve graphql.RootResolver) graphql.Marshaler { return resolve(ctx) },
 	}
 	ctx = graphql.WithResponseContext(graphql.WithOperationContext(ctx, operation), s.api.PresentError, s.api.Recover)
 	defer func() {

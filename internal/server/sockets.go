@@ -57,8 +57,12 @@ func (s *sockets) authenticate(ctx context.Context, credentials graphqlhttp.Cred
 	}
 	info := *infoOf(ctx) // The former context counts for whoever it was.
 	info.setViewer(v)
-	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
-	return s.users.withStreamSession(viewer.NewContext(ctx, v), header, session, v), nil
+	stream := s.users.newStream(info, header, session, v)
+	stream.start = s.now()
+	if former, ok := ctx.(*streamContext); ok {
+		stream.start = former.start
+	}
+	return stream, nil
 }
 
 // around gives an operation what a request over HTTP has: a session that was verified lately, a line in the log, and recovery

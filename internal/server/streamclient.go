@@ -15,23 +15,55 @@ import (
 // the cached session is used, which is older than the cache's answers are otherwise.
 const minVerified = time.Second
 
-// streamClient is who has opened a stream: a viewer, with the credentials by which the session is verified again while the
-// stream lasts.
+// streamClient is who has opened a stream. Its memory counts: there may be many thousands.
 type streamClient struct {
-	users       *authenticator
-	credentials http.Header
-	viewer      viewer.Viewer
-	// context has the viewer, whose budget it is, and the request that opened the stream, for the log.
-	context context.Context //nolint:containedctx // As above.
+	users *authenticator
+	// credentials are those by which the session is verified again while the stream lasts. jwt is set instead if the session is a
+	// JWT, which nobody can end before it expires.
+	credentials credentials
+	jwt         *betterauth.Session
+	// context is the stream's, and has the viewer.
+	context *streamContext
+}
+
+// credentials are the headers of credentials, in less memory.
+type credentials []struct{ name, value string }
+
+func newCredentials(header http.Header) credentials {
+	var c credentials
+	for name, values := range header {
+		for _, value := range values {
+			c = append(c, struct{ name, value string }{name, value})
+		}
+	}
+	return c
+}
+
+func (c credentials) header() http.Header {
+	header := http.Header{}
+	for _, line := range c {
+		header[line.name] = append(header[line.name], line.value)
+	}
+	return header
 }
 
 // withStreamSession returns a context in which streams can be opened. headers have the credentials of the session, and ctx has
 // the viewer.
 func (a *authenticator) withStreamSession(ctx context.Context, headers http.Header, session *betterauth.Session, v viewer.Viewer) context.Context {
-	info := *infoOf(ctx)
-	client := &streamClient{users: a, credentials: a.credentials(headers), viewer: v}
-	client.context = viewer.NewContext(context.WithValue(context.Background(), requestInfoKey{}, &info), v)
-	return live.WithSession(ctx, live.NewSession(client, a.verdict(session)))
+	return live.WithSession(ctx, live.SessionOf(a.newStream(*infoOf(ctx), headers, session, v)))
+}
+
+// newStream returns the context of a stream that a viewer may open.
+func (a *authenticator) newStream(info requestInfo, headers http.Header, session *betterauth.Session, v viewer.Viewer) *streamContext {
+	client := &streamClient{users: a}
+	if session.Scheme == betterauth.SchemeJWT {
+		client.jwt = session
+	} else {
+		client.credentials = newCredentials(a.credentials(headers))
+	}
+	opened := live.NewSession(client, a.verdict(session))
+	client.context = &streamContext{Context: live.WithSession(viewer.NewContext(context.Background(), v), opened), info: info}
+	return client.context
 }
 
 // mayOpenStream reports whether a request may open a stream. It is cheap, and may be true for others.
@@ -62,14 +94,20 @@ func (a *authenticator) verdict(session *betterauth.Session) live.Verdict {
 }
 
 // UserID implements live.Client, as do the methods that follow.
-func (c *streamClient) UserID() string { return c.viewer.UserID }
+func (c *streamClient) UserID() string { return c.viewer().UserID }
+
+// viewer returns whose results and budget it is.
+func (c *streamClient) viewer() viewer.Viewer {
+	v, _ := viewer.FromContext(c.context) // It has one.
+	return v
+}
 
 // Verify returns live.Ended too if the viewer may do less or has moved to another time zone: the client has to connect again,
 // since results depend on that.
 func (c *streamClient) Verify(ctx context.Context) live.Verdict {
-	session, v, refusal := c.authenticate(context.WithValue(ctx, requestInfoKey{}, infoOf(c.context)))
+	session, v, refusal := c.authenticate(context.WithValue(ctx, requestInfoKey{}, &c.context.info))
 	switch {
-	case refusal == nil && sameViewer(v, c.viewer):
+	case refusal == nil && sameViewer(v, c.viewer()):
 		return c.users.verdict(session)
 	case refusal != nil && refusal.Unavailable:
 		return live.Verdict{State: live.Unknown, RetryAfter: refusal.RetryAfter}
@@ -80,13 +118,21 @@ func (c *streamClient) Verify(ctx context.Context) live.Verdict {
 
 // authenticate returns the session and the viewer if it is still the same user's, or why not.
 func (c *streamClient) authenticate(ctx context.Context) (*betterauth.Session, viewer.Viewer, *viewer.Refusal) {
-	session, err := c.users.authenticate(ctx, c.credentials)
+	session, err := c.jwt, error(nil)
+	switch {
+	case session == nil:
+		session, err = c.users.authenticate(ctx, c.credentials.header())
+	case !c.users.now().Before(session.ExpiresAt):
+		return nil, viewer.Viewer{}, &viewer.Refusal{Message: messageExpired}
+	}
 	v, refusal := c.users.resolveViewer(ctx, session, err)
-	if refusal == nil && (v.UserID != c.viewer.UserID || v.WorkspaceID != c.viewer.WorkspaceID) {
+	if is := c.viewer(); refusal == nil && (v.UserID != is.UserID || v.WorkspaceID != is.WorkspaceID) {
 		refusal = &viewer.Refusal{Message: messageSessionChanged}
 	}
 	return session, v, refusal
 }
+
+const messageExpired = "The token has expired: connect again with a new one."
 
 // messageSessionChanged is for clients whose credentials are another user's now, who has registered meanwhile.
 const messageSessionChanged = "The session is another user's now: connect again."

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -234,5 +235,23 @@ func TestVerified(t *testing.T) {
 	refusal = &betterauth.Refusal{Message: "Invalid session"}
 	if got, err := viewer.FromContext(verified(ctx)); err == nil {
 		t.Errorf("got %+v", got)
+	}
+	expires := time.Now().Add(time.Hour) // Nobody is asked about a JWT.
+	ctx = users.withStreamSession(viewer.NewContext(t.Context(), v), http.Header{}, &betterauth.Session{UserID: "ann", Scheme: betterauth.SchemeJWT, ExpiresAt: expires}, v)
+	if got, err := viewer.FromContext(verified(ctx)); err != nil || got.UserID != "ann" {
+		t.Errorf("with a JWT: got %+v, %v", got, err)
+	}
+	users.now = func() time.Time { return expires }
+	if got, err := viewer.FromContext(verified(ctx)); err == nil {
+		t.Errorf("with an expired JWT: got %+v", got)
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	for _, header := range []http.Header{{}, {"Cookie": {"a=1; b=2"}, "Authorization": {"Bearer x", "Bearer y"}}} {
+		if got := newCredentials(header).header(); !reflect.DeepEqual(got, header) {
+			t.Errorf("got %v, want %v", got, header)
+		}
 	}
 }

@@ -47,26 +47,50 @@ func newStreams(cfg Config) *streams {
 	}
 }
 
-type streamStartKey struct{}
-
-// context returns the context of a stream. It has nothing of the request but what the stream's results, its limits and its
+// streamContext is the context of a stream. It has nothing of the request but what the stream's results, its limits and its
 // line in the log depend on, because it stays in memory as long as the stream.
+type streamContext struct {
+	context.Context //nolint:containedctx // It is a context, with the viewer, or why there is none, and the session.
+
+	info requestInfo
+	// start is when the stream was opened; zero if it is not yet.
+	start time.Time
+}
+
+// Value implements context.Context.
+func (c *streamContext) Value(key any) any {
+	if key == (requestInfoKey{}) {
+		return &c.info
+	}
+	return c.Context.Value(key)
+}
+
+// context returns the context of a stream that is opened by a request or over a connection. All subscriptions of a connection
+// have the same one, unless the viewer has changed.
 func (s *streams) context(ctx context.Context) context.Context {
-	info := *infoOf(ctx) // A copy, since the request goes on to use its own.
-	stream := context.WithValue(context.Background(), requestInfoKey{}, &info)
-	stream = context.WithValue(stream, streamStartKey{}, s.now())
 	v, err := viewer.FromContext(ctx)
+	session := live.SessionOf(ctx)
+	if session != nil && err == nil {
+		if client, ok := session.Client().(*streamClient); ok && sameViewer(client.viewer(), v) {
+			stream := client.context
+			if stream.start.IsZero() {
+				stream.info, stream.start = *infoOf(ctx), s.now()
+			}
+			return stream
+		}
+	}
+	identity := context.Background()
 	var refusal *viewer.Refusal
 	switch {
 	case err == nil:
-		stream = viewer.NewContext(stream, v)
+		identity = viewer.NewContext(identity, v)
 	case errors.As(err, &refusal):
-		stream = viewer.WithRefusal(stream, refusal)
+		identity = viewer.WithRefusal(identity, refusal)
 	}
-	if session := live.SessionOf(ctx); session != nil {
-		stream = live.WithSession(stream, session)
+	if session != nil {
+		identity = live.WithSession(identity, session)
 	}
-	return stream
+	return &streamContext{Context: identity, info: *infoOf(ctx), start: s.now()}
 }
 
 // streamOwner returns who a stream counts for: a user, or an address.
@@ -117,7 +141,10 @@ func (s *streams) ended(ctx context.Context, sum graphqlhttp.StreamSummary) {
 		info.addErrorCode(code)
 	}
 	now := s.now()
-	start, _ := ctx.Value(streamStartKey{}).(time.Time)
+	var start time.Time
+	if stream, ok := ctx.(*streamContext); ok {
+		start = stream.start
+	}
 	line := slog.NewRecord(now, slog.LevelInfo, streamMessage, 0)
 	line.AddAttrs(slog.String("transport", string(sum.Transport)), slog.String("reason", sum.Reason), slog.Int("results", sum.Results),
 		slog.Int64("bytes", sum.Bytes), durationAttr(now.Sub(start)), slog.String("request_id", info.requestID))

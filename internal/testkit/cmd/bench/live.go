@@ -225,7 +225,7 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 	}
 	warm.stop()
 	time.Sleep(settle)
-	before, err := residentKB(s.pid())
+	before, err := memoryOf(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 	}
 	defer p.stop()
 	time.Sleep(settle)
-	after, err := residentKB(s.pid())
+	after, err := memoryOf(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -248,10 +248,26 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before); idle: %.3f %% of a core per 1,000, %.1f transactions/s\n",
-		protocol, stats.Open, streams, opened.Seconds, float64(after-before)/float64(streams), after>>10, before>>10,
+	each := func(before, after int) float64 { return float64(after-before) / float64(streams) }
+	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before), of which %.2f kB live; idle: %.3f %% of a core per 1,000, %.1f transactions/s\n",
+		protocol, stats.Open, streams, opened.Seconds, each(before.resident, after.resident), after.resident>>10, before.resident>>10, each(before.live, after.live),
 		100*used.Seconds()/window.Seconds()/float64(streams)*1000, float64(statements)/window.Seconds())
 	return nil
+}
+
+// memory is that of a server, in kB.
+type memory struct {
+	// resident is what the system sees. live is what remains after a garbage collection, with stacks.
+	resident, live int
+}
+
+func memoryOf(ctx context.Context, s *server) (memory, error) {
+	resident, err := residentKB(s.pid())
+	if err != nil {
+		return memory{}, err
+	}
+	live, err := liveKB(ctx, s.debug) // Afterwards, because it collects garbage.
+	return memory{resident, live}, err
 }
 
 // during returns how many transactions PostgreSQL ran and how much CPU the server used while work ran.

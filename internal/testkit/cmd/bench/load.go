@@ -269,6 +269,7 @@ type server struct {
 	url     string
 	secret  string
 	auth    net.Listener
+	debug   string // the address of profiles
 	// started is how long it took from exec until /health answered.
 	started time.Duration
 }
@@ -292,7 +293,11 @@ func startWith(ctx context.Context, database string, connections int, authServer
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(address)
-	s := &server{secret: rand.Text() + rand.Text(), auth: auth, url: "http://" + address}
+	debug, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{secret: rand.Text() + rand.Text(), auth: auth, url: "http://" + address, debug: debug}
 	authAddress := auth.Addr().String()
 	if wrap != nil {
 		if authAddress, err = wrap(authAddress); err != nil {
@@ -303,7 +308,7 @@ func startWith(ctx context.Context, database string, connections int, authServer
 	s.command.Env = append(os.Environ(),
 		"ENVIRONMENT=production", "HOST=127.0.0.1", "PORT="+port, "DATABASE_URL="+database, "AUTH_SERVER_URL=http://"+authAddress,
 		"JWT_SECRET="+s.secret, "CORS_ORIGINS=https://app.example.com", "SESSION_CACHE_TTL=5m",
-		"RATE_LIMIT=1000000000", // On, but never reached: a few users send it all.
+		"DEBUG_ADDR="+debug, "RATE_LIMIT=1000000000", // On, but never reached: a few users send it all.
 		"DB_MAX_OPEN_CONNS="+strconv.Itoa(min(connections, 16)), "DB_MAX_IDLE_CONNS="+strconv.Itoa(min(connections, 16)))
 	s.command.Env = append(s.command.Env, more...)
 	log, err := os.Create(cmp.Or(os.Getenv("SERVER_LOG"), os.DevNull))

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -101,4 +103,27 @@ func residentKB(pid int) (int, error) {
 		}
 	}
 	return 0, errors.New("measuring memory: no Rss in smaps_rollup")
+}
+
+// liveKB returns the memory of what is reachable after a garbage collection, and of stacks, in kB, from the profiles that a Go
+// program serves on the address.
+func liveKB(ctx context.Context, address string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/debug/pprof/heap?gc=1&debug=1", nil)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("measuring the heap: %w", err)
+	}
+	defer answer.Body.Close()
+	var heap, stacks int
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		_, _ = fmt.Sscanf(lines.Text(), "# HeapAlloc = %d", &heap)
+		_, _ = fmt.Sscanf(lines.Text(), "# Stack = %d", &stacks)
+	}
+	if heap == 0 || stacks == 0 {
+		return 0, errors.New("measuring the heap: the profile has no such numbers")
+	}
+	return (heap + stacks) >> 10, nil
 }
