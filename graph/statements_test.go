@@ -3,13 +3,17 @@ package graph_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"entgo.io/ent/dialect"
 	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
 
+	"taskql/ent"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -180,4 +184,90 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 		"<cursor>", cursor(`{ tasks(first: 2) { pageInfo { endCursor } } }`),
 		"<manual>", cursor(`{ tasks(first: 2, orderBy: [{field: MANUAL}]) { pageInfo { endCursor } } }`),
 	)
+}
+
+// TestStatementsOfEveryType: whatever type of the schema is read, only the columns are read that are selected, no rows are read if a
+// list is only counted, and an index has the order of each list.
+func TestStatementsOfEveryType(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.StatementRecorder{Driver: driver}
+		db, schema := testkit.Database(statements), schemaOf(t)
+		f := &isolation{api: newAPI(t, db), client: db.Client, schema: schema}
+		user, own := f.newUser(t)
+		ask := func(format, selection string) []string {
+			t.Helper()
+			statements.Take()
+			f.ask(t, user, strings.Replace(format, "…", selection, 1), "")
+			return statements.Take()
+		}
+		checkColumns := func(format string, of *ast.Definition) {
+			t.Helper()
+			computed := func(name string) bool { return slices.Contains(notInChanges, of.Name+"."+name) }
+			all := strings.Join(slices.DeleteFunc(scalarsOf(schema, of), computed), " ")
+			ask(format, "id") // The first time more is read.
+			if narrow := ask(format, "id"); slices.Equal(narrow, ask(format, all)) {
+				t.Errorf("%s reads all columns, also if only the id is selected:\n%s", format, strings.Join(narrow, "\n"))
+			}
+		}
+		for _, def := range schema.GetPossibleTypes(schema.Types["Node"]) {
+			if def.Fields.ForName("version") != nil {
+				checkColumns(node(def.Name, own[def.Name], "…"), def)
+				checkColumns("{ changes { "+listOf(schema, def)+" { … } } }", def)
+			}
+		}
+		for _, field := range schema.Query.Fields {
+			page := schema.Types[field.Type.Name()]
+			if page.Fields.ForName("totalCount") == nil {
+				continue
+			}
+			checkColumns("{ "+field.Name+" { nodes { … } } }", schema.Types[page.Fields.ForName("nodes").Type.Name()])
+			if got := ask("{ "+field.Name+" { … } }", "totalCount"); len(got) != 1 {
+				t.Errorf("%s reads more than a number if only totalCount is selected:\n%s", field.Name, strings.Join(got, "\n"))
+			}
+			for _, arguments := range ordersOf(schema, field) {
+				if driver.Dialect() == dialect.SQLite {
+					checkPlans(t, db.Client, field.Name+arguments, ask("{ "+field.Name+arguments+" { … } }", "nodes { id }"))
+				}
+			}
+		}
+	})
+}
+
+// ordersOf returns the arguments with which a root field has each of its orders.
+func ordersOf(schema *ast.Schema, field *ast.FieldDefinition) []string {
+	orders := []string{"(first: 1)"}
+	if by := field.Arguments.ForName("orderBy"); by != nil {
+		for _, value := range schema.Types[schema.Types[by.Type.Name()].Fields.ForName("field").Type.Name()].EnumValues {
+			orders = append(orders, "(first: 1, orderBy: [{field: "+value.Name+"}])")
+		}
+	}
+	return orders
+}
+
+var placeholder = regexp.MustCompile(`\$[0-9]+|\?`)
+
+// checkPlans checks that SQLite sorts no rows for the statements of a list.
+func checkPlans(t *testing.T, client *ent.Client, list string, statements []string) {
+	t.Helper()
+	for _, statement := range statements {
+		rows, err := client.QueryContext(viewer.AsSystem(t.Context()), "EXPLAIN QUERY PLAN "+placeholder.ReplaceAllString(statement, "1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(detail, "TEMP B-TREE") {
+				t.Errorf("%s has no index of its order, so all rows are sorted:\n%s", list, statement)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
