@@ -1,6 +1,8 @@
 package graph_test
 
 import (
+	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -9,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"entgo.io/ent/dialect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"taskql/internal/testkit"
+	"taskql/internal/timezone"
 	"taskql/internal/workspace"
 )
 
@@ -81,7 +85,7 @@ func (l *liveCopy) patch() *listPatch {
 		return l.last
 	case errs := <-l.end:
 		l.t.Fatalf("it ended: %v", errs)
-	case <-time.After(time.Minute):
+	case <-time.After(20 * time.Second):
 		l.t.Fatal("nothing came")
 	}
 	return nil
@@ -129,7 +133,7 @@ func liveList(t *testing.T, a *api, arguments, selected string) *liveCopy {
 	if s != nil {
 		t.Cleanup(s.Stop)
 	}
-	return &liveCopy{results: out}
+	return &liveCopy{results: out, titles: map[string]string{}}
 }
 
 const wholePatch = `fresh left placed { why afterId edge { node { id title } } } `
@@ -266,5 +270,323 @@ func compareList(t *testing.T, a *api, i int, l *liveCopy) {
 	}
 	if diff := cmp.Diff(want, []any{l.edges, l.last.TotalCount, l.last.Facets, l.last.HasNextPage}); diff != "" {
 		t.Fatalf("list %d after %s (-query +copy):\n%s", i, l.text, diff)
+	}
+}
+
+// awaitRuns waits until queries have been run that often.
+func awaitRuns(t *testing.T, a *api, n int64) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); a.hub.Stats().Runs < n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d runs, want %d", a.hub.Stats().Runs, n)
+		}
+	}
+}
+
+// settle has the query of the only subscription run, and waits until it has run.
+func settle(t *testing.T, a *api) {
+	t.Helper()
+	for range 2 { // The second run begins when the first has ended.
+		runs := a.hub.Stats().Runs
+		a.hub.Refresh("alice")
+		awaitRuns(t, a, runs+1)
+	}
+}
+
+// A change of what is not selected sends nothing, unless the version is selected.
+func TestTaskListIsQuiet(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		arguments, selected string
+		// quiet are changes of the task or of other things that change nothing, and loud are others that do.
+		quiet, loud []string
+	}{
+		"tasks": {"(first: 2)", wholePatch, []string{
+			`updateTask(input: {id: "<id>", description: "more", priority: HIGH})`, `createTag(input: {name: "home"})`, `restoreTask(input: {id: "<other>"})`,
+		}, []string{`updateTask(input: {id: "<id>", title: "new"})`}},
+		"the number of tasks": {"", "totalCount facets { open }", []string{
+			`updateTask(input: {id: "<id>", title: "new"})`, `moveTask(input: {id: "<id>"})`,
+		}, []string{`completeTask(input: {id: "<id>"})`, `deleteTask(input: {id: "<id>"})`}},
+		"whether there are more": {"(first: 2)", "hasNextPage", []string{`completeTask(input: {id: "<id>"})`}, []string{`createTask(input: {title: "three"})`}},
+		"who leaves":             {"", "left", []string{`updateTask(input: {id: "<id>", title: "new"})`}, []string{`deleteTask(input: {id: "<id>"})`}},
+		"where they are":         {"(orderBy: [{field: TITLE}])", "fresh placed { why afterId edge { node { id } } }", []string{`updateTask(input: {id: "<id>", title: "onf"})`}, []string{`updateTask(input: {id: "<id>", title: "z"})`}},
+		"the state":              {"", "state", []string{`updateTask(input: {id: "<id>", title: "new"})`}, []string{`createTask(input: {title: "three"})`}},
+		"the version":            {"", "version", nil, []string{`updateTask(input: {id: "<id>", title: "new"})`, `createTag(input: {name: "home"})`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+				a := newAPI(t, db, "alice")
+				other := a.create(t, "other", "")
+				known := strings.NewReplacer("<id>", a.create(t, "one", ""), "<other>", other)
+				l := liveList(t, a, tt.arguments, tt.selected)
+				l.patch()
+				for _, change := range tt.quiet {
+					var ignored any
+					a.data(t, "alice", "mutation { "+known.Replace(change)+" { version } }", nil, &ignored)
+					settle(t, a)
+					if len(l.next) > 0 {
+						t.Errorf("%s: %s", change, <-l.next)
+					}
+				}
+				for _, change := range tt.loud {
+					a.changed(t, "%s", known.Replace(change))
+					if p := l.patch(); p.Fresh {
+						t.Errorf("%s: %s", change, l.text)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Lists in the same state share a run, however they got there; and a run reads the list once for all who watch it.
+func TestTaskListsShare(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.StatementRecorder{Driver: driver}
+		a := newAPI(t, testkit.Database(statements), "alice")
+		id := a.create(t, "one", "")
+		const selected = wholePatch + "state"
+		first := liveList(t, a, "", selected)
+		before := *first.patch()
+		for _, title := range []string{"two", "one"} { // There and back.
+			a.changed(t, `updateTask(input: {id: %q, title: %q})`, id, title)
+			first.patch()
+		}
+		if first.last.State != before.State {
+			t.Errorf("the same list has the states %s and %s", before.State, first.last.State)
+		}
+		all := []*liveCopy{first}
+		for len(all) < 1000 {
+			l := liveList(t, a, "", selected)
+			l.patch()
+			all = append(all, l)
+		}
+		statements.Take()
+		runs, mutation := a.hub.Stats().Runs, 0
+		for _, watched := range []bool{false, true} {
+			if !watched { // What the mutation itself takes.
+				var ignored any
+				a.data(t, "alice", fmt.Sprintf(`mutation { updateTask(input: {id: %q, title: "three"}) { version } }`, id), nil, &ignored)
+				mutation = len(statements.Take())
+				continue
+			}
+			a.changed(t, `updateTask(input: {id: %q, title: "four"})`, id)
+		}
+		for _, l := range all {
+			if p := l.patch(); p.placed(l) != "UPDATED four" || l.text != first.text {
+				t.Fatalf("got %s, want %s", l.text, first.text)
+			}
+		}
+		if n := a.hub.Stats().Runs - runs; n != 1 {
+			t.Errorf("%d runs for 1,000 subscriptions, want 1", n)
+		}
+		if taken := statements.Take(); len(taken) != mutation+2 { // The version and the list.
+			t.Errorf("%d statements, want %d and 2: %s", len(taken), mutation, strings.Join(taken, "\n"))
+		}
+	})
+}
+
+// interposer is a driver that calls before with each statement.
+type interposer struct {
+	*testkit.StatementRecorder
+
+	before func(statement string)
+}
+
+func (d *interposer) Query(ctx context.Context, statement string, args, v any) error {
+	d.before(statement)
+	return d.StatementRecorder.Query(ctx, statement, args, v)
+}
+
+func (d *interposer) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	d.before(query)
+	return d.StatementRecorder.QueryRaw(ctx, query, args, each)
+}
+
+// A patch is of one moment: what is committed while it is read comes with the next one, whole.
+func TestTaskListIsOfOneMoment(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		other := newAPI(t, testkit.Database(&testkit.StatementRecorder{Driver: driver}), "alice")
+		busy, n := false, 0
+		between := &interposer{&testkit.StatementRecorder{Driver: driver}, func(string) {
+			if busy && n < 100 { // Not between the statements of other's own.
+				n++
+				other.create(t, fmt.Sprint("task ", n), "")
+			}
+		}}
+		a := newAPI(t, testkit.Database(between))
+		a.users = other.users
+		other.create(t, "one", "")
+		busy = true
+		l := liveList(t, a, "(first: 100)", wholePatch+"totalCount facets { open } version")
+		tasks := func() {
+			t.Helper()
+			p := l.patch()
+			open, _ := p.Facets.(object)["open"].(float64)
+			if want := float64(len(l.edges)); p.TotalCount != want || open != want || float64(p.Version) != want {
+				t.Errorf("%d tasks, %v in all, %v open, version %d", len(l.edges), p.TotalCount, open, p.Version)
+			}
+		}
+		tasks()
+		a.hub.Changed("alice", n+1)
+		tasks()
+		if n < 6 {
+			t.Errorf("%d tasks were created during two runs: too few to find anything", n)
+		}
+	})
+}
+
+// A copy that is still right is not sent again; one that is not, or is of another list, selection or zone, is.
+func TestTaskListHave(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		a := newAPI(t, db, "alice")
+		id := a.create(t, "one", `, due: {date: "2026-11-20"}`)
+		const arguments, selected = "(filter: {due: {within: OVERDUE}})", "fresh left placed { edge { node { id title } } } totalCount state version"
+		l := liveList(t, a, arguments, selected)
+		state := l.patch().State
+		again := func(arguments, selected string) *listPatch {
+			t.Helper()
+			l := liveList(t, a, strings.Replace(arguments, ")", fmt.Sprintf(", have: %q)", state), 1), selected)
+			return l.patch()
+		}
+		wantFresh := func(why string, want bool, p *listPatch) {
+			t.Helper()
+			if p.Fresh != want || (len(p.Placed) > 0) != want || p.TotalCount != 1.0 {
+				t.Errorf("%s: %+v", why, p)
+			}
+		}
+		wantFresh("the same", false, again(arguments, selected))
+		wantFresh("arguments that are the defaults", false, again("(first: 50, scope: ACTIVE, filter: {due: {within: OVERDUE}})", selected))
+		wantFresh("another selection", true, again(arguments, selected+" hasNextPage"))
+		wantFresh("another filter", true, again("(filter: {completed: false})", selected))
+		wantFresh("another order", true, again("(orderBy: [{field: DUE}], filter: {due: {within: OVERDUE}})", selected))
+		a.create(t, "not overdue", "")
+		if p := again(arguments, selected); p.Fresh || p.Version != 2 {
+			t.Errorf("after a change that doesn't matter: %+v", p)
+		}
+		v := a.users["alice"]
+		elsewhere := v
+		var err error
+		if elsewhere.Location, err = timezone.Load("Asia/Karachi"); err != nil {
+			t.Fatal(err)
+		}
+		a.users["alice"] = elsewhere
+		wantFresh("another zone", true, again(arguments, selected))
+		a.users["alice"] = v
+		wantFresh("the same again", false, again(arguments, selected))
+		a.changed(t, `updateTask(input: {id: %q, title: "other"})`, id)
+		wantFresh("another title", true, again(arguments, selected))
+		// What comes after is the difference to what the client has.
+		a.changed(t, `updateTask(input: {id: %q, title: "one"})`, id)
+		out := liveList(t, a, strings.Replace(arguments, ")", fmt.Sprintf(", have: %q)", state), 1), selected)
+		out.titles, out.edges = l.titles, l.edges
+		wantFresh("the same title", false, out.patch())
+		a.changed(t, `deleteTask(input: {id: %q})`, id)
+		if p := out.patch(); p.Fresh || !slices.Equal(p.Left, []string{id}) || len(out.edges) != 0 {
+			t.Errorf("after a copy that was right: %+v", p)
+		}
+	})
+}
+
+// at sets the clock.
+func (a *api) at(moment time.Time) { a.now.Store(moment.UnixNano()) }
+
+// Time alone changes a list: a task is overdue in the microsecond after its moment.
+func TestTaskListWhenTasksBecomeOverdue(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		a := newAPI(t, db, "alice")
+		due := time.Date(2026, 11, 23, 9, 30, 0, 654_321_000, time.UTC)
+		a.create(t, "one", fmt.Sprintf(", due: {at: {at: %q, timeZone: %q}}", due.Format(time.RFC3339Nano), "UTC"))
+		const arguments, selected = "(filter: {due: {within: OVERDUE}})", wholePatch + "totalCount facets { overdue }"
+		// The clock of one is at each microsecond, and its query is run; that of the other jumps, and its timer goes off.
+		slow, timed := liveList(t, a, "", "fresh placed { why edge { node { id title overdue } } }"), newLiveAPI(t, db, true)
+		timed.users = a.users
+		filtered := liveList(t, timed, arguments, selected)
+		slow.patch()
+		filtered.patch()
+		a.at(due)
+		settle(t, a)
+		if len(slow.next) > 0 {
+			t.Errorf("at its moment: %s", <-slow.next)
+		}
+		for _, api := range []*api{a, timed} {
+			api.at(due.Add(time.Microsecond))
+		}
+		settle(t, a)
+		if p := slow.patch(); p.placed(slow) != "UPDATED one" {
+			t.Errorf("after its moment: %s", slow.text)
+		}
+		if p := filtered.patch(); p.placed(filtered) != "ENTERED one" || p.TotalCount != 1.0 {
+			t.Errorf("after its moment: %s", filtered.text)
+		}
+	})
+}
+
+// Time alone changes a list: at midnight in the viewer's zone, which may come after 23 or 25 hours, or be skipped.
+func TestTaskListAtMidnight(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		zone     string
+		midnight string
+	}{
+		"an ordinary day":             {"Asia/Karachi", "2026-11-24T00:00:00+05:00"},
+		"the clocks go back later":    {"America/New_York", "2026-11-01T00:00:00-04:00"},
+		"a day of 25 hours":           {"America/New_York", "2026-11-02T00:00:00-05:00"},
+		"a day of 23 hours":           {"America/New_York", "2027-03-15T00:00:00-04:00"},
+		"midnight comes twice":        {"America/Havana", "2026-11-01T00:00:00-04:00"},
+		"midnight is skipped":         {"America/Havana", "2027-03-14T01:00:00-04:00"},
+		"the last hour comes twice":   {"America/Sao_Paulo", "2018-02-18T00:00:00-03:00"},
+		"midnight is skipped earlier": {"America/Sao_Paulo", "2018-11-04T01:00:00-02:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+				a := newAPI(t, db, "alice")
+				v := a.users["alice"]
+				midnight, err := time.Parse(time.RFC3339, tt.midnight)
+				if err == nil {
+					v.Location, err = timezone.Load(tt.zone)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.users["alice"] = v
+				day := midnight.In(v.Location)
+				a.at(midnight.Add(-2 * time.Hour))
+				for _, n := range []int{0, -1, 1} {
+					a.create(t, fmt.Sprint("day ", n), fmt.Sprintf(", due: {date: %q}", day.AddDate(0, 0, n).Format(time.DateOnly)))
+				}
+				// As above: the query of one is run, and the timer of the other goes off.
+				timed := newAPI(t, db)
+				timed.users = a.users
+				timed.at(midnight.Add(-2 * time.Hour))
+				var lists []*liveCopy
+				for _, api := range []*api{a, timed} {
+					l := liveList(t, api, "(filter: {due: {within: TODAY}})", wholePatch)
+					if p := l.patch(); p.placed(l) != "ENTERED day -1" {
+						t.Fatalf("the day before: %s", l.text)
+					}
+					lists = append(lists, l)
+				}
+				a.at(midnight.Add(-time.Microsecond))
+				settle(t, a)
+				if len(lists[0].next) > 0 {
+					t.Errorf("before midnight: %s", <-lists[0].next)
+				}
+				a.at(midnight)
+				settle(t, a)
+				timed.at(midnight.Add(time.Microsecond))
+				for _, l := range lists {
+					if p := l.patch(); p.placed(l) != "ENTERED day 0" || len(p.Left) != 1 {
+						t.Errorf("at midnight: %s", l.text)
+					}
+				}
+			})
+		})
 	}
 }

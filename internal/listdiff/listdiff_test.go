@@ -1,6 +1,9 @@
 package listdiff_test
 
 import (
+	"encoding/json"
+	"flag"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -65,36 +68,39 @@ func apply(t failer, from []listdiff.Entry, p listdiff.Patch, to []listdiff.Entr
 	return out
 }
 
+// diffs are lists, and what the patch from one to the other has.
+var diffs = []struct { //nolint:gochecknoglobals // A table.
+	name, from, to string
+	// left and placed are the elements of the patch: each that is placed follows the first letter of its reason.
+	left, placed string
+}{
+	{"nothing", "abc", "abc", "", ""},
+	{"both empty", "", "", "", ""},
+	{"from empty", "", "ab", "", "ea eb"},
+	{"to empty", "ab", "", "ab", ""},
+	{"one enters at the top", "bc", "abc", "", "ea"},
+	{"one enters at the end", "ab", "abc", "", "ec"},
+	{"one leaves", "abc", "ac", "b", ""},
+	{"one leaves, another enters", "abc", "acd", "b", "ed"},
+	{"one changes", "abc", "aBc", "", "uB"},
+	{"all change", "abc", "ABC", "", "uA uB uC"},
+	{"the first moves to the end", "abcd", "bcda", "", "ma"},
+	{"the last moves to the top", "abcd", "dabc", "", "md"},
+	{"reversed", "abc", "cba", "", "mb ma"},
+	{"two swap, one has changed", "ab", "bA", "", "mA"},
+	{"two swap, other has changed", "ab", "Ba", "", "mB"},
+	{"it moves and changes", "abcd", "bcAd", "", "mA"},
+	{"it moves, others change", "abcd", "bCdA", "", "uC mA"},
+	{"one moves between new ones", "abc", "xbyaz", "c", "ex ey ma ez"},
+	{"others", "abc", "def", "abc", "ed ee ef"},
+	{"changes before and after", "abxcd", "AbycD", "x", "uA ey uD"},
+	{"length counts before content", "abc", "BCa", "", "uB uC ma"},
+}
+
 func TestDiff(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		from, to string
-		// left and placed are the elements of the patch: each that is placed follows the first letter of its reason.
-		left, placed string
-	}{
-		"nothing":                      {"abc", "abc", "", ""},
-		"both empty":                   {"", "", "", ""},
-		"from empty":                   {"", "ab", "", "ea eb"},
-		"to empty":                     {"ab", "", "ab", ""},
-		"one enters at the top":        {"bc", "abc", "", "ea"},
-		"one enters at the end":        {"ab", "abc", "", "ec"},
-		"one leaves":                   {"abc", "ac", "b", ""},
-		"one leaves, another enters":   {"abc", "acd", "b", "ed"},
-		"one changes":                  {"abc", "aBc", "", "uB"},
-		"all change":                   {"abc", "ABC", "", "uA uB uC"},
-		"the first moves to the end":   {"abcd", "bcda", "", "ma"},
-		"the last moves to the top":    {"abcd", "dabc", "", "md"},
-		"reversed":                     {"abc", "cba", "", "mb ma"},
-		"two swap, one has changed":    {"ab", "bA", "", "mA"},
-		"two swap, other has changed":  {"ab", "Ba", "", "mB"},
-		"it moves and changes":         {"abcd", "bcAd", "", "mA"},
-		"it moves, others change":      {"abcd", "bCdA", "", "uC mA"},
-		"one moves between new ones":   {"abc", "xbyaz", "c", "ex ey ma ez"},
-		"others":                       {"abc", "def", "abc", "ed ee ef"},
-		"changes before and after":     {"abxcd", "AbycD", "x", "uA ey uD"},
-		"length counts before content": {"abc", "BCa", "", "uB uC ma"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range diffs {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			from, to := list(tt.from), list(tt.to)
 			p := listdiff.Diff(from, to)
@@ -115,6 +121,72 @@ func TestDiff(t *testing.T) {
 				t.Errorf("applied to %s it makes %s, want %s", tt.from, got, tt.to)
 			}
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write the patches for examples/sync instead of comparing them") //nolint:gochecknoglobals // A flag.
+
+// TestPatchesForClients: the tests of the client in examples/sync apply patches that Diff has made.
+func TestPatchesForClients(t *testing.T) {
+	t.Parallel()
+	type edge struct {
+		Node struct {
+			ID    string `json:"id"`
+			Title string `json:"title"`
+		} `json:"node"`
+	}
+	type placement struct {
+		Why     listdiff.Reason `json:"why"`
+		AfterID *string         `json:"afterId"`
+		Edge    edge            `json:"edge"`
+	}
+	type patch struct {
+		Fresh  bool        `json:"fresh"`
+		Left   []string    `json:"left"`
+		Placed []placement `json:"placed"`
+	}
+	type example struct {
+		Name  string `json:"name"`
+		From  string `json:"from"`
+		To    string `json:"to"`
+		Patch patch  `json:"patch"`
+	}
+	var examples []example
+	for _, tt := range diffs {
+		e := example{tt.name, tt.from, tt.to, patch{Left: []string{}, Placed: []placement{}}}
+		to := list(tt.to)
+		diff := listdiff.Diff(list(tt.from), to)
+		for _, id := range diff.Left {
+			e.Patch.Left = append(e.Patch.Left, string(id[:1]))
+		}
+		for _, placed := range diff.Placed {
+			p := placement{Why: placed.Reason}
+			p.Edge.Node.ID, p.Edge.Node.Title = string(to[placed.Index].ID[:1]), text(to[placed.Index:placed.Index+1])
+			if placed.Index > 0 {
+				before := string(to[placed.Index-1].ID[:1])
+				p.AfterID = &before
+			}
+			e.Patch.Placed = append(e.Patch.Placed, p)
+		}
+		examples = append(examples, e)
+	}
+	got, err := json.MarshalIndent(examples, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	const file = "../../examples/sync/test/patches.json"
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s is not what Diff makes: run this test with -update (-want +got):\n%s", file, diff)
 	}
 }
 
