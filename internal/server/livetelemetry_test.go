@@ -2,14 +2,21 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"golang.org/x/time/rate"
 
+	"taskql/graph"
+	"taskql/internal/graphqlhttp"
+	"taskql/internal/live"
 	"taskql/internal/telemetry"
 )
 
@@ -81,6 +88,7 @@ func multipartSubscription(t *testing.T, address string, header http.Header) io.
 func checkLiveTelemetry(t *testing.T, c *collector, text, log string) {
 	t.Helper()
 	for _, want := range []string{
+		`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="101",http_route="/graphql"} 1`,
 		`taskql_graphql_operations_total{name="(anonymous)",outcome="ok",type="subscription"} 3`,
 		`taskql_graphql_operations_total{name="OverSocket",outcome="ok",type="mutation"} 1`,
 		`taskql_graphql_errors_total{code="GRAPHQL_PARSE_FAILED"} 1`,
@@ -129,5 +137,71 @@ func checkLiveTelemetry(t *testing.T, c *collector, text, log string) {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log holds %q", secret)
 		}
+	}
+}
+
+// TestLateDeliveries: a change that is sent late is logged, but not each one.
+func TestLateDeliveries(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	l := &liveUpdates{log: slog.New(slog.NewTextHandler(&text, nil)), late: rate.Sometimes{First: 1, Interval: time.Hour}}
+	for _, delay := range []time.Duration{0, lateDelivery - 1, lateDelivery, time.Minute} {
+		l.delivered(live.Delivery{Name: "changes", Count: 7, Bytes: 70, Delay: delay})
+	}
+	const want = `level=WARN msg="a change was sent late" subscription=changes delay_ms=2000 clients=7` + "\n"
+	if _, got, _ := strings.Cut(text.String(), " "); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestStreamEndLabel: clients choose among thousands of statuses, and metrics tell few of them apart.
+func TestStreamEndLabel(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		transport    graphqlhttp.Transport
+		reason, want string
+	}{
+		{graphqlhttp.TransportWebSocket, "1000", "1000"},
+		{graphqlhttp.TransportWebSocket, "4403", "4403"},
+		{graphqlhttp.TransportWebSocket, "4999", "other"},
+		{graphqlhttp.TransportWebSocket, "", ""},
+		{graphqlhttp.TransportSSE, graphqlhttp.StreamLeft, "left"},
+	} {
+		if got := streamEndLabel(graphqlhttp.StreamSummary{Transport: tt.transport, Reason: tt.reason}); got != tt.want {
+			t.Errorf("%s %q: got %q, want %q", tt.transport, tt.reason, got, tt.want)
+		}
+	}
+}
+
+// TestOperationLevel: the line of an operation over a WebSocket has the level of a request with the same errors.
+func TestOperationLevel(t *testing.T) {
+	t.Parallel()
+	for codes, want := range map[string]slog.Level{
+		"": slog.LevelInfo, "NOT_FOUND": slog.LevelInfo, "INTERNAL": slog.LevelError, "NOT_FOUND,SERVICE_UNAVAILABLE": slog.LevelError,
+	} {
+		if got := (&requestInfo{errorCodes: codes}).operationLevel(); got != want {
+			t.Errorf("%q: got %s, want %s", codes, got, want)
+		}
+	}
+}
+
+// TestSubscriptionsAreLimited: all streams together have a bounded number of subscriptions.
+func TestSubscriptionsAreLimited(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t, map[string]string{"LIMIT_STREAMS_TOTAL": "1"})
+	t.Cleanup(s.live.hub.Close)
+	page := newBrowser(t, s)
+	conn, _ := openSocket(t, page, http.Header{"Cookie": {signUp(t, page)}, "Origin": {page.url}})
+	exchange(t, conn, 1, initMessage)
+	subscribe := func(id int) string {
+		return exchange(t, conn, 1, fmt.Sprintf(`{"id":"%d","type":"subscribe","payload":{"query":"subscription { changes { version } }"}}`, id))[0]
+	}
+	for id := range subscriptionsPerStream {
+		if got := subscribe(id); !strings.Contains(got, `"type":"next"`) {
+			t.Errorf("the subscription %d: %s", id, got)
+		}
+	}
+	if got := subscribe(subscriptionsPerStream); !strings.Contains(got, graph.CodeServiceUnavailable) {
+		t.Errorf("one too many: %s", got)
 	}
 }

@@ -138,11 +138,14 @@ func TestBatches(t *testing.T) {
 		for range 10 {
 			line(log)
 		}
+		for _, message := range []string{operationMessage, streamMessage} {
+			_ = log.Handler().Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelInfo, message, 0))
+		}
 		if n, _ := out.lines(); n != 0 {
 			t.Errorf("%d lines at once", n)
 		}
 		flush()
-		if n, writes := out.lines(); n != 10 || writes != 1 {
+		if n, writes := out.lines(); n != 12 || writes != 1 {
 			t.Errorf("%d lines in %d writes", n, writes)
 		}
 	})
