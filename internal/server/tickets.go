@@ -125,7 +125,7 @@ func takeTicket(r *http.Request) (string, *http.Request, string) {
 			given = value // A ticket has no characters that are escaped.
 		}
 	}
-	if given != "" && !mayOpenStream(r.Header) {
+	if given != "" && (!mayOpenStream(r.Header) || r.URL.Path != graphqlPath) {
 		return "", r, "A ticket opens a stream: accept text/event-stream or multipart/mixed;subscriptionSpec=1.0, or open a WebSocket. " +
 			"Other requests need the session's cookie or token."
 	}

@@ -229,10 +229,15 @@ func TestTicketRoute(t *testing.T) {
 		"for a query":          {ticketURL("", first) + query, mediaJSON, http.StatusBadRequest, "A ticket opens a stream"},
 		"twice":                {ticketURL("", first) + "&ticket=" + second + query, "text/event-stream", http.StatusBadRequest, "more than once"},
 		"malformed":            {ticketURL("", "hunter2") + query, "text/event-stream", http.StatusUnauthorized, badTicketCode},
+		"for another ticket":   {ticketPath + "?ticket=" + first, "text/event-stream", http.StatusBadRequest, "A ticket opens a stream"},
 		"in another parameter": {graphqlPath + "?myticket=" + first + query, "text/event-stream", http.StatusOK, `{"viewer":null}`},
 		"empty":                {ticketURL("", "") + query, mediaJSON, http.StatusOK, `{"viewer":null}`},
 	} {
-		if got := ask(s.Handler(), http.MethodGet, tt.target, "", "Accept", tt.accept); got.Code != tt.status || !strings.Contains(got.Body.String(), tt.body) {
+		method := http.MethodGet
+		if strings.HasPrefix(tt.target, ticketPath) {
+			method = http.MethodPost
+		}
+		if got := ask(s.Handler(), method, tt.target, "", "Accept", tt.accept); got.Code != tt.status || !strings.Contains(got.Body.String(), tt.body) {
 			t.Errorf("a ticket %s: %d %s", name, got.Code, got.Body)
 		}
 	}
