@@ -147,10 +147,10 @@ func New(cfg Config) (*Handler, error) {
 		h.sockets.Subscriptions = defaultSubscriptions
 	}
 	if h.sockets.Around == nil {
-		h.sockets.Around = func(ctx context.Context, run func(context.Context)) {
-			defer func() { _ = recover() }()
-			run(ctx)
-		}
+		h.sockets.Around = func(ctx context.Context, run func(context.Context)) { run(ctx) }
+	}
+	if h.sockets.Panicked == nil {
+		h.sockets.Panicked = func(context.Context, any) {}
 	}
 	return h, nil
 }

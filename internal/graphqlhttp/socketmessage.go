@@ -91,11 +91,11 @@ func (m message) decode(op *operation, maxValues int) *requestError {
 	return d.request(op)
 }
 
-// credentials returns the credentials in the payload of "connection_init", or nil if it has no credentials. Members that are null
-// or empty count as absent: clients send them while nobody is signed in.
-func (m message) credentials(headers []string) (*Credentials, *requestError) {
+// credentials returns the credentials in the payload of "connection_init", which may be none. Members that are null or empty count
+// as absent: clients send them while nobody is signed in.
+func (m message) credentials(headers []string) (Credentials, *requestError) {
 	if m.payload == nil {
-		return nil, nil //nolint:nilnil // Having no credentials is not an error.
+		return Credentials{}, nil
 	}
 	d := decoders.Get().(*decoder) //nolint:forcetypeassert,errcheck // The pool holds nothing else.
 	defer d.release()
@@ -124,12 +124,8 @@ func (m message) credentials(headers []string) (*Credentials, *requestError) {
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return nil, invalidMessage(jsonError(err, m.payload, "payload", "").message)
-	case found.Ticket == "" && len(found.Header) == 0:
-		return nil, nil //nolint:nilnil // As above.
-	default:
-		return &found, nil
+	if err != nil {
+		return Credentials{}, invalidMessage(jsonError(err, m.payload, "payload", "").message)
 	}
+	return found, nil
 }

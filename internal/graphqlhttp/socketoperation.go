@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"taskql/internal/websocket"
 )
 
 // socketOperation is an operation of a socket, and the sink of its results if it is a subscription.
@@ -43,16 +41,8 @@ func (o *socketOperation) run(ctx context.Context, op *operation, refused *reque
 		s.mu.Unlock()
 		cancel()
 	}()
-	s.handler.sockets.Around(ctx, func(ctx context.Context) {
-		done := false
-		defer func() {
-			if !done { // It panics.
-				s.conn.Close(websocket.StatusInternal, "Internal server error")
-			}
-		}()
-		o.execute(ctx, op, refused)
-		done = true
-	})
+	defer s.recover(ctx)
+	s.handler.sockets.Around(ctx, func(ctx context.Context) { o.execute(ctx, op, refused) })
 }
 
 func (o *socketOperation) execute(ctx context.Context, op *operation, refused *requestError) {

@@ -54,17 +54,19 @@ type Credentials struct {
 // SocketConfig configures WebSockets.
 type SocketConfig struct {
 	// Authenticate returns the context of the connection's operations for the credentials of its connection_init, from that
-	// of StreamContext. It is not called if there are none; whoever the request that opened the connection comes from is then
-	// the client. Nil: credentials are ignored. An error refuses the connection: with a status that makes clients try again if
-	// its code is that of an outage or a limit.
+	// of StreamContext. If there are none, whoever the request that opened the connection comes from is the client, and it
+	// returns the same context. Nil: credentials are ignored. An error refuses the connection: with a status that makes clients
+	// try again if its code is that of an outage or a limit.
 	Authenticate func(ctx context.Context, credentials Credentials) (context.Context, *gqlerror.Error)
 	// CredentialHeaders are the members of the payload that may be credentials. Their case doesn't matter.
 	CredentialHeaders []string
 	// Subscriptions is how many subscriptions a connection may have. 0: 100.
 	Subscriptions int
 	// Around, if set, is called around each operation. Its context becomes the operation's, so that each can have what a
-	// request over HTTP has. It must recover from panics of run, which has told the client by then.
+	// request over HTTP has.
 	Around func(ctx context.Context, run func(context.Context))
+	// Panicked, if set, is called with the value of a panic, because of which the connection is closed.
+	Panicked func(ctx context.Context, value any)
 }
 
 // socket is a WebSocket. Each operation runs in a goroutine, and a subscription that has started needs none.
@@ -190,6 +192,7 @@ func (s *socket) restart() { s.conn.Close(websocket.StatusRestart, "Service rest
 
 // Message implements websocket.Handler.
 func (s *socket) Message(data []byte) {
+	defer s.recover(s.context)
 	paid := s.paid
 	s.paid = 0
 	m, err := decodeMessage(data)
@@ -240,11 +243,7 @@ func (s *socket) initialise(m message) {
 		s.conn.Close(statusBadRequest, err.message)
 		return
 	}
-	var refused *gqlerror.Error
-	if credentials != nil && s.handler.sockets.Authenticate != nil {
-		refused = s.signIn(*credentials)
-	}
-	if refused != nil {
+	if refused := s.signIn(credentials); refused != nil {
 		status := statusForbidden
 		switch refused.Extensions["code"] {
 		case CodeServiceUnavailable, CodeRateLimited, CodeTooManyStreams:
@@ -263,11 +262,14 @@ func (s *socket) initialise(m message) {
 // signIn makes the credentials' owner the client, or returns why not.
 func (s *socket) signIn(credentials Credentials) *gqlerror.Error {
 	h := s.handler
-	ctx, err := h.sockets.Authenticate(s.context, credentials)
-	if err == nil { // The connection counts for somebody else now.
-		err = h.admitStream(ctx, TransportWebSocket)
+	if h.sockets.Authenticate == nil {
+		return nil
 	}
-	if err != nil {
+	ctx, err := h.sockets.Authenticate(s.context, credentials)
+	if err != nil || ctx == s.context {
+		return err
+	}
+	if err := h.admitStream(ctx, TransportWebSocket); err != nil { // The connection counts for somebody else now.
 		return err
 	}
 	h.streamEnded(s.context, StreamSummary{Transport: TransportWebSocket})
@@ -280,9 +282,9 @@ func (s *socket) subscribe(m message, op *operation) {
 	if !s.mayStart(m) {
 		return
 	}
-	s.conn.Paid(2) // The operation costs something. "complete" may come too late to find it.
 	refused := s.handler.pipeline.budget.exhausted(s.context)
 	if refused == nil {
+		s.conn.Paid(2) // The operation costs something. "complete" may come too late to find it.
 		refused = m.decode(op, s.handler.pipeline.limiter.limits.InputValues)
 	}
 	if refused != nil && refused.code == CodeBadRequest {
@@ -322,6 +324,14 @@ func (s *socket) mayStart(m message) bool {
 		s.mu.Lock()
 	}
 	return !s.draining // Otherwise the client sends it again elsewhere.
+}
+
+// recover is deferred. After a panic it closes the connection.
+func (s *socket) recover(ctx context.Context) {
+	if value := recover(); value != nil {
+		s.conn.Close(websocket.StatusInternal, "Internal server error")
+		s.handler.sockets.Panicked(ctx, value)
+	}
 }
 
 // take removes the operation of the id, and returns it, or nil if there is none.

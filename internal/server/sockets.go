@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -37,13 +38,23 @@ func (s *sockets) config(cfg config.Config) graphqlhttp.SocketConfig {
 	}
 	return graphqlhttp.SocketConfig{
 		Authenticate: s.authenticate, CredentialHeaders: headers, Subscriptions: cfg.LimitSubscriptions, Around: s.around,
+		Panicked: s.panicked,
 	}
 }
 
 // authenticate returns a stream's context for the credentials in the payload of connection_init. A ticket comes before the
-// others.
+// others. If there are none, and the cookie's session could not be checked when the connection was opened, the client is told to
+// try again: it would be signed out as long as the connection lasts.
 func (s *sockets) authenticate(ctx context.Context, credentials graphqlhttp.Credentials) (context.Context, *gqlerror.Error) {
 	header := credentials.Header
+	if len(header) == 0 && credentials.Ticket == "" {
+		_, err := viewer.FromContext(ctx)
+		var refusal *viewer.Refusal
+		if errors.As(err, &refusal) && refusal.Unavailable {
+			return nil, graph.RefusalError(refusal)
+		}
+		return ctx, nil
+	}
 	if credentials.Ticket != "" {
 		var refusal *viewer.Refusal
 		if header, refusal = s.users.redeem(ctx, credentials.Ticket); refusal != nil {
@@ -65,8 +76,7 @@ func (s *sockets) authenticate(ctx context.Context, credentials graphqlhttp.Cred
 	return stream, nil
 }
 
-// around gives an operation what a request over HTTP has: a session that was verified lately, a line in the log, and recovery
-// from panics.
+// around gives an operation what a request over HTTP has: a session that was verified lately, and a line in the log.
 func (s *sockets) around(ctx context.Context, run func(context.Context)) {
 	info := *infoOf(ctx) // Each operation has its own name and errors.
 	ctx = context.WithValue(ctx, requestInfoKey{}, &info)
@@ -74,14 +84,16 @@ func (s *sockets) around(ctx context.Context, run func(context.Context)) {
 	start := s.now()
 	defer end()
 	defer func() {
-		if p := recover(); p != nil {
-			s.log.LogAttrs(ctx, slog.LevelError, "panic", slog.Any("panic", p),
-				slog.String("request_id", info.requestID), slog.String("stack", string(debug.Stack())))
-		}
 		s.log.LogAttrs(ctx, info.operationLevel(), operationMessage,
 			info.appendAttrs([]slog.Attr{durationAttr(s.now().Sub(start)), slog.String("request_id", info.requestID)})...)
 	}()
 	run(verified(ctx))
+}
+
+// panicked logs a panic with its stack.
+func (s *sockets) panicked(ctx context.Context, value any) {
+	s.log.LogAttrs(ctx, slog.LevelError, "panic", slog.Any("panic", value),
+		slog.String("request_id", RequestID(ctx)), slog.String("stack", string(debug.Stack())))
 }
 
 // operationLevel returns the level of the operation's line. It is that of a request whose answer has the status of the errors.

@@ -142,12 +142,25 @@ func TestSocketCredentials(t *testing.T) {
 			t.Errorf("%s: %v, want %s", token, refused, code)
 		}
 	}
+	for name, tt := range map[string]struct {
+		ctx  context.Context
+		code any
+	}{
+		"as nobody":                     {viewer.WithRefusal(former, viewer.NotAuthenticated()), nil},
+		"as somebody":                   {ctx, nil},
+		"while the auth server is down": {viewer.WithRefusal(former, &viewer.Refusal{Unavailable: true}), graph.CodeServiceUnavailable},
+	} {
+		got, refused := all.authenticate(tt.ctx, graphqlhttp.Credentials{})
+		if tt.code == nil && (refused != nil || got != tt.ctx) || tt.code != nil && (refused == nil || refused.Extensions["code"] != tt.code) {
+			t.Errorf("without credentials, %s: %v", name, refused)
+		}
+	}
 	log.Reset()
 	all.around(ctx, func(ctx context.Context) {
 		recordOperation(ctx, graphqlhttp.OperationInfo{Name: "Make", Type: "mutation"})
-		panic("in vain")
+		all.panicked(ctx, "in vain")
 	})
-	for _, want := range []string{"msg=panic panic=\"in vain\"", "msg=operation", "request_id=id operation=Make operation_type=mutation user_id=ada"} {
+	for _, want := range []string{"msg=panic panic=\"in vain\" request_id=id", "msg=operation", "request_id=id operation=Make operation_type=mutation user_id=ada"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, &log)
 		}
