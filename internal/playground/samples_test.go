@@ -1,6 +1,7 @@
 package playground_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"net/http"
@@ -22,8 +23,8 @@ type client struct {
 	site string
 }
 
-// post returns the decoded answer.
-func (c *client) post(t *testing.T, path string, body any) map[string]any {
+// post returns the decoded answer, or the first one of a subscription.
+func (c *client) post(t *testing.T, path string, body any, accept ...string) map[string]any {
 	t.Helper()
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -34,13 +35,25 @@ func (c *client) post(t *testing.T, path string, body any) map[string]any {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	r.Header["Accept"] = accept
 	response, err := c.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	content := bufio.NewReader(response.Body)
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
+		for line := ""; line != "event: next\n"; {
+			if line, err = content.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := content.Discard(len("data: ")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var answer map[string]any
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+	if err := json.NewDecoder(content).Decode(&answer); err != nil {
 		t.Fatal(err)
 	}
 	return answer
@@ -137,6 +150,8 @@ func TestSamples(t *testing.T) {
 		"11-stale":       {`"code":"STALE"`},
 		"12-bad-request": {`"code":"BAD_USER_INPUT"`},
 		"13-delete":      {`"deletedAt":"20`},
+		"14-changes":     {`"reset":"FIRST"`, `"title":"Water the plants"`, `"complete":true`},
+		"15-task-list":   {`"fresh":true`, `"why":"ENTERED"`, `"title":"Plan the trip"`},
 	}
 	isRefused := map[string]bool{"10-user-errors": true, "11-stale": true, "12-bad-request": true}
 	c := newClient(t)
@@ -195,7 +210,11 @@ func newClient(t *testing.T) *client {
 // run runs a sample, returns the answer as JSON, and remembers its ids.
 func (c *client) run(t *testing.T, sample playground.Sample, known seen) string {
 	t.Helper()
-	answer := c.post(t, "/graphql", map[string]any{"query": sample.Query, "variables": known.fill(t, sample.Variables)})
+	accept := "application/graphql-response+json, application/json;q=0.9"
+	if strings.HasPrefix(sample.Query, "subscription") {
+		accept = "text/event-stream"
+	}
+	answer := c.post(t, "/graphql", map[string]any{"query": sample.Query, "variables": known.fill(t, sample.Variables)}, accept)
 	known.remember(answer["data"])
 	encoded, err := json.Marshal(answer)
 	if err != nil {

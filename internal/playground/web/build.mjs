@@ -11,7 +11,7 @@ const out = '../assets/dist';
 const sha256 = (data) => createHash('sha256').update(data).digest('hex');
 
 // Sources, in the order of their names: what playground_test.go hashes too.
-const sources = ['build.mjs', 'package-lock.json', 'package.json', ...readdirSync('src').map((f) => `src/${f}`)].sort();
+const sources = ['../../../examples/sync/store.ts', 'build.mjs', 'package-lock.json', 'package.json', ...readdirSync('src').map((f) => `src/${f}`)].sort();
 const sourceHash = sha256(sources.map((f) => `${f} ${sha256(readFileSync(f))}\n`).join(''));
 
 const common = {

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { settings } from './settings.js';
+import { forgetTasks } from './tasks.js';
 
 async function post(path, body) {
   const response = await fetch(`/api/auth/${path}`, {
@@ -16,6 +17,7 @@ export function Account({ viewer, asking, setAsking, changed }) {
   const signOut = async () => {
     try {
       await post('sign-out', {});
+      await forgetTasks();
       changed();
     } catch (error) {
       setProblem(error.message);

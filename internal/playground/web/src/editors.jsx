@@ -1,6 +1,6 @@
 import { useEffect } from 'react';
 import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
-import { isNarrow } from './page.js';
+import { isNarrow, isTight, usePage } from './page.js';
 
 /** Sets up GraphiQL's editors. It shows nothing. */
 export function Editors({ fetcher }) {
@@ -33,6 +33,12 @@ export function Editors({ fetcher }) {
     });
     return () => subscription?.dispose();
   }, [queryEditor, setVisiblePlugin]);
+
+  // Where the panel of tasks covers the answer, it gets the room of the plugin that is open.
+  const { showsTasks } = usePage();
+  useEffect(() => {
+    if (showsTasks && isTight()) setVisiblePlugin(null);
+  }, [showsTasks, setVisiblePlugin]);
   return null;
 }
 

@@ -1,6 +1,7 @@
-import { Kind, parse } from 'graphql';
+import { Kind, OperationTypeNode, parse } from 'graphql';
 import { fill, finish, isSignedIn, remember } from './session.js';
 import { sampleOf, settings } from './settings.js';
+import { subscription } from './subscription.js';
 
 const wanted = {
   task: 'Run “Create a task” first: this operation takes the task that an answer showed last.',
@@ -44,7 +45,7 @@ export function newFetcher(notify) {
       if (!answer.data) notify(noSchema(answer));
       return answer;
     }
-    const operationName = operationIn(params);
+    const { operationName, isSubscription } = operationIn(params);
     fetcher.onSend?.(params.query, operationName);
     const { filled, missing } = fill(params.variables ?? {});
     // Signed out, the operation goes out as it is: the server refuses it before it looks at the variables, and that
@@ -52,25 +53,30 @@ export function newFetcher(notify) {
     if (missing.size > 0 && (isSignedIn() || hasAuthorization(options?.headers))) {
       return { errors: [...missing].map((name) => ({ message: wanted[name] ?? 'This operation needs an account that is signed in by its cookie.', extensions: { code: 'NOT_SENT' } })) };
     }
-    const answer = await sendOrNotify({ ...params, operationName, variables: filled }, options?.headers);
-    notify(explain(answer));
-    if (answer.data) remember(answer.data);
-    const sample = sampleOf(operationName);
-    if (sample && isFinished(sample, answer)) finish(sample);
-    return answer;
+    const answered = (answer) => {
+      notify(explain(answer));
+      if (answer.data) remember(answer.data);
+      const sample = sampleOf(operationName);
+      if (sample && isFinished(sample, answer)) finish(sample);
+      return answer;
+    };
+    const operation = { ...params, operationName, variables: filled };
+    if (isSubscription) return subscription(operation, options?.headers, answered);
+    return answered(await sendOrNotify(operation, options?.headers));
   }
   fetcher.send = send;
   return fetcher;
 }
 
-// Returns the name of the operation to run: GraphiQL's, if it is in the document, else the first. GraphiQL looks for the
-// name some time after the last change, so that its name may be that of the document before.
+// Returns the name of the operation to run, and whether it is a subscription: GraphiQL's, if it is in the document, else the
+// first. GraphiQL looks for the name some time after the last change, so that its name may be that of the document before.
 function operationIn({ query, operationName }) {
   try {
-    const names = parse(query).definitions.filter((d) => d.kind === Kind.OPERATION_DEFINITION).map((d) => d.name?.value);
-    return names.includes(operationName) ? operationName : names[0];
+    const operations = parse(query).definitions.filter((d) => d.kind === Kind.OPERATION_DEFINITION);
+    const operation = operations.find((d) => d.name?.value === operationName) ?? operations[0];
+    return { operationName: operation?.name?.value, isSubscription: operation?.operation === OperationTypeNode.SUBSCRIPTION };
   } catch {
-    return undefined; // The server says what is wrong with the document.
+    return {}; // The server says what is wrong with the document.
   }
 }
 
@@ -94,7 +100,7 @@ function noSchema(answer) {
 function explain(answer) {
   if (codesOf(answer).includes('UNAUTHENTICATED')) {
     const { message } = answer.errors.find((e) => e.extensions?.code === 'UNAUTHENTICATED');
-    const refusal = `The server answered 401, “${message}”: this operation needs an account.`;
+    const refusal = `The server answered “${message}”: this operation needs an account.`;
     return settings.signIn
       ? { kind: 'signed-out', title: 'Sign in first.', text: refusal }
       : { kind: 'unauthenticated', title: 'Sign in first.', text: `${refusal} Sign in at your frontend, on an origin whose cookie reaches this one, or put {"Authorization": "Bearer …"} under Headers.` };

@@ -11,3 +11,15 @@ export const TourIcon = () => (
 export const PlayIcon = () => (
   <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true"><path d="M4 2.5v11l9-5.5z" fill="currentColor" /></svg>
 );
+
+export const GripIcon = () => (
+  <svg viewBox="0 0 8 14" width="8" height="14" fill="currentColor" aria-hidden="true">
+    {[2, 7, 12].map((y) => [1.5, 6.5].map((x) => <circle key={`${x} ${y}`} cx={x} cy={y} r="1.3" />))}
+  </svg>
+);
+
+export const PanelIcon = () => (
+  <svg viewBox="0 0 20 20" width="18" height="18" fill="none" stroke="currentColor" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <rect x="2.5" y="3.5" width="15" height="13" rx="2.5" /><path d="M11.5 3.5v13M13.8 7.5h1.4M13.8 10.5h1.4" />
+  </svg>
+);

@@ -5,7 +5,7 @@ export const settings = JSON.parse(document.getElementById('settings').textConte
 export const samples = settings.samples.map((sample, index) => ({
   ...sample,
   number: index + 1,
-  operation: /(?:query|mutation) (\w+)/.exec(sample.query)[1],
+  operation: /(?:query|mutation|subscription) (\w+)/.exec(sample.query)[1],
   needsAccount: index > 0, // The first one asks who is signed in.
 }));
 

@@ -11,8 +11,9 @@ const isSampleText = (query) => query.trim() === '' || samples.some((s) => s.que
 function useSteps() {
   const { queryEditor, variableEditor, responseEditor } = useGraphiQL(pick('queryEditor', 'variableEditor', 'responseEditor'));
   const current = sampleOf(useGraphiQL((state) => state.tabs[state.activeTabIndex]?.title));
-  const { addTab, run, updateActiveTabValues } = useGraphiQLActions();
+  const { addTab, run, stop, updateActiveTabValues } = useGraphiQLActions();
   const open = (sample) => {
+    stop(); // A subscription that runs would write its results below this sample.
     // What was written by hand stays: the sample gets a tab of its own then.
     if (!isSampleText(queryEditor.getValue())) addTab();
     const variables = sample.variables ? JSON.stringify(fill(JSON.parse(sample.variables)).filled, null, 2) : '';
