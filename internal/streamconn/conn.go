@@ -19,6 +19,8 @@ const (
 	// writeTimeout is how long a client may take for writeChunk bytes. A slower one is disconnected.
 	writeTimeout = 30 * time.Second
 	writeChunk   = 16 << 10
+	// sendTimeout is how long Send may take in all. It is as long as an answer over HTTP may take.
+	sendTimeout = 60 * time.Second
 	// maxQueued is how many bytes of control data wait behind the data being sent.
 	maxQueued = 16 << 10
 	// lingerTimeout is how long a client has to close its side after Finish.
@@ -105,9 +107,13 @@ func (c *Conn) TrySend(data []byte) bool {
 	return !c.closed
 }
 
-// Send sends data, and waits while the client is slow. It returns ErrClosed if the connection is closed before all is sent.
+// Send sends data, and waits while the client is slow. It returns ErrClosed if the connection is closed before all is sent. If that
+// takes longer than a minute, Send closes the connection: many large answers could wait in memory for hours otherwise.
 func (c *Conn) Send(data []byte) error {
 	c.mu.Lock()
+	if c.sending != nil {
+		defer time.AfterFunc(sendTimeout, c.timeOut).Stop()
+	}
 	for c.sending != nil && !c.closed && !c.finishing {
 		done := c.sending.done
 		c.mu.Unlock()
@@ -125,10 +131,22 @@ func (c *Conn) Send(data []byte) error {
 	}
 	c.beginLocked()
 	c.mu.Unlock()
+	defer time.AfterFunc(sendTimeout, c.timeOut).Stop()
 	c.flush(rest)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.errLocked()
+}
+
+// timeOut closes the connection of a client that is too slow.
+func (c *Conn) timeOut() {
+	c.mu.Lock()
+	if !c.closed {
+		c.registry.timedOut.Add(1)
+		c.closeLocked()
+	}
+	c.mu.Unlock()
+	c.Close()
 }
 
 func (c *Conn) errLocked() error {

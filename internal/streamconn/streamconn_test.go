@@ -385,6 +385,50 @@ func TestStuck(t *testing.T) {
 	})
 }
 
+// TestSendTimeout checks that what Send waits for is limited as a whole, and that what TrySend sends is not.
+func TestSendTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		server, client := net.Pipe()
+		c := start(&r, server, newRecorder())
+		data := make([]byte, 100*writeChunk)
+		if !c.TrySend(data) {
+			t.Fatal("refused")
+		}
+		for range 100 {
+			time.Sleep(writeTimeout - time.Second)
+			read(t, client, writeChunk)
+		}
+		synctest.Wait()
+		if stats := r.Stats(); stats != (Stats{Open: 1}) {
+			t.Fatalf("after a slow write: %+v", stats)
+		}
+		begin, results, left := time.Now(), make(chan error, 2), make(chan struct{})
+		for range 2 {
+			go func() { results <- c.Send(data) }()
+		}
+		go func() {
+			defer close(left)
+			for {
+				time.Sleep(writeTimeout - time.Second)
+				if _, err := io.ReadFull(client, make([]byte, writeChunk)); err != nil {
+					return
+				}
+			}
+		}()
+		for range 2 {
+			if err := <-results; !errors.Is(err, ErrClosed) || time.Since(begin) != sendTimeout {
+				t.Errorf("after %s: %v", time.Since(begin), err)
+			}
+		}
+		<-left
+		if stats := r.Stats(); stats != (Stats{TimedOut: 1}) {
+			t.Errorf("stats: %+v", stats)
+		}
+	})
+}
+
 // TestLinger checks that a client that never closes its side after Finish is cut off.
 func TestLinger(t *testing.T) {
 	t.Parallel()
