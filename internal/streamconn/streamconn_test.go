@@ -546,6 +546,7 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	}()
 	got, err := io.ReadAll(client)
+	got = bytes.ReplaceAll(got, []byte("ping"), nil) // One may come in between, if the test is slow.
 	if err != nil || len(got) != int(taken.Load())*size {
 		t.Fatalf("%d bytes and %v, want %d", len(got), err, taken.Load()*size)
 	}
