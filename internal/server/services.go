@@ -42,9 +42,12 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up tasks: %w", err)
 	}
+	for _, reason := range []feed.ResetReason{feed.ResetExpired, feed.ResetHistoryChanged} {
+		cfg.Telemetry.FeedResets(string(reason), 0)
+	}
 	changes, err := feed.New(feed.Config{
 		Workspaces: workspaces, Opened: cfg.DB.Opened, Log: cfg.Log,
-		Reset: func(reason feed.ResetReason) { cfg.Telemetry.FeedReset(string(reason)) },
+		Reset: func(reason feed.ResetReason) { cfg.Telemetry.FeedResets(string(reason), 1) },
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up the feed of changes: %w", err)

@@ -79,6 +79,8 @@ func newInstruments(provider *sdkmetric.MeterProvider) (*instruments, error) {
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, fmt.Errorf("making the instruments: %w", err)
 	}
+	// An alert must see the first one, and doesn't know what a counter was before it existed.
+	i.errors.Add(context.Background(), 0, metric.WithAttributes(attribute.String("code", codeInternal)))
 	return i, nil
 }
 

@@ -138,10 +138,11 @@ func (t *Telemetry) Delivered(field string, count, bytes int, delay time.Duratio
 	}
 }
 
-// FeedReset counts a page of changes that begins a copy, by the reason, which must have few values.
-func (t *Telemetry) FeedReset(reason string) {
+// FeedResets counts pages of changes that begin a copy, by the reason, which must have few values. A count of 0 makes alerts see the
+// first page too: they don't know what a counter was before it existed.
+func (t *Telemetry) FeedResets(reason string, count int) {
 	if t != nil {
-		t.instruments.live.resets.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", reason)))
+		t.instruments.live.resets.Add(context.Background(), int64(count), metric.WithAttributes(attribute.String("reason", reason)))
 	}
 }
 
