@@ -1,6 +1,7 @@
 package playground_test
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -101,6 +102,13 @@ func TestBrowserPanel(t *testing.T) {
 	p.signOut(t)
 }
 
+// centre returns the coordinates of an element's centre.
+func (b *browser) centre(t *testing.T, selector string) (x, y float64) {
+	t.Helper()
+	centre := value[[]float64](t, b, `(({ left, top, width, height }) => [left + width / 2, top + height / 2])(document.querySelector('`+selector+`').getBoundingClientRect())`)
+	return centre[0], centre[1]
+}
+
 // pair is two browsers of one user.
 type pair struct{ a, b *browser }
 
@@ -134,25 +142,31 @@ func (p pair) edit(t *testing.T) {
 	p.a.do(t, "a change of the API", chromedp.Evaluate(`fetch('/graphql', { method: 'POST', headers: { 'Content-Type': 'application/json' },
 		body: JSON.stringify({ query: 'mutation { createTask(input: { title: "by the API" }) { task { id } } }' }) })`, nil), saysNews("Added “by the API”"))
 	p.shows(t, "one", "zwei", "three", "by the API")
+	p.a.do(t, "a subtask", chromedp.Evaluate(`fetch('/graphql', { method: 'POST', headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ query: 'mutation ($id: ID!) { createTask(input: { title: "subtask", parentId: $id }) { task { id } } }', variables: { id: document.querySelector('.tasks li').dataset.task } }) })`, nil))
+	p.shows(t, "one", "subtask", "zwei", "three", "by the API")
+	p.a.do(t, "deleting the parent", chromedp.Click(control(1, "delete"), chromedp.ByQuery))
+	p.shows(t, "zwei", "three", "by the API")
+	p.b.do(t, "restoring the parent", saysNews("Deleted 2 tasks"), chromedp.Click(".tasks .news button"))
+	p.shows(t, "one", "subtask", "zwei", "three", "by the API")
+	p.a.do(t, "deleting the subtask", chromedp.Click(control(2, "delete"), chromedp.ByQuery))
+	p.shows(t, "one", "zwei", "three", "by the API")
 }
 
 // order moves tasks by mouse and by keyboard.
 func (p pair) order(t *testing.T) {
 	t.Helper()
-	type point struct{ X, Y float64 }
-	centre := func(selector string) point {
-		return value[point](t, p.a, `(({ left, top, width, height }) => ({ X: left + width / 2, Y: top + height / 2 }))(document.querySelector('`+selector+`').getBoundingClientRect())`)
-	}
-	from, to := centre(control(3, "grip")), centre(control(1, "grip"))
+	x, from := p.a.centre(t, control(3, "grip"))
+	_, to := p.a.centre(t, control(1, "grip"))
 	drag := chromedp.Tasks{
-		chromedp.MouseEvent(input.MousePressed, from.X, from.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)),
-		chromedp.MouseEvent(input.MouseMoved, from.X, (from.Y+to.Y)/2, chromedp.ButtonLeft), chromedp.MouseEvent(input.MouseMoved, to.X, to.Y-4, chromedp.ButtonLeft),
+		chromedp.MouseEvent(input.MousePressed, x, from, chromedp.ButtonLeft, chromedp.ClickCount(1)),
+		chromedp.MouseEvent(input.MouseMoved, x, (from+to)/2, chromedp.ButtonLeft), chromedp.MouseEvent(input.MouseMoved, x, to-4, chromedp.ButtonLeft),
 		becomes(`document.querySelector('.tasks li:first-child').dataset.drop === 'before'`),
 	}
 	p.a.do(t, "dragging", drag)
 	p.a.shoot(t, "panel-dragging")
-	p.a.do(t, "not dropping", chromedp.KeyEvent(kb.Escape), gone(".tasks [data-drop]"), chromedp.MouseEvent(input.MouseReleased, to.X, to.Y-4, chromedp.ButtonLeft))
-	p.a.do(t, "dropping", drag, chromedp.MouseEvent(input.MouseReleased, to.X, to.Y-4, chromedp.ButtonLeft), gone(".tasks [data-drop]"))
+	p.a.do(t, "not dropping", chromedp.KeyEvent(kb.Escape), gone(".tasks [data-drop]"), chromedp.MouseEvent(input.MouseReleased, x, to-4, chromedp.ButtonLeft))
+	p.a.do(t, "dropping", drag, chromedp.MouseEvent(input.MouseReleased, x, to-4, chromedp.ButtonLeft), gone(".tasks [data-drop]"))
 	p.shows(t, "three", "one", "zwei", "by the API")
 	p.b.do(t, "what was moved", saysNews("Moved “three”"))
 	p.b.do(t, "moving with the keyboard", press(control(1, "grip"), kb.ArrowDown, kb.ArrowDown), hasFocus("three", "grip"))
@@ -173,8 +187,13 @@ func (p pair) focus(t *testing.T) {
 // cut cuts the second browser's connection. Both make changes meanwhile.
 func (p pair) cut(t *testing.T, proxy *toxic.Proxy) {
 	t.Helper()
+	top := `document.querySelector('.tasks ul').getBoundingClientRect().top`
+	before := value[float64](t, p.b, top)
 	proxy.Stop()
 	p.b.do(t, "offline", saysState("Offline"))
+	if now := value[float64](t, p.b, top); now != before {
+		t.Errorf("offline, the list is %g pixels lower", now-before)
+	}
 	p.b.do(t, "changes offline", addTasks("offline"), saysState("Offline. 1 unsent change"), chromedp.Click(control(1, "check"), chromedp.ByQuery), saysState("Offline. 2 unsent changes"))
 	p.b.do(t, "moves offline", press(control(4, "grip"), slices.Repeat([]string{kb.ArrowUp, kb.ArrowUp, kb.ArrowDown}, 5)...), titles("one", "offline", "three", "by the API"))
 	p.b.do(t, "the screenshot", settled())
@@ -240,6 +259,28 @@ func TestBrowserSubscription(t *testing.T) {
 	b.check(t)
 }
 
+// TestBrowserPanelTabs: of two tabs of a browser one follows the feed, and both show the list. If that one is closed, the other does.
+func TestBrowserPanelTabs(t *testing.T) {
+	testkit.Suite(t, "browser")
+	t.Parallel()
+	site := newSite(t, map[string]string{})
+	b := newBrowser(t, site, desktop())
+	b.do(t, "signing up", open(site), fillIn(), submit(), saysState("Live"), addTasks("one"))
+	tab, closeTab := chromedp.NewContext(b.Context)
+	t.Cleanup(closeTab)
+	limited, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
+	if err := chromedp.Run(limited, chromedp.EmulateViewport(1440, 900), chromedp.Navigate(site+"/"), titles("one"), saysState("Live in another tab"), addTasks("two")); err != nil {
+		t.Fatal(err)
+	}
+	b.do(t, "what was added in the other tab", titles("one", "two"), chromedp.Navigate("about:blank"))
+	if err := chromedp.Run(limited, becomes(`document.querySelector('.tasks .state').innerText.trim() === 'Live'`), addTasks("three"), becomes(`document.querySelector('.tasks [data-pending=true]') === null`)); err != nil {
+		t.Fatal(err)
+	}
+	b.do(t, "coming back", chromedp.Navigate(site+"/"), titles("one", "two", "three"), saysState("Live in another tab"))
+	b.check(t)
+}
+
 // TestBrowserPanelScreens: the panel on each screen. It opens and closes, and stays so after the page was loaded again.
 func TestBrowserPanelScreens(t *testing.T) {
 	testkit.Suite(t, "browser")
@@ -265,10 +306,27 @@ func TestBrowserPanelScreens(t *testing.T) {
 			v.do(t, "tasks", addTasks("Buy milk", "Ask the neighbours whether they can water the plants, the fern too, while everybody is away in August",
 				"Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft", "Return the parcel"), chromedp.Click(control(1, "check"), chromedp.ByQuery))
 			v.picture(t, "tasks")
+			if s.isPhone() {
+				v.dragByFinger(t)
+			}
 			v.do(t, "after a reload", chromedp.Reload(), sees(".tasks ul", "Return the parcel"), saysState("Live"))
 			v.do(t, "closing", chromedp.Click("#toggle-tasks"), gone(".tasks"), v.hasStreams(0), chromedp.Reload(), sees(".who", "Ada Lovelace"), gone(".tasks"))
 			v.fits(t, "closed")
 			v.check(t)
 		})
 	}
+}
+
+// dragByFinger drags the last of four tasks to the top.
+func (v visit) dragByFinger(t *testing.T) {
+	t.Helper()
+	x, from := v.centre(t, control(4, "grip"))
+	_, to := v.centre(t, control(1, "grip"))
+	touch := func(kind input.TouchType, points ...*input.TouchPoint) chromedp.Action {
+		return input.DispatchTouchEvent(kind, points)
+	}
+	v.do(t, "dragging by finger", touch(input.TouchStart, &input.TouchPoint{X: x, Y: from}), touch(input.TouchMove, &input.TouchPoint{X: x, Y: (from + to) / 2}),
+		touch(input.TouchMove, &input.TouchPoint{X: x, Y: to - 4}), becomes(`document.querySelector('.tasks li:first-child').dataset.drop === 'before'`))
+	v.shoot(t, v.prefix+"dragging")
+	v.do(t, "dropping", touch(input.TouchEnd), sees(".tasks li:first-child", "Return the parcel"), saysNews("Moved “Return the parcel”"))
 }

@@ -4,6 +4,7 @@ import { useChanges } from './changes.js';
 import { useDrag } from './drag.js';
 import { GripIcon } from './icons.jsx';
 import { usePage } from './page.js';
+import { isSignedIn } from './session.js';
 import { settings } from './settings.js';
 import { arrange, openStore } from './tasks.js';
 import './panel.css';
@@ -19,15 +20,15 @@ export function TasksPanel({ refresh }) {
   const { viewer, askSignIn } = usePage();
   return (
     <aside className="tasks" id="tasks" aria-labelledby="tasks-title">
-      {viewer ? <Tasks key={viewer.id} account={viewer.id} refresh={refresh} /> : (
+      {viewer && <Tasks key={viewer.id} account={viewer.id} refresh={refresh} />}
+      {viewer === undefined && (isSignedIn() ? <Blank /> : <Head />)}
+      {viewer === null && (
         <>
           <Head />
-          {viewer === null && (
-            <div className="empty">
-              <p>You are signed out. Your tasks show here, and stay up to date.</p>
-              {settings.signIn ? <button type="button" onClick={askSignIn}>Sign in to see them</button> : <p>Sign in at your frontend, on an origin whose cookie reaches this one, and reload the page.</p>}
-            </div>
-          )}
+          <div className="empty">
+            <p>You are signed out. Once you sign in, your tasks are here, always up to date.</p>
+            {settings.signIn ? <button type="button" onClick={askSignIn}>Sign in</button> : <p>Sign in at your frontend, on an origin whose cookie reaches this one, and reload the page.</p>}
+          </div>
         </>
       )}
     </aside>
@@ -35,6 +36,15 @@ export function TasksPanel({ refresh }) {
 }
 
 const Head = ({ children }) => <div className="head"><h2 id="tasks-title">Tasks</h2>{children}</div>;
+
+/** What is there of the panel before it is known what to show: nothing moves when it comes. */
+const Blank = () => (
+  <>
+    <Head><button type="button" className="toggle" disabled>Hide completed</button></Head>
+    <div className="state" data-kind="busy"><span>Loading…</span></div>
+    <form className="add"><input aria-label="New task" placeholder="Add a task" disabled /><button type="submit" disabled>Add</button></form>
+  </>
+);
 
 function Tasks({ account, refresh }) {
   const [refusal, setRefusal] = useState(null);
@@ -45,7 +55,7 @@ function Tasks({ account, refresh }) {
     setStore(opened);
     return () => { opened.stop(); };
   }, [account]);
-  return store ? <List store={store} refusal={refusal} refresh={refresh} /> : <Head />;
+  return store ? <List store={store} refusal={refusal} refresh={refresh} /> : <Blank />;
 }
 
 function List({ store, refusal, refresh }) {

@@ -16,7 +16,8 @@ export function arrange(tasks) {
   const children = new Map();
   for (const task of shown.values()) {
     const parent = shown.has(task.parent?.id) ? task.parent.id : '';
-    children.set(parent, [...(children.get(parent) ?? []), task]);
+    if (!children.has(parent)) children.set(parent, []);
+    children.get(parent).push(task);
   }
   const rows = [];
   const add = (parent, depth) => {
