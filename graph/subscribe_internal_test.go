@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -46,7 +47,8 @@ func TestFailures(t *testing.T) {
 		"a panic":                      {start{}, nil, fail(CodeInternal), true, false},
 	} {
 		got, failed := failure(tt.at, tt.response, append(tt.errs, tt.errs...), 1)
-		if shown, _ := got.End.(gqlerror.List); tt.end && len(shown) != 1 {
+		var shown gqlerror.List
+		if errors.As(got.End, &shown); tt.end && len(shown) != 1 {
 			t.Errorf("%s: the client sees %v", name, got.End)
 		}
 		if (got.End != nil) != tt.end || (got.Fault != nil) != tt.faulty || failed != (tt.end || tt.faulty) {

@@ -65,15 +65,18 @@ func TestAborts(t *testing.T) {
 					}
 				}
 			}()
-			address := strings.TrimPrefix(f.url, "ws://")
+			address, err := net.ResolveTCPAddr("tcp", strings.TrimPrefix(f.url, "ws://"))
+			if err != nil {
+				t.Fatal(err)
+			}
 			for cut := range script {
-				conn, err := net.Dial("tcp", address)
+				conn, err := net.DialTCP("tcp", nil, address)
 				if err != nil {
 					t.Fatal(err)
 				}
 				_, _ = conn.Write(script[:cut+1])
 				if cut%2 == 0 {
-					_ = conn.(*net.TCPConn).SetLinger(0) // The server gets an error instead of the end.
+					_ = conn.SetLinger(0) // The server gets an error instead of the end.
 				}
 				if cut%3 == 0 { // Whatever comes first.
 					_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))

@@ -11,7 +11,7 @@ const mediaEventStream = "text/event-stream"
 
 // headerStreamToken is the header by which requests of graphql-sse's single connection mode name their stream. An event source names
 // it by the parameter token.
-const headerStreamToken = "X-Graphql-Event-Stream-Token"
+const headerStreamToken = "X-Graphql-Event-Stream-Token" //nolint:gosec // It is a name.
 
 var sseFormat = eventFormat{ //nolint:gochecknoglobals // A constant, if Go had constant structs.
 	transport:   TransportSSE,
