@@ -1,4 +1,4 @@
-// Writes .build: the snippets of docs/clients.md and of the reference store's README as files, the types that codegen and
+// Writes .build: the snippets of docs/clients.md, of docs/live.md and of the reference store's README as files, the types that codegen and
 // Relay's compiler generate for them and for the samples of the playground's tour, Apollo's manifest of trusted documents, and
 // one bundle for each test. TypeScript checks all of it strictly.
 import { execFileSync } from "node:child_process";
@@ -10,10 +10,17 @@ mkdirSync(".build/src/relay/__generated__", { recursive: true });
 cpSync("src", ".build/src", { recursive: true });
 cpSync("../../../docs/schema/schema.graphql", ".build/schema.graphql");
 
-const doc = readFileSync("../../../docs/clients.md", "utf8");
+const doc = ["clients", "live"].map((name) => readFileSync(`../../../docs/${name}.md`, "utf8")).join("\n");
 const snippets = [...doc.matchAll(/^```tsx?\n\/\/ (\S+)\n(.*?)^```$/gms)].map(([, name, text]) => ({ name, text }));
 for (const { name, text } of snippets) writeFileSync(`.build/${name}`, text);
+const blocks = [...doc.matchAll(/^```tsx?$/gm)].length;
+if (blocks !== snippets.length) {
+  console.log(`${blocks - snippets.length} snippets don't begin with a file's name`);
+  process.exit(1);
+}
 console.log(`snippets: ${snippets.map(({ name }) => name).join(" ")}`);
+
+cpSync("../../../examples/sync/list.ts", ".build/src/list.ts");
 
 // The snippets of the reference store's README, beside the store.
 mkdirSync(".build/src/sync");
@@ -61,7 +68,7 @@ try {
     customScalarTypes: { DateTime: "string", Date: "string", TimeZone: "string", Color: "string", SyncToken: "string", ListState: "string" },
   }));
   run("../node_modules/relay-compiler/cli.js", "relay.config.json");
-  writeFileSync(".build/manifest.config.json", JSON.stringify({ documents: ["src/operations.ts"], output: "apollo-manifest.json" }));
+  writeFileSync(".build/manifest.config.json", JSON.stringify({ documents: ["src/*operations.ts"], output: "apollo-manifest.json" }));
   run("../node_modules/@apollo/generate-persisted-query-manifest/cli.js", "--config", "manifest.config.json");
   writeFileSync(".build/tsconfig.json", JSON.stringify({
     compilerOptions: {
@@ -75,9 +82,17 @@ try {
   console.log(error.stdout, error.stderr, error.message);
   process.exit(1);
 }
+// Replaces graphql`…` by what Relay's compiler has generated, as babel-plugin-relay does.
+const relayTags = {
+  name: "relay-tags",
+  setup: ({ onLoad }) => onLoad({ filter: /\/src\/relay\/[^_]*\.ts$/ }, ({ path }) => ({
+    loader: "ts",
+    contents: readFileSync(path, "utf8").replace(/graphql`\s*\w+ (\w+)[^`]*`/g, (_, name) => `require("./__generated__/${name}.graphql").default`),
+  })),
+};
 await build({
   entryPoints: readdirSync("src").filter((name) => /\.test\.tsx?$/.test(name)).map((name) => `.build/src/${name}`),
-  bundle: true, external: ["vite"], jsx: "automatic", platform: "node", format: "esm", outdir: ".build/dist", outExtension: { ".js": ".mjs" }, logLevel: "error",
+  bundle: true, plugins: [relayTags], external: ["vite"], jsx: "automatic", platform: "node", format: "esm", outdir: ".build/dist", outExtension: { ".js": ".mjs" }, logLevel: "error",
   banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` }, // for CommonJS packages
 });
 console.log("ok bundles");

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,12 +24,7 @@ import (
 // the bearer token of a user who signed up. "vite" is the React app behind Vite's proxy.
 func TestClients(t *testing.T) {
 	t.Parallel()
-	dir := testkit.NodePackages(t, "clients")
-	code, out := node(t, dir, "build.mjs")
-	if code != 0 {
-		t.Fatalf("building the clients:\n%s", out)
-	}
-	t.Log(out)
+	dir := build(t)
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer"}})
 	plain := "GRAPHQL_URL=" + startServer(t, auth, nil) + "/graphql"
 	trusting := "GRAPHQL_URL=" + startServer(t, auth, map[string]string{
@@ -38,33 +34,65 @@ func TestClients(t *testing.T) {
 	development := "API_ORIGIN=" + startServer(t, nil, nil)
 	outage := "DOWN_URL=" + startOutage(t)
 	for client, claims := range map[string]int{
-		"apollo": 10, "apollo-trusted": 3, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6, "server-side": 4, "vite": 13,
+		"apollo": 10, "apollo-trusted": 7, "urql": 7, "graphql-request": 7, "relay": 11, "polling": 6, "server-side": 4, "vite": 14,
 	} {
 		// Each client has a user of its own: polling would see another client's changes.
 		user := auth.SignUp(t, "Ada", client+"@example.com", "correct horse")
 		t.Run(client, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-			defer cancel()
-			started := time.Now()
-			cmd := exec.CommandContext(ctx, "node", ".build/dist/"+client+".test.mjs")
 			server := plain
 			if client == "apollo-trusted" {
 				server = trusting
 			}
-			cmd.Dir, cmd.Env = dir, append(cmd.Environ(), outage, server, development, "COOKIE="+user.Header().Get("Cookie"), "TOKEN="+user.Token)
-			output, err := cmd.CombinedOutput()
-			if got := strings.Count("\n"+string(output), "\nok "+client+" "); err != nil || got != claims || strings.Contains(string(output), "not ok") {
-				t.Errorf("%d of %d claims, %v:\n%s", got, claims, err, output)
-			}
-			t.Logf("%v\n%s", time.Since(started), output)
+			runClient(t, dir, client, claims, user, outage, server, development)
 		})
 	}
+}
+
+// build writes the folder .build of the clients, once for all tests, and returns their folder.
+func build(t *testing.T) string {
+	t.Helper()
+	dir := testkit.NodePackages(t, "clients")
+	built.once.Do(func() { built.code, built.out = node(t, dir, "build.mjs") })
+	if built.code != 0 {
+		t.Fatalf("building the clients:\n%s", built.out)
+	}
+	t.Log(built.out)
+	return dir
+}
+
+var built struct {
+	once sync.Once
+	code int
+	out  string
+}
+
+// runClient runs the test of a client as a user. It fails unless the test makes that many claims, and all of them hold.
+func runClient(t *testing.T, dir, client string, claims int, user *testkit.AuthClient, env ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	started := time.Now()
+	cmd := exec.CommandContext(ctx, "node", ".build/dist/"+client+".test.mjs")
+	cmd.Dir, cmd.Env = dir, append(append(cmd.Environ(), "COOKIE="+user.Header().Get("Cookie"), "TOKEN="+user.Token), env...)
+	output, err := cmd.CombinedOutput()
+	if got := strings.Count("\n"+string(output), "\nok "+client+" "); err != nil || got != claims || strings.Contains(string(output), "not ok") {
+		t.Errorf("%d of %d claims, %v:\n%s", got, claims, err, output)
+	}
+	t.Logf("%v\n%s", time.Since(started), output)
 }
 
 // startServer serves the sessions of that auth server on a real listener, with more variables, and returns the address.
 // Without an auth server, it is a development server with its own sign-in.
 func startServer(t *testing.T, auth *testkit.AuthServer, more map[string]string) string {
+	t.Helper()
+	listener := httptest.NewServer(newServer(t, auth, more).Handler())
+	t.Cleanup(listener.Close)
+	return listener.URL
+}
+
+// newServer returns a server that is not served yet.
+func newServer(t *testing.T, auth *testkit.AuthServer, more map[string]string) *server.Server {
 	t.Helper()
 	environ := map[string]string{}
 	if auth != nil {
@@ -85,9 +113,7 @@ func startServer(t *testing.T, auth *testkit.AuthServer, more map[string]string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(s.Handler())
-	t.Cleanup(listener.Close)
-	return listener.URL
+	return s
 }
 
 // startOutage answers every request with 503 and no GraphQL, as a proxy does if its upstream is down. It expects the

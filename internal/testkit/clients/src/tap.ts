@@ -4,7 +4,7 @@ export function ok(claim: unknown, text: string, seen?: unknown): asserts claim 
   if (!claim) process.exit(1);
 }
 
-const env = (name: string): string => {
+export const env = (name: string): string => {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set`);
   return value;
@@ -13,4 +13,4 @@ const env = (name: string): string => {
 export const url = env("GRAPHQL_URL");
 export const cookie: Record<string, string> = { cookie: env("COOKIE") };
 export const bearer: Record<string, string> = { authorization: `Bearer ${env("TOKEN")}` };
-export const down = env("DOWN_URL");
+export const down = process.env["DOWN_URL"] ?? "";

@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { ApolloProvider } from "@apollo/client/react";
 import { renderToString } from "react-dom/server";
 import { createServer, type ProxyOptions } from "vite";
+import { WebSocket as Socket } from "ws";
 import { TaskPage } from "./operations";
 import { ok } from "./tap";
 
@@ -62,6 +63,17 @@ const refused = await refusing;
 ok(refused.data?.createTask.userErrors.length === 1 && titles() === "two,one", "vite a refused update is taken back", titles());
 const page = renderToString(<ApolloProvider client={client}><Tasks name="Ada" /></ApolloProvider>);
 ok(page.includes("<li>two</li><li>one</li>"), "vite the list renders", page);
+
+const { liveSocket } = await import("./live-socket");
+globalThis.WebSocket = class extends Socket {
+  constructor(url: string | URL, protocols?: string[]) {
+    super(url, protocols, { origin, headers: { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join("; ") } });
+  }
+} as never;
+const live = liveSocket({ url: `${origin.replace("http", "ws")}/graphql` }).iterate({ query: "subscription { taskList { totalCount } }" });
+const counted = await live.next();
+ok(JSON.stringify(counted.value?.data) === '{"taskList":{"totalCount":2}}', "vite a subscription through the proxy", counted);
+await live.return?.();
 
 const target = process.env["API_ORIGIN"]!;
 const changing = await dev({ "/graphql": target, "/api/auth": { target, changeOrigin: true } }); // The short form sets it too.

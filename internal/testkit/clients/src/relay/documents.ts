@@ -15,3 +15,4 @@ graphql`
     }
   }
 `;
+graphql`subscription documentsRefusedSubscription { changes { tasks { id overdue } token } }`;
