@@ -64,8 +64,8 @@ func (a *authenticator) issueTicket(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // The client may be gone.
 }
 
-// redeem returns the headers with the credentials of a ticket, or why it is refused. Whom ctx counts for pays first, so that
-// nobody can guess tickets for nothing.
+// redeem returns the headers with the credentials of a ticket, or why it is refused. The client pays before the ticket is looked up,
+// so that guessing costs.
 func (a *authenticator) redeem(ctx context.Context, given string) (http.Header, *viewer.Refusal) {
 	if refusal := a.charge(ctx, redeemCost); refusal != nil {
 		return nil, refusal
