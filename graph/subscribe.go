@@ -108,7 +108,7 @@ func withoutPosition(all map[string]any, position *ast.Argument) map[string]any 
 	return variables
 }
 
-// keyOf returns what the results of a subscription depend on, beside its position, as a hash.
+// keyOf returns what the results of a subscription depend on, beside its position and the viewer's time zone, as a hash.
 func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends dependencies, variables map[string]any) (live.Key, error) {
 	encoded, err := json.Marshal(variables)
 	if err != nil {
@@ -120,9 +120,6 @@ func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends depende
 	}
 	if depends.user {
 		b = appendPart(b, v.UserID)
-	}
-	if depends.clock {
-		b = appendPart(b, v.Location.String())
 	}
 	sum := sha256.Sum256(b)
 	return live.Key(sum[:16]), nil
@@ -137,14 +134,22 @@ type subscription struct {
 	operation *ast.OperationDefinition
 	variables map[string]any
 	sink      Sink
-	key       live.Key
-	field     string
+	// key is a hash of what the results depend on, but the time zone.
+	key   live.Key
+	field string
 	// clock reports that the results depend on the clock.
 	clock bool
 }
 
-// Key implements live.Query.
-func (s *subscription) Key() live.Key { return s.key }
+// Key implements live.Query. If the results depend on the clock, they do on the viewer's time zone, which the viewer can change.
+func (s *subscription) Key() live.Key {
+	if !s.clock {
+		return s.key
+	}
+	v, _ := viewer.FromContext(s.ctx) // It has one.
+	sum := sha256.Sum256(append(s.key[:], v.Location.String()...))
+	return live.Key(sum[:16])
+}
 
 // Name implements live.Query: it returns the name of the root field.
 func (s *subscription) Name() string { return s.field }

@@ -110,7 +110,8 @@ func TestKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return key
+			s := &subscription{ctx: viewer.NewContext(t.Context(), q.v), key: key, clock: api.Validator(operation).clock}
+			return s.Key()
 		}
 		if same := key(tt.a) == key(tt.b); same != tt.same {
 			t.Errorf("%s: same key %t, want %t", name, same, tt.same)

@@ -34,6 +34,7 @@ func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 	err := withDatabase(ctx, databaseSettings{env: env, logs: logs, check: check, telemetry: start}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
 		defer shutdownTelemetry(ctx, tel, log)
 		tuneMemory(ctx, env, log)
+		go manageMemory(ctx, env["GOGC"] == "")
 		if err := server.ServeDebug(ctx, cfg, tel.Handler(), log); err != nil {
 			return err
 		}

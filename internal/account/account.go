@@ -55,6 +55,8 @@ type Config struct {
 	Timeout time.Duration
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+	// ZoneSet, if set, is called with each user who has set a time zone.
+	ZoneSet func(userID string)
 }
 
 // Service turns sessions into viewers. It is safe for concurrent use.
@@ -66,6 +68,7 @@ type Service struct {
 	cache   *otter.Cache[string, cachedUser]
 	// generation keeps rows that were read before a change from being cached after it.
 	generation generation
+	zoneSet    func(userID string)
 }
 
 // generation counts the changes of rows by this process.
@@ -110,12 +113,15 @@ func New(c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.ZoneSet == nil {
+		c.ZoneSet = func(string) {}
+	}
 	cache, err := otter.New(&otter.Options[string, cachedUser]{MaximumSize: cacheSize})
 	if err != nil {
 		return nil, fmt.Errorf("creating the cache of users: %w", err)
 	}
 	return &Service{
-		client: c.Client, strict: c.Provisioning == Strict, timeout: c.Timeout, cache: cache,
+		client: c.Client, strict: c.Provisioning == Strict, timeout: c.Timeout, cache: cache, zoneSet: c.ZoneSet,
 		now: func() time.Time { return c.Now().UTC().Truncate(time.Microsecond) },
 	}, nil
 }
@@ -161,8 +167,8 @@ func (s *Service) cachedViewer(ctx context.Context, session *betterauth.Session)
 	return v, nil
 }
 
-// SetTimeZone sets the viewer's time zone, an IANA name, and returns the viewer's row. It takes effect with the next request at
-// this replica, and within cacheTTL at the others.
+// SetTimeZone sets the viewer's time zone, an IANA name, and returns the viewer's row. It takes effect at
+// once at this replica, and within cacheTTL at the others; for streams, when their sessions are verified there.
 func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string) (*ent.User, error) {
 	location, err := timezone.Load(zone)
 	if err != nil {
@@ -180,6 +186,7 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 		}
 	}
 	s.Forget(v.UserID) // Even if the row had this zone: another replica may have set it.
+	s.zoneSet(v.UserID)
 	return truncateRow(row), nil
 }
 

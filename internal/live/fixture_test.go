@@ -70,9 +70,20 @@ type query struct {
 	end       error
 	next      time.Time
 	cost      int
+	// of is the client whose zone the results have, in thousands; nil if they have none.
+	of *client
 }
 
-func (q *query) Key() live.Key { return live.Key{q.key, byte(q.step)} }
+func (q *query) Key() live.Key { return live.Key{q.key, byte(q.step), byte(q.zone() / 1000)} }
+
+func (q *query) zone() int {
+	if q.of == nil {
+		return 0
+	}
+	q.of.mu.Lock()
+	defer q.of.mu.Unlock()
+	return q.of.zone
+}
 
 func (q *query) Name() string { return "versions" }
 
@@ -86,13 +97,13 @@ func (q *query) Run(_ context.Context, at live.Position) live.Result {
 	if q.end != nil {
 		return live.Result{End: q.end}
 	}
-	version := q.store.versions[q.workspace]
+	version := q.store.versions[q.workspace] + q.zone()
 	from, resumes := at.(int)
 	to := version
 	if resumes && q.step > 0 {
 		to = min(version, from+q.step)
 	}
-	result := live.Result{Position: to, Version: version, More: to < version, Next: q.next, Cost: q.cost}
+	result := live.Result{Position: to, Version: version - q.zone(), More: to < version, Next: q.next, Cost: q.cost}
 	if !resumes || to != from {
 		result.Data = fmt.Appendf(nil, "%d", to)
 	}
@@ -117,6 +128,8 @@ type client struct {
 	debt     time.Time // until when the user is in debt
 	spent    int
 	takes    time.Duration // how long a check takes
+	// zone is what the session's results depend on, and newZone what it will be after the next check.
+	zone, newZone int
 }
 
 func newClient(user string) *client {
@@ -141,7 +154,9 @@ func (c *client) Verify(context.Context) live.Verdict {
 	if state == live.Valid {
 		c.verified = began
 	}
-	return live.Verdict{State: state, Until: began.Add(c.validFor), Expires: c.expires}
+	changed := c.zone != c.newZone
+	c.zone = c.newZone
+	return live.Verdict{State: state, Until: began.Add(c.validFor), Expires: c.expires, Changed: changed}
 }
 
 func (c *client) Spend(cost int) time.Duration {

@@ -237,13 +237,7 @@ func (h *Hub) Refresh(workspaceID string) {
 	w.version.Store(0)
 	for _, s := range w.subs {
 		s.version = 0
-		switch s.state {
-		case idle:
-			w.join(s, 0, 0)
-		case running:
-			s.stale = true
-		case due, behind, waiting, stopped: // Those that are not stopped run anyway.
-		}
+		w.rerun(s)
 	}
 	w.wakeSoon()
 }

@@ -213,9 +213,16 @@ func TestNext(t *testing.T) {
 	})
 }
 
-// The clock of Next is the configured one, which may jump.
+// The clock of Next is the configured one, which may jump. If it is set back, whatever depends on it may be something else.
 func TestNextByConfiguredClock(t *testing.T) {
 	t.Parallel()
+	for _, jump := range []time.Duration{24 * time.Hour, -time.Minute} {
+		nextByConfiguredClock(t, jump)
+	}
+}
+
+func nextByConfiguredClock(t *testing.T, jump time.Duration) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var ahead time.Duration
@@ -231,11 +238,15 @@ func TestNextByConfiguredClock(t *testing.T) {
 		_, out := s.subscribe(t, q, client.session())
 		out.want(0)
 		s.commit("w")
+		s.set(func(*store) { q.next = time.Now().Add(1000 * time.Hour) })
 		mu.Lock()
-		ahead = 24 * time.Hour
+		ahead = jump
 		mu.Unlock()
 		time.Sleep(1100 * time.Millisecond)
 		out.want(0, 1)
+		s.commit("w")
+		time.Sleep(time.Minute)
+		out.want(0, 1) // Once for each jump.
 	})
 }
 

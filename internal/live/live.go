@@ -18,7 +18,8 @@ import (
 // Query is what a subscription asks for.
 type Query interface {
 	// Key identifies the query, whatever its position. Queries with equal keys give equal results at equal positions, so
-	// whatever a result depends on is part of the key: the viewer too, if another one could get another result.
+	// whatever a result depends on is part of the key: the viewer too, if another one could get another result. It may only
+	// change when the session is verified, with Verdict.Changed.
 	Key() Key
 	// Name says what the query is about, as one of few words that statistics count it by.
 	Name() string
@@ -98,6 +99,8 @@ type Verdict struct {
 	Until time.Time
 	// Expires is when the session ends unless it is extended; zero if that is not known. It is checked again then.
 	Expires time.Time
+	// Changed says that the results of the session's subscriptions may have changed with it: their queries run again.
+	Changed bool
 	// RetryAfter is how long to wait before the next check, if the session's state is unknown; zero if nothing is known.
 	RetryAfter time.Duration
 }

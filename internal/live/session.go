@@ -149,7 +149,7 @@ func (s *Session) verify() {
 		s.mu.Unlock()
 		return
 	}
-	var resumed []*Subscription
+	var resumed, changed []*Subscription
 	switch v.State {
 	case Ended:
 		s.mu.Unlock()
@@ -164,6 +164,9 @@ func (s *Session) verify() {
 				resumed = append(resumed, sub)
 			}
 		}
+		if v.Changed {
+			changed = slices.Clone(s.subs)
+		}
 	case Unknown:
 		s.failures++
 		s.setRetry(v.RetryAfter)
@@ -171,6 +174,9 @@ func (s *Session) verify() {
 	s.mu.Unlock()
 	for _, sub := range resumed {
 		sub.resume()
+	}
+	for _, sub := range changed {
+		sub.rerun()
 	}
 }
 

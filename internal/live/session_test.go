@@ -68,6 +68,61 @@ func TestUnknownSession(t *testing.T) {
 	})
 }
 
+// What a session's results depend on may change with it. Its queries run again then, whatever others get.
+func TestChangedSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, live.Config{})
+		ann, phone, bob := newClient("ann"), newClient("ann"), newClient("bob")
+		var outs []*sink
+		for _, c := range []*client{ann, phone, bob} {
+			_, out := s.subscribe(t, &query{of: c}, c.session())
+			outs = append(outs, out)
+		}
+		synctest.Wait()
+		move := func(zone int) {
+			for _, c := range []*client{ann, phone} {
+				c.set(func(c *client) { c.newZone = zone })
+			}
+		}
+		move(1000)
+		s.hub.VerifyUser("ann")
+		debounced()
+		s.change("w")
+		debounced()
+		outs[0].want(0, 1000, 1001)
+		outs[1].want(0, 1000, 1001)
+		outs[2].want(0, 1)
+		move(2000) // It is found out before the next delivery.
+		time.Sleep(time.Minute)
+		s.change("w")
+		debounced()
+		debounced()
+		outs[0].want(0, 1000, 1001, 2002)
+		outs[2].want(0, 1, 2)
+	})
+}
+
+// A session may change while its subscription waits for a run together with those of others.
+func TestChangedSessionInAGroup(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, live.Config{Workers: 1})
+		ann, bob := newClient("ann"), newClient("bob")
+		s.subscribe(t, &query{key: 9}, bob.session())
+		_, ofAnn := s.subscribe(t, &query{of: ann}, ann.session())
+		_, ofBob := s.subscribe(t, &query{of: bob}, bob.session())
+		synctest.Wait()
+		s.set(func(s *store) { s.slow = time.Second })
+		s.change("w")
+		debounced() // The first query runs.
+		ann.set(func(c *client) { c.zone, c.newZone = 1000, 1000 })
+		time.Sleep(time.Minute)
+		ofAnn.want(0, 1001)
+		ofBob.want(0, 1)
+	})
+}
+
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -154,6 +154,15 @@ func (s *Subscription) resume() {
 	}
 }
 
+// rerun has the query run again: its results may have changed with the session.
+func (s *Subscription) rerun() {
+	w := s.workspace
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rerun(s)
+	w.wakeSoon()
+}
+
 // Stop ends the subscription. A call of its sink that is under way may still go on; no other follows. It may be called
 // several times, and by the sink.
 func (s *Subscription) Stop() { s.stop(nil) }

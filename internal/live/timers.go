@@ -33,7 +33,9 @@ type schedule struct {
 	timers timerHeap
 	alarm  *time.Timer
 	// wake is when the alarm goes off, by the clock; 0 if it is not set.
-	wake   int64
+	wake int64
+	// latest is the latest time that the clock has shown since it was last set back.
+	latest int64
 	closed bool
 }
 
@@ -106,6 +108,7 @@ func (s *schedule) setAlarm() {
 		return
 	}
 	now := s.now()
+	s.latest = max(s.latest, now)
 	first := min(max(s.timers[0].at, now), now+int64(maxSleep))
 	if s.wake != 0 && s.wake <= first {
 		return
@@ -118,12 +121,14 @@ func (s *schedule) setAlarm() {
 	}
 }
 
-// ring fires the timers whose time has come.
+// ring fires the timers whose time has come. If the clock was set back, it fires all: their owners have looked at it before.
 func (s *schedule) ring() {
 	s.mu.Lock()
 	now := s.now()
+	setBack := now < s.latest
+	s.latest = now
 	var due []timed
-	for len(s.timers) > 0 && s.timers[0].at <= now {
+	for len(s.timers) > 0 && (setBack || s.timers[0].at <= now) {
 		if next, ok := heap.Pop(&s.timers).(scheduled); ok {
 			due = append(due, next.owner)
 		}

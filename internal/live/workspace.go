@@ -134,6 +134,17 @@ func (w *workspace) join(s *Subscription, changed int64, faults int) {
 	g.subs = append(g.subs, s)
 }
 
+// rerun has the subscription's query run again.
+func (w *workspace) rerun(s *Subscription) {
+	switch s.state {
+	case idle:
+		w.join(s, 0, 0)
+	case running:
+		s.stale = true
+	case due, behind, waiting, stopped: // Those that are not stopped run anyway.
+	}
+}
+
 // step runs the next group. A worker calls it.
 func (w *workspace) step() {
 	w.mu.Lock()
@@ -184,6 +195,9 @@ func (w *workspace) run(g *group) Result {
 	now := w.hub.config.Now()
 	for _, s := range g.subs {
 		s.admit(now)
+		if s.outcome == admitted && s.query.Key() != g.key.query { // It has changed with the session.
+			s.outcome = again
+		}
 		if first == nil && s.outcome == admitted {
 			first = s
 		}

@@ -18,7 +18,7 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	db.Now = cfg.Now
 	accounts, err := account.New(account.Config{
 		Client: db.Client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
-		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
+		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now, ZoneSet: s.live.hub.VerifyUser,
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up accounts: %w", err)

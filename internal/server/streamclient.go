@@ -102,13 +102,15 @@ func (c *streamClient) viewer() viewer.Viewer {
 	return v
 }
 
-// Verify returns live.Ended too if the viewer may do less or has moved to another time zone: the client has to connect again,
-// since results depend on that.
+// Verify returns live.Ended too if the viewer may do less: the client has to connect again. If the viewer has another time zone,
+// the stream's results are about that one from now on.
 func (c *streamClient) Verify(ctx context.Context) live.Verdict {
 	session, v, refusal := c.authenticate(context.WithValue(ctx, requestInfoKey{}, &c.context.info))
 	switch {
 	case refusal == nil && sameViewer(v, c.viewer()):
-		return c.users.verdict(session)
+		verdict := c.users.verdict(session)
+		verdict.Changed = c.context.setZone(v)
+		return verdict
 	case refusal != nil && refusal.Unavailable:
 		return live.Verdict{State: live.Unknown, RetryAfter: refusal.RetryAfter}
 	default:
@@ -137,11 +139,10 @@ const messageExpired = "The token has expired: connect again with a new one."
 // messageSessionChanged is for clients whose credentials are another user's now, who has registered meanwhile.
 const messageSessionChanged = "The session is another user's now: connect again."
 
-// sameViewer reports whether two viewers get the same results.
+// sameViewer reports whether two viewers may see and do the same. Their time zones may differ.
 func sameViewer(a, b viewer.Viewer) bool {
-	zoneA, zoneB := a.Location.String(), b.Location.String()
 	a.Location, b.Location = nil, nil
-	return a == b && zoneA == zoneB
+	return a == b
 }
 
 // Spend implements live.Client.

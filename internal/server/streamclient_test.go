@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +56,7 @@ func watchURL(t *testing.T, address string, header http.Header) *eventReader {
 			}
 		}
 	}()
-	r.want(`"changes":`)
+	r.want(`"data":`)
 	return r
 }
 
@@ -126,6 +127,52 @@ func TestStreamsEndWithTheirSessions(t *testing.T) {
 	others.want(`"three"`)
 }
 
+// TestStreamsFollowTheTimeZone: when a user moves to another time zone, live lists show what is due today there, also those of
+// JWTs, and the streams go on.
+func TestStreamsFollowTheTimeZone(t *testing.T) {
+	t.Parallel()
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
+	address := testkit.SQLiteURL(t)
+	cfg, err := config.Load(against(auth.URL, auth.Secret, map[string]string{"ENVIRONMENT": "test", "DATABASE_URL": address}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now() // So that no day ends in between.
+	s, err := New(t.Context(), Config{Config: cfg, DB: testkit.OpenDatabase(t, address), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.live.hub.Close)
+	web := serve(t, s)
+	ann := auth.SignUp(t, "Ann", "ann@example.com", "correct horse")
+	moveTo := func(zone string) {
+		t.Helper()
+		if _, answer := mustCall(t, web, ann.Header(), `mutation { updateViewer(input: {timeZone: "`+zone+`"}) { viewer { timeZone } } }`); !strings.Contains(answer, zone) {
+			t.Fatal(answer)
+		}
+	}
+	const east, west = "Pacific/Kiritimati", "Etc/GMT+12" // It is never the same day there.
+	for _, zone := range []string{east, west} {
+		location, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, answer := mustCall(t, web, ann.Header(), fmt.Sprintf(`mutation { createTask(input: {title: "in %s", due: {date: %q}}) { userErrors { code } } }`, zone, now.In(location).Format(time.DateOnly)))
+		if !strings.Contains(answer, `"userErrors":[]`) {
+			t.Fatal(answer)
+		}
+	}
+	moveTo(west)
+	list := web + graphqlPath + "?query=" + url.QueryEscape(`subscription { taskList(filter: {due: {within: TODAY}}) { left placed { edge { node { title } } } } }`)
+	streams := []*eventReader{watchURL(t, list, ann.Header()), watchURL(t, list, bearer(ann.JWT(t)))}
+	for _, zone := range []string{east, west, east} {
+		moveTo(zone)
+		for _, r := range streams {
+			r.want(`"in ` + zone + `"`)
+		}
+	}
+}
+
 // TestStreamsFindOutByThemselves: without events of the auth server, nothing is sent to a session that has ended.
 func TestStreamsFindOutByThemselves(t *testing.T) {
 	t.Parallel()
@@ -192,7 +239,7 @@ func TestSameViewer(t *testing.T) {
 	same.Location = time.FixedZone("UTC", 0)
 	zone.Location = time.FixedZone("X", 3600)
 	access.Access = viewer.AccessRead
-	if !sameViewer(v, same) || sameViewer(v, zone) || sameViewer(v, access) {
+	if !sameViewer(v, same) || !sameViewer(v, zone) || sameViewer(v, access) {
 		t.Error("viewers are compared wrongly")
 	}
 }

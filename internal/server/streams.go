@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -55,6 +56,8 @@ type streamContext struct {
 	info requestInfo
 	// start is when the stream was opened; zero if it is not yet.
 	start time.Time
+	// moved is a context with the viewer in another time zone than when the stream was opened; nil if it is the same.
+	moved atomic.Pointer[context.Context]
 }
 
 // Value implements context.Context.
@@ -62,7 +65,20 @@ func (c *streamContext) Value(key any) any {
 	if key == (requestInfoKey{}) {
 		return &c.info
 	}
+	if moved := c.moved.Load(); moved != nil {
+		return (*moved).Value(key)
+	}
 	return c.Context.Value(key)
+}
+
+// setZone gives the stream's viewer the time zone of v, which is otherwise the same viewer. It reports whether it is another one.
+func (c *streamContext) setZone(v viewer.Viewer) bool {
+	if is, err := viewer.FromContext(c); err != nil || is.Location.String() == v.Location.String() {
+		return false
+	}
+	moved := viewer.NewContext(c.Context, v)
+	c.moved.Store(&moved)
+	return true
 }
 
 // context returns the context of a stream that is opened by a request or over a connection. All subscriptions of a connection

@@ -1,9 +1,10 @@
 // Runs many stores for the model test of the server (internal/testkit/model): it reads a command a line, and writes an event a
 // line. A store has a device of its own, whose storage stays when the store is closed or killed.
 import { createInterface } from "node:readline";
+import { applyPatch, emptyList, type ListPatch, type LiveList } from "../list.js";
 import {
   fetchTransport, kind, MemoryStorage, polling, Store,
-  type ChangePage, type Mutation, type Row, type Saved, type Storage, type Transport, type Write,
+  type ChangePage, type Mutation, type Row, type Result, type Saved, type Storage, type Transport, type Write,
 } from "../store.js";
 
 interface Task extends Row {
@@ -30,6 +31,10 @@ interface Command {
   poll: boolean;
   tasks: string;
   tags: string;
+  /** A subscription to a live list, or "". */
+  list: string;
+  /** How many patches of the list are forgotten. */
+  forget: number;
   /** A name under which the state of the storage is kept, or from which it is taken. */
   image: string;
   name: string;
@@ -125,15 +130,15 @@ class Disk implements Storage {
   }
 }
 
+const fetching = ({ url, cookie }: Command): Transport => fetchTransport(url, () => ({ headers: { cookie } }));
+
 /** The transport of an application, with small pages, and with a report of each page's reset. */
-function transport({ device, url, cookie, first, poll }: Command): Transport {
-  const fetching = fetchTransport(url, () => ({ headers: { cookie } }));
-  const base = poll ? polling(fetching, 100) : fetching;
+function transport(command: Command): Transport {
+  const { device, first, poll } = command;
   const paged = (document: string) => document.replace("changes(after: $after)", `changes(after: $after, first: ${first})`);
-  const { execute } = fetching;
-  fetching.execute = (document, variables) => execute(paged(document), variables);
+  const base = poll ? polling(fetching(command), 100) : fetching(command);
   return {
-    execute: fetching.execute,
+    execute: base.execute,
     subscribe: (document, variables, sink) => base.subscribe(paged(document), variables, {
       next(result) {
         const page = result.data?.["changes"] as ChangePage | undefined;
@@ -146,8 +151,47 @@ function transport({ device, url, cookie, first, poll }: Command): Transport {
   };
 }
 
+/** A live list, which is subscribed to again whenever the subscription ends. */
+class List {
+  private open = true;
+  private end = () => {};
+
+  /** The lists after the patches that have come. */
+  constructor(private readonly device: string, private readonly history: LiveList<Task>[]) {}
+
+  async follow(transport: Transport, document: string): Promise<void> {
+    while (this.open) {
+      await new Promise<void>((resolve) => {
+        this.end = transport.subscribe(document, { have: this.history.at(-1)!.state }, { next: (result) => this.receive(result), closed: resolve });
+      });
+      await new Promise((resolve) => setTimeout(resolve, 10 * Math.random()));
+    }
+  }
+
+  private receive({ data, errors }: Result): void {
+    if (!this.open) return;
+    const { device } = this;
+    const patch = data?.["taskList"] as ListPatch<Task> | undefined;
+    if (!patch) return report({ device, event: "failed", errors });
+    try {
+      this.history.push(applyPatch(this.history.at(-1)!, patch));
+    } catch (error) {
+      return report({ device, event: "error", message: String(error) });
+    }
+    const { edges, state: _, version, ...values } = this.history.at(-1)!;
+    report({ device, event: "list", version, list: { ...values, nodes: edges.map((edge) => edge.node) } });
+  }
+
+  stop(): void {
+    this.open = false;
+    this.end();
+  }
+}
+
 class Device {
   storage = new MemoryStorage();
+  list: List | undefined;
+  readonly lists = [emptyList<Task>()];
   disk: Disk | undefined;
   store: Store<Rows, typeof mutations> | undefined;
   readonly images: string[] = [];
@@ -167,16 +211,22 @@ class Device {
       delay: () => 5 + 20 * Math.random(),
     });
     await this.store.start();
+    if (!command.list) return;
+    this.lists.length = Math.max(1, this.lists.length - command.forget);
+    this.list = new List(device, this.lists);
+    void this.list.follow(fetching(command), command.list);
   }
 
   /** The store is gone from one moment to the next. */
   kill(): void {
     this.disk?.kill();
     void this.store?.stop();
+    this.list?.stop();
     this.store = undefined;
   }
 
   async close(): Promise<void> {
+    this.list?.stop();
     await this.store?.stop();
     this.store = undefined;
   }

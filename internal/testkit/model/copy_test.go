@@ -87,16 +87,18 @@ func sameRow(a, b string) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// state is a workspace as of a version.
+// state is a workspace as of a version, with the run's list.
 type state struct {
 	version int
 	rows    contents
+	list    *page
 }
 
-const stateDocument = `{ tasks(scope: ALL, first: 100) { pageInfo { hasNextPage } nodes { ` + taskFields + ` } } tags(first: 100) { nodes { ` + tagFields + ` } } }`
+const stateQuery = `tasks(scope: ALL, first: 100) { pageInfo { hasNextPage } nodes { ` + taskFields + ` } } tags(first: 100) { nodes { ` + tagFields + ` } }`
 
 // read reads a workspace from a server. What it returns is as of one version: it reads again if there was a change meanwhile.
-func (r *replica) read(user string) (state, error) {
+func (r *replica) read(user string, list *liveList) (state, error) {
+	document := "{ " + stateQuery + " list: " + list.query() + " }"
 	for {
 		before, err := r.version(user)
 		if err != nil {
@@ -108,8 +110,9 @@ func (r *replica) read(user string) (state, error) {
 				Nodes    []json.RawMessage
 			}
 			Tags struct{ Nodes []json.RawMessage }
+			List *page
 		}
-		if err := r.ask(user, stateDocument, nil, &data); errors.Is(err, errTemporary) {
+		if err := r.ask(user, document, nil, &data); errors.Is(err, errTemporary) {
 			continue
 		} else if err != nil {
 			return state{}, err
@@ -132,7 +135,7 @@ func (r *replica) read(user string) (state, error) {
 				}
 			}
 		}
-		return state{version: after, rows: rows}, nil
+		return state{version: after, rows: rows, list: data.List}, nil
 	}
 }
 

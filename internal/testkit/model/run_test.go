@@ -28,7 +28,7 @@ type run struct {
 
 	mu sync.Mutex
 	// states are the workspace's rows, by version.
-	states map[int]contents
+	states map[int]state
 	// rows are all rows that were seen, by kind, id and version.
 	rows map[string]string
 	// notes are the titles of tasks that a device makes without an id. The value says that it may be lost, with the device.
@@ -37,7 +37,10 @@ type run struct {
 	refused map[string]bool
 	fault   error
 
-	checked, unchecked atomic.Int64
+	// list is a live list that the devices follow.
+	list *liveList
+
+	checked, unchecked, listsChecked atomic.Int64
 }
 
 // device is a client with a store.
@@ -50,6 +53,9 @@ type device struct {
 	closed, settled chan event
 	open            bool
 	images          []string
+	// list is the live list that the device follows, nil for none; listed is what it has of it.
+	list   *liveList
+	listed atomic.Pointer[listed]
 }
 
 // patience is how long a run waits for a condition before it fails.
@@ -61,8 +67,9 @@ func newRun(e *environment, seed uint64) *run {
 	r := &run{
 		begun: time.Now(),
 		e:     e, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), user: fmt.Sprintf("%s%d", e.name, seed),
-		states: map[int]contents{}, rows: map[string]string{}, notes: map[string]bool{}, refused: map[string]bool{},
+		states: map[int]state{}, rows: map[string]string{}, notes: map[string]bool{}, refused: map[string]bool{},
 	}
+	r.list = r.newList()
 	return r
 }
 
@@ -125,6 +132,9 @@ func (r *run) addDevice() error {
 		run: r, name: fmt.Sprintf("%s-%d", r.user, len(r.devices)), link: l,
 		events: make(chan event, 100), closed: make(chan event, 1), settled: make(chan event, 1),
 	}
+	if r.below(2) == 0 {
+		d.list = r.list
+	}
 	r.devices = append(r.devices, d)
 	r.e.program.listen(d.name, d.events)
 	go d.follow()
@@ -140,6 +150,9 @@ func (d *device) start(image string) error {
 	}
 	if r.below(3) == 0 {
 		c.First = 500
+	}
+	if d.list != nil {
+		c.List, c.Forget = d.list.subscription(), max(0, r.below(8)-4)
 	}
 	d.open = true
 	return d.send(c)
@@ -202,6 +215,8 @@ func (d *device) follow() {
 			d.settled <- e
 		case "copy":
 			err = d.run.check(e)
+		case "list":
+			err = d.run.checkList(d, e)
 		case "reset":
 			err = d.run.checkReset(e)
 		case "refused":
@@ -277,34 +292,34 @@ func (r *run) check(e event) error {
 		return r.addRows(copied)
 	}
 	r.checked.Add(1)
-	if diff := copied.difference(want); diff != "" {
+	if diff := copied.difference(want.rows); diff != "" {
 		return fmt.Errorf("the copy of %s is not the workspace as of version %d:\n  %s", e.Device, e.Version, diff)
 	}
 	return nil
 }
 
-func (r *run) stateOf(version int) (contents, bool) {
+func (r *run) stateOf(version int) (state, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rows, ok := r.states[version]
-	return rows, ok
+	s, ok := r.states[version]
+	return s, ok
 }
 
 // record reads the workspace, and keeps its rows for those that have a copy of it as of that version.
 func (r *run) record() (state, error) {
-	s, err := r.e.replicas[0].read(r.user)
+	s, err := r.e.replicas[0].read(r.user, r.list)
 	if err != nil {
 		return s, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if before, ok := r.states[s.version]; ok {
-		if diff := s.rows.difference(before); diff != "" {
+		if diff := s.rows.difference(before.rows); diff != "" {
 			return s, fmt.Errorf("version %d is two states:\n  %s", s.version, diff)
 		}
 		return s, nil
 	}
-	r.states[s.version] = s.rows
+	r.states[s.version] = s
 	return s, r.addRows(s.rows)
 }
 
@@ -350,6 +365,11 @@ func (r *run) finish() error {
 			if err := d.settle(&last); err != nil {
 				return err
 			}
+		}
+	}
+	for _, d := range r.devices {
+		if err := d.settleList(); err != nil {
+			return err
 		}
 	}
 	if err := r.failed(); err != nil {

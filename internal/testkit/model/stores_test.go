@@ -39,6 +39,8 @@ type command struct {
 	Poll    bool           `json:"poll,omitempty"`
 	Tasks   string         `json:"tasks,omitempty"`
 	Tags    string         `json:"tags,omitempty"`
+	List    string         `json:"list"`
+	Forget  int            `json:"forget"`
 	Image   string         `json:"image,omitempty"`
 	Name    string         `json:"name,omitempty"`
 	Input   map[string]any `json:"input,omitempty"`
@@ -54,6 +56,7 @@ type event struct {
 		Kind string          `json:"kind"`
 		Row  json.RawMessage `json:"row"`
 	} `json:"rows"`
+	List     *listed         `json:"list"`
 	Reason   string          `json:"reason"`
 	Message  string          `json:"message"`
 	Mutation string          `json:"mutation"`

@@ -249,8 +249,8 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 		return err
 	}
 	each := func(before, after int) float64 { return float64(after-before) / float64(streams) }
-	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before), of which %.2f kB live; idle: %.3f %% of a core per 1,000, %.1f transactions/s\n",
-		protocol, stats.Open, streams, opened.Seconds, each(before.resident, after.resident), after.resident>>10, before.resident>>10, each(before.live, after.live),
+	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before), of which %.2f kB live (%d MB before); idle: %.3f %% of a core per 1,000, %.1f transactions/s\n",
+		protocol, stats.Open, streams, opened.Seconds, each(before.resident, after.resident), after.resident>>10, before.resident>>10, each(before.live, after.live), before.live>>10,
 		100*used.Seconds()/window.Seconds()/float64(streams)*1000, float64(statements)/window.Seconds())
 	return nil
 }

@@ -1,0 +1,137 @@
+package model_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// liveList is a live list that a device follows: any one, for each run another.
+type liveList struct {
+	arguments string
+	// clock reports whether it depends on the time, which each server has its own of.
+	clock bool
+	// versioned reports whether its patches say as of which version they are.
+	versioned bool
+}
+
+const listFields = "id version title completed due { date at } tags { id name } "
+
+// newList returns a random list.
+func (r *run) newList() *liveList {
+	l := &liveList{versioned: r.below(2) == 0}
+	field := []string{"CREATED_AT", "UPDATED_AT", "COMPLETED_AT", "DUE", "PRIORITY", "TITLE", "MANUAL"}[r.below(7)]
+	order := fmt.Sprintf("{field: %s, direction: %s}", field, []string{"ASC", "DESC"}[r.below(2)])
+	filter := []string{
+		"", "completed: false", "completed: true", "priority: {gte: MEDIUM}", "parent: {isNull: true}", `search: "mine"`, "not: {completed: true}",
+		"due: {isNull: false}", fmt.Sprintf("tags: {any: [%q]}", r.tag()),
+		"due: {within: OVERDUE}", "due: {within: TODAY}", "due: {within: TOMORROW}", "due: {within: NEXT_7_DAYS}",
+	}[r.below(13)]
+	l.clock = strings.Contains(filter, "within") || r.below(4) == 0
+	scope := []string{"ACTIVE", "ACTIVE", "TRASH", "ALL"}[r.below(4)]
+	l.arguments = fmt.Sprintf("filter: {%s}, orderBy: [%s], scope: %s, first: %d", filter, order, scope, 1+r.below(8))
+	return l
+}
+
+func (l *liveList) fields() string {
+	if l.clock {
+		return listFields + "overdue"
+	}
+	return listFields
+}
+
+// subscription returns the document that follows the list.
+func (l *liveList) subscription() string {
+	version := ""
+	if l.versioned {
+		version = "version"
+	}
+	return fmt.Sprintf("subscription ($have: ListState) { taskList(have: $have, %s) { fresh left placed { why afterId edge { node { %s } } } totalCount hasNextPage state %s } }",
+		l.arguments, l.fields(), version)
+}
+
+// query returns the root field that has the list.
+func (l *liveList) query() string {
+	return fmt.Sprintf("tasks(%s) { totalCount pageInfo { hasNextPage } nodes { %s } }", l.arguments, l.fields())
+}
+
+// page is a list as it is queried.
+type page struct {
+	TotalCount int
+	PageInfo   struct{ HasNextPage bool }
+	Nodes      json.RawMessage
+}
+
+// listed is a list as a device has it.
+type listed struct {
+	TotalCount  int             `json:"totalCount"`
+	HasNextPage bool            `json:"hasNextPage"`
+	Nodes       json.RawMessage `json:"nodes"`
+}
+
+// difference describes how a list differs from what it should be, or returns "".
+func (l *listed) difference(want *page) string {
+	var x, y any
+	same := bytes.Equal(l.Nodes, want.Nodes) ||
+		json.Unmarshal(l.Nodes, &x) == nil && json.Unmarshal(want.Nodes, &y) == nil && reflect.DeepEqual(x, y)
+	if same && l.TotalCount == want.TotalCount && l.HasNextPage == want.PageInfo.HasNextPage {
+		return ""
+	}
+	return fmt.Sprintf("has  %d %t %s\n  want %d %t %s", l.TotalCount, l.HasNextPage, l.Nodes, want.TotalCount, want.PageInfo.HasNextPage, want.Nodes)
+}
+
+// checkList checks a list that says as of which version it is.
+func (r *run) checkList(d *device, e event) error {
+	d.listed.Store(e.List)
+	if d.list.clock || !d.list.versioned {
+		return nil
+	}
+	want, known := r.stateOf(e.Version)
+	if !known {
+		if _, err := r.record(); err != nil {
+			return err
+		}
+		want, known = r.stateOf(e.Version)
+	}
+	if !known {
+		return nil
+	}
+	r.listsChecked.Add(1)
+	if diff := e.List.difference(want.list); diff != "" {
+		return fmt.Errorf("the list of %s (%s) is not right as of version %d:\n  %s", d.name, d.list.arguments, e.Version, diff)
+	}
+	return nil
+}
+
+// settleList waits until the device's list is right.
+func (d *device) settleList() error {
+	if d.list == nil {
+		return nil
+	}
+	var diff string
+	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(5 * time.Millisecond) {
+		if err := d.run.failed(); err != nil {
+			return err
+		}
+		d.link.mu.Lock()
+		at := d.link.target
+		d.link.mu.Unlock()
+		var data struct{ Tasks *page }
+		if err := at.ask(d.run.user, "{ "+d.list.query()+" }", nil, &data); errors.Is(err, errTemporary) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if has := d.listed.Load(); has == nil {
+			diff = "it has never come"
+		} else if diff = has.difference(data.Tasks); diff == "" {
+			d.run.listsChecked.Add(1)
+			return nil
+		}
+	}
+	return fmt.Errorf("the list of %s (%s) does not come to be right:\n  %s", d.name, d.list.arguments, diff)
+}
