@@ -17,6 +17,7 @@ import (
 
 	"taskql/internal/testkit"
 	"taskql/internal/timezone"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -589,4 +590,19 @@ func TestTaskListAtMidnight(t *testing.T) {
 			})
 		})
 	}
+}
+
+// When the workspace is gone, the subscription ends.
+func TestTaskListOfAWorkspaceThatIsGone(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		a := newAPI(t, db, "alice")
+		l := liveList(t, a, "", wholePatch)
+		l.patch()
+		if err := db.Client.Workspace.DeleteOneID("alice").Exec(viewer.AsSystem(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		a.hub.Refresh("alice")
+		l.wantEnd("NOT_FOUND")
+	})
 }
