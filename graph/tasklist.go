@@ -54,7 +54,7 @@ type liveSelection struct {
 	// edges and facets are what is selected of each edge, and of the facets.
 	edges, facets []*set
 	// rows reports whether it makes a difference which tasks the list has, in which order.
-	rows, total, next, state, version bool
+	rows, total, more, state, version bool
 }
 
 // liveSelectionOf derives from the selection set of a patch what has to be read of the list, and compared.
@@ -70,7 +70,7 @@ func liveSelectionOf(s *set) any {
 		facets:  s.Below("facets"),
 		rows:    s.Selects("left", "placed", "state"),
 		total:   s.Selects("totalCount"),
-		next:    s.Selects("hasNextPage"),
+		more:    s.Selects("hasNextPage"),
 		state:   s.Selects("state"),
 		version: s.Selects("version"),
 	}
@@ -106,17 +106,19 @@ func (p listPosition) entries() []listdiff.Entry {
 type liveList struct {
 	*liveSelection
 
-	root    *rootField
-	in      task.ListInput
+	root *rootField
+	in   task.ListInput
+	// patch has the whole list, until makeDiff.
+	patch   *model.TaskListPatch
 	entries []listdiff.Entry
-	// patch has the whole list.
-	patch *model.TaskListPatch
 	// list is what the position has of the list.
 	list []byte
+	// next is when the clock may change the list; zero if it never does.
 	next time.Time
 }
 
-// taskList resolves the root field taskList of a subscription.
+// taskList resolves the root field taskList of a subscription. in has all arguments of the list. The clock stands still meanwhile, so
+// that the filter, the counts and what is encoded agree on what is overdue.
 func (r *rootField) taskList(ctx context.Context, t *turn, in task.ListInput, workspaceID *string) (*model.TaskListPatch, error) {
 	if workspaceID != nil && *workspaceID != r.viewer.WorkspaceID {
 		return nil, workspace.ErrNotFound
@@ -197,7 +199,7 @@ func (l *liveList) digest(ctx context.Context) error {
 		}
 	}
 	b = binary.AppendVarint(b, int64(l.patch.TotalCount))
-	if l.liveSelection.next {
+	if l.more {
 		b = appendBool(b, l.patch.HasNextPage)
 	}
 	counts := digestOf(b)

@@ -481,6 +481,14 @@ func TestTaskListHave(t *testing.T) {
 		wantFresh("the same again", false, again(arguments, selected))
 		a.changed(t, `updateTask(input: {id: %q, title: "other"})`, id)
 		wantFresh("another title", true, again(arguments, selected))
+		deep := func(n int) string {
+			return fmt.Sprintf("fresh placed { edge { node { id title subtasks(first: %d) { totalCount } } } } totalCount state", n)
+		}
+		shallow := state
+		state = liveList(t, a, arguments, deep(1)).patch().State
+		wantFresh("the same argument below", false, again(arguments, deep(1)))
+		wantFresh("another argument below", true, again(arguments, deep(2)))
+		state = shallow
 		// What comes after is the difference to what the client has.
 		a.changed(t, `updateTask(input: {id: %q, title: "one"})`, id)
 		out := liveList(t, a, strings.Replace(arguments, ")", fmt.Sprintf(", have: %q)", state), 1), selected)
