@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"taskql/internal/websocket"
 )
 
 // TestReasonsAreDocumented compares the table in docs/authentication.md with the reasons in the code.
@@ -78,4 +80,61 @@ func reasons(t *testing.T) []string {
 		return true
 	})
 	return found
+}
+
+// TestStreamsAreDocumented compares the tables of docs/live.md with the close codes in the code and the schema's reasons for
+// resets.
+func TestStreamsAreDocumented(t *testing.T) {
+	t.Parallel()
+	doc := readDoc(t, "../../docs/live.md")
+	_, doc, ok := strings.Cut(doc, "## Errors and close codes")
+	if !ok {
+		t.Fatal("the section is gone")
+	}
+	documented := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| ([0-9, ]+) \\|").FindAllStringSubmatch(doc, -1) {
+		for code := range strings.SplitSeq(row[1], ", ") {
+			documented[code] = true
+		}
+	}
+	codes := regexp.MustCompile(`(?m)^\tstatus\w+\s+websocket\.Status = (\d+)`).FindAllStringSubmatch(readDoc(t, "../graphqlhttp/websocket.go"), -1)
+	if len(codes) < 7 {
+		t.Errorf("only %d codes of the protocol found", len(codes))
+	}
+	for _, code := range []websocket.Status{
+		websocket.StatusNormal, websocket.StatusProtocolError, websocket.StatusUnsupported, websocket.StatusInvalidText,
+		websocket.StatusPolicy, websocket.StatusTooBig, websocket.StatusInternal, websocket.StatusRestart, websocket.StatusTryLater,
+	} {
+		codes = append(codes, []string{"", strconv.Itoa(int(code))})
+	}
+	for _, code := range codes {
+		if !documented[code[1]] {
+			t.Errorf("docs/live.md doesn't say when a WebSocket is closed with %s", code[1])
+		}
+		delete(documented, code[1])
+	}
+	for left := range documented {
+		t.Errorf("docs/live.md has the close code %s, which is not in the code", left)
+	}
+
+	_, enum, _ := strings.Cut(readDoc(t, "../../docs/schema/schema.graphql"), "enum ResetReason {")
+	enum, _, _ = strings.Cut(enum, "\n}")
+	reasons := regexp.MustCompile(`(?m)^  ([A-Z_]+)$`).FindAllStringSubmatch(enum, -1)
+	if len(reasons) < 5 {
+		t.Errorf("only %d reasons for resets found", len(reasons))
+	}
+	for _, reason := range reasons {
+		if !strings.Contains(doc, "| `"+reason[1]+"` |") {
+			t.Errorf("docs/live.md doesn't explain the reset %s", reason[1])
+		}
+	}
+}
+
+func readDoc(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
