@@ -526,7 +526,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
   private answered(entry: Entry, payload: any): void {
     const { key, mutation, input, base } = entry;
     const { row, rebase } = this.options.mutations[mutation] ?? {};
-    const current: any = Object.values(payload).find((value: any) => value && value.id === input.id);
+    const current: any = input.id && Object.values(payload).find((value: any) => value?.id === input.id);
     const [error] = payload.userErrors;
     const rebased = error?.code === "STALE" && current && rebase?.(input, current);
     if (rebased) {
@@ -689,17 +689,22 @@ export function fetchTransport(url: string, options: RequestOptions = () => ({})
     },
     subscribe(document, variables, sink) {
       const abort = new AbortController();
-      const watchdog = silence(() => abort.abort()); // the server sends a comment every 25 s at least
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const heard = () => { // the server sends a comment every 25 s at least: after a minute the connection is lost
+        clearTimeout(timer);
+        timer = setTimeout(() => abort.abort(), 60_000);
+      };
       const run = async () => {
+        heard();
         const response = await post(document, variables, "text/event-stream", abort.signal);
         if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return sink.next((await response.json()) as Result);
-        for await (const { event, data } of serverSentEvents(response.body!, watchdog.heard)) {
+        for await (const { event, data } of serverSentEvents(response.body!, heard)) {
           if (event === "next") sink.next(JSON.parse(data) as Result);
           if (event === "complete") return;
         }
       };
       void run().catch(() => {}).then(() => {
-        watchdog.stop();
+        clearTimeout(timer);
         abort.abort();
         sink.closed();
       });
@@ -729,17 +734,6 @@ export function polling(transport: Transport, interval: number): Transport {
       return () => (open = false);
     },
   };
-}
-
-/** Calls back if nothing was heard for a minute: the connection is lost, and nobody said so. */
-export function silence(lost: () => void): { heard(): void; stop(): void } {
-  let timer = setTimeout(lost, 60_000);
-  const stop = () => clearTimeout(timer);
-  const heard = () => {
-    stop();
-    timer = setTimeout(lost, 60_000);
-  };
-  return { heard, stop };
 }
 
 /** Parses a stream of server-sent events, as the HTML standard says. */

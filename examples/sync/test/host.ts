@@ -109,7 +109,7 @@ class Disk implements Storage {
 
   async write(write: Write): Promise<boolean> {
     if (this.dead.signal.aborted) return new Promise(() => {});
-    const written = await this.storage.write(structuredClone(write));
+    const written = await this.storage.write(write);
     if (written && write.copy?.token) {
       const { version, rows } = await this.storage.load();
       report({ device: this.device, event: "copy", version, rows: rows.map(([kind, row]) => ({ kind, row })) });
@@ -136,7 +136,7 @@ const fetching = ({ url, cookie }: Command): Transport => fetchTransport(url, ()
 function transport(command: Command): Transport {
   const { device, first, poll } = command;
   const paged = (document: string) => document.replace("changes(after: $after)", `changes(after: $after, first: ${first})`);
-  const base = poll ? polling(fetching(command), 100) : fetching(command);
+  const base = poll ? polling(fetching(command), 300) : fetching(command);
   return {
     execute: base.execute,
     subscribe: (document, variables, sink) => base.subscribe(paged(document), variables, {

@@ -17,7 +17,7 @@ import (
 
 const (
 	// steps is how many steps a run has.
-	steps = 12
+	steps = 10
 	// concurrent is how many runs of a database there are at once.
 	concurrent = 20
 	// restartEvery is after how many runs a server is restarted.

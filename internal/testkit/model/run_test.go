@@ -439,15 +439,32 @@ func (r *run) write(mutation string, input map[string]any) error {
 }
 
 func (r *run) writeAt(at *replica, mutation string, input map[string]any) error {
-	document := fmt.Sprintf("mutation ($input: %s%sInput!) { %s(input: $input) { version userErrors { code } } }",
-		strings.ToUpper(mutation[:1]), mutation[1:], mutation)
-	document = strings.NewReplacer(
-		"CompleteTasksInput", "BulkTaskInput", "ReopenTasksInput", "BulkTaskInput", "DeleteTasksInput", "BulkTaskInput", "RestoreTasksInput", "BulkTaskInput",
-	).Replace(document)
-	var data map[string]struct{ Version *int }
+	of, selection := mutation, ""
+	switch mutation {
+	case "completeTasks", "reopenTasks", "deleteTasks", "restoreTasks":
+		of = "bulkTask"
+	case "createTask", "updateTask", "moveTask", "completeTask", "deleteTask", "restoreTask":
+		selection = "task { version }"
+	}
+	document := fmt.Sprintf("mutation ($input: %s%sInput!) { %s(input: $input) { %s version userErrors { code } } }",
+		strings.ToUpper(of[:1]), of[1:], mutation, selection)
+	var data map[string]struct {
+		Task       *struct{ Version int }
+		Version    *int
+		UserErrors []any
+	}
 	err := errTemporary
 	for begun := time.Now(); errors.Is(err, errTemporary) && time.Since(begun) < patience; {
 		err = at.ask(r.user, document, map[string]any{"input": input}, &data)
 	}
-	return err
+	answer := data[mutation]
+	switch refused := len(answer.UserErrors) > 0; {
+	case err != nil:
+		return err
+	case refused != (answer.Version == nil):
+		return fmt.Errorf("%s %v has the answer %+v", mutation, input, answer)
+	case !refused && answer.Task != nil && answer.Task.Version > *answer.Version:
+		return fmt.Errorf("%s %v: version %d of the workspace, and %d of the task, which is later", mutation, input, *answer.Version, answer.Task.Version)
+	}
+	return nil
 }
