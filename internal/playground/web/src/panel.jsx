@@ -50,10 +50,23 @@ function Tasks({ account, refresh }) {
   const [refusal, setRefusal] = useState(null);
   const [store, setStore] = useState(null);
   useEffect(() => {
-    const opened = openStore(account, setRefusal);
-    opened.start();
-    setStore(opened);
-    return () => { opened.stop(); };
+    let opened;
+    const open = () => {
+      opened = openStore(account, setRefusal);
+      opened.start();
+      setStore(opened);
+    };
+    const close = () => { opened.stop(); };
+    // A page that the browser keeps for the way back would go on holding the lock, and no other tab would follow the feed.
+    const reopen = (event) => { if (event.persisted) open(); };
+    open();
+    addEventListener('pagehide', close);
+    addEventListener('pageshow', reopen);
+    return () => {
+      removeEventListener('pagehide', close);
+      removeEventListener('pageshow', reopen);
+      close();
+    };
   }, [account]);
   return store ? <List store={store} refusal={refusal} refresh={refresh} /> : <Blank />;
 }
@@ -206,7 +219,7 @@ function useFocus(list, field, rows) {
     last.current = null;
     const next = rows[Math.min(index, rows.length - 1)];
     const target = next && list.current.querySelector(`[data-task="${next.task.id}"] [data-control="${control}"]`);
-    (target ?? field.current).focus({ focusVisible: true });
+    (target ?? field.current).focus();
   }, [list, field, rows]);
   return {
     onFocus({ target }) {
