@@ -14,7 +14,8 @@ import (
 
 // Config configures a Hub. Its zero value is valid.
 type Config struct {
-	// Debounce is how long changes are gathered before the queries run. Default: 10 ms.
+	// Debounce is how long changes of a workspace are gathered before the queries run again. After a longer pause they run at
+	// once. Default: 10 ms.
 	Debounce time.Duration
 	// Workers is how many queries run at once. Default: twice GOMAXPROCS.
 	Workers int

@@ -55,6 +55,39 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
+// After a pause a change is served at once, and those that follow wait for each other.
+func TestFirstChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, live.Config{Debounce: 10 * time.Millisecond})
+		s.commit("w")
+		_, out := s.subscribe(t, &query{}, newClient("ann").session())
+		for range 3 {
+			time.Sleep(time.Second)
+			before := s.countRuns()
+			s.change("w")
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			if got := s.countRuns() - before; got != 1 {
+				t.Fatalf("%d runs a millisecond after a change, want 1", got)
+			}
+			s.change("w")
+			s.change("w")
+			time.Sleep(8 * time.Millisecond)
+			synctest.Wait()
+			if got := s.countRuns() - before; got != 1 {
+				t.Errorf("%d runs before the debounce is over, want 1", got)
+			}
+			time.Sleep(2 * time.Millisecond)
+			synctest.Wait()
+			if got := s.countRuns() - before; got != 2 {
+				t.Errorf("%d runs, want 2", got)
+			}
+		}
+		out.want(1, 2, 4, 5, 7, 8, 10)
+	})
+}
+
 // A change that is committed while the query runs is not missed, whenever the hub is told.
 func TestChangeDuringRun(t *testing.T) {
 	t.Parallel()

@@ -76,22 +76,22 @@ func (w *workspace) changedTo(version int64) {
 	w.touch()
 }
 
-// touch has the subscriptions looked through after the debounce.
+// touch has the subscriptions looked through: at once, unless that was done for another change less than the debounce ago.
 func (w *workspace) touch() {
 	if w.dirty.Load() {
 		return
 	}
 	now := w.hub.elapsed()
-	w.changed.Store(now)
+	before := w.changed.Swap(now)
 	if w.dirty.Swap(true) {
 		return
 	}
-	w.hub.delays.setEarlier(w, now+int64(w.hub.config.Debounce))
+	w.hub.delays.setEarlier(w, max(now, before+int64(w.hub.config.Debounce)))
 }
 
 func (w *workspace) clock() *timer { return &w.timer }
 
-// fire implements timed: the debounce is over.
+// fire implements timed: it is time to look through the subscriptions.
 func (w *workspace) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
