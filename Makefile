@@ -53,7 +53,7 @@ reproducible: ## Build twice from clean caches, in two folders, and compare the 
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES) internal/playground/web) $(CLIENTS)/.build examples/sync/.build
+	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES) internal/playground/web internal/testkit/cmd/bench/peers) $(CLIENTS)/.build examples/sync/.build
 
 ## Speed
 

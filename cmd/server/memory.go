@@ -101,7 +101,7 @@ func readHeapUse() heapUse {
 
 // percent returns how much the heap may grow until the next garbage collection, in percent of the live heap.
 func (u heapUse) percent() int {
-	return int(min(max(100*maxGarbage/max(u.live, 1), minGCPercent), gcPercent)) //nolint:gosec // It is small.
+	return int(min(max(100*maxGarbage/max(u.live, 1), minGCPercent), gcPercent))
 }
 
 // isWasted reports whether the heap takes much more than it needs, and little was allocated since the last look: a garbage

@@ -38,6 +38,9 @@ type liveRun struct {
 	issuer   bench.Issuer
 	tasks    map[string]string // a task of each workspace
 
+	// figures are our own, first, and the peers'.
+	figures []liveFigures
+
 	mu     sync.Mutex
 	tokens map[string]string // Authorization headers
 }
@@ -54,7 +57,7 @@ func runLive(ctx context.Context) error {
 		return err
 	}
 	defer db.stop()
-	r := &liveRun{database: db, tasks: map[string]string{}, tokens: map[string]string{}}
+	r := &liveRun{database: db, tasks: map[string]string{}, tokens: map[string]string{}, figures: []liveFigures{{name: "taskql"}}}
 	for _, id := range db.tasks {
 		r.tasks[id.workspace] = id.task
 	}
@@ -74,6 +77,7 @@ func runLive(ctx context.Context) error {
 		{"delay", func(ctx context.Context) error { return r.delay(ctx, 1) }},
 		{"delay-replicas", func(ctx context.Context) error { return r.delay(ctx, 2) }},
 		{"storm", r.storm},
+		{"peers", func(ctx context.Context) error { return r.peers(ctx, streams) }},
 	}
 	only := os.Getenv("ONLY")
 	for _, s := range scenarios {
@@ -84,6 +88,7 @@ func runLive(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	r.printFigures()
 	return nil
 }
 
@@ -249,6 +254,9 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 		return err
 	}
 	each := func(before, after int) float64 { return float64(after-before) / float64(streams) }
+	if protocol == "ws" {
+		r.figures[0].streamKB = each(before.resident, after.resident)
+	}
 	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before), of which %.2f kB live (%d MB before); idle: %.3f %% of a core per 1,000, %.1f transactions/s\n",
 		protocol, stats.Open, streams, opened.Seconds, each(before.resident, after.resident), after.resident>>10, before.resident>>10, each(before.live, after.live), before.live>>10,
 		100*used.Seconds()/window.Seconds()/float64(streams)*1000, float64(statements)/window.Seconds())
@@ -389,9 +397,10 @@ func (r *liveRun) fanOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.figures[0].frameMicros = float64((used - alone).Microseconds()) / float64(got.Frames)
 	fmt.Printf("fan-out: %d watchers of one workspace, %d changes/s: %d results of %d bytes, %.1f µs of the server's CPU each (%.1f µs without the changes' own); p50 %.1f ms, p99 %.1f ms\n",
 		watchers, perSecond, got.Frames, got.Bytes/max(got.Frames, 1), float64(used.Microseconds())/float64(got.Frames),
-		float64((used-alone).Microseconds())/float64(got.Frames), quantile(got.Delays, 0.5), quantile(got.Delays, 0.99))
+		r.figures[0].frameMicros, quantile(got.Delays, 0.5), quantile(got.Delays, 0.99))
 	return nil
 }
 

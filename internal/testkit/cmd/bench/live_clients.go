@@ -40,6 +40,8 @@ type command struct {
 	Streams []streamSpec `json:"streams,omitempty"`
 	// Query is the subscription, with the variable $after if it can resume.
 	Query string `json:"query,omitempty"`
+	// Silent is whether the server sends no first result.
+	Silent bool `json:"silent,omitempty"`
 	// Reached are the versions that the workspaces' streams must reach before "resume" replies, by user.
 	Reached map[string]int `json:"reached,omitempty"`
 	// Parallel is how many connections are opened at once.
@@ -74,6 +76,7 @@ type clients struct {
 
 	streams       []*liveStream
 	frames, bytes atomic.Int64
+	firstFault    sync.Once // prints the first stream's failure
 
 	mu     sync.Mutex
 	delays []int64
@@ -252,6 +255,9 @@ func (s *liveStream) open(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", s.User, err)
 	}
 	go s.read(reader, next, first)
+	if s.all.Silent {
+		return nil
+	}
 	select {
 	case <-first:
 		return nil
@@ -270,7 +276,7 @@ func (s *liveStream) read(reader *bufio.Reader, next func(*bufio.Reader) ([]byte
 			if !s.closed.Load() {
 				err = fmt.Errorf("%s: the stream has ended: %w", s.User, err)
 				s.failed.Store(&err)
-				fmt.Fprintln(os.Stderr, err)
+				s.all.firstFault.Do(func() { fmt.Fprintln(os.Stderr, err) })
 			}
 			return
 		}

@@ -2,7 +2,7 @@
 //
 //	bench seed    fill DATABASE_URL with WORKSPACES (2000) workspaces of TASKS (250) tasks
 //	bench load    start PostgreSQL, fill it, start SERVER (bin/server) and a bounded load, and print what it cost
-//	bench live    the same with streams: their memory, what a delivery costs, how long it takes; ONLY names single scenarios
+//	bench live    the same with streams, and peers beside it: memory, what a delivery costs, how long it takes; ONLY names single scenarios
 //	bench soak    the same with faults for SOAK_MINUTES (20); fail if the server leaks, loses or duplicates changes, or errs
 package main
 
