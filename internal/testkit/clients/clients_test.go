@@ -61,7 +61,7 @@ func build(t *testing.T) string {
 	return dir
 }
 
-var built struct {
+var built struct { //nolint:gochecknoglobals // The tests share what is built.
 	once sync.Once
 	code int
 	out  string
