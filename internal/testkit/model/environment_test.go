@@ -36,10 +36,15 @@ type environment struct {
 	replicas [2]*replica
 	// cleaned counts the clean-ups.
 	cleaned atomic.Int64
-	// resources are locked while a server is replaced, and while tombstones are removed.
+	// They are locked while a server is replaced, and while tombstones are removed.
 	restarting, cleaning sync.Mutex
 	running              sync.WaitGroup
-	stop                 context.Context //nolint:containedctx // Its end stops the servers.
+
+	linksMu sync.Mutex
+	// links are not used by a run now.
+	links []*link
+
+	stop context.Context //nolint:containedctx // Its end stops the servers.
 }
 
 // replica is a server, which is replaced by another when it restarts.
@@ -94,6 +99,9 @@ func newEnvironment(t *testing.T, name, address string, hints bool, program *sto
 	t.Cleanup(func() {
 		cancel()
 		e.running.Wait()
+		for _, l := range e.links {
+			_ = l.listener.Close()
+		}
 	})
 	return e
 }
@@ -155,6 +163,31 @@ func (r *replica) ask(user, document string, variables map[string]any, into any)
 		return fmt.Errorf("%s of %s: %s (%s)", document, user, answer.Errors[0].Message, answer.Errors[0].Extensions.Code)
 	}
 	return json.Unmarshal(answer.Data, into)
+}
+
+// link returns a link to a server, one that another run had if there is any: Node remembers every address for ever.
+func (e *environment) link(target *replica) (*link, error) {
+	e.linksMu.Lock()
+	defer e.linksMu.Unlock()
+	last := len(e.links) - 1
+	if last < 0 {
+		return newLink(target)
+	}
+	l := e.links[last]
+	e.links = e.links[:last]
+	l.set(func(l *link) { l.target = target })
+	return l, nil
+}
+
+// putBack gives a link back.
+func (e *environment) putBack(l *link) {
+	l.set(func(l *link) {
+		l.offline, l.stopped = false, false
+		l.cut()
+	})
+	e.linksMu.Lock()
+	defer e.linksMu.Unlock()
+	e.links = append(e.links, l)
 }
 
 // errTemporary is returned if a server could not do it in time. On SQLite, writers may wait for long.

@@ -124,7 +124,7 @@ func (r *run) failed() error {
 func (r *run) replica() *replica { return r.e.replicas[r.below(len(r.e.replicas))] }
 
 func (r *run) addDevice() error {
-	l, err := newLink(r.replica())
+	l, err := r.e.link(r.replica())
 	if err != nil {
 		return err
 	}
@@ -420,8 +420,7 @@ func (r *run) checkNotes(titles map[string]int) error {
 func (r *run) end() {
 	for _, d := range r.devices {
 		_ = d.send(command{Op: "drop"})
-		_ = d.link.listener.Close()
-		d.link.set((*link).cut)
+		r.e.putBack(d.link)
 	}
 }
 
