@@ -42,6 +42,8 @@ type api struct {
 	graph *graph.API
 	hub   *live.Hub
 	now   atomic.Int64
+	// spent is what subscriptions have cost, beside what their operations have.
+	spent atomic.Int64
 	users map[string]viewer.Viewer
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -40,9 +41,14 @@ var positionArguments = map[string]string{"changes": "after", "taskList": "have"
 // bytesPerCost is how many bytes of a subscription's results cost 1. A task with the usual fields costs about 5, as in a query.
 const bytesPerCost = 64
 
-// Subscribe starts a subscription that was validated, and authorized by Authorize. Its results go to the sink, the first of
-// them perhaps before Subscribe returns. ctx has the viewer and the live.Session; it must not end before the subscription does.
-func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext, sink Sink) (*live.Subscription, *gqlerror.Error) {
+// readsPerCost is how often a live list is read again for the cost of its operation. What is sent costs by its length, but
+// nothing may be sent, and reading a list takes nearly as much as a query.
+const readsPerCost = 20
+
+// Subscribe starts a subscription that was validated, and authorized by Authorize. cost is what the client has paid for it. Its
+// results go to the sink, the first of them perhaps before Subscribe returns. ctx has the viewer and the live.Session; it must not
+// end before the subscription does.
+func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext, cost int, sink Sink) (*live.Subscription, *gqlerror.Error) {
 	v, err := viewer.FromContext(ctx)
 	if err != nil {
 		return nil, a.PresentError(ctx, err)
@@ -58,6 +64,7 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	depends := a.Validator(operation)
 	s := &subscription{
 		api: a, ctx: ctx, doc: operation.Doc, operation: operation.Operation, sink: sink, field: fields[0].Name, clock: depends.clock,
+		readCost: int32(min(cost/readsPerCost, math.MaxInt32)), //nolint:gosec // It fits.
 	}
 	argument := positionArguments[fields[0].Name]
 	var at start
@@ -139,6 +146,8 @@ type subscription struct {
 	field string
 	// clock reports that the results depend on the clock.
 	clock bool
+	// readCost is what it costs to read a live list again.
+	readCost int32
 }
 
 // Key implements live.Query. If the results depend on the clock, they do on the viewer's time zone, which the viewer can change.
@@ -183,6 +192,8 @@ type turn struct {
 	field context.Context //nolint:containedctx // As above.
 	// clock reports that the results depend on the clock.
 	clock bool
+	// readCost is what it costs to read a live list again.
+	readCost int
 	// quiet says that there is nothing to send.
 	quiet bool
 	// result has what the hub needs to know, but the data.
@@ -230,7 +241,7 @@ func (c *runContext) Value(key any) any {
 func (s *subscription) Run(ctx context.Context, at live.Position) live.Result {
 	ctx, cancel := context.WithTimeout(ctx, s.api.config.ResultTimeout)
 	defer cancel()
-	t := &turn{at: at, clock: s.clock}
+	t := &turn{at: at, clock: s.clock, readCost: int(s.readCost)}
 	response, errs := s.execute(&runContext{ctx, s.ctx, t})
 	if response == nil && len(errs) == 0 {
 		return live.Result{Fault: context.Cause(ctx)}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,13 +22,23 @@ import (
 )
 
 // liveClient has a session that is always good.
-type liveClient struct{ user string }
+type liveClient struct {
+	user  string
+	spent *atomic.Int64
+}
 
 func (c liveClient) UserID() string { return c.user }
 func (liveClient) Verify(context.Context) live.Verdict {
 	return live.Verdict{State: live.Valid, Until: time.Now().Add(time.Hour)}
 }
-func (liveClient) Spend(int) time.Duration { return 0 }
+
+func (c liveClient) Spend(cost int) time.Duration {
+	c.spent.Add(int64(cost))
+	return 0
+}
+
+// operationCost is what the operations of subscriptions have cost.
+const operationCost = 100
 
 // results is a sink that hands on what it gets.
 type results struct {
@@ -99,9 +110,9 @@ func subscribeTo(t *testing.T, a *api, user, document string, variables map[stri
 		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
 	}
 	ctx := live.WithSession(a.signIn(context.WithoutCancel(t.Context()), user),
-		live.NewSession(liveClient{user}, live.Verdict{State: live.Valid, Until: time.Now().AddDate(100, 0, 0)}))
+		live.NewSession(liveClient{user, &a.spent}, live.Verdict{State: live.Valid, Until: time.Now().AddDate(100, 0, 0)}))
 	out := &results{t: t, next: make(chan string, 100), end: make(chan gqlerror.List, 1)}
-	s, refused := a.graph.Subscribe(ctx, operation, out)
+	s, refused := a.graph.Subscribe(ctx, operation, operationCost, out)
 	if refused != nil {
 		out.end <- gqlerror.List{refused}
 	}

@@ -148,6 +148,9 @@ func (r *rootField) taskList(ctx context.Context, t *turn, in task.ListInput, wo
 		at.version = l.patch.Version
 	}
 	t.result.Position, t.result.Version, t.result.Next = at, l.patch.Version, l.next
+	if _, first := t.at.(start); !first { // The operation has paid for that.
+		t.result.RunCost = t.readCost
+	}
 	return l.patchFor(t, at)
 }
 

@@ -341,6 +341,21 @@ func TestTaskListIsQuiet(t *testing.T) {
 	}
 }
 
+// Reading a list again costs a part of its query, also if nothing is sent.
+func TestTaskListReadsCost(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		a := newAPI(t, db, "alice")
+		l := liveList(t, a, "", "totalCount")
+		l.patch()
+		settle(t, a)
+		// The first patch costs 1 by its length.
+		if spent := a.spent.Load() - 1; spent%5 != 0 || spent == 0 {
+			t.Errorf("reading the list again cost %d, want a multiple of 5", spent)
+		}
+	})
+}
+
 // Lists in the same state share a run, however they got there; and a run reads the list once for all who watch it.
 func TestTaskListsShare(t *testing.T) {
 	t.Parallel()

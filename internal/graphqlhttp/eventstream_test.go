@@ -68,7 +68,7 @@ func newFeed(t *testing.T, begin func(*subscription), changes ...func(*Config)) 
 		cfg.Streams = &f.streams
 		cfg.StreamEnded = func(_ context.Context, sum StreamSummary) { f.ended <- sum }
 		cfg.Timeout = time.Minute
-		cfg.Subscribe = func(_ context.Context, _ *graphql.OperationContext, sink Sink) (Stream, *gqlerror.Error) {
+		cfg.Subscribe = func(_ context.Context, _ *graphql.OperationContext, _ int, sink Sink) (Stream, *gqlerror.Error) {
 			s := &subscription{Sink: sink, ready: make(chan struct{}, 100), stopped: make(chan struct{}, 100)}
 			if begin != nil {
 				begin(s)

@@ -9,11 +9,11 @@ import (
 )
 
 // Subscribe starts a subscription that has passed the pipeline: its document is valid and within the limits, and the client
-// has paid for it. It returns at once. Results go to the sink, the first of them possibly before Subscribe returns. An error
+// has paid the cost. It returns at once. Results go to the sink, the first of them possibly before Subscribe returns. An error
 // means that the subscription was not started; the sink is then not used.
 //
 // The context has the values of Config.StreamContext. It lives as long as the stream and has no deadline.
-type Subscribe func(ctx context.Context, op *graphql.OperationContext, sink Sink) (Stream, *gqlerror.Error)
+type Subscribe func(ctx context.Context, op *graphql.OperationContext, cost int, sink Sink) (Stream, *gqlerror.Error)
 
 // Sink is the client's end of a stream. A transport implements it. Its methods never block, and are safe for concurrent use.
 type Sink interface {
@@ -42,7 +42,7 @@ func (e *executor) subscribeTo(ctx context.Context, op *operation) *graphql.Resp
 	respond := e.around(ctx, func(ctx context.Context) graphql.ResponseHandler {
 		e.store.register(op)
 		streamContext := e.streamContext(ctx)
-		stream, err := e.subscribe(streamContext, op.context, op.sink)
+		stream, err := e.subscribe(streamContext, op.context, op.cost, op.sink)
 		if err != nil {
 			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{err}})
 		}

@@ -39,7 +39,7 @@ func TestSubscribe(t *testing.T) {
 	var charged int
 	h := newHandler(t, func(cfg *Config) {
 		cfg.Spend = func(_ context.Context, cost int, _ bool) Balance { charged += cost; return Balance{OK: true} }
-		cfg.Subscribe = func(ctx context.Context, op *graphql.OperationContext, sink Sink) (Stream, *gqlerror.Error) {
+		cfg.Subscribe = func(ctx context.Context, op *graphql.OperationContext, _ int, sink Sink) (Stream, *gqlerror.Error) {
 			if _, limited := ctx.Deadline(); limited || ctx.Done() != nil || ctx.Value(key{}) != "kept" || sink != client {
 				t.Errorf("context %v, sink %v", ctx, sink)
 			}
@@ -64,7 +64,7 @@ func TestSubscribeRefused(t *testing.T) {
 	refusal := gqlerror.Errorf("no")
 	refusal.Extensions = map[string]any{"code": "TOO_MANY"}
 	started := func(cfg *Config) {
-		cfg.Subscribe = func(context.Context, *graphql.OperationContext, Sink) (Stream, *gqlerror.Error) {
+		cfg.Subscribe = func(context.Context, *graphql.OperationContext, int, Sink) (Stream, *gqlerror.Error) {
 			t.Error("it was started")
 			return &sinkRecorder{}, nil
 		}
@@ -84,10 +84,14 @@ func TestSubscribeRefused(t *testing.T) {
 			cfg.Spend = func(context.Context, int, bool) Balance { return Balance{} }
 		}}, CodeRateLimited},
 		{"Subscribe's refusal", "subscription { ticks }", &sinkRecorder{}, []func(*Config){func(cfg *Config) {
-			cfg.Subscribe = func(context.Context, *graphql.OperationContext, Sink) (Stream, *gqlerror.Error) { return nil, refusal }
+			cfg.Subscribe = func(context.Context, *graphql.OperationContext, int, Sink) (Stream, *gqlerror.Error) {
+				return nil, refusal
+			}
 		}}, "TOO_MANY"},
 		{"a panic of Subscribe", "subscription { ticks }", &sinkRecorder{}, []func(*Config){func(cfg *Config) {
-			cfg.Subscribe = func(context.Context, *graphql.OperationContext, Sink) (Stream, *gqlerror.Error) { panic("hunter2") }
+			cfg.Subscribe = func(context.Context, *graphql.OperationContext, int, Sink) (Stream, *gqlerror.Error) {
+				panic("hunter2")
+			}
 		}}, CodeInternal},
 	}
 	for _, tt := range tests {

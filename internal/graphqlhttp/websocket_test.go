@@ -52,7 +52,7 @@ func newSocketFixture(t *testing.T, changes ...func(*Config)) *socketFixture {
 	f := &socketFixture{started: make(chan *testStream, 1000), ended: make(chan StreamSummary, 1000), block: make(chan struct{}), blocked: make(chan struct{}, 1000)}
 	h := newHandler(t, append([]func(*Config){func(cfg *Config) {
 		cfg.Streams = &f.streams
-		cfg.Subscribe = func(ctx context.Context, _ *graphql.OperationContext, sink Sink) (Stream, *gqlerror.Error) {
+		cfg.Subscribe = func(ctx context.Context, _ *graphql.OperationContext, _ int, sink Sink) (Stream, *gqlerror.Error) {
 			s := &testStream{sink: sink, user: ctx.Value(socketUserKey{}), ready: make(chan struct{}, 1000), stops: make(chan struct{}, 1000)}
 			f.started <- s
 			return s, nil

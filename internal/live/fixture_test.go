@@ -70,6 +70,9 @@ type query struct {
 	end       error
 	next      time.Time
 	cost      int
+	runCost   int
+	// quiet is set if changes send nothing.
+	quiet bool
 	// of is the client whose zone the results have, in thousands; nil if they have none.
 	of *client
 }
@@ -103,8 +106,8 @@ func (q *query) Run(_ context.Context, at live.Position) live.Result {
 	if resumes && q.step > 0 {
 		to = min(version, from+q.step)
 	}
-	result := live.Result{Position: to, Version: version - q.zone(), More: to < version, Next: q.next, Cost: q.cost}
-	if !resumes || to != from {
+	result := live.Result{Position: to, Version: version - q.zone(), More: to < version, Next: q.next, Cost: q.cost, RunCost: q.runCost}
+	if !resumes || to != from && !q.quiet {
 		result.Data = fmt.Appendf(nil, "%d", to)
 	}
 	if slow := q.store.slow; slow > 0 {

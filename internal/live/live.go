@@ -50,6 +50,9 @@ type Result struct {
 	Next time.Time
 	// Cost is taken from the client's budget if Data is delivered.
 	Cost int
+	// RunCost is taken from the budget of the client for whom the query was run, whether or not there is Data. It keeps queries
+	// from being cheap to ask and dear to run again and again.
+	RunCost int
 	// End ends the subscription. The sink gets it, and nothing else of the result counts. It is ErrComplete if there is no error.
 	End error
 	// Fault says that the query could not be run now. It is run again after a while, and nothing else of the result counts.

@@ -260,3 +260,23 @@ func TestDebt(t *testing.T) {
 		out.want(0, 20)
 	})
 }
+
+// Whoever a query is run for pays for the run, also if nothing is sent. Those who share it don't.
+func TestRunCost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, live.Config{})
+		ann, ben := newClient("ann"), newClient("ben")
+		for _, c := range []*client{ann, ben} {
+			s.subscribe(t, &query{runCost: 5, quiet: true}, c.session())
+		}
+		for range 4 {
+			time.Sleep(time.Second)
+			s.change("w")
+		}
+		time.Sleep(time.Second)
+		if spent, runs := ann.spent+ben.spent, s.countRuns(); runs < 5 || spent != runs*5 {
+			t.Errorf("spent %d, want 5 for each of %d runs", spent, runs)
+		}
+	})
+}

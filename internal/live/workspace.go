@@ -207,6 +207,9 @@ func (w *workspace) run(g *group) Result {
 	}
 	w.hub.stats.runs.Add(1)
 	result := w.hub.runQuery(first.query, g.key.at)
+	if result.RunCost > 0 {
+		first.session.client.Spend(result.RunCost)
+	}
 	switch {
 	case result.Fault != nil:
 		w.hub.fault(result.Fault)

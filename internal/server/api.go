@@ -83,8 +83,8 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 
 // subscribe returns how subscriptions are started.
 func subscribe(api *graph.API) graphqlhttp.Subscribe {
-	return func(ctx context.Context, operation *graphql.OperationContext, sink graphqlhttp.Sink) (graphqlhttp.Stream, *gqlerror.Error) {
-		subscription, err := api.Subscribe(ctx, operation, sink)
+	return func(ctx context.Context, operation *graphql.OperationContext, cost int, sink graphqlhttp.Sink) (graphqlhttp.Stream, *gqlerror.Error) {
+		subscription, err := api.Subscribe(ctx, operation, cost, sink)
 		if err != nil {
 			return nil, err
 		}

@@ -53,7 +53,7 @@ func newStreamFixture(t *testing.T, limits map[string]string, log *slog.Logger) 
 		Recover:      func(_ context.Context, value any) error { return gqlerror.Errorf("%v", value) },
 		MaxBodyBytes: 1 << 20, Observe: recordOperation, Answered: recordAnswer(nil),
 		Streams: &all.registry, StreamContext: all.context, AdmitStream: all.admit, StreamEnded: all.ended,
-		Subscribe: func(_ context.Context, _ *graphql.OperationContext, sink graphqlhttp.Sink) (graphqlhttp.Stream, *gqlerror.Error) {
+		Subscribe: func(_ context.Context, _ *graphql.OperationContext, _ int, sink graphqlhttp.Sink) (graphqlhttp.Stream, *gqlerror.Error) {
 			s := &ticker{sink: sink, stopped: make(chan struct{}, 10)}
 			sink.Next(nil) // It comes before the stream is open, so that the stream calls Ready.
 			started <- s
