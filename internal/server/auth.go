@@ -26,8 +26,10 @@ type authenticator struct {
 	// sessionTTL is how long an answer of the auth server counts.
 	sessionTTL time.Duration
 	spend      graphqlhttp.Spend // nil: there are no budgets
-	now        func() time.Time
-	tickets    tickets
+	// reserve is what streams leave of a user's budget.
+	reserve int
+	now     func() time.Time
+	tickets tickets
 }
 
 // middleware puts the viewer into the request's context, or the reason why there is none. What may be done without a viewer

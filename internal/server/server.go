@@ -142,6 +142,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		credentials:  sessions.Credentials,
 		sessionTTL:   cfg.Config.SessionCacheTTL,
 		spend:        spend,
+		reserve:      int(cfg.Config.RateLimit) / reserveShare,
 		now:          cfg.Now,
 		tickets: tickets{
 			service: ticket.New(workspace.NewDatabase(cfg.DB.Driver(), cfg.DB.QueryRaw).Client, cfg.Now),

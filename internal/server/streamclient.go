@@ -145,6 +145,10 @@ func sameViewer(a, b viewer.Viewer) bool {
 	return a == b
 }
 
+// reserveShare divides a user's budget to give the part that streams leave to requests: results that wait are only late, but
+// a request that the budget is too small for is refused.
+const reserveShare = 10
+
 // Spend implements live.Client.
 func (c *streamClient) Spend(cost int) time.Duration {
 	if c.users.spend == nil {
@@ -153,8 +157,9 @@ func (c *streamClient) Spend(cost int) time.Duration {
 	if cost > 0 {
 		c.users.spend(c.context, cost, true)
 	}
-	if balance := c.users.spend(c.context, 0, false); !balance.OK {
-		return max(balance.RetryAfter, time.Millisecond)
+	balance := c.users.spend(c.context, 0, false)
+	if missing := c.users.reserve - balance.Remaining; missing > 0 {
+		return max(time.Duration(missing)*time.Minute/time.Duration(reserveShare*c.users.reserve), balance.RetryAfter, time.Millisecond)
 	}
 	return 0
 }

@@ -15,6 +15,7 @@ import (
 
 	"taskql/internal/betterauth"
 	"taskql/internal/config"
+	"taskql/internal/graphqlhttp"
 	"taskql/internal/live"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -299,6 +300,30 @@ func TestCredentials(t *testing.T) {
 	for _, header := range []http.Header{{}, {"Cookie": {"a=1; b=2"}, "Authorization": {"Bearer x", "Bearer y"}}} {
 		if got := newCredentials(header).header(); !reflect.DeepEqual(got, header) {
 			t.Errorf("got %v, want %v", got, header)
+		}
+	}
+}
+
+// Results wait while less than a tenth of the user's budget is left, so that requests are not refused because of them.
+func TestStreamsLeaveBudget(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		remaining int
+		retry     time.Duration
+		want      time.Duration
+	}{
+		{1000, 0, 0},
+		{100, 0, 0},
+		{99, 0, 60 * time.Millisecond},
+		{1, 0, 5940 * time.Millisecond},
+		{0, time.Millisecond, 6 * time.Second},
+		{0, 40 * time.Second, 40 * time.Second}, // In debt.
+	} {
+		users := &authenticator{reserve: 1000 / reserveShare, spend: func(context.Context, int, bool) graphqlhttp.Balance {
+			return graphqlhttp.Balance{OK: tt.remaining > 0, Remaining: tt.remaining, RetryAfter: tt.retry}
+		}}
+		if got := (&streamClient{users: users}).Spend(0); got != tt.want {
+			t.Errorf("with %d left the wait is %s, want %s", tt.remaining, got, tt.want)
 		}
 	}
 }
