@@ -18,7 +18,9 @@ Promise.withResolvers ??= function () {
 }
 const connectionString = process.env.DATABASE_URL
 const plugin = extendSchema({
-  typeDefs: typeDefs.replace('type Query { ok: Boolean }', '').replace('type Subscription', 'extend type Subscription'),
+  // PostGraphile makes types such as Task itself, from the tables.
+  typeDefs: typeDefs.replace('type Query { ok: Boolean }', '').replace('type Subscription', 'extend type Subscription')
+    .replace(/\b(Gone|Task|Tag|ChangePage)\b/g, 'Peer$1'),
   objects: {
     Subscription: {
       plans: {
