@@ -12,14 +12,13 @@ import (
 
 // liveList is a live list that a device follows: any one, for each run another.
 type liveList struct {
-	arguments string
+	// arguments and fields are what is selected of it.
+	arguments, fields string
 	// clock reports whether it depends on the time, which each server has its own of.
 	clock bool
 	// versioned reports whether its patches say as of which version they are.
 	versioned bool
 }
-
-const listFields = "id version title completed due { date at } tags { id name } "
 
 // newList returns a random list.
 func (r *run) newList() *liveList {
@@ -31,17 +30,14 @@ func (r *run) newList() *liveList {
 		"due: {isNull: false}", fmt.Sprintf("tags: {any: [%q]}", r.tag()),
 		"due: {within: OVERDUE}", "due: {within: TODAY}", "due: {within: TOMORROW}", "due: {within: NEXT_7_DAYS}",
 	}[r.below(13)]
-	l.clock = strings.Contains(filter, "within") || r.below(4) == 0
+	l.fields = []string{
+		"id version title completed due { date at } tags { id name }", "id title", // What is moved doesn't differ then.
+		"id overdue",
+	}[r.below(3)]
+	l.clock = strings.Contains(filter, "within") || strings.Contains(l.fields, "overdue")
 	scope := []string{"ACTIVE", "ACTIVE", "TRASH", "ALL"}[r.below(4)]
 	l.arguments = fmt.Sprintf("filter: {%s}, orderBy: [%s], scope: %s, first: %d", filter, order, scope, 1+r.below(8))
 	return l
-}
-
-func (l *liveList) fields() string {
-	if l.clock {
-		return listFields + "overdue"
-	}
-	return listFields
 }
 
 // subscription returns the document that follows the list.
@@ -51,12 +47,12 @@ func (l *liveList) subscription() string {
 		version = "version"
 	}
 	return fmt.Sprintf("subscription ($have: ListState) { taskList(have: $have, %s) { fresh left placed { why afterId edge { node { %s } } } totalCount hasNextPage state %s } }",
-		l.arguments, l.fields(), version)
+		l.arguments, l.fields, version)
 }
 
 // query returns the root field that has the list.
 func (l *liveList) query() string {
-	return fmt.Sprintf("tasks(%s) { totalCount pageInfo { hasNextPage } nodes { %s } }", l.arguments, l.fields())
+	return fmt.Sprintf("tasks(%s) { totalCount pageInfo { hasNextPage } nodes { %s } }", l.arguments, l.fields)
 }
 
 // page is a list as it is queried.
