@@ -20,7 +20,7 @@ type FeedEpoch struct {
 	ID int `json:"id,omitempty"`
 	// 8 random bytes, which are in the tokens of clients.
 	Epoch []byte `json:"epoch,omitempty"`
-	// PostgreSQL's system identifier; empty or null if it is not known.
+	// PostgreSQL's system identifier and the database's; empty or null if it is not known.
 	Cluster string `json:"cluster,omitempty"`
 	// PostgreSQL's timeline, in hexadecimal; empty or null if it is not known.
 	Timeline string `json:"timeline,omitempty"`

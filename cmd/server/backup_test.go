@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"entgo.io/ent/dialect"
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +32,8 @@ const backupGuide = "../../docs/operations/backup.md"
 
 // TestBackup runs the commands of docs/operations/backup.md: it makes tasks, backs up, changes more, destroys the database and
 // restores it. Then every row is as it was at the time of the backup, and the server starts on the restored database, accepts
-// the old session and changes, and sends no 304 to a client that knows a lost change.
+// the old session and changes, and sends no 304 to a client that knows a lost change. A stream that goes on from a copy with a lost
+// change begins with HISTORY_CHANGED.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	guide := readBackupGuide(t)
@@ -240,6 +243,7 @@ type clientOfLost struct {
 
 	tag     string // the entity tag of a list with a lost change
 	version string // of the task with a lost change
+	token   string // of a copy with a lost change
 	created string // the first answer to keyed
 }
 
@@ -284,6 +288,37 @@ func (c *clientOfLost) changeWhatIsLost() {
 	if _, c.tag = c.poll(); c.tag == "" {
 		c.t.Fatal("no entity tag")
 	}
+	c.token = c.ask("{ changes { token tasks { title } } }", nil).one(c.t, "changes.token")
+}
+
+// checkCopyIsRefused checks that a stream that goes on from a copy with a lost change begins with a reset.
+func (c *clientOfLost) checkCopyIsRefused() {
+	c.t.Helper()
+	document := fmt.Sprintf(`subscription { changes(after: %q) { reset tasks { title } } }`, c.token)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/graphql?"+url.Values{"query": {document}}.Encode(), nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	maps.Copy(r.Header, c.header)
+	r.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		if !strings.Contains(data, `"HISTORY_CHANGED"`) || strings.Contains(data, "lost") || !strings.Contains(data, "Oat milk") {
+			c.t.Errorf("a copy with a lost change is continued with %s", data)
+		}
+		return
+	}
+	c.t.Error("the stream has ended")
 }
 
 // poll asks for the list unless it is still the one with the entity tag.
@@ -310,6 +345,7 @@ func (c *clientOfLost) poll() (int, string) {
 // checkRestored checks the restored database through the server, with the session and the entity tag of before.
 func (c *clientOfLost) checkRestored() {
 	c.t.Helper()
+	c.checkCopyIsRefused()
 	if got := c.ask(list, nil).one(c.t, "tasks.nodes"); !strings.Contains(got, "Buy milk") || strings.Contains(got, "lost") {
 		c.t.Errorf("restored: %s", got)
 	}

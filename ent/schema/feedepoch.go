@@ -23,7 +23,7 @@ func (FeedEpoch) Fields() []ent.Field {
 		field.Bytes("epoch").
 			Comment("8 random bytes, which are in the tokens of clients."),
 		field.String("cluster").SchemaType(text).Optional().
-			Comment("PostgreSQL's system identifier; empty or null if it is not known."),
+			Comment("PostgreSQL's system identifier and the database's; empty or null if it is not known."),
 		field.String("timeline").SchemaType(text).Optional().
 			Comment("PostgreSQL's timeline, in hexadecimal; empty or null if it is not known."),
 		field.Time("created_at").Default(time.Now).

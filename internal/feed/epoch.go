@@ -19,13 +19,13 @@ import (
 )
 
 // The epoch is a random number that stands for the database's history. It is kept in the database, beside what PostgreSQL says of
-// itself: the cluster's identifier, which another cluster does not have, as after a dump was restored; and the timeline, which
-// changes when a standby is promoted and when a backup is restored to a point in time. If either has changed, the history is another
-// one, and a new epoch begins. Where a file or a volume was put back, neither changes: see FeedState.LaterRow.
+// itself: the cluster's identifier with the database's, which another database does not have, as after a dump was restored; and the
+// timeline, which changes when a standby is promoted and when a backup is restored to a point in time. If either has changed, the
+// history is another one, and a new epoch begins. If a file or a volume was put back, neither changes: see FeedState.LaterRow.
 const (
 	epochRow = "SELECT epoch, coalesce(cluster, ''), coalesce(timeline, '') FROM feed_epochs WHERE id = 1"
 	// historyNow is what PostgreSQL says of itself. While it is a standby, it does not say the timeline.
-	historyNow = "SELECT (SELECT system_identifier::text FROM pg_control_system()), " +
+	historyNow = "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()), " +
 		"CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
 	insertEpoch = "INSERT INTO feed_epochs (id, epoch, cluster, timeline, created_at) VALUES (1, $1, $2, $3, $4) ON CONFLICT (id) DO NOTHING"
 	// updateEpoch does nothing if another replica was faster.
