@@ -322,8 +322,11 @@ func (h *Hub) recheckTurn() int64 {
 	}
 }
 
-// fault counts a fault, and logs it unless another one was logged in this second.
+// fault counts a fault, and logs it unless another one was logged in this second. A hub that is closed ends what it runs: that is none.
 func (h *Hub) fault(err error) {
+	if h.ctx.Err() != nil {
+		return
+	}
 	h.stats.faults.Add(1)
 	now, next := h.elapsed(), h.nextFaultLine.Load()
 	if now >= next && h.nextFaultLine.CompareAndSwap(next, now+int64(time.Second)) {

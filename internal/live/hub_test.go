@@ -467,3 +467,28 @@ func TestClose(t *testing.T) {
 		s.hub.Close()
 	})
 }
+
+// canceledQuery runs until it is canceled.
+type canceledQuery struct{ query }
+
+func (*canceledQuery) Run(ctx context.Context, _ live.Position) live.Result {
+	<-ctx.Done()
+	return live.Result{Fault: ctx.Err()}
+}
+
+// What is running when the hub is closed is no fault that anybody should look for.
+func TestCloseIsNoFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, live.Config{})
+		if _, err := s.hub.Subscribe("w", &canceledQuery{query{store: s}}, nil, newClient("ann").session(), &sink{t: t}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		s.hub.Close()
+		synctest.Wait()
+		if got := s.hub.Stats(); got.Runs != 1 || got.Faults != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
