@@ -171,7 +171,7 @@ test-rollback: ## Run the golden requests of the release before the newest migra
 ROLLING ?= 5m
 
 .PHONY: rolling
-rolling: test-programs ## Restart two replicas every 10 s behind a proxy for ROLLING=5m, under load and with migrations
+rolling: test-programs ## Restart two replicas every 10 s for ROLLING=5m, under load, with migrations and 200 stores that watch
 	@TEST_ROLLING=$(ROLLING) TEST_SUITE=faults $(GO_TEST) -v -run '^TestFaultsRolling$$' ./cmd/server
 
 MODEL_RUNS ?= 50000

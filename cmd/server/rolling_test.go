@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"taskql/internal/testkit"
+	"taskql/internal/testkit/stores"
 )
 
 // rollingMigrations are the migrations of the successive releases in TestFaultsRolling. The last one locks two tables, workspaces
@@ -73,13 +74,13 @@ type rollingLoad struct {
 	slowest            atomic.Int64 // nanoseconds
 }
 
-// user makes, lists, completes and reads tasks until stop is closed, and returns how many tasks it made. Any other answer than
-// the right one is a failure.
+// user makes, lists, completes, reads and purges tasks until stop is closed, and returns how many of its tasks are left. Any other
+// answer than the right one is a failure.
 func (l *rollingLoad) user(t *testing.T, c *client, stop <-chan struct{}) int {
 	t.Helper()
 	by := &http.Client{Transport: &http.Transport{}}
 	defer by.CloseIdleConnections()
-	made := 0
+	made, left := 0, 0
 	ask := func(query string, variables map[string]any) map[string]json.RawMessage {
 		started := time.Now()
 		data, err := rollingRequest(t, c, by, query, variables)
@@ -98,14 +99,21 @@ func (l *rollingLoad) user(t *testing.T, c *client, stop <-chan struct{}) int {
 	for {
 		select {
 		case <-stop:
-			return made
+			return left
 		case <-time.After(5 * time.Millisecond):
 		}
 		var created struct{ Task struct{ ID string } }
 		data := ask(`mutation { createTask(input: {title: "rolling"}) { task { id } userErrors { code } } }`, nil)
 		if json.Unmarshal(data["createTask"], &created) == nil && created.Task.ID != "" {
 			made++
-			ask(`mutation($id: ID!) { completeTask(input: {id: $id}) { task { completed } userErrors { code } } }`, map[string]any{"id": created.Task.ID})
+			left++
+			id := map[string]any{"id": created.Task.ID}
+			ask(`mutation($id: ID!) { completeTask(input: {id: $id}) { task { completed } userErrors { code } } }`, id)
+			if made%2 == 0 {
+				left--
+				ask(`mutation($id: ID!) { deleteTask(input: {id: $id}) { userErrors { code } } }`, id)
+				ask(`mutation($id: ID!) { purgeTask(input: {id: $id}) { userErrors { code } } }`, id)
+			}
 		}
 		ask(`{ tasks(first: 50, scope: ALL) { nodes { id title tags { name } } pageInfo { hasNextPage endCursor } } }`, nil)
 		ask(`{ viewer { name } tags { nodes { name } } }`, nil)
@@ -134,83 +142,145 @@ func rollingRequest(t *testing.T, c *client, by *http.Client, query string, vari
 	return got.Data, nil
 }
 
-// TestFaultsRolling replaces two replicas in turn under load, as Railway does: a new process is started, and migrates if it is a
-// new release; once it is healthy, the proxy sends requests to it, and the old one gets SIGTERM at once. No request may fail,
-// and no task may be lost or made twice. TEST_ROLLING is the duration.
+// TestFaultsRolling replaces two replicas behind PgBouncer in turn under load, as Railway does: a new process is started, and
+// migrates if it is a new release; once it is healthy, the proxy sends requests to it, and the old one gets SIGTERM at once. No
+// request may fail, no task may be lost or made twice, and at the end all stores that watch have what the database has.
+// TEST_ROLLING is the duration.
 func TestFaultsRolling(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	duration, every := 20*time.Second, 3*time.Second
+	duration, every, watching := 20*time.Second, 3*time.Second, 30
 	long := os.Getenv("TEST_ROLLING")
 	if long != "" {
 		var err error
 		if duration, err = time.ParseDuration(long); err != nil {
 			t.Fatal(err)
 		}
-		every = 10 * time.Second
+		every, watching = 10*time.Second, 200
 	}
-	releases := buildReleases(t, long != "")
-	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
-	database := testkit.PostgresURL(t)
-	env := append(production(t, database, auth), "RATE_LIMIT=off", "LOG_LEVEL=warning")
-	edge := testkit.NewLoadBalancer(t)
-	replicas := []*process{startRelease(t, releases[0], env...), startRelease(t, releases[0], env...)}
-	for _, p := range replicas {
-		p.healthy(t)
-		edge.Add(t, p.URL)
-	}
-
+	program := stores.Compile(t)
+	f := newRollingFixture(t, buildReleases(t, long != ""))
 	load, stop, users := &rollingLoad{}, make(chan struct{}), sync.WaitGroup{}
-	const count = 6
-	made := make([]int, count)
-	clients := make([]*client, count)
-	for i := range count {
-		session := auth.SignUp(t, fmt.Sprintf("User %d", i), fmt.Sprintf("user%d@example.com", i), "correct horse battery")
-		clients[i] = &client{t: t, url: edge.URL, header: session.Header()}
+	watchers := startWatchers(t, program, f.clients, watching)
+	watchers.settle(nil)
+	left := make([]int, len(f.clients))
+	for i, c := range f.clients {
+		users.Go(func() { left[i] = load.user(t, c, stop) })
 	}
-	for i := range count {
-		users.Go(func() { made[i] = load.user(t, clients[i], stop) })
-	}
-
-	restarts, inHand, ticker := 0, int64(0), time.NewTicker(every)
-	defer ticker.Stop()
-	for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); restarts++ {
-		<-ticker.C
-		// Both replicas get each release in turn. At the end they go back to the first one, whose database is newer then.
-		phase := int(float64(len(releases)+1) * (1 - time.Until(end).Seconds()/duration.Seconds()))
-		release := releases[max(phase, 0)%len(releases)]
-		fresh := startRelease(t, release, env...)
-		fresh.healthy(t)
-		edge.Add(t, fresh.URL)
-		slot := restarts % len(replicas)
-		old := replicas[slot]
-		inHand += edge.Remove(old.URL)
-		replicas[slot] = fresh
-		old.terminate(t)
-	}
+	restarts, inHand := f.restart(t, duration, every, watchers)
 	close(stop)
 	users.Wait()
 
-	t.Logf("%d requests in %s, %d failed, slowest %s; %d restarts with %d requests in hand",
-		load.requests.Load(), duration, load.failures.Load(), time.Duration(load.slowest.Load()).Round(time.Millisecond), restarts, inHand)
+	t.Logf("%d requests in %s, %d failed, slowest %s; %d restarts with %d requests in hand; %d stores, %d results without time",
+		load.requests.Load(), duration, load.failures.Load(), time.Duration(load.slowest.Load()).Round(time.Millisecond), restarts, inHand, watching, watchers.busy.Load())
 	if failed := load.failures.Load(); failed != 0 {
 		t.Errorf("%d of %d requests failed", failed, load.requests.Load())
 	}
 	if restarts < 2 || load.requests.Load() == 0 {
 		t.Error("nothing happened")
 	}
-	for i, c := range clients {
-		if got := c.ask(`{ tasks(scope: ALL) { totalCount } }`, nil).one(t, "tasks.totalCount"); got != fmt.Sprint(made[i]) {
-			t.Errorf("user %d has %s tasks, and made %d", i, got, made[i])
+	watchers.checkEqual()
+	for i, c := range f.clients {
+		want := left[i] + watchers.made[c]
+		if got := c.ask(`{ tasks(scope: ALL) { totalCount } }`, nil).one(t, "tasks.totalCount"); got != fmt.Sprint(want) {
+			t.Errorf("user %d has %s tasks, want %d", i, got, want)
 		}
 	}
-	if applied := appliedMigrations(t, database); applied != migrationsInBinary(t)+len(rollingMigrations) {
+	if applied := appliedMigrations(t, f.database); applied != migrationsInBinary(t)+len(rollingMigrations) {
 		t.Errorf("%d migrations are applied, want %d and %d more", applied, migrationsInBinary(t), len(rollingMigrations))
 	}
-	for _, p := range replicas {
-		edge.Remove(p.URL)
+	for _, p := range f.replicas {
+		f.edge.Remove(p.URL)
 		p.terminate(t)
 	}
+}
+
+// rollingFixture is two replicas behind a load balancer, on a database behind PgBouncer, and some users.
+type rollingFixture struct {
+	releases, env []string
+	database      string // the address past PgBouncer
+	edge          *testkit.LoadBalancer
+	replicas      []*process
+	clients       []*client
+}
+
+func newRollingFixture(t *testing.T, releases []string) *rollingFixture {
+	t.Helper()
+	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
+	f := &rollingFixture{releases: releases, database: testkit.DirectURL(t, testkit.PostgresURL(t)), edge: testkit.NewLoadBalancer(t)}
+	pooled := testkit.PgBouncer(t, f.database, "default_pool_size = 10")
+	f.env = append(production(t, pooled, auth), "DIRECT_DATABASE_URL="+f.database, "RATE_LIMIT=off", "LOG_LEVEL=warning")
+	f.replicas = []*process{startRelease(t, releases[0], f.env...), startRelease(t, releases[0], f.env...)}
+	for _, p := range f.replicas {
+		p.healthy(t)
+		f.edge.Add(t, p.URL)
+	}
+	for i := range 6 {
+		session := auth.SignUp(t, fmt.Sprintf("User %d", i), fmt.Sprintf("user%d@example.com", i), "correct horse battery")
+		f.clients = append(f.clients, &client{t: t, url: f.edge.URL, header: session.Header()})
+	}
+	return f
+}
+
+// restart replaces the replicas in turn, and has stores make tasks meanwhile. It returns how many it has replaced, and how many
+// requests and streams they had then. Both get each release in turn; at the end they go back to the first one, whose database is
+// newer then.
+func (f *rollingFixture) restart(t *testing.T, duration, every time.Duration, watchers *watchers) (int, int64) {
+	t.Helper()
+	restarts, inHand, ticker := 0, int64(0), time.NewTicker(every)
+	defer ticker.Stop()
+	for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); restarts++ {
+		<-ticker.C
+		phase := int(float64(len(f.releases)+1) * (1 - time.Until(end).Seconds()/duration.Seconds()))
+		fresh := startRelease(t, f.releases[max(phase, 0)%len(f.releases)], f.env...)
+		fresh.healthy(t)
+		f.edge.Add(t, fresh.URL)
+		slot := restarts % len(f.replicas)
+		old := f.replicas[slot]
+		inHand += f.edge.Remove(old.URL)
+		f.replicas[slot] = fresh
+		for i := range f.clients {
+			watchers.create(watchers.all[(restarts*len(f.clients)+i)%len(watchers.all)])
+		}
+		old.terminate(t)
+	}
+	return restarts, inHand
+}
+
+// TestFaultsReplicaKilled: one of two replicas is killed. The stores that it had streams with resume at the other one, and what they
+// send meanwhile is done once.
+func TestFaultsReplicaKilled(t *testing.T) {
+	t.Parallel()
+	testkit.Suite(t, "faults")
+	program := stores.Compile(t)
+	first, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newRollingFixture(t, []string{first})
+	watchers := startWatchers(t, program, f.clients, 2*len(f.clients))
+	watchers.settle(nil)
+	killed := f.replicas[0]
+	for _, d := range watchers.all {
+		watchers.create(d)
+	}
+	if err := killed.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range watchers.all {
+		watchers.create(d) // Every second of these meets the dead replica first.
+	}
+	<-killed.done
+	if inHand := f.edge.Remove(killed.URL); inHand > 0 {
+		t.Logf("%d requests were not answered yet", inHand)
+	}
+	watchers.checkEqual()
+	for i, c := range f.clients {
+		if got := c.ask(`{ tasks(scope: ALL) { totalCount } }`, nil).one(t, "tasks.totalCount"); got != fmt.Sprint(watchers.made[c]) {
+			t.Errorf("user %d has %s tasks, want %d", i, got, watchers.made[c])
+		}
+	}
+	f.replicas[1].terminate(t)
 }
 
 func appliedMigrations(t *testing.T, database string) int {

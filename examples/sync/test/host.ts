@@ -29,6 +29,8 @@ interface Command {
   /** How many rows a page has at most. */
   first: number;
   poll: boolean;
+  /** Whether copies are not reported. */
+  quiet?: boolean;
   tasks: string;
   tags: string;
   /** A subscription to a live list, or "". */
@@ -101,7 +103,7 @@ const report = (event: object): void => void process.stdout.write(`${JSON.string
 class Disk implements Storage {
   private dead = new AbortController();
 
-  constructor(private readonly device: string, private readonly storage: MemoryStorage) {}
+  constructor(private readonly device: string, private readonly storage: MemoryStorage, private readonly quiet = false) {}
 
   load(): Promise<Saved> {
     return this.dead.signal.aborted ? new Promise(() => {}) : this.storage.load();
@@ -110,7 +112,7 @@ class Disk implements Storage {
   async write(write: Write): Promise<boolean> {
     if (this.dead.signal.aborted) return new Promise(() => {});
     const written = await this.storage.write(write);
-    if (written && write.copy?.token) {
+    if (written && write.copy?.token && !this.quiet) {
       const { version, rows } = await this.storage.load();
       report({ device: this.device, event: "copy", version, rows: rows.map(([kind, row]) => ({ kind, row })) });
     }
@@ -201,7 +203,7 @@ class Device {
   async open(command: Command): Promise<void> {
     const device = this.name;
     if (command.image) this.storage = await stored(images.get(command.image)!);
-    this.disk = new Disk(device, this.storage);
+    this.disk = new Disk(device, this.storage, command.quiet);
     this.store = new Store<Rows, typeof mutations>({
       kinds: { tags: kind<Tag>("TAG", command.tags), tasks: kind<Task>("TASK", command.tasks) },
       mutations,

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"taskql/internal/testkit/stores"
 )
 
 // What stores select.
@@ -39,7 +41,7 @@ func (c contents) add(kind string, row json.RawMessage) error {
 }
 
 // contentsOf returns the rows that a store has told.
-func contentsOf(e event) (contents, error) {
+func contentsOf(e stores.Event) (contents, error) {
 	c := contents{}
 	for _, r := range e.Rows {
 		if err := c.add(r.Kind, r.Row); err != nil {

@@ -22,6 +22,7 @@ import (
 	"taskql/internal/server"
 	"taskql/internal/testkit"
 	"taskql/internal/testkit/bench"
+	"taskql/internal/testkit/stores"
 	"taskql/internal/workspace"
 )
 
@@ -32,7 +33,7 @@ type environment struct {
 	t        *testing.T
 	name     string
 	config   config.Config
-	program  *stores
+	program  *stores.Process
 	replicas [2]*replica
 	// cleaned counts the clean-ups.
 	cleaned atomic.Int64
@@ -68,7 +69,7 @@ func (r *replica) address() string {
 }
 
 // newEnvironment starts two servers on the database. Without hints, they find each other's changes by looking.
-func newEnvironment(t *testing.T, name, address string, hints bool, program *stores) *environment {
+func newEnvironment(t *testing.T, name, address string, hints bool, program *stores.Process) *environment {
 	t.Helper()
 	auth := httptest.NewServer(http.HandlerFunc(bench.GetSession))
 	t.Cleanup(auth.Close)

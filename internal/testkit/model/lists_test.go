@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"taskql/internal/testkit/stores"
 )
 
 // liveList is a live list that a device follows: any one, for each run another.
@@ -62,15 +64,8 @@ type page struct {
 	Nodes      json.RawMessage
 }
 
-// listed is a list as a device has it.
-type listed struct {
-	TotalCount  int             `json:"totalCount"`
-	HasNextPage bool            `json:"hasNextPage"`
-	Nodes       json.RawMessage `json:"nodes"`
-}
-
-// difference describes how a list differs from what it should be, or returns "".
-func (l *listed) difference(want *page) string {
+// listDifference describes how a list that a device has differs from what it should be, or returns "".
+func listDifference(l *stores.List, want *page) string {
 	var x, y any
 	same := bytes.Equal(l.Nodes, want.Nodes) ||
 		json.Unmarshal(l.Nodes, &x) == nil && json.Unmarshal(want.Nodes, &y) == nil && reflect.DeepEqual(x, y)
@@ -81,7 +76,7 @@ func (l *listed) difference(want *page) string {
 }
 
 // checkList checks a list that says as of which version it is.
-func (r *run) checkList(d *device, e event) error {
+func (r *run) checkList(d *device, e stores.Event) error {
 	d.listed.Store(e.List)
 	if d.list.clock || !d.list.versioned {
 		return nil
@@ -97,7 +92,7 @@ func (r *run) checkList(d *device, e event) error {
 		return nil
 	}
 	r.listsChecked.Add(1)
-	if diff := e.List.difference(want.list); diff != "" {
+	if diff := listDifference(e.List, want.list); diff != "" {
 		return fmt.Errorf("the list of %s (%s) is not right as of version %d:\n  %s", d.name, d.list.arguments, e.Version, diff)
 	}
 	return nil
@@ -124,7 +119,7 @@ func (d *device) settleList() error {
 		}
 		if has := d.listed.Load(); has == nil {
 			diff = "it has never come"
-		} else if diff = has.difference(data.Tasks); diff == "" {
+		} else if diff = listDifference(has, data.Tasks); diff == "" {
 			d.run.listsChecked.Add(1)
 			return nil
 		}

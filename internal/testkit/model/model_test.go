@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"taskql/internal/testkit"
+	"taskql/internal/testkit/stores"
 )
 
 const (
@@ -44,11 +45,11 @@ type results struct{ runs, checked, unchecked, lists, failed atomic.Int64 }
 
 func model(t *testing.T, runs int) {
 	t.Helper()
-	program := compileStores(t)
+	program := stores.Compile(t)
 	environments := []*environment{
-		newEnvironment(t, "sqlite", testkit.SQLiteURL(t), false, startStores(t, program)),
-		newEnvironment(t, "postgres", testkit.MigratedPostgresURL(t), true, startStores(t, program)),
-		newEnvironment(t, "sweep", testkit.MigratedPostgresURL(t), false, startStores(t, program)),
+		newEnvironment(t, "sqlite", testkit.SQLiteURL(t), false, stores.Start(t, program)),
+		newEnvironment(t, "postgres", testkit.MigratedPostgresURL(t), true, stores.Start(t, program)),
+		newEnvironment(t, "sweep", testkit.MigratedPostgresURL(t), false, stores.Start(t, program)),
 	}
 	var seeds []uint64
 	for i := range runs / len(environments) {

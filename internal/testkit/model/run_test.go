@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"taskql/internal/testkit/bench"
+	"taskql/internal/testkit/stores"
 )
 
 // run is one workspace, with a few devices of its user and other clients that change it at the same time.
@@ -48,14 +49,14 @@ type device struct {
 	run    *run
 	name   string
 	link   *link
-	events chan event
+	events chan stores.Event
 	// closed and settled get the answers to commands.
-	closed, settled chan event
+	closed, settled chan stores.Event
 	open            bool
 	images          []string
 	// list is the live list that the device follows, nil for none; listed is what it has of it.
 	list   *liveList
-	listed atomic.Pointer[listed]
+	listed atomic.Pointer[stores.List]
 }
 
 // patience is how long a run waits for a condition before it fails.
@@ -130,13 +131,13 @@ func (r *run) addDevice() error {
 	}
 	d := &device{
 		run: r, name: fmt.Sprintf("%s-%d", r.user, len(r.devices)), link: l,
-		events: make(chan event, 100), closed: make(chan event, 1), settled: make(chan event, 1),
+		events: make(chan stores.Event, 100), closed: make(chan stores.Event, 1), settled: make(chan stores.Event, 1),
 	}
 	if r.below(2) == 0 {
 		d.list = r.list
 	}
 	r.devices = append(r.devices, d)
-	r.e.program.listen(d.name, d.events)
+	r.e.program.Listen(d.name, d.events)
 	go d.follow()
 	return d.start("")
 }
@@ -144,7 +145,7 @@ func (r *run) addDevice() error {
 // start opens the device's store, from an image of its storage unless that is "".
 func (d *device) start(image string) error {
 	r := d.run
-	c := command{
+	c := stores.Command{
 		Op: "open", URL: d.link.url(), Cookie: bench.Cookie(r.user, secret), First: 1 + r.below(5), Poll: r.below(8) == 0,
 		Tasks: taskFields, Tags: tagFields, Image: image,
 	}
@@ -158,9 +159,9 @@ func (d *device) start(image string) error {
 	return d.send(c)
 }
 
-func (d *device) send(c command) error {
+func (d *device) send(c stores.Command) error {
 	c.Device = d.name
-	return d.run.e.program.send(c)
+	return d.run.e.program.Send(c)
 }
 
 // shut closes the store, in order or from one moment to the next.
@@ -172,7 +173,7 @@ func (d *device) shut(op string) error {
 	if op == "kill" {
 		d.mayLose()
 	}
-	if err := d.send(command{Op: op}); err != nil {
+	if err := d.send(stores.Command{Op: op}); err != nil {
 		return err
 	}
 	_, err := d.await(d.closed, op)
@@ -190,16 +191,16 @@ func (d *device) mayLose() {
 	}
 }
 
-func (d *device) await(answers <-chan event, what string) (event, error) {
+func (d *device) await(answers <-chan stores.Event, what string) (stores.Event, error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case e := <-answers:
 		return e, nil
-	case <-d.run.e.program.over:
-		return event{}, errors.New("the stores' process has ended")
+	case <-d.run.e.program.Over():
+		return stores.Event{}, errors.New("the stores' process has ended")
 	case <-timer.C:
-		return event{}, fmt.Errorf("%s: %s: %w", d.name, what, errPatience)
+		return stores.Event{}, fmt.Errorf("%s: %s: %w", d.name, what, errPatience)
 	}
 }
 
@@ -233,7 +234,7 @@ func (d *device) follow() {
 }
 
 // checkErrors refuses request errors of a subscription, except those of a server that drains or has no time.
-func checkErrors(e event) error {
+func checkErrors(e stores.Event) error {
 	var errs []struct {
 		Message    string
 		Extensions struct{ Code string }
@@ -250,7 +251,7 @@ func checkErrors(e event) error {
 }
 
 // checkReset refuses reasons that can't be.
-func (r *run) checkReset(e event) error {
+func (r *run) checkReset(e stores.Event) error {
 	switch {
 	case e.Reason == "FIRST", e.Reason == "EXPIRED" && r.e.cleaned.Load() > 0:
 		return nil
@@ -260,7 +261,7 @@ func (r *run) checkReset(e event) error {
 }
 
 // noteRefusal notes a change that the server has refused.
-func (r *run) noteRefusal(e event) error {
+func (r *run) noteRefusal(e stores.Event) error {
 	if strings.Contains(string(e.Errors), `"INTERNAL"`) {
 		return fmt.Errorf("%s: %s failed: %s", e.Device, e.Mutation, e.Errors)
 	}
@@ -273,7 +274,7 @@ func (r *run) noteRefusal(e event) error {
 }
 
 // check checks a copy, which must be the workspace as of its version.
-func (r *run) check(e event) error {
+func (r *run) check(e stores.Event) error {
 	copied, err := contentsOf(e)
 	if err != nil {
 		return err
@@ -380,7 +381,7 @@ func (r *run) finish() error {
 
 // settle waits until the device shows the state, or a later one, and checks it.
 func (d *device) settle(s *state) error {
-	if err := d.send(command{Op: "settle", Version: s.version}); err != nil {
+	if err := d.send(stores.Command{Op: "settle", Version: s.version}); err != nil {
 		return err
 	}
 	e, err := d.await(d.settled, fmt.Sprintf("being live at version %d with nothing unconfirmed", s.version))
@@ -419,7 +420,7 @@ func (r *run) checkNotes(titles map[string]int) error {
 // end frees what the run has.
 func (r *run) end() {
 	for _, d := range r.devices {
-		_ = d.send(command{Op: "drop"})
+		_ = d.send(stores.Command{Op: "drop"})
 		r.e.putBack(d.link)
 	}
 }

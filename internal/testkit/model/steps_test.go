@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"taskql/internal/testkit/stores"
 )
 
 // step does something random.
@@ -201,7 +203,7 @@ func (r *run) changeOnDevice() error {
 		return nil
 	}
 	for range 1 + r.below(3) {
-		c := command{Op: "mutate", Input: map[string]any{"id": r.task()}}
+		c := stores.Command{Op: "mutate", Input: map[string]any{"id": r.task()}}
 		switch r.below(12) {
 		case 0, 1:
 			id := r.id()
@@ -245,7 +247,7 @@ func (r *run) note() error {
 	r.mu.Lock()
 	r.notes[title] = false
 	r.mu.Unlock()
-	return d.send(command{Op: "mutate", Name: "note", Input: map[string]any{"title": title}})
+	return d.send(stores.Command{Op: "mutate", Name: "note", Input: map[string]any{"title": title}})
 }
 
 func (r *run) cut() error {
@@ -309,7 +311,7 @@ func (r *run) openOld() error {
 	if len(d.images) == 0 || r.below(3) == 0 {
 		r.tell("%s: save image %d", d.name, len(d.images))
 		d.images = append(d.images, image)
-		return d.send(command{Op: "save", Image: image})
+		return d.send(stores.Command{Op: "save", Image: image})
 	}
 	old := d.images[r.below(len(d.images))]
 	r.tell("%s: open %s", d.name, old)

@@ -79,7 +79,8 @@ func (c Config) configuration(address *url.URL, port int) string {
 	}
 	password, _ := address.User.Password()
 	return fmt.Sprintf("[databases]\n* = host=%s port=%s user=%s password=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"+
-		"unix_socket_dir =\nauth_type = any\npool_mode = transaction\nmax_client_conn = 1000\ndefault_pool_size = %d\n%s\n",
+		"unix_socket_dir =\nauth_type = any\npool_mode = transaction\nmax_client_conn = 1000\ndefault_pool_size = %d\n"+
+		"log_connections = 0\nlog_disconnections = 0\nlog_stats = 0\n%s\n",
 		address.Hostname(), address.Port(), address.User.Username(), password, port, size, strings.Join(c.Settings, "\n"))
 }
 
@@ -91,7 +92,7 @@ func (p *Pooler) start(ctx context.Context, program, configuration string) error
 	if err := os.Chmod(p.folder, 0o755); err != nil { // As above.
 		return fmt.Errorf("opening its folder: %w", err)
 	}
-	args := []string{"-q", file}
+	args := []string{file}
 	if os.Getuid() == 0 {
 		args = append([]string{"-u", "nobody"}, args...) // PgBouncer refuses to run as root.
 	}
@@ -104,7 +105,8 @@ func (p *Pooler) start(ctx context.Context, program, configuration string) error
 	p.process = command.Process
 	go func() {
 		defer close(p.ended)
-		_ = command.Wait() // The log says more than its error.
+		_ = command.Wait() // The state says what its error does.
+		fmt.Fprintln(&p.log, "it ended:", command.ProcessState)
 	}()
 	return nil
 }
