@@ -38,6 +38,14 @@ const changesDocument = `subscription { changes { tasks { title } version } }`
 // watchURL is watch with the query in the URL.
 func watchURL(t *testing.T, address string, header http.Header) *eventReader {
 	t.Helper()
+	r := openEvents(t, address, header)
+	r.want(`"data":`)
+	return r
+}
+
+// openEvents opens a stream.
+func openEvents(t *testing.T, address string, header http.Header) *eventReader {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +65,6 @@ func watchURL(t *testing.T, address string, header http.Header) *eventReader {
 			}
 		}
 	}()
-	r.want(`"data":`)
 	return r
 }
 
