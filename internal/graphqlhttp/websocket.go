@@ -83,7 +83,6 @@ type socket struct {
 
 	mu         sync.Mutex // guards what follows
 	ready      bool       // connection_init was accepted
-	closed     bool
 	draining   bool
 	operations []*socketOperation // with ids that are in use
 	streams    int                // how many of them are subscriptions that have started
@@ -138,7 +137,7 @@ func newSocketConfig(cfg Config) *websocket.Config {
 func (s *socket) Closed(status websocket.Status) {
 	s.mu.Lock()
 	left := s.operations
-	s.operations, s.closed = nil, true
+	s.operations = nil
 	sum := StreamSummary{
 		Transport: TransportWebSocket, Reason: strconv.Itoa(int(status)), Results: s.results, Bytes: s.bytes, Detached: true, Operations: s.total,
 	}
