@@ -19,8 +19,10 @@ const (
 	// writeTimeout is how long a client may take for writeChunk bytes. A slower one is disconnected.
 	writeTimeout = 30 * time.Second
 	writeChunk   = 16 << 10
-	// sendTimeout is how long Send may take in all. It is as long as an answer over HTTP may take.
+	// sendTimeout is how long Send may take in all. It is as long as an answer over HTTP may take. What TrySend sends may take a
+	// second longer for each minRate bytes: it is in memory until then, for each slow client its own.
 	sendTimeout = 60 * time.Second
+	minRate     = 16 << 10
 	// maxQueued is how many bytes of control data wait behind the data being sent.
 	maxQueued = 16 << 10
 	// lingerTimeout is how long a client has to close its side after Finish.

@@ -13,7 +13,11 @@ func (c *Conn) sendLocked(data []byte) {
 	}
 	c.beginLocked()
 	rest = bytes.Clone(rest)
-	go c.flush(rest)
+	go func() {
+		limit := sendTimeout + time.Duration(len(rest)/minRate)*time.Second
+		defer time.AfterFunc(limit, c.timeOut).Stop()
+		c.flush(rest)
+	}()
 }
 
 // attemptLocked writes to the socket without waiting, and returns what the socket did not take. If writing fails, it closes

@@ -356,7 +356,7 @@ func TestPings(t *testing.T) {
 	}) // It fails if the wheel's goroutine is left.
 }
 
-// TestStuck checks the timeout of writes: a client that takes something in time stays, however slow it is.
+// TestStuck checks the timeout of writes: a client that takes something in time stays, if all of it doesn't take too long.
 func TestStuck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -364,7 +364,7 @@ func TestStuck(t *testing.T) {
 		server, client := net.Pipe()
 		h := newRecorder()
 		c := start(&r, server, h)
-		if !c.TrySend(make([]byte, 3*writeChunk)) {
+		if !c.TrySend(make([]byte, 100*writeChunk)) {
 			t.Fatal("refused")
 		}
 		for range 2 {
@@ -385,7 +385,34 @@ func TestStuck(t *testing.T) {
 	})
 }
 
-// TestSendTimeout checks that what Send waits for is limited as a whole, and that what TrySend sends is not.
+// TestTrySendTimeout checks that a client that keeps taking a little is disconnected in the end.
+func TestTrySendTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r Registry
+		server, client := net.Pipe()
+		if !start(&r, server, newRecorder()).TrySend(make([]byte, 100*minRate)) {
+			t.Fatal("refused")
+		}
+		begin, taken := time.Now(), 0
+		for {
+			time.Sleep(writeTimeout - time.Second)
+			n, err := io.ReadFull(client, make([]byte, writeChunk))
+			if taken += n; err != nil {
+				break
+			}
+		}
+		const limit = sendTimeout + 100*time.Second
+		if took := time.Since(begin); took < limit || took > limit+writeTimeout || taken == 100*minRate {
+			t.Errorf("it was disconnected after %s, want %s", took, limit)
+		}
+		if stats := r.Stats(); stats != (Stats{TimedOut: 1}) {
+			t.Errorf("stats: %+v", stats)
+		}
+	})
+}
+
+// TestSendTimeout checks that what Send waits for is limited as a whole, and that what TrySend sends is by its length.
 func TestSendTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -397,7 +424,7 @@ func TestSendTimeout(t *testing.T) {
 			t.Fatal("refused")
 		}
 		for range 100 {
-			time.Sleep(writeTimeout - time.Second)
+			time.Sleep(time.Second)
 			read(t, client, writeChunk)
 		}
 		synctest.Wait()
