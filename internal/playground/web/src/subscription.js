@@ -1,4 +1,4 @@
-import { serverSentEvents, silence } from '../../../../examples/sync/store.ts';
+import { serverSentEvents } from '../../../../examples/sync/store.ts';
 import { settings } from './settings.js';
 
 /**
@@ -8,8 +8,13 @@ import { settings } from './settings.js';
 export const subscription = (params, headers, answered) => ({
   subscribe({ next, error, complete }) {
     const abort = new AbortController();
-    const watchdog = silence(() => abort.abort(new Error('The server was silent.')));
+    let timer;
+    const heard = () => { // The server sends a comment every 25 seconds at least.
+      clearTimeout(timer);
+      timer = setTimeout(() => abort.abort(new Error('The server was silent.')), 60_000);
+    };
     const run = async () => {
+      heard();
       const response = await fetch(settings.endpoint, {
         method: 'POST', credentials: 'same-origin', signal: abort.signal,
         headers: { ...headers, Accept: 'text/event-stream', 'Content-Type': 'application/json' }, body: JSON.stringify(params),
@@ -18,7 +23,7 @@ export const subscription = (params, headers, answered) => ({
         next(answered(await response.json()));
         return complete();
       }
-      for await (const { event, data } of serverSentEvents(response.body, watchdog.heard)) {
+      for await (const { event, data } of serverSentEvents(response.body, heard)) {
         if (event === 'next') next(answered(JSON.parse(data)));
         if (event === 'complete') return complete();
       }
@@ -28,7 +33,7 @@ export const subscription = (params, headers, answered) => ({
     run().catch((reason) => {
       if (!isStopped) error({ message: `The connection was lost: run it again. (${reason.message})` });
     }).finally(() => {
-      watchdog.stop();
+      clearTimeout(timer);
       abort.abort();
     });
     return {
