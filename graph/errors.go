@@ -107,7 +107,7 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeServiceUnavailable, a.unreachable(ctx, err), retryIn(0)
 	case err.Extensions["code"] != nil:
 		return "", "", nil // The executor's own.
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(ctx.Err(), context.Canceled): // PostgreSQL's error is another one.
 		a.config.Log.LogAttrs(ctx, slog.LevelDebug, "the client is gone", a.attributes(ctx, err)...)
 	default:
 		a.config.Log.LogAttrs(ctx, slog.LevelError, "internal error", a.attributes(ctx, err)...)

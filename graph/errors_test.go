@@ -86,6 +86,21 @@ func TestPresentError(t *testing.T) {
 	}
 }
 
+// If the client is gone, PostgreSQL says that the statement was canceled. That is no error to look for.
+func TestPresentErrorOfACanceledRequest(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	a := &API{config: Config{
+		Unavailable: func(error) bool { return false }, RequestID: func(context.Context) string { return "r-1" },
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := a.PresentError(ctx, &pq.Error{Code: "57014"}); got.Extensions["code"] != "INTERNAL" || log.Len() > 0 {
+		t.Errorf("%v, logged %q", got, log.String())
+	}
+}
+
 // What the executor says of a document keeps its own code and words.
 func TestPresentErrorKeepsTheExecutors(t *testing.T) {
 	t.Parallel()

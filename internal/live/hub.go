@@ -347,8 +347,12 @@ func (h *Hub) delivered(name string, result *Result, count int, changed int64) {
 	h.config.Delivered(d)
 }
 
+// closeGrace is how long queries and checks may go on after Close.
+const closeGrace = 2 * time.Second
+
 // Close refuses further subscriptions, ends the present ones with ErrClosing, and waits for the queries and checks that are
-// running. The hub can't be used any more.
+// running. It cancels them only if they take long: each canceled statement is a request to the database, on a connection of its own,
+// and PgBouncer 1.18 may end by it. The hub can't be used any more.
 func (h *Hub) Close() {
 	h.closing.Store(true)
 	for i := range h.shards {
@@ -356,11 +360,13 @@ func (h *Hub) Close() {
 			s.end(ErrClosing)
 		}
 	}
-	h.cancel()
+	canceling := time.AfterFunc(closeGrace, h.cancel)
 	h.delays.close()
 	h.moments.close()
 	h.runs.close()
 	h.checks.close()
+	canceling.Stop()
+	h.cancel()
 }
 
 func (s *shard) subscriptions() []*Subscription {

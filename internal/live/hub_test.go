@@ -476,7 +476,41 @@ func (*canceledQuery) Run(ctx context.Context, _ live.Position) live.Result {
 	return live.Result{Fault: ctx.Err()}
 }
 
-// What is running when the hub is closed is no fault that anybody should look for.
+// finishingQuery runs for a second, and counts whether it was canceled.
+type finishingQuery struct {
+	query
+
+	finished, canceled atomic.Int64
+}
+
+func (q *finishingQuery) Run(ctx context.Context, _ live.Position) live.Result {
+	select {
+	case <-ctx.Done():
+		q.canceled.Add(1)
+	case <-time.After(time.Second):
+		q.finished.Add(1)
+	}
+	return live.Result{}
+}
+
+// What is running when the hub is closed may finish.
+func TestCloseLetsFinish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, live.Config{})
+		q := &finishingQuery{query: query{store: s}}
+		if _, err := s.hub.Subscribe("w", q, nil, newClient("ann").session(), &sink{t: t}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		s.hub.Close()
+		if q.finished.Load() != 1 || q.canceled.Load() != 0 {
+			t.Errorf("%d finished, %d canceled", q.finished.Load(), q.canceled.Load())
+		}
+	})
+}
+
+// What takes too long after the hub was closed is canceled, and no fault that anybody should look for.
 func TestCloseIsNoFault(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
