@@ -53,6 +53,8 @@ type streamSpec struct {
 	User string `json:"user"`
 	// Authorization is the value of the header, sent in connection_init or as a header.
 	Authorization string `json:"authorization,omitempty"`
+	// Cookie is the value of that header. It is sent instead of Authorization if it is not empty.
+	Cookie string `json:"cookie,omitempty"`
 	// Variables are those of the subscription.
 	Variables map[string]any `json:"variables,omitempty"`
 }
@@ -76,7 +78,8 @@ type clients struct {
 
 	streams       []*liveStream
 	frames, bytes atomic.Int64
-	firstFault    sync.Once // prints the first stream's failure
+	resets        atomic.Int64 // pages with which a copy begins
+	firstFault    sync.Once    // prints the first stream's failure
 
 	mu     sync.Mutex
 	delays []int64
@@ -303,6 +306,9 @@ func (s *liveStream) take(data []byte) {
 	s.all.frames.Add(1)
 	s.all.bytes.Add(int64(len(data)))
 	s.mu.Lock()
+	if bytes.Contains(data, []byte(`"reset":"`)) {
+		s.all.resets.Add(1)
+	}
 	if m := tokenIn.FindSubmatch(data); m != nil {
 		s.token = string(m[1])
 	}
@@ -332,7 +338,7 @@ func (s *liveStream) beginWebSocket(reader *bufio.Reader, endpoint *url.URL) err
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce)
 	_, err := fmt.Fprintf(s.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n", endpoint.RequestURI(), endpoint.Host, base64.StdEncoding.EncodeToString(nonce))
+		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n%s\r\n", endpoint.RequestURI(), endpoint.Host, base64.StdEncoding.EncodeToString(nonce), s.cookie())
 	if err != nil {
 		return err
 	}
@@ -344,7 +350,11 @@ func (s *liveStream) beginWebSocket(reader *bufio.Reader, endpoint *url.URL) err
 		body, _ := io.ReadAll(io.LimitReader(response.Body, 1000))
 		return fmt.Errorf("the handshake was answered %d: %s", response.StatusCode, body)
 	}
-	if err := s.sendMessage(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": s.Authorization}}); err != nil {
+	hello := map[string]any{"type": "connection_init"}
+	if s.Cookie == "" {
+		hello["payload"] = map[string]any{"Authorization": s.Authorization}
+	}
+	if err := s.sendMessage(hello); err != nil {
 		return err
 	}
 	for {
@@ -357,6 +367,14 @@ func (s *liveStream) beginWebSocket(reader *bufio.Reader, endpoint *url.URL) err
 		}
 	}
 	return s.sendMessage(map[string]any{"id": "1", "type": "subscribe", "payload": s.payload()})
+}
+
+// cookie returns the line of the header, or "".
+func (s *liveStream) cookie() string {
+	if s.Cookie == "" {
+		return ""
+	}
+	return "Cookie: " + s.Cookie + "\r\n"
 }
 
 // message is one of graphql-transport-ws.
@@ -434,8 +452,12 @@ func (s *liveStream) beginEvents(reader *bufio.Reader, endpoint *url.URL) error 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s",
-		endpoint.RequestURI(), endpoint.Host, s.Authorization, len(body), body)
+	credentials := s.cookie()
+	if credentials == "" {
+		credentials = "Authorization: " + s.Authorization + "\r\n"
+	}
+	_, err = fmt.Fprintf(s.conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\n%sContent-Length: %d\r\n\r\n%s",
+		endpoint.RequestURI(), endpoint.Host, credentials, len(body), body)
 	if err != nil {
 		return err
 	}

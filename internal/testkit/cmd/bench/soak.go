@@ -96,7 +96,7 @@ func runSoak(ctx context.Context) error {
 	}
 	s.from = time.Now()
 	s.until = s.from.Add(time.Duration(minutes) * time.Minute)
-	fmt.Printf("%d clients for %d min, PostgreSQL and the auth server behind proxies\n", soakClients, minutes)
+	fmt.Printf("%d clients and %d streams for %d min, PostgreSQL and the auth server behind proxies\n", soakClients, soakStreams, minutes)
 	if err := s.run(ctx); err != nil {
 		return errors.Join(err, s.server.end())
 	}
@@ -139,6 +139,10 @@ func (s *soak) run(ctx context.Context) error {
 	ctx, stop := context.WithDeadline(ctx, s.until)
 	defer stop()
 	var all sync.WaitGroup
+	watchers := newSoakWatchers(s)
+	for n := range soakStreams {
+		all.Go(func() { watchers.watch(ctx, n) })
+	}
 	failures := make([]error, soakClients+2)
 	for c := range soakClients {
 		all.Go(func() { failures[c] = s.client(ctx, c) })
@@ -148,9 +152,9 @@ func (s *soak) run(ctx context.Context) error {
 	all.Wait()
 	err := errors.Join(failures...)
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = errors.Join(err, ctx.Err())
+		return errors.Join(err, ctx.Err())
 	}
-	return err
+	return errors.Join(err, watchers.finish(context.WithoutCancel(ctx)))
 }
 
 // pause waits for d, and reports whether ctx has not ended before.

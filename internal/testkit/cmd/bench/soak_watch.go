@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,13 +19,14 @@ type sample struct {
 	at          time.Time
 	rss, heap   float64 // in MB; the heap after a garbage collection
 	goroutines  float64
+	descriptors float64
 	connections float64 // to the database
 	cpu, pgCPU  time.Duration
 }
 
 // watch takes samples, and prints a line per minute.
 func (s *soak) watch(ctx context.Context) error {
-	fmt.Printf("%6s %8s %8s %8s %9s %8s %8s %6s %6s %7s %6s  %s\n", "minute", "requests", "median", "p99", "slowest", "RSS MB", "heap MB", "gorout", "conns", "CPU %", "PG %", "answers")
+	fmt.Printf("%6s %8s %8s %8s %9s %8s %8s %6s %6s %6s %7s %6s  %s\n", "minute", "requests", "median", "p99", "slowest", "RSS MB", "heap MB", "gorout", "files", "conns", "CPU %", "PG %", "answers")
 	const every = 5 * time.Second
 	last, err := s.sample(ctx)
 	if err != nil {
@@ -61,8 +63,8 @@ func (s *soak) printMinute(before, now sample) {
 		return minute.durations[int(part*float64(len(minute.durations)-1))].Round(10 * time.Microsecond)
 	}
 	share := func(used time.Duration) float64 { return 100 * used.Seconds() / now.at.Sub(before.at).Seconds() }
-	fmt.Printf("%6.0f %8d %8s %8s %9s %8.0f %8.1f %6.0f %6.0f %7.1f %6.1f  %s\n", now.at.Sub(s.from).Minutes(), len(minute.durations),
-		at(0.5), at(0.99), at(1), now.rss, now.heap, now.goroutines, now.connections, share(now.cpu-before.cpu), share(now.pgCPU-before.pgCPU), codes(minute.codes))
+	fmt.Printf("%6.0f %8d %8s %8s %9s %8.0f %8.1f %6.0f %6.0f %6.0f %7.1f %6.1f  %s\n", now.at.Sub(s.from).Minutes(), len(minute.durations),
+		at(0.5), at(0.99), at(1), now.rss, now.heap, now.goroutines, now.descriptors, now.connections, share(now.cpu-before.cpu), share(now.pgCPU-before.pgCPU), codes(minute.codes))
 }
 
 // sample reads /proc, /metrics and the heap profile.
@@ -73,6 +75,11 @@ func (s *soak) sample(ctx context.Context) (sample, error) {
 		return now, fmt.Errorf("the server is gone: %w", err)
 	}
 	now.rss = float64(rss)
+	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.server.pid()))
+	if err != nil {
+		return now, fmt.Errorf("counting descriptors: %w", err)
+	}
+	now.descriptors = float64(len(descriptors))
 	if now.cpu, now.pgCPU, err = cpu(s.server.pid(), s.postmaster); err != nil {
 		return now, err
 	}
@@ -141,6 +148,7 @@ func (s *soak) compareSamples() {
 		{"RSS MB", func(x sample) float64 { return x.rss }, 0.15, 8},
 		{"heap MB after a collection", func(x sample) float64 { return x.heap }, 0.15, 2},
 		{"goroutines", func(x sample) float64 { return x.goroutines }, 0.05, 10},
+		{"descriptors", func(x sample) float64 { return x.descriptors }, 0.05, 20},
 		{"connections to the database", func(x sample) float64 { return x.connections }, 0, 2},
 	} {
 		median := func(from time.Time) float64 {
