@@ -527,3 +527,27 @@ func TestLastAnnouncement(t *testing.T) {
 		}
 	})
 }
+
+// TestReadsFinish: a statement that is running when the process ends is not canceled.
+func TestReadsFinish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		finished, canceled := 0, 0
+		h := NewHints(HintsConfig{Versions: func(ctx context.Context, _ []string) (map[string]int, error) {
+			select {
+			case <-ctx.Done():
+				canceled++
+			case <-time.After(time.Second):
+				finished++
+			}
+			return map[string]int{"a": 1}, nil
+		}})
+		h.Watch("a", true)
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(frequentSweeps/2, stop)
+		h.Run(ctx, &fakeHub{versions: map[string]int{}, refreshed: map[string]int{}})
+		if finished != 1 || canceled != 0 {
+			t.Errorf("%d finished, %d canceled", finished, canceled)
+		}
+	})
+}

@@ -136,7 +136,7 @@ func (h *Hints) read(ctx context.Context, hub Changes, some []*watchedWorkspace,
 	if sweeping {
 		h.counters.sweeps.Add(1)
 	}
-	limited, cancel := context.WithTimeout(ctx, readTimeout)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout) // See Hub.Close for why it may finish.
 	defer cancel()
 	found, err := h.config.Versions(limited, ids)
 	if err != nil {
