@@ -76,6 +76,7 @@ func (w *watchers) follow(d *watcher, events <-chan stores.Event) {
 			return
 		}
 		switch {
+		case w.t.Context().Err() != nil: // The test is over, and its servers end.
 		case e.Event == "settled":
 			d.settled <- e
 		case e.Event == "reset":
