@@ -201,6 +201,7 @@ func TestFaultsStreams(t *testing.T) {
 		{"PostgreSQL is down", "ann", f.testDatabaseDown},
 		{"the auth server is down", "bob", f.testAuthDown},
 		{"the budget is spent", "cid", f.testBudgetSpent},
+		{"a notification is lost", "fay", f.testNotificationLost},
 		{"the token is another user's", "dan", f.testOtherUser},
 		{"the token is from before the floor", "eve", f.testExpired},
 	} {
@@ -262,6 +263,19 @@ func (f *streamFaults) testBudgetSpent(t *testing.T, user string) {
 	f.createUndelivered(t, user, "two", streams)
 	f.stopped.Store(0)
 	wantAll(streams, "one", "two")
+}
+
+// The connections that listen end just before the change, which is found by looking.
+func (f *streamFaults) testNotificationLost(t *testing.T, user string) {
+	streams := f.watch(t, user)
+	awaitTrue(t, func() bool { return f.faulty.live.hints.Stats().Listening })
+	const terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'taskql%listener%'"
+	var ended int
+	if err := f.db.SQL.QueryRowContext(t.Context(), terminate).Scan(&ended); err != nil || ended == 0 {
+		t.Fatalf("%d connections ended, %v", ended, err)
+	}
+	f.create(t, user, "one")
+	wantAll(streams, "one")
 }
 
 // resume opens a stream of changes after a token, and checks how it begins.
