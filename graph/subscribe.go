@@ -101,7 +101,7 @@ func sessionEnded() *gqlerror.Error {
 	return coded(CodeUnauthenticated, "The session has ended: sign in again.")
 }
 
-// withoutPosition returns an operation's variables but that of the position, or nil if there are no others.
+// withoutPosition returns an operation's variables except the one of the position; nil if there are no others.
 func withoutPosition(all map[string]any, position *ast.Argument) map[string]any {
 	var variables map[string]any
 	for name, value := range all {

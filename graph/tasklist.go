@@ -21,7 +21,7 @@ import (
 	"taskql/internal/workspace"
 )
 
-// A live list is read anew for each result, and compared with what the client has: the ids, and digests of what was sent of each
+// A live list is read again for each result, and compared with what the client has: the ids, and digests of what was sent of each
 // task. Whatever is selected may change, for whatever cause: the list is right as of the snapshot that it is read in.
 
 // taskListPatch is the name of the type of a patch of a live list.

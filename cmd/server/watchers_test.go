@@ -117,8 +117,8 @@ func (w *watchers) settle(versions map[*client]int) map[*watcher]stores.Event {
 	return shown
 }
 
-// checkEqual checks that all stores come to show what the server has, while nobody else makes changes. No store may have begun its
-// copy anew.
+// checkEqual checks that all stores come to show what the server has, while nobody else makes changes. No store may have started
+// its copy over.
 func (w *watchers) checkEqual() {
 	w.t.Helper()
 	w.settle(nil) // What they send may be on the way.

@@ -322,7 +322,8 @@ func (h *Hub) recheckTurn() int64 {
 	}
 }
 
-// fault counts a fault, and logs it unless another one was logged in this second. A hub that is closed ends what it runs: that is none.
+// fault counts a fault, and logs it unless another one was logged in this second. A closed hub has ended its own queries,
+// which is no fault.
 func (h *Hub) fault(err error) {
 	if h.ctx.Err() != nil {
 		return

@@ -312,8 +312,8 @@ func (*script) SetDeadline(time.Time) error      { return nil }
 func (*script) SetReadDeadline(time.Time) error  { return nil }
 func (*script) SetWriteDeadline(time.Time) error { return nil }
 
-// TestFrameLimit checks that a client can't keep the server busy with frames that cost nothing, of any kind, and that their number
-// begins anew with each ping.
+// TestFrameLimit checks that a client can't keep the server busy with frames that cost nothing, of any kind, and that they are
+// counted from 0 after each ping.
 func TestFrameLimit(t *testing.T) {
 	t.Parallel()
 	for name, flood := range map[string][]byte{"pings": in(fin|ping, "x"), "pongs": in(fin|pong, ""), "messages": in(fin|text, "x"), "fragments": in(continuation, "")} {

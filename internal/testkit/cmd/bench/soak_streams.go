@@ -84,7 +84,7 @@ func (s *liveStream) cut() *liveStream {
 	return &liveStream{streamSpec: s.streamSpec, all: s.all, token: s.token, version: s.version, changed: make(chan struct{}, 1)}
 }
 
-// finish checks that every stream has reached its workspace's version, and that none was told to begin anew; then it closes them.
+// finish checks that every stream has reached its workspace's version, and that none was told to start over; then it closes them.
 func (w *soakWatchers) finish(ctx context.Context) error {
 	versions, err := w.workspaceVersions(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func (w *soakWatchers) finish(ctx context.Context) error {
 		}
 	}
 	resets := w.sockets.resets.Load() + w.events.resets.Load()
-	fmt.Printf("%d streams, opened %d times, received %d results; %d began anew\n", soakStreams, w.opened.Load(),
+	fmt.Printf("%d streams, opened %d times, received %d results; %d started over\n", soakStreams, w.opened.Load(),
 		w.sockets.frames.Load()+w.events.frames.Load(), resets-soakStreams)
 	if resets != soakStreams {
 		w.fail("%d streams were told to begin a copy %d times", soakStreams, resets)
