@@ -102,8 +102,8 @@ func TestBrowserPanel(t *testing.T) {
 	p.signOut(t)
 }
 
-// centre returns the coordinates of an element's centre.
-func (b *browser) centre(t *testing.T, selector string) (x, y float64) {
+// centre returns the x and y of an element's centre.
+func (b *browser) centre(t *testing.T, selector string) (float64, float64) {
 	t.Helper()
 	centre := value[[]float64](t, b, `(({ left, top, width, height }) => [left + width / 2, top + height / 2])(document.querySelector('`+selector+`').getBoundingClientRect())`)
 	return centre[0], centre[1]

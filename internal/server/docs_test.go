@@ -92,7 +92,7 @@ func TestStreamsAreDocumented(t *testing.T) {
 		t.Fatal("the section is gone")
 	}
 	documented := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| ([0-9, ]+) \\|").FindAllStringSubmatch(doc, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| ([0-9, ]+) \|`).FindAllStringSubmatch(doc, -1) {
 		for code := range strings.SplitSeq(row[1], ", ") {
 			documented[code] = true
 		}

@@ -100,6 +100,15 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 			return env.ListTags(ctx, v, task.TagListInput{})
 		},
 		"Version": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) { return env.Version(ctx, v) },
+		"Snapshot": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) {
+			var read []any
+			err := env.Snapshot(ctx, v, func(ctx context.Context, version int) error {
+				page, err := env.List(ctx, v, task.ListInput{Scope: task.ScopeAll})
+				read = []any{version, page}
+				return err
+			})
+			return read, err
+		},
 		"NextChange": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) {
 			turn, err := env.NextChange(ctx, v, env.clock.Now())
 			if turn.Equal(env.secretDueAt()) {
@@ -231,6 +240,8 @@ func TestIsolation(t *testing.T) {
 			"RefreshKeys": "nobody calls it",
 			"RunRemovals": "nobody calls it",
 			"Overdue":     "it reads nothing",
+			"Now":         "it reads nothing",
+			"At":          "it reads nothing",
 			// A foreign id is TAKEN, as with Create: the importer's tests see that it stays whose it is.
 			"ImportTags":  "the operator calls it, on the database itself",
 			"ImportTasks": "the operator calls it, on the database itself",
