@@ -181,6 +181,12 @@ func (c *client) countChecks() int {
 	return c.checks
 }
 
+func (c *client) countSpent() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.spent
+}
+
 func (c *client) session() *live.Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()

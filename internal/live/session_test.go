@@ -275,7 +275,7 @@ func TestRunCost(t *testing.T) {
 			s.change("w")
 		}
 		time.Sleep(time.Second)
-		if spent, runs := ann.spent+ben.spent, s.countRuns(); runs < 5 || spent != runs*5 {
+		if spent, runs := ann.countSpent()+ben.countSpent(), s.countRuns(); runs < 5 || spent != runs*5 {
 			t.Errorf("spent %d, want 5 for each of %d runs", spent, runs)
 		}
 	})

@@ -86,7 +86,7 @@ type accessed struct {
 }
 
 // accessLine returns the only line of the access log.
-func accessLine(t *testing.T, log *bytes.Buffer) accessed {
+func accessLine(t *testing.T, log *safeBuffer) accessed {
 	t.Helper()
 	var found []accessed
 	for line := range bytes.Lines(log.Bytes()) {

@@ -131,7 +131,7 @@ func TestAuthServerWarning(t *testing.T) {
 		s, out := newServer(t, against(tt.url, strings.Repeat("x", 32), nil))
 		out.Reset()
 		s.warnAboutAuthServer(t.Context())
-		if (tt.want == nil) != (out.Len() == 0) || strings.Count(out.String(), "\n") > 1 {
+		if (tt.want == nil) != (out.String() == "") || strings.Count(out.String(), "\n") > 1 {
 			t.Errorf("%s: %s", tt.name, out)
 		}
 		for _, want := range tt.want {
@@ -142,7 +142,7 @@ func TestAuthServerWarning(t *testing.T) {
 	}
 	s, out := newServer(t, map[string]string{})
 	out.Reset()
-	if s.warnAboutAuthServer(t.Context()); out.Len() != 0 {
+	if s.warnAboutAuthServer(t.Context()); out.String() != "" {
 		t.Errorf("with the embedded sign-in: %s", out)
 	}
 }

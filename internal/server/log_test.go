@@ -114,6 +114,15 @@ func (b *safeBuffer) String() string {
 	return b.text.String()
 }
 
+func (b *safeBuffer) Bytes() []byte { return []byte(b.String()) }
+
+// Reset empties the buffer.
+func (b *safeBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.Reset()
+}
+
 // lines returns the number of lines, and the number of writes in which they came.
 func (b *safeBuffer) lines() (int, int) {
 	b.mu.Lock()

@@ -25,9 +25,9 @@ import (
 )
 
 // newServer returns a server with a SQLite file of its own, and its log.
-func newServer(t *testing.T, environ map[string]string) (*Server, *bytes.Buffer) {
+func newServer(t *testing.T, environ map[string]string) (*Server, *safeBuffer) {
 	t.Helper()
-	var out bytes.Buffer
+	var out safeBuffer
 	return newMeasuredServer(t, environ, nil, &out), &out
 }
 
