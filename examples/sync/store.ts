@@ -657,6 +657,7 @@ export class IndexedDBStorage implements Storage {
     return new Promise((resolve, reject) => {
       const hold = () => new Promise<void>((release) => {
         signal.addEventListener("abort", () => release());
+        globalThis.addEventListener?.("pagehide", () => release()); // a page that is kept for the way back would hold the lock
         resolve();
       });
       navigator.locks.request(this.name, { signal }, hold).catch(reject);

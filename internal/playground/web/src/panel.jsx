@@ -57,7 +57,7 @@ function Tasks({ account, refresh }) {
       setStore(opened);
     };
     const close = () => { opened.stop(); };
-    // A page that the browser keeps for the way back would go on holding the lock, and no other tab would follow the feed.
+    // A page that the browser keeps for the way back is not to follow the feed beside another tab when it is shown again.
     const reopen = (event) => { if (event.persisted) open(); };
     open();
     addEventListener('pagehide', close);
