@@ -9,8 +9,12 @@ import (
 	"log"
 	"reflect"
 
+	"taskql/ent/activity"
 	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/occurrence"
+	"taskql/ent/recurrence"
+	"taskql/ent/reminder"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
@@ -32,10 +36,18 @@ import (
 // Client is the client that holds all ent builders.
 type Client struct {
 	config
+	// Activity is the client for interacting with the Activity builders.
+	Activity *ActivityClient
 	// FeedEpoch is the client for interacting with the FeedEpoch builders.
 	FeedEpoch *FeedEpochClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// Occurrence is the client for interacting with the Occurrence builders.
+	Occurrence *OccurrenceClient
+	// Recurrence is the client for interacting with the Recurrence builders.
+	Recurrence *RecurrenceClient
+	// Reminder is the client for interacting with the Reminder builders.
+	Reminder *ReminderClient
 	// StreamTicket is the client for interacting with the StreamTicket builders.
 	StreamTicket *StreamTicketClient
 	// Tag is the client for interacting with the Tag builders.
@@ -62,8 +74,12 @@ func NewClient(opts ...Option) *Client {
 }
 
 func (c *Client) init() {
+	c.Activity = NewActivityClient(c.config)
 	c.FeedEpoch = NewFeedEpochClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
+	c.Occurrence = NewOccurrenceClient(c.config)
+	c.Recurrence = NewRecurrenceClient(c.config)
+	c.Reminder = NewReminderClient(c.config)
 	c.StreamTicket = NewStreamTicketClient(c.config)
 	c.Tag = NewTagClient(c.config)
 	c.Task = NewTaskClient(c.config)
@@ -164,8 +180,12 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 	return &Tx{
 		ctx:            ctx,
 		config:         cfg,
+		Activity:       NewActivityClient(cfg),
 		FeedEpoch:      NewFeedEpochClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		Occurrence:     NewOccurrenceClient(cfg),
+		Recurrence:     NewRecurrenceClient(cfg),
+		Reminder:       NewReminderClient(cfg),
 		StreamTicket:   NewStreamTicketClient(cfg),
 		Tag:            NewTagClient(cfg),
 		Task:           NewTaskClient(cfg),
@@ -193,8 +213,12 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 	return &Tx{
 		ctx:            ctx,
 		config:         cfg,
+		Activity:       NewActivityClient(cfg),
 		FeedEpoch:      NewFeedEpochClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		Occurrence:     NewOccurrenceClient(cfg),
+		Recurrence:     NewRecurrenceClient(cfg),
+		Reminder:       NewReminderClient(cfg),
 		StreamTicket:   NewStreamTicketClient(cfg),
 		Tag:            NewTagClient(cfg),
 		Task:           NewTaskClient(cfg),
@@ -209,7 +233,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 // Debug returns a new debug-client. It's used to get verbose logging on specific operations.
 //
 //	client.Debug().
-//		FeedEpoch.
+//		Activity.
 //		Query().
 //		Count(ctx)
 func (c *Client) Debug() *Client {
@@ -232,8 +256,9 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.FeedEpoch, c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag,
-		c.Tombstone, c.User, c.UserRemoval, c.Workspace,
+		c.Activity, c.FeedEpoch, c.IdempotencyKey, c.Occurrence, c.Recurrence,
+		c.Reminder, c.StreamTicket, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User,
+		c.UserRemoval, c.Workspace,
 	} {
 		n.Use(hooks...)
 	}
@@ -243,8 +268,9 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.FeedEpoch, c.IdempotencyKey, c.StreamTicket, c.Tag, c.Task, c.TaskTag,
-		c.Tombstone, c.User, c.UserRemoval, c.Workspace,
+		c.Activity, c.FeedEpoch, c.IdempotencyKey, c.Occurrence, c.Recurrence,
+		c.Reminder, c.StreamTicket, c.Tag, c.Task, c.TaskTag, c.Tombstone, c.User,
+		c.UserRemoval, c.Workspace,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -253,10 +279,18 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 // Mutate implements the ent.Mutator interface.
 func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 	switch m := m.(type) {
+	case *ActivityMutation:
+		return c.Activity.mutate(ctx, m)
 	case *FeedEpochMutation:
 		return c.FeedEpoch.mutate(ctx, m)
 	case *IdempotencyKeyMutation:
 		return c.IdempotencyKey.mutate(ctx, m)
+	case *OccurrenceMutation:
+		return c.Occurrence.mutate(ctx, m)
+	case *RecurrenceMutation:
+		return c.Recurrence.mutate(ctx, m)
+	case *ReminderMutation:
+		return c.Reminder.mutate(ctx, m)
 	case *StreamTicketMutation:
 		return c.StreamTicket.mutate(ctx, m)
 	case *TagMutation:
@@ -275,6 +309,156 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Workspace.mutate(ctx, m)
 	default:
 		return nil, fmt.Errorf("ent: unknown mutation type %T", m)
+	}
+}
+
+// ActivityClient is a client for the Activity schema.
+type ActivityClient struct {
+	config
+}
+
+// NewActivityClient returns a client for the Activity from the given config.
+func NewActivityClient(c config) *ActivityClient {
+	return &ActivityClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `activity.Hooks(f(g(h())))`.
+func (c *ActivityClient) Use(hooks ...Hook) {
+	c.hooks.Activity = append(c.hooks.Activity, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `activity.Intercept(f(g(h())))`.
+func (c *ActivityClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Activity = append(c.inters.Activity, interceptors...)
+}
+
+// Create returns a builder for creating a Activity entity.
+func (c *ActivityClient) Create() *ActivityCreate {
+	mutation := newActivityMutation(c.config, OpCreate)
+	return &ActivityCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Activity entities.
+func (c *ActivityClient) CreateBulk(builders ...*ActivityCreate) *ActivityCreateBulk {
+	return &ActivityCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ActivityClient) MapCreateBulk(slice any, setFunc func(*ActivityCreate, int)) *ActivityCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ActivityCreateBulk{err: fmt.Errorf("calling to ActivityClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ActivityCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ActivityCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Activity.
+func (c *ActivityClient) Update() *ActivityUpdate {
+	mutation := newActivityMutation(c.config, OpUpdate)
+	return &ActivityUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ActivityClient) UpdateOne(_m *Activity) *ActivityUpdateOne {
+	mutation := newActivityMutation(c.config, OpUpdateOne, withActivity(_m))
+	return &ActivityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ActivityClient) UpdateOneID(id uuid.UUID) *ActivityUpdateOne {
+	mutation := newActivityMutation(c.config, OpUpdateOne, withActivityID(id))
+	return &ActivityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Activity.
+func (c *ActivityClient) Delete() *ActivityDelete {
+	mutation := newActivityMutation(c.config, OpDelete)
+	return &ActivityDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ActivityClient) DeleteOne(_m *Activity) *ActivityDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ActivityClient) DeleteOneID(id uuid.UUID) *ActivityDeleteOne {
+	builder := c.Delete().Where(activity.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ActivityDeleteOne{builder}
+}
+
+// Query returns a query builder for Activity.
+func (c *ActivityClient) Query() *ActivityQuery {
+	return &ActivityQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeActivity},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Activity entity by its id.
+func (c *ActivityClient) Get(ctx context.Context, id uuid.UUID) (*Activity, error) {
+	return c.Query().Where(activity.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ActivityClient) GetX(ctx context.Context, id uuid.UUID) *Activity {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryWorkspace queries the workspace edge of a Activity.
+func (c *ActivityClient) QueryWorkspace(_m *Activity) *WorkspaceQuery {
+	query := (&WorkspaceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(activity.Table, activity.FieldID, id),
+			sqlgraph.To(workspace.Table, workspace.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, activity.WorkspaceTable, activity.WorkspaceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ActivityClient) Hooks() []Hook {
+	hooks := c.hooks.Activity
+	return append(hooks[:len(hooks):len(hooks)], activity.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ActivityClient) Interceptors() []Interceptor {
+	return c.inters.Activity
+}
+
+func (c *ActivityClient) mutate(ctx context.Context, m *ActivityMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ActivityCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ActivityUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ActivityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ActivityDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Activity mutation op: %q", m.Op())
 	}
 }
 
@@ -559,6 +743,488 @@ func (c *IdempotencyKeyClient) mutate(ctx context.Context, m *IdempotencyKeyMuta
 		return (&IdempotencyKeyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown IdempotencyKey mutation op: %q", m.Op())
+	}
+}
+
+// OccurrenceClient is a client for the Occurrence schema.
+type OccurrenceClient struct {
+	config
+}
+
+// NewOccurrenceClient returns a client for the Occurrence from the given config.
+func NewOccurrenceClient(c config) *OccurrenceClient {
+	return &OccurrenceClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `occurrence.Hooks(f(g(h())))`.
+func (c *OccurrenceClient) Use(hooks ...Hook) {
+	c.hooks.Occurrence = append(c.hooks.Occurrence, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `occurrence.Intercept(f(g(h())))`.
+func (c *OccurrenceClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Occurrence = append(c.inters.Occurrence, interceptors...)
+}
+
+// Create returns a builder for creating a Occurrence entity.
+func (c *OccurrenceClient) Create() *OccurrenceCreate {
+	mutation := newOccurrenceMutation(c.config, OpCreate)
+	return &OccurrenceCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Occurrence entities.
+func (c *OccurrenceClient) CreateBulk(builders ...*OccurrenceCreate) *OccurrenceCreateBulk {
+	return &OccurrenceCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *OccurrenceClient) MapCreateBulk(slice any, setFunc func(*OccurrenceCreate, int)) *OccurrenceCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &OccurrenceCreateBulk{err: fmt.Errorf("calling to OccurrenceClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*OccurrenceCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &OccurrenceCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Occurrence.
+func (c *OccurrenceClient) Update() *OccurrenceUpdate {
+	mutation := newOccurrenceMutation(c.config, OpUpdate)
+	return &OccurrenceUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *OccurrenceClient) UpdateOne(_m *Occurrence) *OccurrenceUpdateOne {
+	mutation := newOccurrenceMutation(c.config, OpUpdateOne, withOccurrence(_m))
+	return &OccurrenceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *OccurrenceClient) UpdateOneID(id uuid.UUID) *OccurrenceUpdateOne {
+	mutation := newOccurrenceMutation(c.config, OpUpdateOne, withOccurrenceID(id))
+	return &OccurrenceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Occurrence.
+func (c *OccurrenceClient) Delete() *OccurrenceDelete {
+	mutation := newOccurrenceMutation(c.config, OpDelete)
+	return &OccurrenceDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *OccurrenceClient) DeleteOne(_m *Occurrence) *OccurrenceDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *OccurrenceClient) DeleteOneID(id uuid.UUID) *OccurrenceDeleteOne {
+	builder := c.Delete().Where(occurrence.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &OccurrenceDeleteOne{builder}
+}
+
+// Query returns a query builder for Occurrence.
+func (c *OccurrenceClient) Query() *OccurrenceQuery {
+	return &OccurrenceQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeOccurrence},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Occurrence entity by its id.
+func (c *OccurrenceClient) Get(ctx context.Context, id uuid.UUID) (*Occurrence, error) {
+	return c.Query().Where(occurrence.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *OccurrenceClient) GetX(ctx context.Context, id uuid.UUID) *Occurrence {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryWorkspace queries the workspace edge of a Occurrence.
+func (c *OccurrenceClient) QueryWorkspace(_m *Occurrence) *WorkspaceQuery {
+	query := (&WorkspaceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(occurrence.Table, occurrence.FieldID, id),
+			sqlgraph.To(workspace.Table, workspace.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, occurrence.WorkspaceTable, occurrence.WorkspaceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryRecurrence queries the recurrence edge of a Occurrence.
+func (c *OccurrenceClient) QueryRecurrence(_m *Occurrence) *RecurrenceQuery {
+	query := (&RecurrenceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(occurrence.Table, occurrence.FieldID, id),
+			sqlgraph.To(recurrence.Table, recurrence.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, occurrence.RecurrenceTable, occurrence.RecurrenceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *OccurrenceClient) Hooks() []Hook {
+	hooks := c.hooks.Occurrence
+	return append(hooks[:len(hooks):len(hooks)], occurrence.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *OccurrenceClient) Interceptors() []Interceptor {
+	return c.inters.Occurrence
+}
+
+func (c *OccurrenceClient) mutate(ctx context.Context, m *OccurrenceMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&OccurrenceCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&OccurrenceUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&OccurrenceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&OccurrenceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Occurrence mutation op: %q", m.Op())
+	}
+}
+
+// RecurrenceClient is a client for the Recurrence schema.
+type RecurrenceClient struct {
+	config
+}
+
+// NewRecurrenceClient returns a client for the Recurrence from the given config.
+func NewRecurrenceClient(c config) *RecurrenceClient {
+	return &RecurrenceClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `recurrence.Hooks(f(g(h())))`.
+func (c *RecurrenceClient) Use(hooks ...Hook) {
+	c.hooks.Recurrence = append(c.hooks.Recurrence, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `recurrence.Intercept(f(g(h())))`.
+func (c *RecurrenceClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Recurrence = append(c.inters.Recurrence, interceptors...)
+}
+
+// Create returns a builder for creating a Recurrence entity.
+func (c *RecurrenceClient) Create() *RecurrenceCreate {
+	mutation := newRecurrenceMutation(c.config, OpCreate)
+	return &RecurrenceCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Recurrence entities.
+func (c *RecurrenceClient) CreateBulk(builders ...*RecurrenceCreate) *RecurrenceCreateBulk {
+	return &RecurrenceCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RecurrenceClient) MapCreateBulk(slice any, setFunc func(*RecurrenceCreate, int)) *RecurrenceCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RecurrenceCreateBulk{err: fmt.Errorf("calling to RecurrenceClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RecurrenceCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RecurrenceCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Recurrence.
+func (c *RecurrenceClient) Update() *RecurrenceUpdate {
+	mutation := newRecurrenceMutation(c.config, OpUpdate)
+	return &RecurrenceUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RecurrenceClient) UpdateOne(_m *Recurrence) *RecurrenceUpdateOne {
+	mutation := newRecurrenceMutation(c.config, OpUpdateOne, withRecurrence(_m))
+	return &RecurrenceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RecurrenceClient) UpdateOneID(id uuid.UUID) *RecurrenceUpdateOne {
+	mutation := newRecurrenceMutation(c.config, OpUpdateOne, withRecurrenceID(id))
+	return &RecurrenceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Recurrence.
+func (c *RecurrenceClient) Delete() *RecurrenceDelete {
+	mutation := newRecurrenceMutation(c.config, OpDelete)
+	return &RecurrenceDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RecurrenceClient) DeleteOne(_m *Recurrence) *RecurrenceDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RecurrenceClient) DeleteOneID(id uuid.UUID) *RecurrenceDeleteOne {
+	builder := c.Delete().Where(recurrence.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RecurrenceDeleteOne{builder}
+}
+
+// Query returns a query builder for Recurrence.
+func (c *RecurrenceClient) Query() *RecurrenceQuery {
+	return &RecurrenceQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRecurrence},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Recurrence entity by its id.
+func (c *RecurrenceClient) Get(ctx context.Context, id uuid.UUID) (*Recurrence, error) {
+	return c.Query().Where(recurrence.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RecurrenceClient) GetX(ctx context.Context, id uuid.UUID) *Recurrence {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryWorkspace queries the workspace edge of a Recurrence.
+func (c *RecurrenceClient) QueryWorkspace(_m *Recurrence) *WorkspaceQuery {
+	query := (&WorkspaceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(recurrence.Table, recurrence.FieldID, id),
+			sqlgraph.To(workspace.Table, workspace.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, recurrence.WorkspaceTable, recurrence.WorkspaceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *RecurrenceClient) Hooks() []Hook {
+	hooks := c.hooks.Recurrence
+	return append(hooks[:len(hooks):len(hooks)], recurrence.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *RecurrenceClient) Interceptors() []Interceptor {
+	return c.inters.Recurrence
+}
+
+func (c *RecurrenceClient) mutate(ctx context.Context, m *RecurrenceMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RecurrenceCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RecurrenceUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RecurrenceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RecurrenceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Recurrence mutation op: %q", m.Op())
+	}
+}
+
+// ReminderClient is a client for the Reminder schema.
+type ReminderClient struct {
+	config
+}
+
+// NewReminderClient returns a client for the Reminder from the given config.
+func NewReminderClient(c config) *ReminderClient {
+	return &ReminderClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `reminder.Hooks(f(g(h())))`.
+func (c *ReminderClient) Use(hooks ...Hook) {
+	c.hooks.Reminder = append(c.hooks.Reminder, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `reminder.Intercept(f(g(h())))`.
+func (c *ReminderClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Reminder = append(c.inters.Reminder, interceptors...)
+}
+
+// Create returns a builder for creating a Reminder entity.
+func (c *ReminderClient) Create() *ReminderCreate {
+	mutation := newReminderMutation(c.config, OpCreate)
+	return &ReminderCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Reminder entities.
+func (c *ReminderClient) CreateBulk(builders ...*ReminderCreate) *ReminderCreateBulk {
+	return &ReminderCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ReminderClient) MapCreateBulk(slice any, setFunc func(*ReminderCreate, int)) *ReminderCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ReminderCreateBulk{err: fmt.Errorf("calling to ReminderClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ReminderCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ReminderCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Reminder.
+func (c *ReminderClient) Update() *ReminderUpdate {
+	mutation := newReminderMutation(c.config, OpUpdate)
+	return &ReminderUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ReminderClient) UpdateOne(_m *Reminder) *ReminderUpdateOne {
+	mutation := newReminderMutation(c.config, OpUpdateOne, withReminder(_m))
+	return &ReminderUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ReminderClient) UpdateOneID(id uuid.UUID) *ReminderUpdateOne {
+	mutation := newReminderMutation(c.config, OpUpdateOne, withReminderID(id))
+	return &ReminderUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Reminder.
+func (c *ReminderClient) Delete() *ReminderDelete {
+	mutation := newReminderMutation(c.config, OpDelete)
+	return &ReminderDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ReminderClient) DeleteOne(_m *Reminder) *ReminderDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ReminderClient) DeleteOneID(id uuid.UUID) *ReminderDeleteOne {
+	builder := c.Delete().Where(reminder.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ReminderDeleteOne{builder}
+}
+
+// Query returns a query builder for Reminder.
+func (c *ReminderClient) Query() *ReminderQuery {
+	return &ReminderQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeReminder},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Reminder entity by its id.
+func (c *ReminderClient) Get(ctx context.Context, id uuid.UUID) (*Reminder, error) {
+	return c.Query().Where(reminder.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ReminderClient) GetX(ctx context.Context, id uuid.UUID) *Reminder {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryWorkspace queries the workspace edge of a Reminder.
+func (c *ReminderClient) QueryWorkspace(_m *Reminder) *WorkspaceQuery {
+	query := (&WorkspaceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(reminder.Table, reminder.FieldID, id),
+			sqlgraph.To(workspace.Table, workspace.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, reminder.WorkspaceTable, reminder.WorkspaceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryTask queries the task edge of a Reminder.
+func (c *ReminderClient) QueryTask(_m *Reminder) *TaskQuery {
+	query := (&TaskClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(reminder.Table, reminder.FieldID, id),
+			sqlgraph.To(task.Table, task.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, reminder.TaskTable, reminder.TaskColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ReminderClient) Hooks() []Hook {
+	hooks := c.hooks.Reminder
+	return append(hooks[:len(hooks):len(hooks)], reminder.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ReminderClient) Interceptors() []Interceptor {
+	return c.inters.Reminder
+}
+
+func (c *ReminderClient) mutate(ctx context.Context, m *ReminderMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ReminderCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ReminderUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ReminderUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ReminderDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Reminder mutation op: %q", m.Op())
 	}
 }
 
@@ -1764,12 +2430,14 @@ func (c *WorkspaceClient) mutate(ctx context.Context, m *WorkspaceMutation) (Val
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		FeedEpoch, IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User,
-		UserRemoval, Workspace []ent.Hook
+		Activity, FeedEpoch, IdempotencyKey, Occurrence, Recurrence, Reminder,
+		StreamTicket, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
+		Workspace []ent.Hook
 	}
 	inters struct {
-		FeedEpoch, IdempotencyKey, StreamTicket, Tag, Task, TaskTag, Tombstone, User,
-		UserRemoval, Workspace []ent.Interceptor
+		Activity, FeedEpoch, IdempotencyKey, Occurrence, Recurrence, Reminder,
+		StreamTicket, Tag, Task, TaskTag, Tombstone, User, UserRemoval,
+		Workspace []ent.Interceptor
 	}
 )
 

@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"taskql/ent/activity"
 	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/occurrence"
+	"taskql/ent/recurrence"
+	"taskql/ent/reminder"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
@@ -82,8 +86,12 @@ var (
 func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
+			activity.Table:       activity.ValidColumn,
 			feedepoch.Table:      feedepoch.ValidColumn,
 			idempotencykey.Table: idempotencykey.ValidColumn,
+			occurrence.Table:     occurrence.ValidColumn,
+			recurrence.Table:     recurrence.ValidColumn,
+			reminder.Table:       reminder.ValidColumn,
 			streamticket.Table:   streamticket.ValidColumn,
 			tag.Table:            tag.ValidColumn,
 			task.Table:           task.ValidColumn,

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"taskql/ent/activity"
 	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/occurrence"
 	"taskql/ent/predicate"
+	"taskql/ent/recurrence"
+	"taskql/ent/reminder"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
@@ -34,8 +38,12 @@ const (
 	OpUpdateOne = ent.OpUpdateOne
 
 	// Node types.
+	TypeActivity       = "Activity"
 	TypeFeedEpoch      = "FeedEpoch"
 	TypeIdempotencyKey = "IdempotencyKey"
+	TypeOccurrence     = "Occurrence"
+	TypeRecurrence     = "Recurrence"
+	TypeReminder       = "Reminder"
 	TypeStreamTicket   = "StreamTicket"
 	TypeTag            = "Tag"
 	TypeTask           = "Task"
@@ -45,6 +53,974 @@ const (
 	TypeUserRemoval    = "UserRemoval"
 	TypeWorkspace      = "Workspace"
 )
+
+// ActivityMutation represents an operation that mutates the Activity nodes in the graph.
+type ActivityMutation struct {
+	config
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	version          *int
+	addversion       *int
+	task_id          *uuid.UUID
+	actor_id         *string
+	via              *string
+	action           *string
+	changes          *string
+	old_description  *string
+	describes        *bool
+	at               *time.Time
+	clearedFields    map[string]struct{}
+	workspace        *string
+	clearedworkspace bool
+	done             bool
+	oldValue         func(context.Context) (*Activity, error)
+	predicates       []predicate.Activity
+}
+
+var _ ent.Mutation = (*ActivityMutation)(nil)
+
+// activityOption allows management of the mutation configuration using functional options.
+type activityOption func(*ActivityMutation)
+
+// newActivityMutation creates new mutation for the Activity entity.
+func newActivityMutation(c config, op Op, opts ...activityOption) *ActivityMutation {
+	m := &ActivityMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeActivity,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withActivityID sets the ID field of the mutation.
+func withActivityID(id uuid.UUID) activityOption {
+	return func(m *ActivityMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Activity
+		)
+		m.oldValue = func(ctx context.Context) (*Activity, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Activity.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withActivity sets the old Activity of the mutation.
+func withActivity(node *Activity) activityOption {
+	return func(m *ActivityMutation) {
+		m.oldValue = func(context.Context) (*Activity, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ActivityMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ActivityMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Activity entities.
+func (m *ActivityMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ActivityMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ActivityMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Activity.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetWorkspaceID sets the "workspace_id" field.
+func (m *ActivityMutation) SetWorkspaceID(s string) {
+	m.workspace = &s
+}
+
+// WorkspaceID returns the value of the "workspace_id" field in the mutation.
+func (m *ActivityMutation) WorkspaceID() (r string, exists bool) {
+	v := m.workspace
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWorkspaceID returns the old "workspace_id" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldWorkspaceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWorkspaceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWorkspaceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWorkspaceID: %w", err)
+	}
+	return oldValue.WorkspaceID, nil
+}
+
+// ResetWorkspaceID resets all changes to the "workspace_id" field.
+func (m *ActivityMutation) ResetWorkspaceID() {
+	m.workspace = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *ActivityMutation) SetVersion(i int) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *ActivityMutation) Version() (r int, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldVersion(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *ActivityMutation) AddVersion(i int) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *ActivityMutation) AddedVersion() (r int, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *ActivityMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetTaskID sets the "task_id" field.
+func (m *ActivityMutation) SetTaskID(u uuid.UUID) {
+	m.task_id = &u
+}
+
+// TaskID returns the value of the "task_id" field in the mutation.
+func (m *ActivityMutation) TaskID() (r uuid.UUID, exists bool) {
+	v := m.task_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTaskID returns the old "task_id" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldTaskID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTaskID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTaskID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTaskID: %w", err)
+	}
+	return oldValue.TaskID, nil
+}
+
+// ResetTaskID resets all changes to the "task_id" field.
+func (m *ActivityMutation) ResetTaskID() {
+	m.task_id = nil
+}
+
+// SetActorID sets the "actor_id" field.
+func (m *ActivityMutation) SetActorID(s string) {
+	m.actor_id = &s
+}
+
+// ActorID returns the value of the "actor_id" field in the mutation.
+func (m *ActivityMutation) ActorID() (r string, exists bool) {
+	v := m.actor_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActorID returns the old "actor_id" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldActorID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActorID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActorID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActorID: %w", err)
+	}
+	return oldValue.ActorID, nil
+}
+
+// ClearActorID clears the value of the "actor_id" field.
+func (m *ActivityMutation) ClearActorID() {
+	m.actor_id = nil
+	m.clearedFields[activity.FieldActorID] = struct{}{}
+}
+
+// ActorIDCleared returns if the "actor_id" field was cleared in this mutation.
+func (m *ActivityMutation) ActorIDCleared() bool {
+	_, ok := m.clearedFields[activity.FieldActorID]
+	return ok
+}
+
+// ResetActorID resets all changes to the "actor_id" field.
+func (m *ActivityMutation) ResetActorID() {
+	m.actor_id = nil
+	delete(m.clearedFields, activity.FieldActorID)
+}
+
+// SetVia sets the "via" field.
+func (m *ActivityMutation) SetVia(s string) {
+	m.via = &s
+}
+
+// Via returns the value of the "via" field in the mutation.
+func (m *ActivityMutation) Via() (r string, exists bool) {
+	v := m.via
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVia returns the old "via" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldVia(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVia is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVia requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVia: %w", err)
+	}
+	return oldValue.Via, nil
+}
+
+// ResetVia resets all changes to the "via" field.
+func (m *ActivityMutation) ResetVia() {
+	m.via = nil
+}
+
+// SetAction sets the "action" field.
+func (m *ActivityMutation) SetAction(s string) {
+	m.action = &s
+}
+
+// Action returns the value of the "action" field in the mutation.
+func (m *ActivityMutation) Action() (r string, exists bool) {
+	v := m.action
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAction returns the old "action" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldAction(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAction is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAction requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAction: %w", err)
+	}
+	return oldValue.Action, nil
+}
+
+// ResetAction resets all changes to the "action" field.
+func (m *ActivityMutation) ResetAction() {
+	m.action = nil
+}
+
+// SetChanges sets the "changes" field.
+func (m *ActivityMutation) SetChanges(s string) {
+	m.changes = &s
+}
+
+// Changes returns the value of the "changes" field in the mutation.
+func (m *ActivityMutation) Changes() (r string, exists bool) {
+	v := m.changes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChanges returns the old "changes" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldChanges(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChanges is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChanges requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChanges: %w", err)
+	}
+	return oldValue.Changes, nil
+}
+
+// ClearChanges clears the value of the "changes" field.
+func (m *ActivityMutation) ClearChanges() {
+	m.changes = nil
+	m.clearedFields[activity.FieldChanges] = struct{}{}
+}
+
+// ChangesCleared returns if the "changes" field was cleared in this mutation.
+func (m *ActivityMutation) ChangesCleared() bool {
+	_, ok := m.clearedFields[activity.FieldChanges]
+	return ok
+}
+
+// ResetChanges resets all changes to the "changes" field.
+func (m *ActivityMutation) ResetChanges() {
+	m.changes = nil
+	delete(m.clearedFields, activity.FieldChanges)
+}
+
+// SetOldDescription sets the "old_description" field.
+func (m *ActivityMutation) SetOldDescription(s string) {
+	m.old_description = &s
+}
+
+// OldDescription returns the value of the "old_description" field in the mutation.
+func (m *ActivityMutation) OldDescription() (r string, exists bool) {
+	v := m.old_description
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOldDescription returns the old "old_description" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldOldDescription(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOldDescription is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOldDescription requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOldDescription: %w", err)
+	}
+	return oldValue.OldDescription, nil
+}
+
+// ClearOldDescription clears the value of the "old_description" field.
+func (m *ActivityMutation) ClearOldDescription() {
+	m.old_description = nil
+	m.clearedFields[activity.FieldOldDescription] = struct{}{}
+}
+
+// OldDescriptionCleared returns if the "old_description" field was cleared in this mutation.
+func (m *ActivityMutation) OldDescriptionCleared() bool {
+	_, ok := m.clearedFields[activity.FieldOldDescription]
+	return ok
+}
+
+// ResetOldDescription resets all changes to the "old_description" field.
+func (m *ActivityMutation) ResetOldDescription() {
+	m.old_description = nil
+	delete(m.clearedFields, activity.FieldOldDescription)
+}
+
+// SetDescribes sets the "describes" field.
+func (m *ActivityMutation) SetDescribes(b bool) {
+	m.describes = &b
+}
+
+// Describes returns the value of the "describes" field in the mutation.
+func (m *ActivityMutation) Describes() (r bool, exists bool) {
+	v := m.describes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDescribes returns the old "describes" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldDescribes(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDescribes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDescribes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDescribes: %w", err)
+	}
+	return oldValue.Describes, nil
+}
+
+// ResetDescribes resets all changes to the "describes" field.
+func (m *ActivityMutation) ResetDescribes() {
+	m.describes = nil
+}
+
+// SetAt sets the "at" field.
+func (m *ActivityMutation) SetAt(t time.Time) {
+	m.at = &t
+}
+
+// At returns the value of the "at" field in the mutation.
+func (m *ActivityMutation) At() (r time.Time, exists bool) {
+	v := m.at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAt returns the old "at" field's value of the Activity entity.
+// If the Activity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ActivityMutation) OldAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAt: %w", err)
+	}
+	return oldValue.At, nil
+}
+
+// ResetAt resets all changes to the "at" field.
+func (m *ActivityMutation) ResetAt() {
+	m.at = nil
+}
+
+// ClearWorkspace clears the "workspace" edge to the Workspace entity.
+func (m *ActivityMutation) ClearWorkspace() {
+	m.clearedworkspace = true
+	m.clearedFields[activity.FieldWorkspaceID] = struct{}{}
+}
+
+// WorkspaceCleared reports if the "workspace" edge to the Workspace entity was cleared.
+func (m *ActivityMutation) WorkspaceCleared() bool {
+	return m.clearedworkspace
+}
+
+// WorkspaceIDs returns the "workspace" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// WorkspaceID instead. It exists only for internal usage by the builders.
+func (m *ActivityMutation) WorkspaceIDs() (ids []string) {
+	if id := m.workspace; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetWorkspace resets all changes to the "workspace" edge.
+func (m *ActivityMutation) ResetWorkspace() {
+	m.workspace = nil
+	m.clearedworkspace = false
+}
+
+// Where appends a list predicates to the ActivityMutation builder.
+func (m *ActivityMutation) Where(ps ...predicate.Activity) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ActivityMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ActivityMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Activity, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ActivityMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ActivityMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Activity).
+func (m *ActivityMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ActivityMutation) Fields() []string {
+	fields := make([]string, 0, 10)
+	if m.workspace != nil {
+		fields = append(fields, activity.FieldWorkspaceID)
+	}
+	if m.version != nil {
+		fields = append(fields, activity.FieldVersion)
+	}
+	if m.task_id != nil {
+		fields = append(fields, activity.FieldTaskID)
+	}
+	if m.actor_id != nil {
+		fields = append(fields, activity.FieldActorID)
+	}
+	if m.via != nil {
+		fields = append(fields, activity.FieldVia)
+	}
+	if m.action != nil {
+		fields = append(fields, activity.FieldAction)
+	}
+	if m.changes != nil {
+		fields = append(fields, activity.FieldChanges)
+	}
+	if m.old_description != nil {
+		fields = append(fields, activity.FieldOldDescription)
+	}
+	if m.describes != nil {
+		fields = append(fields, activity.FieldDescribes)
+	}
+	if m.at != nil {
+		fields = append(fields, activity.FieldAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ActivityMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case activity.FieldWorkspaceID:
+		return m.WorkspaceID()
+	case activity.FieldVersion:
+		return m.Version()
+	case activity.FieldTaskID:
+		return m.TaskID()
+	case activity.FieldActorID:
+		return m.ActorID()
+	case activity.FieldVia:
+		return m.Via()
+	case activity.FieldAction:
+		return m.Action()
+	case activity.FieldChanges:
+		return m.Changes()
+	case activity.FieldOldDescription:
+		return m.OldDescription()
+	case activity.FieldDescribes:
+		return m.Describes()
+	case activity.FieldAt:
+		return m.At()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ActivityMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case activity.FieldWorkspaceID:
+		return m.OldWorkspaceID(ctx)
+	case activity.FieldVersion:
+		return m.OldVersion(ctx)
+	case activity.FieldTaskID:
+		return m.OldTaskID(ctx)
+	case activity.FieldActorID:
+		return m.OldActorID(ctx)
+	case activity.FieldVia:
+		return m.OldVia(ctx)
+	case activity.FieldAction:
+		return m.OldAction(ctx)
+	case activity.FieldChanges:
+		return m.OldChanges(ctx)
+	case activity.FieldOldDescription:
+		return m.OldOldDescription(ctx)
+	case activity.FieldDescribes:
+		return m.OldDescribes(ctx)
+	case activity.FieldAt:
+		return m.OldAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Activity field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ActivityMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case activity.FieldWorkspaceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWorkspaceID(v)
+		return nil
+	case activity.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case activity.FieldTaskID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTaskID(v)
+		return nil
+	case activity.FieldActorID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActorID(v)
+		return nil
+	case activity.FieldVia:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVia(v)
+		return nil
+	case activity.FieldAction:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAction(v)
+		return nil
+	case activity.FieldChanges:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChanges(v)
+		return nil
+	case activity.FieldOldDescription:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOldDescription(v)
+		return nil
+	case activity.FieldDescribes:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDescribes(v)
+		return nil
+	case activity.FieldAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Activity field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ActivityMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, activity.FieldVersion)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ActivityMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case activity.FieldVersion:
+		return m.AddedVersion()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ActivityMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case activity.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Activity numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ActivityMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(activity.FieldActorID) {
+		fields = append(fields, activity.FieldActorID)
+	}
+	if m.FieldCleared(activity.FieldChanges) {
+		fields = append(fields, activity.FieldChanges)
+	}
+	if m.FieldCleared(activity.FieldOldDescription) {
+		fields = append(fields, activity.FieldOldDescription)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ActivityMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ActivityMutation) ClearField(name string) error {
+	switch name {
+	case activity.FieldActorID:
+		m.ClearActorID()
+		return nil
+	case activity.FieldChanges:
+		m.ClearChanges()
+		return nil
+	case activity.FieldOldDescription:
+		m.ClearOldDescription()
+		return nil
+	}
+	return fmt.Errorf("unknown Activity nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ActivityMutation) ResetField(name string) error {
+	switch name {
+	case activity.FieldWorkspaceID:
+		m.ResetWorkspaceID()
+		return nil
+	case activity.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case activity.FieldTaskID:
+		m.ResetTaskID()
+		return nil
+	case activity.FieldActorID:
+		m.ResetActorID()
+		return nil
+	case activity.FieldVia:
+		m.ResetVia()
+		return nil
+	case activity.FieldAction:
+		m.ResetAction()
+		return nil
+	case activity.FieldChanges:
+		m.ResetChanges()
+		return nil
+	case activity.FieldOldDescription:
+		m.ResetOldDescription()
+		return nil
+	case activity.FieldDescribes:
+		m.ResetDescribes()
+		return nil
+	case activity.FieldAt:
+		m.ResetAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Activity field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ActivityMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.workspace != nil {
+		edges = append(edges, activity.EdgeWorkspace)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ActivityMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case activity.EdgeWorkspace:
+		if id := m.workspace; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ActivityMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ActivityMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ActivityMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedworkspace {
+		edges = append(edges, activity.EdgeWorkspace)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ActivityMutation) EdgeCleared(name string) bool {
+	switch name {
+	case activity.EdgeWorkspace:
+		return m.clearedworkspace
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ActivityMutation) ClearEdge(name string) error {
+	switch name {
+	case activity.EdgeWorkspace:
+		m.ClearWorkspace()
+		return nil
+	}
+	return fmt.Errorf("unknown Activity unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ActivityMutation) ResetEdge(name string) error {
+	switch name {
+	case activity.EdgeWorkspace:
+		m.ResetWorkspace()
+		return nil
+	}
+	return fmt.Errorf("unknown Activity edge %s", name)
+}
 
 // FeedEpochMutation represents an operation that mutates the FeedEpoch nodes in the graph.
 type FeedEpochMutation struct {
@@ -1296,6 +2272,3516 @@ func (m *IdempotencyKeyMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown IdempotencyKey edge %s", name)
 }
 
+// OccurrenceMutation represents an operation that mutates the Occurrence nodes in the graph.
+type OccurrenceMutation struct {
+	config
+	op                Op
+	typ               string
+	id                *uuid.UUID
+	number            *int
+	addnumber         *int
+	due_date          *time.Time
+	due_at            *time.Time
+	due_time_zone     *string
+	outcome           *string
+	at                *time.Time
+	clearedFields     map[string]struct{}
+	workspace         *string
+	clearedworkspace  bool
+	recurrence        *uuid.UUID
+	clearedrecurrence bool
+	done              bool
+	oldValue          func(context.Context) (*Occurrence, error)
+	predicates        []predicate.Occurrence
+}
+
+var _ ent.Mutation = (*OccurrenceMutation)(nil)
+
+// occurrenceOption allows management of the mutation configuration using functional options.
+type occurrenceOption func(*OccurrenceMutation)
+
+// newOccurrenceMutation creates new mutation for the Occurrence entity.
+func newOccurrenceMutation(c config, op Op, opts ...occurrenceOption) *OccurrenceMutation {
+	m := &OccurrenceMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeOccurrence,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withOccurrenceID sets the ID field of the mutation.
+func withOccurrenceID(id uuid.UUID) occurrenceOption {
+	return func(m *OccurrenceMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Occurrence
+		)
+		m.oldValue = func(ctx context.Context) (*Occurrence, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Occurrence.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withOccurrence sets the old Occurrence of the mutation.
+func withOccurrence(node *Occurrence) occurrenceOption {
+	return func(m *OccurrenceMutation) {
+		m.oldValue = func(context.Context) (*Occurrence, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m OccurrenceMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m OccurrenceMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Occurrence entities.
+func (m *OccurrenceMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *OccurrenceMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *OccurrenceMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Occurrence.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetWorkspaceID sets the "workspace_id" field.
+func (m *OccurrenceMutation) SetWorkspaceID(s string) {
+	m.workspace = &s
+}
+
+// WorkspaceID returns the value of the "workspace_id" field in the mutation.
+func (m *OccurrenceMutation) WorkspaceID() (r string, exists bool) {
+	v := m.workspace
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWorkspaceID returns the old "workspace_id" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldWorkspaceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWorkspaceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWorkspaceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWorkspaceID: %w", err)
+	}
+	return oldValue.WorkspaceID, nil
+}
+
+// ResetWorkspaceID resets all changes to the "workspace_id" field.
+func (m *OccurrenceMutation) ResetWorkspaceID() {
+	m.workspace = nil
+}
+
+// SetRecurrenceID sets the "recurrence_id" field.
+func (m *OccurrenceMutation) SetRecurrenceID(u uuid.UUID) {
+	m.recurrence = &u
+}
+
+// RecurrenceID returns the value of the "recurrence_id" field in the mutation.
+func (m *OccurrenceMutation) RecurrenceID() (r uuid.UUID, exists bool) {
+	v := m.recurrence
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRecurrenceID returns the old "recurrence_id" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldRecurrenceID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRecurrenceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRecurrenceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRecurrenceID: %w", err)
+	}
+	return oldValue.RecurrenceID, nil
+}
+
+// ResetRecurrenceID resets all changes to the "recurrence_id" field.
+func (m *OccurrenceMutation) ResetRecurrenceID() {
+	m.recurrence = nil
+}
+
+// SetNumber sets the "number" field.
+func (m *OccurrenceMutation) SetNumber(i int) {
+	m.number = &i
+	m.addnumber = nil
+}
+
+// Number returns the value of the "number" field in the mutation.
+func (m *OccurrenceMutation) Number() (r int, exists bool) {
+	v := m.number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNumber returns the old "number" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldNumber(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNumber is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNumber requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNumber: %w", err)
+	}
+	return oldValue.Number, nil
+}
+
+// AddNumber adds i to the "number" field.
+func (m *OccurrenceMutation) AddNumber(i int) {
+	if m.addnumber != nil {
+		*m.addnumber += i
+	} else {
+		m.addnumber = &i
+	}
+}
+
+// AddedNumber returns the value that was added to the "number" field in this mutation.
+func (m *OccurrenceMutation) AddedNumber() (r int, exists bool) {
+	v := m.addnumber
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetNumber resets all changes to the "number" field.
+func (m *OccurrenceMutation) ResetNumber() {
+	m.number = nil
+	m.addnumber = nil
+}
+
+// SetDueDate sets the "due_date" field.
+func (m *OccurrenceMutation) SetDueDate(t time.Time) {
+	m.due_date = &t
+}
+
+// DueDate returns the value of the "due_date" field in the mutation.
+func (m *OccurrenceMutation) DueDate() (r time.Time, exists bool) {
+	v := m.due_date
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDueDate returns the old "due_date" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldDueDate(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDueDate is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDueDate requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDueDate: %w", err)
+	}
+	return oldValue.DueDate, nil
+}
+
+// ResetDueDate resets all changes to the "due_date" field.
+func (m *OccurrenceMutation) ResetDueDate() {
+	m.due_date = nil
+}
+
+// SetDueAt sets the "due_at" field.
+func (m *OccurrenceMutation) SetDueAt(t time.Time) {
+	m.due_at = &t
+}
+
+// DueAt returns the value of the "due_at" field in the mutation.
+func (m *OccurrenceMutation) DueAt() (r time.Time, exists bool) {
+	v := m.due_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDueAt returns the old "due_at" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldDueAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDueAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDueAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDueAt: %w", err)
+	}
+	return oldValue.DueAt, nil
+}
+
+// ClearDueAt clears the value of the "due_at" field.
+func (m *OccurrenceMutation) ClearDueAt() {
+	m.due_at = nil
+	m.clearedFields[occurrence.FieldDueAt] = struct{}{}
+}
+
+// DueAtCleared returns if the "due_at" field was cleared in this mutation.
+func (m *OccurrenceMutation) DueAtCleared() bool {
+	_, ok := m.clearedFields[occurrence.FieldDueAt]
+	return ok
+}
+
+// ResetDueAt resets all changes to the "due_at" field.
+func (m *OccurrenceMutation) ResetDueAt() {
+	m.due_at = nil
+	delete(m.clearedFields, occurrence.FieldDueAt)
+}
+
+// SetDueTimeZone sets the "due_time_zone" field.
+func (m *OccurrenceMutation) SetDueTimeZone(s string) {
+	m.due_time_zone = &s
+}
+
+// DueTimeZone returns the value of the "due_time_zone" field in the mutation.
+func (m *OccurrenceMutation) DueTimeZone() (r string, exists bool) {
+	v := m.due_time_zone
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDueTimeZone returns the old "due_time_zone" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldDueTimeZone(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDueTimeZone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDueTimeZone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDueTimeZone: %w", err)
+	}
+	return oldValue.DueTimeZone, nil
+}
+
+// ClearDueTimeZone clears the value of the "due_time_zone" field.
+func (m *OccurrenceMutation) ClearDueTimeZone() {
+	m.due_time_zone = nil
+	m.clearedFields[occurrence.FieldDueTimeZone] = struct{}{}
+}
+
+// DueTimeZoneCleared returns if the "due_time_zone" field was cleared in this mutation.
+func (m *OccurrenceMutation) DueTimeZoneCleared() bool {
+	_, ok := m.clearedFields[occurrence.FieldDueTimeZone]
+	return ok
+}
+
+// ResetDueTimeZone resets all changes to the "due_time_zone" field.
+func (m *OccurrenceMutation) ResetDueTimeZone() {
+	m.due_time_zone = nil
+	delete(m.clearedFields, occurrence.FieldDueTimeZone)
+}
+
+// SetOutcome sets the "outcome" field.
+func (m *OccurrenceMutation) SetOutcome(s string) {
+	m.outcome = &s
+}
+
+// Outcome returns the value of the "outcome" field in the mutation.
+func (m *OccurrenceMutation) Outcome() (r string, exists bool) {
+	v := m.outcome
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOutcome returns the old "outcome" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldOutcome(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOutcome is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOutcome requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOutcome: %w", err)
+	}
+	return oldValue.Outcome, nil
+}
+
+// ResetOutcome resets all changes to the "outcome" field.
+func (m *OccurrenceMutation) ResetOutcome() {
+	m.outcome = nil
+}
+
+// SetAt sets the "at" field.
+func (m *OccurrenceMutation) SetAt(t time.Time) {
+	m.at = &t
+}
+
+// At returns the value of the "at" field in the mutation.
+func (m *OccurrenceMutation) At() (r time.Time, exists bool) {
+	v := m.at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAt returns the old "at" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAt: %w", err)
+	}
+	return oldValue.At, nil
+}
+
+// ClearAt clears the value of the "at" field.
+func (m *OccurrenceMutation) ClearAt() {
+	m.at = nil
+	m.clearedFields[occurrence.FieldAt] = struct{}{}
+}
+
+// AtCleared returns if the "at" field was cleared in this mutation.
+func (m *OccurrenceMutation) AtCleared() bool {
+	_, ok := m.clearedFields[occurrence.FieldAt]
+	return ok
+}
+
+// ResetAt resets all changes to the "at" field.
+func (m *OccurrenceMutation) ResetAt() {
+	m.at = nil
+	delete(m.clearedFields, occurrence.FieldAt)
+}
+
+// ClearWorkspace clears the "workspace" edge to the Workspace entity.
+func (m *OccurrenceMutation) ClearWorkspace() {
+	m.clearedworkspace = true
+	m.clearedFields[occurrence.FieldWorkspaceID] = struct{}{}
+}
+
+// WorkspaceCleared reports if the "workspace" edge to the Workspace entity was cleared.
+func (m *OccurrenceMutation) WorkspaceCleared() bool {
+	return m.clearedworkspace
+}
+
+// WorkspaceIDs returns the "workspace" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// WorkspaceID instead. It exists only for internal usage by the builders.
+func (m *OccurrenceMutation) WorkspaceIDs() (ids []string) {
+	if id := m.workspace; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetWorkspace resets all changes to the "workspace" edge.
+func (m *OccurrenceMutation) ResetWorkspace() {
+	m.workspace = nil
+	m.clearedworkspace = false
+}
+
+// ClearRecurrence clears the "recurrence" edge to the Recurrence entity.
+func (m *OccurrenceMutation) ClearRecurrence() {
+	m.clearedrecurrence = true
+	m.clearedFields[occurrence.FieldRecurrenceID] = struct{}{}
+}
+
+// RecurrenceCleared reports if the "recurrence" edge to the Recurrence entity was cleared.
+func (m *OccurrenceMutation) RecurrenceCleared() bool {
+	return m.clearedrecurrence
+}
+
+// RecurrenceIDs returns the "recurrence" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// RecurrenceID instead. It exists only for internal usage by the builders.
+func (m *OccurrenceMutation) RecurrenceIDs() (ids []uuid.UUID) {
+	if id := m.recurrence; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetRecurrence resets all changes to the "recurrence" edge.
+func (m *OccurrenceMutation) ResetRecurrence() {
+	m.recurrence = nil
+	m.clearedrecurrence = false
+}
+
+// Where appends a list predicates to the OccurrenceMutation builder.
+func (m *OccurrenceMutation) Where(ps ...predicate.Occurrence) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the OccurrenceMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *OccurrenceMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Occurrence, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *OccurrenceMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *OccurrenceMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Occurrence).
+func (m *OccurrenceMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *OccurrenceMutation) Fields() []string {
+	fields := make([]string, 0, 8)
+	if m.workspace != nil {
+		fields = append(fields, occurrence.FieldWorkspaceID)
+	}
+	if m.recurrence != nil {
+		fields = append(fields, occurrence.FieldRecurrenceID)
+	}
+	if m.number != nil {
+		fields = append(fields, occurrence.FieldNumber)
+	}
+	if m.due_date != nil {
+		fields = append(fields, occurrence.FieldDueDate)
+	}
+	if m.due_at != nil {
+		fields = append(fields, occurrence.FieldDueAt)
+	}
+	if m.due_time_zone != nil {
+		fields = append(fields, occurrence.FieldDueTimeZone)
+	}
+	if m.outcome != nil {
+		fields = append(fields, occurrence.FieldOutcome)
+	}
+	if m.at != nil {
+		fields = append(fields, occurrence.FieldAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *OccurrenceMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case occurrence.FieldWorkspaceID:
+		return m.WorkspaceID()
+	case occurrence.FieldRecurrenceID:
+		return m.RecurrenceID()
+	case occurrence.FieldNumber:
+		return m.Number()
+	case occurrence.FieldDueDate:
+		return m.DueDate()
+	case occurrence.FieldDueAt:
+		return m.DueAt()
+	case occurrence.FieldDueTimeZone:
+		return m.DueTimeZone()
+	case occurrence.FieldOutcome:
+		return m.Outcome()
+	case occurrence.FieldAt:
+		return m.At()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *OccurrenceMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case occurrence.FieldWorkspaceID:
+		return m.OldWorkspaceID(ctx)
+	case occurrence.FieldRecurrenceID:
+		return m.OldRecurrenceID(ctx)
+	case occurrence.FieldNumber:
+		return m.OldNumber(ctx)
+	case occurrence.FieldDueDate:
+		return m.OldDueDate(ctx)
+	case occurrence.FieldDueAt:
+		return m.OldDueAt(ctx)
+	case occurrence.FieldDueTimeZone:
+		return m.OldDueTimeZone(ctx)
+	case occurrence.FieldOutcome:
+		return m.OldOutcome(ctx)
+	case occurrence.FieldAt:
+		return m.OldAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Occurrence field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *OccurrenceMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case occurrence.FieldWorkspaceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWorkspaceID(v)
+		return nil
+	case occurrence.FieldRecurrenceID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRecurrenceID(v)
+		return nil
+	case occurrence.FieldNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNumber(v)
+		return nil
+	case occurrence.FieldDueDate:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDueDate(v)
+		return nil
+	case occurrence.FieldDueAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDueAt(v)
+		return nil
+	case occurrence.FieldDueTimeZone:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDueTimeZone(v)
+		return nil
+	case occurrence.FieldOutcome:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOutcome(v)
+		return nil
+	case occurrence.FieldAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Occurrence field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *OccurrenceMutation) AddedFields() []string {
+	var fields []string
+	if m.addnumber != nil {
+		fields = append(fields, occurrence.FieldNumber)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *OccurrenceMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case occurrence.FieldNumber:
+		return m.AddedNumber()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *OccurrenceMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case occurrence.FieldNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNumber(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Occurrence numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *OccurrenceMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(occurrence.FieldDueAt) {
+		fields = append(fields, occurrence.FieldDueAt)
+	}
+	if m.FieldCleared(occurrence.FieldDueTimeZone) {
+		fields = append(fields, occurrence.FieldDueTimeZone)
+	}
+	if m.FieldCleared(occurrence.FieldAt) {
+		fields = append(fields, occurrence.FieldAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *OccurrenceMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *OccurrenceMutation) ClearField(name string) error {
+	switch name {
+	case occurrence.FieldDueAt:
+		m.ClearDueAt()
+		return nil
+	case occurrence.FieldDueTimeZone:
+		m.ClearDueTimeZone()
+		return nil
+	case occurrence.FieldAt:
+		m.ClearAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Occurrence nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *OccurrenceMutation) ResetField(name string) error {
+	switch name {
+	case occurrence.FieldWorkspaceID:
+		m.ResetWorkspaceID()
+		return nil
+	case occurrence.FieldRecurrenceID:
+		m.ResetRecurrenceID()
+		return nil
+	case occurrence.FieldNumber:
+		m.ResetNumber()
+		return nil
+	case occurrence.FieldDueDate:
+		m.ResetDueDate()
+		return nil
+	case occurrence.FieldDueAt:
+		m.ResetDueAt()
+		return nil
+	case occurrence.FieldDueTimeZone:
+		m.ResetDueTimeZone()
+		return nil
+	case occurrence.FieldOutcome:
+		m.ResetOutcome()
+		return nil
+	case occurrence.FieldAt:
+		m.ResetAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Occurrence field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *OccurrenceMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.workspace != nil {
+		edges = append(edges, occurrence.EdgeWorkspace)
+	}
+	if m.recurrence != nil {
+		edges = append(edges, occurrence.EdgeRecurrence)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *OccurrenceMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case occurrence.EdgeWorkspace:
+		if id := m.workspace; id != nil {
+			return []ent.Value{*id}
+		}
+	case occurrence.EdgeRecurrence:
+		if id := m.recurrence; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *OccurrenceMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *OccurrenceMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *OccurrenceMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedworkspace {
+		edges = append(edges, occurrence.EdgeWorkspace)
+	}
+	if m.clearedrecurrence {
+		edges = append(edges, occurrence.EdgeRecurrence)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *OccurrenceMutation) EdgeCleared(name string) bool {
+	switch name {
+	case occurrence.EdgeWorkspace:
+		return m.clearedworkspace
+	case occurrence.EdgeRecurrence:
+		return m.clearedrecurrence
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *OccurrenceMutation) ClearEdge(name string) error {
+	switch name {
+	case occurrence.EdgeWorkspace:
+		m.ClearWorkspace()
+		return nil
+	case occurrence.EdgeRecurrence:
+		m.ClearRecurrence()
+		return nil
+	}
+	return fmt.Errorf("unknown Occurrence unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *OccurrenceMutation) ResetEdge(name string) error {
+	switch name {
+	case occurrence.EdgeWorkspace:
+		m.ResetWorkspace()
+		return nil
+	case occurrence.EdgeRecurrence:
+		m.ResetRecurrence()
+		return nil
+	}
+	return fmt.Errorf("unknown Occurrence edge %s", name)
+}
+
+// RecurrenceMutation represents an operation that mutates the Recurrence nodes in the graph.
+type RecurrenceMutation struct {
+	config
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	version          *int
+	addversion       *int
+	created_at       *time.Time
+	updated_at       *time.Time
+	rule             *string
+	mode             *string
+	catch_up         *string
+	start_date       *time.Time
+	start_at         *time.Time
+	time_zone        *string
+	first_number     *int
+	addfirst_number  *int
+	last_number      *int
+	addlast_number   *int
+	ended_at         *time.Time
+	clearedFields    map[string]struct{}
+	workspace        *string
+	clearedworkspace bool
+	done             bool
+	oldValue         func(context.Context) (*Recurrence, error)
+	predicates       []predicate.Recurrence
+}
+
+var _ ent.Mutation = (*RecurrenceMutation)(nil)
+
+// recurrenceOption allows management of the mutation configuration using functional options.
+type recurrenceOption func(*RecurrenceMutation)
+
+// newRecurrenceMutation creates new mutation for the Recurrence entity.
+func newRecurrenceMutation(c config, op Op, opts ...recurrenceOption) *RecurrenceMutation {
+	m := &RecurrenceMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeRecurrence,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withRecurrenceID sets the ID field of the mutation.
+func withRecurrenceID(id uuid.UUID) recurrenceOption {
+	return func(m *RecurrenceMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Recurrence
+		)
+		m.oldValue = func(ctx context.Context) (*Recurrence, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Recurrence.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withRecurrence sets the old Recurrence of the mutation.
+func withRecurrence(node *Recurrence) recurrenceOption {
+	return func(m *RecurrenceMutation) {
+		m.oldValue = func(context.Context) (*Recurrence, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m RecurrenceMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m RecurrenceMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Recurrence entities.
+func (m *RecurrenceMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *RecurrenceMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *RecurrenceMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Recurrence.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetWorkspaceID sets the "workspace_id" field.
+func (m *RecurrenceMutation) SetWorkspaceID(s string) {
+	m.workspace = &s
+}
+
+// WorkspaceID returns the value of the "workspace_id" field in the mutation.
+func (m *RecurrenceMutation) WorkspaceID() (r string, exists bool) {
+	v := m.workspace
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWorkspaceID returns the old "workspace_id" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldWorkspaceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWorkspaceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWorkspaceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWorkspaceID: %w", err)
+	}
+	return oldValue.WorkspaceID, nil
+}
+
+// ResetWorkspaceID resets all changes to the "workspace_id" field.
+func (m *RecurrenceMutation) ResetWorkspaceID() {
+	m.workspace = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *RecurrenceMutation) SetVersion(i int) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *RecurrenceMutation) Version() (r int, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldVersion(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *RecurrenceMutation) AddVersion(i int) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *RecurrenceMutation) AddedVersion() (r int, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *RecurrenceMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *RecurrenceMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *RecurrenceMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *RecurrenceMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *RecurrenceMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *RecurrenceMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *RecurrenceMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetRule sets the "rule" field.
+func (m *RecurrenceMutation) SetRule(s string) {
+	m.rule = &s
+}
+
+// Rule returns the value of the "rule" field in the mutation.
+func (m *RecurrenceMutation) Rule() (r string, exists bool) {
+	v := m.rule
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRule returns the old "rule" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldRule(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRule is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRule requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRule: %w", err)
+	}
+	return oldValue.Rule, nil
+}
+
+// ResetRule resets all changes to the "rule" field.
+func (m *RecurrenceMutation) ResetRule() {
+	m.rule = nil
+}
+
+// SetMode sets the "mode" field.
+func (m *RecurrenceMutation) SetMode(s string) {
+	m.mode = &s
+}
+
+// Mode returns the value of the "mode" field in the mutation.
+func (m *RecurrenceMutation) Mode() (r string, exists bool) {
+	v := m.mode
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMode returns the old "mode" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldMode(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMode is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMode requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMode: %w", err)
+	}
+	return oldValue.Mode, nil
+}
+
+// ResetMode resets all changes to the "mode" field.
+func (m *RecurrenceMutation) ResetMode() {
+	m.mode = nil
+}
+
+// SetCatchUp sets the "catch_up" field.
+func (m *RecurrenceMutation) SetCatchUp(s string) {
+	m.catch_up = &s
+}
+
+// CatchUp returns the value of the "catch_up" field in the mutation.
+func (m *RecurrenceMutation) CatchUp() (r string, exists bool) {
+	v := m.catch_up
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCatchUp returns the old "catch_up" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldCatchUp(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCatchUp is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCatchUp requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCatchUp: %w", err)
+	}
+	return oldValue.CatchUp, nil
+}
+
+// ResetCatchUp resets all changes to the "catch_up" field.
+func (m *RecurrenceMutation) ResetCatchUp() {
+	m.catch_up = nil
+}
+
+// SetStartDate sets the "start_date" field.
+func (m *RecurrenceMutation) SetStartDate(t time.Time) {
+	m.start_date = &t
+}
+
+// StartDate returns the value of the "start_date" field in the mutation.
+func (m *RecurrenceMutation) StartDate() (r time.Time, exists bool) {
+	v := m.start_date
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStartDate returns the old "start_date" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldStartDate(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStartDate is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStartDate requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStartDate: %w", err)
+	}
+	return oldValue.StartDate, nil
+}
+
+// ResetStartDate resets all changes to the "start_date" field.
+func (m *RecurrenceMutation) ResetStartDate() {
+	m.start_date = nil
+}
+
+// SetStartAt sets the "start_at" field.
+func (m *RecurrenceMutation) SetStartAt(t time.Time) {
+	m.start_at = &t
+}
+
+// StartAt returns the value of the "start_at" field in the mutation.
+func (m *RecurrenceMutation) StartAt() (r time.Time, exists bool) {
+	v := m.start_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStartAt returns the old "start_at" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldStartAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStartAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStartAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStartAt: %w", err)
+	}
+	return oldValue.StartAt, nil
+}
+
+// ClearStartAt clears the value of the "start_at" field.
+func (m *RecurrenceMutation) ClearStartAt() {
+	m.start_at = nil
+	m.clearedFields[recurrence.FieldStartAt] = struct{}{}
+}
+
+// StartAtCleared returns if the "start_at" field was cleared in this mutation.
+func (m *RecurrenceMutation) StartAtCleared() bool {
+	_, ok := m.clearedFields[recurrence.FieldStartAt]
+	return ok
+}
+
+// ResetStartAt resets all changes to the "start_at" field.
+func (m *RecurrenceMutation) ResetStartAt() {
+	m.start_at = nil
+	delete(m.clearedFields, recurrence.FieldStartAt)
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (m *RecurrenceMutation) SetTimeZone(s string) {
+	m.time_zone = &s
+}
+
+// TimeZone returns the value of the "time_zone" field in the mutation.
+func (m *RecurrenceMutation) TimeZone() (r string, exists bool) {
+	v := m.time_zone
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeZone returns the old "time_zone" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldTimeZone(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeZone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeZone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeZone: %w", err)
+	}
+	return oldValue.TimeZone, nil
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (m *RecurrenceMutation) ClearTimeZone() {
+	m.time_zone = nil
+	m.clearedFields[recurrence.FieldTimeZone] = struct{}{}
+}
+
+// TimeZoneCleared returns if the "time_zone" field was cleared in this mutation.
+func (m *RecurrenceMutation) TimeZoneCleared() bool {
+	_, ok := m.clearedFields[recurrence.FieldTimeZone]
+	return ok
+}
+
+// ResetTimeZone resets all changes to the "time_zone" field.
+func (m *RecurrenceMutation) ResetTimeZone() {
+	m.time_zone = nil
+	delete(m.clearedFields, recurrence.FieldTimeZone)
+}
+
+// SetFirstNumber sets the "first_number" field.
+func (m *RecurrenceMutation) SetFirstNumber(i int) {
+	m.first_number = &i
+	m.addfirst_number = nil
+}
+
+// FirstNumber returns the value of the "first_number" field in the mutation.
+func (m *RecurrenceMutation) FirstNumber() (r int, exists bool) {
+	v := m.first_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFirstNumber returns the old "first_number" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldFirstNumber(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFirstNumber is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFirstNumber requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFirstNumber: %w", err)
+	}
+	return oldValue.FirstNumber, nil
+}
+
+// AddFirstNumber adds i to the "first_number" field.
+func (m *RecurrenceMutation) AddFirstNumber(i int) {
+	if m.addfirst_number != nil {
+		*m.addfirst_number += i
+	} else {
+		m.addfirst_number = &i
+	}
+}
+
+// AddedFirstNumber returns the value that was added to the "first_number" field in this mutation.
+func (m *RecurrenceMutation) AddedFirstNumber() (r int, exists bool) {
+	v := m.addfirst_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetFirstNumber resets all changes to the "first_number" field.
+func (m *RecurrenceMutation) ResetFirstNumber() {
+	m.first_number = nil
+	m.addfirst_number = nil
+}
+
+// SetLastNumber sets the "last_number" field.
+func (m *RecurrenceMutation) SetLastNumber(i int) {
+	m.last_number = &i
+	m.addlast_number = nil
+}
+
+// LastNumber returns the value of the "last_number" field in the mutation.
+func (m *RecurrenceMutation) LastNumber() (r int, exists bool) {
+	v := m.last_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastNumber returns the old "last_number" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldLastNumber(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastNumber is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastNumber requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastNumber: %w", err)
+	}
+	return oldValue.LastNumber, nil
+}
+
+// AddLastNumber adds i to the "last_number" field.
+func (m *RecurrenceMutation) AddLastNumber(i int) {
+	if m.addlast_number != nil {
+		*m.addlast_number += i
+	} else {
+		m.addlast_number = &i
+	}
+}
+
+// AddedLastNumber returns the value that was added to the "last_number" field in this mutation.
+func (m *RecurrenceMutation) AddedLastNumber() (r int, exists bool) {
+	v := m.addlast_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetLastNumber resets all changes to the "last_number" field.
+func (m *RecurrenceMutation) ResetLastNumber() {
+	m.last_number = nil
+	m.addlast_number = nil
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (m *RecurrenceMutation) SetEndedAt(t time.Time) {
+	m.ended_at = &t
+}
+
+// EndedAt returns the value of the "ended_at" field in the mutation.
+func (m *RecurrenceMutation) EndedAt() (r time.Time, exists bool) {
+	v := m.ended_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEndedAt returns the old "ended_at" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldEndedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEndedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEndedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEndedAt: %w", err)
+	}
+	return oldValue.EndedAt, nil
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (m *RecurrenceMutation) ClearEndedAt() {
+	m.ended_at = nil
+	m.clearedFields[recurrence.FieldEndedAt] = struct{}{}
+}
+
+// EndedAtCleared returns if the "ended_at" field was cleared in this mutation.
+func (m *RecurrenceMutation) EndedAtCleared() bool {
+	_, ok := m.clearedFields[recurrence.FieldEndedAt]
+	return ok
+}
+
+// ResetEndedAt resets all changes to the "ended_at" field.
+func (m *RecurrenceMutation) ResetEndedAt() {
+	m.ended_at = nil
+	delete(m.clearedFields, recurrence.FieldEndedAt)
+}
+
+// ClearWorkspace clears the "workspace" edge to the Workspace entity.
+func (m *RecurrenceMutation) ClearWorkspace() {
+	m.clearedworkspace = true
+	m.clearedFields[recurrence.FieldWorkspaceID] = struct{}{}
+}
+
+// WorkspaceCleared reports if the "workspace" edge to the Workspace entity was cleared.
+func (m *RecurrenceMutation) WorkspaceCleared() bool {
+	return m.clearedworkspace
+}
+
+// WorkspaceIDs returns the "workspace" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// WorkspaceID instead. It exists only for internal usage by the builders.
+func (m *RecurrenceMutation) WorkspaceIDs() (ids []string) {
+	if id := m.workspace; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetWorkspace resets all changes to the "workspace" edge.
+func (m *RecurrenceMutation) ResetWorkspace() {
+	m.workspace = nil
+	m.clearedworkspace = false
+}
+
+// Where appends a list predicates to the RecurrenceMutation builder.
+func (m *RecurrenceMutation) Where(ps ...predicate.Recurrence) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the RecurrenceMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *RecurrenceMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Recurrence, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *RecurrenceMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *RecurrenceMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Recurrence).
+func (m *RecurrenceMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *RecurrenceMutation) Fields() []string {
+	fields := make([]string, 0, 13)
+	if m.workspace != nil {
+		fields = append(fields, recurrence.FieldWorkspaceID)
+	}
+	if m.version != nil {
+		fields = append(fields, recurrence.FieldVersion)
+	}
+	if m.created_at != nil {
+		fields = append(fields, recurrence.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, recurrence.FieldUpdatedAt)
+	}
+	if m.rule != nil {
+		fields = append(fields, recurrence.FieldRule)
+	}
+	if m.mode != nil {
+		fields = append(fields, recurrence.FieldMode)
+	}
+	if m.catch_up != nil {
+		fields = append(fields, recurrence.FieldCatchUp)
+	}
+	if m.start_date != nil {
+		fields = append(fields, recurrence.FieldStartDate)
+	}
+	if m.start_at != nil {
+		fields = append(fields, recurrence.FieldStartAt)
+	}
+	if m.time_zone != nil {
+		fields = append(fields, recurrence.FieldTimeZone)
+	}
+	if m.first_number != nil {
+		fields = append(fields, recurrence.FieldFirstNumber)
+	}
+	if m.last_number != nil {
+		fields = append(fields, recurrence.FieldLastNumber)
+	}
+	if m.ended_at != nil {
+		fields = append(fields, recurrence.FieldEndedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *RecurrenceMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case recurrence.FieldWorkspaceID:
+		return m.WorkspaceID()
+	case recurrence.FieldVersion:
+		return m.Version()
+	case recurrence.FieldCreatedAt:
+		return m.CreatedAt()
+	case recurrence.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case recurrence.FieldRule:
+		return m.Rule()
+	case recurrence.FieldMode:
+		return m.Mode()
+	case recurrence.FieldCatchUp:
+		return m.CatchUp()
+	case recurrence.FieldStartDate:
+		return m.StartDate()
+	case recurrence.FieldStartAt:
+		return m.StartAt()
+	case recurrence.FieldTimeZone:
+		return m.TimeZone()
+	case recurrence.FieldFirstNumber:
+		return m.FirstNumber()
+	case recurrence.FieldLastNumber:
+		return m.LastNumber()
+	case recurrence.FieldEndedAt:
+		return m.EndedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *RecurrenceMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case recurrence.FieldWorkspaceID:
+		return m.OldWorkspaceID(ctx)
+	case recurrence.FieldVersion:
+		return m.OldVersion(ctx)
+	case recurrence.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case recurrence.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case recurrence.FieldRule:
+		return m.OldRule(ctx)
+	case recurrence.FieldMode:
+		return m.OldMode(ctx)
+	case recurrence.FieldCatchUp:
+		return m.OldCatchUp(ctx)
+	case recurrence.FieldStartDate:
+		return m.OldStartDate(ctx)
+	case recurrence.FieldStartAt:
+		return m.OldStartAt(ctx)
+	case recurrence.FieldTimeZone:
+		return m.OldTimeZone(ctx)
+	case recurrence.FieldFirstNumber:
+		return m.OldFirstNumber(ctx)
+	case recurrence.FieldLastNumber:
+		return m.OldLastNumber(ctx)
+	case recurrence.FieldEndedAt:
+		return m.OldEndedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Recurrence field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RecurrenceMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case recurrence.FieldWorkspaceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWorkspaceID(v)
+		return nil
+	case recurrence.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case recurrence.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case recurrence.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case recurrence.FieldRule:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRule(v)
+		return nil
+	case recurrence.FieldMode:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMode(v)
+		return nil
+	case recurrence.FieldCatchUp:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCatchUp(v)
+		return nil
+	case recurrence.FieldStartDate:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStartDate(v)
+		return nil
+	case recurrence.FieldStartAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStartAt(v)
+		return nil
+	case recurrence.FieldTimeZone:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeZone(v)
+		return nil
+	case recurrence.FieldFirstNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFirstNumber(v)
+		return nil
+	case recurrence.FieldLastNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastNumber(v)
+		return nil
+	case recurrence.FieldEndedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEndedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Recurrence field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *RecurrenceMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, recurrence.FieldVersion)
+	}
+	if m.addfirst_number != nil {
+		fields = append(fields, recurrence.FieldFirstNumber)
+	}
+	if m.addlast_number != nil {
+		fields = append(fields, recurrence.FieldLastNumber)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *RecurrenceMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case recurrence.FieldVersion:
+		return m.AddedVersion()
+	case recurrence.FieldFirstNumber:
+		return m.AddedFirstNumber()
+	case recurrence.FieldLastNumber:
+		return m.AddedLastNumber()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RecurrenceMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case recurrence.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case recurrence.FieldFirstNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddFirstNumber(v)
+		return nil
+	case recurrence.FieldLastNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddLastNumber(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Recurrence numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *RecurrenceMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(recurrence.FieldStartAt) {
+		fields = append(fields, recurrence.FieldStartAt)
+	}
+	if m.FieldCleared(recurrence.FieldTimeZone) {
+		fields = append(fields, recurrence.FieldTimeZone)
+	}
+	if m.FieldCleared(recurrence.FieldEndedAt) {
+		fields = append(fields, recurrence.FieldEndedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *RecurrenceMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *RecurrenceMutation) ClearField(name string) error {
+	switch name {
+	case recurrence.FieldStartAt:
+		m.ClearStartAt()
+		return nil
+	case recurrence.FieldTimeZone:
+		m.ClearTimeZone()
+		return nil
+	case recurrence.FieldEndedAt:
+		m.ClearEndedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Recurrence nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *RecurrenceMutation) ResetField(name string) error {
+	switch name {
+	case recurrence.FieldWorkspaceID:
+		m.ResetWorkspaceID()
+		return nil
+	case recurrence.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case recurrence.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case recurrence.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case recurrence.FieldRule:
+		m.ResetRule()
+		return nil
+	case recurrence.FieldMode:
+		m.ResetMode()
+		return nil
+	case recurrence.FieldCatchUp:
+		m.ResetCatchUp()
+		return nil
+	case recurrence.FieldStartDate:
+		m.ResetStartDate()
+		return nil
+	case recurrence.FieldStartAt:
+		m.ResetStartAt()
+		return nil
+	case recurrence.FieldTimeZone:
+		m.ResetTimeZone()
+		return nil
+	case recurrence.FieldFirstNumber:
+		m.ResetFirstNumber()
+		return nil
+	case recurrence.FieldLastNumber:
+		m.ResetLastNumber()
+		return nil
+	case recurrence.FieldEndedAt:
+		m.ResetEndedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Recurrence field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *RecurrenceMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.workspace != nil {
+		edges = append(edges, recurrence.EdgeWorkspace)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *RecurrenceMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case recurrence.EdgeWorkspace:
+		if id := m.workspace; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *RecurrenceMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *RecurrenceMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *RecurrenceMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedworkspace {
+		edges = append(edges, recurrence.EdgeWorkspace)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *RecurrenceMutation) EdgeCleared(name string) bool {
+	switch name {
+	case recurrence.EdgeWorkspace:
+		return m.clearedworkspace
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *RecurrenceMutation) ClearEdge(name string) error {
+	switch name {
+	case recurrence.EdgeWorkspace:
+		m.ClearWorkspace()
+		return nil
+	}
+	return fmt.Errorf("unknown Recurrence unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *RecurrenceMutation) ResetEdge(name string) error {
+	switch name {
+	case recurrence.EdgeWorkspace:
+		m.ResetWorkspace()
+		return nil
+	}
+	return fmt.Errorf("unknown Recurrence edge %s", name)
+}
+
+// ReminderMutation represents an operation that mutates the Reminder nodes in the graph.
+type ReminderMutation struct {
+	config
+	op                Op
+	typ               string
+	id                *uuid.UUID
+	version           *int
+	addversion        *int
+	created_at        *time.Time
+	updated_at        *time.Time
+	user_id           *string
+	remind_at         *time.Time
+	minutes_before    *int
+	addminutes_before *int
+	days_before       *int
+	adddays_before    *int
+	time_of_day       *int
+	addtime_of_day    *int
+	fire_at           *time.Time
+	fired_at          *time.Time
+	snoozed_until     *time.Time
+	state             *string
+	clearedFields     map[string]struct{}
+	workspace         *string
+	clearedworkspace  bool
+	task              *uuid.UUID
+	clearedtask       bool
+	done              bool
+	oldValue          func(context.Context) (*Reminder, error)
+	predicates        []predicate.Reminder
+}
+
+var _ ent.Mutation = (*ReminderMutation)(nil)
+
+// reminderOption allows management of the mutation configuration using functional options.
+type reminderOption func(*ReminderMutation)
+
+// newReminderMutation creates new mutation for the Reminder entity.
+func newReminderMutation(c config, op Op, opts ...reminderOption) *ReminderMutation {
+	m := &ReminderMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeReminder,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withReminderID sets the ID field of the mutation.
+func withReminderID(id uuid.UUID) reminderOption {
+	return func(m *ReminderMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Reminder
+		)
+		m.oldValue = func(ctx context.Context) (*Reminder, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Reminder.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withReminder sets the old Reminder of the mutation.
+func withReminder(node *Reminder) reminderOption {
+	return func(m *ReminderMutation) {
+		m.oldValue = func(context.Context) (*Reminder, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ReminderMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ReminderMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Reminder entities.
+func (m *ReminderMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ReminderMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ReminderMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Reminder.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetWorkspaceID sets the "workspace_id" field.
+func (m *ReminderMutation) SetWorkspaceID(s string) {
+	m.workspace = &s
+}
+
+// WorkspaceID returns the value of the "workspace_id" field in the mutation.
+func (m *ReminderMutation) WorkspaceID() (r string, exists bool) {
+	v := m.workspace
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWorkspaceID returns the old "workspace_id" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldWorkspaceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWorkspaceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWorkspaceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWorkspaceID: %w", err)
+	}
+	return oldValue.WorkspaceID, nil
+}
+
+// ResetWorkspaceID resets all changes to the "workspace_id" field.
+func (m *ReminderMutation) ResetWorkspaceID() {
+	m.workspace = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *ReminderMutation) SetVersion(i int) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *ReminderMutation) Version() (r int, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldVersion(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *ReminderMutation) AddVersion(i int) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *ReminderMutation) AddedVersion() (r int, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *ReminderMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ReminderMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ReminderMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ReminderMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *ReminderMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *ReminderMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *ReminderMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetTaskID sets the "task_id" field.
+func (m *ReminderMutation) SetTaskID(u uuid.UUID) {
+	m.task = &u
+}
+
+// TaskID returns the value of the "task_id" field in the mutation.
+func (m *ReminderMutation) TaskID() (r uuid.UUID, exists bool) {
+	v := m.task
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTaskID returns the old "task_id" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldTaskID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTaskID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTaskID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTaskID: %w", err)
+	}
+	return oldValue.TaskID, nil
+}
+
+// ResetTaskID resets all changes to the "task_id" field.
+func (m *ReminderMutation) ResetTaskID() {
+	m.task = nil
+}
+
+// SetUserID sets the "user_id" field.
+func (m *ReminderMutation) SetUserID(s string) {
+	m.user_id = &s
+}
+
+// UserID returns the value of the "user_id" field in the mutation.
+func (m *ReminderMutation) UserID() (r string, exists bool) {
+	v := m.user_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserID returns the old "user_id" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldUserID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserID: %w", err)
+	}
+	return oldValue.UserID, nil
+}
+
+// ResetUserID resets all changes to the "user_id" field.
+func (m *ReminderMutation) ResetUserID() {
+	m.user_id = nil
+}
+
+// SetRemindAt sets the "remind_at" field.
+func (m *ReminderMutation) SetRemindAt(t time.Time) {
+	m.remind_at = &t
+}
+
+// RemindAt returns the value of the "remind_at" field in the mutation.
+func (m *ReminderMutation) RemindAt() (r time.Time, exists bool) {
+	v := m.remind_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRemindAt returns the old "remind_at" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldRemindAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRemindAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRemindAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRemindAt: %w", err)
+	}
+	return oldValue.RemindAt, nil
+}
+
+// ClearRemindAt clears the value of the "remind_at" field.
+func (m *ReminderMutation) ClearRemindAt() {
+	m.remind_at = nil
+	m.clearedFields[reminder.FieldRemindAt] = struct{}{}
+}
+
+// RemindAtCleared returns if the "remind_at" field was cleared in this mutation.
+func (m *ReminderMutation) RemindAtCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldRemindAt]
+	return ok
+}
+
+// ResetRemindAt resets all changes to the "remind_at" field.
+func (m *ReminderMutation) ResetRemindAt() {
+	m.remind_at = nil
+	delete(m.clearedFields, reminder.FieldRemindAt)
+}
+
+// SetMinutesBefore sets the "minutes_before" field.
+func (m *ReminderMutation) SetMinutesBefore(i int) {
+	m.minutes_before = &i
+	m.addminutes_before = nil
+}
+
+// MinutesBefore returns the value of the "minutes_before" field in the mutation.
+func (m *ReminderMutation) MinutesBefore() (r int, exists bool) {
+	v := m.minutes_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMinutesBefore returns the old "minutes_before" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldMinutesBefore(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMinutesBefore is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMinutesBefore requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMinutesBefore: %w", err)
+	}
+	return oldValue.MinutesBefore, nil
+}
+
+// AddMinutesBefore adds i to the "minutes_before" field.
+func (m *ReminderMutation) AddMinutesBefore(i int) {
+	if m.addminutes_before != nil {
+		*m.addminutes_before += i
+	} else {
+		m.addminutes_before = &i
+	}
+}
+
+// AddedMinutesBefore returns the value that was added to the "minutes_before" field in this mutation.
+func (m *ReminderMutation) AddedMinutesBefore() (r int, exists bool) {
+	v := m.addminutes_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearMinutesBefore clears the value of the "minutes_before" field.
+func (m *ReminderMutation) ClearMinutesBefore() {
+	m.minutes_before = nil
+	m.addminutes_before = nil
+	m.clearedFields[reminder.FieldMinutesBefore] = struct{}{}
+}
+
+// MinutesBeforeCleared returns if the "minutes_before" field was cleared in this mutation.
+func (m *ReminderMutation) MinutesBeforeCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldMinutesBefore]
+	return ok
+}
+
+// ResetMinutesBefore resets all changes to the "minutes_before" field.
+func (m *ReminderMutation) ResetMinutesBefore() {
+	m.minutes_before = nil
+	m.addminutes_before = nil
+	delete(m.clearedFields, reminder.FieldMinutesBefore)
+}
+
+// SetDaysBefore sets the "days_before" field.
+func (m *ReminderMutation) SetDaysBefore(i int) {
+	m.days_before = &i
+	m.adddays_before = nil
+}
+
+// DaysBefore returns the value of the "days_before" field in the mutation.
+func (m *ReminderMutation) DaysBefore() (r int, exists bool) {
+	v := m.days_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDaysBefore returns the old "days_before" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldDaysBefore(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDaysBefore is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDaysBefore requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDaysBefore: %w", err)
+	}
+	return oldValue.DaysBefore, nil
+}
+
+// AddDaysBefore adds i to the "days_before" field.
+func (m *ReminderMutation) AddDaysBefore(i int) {
+	if m.adddays_before != nil {
+		*m.adddays_before += i
+	} else {
+		m.adddays_before = &i
+	}
+}
+
+// AddedDaysBefore returns the value that was added to the "days_before" field in this mutation.
+func (m *ReminderMutation) AddedDaysBefore() (r int, exists bool) {
+	v := m.adddays_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearDaysBefore clears the value of the "days_before" field.
+func (m *ReminderMutation) ClearDaysBefore() {
+	m.days_before = nil
+	m.adddays_before = nil
+	m.clearedFields[reminder.FieldDaysBefore] = struct{}{}
+}
+
+// DaysBeforeCleared returns if the "days_before" field was cleared in this mutation.
+func (m *ReminderMutation) DaysBeforeCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldDaysBefore]
+	return ok
+}
+
+// ResetDaysBefore resets all changes to the "days_before" field.
+func (m *ReminderMutation) ResetDaysBefore() {
+	m.days_before = nil
+	m.adddays_before = nil
+	delete(m.clearedFields, reminder.FieldDaysBefore)
+}
+
+// SetTimeOfDay sets the "time_of_day" field.
+func (m *ReminderMutation) SetTimeOfDay(i int) {
+	m.time_of_day = &i
+	m.addtime_of_day = nil
+}
+
+// TimeOfDay returns the value of the "time_of_day" field in the mutation.
+func (m *ReminderMutation) TimeOfDay() (r int, exists bool) {
+	v := m.time_of_day
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeOfDay returns the old "time_of_day" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldTimeOfDay(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeOfDay is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeOfDay requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeOfDay: %w", err)
+	}
+	return oldValue.TimeOfDay, nil
+}
+
+// AddTimeOfDay adds i to the "time_of_day" field.
+func (m *ReminderMutation) AddTimeOfDay(i int) {
+	if m.addtime_of_day != nil {
+		*m.addtime_of_day += i
+	} else {
+		m.addtime_of_day = &i
+	}
+}
+
+// AddedTimeOfDay returns the value that was added to the "time_of_day" field in this mutation.
+func (m *ReminderMutation) AddedTimeOfDay() (r int, exists bool) {
+	v := m.addtime_of_day
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearTimeOfDay clears the value of the "time_of_day" field.
+func (m *ReminderMutation) ClearTimeOfDay() {
+	m.time_of_day = nil
+	m.addtime_of_day = nil
+	m.clearedFields[reminder.FieldTimeOfDay] = struct{}{}
+}
+
+// TimeOfDayCleared returns if the "time_of_day" field was cleared in this mutation.
+func (m *ReminderMutation) TimeOfDayCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldTimeOfDay]
+	return ok
+}
+
+// ResetTimeOfDay resets all changes to the "time_of_day" field.
+func (m *ReminderMutation) ResetTimeOfDay() {
+	m.time_of_day = nil
+	m.addtime_of_day = nil
+	delete(m.clearedFields, reminder.FieldTimeOfDay)
+}
+
+// SetFireAt sets the "fire_at" field.
+func (m *ReminderMutation) SetFireAt(t time.Time) {
+	m.fire_at = &t
+}
+
+// FireAt returns the value of the "fire_at" field in the mutation.
+func (m *ReminderMutation) FireAt() (r time.Time, exists bool) {
+	v := m.fire_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFireAt returns the old "fire_at" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldFireAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFireAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFireAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFireAt: %w", err)
+	}
+	return oldValue.FireAt, nil
+}
+
+// ClearFireAt clears the value of the "fire_at" field.
+func (m *ReminderMutation) ClearFireAt() {
+	m.fire_at = nil
+	m.clearedFields[reminder.FieldFireAt] = struct{}{}
+}
+
+// FireAtCleared returns if the "fire_at" field was cleared in this mutation.
+func (m *ReminderMutation) FireAtCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldFireAt]
+	return ok
+}
+
+// ResetFireAt resets all changes to the "fire_at" field.
+func (m *ReminderMutation) ResetFireAt() {
+	m.fire_at = nil
+	delete(m.clearedFields, reminder.FieldFireAt)
+}
+
+// SetFiredAt sets the "fired_at" field.
+func (m *ReminderMutation) SetFiredAt(t time.Time) {
+	m.fired_at = &t
+}
+
+// FiredAt returns the value of the "fired_at" field in the mutation.
+func (m *ReminderMutation) FiredAt() (r time.Time, exists bool) {
+	v := m.fired_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFiredAt returns the old "fired_at" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldFiredAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFiredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFiredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFiredAt: %w", err)
+	}
+	return oldValue.FiredAt, nil
+}
+
+// ClearFiredAt clears the value of the "fired_at" field.
+func (m *ReminderMutation) ClearFiredAt() {
+	m.fired_at = nil
+	m.clearedFields[reminder.FieldFiredAt] = struct{}{}
+}
+
+// FiredAtCleared returns if the "fired_at" field was cleared in this mutation.
+func (m *ReminderMutation) FiredAtCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldFiredAt]
+	return ok
+}
+
+// ResetFiredAt resets all changes to the "fired_at" field.
+func (m *ReminderMutation) ResetFiredAt() {
+	m.fired_at = nil
+	delete(m.clearedFields, reminder.FieldFiredAt)
+}
+
+// SetSnoozedUntil sets the "snoozed_until" field.
+func (m *ReminderMutation) SetSnoozedUntil(t time.Time) {
+	m.snoozed_until = &t
+}
+
+// SnoozedUntil returns the value of the "snoozed_until" field in the mutation.
+func (m *ReminderMutation) SnoozedUntil() (r time.Time, exists bool) {
+	v := m.snoozed_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSnoozedUntil returns the old "snoozed_until" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldSnoozedUntil(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSnoozedUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSnoozedUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSnoozedUntil: %w", err)
+	}
+	return oldValue.SnoozedUntil, nil
+}
+
+// ClearSnoozedUntil clears the value of the "snoozed_until" field.
+func (m *ReminderMutation) ClearSnoozedUntil() {
+	m.snoozed_until = nil
+	m.clearedFields[reminder.FieldSnoozedUntil] = struct{}{}
+}
+
+// SnoozedUntilCleared returns if the "snoozed_until" field was cleared in this mutation.
+func (m *ReminderMutation) SnoozedUntilCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldSnoozedUntil]
+	return ok
+}
+
+// ResetSnoozedUntil resets all changes to the "snoozed_until" field.
+func (m *ReminderMutation) ResetSnoozedUntil() {
+	m.snoozed_until = nil
+	delete(m.clearedFields, reminder.FieldSnoozedUntil)
+}
+
+// SetState sets the "state" field.
+func (m *ReminderMutation) SetState(s string) {
+	m.state = &s
+}
+
+// State returns the value of the "state" field in the mutation.
+func (m *ReminderMutation) State() (r string, exists bool) {
+	v := m.state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldState returns the old "state" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldState(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldState: %w", err)
+	}
+	return oldValue.State, nil
+}
+
+// ResetState resets all changes to the "state" field.
+func (m *ReminderMutation) ResetState() {
+	m.state = nil
+}
+
+// ClearWorkspace clears the "workspace" edge to the Workspace entity.
+func (m *ReminderMutation) ClearWorkspace() {
+	m.clearedworkspace = true
+	m.clearedFields[reminder.FieldWorkspaceID] = struct{}{}
+}
+
+// WorkspaceCleared reports if the "workspace" edge to the Workspace entity was cleared.
+func (m *ReminderMutation) WorkspaceCleared() bool {
+	return m.clearedworkspace
+}
+
+// WorkspaceIDs returns the "workspace" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// WorkspaceID instead. It exists only for internal usage by the builders.
+func (m *ReminderMutation) WorkspaceIDs() (ids []string) {
+	if id := m.workspace; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetWorkspace resets all changes to the "workspace" edge.
+func (m *ReminderMutation) ResetWorkspace() {
+	m.workspace = nil
+	m.clearedworkspace = false
+}
+
+// ClearTask clears the "task" edge to the Task entity.
+func (m *ReminderMutation) ClearTask() {
+	m.clearedtask = true
+	m.clearedFields[reminder.FieldTaskID] = struct{}{}
+}
+
+// TaskCleared reports if the "task" edge to the Task entity was cleared.
+func (m *ReminderMutation) TaskCleared() bool {
+	return m.clearedtask
+}
+
+// TaskIDs returns the "task" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// TaskID instead. It exists only for internal usage by the builders.
+func (m *ReminderMutation) TaskIDs() (ids []uuid.UUID) {
+	if id := m.task; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetTask resets all changes to the "task" edge.
+func (m *ReminderMutation) ResetTask() {
+	m.task = nil
+	m.clearedtask = false
+}
+
+// Where appends a list predicates to the ReminderMutation builder.
+func (m *ReminderMutation) Where(ps ...predicate.Reminder) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ReminderMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ReminderMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Reminder, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ReminderMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ReminderMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Reminder).
+func (m *ReminderMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ReminderMutation) Fields() []string {
+	fields := make([]string, 0, 14)
+	if m.workspace != nil {
+		fields = append(fields, reminder.FieldWorkspaceID)
+	}
+	if m.version != nil {
+		fields = append(fields, reminder.FieldVersion)
+	}
+	if m.created_at != nil {
+		fields = append(fields, reminder.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, reminder.FieldUpdatedAt)
+	}
+	if m.task != nil {
+		fields = append(fields, reminder.FieldTaskID)
+	}
+	if m.user_id != nil {
+		fields = append(fields, reminder.FieldUserID)
+	}
+	if m.remind_at != nil {
+		fields = append(fields, reminder.FieldRemindAt)
+	}
+	if m.minutes_before != nil {
+		fields = append(fields, reminder.FieldMinutesBefore)
+	}
+	if m.days_before != nil {
+		fields = append(fields, reminder.FieldDaysBefore)
+	}
+	if m.time_of_day != nil {
+		fields = append(fields, reminder.FieldTimeOfDay)
+	}
+	if m.fire_at != nil {
+		fields = append(fields, reminder.FieldFireAt)
+	}
+	if m.fired_at != nil {
+		fields = append(fields, reminder.FieldFiredAt)
+	}
+	if m.snoozed_until != nil {
+		fields = append(fields, reminder.FieldSnoozedUntil)
+	}
+	if m.state != nil {
+		fields = append(fields, reminder.FieldState)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ReminderMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case reminder.FieldWorkspaceID:
+		return m.WorkspaceID()
+	case reminder.FieldVersion:
+		return m.Version()
+	case reminder.FieldCreatedAt:
+		return m.CreatedAt()
+	case reminder.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case reminder.FieldTaskID:
+		return m.TaskID()
+	case reminder.FieldUserID:
+		return m.UserID()
+	case reminder.FieldRemindAt:
+		return m.RemindAt()
+	case reminder.FieldMinutesBefore:
+		return m.MinutesBefore()
+	case reminder.FieldDaysBefore:
+		return m.DaysBefore()
+	case reminder.FieldTimeOfDay:
+		return m.TimeOfDay()
+	case reminder.FieldFireAt:
+		return m.FireAt()
+	case reminder.FieldFiredAt:
+		return m.FiredAt()
+	case reminder.FieldSnoozedUntil:
+		return m.SnoozedUntil()
+	case reminder.FieldState:
+		return m.State()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ReminderMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case reminder.FieldWorkspaceID:
+		return m.OldWorkspaceID(ctx)
+	case reminder.FieldVersion:
+		return m.OldVersion(ctx)
+	case reminder.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case reminder.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case reminder.FieldTaskID:
+		return m.OldTaskID(ctx)
+	case reminder.FieldUserID:
+		return m.OldUserID(ctx)
+	case reminder.FieldRemindAt:
+		return m.OldRemindAt(ctx)
+	case reminder.FieldMinutesBefore:
+		return m.OldMinutesBefore(ctx)
+	case reminder.FieldDaysBefore:
+		return m.OldDaysBefore(ctx)
+	case reminder.FieldTimeOfDay:
+		return m.OldTimeOfDay(ctx)
+	case reminder.FieldFireAt:
+		return m.OldFireAt(ctx)
+	case reminder.FieldFiredAt:
+		return m.OldFiredAt(ctx)
+	case reminder.FieldSnoozedUntil:
+		return m.OldSnoozedUntil(ctx)
+	case reminder.FieldState:
+		return m.OldState(ctx)
+	}
+	return nil, fmt.Errorf("unknown Reminder field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ReminderMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case reminder.FieldWorkspaceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWorkspaceID(v)
+		return nil
+	case reminder.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case reminder.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case reminder.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case reminder.FieldTaskID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTaskID(v)
+		return nil
+	case reminder.FieldUserID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserID(v)
+		return nil
+	case reminder.FieldRemindAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRemindAt(v)
+		return nil
+	case reminder.FieldMinutesBefore:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMinutesBefore(v)
+		return nil
+	case reminder.FieldDaysBefore:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDaysBefore(v)
+		return nil
+	case reminder.FieldTimeOfDay:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeOfDay(v)
+		return nil
+	case reminder.FieldFireAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFireAt(v)
+		return nil
+	case reminder.FieldFiredAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFiredAt(v)
+		return nil
+	case reminder.FieldSnoozedUntil:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSnoozedUntil(v)
+		return nil
+	case reminder.FieldState:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetState(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Reminder field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ReminderMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, reminder.FieldVersion)
+	}
+	if m.addminutes_before != nil {
+		fields = append(fields, reminder.FieldMinutesBefore)
+	}
+	if m.adddays_before != nil {
+		fields = append(fields, reminder.FieldDaysBefore)
+	}
+	if m.addtime_of_day != nil {
+		fields = append(fields, reminder.FieldTimeOfDay)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ReminderMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case reminder.FieldVersion:
+		return m.AddedVersion()
+	case reminder.FieldMinutesBefore:
+		return m.AddedMinutesBefore()
+	case reminder.FieldDaysBefore:
+		return m.AddedDaysBefore()
+	case reminder.FieldTimeOfDay:
+		return m.AddedTimeOfDay()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ReminderMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case reminder.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case reminder.FieldMinutesBefore:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddMinutesBefore(v)
+		return nil
+	case reminder.FieldDaysBefore:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDaysBefore(v)
+		return nil
+	case reminder.FieldTimeOfDay:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTimeOfDay(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Reminder numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ReminderMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(reminder.FieldRemindAt) {
+		fields = append(fields, reminder.FieldRemindAt)
+	}
+	if m.FieldCleared(reminder.FieldMinutesBefore) {
+		fields = append(fields, reminder.FieldMinutesBefore)
+	}
+	if m.FieldCleared(reminder.FieldDaysBefore) {
+		fields = append(fields, reminder.FieldDaysBefore)
+	}
+	if m.FieldCleared(reminder.FieldTimeOfDay) {
+		fields = append(fields, reminder.FieldTimeOfDay)
+	}
+	if m.FieldCleared(reminder.FieldFireAt) {
+		fields = append(fields, reminder.FieldFireAt)
+	}
+	if m.FieldCleared(reminder.FieldFiredAt) {
+		fields = append(fields, reminder.FieldFiredAt)
+	}
+	if m.FieldCleared(reminder.FieldSnoozedUntil) {
+		fields = append(fields, reminder.FieldSnoozedUntil)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ReminderMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ReminderMutation) ClearField(name string) error {
+	switch name {
+	case reminder.FieldRemindAt:
+		m.ClearRemindAt()
+		return nil
+	case reminder.FieldMinutesBefore:
+		m.ClearMinutesBefore()
+		return nil
+	case reminder.FieldDaysBefore:
+		m.ClearDaysBefore()
+		return nil
+	case reminder.FieldTimeOfDay:
+		m.ClearTimeOfDay()
+		return nil
+	case reminder.FieldFireAt:
+		m.ClearFireAt()
+		return nil
+	case reminder.FieldFiredAt:
+		m.ClearFiredAt()
+		return nil
+	case reminder.FieldSnoozedUntil:
+		m.ClearSnoozedUntil()
+		return nil
+	}
+	return fmt.Errorf("unknown Reminder nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ReminderMutation) ResetField(name string) error {
+	switch name {
+	case reminder.FieldWorkspaceID:
+		m.ResetWorkspaceID()
+		return nil
+	case reminder.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case reminder.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case reminder.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case reminder.FieldTaskID:
+		m.ResetTaskID()
+		return nil
+	case reminder.FieldUserID:
+		m.ResetUserID()
+		return nil
+	case reminder.FieldRemindAt:
+		m.ResetRemindAt()
+		return nil
+	case reminder.FieldMinutesBefore:
+		m.ResetMinutesBefore()
+		return nil
+	case reminder.FieldDaysBefore:
+		m.ResetDaysBefore()
+		return nil
+	case reminder.FieldTimeOfDay:
+		m.ResetTimeOfDay()
+		return nil
+	case reminder.FieldFireAt:
+		m.ResetFireAt()
+		return nil
+	case reminder.FieldFiredAt:
+		m.ResetFiredAt()
+		return nil
+	case reminder.FieldSnoozedUntil:
+		m.ResetSnoozedUntil()
+		return nil
+	case reminder.FieldState:
+		m.ResetState()
+		return nil
+	}
+	return fmt.Errorf("unknown Reminder field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ReminderMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.workspace != nil {
+		edges = append(edges, reminder.EdgeWorkspace)
+	}
+	if m.task != nil {
+		edges = append(edges, reminder.EdgeTask)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ReminderMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case reminder.EdgeWorkspace:
+		if id := m.workspace; id != nil {
+			return []ent.Value{*id}
+		}
+	case reminder.EdgeTask:
+		if id := m.task; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ReminderMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ReminderMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ReminderMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedworkspace {
+		edges = append(edges, reminder.EdgeWorkspace)
+	}
+	if m.clearedtask {
+		edges = append(edges, reminder.EdgeTask)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ReminderMutation) EdgeCleared(name string) bool {
+	switch name {
+	case reminder.EdgeWorkspace:
+		return m.clearedworkspace
+	case reminder.EdgeTask:
+		return m.clearedtask
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ReminderMutation) ClearEdge(name string) error {
+	switch name {
+	case reminder.EdgeWorkspace:
+		m.ClearWorkspace()
+		return nil
+	case reminder.EdgeTask:
+		m.ClearTask()
+		return nil
+	}
+	return fmt.Errorf("unknown Reminder unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ReminderMutation) ResetEdge(name string) error {
+	switch name {
+	case reminder.EdgeWorkspace:
+		m.ResetWorkspace()
+		return nil
+	case reminder.EdgeTask:
+		m.ResetTask()
+		return nil
+	}
+	return fmt.Errorf("unknown Reminder edge %s", name)
+}
+
 // StreamTicketMutation represents an operation that mutates the StreamTicket nodes in the graph.
 type StreamTicketMutation struct {
 	config
@@ -2516,42 +7002,46 @@ func (m *TagMutation) ResetEdge(name string) error {
 // TaskMutation represents an operation that mutates the Task nodes in the graph.
 type TaskMutation struct {
 	config
-	op               Op
-	typ              string
-	id               *uuid.UUID
-	version          *int
-	addversion       *int
-	created_at       *time.Time
-	updated_at       *time.Time
-	title            *string
-	description      *string
-	completed        *bool
-	completed_at     *time.Time
-	priority         *int
-	addpriority      *int
-	due_date         *time.Time
-	due_at           *time.Time
-	due_time_zone    *string
-	due_sort         *time.Time
-	position         *[]byte
-	title_key        *[]byte
-	search_text      *string
-	deleted_at       *time.Time
-	trashed_with     *uuid.UUID
-	clearedFields    map[string]struct{}
-	workspace        *string
-	clearedworkspace bool
-	parent           *uuid.UUID
-	clearedparent    bool
-	subtasks         map[uuid.UUID]struct{}
-	removedsubtasks  map[uuid.UUID]struct{}
-	clearedsubtasks  bool
-	tags             map[uuid.UUID]struct{}
-	removedtags      map[uuid.UUID]struct{}
-	clearedtags      bool
-	done             bool
-	oldValue         func(context.Context) (*Task, error)
-	predicates       []predicate.Task
+	op                   Op
+	typ                  string
+	id                   *uuid.UUID
+	version              *int
+	addversion           *int
+	created_at           *time.Time
+	updated_at           *time.Time
+	title                *string
+	description          *string
+	completed            *bool
+	completed_at         *time.Time
+	priority             *int
+	addpriority          *int
+	due_date             *time.Time
+	due_at               *time.Time
+	due_time_zone        *string
+	due_sort             *time.Time
+	position             *[]byte
+	title_key            *[]byte
+	search_text          *string
+	deleted_at           *time.Time
+	trashed_with         *uuid.UUID
+	recurrence_id        *uuid.UUID
+	occurrence_number    *int
+	addoccurrence_number *int
+	has_reminders        *bool
+	clearedFields        map[string]struct{}
+	workspace            *string
+	clearedworkspace     bool
+	parent               *uuid.UUID
+	clearedparent        bool
+	subtasks             map[uuid.UUID]struct{}
+	removedsubtasks      map[uuid.UUID]struct{}
+	clearedsubtasks      bool
+	tags                 map[uuid.UUID]struct{}
+	removedtags          map[uuid.UUID]struct{}
+	clearedtags          bool
+	done                 bool
+	oldValue             func(context.Context) (*Task, error)
+	predicates           []predicate.Task
 }
 
 var _ ent.Mutation = (*TaskMutation)(nil)
@@ -3499,6 +7989,161 @@ func (m *TaskMutation) ResetTrashedWith() {
 	delete(m.clearedFields, task.FieldTrashedWith)
 }
 
+// SetRecurrenceID sets the "recurrence_id" field.
+func (m *TaskMutation) SetRecurrenceID(u uuid.UUID) {
+	m.recurrence_id = &u
+}
+
+// RecurrenceID returns the value of the "recurrence_id" field in the mutation.
+func (m *TaskMutation) RecurrenceID() (r uuid.UUID, exists bool) {
+	v := m.recurrence_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRecurrenceID returns the old "recurrence_id" field's value of the Task entity.
+// If the Task object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TaskMutation) OldRecurrenceID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRecurrenceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRecurrenceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRecurrenceID: %w", err)
+	}
+	return oldValue.RecurrenceID, nil
+}
+
+// ClearRecurrenceID clears the value of the "recurrence_id" field.
+func (m *TaskMutation) ClearRecurrenceID() {
+	m.recurrence_id = nil
+	m.clearedFields[task.FieldRecurrenceID] = struct{}{}
+}
+
+// RecurrenceIDCleared returns if the "recurrence_id" field was cleared in this mutation.
+func (m *TaskMutation) RecurrenceIDCleared() bool {
+	_, ok := m.clearedFields[task.FieldRecurrenceID]
+	return ok
+}
+
+// ResetRecurrenceID resets all changes to the "recurrence_id" field.
+func (m *TaskMutation) ResetRecurrenceID() {
+	m.recurrence_id = nil
+	delete(m.clearedFields, task.FieldRecurrenceID)
+}
+
+// SetOccurrenceNumber sets the "occurrence_number" field.
+func (m *TaskMutation) SetOccurrenceNumber(i int) {
+	m.occurrence_number = &i
+	m.addoccurrence_number = nil
+}
+
+// OccurrenceNumber returns the value of the "occurrence_number" field in the mutation.
+func (m *TaskMutation) OccurrenceNumber() (r int, exists bool) {
+	v := m.occurrence_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOccurrenceNumber returns the old "occurrence_number" field's value of the Task entity.
+// If the Task object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TaskMutation) OldOccurrenceNumber(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOccurrenceNumber is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOccurrenceNumber requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOccurrenceNumber: %w", err)
+	}
+	return oldValue.OccurrenceNumber, nil
+}
+
+// AddOccurrenceNumber adds i to the "occurrence_number" field.
+func (m *TaskMutation) AddOccurrenceNumber(i int) {
+	if m.addoccurrence_number != nil {
+		*m.addoccurrence_number += i
+	} else {
+		m.addoccurrence_number = &i
+	}
+}
+
+// AddedOccurrenceNumber returns the value that was added to the "occurrence_number" field in this mutation.
+func (m *TaskMutation) AddedOccurrenceNumber() (r int, exists bool) {
+	v := m.addoccurrence_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearOccurrenceNumber clears the value of the "occurrence_number" field.
+func (m *TaskMutation) ClearOccurrenceNumber() {
+	m.occurrence_number = nil
+	m.addoccurrence_number = nil
+	m.clearedFields[task.FieldOccurrenceNumber] = struct{}{}
+}
+
+// OccurrenceNumberCleared returns if the "occurrence_number" field was cleared in this mutation.
+func (m *TaskMutation) OccurrenceNumberCleared() bool {
+	_, ok := m.clearedFields[task.FieldOccurrenceNumber]
+	return ok
+}
+
+// ResetOccurrenceNumber resets all changes to the "occurrence_number" field.
+func (m *TaskMutation) ResetOccurrenceNumber() {
+	m.occurrence_number = nil
+	m.addoccurrence_number = nil
+	delete(m.clearedFields, task.FieldOccurrenceNumber)
+}
+
+// SetHasReminders sets the "has_reminders" field.
+func (m *TaskMutation) SetHasReminders(b bool) {
+	m.has_reminders = &b
+}
+
+// HasReminders returns the value of the "has_reminders" field in the mutation.
+func (m *TaskMutation) HasReminders() (r bool, exists bool) {
+	v := m.has_reminders
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHasReminders returns the old "has_reminders" field's value of the Task entity.
+// If the Task object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TaskMutation) OldHasReminders(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHasReminders is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHasReminders requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHasReminders: %w", err)
+	}
+	return oldValue.HasReminders, nil
+}
+
+// ResetHasReminders resets all changes to the "has_reminders" field.
+func (m *TaskMutation) ResetHasReminders() {
+	m.has_reminders = nil
+}
+
 // ClearWorkspace clears the "workspace" edge to the Workspace entity.
 func (m *TaskMutation) ClearWorkspace() {
 	m.clearedworkspace = true
@@ -3695,7 +8340,7 @@ func (m *TaskMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TaskMutation) Fields() []string {
-	fields := make([]string, 0, 19)
+	fields := make([]string, 0, 22)
 	if m.workspace != nil {
 		fields = append(fields, task.FieldWorkspaceID)
 	}
@@ -3753,6 +8398,15 @@ func (m *TaskMutation) Fields() []string {
 	if m.trashed_with != nil {
 		fields = append(fields, task.FieldTrashedWith)
 	}
+	if m.recurrence_id != nil {
+		fields = append(fields, task.FieldRecurrenceID)
+	}
+	if m.occurrence_number != nil {
+		fields = append(fields, task.FieldOccurrenceNumber)
+	}
+	if m.has_reminders != nil {
+		fields = append(fields, task.FieldHasReminders)
+	}
 	return fields
 }
 
@@ -3799,6 +8453,12 @@ func (m *TaskMutation) Field(name string) (ent.Value, bool) {
 		return m.DeletedAt()
 	case task.FieldTrashedWith:
 		return m.TrashedWith()
+	case task.FieldRecurrenceID:
+		return m.RecurrenceID()
+	case task.FieldOccurrenceNumber:
+		return m.OccurrenceNumber()
+	case task.FieldHasReminders:
+		return m.HasReminders()
 	}
 	return nil, false
 }
@@ -3846,6 +8506,12 @@ func (m *TaskMutation) OldField(ctx context.Context, name string) (ent.Value, er
 		return m.OldDeletedAt(ctx)
 	case task.FieldTrashedWith:
 		return m.OldTrashedWith(ctx)
+	case task.FieldRecurrenceID:
+		return m.OldRecurrenceID(ctx)
+	case task.FieldOccurrenceNumber:
+		return m.OldOccurrenceNumber(ctx)
+	case task.FieldHasReminders:
+		return m.OldHasReminders(ctx)
 	}
 	return nil, fmt.Errorf("unknown Task field %s", name)
 }
@@ -3988,6 +8654,27 @@ func (m *TaskMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetTrashedWith(v)
 		return nil
+	case task.FieldRecurrenceID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRecurrenceID(v)
+		return nil
+	case task.FieldOccurrenceNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOccurrenceNumber(v)
+		return nil
+	case task.FieldHasReminders:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHasReminders(v)
+		return nil
 	}
 	return fmt.Errorf("unknown Task field %s", name)
 }
@@ -4002,6 +8689,9 @@ func (m *TaskMutation) AddedFields() []string {
 	if m.addpriority != nil {
 		fields = append(fields, task.FieldPriority)
 	}
+	if m.addoccurrence_number != nil {
+		fields = append(fields, task.FieldOccurrenceNumber)
+	}
 	return fields
 }
 
@@ -4014,6 +8704,8 @@ func (m *TaskMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedVersion()
 	case task.FieldPriority:
 		return m.AddedPriority()
+	case task.FieldOccurrenceNumber:
+		return m.AddedOccurrenceNumber()
 	}
 	return nil, false
 }
@@ -4036,6 +8728,13 @@ func (m *TaskMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddPriority(v)
+		return nil
+	case task.FieldOccurrenceNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddOccurrenceNumber(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Task numeric field %s", name)
@@ -4071,6 +8770,12 @@ func (m *TaskMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(task.FieldTrashedWith) {
 		fields = append(fields, task.FieldTrashedWith)
+	}
+	if m.FieldCleared(task.FieldRecurrenceID) {
+		fields = append(fields, task.FieldRecurrenceID)
+	}
+	if m.FieldCleared(task.FieldOccurrenceNumber) {
+		fields = append(fields, task.FieldOccurrenceNumber)
 	}
 	return fields
 }
@@ -4112,6 +8817,12 @@ func (m *TaskMutation) ClearField(name string) error {
 		return nil
 	case task.FieldTrashedWith:
 		m.ClearTrashedWith()
+		return nil
+	case task.FieldRecurrenceID:
+		m.ClearRecurrenceID()
+		return nil
+	case task.FieldOccurrenceNumber:
+		m.ClearOccurrenceNumber()
 		return nil
 	}
 	return fmt.Errorf("unknown Task nullable field %s", name)
@@ -4177,6 +8888,15 @@ func (m *TaskMutation) ResetField(name string) error {
 		return nil
 	case task.FieldTrashedWith:
 		m.ResetTrashedWith()
+		return nil
+	case task.FieldRecurrenceID:
+		m.ResetRecurrenceID()
+		return nil
+	case task.FieldOccurrenceNumber:
+		m.ResetOccurrenceNumber()
+		return nil
+	case task.FieldHasReminders:
+		m.ResetHasReminders()
 		return nil
 	}
 	return fmt.Errorf("unknown Task field %s", name)

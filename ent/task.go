@@ -58,6 +58,12 @@ type Task struct {
 	DeletedAt *time.Time `json:"deleted_at,omitempty"`
 	// The task with which it was put into the trash: itself, or one above. Restoring that task restores all that has its id here.
 	TrashedWith *uuid.UUID `json:"-"`
+	// The series of which it is an occurrence; null if it does not repeat. No foreign key: a series is deleted when it has no task left.
+	RecurrenceID *uuid.UUID `json:"recurrence_id,omitempty"`
+	// Its number in the series; null if it does not repeat.
+	OccurrenceNumber *int `json:"occurrence_number,omitempty"`
+	// Whether somebody may have reminders of it, so that changes of other tasks need not look. It has no version: setting it changes nothing that clients see.
+	HasReminders bool `json:"-"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the TaskQuery when eager-loading is set.
 	Edges        TaskEdges `json:"edges"`
@@ -135,13 +141,13 @@ func (*Task) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case task.FieldParentID, task.FieldTrashedWith:
+		case task.FieldParentID, task.FieldTrashedWith, task.FieldRecurrenceID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case task.FieldPosition, task.FieldTitleKey:
 			values[i] = new([]byte)
-		case task.FieldCompleted:
+		case task.FieldCompleted, task.FieldHasReminders:
 			values[i] = new(sql.NullBool)
-		case task.FieldVersion, task.FieldPriority:
+		case task.FieldVersion, task.FieldPriority, task.FieldOccurrenceNumber:
 			values[i] = new(sql.NullInt64)
 		case task.FieldWorkspaceID, task.FieldTitle, task.FieldDescription, task.FieldDueTimeZone, task.FieldSearchText:
 			values[i] = new(sql.NullString)
@@ -293,6 +299,26 @@ func (_m *Task) assignValues(columns []string, values []any) error {
 				_m.TrashedWith = new(uuid.UUID)
 				*_m.TrashedWith = *value.S.(*uuid.UUID)
 			}
+		case task.FieldRecurrenceID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field recurrence_id", values[i])
+			} else if value.Valid {
+				_m.RecurrenceID = new(uuid.UUID)
+				*_m.RecurrenceID = *value.S.(*uuid.UUID)
+			}
+		case task.FieldOccurrenceNumber:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field occurrence_number", values[i])
+			} else if value.Valid {
+				_m.OccurrenceNumber = new(int)
+				*_m.OccurrenceNumber = int(value.Int64)
+			}
+		case task.FieldHasReminders:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field has_reminders", values[i])
+			} else if value.Valid {
+				_m.HasReminders = value.Bool
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -428,6 +454,19 @@ func (_m *Task) String() string {
 		builder.WriteString("trashed_with=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
+	builder.WriteString(", ")
+	if v := _m.RecurrenceID; v != nil {
+		builder.WriteString("recurrence_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.OccurrenceNumber; v != nil {
+		builder.WriteString("occurrence_number=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	builder.WriteString("has_reminders=")
+	builder.WriteString(fmt.Sprintf("%v", _m.HasReminders))
 	builder.WriteByte(')')
 	return builder.String()
 }

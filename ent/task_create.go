@@ -252,6 +252,48 @@ func (_c *TaskCreate) SetNillableTrashedWith(v *uuid.UUID) *TaskCreate {
 	return _c
 }
 
+// SetRecurrenceID sets the "recurrence_id" field.
+func (_c *TaskCreate) SetRecurrenceID(v uuid.UUID) *TaskCreate {
+	_c.mutation.SetRecurrenceID(v)
+	return _c
+}
+
+// SetNillableRecurrenceID sets the "recurrence_id" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableRecurrenceID(v *uuid.UUID) *TaskCreate {
+	if v != nil {
+		_c.SetRecurrenceID(*v)
+	}
+	return _c
+}
+
+// SetOccurrenceNumber sets the "occurrence_number" field.
+func (_c *TaskCreate) SetOccurrenceNumber(v int) *TaskCreate {
+	_c.mutation.SetOccurrenceNumber(v)
+	return _c
+}
+
+// SetNillableOccurrenceNumber sets the "occurrence_number" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableOccurrenceNumber(v *int) *TaskCreate {
+	if v != nil {
+		_c.SetOccurrenceNumber(*v)
+	}
+	return _c
+}
+
+// SetHasReminders sets the "has_reminders" field.
+func (_c *TaskCreate) SetHasReminders(v bool) *TaskCreate {
+	_c.mutation.SetHasReminders(v)
+	return _c
+}
+
+// SetNillableHasReminders sets the "has_reminders" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableHasReminders(v *bool) *TaskCreate {
+	if v != nil {
+		_c.SetHasReminders(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *TaskCreate) SetID(v uuid.UUID) *TaskCreate {
 	_c.mutation.SetID(v)
@@ -375,6 +417,10 @@ func (_c *TaskCreate) defaults() error {
 		v := task.DefaultSearchText
 		_c.mutation.SetSearchText(v)
 	}
+	if _, ok := _c.mutation.HasReminders(); !ok {
+		v := task.DefaultHasReminders
+		_c.mutation.SetHasReminders(v)
+	}
 	return nil
 }
 
@@ -425,6 +471,9 @@ func (_c *TaskCreate) check() error {
 	}
 	if _, ok := _c.mutation.SearchText(); !ok {
 		return &ValidationError{Name: "search_text", err: errors.New(`ent: missing required field "Task.search_text"`)}
+	}
+	if _, ok := _c.mutation.HasReminders(); !ok {
+		return &ValidationError{Name: "has_reminders", err: errors.New(`ent: missing required field "Task.has_reminders"`)}
 	}
 	if len(_c.mutation.WorkspaceIDs()) == 0 {
 		return &ValidationError{Name: "workspace", err: errors.New(`ent: missing required edge "Task.workspace"`)}
@@ -532,6 +581,18 @@ func (_c *TaskCreate) createSpec() (*Task, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.TrashedWith(); ok {
 		_spec.SetField(task.FieldTrashedWith, field.TypeUUID, value)
 		_node.TrashedWith = &value
+	}
+	if value, ok := _c.mutation.RecurrenceID(); ok {
+		_spec.SetField(task.FieldRecurrenceID, field.TypeUUID, value)
+		_node.RecurrenceID = &value
+	}
+	if value, ok := _c.mutation.OccurrenceNumber(); ok {
+		_spec.SetField(task.FieldOccurrenceNumber, field.TypeInt, value)
+		_node.OccurrenceNumber = &value
+	}
+	if value, ok := _c.mutation.HasReminders(); ok {
+		_spec.SetField(task.FieldHasReminders, field.TypeBool, value)
+		_node.HasReminders = value
 	}
 	if nodes := _c.mutation.WorkspaceIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -921,6 +982,60 @@ func (u *TaskUpsert) ClearTrashedWith() *TaskUpsert {
 	return u
 }
 
+// SetRecurrenceID sets the "recurrence_id" field.
+func (u *TaskUpsert) SetRecurrenceID(v uuid.UUID) *TaskUpsert {
+	u.Set(task.FieldRecurrenceID, v)
+	return u
+}
+
+// UpdateRecurrenceID sets the "recurrence_id" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateRecurrenceID() *TaskUpsert {
+	u.SetExcluded(task.FieldRecurrenceID)
+	return u
+}
+
+// ClearRecurrenceID clears the value of the "recurrence_id" field.
+func (u *TaskUpsert) ClearRecurrenceID() *TaskUpsert {
+	u.SetNull(task.FieldRecurrenceID)
+	return u
+}
+
+// SetOccurrenceNumber sets the "occurrence_number" field.
+func (u *TaskUpsert) SetOccurrenceNumber(v int) *TaskUpsert {
+	u.Set(task.FieldOccurrenceNumber, v)
+	return u
+}
+
+// UpdateOccurrenceNumber sets the "occurrence_number" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateOccurrenceNumber() *TaskUpsert {
+	u.SetExcluded(task.FieldOccurrenceNumber)
+	return u
+}
+
+// AddOccurrenceNumber adds v to the "occurrence_number" field.
+func (u *TaskUpsert) AddOccurrenceNumber(v int) *TaskUpsert {
+	u.Add(task.FieldOccurrenceNumber, v)
+	return u
+}
+
+// ClearOccurrenceNumber clears the value of the "occurrence_number" field.
+func (u *TaskUpsert) ClearOccurrenceNumber() *TaskUpsert {
+	u.SetNull(task.FieldOccurrenceNumber)
+	return u
+}
+
+// SetHasReminders sets the "has_reminders" field.
+func (u *TaskUpsert) SetHasReminders(v bool) *TaskUpsert {
+	u.Set(task.FieldHasReminders, v)
+	return u
+}
+
+// UpdateHasReminders sets the "has_reminders" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateHasReminders() *TaskUpsert {
+	u.SetExcluded(task.FieldHasReminders)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -1287,6 +1402,69 @@ func (u *TaskUpsertOne) UpdateTrashedWith() *TaskUpsertOne {
 func (u *TaskUpsertOne) ClearTrashedWith() *TaskUpsertOne {
 	return u.Update(func(s *TaskUpsert) {
 		s.ClearTrashedWith()
+	})
+}
+
+// SetRecurrenceID sets the "recurrence_id" field.
+func (u *TaskUpsertOne) SetRecurrenceID(v uuid.UUID) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetRecurrenceID(v)
+	})
+}
+
+// UpdateRecurrenceID sets the "recurrence_id" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateRecurrenceID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateRecurrenceID()
+	})
+}
+
+// ClearRecurrenceID clears the value of the "recurrence_id" field.
+func (u *TaskUpsertOne) ClearRecurrenceID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearRecurrenceID()
+	})
+}
+
+// SetOccurrenceNumber sets the "occurrence_number" field.
+func (u *TaskUpsertOne) SetOccurrenceNumber(v int) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetOccurrenceNumber(v)
+	})
+}
+
+// AddOccurrenceNumber adds v to the "occurrence_number" field.
+func (u *TaskUpsertOne) AddOccurrenceNumber(v int) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.AddOccurrenceNumber(v)
+	})
+}
+
+// UpdateOccurrenceNumber sets the "occurrence_number" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateOccurrenceNumber() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateOccurrenceNumber()
+	})
+}
+
+// ClearOccurrenceNumber clears the value of the "occurrence_number" field.
+func (u *TaskUpsertOne) ClearOccurrenceNumber() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearOccurrenceNumber()
+	})
+}
+
+// SetHasReminders sets the "has_reminders" field.
+func (u *TaskUpsertOne) SetHasReminders(v bool) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetHasReminders(v)
+	})
+}
+
+// UpdateHasReminders sets the "has_reminders" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateHasReminders() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateHasReminders()
 	})
 }
 
@@ -1823,6 +2001,69 @@ func (u *TaskUpsertBulk) UpdateTrashedWith() *TaskUpsertBulk {
 func (u *TaskUpsertBulk) ClearTrashedWith() *TaskUpsertBulk {
 	return u.Update(func(s *TaskUpsert) {
 		s.ClearTrashedWith()
+	})
+}
+
+// SetRecurrenceID sets the "recurrence_id" field.
+func (u *TaskUpsertBulk) SetRecurrenceID(v uuid.UUID) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetRecurrenceID(v)
+	})
+}
+
+// UpdateRecurrenceID sets the "recurrence_id" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateRecurrenceID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateRecurrenceID()
+	})
+}
+
+// ClearRecurrenceID clears the value of the "recurrence_id" field.
+func (u *TaskUpsertBulk) ClearRecurrenceID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearRecurrenceID()
+	})
+}
+
+// SetOccurrenceNumber sets the "occurrence_number" field.
+func (u *TaskUpsertBulk) SetOccurrenceNumber(v int) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetOccurrenceNumber(v)
+	})
+}
+
+// AddOccurrenceNumber adds v to the "occurrence_number" field.
+func (u *TaskUpsertBulk) AddOccurrenceNumber(v int) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.AddOccurrenceNumber(v)
+	})
+}
+
+// UpdateOccurrenceNumber sets the "occurrence_number" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateOccurrenceNumber() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateOccurrenceNumber()
+	})
+}
+
+// ClearOccurrenceNumber clears the value of the "occurrence_number" field.
+func (u *TaskUpsertBulk) ClearOccurrenceNumber() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearOccurrenceNumber()
+	})
+}
+
+// SetHasReminders sets the "has_reminders" field.
+func (u *TaskUpsertBulk) SetHasReminders(v bool) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetHasReminders(v)
+	})
+}
+
+// UpdateHasReminders sets the "has_reminders" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateHasReminders() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateHasReminders()
 	})
 }
 

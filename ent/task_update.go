@@ -321,6 +321,67 @@ func (_u *TaskUpdate) ClearTrashedWith() *TaskUpdate {
 	return _u
 }
 
+// SetRecurrenceID sets the "recurrence_id" field.
+func (_u *TaskUpdate) SetRecurrenceID(v uuid.UUID) *TaskUpdate {
+	_u.mutation.SetRecurrenceID(v)
+	return _u
+}
+
+// SetNillableRecurrenceID sets the "recurrence_id" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableRecurrenceID(v *uuid.UUID) *TaskUpdate {
+	if v != nil {
+		_u.SetRecurrenceID(*v)
+	}
+	return _u
+}
+
+// ClearRecurrenceID clears the value of the "recurrence_id" field.
+func (_u *TaskUpdate) ClearRecurrenceID() *TaskUpdate {
+	_u.mutation.ClearRecurrenceID()
+	return _u
+}
+
+// SetOccurrenceNumber sets the "occurrence_number" field.
+func (_u *TaskUpdate) SetOccurrenceNumber(v int) *TaskUpdate {
+	_u.mutation.ResetOccurrenceNumber()
+	_u.mutation.SetOccurrenceNumber(v)
+	return _u
+}
+
+// SetNillableOccurrenceNumber sets the "occurrence_number" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableOccurrenceNumber(v *int) *TaskUpdate {
+	if v != nil {
+		_u.SetOccurrenceNumber(*v)
+	}
+	return _u
+}
+
+// AddOccurrenceNumber adds value to the "occurrence_number" field.
+func (_u *TaskUpdate) AddOccurrenceNumber(v int) *TaskUpdate {
+	_u.mutation.AddOccurrenceNumber(v)
+	return _u
+}
+
+// ClearOccurrenceNumber clears the value of the "occurrence_number" field.
+func (_u *TaskUpdate) ClearOccurrenceNumber() *TaskUpdate {
+	_u.mutation.ClearOccurrenceNumber()
+	return _u
+}
+
+// SetHasReminders sets the "has_reminders" field.
+func (_u *TaskUpdate) SetHasReminders(v bool) *TaskUpdate {
+	_u.mutation.SetHasReminders(v)
+	return _u
+}
+
+// SetNillableHasReminders sets the "has_reminders" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableHasReminders(v *bool) *TaskUpdate {
+	if v != nil {
+		_u.SetHasReminders(*v)
+	}
+	return _u
+}
+
 // SetParent sets the "parent" edge to the Task entity.
 func (_u *TaskUpdate) SetParent(v *Task) *TaskUpdate {
 	return _u.SetParentID(v.ID)
@@ -549,6 +610,24 @@ func (_u *TaskUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.TrashedWithCleared() {
 		_spec.ClearField(task.FieldTrashedWith, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.RecurrenceID(); ok {
+		_spec.SetField(task.FieldRecurrenceID, field.TypeUUID, value)
+	}
+	if _u.mutation.RecurrenceIDCleared() {
+		_spec.ClearField(task.FieldRecurrenceID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.OccurrenceNumber(); ok {
+		_spec.SetField(task.FieldOccurrenceNumber, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedOccurrenceNumber(); ok {
+		_spec.AddField(task.FieldOccurrenceNumber, field.TypeInt, value)
+	}
+	if _u.mutation.OccurrenceNumberCleared() {
+		_spec.ClearField(task.FieldOccurrenceNumber, field.TypeInt)
+	}
+	if value, ok := _u.mutation.HasReminders(); ok {
+		_spec.SetField(task.FieldHasReminders, field.TypeBool, value)
 	}
 	if _u.mutation.ParentCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -981,6 +1060,67 @@ func (_u *TaskUpdateOne) ClearTrashedWith() *TaskUpdateOne {
 	return _u
 }
 
+// SetRecurrenceID sets the "recurrence_id" field.
+func (_u *TaskUpdateOne) SetRecurrenceID(v uuid.UUID) *TaskUpdateOne {
+	_u.mutation.SetRecurrenceID(v)
+	return _u
+}
+
+// SetNillableRecurrenceID sets the "recurrence_id" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableRecurrenceID(v *uuid.UUID) *TaskUpdateOne {
+	if v != nil {
+		_u.SetRecurrenceID(*v)
+	}
+	return _u
+}
+
+// ClearRecurrenceID clears the value of the "recurrence_id" field.
+func (_u *TaskUpdateOne) ClearRecurrenceID() *TaskUpdateOne {
+	_u.mutation.ClearRecurrenceID()
+	return _u
+}
+
+// SetOccurrenceNumber sets the "occurrence_number" field.
+func (_u *TaskUpdateOne) SetOccurrenceNumber(v int) *TaskUpdateOne {
+	_u.mutation.ResetOccurrenceNumber()
+	_u.mutation.SetOccurrenceNumber(v)
+	return _u
+}
+
+// SetNillableOccurrenceNumber sets the "occurrence_number" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableOccurrenceNumber(v *int) *TaskUpdateOne {
+	if v != nil {
+		_u.SetOccurrenceNumber(*v)
+	}
+	return _u
+}
+
+// AddOccurrenceNumber adds value to the "occurrence_number" field.
+func (_u *TaskUpdateOne) AddOccurrenceNumber(v int) *TaskUpdateOne {
+	_u.mutation.AddOccurrenceNumber(v)
+	return _u
+}
+
+// ClearOccurrenceNumber clears the value of the "occurrence_number" field.
+func (_u *TaskUpdateOne) ClearOccurrenceNumber() *TaskUpdateOne {
+	_u.mutation.ClearOccurrenceNumber()
+	return _u
+}
+
+// SetHasReminders sets the "has_reminders" field.
+func (_u *TaskUpdateOne) SetHasReminders(v bool) *TaskUpdateOne {
+	_u.mutation.SetHasReminders(v)
+	return _u
+}
+
+// SetNillableHasReminders sets the "has_reminders" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableHasReminders(v *bool) *TaskUpdateOne {
+	if v != nil {
+		_u.SetHasReminders(*v)
+	}
+	return _u
+}
+
 // SetParent sets the "parent" edge to the Task entity.
 func (_u *TaskUpdateOne) SetParent(v *Task) *TaskUpdateOne {
 	return _u.SetParentID(v.ID)
@@ -1239,6 +1379,24 @@ func (_u *TaskUpdateOne) sqlSave(ctx context.Context) (_node *Task, err error) {
 	}
 	if _u.mutation.TrashedWithCleared() {
 		_spec.ClearField(task.FieldTrashedWith, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.RecurrenceID(); ok {
+		_spec.SetField(task.FieldRecurrenceID, field.TypeUUID, value)
+	}
+	if _u.mutation.RecurrenceIDCleared() {
+		_spec.ClearField(task.FieldRecurrenceID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.OccurrenceNumber(); ok {
+		_spec.SetField(task.FieldOccurrenceNumber, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedOccurrenceNumber(); ok {
+		_spec.AddField(task.FieldOccurrenceNumber, field.TypeInt, value)
+	}
+	if _u.mutation.OccurrenceNumberCleared() {
+		_spec.ClearField(task.FieldOccurrenceNumber, field.TypeInt)
+	}
+	if value, ok := _u.mutation.HasReminders(); ok {
+		_spec.SetField(task.FieldHasReminders, field.TypeBool, value)
 	}
 	if _u.mutation.ParentCleared() {
 		edge := &sqlgraph.EdgeSpec{

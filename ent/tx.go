@@ -14,10 +14,18 @@ import (
 // Tx is a transactional client that is created by calling Client.Tx().
 type Tx struct {
 	config
+	// Activity is the client for interacting with the Activity builders.
+	Activity *ActivityClient
 	// FeedEpoch is the client for interacting with the FeedEpoch builders.
 	FeedEpoch *FeedEpochClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// Occurrence is the client for interacting with the Occurrence builders.
+	Occurrence *OccurrenceClient
+	// Recurrence is the client for interacting with the Recurrence builders.
+	Recurrence *RecurrenceClient
+	// Reminder is the client for interacting with the Reminder builders.
+	Reminder *ReminderClient
 	// StreamTicket is the client for interacting with the StreamTicket builders.
 	StreamTicket *StreamTicketClient
 	// Tag is the client for interacting with the Tag builders.
@@ -165,8 +173,12 @@ func (tx *Tx) Client() *Client {
 }
 
 func (tx *Tx) init() {
+	tx.Activity = NewActivityClient(tx.config)
 	tx.FeedEpoch = NewFeedEpochClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
+	tx.Occurrence = NewOccurrenceClient(tx.config)
+	tx.Recurrence = NewRecurrenceClient(tx.config)
+	tx.Reminder = NewReminderClient(tx.config)
 	tx.StreamTicket = NewStreamTicketClient(tx.config)
 	tx.Tag = NewTagClient(tx.config)
 	tx.Task = NewTaskClient(tx.config)
@@ -184,7 +196,7 @@ func (tx *Tx) init() {
 // of them in order to commit or rollback the transaction.
 //
 // If a closed transaction is embedded in one of the generated entities, and the entity
-// applies a query, for example: FeedEpoch.QueryXXX(), the query will be executed
+// applies a query, for example: Activity.QueryXXX(), the query will be executed
 // through the driver which created this transaction.
 //
 // Note that txDriver is not goroutine safe.

@@ -4,7 +4,11 @@ package ent
 
 // WorkspaceTables are the tables whose rows have an id and belong to a workspace.
 var WorkspaceTables = []string{
+	"activities",
 	"idempotency_keys",
+	"occurrences",
+	"recurrences",
+	"reminders",
 	"tags",
 	"tasks",
 	"tombstones",

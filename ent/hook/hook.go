@@ -8,6 +8,18 @@ import (
 	"taskql/ent"
 )
 
+// The ActivityFunc type is an adapter to allow the use of ordinary
+// function as Activity mutator.
+type ActivityFunc func(context.Context, *ent.ActivityMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ActivityFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ActivityMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ActivityMutation", m)
+}
+
 // The FeedEpochFunc type is an adapter to allow the use of ordinary
 // function as FeedEpoch mutator.
 type FeedEpochFunc func(context.Context, *ent.FeedEpochMutation) (ent.Value, error)
@@ -30,6 +42,42 @@ func (f IdempotencyKeyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Val
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.IdempotencyKeyMutation", m)
+}
+
+// The OccurrenceFunc type is an adapter to allow the use of ordinary
+// function as Occurrence mutator.
+type OccurrenceFunc func(context.Context, *ent.OccurrenceMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f OccurrenceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.OccurrenceMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.OccurrenceMutation", m)
+}
+
+// The RecurrenceFunc type is an adapter to allow the use of ordinary
+// function as Recurrence mutator.
+type RecurrenceFunc func(context.Context, *ent.RecurrenceMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RecurrenceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RecurrenceMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RecurrenceMutation", m)
+}
+
+// The ReminderFunc type is an adapter to allow the use of ordinary
+// function as Reminder mutator.
+type ReminderFunc func(context.Context, *ent.ReminderMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ReminderFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ReminderMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ReminderMutation", m)
 }
 
 // The StreamTicketFunc type is an adapter to allow the use of ordinary

@@ -6,11 +6,23 @@ import (
 	"entgo.io/ent/dialect/sql"
 )
 
+// Activity is the predicate function for activity builders.
+type Activity func(*sql.Selector)
+
 // FeedEpoch is the predicate function for feedepoch builders.
 type FeedEpoch func(*sql.Selector)
 
 // IdempotencyKey is the predicate function for idempotencykey builders.
 type IdempotencyKey func(*sql.Selector)
+
+// Occurrence is the predicate function for occurrence builders.
+type Occurrence func(*sql.Selector)
+
+// Recurrence is the predicate function for recurrence builders.
+type Recurrence func(*sql.Selector)
+
+// Reminder is the predicate function for reminder builders.
+type Reminder func(*sql.Selector)
 
 // StreamTicket is the predicate function for streamticket builders.
 type StreamTicket func(*sql.Selector)

@@ -4,8 +4,12 @@ package runtime
 
 import (
 	"context"
+	"taskql/ent/activity"
 	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/occurrence"
+	"taskql/ent/recurrence"
+	"taskql/ent/reminder"
 	"taskql/ent/schema"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
@@ -25,6 +29,30 @@ import (
 // (default values, validators, hooks and policies) and stitches it
 // to their package variables.
 func init() {
+	activityMixin := schema.Activity{}.Mixin()
+	activity.Policy = privacy.NewPolicies(activityMixin[0], schema.Activity{})
+	activity.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := activity.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	activityFields := schema.Activity{}.Fields()
+	_ = activityFields
+	// activityDescVersion is the schema descriptor for version field.
+	activityDescVersion := activityFields[2].Descriptor()
+	// activity.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	activity.VersionValidator = activityDescVersion.Validators[0].(func(int) error)
+	// activityDescDescribes is the schema descriptor for describes field.
+	activityDescDescribes := activityFields[9].Descriptor()
+	// activity.DefaultDescribes holds the default value on creation for the describes field.
+	activity.DefaultDescribes = activityDescDescribes.Default.(bool)
+	// activityDescAt is the schema descriptor for at field.
+	activityDescAt := activityFields[10].Descriptor()
+	// activity.DefaultAt holds the default value on creation for the at field.
+	activity.DefaultAt = activityDescAt.Default.(func() time.Time)
 	feedepochMixin := schema.FeedEpoch{}.Mixin()
 	feedepoch.Policy = privacy.NewPolicies(feedepochMixin[0], schema.FeedEpoch{})
 	feedepoch.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -61,6 +89,86 @@ func init() {
 	idempotencykeyDescCreatedAt := idempotencykeyFields[6].Descriptor()
 	// idempotencykey.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotencykey.DefaultCreatedAt = idempotencykeyDescCreatedAt.Default.(func() time.Time)
+	occurrenceMixin := schema.Occurrence{}.Mixin()
+	occurrence.Policy = privacy.NewPolicies(occurrenceMixin[0], schema.Occurrence{})
+	occurrence.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := occurrence.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	occurrenceFields := schema.Occurrence{}.Fields()
+	_ = occurrenceFields
+	// occurrenceDescNumber is the schema descriptor for number field.
+	occurrenceDescNumber := occurrenceFields[3].Descriptor()
+	// occurrence.NumberValidator is a validator for the "number" field. It is called by the builders before save.
+	occurrence.NumberValidator = occurrenceDescNumber.Validators[0].(func(int) error)
+	recurrenceMixin := schema.Recurrence{}.Mixin()
+	recurrence.Policy = privacy.NewPolicies(recurrenceMixin[0], schema.Recurrence{})
+	recurrence.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := recurrence.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	recurrenceMixinFields0 := recurrenceMixin[0].Fields()
+	_ = recurrenceMixinFields0
+	recurrenceFields := schema.Recurrence{}.Fields()
+	_ = recurrenceFields
+	// recurrenceDescVersion is the schema descriptor for version field.
+	recurrenceDescVersion := recurrenceMixinFields0[2].Descriptor()
+	// recurrence.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	recurrence.VersionValidator = recurrenceDescVersion.Validators[0].(func(int) error)
+	// recurrenceDescCreatedAt is the schema descriptor for created_at field.
+	recurrenceDescCreatedAt := recurrenceMixinFields0[3].Descriptor()
+	// recurrence.DefaultCreatedAt holds the default value on creation for the created_at field.
+	recurrence.DefaultCreatedAt = recurrenceDescCreatedAt.Default.(func() time.Time)
+	// recurrenceDescUpdatedAt is the schema descriptor for updated_at field.
+	recurrenceDescUpdatedAt := recurrenceMixinFields0[4].Descriptor()
+	// recurrence.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	recurrence.DefaultUpdatedAt = recurrenceDescUpdatedAt.Default.(func() time.Time)
+	// recurrenceDescFirstNumber is the schema descriptor for first_number field.
+	recurrenceDescFirstNumber := recurrenceFields[6].Descriptor()
+	// recurrence.DefaultFirstNumber holds the default value on creation for the first_number field.
+	recurrence.DefaultFirstNumber = recurrenceDescFirstNumber.Default.(int)
+	// recurrence.FirstNumberValidator is a validator for the "first_number" field. It is called by the builders before save.
+	recurrence.FirstNumberValidator = recurrenceDescFirstNumber.Validators[0].(func(int) error)
+	// recurrenceDescLastNumber is the schema descriptor for last_number field.
+	recurrenceDescLastNumber := recurrenceFields[7].Descriptor()
+	// recurrence.DefaultLastNumber holds the default value on creation for the last_number field.
+	recurrence.DefaultLastNumber = recurrenceDescLastNumber.Default.(int)
+	// recurrence.LastNumberValidator is a validator for the "last_number" field. It is called by the builders before save.
+	recurrence.LastNumberValidator = recurrenceDescLastNumber.Validators[0].(func(int) error)
+	reminderMixin := schema.Reminder{}.Mixin()
+	reminder.Policy = privacy.NewPolicies(reminderMixin[0], schema.Reminder{})
+	reminder.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := reminder.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	reminderMixinFields0 := reminderMixin[0].Fields()
+	_ = reminderMixinFields0
+	reminderFields := schema.Reminder{}.Fields()
+	_ = reminderFields
+	// reminderDescVersion is the schema descriptor for version field.
+	reminderDescVersion := reminderMixinFields0[2].Descriptor()
+	// reminder.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	reminder.VersionValidator = reminderDescVersion.Validators[0].(func(int) error)
+	// reminderDescCreatedAt is the schema descriptor for created_at field.
+	reminderDescCreatedAt := reminderMixinFields0[3].Descriptor()
+	// reminder.DefaultCreatedAt holds the default value on creation for the created_at field.
+	reminder.DefaultCreatedAt = reminderDescCreatedAt.Default.(func() time.Time)
+	// reminderDescUpdatedAt is the schema descriptor for updated_at field.
+	reminderDescUpdatedAt := reminderMixinFields0[4].Descriptor()
+	// reminder.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	reminder.DefaultUpdatedAt = reminderDescUpdatedAt.Default.(func() time.Time)
 	streamticketMixin := schema.StreamTicket{}.Mixin()
 	streamticket.Policy = privacy.NewPolicies(streamticketMixin[0], schema.StreamTicket{})
 	streamticket.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -151,6 +259,10 @@ func init() {
 	taskDescSearchText := taskFields[12].Descriptor()
 	// task.DefaultSearchText holds the default value on creation for the search_text field.
 	task.DefaultSearchText = taskDescSearchText.Default.(string)
+	// taskDescHasReminders is the schema descriptor for has_reminders field.
+	taskDescHasReminders := taskFields[17].Descriptor()
+	// task.DefaultHasReminders holds the default value on creation for the has_reminders field.
+	task.DefaultHasReminders = taskDescHasReminders.Default.(bool)
 	tasktagMixin := schema.TaskTag{}.Mixin()
 	tasktag.Policy = privacy.NewPolicies(tasktagMixin[0], schema.TaskTag{})
 	tasktag.Hooks[0] = func(next ent.Mutator) ent.Mutator {

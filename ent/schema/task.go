@@ -48,6 +48,12 @@ func (Task) Fields() []ent.Field {
 			Comment("When it was put into the trash; null if it is not there."),
 		field.UUID("trashed_with", uuid.UUID{}).Optional().Nillable().StructTag(`json:"-"`).
 			Comment("The task with which it was put into the trash: itself, or one above. Restoring that task restores all that has its id here."),
+		field.UUID("recurrence_id", uuid.UUID{}).Optional().Nillable().
+			Comment("The series of which it is an occurrence; null if it does not repeat. No foreign key: a series is deleted when it has no task left."),
+		field.Int("occurrence_number").Optional().Nillable().
+			Comment("Its number in the series; null if it does not repeat."),
+		field.Bool("has_reminders").Default(false).Annotations(entsql.Default("false")).StructTag(`json:"-"`).
+			Comment("Whether somebody may have reminders of it, so that changes of other tasks need not look. It has no version: setting it changes nothing that clients see."),
 	}
 }
 
@@ -80,6 +86,9 @@ func (Task) Indexes() []ent.Index {
 		index.Fields("workspace_id", "parent_id", "position", "id").StorageKey("tasks_by_parent"),
 		// The foreign key: deleting a task clears parent_id of its subtasks, by parent_id alone.
 		index.Fields("parent_id").StorageKey("tasks_parent_id").Annotations(entsql.IndexWhere("parent_id IS NOT NULL")),
+		// The tasks of a series.
+		index.Fields("workspace_id", "recurrence_id", "occurrence_number").StorageKey("tasks_by_recurrence").
+			Annotations(entsql.IndexWhere("recurrence_id IS NOT NULL")),
 		// The trash.
 		index.Fields("workspace_id", "deleted_at", "id").StorageKey("tasks_in_trash").
 			Annotations(entsql.IndexWhere("deleted_at IS NOT NULL")),

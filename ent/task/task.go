@@ -53,6 +53,12 @@ const (
 	FieldDeletedAt = "deleted_at"
 	// FieldTrashedWith holds the string denoting the trashed_with field in the database.
 	FieldTrashedWith = "trashed_with"
+	// FieldRecurrenceID holds the string denoting the recurrence_id field in the database.
+	FieldRecurrenceID = "recurrence_id"
+	// FieldOccurrenceNumber holds the string denoting the occurrence_number field in the database.
+	FieldOccurrenceNumber = "occurrence_number"
+	// FieldHasReminders holds the string denoting the has_reminders field in the database.
+	FieldHasReminders = "has_reminders"
 	// EdgeWorkspace holds the string denoting the workspace edge name in mutations.
 	EdgeWorkspace = "workspace"
 	// EdgeParent holds the string denoting the parent edge name in mutations.
@@ -116,6 +122,9 @@ var Columns = []string{
 	FieldSearchText,
 	FieldDeletedAt,
 	FieldTrashedWith,
+	FieldRecurrenceID,
+	FieldOccurrenceNumber,
+	FieldHasReminders,
 }
 
 var (
@@ -160,6 +169,8 @@ var (
 	DefaultTitleKey func() []byte
 	// DefaultSearchText holds the default value on creation for the "search_text" field.
 	DefaultSearchText string
+	// DefaultHasReminders holds the default value on creation for the "has_reminders" field.
+	DefaultHasReminders bool
 )
 
 // OrderOption defines the ordering options for the Task queries.
@@ -253,6 +264,21 @@ func ByDeletedAt(opts ...sql.OrderTermOption) OrderOption {
 // ByTrashedWith orders the results by the trashed_with field.
 func ByTrashedWith(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldTrashedWith, opts...).ToFunc()
+}
+
+// ByRecurrenceID orders the results by the recurrence_id field.
+func ByRecurrenceID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldRecurrenceID, opts...).ToFunc()
+}
+
+// ByOccurrenceNumber orders the results by the occurrence_number field.
+func ByOccurrenceNumber(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldOccurrenceNumber, opts...).ToFunc()
+}
+
+// ByHasReminders orders the results by the has_reminders field.
+func ByHasReminders(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldHasReminders, opts...).ToFunc()
 }
 
 // ByWorkspaceField orders the results by workspace field.

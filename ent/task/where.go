@@ -151,6 +151,21 @@ func TrashedWith(v uuid.UUID) predicate.Task {
 	return predicate.Task(sql.FieldEQ(FieldTrashedWith, v))
 }
 
+// RecurrenceID applies equality check predicate on the "recurrence_id" field. It's identical to RecurrenceIDEQ.
+func RecurrenceID(v uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldEQ(FieldRecurrenceID, v))
+}
+
+// OccurrenceNumber applies equality check predicate on the "occurrence_number" field. It's identical to OccurrenceNumberEQ.
+func OccurrenceNumber(v int) predicate.Task {
+	return predicate.Task(sql.FieldEQ(FieldOccurrenceNumber, v))
+}
+
+// HasReminders applies equality check predicate on the "has_reminders" field. It's identical to HasRemindersEQ.
+func HasReminders(v bool) predicate.Task {
+	return predicate.Task(sql.FieldEQ(FieldHasReminders, v))
+}
+
 // WorkspaceIDEQ applies the EQ predicate on the "workspace_id" field.
 func WorkspaceIDEQ(v string) predicate.Task {
 	return predicate.Task(sql.FieldEQ(FieldWorkspaceID, v))
@@ -1074,6 +1089,116 @@ func TrashedWithIsNil() predicate.Task {
 // TrashedWithNotNil applies the NotNil predicate on the "trashed_with" field.
 func TrashedWithNotNil() predicate.Task {
 	return predicate.Task(sql.FieldNotNull(FieldTrashedWith))
+}
+
+// RecurrenceIDEQ applies the EQ predicate on the "recurrence_id" field.
+func RecurrenceIDEQ(v uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldEQ(FieldRecurrenceID, v))
+}
+
+// RecurrenceIDNEQ applies the NEQ predicate on the "recurrence_id" field.
+func RecurrenceIDNEQ(v uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldNEQ(FieldRecurrenceID, v))
+}
+
+// RecurrenceIDIn applies the In predicate on the "recurrence_id" field.
+func RecurrenceIDIn(vs ...uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldIn(FieldRecurrenceID, vs...))
+}
+
+// RecurrenceIDNotIn applies the NotIn predicate on the "recurrence_id" field.
+func RecurrenceIDNotIn(vs ...uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldNotIn(FieldRecurrenceID, vs...))
+}
+
+// RecurrenceIDGT applies the GT predicate on the "recurrence_id" field.
+func RecurrenceIDGT(v uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldGT(FieldRecurrenceID, v))
+}
+
+// RecurrenceIDGTE applies the GTE predicate on the "recurrence_id" field.
+func RecurrenceIDGTE(v uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldGTE(FieldRecurrenceID, v))
+}
+
+// RecurrenceIDLT applies the LT predicate on the "recurrence_id" field.
+func RecurrenceIDLT(v uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldLT(FieldRecurrenceID, v))
+}
+
+// RecurrenceIDLTE applies the LTE predicate on the "recurrence_id" field.
+func RecurrenceIDLTE(v uuid.UUID) predicate.Task {
+	return predicate.Task(sql.FieldLTE(FieldRecurrenceID, v))
+}
+
+// RecurrenceIDIsNil applies the IsNil predicate on the "recurrence_id" field.
+func RecurrenceIDIsNil() predicate.Task {
+	return predicate.Task(sql.FieldIsNull(FieldRecurrenceID))
+}
+
+// RecurrenceIDNotNil applies the NotNil predicate on the "recurrence_id" field.
+func RecurrenceIDNotNil() predicate.Task {
+	return predicate.Task(sql.FieldNotNull(FieldRecurrenceID))
+}
+
+// OccurrenceNumberEQ applies the EQ predicate on the "occurrence_number" field.
+func OccurrenceNumberEQ(v int) predicate.Task {
+	return predicate.Task(sql.FieldEQ(FieldOccurrenceNumber, v))
+}
+
+// OccurrenceNumberNEQ applies the NEQ predicate on the "occurrence_number" field.
+func OccurrenceNumberNEQ(v int) predicate.Task {
+	return predicate.Task(sql.FieldNEQ(FieldOccurrenceNumber, v))
+}
+
+// OccurrenceNumberIn applies the In predicate on the "occurrence_number" field.
+func OccurrenceNumberIn(vs ...int) predicate.Task {
+	return predicate.Task(sql.FieldIn(FieldOccurrenceNumber, vs...))
+}
+
+// OccurrenceNumberNotIn applies the NotIn predicate on the "occurrence_number" field.
+func OccurrenceNumberNotIn(vs ...int) predicate.Task {
+	return predicate.Task(sql.FieldNotIn(FieldOccurrenceNumber, vs...))
+}
+
+// OccurrenceNumberGT applies the GT predicate on the "occurrence_number" field.
+func OccurrenceNumberGT(v int) predicate.Task {
+	return predicate.Task(sql.FieldGT(FieldOccurrenceNumber, v))
+}
+
+// OccurrenceNumberGTE applies the GTE predicate on the "occurrence_number" field.
+func OccurrenceNumberGTE(v int) predicate.Task {
+	return predicate.Task(sql.FieldGTE(FieldOccurrenceNumber, v))
+}
+
+// OccurrenceNumberLT applies the LT predicate on the "occurrence_number" field.
+func OccurrenceNumberLT(v int) predicate.Task {
+	return predicate.Task(sql.FieldLT(FieldOccurrenceNumber, v))
+}
+
+// OccurrenceNumberLTE applies the LTE predicate on the "occurrence_number" field.
+func OccurrenceNumberLTE(v int) predicate.Task {
+	return predicate.Task(sql.FieldLTE(FieldOccurrenceNumber, v))
+}
+
+// OccurrenceNumberIsNil applies the IsNil predicate on the "occurrence_number" field.
+func OccurrenceNumberIsNil() predicate.Task {
+	return predicate.Task(sql.FieldIsNull(FieldOccurrenceNumber))
+}
+
+// OccurrenceNumberNotNil applies the NotNil predicate on the "occurrence_number" field.
+func OccurrenceNumberNotNil() predicate.Task {
+	return predicate.Task(sql.FieldNotNull(FieldOccurrenceNumber))
+}
+
+// HasRemindersEQ applies the EQ predicate on the "has_reminders" field.
+func HasRemindersEQ(v bool) predicate.Task {
+	return predicate.Task(sql.FieldEQ(FieldHasReminders, v))
+}
+
+// HasRemindersNEQ applies the NEQ predicate on the "has_reminders" field.
+func HasRemindersNEQ(v bool) predicate.Task {
+	return predicate.Task(sql.FieldNEQ(FieldHasReminders, v))
 }
 
 // HasWorkspace applies the HasEdge predicate on the "workspace" edge.

@@ -35,6 +35,9 @@ var taskColumns = newTable( //nolint:gochecknoglobals // A table.
 	timeColumn(enttask.FieldUpdatedAt, func(t *ent.Task) *time.Time { return &t.UpdatedAt }),
 	nullTimeColumn(enttask.FieldDeletedAt, func(t *ent.Task) **time.Time { return &t.DeletedAt }),
 	nullUUIDColumn(enttask.FieldTrashedWith, func(t *ent.Task) **uuid.UUID { return &t.TrashedWith }),
+	nullUUIDColumn(enttask.FieldRecurrenceID, func(t *ent.Task) **uuid.UUID { return &t.RecurrenceID }),
+	nullIntColumn(enttask.FieldOccurrenceNumber, "bigint", func(t *ent.Task) **int { return &t.OccurrenceNumber }),
+	boolColumn(enttask.FieldHasReminders, func(t *ent.Task) *bool { return &t.HasReminders }),
 )
 
 // tagColumns has an entry for every column of tags.

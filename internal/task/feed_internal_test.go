@@ -14,7 +14,7 @@ func TestFeedColumnsAreAppended(t *testing.T) {
 		"tasks": {
 			"id", "workspace_id", "version", "title", "description", "completed", "completed_at", "priority", "due_date", "due_at",
 			"due_time_zone", "due_sort", "parent_id", "position", "title_key", "search_text", "created_at", "updated_at", "deleted_at",
-			"trashed_with",
+			"trashed_with", "recurrence_id", "occurrence_number", "has_reminders",
 		},
 	}
 	order := map[string]int{"tags": 1, "tasks": 2}

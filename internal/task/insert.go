@@ -59,6 +59,10 @@ var insertSQL, insertArgs = func() (string, []column[ent.Task]) { //nolint:goche
 		enttask.FieldPosition:    fmt.Sprintf(fracindex.EndSQL, "w.version"),
 		enttask.FieldCreatedAt:   "$3::timestamptz",
 		enttask.FieldUpdatedAt:   "$3::timestamptz",
+		// A task that repeats takes the slow path, and a new one has no reminders.
+		enttask.FieldRecurrenceID:     "NULL::uuid",
+		enttask.FieldOccurrenceNumber: "NULL::bigint",
+		enttask.FieldHasReminders:     "false",
 	}
 	const before = 3
 	var names, values []string

@@ -25,6 +25,9 @@ func TestSchemaIsBounded(t *testing.T) {
 		"streamticket_expires_at": "for removing old rows",
 		"tasks_parent_id":         "for the foreign key, which knows no workspace",
 		"task_tags_by_tag":        "for the foreign key, which knows no workspace",
+		"occurrences_by_number":   "for the foreign key, which knows no workspace",
+		"reminders_by_task":       "for the foreign key, which knows no workspace",
+		"reminders_by_fire_at":    "for firing, which looks at all workspaces",
 	}
 	transferred := map[string]string{
 		"tasks":            "they move",
@@ -32,6 +35,10 @@ func TestSchemaIsBounded(t *testing.T) {
 		"task_tags":        "they move with their tasks",
 		"idempotency_keys": "they are erased",
 		"tombstones":       "they are erased: the workspace is closed, and nobody has a copy to keep",
+		"activities":       "they are erased: their versions are those of the workspace that is closed",
+		"recurrences":      "they move with their tasks",
+		"occurrences":      "they move with their series",
+		"reminders":        "they move with their tasks, and become the user's",
 	}
 	erasesWithOwner := func(key *schema.ForeignKey) bool { return key.OnDelete == schema.Cascade }
 	for _, table := range migrate.Tables {

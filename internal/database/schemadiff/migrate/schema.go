@@ -9,6 +9,46 @@ import (
 )
 
 var (
+	// ActivitiesColumns holds the columns for the "activities" table.
+	ActivitiesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "version", Type: field.TypeInt},
+		{Name: "task_id", Type: field.TypeUUID},
+		{Name: "actor_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "via", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "action", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "changes", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "old_description", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "describes", Type: field.TypeBool, Default: false},
+		{Name: "at", Type: field.TypeTime},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// ActivitiesTable holds the schema information for the "activities" table.
+	ActivitiesTable = &schema.Table{
+		Name:       "activities",
+		Columns:    ActivitiesColumns,
+		PrimaryKey: []*schema.Column{ActivitiesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "activities_workspaces_workspace",
+				Columns:    []*schema.Column{ActivitiesColumns[10]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "activities_by_version",
+				Unique:  true,
+				Columns: []*schema.Column{ActivitiesColumns[10], ActivitiesColumns[1], ActivitiesColumns[2]},
+			},
+			{
+				Name:    "activities_by_task",
+				Unique:  false,
+				Columns: []*schema.Column{ActivitiesColumns[10], ActivitiesColumns[2], ActivitiesColumns[1]},
+			},
+		},
+	}
 	// FeedEpochsColumns holds the columns for the "feed_epochs" table.
 	FeedEpochsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt, Increment: true},
@@ -51,6 +91,154 @@ var (
 				Name:    "idempotencykey_workspace_id_key",
 				Unique:  true,
 				Columns: []*schema.Column{IdempotencyKeysColumns[6], IdempotencyKeysColumns[1]},
+			},
+		},
+	}
+	// OccurrencesColumns holds the columns for the "occurrences" table.
+	OccurrencesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "number", Type: field.TypeInt},
+		{Name: "due_date", Type: field.TypeTime, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "due_at", Type: field.TypeTime, Nullable: true},
+		{Name: "due_time_zone", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "outcome", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "at", Type: field.TypeTime, Nullable: true},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "recurrence_id", Type: field.TypeUUID},
+	}
+	// OccurrencesTable holds the schema information for the "occurrences" table.
+	OccurrencesTable = &schema.Table{
+		Name:       "occurrences",
+		Columns:    OccurrencesColumns,
+		PrimaryKey: []*schema.Column{OccurrencesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "occurrences_workspaces_workspace",
+				Columns:    []*schema.Column{OccurrencesColumns[7]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "occurrences_recurrences_recurrence",
+				Columns:    []*schema.Column{OccurrencesColumns[8]},
+				RefColumns: []*schema.Column{RecurrencesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "occurrences_by_number",
+				Unique:  true,
+				Columns: []*schema.Column{OccurrencesColumns[8], OccurrencesColumns[1]},
+			},
+			{
+				Name:    "occurrences_by_workspace",
+				Unique:  false,
+				Columns: []*schema.Column{OccurrencesColumns[7], OccurrencesColumns[0]},
+			},
+		},
+	}
+	// RecurrencesColumns holds the columns for the "recurrences" table.
+	RecurrencesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "version", Type: field.TypeInt},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "rule", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "mode", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "catch_up", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "start_date", Type: field.TypeTime, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "start_at", Type: field.TypeTime, Nullable: true},
+		{Name: "time_zone", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "first_number", Type: field.TypeInt, Default: "1"},
+		{Name: "last_number", Type: field.TypeInt, Default: "1"},
+		{Name: "ended_at", Type: field.TypeTime, Nullable: true},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// RecurrencesTable holds the schema information for the "recurrences" table.
+	RecurrencesTable = &schema.Table{
+		Name:       "recurrences",
+		Columns:    RecurrencesColumns,
+		PrimaryKey: []*schema.Column{RecurrencesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "recurrences_workspaces_workspace",
+				Columns:    []*schema.Column{RecurrencesColumns[13]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "recurrence_workspace_id_version_id",
+				Unique:  false,
+				Columns: []*schema.Column{RecurrencesColumns[13], RecurrencesColumns[1], RecurrencesColumns[0]},
+			},
+		},
+	}
+	// RemindersColumns holds the columns for the "reminders" table.
+	RemindersColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "version", Type: field.TypeInt},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "user_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "remind_at", Type: field.TypeTime, Nullable: true},
+		{Name: "minutes_before", Type: field.TypeInt, Nullable: true},
+		{Name: "days_before", Type: field.TypeInt, Nullable: true},
+		{Name: "time_of_day", Type: field.TypeInt, Nullable: true},
+		{Name: "fire_at", Type: field.TypeTime, Nullable: true},
+		{Name: "fired_at", Type: field.TypeTime, Nullable: true},
+		{Name: "snoozed_until", Type: field.TypeTime, Nullable: true},
+		{Name: "state", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "task_id", Type: field.TypeUUID},
+	}
+	// RemindersTable holds the schema information for the "reminders" table.
+	RemindersTable = &schema.Table{
+		Name:       "reminders",
+		Columns:    RemindersColumns,
+		PrimaryKey: []*schema.Column{RemindersColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "reminders_workspaces_workspace",
+				Columns:    []*schema.Column{RemindersColumns[13]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "reminders_tasks_task",
+				Columns:    []*schema.Column{RemindersColumns[14]},
+				RefColumns: []*schema.Column{TasksColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "reminder_workspace_id_version_id",
+				Unique:  false,
+				Columns: []*schema.Column{RemindersColumns[13], RemindersColumns[1], RemindersColumns[0]},
+			},
+			{
+				Name:    "reminders_by_task",
+				Unique:  false,
+				Columns: []*schema.Column{RemindersColumns[14], RemindersColumns[4]},
+			},
+			{
+				Name:    "reminders_by_fire_at",
+				Unique:  false,
+				Columns: []*schema.Column{RemindersColumns[9]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "fire_at IS NOT NULL",
+				},
+			},
+			{
+				Name:    "reminders_fired",
+				Unique:  false,
+				Columns: []*schema.Column{RemindersColumns[13], RemindersColumns[4], RemindersColumns[10], RemindersColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'FIRED'",
+				},
 			},
 		},
 	}
@@ -130,6 +318,9 @@ var (
 		{Name: "search_text", Type: field.TypeString, Default: "", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "deleted_at", Type: field.TypeTime, Nullable: true},
 		{Name: "trashed_with", Type: field.TypeUUID, Nullable: true},
+		{Name: "recurrence_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "occurrence_number", Type: field.TypeInt, Nullable: true},
+		{Name: "has_reminders", Type: field.TypeBool, Default: "false"},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "parent_id", Type: field.TypeUUID, Nullable: true},
 	}
@@ -141,13 +332,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "tasks_workspaces_tasks",
-				Columns:    []*schema.Column{TasksColumns[18]},
+				Columns:    []*schema.Column{TasksColumns[21]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "tasks_tasks_subtasks",
-				Columns:    []*schema.Column{TasksColumns[19]},
+				Columns:    []*schema.Column{TasksColumns[22]},
 				RefColumns: []*schema.Column{TasksColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -156,12 +347,12 @@ var (
 			{
 				Name:    "task_workspace_id_version_id",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[1], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[1], TasksColumns[0]},
 			},
 			{
 				Name:    "tasks_active_by_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[2], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[2], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -169,7 +360,7 @@ var (
 			{
 				Name:    "tasks_active_by_updated_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[3], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[3], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -177,7 +368,7 @@ var (
 			{
 				Name:    "tasks_active_by_completed_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[7], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[7], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -185,7 +376,7 @@ var (
 			{
 				Name:    "tasks_active_by_due_date",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[9], TasksColumns[12], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[9], TasksColumns[12], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -193,7 +384,7 @@ var (
 			{
 				Name:    "tasks_active_by_priority",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[8], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[8], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -201,7 +392,7 @@ var (
 			{
 				Name:    "tasks_active_by_title_key",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[14], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[14], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -209,7 +400,7 @@ var (
 			{
 				Name:    "tasks_active_by_position",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[13], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[13], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL",
 				},
@@ -217,7 +408,7 @@ var (
 			{
 				Name:    "tasks_open_by_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[2], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[2], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NULL AND NOT completed",
 				},
@@ -225,20 +416,28 @@ var (
 			{
 				Name:    "tasks_by_parent",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[19], TasksColumns[13], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[22], TasksColumns[13], TasksColumns[0]},
 			},
 			{
 				Name:    "tasks_parent_id",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[19]},
+				Columns: []*schema.Column{TasksColumns[22]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "parent_id IS NOT NULL",
 				},
 			},
 			{
+				Name:    "tasks_by_recurrence",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[18], TasksColumns[19]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "recurrence_id IS NOT NULL",
+				},
+			},
+			{
 				Name:    "tasks_in_trash",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[18], TasksColumns[16], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[21], TasksColumns[16], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NOT NULL",
 				},
@@ -358,8 +557,12 @@ var (
 	}
 	// Tables holds all the tables in the schema.
 	Tables = []*schema.Table{
+		ActivitiesTable,
 		FeedEpochsTable,
 		IdempotencyKeysTable,
+		OccurrencesTable,
+		RecurrencesTable,
+		RemindersTable,
 		StreamTicketsTable,
 		TagsTable,
 		TasksTable,
@@ -372,10 +575,19 @@ var (
 )
 
 func init() {
+	ActivitiesTable.ForeignKeys[0].RefTable = WorkspacesTable
 	FeedEpochsTable.Annotation = &entsql.Annotation{
 		Table: "feed_epochs",
 	}
 	IdempotencyKeysTable.ForeignKeys[0].RefTable = WorkspacesTable
+	OccurrencesTable.ForeignKeys[0].RefTable = WorkspacesTable
+	OccurrencesTable.ForeignKeys[1].RefTable = RecurrencesTable
+	OccurrencesTable.Annotation = &entsql.Annotation{
+		Table: "occurrences",
+	}
+	RecurrencesTable.ForeignKeys[0].RefTable = WorkspacesTable
+	RemindersTable.ForeignKeys[0].RefTable = WorkspacesTable
+	RemindersTable.ForeignKeys[1].RefTable = TasksTable
 	TagsTable.ForeignKeys[0].RefTable = WorkspacesTable
 	TasksTable.ForeignKeys[0].RefTable = WorkspacesTable
 	TasksTable.ForeignKeys[1].RefTable = TasksTable
