@@ -4394,6 +4394,7 @@ type ReminderMutation struct {
 	addtime_of_day    *int
 	fire_at           *time.Time
 	fired_at          *time.Time
+	time_zone         *string
 	snoozed_until     *time.Time
 	state             *string
 	clearedFields     map[string]struct{}
@@ -5103,6 +5104,55 @@ func (m *ReminderMutation) ResetFiredAt() {
 	delete(m.clearedFields, reminder.FieldFiredAt)
 }
 
+// SetTimeZone sets the "time_zone" field.
+func (m *ReminderMutation) SetTimeZone(s string) {
+	m.time_zone = &s
+}
+
+// TimeZone returns the value of the "time_zone" field in the mutation.
+func (m *ReminderMutation) TimeZone() (r string, exists bool) {
+	v := m.time_zone
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeZone returns the old "time_zone" field's value of the Reminder entity.
+// If the Reminder object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ReminderMutation) OldTimeZone(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeZone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeZone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeZone: %w", err)
+	}
+	return oldValue.TimeZone, nil
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (m *ReminderMutation) ClearTimeZone() {
+	m.time_zone = nil
+	m.clearedFields[reminder.FieldTimeZone] = struct{}{}
+}
+
+// TimeZoneCleared returns if the "time_zone" field was cleared in this mutation.
+func (m *ReminderMutation) TimeZoneCleared() bool {
+	_, ok := m.clearedFields[reminder.FieldTimeZone]
+	return ok
+}
+
+// ResetTimeZone resets all changes to the "time_zone" field.
+func (m *ReminderMutation) ResetTimeZone() {
+	m.time_zone = nil
+	delete(m.clearedFields, reminder.FieldTimeZone)
+}
+
 // SetSnoozedUntil sets the "snoozed_until" field.
 func (m *ReminderMutation) SetSnoozedUntil(t time.Time) {
 	m.snoozed_until = &t
@@ -5276,7 +5326,7 @@ func (m *ReminderMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *ReminderMutation) Fields() []string {
-	fields := make([]string, 0, 14)
+	fields := make([]string, 0, 15)
 	if m.workspace != nil {
 		fields = append(fields, reminder.FieldWorkspaceID)
 	}
@@ -5312,6 +5362,9 @@ func (m *ReminderMutation) Fields() []string {
 	}
 	if m.fired_at != nil {
 		fields = append(fields, reminder.FieldFiredAt)
+	}
+	if m.time_zone != nil {
+		fields = append(fields, reminder.FieldTimeZone)
 	}
 	if m.snoozed_until != nil {
 		fields = append(fields, reminder.FieldSnoozedUntil)
@@ -5351,6 +5404,8 @@ func (m *ReminderMutation) Field(name string) (ent.Value, bool) {
 		return m.FireAt()
 	case reminder.FieldFiredAt:
 		return m.FiredAt()
+	case reminder.FieldTimeZone:
+		return m.TimeZone()
 	case reminder.FieldSnoozedUntil:
 		return m.SnoozedUntil()
 	case reminder.FieldState:
@@ -5388,6 +5443,8 @@ func (m *ReminderMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldFireAt(ctx)
 	case reminder.FieldFiredAt:
 		return m.OldFiredAt(ctx)
+	case reminder.FieldTimeZone:
+		return m.OldTimeZone(ctx)
 	case reminder.FieldSnoozedUntil:
 		return m.OldSnoozedUntil(ctx)
 	case reminder.FieldState:
@@ -5484,6 +5541,13 @@ func (m *ReminderMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetFiredAt(v)
+		return nil
+	case reminder.FieldTimeZone:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeZone(v)
 		return nil
 	case reminder.FieldSnoozedUntil:
 		v, ok := value.(time.Time)
@@ -5598,6 +5662,9 @@ func (m *ReminderMutation) ClearedFields() []string {
 	if m.FieldCleared(reminder.FieldFiredAt) {
 		fields = append(fields, reminder.FieldFiredAt)
 	}
+	if m.FieldCleared(reminder.FieldTimeZone) {
+		fields = append(fields, reminder.FieldTimeZone)
+	}
 	if m.FieldCleared(reminder.FieldSnoozedUntil) {
 		fields = append(fields, reminder.FieldSnoozedUntil)
 	}
@@ -5632,6 +5699,9 @@ func (m *ReminderMutation) ClearField(name string) error {
 		return nil
 	case reminder.FieldFiredAt:
 		m.ClearFiredAt()
+		return nil
+	case reminder.FieldTimeZone:
+		m.ClearTimeZone()
 		return nil
 	case reminder.FieldSnoozedUntil:
 		m.ClearSnoozedUntil()
@@ -5679,6 +5749,9 @@ func (m *ReminderMutation) ResetField(name string) error {
 		return nil
 	case reminder.FieldFiredAt:
 		m.ResetFiredAt()
+		return nil
+	case reminder.FieldTimeZone:
+		m.ResetTimeZone()
 		return nil
 	case reminder.FieldSnoozedUntil:
 		m.ResetSnoozedUntil()
@@ -9472,6 +9545,7 @@ type TombstoneMutation struct {
 	addversion       *int
 	kind             *string
 	object_id        *uuid.UUID
+	user_id          *string
 	clearedFields    map[string]struct{}
 	workspace        *string
 	clearedworkspace bool
@@ -9748,6 +9822,55 @@ func (m *TombstoneMutation) ResetObjectID() {
 	m.object_id = nil
 }
 
+// SetUserID sets the "user_id" field.
+func (m *TombstoneMutation) SetUserID(s string) {
+	m.user_id = &s
+}
+
+// UserID returns the value of the "user_id" field in the mutation.
+func (m *TombstoneMutation) UserID() (r string, exists bool) {
+	v := m.user_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserID returns the old "user_id" field's value of the Tombstone entity.
+// If the Tombstone object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TombstoneMutation) OldUserID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserID: %w", err)
+	}
+	return oldValue.UserID, nil
+}
+
+// ClearUserID clears the value of the "user_id" field.
+func (m *TombstoneMutation) ClearUserID() {
+	m.user_id = nil
+	m.clearedFields[tombstone.FieldUserID] = struct{}{}
+}
+
+// UserIDCleared returns if the "user_id" field was cleared in this mutation.
+func (m *TombstoneMutation) UserIDCleared() bool {
+	_, ok := m.clearedFields[tombstone.FieldUserID]
+	return ok
+}
+
+// ResetUserID resets all changes to the "user_id" field.
+func (m *TombstoneMutation) ResetUserID() {
+	m.user_id = nil
+	delete(m.clearedFields, tombstone.FieldUserID)
+}
+
 // ClearWorkspace clears the "workspace" edge to the Workspace entity.
 func (m *TombstoneMutation) ClearWorkspace() {
 	m.clearedworkspace = true
@@ -9809,7 +9932,7 @@ func (m *TombstoneMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TombstoneMutation) Fields() []string {
-	fields := make([]string, 0, 4)
+	fields := make([]string, 0, 5)
 	if m.workspace != nil {
 		fields = append(fields, tombstone.FieldWorkspaceID)
 	}
@@ -9821,6 +9944,9 @@ func (m *TombstoneMutation) Fields() []string {
 	}
 	if m.object_id != nil {
 		fields = append(fields, tombstone.FieldObjectID)
+	}
+	if m.user_id != nil {
+		fields = append(fields, tombstone.FieldUserID)
 	}
 	return fields
 }
@@ -9838,6 +9964,8 @@ func (m *TombstoneMutation) Field(name string) (ent.Value, bool) {
 		return m.Kind()
 	case tombstone.FieldObjectID:
 		return m.ObjectID()
+	case tombstone.FieldUserID:
+		return m.UserID()
 	}
 	return nil, false
 }
@@ -9855,6 +9983,8 @@ func (m *TombstoneMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldKind(ctx)
 	case tombstone.FieldObjectID:
 		return m.OldObjectID(ctx)
+	case tombstone.FieldUserID:
+		return m.OldUserID(ctx)
 	}
 	return nil, fmt.Errorf("unknown Tombstone field %s", name)
 }
@@ -9891,6 +10021,13 @@ func (m *TombstoneMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetObjectID(v)
+		return nil
+	case tombstone.FieldUserID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserID(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Tombstone field %s", name)
@@ -9936,7 +10073,11 @@ func (m *TombstoneMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *TombstoneMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(tombstone.FieldUserID) {
+		fields = append(fields, tombstone.FieldUserID)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -9949,6 +10090,11 @@ func (m *TombstoneMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *TombstoneMutation) ClearField(name string) error {
+	switch name {
+	case tombstone.FieldUserID:
+		m.ClearUserID()
+		return nil
+	}
 	return fmt.Errorf("unknown Tombstone nullable field %s", name)
 }
 
@@ -9967,6 +10113,9 @@ func (m *TombstoneMutation) ResetField(name string) error {
 		return nil
 	case tombstone.FieldObjectID:
 		m.ResetObjectID()
+		return nil
+	case tombstone.FieldUserID:
+		m.ResetUserID()
 		return nil
 	}
 	return fmt.Errorf("unknown Tombstone field %s", name)

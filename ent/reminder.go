@@ -41,11 +41,13 @@ type Reminder struct {
 	DaysBefore *int `json:"days_before,omitempty"`
 	// The minute of that day in the owner's time zone; null unless days_before is set.
 	TimeOfDay *int `json:"time_of_day,omitempty"`
-	// When it fires next; null if it will not.
+	// When it fires next; null if it will not, so also unless it is WAITING.
 	FireAt *time.Time `json:"fire_at,omitempty"`
 	// When it fired last.
 	FiredAt *time.Time `json:"fired_at,omitempty"`
-	// fire_at while it is snoozed; else null.
+	// The owner's time zone that fire_at was computed in; null unless days_before is set.
+	TimeZone *string `json:"time_zone,omitempty"`
+	// Until when it is snoozed, which goes before what it was set by; null if it is not.
 	SnoozedUntil *time.Time `json:"snoozed_until,omitempty"`
 	// A ReminderState of the API.
 	State string `json:"state,omitempty"`
@@ -95,7 +97,7 @@ func (*Reminder) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case reminder.FieldVersion, reminder.FieldMinutesBefore, reminder.FieldDaysBefore, reminder.FieldTimeOfDay:
 			values[i] = new(sql.NullInt64)
-		case reminder.FieldWorkspaceID, reminder.FieldUserID, reminder.FieldState:
+		case reminder.FieldWorkspaceID, reminder.FieldUserID, reminder.FieldTimeZone, reminder.FieldState:
 			values[i] = new(sql.NullString)
 		case reminder.FieldCreatedAt, reminder.FieldUpdatedAt, reminder.FieldRemindAt, reminder.FieldFireAt, reminder.FieldFiredAt, reminder.FieldSnoozedUntil:
 			values[i] = new(sql.NullTime)
@@ -199,6 +201,13 @@ func (_m *Reminder) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.FiredAt = new(time.Time)
 				*_m.FiredAt = value.Time
+			}
+		case reminder.FieldTimeZone:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field time_zone", values[i])
+			} else if value.Valid {
+				_m.TimeZone = new(string)
+				*_m.TimeZone = value.String
 			}
 		case reminder.FieldSnoozedUntil:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -305,6 +314,11 @@ func (_m *Reminder) String() string {
 	if v := _m.FiredAt; v != nil {
 		builder.WriteString("fired_at=")
 		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.TimeZone; v != nil {
+		builder.WriteString("time_zone=")
+		builder.WriteString(*v)
 	}
 	builder.WriteString(", ")
 	if v := _m.SnoozedUntil; v != nil {

@@ -162,6 +162,20 @@ func (_c *ReminderCreate) SetNillableFiredAt(v *time.Time) *ReminderCreate {
 	return _c
 }
 
+// SetTimeZone sets the "time_zone" field.
+func (_c *ReminderCreate) SetTimeZone(v string) *ReminderCreate {
+	_c.mutation.SetTimeZone(v)
+	return _c
+}
+
+// SetNillableTimeZone sets the "time_zone" field if the given value is not nil.
+func (_c *ReminderCreate) SetNillableTimeZone(v *string) *ReminderCreate {
+	if v != nil {
+		_c.SetTimeZone(*v)
+	}
+	return _c
+}
+
 // SetSnoozedUntil sets the "snoozed_until" field.
 func (_c *ReminderCreate) SetSnoozedUntil(v time.Time) *ReminderCreate {
 	_c.mutation.SetSnoozedUntil(v)
@@ -361,6 +375,10 @@ func (_c *ReminderCreate) createSpec() (*Reminder, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.FiredAt(); ok {
 		_spec.SetField(reminder.FieldFiredAt, field.TypeTime, value)
 		_node.FiredAt = &value
+	}
+	if value, ok := _c.mutation.TimeZone(); ok {
+		_spec.SetField(reminder.FieldTimeZone, field.TypeString, value)
+		_node.TimeZone = &value
 	}
 	if value, ok := _c.mutation.SnoozedUntil(); ok {
 		_spec.SetField(reminder.FieldSnoozedUntil, field.TypeTime, value)
@@ -609,6 +627,24 @@ func (u *ReminderUpsert) UpdateFiredAt() *ReminderUpsert {
 // ClearFiredAt clears the value of the "fired_at" field.
 func (u *ReminderUpsert) ClearFiredAt() *ReminderUpsert {
 	u.SetNull(reminder.FieldFiredAt)
+	return u
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (u *ReminderUpsert) SetTimeZone(v string) *ReminderUpsert {
+	u.Set(reminder.FieldTimeZone, v)
+	return u
+}
+
+// UpdateTimeZone sets the "time_zone" field to the value that was provided on create.
+func (u *ReminderUpsert) UpdateTimeZone() *ReminderUpsert {
+	u.SetExcluded(reminder.FieldTimeZone)
+	return u
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (u *ReminderUpsert) ClearTimeZone() *ReminderUpsert {
+	u.SetNull(reminder.FieldTimeZone)
 	return u
 }
 
@@ -881,6 +917,27 @@ func (u *ReminderUpsertOne) UpdateFiredAt() *ReminderUpsertOne {
 func (u *ReminderUpsertOne) ClearFiredAt() *ReminderUpsertOne {
 	return u.Update(func(s *ReminderUpsert) {
 		s.ClearFiredAt()
+	})
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (u *ReminderUpsertOne) SetTimeZone(v string) *ReminderUpsertOne {
+	return u.Update(func(s *ReminderUpsert) {
+		s.SetTimeZone(v)
+	})
+}
+
+// UpdateTimeZone sets the "time_zone" field to the value that was provided on create.
+func (u *ReminderUpsertOne) UpdateTimeZone() *ReminderUpsertOne {
+	return u.Update(func(s *ReminderUpsert) {
+		s.UpdateTimeZone()
+	})
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (u *ReminderUpsertOne) ClearTimeZone() *ReminderUpsertOne {
+	return u.Update(func(s *ReminderUpsert) {
+		s.ClearTimeZone()
 	})
 }
 
@@ -1325,6 +1382,27 @@ func (u *ReminderUpsertBulk) UpdateFiredAt() *ReminderUpsertBulk {
 func (u *ReminderUpsertBulk) ClearFiredAt() *ReminderUpsertBulk {
 	return u.Update(func(s *ReminderUpsert) {
 		s.ClearFiredAt()
+	})
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (u *ReminderUpsertBulk) SetTimeZone(v string) *ReminderUpsertBulk {
+	return u.Update(func(s *ReminderUpsert) {
+		s.SetTimeZone(v)
+	})
+}
+
+// UpdateTimeZone sets the "time_zone" field to the value that was provided on create.
+func (u *ReminderUpsertBulk) UpdateTimeZone() *ReminderUpsertBulk {
+	return u.Update(func(s *ReminderUpsert) {
+		s.UpdateTimeZone()
+	})
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (u *ReminderUpsertBulk) ClearTimeZone() *ReminderUpsertBulk {
+	return u.Update(func(s *ReminderUpsert) {
+		s.ClearTimeZone()
 	})
 }
 

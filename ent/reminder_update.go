@@ -205,6 +205,26 @@ func (_u *ReminderUpdate) ClearFiredAt() *ReminderUpdate {
 	return _u
 }
 
+// SetTimeZone sets the "time_zone" field.
+func (_u *ReminderUpdate) SetTimeZone(v string) *ReminderUpdate {
+	_u.mutation.SetTimeZone(v)
+	return _u
+}
+
+// SetNillableTimeZone sets the "time_zone" field if the given value is not nil.
+func (_u *ReminderUpdate) SetNillableTimeZone(v *string) *ReminderUpdate {
+	if v != nil {
+		_u.SetTimeZone(*v)
+	}
+	return _u
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (_u *ReminderUpdate) ClearTimeZone() *ReminderUpdate {
+	_u.mutation.ClearTimeZone()
+	return _u
+}
+
 // SetSnoozedUntil sets the "snoozed_until" field.
 func (_u *ReminderUpdate) SetSnoozedUntil(v time.Time) *ReminderUpdate {
 	_u.mutation.SetSnoozedUntil(v)
@@ -358,6 +378,12 @@ func (_u *ReminderUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.FiredAtCleared() {
 		_spec.ClearField(reminder.FieldFiredAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.TimeZone(); ok {
+		_spec.SetField(reminder.FieldTimeZone, field.TypeString, value)
+	}
+	if _u.mutation.TimeZoneCleared() {
+		_spec.ClearField(reminder.FieldTimeZone, field.TypeString)
 	}
 	if value, ok := _u.mutation.SnoozedUntil(); ok {
 		_spec.SetField(reminder.FieldSnoozedUntil, field.TypeTime, value)
@@ -566,6 +592,26 @@ func (_u *ReminderUpdateOne) ClearFiredAt() *ReminderUpdateOne {
 	return _u
 }
 
+// SetTimeZone sets the "time_zone" field.
+func (_u *ReminderUpdateOne) SetTimeZone(v string) *ReminderUpdateOne {
+	_u.mutation.SetTimeZone(v)
+	return _u
+}
+
+// SetNillableTimeZone sets the "time_zone" field if the given value is not nil.
+func (_u *ReminderUpdateOne) SetNillableTimeZone(v *string) *ReminderUpdateOne {
+	if v != nil {
+		_u.SetTimeZone(*v)
+	}
+	return _u
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (_u *ReminderUpdateOne) ClearTimeZone() *ReminderUpdateOne {
+	_u.mutation.ClearTimeZone()
+	return _u
+}
+
 // SetSnoozedUntil sets the "snoozed_until" field.
 func (_u *ReminderUpdateOne) SetSnoozedUntil(v time.Time) *ReminderUpdateOne {
 	_u.mutation.SetSnoozedUntil(v)
@@ -749,6 +795,12 @@ func (_u *ReminderUpdateOne) sqlSave(ctx context.Context) (_node *Reminder, err 
 	}
 	if _u.mutation.FiredAtCleared() {
 		_spec.ClearField(reminder.FieldFiredAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.TimeZone(); ok {
+		_spec.SetField(reminder.FieldTimeZone, field.TypeString, value)
+	}
+	if _u.mutation.TimeZoneCleared() {
+		_spec.ClearField(reminder.FieldTimeZone, field.TypeString)
 	}
 	if value, ok := _u.mutation.SnoozedUntil(); ok {
 		_spec.SetField(reminder.FieldSnoozedUntil, field.TypeTime, value)

@@ -27,6 +27,8 @@ type Tombstone struct {
 	Kind string `json:"kind,omitempty"`
 	// The id that the object had.
 	ObjectID uuid.UUID `json:"object_id,omitempty"`
+	// The only user who may be told, if nobody else could see the object; else null.
+	UserID *string `json:"user_id,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the TombstoneQuery when eager-loading is set.
 	Edges        TombstoneEdges `json:"edges"`
@@ -60,7 +62,7 @@ func (*Tombstone) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case tombstone.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case tombstone.FieldWorkspaceID, tombstone.FieldKind:
+		case tombstone.FieldWorkspaceID, tombstone.FieldKind, tombstone.FieldUserID:
 			values[i] = new(sql.NullString)
 		case tombstone.FieldID, tombstone.FieldObjectID:
 			values[i] = new(uuid.UUID)
@@ -108,6 +110,13 @@ func (_m *Tombstone) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field object_id", values[i])
 			} else if value != nil {
 				_m.ObjectID = *value
+			}
+		case tombstone.FieldUserID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field user_id", values[i])
+			} else if value.Valid {
+				_m.UserID = new(string)
+				*_m.UserID = value.String
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -161,6 +170,11 @@ func (_m *Tombstone) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("object_id=")
 	builder.WriteString(fmt.Sprintf("%v", _m.ObjectID))
+	builder.WriteString(", ")
+	if v := _m.UserID; v != nil {
+		builder.WriteString("user_id=")
+		builder.WriteString(*v)
+	}
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -48,6 +48,20 @@ func (_c *TombstoneCreate) SetObjectID(v uuid.UUID) *TombstoneCreate {
 	return _c
 }
 
+// SetUserID sets the "user_id" field.
+func (_c *TombstoneCreate) SetUserID(v string) *TombstoneCreate {
+	_c.mutation.SetUserID(v)
+	return _c
+}
+
+// SetNillableUserID sets the "user_id" field if the given value is not nil.
+func (_c *TombstoneCreate) SetNillableUserID(v *string) *TombstoneCreate {
+	if v != nil {
+		_c.SetUserID(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *TombstoneCreate) SetID(v uuid.UUID) *TombstoneCreate {
 	_c.mutation.SetID(v)
@@ -161,6 +175,10 @@ func (_c *TombstoneCreate) createSpec() (*Tombstone, *sqlgraph.CreateSpec) {
 		_spec.SetField(tombstone.FieldObjectID, field.TypeUUID, value)
 		_node.ObjectID = value
 	}
+	if value, ok := _c.mutation.UserID(); ok {
+		_spec.SetField(tombstone.FieldUserID, field.TypeString, value)
+		_node.UserID = &value
+	}
 	if nodes := _c.mutation.WorkspaceIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
 			Rel:     sqlgraph.M2O,
@@ -258,6 +276,9 @@ func (u *TombstoneUpsertOne) UpdateNewValues() *TombstoneUpsertOne {
 		}
 		if _, exists := u.create.mutation.ObjectID(); exists {
 			s.SetIgnore(tombstone.FieldObjectID)
+		}
+		if _, exists := u.create.mutation.UserID(); exists {
+			s.SetIgnore(tombstone.FieldUserID)
 		}
 	}))
 	return u
@@ -483,6 +504,9 @@ func (u *TombstoneUpsertBulk) UpdateNewValues() *TombstoneUpsertBulk {
 			}
 			if _, exists := b.mutation.ObjectID(); exists {
 				s.SetIgnore(tombstone.FieldObjectID)
+			}
+			if _, exists := b.mutation.UserID(); exists {
+				s.SetIgnore(tombstone.FieldUserID)
 			}
 		}
 	}))

@@ -86,6 +86,9 @@ func (_u *TombstoneUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			}
 		}
 	}
+	if _u.mutation.UserIDCleared() {
+		_spec.ClearField(tombstone.FieldUserID, field.TypeString)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -195,6 +198,9 @@ func (_u *TombstoneUpdateOne) sqlSave(ctx context.Context) (_node *Tombstone, er
 				ps[i](selector)
 			}
 		}
+	}
+	if _u.mutation.UserIDCleared() {
+		_spec.ClearField(tombstone.FieldUserID, field.TypeString)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &Tombstone{config: _u.config}

@@ -39,6 +39,8 @@ const (
 	FieldFireAt = "fire_at"
 	// FieldFiredAt holds the string denoting the fired_at field in the database.
 	FieldFiredAt = "fired_at"
+	// FieldTimeZone holds the string denoting the time_zone field in the database.
+	FieldTimeZone = "time_zone"
 	// FieldSnoozedUntil holds the string denoting the snoozed_until field in the database.
 	FieldSnoozedUntil = "snoozed_until"
 	// FieldState holds the string denoting the state field in the database.
@@ -80,6 +82,7 @@ var Columns = []string{
 	FieldTimeOfDay,
 	FieldFireAt,
 	FieldFiredAt,
+	FieldTimeZone,
 	FieldSnoozedUntil,
 	FieldState,
 }
@@ -176,6 +179,11 @@ func ByFireAt(opts ...sql.OrderTermOption) OrderOption {
 // ByFiredAt orders the results by the fired_at field.
 func ByFiredAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldFiredAt, opts...).ToFunc()
+}
+
+// ByTimeZone orders the results by the time_zone field.
+func ByTimeZone(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldTimeZone, opts...).ToFunc()
 }
 
 // BySnoozedUntil orders the results by the snoozed_until field.

@@ -116,6 +116,11 @@ func FiredAt(v time.Time) predicate.Reminder {
 	return predicate.Reminder(sql.FieldEQ(FieldFiredAt, v))
 }
 
+// TimeZone applies equality check predicate on the "time_zone" field. It's identical to TimeZoneEQ.
+func TimeZone(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldEQ(FieldTimeZone, v))
+}
+
 // SnoozedUntil applies equality check predicate on the "snoozed_until" field. It's identical to SnoozedUntilEQ.
 func SnoozedUntil(v time.Time) predicate.Reminder {
 	return predicate.Reminder(sql.FieldEQ(FieldSnoozedUntil, v))
@@ -694,6 +699,81 @@ func FiredAtIsNil() predicate.Reminder {
 // FiredAtNotNil applies the NotNil predicate on the "fired_at" field.
 func FiredAtNotNil() predicate.Reminder {
 	return predicate.Reminder(sql.FieldNotNull(FieldFiredAt))
+}
+
+// TimeZoneEQ applies the EQ predicate on the "time_zone" field.
+func TimeZoneEQ(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldEQ(FieldTimeZone, v))
+}
+
+// TimeZoneNEQ applies the NEQ predicate on the "time_zone" field.
+func TimeZoneNEQ(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldNEQ(FieldTimeZone, v))
+}
+
+// TimeZoneIn applies the In predicate on the "time_zone" field.
+func TimeZoneIn(vs ...string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldIn(FieldTimeZone, vs...))
+}
+
+// TimeZoneNotIn applies the NotIn predicate on the "time_zone" field.
+func TimeZoneNotIn(vs ...string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldNotIn(FieldTimeZone, vs...))
+}
+
+// TimeZoneGT applies the GT predicate on the "time_zone" field.
+func TimeZoneGT(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldGT(FieldTimeZone, v))
+}
+
+// TimeZoneGTE applies the GTE predicate on the "time_zone" field.
+func TimeZoneGTE(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldGTE(FieldTimeZone, v))
+}
+
+// TimeZoneLT applies the LT predicate on the "time_zone" field.
+func TimeZoneLT(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldLT(FieldTimeZone, v))
+}
+
+// TimeZoneLTE applies the LTE predicate on the "time_zone" field.
+func TimeZoneLTE(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldLTE(FieldTimeZone, v))
+}
+
+// TimeZoneContains applies the Contains predicate on the "time_zone" field.
+func TimeZoneContains(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldContains(FieldTimeZone, v))
+}
+
+// TimeZoneHasPrefix applies the HasPrefix predicate on the "time_zone" field.
+func TimeZoneHasPrefix(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldHasPrefix(FieldTimeZone, v))
+}
+
+// TimeZoneHasSuffix applies the HasSuffix predicate on the "time_zone" field.
+func TimeZoneHasSuffix(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldHasSuffix(FieldTimeZone, v))
+}
+
+// TimeZoneIsNil applies the IsNil predicate on the "time_zone" field.
+func TimeZoneIsNil() predicate.Reminder {
+	return predicate.Reminder(sql.FieldIsNull(FieldTimeZone))
+}
+
+// TimeZoneNotNil applies the NotNil predicate on the "time_zone" field.
+func TimeZoneNotNil() predicate.Reminder {
+	return predicate.Reminder(sql.FieldNotNull(FieldTimeZone))
+}
+
+// TimeZoneEqualFold applies the EqualFold predicate on the "time_zone" field.
+func TimeZoneEqualFold(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldEqualFold(FieldTimeZone, v))
+}
+
+// TimeZoneContainsFold applies the ContainsFold predicate on the "time_zone" field.
+func TimeZoneContainsFold(v string) predicate.Reminder {
+	return predicate.Reminder(sql.FieldContainsFold(FieldTimeZone, v))
 }
 
 // SnoozedUntilEQ applies the EQ predicate on the "snoozed_until" field.

@@ -31,11 +31,13 @@ func (Reminder) Fields() []ent.Field {
 		field.Int("time_of_day").Optional().Nillable().
 			Comment("The minute of that day in the owner's time zone; null unless days_before is set."),
 		field.Time("fire_at").Optional().Nillable().
-			Comment("When it fires next; null if it will not."),
+			Comment("When it fires next; null if it will not, so also unless it is WAITING."),
 		field.Time("fired_at").Optional().Nillable().
 			Comment("When it fired last."),
+		field.String("time_zone").Optional().Nillable().SchemaType(text).
+			Comment("The owner's time zone that fire_at was computed in; null unless days_before is set."),
 		field.Time("snoozed_until").Optional().Nillable().
-			Comment("fire_at while it is snoozed; else null."),
+			Comment("Until when it is snoozed, which goes before what it was set by; null if it is not."),
 		field.String("state").SchemaType(text).
 			Comment("A ReminderState of the API."),
 	}

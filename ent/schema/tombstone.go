@@ -26,6 +26,8 @@ func (Tombstone) Fields() []ent.Field {
 			Comment("What the object was: a workspace.Kind."),
 		field.UUID("object_id", uuid.UUID{}).Immutable().
 			Comment("The id that the object had."),
+		field.String("user_id").SchemaType(text).Optional().Nillable().Immutable().
+			Comment("The only user who may be told, if nobody else could see the object; else null."),
 	}
 }
 

@@ -75,6 +75,11 @@ func ObjectID(v uuid.UUID) predicate.Tombstone {
 	return predicate.Tombstone(sql.FieldEQ(FieldObjectID, v))
 }
 
+// UserID applies equality check predicate on the "user_id" field. It's identical to UserIDEQ.
+func UserID(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldEQ(FieldUserID, v))
+}
+
 // WorkspaceIDEQ applies the EQ predicate on the "workspace_id" field.
 func WorkspaceIDEQ(v string) predicate.Tombstone {
 	return predicate.Tombstone(sql.FieldEQ(FieldWorkspaceID, v))
@@ -283,6 +288,81 @@ func ObjectIDLT(v uuid.UUID) predicate.Tombstone {
 // ObjectIDLTE applies the LTE predicate on the "object_id" field.
 func ObjectIDLTE(v uuid.UUID) predicate.Tombstone {
 	return predicate.Tombstone(sql.FieldLTE(FieldObjectID, v))
+}
+
+// UserIDEQ applies the EQ predicate on the "user_id" field.
+func UserIDEQ(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldEQ(FieldUserID, v))
+}
+
+// UserIDNEQ applies the NEQ predicate on the "user_id" field.
+func UserIDNEQ(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldNEQ(FieldUserID, v))
+}
+
+// UserIDIn applies the In predicate on the "user_id" field.
+func UserIDIn(vs ...string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldIn(FieldUserID, vs...))
+}
+
+// UserIDNotIn applies the NotIn predicate on the "user_id" field.
+func UserIDNotIn(vs ...string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldNotIn(FieldUserID, vs...))
+}
+
+// UserIDGT applies the GT predicate on the "user_id" field.
+func UserIDGT(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldGT(FieldUserID, v))
+}
+
+// UserIDGTE applies the GTE predicate on the "user_id" field.
+func UserIDGTE(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldGTE(FieldUserID, v))
+}
+
+// UserIDLT applies the LT predicate on the "user_id" field.
+func UserIDLT(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldLT(FieldUserID, v))
+}
+
+// UserIDLTE applies the LTE predicate on the "user_id" field.
+func UserIDLTE(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldLTE(FieldUserID, v))
+}
+
+// UserIDContains applies the Contains predicate on the "user_id" field.
+func UserIDContains(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldContains(FieldUserID, v))
+}
+
+// UserIDHasPrefix applies the HasPrefix predicate on the "user_id" field.
+func UserIDHasPrefix(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldHasPrefix(FieldUserID, v))
+}
+
+// UserIDHasSuffix applies the HasSuffix predicate on the "user_id" field.
+func UserIDHasSuffix(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldHasSuffix(FieldUserID, v))
+}
+
+// UserIDIsNil applies the IsNil predicate on the "user_id" field.
+func UserIDIsNil() predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldIsNull(FieldUserID))
+}
+
+// UserIDNotNil applies the NotNil predicate on the "user_id" field.
+func UserIDNotNil() predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldNotNull(FieldUserID))
+}
+
+// UserIDEqualFold applies the EqualFold predicate on the "user_id" field.
+func UserIDEqualFold(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldEqualFold(FieldUserID, v))
+}
+
+// UserIDContainsFold applies the ContainsFold predicate on the "user_id" field.
+func UserIDContainsFold(v string) predicate.Tombstone {
+	return predicate.Tombstone(sql.FieldContainsFold(FieldUserID, v))
 }
 
 // HasWorkspace applies the HasEdge predicate on the "workspace" edge.

@@ -109,9 +109,10 @@ type Gone struct {
 	Version int
 }
 
-// ReadTombstones reads the tombstones of v's workspace in a range, and reports whether there are more.
+// ReadTombstones reads the tombstones of v's workspace in a range that v may see, and reports whether there are more.
 func (s *Service) ReadTombstones(ctx context.Context, v viewer.Viewer, in TombstoneRange) ([]Gone, bool, error) {
-	q := s.Client.Tombstone.Query().Where(Scope(v), func(s *sql.Selector) {
+	visible := tombstone.Or(tombstone.UserIDIsNil(), tombstone.UserID(v.UserID))
+	q := s.Client.Tombstone.Query().Where(Scope(v), visible, func(s *sql.Selector) {
 		version, kind, id := s.C(tombstone.FieldVersion), s.C(tombstone.FieldKind), s.C(tombstone.FieldObjectID)
 		if in.AfterID == nil {
 			s.Where(sql.GT(version, in.After))

@@ -23,8 +23,9 @@ type Kind string
 
 // The kinds of objects.
 const (
-	KindTask Kind = "TASK"
-	KindTag  Kind = "TAG"
+	KindTask     Kind = "TASK"
+	KindTag      Kind = "TAG"
+	KindReminder Kind = "REMINDER"
 )
 
 // TakeVersion is the assignment with which an UPDATE of workspaces takes the next version. It also locks the workspace.
@@ -36,11 +37,20 @@ const giveBackVersion = `UPDATE workspaces SET version = version - 1, feed_versi
 
 // Gone writes the tombstones of objects that this change deletes for good. The change must call MarkChanged.
 func (t *Tx) Gone(ctx context.Context, kind Kind, ids ...uuid.UUID) error {
+	return t.writeTombstones(ctx, kind, nil, ids)
+}
+
+// GoneFor is Gone for objects that nobody but a user could see. Nobody else is told.
+func (t *Tx) GoneFor(ctx context.Context, kind Kind, userID string, ids ...uuid.UUID) error {
+	return t.writeTombstones(ctx, kind, &userID, ids)
+}
+
+func (t *Tx) writeTombstones(ctx context.Context, kind Kind, userID *string, ids []uuid.UUID) error {
 	for batch := range slices.Chunk(ids, BatchSize) {
 		rows := make([]*ent.TombstoneCreate, len(batch))
 		for i, id := range batch {
 			rows[i] = t.Tombstone.Create().SetID(uuidv7(t.Now, uuid.New())).SetWorkspaceID(t.Viewer.WorkspaceID).
-				SetVersion(t.Version).SetKind(string(kind)).SetObjectID(id)
+				SetVersion(t.Version).SetKind(string(kind)).SetObjectID(id).SetNillableUserID(userID)
 		}
 		if err := t.Tombstone.CreateBulk(rows...).Exec(ctx); err != nil {
 			return fmt.Errorf("writing tombstones: %w", err)

@@ -189,6 +189,7 @@ var (
 		{Name: "time_of_day", Type: field.TypeInt, Nullable: true},
 		{Name: "fire_at", Type: field.TypeTime, Nullable: true},
 		{Name: "fired_at", Type: field.TypeTime, Nullable: true},
+		{Name: "time_zone", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "snoozed_until", Type: field.TypeTime, Nullable: true},
 		{Name: "state", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
@@ -202,13 +203,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "reminders_workspaces_workspace",
-				Columns:    []*schema.Column{RemindersColumns[13]},
+				Columns:    []*schema.Column{RemindersColumns[14]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "reminders_tasks_task",
-				Columns:    []*schema.Column{RemindersColumns[14]},
+				Columns:    []*schema.Column{RemindersColumns[15]},
 				RefColumns: []*schema.Column{TasksColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -217,12 +218,12 @@ var (
 			{
 				Name:    "reminder_workspace_id_version_id",
 				Unique:  false,
-				Columns: []*schema.Column{RemindersColumns[13], RemindersColumns[1], RemindersColumns[0]},
+				Columns: []*schema.Column{RemindersColumns[14], RemindersColumns[1], RemindersColumns[0]},
 			},
 			{
 				Name:    "reminders_by_task",
 				Unique:  false,
-				Columns: []*schema.Column{RemindersColumns[14], RemindersColumns[4]},
+				Columns: []*schema.Column{RemindersColumns[15], RemindersColumns[4]},
 			},
 			{
 				Name:    "reminders_by_fire_at",
@@ -235,7 +236,7 @@ var (
 			{
 				Name:    "reminders_fired",
 				Unique:  false,
-				Columns: []*schema.Column{RemindersColumns[13], RemindersColumns[4], RemindersColumns[10], RemindersColumns[0]},
+				Columns: []*schema.Column{RemindersColumns[14], RemindersColumns[4], RemindersColumns[10], RemindersColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "state = 'FIRED'",
 				},
@@ -483,6 +484,7 @@ var (
 		{Name: "version", Type: field.TypeInt},
 		{Name: "kind", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "object_id", Type: field.TypeUUID},
+		{Name: "user_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 	}
 	// TombstonesTable holds the schema information for the "tombstones" table.
@@ -493,7 +495,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "tombstones_workspaces_workspace",
-				Columns:    []*schema.Column{TombstonesColumns[4]},
+				Columns:    []*schema.Column{TombstonesColumns[5]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -502,7 +504,7 @@ var (
 			{
 				Name:    "tombstones_by_version",
 				Unique:  true,
-				Columns: []*schema.Column{TombstonesColumns[4], TombstonesColumns[1], TombstonesColumns[2], TombstonesColumns[3]},
+				Columns: []*schema.Column{TombstonesColumns[5], TombstonesColumns[1], TombstonesColumns[2], TombstonesColumns[3]},
 			},
 		},
 	}
