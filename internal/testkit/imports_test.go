@@ -45,6 +45,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/live":       {},
 	"internal/playground": {},
 	"internal/ratelimit":  {},
+	"internal/rrule":      {},
 	"internal/semaphore":  {},
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",

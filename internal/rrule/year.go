@@ -1,0 +1,82 @@
+package rrule
+
+import (
+	"slices"
+	"time"
+
+	rrulego "github.com/teambition/rrule-go"
+)
+
+// year finds the days of one year that the BY parts of a rule select. It uses rrule-go for one year at a time: asked for more, that
+// would look for the next occurrence of a rule which has none up to the year 9999.
+type year struct {
+	none    bool // No year has any.
+	options rrulego.ROption
+}
+
+// year returns the rule's year. What the rule doesn't say is taken from the start.
+func (r *Rule) year(start time.Time) year {
+	y := year{options: rrulego.ROption{
+		Freq: rrulego.YEARLY, Interval: rrulego.MAXYEAR, // The year after the first is beyond the last.
+		Wkst:    libraryDays[r.weekStart],
+		Bymonth: r.months, Byweekno: r.weekNumbers, Byyearday: r.yearDays, Bymonthday: r.monthDays,
+	}}
+	o, days := &y.options, r.days
+	switch {
+	case r.weekNumbers != nil || r.yearDays != nil || r.monthDays != nil || r.days != nil:
+	case r.freq == Yearly && r.months == nil:
+		o.Bymonth, o.Bymonthday = []int{int(start.Month())}, []int{start.Day()}
+	case r.freq == Yearly || r.freq == Monthly:
+		o.Bymonthday = []int{start.Day()}
+	case r.freq == Weekly:
+		days = []weekday{{day: (int(start.Weekday()) + 6) % 7}}
+	default:
+		o.Byweekday = libraryDays // All of them: without any, it would be 1 January.
+	}
+	most := 53
+	if r.freq == Monthly || r.months != nil {
+		most = 5
+	}
+	if r.freq == Monthly && r.months == nil {
+		o.Bymonth = everyMonth // BYDAY counts by month.
+	}
+	// rrule-go selects days that match both, if some days have numbers and others don't.
+	numbered := slices.ContainsFunc(days, func(d weekday) bool { return d.n != 0 })
+	for _, d := range days {
+		switch day := libraryDays[d.day]; {
+		case !numbered:
+			o.Byweekday = append(o.Byweekday, day)
+		case d.n == 0:
+			for n := 1; n <= most; n++ {
+				o.Byweekday = append(o.Byweekday, day.Nth(n))
+			}
+		case d.n >= -most && d.n <= most: // rrule-go panics at a month's sixth.
+			o.Byweekday = append(o.Byweekday, day.Nth(d.n))
+		}
+	}
+	y.none = days != nil && len(o.Byweekday) == 0
+	return y
+}
+
+// days returns the days of the year, in order.
+func (y *year) days(number int) []time.Time {
+	if y.none {
+		return nil
+	}
+	// At noon, because rrule-go takes 1 January of the year 1, which is the zero time, for none.
+	y.options.Dtstart = time.Date(number, time.January, 1, 12, 0, 0, 0, time.UTC)
+	rule, err := rrulego.NewRRule(y.options)
+	if err != nil {
+		return nil // Parse refuses what is out of bounds there.
+	}
+	days := rule.All()
+	for i, day := range days {
+		days[i] = day.Add(-12 * time.Hour)
+	}
+	return days
+}
+
+var ( //nolint:gochecknoglobals // Constants.
+	libraryDays = []rrulego.Weekday{rrulego.MO, rrulego.TU, rrulego.WE, rrulego.TH, rrulego.FR, rrulego.SA, rrulego.SU}
+	everyMonth  = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+)
