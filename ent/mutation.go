@@ -2285,6 +2285,8 @@ type OccurrenceMutation struct {
 	due_time_zone     *string
 	outcome           *string
 	at                *time.Time
+	version           *int
+	addversion        *int
 	clearedFields     map[string]struct{}
 	workspace         *string
 	clearedworkspace  bool
@@ -2746,6 +2748,62 @@ func (m *OccurrenceMutation) ResetAt() {
 	delete(m.clearedFields, occurrence.FieldAt)
 }
 
+// SetVersion sets the "version" field.
+func (m *OccurrenceMutation) SetVersion(i int) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *OccurrenceMutation) Version() (r int, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Occurrence entity.
+// If the Occurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OccurrenceMutation) OldVersion(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *OccurrenceMutation) AddVersion(i int) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *OccurrenceMutation) AddedVersion() (r int, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *OccurrenceMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
 // ClearWorkspace clears the "workspace" edge to the Workspace entity.
 func (m *OccurrenceMutation) ClearWorkspace() {
 	m.clearedworkspace = true
@@ -2834,7 +2892,7 @@ func (m *OccurrenceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *OccurrenceMutation) Fields() []string {
-	fields := make([]string, 0, 8)
+	fields := make([]string, 0, 9)
 	if m.workspace != nil {
 		fields = append(fields, occurrence.FieldWorkspaceID)
 	}
@@ -2858,6 +2916,9 @@ func (m *OccurrenceMutation) Fields() []string {
 	}
 	if m.at != nil {
 		fields = append(fields, occurrence.FieldAt)
+	}
+	if m.version != nil {
+		fields = append(fields, occurrence.FieldVersion)
 	}
 	return fields
 }
@@ -2883,6 +2944,8 @@ func (m *OccurrenceMutation) Field(name string) (ent.Value, bool) {
 		return m.Outcome()
 	case occurrence.FieldAt:
 		return m.At()
+	case occurrence.FieldVersion:
+		return m.Version()
 	}
 	return nil, false
 }
@@ -2908,6 +2971,8 @@ func (m *OccurrenceMutation) OldField(ctx context.Context, name string) (ent.Val
 		return m.OldOutcome(ctx)
 	case occurrence.FieldAt:
 		return m.OldAt(ctx)
+	case occurrence.FieldVersion:
+		return m.OldVersion(ctx)
 	}
 	return nil, fmt.Errorf("unknown Occurrence field %s", name)
 }
@@ -2973,6 +3038,13 @@ func (m *OccurrenceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetAt(v)
 		return nil
+	case occurrence.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
 	}
 	return fmt.Errorf("unknown Occurrence field %s", name)
 }
@@ -2984,6 +3056,9 @@ func (m *OccurrenceMutation) AddedFields() []string {
 	if m.addnumber != nil {
 		fields = append(fields, occurrence.FieldNumber)
 	}
+	if m.addversion != nil {
+		fields = append(fields, occurrence.FieldVersion)
+	}
 	return fields
 }
 
@@ -2994,6 +3069,8 @@ func (m *OccurrenceMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
 	case occurrence.FieldNumber:
 		return m.AddedNumber()
+	case occurrence.FieldVersion:
+		return m.AddedVersion()
 	}
 	return nil, false
 }
@@ -3009,6 +3086,13 @@ func (m *OccurrenceMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddNumber(v)
+		return nil
+	case occurrence.FieldVersion:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Occurrence numeric field %s", name)
@@ -3081,6 +3165,9 @@ func (m *OccurrenceMutation) ResetField(name string) error {
 		return nil
 	case occurrence.FieldAt:
 		m.ResetAt()
+		return nil
+	case occurrence.FieldVersion:
+		m.ResetVersion()
 		return nil
 	}
 	return fmt.Errorf("unknown Occurrence field %s", name)
@@ -3199,6 +3286,7 @@ type RecurrenceMutation struct {
 	last_number      *int
 	addlast_number   *int
 	ended_at         *time.Time
+	unused           *bool
 	clearedFields    map[string]struct{}
 	workspace        *string
 	clearedworkspace bool
@@ -3878,6 +3966,42 @@ func (m *RecurrenceMutation) ResetEndedAt() {
 	delete(m.clearedFields, recurrence.FieldEndedAt)
 }
 
+// SetUnused sets the "unused" field.
+func (m *RecurrenceMutation) SetUnused(b bool) {
+	m.unused = &b
+}
+
+// Unused returns the value of the "unused" field in the mutation.
+func (m *RecurrenceMutation) Unused() (r bool, exists bool) {
+	v := m.unused
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUnused returns the old "unused" field's value of the Recurrence entity.
+// If the Recurrence object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecurrenceMutation) OldUnused(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUnused is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUnused requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUnused: %w", err)
+	}
+	return oldValue.Unused, nil
+}
+
+// ResetUnused resets all changes to the "unused" field.
+func (m *RecurrenceMutation) ResetUnused() {
+	m.unused = nil
+}
+
 // ClearWorkspace clears the "workspace" edge to the Workspace entity.
 func (m *RecurrenceMutation) ClearWorkspace() {
 	m.clearedworkspace = true
@@ -3939,7 +4063,7 @@ func (m *RecurrenceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *RecurrenceMutation) Fields() []string {
-	fields := make([]string, 0, 13)
+	fields := make([]string, 0, 14)
 	if m.workspace != nil {
 		fields = append(fields, recurrence.FieldWorkspaceID)
 	}
@@ -3979,6 +4103,9 @@ func (m *RecurrenceMutation) Fields() []string {
 	if m.ended_at != nil {
 		fields = append(fields, recurrence.FieldEndedAt)
 	}
+	if m.unused != nil {
+		fields = append(fields, recurrence.FieldUnused)
+	}
 	return fields
 }
 
@@ -4013,6 +4140,8 @@ func (m *RecurrenceMutation) Field(name string) (ent.Value, bool) {
 		return m.LastNumber()
 	case recurrence.FieldEndedAt:
 		return m.EndedAt()
+	case recurrence.FieldUnused:
+		return m.Unused()
 	}
 	return nil, false
 }
@@ -4048,6 +4177,8 @@ func (m *RecurrenceMutation) OldField(ctx context.Context, name string) (ent.Val
 		return m.OldLastNumber(ctx)
 	case recurrence.FieldEndedAt:
 		return m.OldEndedAt(ctx)
+	case recurrence.FieldUnused:
+		return m.OldUnused(ctx)
 	}
 	return nil, fmt.Errorf("unknown Recurrence field %s", name)
 }
@@ -4147,6 +4278,13 @@ func (m *RecurrenceMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetEndedAt(v)
+		return nil
+	case recurrence.FieldUnused:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUnused(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Recurrence field %s", name)
@@ -4295,6 +4433,9 @@ func (m *RecurrenceMutation) ResetField(name string) error {
 		return nil
 	case recurrence.FieldEndedAt:
 		m.ResetEndedAt()
+		return nil
+	case recurrence.FieldUnused:
+		m.ResetUnused()
 		return nil
 	}
 	return fmt.Errorf("unknown Recurrence field %s", name)

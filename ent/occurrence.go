@@ -36,6 +36,8 @@ type Occurrence struct {
 	Outcome string `json:"outcome,omitempty"`
 	// When it was completed, skipped or found missed; null while it is open.
 	At *time.Time `json:"at,omitempty"`
+	// The workspace's version that changed this row last; 0 if that was another workspace.
+	Version int `json:"version,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the OccurrenceQuery when eager-loading is set.
 	Edges        OccurrenceEdges `json:"edges"`
@@ -80,7 +82,7 @@ func (*Occurrence) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case occurrence.FieldNumber:
+		case occurrence.FieldNumber, occurrence.FieldVersion:
 			values[i] = new(sql.NullInt64)
 		case occurrence.FieldWorkspaceID, occurrence.FieldDueTimeZone, occurrence.FieldOutcome:
 			values[i] = new(sql.NullString)
@@ -160,6 +162,12 @@ func (_m *Occurrence) assignValues(columns []string, values []any) error {
 				_m.At = new(time.Time)
 				*_m.At = value.Time
 			}
+		case occurrence.FieldVersion:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field version", values[i])
+			} else if value.Valid {
+				_m.Version = int(value.Int64)
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -235,6 +243,9 @@ func (_m *Occurrence) String() string {
 		builder.WriteString("at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
+	builder.WriteString(", ")
+	builder.WriteString("version=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Version))
 	builder.WriteByte(')')
 	return builder.String()
 }

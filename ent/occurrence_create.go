@@ -98,6 +98,20 @@ func (_c *OccurrenceCreate) SetNillableAt(v *time.Time) *OccurrenceCreate {
 	return _c
 }
 
+// SetVersion sets the "version" field.
+func (_c *OccurrenceCreate) SetVersion(v int) *OccurrenceCreate {
+	_c.mutation.SetVersion(v)
+	return _c
+}
+
+// SetNillableVersion sets the "version" field if the given value is not nil.
+func (_c *OccurrenceCreate) SetNillableVersion(v *int) *OccurrenceCreate {
+	if v != nil {
+		_c.SetVersion(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *OccurrenceCreate) SetID(v uuid.UUID) *OccurrenceCreate {
 	_c.mutation.SetID(v)
@@ -121,6 +135,9 @@ func (_c *OccurrenceCreate) Mutation() *OccurrenceMutation {
 
 // Save creates the Occurrence in the database.
 func (_c *OccurrenceCreate) Save(ctx context.Context) (*Occurrence, error) {
+	if err := _c.defaults(); err != nil {
+		return nil, err
+	}
 	return withHooks(ctx, _c.sqlSave, _c.mutation, _c.hooks)
 }
 
@@ -146,6 +163,15 @@ func (_c *OccurrenceCreate) ExecX(ctx context.Context) {
 	}
 }
 
+// defaults sets the default values of the builder before save.
+func (_c *OccurrenceCreate) defaults() error {
+	if _, ok := _c.mutation.Version(); !ok {
+		v := occurrence.DefaultVersion
+		_c.mutation.SetVersion(v)
+	}
+	return nil
+}
+
 // check runs all checks and user-defined validators on the builder.
 func (_c *OccurrenceCreate) check() error {
 	if _, ok := _c.mutation.WorkspaceID(); !ok {
@@ -167,6 +193,14 @@ func (_c *OccurrenceCreate) check() error {
 	}
 	if _, ok := _c.mutation.Outcome(); !ok {
 		return &ValidationError{Name: "outcome", err: errors.New(`ent: missing required field "Occurrence.outcome"`)}
+	}
+	if _, ok := _c.mutation.Version(); !ok {
+		return &ValidationError{Name: "version", err: errors.New(`ent: missing required field "Occurrence.version"`)}
+	}
+	if v, ok := _c.mutation.Version(); ok {
+		if err := occurrence.VersionValidator(v); err != nil {
+			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Occurrence.version": %w`, err)}
+		}
 	}
 	if len(_c.mutation.WorkspaceIDs()) == 0 {
 		return &ValidationError{Name: "workspace", err: errors.New(`ent: missing required edge "Occurrence.workspace"`)}
@@ -233,6 +267,10 @@ func (_c *OccurrenceCreate) createSpec() (*Occurrence, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.At(); ok {
 		_spec.SetField(occurrence.FieldAt, field.TypeTime, value)
 		_node.At = &value
+	}
+	if value, ok := _c.mutation.Version(); ok {
+		_spec.SetField(occurrence.FieldVersion, field.TypeInt, value)
+		_node.Version = value
 	}
 	if nodes := _c.mutation.WorkspaceIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -398,6 +436,24 @@ func (u *OccurrenceUpsert) ClearAt() *OccurrenceUpsert {
 	return u
 }
 
+// SetVersion sets the "version" field.
+func (u *OccurrenceUpsert) SetVersion(v int) *OccurrenceUpsert {
+	u.Set(occurrence.FieldVersion, v)
+	return u
+}
+
+// UpdateVersion sets the "version" field to the value that was provided on create.
+func (u *OccurrenceUpsert) UpdateVersion() *OccurrenceUpsert {
+	u.SetExcluded(occurrence.FieldVersion)
+	return u
+}
+
+// AddVersion adds v to the "version" field.
+func (u *OccurrenceUpsert) AddVersion(v int) *OccurrenceUpsert {
+	u.Add(occurrence.FieldVersion, v)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -546,6 +602,27 @@ func (u *OccurrenceUpsertOne) ClearAt() *OccurrenceUpsertOne {
 	})
 }
 
+// SetVersion sets the "version" field.
+func (u *OccurrenceUpsertOne) SetVersion(v int) *OccurrenceUpsertOne {
+	return u.Update(func(s *OccurrenceUpsert) {
+		s.SetVersion(v)
+	})
+}
+
+// AddVersion adds v to the "version" field.
+func (u *OccurrenceUpsertOne) AddVersion(v int) *OccurrenceUpsertOne {
+	return u.Update(func(s *OccurrenceUpsert) {
+		s.AddVersion(v)
+	})
+}
+
+// UpdateVersion sets the "version" field to the value that was provided on create.
+func (u *OccurrenceUpsertOne) UpdateVersion() *OccurrenceUpsertOne {
+	return u.Update(func(s *OccurrenceUpsert) {
+		s.UpdateVersion()
+	})
+}
+
 // Exec executes the query.
 func (u *OccurrenceUpsertOne) Exec(ctx context.Context) error {
 	if len(u.create.conflict) == 0 {
@@ -603,6 +680,7 @@ func (_c *OccurrenceCreateBulk) Save(ctx context.Context) ([]*Occurrence, error)
 	for i := range _c.builders {
 		func(i int, root context.Context) {
 			builder := _c.builders[i]
+			builder.defaults()
 			var mut Mutator = MutateFunc(func(ctx context.Context, m Mutation) (Value, error) {
 				mutation, ok := m.(*OccurrenceMutation)
 				if !ok {
@@ -857,6 +935,27 @@ func (u *OccurrenceUpsertBulk) UpdateAt() *OccurrenceUpsertBulk {
 func (u *OccurrenceUpsertBulk) ClearAt() *OccurrenceUpsertBulk {
 	return u.Update(func(s *OccurrenceUpsert) {
 		s.ClearAt()
+	})
+}
+
+// SetVersion sets the "version" field.
+func (u *OccurrenceUpsertBulk) SetVersion(v int) *OccurrenceUpsertBulk {
+	return u.Update(func(s *OccurrenceUpsert) {
+		s.SetVersion(v)
+	})
+}
+
+// AddVersion adds v to the "version" field.
+func (u *OccurrenceUpsertBulk) AddVersion(v int) *OccurrenceUpsertBulk {
+	return u.Update(func(s *OccurrenceUpsert) {
+		s.AddVersion(v)
+	})
+}
+
+// UpdateVersion sets the "version" field to the value that was provided on create.
+func (u *OccurrenceUpsertBulk) UpdateVersion() *OccurrenceUpsertBulk {
+	return u.Update(func(s *OccurrenceUpsert) {
+		s.UpdateVersion()
 	})
 }
 

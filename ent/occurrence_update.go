@@ -117,6 +117,27 @@ func (_u *OccurrenceUpdate) ClearAt() *OccurrenceUpdate {
 	return _u
 }
 
+// SetVersion sets the "version" field.
+func (_u *OccurrenceUpdate) SetVersion(v int) *OccurrenceUpdate {
+	_u.mutation.ResetVersion()
+	_u.mutation.SetVersion(v)
+	return _u
+}
+
+// SetNillableVersion sets the "version" field if the given value is not nil.
+func (_u *OccurrenceUpdate) SetNillableVersion(v *int) *OccurrenceUpdate {
+	if v != nil {
+		_u.SetVersion(*v)
+	}
+	return _u
+}
+
+// AddVersion adds value to the "version" field.
+func (_u *OccurrenceUpdate) AddVersion(v int) *OccurrenceUpdate {
+	_u.mutation.AddVersion(v)
+	return _u
+}
+
 // Mutation returns the OccurrenceMutation object of the builder.
 func (_u *OccurrenceUpdate) Mutation() *OccurrenceMutation {
 	return _u.mutation
@@ -151,6 +172,11 @@ func (_u *OccurrenceUpdate) ExecX(ctx context.Context) {
 
 // check runs all checks and user-defined validators on the builder.
 func (_u *OccurrenceUpdate) check() error {
+	if v, ok := _u.mutation.Version(); ok {
+		if err := occurrence.VersionValidator(v); err != nil {
+			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Occurrence.version": %w`, err)}
+		}
+	}
 	if _u.mutation.WorkspaceCleared() && len(_u.mutation.WorkspaceIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Occurrence.workspace"`)
 	}
@@ -201,6 +227,12 @@ func (_u *OccurrenceUpdate) sqlSave(ctx context.Context) (_node int, err error) 
 	}
 	if _u.mutation.AtCleared() {
 		_spec.ClearField(occurrence.FieldAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Version(); ok {
+		_spec.SetField(occurrence.FieldVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedVersion(); ok {
+		_spec.AddField(occurrence.FieldVersion, field.TypeInt, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -312,6 +344,27 @@ func (_u *OccurrenceUpdateOne) ClearAt() *OccurrenceUpdateOne {
 	return _u
 }
 
+// SetVersion sets the "version" field.
+func (_u *OccurrenceUpdateOne) SetVersion(v int) *OccurrenceUpdateOne {
+	_u.mutation.ResetVersion()
+	_u.mutation.SetVersion(v)
+	return _u
+}
+
+// SetNillableVersion sets the "version" field if the given value is not nil.
+func (_u *OccurrenceUpdateOne) SetNillableVersion(v *int) *OccurrenceUpdateOne {
+	if v != nil {
+		_u.SetVersion(*v)
+	}
+	return _u
+}
+
+// AddVersion adds value to the "version" field.
+func (_u *OccurrenceUpdateOne) AddVersion(v int) *OccurrenceUpdateOne {
+	_u.mutation.AddVersion(v)
+	return _u
+}
+
 // Mutation returns the OccurrenceMutation object of the builder.
 func (_u *OccurrenceUpdateOne) Mutation() *OccurrenceMutation {
 	return _u.mutation
@@ -359,6 +412,11 @@ func (_u *OccurrenceUpdateOne) ExecX(ctx context.Context) {
 
 // check runs all checks and user-defined validators on the builder.
 func (_u *OccurrenceUpdateOne) check() error {
+	if v, ok := _u.mutation.Version(); ok {
+		if err := occurrence.VersionValidator(v); err != nil {
+			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Occurrence.version": %w`, err)}
+		}
+	}
 	if _u.mutation.WorkspaceCleared() && len(_u.mutation.WorkspaceIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Occurrence.workspace"`)
 	}
@@ -426,6 +484,12 @@ func (_u *OccurrenceUpdateOne) sqlSave(ctx context.Context) (_node *Occurrence, 
 	}
 	if _u.mutation.AtCleared() {
 		_spec.ClearField(occurrence.FieldAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Version(); ok {
+		_spec.SetField(occurrence.FieldVersion, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedVersion(); ok {
+		_spec.AddField(occurrence.FieldVersion, field.TypeInt, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &Occurrence{config: _u.config}

@@ -40,12 +40,14 @@ type Recurrence struct {
 	StartAt *time.Time `json:"start_at,omitempty"`
 	// The time zone of a series that has moments; else null.
 	TimeZone *string `json:"time_zone,omitempty"`
-	// The number of the first occurrence by this rule: COUNT counts from there.
+	// The number of the first occurrence by this rule: COUNT counts from there. It is less than 1 if so many were missed that the log lacks some.
 	FirstNumber int `json:"first_number,omitempty"`
 	// The number of the last occurrence so far: the open one, unless the series has ended.
 	LastNumber int `json:"last_number,omitempty"`
-	// When the series ended; null while it goes on.
+	// When the series ended; null while it goes on. It also has ended while its open occurrence is in the trash.
 	EndedAt *time.Time `json:"ended_at,omitempty"`
+	// Whether no task is left. Such a series has ended, and is deleted once that can't be undone any more.
+	Unused bool `json:"unused,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the RecurrenceQuery when eager-loading is set.
 	Edges        RecurrenceEdges `json:"edges"`
@@ -77,6 +79,8 @@ func (*Recurrence) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
+		case recurrence.FieldUnused:
+			values[i] = new(sql.NullBool)
 		case recurrence.FieldVersion, recurrence.FieldFirstNumber, recurrence.FieldLastNumber:
 			values[i] = new(sql.NullInt64)
 		case recurrence.FieldWorkspaceID, recurrence.FieldRule, recurrence.FieldMode, recurrence.FieldCatchUp, recurrence.FieldTimeZone:
@@ -187,6 +191,12 @@ func (_m *Recurrence) assignValues(columns []string, values []any) error {
 				_m.EndedAt = new(time.Time)
 				*_m.EndedAt = value.Time
 			}
+		case recurrence.FieldUnused:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field unused", values[i])
+			} else if value.Valid {
+				_m.Unused = value.Bool
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -272,6 +282,9 @@ func (_m *Recurrence) String() string {
 		builder.WriteString("ended_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
+	builder.WriteString(", ")
+	builder.WriteString("unused=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Unused))
 	builder.WriteByte(')')
 	return builder.String()
 }

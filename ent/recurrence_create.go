@@ -159,6 +159,20 @@ func (_c *RecurrenceCreate) SetNillableEndedAt(v *time.Time) *RecurrenceCreate {
 	return _c
 }
 
+// SetUnused sets the "unused" field.
+func (_c *RecurrenceCreate) SetUnused(v bool) *RecurrenceCreate {
+	_c.mutation.SetUnused(v)
+	return _c
+}
+
+// SetNillableUnused sets the "unused" field if the given value is not nil.
+func (_c *RecurrenceCreate) SetNillableUnused(v *bool) *RecurrenceCreate {
+	if v != nil {
+		_c.SetUnused(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *RecurrenceCreate) SetID(v uuid.UUID) *RecurrenceCreate {
 	_c.mutation.SetID(v)
@@ -229,6 +243,10 @@ func (_c *RecurrenceCreate) defaults() error {
 		v := recurrence.DefaultLastNumber
 		_c.mutation.SetLastNumber(v)
 	}
+	if _, ok := _c.mutation.Unused(); !ok {
+		v := recurrence.DefaultUnused
+		_c.mutation.SetUnused(v)
+	}
 	return nil
 }
 
@@ -266,11 +284,6 @@ func (_c *RecurrenceCreate) check() error {
 	if _, ok := _c.mutation.FirstNumber(); !ok {
 		return &ValidationError{Name: "first_number", err: errors.New(`ent: missing required field "Recurrence.first_number"`)}
 	}
-	if v, ok := _c.mutation.FirstNumber(); ok {
-		if err := recurrence.FirstNumberValidator(v); err != nil {
-			return &ValidationError{Name: "first_number", err: fmt.Errorf(`ent: validator failed for field "Recurrence.first_number": %w`, err)}
-		}
-	}
 	if _, ok := _c.mutation.LastNumber(); !ok {
 		return &ValidationError{Name: "last_number", err: errors.New(`ent: missing required field "Recurrence.last_number"`)}
 	}
@@ -278,6 +291,9 @@ func (_c *RecurrenceCreate) check() error {
 		if err := recurrence.LastNumberValidator(v); err != nil {
 			return &ValidationError{Name: "last_number", err: fmt.Errorf(`ent: validator failed for field "Recurrence.last_number": %w`, err)}
 		}
+	}
+	if _, ok := _c.mutation.Unused(); !ok {
+		return &ValidationError{Name: "unused", err: errors.New(`ent: missing required field "Recurrence.unused"`)}
 	}
 	if len(_c.mutation.WorkspaceIDs()) == 0 {
 		return &ValidationError{Name: "workspace", err: errors.New(`ent: missing required edge "Recurrence.workspace"`)}
@@ -365,6 +381,10 @@ func (_c *RecurrenceCreate) createSpec() (*Recurrence, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.EndedAt(); ok {
 		_spec.SetField(recurrence.FieldEndedAt, field.TypeTime, value)
 		_node.EndedAt = &value
+	}
+	if value, ok := _c.mutation.Unused(); ok {
+		_spec.SetField(recurrence.FieldUnused, field.TypeBool, value)
+		_node.Unused = value
 	}
 	if nodes := _c.mutation.WorkspaceIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -600,6 +620,18 @@ func (u *RecurrenceUpsert) UpdateEndedAt() *RecurrenceUpsert {
 // ClearEndedAt clears the value of the "ended_at" field.
 func (u *RecurrenceUpsert) ClearEndedAt() *RecurrenceUpsert {
 	u.SetNull(recurrence.FieldEndedAt)
+	return u
+}
+
+// SetUnused sets the "unused" field.
+func (u *RecurrenceUpsert) SetUnused(v bool) *RecurrenceUpsert {
+	u.Set(recurrence.FieldUnused, v)
+	return u
+}
+
+// UpdateUnused sets the "unused" field to the value that was provided on create.
+func (u *RecurrenceUpsert) UpdateUnused() *RecurrenceUpsert {
+	u.SetExcluded(recurrence.FieldUnused)
 	return u
 }
 
@@ -850,6 +882,20 @@ func (u *RecurrenceUpsertOne) UpdateEndedAt() *RecurrenceUpsertOne {
 func (u *RecurrenceUpsertOne) ClearEndedAt() *RecurrenceUpsertOne {
 	return u.Update(func(s *RecurrenceUpsert) {
 		s.ClearEndedAt()
+	})
+}
+
+// SetUnused sets the "unused" field.
+func (u *RecurrenceUpsertOne) SetUnused(v bool) *RecurrenceUpsertOne {
+	return u.Update(func(s *RecurrenceUpsert) {
+		s.SetUnused(v)
+	})
+}
+
+// UpdateUnused sets the "unused" field to the value that was provided on create.
+func (u *RecurrenceUpsertOne) UpdateUnused() *RecurrenceUpsertOne {
+	return u.Update(func(s *RecurrenceUpsert) {
+		s.UpdateUnused()
 	})
 }
 
@@ -1267,6 +1313,20 @@ func (u *RecurrenceUpsertBulk) UpdateEndedAt() *RecurrenceUpsertBulk {
 func (u *RecurrenceUpsertBulk) ClearEndedAt() *RecurrenceUpsertBulk {
 	return u.Update(func(s *RecurrenceUpsert) {
 		s.ClearEndedAt()
+	})
+}
+
+// SetUnused sets the "unused" field.
+func (u *RecurrenceUpsertBulk) SetUnused(v bool) *RecurrenceUpsertBulk {
+	return u.Update(func(s *RecurrenceUpsert) {
+		s.SetUnused(v)
+	})
+}
+
+// UpdateUnused sets the "unused" field to the value that was provided on create.
+func (u *RecurrenceUpsertBulk) UpdateUnused() *RecurrenceUpsertBulk {
+	return u.Update(func(s *RecurrenceUpsert) {
+		s.UpdateUnused()
 	})
 }
 

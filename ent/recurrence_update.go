@@ -222,6 +222,20 @@ func (_u *RecurrenceUpdate) ClearEndedAt() *RecurrenceUpdate {
 	return _u
 }
 
+// SetUnused sets the "unused" field.
+func (_u *RecurrenceUpdate) SetUnused(v bool) *RecurrenceUpdate {
+	_u.mutation.SetUnused(v)
+	return _u
+}
+
+// SetNillableUnused sets the "unused" field if the given value is not nil.
+func (_u *RecurrenceUpdate) SetNillableUnused(v *bool) *RecurrenceUpdate {
+	if v != nil {
+		_u.SetUnused(*v)
+	}
+	return _u
+}
+
 // Mutation returns the RecurrenceMutation object of the builder.
 func (_u *RecurrenceUpdate) Mutation() *RecurrenceMutation {
 	return _u.mutation
@@ -259,11 +273,6 @@ func (_u *RecurrenceUpdate) check() error {
 	if v, ok := _u.mutation.Version(); ok {
 		if err := recurrence.VersionValidator(v); err != nil {
 			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Recurrence.version": %w`, err)}
-		}
-	}
-	if v, ok := _u.mutation.FirstNumber(); ok {
-		if err := recurrence.FirstNumberValidator(v); err != nil {
-			return &ValidationError{Name: "first_number", err: fmt.Errorf(`ent: validator failed for field "Recurrence.first_number": %w`, err)}
 		}
 	}
 	if v, ok := _u.mutation.LastNumber(); ok {
@@ -345,6 +354,9 @@ func (_u *RecurrenceUpdate) sqlSave(ctx context.Context) (_node int, err error) 
 	}
 	if _u.mutation.EndedAtCleared() {
 		_spec.ClearField(recurrence.FieldEndedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Unused(); ok {
+		_spec.SetField(recurrence.FieldUnused, field.TypeBool, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -561,6 +573,20 @@ func (_u *RecurrenceUpdateOne) ClearEndedAt() *RecurrenceUpdateOne {
 	return _u
 }
 
+// SetUnused sets the "unused" field.
+func (_u *RecurrenceUpdateOne) SetUnused(v bool) *RecurrenceUpdateOne {
+	_u.mutation.SetUnused(v)
+	return _u
+}
+
+// SetNillableUnused sets the "unused" field if the given value is not nil.
+func (_u *RecurrenceUpdateOne) SetNillableUnused(v *bool) *RecurrenceUpdateOne {
+	if v != nil {
+		_u.SetUnused(*v)
+	}
+	return _u
+}
+
 // Mutation returns the RecurrenceMutation object of the builder.
 func (_u *RecurrenceUpdateOne) Mutation() *RecurrenceMutation {
 	return _u.mutation
@@ -611,11 +637,6 @@ func (_u *RecurrenceUpdateOne) check() error {
 	if v, ok := _u.mutation.Version(); ok {
 		if err := recurrence.VersionValidator(v); err != nil {
 			return &ValidationError{Name: "version", err: fmt.Errorf(`ent: validator failed for field "Recurrence.version": %w`, err)}
-		}
-	}
-	if v, ok := _u.mutation.FirstNumber(); ok {
-		if err := recurrence.FirstNumberValidator(v); err != nil {
-			return &ValidationError{Name: "first_number", err: fmt.Errorf(`ent: validator failed for field "Recurrence.first_number": %w`, err)}
 		}
 	}
 	if v, ok := _u.mutation.LastNumber(); ok {
@@ -714,6 +735,9 @@ func (_u *RecurrenceUpdateOne) sqlSave(ctx context.Context) (_node *Recurrence, 
 	}
 	if _u.mutation.EndedAtCleared() {
 		_spec.ClearField(recurrence.FieldEndedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Unused(); ok {
+		_spec.SetField(recurrence.FieldUnused, field.TypeBool, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &Recurrence{config: _u.config}

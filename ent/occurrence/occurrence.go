@@ -29,6 +29,8 @@ const (
 	FieldOutcome = "outcome"
 	// FieldAt holds the string denoting the at field in the database.
 	FieldAt = "at"
+	// FieldVersion holds the string denoting the version field in the database.
+	FieldVersion = "version"
 	// EdgeWorkspace holds the string denoting the workspace edge name in mutations.
 	EdgeWorkspace = "workspace"
 	// EdgeRecurrence holds the string denoting the recurrence edge name in mutations.
@@ -62,6 +64,7 @@ var Columns = []string{
 	FieldDueTimeZone,
 	FieldOutcome,
 	FieldAt,
+	FieldVersion,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -84,6 +87,10 @@ var (
 	Policy ent.Policy
 	// NumberValidator is a validator for the "number" field. It is called by the builders before save.
 	NumberValidator func(int) error
+	// DefaultVersion holds the default value on creation for the "version" field.
+	DefaultVersion int
+	// VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	VersionValidator func(int) error
 )
 
 // OrderOption defines the ordering options for the Occurrence queries.
@@ -132,6 +139,11 @@ func ByOutcome(opts ...sql.OrderTermOption) OrderOption {
 // ByAt orders the results by the at field.
 func ByAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAt, opts...).ToFunc()
+}
+
+// ByVersion orders the results by the version field.
+func ByVersion(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldVersion, opts...).ToFunc()
 }
 
 // ByWorkspaceField orders the results by workspace field.

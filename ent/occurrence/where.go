@@ -96,6 +96,11 @@ func At(v time.Time) predicate.Occurrence {
 	return predicate.Occurrence(sql.FieldEQ(FieldAt, v))
 }
 
+// Version applies equality check predicate on the "version" field. It's identical to VersionEQ.
+func Version(v int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldEQ(FieldVersion, v))
+}
+
 // WorkspaceIDEQ applies the EQ predicate on the "workspace_id" field.
 func WorkspaceIDEQ(v string) predicate.Occurrence {
 	return predicate.Occurrence(sql.FieldEQ(FieldWorkspaceID, v))
@@ -499,6 +504,46 @@ func AtIsNil() predicate.Occurrence {
 // AtNotNil applies the NotNil predicate on the "at" field.
 func AtNotNil() predicate.Occurrence {
 	return predicate.Occurrence(sql.FieldNotNull(FieldAt))
+}
+
+// VersionEQ applies the EQ predicate on the "version" field.
+func VersionEQ(v int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldEQ(FieldVersion, v))
+}
+
+// VersionNEQ applies the NEQ predicate on the "version" field.
+func VersionNEQ(v int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldNEQ(FieldVersion, v))
+}
+
+// VersionIn applies the In predicate on the "version" field.
+func VersionIn(vs ...int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldIn(FieldVersion, vs...))
+}
+
+// VersionNotIn applies the NotIn predicate on the "version" field.
+func VersionNotIn(vs ...int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldNotIn(FieldVersion, vs...))
+}
+
+// VersionGT applies the GT predicate on the "version" field.
+func VersionGT(v int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldGT(FieldVersion, v))
+}
+
+// VersionGTE applies the GTE predicate on the "version" field.
+func VersionGTE(v int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldGTE(FieldVersion, v))
+}
+
+// VersionLT applies the LT predicate on the "version" field.
+func VersionLT(v int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldLT(FieldVersion, v))
+}
+
+// VersionLTE applies the LTE predicate on the "version" field.
+func VersionLTE(v int) predicate.Occurrence {
+	return predicate.Occurrence(sql.FieldLTE(FieldVersion, v))
 }
 
 // HasWorkspace applies the HasEdge predicate on the "workspace" edge.

@@ -41,6 +41,8 @@ const (
 	FieldLastNumber = "last_number"
 	// FieldEndedAt holds the string denoting the ended_at field in the database.
 	FieldEndedAt = "ended_at"
+	// FieldUnused holds the string denoting the unused field in the database.
+	FieldUnused = "unused"
 	// EdgeWorkspace holds the string denoting the workspace edge name in mutations.
 	EdgeWorkspace = "workspace"
 	// Table holds the table name of the recurrence in the database.
@@ -70,6 +72,7 @@ var Columns = []string{
 	FieldFirstNumber,
 	FieldLastNumber,
 	FieldEndedAt,
+	FieldUnused,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -98,12 +101,12 @@ var (
 	DefaultUpdatedAt func() time.Time
 	// DefaultFirstNumber holds the default value on creation for the "first_number" field.
 	DefaultFirstNumber int
-	// FirstNumberValidator is a validator for the "first_number" field. It is called by the builders before save.
-	FirstNumberValidator func(int) error
 	// DefaultLastNumber holds the default value on creation for the "last_number" field.
 	DefaultLastNumber int
 	// LastNumberValidator is a validator for the "last_number" field. It is called by the builders before save.
 	LastNumberValidator func(int) error
+	// DefaultUnused holds the default value on creation for the "unused" field.
+	DefaultUnused bool
 )
 
 // OrderOption defines the ordering options for the Recurrence queries.
@@ -177,6 +180,11 @@ func ByLastNumber(opts ...sql.OrderTermOption) OrderOption {
 // ByEndedAt orders the results by the ended_at field.
 func ByEndedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldEndedAt, opts...).ToFunc()
+}
+
+// ByUnused orders the results by the unused field.
+func ByUnused(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUnused, opts...).ToFunc()
 }
 
 // ByWorkspaceField orders the results by workspace field.

@@ -121,6 +121,11 @@ func EndedAt(v time.Time) predicate.Recurrence {
 	return predicate.Recurrence(sql.FieldEQ(FieldEndedAt, v))
 }
 
+// Unused applies equality check predicate on the "unused" field. It's identical to UnusedEQ.
+func Unused(v bool) predicate.Recurrence {
+	return predicate.Recurrence(sql.FieldEQ(FieldUnused, v))
+}
+
 // WorkspaceIDEQ applies the EQ predicate on the "workspace_id" field.
 func WorkspaceIDEQ(v string) predicate.Recurrence {
 	return predicate.Recurrence(sql.FieldEQ(FieldWorkspaceID, v))
@@ -794,6 +799,16 @@ func EndedAtIsNil() predicate.Recurrence {
 // EndedAtNotNil applies the NotNil predicate on the "ended_at" field.
 func EndedAtNotNil() predicate.Recurrence {
 	return predicate.Recurrence(sql.FieldNotNull(FieldEndedAt))
+}
+
+// UnusedEQ applies the EQ predicate on the "unused" field.
+func UnusedEQ(v bool) predicate.Recurrence {
+	return predicate.Recurrence(sql.FieldEQ(FieldUnused, v))
+}
+
+// UnusedNEQ applies the NEQ predicate on the "unused" field.
+func UnusedNEQ(v bool) predicate.Recurrence {
+	return predicate.Recurrence(sql.FieldNEQ(FieldUnused, v))
 }
 
 // HasWorkspace applies the HasEdge predicate on the "workspace" edge.

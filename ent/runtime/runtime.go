@@ -105,6 +105,12 @@ func init() {
 	occurrenceDescNumber := occurrenceFields[3].Descriptor()
 	// occurrence.NumberValidator is a validator for the "number" field. It is called by the builders before save.
 	occurrence.NumberValidator = occurrenceDescNumber.Validators[0].(func(int) error)
+	// occurrenceDescVersion is the schema descriptor for version field.
+	occurrenceDescVersion := occurrenceFields[9].Descriptor()
+	// occurrence.DefaultVersion holds the default value on creation for the version field.
+	occurrence.DefaultVersion = occurrenceDescVersion.Default.(int)
+	// occurrence.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	occurrence.VersionValidator = occurrenceDescVersion.Validators[0].(func(int) error)
 	recurrenceMixin := schema.Recurrence{}.Mixin()
 	recurrence.Policy = privacy.NewPolicies(recurrenceMixin[0], schema.Recurrence{})
 	recurrence.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -135,14 +141,16 @@ func init() {
 	recurrenceDescFirstNumber := recurrenceFields[6].Descriptor()
 	// recurrence.DefaultFirstNumber holds the default value on creation for the first_number field.
 	recurrence.DefaultFirstNumber = recurrenceDescFirstNumber.Default.(int)
-	// recurrence.FirstNumberValidator is a validator for the "first_number" field. It is called by the builders before save.
-	recurrence.FirstNumberValidator = recurrenceDescFirstNumber.Validators[0].(func(int) error)
 	// recurrenceDescLastNumber is the schema descriptor for last_number field.
 	recurrenceDescLastNumber := recurrenceFields[7].Descriptor()
 	// recurrence.DefaultLastNumber holds the default value on creation for the last_number field.
 	recurrence.DefaultLastNumber = recurrenceDescLastNumber.Default.(int)
 	// recurrence.LastNumberValidator is a validator for the "last_number" field. It is called by the builders before save.
 	recurrence.LastNumberValidator = recurrenceDescLastNumber.Validators[0].(func(int) error)
+	// recurrenceDescUnused is the schema descriptor for unused field.
+	recurrenceDescUnused := recurrenceFields[9].Descriptor()
+	// recurrence.DefaultUnused holds the default value on creation for the unused field.
+	recurrence.DefaultUnused = recurrenceDescUnused.Default.(bool)
 	reminderMixin := schema.Reminder{}.Mixin()
 	reminder.Policy = privacy.NewPolicies(reminderMixin[0], schema.Reminder{})
 	reminder.Hooks[0] = func(next ent.Mutator) ent.Mutator {

@@ -32,12 +32,21 @@ func (Recurrence) Fields() []ent.Field {
 			Comment("The moment of the first occurrence by this rule; null if the series has days."),
 		field.String("time_zone").Optional().Nillable().SchemaType(text).
 			Comment("The time zone of a series that has moments; else null."),
-		field.Int("first_number").Default(1).Positive().Annotations(entsql.Default("1")).
-			Comment("The number of the first occurrence by this rule: COUNT counts from there."),
-		field.Int("last_number").Default(1).Positive().Annotations(entsql.Default("1")).
+		field.Int("first_number").Default(1).Annotations(entsql.Default("1")).
+			Comment("The number of the first occurrence by this rule: COUNT counts from there. It is less than 1 if so many were missed that the log lacks some."),
+		field.Int("last_number").Default(1).NonNegative().Annotations(entsql.Default("1")).
 			Comment("The number of the last occurrence so far: the open one, unless the series has ended."),
 		field.Time("ended_at").Optional().Nillable().
-			Comment("When the series ended; null while it goes on."),
+			Comment("When the series ended; null while it goes on. It also has ended while its open occurrence is in the trash."),
+		field.Bool("unused").Default(false).Annotations(entsql.Default("false")).
+			Comment("Whether no task is left. Such a series has ended, and is deleted once that can't be undone any more."),
+	}
+}
+
+// Indexes of the Recurrence: those of every versioned entity, and the unused ones of all workspaces, which are removed.
+func (Recurrence) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields("ended_at").StorageKey("recurrences_unused").Annotations(entsql.IndexWhere("unused")),
 	}
 }
 
@@ -64,6 +73,8 @@ func (Occurrence) Fields() []ent.Field {
 			Comment("An OccurrenceOutcome of the API."),
 		field.Time("at").Optional().Nillable().
 			Comment("When it was completed, skipped or found missed; null while it is open."),
+		field.Int("version").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("The workspace's version that changed this row last; 0 if that was another workspace."),
 	}
 }
 

@@ -28,6 +28,7 @@ func TestSchemaIsBounded(t *testing.T) {
 		"occurrences_by_number":   "for the foreign key, which knows no workspace",
 		"reminders_by_task":       "for the foreign key, which knows no workspace",
 		"reminders_by_fire_at":    "for firing, which looks at all workspaces",
+		"recurrences_unused":      "for removing old rows",
 	}
 	transferred := map[string]string{
 		"tasks":            "they move",

@@ -46,6 +46,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/playground": {},
 	"internal/ratelimit":  {},
 	"internal/rrule":      {},
+	"internal/recurrence": slices.Concat(entity, []string{"internal/rrule", "internal/timezone"}),
 	"internal/semaphore":  {},
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",

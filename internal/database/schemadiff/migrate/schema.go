@@ -103,6 +103,7 @@ var (
 		{Name: "due_time_zone", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "outcome", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "at", Type: field.TypeTime, Nullable: true},
+		{Name: "version", Type: field.TypeInt, Default: "0"},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "recurrence_id", Type: field.TypeUUID},
 	}
@@ -114,13 +115,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "occurrences_workspaces_workspace",
-				Columns:    []*schema.Column{OccurrencesColumns[7]},
+				Columns:    []*schema.Column{OccurrencesColumns[8]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "occurrences_recurrences_recurrence",
-				Columns:    []*schema.Column{OccurrencesColumns[8]},
+				Columns:    []*schema.Column{OccurrencesColumns[9]},
 				RefColumns: []*schema.Column{RecurrencesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -129,12 +130,12 @@ var (
 			{
 				Name:    "occurrences_by_number",
 				Unique:  true,
-				Columns: []*schema.Column{OccurrencesColumns[8], OccurrencesColumns[1]},
+				Columns: []*schema.Column{OccurrencesColumns[9], OccurrencesColumns[1]},
 			},
 			{
 				Name:    "occurrences_by_workspace",
 				Unique:  false,
-				Columns: []*schema.Column{OccurrencesColumns[7], OccurrencesColumns[0]},
+				Columns: []*schema.Column{OccurrencesColumns[8], OccurrencesColumns[0]},
 			},
 		},
 	}
@@ -153,6 +154,7 @@ var (
 		{Name: "first_number", Type: field.TypeInt, Default: "1"},
 		{Name: "last_number", Type: field.TypeInt, Default: "1"},
 		{Name: "ended_at", Type: field.TypeTime, Nullable: true},
+		{Name: "unused", Type: field.TypeBool, Default: "false"},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 	}
 	// RecurrencesTable holds the schema information for the "recurrences" table.
@@ -163,7 +165,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "recurrences_workspaces_workspace",
-				Columns:    []*schema.Column{RecurrencesColumns[13]},
+				Columns:    []*schema.Column{RecurrencesColumns[14]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -172,7 +174,15 @@ var (
 			{
 				Name:    "recurrence_workspace_id_version_id",
 				Unique:  false,
-				Columns: []*schema.Column{RecurrencesColumns[13], RecurrencesColumns[1], RecurrencesColumns[0]},
+				Columns: []*schema.Column{RecurrencesColumns[14], RecurrencesColumns[1], RecurrencesColumns[0]},
+			},
+			{
+				Name:    "recurrences_unused",
+				Unique:  false,
+				Columns: []*schema.Column{RecurrencesColumns[12]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "unused",
+				},
 			},
 		},
 	}
