@@ -99,17 +99,17 @@ type worker struct {
 	ctx    context.Context //nolint:containedctx // A client sends one request after the other.
 	viewer viewer.Viewer
 	random *rand.Rand
-	shared *history
+	shared *changeLog
 }
 
-// history is what all clients share: the ids of tasks and tags, and the successful changes.
-type history struct {
+// changeLog is what all clients share: the ids of tasks and tags, and the successful changes.
+type changeLog struct {
 	mu          sync.Mutex
 	tasks, tags []string
 	events      []event
 }
 
-func (s *history) record(version int, name string, apply func(modelWorkspace)) {
+func (s *changeLog) record(version int, name string, apply func(modelWorkspace)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events = append(s.events, event{version, name, apply})
@@ -296,7 +296,7 @@ func TestConcurrentClients(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		const clients, steps = 8, 60
 		ctx, v := env.newUser(t, "alice")
-		all := &history{}
+		all := &changeLog{}
 		for n := range 4 {
 			all.tags = append(all.tags, env.createTag(ctx, t, v, fmt.Sprint("tag ", n)).ID.String())
 		}

@@ -89,10 +89,12 @@ func (t *tx) applyEdits(ctx context.Context, tasks []*ent.Task, changed map[uuid
 		return fmt.Errorf("updating tasks: %w", err)
 	}
 	for _, e := range touched {
+		before := *e
 		for _, edit := range edits {
 			edit.set(e)
 		}
 		t.stamp(e)
+		t.record(&before, e)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"taskql/ent/user"
 	"taskql/ent/userremoval"
 	entworkspace "taskql/ent/workspace"
+	"taskql/internal/history"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -27,7 +28,7 @@ func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, e
 	var erased Erased
 	err := s.workspaces.Erase(ctx, viewer.Viewer{UserID: id, WorkspaceID: id}, func(w *workspace.Tx) error {
 		var err error
-		erased, err = s.tx(w).eraseBatch(ctx, r)
+		erased, err = s.tx(w, history.Server).eraseBatch(ctx, r)
 		return err
 	})
 	if err != nil {

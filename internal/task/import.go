@@ -11,6 +11,7 @@ import (
 	"taskql/ent"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
+	"taskql/internal/history"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -98,9 +99,9 @@ func (s *Service) ImportTasks(ctx context.Context, v viewer.Viewer, tasks []Impo
 // applyImport runs work as a change of the workspace. If it is a dry run, it is rolled back, and the workspace need not exist.
 func (s *Service) applyImport(ctx context.Context, v viewer.Viewer, o ImportOptions, work func(*tx) error) error {
 	if o.DryRun {
-		return s.workspaces.DryRun(ctx, v, tasksCounter, func(w *workspace.Tx) error { return work(s.tx(w)) })
+		return s.workspaces.DryRun(ctx, v, tasksCounter, func(w *workspace.Tx) error { return work(s.tx(w, history.Import)) })
 	}
-	return s.applyChange(ctx, v, work)
+	return s.applyChange(ctx, v, history.Import, work)
 }
 
 func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {

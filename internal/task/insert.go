@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 
 	"entgo.io/ent/dialect"
@@ -24,6 +25,7 @@ import (
 func (t *tx) insert(ctx context.Context, tasks ...*ent.Task) error {
 	rows := make([]*ent.TaskCreate, len(tasks))
 	for i, e := range tasks {
+		t.recordNew(e.ID)
 		rows[i] = t.Task.Create().SetID(e.ID)
 		m := rows[i].Mutation()
 		for _, column := range taskColumns.columns {
@@ -47,11 +49,14 @@ const insertStatement = `WITH l AS MATERIALIZED (
 ), w AS (
 	UPDATE workspaces SET ` + workspace.TakeVersion + `, task_count = task_count + 1 FROM l WHERE workspaces.id = l.id
 	RETURNING workspaces.version
+), a AS (
+	INSERT INTO activities (id, workspace_id, version, task_id, actor_id, via, action, at)
+	SELECT $4::uuid, $1, w.version, %s, $5, $6, 'CREATED', $3::timestamptz FROM w
 )
 INSERT INTO tasks (%s) SELECT %s FROM w RETURNING version`
 
 // insertSQL is insertStatement with the columns and their values. Its arguments are the workspace, its limit of tasks, the
-// time, and the values of insertArgs.
+// time, the id, actor and via of the activity, and the values of insertArgs.
 var insertSQL, insertArgs = func() (string, []column[ent.Task]) { //nolint:gochecknoglobals // They never change.
 	computed := map[string]string{
 		enttask.FieldWorkspaceID: "$1",
@@ -64,7 +69,7 @@ var insertSQL, insertArgs = func() (string, []column[ent.Task]) { //nolint:goche
 		enttask.FieldOccurrenceNumber: "NULL::bigint",
 		enttask.FieldHasReminders:     "false",
 	}
-	const before = 3
+	const before = 6
 	var names, values []string
 	var args []column[ent.Task]
 	for _, c := range taskColumns.columns {
@@ -75,7 +80,7 @@ var insertSQL, insertArgs = func() (string, []column[ent.Task]) { //nolint:goche
 		}
 		names, values = append(names, c.name), append(values, value)
 	}
-	return fmt.Sprintf(insertStatement, strings.Join(names, ", "), strings.Join(values, ", ")), args
+	return fmt.Sprintf(insertStatement, values[slices.Index(names, enttask.FieldID)], strings.Join(names, ", "), strings.Join(values, ", ")), args
 }()
 
 // insertFast inserts a task at the end of the top level and sets the rest of its fields. It returns false if it did nothing.
@@ -95,8 +100,8 @@ func (s *Service) insertFast(ctx context.Context, v viewer.Viewer, e *ent.Task) 
 
 func (s *Service) tryInsert(ctx context.Context, v viewer.Viewer, e *ent.Task) (bool, error) {
 	now, done := s.now(), false
-	args := make([]any, 0, 3+len(insertArgs))
-	args = append(args, v.WorkspaceID, s.limits.Tasks, now)
+	args := make([]any, 0, 6+len(insertArgs))
+	args = append(args, v.WorkspaceID, s.limits.Tasks, now, workspace.NewID(now), v.UserID, string(viaOf(v)))
 	for _, column := range insertArgs {
 		args = append(args, column.value(e))
 	}

@@ -15,6 +15,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/fracindex"
+	"taskql/internal/history"
 	"taskql/internal/keyset"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -140,14 +141,39 @@ func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 			return err
 		}
 	}
+	place := &history.Place{Position: history.Change[[]byte]{e.Position}}
+	var err error
+	if place.After, place.Before, err = t.neighbours(ctx, e); err != nil {
+		return err
+	}
 	to, err := o.newPosition(ctx, t, e)
 	if err != nil {
 		return err
 	}
+	t.activity(e.ID).Changes.Place = place
 	return t.applyEdits(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edit{
 		columns: []string{enttask.FieldParentID, enttask.FieldPosition},
 		set:     func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
 	})
+}
+
+// neighbours returns the siblings between which a task is, without those in the trash.
+func (t *tx) neighbours(ctx context.Context, e *ent.Task) (after, before *uuid.UUID, err error) {
+	next := func(backward bool) (*uuid.UUID, error) {
+		id, err := t.siblings(e.ParentID, e.ID).Where(positioned(e, backward), enttask.DeletedAtIsNil()).Order(inManualOrder(backward)).FirstID(ctx)
+		if ent.IsNotFound(err) {
+			return nil, nil //nolint:nilnil // It is at an end.
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the neighbours: %w", err)
+		}
+		return &id, nil
+	}
+	if after, err = next(true); err != nil {
+		return nil, nil, err
+	}
+	before, err = next(false)
+	return after, before, err
 }
 
 // isInPlace reports whether the task is at its new position already, not counting tasks in the trash.

@@ -10,6 +10,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/internal/history"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -182,8 +183,16 @@ func (s *Service) DeleteTag(ctx context.Context, v viewer.Viewer, in workspace.T
 		if len(errs) > 0 {
 			return workspace.Refuse[DeleteTagResult](errs)
 		}
+		ids, err := t.tasks().Where(enttask.HasTaskTagsWith(tasktag.TagID(tag.ID))).IDs(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the tag's tasks: %w", err)
+		}
 		if err := t.update().Where(enttask.HasTaskTagsWith(tasktag.TagID(tag.ID))).Exec(ctx); err != nil {
 			return nil, fmt.Errorf("stamping the tag's tasks: %w", err)
+		}
+		for _, id := range ids {
+			t.recordTags(id, nil, []history.Tag{{ID: tag.ID, Name: tag.Name}})
+			t.activity(id).Changes.Final = true
 		}
 		if _, err := t.Tag.Delete().Where(workspace.Scope(v), enttag.ID(tag.ID)).Exec(ctx); err != nil {
 			return nil, fmt.Errorf("deleting the tag: %w", err)

@@ -10,6 +10,7 @@ import (
 	"taskql/ent"
 	enttag "taskql/ent/tag"
 	"taskql/ent/tasktag"
+	"taskql/internal/history"
 	"taskql/internal/workspace"
 )
 
@@ -32,7 +33,7 @@ func checkTagLists(errs *workspace.Violations, limits Limits, lists ...*tagList)
 	}
 }
 
-// resolve sets the ids of lists of tags, with one statement. It adds a violation for each tag that doesn't exist.
+// resolve sets the ids of lists of tags, with one statement, and adds their names to the transaction's. It adds a violation for each tag that doesn't exist.
 func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*tagList) error {
 	var all []uuid.UUID
 	for _, l := range lists {
@@ -41,12 +42,13 @@ func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*
 	}
 	exists := map[uuid.UUID]bool{}
 	if len(all) > 0 {
-		ids, err := t.tags().Where(enttag.IDIn(all...)).IDs(ctx)
+		tags, err := t.tags().Where(enttag.IDIn(all...)).Select(enttag.FieldName).All(ctx)
 		if err != nil {
 			return fmt.Errorf("looking up tags: %w", err)
 		}
-		for _, id := range ids {
-			exists[id] = true
+		for _, tag := range tags {
+			exists[tag.ID] = true
+			t.nameTag(tag.ID, tag.Name)
 		}
 	}
 	listed := map[uuid.UUID]*tagList{}
@@ -66,19 +68,42 @@ func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*
 	return nil
 }
 
-// tagIDsOf reads the ids of each task's tags.
+// tagIDsOf reads the ids of each task's tags, and adds their names to the transaction's.
 func (t *tx) tagIDsOf(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
-	rows, err := t.TaskTag.Query().
-		Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(idsOf(tasks)...)).
-		All(ctx)
-	if err != nil {
+	b := workspace.Statement()
+	b.WriteString("SELECT tt.task_id, tt.tag_id, g.name FROM task_tags tt JOIN tags g ON g.id = tt.tag_id WHERE ").
+		Join(workspace.Condition(t.Viewer, "tt")).WriteString(" AND tt.task_id IN (").Args(toAny(idsOf(tasks))...).WriteString(")")
+	var rows []struct {
+		TaskID uuid.UUID `sql:"task_id"`
+		TagID  uuid.UUID `sql:"tag_id"`
+		Name   string    `sql:"name"`
+	}
+	if err := t.Select(ctx, &rows, b); err != nil {
 		return nil, fmt.Errorf("reading the tags of tasks: %w", err)
 	}
 	carried := make(map[uuid.UUID][]uuid.UUID, len(tasks))
 	for _, row := range rows {
 		carried[row.TaskID] = append(carried[row.TaskID], row.TagID)
+		t.nameTag(row.TagID, row.Name)
 	}
 	return carried, nil
+}
+
+// nameTag keeps the name of a tag that the change has read.
+func (t *tx) nameTag(id uuid.UUID, name string) {
+	if t.knownTags == nil {
+		t.knownTags = map[uuid.UUID]string{}
+	}
+	t.knownTags[id] = name
+}
+
+// namedTags returns tags with the names that the change has read.
+func (t *tx) namedTags(ids []uuid.UUID) []history.Tag {
+	tags := make([]history.Tag, len(ids))
+	for i, id := range ids {
+		tags[i] = history.Tag{ID: id, Name: t.knownTags[id]}
+	}
+	return tags
 }
 
 // difference returns the ids that are in a and not in b.
@@ -109,6 +134,9 @@ func (c tagChanges) apply(ctx context.Context, t *tx, tasks []*ent.Task) (map[uu
 	added := map[uuid.UUID][]uuid.UUID{}
 	var from, removed []uuid.UUID
 	for _, e := range tasks {
+		if len(c.add[e.ID])+len(c.remove[e.ID]) > 0 {
+			t.recordTags(e.ID, t.namedTags(c.add[e.ID]), t.namedTags(c.remove[e.ID]))
+		}
 		if tags := c.add[e.ID]; len(tags) > 0 {
 			added[e.ID], changed[e.ID] = tags, true
 		}

@@ -18,6 +18,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	entworkspace "taskql/ent/workspace"
+	"taskql/internal/history"
 	"taskql/internal/keyset"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
@@ -106,7 +107,7 @@ func (s *Service) refreshWorkspace(ctx context.Context, w *ent.Workspace) error 
 			return fmt.Errorf("reading tasks: %w", err)
 		}
 		if wrong := slices.DeleteFunc(slices.Clone(rows), hasCurrentKeys); len(wrong) > 0 {
-			err := s.applyChange(ctx, v, func(t *tx) error { return t.refreshTasks(ctx, idsOf(wrong)) })
+			err := s.applyChange(ctx, v, history.Server, func(t *tx) error { return t.refreshTasks(ctx, idsOf(wrong)) })
 			if err != nil {
 				return err
 			}
@@ -159,7 +160,7 @@ func (s *Service) refreshTags(ctx context.Context, v viewer.Viewer, w *ent.Works
 	if !slices.ContainsFunc(changed, func(tag *ent.Tag) bool { return !hasCurrentKey(tag) }) {
 		return nil
 	}
-	return s.applyChange(ctx, v, func(t *tx) error {
+	return s.applyChange(ctx, v, history.Server, func(t *tx) error {
 		tags, err := t.tags().Order(enttag.ByCreatedAt(), enttag.ByID()).All(ctx)
 		if err != nil {
 			return fmt.Errorf("reading tags: %w", err)

@@ -13,6 +13,7 @@ import (
 	enttag "taskql/ent/tag"
 	"taskql/ent/tasktag"
 	"taskql/ent/userremoval"
+	"taskql/internal/history"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -37,7 +38,7 @@ func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) 
 		return false, fmt.Errorf("looking at the user who gets the tasks: %w", err)
 	}
 	more := false
-	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, func(t *tx) error {
+	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, history.Server, func(t *tx) error {
 		var err error
 		more, err = t.moveFrom(ctx, viewer.Viewer{UserID: from, WorkspaceID: from})
 		return err
@@ -187,6 +188,9 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 		return fmt.Errorf("moving tasks: %w", err)
 	}
 	t.MarkChanged()
+	for _, id := range ids {
+		t.recordNew(id) // The workspace that they come from is closed, and its activities are erased.
+	}
 	return t.moveActiveToTop(ctx, ids)
 }
 

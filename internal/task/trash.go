@@ -66,6 +66,32 @@ func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		e.DeletedAt = &t.Now
 		t.stamp(e)
 	}
+	return t.recordTrashed(ctx, roots)
+}
+
+// recordTrashed records that active tasks went to the trash. One that went there with another one that it is below has no activity
+// of its own.
+func (t *tx) recordTrashed(ctx context.Context, tasks []*ent.Task) error {
+	with := map[uuid.UUID]*uuid.UUID{}
+	if len(tasks) > 1 {
+		rows, err := t.tasks().Where(enttask.IDIn(idsOf(tasks)...)).Select(enttask.FieldTrashedWith).All(ctx)
+		if err != nil {
+			return fmt.Errorf("reading what went to the trash: %w", err)
+		}
+		for _, row := range rows {
+			with[row.ID] = row.TrashedWith
+		}
+	}
+	for _, e := range tasks {
+		if e.TrashedWith = with[e.ID]; e.TrashedWith == nil {
+			e.TrashedWith = &e.ID
+		}
+		if *e.TrashedWith == e.ID {
+			before := *e
+			before.DeletedAt, before.TrashedWith = nil, nil
+			t.record(&before, e)
+		}
+	}
 	return nil
 }
 
@@ -173,9 +199,18 @@ func (restoreOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	if err != nil {
 		return fmt.Errorf("taking tasks out of the trash: %w", err)
 	}
+	restored := make(map[uuid.UUID]bool, len(back))
 	for _, e := range back {
+		restored[e.ID] = true
+	}
+	for _, e := range back {
+		before := *e
 		e.DeletedAt, e.TrashedWith = nil, nil
 		t.stamp(e)
+		// A task that went to the trash with another one comes back with it, and has no activity of its own.
+		if with := before.TrashedWith; with == nil || *with == e.ID || !restored[*with] {
+			t.record(&before, e)
+		}
 	}
 	return t.moveOrphansToTop(ctx, back)
 }
@@ -207,9 +242,11 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 	}
 	keys, err := t.moveToTop(ctx, idsOf(orphans))
 	for i, e := range orphans {
+		before := *e
 		e.ParentID = nil
 		if err == nil {
 			e.Position = keys[i]
+			t.record(&before, e)
 		}
 	}
 	return err
@@ -244,20 +281,30 @@ func (t *tx) purge(ctx context.Context, root uuid.UUID) error {
 	}
 	orphans, err := t.tasks().
 		Where(t.trashedWith(enttask.FieldParentID, root), enttask.Not(whole)).
-		Order(inManualOrder(false)).IDs(ctx)
+		Order(inManualOrder(false)).Select(enttask.FieldParentID, enttask.FieldPosition).All(ctx)
 	if err != nil {
 		return fmt.Errorf("looking for tasks that stay in the trash: %w", err)
 	}
-	if _, err := t.moveToTop(ctx, orphans); err != nil {
+	keys, err := t.moveToTop(ctx, idsOf(orphans))
+	if err != nil {
 		return err
+	}
+	for i, e := range orphans {
+		before := *e
+		e.ParentID, e.Position = nil, keys[i]
+		t.record(&before, e)
+		t.activity(e.ID).Changes.Final = true
 	}
 	return t.purgeAll(ctx, ids, whole)
 }
 
 // purgeAll deletes tasks, which the predicate selects. There must be no tasks below them that stay.
 func (t *tx) purgeAll(ctx context.Context, ids []uuid.UUID, selected predicate.Task) error {
-	// Answers that are stored under idempotency keys contain the tasks, too.
+	// Answers that are stored under idempotency keys contain the tasks, and so do their activities.
 	if err := t.ForgetAnswers(ctx, ids...); err != nil {
+		return err
+	}
+	if err := t.forgetActivities(ctx, ids); err != nil {
 		return err
 	}
 	n, err := t.Task.Delete().Where(workspace.Scope(t.Viewer), selected).Exec(ctx)

@@ -3,8 +3,11 @@ package task
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"taskql/ent"
 	entworkspace "taskql/ent/workspace"
+	"taskql/internal/history"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -46,22 +49,50 @@ type tx struct {
 	limits Limits
 	// lastEnd is the last position at the end of the manual order that this change has used; nil if it has used none.
 	lastEnd []byte
+	// knownTags are the names of tags that the change has read.
+	knownTags map[uuid.UUID]string
+	// recorder collects what the change does to tasks.
+	recorder recorder
 }
 
-func (s *Service) tx(t *workspace.Tx) *tx { return &tx{Tx: t, limits: s.limits} }
+// tx returns the transaction of a change that is made through via.
+func (s *Service) tx(t *workspace.Tx, via history.Via) *tx {
+	return &tx{Tx: t, limits: s.limits, recorder: recorder{via: via}}
+}
 
 // write makes a change with apply, which is called as workspace.Change.Apply is.
 func write[R any, P workspace.Result[R]](
 	ctx context.Context, s *Service, v viewer.Viewer, c workspace.Change[R], apply func(context.Context, *tx) (*R, error),
 ) (*R, error) {
 	c.Counter.Column = taskCount
-	c.Apply = func(ctx context.Context, t *workspace.Tx) (*R, error) { return apply(ctx, s.tx(t)) }
+	c.Apply = func(ctx context.Context, w *workspace.Tx) (*R, error) {
+		t := s.tx(w, viaOf(v))
+		r, err := apply(ctx, t)
+		if err != nil {
+			return r, err
+		}
+		return r, t.flush(ctx)
+	}
 	return workspace.Write[R, P](ctx, s.workspaces, v, c) //nolint:wrapcheck // It names the mutation.
 }
 
 // applyChange makes a change that no client has asked for.
-func (s *Service) applyChange(ctx context.Context, v viewer.Viewer, apply func(*tx) error) error {
-	return s.workspaces.Apply(ctx, v, tasksCounter, func(t *workspace.Tx) error { return apply(s.tx(t)) }) //nolint:wrapcheck // The caller says what it changed.
+func (s *Service) applyChange(ctx context.Context, v viewer.Viewer, via history.Via, apply func(*tx) error) error {
+	return s.workspaces.Apply(ctx, v, tasksCounter, func(w *workspace.Tx) error { //nolint:wrapcheck // The caller says what it changed.
+		t := s.tx(w, via)
+		if err := apply(t); err != nil {
+			return err
+		}
+		return t.flush(ctx)
+	})
+}
+
+// viaOf returns what a viewer makes changes through.
+func viaOf(v viewer.Viewer) history.Via {
+	if v.ImpersonatorID != "" {
+		return history.Impersonation
+	}
+	return history.Session
 }
 
 // tasks selects the tasks that this change may see.

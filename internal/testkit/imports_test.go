@@ -35,6 +35,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/feed":        {"internal/keyset", "internal/sqlstate", "internal/viewer", "internal/workspace"},
 	"internal/fracindex":   {},
 	"internal/graphqlhttp": {"internal/streamconn", "internal/websocket"},
+	"internal/history":     {"internal/keyset", "internal/viewer", "internal/workspace", "ent"},
 	"internal/hooks":       {},
 	"internal/keyset":      {},
 	"internal/importer": {
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/sqlstate":   {},
 	"internal/streamconn": {},
 	"internal/telemetry":  {},
-	"internal/task":       slices.Concat(entity, []string{"internal/fracindex", "internal/timezone"}),
+	"internal/task":       slices.Concat(entity, []string{"internal/fracindex", "internal/history", "internal/timezone"}),
 	"internal/testkit":    {"internal", "ent", "graph"},
 	"internal/text":       {},
 	"internal/ticket":     {"internal/viewer", "ent"},

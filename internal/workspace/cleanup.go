@@ -73,7 +73,7 @@ func (s *Service) CleanUp(ctx context.Context, jobs ...Job) {
 
 // removeOldKeys removes old keys in batches, each in a transaction of its own, and counts the keys of their workspaces again.
 func (s *Service) removeOldKeys(ctx context.Context) error {
-	bound := uuidv7(s.Now().Add(-KeyLifetime-keySlack), uuid.Nil)
+	bound := FirstID(s.Now().Add(-KeyLifetime - keySlack))
 	var failed []error
 	workspaces, total := map[string]bool{}, 0
 	for {
@@ -121,7 +121,7 @@ func (s *Service) removeKeyBatch(ctx context.Context, bound uuid.UUID, workspace
 
 // removeOldTombstones removes old tombstones in batches. Those of a workspace that is being erased are left to the erasure.
 func (s *Service) removeOldTombstones(ctx context.Context) error {
-	bound := uuidv7(s.Now().Add(-s.feedAge), uuid.Nil)
+	bound := FirstID(s.Now().Add(-s.feedAge))
 	for {
 		old, err := s.Client.Tombstone.Query().Where(tombstone.IDLT(bound)).Order(tombstone.ByID()).Limit(BatchSize).All(ctx)
 		if err != nil {

@@ -83,6 +83,12 @@ func CanonicalIDPtr(id *string) *string {
 	return &canonical
 }
 
+// NewID returns a new UUIDv7 of that time.
+func NewID(t time.Time) uuid.UUID { return uuidv7(t, uuid.New()) }
+
+// FirstID returns the least UUIDv7 of that time: ids that are less are older.
+func FirstID(t time.Time) uuid.UUID { return uuidv7(t, uuid.Nil) }
+
 // uuidv7 returns a random UUID with the time of a UUIDv7 (RFC 9562, section 5.7). For uuid.Nil it is the least UUIDv7 of that
 // time.
 func uuidv7(t time.Time, random uuid.UUID) uuid.UUID {

@@ -95,7 +95,7 @@ func (t *Tx) finish(ctx context.Context, key *string, hash []byte, answer any) e
 	if err != nil {
 		return fmt.Errorf("encoding the answer: %w", err)
 	}
-	return t.storeKey(ctx, uuidv7(t.Now, uuid.New()), *key, hash, string(encoded))
+	return t.storeKey(ctx, NewID(t.Now), *key, hash, string(encoded))
 }
 
 // forgotten replaces an answer with an object that was deleted for good. Its key stays, so that the request still has no

@@ -49,7 +49,7 @@ func (t *Tx) writeTombstones(ctx context.Context, kind Kind, userID *string, ids
 	for batch := range slices.Chunk(ids, BatchSize) {
 		rows := make([]*ent.TombstoneCreate, len(batch))
 		for i, id := range batch {
-			rows[i] = t.Tombstone.Create().SetID(uuidv7(t.Now, uuid.New())).SetWorkspaceID(t.Viewer.WorkspaceID).
+			rows[i] = t.Tombstone.Create().SetID(NewID(t.Now)).SetWorkspaceID(t.Viewer.WorkspaceID).
 				SetVersion(t.Version).SetKind(string(kind)).SetObjectID(id).SetNillableUserID(userID)
 		}
 		if err := t.Tombstone.CreateBulk(rows...).Exec(ctx); err != nil {

@@ -1,0 +1,193 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/history"
+)
+
+// Every change of tasks records what it does to each of them, and flush writes that as the activities of the change. What changes
+// columns of tasks calls record, and what changes their tags calls recordTags; whatever else an activity has is set on what
+// activity returns:
+//
+//	t.activity(e.ID).Changes.NextID = &next.ID
+//
+// applyEdits calls record, and so does insert. Keys of sorting and search, new positions that keep the order, and has_reminders are
+// no changes that anybody sees, and are not recorded.
+
+// recorder collects what a change does to tasks. The zero value is empty.
+type recorder struct {
+	via history.Via
+	// action, if set, is the action of all activities, whatever is changed.
+	action history.Action
+	// activities are those that are not written yet, one for each task, and byTask finds them if they are many.
+	activities []*history.Activity
+	byTask     map[uuid.UUID]*history.Activity
+	// moved are the tasks with reminders whose due, completion or deletion has changed.
+	moved []*ent.Task
+}
+
+// manyActivities is from how many activities on byTask is used.
+const manyActivities = 16
+
+// activity returns the activity of a task in this change. It makes one if there is none yet.
+func (t *tx) activity(id uuid.UUID) *history.Activity {
+	r := &t.recorder
+	if r.byTask != nil {
+		if a := r.byTask[id]; a != nil {
+			return a
+		}
+	} else {
+		for _, a := range r.activities {
+			if a.TaskID == id {
+				return a
+			}
+		}
+	}
+	a := &history.Activity{TaskID: id, ActorID: t.actor(), Via: r.via, Action: r.action, At: t.Now}
+	r.activities = append(r.activities, a)
+	switch {
+	case r.byTask != nil:
+		r.byTask[id] = a
+	case len(r.activities) == manyActivities:
+		r.byTask = make(map[uuid.UUID]*history.Activity, manyActivities)
+		for _, a := range r.activities {
+			r.byTask[a.TaskID] = a
+		}
+	}
+	return a
+}
+
+// actor returns the user who makes the change; nil if the server does.
+func (t *tx) actor() *string {
+	if t.recorder.via == history.Server {
+		return nil
+	}
+	return &t.Viewer.UserID
+}
+
+// act sets what the change did to a task. CHANGED is what remains if it is nothing else, and the first of others counts.
+func (t *tx) act(a *history.Activity, action history.Action) {
+	if t.recorder.action == "" && (a.Action == "" || a.Action == history.Changed) {
+		a.Action = action
+	}
+}
+
+// record records the differences between a task before and after the change. The change may record several differences of a task.
+func (t *tx) record(before, after *ent.Task) {
+	a := t.activity(after.ID)
+	c := &a.Changes
+	if before.Title != after.Title {
+		c.Title = then(c.Title, before.Title, after.Title)
+	}
+	if !equal(before.Description, after.Description) {
+		if c.Description == nil {
+			c.Description = &history.Description{From: before.Description}
+		}
+		c.Description.To = after.Description
+	}
+	if before.Priority != after.Priority {
+		c.Priority = then(c.Priority, before.Priority, after.Priority)
+	}
+	if !equal(before.DueDate, after.DueDate) || !equalTimes(before.DueAt, after.DueAt) || !equal(before.DueTimeZone, after.DueTimeZone) {
+		c.Due = then(c.Due, historyDue(before), historyDue(after))
+	}
+	t.act(a, history.Changed)
+	if !equalTimes(before.CompletedAt, after.CompletedAt) {
+		c.CompletedAt = then(c.CompletedAt, before.CompletedAt, after.CompletedAt)
+		if after.Completed {
+			t.act(a, history.Completed)
+		} else {
+			t.act(a, history.Reopened)
+		}
+	}
+	if !equalTimes(before.DeletedAt, after.DeletedAt) {
+		c.Trash = then(c.Trash, historyTrash(before), historyTrash(after))
+		if after.DeletedAt != nil {
+			t.act(a, history.Deleted)
+		} else {
+			t.act(a, history.Restored)
+		}
+	}
+	t.recordMove(a, before, after)
+	if after.HasReminders && (c.Due != nil || c.CompletedAt != nil || c.Trash != nil) && !slices.Contains(t.recorder.moved, after) {
+		t.recorder.moved = append(t.recorder.moved, after)
+	}
+}
+
+func (t *tx) recordMove(a *history.Activity, before, after *ent.Task) {
+	c := &a.Changes
+	if !equal(before.ParentID, after.ParentID) {
+		c.Parent = then(c.Parent, before.ParentID, after.ParentID)
+	}
+	if equal(before.ParentID, after.ParentID) && bytes.Equal(before.Position, after.Position) {
+		return
+	}
+	if c.Place == nil {
+		c.Place = &history.Place{Position: history.Change[[]byte]{before.Position}}
+	}
+	c.Place.Position[1] = after.Position
+	t.act(a, history.Moved)
+}
+
+// then returns the change after another of the same value, which may be nil.
+func then[T any](earlier *history.Change[T], before, after T) *history.Change[T] {
+	if earlier != nil {
+		before = earlier.From()
+	}
+	return &history.Change[T]{before, after}
+}
+
+func historyDue(e *ent.Task) *history.Due {
+	if e.DueDate == nil {
+		return nil
+	}
+	return &history.Due{Date: *e.DueDate, At: e.DueAt, TimeZone: e.DueTimeZone}
+}
+
+func historyTrash(e *ent.Task) *history.Trash {
+	if e.DeletedAt == nil {
+		return nil
+	}
+	return &history.Trash{At: *e.DeletedAt, With: e.TrashedWith}
+}
+
+func equalTimes(a, b *time.Time) bool { return a == b || a != nil && b != nil && a.Equal(*b) }
+
+// recordNew records that a task was made.
+func (t *tx) recordNew(id uuid.UUID) { t.act(t.activity(id), history.Created) }
+
+// recordTags records that tags were added to a task and removed from it.
+func (t *tx) recordTags(task uuid.UUID, added, removed []history.Tag) {
+	a := t.activity(task)
+	t.act(a, history.Changed)
+	if a.Changes.Tags == nil {
+		a.Changes.Tags = &history.Tags{}
+	}
+	tags := a.Changes.Tags
+	tags.Added, tags.Removed = append(tags.Added, added...), append(tags.Removed, removed...)
+}
+
+// forgetActivities deletes the activities of tasks that are about to be deleted for good, those of this change included.
+func (t *tx) forgetActivities(ctx context.Context, ids []uuid.UUID) error {
+	r := &t.recorder
+	r.activities = slices.DeleteFunc(r.activities, func(a *history.Activity) bool { return slices.Contains(ids, a.TaskID) })
+	r.byTask = nil                        // Later ones are found, or made, without it.
+	return history.Forget(ctx, t.Tx, ids) //nolint:wrapcheck // It says what was deleted.
+}
+
+// flush writes what is recorded. It is called once, after the rest of the change.
+func (t *tx) flush(ctx context.Context) error {
+	if err := history.Insert(ctx, t.Tx, t.recorder.activities); err != nil {
+		return err //nolint:wrapcheck // It says what was written.
+	}
+	// reminder.Follow belongs here: it gets recorder.moved, and the tasks below those of them that were deleted or restored.
+	t.recorder.activities, t.recorder.byTask, t.recorder.moved = nil, nil, nil
+	return nil
+}
