@@ -30,6 +30,8 @@ type Tx struct {
 	changed, wroteTombstones bool
 	// taken are the versions that were taken of workspaces: what Config.Committed is called with.
 	taken map[string]int
+	// onCommit is called after the commit.
+	onCommit []func()
 
 	maxKeys, maxKeyBytes int
 }
@@ -47,6 +49,9 @@ func (t *Tx) MarkChanged() { t.changed = true }
 
 // Changed reports whether a row was changed.
 func (t *Tx) Changed() bool { return t.changed }
+
+// OnCommit calls fn after the change was committed. As Config.Committed, it must be quick and must not block.
+func (t *Tx) OnCommit(fn func()) { t.onCommit = append(t.onCommit, fn) }
 
 // Statement returns a builder of SQL that both databases understand.
 func Statement() *sql.Builder {
@@ -218,6 +223,9 @@ func (s *Service) inTx(ctx context.Context, v viewer.Viewer, work func(*Tx) erro
 	}
 	for id, version := range t.taken {
 		s.committed(id, version)
+	}
+	for _, fn := range t.onCommit {
+		fn()
 	}
 	return nil
 }
