@@ -8,10 +8,9 @@ package streamconn
 
 import (
 	"errors"
-	"net"
+	"io"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -58,20 +57,18 @@ type Handler interface {
 // The reader is whoever calls the handler's Receive. Every way to end a connection, Close by somebody else included, makes
 // Read return an error.
 type Conn struct {
-	conn     net.Conn
-	raw      syscall.RawConn // nil: the connection has none, and a goroutine sends everything
+	// conn is the connection. It is socket if polled is set; else the reader waits in a goroutine, and another sends everything.
+	conn     stream
+	socket   socket
+	polled   bool
 	registry *Registry
 	handler  Handler
-	poller   *poller // nil: the reader waits in a goroutine
 
 	heard atomic.Bool // since the last ping
 	// unexpected is how many bytes Ignore has ignored. It is the reader's.
 	unexpected int32
 
-	mu sync.Mutex // guards the fields below; the registry's is locked first
-	// fd is the socket, if there is a poller, and polled whether the poller knows it.
-	fd     int32
-	polled bool
+	mu sync.Mutex // guards the fields below; the registry's is locked first, and the socket's last
 	// parked is whether the poller starts the reader, instead of the reader waiting itself.
 	parked bool
 	// timed is whether there is a read deadline. The poller knows none.
@@ -84,6 +81,13 @@ type Conn struct {
 	// The connection's place in the registry's wheel, which the registry's mutex guards.
 	slot       *slot
 	next, prev *Conn
+}
+
+// stream is what a Conn needs of a net.Conn.
+type stream interface {
+	io.ReadWriteCloser
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 }
 
 // sending is a write that the socket has not taken whole.
@@ -222,9 +226,6 @@ func (c *Conn) Close() {
 func (c *Conn) closeLocked() {
 	if !c.closed {
 		c.closed = true
-		if c.polled {
-			c.poller.forget(c)
-		}
 		_ = c.conn.Close()
 		c.unparkLocked() // The reader calls Close.
 	}
@@ -258,10 +259,7 @@ func (c *Conn) read() {
 func (c *Conn) park() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.poller == nil || c.timed || c.finishing || c.closed {
-		return false
-	}
-	c.parked = c.poller.watch(c) // The poller's goroutine waits for the mutex.
+	c.parked = c.polled && !c.timed && !c.finishing && !c.closed && c.socket.mayPark()
 	return c.parked
 }
 

@@ -64,7 +64,7 @@ func (r *Registry) Draining() bool {
 func (r *Registry) Add(c *Conn, conn net.Conn, handler Handler) bool {
 	_ = conn.SetDeadline(time.Time{})
 	setUserTimeout(conn)
-	c.conn, c.raw, c.registry, c.handler = conn, rawConn(conn), r, handler
+	c.conn, c.registry, c.handler = conn, r, handler
 	c.heard.Store(true)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,13 +80,12 @@ func (r *Registry) Add(c *Conn, conn net.Conn, handler Handler) bool {
 		r.stop = make(chan struct{})
 		go r.turn(r.stop)
 	}
-	if c.raw != nil {
-		if r.poller == nil {
-			r.poller = newPoller()
-		}
-		if r.poller != nil {
-			c.poller, c.fd = r.poller, descriptor(c.raw)
-		}
+	tcp, ok := conn.(*net.TCPConn)
+	if ok && r.poller == nil {
+		r.poller = newPoller()
+	}
+	if ok && r.poller != nil {
+		r.poller.take(c, tcp)
 	}
 	return true
 }

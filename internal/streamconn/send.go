@@ -23,10 +23,10 @@ func (c *Conn) sendLocked(data []byte) {
 // attemptLocked writes to the socket without waiting, and returns what the socket did not take. If writing fails, it closes
 // the connection.
 func (c *Conn) attemptLocked(data []byte) []byte {
-	if c.raw == nil {
+	if !c.polled {
 		return data
 	}
-	n, err := writeNow(c.raw, data)
+	n, err := c.socket.tryWrite(data)
 	if err != nil {
 		c.closeLocked()
 	}

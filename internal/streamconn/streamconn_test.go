@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -21,8 +22,10 @@ type recorder struct {
 	ready chan struct{}
 	pings chan bool
 	drain func(*Conn)
-	// answers makes Ping close the connection if the last ping was not answered.
-	answers bool
+	// answers makes Ping close the connection if the last ping was not answered, and quiet makes it send nothing.
+	answers, quiet bool
+	// received is how many bytes have come.
+	received atomic.Int64
 }
 
 func newRecorder() *recorder {
@@ -30,11 +33,12 @@ func newRecorder() *recorder {
 }
 
 func (r *recorder) Receive() bool {
-	if r.conn.Ignore() {
-		return true
+	more := r.conn.Ignore()
+	r.received.Store(int64(r.conn.unexpected))
+	if !more {
+		r.conn.Close()
 	}
-	r.conn.Close()
-	return false
+	return more
 }
 
 func (r *recorder) Ready() { r.ready <- struct{}{} }
@@ -45,11 +49,22 @@ func (r *recorder) Ping(answered bool) {
 		r.conn.Close()
 		return
 	}
-	r.conn.TrySend([]byte("ping"))
+	if !r.quiet {
+		r.conn.TrySend([]byte("ping"))
+	}
 }
 
-// pair returns a connection of the registry over TCP, which has a reader as every stream has, and the client's end.
+// pair returns a connection of the registry over TCP, which has a reader as every stream has, and the client's end. No pings come
+// in between, however slow the test is.
 func pair(t *testing.T, r *Registry, h *recorder) (*Conn, *net.TCPConn) {
+	t.Helper()
+	c, client := pairUnread(t, r, h)
+	c.Start(false)
+	return c, client
+}
+
+// pairUnread is pair without a reader.
+func pairUnread(t *testing.T, r *Registry, h *recorder) (*Conn, *net.TCPConn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,9 +83,10 @@ func pair(t *testing.T, r *Registry, h *recorder) (*Conn, *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := start(r, accepted, h)
-	t.Cleanup(func() { _ = client.Close(); c.Close() })
-	return c, client
+	h.quiet = true
+	r.Add(&h.conn, accepted, h)
+	t.Cleanup(func() { _ = client.Close(); h.conn.Close() })
+	return &h.conn, client
 }
 
 // start adds a connection and starts its reader.
@@ -270,16 +286,12 @@ func TestUnexpectedInput(t *testing.T) {
 
 // TestNoGoroutines checks that idle connections have none, and that everything that can happen to them starts their reader.
 func TestNoGoroutines(t *testing.T) { //nolint:paralleltest // It counts goroutines.
-	if p := newPoller(); p == nil {
-		t.Skip("this platform has no poller")
-	} else {
-		p.close()
-	}
-	const each = 50
+	requirePoller(t)
+	const each, ends = 50, 5
 	before := runtime.NumGoroutine()
 	var r Registry
-	var conns [4 * each]*Conn
-	var clients [4 * each]*net.TCPConn
+	var conns [ends * each]*Conn
+	var clients [ends * each]*net.TCPConn
 	for i := range conns {
 		conns[i], clients[i] = pair(t, &r, newRecorder())
 		conns[i].heard.Store(false)
@@ -297,7 +309,7 @@ func TestNoGoroutines(t *testing.T) { //nolint:paralleltest // It counts gorouti
 	}
 	await(t, idle)
 	for i, c := range conns {
-		switch i % 4 {
+		switch i % ends {
 		case 0:
 			c.Close()
 		case 1:
@@ -308,9 +320,68 @@ func TestNoGoroutines(t *testing.T) { //nolint:paralleltest // It counts gorouti
 		case 3:
 			_ = clients[i].SetLinger(0) // It resets the connection.
 			_ = clients[i].Close()
+		case 4: // The end may arrive together with data.
+			_, _ = clients[i].Write([]byte("x"))
+			_ = clients[i].Close()
 		}
 	}
 	await(t, func() bool { return r.Stats() == Stats{} && runtime.NumGoroutine() <= before })
+}
+
+// TestBursts checks that nothing of what arrives at once is left unread.
+func TestBursts(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	h := newRecorder()
+	_, client := pair(t, &r, h)
+	const bufferSize = 16 // Of Ignore.
+	for _, n := range []int{1, bufferSize - 1, bufferSize, bufferSize + 1, 5 * bufferSize, 5*bufferSize + 1} {
+		before := h.received.Load()
+		if _, err := client.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool { return h.received.Load() == before+int64(n) })
+	}
+}
+
+// TestDeadlines checks reading and writing that wait.
+func TestDeadlines(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	h := newRecorder()
+	c, _ := pairUnread(t, &r, h)
+	past := time.Now().Add(-time.Second)
+	for _, deadline := range []time.Time{past, time.Now().Add(20 * time.Millisecond)} {
+		c.SetReadDeadline(deadline)
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("reading until %s: %v", deadline, err)
+		}
+	}
+	c.SetReadDeadline(time.Time{})
+	read := make(chan error)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		read <- err
+	}()
+	c.SetReadDeadline(past) // Before Read waits, or while it does.
+	if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("reading: %v", err)
+	}
+	much := make([]byte, 64<<20)
+	_ = c.conn.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+	if _, err := c.conn.Write(much); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("writing until a deadline: %v", err)
+	}
+	wrote := make(chan error)
+	_ = c.conn.SetWriteDeadline(time.Time{})
+	go func() {
+		_, err := c.conn.Write(much)
+		wrote <- err
+	}()
+	c.Close()
+	if err := <-wrote; err == nil {
+		t.Error("something was written to a closed connection")
+	}
 }
 
 func TestPings(t *testing.T) {
@@ -573,7 +644,6 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	}()
 	got, err := io.ReadAll(client)
-	got = bytes.ReplaceAll(got, []byte("ping"), nil) // One may come in between, if the test is slow.
 	if err != nil || len(got) != int(taken.Load())*size {
 		t.Fatalf("%d bytes and %v, want %d", len(got), err, taken.Load()*size)
 	}
@@ -584,7 +654,18 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
+// requirePoller skips the test if the platform has no poller.
+func requirePoller(t *testing.T) {
+	t.Helper()
+	p := newPoller()
+	if p == nil {
+		t.Skip("this platform has no poller")
+	}
+	p.close()
+}
+
 func TestAllocations(t *testing.T) { //nolint:paralleltest // It measures.
+	requirePoller(t)
 	var r Registry
 	c, client := pair(t, &r, newRecorder())
 	go func() { _, _ = io.Copy(io.Discard, client) }()
