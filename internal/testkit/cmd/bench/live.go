@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,12 +39,17 @@ type liveRun struct {
 	database *benchDatabase
 	issuer   bench.Issuer
 	tasks    map[string]string // a task of each workspace
+	// getSession is whether clients have cookies, whose sessions the server asks the auth server for, instead of JWTs. asked is how
+	// often it has.
+	getSession bool
+	asked      atomic.Int64
 
 	// figures are our own, first, and the peers'.
 	figures []liveFigures
 
-	mu     sync.Mutex
-	tokens map[string]string // Authorization headers
+	mu sync.Mutex
+	// credentials are what users sign in with.
+	credentials map[string]credential
 }
 
 // runLive measures streams: their memory, what a delivery costs, how long a change takes to its watchers, and how fast all
@@ -57,7 +64,14 @@ func runLive(ctx context.Context) error {
 		return err
 	}
 	defer db.stop()
-	r := &liveRun{database: db, tasks: map[string]string{}, tokens: map[string]string{}, figures: []liveFigures{{name: "taskql"}}}
+	r := &liveRun{database: db, tasks: map[string]string{}, credentials: map[string]credential{}, figures: []liveFigures{{name: "taskql"}}}
+	switch sessions := os.Getenv("SESSIONS"); sessions {
+	case "", "jwt":
+	case "get-session":
+		r.getSession = true
+	default:
+		return fmt.Errorf("SESSIONS must be jwt or get-session, not %q", sessions)
+	}
 	for _, id := range db.tasks {
 		r.tasks[id.workspace] = id.task
 	}
@@ -66,7 +80,7 @@ func runLive(ctx context.Context) error {
 		return fmt.Errorf("making a key: %w", err)
 	}
 	r.issuer.Key = key
-	fmt.Printf("%d users of 2 tasks each; sessions are JWTs; durability of PostgreSQL is off\n", streams)
+	fmt.Printf("%d users of 2 tasks each; sessions are %s; durability of PostgreSQL is off\n", streams, cmp.Or(os.Getenv("SESSIONS"), "jwt"))
 	scenarios := []struct {
 		name string
 		run  func(context.Context) error
@@ -92,54 +106,17 @@ func runLive(ctx context.Context) error {
 	return nil
 }
 
-// authorization returns the header of a user, whose token is made once.
-func (r *liveRun) authorization(user string) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if header, ok := r.tokens[user]; ok {
-		return header, nil
-	}
-	token, err := r.issuer.Token(user)
-	if err != nil {
-		return "", err
-	}
-	r.tokens[user] = "Bearer " + token
-	return r.tokens[user], nil
-}
-
-// start starts a server whose sessions are JWTs, with an auth server of its own.
-func (r *liveRun) start(ctx context.Context) (*server, error) {
-	clear(r.tokens) // The issuer is another one.
-	s, err := r.startAt(ctx)
-	if err == nil {
-		r.issuer.URL = "http://" + s.auth.Addr().String()
-	}
-	return s, err
-}
-
-// startBeside starts another replica, with the first one's auth server.
-func (r *liveRun) startBeside(ctx context.Context) (*server, error) {
-	return r.startAt(ctx, "AUTH_SERVER_URL="+r.issuer.URL)
-}
-
-func (r *liveRun) startAt(ctx context.Context, more ...string) (*server, error) {
-	auth := http.NewServeMux()
-	auth.HandleFunc("/", bench.GetSession)
-	auth.HandleFunc("/api/auth/jwks", r.issuer.ServeKeys)
-	return startWith(ctx, r.database.url, connectionsEach, auth, nil, append(more, "LIMIT_STREAMS=10000", "LIMIT_STREAMS_TOTAL=100000")...)
-}
-
 // watchers returns the streams of users, perUser each.
-func (r *liveRun) watchers(users, perUser int) ([]streamSpec, error) {
+func (r *liveRun) watchers(s *server, users, perUser int) ([]streamSpec, error) {
 	specs := make([]streamSpec, 0, users*perUser)
 	for range perUser {
 		for u := range users {
 			user := fmt.Sprintf("w%05d", u+1)
-			header, err := r.authorization(user)
+			by, err := r.credential(s, user)
 			if err != nil {
 				return nil, err
 			}
-			specs = append(specs, streamSpec{User: user, Authorization: header})
+			specs = append(specs, streamSpec{User: user, Authorization: by.authorization, Cookie: by.cookie})
 		}
 	}
 	return specs, nil
@@ -200,7 +177,7 @@ func (p *clientProcess) do(c command) (reply, error) {
 
 // watch opens streams of the first users at a server, perUser each, in a process of their own.
 func (r *liveRun) watch(ctx context.Context, s *server, protocol string, users, perUser int) (*clientProcess, reply, error) {
-	specs, err := r.watchers(users, perUser)
+	specs, err := r.watchers(s, users, perUser)
 	if err != nil {
 		return nil, reply{}, err
 	}
@@ -244,11 +221,17 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 	if err != nil {
 		return err
 	}
-	const window = 30 * time.Second
+	seconds, err := number("IDLE_SECONDS", 30, 3600)
+	if err != nil {
+		return err
+	}
+	window := time.Duration(seconds) * time.Second
+	asked := r.asked.Load()
 	statements, used, err := r.during(ctx, s, func() error { time.Sleep(window); return nil })
 	if err != nil {
 		return err
 	}
+	asked = r.asked.Load() - asked
 	stats, err := p.do(command{Op: "stats"})
 	if err != nil {
 		return err
@@ -257,9 +240,12 @@ func (r *liveRun) idle(ctx context.Context, protocol string, streams int) error 
 	if protocol == "ws" {
 		r.figures[0].streamKB = each(before.resident, after.resident)
 	}
-	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before), of which %.2f kB live (%d MB before); idle: %.3f %% of a core per 1,000, %.1f transactions/s\n",
+	fmt.Printf("%s: %d of %d streams open after %.1f s, %.2f kB each (resident %d MB, %d MB before), of which %.2f kB live (%d MB before); idle: %.3f %% of a core per 1,000, %.1f transactions/s, %.1f get-session/s\n",
 		protocol, stats.Open, streams, opened.Seconds, each(before.resident, after.resident), after.resident>>10, before.resident>>10, each(before.live, after.live), before.live>>10,
-		100*used.Seconds()/window.Seconds()/float64(streams)*1000, float64(statements)/window.Seconds())
+		100*used.Seconds()/window.Seconds()/float64(streams)*1000, float64(statements)/window.Seconds(), float64(asked)/window.Seconds())
+	if file := os.Getenv("HEAP_PROFILE"); file != "" {
+		return saveHeap(ctx, s.debug, fmt.Sprintf("%s.%s", file, protocol))
+	}
 	return nil
 }
 
@@ -307,7 +293,7 @@ func (r *liveRun) during(ctx context.Context, s *server, work func() error) (int
 
 // change renames a user's task, and returns the workspace's new version.
 func (r *liveRun) change(ctx context.Context, s *server, user string, n int) (int, error) {
-	header, err := r.authorization(user)
+	by, err := r.credential(s, user)
 	if err != nil {
 		return 0, err
 	}
@@ -321,7 +307,12 @@ func (r *liveRun) change(ctx context.Context, s *server, user string, n int) (in
 	if err != nil {
 		return 0, err
 	}
-	request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {header}}
+	request.Header = http.Header{"Content-Type": {"application/json"}}
+	if by.cookie != "" {
+		request.Header["Cookie"] = []string{by.cookie}
+	} else {
+		request.Header["Authorization"] = []string{by.authorization}
+	}
 	answer, err := changers.Do(request)
 	if err != nil {
 		return 0, err
@@ -424,7 +415,7 @@ func (r *liveRun) delay(ctx context.Context, replicas int) error {
 	defer changed.stop()
 	watched := changed
 	if replicas > 1 {
-		if watched, err = r.startBeside(ctx); err != nil {
+		if watched, err = r.startBeside(ctx, changed); err != nil {
 			return err
 		}
 		defer watched.stop()

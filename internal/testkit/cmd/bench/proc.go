@@ -127,3 +127,24 @@ func liveKB(ctx context.Context, address string) (int, error) {
 	}
 	return (heap + stacks) >> 10, nil
 }
+
+// saveHeap writes the profile of the memory that is reachable to a file, from a Go program that serves it on the address.
+func saveHeap(ctx context.Context, address, file string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/debug/pprof/heap?gc=1", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("reading the heap's profile: %w", err)
+	}
+	defer answer.Body.Close()
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if _, err := out.ReadFrom(answer.Body); err != nil {
+		return fmt.Errorf("saving the heap's profile: %w", err)
+	}
+	return out.Close()
+}
