@@ -42,42 +42,39 @@ func (r *Rule) Meets(start Time) bool {
 
 // First returns the first occurrences of a series, on or after its start, at most limit.
 func (r *Rule) First(start Time, limit int) []Time {
-	first, _ := r.collect(start, start.value().Add(-1), time.Time{}, limit)
-	return first
+	return r.After(start, start.value().Add(-1), limit)
 }
 
 // After returns the next occurrences of a series strictly after a moment, or after a day (midnight UTC) if the series has days. It
 // returns at most limit, and fewer if the series ends or there are no more within 50 years.
 func (r *Rule) After(start Time, after time.Time, limit int) []Time {
-	next, _ := r.collect(start, after, time.Time{}, limit)
+	var next []Time
+	for o := range r.occurrences(start, after) {
+		if len(next) == limit {
+			break
+		}
+		if o.at.After(after) {
+			next = append(next, start.same(o))
+		}
+	}
 	return next
 }
 
 // Between returns the first occurrences of a series strictly after one moment or day and up to another, at most limit, and how many
-// there are in all.
-func (r *Rule) Between(start Time, after, last time.Time, limit int) (first []Time, total int) {
-	return r.collect(start, after, last, limit)
-}
-
-// collect returns the first occurrences after one time and, unless last is zero, up to another; and how many there are, if last is
-// given.
-func (r *Rule) collect(start Time, after, last time.Time, limit int) (first []Time, total int) {
-	if limit <= 0 && last.IsZero() {
-		return nil, 0
-	}
+// there are in all, counted up to MaxCount.
+func (r *Rule) Between(start Time, after, last time.Time, limit int) ([]Time, int) {
+	var first []Time
+	total := 0
 	for o := range r.occurrences(start, after) {
-		switch {
-		case !o.at.After(after):
+		if !o.at.After(after) {
 			continue
-		case !last.IsZero() && o.at.After(last):
-			return first, total
+		}
+		if o.at.After(last) || total == MaxCount {
+			break
 		}
 		total++
 		if len(first) < limit {
 			first = append(first, start.same(o))
-		}
-		if len(first) == limit && last.IsZero() {
-			break
 		}
 	}
 	return first, total

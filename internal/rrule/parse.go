@@ -59,8 +59,9 @@ type parser struct {
 }
 
 // part reads one part of the rule.
-func (p *parser) part(name, value string) (err error) {
+func (p *parser) part(name, value string) error {
 	r := p.rule
+	var err error
 	switch name {
 	case "FREQ":
 		return p.freq(value)
@@ -116,15 +117,14 @@ func (p *parser) freq(value string) error {
 	return nil
 }
 
-func (p *parser) until(value string) (err error) {
+func (p *parser) until(value string) error {
 	r := p.rule
-	r.untilDay = len(value) == len(dayFormat)
-	if r.untilDay {
-		r.until, err = time.Parse(dayFormat, value)
-	} else {
-		r.until, err = time.Parse(momentFormat, value)
+	format := momentFormat
+	if r.untilDay = len(value) == len(dayFormat); r.untilDay {
+		format = dayFormat
 	}
-	if err != nil || r.until.Year() < 1 || r.until.IsZero() {
+	var err error
+	if r.until, err = time.Parse(format, value); err != nil || r.until.Year() < 1 || r.until.IsZero() {
 		return &Error{"UNTIL", "UNTIL is the last day, as in UNTIL=20261231, or the last moment in UTC, as in UNTIL=20261231T170000Z."}
 	}
 	return nil

@@ -76,7 +76,7 @@ func (y *year) days(number int) []time.Time {
 	return days
 }
 
-var ( //nolint:gochecknoglobals // Constants.
-	libraryDays = []rrulego.Weekday{rrulego.MO, rrulego.TU, rrulego.WE, rrulego.TH, rrulego.FR, rrulego.SA, rrulego.SU}
-	everyMonth  = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
-)
+//nolint:gochecknoglobals // A constant.
+var libraryDays = []rrulego.Weekday{rrulego.MO, rrulego.TU, rrulego.WE, rrulego.TH, rrulego.FR, rrulego.SA, rrulego.SU}
+
+var everyMonth = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} //nolint:gochecknoglobals // A constant.
