@@ -85,9 +85,6 @@ func (t *tx) applyEdits(ctx context.Context, tasks []*ent.Task, changed map[uuid
 			return err
 		}
 	}
-	if err := u.Exec(ctx); err != nil {
-		return fmt.Errorf("updating tasks: %w", err)
-	}
 	for _, e := range touched {
 		before := *e
 		for _, edit := range edits {
@@ -95,6 +92,10 @@ func (t *tx) applyEdits(ctx context.Context, tasks []*ent.Task, changed map[uuid
 		}
 		t.stamp(e)
 		t.record(&before, e)
+	}
+	t.flushWith(u)
+	if err := u.Exec(ctx); err != nil {
+		return fmt.Errorf("updating tasks: %w", err)
 	}
 	return nil
 }

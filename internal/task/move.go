@@ -133,19 +133,16 @@ func (o *moveOp) validateAnchor(ctx context.Context, t *tx, errs *workspace.Viol
 	return nil
 }
 
+// selectAlso implements selectsMore.
+func (o *moveOp) selectAlso(t *tx, s *sql.Selector) { t.selectNeighbours(s) }
+
 func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	e := tasks[0]
-	if equal(e.ParentID, o.parent) {
-		inPlace, err := o.isInPlace(ctx, t, e)
-		if err != nil || inPlace {
-			return err
-		}
-	}
-	place := &history.Place{Position: history.Change[[]byte]{e.Position}}
-	var err error
-	if place.After, place.Before, err = t.neighbours(ctx, e); err != nil {
+	now, err := neighboursOf(e)
+	if err != nil || o.isInPlace(e, now) {
 		return err
 	}
+	place := &history.Place{Position: history.Change[[]byte]{e.Position}, After: now.after, Before: now.before}
 	to, err := o.newPosition(ctx, t, e)
 	if err != nil {
 		return err
@@ -157,44 +154,18 @@ func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	})
 }
 
-// neighbours returns the siblings between which a task is, without those in the trash.
-func (t *tx) neighbours(ctx context.Context, e *ent.Task) (after, before *uuid.UUID, err error) {
-	next := func(backward bool) (*uuid.UUID, error) {
-		id, err := t.siblings(e.ParentID, e.ID).Where(positioned(e, backward), enttask.DeletedAtIsNil()).Order(inManualOrder(backward)).FirstID(ctx)
-		if ent.IsNotFound(err) {
-			return nil, nil //nolint:nilnil // It is at an end.
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the neighbours: %w", err)
-		}
-		return &id, nil
-	}
-	if after, err = next(true); err != nil {
-		return nil, nil, err
-	}
-	before, err = next(false)
-	return after, before, err
-}
-
-// isInPlace reports whether the task is at its new position already, not counting tasks in the trash.
-func (o *moveOp) isInPlace(ctx context.Context, t *tx, e *ent.Task) (bool, error) {
-	between := t.siblings(o.parent, e.ID).Where(enttask.DeletedAtIsNil())
+// isInPlace reports whether a task is at its new position already, not counting tasks in the trash.
+func (o *moveOp) isInPlace(e *ent.Task, now neighbours) bool {
 	switch {
+	case !equal(e.ParentID, o.parent):
+		return false
 	case o.anchor == nil:
-		between.Where(positionedAfter(e))
+		return now.before == nil
 	case o.before:
-		between.Where(positionedAfter(e), positionedBefore(o.anchor))
+		return equal(now.before, &o.anchor.ID)
 	default:
-		between.Where(positionedAfter(o.anchor), positionedBefore(e))
+		return equal(now.after, &o.anchor.ID)
 	}
-	if o.anchor != nil && (comparePositions(e, o.anchor) < 0) != o.before {
-		return false, nil
-	}
-	exists, err := between.Exist(ctx)
-	if err != nil {
-		return false, fmt.Errorf("looking at the neighbours: %w", err)
-	}
-	return !exists, nil
 }
 
 // renumberSizes are how many siblings on either side of the anchor get new keys: first a few, so that the others keep their versions;

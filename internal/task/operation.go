@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -53,13 +54,22 @@ func (noPrecondition) validate(context.Context, *tx, []*ent.Task) (validation, e
 	return validation{}, nil
 }
 
+// selectsMore is an operation that needs more of its one task than the columns.
+type selectsMore interface {
+	selectAlso(t *tx, s *sql.Selector)
+}
+
 // one applies an operation to one task.
 func (s *Service) one(
 	ctx context.Context, v viewer.Viewer, target workspace.TargetInput, c workspace.Change[Result], op operation,
 ) (*Result, error) {
 	c.IdempotencyKey = target.IdempotencyKey
 	return write(ctx, s, v, c, func(ctx context.Context, t *tx) (*Result, error) {
-		e, errs, err := t.target(ctx, target)
+		var also []func(*sql.Selector)
+		if op, ok := op.(selectsMore); ok {
+			also = append(also, func(s *sql.Selector) { op.selectAlso(t, s) })
+		}
+		e, errs, err := t.target(ctx, target, also...)
 		if err != nil {
 			return nil, err
 		}
@@ -77,10 +87,10 @@ func (s *Service) one(
 	})
 }
 
-// target reads the task to act on, with a violation if it is not at the version that the client expects.
-func (t *tx) target(ctx context.Context, target workspace.TargetInput) (*ent.Task, workspace.Violations, error) {
+// target reads the task to act on, with a violation if it is not at the version that the client expects. It calls also with the query.
+func (t *tx) target(ctx context.Context, target workspace.TargetInput, also ...func(*sql.Selector)) (*ent.Task, workspace.Violations, error) {
 	var errs workspace.Violations
-	e, err := t.find(ctx, target.ID)
+	e, err := t.find(ctx, target.ID, also...)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -93,12 +103,16 @@ func (t *tx) target(ctx context.Context, target workspace.TargetInput) (*ent.Tas
 }
 
 // find returns a task, which may be in the trash; nil if there is none.
-func (t *tx) find(ctx context.Context, id string) (*ent.Task, error) {
+func (t *tx) find(ctx context.Context, id string, also ...func(*sql.Selector)) (*ent.Task, error) {
 	u, ok := workspace.ParseID(id)
 	if !ok {
 		return nil, nil //nolint:nilnil // None is no error.
 	}
-	e, err := t.tasks().Where(enttask.ID(u)).Only(ctx)
+	q := t.tasks().Where(enttask.ID(u))
+	if len(also) > 0 {
+		q.Modify(also...)
+	}
+	e, err := q.Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // As above.
 	}

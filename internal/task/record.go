@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -29,6 +31,8 @@ type recorder struct {
 	// activities are those that are not written yet, one for each task, and byTask finds them if they are many.
 	activities []*history.Activity
 	byTask     map[uuid.UUID]*history.Activity
+	// open says that activities may still be added to after the tasks were updated, so that only flush may write them.
+	open bool
 	// moved are the tasks with reminders whose due, completion or deletion has changed.
 	moved []*ent.Task
 }
@@ -182,12 +186,30 @@ func (t *tx) forgetActivities(ctx context.Context, ids []uuid.UUID) error {
 	return history.Forget(ctx, t.Tx, ids) //nolint:wrapcheck // It says what was deleted.
 }
 
+// flushWith has an update of tasks write the activities, too, unless the change may add to them. Only PostgreSQL can do that.
+func (t *tx) flushWith(u *ent.TaskUpdate) {
+	r := &t.recorder
+	if t.Dialect != dialect.Postgres || r.open || len(r.activities) == 0 {
+		return
+	}
+	activities := r.activities
+	r.activities, r.byTask = nil, nil
+	u.Modify(func(u *sql.UpdateBuilder) {
+		u.Prefix(sql.ExprFunc(func(b *sql.Builder) {
+			b.WriteString("WITH written AS (")
+			if err := history.WriteInsert(b, t.Tx, activities); err != nil {
+				b.AddError(err)
+			}
+			b.WriteByte(')')
+		}))
+	})
+}
+
 // flush writes what is recorded. It is called once, after the rest of the change.
 func (t *tx) flush(ctx context.Context) error {
 	if err := history.Insert(ctx, t.Tx, t.recorder.activities); err != nil {
 		return err //nolint:wrapcheck // It says what was written.
 	}
 	// reminder.Follow belongs here: it gets recorder.moved, and the tasks below those of them that were deleted or restored.
-	t.recorder.activities, t.recorder.byTask, t.recorder.moved = nil, nil, nil
 	return nil
 }

@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"entgo.io/ent/dialect"
 	"github.com/google/go-cmp/cmp"
 
 	"taskql/ent"
 	"taskql/ent/activity"
 	"taskql/internal/history"
 	"taskql/internal/task"
+	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -160,4 +162,44 @@ func describe(t *testing.T, row *ent.Activity) string {
 		s += fmt.Sprintf(" from %q", *row.OldDescription)
 	}
 	return s
+}
+
+// An activity takes no statement of its own on PostgreSQL.
+func TestActivitiesTakeNoStatement(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.StatementRecorder{Driver: driver}
+		env := newTestEnv(t, statements, task.Limits{})
+		ctx, v := env.newUser(t, "alice")
+		a, b := env.createTask(ctx, t, v, "a"), env.createTask(ctx, t, v, "b")
+		for _, step := range []struct {
+			name   string
+			change func() (*task.Result, error)
+			// want are the statements on PostgreSQL. SQLite needs one more for the activity.
+			want int
+		}{
+			{"completeTask", func() (*task.Result, error) { return env.Complete(ctx, v, targetOf(a)) }, 3},
+			{"reopenTask", func() (*task.Result, error) { return env.Reopen(ctx, v, targetOf(a)) }, 3},
+			{"updateTask", func() (*task.Result, error) {
+				return env.Update(ctx, v, task.UpdateInput{ID: a.ID.String(), Title: set(ptr("A")), Description: set(ptr("new"))})
+			}, 3},
+			{"moveTask", func() (*task.Result, error) {
+				return env.Move(ctx, v, task.MoveInput{ID: a.ID.String(), AfterID: ptr(b.ID.String())})
+			}, 5},
+			{"moveTask to the end", func() (*task.Result, error) { return env.Move(ctx, v, task.MoveInput{ID: b.ID.String()}) }, 3},
+		} {
+			statements.Take()
+			e := mustSucceed(t)(step.change())
+			want := step.want
+			if driver.Dialect() == dialect.SQLite {
+				want++
+			}
+			if got := statements.Take(); len(got) != want {
+				t.Errorf("%s: %d statements, want %d:\n%s", step.name, len(got), want, strings.Join(got, "\n"))
+			}
+			if n := len(env.activities(ctx, t, v, e.Version)); n != 1 {
+				t.Errorf("%s: %d activities", step.name, n)
+			}
+		}
+	})
 }

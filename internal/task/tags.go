@@ -202,8 +202,13 @@ func (s *Service) scanTagsOf(ctx context.Context, v viewer.Viewer, tasks []uuid.
 	})
 }
 
+// valuer is one of ent's entities, with what was selected in addition to its columns.
+type valuer interface {
+	Value(name string) (ent.Value, error)
+}
+
 // idValue returns an id that was selected in addition to the entity's columns.
-func idValue(row *ent.Tag, column string) (uuid.UUID, error) {
+func idValue(row valuer, column string) (uuid.UUID, error) {
 	v, err := row.Value(column)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("reading %s: %w", column, err)

@@ -1,0 +1,56 @@
+package task
+
+import (
+	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/workspace"
+)
+
+// neighbours are the siblings between which a task is, without those in the trash; nil at an end.
+type neighbours struct{ after, before *uuid.UUID }
+
+// The columns that selectNeighbours adds.
+const (
+	columnAfter  = "after_id"
+	columnBefore = "before_id"
+)
+
+// selectNeighbours adds a task's neighbours to the columns of a query, for neighboursOf.
+func (t *tx) selectNeighbours(s *sql.Selector) {
+	add := func(column, operator, direction string) {
+		s.AppendSelectExprAs(sql.ExprFunc(func(b *sql.Builder) {
+			sibling := func(parent string) {
+				b.WriteString("(SELECT n.id FROM tasks n WHERE ").Join(workspace.Condition(t.Viewer, "n")).
+					WriteString(" AND n.parent_id " + parent + " AND n.deleted_at IS NULL" +
+						" AND (n.position, n.id) " + operator + " (tasks.position, tasks.id)" +
+						" ORDER BY n.parent_id" + direction + ", n.position" + direction + ", n.id" + direction + " LIMIT 1)")
+			}
+			// Two queries, because no index is used for IS NOT DISTINCT FROM.
+			// SQLite's driver knows no type of null.
+			b.WriteString("coalesce(CASE WHEN tasks.parent_id IS NULL THEN ")
+			sibling("IS NULL")
+			b.WriteString(" ELSE ")
+			sibling("= tasks.parent_id")
+			b.WriteString(" END, '" + uuid.Nil.String() + "')")
+		}), column)
+	}
+	add(columnAfter, "<", " DESC")
+	add(columnBefore, ">", "")
+}
+
+// neighboursOf returns the neighbours of a task that was read with selectNeighbours.
+func neighboursOf(e *ent.Task) (neighbours, error) {
+	var n neighbours
+	for column, neighbour := range map[string]**uuid.UUID{columnAfter: &n.after, columnBefore: &n.before} {
+		id, err := idValue(e, column)
+		if err != nil {
+			return n, err
+		}
+		if id != uuid.Nil {
+			*neighbour = &id
+		}
+	}
+	return n, nil
+}
