@@ -89,6 +89,7 @@ func TestBulk(t *testing.T) {
 			{"no policy is all or nothing", reopen, append(ids(one), missing), "", "56, NOT_FOUND input.ids.1; 0 changed: NOT_FOUND input.ids.1"},
 			{"one missing, the others change", reopen, append(ids(one), missing, two.ID.String()), task.SkipFailed, "58, NOT_FOUND input.ids.1, 58; 2 changed"},
 			{"all missing", reopen, []string{missing, foreign}, task.SkipFailed, "NOT_FOUND input.ids.0, NOT_FOUND input.ids.1; 0 changed"},
+			{"all missing, and tags", patch(task.Patch{AddTagIDs: set([]string{tag})}), []string{missing, foreign}, task.SkipFailed, "NOT_FOUND input.ids.0, NOT_FOUND input.ids.1; 0 changed"},
 			{"upper case", reopen, []string{strings.ToUpper(three.ID.String())}, task.AllOrNothing, "59; 1 changed"},
 
 			{"a patch", patch(high), ids(one, two), task.AllOrNothing, "60, 60; 2 changed"},

@@ -70,6 +70,9 @@ func (t *tx) resolve(ctx context.Context, errs *workspace.Violations, lists ...*
 
 // tagIDsOf reads the ids of each task's tags, and adds their names to the transaction's.
 func (t *tx) tagIDsOf(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]uuid.UUID, error) {
+	if len(tasks) == 0 {
+		return nil, nil //nolint:nilnil // Nothing to read.
+	}
 	b := workspace.Statement()
 	b.WriteString("SELECT tt.task_id, tt.tag_id, g.name FROM task_tags tt JOIN tags g ON g.id = tt.tag_id WHERE ").
 		Join(workspace.Condition(t.Viewer, "tt")).WriteString(" AND tt.task_id IN (").Args(toAny(idsOf(tasks))...).WriteString(")")
