@@ -56,6 +56,9 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 	"Task.tags":             3,
 	"TaskFacets.byPriority": 5,
 	"TaskFacets.byTag":      20,
+
+	"UndoChangePayload.tasks":     defaultPage,
+	"UndoChangePayload.conflicts": 10,
 }
 
 // longTexts are the largest sizes, in bytes, of fields that may be longer than a textUnit. Each alias repeats the text.
@@ -90,10 +93,10 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	}
 }
 
-// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks, and emptying the trash as much as
-// the largest one.
+// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks. Emptying the trash costs as much as
+// the largest one, and so does an undo, which can be that of a bulk mutation.
 func mutationCost(field *ast.FieldDefinition) Cost {
-	if field.Name == "emptyTrash" {
+	if field.Name == "emptyTrash" || field.Name == "undoChange" {
 		return Cost{Own: writeCost + maxNodes*bulkCost}
 	}
 	if strings.HasPrefix(field.Type.Name(), "Bulk") {

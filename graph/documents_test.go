@@ -58,6 +58,7 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Mutation.reopenTasks":   {`(input: {ids: ["<root>", "<leaf>", "no id"], errorPolicy: SKIP_FAILED})`},
 	"Mutation.deleteTasks":   {`(input: {ids: ["<trash>"]})`},
 	"Mutation.restoreTasks":  {`(input: {ids: ["<root>", "<leaf>"]})`},
+	"Mutation.undoChange":    {`(input: {version: 9999})`},
 	"Mutation.createTag":     {`(input: {name: " "})`},
 	"Mutation.updateTag":     {`(input: {id: "<tag>", ifVersion: 9999, name: "new"})`},
 	"Mutation.deleteTag":     {`(input: {id: "gone"})`},

@@ -76,7 +76,8 @@ func (f *isolation) newUser(t *testing.T) (string, map[string]string) {
 	return name, f.rows(t, name)
 }
 
-// rows makes a row of each type for a user, and returns their ids. The task has the tag and a subtask.
+// rows makes a row of each type for a user, and returns their ids. The task has the tag and a subtask, and its title was changed by
+// version 1.
 func (f *isolation) rows(t *testing.T, user string) map[string]string {
 	t.Helper()
 	ctx, v, ids := f.api.signIn(t.Context(), user), f.api.users[user], map[string]string{}
@@ -89,6 +90,9 @@ func (f *isolation) rows(t *testing.T, user string) map[string]string {
 	task := uuid.MustParse(ids["Task"])
 	f.client.TaskTag.Create().SetTaskID(task).SetTagID(uuid.MustParse(ids["Tag"])).SetWorkspaceID(v.WorkspaceID).SaveX(ctx)
 	f.client.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SetParentID(task).SaveX(ctx)
+	f.client.Activity.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTaskID(task).SetActorID(v.UserID).SetVia("SESSION").
+		SetAction("CHANGED").SetChanges(`{"title":["before","secret"]}`).SaveX(ctx)
+	f.client.Workspace.UpdateOneID(v.WorkspaceID).SetVersion(1).SetFeedVersion(1).SaveX(ctx)
 	return ids
 }
 
@@ -204,6 +208,8 @@ func arguments(t *testing.T, schema *ast.Schema, list ast.ArgumentDefinitionList
 		switch def := schema.Types[typ.Name()]; {
 		case rest == "here" && (def.Name == "ID" || def.Name == "String"):
 			return fmt.Sprintf("%q", id)
+		case rest == "here" && def.Name == "Int":
+			return "2"
 		case rest == "here" && def.Kind == ast.Enum:
 			return def.EnumValues[len(def.EnumValues)-1].Name
 		case def.Name == "ID":

@@ -19,7 +19,7 @@ func findTasks(ctx context.Context, r *rootField, ids, columns []string) (map[st
 }
 
 func taskTypes() []objectType {
-	return slices.Concat(taskRowTypes(), taskListTypes(), taskPayloadTypes())
+	return slices.Concat(taskRowTypes(), taskListTypes(), taskPayloadTypes(), undoTypes())
 }
 
 func taskRowTypes() []objectType {

@@ -78,6 +78,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("TaskFilter", ec.unmarshalInputTaskFilter),
 			graphql.NewInputUnmarshaler("TaskOrder", ec.unmarshalInputTaskOrder),
 			graphql.NewInputUnmarshaler("TaskPatch", ec.unmarshalInputTaskPatch),
+			graphql.NewInputUnmarshaler("UndoChangeInput", ec.unmarshalInputUndoChangeInput),
 			graphql.NewInputUnmarshaler("UpdateTagInput", ec.unmarshalInputUpdateTagInput),
 			graphql.NewInputUnmarshaler("UpdateTaskInput", ec.unmarshalInputUpdateTaskInput),
 			graphql.NewInputUnmarshaler("UpdateTasksInput", ec.unmarshalInputUpdateTasksInput),
@@ -205,6 +206,46 @@ enum UserErrorCode {
   KEY_REUSED
   "The workspace has reached a limit."
   LIMIT_EXCEEDED
+}
+`, BuiltIn: false},
+	{Name: "../schema/history.graphqls", Input: `extend type Mutation {
+  """
+  Undoes the viewer's own change of that version, bulk changes as a whole, in one transaction; undoing an undo redoes. If a field no longer has the
+  value that this change gave it, nothing is overwritten: STALE, with ` + "`" + `conflicts` + "`" + `. A move goes back behind its former predecessor, else before its
+  former successor, else to the end. What the change created goes to the trash.
+
+  It covers the mutations of tasks, bulk and recurrence included. Others can't be undone and are INVALID: those of tags, purges, and changes that
+  are too long ago. A version of no change of the viewer's is NOT_FOUND.
+  """
+  undoChange(input: UndoChangeInput!): UndoChangePayload!
+}
+
+input UndoChangeInput {
+  "The ` + "`" + `version` + "`" + ` of the payload of the change."
+  version: Int!
+  "As in CreateTaskInput."
+  idempotencyKey: String
+}
+
+"` + "`" + `tasks` + "`" + ` are those that the change named, as they are now."
+type UndoChangePayload {
+  tasks: [Task!]!
+  "Empty unless the undo is refused as STALE."
+  conflicts: [UndoConflict!]!
+  version: Int
+  userErrors: [UserError!]!
+}
+
+"What keeps a change from being undone: a later change of the same field."
+type UndoConflict {
+  task: Task!
+  """
+  A field of Task, such as ` + "`" + `title` + "`" + `, or ` + "`" + `position` + "`" + ` for its place among its siblings. ` + "`" + `parent` + "`" + `, if the task can't go back under its former parent;
+  ` + "`" + `deletedAt` + "`" + `, if it is in the trash or was taken out of it; ` + "`" + `subtasks` + "`" + `, if it has subtasks that would go to the trash with it.
+  """
+  field: String!
+  "The version of the workspace that changed it since."
+  changedByVersion: Int!
 }
 `, BuiltIn: false},
 	{Name: "../schema/live.graphqls", Input: `"""
@@ -1292,6 +1333,32 @@ func (ec *executionContext) childFields_TaskListPatch(ctx context.Context, field
 		return ec.fieldContext_TaskListPatch_version(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskListPatch", field.Name)
+}
+
+func (ec *executionContext) childFields_UndoChangePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "tasks":
+		return ec.fieldContext_UndoChangePayload_tasks(ctx, field)
+	case "conflicts":
+		return ec.fieldContext_UndoChangePayload_conflicts(ctx, field)
+	case "version":
+		return ec.fieldContext_UndoChangePayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UndoChangePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UndoChangePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UndoConflict(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_UndoConflict_task(ctx, field)
+	case "field":
+		return ec.fieldContext_UndoConflict_field(ctx, field)
+	case "changedByVersion":
+		return ec.fieldContext_UndoConflict_changedByVersion(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UndoConflict", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateTagPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -32,6 +32,7 @@ var RootFields = map[string]map[string]RootField{
 		"viewer":  (*executionContext)._Query_viewer,
 	},
 	"Mutation": {
+		"undoChange":    (*executionContext)._Mutation_undoChange,
 		"createTag":     (*executionContext)._Mutation_createTag,
 		"updateTag":     (*executionContext)._Mutation_updateTag,
 		"deleteTag":     (*executionContext)._Mutation_deleteTag,

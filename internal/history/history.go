@@ -83,6 +83,8 @@ type Changes struct {
 	// NextID is the next occurrence that the change made, and RemovedNextID the one that it took back.
 	NextID        *uuid.UUID `json:"next,omitempty"`
 	RemovedNextID *uuid.UUID `json:"removedNext,omitempty"`
+	// Undoes is the version of the change that this change undoes; 0 if it undoes none.
+	Undoes int `json:"undoes,omitempty"`
 	// Final says that the change can't be undone, because something was deleted for good with it: a tag, or the parent.
 	Final bool `json:"final,omitempty"`
 }

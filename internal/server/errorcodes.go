@@ -66,7 +66,7 @@ func UserErrorCodes() []ErrorCode {
 		{string(workspace.CodeInvalid), "The field does not take this value.", "Change the value as the message says."},
 		{string(workspace.CodeTaken), "The value is already in use, such as a tag's name or an id.", "Choose another one."},
 		{string(workspace.CodeNotFound), "The object does not exist, or it belongs to somebody else.", "Remove it from what the page shows."},
-		{string(workspace.CodeStale), "`ifVersion` is not the current version: somebody has changed the object since you read it. The payload has the current object.", "Show the current object, and try again with its version."},
+		{string(workspace.CodeStale), "`ifVersion` is not the current version: somebody has changed the object since you read it. The payload has the current object. Of `undoChange`: what the change did has been changed since, as `conflicts` say.", "Show the current object, and try again with its version. For conflicts, see [undo](history.md#conflicts)."},
 		{string(workspace.CodeKeyReused), "The same `idempotencyKey` was sent before with another input.", "Make a new key for each change. Send a key again only to repeat the same change."},
 		{string(workspace.CodeLimitExceeded), "The workspace has reached a limit, such as LIMIT_TASKS.", "Delete tasks in the trash for good, or raise the limit."},
 	}

@@ -166,6 +166,15 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 		"ReopenMany":   bulk(env.ReopenMany),
 		"DeleteMany":   bulk(env.DeleteMany),
 		"RestoreMany":  bulk(env.RestoreMany),
+		"Undo": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) {
+			// Versions of the other workspace, in which nothing was changed here.
+			first, err := env.Undo(ctx, v, task.UndoInput{Version: 2})
+			if err != nil {
+				return nil, err
+			}
+			second, err := env.Undo(ctx, v, task.UndoInput{Version: 3})
+			return []any{first, second}, err
+		},
 		"CreateTag": func(ctx context.Context, v viewer.Viewer, _ targetIDs) (any, error) {
 			r, err := env.CreateTag(ctx, v, task.CreateTagInput{Name: "secret"}) // A name that is taken in the other workspace.
 			if err != nil || len(r.UserErrors) > 0 {

@@ -195,6 +195,14 @@ func (restoreOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	if len(back) == 0 {
 		return nil
 	}
+	if err := t.takeOutOfTrash(ctx, back); err != nil {
+		return err
+	}
+	return t.moveOrphansToTop(ctx, back)
+}
+
+// takeOutOfTrash takes tasks out of the trash, with those that went there with them.
+func (t *tx) takeOutOfTrash(ctx context.Context, back []*ent.Task) error {
 	err := t.update().Where(t.trashedWith(enttask.FieldID, idsOf(back)...)).ClearDeletedAt().ClearTrashedWith().Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("taking tasks out of the trash: %w", err)
@@ -212,7 +220,7 @@ func (restoreOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 			t.record(&before, e)
 		}
 	}
-	return t.moveOrphansToTop(ctx, back)
+	return nil
 }
 
 // moveOrphansToTop moves those of the tasks whose parent is in the trash to the end of the top level.

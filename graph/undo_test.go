@@ -1,0 +1,346 @@
+package graph_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/database/schemadiff/migrate"
+	"taskql/internal/testkit"
+	"taskql/internal/workspace"
+)
+
+// undoable are inputs of the mutations that can be undone. Each changes something in the workspace that undoFixture.prepare makes, and
+// $name stands for the id of its object of that name.
+var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
+	"createTask": {
+		`{id: $new, title: "new"}`,
+		`{id: $new, title: "new", description: "text", priority: HIGH, due: {date: "2026-12-01"}, tagIds: [$x, $y], parentId: $p}`,
+	},
+	"updateTask": {
+		`{id: $a, title: "new"}`,
+		`{id: $a, description: "new"}`,
+		`{id: $a, description: null}`,
+		`{id: $b, description: "new"}`,
+		`{id: $a, priority: URGENT}`,
+		`{id: $a, due: {at: {at: "2026-12-24T17:00:00Z", timeZone: "Asia/Karachi"}}}`,
+		`{id: $a, due: null}`,
+		`{id: $b, due: {date: "2026-12-01"}}`,
+		`{id: $a, tagIds: [$y, $z]}`,
+		`{id: $a, addTagIds: [$y], removeTagIds: [$x]}`,
+		`{id: $t, title: "in the trash"}`,
+		`{id: $a, title: "new", description: "new", priority: null, due: {date: "2027-01-01"}, addTagIds: [$y, $z]}`,
+	},
+	"completeTask": {`{id: $a}`, `{id: $p}`, `{id: $t}`},
+	"reopenTask":   {`{id: $done}`},
+	"moveTask": {
+		`{id: $a, afterId: $b}`,
+		`{id: $a, beforeId: $c}`,
+		`{id: $a}`,
+		`{id: $b, parentId: $p}`,
+		`{id: $p2, parentId: null}`,
+		`{id: $p2, parentId: null, beforeId: $a}`,
+		`{id: $p3, beforeId: $p1}`,
+		`{id: $p1, parentId: $a}`,
+	},
+	"deleteTask": {`{id: $a}`, `{id: $p}`, `{id: $p2}`},
+	"restoreTask": {
+		`{id: $t}`,
+		`{id: $orphan}`,
+	},
+	"updateTasks": {
+		`{ids: [$a, $b, $c], patch: {priority: MEDIUM}}`,
+		`{ids: [$a, $b, $t], patch: {due: {date: "2026-12-31"}}}`,
+		`{ids: [$a, $b], patch: {due: null, addTagIds: [$y], removeTagIds: [$x, $z]}}`,
+	},
+	"completeTasks": {`{ids: [$a, $b, $done, $p1]}`},
+	"reopenTasks":   {`{ids: [$done, $done2, $a]}`},
+	"deleteTasks":   {`{ids: [$a, $p, $p2, $t]}`, `{ids: [$p21, $p]}`},
+	"restoreTasks":  {`{ids: [$t, $orphan, $a]}`, `{ids: [$orphan, $above]}`},
+}
+
+// notUndoable are the other mutations, each with an input that changes something, and why it can't be undone.
+var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglobals // A table.
+	"purgeTask":    {`{id: $t}`, "the task is gone for good"},
+	"emptyTrash":   {`{}`, "the tasks are gone for good"},
+	"createTag":    {`{name: "new"}`, "not a change of tasks"},
+	"updateTag":    {`{id: $x, name: "new"}`, "not a change of tasks"},
+	"deleteTag":    {`{id: $x}`, "the tag is gone for good"},
+	"updateViewer": {`{timeZone: "Asia/Karachi"}`, "it is in no workspace, and takes no version"},
+}
+
+// targetFields are the fields of inputs that say which object is changed and how, but are no changes.
+var targetFields = []string{"id", "ids", "ifVersion", "idempotencyKey", "errorPolicy"} //nolint:gochecknoglobals // A table.
+
+// Every mutation of the schema can be undone, or is listed as one that can't. After an undo the rows are as they were before the change,
+// and after the undo of the undo as they were after it.
+func TestUndoOfEveryMutation(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		f := &undoFixture{api: newAPI(t, db), client: db.Client}
+		schema := schemaOf(t)
+		for _, field := range schema.Mutation.Fields {
+			inputs, other := undoable[field.Name], notUndoable[field.Name]
+			switch {
+			case field.Name == "undoChange": // Each undo below is undone.
+			case len(inputs) > 0:
+				used := usage{schema: schema, names: map[string]bool{}}
+				for _, input := range inputs {
+					f.prepare(t)
+					f.checkUndo(t, field.Name, input)
+					used.add(t, "mutation { "+field.Name+"(input: "+idName.ReplaceAllString(input, `"$1"`)+") { version } }")
+				}
+				in := schema.Types[field.Arguments.ForName("input").Type.Name()]
+				for _, at := range in.Fields {
+					if !slices.Contains(targetFields, at.Name) && !used.names[in.Name+"."+at.Name] {
+						t.Errorf("%s.%s is never undone: add an input to undoable", in.Name, at.Name)
+					}
+				}
+			case other.why != "":
+				f.prepare(t)
+				f.checkNotUndoable(t, field.Name, other.input)
+			default:
+				t.Errorf("add inputs of %s to undoable, or say in notUndoable why it can't be undone", field.Name)
+			}
+		}
+	})
+}
+
+// undoFixture makes workspaces and undoes changes of them.
+type undoFixture struct {
+	api    *api
+	client *ent.Client
+	users  int
+	user   string
+}
+
+// prepare makes a workspace in which each input of undoable changes something.
+func (f *undoFixture) prepare(t *testing.T) {
+	t.Helper()
+	f.users++
+	f.user = fmt.Sprint("user-", f.users)
+	f.api.users[f.user] = testkit.MakeViewer(t, f.client, f.user)
+	for _, request := range strings.Split(strings.TrimSpace(`
+		createTag {id: $x, name: "x"}
+		createTag {id: $y, name: "y"}
+		createTag {id: $z, name: "z"}
+		createTask {id: $a, title: "a", description: "text", priority: LOW, due: {date: "2026-11-30"}, tagIds: [$x]}
+		createTask {id: $b, title: "b", tagIds: [$z]}
+		createTask {id: $c, title: "c"}
+		createTask {id: $p, title: "p"}
+		createTask {id: $p1, title: "p1", parentId: $p}
+		createTask {id: $p2, title: "p2", parentId: $p}
+		createTask {id: $p3, title: "p3", parentId: $p}
+		createTask {id: $p21, title: "p21", parentId: $p2}
+		createTask {id: $done, title: "done"}
+		completeTask {id: $done}
+		createTask {id: $done2, title: "done2"}
+		completeTask {id: $done2}
+		createTask {id: $t, title: "t"}
+		createTask {id: $t1, title: "t1", parentId: $t}
+		deleteTask {id: $t}
+		createTask {id: $above, title: "above"}
+		createTask {id: $orphan, title: "orphan", parentId: $above}
+		createTask {id: $below, title: "below", parentId: $orphan}
+		deleteTask {id: $orphan}
+		deleteTask {id: $above}`), "\n") {
+		name, input, _ := strings.Cut(strings.TrimSpace(request), " ")
+		f.change(t, name, input)
+	}
+}
+
+// idName is the name of an object in an input.
+var idName = regexp.MustCompile(`\$(\w+)`)
+
+// id returns the id of the workspace's object of that name.
+func (f *undoFixture) id(name string) string {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(f.user+" "+name)).String()
+}
+
+// mutationAnswer is what is selected of a mutation's payload.
+type mutationAnswer struct {
+	Version   *int
+	Tasks     []struct{ ID, Title string }
+	Conflicts []struct {
+		Task             struct{ ID string }
+		Field            string
+		ChangedByVersion int
+	}
+	UserErrors []struct {
+		Code, Message string
+		Field         []string
+	}
+}
+
+// send sends a mutation and returns its payload.
+func (f *undoFixture) send(t *testing.T, name, input, selected string) mutationAnswer {
+	t.Helper()
+	input = idName.ReplaceAllStringFunc(input, func(s string) string { return `"` + f.id(s[1:]) + `"` })
+	document := "mutation { r: " + name + "(input: " + input + ") { " + selected + " } }"
+	_, body := f.api.ask(t, f.user, document, nil)
+	var r struct {
+		Data   struct{ R *mutationAnswer }
+		Errors json.RawMessage
+	}
+	if err := json.Unmarshal(body, &r); err != nil || r.Errors != nil || r.Data.R == nil {
+		t.Fatalf("%s: %v\n%s", document, err, body)
+	}
+	return *r.Data.R
+}
+
+// change makes a change and returns its version.
+func (f *undoFixture) change(t *testing.T, name, input string) int {
+	t.Helper()
+	before := f.version(t)
+	r := f.send(t, name, input, "version userErrors { code message field }")
+	if len(r.UserErrors) > 0 || r.Version == nil || *r.Version != before+1 {
+		t.Fatalf("%s(input: %s) at version %d: %+v", name, input, before, r)
+	}
+	return *r.Version
+}
+
+const undoSelection = "version tasks { id title } conflicts { task { id } field changedByVersion } userErrors { code message field }"
+
+// undo undoes a change, and returns the version of the undo.
+func (f *undoFixture) undo(t *testing.T, what string, version int) int {
+	t.Helper()
+	r := f.send(t, "undoChange", fmt.Sprintf("{version: %d}", version), undoSelection)
+	if len(r.UserErrors) > 0 || len(r.Conflicts) > 0 || len(r.Tasks) == 0 || r.Version == nil || *r.Version != f.version(t) || *r.Version <= version {
+		t.Fatalf("undoing %s at version %d: %+v", what, version, r)
+	}
+	return *r.Version
+}
+
+// version returns the version of the workspace.
+func (f *undoFixture) version(t *testing.T) int {
+	t.Helper()
+	return f.client.Workspace.GetX(f.api.signIn(t.Context(), f.user), f.user).Version
+}
+
+// checkUndo makes a change, undoes it, undoes that, and undoes that.
+func (f *undoFixture) checkUndo(t *testing.T, name, input string) {
+	t.Helper()
+	what := name + "(input: " + input + ")"
+	before := f.rows(t, nil)
+	var created []string
+	if name == "createTask" {
+		created = []string{f.id("new")}
+	}
+	did := f.change(t, name, input)
+	after := f.rows(t, nil)
+	if cmp.Equal(before, after) {
+		t.Fatalf("%s changes nothing", what)
+	}
+	undid := f.undo(t, what, did)
+	// What was created is in the trash now. It leaves all else as it was.
+	if diff := cmp.Diff(before, f.rows(t, created)); diff != "" {
+		t.Errorf("after the undo of %s the rows are not those before (-before +now):\n%s", what, diff)
+	}
+	inTrash := f.rows(t, nil)
+	redid := f.undo(t, "the undo of "+what, undid)
+	if diff := cmp.Diff(after, f.rows(t, nil)); diff != "" {
+		t.Errorf("after the redo of %s the rows are not those after (-after +now):\n%s", what, diff)
+	}
+	f.undo(t, "the redo of "+what, redid)
+	if diff := cmp.Diff(inTrash, f.rows(t, nil)); diff != "" {
+		t.Errorf("after the second undo of %s the rows are not those after the first (-first +now):\n%s", what, diff)
+	}
+}
+
+// checkNotUndoable makes a change, and tries to undo it.
+func (f *undoFixture) checkNotUndoable(t *testing.T, name, input string) {
+	t.Helper()
+	if unversionedMutations[name] != "" {
+		before := f.version(t)
+		f.send(t, name, input, "userErrors { code message field }")
+		if now := f.version(t); now != before {
+			t.Errorf("%s takes a version: %d became %d", name, before, now)
+		}
+		return
+	}
+	version := f.change(t, name, input)
+	before := f.rows(t, nil)
+	r := f.send(t, "undoChange", fmt.Sprintf("{version: %d}", version), undoSelection)
+	if len(r.UserErrors) != 1 || r.UserErrors[0].Code != "INVALID" || !slices.Equal(r.UserErrors[0].Field, []string{"input", "version"}) || r.Version != nil {
+		t.Errorf("undoing %s: %+v, want INVALID at version", name, r)
+	}
+	if diff := cmp.Diff(before, f.rows(t, nil)); diff != "" || f.version(t) != version {
+		t.Errorf("the refused undo of %s has changed rows:\n%s", name, diff)
+	}
+}
+
+// ignoredColumns are those of versions and times of changes, in all tables.
+var ignoredColumns = []string{"version", "updated_at", "created_at"} //nolint:gochecknoglobals // A table.
+
+// rows returns the rows of the workspace, except those of the tasks that were created and are in the trash. Of a time at which
+// something was done, it tells only whether it is set. The ids of next occurrences are replaced by their series and numbers.
+func (f *undoFixture) rows(t *testing.T, created []string) []string {
+	t.Helper()
+	var all []map[string]any
+	names := map[string]string{}
+	for _, table := range migrate.Tables {
+		switch table.Name {
+		case "tasks", "tags", "task_tags", "recurrences", "occurrences", "reminders":
+		default:
+			continue
+		}
+		eachRow(t, f.client, table, func(values map[string]any) {
+			if fmt.Sprintf("%s", values["workspace_id"]) != f.user {
+				return
+			}
+			row := map[string]any{"table": table.Name}
+			for column, value := range values {
+				switch v := value.(type) {
+				case []byte:
+					value = string(v)
+				case time.Time:
+					value = v.UTC().String()
+				}
+				if !slices.Contains(ignoredColumns, column) {
+					row[column] = value
+				}
+			}
+			for _, column := range []string{"completed_at", "deleted_at", "ended_at", "at"} {
+				if row[column] != nil {
+					row[column] = "set"
+				}
+			}
+			if number := row["occurrence_number"]; number != nil && fmt.Sprint(number) != "1" {
+				names[fmt.Sprint(row["id"])] = fmt.Sprintf("occurrence %v of %v", number, row["recurrence_id"])
+			}
+			all = append(all, row)
+		})
+	}
+	var rows []string
+	for _, row := range all {
+		id, task := fmt.Sprint(row["id"]), fmt.Sprint(row["task_id"])
+		if slices.Contains(created, id) || slices.Contains(created, task) {
+			if row["table"] == "tasks" && row["deleted_at"] == nil {
+				t.Errorf("what was created is not in the trash: %v", row)
+			}
+			continue
+		}
+		if row["table"] == "occurrences" {
+			delete(row, "id")
+		}
+		encoded, err := json.Marshal(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(encoded)
+		for id, name := range names {
+			text = strings.ReplaceAll(text, id, name)
+		}
+		rows = append(rows, text)
+	}
+	slices.Sort(rows)
+	return rows
+}
