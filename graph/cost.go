@@ -35,6 +35,8 @@ const (
 	// defaultPage and maxPage are the sizes of a page of any connection.
 	defaultPage = 50
 	maxPage     = 100
+	// defaultPreview is how many occurrences a preview shows.
+	defaultPreview = 10
 	// feedBatch is how many rows of a page of the feed cost as much as one. A page has as many rows of all kinds together as each of
 	// its lists is charged for, and once a copy is complete, it has few.
 	feedBatch = 10
@@ -81,6 +83,8 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 		return mutationCost(field)
 	case parent.Name == "TaskFacets":
 		return Cost{Own: facetCost, Default: listSizes[fieldPath(parent, field)]}
+	case field.Name == "previewRecurrence":
+		return Cost{Own: countCost, Sizes: []string{"input.first"}, Default: defaultPreview, Max: task.MaxPreview}
 	case field.Name == "totalCount":
 		return Cost{Own: countCost}
 	case field.Name == "openTaskCount", field.Name == "subtaskProgress":

@@ -14,7 +14,7 @@ import (
 // inheritsSize reports whether a list has as many elements as the page, or the bulk, that holds it.
 func inheritsSize(parent *ast.Definition, field *ast.FieldDefinition) bool {
 	return slices.Contains([]string{"ChangePage", "TaskListPatch"}, parent.Name) || (strings.HasSuffix(parent.Name, "Connection") && slices.Contains([]string{"edges", "nodes"}, field.Name)) ||
-		(strings.HasPrefix(parent.Name, "Bulk") && field.Name == "results")
+		(strings.HasPrefix(parent.Name, "Bulk") && field.Name == "results") || (parent.Name == "RecurrencePreview" && field.Name == "next")
 }
 
 // TestEveryListHasAPrice: a list that the price list doesn't know would cost as much as one element.

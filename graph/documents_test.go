@@ -40,6 +40,11 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Query.tasks": {
 		"", "(first: 3, scope: ALL)", `(first: 2, after: "<cursor>")`, "(last: 2)", "(filter: {completed: true}, scope: ALL)", "(orderBy: [{field: DUE}], first: 4)", "(first: 0)",
 	},
+	"Query.previewRecurrence": {
+		`(input: {start: {date: "2026-11-30"}, recurrence: {rule: "FREQ=MONTHLY;BYMONTHDAY=30;SKIP=BACKWARD"}, first: 3})`,
+		`(input: {start: {at: {at: "2026-11-30T09:00:00Z"}}, recurrence: {rule: "FREQ=DAILY", mode: AFTER_COMPLETION}})`,
+		`(input: {start: {date: "2026-11-30"}, recurrence: {rule: "FREQ=HOURLY"}, first: 0})`,
+	},
 	"Subscription.changes": {"(first: 3)", "", `(workspaceId: "other")`},
 	"Subscription.taskList": {
 		"", `(first: 3, scope: ALL, have: "")`, "(first: 100, filter: {completed: true}, scope: ALL)", "(orderBy: [{field: DUE}], first: 4)", "(first: 0)", `(workspaceId: "other")`,

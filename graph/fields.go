@@ -30,7 +30,7 @@ type (
 
 // objectTypes are all of the schema, but the root types and those of introspection.
 func objectTypes() []objectType {
-	types := slices.Concat(commonTypes(), changeTypes(), taskListPatchTypes())
+	types := slices.Concat(commonTypes(), changeTypes(), taskListPatchTypes(), previewTypes())
 	for _, e := range entities {
 		types = append(types, e.types()...)
 	}

@@ -70,8 +70,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("IDFilter", ec.unmarshalInputIDFilter),
 			graphql.NewInputUnmarshaler("MoveTaskInput", ec.unmarshalInputMoveTaskInput),
 			graphql.NewInputUnmarshaler("ParentFilter", ec.unmarshalInputParentFilter),
+			graphql.NewInputUnmarshaler("PreviewRecurrenceInput", ec.unmarshalInputPreviewRecurrenceInput),
 			graphql.NewInputUnmarshaler("PriorityFilter", ec.unmarshalInputPriorityFilter),
 			graphql.NewInputUnmarshaler("PurgeTaskInput", ec.unmarshalInputPurgeTaskInput),
+			graphql.NewInputUnmarshaler("RecurrenceInput", ec.unmarshalInputRecurrenceInput),
 			graphql.NewInputUnmarshaler("ReopenTaskInput", ec.unmarshalInputReopenTaskInput),
 			graphql.NewInputUnmarshaler("RestoreTaskInput", ec.unmarshalInputRestoreTaskInput),
 			graphql.NewInputUnmarshaler("TagsFilter", ec.unmarshalInputTagsFilter),
@@ -408,6 +410,48 @@ type Query {
 }
 
 type Mutation
+`, BuiltIn: false},
+	{Name: "../schema/recurrence.graphqls", Input: `enum RecurrenceMode {
+  "By the calendar, whenever it is completed."
+  SCHEDULE
+  "Counted from the day it is completed, at the start's time of day: FREQ, INTERVAL, COUNT and UNTIL only; ` + "`" + `catchUp` + "`" + ` means nothing."
+  AFTER_COMPLETION
+}
+
+enum CatchUp {
+  "What lies in the past is missed: the next is after today, or after now if it has a time."
+  NEXT_FUTURE
+  "One after the other, however late."
+  EACH
+}
+
+input RecurrenceInput {
+  """
+  As in ` + "`" + `FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD` + "`" + `. FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. What RFC 5545 forbids is INVALID,
+  and the message names the part; so is a rule without an occurrence within 50 years.
+  """
+  rule: String!
+  mode: RecurrenceMode! = SCHEDULE
+  catchUp: CatchUp! = NEXT_FUTURE
+}
+
+extend type Query {
+  """
+  What a rule means, whatever the time now: ` + "`" + `next` + "`" + ` begins with the first occurrence on or after ` + "`" + `start` + "`" + `. If it counts from completion,
+  each is taken to be completed on its day. Refused with INVALID.
+  """
+  previewRecurrence(input: PreviewRecurrenceInput!): RecurrencePreview!
+}
+
+"` + "`" + `first` + "`" + `: 1 to 50."
+input PreviewRecurrenceInput { start: DueInput! recurrence: RecurrenceInput! first: Int! = 10 }
+
+type RecurrencePreview {
+  "The rule in canonical form; null if it is refused."
+  rule: String
+  next: [Due!]!
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/scalars.graphqls", Input: `"""
 A moment: a ` + "`" + `date-time` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999. Input may have any offset and any number of
@@ -1145,6 +1189,18 @@ func (ec *executionContext) childFields_PurgeTaskPayload(ctx context.Context, fi
 		return ec.fieldContext_PurgeTaskPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PurgeTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RecurrencePreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_RecurrencePreview_rule(ctx, field)
+	case "next":
+		return ec.fieldContext_RecurrencePreview_next(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RecurrencePreview_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecurrencePreview", field.Name)
 }
 
 func (ec *executionContext) childFields_ReopenTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

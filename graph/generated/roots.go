@@ -22,14 +22,15 @@ type RootField func(e *Execution, ctx context.Context, field graphql.CollectedFi
 // RootFields are the root fields, by their types' names and their own. Those of subscriptions return the first result.
 var RootFields = map[string]map[string]RootField{
 	"Query": {
-		"node":    (*executionContext)._Query_node,
-		"nodes":   (*executionContext)._Query_nodes,
-		"changes": (*executionContext)._Query_changes,
-		"tag":     (*executionContext)._Query_tag,
-		"tags":    (*executionContext)._Query_tags,
-		"task":    (*executionContext)._Query_task,
-		"tasks":   (*executionContext)._Query_tasks,
-		"viewer":  (*executionContext)._Query_viewer,
+		"node":              (*executionContext)._Query_node,
+		"nodes":             (*executionContext)._Query_nodes,
+		"changes":           (*executionContext)._Query_changes,
+		"previewRecurrence": (*executionContext)._Query_previewRecurrence,
+		"tag":               (*executionContext)._Query_tag,
+		"tags":              (*executionContext)._Query_tags,
+		"task":              (*executionContext)._Query_task,
+		"tasks":             (*executionContext)._Query_tasks,
+		"viewer":            (*executionContext)._Query_viewer,
 	},
 	"Mutation": {
 		"undoChange":    (*executionContext)._Mutation_undoChange,

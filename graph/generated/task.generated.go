@@ -4585,6 +4585,35 @@ func (ec *executionContext) marshalNDeleteTaskPayload2ᚖtaskqlᚋinternalᚋtas
 	return ec._DeleteTaskPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNDue2ᚕᚖtaskqlᚋinternalᚋtaskᚐDueᚄ(ctx context.Context, sel ast.SelectionSet, v []*task.Due) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDue2ᚖtaskqlᚋinternalᚋtaskᚐDue(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNDue2ᚖtaskqlᚋinternalᚋtaskᚐDue(ctx context.Context, sel ast.SelectionSet, v *task.Due) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Due!")
+		return graphql.Null
+	}
+	return ec._Due(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDueInput2taskqlᚋinternalᚋtaskᚐDueInput(ctx context.Context, v any) (task.DueInput, error) {
+	res, err := ec.unmarshalInputDueInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNEmptyTrashInput2taskqlᚋinternalᚋtaskᚐEmptyTrashInput(ctx context.Context, v any) (task.EmptyTrashInput, error) {
 	res, err := ec.unmarshalInputEmptyTrashInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
