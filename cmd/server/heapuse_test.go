@@ -19,14 +19,18 @@ func TestHeapIsWasted(t *testing.T) {
 	last := heapUse{allocated: 1000 * mb}
 	for name, tt := range map[string]struct {
 		use  heapUse
+		kept uint64
 		want bool
 	}{
-		"quiet, with much garbage":   {heapUse{allocated: 1001 * mb, live: 50 * mb, resident: 200 * mb}, true},
-		"busy":                       {heapUse{allocated: 1100 * mb, live: 50 * mb, resident: 200 * mb}, false},
-		"quiet, with little garbage": {heapUse{allocated: 1001 * mb, live: 50 * mb, resident: 80 * mb}, false},
-		"a small heap":               {heapUse{allocated: 1001 * mb, live: 2 * mb, resident: 15 * mb}, false},
+		"quiet, with much garbage":       {heapUse{allocated: 1001 * mb, live: 50 * mb, resident: 90 * mb}, 0, true},
+		"busy":                           {heapUse{allocated: 1100 * mb, live: 50 * mb, resident: 90 * mb}, 0, false},
+		"quiet, with little garbage":     {heapUse{allocated: 1001 * mb, live: 50 * mb, resident: 75 * mb}, 0, false},
+		"it can't be returned":           {heapUse{allocated: 1001 * mb, live: 50 * mb, resident: 90 * mb}, 20 * mb, false},
+		"more than what can't be":        {heapUse{allocated: 1001 * mb, live: 50 * mb, resident: 110 * mb}, 20 * mb, true},
+		"a small heap":                   {heapUse{allocated: 1001 * mb, live: 2 * mb, resident: 15 * mb}, 0, false},
+		"most of a large heap was freed": {heapUse{allocated: 1001 * mb, live: 5 * mb, resident: 60 * mb}, 20 * mb, true},
 	} {
-		if got := tt.use.isWasted(last); got != tt.want {
+		if got := tt.use.isWasted(last, tt.kept); got != tt.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

@@ -57,6 +57,7 @@ func manageMemory(ctx context.Context, adapt bool) {
 	defer ticker.Stop()
 	percent := gcPercent
 	quiet := readHeapUse()
+	var kept uint64
 	for second := 1; ; second++ {
 		select {
 		case <-ctx.Done():
@@ -69,9 +70,10 @@ func manageMemory(ctx context.Context, adapt bool) {
 			debug.SetGCPercent(percent) // It stops the program for a moment.
 		}
 		if second%quietSeconds == 0 {
-			if now.isWasted(quiet) {
+			if now.isWasted(quiet, kept) {
 				debug.FreeOSMemory()
 				now = readHeapUse()
+				kept = now.resident - min(now.live, now.resident)
 			}
 			quiet = now
 		}
@@ -104,9 +106,10 @@ func (u heapUse) percent() int {
 	return int(min(max(100*maxGarbage/max(u.live, 1), minGCPercent), gcPercent))
 }
 
-// isWasted reports whether the heap takes much more than it needs, and little was allocated since the last look: a garbage
-// collection, which costs time in proportion to the live heap, is worth it then.
-func (u heapUse) isWasted(last heapUse) bool {
+// isWasted reports whether much of the heap's memory could be returned, and little was allocated since the last look: a garbage
+// collection, which costs time in proportion to the live heap, is worth it then. kept is how much beside the live heap could not be
+// returned the last time, because it is between objects.
+func (u heapUse) isWasted(last heapUse, kept uint64) bool {
 	const little = 4 << 20
-	return u.allocated-last.allocated <= little+u.live/4 && u.resident > 4*little+u.live+u.live/2
+	return u.allocated-last.allocated <= little+u.live/4 && u.resident > 4*little+u.live+u.live/4+kept
 }
