@@ -43,6 +43,8 @@ type Config struct {
 	TrustedOrigins func(origin string) bool
 	// OnError is called with the code of each error response, except those of Transport. It may be nil.
 	OnError func(ctx context.Context, code string)
+	// SignedOut is called with each user who has signed out. It may be nil.
+	SignedOut func(userID string)
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 	// Log receives errors. If it is nil, nothing is logged.
@@ -58,6 +60,7 @@ type Server struct {
 	secret    string
 	trusted   func(origin string) bool
 	onError   func(context.Context, string)
+	signedOut func(userID string)
 	now       func() time.Time
 	log       *slog.Logger
 }
@@ -78,6 +81,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		secret:    cfg.Secret,
 		trusted:   cfg.TrustedOrigins,
 		onError:   cfg.OnError,
+		signedOut: cfg.SignedOut,
 		now:       cfg.Now,
 		log:       cfg.Log,
 	}
@@ -86,6 +90,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if s.onError == nil {
 		s.onError = func(context.Context, string) {}
+	}
+	if s.signedOut == nil {
+		s.signedOut = func(string) {}
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -126,10 +126,14 @@ func (s *Server) startSession(c *call, u user) (string, error) {
 
 func (s *Server) signOut(c *call) (any, error) {
 	if token, ok := s.signedCookie(c.Request, betterauth.SessionCookie); ok {
+		ended, _, known := s.store.session(c.Context(), token)
 		if err := s.store.deleteSession(c.Context(), token); err != nil {
 			// Better Auth ignores this error. We return it, so that the client tries again and the session doesn't stay
 			// open.
 			return nil, fmt.Errorf("deleting the session: %w", err)
+		}
+		if known == nil {
+			s.signedOut(ended.userID)
 		}
 	}
 	clearCookies(c)

@@ -123,6 +123,12 @@ func signUp(t *testing.T, b *browser) string {
 	if status, answer := b.post(t, "/api/auth/sign-up/email", map[string]string{"name": "Eve", "email": "eve@example.com", "password": "correct horse"}); status != http.StatusOK {
 		t.Fatalf("signing up: %d %s", status, answer)
 	}
+	return b.cookies(t)
+}
+
+// cookies returns the browser's cookies, as a header has them.
+func (b *browser) cookies(t *testing.T) string {
+	t.Helper()
 	address, err := url.Parse(b.url)
 	if err != nil {
 		t.Fatal(err)

@@ -118,7 +118,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		return routes{}, err
 	}
 	s.streams = newStreams(cfg)
-	signIn, sessions, err := newAuth(ctx, cfg)
+	signIn, sessions, err := newAuth(ctx, cfg, s.live.hub)
 	if err != nil {
 		return routes{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"taskql/internal/betterauth"
 	"taskql/internal/config"
 	"taskql/internal/devauth"
+	"taskql/internal/live"
 )
 
 // embeddedAuthURL stands for the URL of the embedded sign-in, which is reached without a network.
@@ -45,7 +46,8 @@ func SessionConfig(cfg config.Config) betterauth.Config {
 
 // newAuth returns the authenticator: of the auth server, or of the embedded sign-in. In the second case it also returns the
 // handler of the sign-in, which is nil otherwise.
-func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authenticator, error) {
+func newAuth(ctx context.Context, cfg Config, hub *live.Hub) (http.Handler, *betterauth.Authenticator, error) {
+	var authenticator *betterauth.Authenticator
 	settings := SessionConfig(cfg.Config)
 	settings.Now, settings.Log = cfg.Now, cfg.Log
 	settings.ClientAddress = func(ctx context.Context) string { return infoOf(ctx).address }
@@ -57,6 +59,7 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 			Secret:         settings.Secret,
 			TrustedOrigins: cfg.Config.CORSOrigins.Allows,
 			OnError:        func(ctx context.Context, code string) { infoOf(ctx).addErrorCode(code) },
+			SignedOut:      func(userID string) { sessionEnded(authenticator, hub, userID) },
 			Now:            cfg.Now,
 			Log:            cfg.Log,
 		})
@@ -71,9 +74,16 @@ func newAuth(ctx context.Context, cfg Config) (http.Handler, *betterauth.Authent
 		settings.APIKeyHeader = "" // It has no API keys.
 	}
 	measureSessions(cfg.Telemetry, &settings)
-	authenticator, err := betterauth.New(settings)
+	var err error
+	authenticator, err = betterauth.New(settings)
 	if err != nil {
 		return nil, nil, fmt.Errorf("setting up sessions: %w", err)
 	}
 	return handler, authenticator, nil
+}
+
+// sessionEnded has all sessions of a user checked again, because one of them has ended.
+func sessionEnded(sessions *betterauth.Authenticator, hub *live.Hub, userID string) {
+	sessions.Forget(userID)
+	hub.VerifyUser(userID)
 }

@@ -206,6 +206,33 @@ func TestStreamsFindOutByThemselves(t *testing.T) {
 	onLaptop.wantEnd()
 }
 
+// TestStreamsEndAtSignOut: the embedded sign-in ends the streams of a session at once, and no others.
+func TestStreamsEndAtSignOut(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t, map[string]string{})
+	t.Cleanup(s.live.hub.Close)
+	laptop, phone := newBrowser(t, s), newBrowser(t, s)
+	onLaptop := watch(t, laptop.url, http.Header{"Cookie": {signUp(t, laptop)}})
+	signIn := map[string]string{"email": "eve@example.com", "password": "correct horse"}
+	if status, answer := phone.post(t, "/api/auth/sign-in/email", signIn); status != http.StatusOK {
+		t.Fatalf("signing in: %d %s", status, answer)
+	}
+	onPhone := watch(t, phone.url, http.Header{"Cookie": {phone.cookies(t)}})
+	signOut, err := http.NewRequestWithContext(t.Context(), http.MethodPost, laptop.url+"/api/auth/sign-out", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signOut.Header = http.Header{"Content-Type": {"application/json"}, "Origin": {laptop.url}}
+	answer, err := laptop.client.Do(signOut)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("signing out: %v, %v", answer, err)
+	}
+	_ = answer.Body.Close()
+	onLaptop.wantEnd()
+	phone.query(t, `mutation { createTask(input: {title: "two"}) { userErrors { code } } }`)
+	onPhone.want(`"two"`)
+}
+
 // awaitForgotten waits until a session that has ended is refused, and its streams count as verified no longer.
 func awaitForgotten(t *testing.T, address string, header http.Header) {
 	t.Helper()
