@@ -107,17 +107,38 @@ func (a *authenticator) charge(ctx context.Context, cost int) *viewer.Refusal {
 	}
 }
 
+// parameterName returns the name of a URL's parameter, such as "name=value".
+func parameterName(parameter string) string {
+	name, _, _ := strings.Cut(parameter, "=")
+	if strings.Contains(name, "%") {
+		if unescaped, err := url.QueryUnescape(name); err == nil {
+			return unescaped
+		}
+	}
+	return name
+}
+
+// hasTicket reports whether there is a ticket among a URL's parameters.
+func hasTicket(query string) bool {
+	for parameter := range strings.SplitSeq(query, "&") {
+		if parameterName(parameter) == ticketParameter {
+			return true
+		}
+	}
+	return false
+}
+
 // takeTicket returns the ticket in the URL of a request, and the request without it, so that nothing that follows can log or
 // keep it. The ticket is empty if there is none. The last result says what is wrong with the request, if anything is.
 func takeTicket(r *http.Request) (string, *http.Request, string) {
-	if !strings.Contains(r.URL.RawQuery, ticketParameter+"=") {
+	if !hasTicket(r.URL.RawQuery) {
 		return "", r, ""
 	}
 	given, rest := "", make([]string, 0, strings.Count(r.URL.RawQuery, "&"))
 	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {
-		name, value, _ := strings.Cut(part, "=")
+		_, value, _ := strings.Cut(part, "=")
 		switch {
-		case name != ticketParameter:
+		case parameterName(part) != ticketParameter:
 			rest = append(rest, part)
 		case given != "":
 			return "", r, "The URL has " + ticketParameter + " more than once."

@@ -327,6 +327,8 @@ func TestTakeTicket(t *testing.T) {
 		"/graphql?query=%7Ba%7D&ticket=abc&x=y%26": {"abc", "/graphql?query=%7Ba%7D&x=y%26"},
 		"/graphql?ticket=&ticket=abc":              {"abc", "/graphql"},
 		"/graphql?theticket=abc":                   {"", "/graphql?theticket=abc"},
+		"/graphql?%74icke%74=abc&%74=%":            {"abc", "/graphql?%74=%"},
+		"/graphql?query=%ticket":                   {"", "/graphql?query=%ticket"},
 	} {
 		given := httptest.NewRequest(http.MethodGet, target, nil)
 		given.Header.Set("Upgrade", "websocket")
