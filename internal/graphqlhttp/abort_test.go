@@ -49,7 +49,7 @@ func TestAborts(t *testing.T) {
 			t.Parallel()
 			var admitted, ended atomic.Int32
 			f := newSocketFixture(t, func(cfg *Config) {
-				cfg.AdmitStream = func(context.Context, Transport) *gqlerror.Error { admitted.Add(1); return nil }
+				cfg.AdmitStream = func(context.Context, context.Context, Transport) *gqlerror.Error { admitted.Add(1); return nil }
 				cfg.StreamEnded = func(context.Context, StreamSummary) { ended.Add(1) }
 			})
 			var opened, stopped atomic.Int32

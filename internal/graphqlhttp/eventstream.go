@@ -151,7 +151,7 @@ func (h *Handler) admit(ctx context.Context, transport Transport) *gqlerror.Erro
 	if h.streams.Draining() {
 		return restarting()
 	}
-	return h.admitStream(ctx, transport)
+	return h.admitStream(ctx, nil, transport)
 }
 
 // setHeader sets the response's headers. Proxies must not keep, compress or buffer it.

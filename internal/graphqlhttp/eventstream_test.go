@@ -505,7 +505,7 @@ func TestStreamNotAdmitted(t *testing.T) {
 	refusal := gqlerror.Errorf("Too many")
 	refusal.Extensions = map[string]any{"code": CodeTooManyStreams}
 	f := newFeed(t, nil, func(cfg *Config) {
-		cfg.AdmitStream = func(context.Context, Transport) *gqlerror.Error { return refusal }
+		cfg.AdmitStream = func(context.Context, context.Context, Transport) *gqlerror.Error { return refusal }
 	})
 	for _, accept := range []string{acceptSSE, acceptApollo} {
 		c := f.dial(t, subscribePOST(accept))

@@ -74,8 +74,10 @@ type Config struct {
 	StreamContext func(context.Context) context.Context
 	// Streams has the connections of streams that outlive the handler of their request. Nil: one of the handler's own.
 	Streams *streamconn.Registry
-	// AdmitStream, if set, is called before a connection becomes a stream. It returns why that is refused, or nil.
-	AdmitStream func(ctx context.Context, transport Transport) *gqlerror.Error
+	// AdmitStream, if set, is called before a connection becomes a stream. It returns why that is refused, or nil. former is nil,
+	// unless the connection is a stream already and its client has signed in now: then it is the context of that stream, and
+	// StreamEnded is called with it next if the new one is admitted.
+	AdmitStream func(ctx, former context.Context, transport Transport) *gqlerror.Error
 	// StreamEnded, if set, is called when an admitted stream has ended, with the context that StreamContext returned.
 	StreamEnded func(ctx context.Context, sum StreamSummary)
 	// Sockets configures WebSockets.
@@ -105,7 +107,7 @@ type Handler struct {
 	page         string
 	release      func([]byte)
 	streams      *streamconn.Registry
-	admitStream  func(context.Context, Transport) *gqlerror.Error
+	admitStream  func(ctx, former context.Context, transport Transport) *gqlerror.Error
 	streamEnded  func(context.Context, StreamSummary)
 	sockets      SocketConfig
 	socketConfig *websocket.Config
@@ -138,7 +140,7 @@ func New(cfg Config) (*Handler, error) {
 		h.streams = &streamconn.Registry{}
 	}
 	if h.admitStream == nil {
-		h.admitStream = func(context.Context, Transport) *gqlerror.Error { return nil }
+		h.admitStream = func(context.Context, context.Context, Transport) *gqlerror.Error { return nil }
 	}
 	if h.streamEnded == nil {
 		h.streamEnded = func(context.Context, StreamSummary) {}

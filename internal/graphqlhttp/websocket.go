@@ -268,7 +268,7 @@ func (s *socket) signIn(credentials Credentials) *gqlerror.Error {
 	if err != nil || ctx == s.context {
 		return err
 	}
-	if err := h.admitStream(ctx, TransportWebSocket); err != nil { // The connection counts for somebody else now.
+	if err := h.admitStream(ctx, s.context, TransportWebSocket); err != nil { // The connection counts for somebody else now.
 		return err
 	}
 	h.streamEnded(s.context, StreamSummary{Transport: TransportWebSocket})

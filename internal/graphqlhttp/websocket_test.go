@@ -455,7 +455,7 @@ func TestSocketAdmission(t *testing.T) {
 	full := false
 	f := newSocketFixture(t, func(cfg *Config) {
 		ended := cfg.StreamEnded
-		cfg.AdmitStream = func(ctx context.Context, _ Transport) *gqlerror.Error {
+		cfg.AdmitStream = func(ctx, _ context.Context, _ Transport) *gqlerror.Error {
 			mu.Lock()
 			defer mu.Unlock()
 			if full {

@@ -117,17 +117,25 @@ func streamOwner(ctx context.Context) string {
 	return "address " + infoOf(ctx).address
 }
 
-// admit counts a stream, or returns why there may not be another one.
-func (s *streams) admit(ctx context.Context, transport graphqlhttp.Transport) *gqlerror.Error {
+// admit counts a stream, or returns why there may not be another one. former is the context of the stream whose place it takes, which
+// is counted until it has ended; nil if it takes none.
+func (s *streams) admit(ctx, former context.Context, transport graphqlhttp.Transport) *gqlerror.Error {
 	owner := streamOwner(ctx)
+	perUser, total := s.perUser, s.total
+	if former != nil {
+		total++
+		if streamOwner(former) == owner {
+			perUser++
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.byUser[owner] >= s.perUser:
+	case s.byUser[owner] >= perUser:
 		err := gqlerror.Errorf("You have %d streams open, as many as one user may (LIMIT_STREAMS): close one that nobody looks at.", s.perUser)
 		err.Extensions = map[string]any{"code": graphqlhttp.CodeTooManyStreams}
 		return err
-	case s.open >= s.total:
+	case s.open >= total:
 		err := gqlerror.Errorf("The server has as many streams open as it may (LIMIT_STREAMS_TOTAL): try again in a moment.")
 		err.Extensions = map[string]any{"code": graph.CodeServiceUnavailable, "retryAfter": int(streamsFullRetry.Seconds())}
 		return err

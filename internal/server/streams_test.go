@@ -236,6 +236,45 @@ func TestStreamLimits(t *testing.T) {
 	awaitTrue(t, func() bool { return all.count() == 0 })
 }
 
+// TestStreamsAreReplaced checks that a client that signs in over a connection needs no second place for it.
+func TestStreamsAreReplaced(t *testing.T) {
+	t.Parallel()
+	as := func(user string) context.Context {
+		return viewer.NewContext(t.Context(), viewer.Viewer{UserID: user, WorkspaceID: user, Location: time.UTC})
+	}
+	all, _, _ := newStreamFixture(t, map[string]string{"LIMIT_STREAMS": "1", "LIMIT_STREAMS_TOTAL": "2"}, slog.New(slog.DiscardHandler))
+	admit := func(user, former string) bool {
+		var instead context.Context
+		if former != "" {
+			instead = as(former)
+		}
+		return all.admit(as(user), instead, graphqlhttp.TransportWebSocket) == nil
+	}
+	end := func(user string) {
+		all.ended(as(user), graphqlhttp.StreamSummary{Transport: graphqlhttp.TransportWebSocket})
+	}
+	if !admit("ada", "") || admit("ada", "") || !admit("bob", "") {
+		t.Fatal("the limits don't hold")
+	}
+	if admit("bob", "ada") {
+		t.Error("bob has two streams")
+	}
+	if !admit("ada", "ada") {
+		t.Error("ada's own place is not hers")
+	}
+	end("ada")
+	if !admit("eve", "ada") {
+		t.Error("the place of a stream that ends is not free")
+	}
+	end("ada")
+	for _, user := range []string{"bob", "eve"} {
+		end(user)
+	}
+	if n := all.count(); n != 0 {
+		t.Errorf("%d are left", n)
+	}
+}
+
 // A server that stops ends its streams, and waits for them.
 func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
