@@ -35,7 +35,7 @@ func newLiveInstruments(b *builder) liveInstruments {
 		subscriptionsLimit: b.gauge("taskql.live.subscriptions.limit", "The most subscriptions"),
 		behind:             b.gauge("taskql.live.subscriptions.behind", "Subscriptions that wait for a slow client"),
 		listening:          b.gauge("taskql.live.listening", "1 while notifications of other replicas arrive"),
-		timeouts:           b.watched("taskql.live.write_timeouts", "Streams that were closed because the client took nothing for too long"),
+		timeouts:           b.watched("taskql.live.write_timeouts", "Streams that were closed because the client was too slow"),
 		checks:             b.watched("taskql.live.session_checks", "Checks of the sessions of streams"),
 		hints:              b.watched("taskql.live.hints", "Notifications between replicas, and what came of them"),
 		sweeps:             b.watched("taskql.live.sweeps", "Statements that read the versions of watched workspaces"),
