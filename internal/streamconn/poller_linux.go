@@ -61,7 +61,7 @@ func (p *poller) take(c *Conn, conn *net.TCPConn) {
 	if fd < 0 {
 		return
 	}
-	c.socket.poller, c.socket.fd = p, int32(fd) //nolint:gosec // Descriptors are small.
+	c.socket.poller, c.socket.fd = p, int32(fd)
 	if !p.add(c) {
 		_ = unix.Close(fd)
 		return
