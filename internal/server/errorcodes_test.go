@@ -17,7 +17,7 @@ import (
 	"taskql/graph/generated"
 )
 
-var update = flag.Bool("update", false, "write docs/errors.md") //nolint:gochecknoglobals // A flag.
+var update = flag.Bool("update", false, "write docs/errors.md and testdata/feedcolumns.txt") //nolint:gochecknoglobals // A flag.
 
 func TestErrorDocs(t *testing.T) {
 	t.Parallel()

@@ -54,6 +54,6 @@ func (r *liveRun) startAt(ctx context.Context, more ...string) (*server, error) 
 	})
 	auth.HandleFunc("/api/auth/jwks", r.issuer.ServeKeys)
 	return startWith(ctx, r.database.url, connectionsEach, auth, nil, append(more, "LIMIT_STREAMS=10000", "LIMIT_STREAMS_TOTAL=100000",
-		// Those of users are the defaults, which bench load raises: the sessions of streams are checked before each result.
+		// The default, instead of bench load's: it decides how often the sessions of streams are checked.
 		"SESSION_CACHE_TTL=15s", "STREAM_RECHECK="+cmp.Or(os.Getenv("STREAM_RECHECK"), "5m"))...)
 }
