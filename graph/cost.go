@@ -56,6 +56,7 @@ const (
 // listSizes are the typical lengths of lists that no argument bounds.
 var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"Task.tags":             3,
+	"Task.reminders":        2,
 	"TaskFacets.byPriority": 5,
 	"TaskFacets.byTag":      20,
 

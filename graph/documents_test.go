@@ -30,13 +30,14 @@ type documents struct {
 // rootArguments are the arguments that root fields are asked with. Mutations are those that change nothing: they are
 // refused, or repeat what is done.
 var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
-	"Query.viewer":  {""},
-	"Query.changes": {"", "(first: 3)", "(first: 1000)", "(first: 0)", `(after: "no token")`, `(workspaceId: "alice")`, `(workspaceId: "other")`},
-	"Query.node":    {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "<tag>")`, `(id: "<user>")`, `(id: "no id")`},
-	"Query.nodes":   {`(ids: ["<leaf>", "<tag>", "gone", "<root>", "<user>", "<leaf>"])`},
-	"Query.tag":     {`(id: "<tag>")`},
-	"Query.tags":    {"(first: 2)", "(first: 1)", "(first: 0)"},
-	"Query.task":    {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
+	"Query.viewer":         {""},
+	"Query.changes":        {"", "(first: 3)", "(first: 1000)", "(first: 0)", `(after: "no token")`, `(workspaceId: "alice")`, `(workspaceId: "other")`},
+	"Query.node":           {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "<tag>")`, `(id: "<user>")`, `(id: "no id")`},
+	"Query.nodes":          {`(ids: ["<leaf>", "<tag>", "gone", "<root>", "<user>", "<leaf>"])`},
+	"Query.firedReminders": {"", "(first: 1)", "(first: 0)", `(after: "no cursor")`},
+	"Query.tag":            {`(id: "<tag>")`},
+	"Query.tags":           {"(first: 2)", "(first: 1)", "(first: 0)"},
+	"Query.task":           {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
 	"Query.tasks": {
 		"", "(first: 3, scope: ALL)", `(first: 2, after: "<cursor>")`, "(last: 2)", "(filter: {completed: true}, scope: ALL)", "(orderBy: [{field: DUE}], first: 4)", "(first: 0)",
 	},
@@ -49,29 +50,32 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Subscription.taskList": {
 		"", `(first: 3, scope: ALL, have: "")`, "(first: 100, filter: {completed: true}, scope: ALL)", "(orderBy: [{field: DUE}], first: 4)", "(first: 0)", `(workspaceId: "other")`,
 	},
-	"Mutation.createTask":    {`(input: {title: " "})`},
-	"Mutation.updateTask":    {`(input: {id: "<root>", ifVersion: 9999, title: "new"})`},
-	"Mutation.completeTask":  {`(input: {id: "<done>"})`, `(input: {id: "no id"})`},
-	"Mutation.reopenTask":    {`(input: {id: "<root>"})`},
-	"Mutation.moveTask":      {`(input: {id: "<root>", ifVersion: 9999})`},
-	"Mutation.deleteTask":    {`(input: {id: "<trash>"})`},
-	"Mutation.restoreTask":   {`(input: {id: "<root>"})`},
-	"Mutation.purgeTask":     {`(input: {id: "<root>"})`},
-	"Mutation.emptyTrash":    {`(input: {idempotencyKey: " "})`},
-	"Mutation.updateTasks":   {`(input: {ids: ["<root>", "no id"], patch: {}, errorPolicy: SKIP_FAILED})`},
-	"Mutation.completeTasks": {`(input: {ids: ["<done>"]})`, `(input: {ids: ["<done>", "no id"]})`},
-	"Mutation.reopenTasks":   {`(input: {ids: ["<root>", "<leaf>", "no id"], errorPolicy: SKIP_FAILED})`},
-	"Mutation.deleteTasks":   {`(input: {ids: ["<trash>"]})`},
-	"Mutation.restoreTasks":  {`(input: {ids: ["<root>", "<leaf>"]})`},
-	"Mutation.undoChange":    {`(input: {version: 9999})`},
-	"Mutation.createTag":     {`(input: {name: " "})`},
-	"Mutation.updateTag":     {`(input: {id: "<tag>", ifVersion: 9999, name: "new"})`},
-	"Mutation.deleteTag":     {`(input: {id: "gone"})`},
-	"Mutation.updateViewer":  {`(input: {})`, `(input: {timeZone: "Nowhere"})`},
+	"Mutation.createTask":      {`(input: {title: " "})`},
+	"Mutation.updateTask":      {`(input: {id: "<root>", ifVersion: 9999, title: "new"})`},
+	"Mutation.completeTask":    {`(input: {id: "<done>"})`, `(input: {id: "no id"})`},
+	"Mutation.reopenTask":      {`(input: {id: "<root>"})`},
+	"Mutation.moveTask":        {`(input: {id: "<root>", ifVersion: 9999})`},
+	"Mutation.deleteTask":      {`(input: {id: "<trash>"})`},
+	"Mutation.restoreTask":     {`(input: {id: "<root>"})`},
+	"Mutation.purgeTask":       {`(input: {id: "<root>"})`},
+	"Mutation.emptyTrash":      {`(input: {idempotencyKey: " "})`},
+	"Mutation.updateTasks":     {`(input: {ids: ["<root>", "no id"], patch: {}, errorPolicy: SKIP_FAILED})`},
+	"Mutation.completeTasks":   {`(input: {ids: ["<done>"]})`, `(input: {ids: ["<done>", "no id"]})`},
+	"Mutation.reopenTasks":     {`(input: {ids: ["<root>", "<leaf>", "no id"], errorPolicy: SKIP_FAILED})`},
+	"Mutation.deleteTasks":     {`(input: {ids: ["<trash>"]})`},
+	"Mutation.restoreTasks":    {`(input: {ids: ["<root>", "<leaf>"]})`},
+	"Mutation.undoChange":      {`(input: {version: 9999})`},
+	"Mutation.createTag":       {`(input: {name: " "})`},
+	"Mutation.updateTag":       {`(input: {id: "<tag>", ifVersion: 9999, name: "new"})`},
+	"Mutation.deleteTag":       {`(input: {id: "gone"})`},
+	"Mutation.setReminders":    {`(input: {taskId: "<root>", reminders: [{at: "2026-11-20T00:00:00Z"}]})`, `(input: {taskId: "no id", reminders: []})`},
+	"Mutation.snoozeReminder":  {`(input: {id: "<reminder>", until: "2026-11-20T00:00:00Z"})`, `(input: {id: "<reminder>", until: "2026-12-20T00:00:00Z", ifVersion: 9999})`},
+	"Mutation.dismissReminder": {`(input: {id: "no id"})`, `(input: {id: "<dismissed>"})`},
+	"Mutation.updateViewer":    {`(input: {})`, `(input: {timeZone: "Nowhere"})`},
 }
 
 // notInChanges are the fields that can't be selected in changes, because they can change without a new version of their object.
-var notInChanges = []string{"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Tag.openTaskCount"} //nolint:gochecknoglobals // A table.
+var notInChanges = []string{"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Tag.openTaskCount"} //nolint:gochecknoglobals // A table.
 
 // targetsOf returns for each field of the schema a path of fields that leads to it from a root field, and ends with it.
 // Each is named Type.field.

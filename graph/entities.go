@@ -7,14 +7,16 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/account"
 	"taskql/internal/feed"
+	"taskql/internal/reminder"
 	"taskql/internal/task"
 )
 
 // Services are what resolvers call. All are required.
 type Services struct {
-	Accounts *account.Service
-	Tasks    *task.Service
-	Feed     *feed.Service
+	Accounts  *account.Service
+	Tasks     *task.Service
+	Feed      *feed.Service
+	Reminders *reminder.Service
 }
 
 // allSet reports whether no service is missing.
@@ -41,5 +43,6 @@ type entity struct {
 var entities = []entity{ //nolint:gochecknoglobals // A constant, if Go had constant slices.
 	{"Task", findTasks, taskTypes},
 	{"Tag", findTags, tagTypes},
+	{"Reminder", findReminders, reminderTypes},
 	{"User", findUser, userTypes},
 }

@@ -13,6 +13,7 @@ import (
 
 	"taskql/ent"
 	"taskql/graph"
+	"taskql/internal/reminder"
 	"taskql/internal/testkit"
 	"taskql/internal/workspace"
 )
@@ -148,5 +149,16 @@ func wholeRows(t *testing.T, client *ent.Client, a *api) map[string][]string {
 	for i := range 4 {
 		client.TaskTag.Create().SetTaskID(ids(i + 1)).SetTagID(tag.ID).SetWorkspaceID(v.WorkspaceID).SaveX(ctx)
 	}
-	return map[string][]string{"Task": {ids(1).String(), ids(2).String(), ids(4).String(), ids(5).String()}, "Tag": {tag.ID.String()}}
+	remind := func(i int, change func(*ent.ReminderCreate)) string {
+		q := client.Reminder.Create().SetID(ids(20 + i)).SetWorkspaceID(v.WorkspaceID).SetUserID(v.UserID).SetTaskID(ids(i)).SetVersion(i).
+			SetState(reminder.Waiting).SetFireAt(now).SetFiredAt(at).SetCreatedAt(at).SetUpdatedAt(now)
+		change(q)
+		return q.SaveX(ctx).ID.String()
+	}
+	reminders := []string{
+		remind(1, func(q *ent.ReminderCreate) { q.SetMinutesBefore(10) }),
+		remind(2, func(q *ent.ReminderCreate) { q.SetDaysBefore(1).SetTimeOfDay(540) }),
+		remind(4, func(q *ent.ReminderCreate) { q.SetMinutesBefore(20) }),
+	}
+	return map[string][]string{"Reminder": reminders, "Task": {ids(1).String(), ids(2).String(), ids(4).String(), ids(5).String()}, "Tag": {tag.ID.String()}}
 }

@@ -27,6 +27,7 @@ import (
 	"taskql/internal/feed"
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/live"
+	"taskql/internal/reminder"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -39,9 +40,10 @@ var update = flag.Bool("update", false, "write the answers into graph/testdata i
 type api struct {
 	http.Handler
 
-	graph *graph.API
-	hub   *live.Hub
-	now   atomic.Int64
+	graph     *graph.API
+	reminders *reminder.Service
+	hub       *live.Hub
+	now       atomic.Int64
 	// spent is what subscriptions have cost, beside what their operations have.
 	spent atomic.Int64
 	users map[string]viewer.Viewer
@@ -75,7 +77,7 @@ func newAPIWith(t testing.TB, db workspace.Database, change func(*graph.Config, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.graph = g
+	a.graph, a.reminders = g, config.Services.Reminders
 	h, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Release: g.Release, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
 		Rules: graph.Rules(), AroundOperations: []graphql.OperationMiddleware{g.Authorize},
@@ -98,11 +100,15 @@ func newAPIWith(t testing.TB, db workspace.Database, change func(*graph.Config, 
 func newServices(t testing.TB, db workspace.Database) graph.Services {
 	t.Helper()
 	workspaces := testkit.Workspaces(t, db)
-	tasks, err := task.New(task.Config{Workspaces: workspaces})
+	reminders, err := reminder.New(reminder.Config{Workspaces: workspaces})
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts, err := account.New(account.Config{Client: db.Client, Now: db.Now})
+	tasks, err := task.New(task.Config{Workspaces: workspaces, Reminders: reminders})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := account.New(account.Config{Client: db.Client, Now: db.Now, ZoneSet: reminders.ZoneSet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +116,7 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes}
+	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes, Reminders: reminders}
 }
 
 func (a *api) signIn(ctx context.Context, user string) context.Context {
@@ -151,6 +157,8 @@ func (a *api) ask(t *testing.T, user, query string, variables json.RawMessage) (
 //	-- name: user --          is a document, sent by that user ("-" is nobody)
 //	-- name: variables --     its variables, if any
 //	-- name: answer --        the status and the answer
+//
+// Half a minute before each request, the reminders fire that are due.
 //
 // What differs from run to run is written as <id 1>, <cursor 1> and so on, in the order of appearance, and a request
 // may use it. The versions of the rows that each request has changed are checked, too.
@@ -208,6 +216,7 @@ func golden(t *testing.T, a *api, file string, then func(document string)) {
 			out.Files = append(out.Files, txtar.File{Name: name + ": variables", Data: []byte(v)})
 			variables = json.RawMessage(names.expand(v))
 		}
+		a.fireReminders(t)
 		status, body := a.ask(t, strings.TrimPrefix(user, "-"), names.expand(string(f.Data)), variables)
 		then(string(f.Data))
 		var indented bytes.Buffer
@@ -224,6 +233,16 @@ func golden(t *testing.T, a *api, file string, then func(document string)) {
 		if err := os.WriteFile(file, txtar.Format(out), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// fireReminders fires what is due half a minute before the next request.
+func (a *api) fireReminders(t *testing.T) {
+	t.Helper()
+	a.now.Add(int64(30 * time.Second))
+	defer a.now.Add(-int64(30 * time.Second))
+	if err := a.reminders.Fire(viewer.AsSystem(t.Context())); err != nil {
+		t.Fatal(err)
 	}
 }
 

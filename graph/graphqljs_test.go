@@ -468,6 +468,7 @@ var texts = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"TimeZone": {`"Asia/Karachi"`, `"utc"`, `"EUROPE/berlin"`},
 	"Color":    {`"#16a34a"`, `"#FFFFFF"`},
 
+	"LocalTime": {`"09:00"`, `"23:59"`},
 	"SyncToken": {`"AQ"`, `""`},
 	"ListState": {`"AQ"`, `""`},
 }

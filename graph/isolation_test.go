@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/ent"
+	"taskql/internal/reminder"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -26,6 +28,12 @@ var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.View
 	"Tag": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
 		key := uuid.New()
 		return c.Tag.Create().SetID(key).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetName(key.String()).SetNameKey(key[:]).SetColor("#16a34a").SaveX(ctx).ID.String()
+	},
+	"Reminder": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
+		task, at := uuid.New(), time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+		c.Task.Create().SetID(task).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SetHasReminders(true).ExecX(ctx)
+		return c.Reminder.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetUserID(v.UserID).SetTaskID(task).SetVersion(0).
+			SetRemindAt(at).SetFiredAt(at).SetState(reminder.Fired).SaveX(ctx).ID.String()
 	},
 }
 
@@ -194,7 +202,7 @@ func leafPaths(schema *ast.Schema, arguments ast.ArgumentDefinitionList, wanted 
 
 // scalarValues are values of scalars.
 var scalarValues = map[string]string{ //nolint:gochecknoglobals // A table.
-	"String": `"x"`, "Int": "1", "Boolean": "true", "Color": `"#16a34a"`, "Date": `"2026-11-30"`, "DateTime": `"2026-11-30T00:00:00Z"`, "TimeZone": `"UTC"`, "SyncToken": `""`, "ListState": `""`,
+	"String": `"x"`, "Int": "1", "Boolean": "true", "Color": `"#16a34a"`, "Date": `"2026-11-30"`, "DateTime": `"2026-11-30T00:00:00Z"`, "TimeZone": `"UTC"`, "LocalTime": `"09:00"`, "SyncToken": `""`, "ListState": `""`,
 }
 
 // arguments returns arguments with id at the path, and what is required besides. Any other required id is own.
@@ -210,6 +218,8 @@ func arguments(t *testing.T, schema *ast.Schema, list ast.ArgumentDefinitionList
 			return fmt.Sprintf("%q", id)
 		case rest == "here" && def.Name == "Int":
 			return "2"
+		case rest == "here" && def.Name == "DateTime":
+			return `"2026-12-01T00:00:00Z"` // Another one than that of scalarValues.
 		case rest == "here" && def.Kind == ast.Enum:
 			return def.EnumValues[len(def.EnumValues)-1].Name
 		case def.Name == "ID":
@@ -222,6 +232,9 @@ func arguments(t *testing.T, schema *ast.Schema, list ast.ArgumentDefinitionList
 				if below, on := step(rest, f.Name); on || f.Type.NonNull && f.DefaultValue == nil {
 					fields = append(fields, f.Name+": "+value(f.Type, below))
 				}
+			}
+			if f := def.Fields[0]; len(fields) == 0 && def.Directives.ForName("oneOf") != nil {
+				fields = append(fields, f.Name+": "+value(f.Type, ""))
 			}
 			return "{" + strings.Join(fields, ", ") + "}"
 		case scalarValues[def.Name] == "":

@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/ent"
+	"taskql/internal/reminder"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -65,6 +66,8 @@ var shapes = []shape{ //nolint:gochecknoglobals // A table.
 	{"the viewer beside it", `{ viewer { id name } tasks { nodes { overdue due { date at timeZone } } } }`, 2, nil},
 	{"one's own id a hundred times", `{ nodes(ids: [<users>]) { id ... on User { email } } }`, 1, nil},
 	{"a search", `{ tasks(filter: {search: "", tags: {any: ["<tag>"]}, not: {parent: {isNull: true}}}) { totalCount nodes { tags { name } } } }`, 3, nil},
+	{"reminders", `{ tasks { nodes { reminders { at state dayBefore { days time } task { tags { name } } } } } }`, 4, []string{"description", "minutes_before"}},
+	{"those that have fired", `{ firedReminders { nodes { firedAt task { title } } } }`, 2, []string{"description", "minutes_before"}},
 	{"a tag", `{ tag(id: "<tag>") { name openTaskCount } }`, 2, nil},
 }
 
@@ -165,6 +168,17 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 			leaf = add(&child)
 		}
 	}
+	remind := func(task uuid.UUID, state string, kind func(*ent.ReminderCreate)) string {
+		q := client.Reminder.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetUserID(v.UserID).SetTaskID(task).SetVersion(0).
+			SetState(state).SetCreatedAt(at).SetUpdatedAt(at)
+		if kind(q); state == reminder.Fired {
+			q.SetFiredAt(at)
+		}
+		return q.SaveX(ctx).ID.String()
+	}
+	reminding := remind(root, reminder.Fired, func(q *ent.ReminderCreate) { q.SetRemindAt(at) })
+	remind(leaf, reminder.Fired, func(q *ent.ReminderCreate) { q.SetMinutesBefore(10) })
+	dismissed := remind(leaf, reminder.Dismissed, func(q *ent.ReminderCreate) { q.SetDaysBefore(1).SetTimeOfDay(540) })
 	cursor := func(query string) string {
 		a := newAPI(t, db)
 		a.users[v.UserID] = v
@@ -180,7 +194,7 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 		return answer.Data.Tasks.PageInfo.EndCursor
 	}
 	return strings.NewReplacer(
-		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<done>", ids(1).String(), "<trash>", ids(2).String(), "<users>", strings.Repeat(`"`+v.UserID+`", `, 100), "<roots>", strings.Join(roots, ", "),
+		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<reminder>", reminding, "<dismissed>", dismissed, "<done>", ids(1).String(), "<trash>", ids(2).String(), "<users>", strings.Repeat(`"`+v.UserID+`", `, 100), "<roots>", strings.Join(roots, ", "),
 		"<cursor>", cursor(`{ tasks(first: 2) { pageInfo { endCursor } } }`),
 		"<manual>", cursor(`{ tasks(first: 2, orderBy: [{field: MANUAL}]) { pageInfo { endCursor } } }`),
 	)

@@ -38,6 +38,7 @@ func taskRowTypes() []objectType {
 			"parent":          selection.LoadedObject(loadParents).From(enttask.FieldParentID).OfRow(),
 			"subtasks":        selection.LoadedObject(loadSubtasks),
 			"subtaskProgress": selection.LoadedObject(loadProgress),
+			"reminders":       selection.LoadedList(loadReminders),
 			"createdAt":       moment(func(t *ent.Task) time.Time { return t.CreatedAt }).From(enttask.FieldCreatedAt),
 			"updatedAt":       moment(func(t *ent.Task) time.Time { return t.UpdatedAt }).From(enttask.FieldUpdatedAt),
 			"deletedAt":       nullable(func(t *ent.Task) *time.Time { return t.DeletedAt }, selection.AppendDateTime).From(enttask.FieldDeletedAt),

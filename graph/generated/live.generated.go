@@ -27,6 +27,8 @@ import (
 type ChangePageResolver interface {
 	Tags(ctx context.Context, obj *feed.Page) ([]*ent.Tag, error)
 	Tasks(ctx context.Context, obj *feed.Page) ([]*ent.Task, error)
+
+	Reminders(ctx context.Context, obj *feed.Page) ([]*ent.Reminder, error)
 }
 type SubscriptionResolver interface {
 	Changes(ctx context.Context, after *string, first *int, workspaceID *string) (<-chan *feed.Page, error)
@@ -311,6 +313,38 @@ func (ec *executionContext) _ChangePage_complete(ctx context.Context, field grap
 }
 func (ec *executionContext) fieldContext_ChangePage_complete(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ChangePage", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ChangePage_reminders(ctx context.Context, field graphql.CollectedField, obj *feed.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangePage_reminders(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangePage().Reminders(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.Reminder) graphql.Marshaler {
+			return ec.marshalNReminder2ᚕᚖtaskqlᚋentᚐReminderᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangePage_reminders(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangePage",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Reminder(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Gone_kind(ctx context.Context, field graphql.CollectedField, obj *workspace.Gone) (ret graphql.Marshaler) {
@@ -810,6 +844,12 @@ func (ec *executionContext) _ChangePage(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "reminders":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangePage_reminders(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

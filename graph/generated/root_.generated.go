@@ -25,6 +25,7 @@ type ResolverRoot interface {
 	ChangePage() ChangePageResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Reminder() ReminderResolver
 	Subscription() SubscriptionResolver
 	Tag() TagResolver
 	Task() TaskResolver
@@ -62,8 +63,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CreateTaskInput", ec.unmarshalInputCreateTaskInput),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
 			graphql.NewInputUnmarshaler("DateTimeWithZoneInput", ec.unmarshalInputDateTimeWithZoneInput),
+			graphql.NewInputUnmarshaler("DayReminderInput", ec.unmarshalInputDayReminderInput),
 			graphql.NewInputUnmarshaler("DeleteTagInput", ec.unmarshalInputDeleteTagInput),
 			graphql.NewInputUnmarshaler("DeleteTaskInput", ec.unmarshalInputDeleteTaskInput),
+			graphql.NewInputUnmarshaler("DismissReminderInput", ec.unmarshalInputDismissReminderInput),
 			graphql.NewInputUnmarshaler("DueFilter", ec.unmarshalInputDueFilter),
 			graphql.NewInputUnmarshaler("DueInput", ec.unmarshalInputDueInput),
 			graphql.NewInputUnmarshaler("EmptyTrashInput", ec.unmarshalInputEmptyTrashInput),
@@ -74,8 +77,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("PriorityFilter", ec.unmarshalInputPriorityFilter),
 			graphql.NewInputUnmarshaler("PurgeTaskInput", ec.unmarshalInputPurgeTaskInput),
 			graphql.NewInputUnmarshaler("RecurrenceInput", ec.unmarshalInputRecurrenceInput),
+			graphql.NewInputUnmarshaler("ReminderInput", ec.unmarshalInputReminderInput),
 			graphql.NewInputUnmarshaler("ReopenTaskInput", ec.unmarshalInputReopenTaskInput),
 			graphql.NewInputUnmarshaler("RestoreTaskInput", ec.unmarshalInputRestoreTaskInput),
+			graphql.NewInputUnmarshaler("SetRemindersInput", ec.unmarshalInputSetRemindersInput),
+			graphql.NewInputUnmarshaler("SnoozeReminderInput", ec.unmarshalInputSnoozeReminderInput),
 			graphql.NewInputUnmarshaler("TagsFilter", ec.unmarshalInputTagsFilter),
 			graphql.NewInputUnmarshaler("TaskFilter", ec.unmarshalInputTaskFilter),
 			graphql.NewInputUnmarshaler("TaskOrder", ec.unmarshalInputTaskOrder),
@@ -259,7 +265,7 @@ scalar SyncToken
 """
 What a copy of the workspace lacks. Apply it whole and in this order: ` + "`" + `reset` + "`" + `, ` + "`" + `gone` + "`" + `, then the rest; of two states of one thing
 the one with the higher version stands. What is computed from other rows or the clock (` + "`" + `overdue` + "`" + `, ` + "`" + `subtasks` + "`" + `, ` + "`" + `subtaskProgress` + "`" + `,
-` + "`" + `openTaskCount` + "`" + `) can't be selected in it: a request error names the field. What is nested in another thing (` + "`" + `tags` + "`" + `, ` + "`" + `parent` + "`" + `) is as
+` + "`" + `openTaskCount` + "`" + `, ` + "`" + `Task.reminders` + "`" + `) can't be selected in it: a request error names the field. What is nested in another thing (` + "`" + `tags` + "`" + `, ` + "`" + `parent` + "`" + `) is as
 of the page; its own later changes come in its own list. A page may hold fewer rows than ` + "`" + `first` + "`" + `: go by ` + "`" + `complete` + "`" + `.
 """
 type ChangePage {
@@ -281,7 +287,7 @@ type ChangePage {
 "A thing that was deleted for good. If something newer has the same id, that stands."
 type Gone { kind: GoneKind! id: ID! version: Int! }
 
-"The kinds of things. There is nothing but tasks and tags yet; ignore the other kinds, and those that you don't know."
+"The kinds of things. There are tasks, tags and reminders yet; ignore the other kinds, and those that you don't know."
 enum GoneKind { TASK TAG PROJECT SECTION RECURRENCE REMINDER }
 
 "Why a copy is of no use any more."
@@ -453,6 +459,98 @@ type RecurrencePreview {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
+	{Name: "../schema/reminder.graphqls", Input: `"""
+The viewer's, of one task. Nobody else sees it: others only see that the workspace took a version. The task's own version stays as it
+is.
+"""
+type Reminder implements Node {
+  id: ID!
+  "The workspace's version at this reminder's last change: pass it as ` + "`" + `ifVersion` + "`" + `."
+  version: Int!
+  task: Task!
+  "When it fires next; null if it will not, or if it is relative and the task has no such due."
+  at: DateTime
+  state: ReminderState!
+  "When it fired last."
+  firedAt: DateTime
+  "Minutes before the due moment; null if it is set otherwise."
+  minutesBefore: Int
+  "Days before the due day, at a time of that day; null if it is set otherwise."
+  dayBefore: DayReminder
+}
+
+"` + "`" + `time` + "`" + ` is in the owner's time zone, and ` + "`" + `days` + "`" + ` count back from the day there, if the task is due at a moment."
+type DayReminder { days: Int! time: LocalTime! }
+
+enum ReminderState {
+  "It fires at ` + "`" + `at` + "`" + `, or waits until the task has a due again."
+  WAITING
+  "It has fired, once. It waits again if it is snoozed, or if the due is moved so that its time is later than the last one."
+  FIRED
+  "Its time passed more than a day before the server could fire it. Up to a day late it fires."
+  EXPIRED
+  "The task was completed or deleted first. If that is undone and its time lies ahead, it waits again."
+  CANCELLED
+  "The owner has seen it."
+  DISMISSED
+}
+
+"A page of a list of reminders."
+type ReminderConnection { edges: [ReminderEdge!]! nodes: [Reminder!]! pageInfo: PageInfo! }
+"A reminder and its position in the list."
+type ReminderEdge { cursor: String! node: Reminder! }
+
+extend type Task {
+  "The viewer's own, by time; at most 20."
+  reminders: [Reminder!]!
+}
+
+extend type ChangePage {
+  "The viewer's own."
+  reminders: [Reminder!]!
+}
+
+extend type Query {
+  "The viewer's that have fired and are not dismissed, newest first."
+  firedReminders(first: Int, after: String): ReminderConnection!
+}
+
+extend type Mutation {
+  "Replaces the viewer's reminders of a task; an equal one keeps its id and state."
+  setReminders(input: SetRemindersInput!): SetRemindersPayload!
+  "Fires again then; what it was set by stays. A reminder that waits can be snoozed, too. Refused if the task is completed or in the trash."
+  snoozeReminder(input: SnoozeReminderInput!): SnoozeReminderPayload!
+  "The owner has seen it. If it waits, it will not fire."
+  dismissReminder(input: DismissReminderInput!): DismissReminderPayload!
+}
+
+"At most 20, each once."
+input SetRemindersInput { taskId: ID! reminders: [ReminderInput!]! idempotencyKey: String }
+
+"""
+Exactly one of the fields. ` + "`" + `minutesBefore` + "`" + ` needs a due moment, and ` + "`" + `dayBefore` + "`" + ` a due day or moment; else INVALID, unless the task has
+this reminder already. A time that has passed fires at once, if it is up to a day late.
+"""
+input ReminderInput @oneOf {
+  at: DateTime
+  "0 to 527,040, which is 366 days."
+  minutesBefore: Int
+  dayBefore: DayReminderInput
+}
+
+"` + "`" + `days` + "`" + `: 0 to 366."
+input DayReminderInput { days: Int! time: LocalTime! }
+
+"` + "`" + `until` + "`" + ` lies ahead."
+input SnoozeReminderInput { id: ID! until: DateTime! ifVersion: Int idempotencyKey: String }
+
+input DismissReminderInput { id: ID! idempotencyKey: String }
+
+type SetRemindersPayload { task: Task version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `reminder` + "`" + ` is the current one."
+type SnoozeReminderPayload { reminder: Reminder version: Int userErrors: [UserError!]! }
+type DismissReminderPayload { reminder: Reminder version: Int userErrors: [UserError!]! }
+`, BuiltIn: false},
 	{Name: "../schema/scalars.graphqls", Input: `"""
 A moment: a ` + "`" + `date-time` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999. Input may have any offset and any number of
 fractional digits, of which six are kept. A leap second (` + "`" + `:60` + "`" + `) becomes the second after it. Output is in UTC, with up to
@@ -465,6 +563,9 @@ scalar TimeZone @specifiedBy(url: "https://www.iana.org/time-zones")
 
 "A calendar day without a time zone: a ` + "`" + `full-date` + "`" + ` of RFC 3339, section 5.6, in the years 1 to 9999, such as ` + "`" + `2026-11-23` + "`" + `."
 scalar Date @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")
+
+"A time of day, from ` + "`" + `00:00` + "`" + ` to ` + "`" + `23:59` + "`" + `, such as ` + "`" + `09:00` + "`" + `."
+scalar LocalTime
 
 "` + "`" + `#rrggbb` + "`" + `. Output is in lower case."
 scalar Color
@@ -1019,6 +1120,8 @@ func (ec *executionContext) childFields_ChangePage(ctx context.Context, field gr
 		return ec.fieldContext_ChangePage_version(ctx, field)
 	case "complete":
 		return ec.fieldContext_ChangePage_complete(ctx, field)
+	case "reminders":
+		return ec.fieldContext_ChangePage_reminders(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ChangePage", field.Name)
 }
@@ -1059,6 +1162,16 @@ func (ec *executionContext) childFields_CreateTaskPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateTaskPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DayReminder(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "days":
+		return ec.fieldContext_DayReminder_days(ctx, field)
+	case "time":
+		return ec.fieldContext_DayReminder_time(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DayReminder", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteTagPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedTagId":
@@ -1081,6 +1194,18 @@ func (ec *executionContext) childFields_DeleteTaskPayload(ctx context.Context, f
 		return ec.fieldContext_DeleteTaskPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DismissReminderPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reminder":
+		return ec.fieldContext_DismissReminderPayload_reminder(ctx, field)
+	case "version":
+		return ec.fieldContext_DismissReminderPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DismissReminderPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DismissReminderPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Due(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1203,6 +1328,50 @@ func (ec *executionContext) childFields_RecurrencePreview(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type RecurrencePreview", field.Name)
 }
 
+func (ec *executionContext) childFields_Reminder(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Reminder_id(ctx, field)
+	case "version":
+		return ec.fieldContext_Reminder_version(ctx, field)
+	case "task":
+		return ec.fieldContext_Reminder_task(ctx, field)
+	case "at":
+		return ec.fieldContext_Reminder_at(ctx, field)
+	case "state":
+		return ec.fieldContext_Reminder_state(ctx, field)
+	case "firedAt":
+		return ec.fieldContext_Reminder_firedAt(ctx, field)
+	case "minutesBefore":
+		return ec.fieldContext_Reminder_minutesBefore(ctx, field)
+	case "dayBefore":
+		return ec.fieldContext_Reminder_dayBefore(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Reminder", field.Name)
+}
+
+func (ec *executionContext) childFields_ReminderConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ReminderConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ReminderConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ReminderConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReminderConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ReminderEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ReminderEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ReminderEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReminderEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_ReopenTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "task":
@@ -1225,6 +1394,30 @@ func (ec *executionContext) childFields_RestoreTaskPayload(ctx context.Context, 
 		return ec.fieldContext_RestoreTaskPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetRemindersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_SetRemindersPayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_SetRemindersPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetRemindersPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetRemindersPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SnoozeReminderPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reminder":
+		return ec.fieldContext_SnoozeReminderPayload_reminder(ctx, field)
+	case "version":
+		return ec.fieldContext_SnoozeReminderPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SnoozeReminderPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SnoozeReminderPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Tag(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1317,6 +1510,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_deletedAt(ctx, field)
 	case "position":
 		return ec.fieldContext_Task_position(ctx, field)
+	case "reminders":
+		return ec.fieldContext_Task_reminders(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
 }

@@ -143,14 +143,15 @@ func UnmarshalTimeZone(v any) (string, error) {
 // transport refuses requests with it before they are executed.
 func Checks() map[string]func(any) error {
 	return map[string]func(any) error{
-		"String":   check(UnmarshalString),
-		"Int":      check(UnmarshalInt),
-		"Boolean":  check(UnmarshalBoolean),
-		"ID":       check(UnmarshalID),
-		"DateTime": check(UnmarshalDateTime),
-		"TimeZone": check(UnmarshalTimeZone),
-		"Date":     check(UnmarshalDate),
-		"Color":    check(UnmarshalColor),
+		"String":    check(UnmarshalString),
+		"Int":       check(UnmarshalInt),
+		"Boolean":   check(UnmarshalBoolean),
+		"ID":        check(UnmarshalID),
+		"DateTime":  check(UnmarshalDateTime),
+		"TimeZone":  check(UnmarshalTimeZone),
+		"Date":      check(UnmarshalDate),
+		"LocalTime": check(UnmarshalLocalTime),
+		"Color":     check(UnmarshalColor),
 
 		"SyncToken": check(UnmarshalString),
 		"ListState": check(UnmarshalString),

@@ -234,6 +234,39 @@ func TestDate(t *testing.T) {
 	}
 }
 
+func TestLocalTime(t *testing.T) {
+	t.Parallel()
+	for in, refused := range map[string]string{
+		"00:00": "", "09:05": "", "23:59": "",
+		"24:00": "the hour must be 00 to 23", "9:00": "the hour must be 00 to 23", "09:60": "the minute must be 00 to 59", "09:5": "the minute must be 00 to 59",
+		"09:00:00": "nothing may follow the minute", "09.00": `":" must follow the hour`, "09:00 ": "nothing may follow the minute", "": "the hour must be 00 to 23",
+	} {
+		got, err := scalar.UnmarshalLocalTime(in)
+		check(t, marshal(scalar.MarshalLocalTime(got)), err, `"`+in+`"`, refused != "")
+		if err != nil && !strings.HasSuffix(err.Error(), ": "+refused) {
+			t.Errorf("%q: got %v; want %s", in, err, refused)
+		}
+	}
+	if _, err := scalar.UnmarshalLocalTime(json.Number("9")); err == nil {
+		t.Error("LocalTime accepted a number")
+	}
+}
+
+// FuzzLocalTime compares UnmarshalLocalTime with package time.
+func FuzzLocalTime(f *testing.F) {
+	for _, seed := range []string{"09:00", "23:59", "24:00", "9:00", "09:00:00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := scalar.UnmarshalLocalTime(s)
+		want, wantErr := time.Parse("15:04", s)
+		valid := wantErr == nil && len(s) == len("15:04") // Package time takes an hour of one digit.
+		if valid != (err == nil) || valid && (got != want.Hour()*60+want.Minute() || marshal(scalar.MarshalLocalTime(got)) != `"`+s+`"`) {
+			t.Errorf("%q: got %v, %v; want %v, %v", s, got, err, want, wantErr)
+		}
+	})
+}
+
 const fullDate = `\d{4}-\d\d-\d\d`
 
 // The grammar of RFC 3339, section 5.6.

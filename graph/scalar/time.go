@@ -17,6 +17,9 @@ const dateTime = `"2006-01-02T15:04:05.999999Z"`
 // date is the layout of a full-date.
 const date = `"2006-01-02"`
 
+// localTime is the layout of a time of day.
+const localTime = `"15:04"`
+
 // MarshalDateTime writes a DateTime in UTC with up to six fractional digits.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
@@ -64,6 +67,36 @@ func UnmarshalDate(v any) (time.Time, error) {
 		return time.Time{}, errorf(example+": %s", p.err)
 	}
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC), nil
+}
+
+// MarshalLocalTime writes a LocalTime, which is a minute of the day.
+func MarshalLocalTime(minute int) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = w.Write(AppendLocalTime(make([]byte, 0, len(localTime)), minute))
+	})
+}
+
+// AppendLocalTime appends a LocalTime as JSON.
+func AppendLocalTime(b []byte, minute int) []byte {
+	return time.Date(0, 1, 1, 0, minute, 0, 0, time.UTC).AppendFormat(b, localTime)
+}
+
+// UnmarshalLocalTime reads a LocalTime: an hour and a minute. It returns the minute of the day.
+func UnmarshalLocalTime(v any) (int, error) {
+	const example = "must be a time of day such as \"09:00\""
+	s, ok := v.(string)
+	if !ok {
+		return 0, errorf(example)
+	}
+	p := timeParser{rest: s}
+	hour := p.number("the hour", 2, 0, 23)
+	p.separator(":", "the hour")
+	minute := p.number("the minute", 2, 0, 59)
+	p.end("the minute")
+	if p.err != "" {
+		return 0, errorf(example+": %s", p.err)
+	}
+	return hour*60 + minute, nil
 }
 
 // timeParser parses a text from left to right. It keeps the first error; the results after an error mean nothing.

@@ -124,16 +124,10 @@ func (s *Service) Purge(ctx context.Context, t *workspace.Tx, tasks []uuid.UUID)
 
 // Move moves the reminders of tasks that have moved from another workspace to the viewer's. Those of that workspace's user become the
 // viewer's, in the viewer's time zone.
-func (s *Service) Move(ctx context.Context, t *workspace.Tx, from viewer.Viewer, tasks []*ent.Task) error {
-	var ids []uuid.UUID
-	var args []any
-	for _, e := range tasks {
-		if e.HasReminders {
-			ids, args = append(ids, e.ID), append(args, e.ID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
+func (s *Service) Move(ctx context.Context, t *workspace.Tx, from viewer.Viewer, tasks []uuid.UUID) error {
+	args := make([]any, len(tasks))
+	for i, id := range tasks {
+		args[i] = id
 	}
 	b := workspace.Statement()
 	b.WriteString("UPDATE reminders SET workspace_id = ").Arg(t.Viewer.WorkspaceID).
@@ -143,6 +137,5 @@ func (s *Service) Move(ctx context.Context, t *workspace.Tx, from viewer.Viewer,
 	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("moving reminders: %w", err)
 	}
-	t.MarkChanged()
-	return s.rezone(ctx, t, entreminder.TaskIDIn(ids...))
+	return s.rezone(ctx, t, entreminder.TaskIDIn(tasks...))
 }

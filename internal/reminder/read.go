@@ -17,6 +17,12 @@ import (
 	"taskql/internal/workspace"
 )
 
+// Page is a page of a list of reminders.
+type Page = keyset.Page[*ent.Reminder]
+
+// Edge is a reminder and its cursor.
+type Edge = keyset.Edge[*ent.Reminder]
+
 // Reminders returns those of the viewer's reminders that have one of the ids. It reads the columns, or all if there are none.
 func (s *Service) Reminders(ctx context.Context, v viewer.Viewer, ids []string, columns ...string) (map[string]*ent.Reminder, error) {
 	return workspace.ByID(ids, func(ids []uuid.UUID) (map[uuid.UUID]*ent.Reminder, error) {
@@ -98,7 +104,7 @@ func firedOrder() keyset.Order[*ent.Reminder] {
 
 // ListFired returns a page of the viewer's reminders that have fired and are not dismissed, the newest first. The error is a
 // *keyset.InputError if an argument is invalid.
-func (s *Service) ListFired(ctx context.Context, v viewer.Viewer, first *int, after *string, columns []string) (*keyset.Page[*ent.Reminder], error) {
+func (s *Service) ListFired(ctx context.Context, v viewer.Viewer, first *int, after *string, columns []string) (*Page, error) {
 	o := firedOrder()
 	w, err := keyset.NewWindow(o, keyset.Args{First: first, After: after})
 	if err != nil {

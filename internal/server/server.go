@@ -20,6 +20,7 @@ import (
 	"taskql/internal/playground"
 	"taskql/internal/telemetry"
 	"taskql/internal/ticket"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -52,6 +53,8 @@ type Server struct {
 	cleanup func(context.Context)
 	// removals erases users that the auth server's events or the operator named.
 	removals func(context.Context)
+	// reminders fires reminders.
+	reminders func(context.Context)
 	// auth is the authenticator of the auth server. It is nil with the embedded sign-in.
 	auth     *betterauth.Authenticator
 	live     *liveUpdates
@@ -101,6 +104,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.cleanup(ctx) })
 	background.Go(func() { s.removals(ctx) })
+	background.Go(func() { s.reminders(ctx) })
 	background.Go(func() { s.warnAboutAuthServer(ctx) })
 	// While requests are answered that were accepted before ctx ended, their changes are told.
 	untilDrained, drained := context.WithCancel(context.WithoutCancel(ctx))
@@ -135,15 +139,18 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	}
 	users := authenticator{
 		authenticate: countSessions(cfg.Telemetry, sessions.Authenticate),
-		viewer:       services.Accounts.Viewer,
-		csrf:         csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
-		refusals:     newRefusalLog(cfg.Log, cfg.Now),
-		log:          cfg.Log,
-		credentials:  sessions.Credentials,
-		sessionTTL:   cfg.Config.SessionCacheTTL,
-		spend:        spend,
-		reserve:      int(cfg.Config.RateLimit) / reserveShare,
-		now:          cfg.Now,
+		viewer: func(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
+			services.Reminders.InUse() // Every request and every check of a stream's session comes by here.
+			return services.Accounts.Viewer(ctx, session)
+		},
+		csrf:        csrf{origins: cfg.Config.CORSOrigins, public: cfg.Config.PublicURL},
+		refusals:    newRefusalLog(cfg.Log, cfg.Now),
+		log:         cfg.Log,
+		credentials: sessions.Credentials,
+		sessionTTL:  cfg.Config.SessionCacheTTL,
+		spend:       spend,
+		reserve:     int(cfg.Config.RateLimit) / reserveShare,
+		now:         cfg.Now,
 		tickets: tickets{
 			service: ticket.New(workspace.NewDatabase(cfg.DB.Driver(), cfg.DB.QueryRaw).Client, cfg.Now),
 			timeout: cfg.Config.LimitOperationTime,

@@ -8,6 +8,7 @@ import (
 	"taskql/graph"
 	"taskql/internal/account"
 	"taskql/internal/feed"
+	"taskql/internal/reminder"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
@@ -16,9 +17,14 @@ import (
 func (s *Server) services(cfg Config) (graph.Services, error) {
 	db := workspace.NewDatabase(cfg.DB.Driver(), cfg.DB.QueryRaw)
 	db.Now = cfg.Now
+	var reminders *reminder.Service // It needs workspaces, which need no accounts.
 	accounts, err := account.New(account.Config{
 		Client: db.Client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
-		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now, ZoneSet: s.live.hub.VerifyUser,
+		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
+		ZoneSet: func(ctx context.Context, userID string) {
+			s.live.hub.VerifyUser(userID)
+			reminders.ZoneSet(ctx, userID)
+		},
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up accounts: %w", err)
@@ -32,8 +38,15 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 		return graph.Services{}, fmt.Errorf("setting up workspaces: %w", err)
 	}
 	s.live.workspaces = workspaces
+	reminders, err = reminder.New(reminder.Config{
+		Workspaces: workspaces, Log: cfg.Log, Fired: cfg.Telemetry.ReminderFired, Expired: cfg.Telemetry.RemindersExpired,
+	})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up reminders: %w", err)
+	}
+	cfg.Telemetry.RemindersExpired(0)
 	tasks, err := task.New(task.Config{
-		Workspaces: workspaces, Log: cfg.Log, Closed: accounts.Forget,
+		Workspaces: workspaces, Reminders: reminders, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
 			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
 			Subtasks: cfg.Config.LimitSubtasks,
@@ -56,5 +69,6 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 		workspaces.RunCleanup(ctx, workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys})
 	}
 	s.removals = tasks.RunRemovals
-	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes}, nil
+	s.reminders = reminders.Run
+	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes, Reminders: reminders}, nil
 }

@@ -3,6 +3,7 @@ package task
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,7 +12,9 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/history"
+	"taskql/internal/reminder"
 )
 
 // Every change of tasks records what it does to each of them, and flush writes that as the activities of the change. What changes
@@ -33,8 +36,10 @@ type recorder struct {
 	byTask     map[uuid.UUID]*history.Activity
 	// open says that activities may still be added to after the tasks were updated, so that only flush may write them.
 	open bool
-	// moved are the tasks with reminders whose due, completion or deletion has changed.
-	moved []*ent.Task
+	// followed are the tasks with reminders whose due, completion or deletion has changed: reminders follow them.
+	followed []reminder.TaskChange
+	// deletes says that tasks were deleted or restored.
+	deletes bool
 }
 
 // manyActivities is from how many activities on byTask is used.
@@ -113,6 +118,7 @@ func (t *tx) record(before, after *ent.Task) {
 	}
 	if !equalTimes(before.DeletedAt, after.DeletedAt) {
 		c.Trash = then(c.Trash, historyTrash(before), historyTrash(after))
+		t.recorder.deletes = true
 		if after.DeletedAt != nil {
 			t.act(a, history.Deleted)
 		} else {
@@ -120,9 +126,39 @@ func (t *tx) record(before, after *ent.Task) {
 		}
 	}
 	t.recordMove(a, before, after)
-	if after.HasReminders && (c.Due != nil || c.CompletedAt != nil || c.Trash != nil) && !slices.Contains(t.recorder.moved, after) {
-		t.recorder.moved = append(t.recorder.moved, after)
+	t.follow(before, after)
+}
+
+// follow notes a change that reminders of the task follow. If there are several of a task, they follow what all of them come to.
+func (t *tx) follow(before, after *ent.Task) {
+	if !after.HasReminders {
+		return
 	}
+	for i := range t.recorder.followed {
+		if c := &t.recorder.followed[i]; c.After.ID == after.ID {
+			c.After = after
+			return
+		}
+	}
+	was := *before
+	t.recorder.followed = append(t.recorder.followed, reminder.TaskChange{Before: &was, After: after})
+}
+
+// followDeletions makes reminders follow all tasks that the change has deleted or restored. Those below the tasks that are recorded
+// were changed in the database alone.
+func (t *tx) followDeletions(ctx context.Context) error {
+	tasks, err := t.tasks().Where(enttask.Version(t.Version), enttask.HasReminders(true)).All(ctx)
+	if err != nil {
+		return fmt.Errorf("reading tasks with reminders: %w", err)
+	}
+	for _, e := range tasks {
+		before := *e
+		if before.DeletedAt = nil; e.DeletedAt == nil {
+			before.DeletedAt = &t.Now
+		}
+		t.follow(&before, e)
+	}
+	return nil
 }
 
 func (t *tx) recordMove(a *history.Activity, before, after *ent.Task) {
@@ -210,6 +246,14 @@ func (t *tx) flush(ctx context.Context) error {
 	if err := history.Insert(ctx, t.Tx, t.recorder.activities); err != nil {
 		return err //nolint:wrapcheck // It says what was written.
 	}
-	// reminder.Follow belongs here: it gets recorder.moved, and the tasks below those of them that were deleted or restored.
+	if t.recorder.deletes {
+		if err := t.followDeletions(ctx); err != nil {
+			return err
+		}
+	}
+	if err := t.reminders.Follow(ctx, t.Tx, t.recorder.followed); err != nil {
+		return err //nolint:wrapcheck // As above.
+	}
+	t.recorder.activities, t.recorder.byTask, t.recorder.followed = nil, nil, nil
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/keyset"
+	"taskql/internal/reminder"
 	"taskql/internal/workspace"
 )
 
@@ -24,6 +25,8 @@ func inputError(argument, format string, args ...any) error {
 type Config struct {
 	// Workspaces makes the changes, and has the database. It is required.
 	Workspaces *workspace.Service
+	// Reminders are changed with their tasks. Default: a service on Workspaces.
+	Reminders *reminder.Service
 	// Limits are those of every workspace.
 	Limits Limits
 	// Log gets what RunRemovals does. Default: nothing is logged.
@@ -35,6 +38,7 @@ type Config struct {
 // Service reads and writes tasks. It is safe for concurrent use.
 type Service struct {
 	workspaces *workspace.Service
+	reminders  *reminder.Service
 	client     *ent.Client
 	now        func() time.Time
 	limits     Limits
@@ -58,8 +62,16 @@ func New(c Config) (*Service, error) {
 	if c.Closed == nil {
 		c.Closed = func(string) {}
 	}
+	if c.Reminders == nil {
+		reminders, err := reminder.New(reminder.Config{Workspaces: c.Workspaces})
+		if err != nil {
+			return nil, fmt.Errorf("making the service of reminders: %w", err)
+		}
+		c.Reminders = reminders
+	}
 	s := &Service{
 		workspaces: c.Workspaces,
+		reminders:  c.Reminders,
 		client:     c.Workspaces.Client,
 		now:        c.Workspaces.Now,
 		dialect:    c.Workspaces.Dialect,

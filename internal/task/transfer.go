@@ -94,6 +94,9 @@ func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
 		if err := t.moveLinks(ctx, tasks, merged); err != nil {
 			return false, err
 		}
+		if err := t.reminders.Move(ctx, t.Tx, from, tasks); err != nil {
+			return false, err //nolint:wrapcheck // It says what it was doing.
+		}
 	}
 	return t.Changed(), nil
 }

@@ -315,6 +315,9 @@ func (t *tx) purgeAll(ctx context.Context, ids []uuid.UUID, selected predicate.T
 	if err := t.forgetActivities(ctx, ids); err != nil {
 		return err
 	}
+	if err := t.reminders.Purge(ctx, t.Tx, ids); err != nil {
+		return err //nolint:wrapcheck // It says what it was doing.
+	}
 	n, err := t.Task.Delete().Where(workspace.Scope(t.Viewer), selected).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("deleting tasks: %w", err)

@@ -8,6 +8,7 @@ import (
 	"taskql/ent"
 	entworkspace "taskql/ent/workspace"
 	"taskql/internal/history"
+	"taskql/internal/reminder"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -46,7 +47,8 @@ func (r *DeleteTagResult) Remembered() any { return r }
 type tx struct {
 	*workspace.Tx
 
-	limits Limits
+	limits    Limits
+	reminders *reminder.Service
 	// lastEnd is the last position at the end of the manual order that this change has used; nil if it has used none.
 	lastEnd []byte
 	// knownTags are the names of tags that the change has read.
@@ -57,7 +59,7 @@ type tx struct {
 
 // tx returns the transaction of a change that is made through via.
 func (s *Service) tx(t *workspace.Tx, via history.Via) *tx {
-	return &tx{Tx: t, limits: s.limits, recorder: recorder{via: via}}
+	return &tx{Tx: t, limits: s.limits, reminders: s.reminders, recorder: recorder{via: via}}
 }
 
 // write makes a change with apply, which is called as workspace.Change.Apply is.

@@ -38,6 +38,7 @@ type instruments struct {
 	poolWaits, poolTimeouts                         metric.Int64ObservableCounter
 	poolWaited                                      metric.Float64ObservableCounter
 	live                                            liveInstruments
+	reminders                                       reminderInstruments
 }
 
 // builder makes instruments and collects the errors.
@@ -62,6 +63,7 @@ func newInstruments(provider *sdkmetric.MeterProvider) (*instruments, error) {
 		sessions:          b.counter("taskql.sessions", "Requests by what became of their session"),
 		lookups:           b.counter("taskql.session_cache.lookups", "Looks into the cache of sessions"),
 		live:              newLiveInstruments(&b),
+		reminders:         newReminderInstruments(&b),
 
 		poolConnections: b.gauge("taskql.db.pool.connections", "Open connections to the database"),
 		poolMax:         b.gauge("taskql.db.pool.connections.limit", "The most connections to the database"),
