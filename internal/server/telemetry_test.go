@@ -179,6 +179,7 @@ func measuredTraffic(t *testing.T) (*collector, string, string) {
 		cookies = append(cookies, cookie.Value[:min(len(cookie.Value), 20)])
 	}
 
+	watch.ReminderFired(time.Second)
 	text := scrape(t, watch)
 	measuredStreams(t, s, page)
 	awaitTrue(t, func() bool { // What measures and logs comes after what clients see.
