@@ -14,7 +14,9 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/database/schemadiff/migrate"
+	"taskql/internal/reminder"
 	"taskql/internal/testkit"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -69,12 +71,15 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 
 // notUndoable are the other mutations, each with an input that changes something, and why it can't be undone.
 var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglobals // A table.
-	"purgeTask":    {`{id: $t}`, "the task is gone for good"},
-	"emptyTrash":   {`{}`, "the tasks are gone for good"},
-	"createTag":    {`{name: "new"}`, "not a change of tasks"},
-	"updateTag":    {`{id: $x, name: "new"}`, "not a change of tasks"},
-	"deleteTag":    {`{id: $x}`, "the tag is gone for good"},
-	"updateViewer": {`{timeZone: "Asia/Karachi"}`, "it is in no workspace, and takes no version"},
+	"purgeTask":       {`{id: $t}`, "the task is gone for good"},
+	"emptyTrash":      {`{}`, "the tasks are gone for good"},
+	"createTag":       {`{name: "new"}`, "not a change of tasks"},
+	"updateTag":       {`{id: $x, name: "new"}`, "not a change of tasks"},
+	"deleteTag":       {`{id: $x}`, "the tag is gone for good"},
+	"setReminders":    {`{taskId: $a, reminders: []}`, "reminders are private, and not in the history"},
+	"snoozeReminder":  {`{id: $r, until: "2026-12-20T00:00:00Z"}`, "as setReminders"},
+	"dismissReminder": {`{id: $r}`, "as setReminders"},
+	"updateViewer":    {`{timeZone: "Asia/Karachi"}`, "it is in no workspace, and takes no version"},
 }
 
 // targetFields are the fields of inputs that say which object is changed and how, but are no changes.
@@ -133,6 +138,7 @@ func (f *undoFixture) prepare(t *testing.T) {
 		createTag {id: $y, name: "y"}
 		createTag {id: $z, name: "z"}
 		createTask {id: $a, title: "a", description: "text", priority: LOW, due: {date: "2026-11-30"}, tagIds: [$x]}
+		setReminders {taskId: $a, reminders: [{at: "2026-12-20T00:00:00Z"}]}
 		createTask {id: $b, title: "b", tagIds: [$z]}
 		createTask {id: $c, title: "c"}
 		createTask {id: $p, title: "p"}
@@ -155,6 +161,9 @@ func (f *undoFixture) prepare(t *testing.T) {
 		name, input, _ := strings.Cut(strings.TrimSpace(request), " ")
 		f.change(t, name, input)
 	}
+	at := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	f.client.Reminder.Create().SetID(uuid.MustParse(f.id("r"))).SetWorkspaceID(f.user).SetUserID(f.user).SetTaskID(uuid.MustParse(f.id("a"))).SetVersion(0).
+		SetRemindAt(at).SetFiredAt(at).SetState(reminder.Fired).SetCreatedAt(at).SetUpdatedAt(at).ExecX(viewer.AsSystem(t.Context()))
 }
 
 // idName is the name of an object in an input.

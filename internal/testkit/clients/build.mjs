@@ -65,7 +65,7 @@ try {
   writeFileSync(".build/relay.config.json", JSON.stringify({
     src: "src/relay", schema: "schema.graphql", language: "typescript", eagerEsModules: true,
     artifactDirectory: "src/relay/__generated__",
-    customScalarTypes: { DateTime: "string", Date: "string", TimeZone: "string", Color: "string", SyncToken: "string", ListState: "string" },
+    customScalarTypes: { DateTime: "string", Date: "string", TimeZone: "string", LocalTime: "string", Color: "string", SyncToken: "string", ListState: "string" },
   }));
   run("../node_modules/relay-compiler/cli.js", "relay.config.json");
   writeFileSync(".build/manifest.config.json", JSON.stringify({ documents: ["src/*operations.ts"], output: "apollo-manifest.json" }));

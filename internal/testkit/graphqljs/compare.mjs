@@ -72,6 +72,7 @@ function defineScalars(timeZones) {
     TimeZone: (text) => timeZones.has(text.toLowerCase()),
     SyncToken: () => true,
     ListState: () => true,
+    LocalTime: (text) => /^([01]\d|2[0-3]):[0-5]\d$/.test(text),
     Color: (text) => /^#[0-9a-fA-F]{6}$/.test(text),
   };
   for (const [name, holds] of Object.entries(rules)) {
