@@ -127,14 +127,6 @@ func (s *Service) ListFired(ctx context.Context, v viewer.Viewer, first *int, af
 	return page, nil
 }
 
-// columns are the columns of reminders. The feed's tokens contain their indices: a new column goes to the end, and none is removed.
-var columns = []string{ //nolint:gochecknoglobals // A table.
-	entreminder.FieldID, entreminder.FieldWorkspaceID, entreminder.FieldVersion, entreminder.FieldTaskID, entreminder.FieldUserID,
-	entreminder.FieldRemindAt, entreminder.FieldMinutesBefore, entreminder.FieldDaysBefore, entreminder.FieldTimeOfDay,
-	entreminder.FieldTimeZone, entreminder.FieldFireAt, entreminder.FieldFiredAt, entreminder.FieldSnoozedUntil, entreminder.FieldState,
-	entreminder.FieldCreatedAt, entreminder.FieldUpdatedAt,
-}
-
 // feedKind returns what reminders add to the feed of changes. Everybody gets their own.
 func (s *Service) feedKind() workspace.FeedKind {
 	return workspace.FeedKind{Kind: workspace.KindReminder, Order: 3, Table: entreminder.Table, Columns: columns, Read: s.changed}

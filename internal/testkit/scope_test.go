@@ -16,11 +16,13 @@ import (
 
 // scopedByHand are the files that may compare workspace_id, and why.
 var scopedByHand = map[string]string{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
-	"internal/task/columns.go":    "names every column",
-	"internal/history/insert.go":  "names every column",
-	"internal/workspace":          "decides what the scope of a query is",
-	"internal/task/transfer.go":   "looks for tasks whose parents are in another workspace",
-	"internal/importer/source.go": "reads another program's database",
+	"internal/task/columns.go":     "names every column",
+	"internal/history/insert.go":   "names every column",
+	"internal/workspace":           "decides what the scope of a query is",
+	"internal/task/transfer.go":    "looks for tasks whose parents are in another workspace",
+	"internal/reminder/columns.go": "names every column",
+	"internal/reminder/fire.go":    "fires the reminders of all workspaces",
+	"internal/importer/source.go":  "reads another program's database",
 }
 
 // comparesWorkspace finds a condition on workspace_id in SQL. An assignment in SET is not one.
