@@ -225,8 +225,7 @@ func (c *compilation[S]) field(t Type[S], f graphql.CollectedField, path string)
 		return out
 	}
 	known, ok := t.fields[f.Name]
-	// An abstract type below the root would need its value's type looked up; the schema has no such field.
-	if !ok || !known.fits(f.Definition.Type) || known.leaf != (len(out.sets) == 0) || len(out.sets) > 1 {
+	if !ok || !known.fits(f.Definition.Type) || known.leaf != (len(out.sets) == 0) || len(out.sets) > 1 && !known.abstract || known.abstract && out.loadsBelow {
 		c.plan.Encodable, out.loadsBelow = false, false
 		return out
 	}
@@ -254,8 +253,10 @@ func rowColumns[S State](columns []string, set *Set[S]) ([]string, bool) {
 			continue
 		}
 		var ok bool
-		if columns, ok = rowColumns(columns, f.sets[0]); !ok {
-			return nil, false
+		for _, below := range f.sets {
+			if columns, ok = rowColumns(columns, below); !ok {
+				return nil, false
+			}
 		}
 	}
 	return columns, true

@@ -87,6 +87,37 @@ func appendList[S State, V any](ctx context.Context, s S, b []byte, f *Selected[
 	return append(b, ']'), nil
 }
 
+func appendListOfAny[S State, V any](ctx context.Context, s S, b []byte, f *Selected[S], list []V) ([]byte, error) {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		set := f.setOf(reflect.TypeOf(v))
+		if set == nil {
+			return b, ErrFallback
+		}
+		var err error
+		if b, err = set.Append(ctx, s, b, v); err == nil && f.grown != nil {
+			err = f.grown(ctx, s, len(b))
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+// setOf returns what is selected of values of a Go type; nil if the field has no such values.
+func (f *Selected[S]) setOf(goType reflect.Type) *Set[S] {
+	for _, set := range f.sets {
+		if set.of.goType == goType {
+			return set
+		}
+	}
+	return nil
+}
+
 func appendNull(b []byte, required bool) ([]byte, error) {
 	if required {
 		return b, ErrFallback // The null goes up, with an error.

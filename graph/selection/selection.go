@@ -106,8 +106,7 @@ func (t Type[S]) Derive(derive func(*Set[S]) any) Type[S] {
 	return t
 }
 
-// Field describes an output field: what it needs, and how it is encoded. Leaf, Object, List and their Loaded variants
-// make one.
+// Field describes an output field: what it needs, and how it is encoded. Leaf, Object, List and their variants make one.
 type Field[S State] struct {
 	encode encoder[S]
 	// load loads the field's values for all objects, a []*T, and returns those that have fields below, a []*V or nil.
@@ -116,6 +115,8 @@ type Field[S State] struct {
 	children func(objects any) any
 	// fits reports whether the field's type in the schema is one that encode can do.
 	fits func(*ast.Type) bool
+	// abstract reports whether the field's values may be of several types.
+	abstract bool
 	// leaf reports whether the field has no selection of its own.
 	leaf    bool
 	columns []string
@@ -210,6 +211,22 @@ func List[S State, T, V any](get func(object *T) []*V) Field[S] {
 			}
 			return notEmpty(values)
 		},
+	}
+}
+
+// ListOfAny is a List whose elements may be of several types, those of a union. Each is a pointer to a Go type of the table, and
+// nothing below them is loaded.
+func ListOfAny[S State, T, V any](get func(object *T) []V) Field[S] {
+	return Field[S]{
+		fits: isRequiredList, ofRow: true, abstract: true,
+		encode: func(ctx context.Context, s S, b []byte, f *Selected[S], object any) ([]byte, error) {
+			of, ok := object.(*T)
+			if !ok {
+				return b, ErrFallback
+			}
+			return appendListOfAny(ctx, s, b, f, get(of))
+		},
+		children: func(any) any { return nil },
 	}
 }
 

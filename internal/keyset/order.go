@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// idColumn is the last column of every order.
+// idColumn is the last column of an order, unless another one is named.
 const idColumn = "id"
 
 // Column is a column that rows are sorted by. The constructors are [Time], [NullTime], [SmallInt], [BigInt] and [Bytes].
@@ -114,6 +114,8 @@ func (t Term[T]) nullable() bool { return t.Columns[0].nullable }
 type Order[T any] struct {
 	terms []Term[T]
 	id    func(T) uuid.UUID
+	// idColumn is the id's column.
+	idColumn string
 	// sum identifies the order in cursors.
 	sum uint32
 }
@@ -121,7 +123,13 @@ type Order[T any] struct {
 // NewOrder returns the order by the terms, of which there must be at least one. The name identifies the order in cursors:
 // no two orders may share one, and when the terms change the name must too.
 func NewOrder[T any](name string, id func(T) uuid.UUID, terms ...Term[T]) Order[T] {
-	return Order[T]{terms: terms, id: id, sum: crc32.ChecksumIEEE([]byte(name))}
+	return Order[T]{terms: terms, id: id, idColumn: idColumn, sum: crc32.ChecksumIEEE([]byte(name))}
+}
+
+// WithIDColumn returns the order with another column of UUIDs than "id". Together with the terms it must be unique in the list.
+func (o Order[T]) WithIDColumn(name string) Order[T] {
+	o.idColumn = name
+	return o
 }
 
 // Columns returns the names of the columns that rows are compared by, the id's included.
@@ -132,7 +140,7 @@ func (o Order[T]) Columns() []string {
 			names = append(names, c.name)
 		}
 	}
-	return append(names, idColumn)
+	return append(names, o.idColumn)
 }
 
 // Reversed returns the order read from its end.

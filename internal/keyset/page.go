@@ -222,7 +222,7 @@ func (l List[T]) between(ctx context.Context, o Order[T], from, to Bound, limit 
 // anyFrom returns a function that reports whether there is a row at the position or after it.
 func (l List[T]) anyFrom(o Order[T], at *Position) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
-		rows, err := l.between(ctx, o, Bound{Position: at, Inclusive: true}, Bound{}, 1, []string{idColumn})
+		rows, err := l.between(ctx, o, Bound{Position: at, Inclusive: true}, Bound{}, 1, []string{o.idColumn})
 		return len(rows) > 0, err
 	}
 }

@@ -115,7 +115,7 @@ func (o Order[T]) compare(b Bound, null bool) int {
 // afterInSegment selects what follows the bound in the bound's own segment, in an order by one nullable term.
 func (o Order[T]) afterInSegment(s *sql.Selector, b Bound) *sql.Predicate {
 	if b.values[0].null {
-		return CompareRows(s, []string{idColumn}, follows(o.descending(), b.Inclusive), b.id)
+		return CompareRows(s, []string{o.idColumn}, follows(o.descending(), b.Inclusive), b.id)
 	}
 	return o.afterRow(s, b)
 }
@@ -134,7 +134,7 @@ func (o Order[T]) After(s *sql.Selector, b Bound) *sql.Predicate {
 		}
 		values = values[len(t.Columns):]
 	}
-	id := CompareRows(s, []string{idColumn}, follows(o.descending(), b.Inclusive), b.id)
+	id := CompareRows(s, []string{o.idColumn}, follows(o.descending(), b.Inclusive), b.id)
 	alternatives = append(alternatives, and(append(o.equal(s, b, len(o.terms)), id)...))
 	if o.terms[0].nullable() {
 		return or(alternatives...)
@@ -236,14 +236,14 @@ func (o Order[T]) Sort(s *sql.Selector) {
 		}
 		t.sort(s)
 	}
-	s.OrderBy(directed(s.C(idColumn), o.descending()))
+	s.OrderBy(directed(s.C(o.idColumn), o.descending()))
 }
 
 // sortColumns sorts a segment in which all rows have a value, or none has. It names the columns in either case, because
 // the database recognizes the index by them.
 func (o Order[T]) sortColumns(s *sql.Selector) {
 	o.terms[0].sort(s)
-	s.OrderBy(directed(s.C(idColumn), o.descending()))
+	s.OrderBy(directed(s.C(o.idColumn), o.descending()))
 }
 
 func (t Term[T]) sort(s *sql.Selector) {
