@@ -11530,6 +11530,8 @@ type WorkspaceMutation struct {
 	addidempotency_key_count *int
 	idempotency_key_bytes    *int
 	addidempotency_key_bytes *int
+	history_bytes            *int
+	addhistory_bytes         *int
 	feed_version             *int
 	addfeed_version          *int
 	feed_floor               *int
@@ -11926,6 +11928,62 @@ func (m *WorkspaceMutation) ResetIdempotencyKeyBytes() {
 	m.addidempotency_key_bytes = nil
 }
 
+// SetHistoryBytes sets the "history_bytes" field.
+func (m *WorkspaceMutation) SetHistoryBytes(i int) {
+	m.history_bytes = &i
+	m.addhistory_bytes = nil
+}
+
+// HistoryBytes returns the value of the "history_bytes" field in the mutation.
+func (m *WorkspaceMutation) HistoryBytes() (r int, exists bool) {
+	v := m.history_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHistoryBytes returns the old "history_bytes" field's value of the Workspace entity.
+// If the Workspace object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *WorkspaceMutation) OldHistoryBytes(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHistoryBytes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHistoryBytes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHistoryBytes: %w", err)
+	}
+	return oldValue.HistoryBytes, nil
+}
+
+// AddHistoryBytes adds i to the "history_bytes" field.
+func (m *WorkspaceMutation) AddHistoryBytes(i int) {
+	if m.addhistory_bytes != nil {
+		*m.addhistory_bytes += i
+	} else {
+		m.addhistory_bytes = &i
+	}
+}
+
+// AddedHistoryBytes returns the value that was added to the "history_bytes" field in this mutation.
+func (m *WorkspaceMutation) AddedHistoryBytes() (r int, exists bool) {
+	v := m.addhistory_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetHistoryBytes resets all changes to the "history_bytes" field.
+func (m *WorkspaceMutation) ResetHistoryBytes() {
+	m.history_bytes = nil
+	m.addhistory_bytes = nil
+}
+
 // SetFeedVersion sets the "feed_version" field.
 func (m *WorkspaceMutation) SetFeedVersion(i int) {
 	m.feed_version = &i
@@ -12157,7 +12215,7 @@ func (m *WorkspaceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *WorkspaceMutation) Fields() []string {
-	fields := make([]string, 0, 9)
+	fields := make([]string, 0, 10)
 	if m.version != nil {
 		fields = append(fields, workspace.FieldVersion)
 	}
@@ -12172,6 +12230,9 @@ func (m *WorkspaceMutation) Fields() []string {
 	}
 	if m.idempotency_key_bytes != nil {
 		fields = append(fields, workspace.FieldIdempotencyKeyBytes)
+	}
+	if m.history_bytes != nil {
+		fields = append(fields, workspace.FieldHistoryBytes)
 	}
 	if m.feed_version != nil {
 		fields = append(fields, workspace.FieldFeedVersion)
@@ -12203,6 +12264,8 @@ func (m *WorkspaceMutation) Field(name string) (ent.Value, bool) {
 		return m.IdempotencyKeyCount()
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.IdempotencyKeyBytes()
+	case workspace.FieldHistoryBytes:
+		return m.HistoryBytes()
 	case workspace.FieldFeedVersion:
 		return m.FeedVersion()
 	case workspace.FieldFeedFloor:
@@ -12230,6 +12293,8 @@ func (m *WorkspaceMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldIdempotencyKeyCount(ctx)
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.OldIdempotencyKeyBytes(ctx)
+	case workspace.FieldHistoryBytes:
+		return m.OldHistoryBytes(ctx)
 	case workspace.FieldFeedVersion:
 		return m.OldFeedVersion(ctx)
 	case workspace.FieldFeedFloor:
@@ -12282,6 +12347,13 @@ func (m *WorkspaceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetIdempotencyKeyBytes(v)
 		return nil
+	case workspace.FieldHistoryBytes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHistoryBytes(v)
+		return nil
 	case workspace.FieldFeedVersion:
 		v, ok := value.(int)
 		if !ok {
@@ -12333,6 +12405,9 @@ func (m *WorkspaceMutation) AddedFields() []string {
 	if m.addidempotency_key_bytes != nil {
 		fields = append(fields, workspace.FieldIdempotencyKeyBytes)
 	}
+	if m.addhistory_bytes != nil {
+		fields = append(fields, workspace.FieldHistoryBytes)
+	}
 	if m.addfeed_version != nil {
 		fields = append(fields, workspace.FieldFeedVersion)
 	}
@@ -12357,6 +12432,8 @@ func (m *WorkspaceMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedIdempotencyKeyCount()
 	case workspace.FieldIdempotencyKeyBytes:
 		return m.AddedIdempotencyKeyBytes()
+	case workspace.FieldHistoryBytes:
+		return m.AddedHistoryBytes()
 	case workspace.FieldFeedVersion:
 		return m.AddedFeedVersion()
 	case workspace.FieldFeedFloor:
@@ -12404,6 +12481,13 @@ func (m *WorkspaceMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddIdempotencyKeyBytes(v)
+		return nil
+	case workspace.FieldHistoryBytes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddHistoryBytes(v)
 		return nil
 	case workspace.FieldFeedVersion:
 		v, ok := value.(int)
@@ -12469,6 +12553,9 @@ func (m *WorkspaceMutation) ResetField(name string) error {
 		return nil
 	case workspace.FieldIdempotencyKeyBytes:
 		m.ResetIdempotencyKeyBytes()
+		return nil
+	case workspace.FieldHistoryBytes:
+		m.ResetHistoryBytes()
 		return nil
 	case workspace.FieldFeedVersion:
 		m.ResetFeedVersion()

@@ -28,6 +28,8 @@ type Workspace struct {
 	IdempotencyKeyCount int `json:"idempotency_key_count,omitempty"`
 	// How many bytes those keys and their answers have.
 	IdempotencyKeyBytes int `json:"idempotency_key_bytes,omitempty"`
+	// How many bytes the descriptions in its activities have, or more: those that were deleted with their tasks may be counted.
+	HistoryBytes int `json:"history_bytes,omitempty"`
 	// The version that a release that writes tombstones made last. If it is not version, the release before has changed the workspace since, and may have left no tombstones.
 	FeedVersion int `json:"feed_version,omitempty"`
 	// Up to this version, tombstones may be missing.
@@ -44,7 +46,7 @@ func (*Workspace) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount, workspace.FieldIdempotencyKeyCount, workspace.FieldIdempotencyKeyBytes, workspace.FieldFeedVersion, workspace.FieldFeedFloor:
+		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount, workspace.FieldIdempotencyKeyCount, workspace.FieldIdempotencyKeyBytes, workspace.FieldHistoryBytes, workspace.FieldFeedVersion, workspace.FieldFeedFloor:
 			values[i] = new(sql.NullInt64)
 		case workspace.FieldID:
 			values[i] = new(sql.NullString)
@@ -100,6 +102,12 @@ func (_m *Workspace) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field idempotency_key_bytes", values[i])
 			} else if value.Valid {
 				_m.IdempotencyKeyBytes = int(value.Int64)
+			}
+		case workspace.FieldHistoryBytes:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field history_bytes", values[i])
+			} else if value.Valid {
+				_m.HistoryBytes = int(value.Int64)
 			}
 		case workspace.FieldFeedVersion:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
@@ -176,6 +184,9 @@ func (_m *Workspace) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("idempotency_key_bytes=")
 	builder.WriteString(fmt.Sprintf("%v", _m.IdempotencyKeyBytes))
+	builder.WriteString(", ")
+	builder.WriteString("history_bytes=")
+	builder.WriteString(fmt.Sprintf("%v", _m.HistoryBytes))
 	builder.WriteString(", ")
 	builder.WriteString("feed_version=")
 	builder.WriteString(fmt.Sprintf("%v", _m.FeedVersion))

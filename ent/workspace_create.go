@@ -93,6 +93,20 @@ func (_c *WorkspaceCreate) SetNillableIdempotencyKeyBytes(v *int) *WorkspaceCrea
 	return _c
 }
 
+// SetHistoryBytes sets the "history_bytes" field.
+func (_c *WorkspaceCreate) SetHistoryBytes(v int) *WorkspaceCreate {
+	_c.mutation.SetHistoryBytes(v)
+	return _c
+}
+
+// SetNillableHistoryBytes sets the "history_bytes" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableHistoryBytes(v *int) *WorkspaceCreate {
+	if v != nil {
+		_c.SetHistoryBytes(*v)
+	}
+	return _c
+}
+
 // SetFeedVersion sets the "feed_version" field.
 func (_c *WorkspaceCreate) SetFeedVersion(v int) *WorkspaceCreate {
 	_c.mutation.SetFeedVersion(v)
@@ -212,6 +226,10 @@ func (_c *WorkspaceCreate) defaults() error {
 		v := workspace.DefaultIdempotencyKeyBytes
 		_c.mutation.SetIdempotencyKeyBytes(v)
 	}
+	if _, ok := _c.mutation.HistoryBytes(); !ok {
+		v := workspace.DefaultHistoryBytes
+		_c.mutation.SetHistoryBytes(v)
+	}
 	if _, ok := _c.mutation.FeedVersion(); !ok {
 		v := workspace.DefaultFeedVersion
 		_c.mutation.SetFeedVersion(v)
@@ -270,6 +288,14 @@ func (_c *WorkspaceCreate) check() error {
 	if v, ok := _c.mutation.IdempotencyKeyBytes(); ok {
 		if err := workspace.IdempotencyKeyBytesValidator(v); err != nil {
 			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.HistoryBytes(); !ok {
+		return &ValidationError{Name: "history_bytes", err: errors.New(`ent: missing required field "Workspace.history_bytes"`)}
+	}
+	if v, ok := _c.mutation.HistoryBytes(); ok {
+		if err := workspace.HistoryBytesValidator(v); err != nil {
+			return &ValidationError{Name: "history_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.history_bytes": %w`, err)}
 		}
 	}
 	if _, ok := _c.mutation.FeedVersion(); !ok {
@@ -351,6 +377,10 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.IdempotencyKeyBytes(); ok {
 		_spec.SetField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
 		_node.IdempotencyKeyBytes = value
+	}
+	if value, ok := _c.mutation.HistoryBytes(); ok {
+		_spec.SetField(workspace.FieldHistoryBytes, field.TypeInt, value)
+		_node.HistoryBytes = value
 	}
 	if value, ok := _c.mutation.FeedVersion(); ok {
 		_spec.SetField(workspace.FieldFeedVersion, field.TypeInt, value)
@@ -507,6 +537,24 @@ func (u *WorkspaceUpsert) UpdateIdempotencyKeyBytes() *WorkspaceUpsert {
 // AddIdempotencyKeyBytes adds v to the "idempotency_key_bytes" field.
 func (u *WorkspaceUpsert) AddIdempotencyKeyBytes(v int) *WorkspaceUpsert {
 	u.Add(workspace.FieldIdempotencyKeyBytes, v)
+	return u
+}
+
+// SetHistoryBytes sets the "history_bytes" field.
+func (u *WorkspaceUpsert) SetHistoryBytes(v int) *WorkspaceUpsert {
+	u.Set(workspace.FieldHistoryBytes, v)
+	return u
+}
+
+// UpdateHistoryBytes sets the "history_bytes" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateHistoryBytes() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldHistoryBytes)
+	return u
+}
+
+// AddHistoryBytes adds v to the "history_bytes" field.
+func (u *WorkspaceUpsert) AddHistoryBytes(v int) *WorkspaceUpsert {
+	u.Add(workspace.FieldHistoryBytes, v)
 	return u
 }
 
@@ -717,6 +765,27 @@ func (u *WorkspaceUpsertOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertOne {
 func (u *WorkspaceUpsertOne) UpdateIdempotencyKeyBytes() *WorkspaceUpsertOne {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateIdempotencyKeyBytes()
+	})
+}
+
+// SetHistoryBytes sets the "history_bytes" field.
+func (u *WorkspaceUpsertOne) SetHistoryBytes(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetHistoryBytes(v)
+	})
+}
+
+// AddHistoryBytes adds v to the "history_bytes" field.
+func (u *WorkspaceUpsertOne) AddHistoryBytes(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddHistoryBytes(v)
+	})
+}
+
+// UpdateHistoryBytes sets the "history_bytes" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateHistoryBytes() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateHistoryBytes()
 	})
 }
 
@@ -1103,6 +1172,27 @@ func (u *WorkspaceUpsertBulk) AddIdempotencyKeyBytes(v int) *WorkspaceUpsertBulk
 func (u *WorkspaceUpsertBulk) UpdateIdempotencyKeyBytes() *WorkspaceUpsertBulk {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateIdempotencyKeyBytes()
+	})
+}
+
+// SetHistoryBytes sets the "history_bytes" field.
+func (u *WorkspaceUpsertBulk) SetHistoryBytes(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetHistoryBytes(v)
+	})
+}
+
+// AddHistoryBytes adds v to the "history_bytes" field.
+func (u *WorkspaceUpsertBulk) AddHistoryBytes(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddHistoryBytes(v)
+	})
+}
+
+// UpdateHistoryBytes sets the "history_bytes" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateHistoryBytes() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateHistoryBytes()
 	})
 }
 

@@ -134,6 +134,27 @@ func (_u *WorkspaceUpdate) AddIdempotencyKeyBytes(v int) *WorkspaceUpdate {
 	return _u
 }
 
+// SetHistoryBytes sets the "history_bytes" field.
+func (_u *WorkspaceUpdate) SetHistoryBytes(v int) *WorkspaceUpdate {
+	_u.mutation.ResetHistoryBytes()
+	_u.mutation.SetHistoryBytes(v)
+	return _u
+}
+
+// SetNillableHistoryBytes sets the "history_bytes" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableHistoryBytes(v *int) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetHistoryBytes(*v)
+	}
+	return _u
+}
+
+// AddHistoryBytes adds value to the "history_bytes" field.
+func (_u *WorkspaceUpdate) AddHistoryBytes(v int) *WorkspaceUpdate {
+	_u.mutation.AddHistoryBytes(v)
+	return _u
+}
+
 // SetFeedVersion sets the "feed_version" field.
 func (_u *WorkspaceUpdate) SetFeedVersion(v int) *WorkspaceUpdate {
 	_u.mutation.ResetFeedVersion()
@@ -255,6 +276,11 @@ func (_u *WorkspaceUpdate) check() error {
 			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.HistoryBytes(); ok {
+		if err := workspace.HistoryBytesValidator(v); err != nil {
+			return &ValidationError{Name: "history_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.history_bytes": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.FeedVersion(); ok {
 		if err := workspace.FeedVersionValidator(v); err != nil {
 			return &ValidationError{Name: "feed_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_version": %w`, err)}
@@ -315,6 +341,12 @@ func (_u *WorkspaceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
 		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.HistoryBytes(); ok {
+		_spec.SetField(workspace.FieldHistoryBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedHistoryBytes(); ok {
+		_spec.AddField(workspace.FieldHistoryBytes, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.FeedVersion(); ok {
 		_spec.SetField(workspace.FieldFeedVersion, field.TypeInt, value)
@@ -461,6 +493,27 @@ func (_u *WorkspaceUpdateOne) AddIdempotencyKeyBytes(v int) *WorkspaceUpdateOne 
 	return _u
 }
 
+// SetHistoryBytes sets the "history_bytes" field.
+func (_u *WorkspaceUpdateOne) SetHistoryBytes(v int) *WorkspaceUpdateOne {
+	_u.mutation.ResetHistoryBytes()
+	_u.mutation.SetHistoryBytes(v)
+	return _u
+}
+
+// SetNillableHistoryBytes sets the "history_bytes" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableHistoryBytes(v *int) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetHistoryBytes(*v)
+	}
+	return _u
+}
+
+// AddHistoryBytes adds value to the "history_bytes" field.
+func (_u *WorkspaceUpdateOne) AddHistoryBytes(v int) *WorkspaceUpdateOne {
+	_u.mutation.AddHistoryBytes(v)
+	return _u
+}
+
 // SetFeedVersion sets the "feed_version" field.
 func (_u *WorkspaceUpdateOne) SetFeedVersion(v int) *WorkspaceUpdateOne {
 	_u.mutation.ResetFeedVersion()
@@ -595,6 +648,11 @@ func (_u *WorkspaceUpdateOne) check() error {
 			return &ValidationError{Name: "idempotency_key_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_bytes": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.HistoryBytes(); ok {
+		if err := workspace.HistoryBytesValidator(v); err != nil {
+			return &ValidationError{Name: "history_bytes", err: fmt.Errorf(`ent: validator failed for field "Workspace.history_bytes": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.FeedVersion(); ok {
 		if err := workspace.FeedVersionValidator(v); err != nil {
 			return &ValidationError{Name: "feed_version", err: fmt.Errorf(`ent: validator failed for field "Workspace.feed_version": %w`, err)}
@@ -672,6 +730,12 @@ func (_u *WorkspaceUpdateOne) sqlSave(ctx context.Context) (_node *Workspace, er
 	}
 	if value, ok := _u.mutation.AddedIdempotencyKeyBytes(); ok {
 		_spec.AddField(workspace.FieldIdempotencyKeyBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.HistoryBytes(); ok {
+		_spec.SetField(workspace.FieldHistoryBytes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedHistoryBytes(); ok {
+		_spec.AddField(workspace.FieldHistoryBytes, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.FeedVersion(); ok {
 		_spec.SetField(workspace.FieldFeedVersion, field.TypeInt, value)

@@ -59,6 +59,7 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 	"Task.reminders":        2,
 	"TaskFacets.byPriority": 5,
 	"TaskFacets.byTag":      20,
+	"Activity.changes":      2,
 
 	"UndoChangePayload.tasks":     defaultPage,
 	"UndoChangePayload.conflicts": 10,
@@ -66,8 +67,11 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 
 // longTexts are the largest sizes, in bytes, of fields that may be longer than a textUnit. Each alias repeats the text.
 var longTexts = map[string]int{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
-	"Task.description": utf8.UTFMax * task.MaxDescription,
-	"User.image":       account.MaxImage,
+	"Task.description":    utf8.UTFMax * task.MaxDescription,
+	"User.image":          account.MaxImage,
+	"Person.image":        account.MaxImage,
+	"TextChange.fromText": utf8.UTFMax * task.MaxDescription,
+	"TextChange.toText":   utf8.UTFMax * task.MaxDescription,
 }
 
 // CostOf returns the cost of a field. It goes by the shape of the schema, so that a new connection, mutation or facet has

@@ -35,9 +35,13 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Query.node":           {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "<tag>")`, `(id: "<user>")`, `(id: "no id")`},
 	"Query.nodes":          {`(ids: ["<leaf>", "<tag>", "gone", "<root>", "<user>", "<leaf>"])`},
 	"Query.firedReminders": {"", "(first: 1)", "(first: 0)", `(after: "no cursor")`},
-	"Query.tag":            {`(id: "<tag>")`},
-	"Query.tags":           {"(first: 2)", "(first: 1)", "(first: 0)"},
-	"Query.task":           {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
+	"Query.activity": {
+		"", "(first: 2)", `(filter: {taskId: "<leaf>"})`, `(filter: {actorId: "person/<user>", actions: [CREATED, CHANGED]})`, `(filter: {since: null})`, "(first: 0)",
+		`(after: "<cursor>")`,
+	},
+	"Query.tag":  {`(id: "<tag>")`},
+	"Query.tags": {"(first: 2)", "(first: 1)", "(first: 0)"},
+	"Query.task": {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
 	"Query.tasks": {
 		"", "(first: 3, scope: ALL)", `(first: 2, after: "<cursor>")`, "(last: 2)", "(filter: {completed: true}, scope: ALL)", "(orderBy: [{field: DUE}], first: 4)", "(first: 0)",
 	},
@@ -75,7 +79,7 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 }
 
 // notInChanges are the fields that can't be selected in changes, because they can change without a new version of their object.
-var notInChanges = []string{"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Tag.openTaskCount"} //nolint:gochecknoglobals // A table.
+var notInChanges = []string{"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Task.activity", "Tag.openTaskCount"} //nolint:gochecknoglobals // A table.
 
 // targetsOf returns for each field of the schema a path of fields that leads to it from a root field, and ends with it.
 // Each is named Type.field.
@@ -100,9 +104,16 @@ func targetsOf(t *testing.T, schema *ast.Schema) [][]string {
 			}
 			path := append(slices.Clone(at.path), name)
 			targets = append(targets, path)
-			if def := schema.Types[f.Type.Name()]; def.IsCompositeType() && !seen[def.Name] {
-				seen[def.Name] = true
-				queue = append(queue, place{def, path})
+			def := schema.Types[f.Type.Name()]
+			below := []*ast.Definition{def}
+			if def.Kind == ast.Union {
+				below = append(below, schema.GetPossibleTypes(def)...)
+			}
+			for _, def := range below {
+				if def.IsCompositeType() && !seen[def.Name] {
+					seen[def.Name] = true
+					queue = append(queue, place{def, path})
+				}
 			}
 		}
 	}
@@ -169,7 +180,7 @@ func (g *documents) roots() (string, []string) {
 		typ, name, _ := strings.Cut(g.target[0], ".")
 		return strings.ToLower(typ), []string{g.root(typ, name, g.target[1:])}
 	}
-	kind, names := "Query", []string{"viewer", "node", "nodes", "tag", "tags", "task", "tasks", "tasks", "tasks", "changes"}
+	kind, names := "Query", []string{"viewer", "node", "nodes", "tag", "tags", "task", "tasks", "tasks", "tasks", "changes", "activity"}
 	if g.IntN(6) == 0 {
 		kind, names = "Mutation", nil
 		for _, f := range g.schema.Mutation.Fields {
@@ -224,6 +235,9 @@ func (g *documents) selections(name string, depth int, target ...string) string 
 		part := field
 		if below := g.schema.Types[f.Type.Name()]; below.IsCompositeType() {
 			part += g.selections(below.Name, 1, target[1:]...)
+		}
+		if typ != name { // A member of a union.
+			part = "... on " + typ + " { " + part + " }"
 		}
 		parts = append(parts, part)
 	}
@@ -292,6 +306,9 @@ func (g *documents) field(def *ast.Definition, depth int) string {
 		key, args = fmt.Sprintf("subtasks%d: ", n), []string{
 			"", "(first: 1)", `(first: 2, after: "<manual>")`, "(first: 2)", "", "", "", "", "", "(first: 0)", `(after: "<cursor>")`, "(first: null)",
 		}[n]
+	} else if f.Name == "activity" {
+		n := g.IntN(6)
+		key, args = fmt.Sprintf("activity%d: ", n), []string{"", "(first: 1)", "(first: 3)", "", "(first: 0)", `(after: "<cursor>")`}[n]
 	} else if g.IntN(4) == 0 {
 		key = f.Name + g.pick("A", "B") + ": "
 	}

@@ -7,6 +7,7 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/account"
 	"taskql/internal/feed"
+	"taskql/internal/history"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
 )
@@ -15,6 +16,7 @@ import (
 type Services struct {
 	Accounts  *account.Service
 	Tasks     *task.Service
+	History   *history.Service
 	Feed      *feed.Service
 	Reminders *reminder.Service
 }
@@ -45,4 +47,5 @@ var entities = []entity{ //nolint:gochecknoglobals // A constant, if Go had cons
 	{"Tag", findTags, tagTypes},
 	{"Reminder", findReminders, reminderTypes},
 	{"User", findUser, userTypes},
+	{"Person", findPeople, personTypes},
 }

@@ -30,7 +30,7 @@ type (
 
 // objectTypes are all of the schema, but the root types and those of introspection.
 func objectTypes() []objectType {
-	types := slices.Concat(commonTypes(), changeTypes(), taskListPatchTypes(), previewTypes())
+	types := slices.Concat(commonTypes(), changeTypes(), taskListPatchTypes(), activityTypes(), previewTypes())
 	for _, e := range entities {
 		types = append(types, e.types()...)
 	}

@@ -26,6 +26,7 @@ import (
 	"taskql/internal/database"
 	"taskql/internal/feed"
 	"taskql/internal/graphqlhttp"
+	"taskql/internal/history"
 	"taskql/internal/live"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
@@ -116,7 +117,11 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes, Reminders: reminders}
+	activities, err := history.New(history.Config{Workspaces: workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return graph.Services{Accounts: accounts, Tasks: tasks, History: activities, Feed: changes, Reminders: reminders}
 }
 
 func (a *api) signIn(ctx context.Context, user string) context.Context {

@@ -21,7 +21,8 @@ import (
 
 // nodeRows makes a row of each type that implements Node, and returns its id.
 var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.Viewer) string{ //nolint:gochecknoglobals // A table.
-	"User": func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return v.UserID },
+	"User":   func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return v.UserID },
+	"Person": func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return "person/" + v.UserID },
 	"Task": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
 		return c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SaveX(ctx).ID.String()
 	},

@@ -12,6 +12,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/scalar"
 	"taskql/graph/selection"
+	"taskql/internal/keyset"
 	"taskql/internal/task"
 )
 
@@ -53,7 +54,14 @@ func loadSubtasks(ctx context.Context, r *rootField, f *selected, tasks []*ent.T
 // arguments are invalid: gqlgen says what is wrong with them.
 func subtasksInput(variables map[string]any, f *selected) (task.SubtasksInput, error) {
 	p := pageSelected(f.Set())
-	in := task.SubtasksInput{Selection: p.Selection, Total: p.total, Previous: p.previous}
+	args, err := pageArguments(variables, f)
+	return task.SubtasksInput{Selection: p.Selection, Total: p.total, Previous: p.previous, First: args.First, After: args.After}, err
+}
+
+// pageArguments returns the arguments first and after of a field. The error is ErrFallback if they are invalid: gqlgen says what is
+// wrong with them.
+func pageArguments(variables map[string]any, f *selected) (keyset.Args, error) {
+	var in keyset.Args
 	args := f.ArgumentMap(variables)
 	if v := args["first"]; v != nil {
 		first, err := scalar.UnmarshalInt(v)

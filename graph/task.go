@@ -43,6 +43,7 @@ func taskRowTypes() []objectType {
 			"updatedAt":       moment(func(t *ent.Task) time.Time { return t.UpdatedAt }).From(enttask.FieldUpdatedAt),
 			"deletedAt":       nullable(func(t *ent.Task) *time.Time { return t.DeletedAt }, selection.AppendDateTime).From(enttask.FieldDeletedAt),
 			"position":        text(func(t *ent.Task) string { return string(t.Position) }).From(enttask.FieldPosition),
+			"activity":        selection.LoadedObject(loadActivity),
 		}).Row(enttask.FieldID),
 		// A due has no row of its own: its columns are the task's.
 		selection.Of[task.Due]("Due", fields{

@@ -387,20 +387,26 @@ func init() {
 	workspace.DefaultIdempotencyKeyBytes = workspaceDescIdempotencyKeyBytes.Default.(int)
 	// workspace.IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
 	workspace.IdempotencyKeyBytesValidator = workspaceDescIdempotencyKeyBytes.Validators[0].(func(int) error)
+	// workspaceDescHistoryBytes is the schema descriptor for history_bytes field.
+	workspaceDescHistoryBytes := workspaceFields[6].Descriptor()
+	// workspace.DefaultHistoryBytes holds the default value on creation for the history_bytes field.
+	workspace.DefaultHistoryBytes = workspaceDescHistoryBytes.Default.(int)
+	// workspace.HistoryBytesValidator is a validator for the "history_bytes" field. It is called by the builders before save.
+	workspace.HistoryBytesValidator = workspaceDescHistoryBytes.Validators[0].(func(int) error)
 	// workspaceDescFeedVersion is the schema descriptor for feed_version field.
-	workspaceDescFeedVersion := workspaceFields[6].Descriptor()
+	workspaceDescFeedVersion := workspaceFields[7].Descriptor()
 	// workspace.DefaultFeedVersion holds the default value on creation for the feed_version field.
 	workspace.DefaultFeedVersion = workspaceDescFeedVersion.Default.(int)
 	// workspace.FeedVersionValidator is a validator for the "feed_version" field. It is called by the builders before save.
 	workspace.FeedVersionValidator = workspaceDescFeedVersion.Validators[0].(func(int) error)
 	// workspaceDescFeedFloor is the schema descriptor for feed_floor field.
-	workspaceDescFeedFloor := workspaceFields[7].Descriptor()
+	workspaceDescFeedFloor := workspaceFields[8].Descriptor()
 	// workspace.DefaultFeedFloor holds the default value on creation for the feed_floor field.
 	workspace.DefaultFeedFloor = workspaceDescFeedFloor.Default.(int)
 	// workspace.FeedFloorValidator is a validator for the "feed_floor" field. It is called by the builders before save.
 	workspace.FeedFloorValidator = workspaceDescFeedFloor.Validators[0].(func(int) error)
 	// workspaceDescCreatedAt is the schema descriptor for created_at field.
-	workspaceDescCreatedAt := workspaceFields[9].Descriptor()
+	workspaceDescCreatedAt := workspaceFields[10].Descriptor()
 	// workspace.DefaultCreatedAt holds the default value on creation for the created_at field.
 	workspace.DefaultCreatedAt = workspaceDescCreatedAt.Default.(func() time.Time)
 	// workspaceDescID is the schema descriptor for id field.

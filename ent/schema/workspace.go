@@ -30,6 +30,8 @@ func (Workspace) Fields() []ent.Field {
 			Comment("How many idempotency keys are remembered. The write path keeps it, and clean-up corrects it."),
 		field.Int("idempotency_key_bytes").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many bytes those keys and their answers have."),
+		field.Int("history_bytes").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("How many bytes the descriptions in its activities have, or more: those that were deleted with their tasks may be counted."),
 		field.Int("feed_version").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("The version that a release that writes tombstones made last. If it is not version, the release before has changed the workspace since, and may have left no tombstones."),
 		field.Int("feed_floor").Default(0).NonNegative().Annotations(entsql.Default("0")).

@@ -89,6 +89,11 @@ func IdempotencyKeyBytes(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldIdempotencyKeyBytes, v))
 }
 
+// HistoryBytes applies equality check predicate on the "history_bytes" field. It's identical to HistoryBytesEQ.
+func HistoryBytes(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldHistoryBytes, v))
+}
+
 // FeedVersion applies equality check predicate on the "feed_version" field. It's identical to FeedVersionEQ.
 func FeedVersion(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldFeedVersion, v))
@@ -307,6 +312,46 @@ func IdempotencyKeyBytesLT(v int) predicate.Workspace {
 // IdempotencyKeyBytesLTE applies the LTE predicate on the "idempotency_key_bytes" field.
 func IdempotencyKeyBytesLTE(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldLTE(FieldIdempotencyKeyBytes, v))
+}
+
+// HistoryBytesEQ applies the EQ predicate on the "history_bytes" field.
+func HistoryBytesEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldHistoryBytes, v))
+}
+
+// HistoryBytesNEQ applies the NEQ predicate on the "history_bytes" field.
+func HistoryBytesNEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldHistoryBytes, v))
+}
+
+// HistoryBytesIn applies the In predicate on the "history_bytes" field.
+func HistoryBytesIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldHistoryBytes, vs...))
+}
+
+// HistoryBytesNotIn applies the NotIn predicate on the "history_bytes" field.
+func HistoryBytesNotIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldHistoryBytes, vs...))
+}
+
+// HistoryBytesGT applies the GT predicate on the "history_bytes" field.
+func HistoryBytesGT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldHistoryBytes, v))
+}
+
+// HistoryBytesGTE applies the GTE predicate on the "history_bytes" field.
+func HistoryBytesGTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldHistoryBytes, v))
+}
+
+// HistoryBytesLT applies the LT predicate on the "history_bytes" field.
+func HistoryBytesLT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldHistoryBytes, v))
+}
+
+// HistoryBytesLTE applies the LTE predicate on the "history_bytes" field.
+func HistoryBytesLTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldHistoryBytes, v))
 }
 
 // FeedVersionEQ applies the EQ predicate on the "feed_version" field.

@@ -24,6 +24,8 @@ const (
 	FieldIdempotencyKeyCount = "idempotency_key_count"
 	// FieldIdempotencyKeyBytes holds the string denoting the idempotency_key_bytes field in the database.
 	FieldIdempotencyKeyBytes = "idempotency_key_bytes"
+	// FieldHistoryBytes holds the string denoting the history_bytes field in the database.
+	FieldHistoryBytes = "history_bytes"
 	// FieldFeedVersion holds the string denoting the feed_version field in the database.
 	FieldFeedVersion = "feed_version"
 	// FieldFeedFloor holds the string denoting the feed_floor field in the database.
@@ -44,6 +46,7 @@ var Columns = []string{
 	FieldTaskCount,
 	FieldIdempotencyKeyCount,
 	FieldIdempotencyKeyBytes,
+	FieldHistoryBytes,
 	FieldFeedVersion,
 	FieldFeedFloor,
 	FieldClosedAt,
@@ -88,6 +91,10 @@ var (
 	DefaultIdempotencyKeyBytes int
 	// IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
 	IdempotencyKeyBytesValidator func(int) error
+	// DefaultHistoryBytes holds the default value on creation for the "history_bytes" field.
+	DefaultHistoryBytes int
+	// HistoryBytesValidator is a validator for the "history_bytes" field. It is called by the builders before save.
+	HistoryBytesValidator func(int) error
 	// DefaultFeedVersion holds the default value on creation for the "feed_version" field.
 	DefaultFeedVersion int
 	// FeedVersionValidator is a validator for the "feed_version" field. It is called by the builders before save.
@@ -133,6 +140,11 @@ func ByIdempotencyKeyCount(opts ...sql.OrderTermOption) OrderOption {
 // ByIdempotencyKeyBytes orders the results by the idempotency_key_bytes field.
 func ByIdempotencyKeyBytes(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldIdempotencyKeyBytes, opts...).ToFunc()
+}
+
+// ByHistoryBytes orders the results by the history_bytes field.
+func ByHistoryBytes(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldHistoryBytes, opts...).ToFunc()
 }
 
 // ByFeedVersion orders the results by the feed_version field.

@@ -21,6 +21,8 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Activity() ActivityResolver
+	Actor() ActorResolver
 	BulkTaskPayload() BulkTaskPayloadResolver
 	ChangePage() ChangePageResolver
 	Mutation() MutationResolver
@@ -57,6 +59,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("ActivityFilter", ec.unmarshalInputActivityFilter),
 			graphql.NewInputUnmarshaler("BulkTaskInput", ec.unmarshalInputBulkTaskInput),
 			graphql.NewInputUnmarshaler("CompleteTaskInput", ec.unmarshalInputCompleteTaskInput),
 			graphql.NewInputUnmarshaler("CreateTagInput", ec.unmarshalInputCreateTagInput),
@@ -216,7 +219,143 @@ enum UserErrorCode {
   LIMIT_EXCEEDED
 }
 `, BuiltIn: false},
-	{Name: "../schema/history.graphqls", Input: `extend type Mutation {
+	{Name: "../schema/history.graphqls", Input: `"What one change did to one task; of a subtree that was deleted or restored, to its root. All activities of one change have its version."
+type Activity {
+  "Unique and opaque. Nodes have other ids."
+  id: ID!
+  "The workspace's version that the change took."
+  version: Int!
+  at: DateTime!
+  actor: Actor!
+  action: ActivityAction!
+  taskId: ID!
+  "Null if it was deleted for good."
+  task: Task
+  "Empty if the action says it all."
+  changes: [TaskChange!]!
+}
+
+"Who made a change, and through what."
+type Actor {
+  "Null if the server itself did it, or the account was erased."
+  person: Person
+  via: ActorKind!
+}
+
+"A person as others see them, without an address. ` + "`" + `id` + "`" + ` is ` + "`" + `person/` + "`" + ` and the user's id."
+type Person implements Node {
+  id: ID!
+  name: String!
+  image: String
+}
+
+enum ActorKind {
+  "By the user's session, token or API key."
+  SESSION
+  "By an administrator who acted as the user."
+  IMPERSONATION
+  "By an import of the user's tasks from another system."
+  IMPORT
+  "By the server."
+  SERVER
+}
+
+enum ActivityAction {
+  CREATED
+  "Its fields were changed: see ` + "`" + `changes` + "`" + `."
+  CHANGED
+  COMPLETED
+  REOPENED
+  "The open occurrence of a series was skipped."
+  SKIPPED
+  "Its place in the manual order or its parent was changed."
+  MOVED
+  "It was put into the trash."
+  DELETED
+  "It was taken out of the trash."
+  RESTORED
+  "An earlier change was undone."
+  UNDONE
+}
+
+"The values before the change and after it."
+union TaskChange = TextChange | DueChange | PriorityChange | TagsChange | ParentChange | RecurrenceChange
+
+"Null stands for no text. Old descriptions may be forgotten early, and are null then: see LIMIT_HISTORY_BYTES."
+type TextChange {
+  field: TextField!
+  fromText: String
+  toText: String
+}
+
+enum TextField { TITLE DESCRIPTION }
+
+type DueChange {
+  fromDue: Due
+  toDue: Due
+}
+
+type PriorityChange {
+  fromPriority: TaskPriority!
+  toPriority: TaskPriority!
+}
+
+"The tags' names as they were then."
+type TagsChange {
+  added: [String!]!
+  removed: [String!]!
+}
+
+"Null is the top level."
+type ParentChange {
+  fromId: ID
+  toId: ID
+}
+
+"Null if it did not repeat."
+type RecurrenceChange {
+  fromRule: String
+  toRule: String
+}
+
+"One page of a list of activities."
+type ActivityConnection {
+  edges: [ActivityEdge!]!
+  "The edges' nodes, for clients that need no cursors."
+  nodes: [Activity!]!
+  pageInfo: PageInfo!
+}
+
+type ActivityEdge {
+  cursor: String!
+  node: Activity!
+}
+
+extend type Task {
+  "What changes did to it, newest first, for as long as the server keeps it (HISTORY_DAYS). ` + "`" + `first` + "`" + ` is 1 to 100; 50 if absent."
+  activity(first: Int, after: String): ActivityConnection!
+}
+
+extend type Query {
+  """
+  What changes did to tasks, newest first, for as long as the server keeps it (HISTORY_DAYS). ` + "`" + `first` + "`" + ` is 1 to 100; 50 if absent.
+  Tasks that were deleted for good have no activities.
+  """
+  activity(first: Int, after: String, filter: ActivityFilter): ActivityConnection!
+}
+
+"An activity must meet each given field."
+input ActivityFilter {
+  taskId: ID
+  "A Person's id."
+  actorId: ID
+  "One of these; an empty list finds nothing."
+  actions: [ActivityAction!]
+  "At this moment or later."
+  since: DateTime
+}
+
+extend type Mutation {
   """
   Undoes the viewer's own change of that version, bulk changes as a whole, in one transaction; undoing an undo redoes. If a field no longer has the
   value that this change gave it, nothing is overwritten: STALE, with ` + "`" + `conflicts` + "`" + `. A move goes back behind its former predecessor, else before its
@@ -1078,6 +1217,60 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_Activity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Activity_id(ctx, field)
+	case "version":
+		return ec.fieldContext_Activity_version(ctx, field)
+	case "at":
+		return ec.fieldContext_Activity_at(ctx, field)
+	case "actor":
+		return ec.fieldContext_Activity_actor(ctx, field)
+	case "action":
+		return ec.fieldContext_Activity_action(ctx, field)
+	case "taskId":
+		return ec.fieldContext_Activity_taskId(ctx, field)
+	case "task":
+		return ec.fieldContext_Activity_task(ctx, field)
+	case "changes":
+		return ec.fieldContext_Activity_changes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Activity", field.Name)
+}
+
+func (ec *executionContext) childFields_ActivityConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ActivityConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ActivityConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ActivityConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ActivityConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ActivityEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ActivityEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ActivityEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ActivityEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Actor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "person":
+		return ec.fieldContext_Actor_person(ctx, field)
+	case "via":
+		return ec.fieldContext_Actor_via(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Actor", field.Name)
+}
+
 func (ec *executionContext) childFields_BulkTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -1270,6 +1463,18 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_Person(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Person_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Person_name(ctx, field)
+	case "image":
+		return ec.fieldContext_Person_image(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Person", field.Name)
 }
 
 func (ec *executionContext) childFields_Placement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1510,6 +1715,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_deletedAt(ctx, field)
 	case "position":
 		return ec.fieldContext_Task_position(ctx, field)
+	case "activity":
+		return ec.fieldContext_Task_activity(ctx, field)
 	case "reminders":
 		return ec.fieldContext_Task_reminders(ctx, field)
 	}

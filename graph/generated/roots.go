@@ -24,6 +24,7 @@ var RootFields = map[string]map[string]RootField{
 	"Query": {
 		"node":              (*executionContext)._Query_node,
 		"nodes":             (*executionContext)._Query_nodes,
+		"activity":          (*executionContext)._Query_activity,
 		"changes":           (*executionContext)._Query_changes,
 		"previewRecurrence": (*executionContext)._Query_previewRecurrence,
 		"firedReminders":    (*executionContext)._Query_firedReminders,

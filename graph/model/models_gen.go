@@ -3,16 +3,36 @@
 package model
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"taskql/ent"
+	"taskql/internal/history"
 	"taskql/internal/keyset"
 	"taskql/internal/listdiff"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
+
+// The values before the change and after it.
+type TaskChange interface {
+}
+
+// An activity must meet each given field.
+type ActivityFilter struct {
+	TaskID graphql.Omittable[*string] `json:"taskId,omitempty"`
+	// A Person's id.
+	ActorID graphql.Omittable[*string] `json:"actorId,omitempty"`
+	// One of these; an empty list finds nothing.
+	Actions graphql.Omittable[[]history.Action] `json:"actions,omitempty"`
+	// At this moment or later.
+	Since graphql.Omittable[*time.Time] `json:"since,omitempty"`
+}
 
 type DateTimeFilter struct {
 	Gt     graphql.Omittable[*time.Time] `json:"gt,omitempty"`
@@ -21,6 +41,13 @@ type DateTimeFilter struct {
 	Lte    graphql.Omittable[*time.Time] `json:"lte,omitempty"`
 	IsNull graphql.Omittable[*bool]      `json:"isNull,omitempty"`
 }
+
+type DueChange struct {
+	FromDue *task.Due `json:"fromDue,omitempty"`
+	ToDue   *task.Due `json:"toDue,omitempty"`
+}
+
+func (DueChange) IsTaskChange() {}
 
 // `on`, `before` and `after` compare days; of a moment, its day in the time zone in which it was set.
 type DueFilter struct {
@@ -51,6 +78,14 @@ type MoveTaskInput struct {
 	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
 }
 
+// Null is the top level.
+type ParentChange struct {
+	FromID *string `json:"fromId,omitempty"`
+	ToID   *string `json:"toId,omitempty"`
+}
+
+func (ParentChange) IsTaskChange() {}
+
 type ParentFilter struct {
 	IsNull graphql.Omittable[*bool]   `json:"isNull,omitempty"`
 	Eq     graphql.Omittable[*string] `json:"eq,omitempty"`
@@ -64,6 +99,13 @@ type Placement struct {
 	Edge    *keyset.Edge[*ent.Task] `json:"edge"`
 }
 
+type PriorityChange struct {
+	FromPriority int `json:"fromPriority"`
+	ToPriority   int `json:"toPriority"`
+}
+
+func (PriorityChange) IsTaskChange() {}
+
 // An empty list in `in` matches nothing.
 type PriorityFilter struct {
 	Eq  graphql.Omittable[*int]  `json:"eq,omitempty"`
@@ -71,6 +113,22 @@ type PriorityFilter struct {
 	Gte graphql.Omittable[*int]  `json:"gte,omitempty"`
 	Lte graphql.Omittable[*int]  `json:"lte,omitempty"`
 }
+
+// Null if it did not repeat.
+type RecurrenceChange struct {
+	FromRule *string `json:"fromRule,omitempty"`
+	ToRule   *string `json:"toRule,omitempty"`
+}
+
+func (RecurrenceChange) IsTaskChange() {}
+
+// The tags' names as they were then.
+type TagsChange struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+}
+
+func (TagsChange) IsTaskChange() {}
 
 // Ids of tags. An empty list matches nothing in `any`, everything in `all` and `none`.
 type TagsFilter struct {
@@ -131,6 +189,15 @@ type TaskPatch struct {
 	RemoveTagIds graphql.Omittable[[]string]       `json:"removeTagIds,omitempty"`
 }
 
+// Null stands for no text. Old descriptions may be forgotten early, and are null then: see LIMIT_HISTORY_BYTES.
+type TextChange struct {
+	Field    TextField `json:"field"`
+	FromText *string   `json:"fromText,omitempty"`
+	ToText   *string   `json:"toText,omitempty"`
+}
+
+func (TextChange) IsTaskChange() {}
+
 // A field that is absent keeps its value.
 type UpdateTagInput struct {
 	ID             string                     `json:"id"`
@@ -175,4 +242,59 @@ type UpdateViewerInput struct {
 type UpdateViewerPayload struct {
 	Viewer     *ent.User              `json:"viewer,omitempty"`
 	UserErrors []*workspace.UserError `json:"userErrors"`
+}
+
+type TextField string
+
+const (
+	TextFieldTitle       TextField = "TITLE"
+	TextFieldDescription TextField = "DESCRIPTION"
+)
+
+var AllTextField = []TextField{
+	TextFieldTitle,
+	TextFieldDescription,
+}
+
+func (e TextField) IsValid() bool {
+	switch e {
+	case TextFieldTitle, TextFieldDescription:
+		return true
+	}
+	return false
+}
+
+func (e TextField) String() string {
+	return string(e)
+}
+
+func (e *TextField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TextField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TextField", str)
+	}
+	return nil
+}
+
+func (e TextField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TextField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TextField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }

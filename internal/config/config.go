@@ -59,6 +59,7 @@ type Config struct {
 	LimitSubtasks         int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The maximum number of subtasks of one task."`
 	LimitIdempotencyKeys  int `env:"LIMIT_IDEMPOTENCY_KEYS" group:"Limits" envDefault:"10000" min:"100" max:"100000" help:"The maximum number of idempotency keys that are remembered for a workspace. If there are more within 24 hours, the oldest are forgotten."`
 	LimitIdempotencyBytes int `env:"LIMIT_IDEMPOTENCY_BYTES" group:"Limits" envDefault:"16777216" min:"1048576" max:"1073741824" help:"The maximum length of those keys and their answers, in bytes. An answer has a task's fields; a bulk mutation's has those of all its tasks. The newest key is remembered whatever its length."`
+	LimitHistoryBytes     int `env:"LIMIT_HISTORY_BYTES" group:"Limits" envDefault:"16777216" min:"1048576" max:"1073741824" help:"The maximum length of the old descriptions in a workspace's history, in bytes. Beyond it the oldest are forgotten before HISTORY_DAYS have passed; the rest of the history stays."`
 
 	// The limits of streams: event streams and WebSockets.
 	LimitStreams      int `env:"LIMIT_STREAMS" group:"Limits" envDefault:"100" min:"1" max:"10000" help:"The maximum number of event streams and WebSockets that a user may have open. Clients that are not signed in are counted by their address."`
@@ -136,7 +137,8 @@ type Config struct {
 	TrustedDocumentsFile string `env:"TRUSTED_DOCUMENTS_FILE" group:"API" kind:"path" shown:"" help:"The manifest that your client's build writes: a JSON object from hash to document, as Relay's persistConfig writes it, or Apollo's persisted query manifest. It is read and checked at startup."`
 	APQ                  bool   `env:"APQ" group:"API" envDefault:"off" help:"Automatic persisted queries: whether clients such as Apollo may register documents by their SHA-256. Each process keeps up to 8 MiB of them."`
 
-	FeedDays int `env:"FEED_DAYS" group:"API" envDefault:"90" min:"1" max:"3650" help:"For how many days clients with a copy of a workspace can be told what was deleted for good. A client that was offline for longer loads everything again."`
+	FeedDays    int `env:"FEED_DAYS" group:"API" envDefault:"90" min:"1" max:"3650" help:"For how many days clients with a copy of a workspace can be told what was deleted for good. A client that was offline for longer loads everything again."`
+	HistoryDays int `env:"HISTORY_DAYS" group:"API" envDefault:"90" min:"1" max:"3650" help:"For how many days the history of tasks is kept: who changed what, and the values before. It is what changes are undone by."`
 
 	// PublicURL is the URL at which browsers reach this server.
 	PublicURL string `env:"PUBLIC_URL" group:"API" kind:"URL" shown:"https://RAILWAY_PUBLIC_DOMAIN" help:"The URL at which browsers reach this server: the frontend's own origin if it proxies /graphql. It counts as same-origin, and the server uses it to check whether cookies can work."`

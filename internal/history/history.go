@@ -51,6 +51,12 @@ type Activity struct {
 	At      time.Time
 }
 
+// Actor is who made a change, and through what.
+type Actor Activity
+
+// Actor returns the activity's actor. It is the same pointer for each call.
+func (a *Activity) Actor() *Actor { return (*Actor)(a) }
+
 // Change is the value before a change and the value after it. It is stored as an array of two.
 type Change[T any] [2]T
 

@@ -24,18 +24,36 @@ var columns = []string{ //nolint:gochecknoglobals // A constant table.
 func Insert(ctx context.Context, t *workspace.Tx, activities []*Activity) error {
 	for batch := range slices.Chunk(activities, insertBatch) {
 		b := workspace.Statement()
-		if err := WriteInsert(b, t, batch); err != nil {
+		if err := writeInsert(b, t, batch); err != nil {
 			return err
 		}
 		if err := t.Exec(ctx, b); err != nil {
 			return fmt.Errorf("writing activities: %w", err)
 		}
 	}
+	if added := TextBytes(activities); added > 0 {
+		b := workspace.Statement()
+		writeCount(b, t, added)
+		if err := t.Exec(ctx, b); err != nil {
+			return fmt.Errorf("counting old descriptions: %w", err)
+		}
+	}
 	return nil
 }
 
-// WriteInsert writes the statement of Insert, for a statement that does something else as well.
-func WriteInsert(b *sql.Builder, t *workspace.Tx, activities []*Activity) error {
+// WriteWith writes what Insert does as a clause WITH of PostgreSQL, for a statement that does something else as well.
+func WriteWith(b *sql.Builder, t *workspace.Tx, activities []*Activity) error {
+	b.WriteString("WITH written AS (")
+	err := writeInsert(b, t, activities)
+	if added := TextBytes(activities); added > 0 {
+		b.WriteString("), counted AS (")
+		writeCount(b, t, added)
+	}
+	b.WriteByte(')')
+	return err
+}
+
+func writeInsert(b *sql.Builder, t *workspace.Tx, activities []*Activity) error {
 	b.WriteString("INSERT INTO activities (")
 	b.IdentComma(columns...)
 	b.WriteString(") VALUES ")

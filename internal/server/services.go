@@ -8,6 +8,7 @@ import (
 	"taskql/graph"
 	"taskql/internal/account"
 	"taskql/internal/feed"
+	"taskql/internal/history"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
@@ -49,7 +50,7 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 		Workspaces: workspaces, Reminders: reminders, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
 			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
-			Subtasks: cfg.Config.LimitSubtasks,
+			Subtasks: cfg.Config.LimitSubtasks, HistoryBytes: cfg.Config.LimitHistoryBytes,
 		},
 	})
 	if err != nil {
@@ -65,10 +66,18 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up the feed of changes: %w", err)
 	}
+	activities, err := history.New(history.Config{
+		Workspaces: workspaces, Age: time.Duration(cfg.Config.HistoryDays) * 24 * time.Hour, Log: cfg.Log,
+	})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up the history of tasks: %w", err)
+	}
 	s.cleanup = func(ctx context.Context) {
-		workspaces.RunCleanup(ctx, workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys})
+		workspaces.RunCleanup(ctx,
+			workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys},
+			workspace.Job{Name: "removing old activities", Run: activities.Clean})
 	}
 	s.removals = tasks.RunRemovals
 	s.reminders = reminders.Run
-	return graph.Services{Accounts: accounts, Tasks: tasks, Feed: changes, Reminders: reminders}, nil
+	return graph.Services{Accounts: accounts, Tasks: tasks, History: activities, Feed: changes, Reminders: reminders}, nil
 }

@@ -14,6 +14,8 @@ type Limits struct {
 	Subtasks int
 	// Depth is how many levels of tasks there can be, the top level included. Default: 5.
 	Depth int
+	// HistoryBytes is how many bytes the old descriptions in a workspace's history may have. Default: 16 MiB.
+	HistoryBytes int
 }
 
 // maxBulk is how many tasks a bulk mutation can name.
@@ -26,5 +28,7 @@ func (l Limits) withDefaults() Limits {
 		TagsPerTask: cmp.Or(l.TagsPerTask, 50),
 		Subtasks:    cmp.Or(l.Subtasks, 1_000),
 		Depth:       cmp.Or(l.Depth, 5),
+
+		HistoryBytes: cmp.Or(l.HistoryBytes, 16<<20),
 	}
 }

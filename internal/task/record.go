@@ -36,6 +36,8 @@ type recorder struct {
 	byTask     map[uuid.UUID]*history.Activity
 	// open says that activities may still be added to after the tasks were updated, so that only flush may write them.
 	open bool
+	// textBytes are those of the old descriptions that flushWith has written.
+	textBytes int
 	// followed are the tasks with reminders whose due, completion or deletion has changed: reminders follow them.
 	followed []reminder.TaskChange
 	// deletes says that tasks were deleted or restored.
@@ -229,31 +231,33 @@ func (t *tx) flushWith(u *ent.TaskUpdate) {
 		return
 	}
 	activities := r.activities
-	r.activities, r.byTask = nil, nil
+	r.activities, r.byTask, r.textBytes = nil, nil, r.textBytes+history.TextBytes(activities)
 	u.Modify(func(u *sql.UpdateBuilder) {
 		u.Prefix(sql.ExprFunc(func(b *sql.Builder) {
-			b.WriteString("WITH written AS (")
-			if err := history.WriteInsert(b, t.Tx, activities); err != nil {
+			if err := history.WriteWith(b, t.Tx, activities); err != nil {
 				b.AddError(err)
 			}
-			b.WriteByte(')')
 		}))
 	})
 }
 
 // flush writes what is recorded. It is called once, after the rest of the change.
 func (t *tx) flush(ctx context.Context) error {
-	if err := history.Insert(ctx, t.Tx, t.recorder.activities); err != nil {
+	r := &t.recorder
+	if err := history.Insert(ctx, t.Tx, r.activities); err != nil {
 		return err //nolint:wrapcheck // It says what was written.
 	}
-	if t.recorder.deletes {
+	if err := history.Trim(ctx, t.Tx, r.textBytes+history.TextBytes(r.activities), t.limits.HistoryBytes); err != nil {
+		return err //nolint:wrapcheck // As above.
+	}
+	if r.deletes {
 		if err := t.followDeletions(ctx); err != nil {
 			return err
 		}
 	}
-	if err := t.reminders.Follow(ctx, t.Tx, t.recorder.followed); err != nil {
+	if err := t.reminders.Follow(ctx, t.Tx, r.followed); err != nil {
 		return err //nolint:wrapcheck // As above.
 	}
-	t.recorder.activities, t.recorder.byTask, t.recorder.followed = nil, nil, nil
+	r.activities, r.byTask, r.followed = nil, nil, nil
 	return nil
 }

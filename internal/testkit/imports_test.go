@@ -23,7 +23,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 		"graph", "internal/server", "internal/config", "internal/database", "internal/doctor", "internal/importer", "internal/telemetry",
 	},
 	"ent":                  {"ent", "internal/viewer"},
-	"graph":                {"graph", "internal/viewer", "internal/account", "internal/feed", "internal/keyset", "internal/listdiff", "internal/live", "internal/recurrence", "internal/reminder", "internal/task", "internal/workspace", "ent"},
+	"graph":                {"graph", "internal/viewer", "internal/account", "internal/feed", "internal/history", "internal/keyset", "internal/listdiff", "internal/live", "internal/recurrence", "internal/reminder", "internal/task", "internal/workspace", "ent"},
 	"graph/scalar":         {"internal/timezone"},
 	"graph/selection":      {},
 	"internal/account":     {"internal/viewer", "internal/betterauth", "internal/sqlstate", "internal/timezone", "ent"},
@@ -52,7 +52,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/semaphore":  {},
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
-		"internal/devauth", "internal/feed", "internal/graphqlhttp", "internal/hooks", "internal/live", "internal/playground", "internal/ratelimit", "internal/reminder",
+		"internal/devauth", "internal/feed", "internal/graphqlhttp", "internal/history", "internal/hooks", "internal/live", "internal/playground", "internal/ratelimit", "internal/reminder",
 		"internal/streamconn", "internal/task", "internal/telemetry", "internal/ticket", "internal/viewer", "internal/workspace",
 	},
 	"internal/sqlstate":   {},

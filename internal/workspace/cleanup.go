@@ -35,7 +35,7 @@ type Job struct {
 }
 
 // RunCleanup runs the jobs and removes old idempotency keys and tombstones until ctx ends: twice at the start, and then at most every 10 minutes,
-// after an idempotency key or a tombstone was stored. So a job may have to wait as long as neither is. Any number of replicas may run it
+// after a change. So a job may have to wait as long as nothing is changed. Any number of replicas may run it
 // at once. Errors are logged, and the work is tried again in the next round.
 func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 	ticks := time.NewTicker(cleanupInterval)
@@ -44,7 +44,7 @@ func (s *Service) RunCleanup(ctx context.Context, jobs ...Job) {
 		if s.CleanUp(ctx, jobs...); ctx.Err() != nil {
 			return
 		}
-		// While nothing is stored nothing needs to be removed, and an idle database can sleep. The jobs are not urgent.
+		// While nothing is changed nothing needs to be removed, and an idle database can sleep. The jobs are not urgent.
 		for due := false; !due; due = s.cleanupDue.Swap(false) || round < startRounds {
 			select {
 			case <-ctx.Done():

@@ -46,7 +46,7 @@ func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work
 // until ctx's deadline, by a lock_timeout that the statement itself sets. Cancelling is not enough: PostgreSQL ignores a
 // cancellation that arrives before the statement has begun.
 func (t *Tx) lock(ctx context.Context, c Counter) error {
-	set, returning, args, dest := TakeVersion, "version", []any{t.Viewer.WorkspaceID}, []any{&t.Version}
+	set, returning, args, dest := TakeVersion, "version, history_bytes", []any{t.Viewer.WorkspaceID}, []any{&t.Version, &t.HistoryBytes}
 	if c.Column != "" {
 		set += ", " + c.Column + " = " + c.Column + " + $2"
 		returning += ", " + c.Column

@@ -55,7 +55,6 @@ func (t *Tx) writeTombstones(ctx context.Context, kind Kind, userID *string, ids
 		if err := t.Tombstone.CreateBulk(rows...).Exec(ctx); err != nil {
 			return fmt.Errorf("writing tombstones: %w", err)
 		}
-		t.wroteTombstones = true
 	}
 	return nil
 }

@@ -24,10 +24,12 @@ type Tx struct {
 	Version int
 	// Now is the time of this change.
 	Now time.Time
+	// HistoryBytes is how many bytes of old descriptions the workspace had before this change, or more.
+	HistoryBytes int
 	// Count is the value of the change's Counter, after it was added to.
 	Count int
 
-	changed, wroteTombstones bool
+	changed bool
 	// taken are the versions that were taken of workspaces: what Config.Committed is called with.
 	taken map[string]int
 	// onCommit is called after the commit.
@@ -217,9 +219,6 @@ func (s *Service) inTx(ctx context.Context, v viewer.Viewer, work func(*Tx) erro
 	})
 	if err != nil {
 		return err //nolint:wrapcheck // It is work's, or wrapped above.
-	}
-	if t.wroteTombstones {
-		s.cleanupDue.Store(true)
 	}
 	for id, version := range t.taken {
 		s.committed(id, version)

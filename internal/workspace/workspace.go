@@ -98,7 +98,7 @@ type Service struct {
 	versions versions
 
 	committed func(workspaceID string, version int)
-	// cleanupDue reports whether an idempotency key or a tombstone may have been stored since the last round of RunCleanup.
+	// cleanupDue reports whether something may have been changed since the last round of RunCleanup.
 	cleanupDue atomic.Bool
 	// feedKinds are sorted by their order.
 	feedKinds []FeedKind
@@ -144,5 +144,8 @@ func (s *Service) Active() bool { return s.active.Swap(false) }
 func (s *Service) noteActivity() {
 	if !s.active.Load() { // Usually it is noted already, and reading is cheaper.
 		s.active.Store(true)
+	}
+	if !s.cleanupDue.Load() {
+		s.cleanupDue.Store(true)
 	}
 }

@@ -137,9 +137,6 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	if err != nil && !errors.Is(err, ErrNoCommit) {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
-	if c.IdempotencyKey != nil {
-		s.cleanupDue.Store(true)
-	}
 	return r, nil
 }
 

@@ -556,6 +556,7 @@ var (
 		{Name: "task_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_bytes", Type: field.TypeInt, Default: "0"},
+		{Name: "history_bytes", Type: field.TypeInt, Default: "0"},
 		{Name: "feed_version", Type: field.TypeInt, Default: "0"},
 		{Name: "feed_floor", Type: field.TypeInt, Default: "0"},
 		{Name: "closed_at", Type: field.TypeTime, Nullable: true},
