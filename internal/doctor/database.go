@@ -194,5 +194,26 @@ func (d *doctor) migrations(ctx context.Context, db *database.DB) {
 	}
 	if pending+unknown == 0 {
 		d.ok(fmt.Sprintf("migrations: all %d applied", applied))
+		d.reminders(ctx, db)
+	}
+}
+
+// overdue is how long after its time a reminder that has not fired is overdue.
+const overdue = 5 * time.Minute
+
+// reminders looks for reminders that no server fires.
+func (d *doctor) reminders(ctx context.Context, db *database.DB) {
+	var count int
+	var first sql.NullTime
+	err := db.SQL.QueryRowContext(ctx, "SELECT count(*), min(r.fire_at) FROM reminders r JOIN workspaces w ON w.id = r.workspace_id WHERE w.closed_at IS NULL AND r.fire_at < $1",
+		d.Now().Add(-overdue)).Scan(&count, &first)
+	switch {
+	case err != nil:
+		d.fail("reminders: "+err.Error(), "")
+	case count > 0:
+		d.warn(fmt.Sprintf("reminders: no server has fired %d, the first of which was due at %s", count, first.Time.UTC().Format(time.RFC3339)),
+			"let a server run all the time: a service that sleeps, such as a serverless one on Railway, fires nothing until a request wakes it")
+	default:
+		d.ok("reminders: none is overdue (they only fire while a server runs, so don't let the service sleep)")
 	}
 }

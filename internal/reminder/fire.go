@@ -124,7 +124,9 @@ func (s *Service) fireAll(ctx context.Context, rows []*ent.Reminder) []error {
 		ids[r.WorkspaceID] = append(ids[r.WorkspaceID], r.ID)
 	}
 	// The other replicas do the same: they should not all wait for the same workspace.
-	rand.Shuffle(len(workspaces), func(i, j int) { workspaces[i], workspaces[j] = workspaces[j], workspaces[i] })
+	rand.Shuffle(len(workspaces), func(i, j int) { //nolint:gosec // It is no secret.
+		workspaces[i], workspaces[j] = workspaces[j], workspaces[i]
+	})
 	var mu sync.Mutex
 	var failed []error
 	var running sync.WaitGroup

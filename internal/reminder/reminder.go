@@ -62,8 +62,9 @@ const (
 const (
 	// MaxPerTask is how many reminders a user can have of a task.
 	MaxPerTask = 20
-	// MaxDays is how many days before the due a reminder can be, and MaxMinutes how many minutes.
-	MaxDays    = 366
+	// MaxDays is how many days before the due a reminder can be.
+	MaxDays = 366
+	// MaxMinutes is how many minutes before the due a reminder can be.
 	MaxMinutes = MaxDays * minutesPerDay
 	// maxLate is how late a reminder still fires.
 	maxLate = 24 * time.Hour
