@@ -58,6 +58,10 @@ func TestReports(t *testing.T) {
 	database := testkit.MigratedPostgresURL(t)
 	newer := testkit.MigratedPostgresURL(t)
 	execute(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99990101000000, true)")
+	overdue := testkit.MigratedPostgresURL(t)
+	execute(t, overdue, "WITH w AS (INSERT INTO workspaces (id, created_at) VALUES ('ada', now()) RETURNING id), "+
+		"t AS (INSERT INTO tasks (id, workspace_id, version, title, position, created_at, updated_at) SELECT gen_random_uuid(), id, 0, 'late', 'a', now(), now() FROM w RETURNING id) "+
+		"INSERT INTO reminders (id, workspace_id, task_id, user_id, version, state, fire_at, created_at, updated_at) SELECT gen_random_uuid(), 'ada', id, 'ada', 0, 'WAITING', '2026-11-01T09:00:00Z', now(), now() FROM t")
 	foreign := testkit.PostgresURL(t)
 	execute(t, foreign, "CREATE TABLE tasks (id integer)")
 	restricted := asRestrictedUser(t, testkit.DirectURL(t, testkit.MigratedPostgresURL(t)))
@@ -79,6 +83,7 @@ func TestReports(t *testing.T) {
 		{name: "not-better-auth", environ: map[string]string{"AUTH_SERVER_URL": auth.URL + "/elsewhere"}, credential: header},
 		{name: "fresh-database", environ: map[string]string{"DATABASE_URL": testkit.PostgresURL(t)}, credential: header, healthy: true},
 		{name: "newer-database", environ: map[string]string{"DATABASE_URL": newer}, credential: header, healthy: true},
+		{name: "overdue-reminders", environ: map[string]string{"DATABASE_URL": overdue}, credential: header, healthy: true},
 		{name: "foreign-tables", environ: map[string]string{"DATABASE_URL": foreign}, credential: header},
 		{name: "schema", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, foreign), "schema=taskql")}, credential: header, healthy: true},
 		{name: "read-only-database", environ: map[string]string{"DATABASE_URL": withParameter(testkit.DirectURL(t, database), "default_transaction_read_only=on")}, credential: header},
