@@ -106,7 +106,7 @@ func (t *tx) record(before, after *ent.Task) {
 	if before.Priority != after.Priority {
 		c.Priority = then(c.Priority, before.Priority, after.Priority)
 	}
-	if !equal(before.DueDate, after.DueDate) || !equalTimes(before.DueAt, after.DueAt) || !equal(before.DueTimeZone, after.DueTimeZone) {
+	if !equalTimes(before.DueDate, after.DueDate) || !equalTimes(before.DueAt, after.DueAt) || !equal(before.DueTimeZone, after.DueTimeZone) {
 		c.Due = then(c.Due, historyDue(before), historyDue(after))
 	}
 	t.act(a, history.Changed)

@@ -147,6 +147,7 @@ func (m *undoModel) took(t *testing.T, before int, v viewer.Viewer, what string,
 	case before + 1:
 		s := m.read()
 		s.by, s.what, s.undoable = v.UserID, what, undoable
+		m.checkActivities(t, version, *m.now(), s)
 		m.states = append(m.states, s)
 	default:
 		t.Fatalf("%s takes version %d to %d", what, before, version)
