@@ -1,8 +1,6 @@
 package task
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -340,12 +338,7 @@ func (t *tx) repositionIn(ctx context.Context, ids []uuid.UUID, keys [][]byte, a
 	return nil
 }
 
-// positionedAfter selects the siblings after a task in the manual order.
-func positionedAfter(e *ent.Task) func(*sql.Selector) { return positioned(e, false) }
-
-// positionedBefore selects the siblings before a task in the manual order.
-func positionedBefore(e *ent.Task) func(*sql.Selector) { return positioned(e, true) }
-
+// positioned selects the siblings before a task in the manual order, or after it.
 func positioned(e *ent.Task, before bool) func(*sql.Selector) {
 	op := sql.OpGT
 	if before {
@@ -354,9 +347,4 @@ func positioned(e *ent.Task, before bool) func(*sql.Selector) {
 	return func(s *sql.Selector) {
 		s.Where(keyset.CompareRows(s, []string{enttask.FieldPosition, enttask.FieldID}, op, keyOf(e), e.ID))
 	}
-}
-
-// comparePositions compares siblings by the manual order.
-func comparePositions(a, b *ent.Task) int {
-	return cmp.Or(bytes.Compare(a.Position, b.Position), bytes.Compare(a.ID[:], b.ID[:]))
 }
