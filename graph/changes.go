@@ -19,13 +19,18 @@ const changePage = "ChangePage"
 // changedKinds are the kinds of the feed, by the fields of a page that have their rows. A kind needs an entry here, one in
 // changeTypes, and a resolver.
 var changedKinds = map[string]workspace.Kind{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
-	"tags":      workspace.KindTag,
-	"tasks":     workspace.KindTask,
-	"reminders": workspace.KindReminder,
+	"tags":        workspace.KindTag,
+	"tasks":       workspace.KindTask,
+	"recurrences": workspace.KindRecurrence,
+	"reminders":   workspace.KindReminder,
 }
 
 func changedTags(p *feed.Page) []*ent.Tag   { return feed.Rows[ent.Tag](p, workspace.KindTag) }
 func changedTasks(p *feed.Page) []*ent.Task { return feed.Rows[ent.Task](p, workspace.KindTask) }
+func changedRecurrences(p *feed.Page) []*ent.Recurrence {
+	return feed.Rows[ent.Recurrence](p, workspace.KindRecurrence)
+}
+
 func changedReminders(p *feed.Page) []*ent.Reminder {
 	return feed.Rows[ent.Reminder](p, workspace.KindReminder)
 }
@@ -34,14 +39,15 @@ func changedReminders(p *feed.Page) []*ent.Reminder {
 func changeTypes() []objectType {
 	return []objectType{
 		selection.Of[feed.Page](changePage, fields{
-			"reset":     nullable(func(p *feed.Page) *feed.ResetReason { return p.Reset }, selection.AppendString),
-			"gone":      list(func(p *feed.Page) []*workspace.Gone { return p.Gone }),
-			"tags":      list(changedTags),
-			"tasks":     list(changedTasks),
-			"reminders": list(changedReminders),
-			"token":     text(func(p *feed.Page) string { return p.Token }),
-			"version":   integer(func(p *feed.Page) int { return p.Version }),
-			"complete":  boolean(func(p *feed.Page) bool { return p.Complete }),
+			"reset":       nullable(func(p *feed.Page) *feed.ResetReason { return p.Reset }, selection.AppendString),
+			"gone":        list(func(p *feed.Page) []*workspace.Gone { return p.Gone }),
+			"tags":        list(changedTags),
+			"tasks":       list(changedTasks),
+			"recurrences": list(changedRecurrences),
+			"reminders":   list(changedReminders),
+			"token":       text(func(p *feed.Page) string { return p.Token }),
+			"version":     integer(func(p *feed.Page) int { return p.Version }),
+			"complete":    boolean(func(p *feed.Page) bool { return p.Complete }),
 		}).Derive(feedSelection),
 		selection.Of[workspace.Gone]("Gone", fields{
 			"kind":    text(func(g *workspace.Gone) workspace.Kind { return g.Kind }),

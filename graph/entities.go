@@ -8,17 +8,19 @@ import (
 	"taskql/internal/account"
 	"taskql/internal/feed"
 	"taskql/internal/history"
+	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
 )
 
 // Services are what resolvers call. All are required.
 type Services struct {
-	Accounts  *account.Service
-	Tasks     *task.Service
-	History   *history.Service
-	Feed      *feed.Service
-	Reminders *reminder.Service
+	Accounts    *account.Service
+	Tasks       *task.Service
+	Recurrences *recurrence.Service
+	History     *history.Service
+	Feed        *feed.Service
+	Reminders   *reminder.Service
 }
 
 // allSet reports whether no service is missing.
@@ -45,6 +47,7 @@ type entity struct {
 var entities = []entity{ //nolint:gochecknoglobals // A constant, if Go had constant slices.
 	{"Task", findTasks, taskTypes},
 	{"Tag", findTags, tagTypes},
+	{"Recurrence", findRecurrences, recurrenceTypes},
 	{"Reminder", findReminders, reminderTypes},
 	{"User", findUser, userTypes},
 	{"Person", findPeople, personTypes},

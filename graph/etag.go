@@ -32,6 +32,8 @@ type dependencies struct {
 	feed bool
 	// clock reports a dependency on the moment and the viewer's day, which decide what is overdue.
 	clock bool
+	// next reports a dependency on what follows open occurrences, which the clock changes at other moments.
+	next bool
 }
 
 // Validator returns what an operation with its variables depends on. It compiles nothing: the client hasn't paid yet.
@@ -68,6 +70,7 @@ func (d *dependencies) addField(s *schema, f *ast.Field) {
 	d.clock = d.clock || anyClockFilter(f.Arguments)
 	for _, parent := range s.objectTypes(f.ObjectDefinition) {
 		d.clock = d.clock || f.Name != "__typename" && parent.MayChangeWithTime(f.Name)
+		d.next = d.next || f.Name == "next" && parent.Name() == recurrenceType
 	}
 	for _, value := range s.objectTypes(s.Schema().Types[f.Definition.Type.Name()]) {
 		d.feed = d.feed || value.Name() == changePage
@@ -174,6 +177,16 @@ func (d *Validator) Until(ctx context.Context, now time.Time) (time.Time, bool) 
 	if err != nil {
 		return time.Time{}, false
 	}
-	next, err := d.api.config.Services.Tasks.NextChange(ctx, v, now)
+	next, err := d.api.config.Services.nextChange(ctx, v, now, d.next)
 	return next, err == nil
+}
+
+// nextChange returns the last moment until which the clock changes nothing of v's tasks, and, if series is set, nothing of what
+// follows their occurrences.
+func (s Services) nextChange(ctx context.Context, v viewer.Viewer, now time.Time, series bool) (time.Time, error) {
+	next, err := s.Tasks.NextChange(ctx, v, now)
+	if err != nil || !series {
+		return next, err
+	}
+	return s.Recurrences.NextChange(ctx, v, now, next)
 }

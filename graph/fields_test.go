@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/ent"
@@ -163,5 +164,27 @@ func wholeRows(t *testing.T, client *ent.Client, a *api) map[string][]string {
 		remind(2, func(q *ent.ReminderCreate) { q.SetDaysBefore(1).SetTimeOfDay(540) }),
 		remind(4, func(q *ent.ReminderCreate) { q.SetMinutesBefore(20) }),
 	}
-	return map[string][]string{"Reminder": reminders, "Task": {ids(1).String(), ids(2).String(), ids(4).String(), ids(5).String()}, "Tag": {tag.ID.String()}}
+	// A series with moments, of which the third occurrence is open: that of the second task.
+	client.Recurrence.Create().SetID(ids(8)).SetWorkspaceID(v.WorkspaceID).SetVersion(8).SetRule("FREQ=DAILY;COUNT=5").SetMode("SCHEDULE").
+		SetCatchUp("NEXT_FUTURE").SetStartDate(day.AddDate(0, 0, -2)).SetStartAt(at.AddDate(0, 0, -2)).SetTimeZone("Asia/Karachi").
+		SetFirstNumber(1).SetLastNumber(3).SetCreatedAt(at).SetUpdatedAt(now).SaveX(ctx)
+	// One that has ended.
+	client.Recurrence.Create().SetID(ids(7)).SetWorkspaceID(v.WorkspaceID).SetVersion(7).SetRule("FREQ=DAILY").SetMode("SCHEDULE").
+		SetCatchUp("EACH").SetStartDate(day).SetEndedAt(now).SetCreatedAt(at).SetUpdatedAt(now).SaveX(ctx)
+	for i, outcome := range []string{"COMPLETED", "SKIPPED", "OPEN"} {
+		o := client.Occurrence.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetRecurrenceID(ids(8)).SetNumber(i + 1).
+			SetDueDate(day.AddDate(0, 0, i-2)).SetDueAt(at.AddDate(0, 0, i-2)).SetDueTimeZone("Asia/Karachi").SetOutcome(outcome)
+		if outcome != "OPEN" {
+			o.SetAt(now)
+		}
+		o.SaveX(ctx)
+	}
+	client.Task.UpdateOneID(ids(4)).SetRecurrenceID(ids(7)).SetOccurrenceNumber(1).SaveX(ctx)
+	for i, number := range []int{3, 1} {
+		client.Task.UpdateOneID(ids(2 + i)).SetRecurrenceID(ids(8)).SetOccurrenceNumber(number).SaveX(ctx)
+	}
+	return map[string][]string{
+		"Task": {ids(1).String(), ids(2).String(), ids(3).String(), ids(4).String(), ids(5).String()}, "Tag": {tag.ID.String()},
+		"Reminder": reminders, "Recurrence": {ids(8).String(), ids(7).String()},
+	}
 }

@@ -28,6 +28,7 @@ import (
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/history"
 	"taskql/internal/live"
+	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
@@ -113,6 +114,10 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
+	recurrences, err := recurrence.New(recurrence.Config{Workspaces: workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
 	changes, err := feed.New(feed.Config{Workspaces: workspaces})
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +126,7 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return graph.Services{Accounts: accounts, Tasks: tasks, History: activities, Feed: changes, Reminders: reminders}
+	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders}
 }
 
 func (a *api) signIn(ctx context.Context, user string) context.Context {

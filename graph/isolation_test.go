@@ -23,8 +23,11 @@ import (
 var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.Viewer) string{ //nolint:gochecknoglobals // A table.
 	"User":   func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return v.UserID },
 	"Person": func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return "person/" + v.UserID },
+	// A task that repeats, whose second occurrence is open.
 	"Task": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
-		return c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SaveX(ctx).ID.String()
+		series := makeSeries(ctx, c, v)
+		return c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).
+			SetRecurrenceID(series).SetOccurrenceNumber(2).SaveX(ctx).ID.String()
 	},
 	"Tag": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
 		key := uuid.New()
@@ -36,6 +39,21 @@ var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.View
 		return c.Reminder.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetUserID(v.UserID).SetTaskID(task).SetVersion(0).
 			SetRemindAt(at).SetFiredAt(at).SetState(reminder.Fired).SaveX(ctx).ID.String()
 	},
+	"Recurrence": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
+		return makeSeries(ctx, c, v).String()
+	},
+}
+
+// makeSeries makes a series whose second occurrence is open.
+func makeSeries(ctx context.Context, c *ent.Client, v viewer.Viewer) uuid.UUID {
+	at := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	id := c.Recurrence.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetRule("FREQ=DAILY;COUNT=9").
+		SetMode("SCHEDULE").SetCatchUp("EACH").SetStartDate(at).SetLastNumber(2).SaveX(ctx).ID
+	for i, outcome := range []string{"COMPLETED", "OPEN"} {
+		c.Occurrence.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetRecurrenceID(id).SetNumber(i + 1).
+			SetDueDate(at.AddDate(0, 0, i)).SetOutcome(outcome).SaveX(ctx)
+	}
+	return id
 }
 
 // TestIsolationOfRootFields asks each root field, as another user, for objects that are somebody else's, by every argument that
@@ -230,7 +248,15 @@ func arguments(t *testing.T, schema *ast.Schema, list ast.ArgumentDefinitionList
 		case def.Kind == ast.InputObject:
 			var fields []string
 			for _, f := range def.Fields {
-				if below, on := step(rest, f.Name); on || f.Type.NonNull && f.DefaultValue == nil {
+				below, on := step(rest, f.Name)
+				switch {
+				case f.Name == "rule" && below == "here":
+					fields = append(fields, `rule: "FREQ=WEEKLY"`)
+				case f.Name == "rule":
+					fields = append(fields, `rule: "FREQ=DAILY"`)
+				case f.Name == "recurrence" && on: // It needs a due.
+					fields = append(fields, `due: {date: "2026-11-30"}`, f.Name+": "+value(f.Type, below))
+				case on || f.Type.NonNull && f.DefaultValue == nil:
 					fields = append(fields, f.Name+": "+value(f.Type, below))
 				}
 			}

@@ -75,12 +75,17 @@ func (f *isolation) accepted(t *testing.T, field *ast.FieldDefinition, path stri
 	types := slices.Sorted(maps.Keys(nodeRows))
 	for _, typ := range types {
 		for _, other := range types {
-			for _, inTrash := range []bool{false, true} {
+			for _, state := range []string{"repeats", "is in the trash", "does not repeat"} {
 				user, own := f.newUser(t)
-				if inTrash {
-					task := uuid.MustParse(own["Task"])
-					f.client.Task.UpdateOneID(task).SetDeletedAt(time.Unix(0, f.api.now.Load())).SetTrashedWith(task).ExecX(f.api.signIn(t.Context(), user))
+				id := uuid.MustParse(own["Task"])
+				task := f.client.Task.UpdateOneID(id)
+				switch state {
+				case "is in the trash":
+					task.SetDeletedAt(time.Unix(0, f.api.now.Load())).SetTrashedWith(id)
+				case "does not repeat":
+					task.ClearRecurrenceID().ClearOccurrenceNumber()
 				}
+				task.SetVersion(0).ExecX(f.api.signIn(t.Context(), user))
 				r := keyedRequest{user: user, key: uuid.NewString(), field: field, path: path, id: own[typ], other: f.rows(t, user)[other]}
 				if path == "" {
 					r.other = own[other]

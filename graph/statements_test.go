@@ -68,6 +68,7 @@ var shapes = []shape{ //nolint:gochecknoglobals // A table.
 	{"a search", `{ tasks(filter: {search: "", tags: {any: ["<tag>"]}, not: {parent: {isNull: true}}}) { totalCount nodes { tags { name } } } }`, 3, nil},
 	{"reminders", `{ tasks { nodes { reminders { at state dayBefore { days time } task { tags { name } } } } } }`, 4, []string{"description", "minutes_before"}},
 	{"those that have fired", `{ firedReminders { nodes { firedAt task { title } } } }`, 2, []string{"description", "minutes_before"}},
+	{"series", `{ tasks { nodes { recurrence { rule remaining next { date } occurrences { totalCount nodes { task { title } } } } occurrence { outcome task { id } } } } }`, 8, nil},
 	{"a tag", `{ tag(id: "<tag>") { name openTaskCount } }`, 2, nil},
 }
 
@@ -146,6 +147,9 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 			SetPosition([]byte{byte(made)}).SetNillableParentID(parent).SetCreatedAt(at).SetUpdatedAt(at)
 		if made%2 == 0 {
 			q.SetDueDate(at).SetDueSort(time.Time{})
+		}
+		if parent == nil {
+			q.SetRecurrenceID(makeSeries(ctx, client, v)).SetOccurrenceNumber(2)
 		}
 		task, err := q.Save(ctx)
 		if err != nil {

@@ -63,7 +63,7 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	}
 	depends := a.Validator(operation)
 	s := &subscription{
-		api: a, ctx: ctx, doc: operation.Doc, operation: operation.Operation, sink: sink, field: fields[0].Name, clock: depends.clock,
+		api: a, ctx: ctx, doc: operation.Doc, operation: operation.Operation, sink: sink, field: fields[0].Name, clock: depends.clock, next: depends.next,
 		readCost: int32(min(cost/readsPerCost, math.MaxInt32)), //nolint:gosec // It fits.
 	}
 	argument := positionArguments[fields[0].Name]
@@ -144,8 +144,8 @@ type subscription struct {
 	// key is a hash of what the results depend on, but the time zone.
 	key   live.Key
 	field string
-	// clock reports that the results depend on the clock.
-	clock bool
+	// clock reports that the results depend on the clock, and next that they do on what follows occurrences.
+	clock, next bool
 	// readCost is what it costs to read a live list again.
 	readCost int32
 }
@@ -190,8 +190,8 @@ type turn struct {
 	// field is a context with the root field's context, once it is resolved: gqlgen completes streams without it, so that errors
 	// would lack its name in their paths.
 	field context.Context //nolint:containedctx // As above.
-	// clock reports that the results depend on the clock.
-	clock bool
+	// clock and next are as in the subscription.
+	clock, next bool
 	// readCost is what it costs to read a live list again.
 	readCost int
 	// quiet says that there is nothing to send.
@@ -241,7 +241,7 @@ func (c *runContext) Value(key any) any {
 func (s *subscription) Run(ctx context.Context, at live.Position) live.Result {
 	ctx, cancel := context.WithTimeout(ctx, s.api.config.ResultTimeout)
 	defer cancel()
-	t := &turn{at: at, clock: s.clock, readCost: int(s.readCost)}
+	t := &turn{at: at, clock: s.clock, next: s.next, readCost: int(s.readCost)}
 	response, errs := s.execute(&runContext{ctx, s.ctx, t})
 	if response == nil && len(errs) == 0 {
 		return live.Result{Fault: context.Cause(ctx)}

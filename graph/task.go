@@ -42,6 +42,8 @@ func taskRowTypes() []objectType {
 			"createdAt":       moment(func(t *ent.Task) time.Time { return t.CreatedAt }).From(enttask.FieldCreatedAt),
 			"updatedAt":       moment(func(t *ent.Task) time.Time { return t.UpdatedAt }).From(enttask.FieldUpdatedAt),
 			"deletedAt":       nullable(func(t *ent.Task) *time.Time { return t.DeletedAt }, selection.AppendDateTime).From(enttask.FieldDeletedAt),
+			"recurrence":      selection.LoadedObject(loadRecurrences).From(enttask.FieldRecurrenceID).OfRow(),
+			"occurrence":      selection.LoadedObject(loadOccurrences).From(enttask.FieldRecurrenceID, enttask.FieldOccurrenceNumber),
 			"position":        text(func(t *ent.Task) string { return string(t.Position) }).From(enttask.FieldPosition),
 			"activity":        selection.LoadedObject(loadActivity),
 		}).Row(enttask.FieldID),
@@ -109,17 +111,29 @@ func taskPayloadTypes() []objectType {
 			"userErrors":   list(func(r *task.BulkResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 		selection.Of[task.ItemResult]("BulkTaskResult", fields{
-			"id":         text(func(r *task.ItemResult) string { return r.ID }),
-			"task":       object(func(r *task.ItemResult) *ent.Task { return r.Task }),
-			"userErrors": list(func(r *task.ItemResult) []*workspace.UserError { return r.UserErrors }),
+			"id":            text(func(r *task.ItemResult) string { return r.ID }),
+			"task":          object(func(r *task.ItemResult) *ent.Task { return r.Task }),
+			"next":          object(func(r *task.ItemResult) *ent.Task { return r.Next }),
+			"removedNextId": nullable(func(r *task.ItemResult) *string { return r.RemovedNextID }, selection.AppendString),
+			"userErrors":    list(func(r *task.ItemResult) []*workspace.UserError { return r.UserErrors }),
 		}),
 	}
-	for _, verb := range []string{"Create", "Update", "Complete", "Reopen", "Move", "Delete", "Restore"} {
-		types = append(types, selection.Of[task.Result](verb+"TaskPayload", fields{
+	for _, name := range []string{
+		"CreateTaskPayload", "UpdateTaskPayload", "CompleteTaskPayload", "ReopenTaskPayload", "MoveTaskPayload", "DeleteTaskPayload",
+		"RestoreTaskPayload", "SkipOccurrencePayload",
+	} {
+		payload := fields{
 			"task":       object(func(r *task.Result) *ent.Task { return r.Task }),
 			"version":    nullable((*task.Result).Version, appendInt),
 			"userErrors": list(func(r *task.Result) []*workspace.UserError { return r.UserErrors }),
-		}))
+		}
+		switch name {
+		case "CompleteTaskPayload":
+			payload["next"] = object(func(r *task.Result) *ent.Task { return r.Next })
+		case "ReopenTaskPayload":
+			payload["removedNextId"] = nullable(func(r *task.Result) *string { return r.RemovedNextID }, selection.AppendString)
+		}
+		types = append(types, selection.Of[task.Result](name, payload))
 	}
 	return types
 }

@@ -136,7 +136,7 @@ func (r *rootField) taskList(ctx context.Context, t *turn, in task.ListInput, wo
 		if err := l.read(ctx, version); err != nil || !t.clock {
 			return err
 		}
-		next, err := tasks.NextChange(ctx, r.viewer, now)
+		next, err := r.resolver.services.nextChange(ctx, r.viewer, now, t.next)
 		l.next = next.Add(time.Microsecond) // What is due at a moment is overdue after it.
 		return err
 	})

@@ -71,6 +71,7 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 
 // notUndoable are the other mutations, each with an input that changes something, and why it can't be undone.
 var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglobals // A table.
+	"skipOccurrence":  {`{id: $s, number: 1}`, "it moves a series on"},
 	"purgeTask":       {`{id: $t}`, "the task is gone for good"},
 	"emptyTrash":      {`{}`, "the tasks are gone for good"},
 	"createTag":       {`{name: "new"}`, "not a change of tasks"},
@@ -83,7 +84,7 @@ var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglob
 }
 
 // targetFields are the fields of inputs that say which object is changed and how, but are no changes.
-var targetFields = []string{"id", "ids", "ifVersion", "idempotencyKey", "errorPolicy"} //nolint:gochecknoglobals // A table.
+var targetFields = []string{"id", "ids", "ifVersion", "idempotencyKey", "errorPolicy", "recurrence"} //nolint:gochecknoglobals // A table.
 
 // Every mutation of the schema can be undone, or is listed as one that can't. After an undo the rows are as they were before the change,
 // and after the undo of the undo as they were after it.
@@ -153,6 +154,7 @@ func (f *undoFixture) prepare(t *testing.T) {
 		createTask {id: $t, title: "t"}
 		createTask {id: $t1, title: "t1", parentId: $t}
 		deleteTask {id: $t}
+		createTask {id: $s, title: "s", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY"}}
 		createTask {id: $above, title: "above"}
 		createTask {id: $orphan, title: "orphan", parentId: $above}
 		createTask {id: $below, title: "below", parentId: $orphan}

@@ -115,7 +115,7 @@ func checkVersions(t *testing.T, before, after state) int {
 			t.Errorf("%s was changed and has version %d: it must have tx.Version, of %d to %d",
 				key, r.version, before.versions[r.workspace]+1, after.versions[r.workspace])
 		}
-		if ok && r.version > old.version && !r.updatedAt.After(old.updatedAt) {
+		if ok && r.version > old.version && !r.updatedAt.IsZero() && !r.updatedAt.After(old.updatedAt) {
 			t.Errorf("%s has a new version and the updated_at that it had, %v: set it to tx.Now", key, old.updatedAt)
 		}
 	}

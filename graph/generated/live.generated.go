@@ -28,6 +28,7 @@ type ChangePageResolver interface {
 	Tags(ctx context.Context, obj *feed.Page) ([]*ent.Tag, error)
 	Tasks(ctx context.Context, obj *feed.Page) ([]*ent.Task, error)
 
+	Recurrences(ctx context.Context, obj *feed.Page) ([]*ent.Recurrence, error)
 	Reminders(ctx context.Context, obj *feed.Page) ([]*ent.Reminder, error)
 }
 type SubscriptionResolver interface {
@@ -313,6 +314,38 @@ func (ec *executionContext) _ChangePage_complete(ctx context.Context, field grap
 }
 func (ec *executionContext) fieldContext_ChangePage_complete(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ChangePage", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ChangePage_recurrences(ctx context.Context, field graphql.CollectedField, obj *feed.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangePage_recurrences(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangePage().Recurrences(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.Recurrence) graphql.Marshaler {
+			return ec.marshalNRecurrence2ᚕᚖtaskqlᚋentᚐRecurrenceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangePage_recurrences(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangePage",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Recurrence(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _ChangePage_reminders(ctx context.Context, field graphql.CollectedField, obj *feed.Page) (ret graphql.Marshaler) {
@@ -844,6 +877,12 @@ func (ec *executionContext) _ChangePage(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "recurrences":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangePage_recurrences(ctx, field, obj)
+				})
 		case "reminders":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,

@@ -29,6 +29,7 @@ import (
 
 type MutationResolver interface {
 	UndoChange(ctx context.Context, input task.UndoInput) (*task.UndoResult, error)
+	SkipOccurrence(ctx context.Context, input task.SkipInput) (*task.Result, error)
 	SetReminders(ctx context.Context, input reminder.SetInput) (*reminder.SetResult, error)
 	SnoozeReminder(ctx context.Context, input reminder.SnoozeInput) (*reminder.Result, error)
 	DismissReminder(ctx context.Context, input reminder.DismissInput) (*reminder.Result, error)
@@ -285,6 +286,20 @@ func (ec *executionContext) field_Mutation_setReminders_args(ctx context.Context
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (reminder.SetInput, error) {
 			return ec.unmarshalNSetRemindersInput2taskqlᚋinternalᚋreminderᚐSetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_skipOccurrence_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (task.SkipInput, error) {
+			return ec.unmarshalNSkipOccurrenceInput2taskqlᚋinternalᚋtaskᚐSkipInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -693,6 +708,50 @@ func (ec *executionContext) fieldContext_Mutation_undoChange(ctx context.Context
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_undoChange_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_skipOccurrence(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_skipOccurrence(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SkipOccurrence(ctx, fc.Args["input"].(task.SkipInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *task.Result) graphql.Marshaler {
+			return ec.marshalNSkipOccurrencePayload2ᚖtaskqlᚋinternalᚋtaskᚐResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_skipOccurrence(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SkipOccurrencePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_skipOccurrence_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2303,6 +2362,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Reminder(ctx, sel, obj)
+	case ent.Recurrence:
+		return ec._Recurrence(ctx, sel, &obj)
+	case *ent.Recurrence:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Recurrence(ctx, sel, obj)
 	case account.Person:
 		return ec._Person(ctx, sel, &obj)
 	case *account.Person:
@@ -2345,6 +2411,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "undoChange":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_undoChange(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "skipOccurrence":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_skipOccurrence(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -26,7 +26,9 @@ type ResolverRoot interface {
 	BulkTaskPayload() BulkTaskPayloadResolver
 	ChangePage() ChangePageResolver
 	Mutation() MutationResolver
+	Occurrence() OccurrenceResolver
 	Query() QueryResolver
+	Recurrence() RecurrenceResolver
 	Reminder() ReminderResolver
 	Subscription() SubscriptionResolver
 	Tag() TagResolver
@@ -84,6 +86,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ReopenTaskInput", ec.unmarshalInputReopenTaskInput),
 			graphql.NewInputUnmarshaler("RestoreTaskInput", ec.unmarshalInputRestoreTaskInput),
 			graphql.NewInputUnmarshaler("SetRemindersInput", ec.unmarshalInputSetRemindersInput),
+			graphql.NewInputUnmarshaler("SkipOccurrenceInput", ec.unmarshalInputSkipOccurrenceInput),
 			graphql.NewInputUnmarshaler("SnoozeReminderInput", ec.unmarshalInputSnoozeReminderInput),
 			graphql.NewInputUnmarshaler("TagsFilter", ec.unmarshalInputTagsFilter),
 			graphql.NewInputUnmarshaler("TaskFilter", ec.unmarshalInputTaskFilter),
@@ -404,7 +407,7 @@ scalar SyncToken
 """
 What a copy of the workspace lacks. Apply it whole and in this order: ` + "`" + `reset` + "`" + `, ` + "`" + `gone` + "`" + `, then the rest; of two states of one thing
 the one with the higher version stands. What is computed from other rows or the clock (` + "`" + `overdue` + "`" + `, ` + "`" + `subtasks` + "`" + `, ` + "`" + `subtaskProgress` + "`" + `,
-` + "`" + `openTaskCount` + "`" + `, ` + "`" + `Task.reminders` + "`" + `) can't be selected in it: a request error names the field. What is nested in another thing (` + "`" + `tags` + "`" + `, ` + "`" + `parent` + "`" + `) is as
+` + "`" + `openTaskCount` + "`" + `, ` + "`" + `Task.reminders` + "`" + `, ` + "`" + `occurrence` + "`" + `, ` + "`" + `remaining` + "`" + `, ` + "`" + `next` + "`" + `, connections) can't be selected in it: a request error names the field. What is nested in another thing (` + "`" + `tags` + "`" + `, ` + "`" + `parent` + "`" + `, ` + "`" + `recurrence` + "`" + `) is as
 of the page; its own later changes come in its own list. A page may hold fewer rows than ` + "`" + `first` + "`" + `: go by ` + "`" + `complete` + "`" + `.
 """
 type ChangePage {
@@ -426,7 +429,7 @@ type ChangePage {
 "A thing that was deleted for good. If something newer has the same id, that stands."
 type Gone { kind: GoneKind! id: ID! version: Int! }
 
-"The kinds of things. There are tasks, tags and reminders yet; ignore the other kinds, and those that you don't know."
+"The kinds of things. Ignore those that you don't know, and those that don't exist yet: PROJECT and SECTION."
 enum GoneKind { TASK TAG PROJECT SECTION RECURRENCE REMINDER }
 
 "Why a copy is of no use any more."
@@ -556,7 +559,28 @@ type Query {
 
 type Mutation
 `, BuiltIn: false},
-	{Name: "../schema/recurrence.graphqls", Input: `enum RecurrenceMode {
+	{Name: "../schema/recurrence.graphqls", Input: `"How a task repeats. Each occurrence is a task of its own; one at a time is open."
+type Recurrence implements Node {
+  id: ID!
+  "The workspace's version at the last change of the series."
+  version: Int!
+  "An RFC 5545 rule in canonical form, without DTSTART; its parts always in the same order."
+  rule: String!
+  mode: RecurrenceMode!
+  catchUp: CatchUp!
+  "The first occurrence by this rule: a day, or a moment whose zone is the series'."
+  start: Due!
+  "How many are left, the open one included; null if the rule has no COUNT. Once the series has ended, 0."
+  remaining: Int
+  "When the series ended; null while it goes on. It also has ended while its open occurrence is in the trash."
+  endedAt: DateTime
+  "What follows the open occurrence if it is completed now. ` + "`" + `first` + "`" + `: 1 to 50."
+  next(first: Int! = 5): [Due!]!
+  "Those that are over, newest first. ` + "`" + `first` + "`" + `: 1 to 100, 50 if absent."
+  occurrences(first: Int, after: String): OccurrenceConnection!
+}
+
+enum RecurrenceMode {
   "By the calendar, whenever it is completed."
   SCHEDULE
   "Counted from the day it is completed, at the start's time of day: FREQ, INTERVAL, COUNT and UNTIL only; ` + "`" + `catchUp` + "`" + ` means nothing."
@@ -570,6 +594,30 @@ enum CatchUp {
   EACH
 }
 
+type Occurrence {
+  "From 1 on, those missed and skipped included."
+  number: Int!
+  "Where the rule put it; changing the task's due does not move it."
+  due: Due!
+  outcome: OccurrenceOutcome!
+  "When it was completed, skipped or found missed; null while it is open."
+  at: DateTime
+  "Null if it was skipped or missed, if its task has left the series, or is gone for good."
+  task: Task
+}
+
+enum OccurrenceOutcome { OPEN COMPLETED SKIPPED MISSED }
+
+type OccurrenceConnection { edges: [OccurrenceEdge!]! nodes: [Occurrence!]! pageInfo: PageInfo! totalCount: Int! }
+type OccurrenceEdge { cursor: String! node: Occurrence! }
+
+extend type Task {
+  "How it repeats; null if it does not. A completed occurrence keeps it."
+  recurrence: Recurrence
+  "Which occurrence it is; null if it does not repeat."
+  occurrence: Occurrence
+}
+
 input RecurrenceInput {
   """
   As in ` + "`" + `FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD` + "`" + `. FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. What RFC 5545 forbids is INVALID,
@@ -579,6 +627,65 @@ input RecurrenceInput {
   mode: RecurrenceMode! = SCHEDULE
   catchUp: CatchUp! = NEXT_FUTURE
 }
+
+extend input CreateTaskInput {
+  """
+  Needs ` + "`" + `due` + "`" + `, which is the first occurrence: INVALID if the rule does not meet it. A task below one that repeats can't repeat.
+  """
+  recurrence: RecurrenceInput
+}
+
+extend input UpdateTaskInput {
+  """
+  Only on the open occurrence. Restarts the series at the task's due after this update, which must meet the rule: the same id, numbers go on, COUNT
+  counts from here. Null ends the series and keeps the task. ` + "`" + `due` + "`" + ` alone moves this occurrence only, and may be null. A task that did not repeat
+  begins a series.
+  """
+  recurrence: RecurrenceInput
+}
+
+extend input TaskFilter {
+  "Whether it repeats; completed occurrences do."
+  recurring: Boolean
+}
+
+extend type CompleteTaskPayload {
+  "The next occurrence, made by this completion; null if there is none."
+  next: Task
+}
+
+extend type ReopenTaskPayload {
+  "The next occurrence that this took back: nobody had touched it, and it is purged."
+  removedNextId: ID
+}
+
+extend type BulkTaskResult {
+  "As in CompleteTaskPayload."
+  next: Task
+  "As in ReopenTaskPayload."
+  removedNextId: ID
+}
+
+extend type Mutation {
+  """
+  The open occurrence takes the next one's due, and the log keeps that one was skipped. If it was the last, the series ends, and the task
+  stays as one that does not repeat. Refused with NOT_FOUND, STALE, or INVALID if the task does not repeat or is in the trash.
+  """
+  skipOccurrence(input: SkipOccurrenceInput!): SkipOccurrencePayload!
+}
+
+"` + "`" + `number` + "`" + `: the occurrence to skip. If it is over, nothing changes."
+input SkipOccurrenceInput { id: ID! number: Int! ifVersion: Int idempotencyKey: String }
+
+type SkipOccurrencePayload {
+  "The task after the change; the current one if the change was refused as STALE."
+  task: Task
+  "The version of the workspace that was changed; its current one if nothing changed; null if the change was refused."
+  version: Int
+  userErrors: [UserError!]!
+}
+
+extend type ChangePage { recurrences: [Recurrence!]! }
 
 extend type Query {
   """
@@ -1293,6 +1400,10 @@ func (ec *executionContext) childFields_BulkTaskResult(ctx context.Context, fiel
 		return ec.fieldContext_BulkTaskResult_task(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_BulkTaskResult_userErrors(ctx, field)
+	case "next":
+		return ec.fieldContext_BulkTaskResult_next(ctx, field)
+	case "removedNextId":
+		return ec.fieldContext_BulkTaskResult_removedNextId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BulkTaskResult", field.Name)
 }
@@ -1313,6 +1424,8 @@ func (ec *executionContext) childFields_ChangePage(ctx context.Context, field gr
 		return ec.fieldContext_ChangePage_version(ctx, field)
 	case "complete":
 		return ec.fieldContext_ChangePage_complete(ctx, field)
+	case "recurrences":
+		return ec.fieldContext_ChangePage_recurrences(ctx, field)
 	case "reminders":
 		return ec.fieldContext_ChangePage_reminders(ctx, field)
 	}
@@ -1327,6 +1440,8 @@ func (ec *executionContext) childFields_CompleteTaskPayload(ctx context.Context,
 		return ec.fieldContext_CompleteTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CompleteTaskPayload_userErrors(ctx, field)
+	case "next":
+		return ec.fieldContext_CompleteTaskPayload_next(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CompleteTaskPayload", field.Name)
 }
@@ -1451,6 +1566,46 @@ func (ec *executionContext) childFields_MoveTaskPayload(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type MoveTaskPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Occurrence(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_Occurrence_number(ctx, field)
+	case "due":
+		return ec.fieldContext_Occurrence_due(ctx, field)
+	case "outcome":
+		return ec.fieldContext_Occurrence_outcome(ctx, field)
+	case "at":
+		return ec.fieldContext_Occurrence_at(ctx, field)
+	case "task":
+		return ec.fieldContext_Occurrence_task(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Occurrence", field.Name)
+}
+
+func (ec *executionContext) childFields_OccurrenceConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_OccurrenceConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_OccurrenceConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_OccurrenceConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_OccurrenceConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OccurrenceConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_OccurrenceEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_OccurrenceEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_OccurrenceEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OccurrenceEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -1521,6 +1676,32 @@ func (ec *executionContext) childFields_PurgeTaskPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type PurgeTaskPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Recurrence(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Recurrence_id(ctx, field)
+	case "version":
+		return ec.fieldContext_Recurrence_version(ctx, field)
+	case "rule":
+		return ec.fieldContext_Recurrence_rule(ctx, field)
+	case "mode":
+		return ec.fieldContext_Recurrence_mode(ctx, field)
+	case "catchUp":
+		return ec.fieldContext_Recurrence_catchUp(ctx, field)
+	case "start":
+		return ec.fieldContext_Recurrence_start(ctx, field)
+	case "remaining":
+		return ec.fieldContext_Recurrence_remaining(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_Recurrence_endedAt(ctx, field)
+	case "next":
+		return ec.fieldContext_Recurrence_next(ctx, field)
+	case "occurrences":
+		return ec.fieldContext_Recurrence_occurrences(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Recurrence", field.Name)
+}
+
 func (ec *executionContext) childFields_RecurrencePreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rule":
@@ -1585,6 +1766,8 @@ func (ec *executionContext) childFields_ReopenTaskPayload(ctx context.Context, f
 		return ec.fieldContext_ReopenTaskPayload_version(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_ReopenTaskPayload_userErrors(ctx, field)
+	case "removedNextId":
+		return ec.fieldContext_ReopenTaskPayload_removedNextId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReopenTaskPayload", field.Name)
 }
@@ -1611,6 +1794,18 @@ func (ec *executionContext) childFields_SetRemindersPayload(ctx context.Context,
 		return ec.fieldContext_SetRemindersPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetRemindersPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SkipOccurrencePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_SkipOccurrencePayload_task(ctx, field)
+	case "version":
+		return ec.fieldContext_SkipOccurrencePayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SkipOccurrencePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SkipOccurrencePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SnoozeReminderPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1717,6 +1912,10 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_position(ctx, field)
 	case "activity":
 		return ec.fieldContext_Task_activity(ctx, field)
+	case "recurrence":
+		return ec.fieldContext_Task_recurrence(ctx, field)
+	case "occurrence":
+		return ec.fieldContext_Task_occurrence(ctx, field)
 	case "reminders":
 		return ec.fieldContext_Task_reminders(ctx, field)
 	}

@@ -36,6 +36,7 @@ var RootFields = map[string]map[string]RootField{
 	},
 	"Mutation": {
 		"undoChange":      (*executionContext)._Mutation_undoChange,
+		"skipOccurrence":  (*executionContext)._Mutation_skipOccurrence,
 		"setReminders":    (*executionContext)._Mutation_setReminders,
 		"snoozeReminder":  (*executionContext)._Mutation_snoozeReminder,
 		"dismissReminder": (*executionContext)._Mutation_dismissReminder,

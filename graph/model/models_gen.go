@@ -15,6 +15,7 @@ import (
 	"taskql/internal/history"
 	"taskql/internal/keyset"
 	"taskql/internal/listdiff"
+	"taskql/internal/recurrence"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
@@ -157,6 +158,8 @@ type TaskFilter struct {
 	CompletedAt graphql.Omittable[*DateTimeFilter] `json:"completedAt,omitempty"`
 	Tags        graphql.Omittable[*TagsFilter]     `json:"tags,omitempty"`
 	Parent      graphql.Omittable[*ParentFilter]   `json:"parent,omitempty"`
+	// Whether it repeats; completed occurrences do.
+	Recurring graphql.Omittable[*bool] `json:"recurring,omitempty"`
 }
 
 // What has changed in a live list. Take out all of `left` and `placed`, then put `placed` in, one after the other. A patch has the
@@ -224,6 +227,10 @@ type UpdateTaskInput struct {
 	RemoveTagIds graphql.Omittable[[]string] `json:"removeTagIds,omitempty"`
 	// As in CreateTaskInput.
 	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
+	// Only on the open occurrence. Restarts the series at the task's due after this update, which must meet the rule: the same id, numbers go on, COUNT
+	// counts from here. Null ends the series and keeps the task. `due` alone moves this occurrence only, and may be null. A task that did not repeat
+	// begins a series.
+	Recurrence graphql.Omittable[*recurrence.Input] `json:"recurrence,omitempty"`
 }
 
 type UpdateTasksInput struct {

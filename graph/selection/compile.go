@@ -61,6 +61,7 @@ type Selected[S State] struct {
 	// children returns the values of the field of objects, if it has a selection and isn't loaded.
 	children func(objects any) any
 	columns  []string
+	whole    bool
 	// required and elementRequired report whether the schema has no null there.
 	required, elementRequired bool
 	// sets are what is selected of the types that the value may have; none for a scalar or an enum.
@@ -229,7 +230,7 @@ func (c *compilation[S]) field(t Type[S], f graphql.CollectedField, path string)
 		c.plan.Encodable, out.loadsBelow = false, false
 		return out
 	}
-	out.encode, out.load, out.children, out.columns = known.encode, known.load, known.children, known.columns
+	out.encode, out.load, out.children, out.columns, out.whole = known.encode, known.load, known.children, known.columns, known.whole
 	if known.load != nil {
 		out.loads, out.slot = true, c.slots
 		c.slots++
@@ -249,7 +250,7 @@ func rowColumns[S State](columns []string, set *Set[S]) ([]string, bool) {
 				columns = append(columns, column)
 			}
 		}
-		if f.loads || len(f.sets) == 0 {
+		if f.loads || f.whole || len(f.sets) == 0 {
 			continue
 		}
 		var ok bool

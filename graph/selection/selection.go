@@ -120,7 +120,9 @@ type Field[S State] struct {
 	// leaf reports whether the field has no selection of its own.
 	leaf    bool
 	columns []string
-	clock   bool
+	// whole reports whether what is selected below the field needs no columns but these.
+	whole bool
+	clock bool
 	// ofRow reports whether the value is part of its object, and so can't change without it.
 	ofRow bool
 }
@@ -130,6 +132,12 @@ type encoder[S State] func(ctx context.Context, s S, b []byte, f *Selected[S], o
 // From returns the field with the columns of its object's row that it needs.
 func (f Field[S]) From(columns ...string) Field[S] {
 	f.columns = columns
+	return f
+}
+
+// FromAll is From for an object that has all it needs with these columns, whatever is selected of it.
+func (f Field[S]) FromAll(columns ...string) Field[S] {
+	f.columns, f.whole = columns, true
 	return f
 }
 

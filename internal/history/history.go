@@ -155,4 +155,6 @@ type Recurrence struct {
 	LastNumber  int        `json:"last"`
 	Number      int        `json:"number"`
 	EndedAt     *time.Time `json:"ended,omitempty"`
+	// Open is where the rule has put the open occurrence, whose number is LastNumber; nil if none is open.
+	Open *Due `json:"open,omitempty"`
 }

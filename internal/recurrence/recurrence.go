@@ -39,7 +39,12 @@
 // may be undone, and then deleted.
 package recurrence
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"taskql/internal/workspace"
+)
 
 // Mode says from what the next occurrence is counted, as a RecurrenceMode of the API.
 type Mode string
@@ -89,4 +94,33 @@ type Input struct {
 	Rule    string  `json:"rule"`
 	Mode    Mode    `json:"mode"`
 	CatchUp CatchUp `json:"catchUp"`
+}
+
+// Config configures a Service.
+type Config struct {
+	// Workspaces has the database. It is required.
+	Workspaces *workspace.Service
+	// UnusedAge is how long a series without tasks is kept. Default: 90 days.
+	UnusedAge time.Duration
+}
+
+// Service reads series and their logs. It is safe for concurrent use.
+type Service struct {
+	workspaces *workspace.Service
+	unusedAge  time.Duration
+}
+
+const defaultUnusedAge = 90 * 24 * time.Hour
+
+// New returns a Service on the database of c.Workspaces, and adds series to its feed.
+func New(c Config) (*Service, error) {
+	if c.Workspaces == nil {
+		return nil, errors.New("recurrence: Config.Workspaces is missing")
+	}
+	if c.UnusedAge == 0 {
+		c.UnusedAge = defaultUnusedAge
+	}
+	s := &Service{workspaces: c.Workspaces, unusedAge: c.UnusedAge}
+	c.Workspaces.AddFeedKinds(s.feedKind())
+	return s, nil
 }

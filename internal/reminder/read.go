@@ -129,7 +129,7 @@ func (s *Service) ListFired(ctx context.Context, v viewer.Viewer, first *int, af
 
 // feedKind returns what reminders add to the feed of changes. Everybody gets their own.
 func (s *Service) feedKind() workspace.FeedKind {
-	return workspace.FeedKind{Kind: workspace.KindReminder, Order: 3, Table: entreminder.Table, Columns: columns, Read: s.changed}
+	return workspace.FeedKind{Kind: workspace.KindReminder, Order: 4, Table: entreminder.Table, Columns: columns, Read: s.changed}
 }
 
 // changed reads reminders for the feed.

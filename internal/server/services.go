@@ -9,6 +9,7 @@ import (
 	"taskql/internal/account"
 	"taskql/internal/feed"
 	"taskql/internal/history"
+	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
@@ -56,6 +57,12 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up tasks: %w", err)
 	}
+	recurrences, err := recurrence.New(recurrence.Config{
+		Workspaces: workspaces, UnusedAge: time.Duration(cfg.Config.HistoryDays) * 24 * time.Hour,
+	})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up recurrences: %w", err)
+	}
 	for _, reason := range []feed.ResetReason{feed.ResetExpired, feed.ResetHistoryChanged} {
 		cfg.Telemetry.FeedResets(string(reason), 0)
 	}
@@ -75,9 +82,10 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	s.cleanup = func(ctx context.Context) {
 		workspaces.RunCleanup(ctx,
 			workspace.Job{Name: "refreshing the keys of texts", Run: tasks.RefreshKeys},
-			workspace.Job{Name: "removing old activities", Run: activities.Clean})
+			workspace.Job{Name: "removing old activities", Run: activities.Clean},
+			workspace.Job{Name: "removing unused series", Run: recurrences.RemoveUnused})
 	}
 	s.removals = tasks.RunRemovals
 	s.reminders = reminders.Run
-	return graph.Services{Accounts: accounts, Tasks: tasks, History: activities, Feed: changes, Reminders: reminders}, nil
+	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders}, nil
 }

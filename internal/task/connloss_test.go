@@ -110,6 +110,10 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 	}
 	tag, doomed, parent := env.createTag(ctx, t, v, "tag"), env.createTag(ctx, t, v, "doomed"), e("parent")
 	edited, moved, purged, patched := e("edited"), env.createSubtask(ctx, t, v, parent, "moved"), gone("purged"), []*ent.Task{e("patched"), e("patched too")}
+	repeating := func(title string) *ent.Task {
+		return env.createRepeating(ctx, t, v, title, on(2026, 11, 23), rule("FREQ=DAILY"))
+	}
+	skipped, undone := repeating("skipped"), e("undone")
 	day := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
 	patch := task.Patch{Priority: set(ptr(task.PriorityHigh)), Due: set(&task.DueInput{Date: &day}), AddTagIDs: set([]string{tag.ID.String()})}
 	return map[string]func(*string) (any, error){
@@ -119,10 +123,16 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 		"updateTask": func(key *string) (any, error) {
 			return env.Update(ctx, v, task.UpdateInput{ID: edited.ID.String(), Title: set(ptr("edited twice?")), Patch: patch, IdempotencyKey: key})
 		},
-		"completeTask": one(env.Complete, e("complete")),
+		"completeTask": one(env.Complete, repeating("complete")),
 		"reopenTask":   one(env.Reopen, done("reopen")),
-		"deleteTask":   one(env.Delete, e("delete")),
-		"restoreTask":  one(env.Restore, gone("restore")),
+		"skipOccurrence": func(key *string) (any, error) {
+			return env.Skip(ctx, v, task.SkipInput{ID: skipped.ID.String(), Number: 1, IdempotencyKey: key})
+		},
+		"undoChange": func(key *string) (any, error) {
+			return env.Undo(ctx, v, task.UndoInput{Version: undone.Version, IdempotencyKey: key})
+		},
+		"deleteTask":  one(env.Delete, e("delete")),
+		"restoreTask": one(env.Restore, gone("restore")),
 		"moveTask": func(key *string) (any, error) {
 			return env.Move(ctx, v, task.MoveInput{ID: moved.ID.String(), AfterID: ptr(parent.ID.String()), ParentID: workspace.Optional[*string]{Set: true}, IdempotencyKey: key})
 		},
@@ -135,7 +145,7 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 		"updateTasks": func(key *string) (any, error) {
 			return env.UpdateMany(ctx, v, task.UpdateManyInput{BulkInput: task.BulkInput{IDs: ids(patched...), IdempotencyKey: key}, Patch: patch})
 		},
-		"completeTasks": many(env.CompleteMany, e("one"), e("two")),
+		"completeTasks": many(env.CompleteMany, e("one"), repeating("two")),
 		"reopenTasks":   many(env.ReopenMany, done("three"), e("four")),
 		"deleteTasks":   many(env.DeleteMany, e("five"), e("six")),
 		"restoreTasks":  many(env.RestoreMany, gone("seven"), gone("eight")),
@@ -165,6 +175,8 @@ func (env *testEnv) snapshot(ctx context.Context, t *testing.T) string {
 		env.client.Workspace.Query().AllX(ctx),
 		env.client.Task.Query().WithTags().Order(ent.Asc("id")).AllX(ctx),
 		env.client.Tag.Query().Order(ent.Asc("id")).AllX(ctx),
+		env.client.Recurrence.Query().Order(ent.Asc("id")).AllX(ctx),
+		env.client.Occurrence.Query().Order(ent.Asc("id")).AllX(ctx),
 		env.client.IdempotencyKey.Query().Order(ent.Asc("id")).AllX(ctx),
 	}
 	text, err := json.MarshalIndent(all, "", " ")

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	"taskql/internal/recurrence"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -15,14 +16,16 @@ import (
 // CreateInput describes a new task. Nil is absent.
 type CreateInput struct {
 	// ID is a UUID of the client's choosing.
-	ID             *string   `json:"id,omitempty"`
-	Title          string    `json:"title"`
-	Description    *string   `json:"description,omitempty"`
-	Priority       *Priority `json:"priority,omitempty"`
-	Due            *DueInput `json:"due,omitempty"`
-	TagIDs         []string  `json:"tagIds,omitempty"`
-	ParentID       *string   `json:"parentId,omitempty"`
-	IdempotencyKey *string   `json:"-"`
+	ID          *string   `json:"id,omitempty"`
+	Title       string    `json:"title"`
+	Description *string   `json:"description,omitempty"`
+	Priority    *Priority `json:"priority,omitempty"`
+	Due         *DueInput `json:"due,omitempty"`
+	TagIDs      []string  `json:"tagIds,omitempty"`
+	ParentID    *string   `json:"parentId,omitempty"`
+	// Recurrence makes the task the first occurrence of a series.
+	Recurrence     *recurrence.Input `json:"recurrence,omitempty"`
+	IdempotencyKey *string           `json:"-"`
 }
 
 // canonical returns the input as it is hashed for an idempotency key: with its ids in canonical form, so that a request with an
@@ -43,6 +46,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	for _, f := range patchFields {
 		edits = append(edits, f.ofCreate(&errs, &in, v))
 	}
+	definition := recurrence.Check(&errs, "recurrence", in.Recurrence)
 	tags := &tagList{field: "tagIds", input: in.TagIDs}
 	checkTagLists(&errs, s.limits, tags)
 	newTask := func() *ent.Task {
@@ -52,11 +56,14 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		}
 		return e
 	}
+	if definition != nil && len(errs) == 0 {
+		checkStart(&errs, definition, newTask())
+	}
 	create := workspace.Change[Result]{
 		Name: "createTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs,
 		Counter: workspace.Counter{Add: 1},
 	}
-	if in.ParentID == nil && len(tags.input) == 0 {
+	if in.ParentID == nil && len(tags.input) == 0 && in.Recurrence == nil {
 		create.FastPath = func(ctx context.Context) (*Result, int, error) {
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
@@ -70,7 +77,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		}
 	}
 	return write(ctx, s, v, create, func(ctx context.Context, t *tx) (*Result, error) {
-		at, errs, err := t.checkNewTask(ctx, in.ParentID, tags)
+		at, errs, err := t.checkNewTask(ctx, in.ParentID, tags, definition != nil)
 		if err != nil {
 			return nil, err
 		}
@@ -80,6 +87,11 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		e := newTask()
 		e.WorkspaceID, e.Version, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, t.Version, t.Now, t.Now
 		e.ParentID, e.Position = at.parent, at.position
+		if definition != nil {
+			if err := t.startSeries(ctx, e, definition); err != nil {
+				return nil, err
+			}
+		}
 		err = t.insert(ctx, e)
 		if in.ID != nil && ent.IsConstraintError(err) {
 			// Only the id can clash. Whether another workspace has it is not said.
@@ -95,7 +107,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 
 // checkNewTask checks a new task against the limits, looks up its tags and parent, and returns its position. It sets the ids
 // of the tags.
-func (t *tx) checkNewTask(ctx context.Context, parentID *string, tags *tagList) (treePosition, workspace.Violations, error) {
+func (t *tx) checkNewTask(ctx context.Context, parentID *string, tags *tagList, repeats bool) (treePosition, workspace.Violations, error) {
 	var errs workspace.Violations
 	if t.Count > t.limits.Tasks {
 		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
@@ -108,7 +120,7 @@ func (t *tx) checkNewTask(ctx context.Context, parentID *string, tags *tagList) 
 	}
 	var at treePosition
 	if parentID != nil {
-		up, err := t.parent(ctx, &errs, *parentID, 1)
+		up, err := t.parent(ctx, &errs, *parentID, subtree{levels: 1, tasks: 1, repeats: repeats})
 		if err != nil {
 			return treePosition{}, nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -66,5 +67,13 @@ func (d *Due) set(e *ent.Task) {
 	if d != nil {
 		date, sort := d.Date, d.sort()
 		e.DueDate, e.DueSort, e.DueAt, e.DueTimeZone = &date, &sort, d.At, d.TimeZone
+	}
+}
+
+// dueEdit returns the edit that sets when a task is due.
+func dueEdit(d *Due) edit {
+	return edit{
+		columns: []string{enttask.FieldDueDate, enttask.FieldDueAt, enttask.FieldDueTimeZone}, derived: []string{enttask.FieldDueSort},
+		set: d.set,
 	}
 }

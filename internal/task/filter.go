@@ -62,6 +62,7 @@ var filterFields = map[string]filterField{ //nolint:gochecknoglobals // A consta
 	"id": {column: enttask.FieldID, operators: map[string]filterOperator{
 		"eq": {compare: typed(idEquals)}, "in": {compare: typed(idIn)}, "notIn": {compare: typed(idNotIn)},
 	}},
+	"recurring": {column: enttask.FieldRecurrenceID, nullable: true, operators: map[string]filterOperator{"": {compare: typed(notNullEquals)}}},
 	"search":    {column: enttask.FieldSearchText, operators: map[string]filterOperator{"": {compare: search, cost: searchCost}}},
 	"completed": {column: enttask.FieldCompleted, operators: map[string]filterOperator{"": {compare: typed(boolEquals)}}},
 	"priority": {column: enttask.FieldPriority, operators: map[string]filterOperator{

@@ -41,6 +41,8 @@ func compareWith[T any](op sql.Op) func(filterField, any) (condition, error) {
 
 func nullEquals(f filterField, null bool) condition { return isNull(f.column, null) }
 
+func notNullEquals(f filterField, value bool) condition { return isNull(f.column, !value) }
+
 func boolEquals(f filterField, value bool) condition { return isTrue(f.column, value) }
 
 func intIn(f filterField, numbers []int) condition {

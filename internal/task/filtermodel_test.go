@@ -46,6 +46,7 @@ var filterModels = map[string]filterModel{ //nolint:gochecknoglobals // A consta
 	"id.notIn": modelOf(drawTaskIDs, func(m model, ids []string) bool { return !slices.Contains(ids, m.ID.String()) }),
 
 	"search.":    modelOf(drawSearch, containsWords),
+	"recurring.": modelOf(drawBool, func(m model, want bool) bool { return (m.RecurrenceID != nil) == want }),
 	"completed.": modelOf(drawBool, func(m model, want bool) bool { return m.Completed == want }),
 
 	"priority.eq":  modelOf(drawPriority, func(m model, p int) bool { return m.Priority == p }),

@@ -12,13 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"taskql/internal/recurrence"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
-// targetIDs are the ids that another user tries: of a task, of a task in the trash, and of a tag.
-type targetIDs struct{ task, trashed, tag string }
+// targetIDs are the ids that another user tries: of a task, which repeats, of a task in the trash, of a tag, and of the task's
+// occurrence.
+type targetIDs struct{ task, trashed, tag, occurrence string }
 
 // parse parses ids and leaves out invalid ones.
 func (target targetIDs) parse(ids ...string) []uuid.UUID {
@@ -38,7 +40,7 @@ func (target targetIDs) replaceIDs(t *testing.T, answer any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer(target.task, "TASK", target.trashed, "TRASHED", target.tag, "TAG").Replace(string(text))
+	return strings.NewReplacer(target.task, "TASK", target.trashed, "TRASHED", target.tag, "TAG", target.occurrence, "OCCURRENCE").Replace(string(text))
 }
 
 // isolationCalls returns a call for every method of the service that takes a viewer, with every id that it takes.
@@ -140,6 +142,13 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 			under, err := env.Move(ctx, v, task.MoveInput{ID: id, ParentID: set(&target.task)})
 			return []any{foreign, beside, under}, err
 		},
+		"Skip": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
+			return env.Skip(ctx, v, task.SkipInput{ID: target.task, Number: 1})
+		},
+		"OfOccurrences": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
+			found, err := env.OfOccurrences(ctx, v, target.parse(target.occurrence), nil)
+			return len(found), err
+		},
 		"Complete": targets(env.Complete, active),
 		"Reopen":   targets(env.Reopen, active),
 		"Delete":   targets(env.Delete, active),
@@ -204,6 +213,7 @@ func TestIsolation(t *testing.T) {
 		tag := env.createTag(alice, t, a, "secret")
 		theirs := mustSucceed(t)(env.Create(alice, a, task.CreateInput{
 			Title: "secret", TagIDs: []string{tag.ID.String()}, Due: &task.DueInput{At: &task.MomentInput{At: env.secretDueAt()}},
+			Recurrence: &recurrence.Input{Rule: "FREQ=DAILY", Mode: recurrence.Schedule, CatchUp: recurrence.NextFuture},
 		}))
 		if turn, err := env.NextChange(alice, a, env.clock.Now()); err != nil || !turn.Equal(env.secretDueAt()) {
 			t.Errorf("NextChange returns %s, %v to the owner", turn, err)
@@ -212,9 +222,13 @@ func TestIsolation(t *testing.T) {
 		trashed := mustSucceed(t)(env.Delete(alice, a, targetOf(env.createTask(alice, t, a, "secret in the trash"))))
 		before := workspaceVersion(alice, t, env, a)
 
-		foreign := targetIDs{theirs.ID.String(), trashed.ID.String(), tag.ID.String()}
-		missing := targetIDs{uuid.NewString(), uuid.NewString(), uuid.NewString()}
-		invalid := targetIDs{"no id at all", "no id either", "and none here"}
+		occurrence := env.client.Occurrence.Query().OnlyX(alice).ID
+		if found, err := env.OfOccurrences(alice, a, []uuid.UUID{occurrence}, nil); err != nil || len(found) != 1 {
+			t.Errorf("OfOccurrences returns %v, %v to the owner", found, err)
+		}
+		foreign := targetIDs{theirs.ID.String(), trashed.ID.String(), tag.ID.String(), occurrence.String()}
+		missing := targetIDs{uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString()}
+		invalid := targetIDs{"no id at all", "no id either", "and none here", "nor here"}
 		tries := isolationCalls(env)
 		for name, try := range tries {
 			// A new workspace for each call, so that the calls don't influence each other.

@@ -96,15 +96,15 @@ func (o *moveOp) validateParent(ctx context.Context, t *tx, errs *workspace.Viol
 	if u, ok := workspace.ParseID(*to.Value); ok && equal(&u, e.ParentID) {
 		return nil
 	}
-	height, err := t.height(ctx, e.ID)
+	moved, err := t.subtree(ctx, e)
 	if err != nil {
 		return err
 	}
-	up, err := t.parent(ctx, errs, *to.Value, height)
+	up, err := t.parent(ctx, errs, *to.Value, moved)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(up, e.ID) {
+	if slices.Contains(up.ids, e.ID) {
 		*errs = nil // This is the only violation that matters.
 		errs.Add(workspace.CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
 	}

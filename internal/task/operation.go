@@ -83,7 +83,8 @@ func (s *Service) one(
 		if errs := append(found.input, found.at(e, "id")...); len(errs) > 0 {
 			return workspace.Refuse[Result](errs)
 		}
-		return &Result{Task: e}, op.apply(ctx, t, []*ent.Task{e})
+		err = op.apply(ctx, t, []*ent.Task{e})
+		return &Result{Task: e, Repetition: t.repetitions[e.ID]}, err
 	})
 }
 
@@ -160,6 +161,11 @@ func (s *Service) many(
 		for _, e := range able {
 			if e.Version == t.Version {
 				r.ChangedCount++
+			}
+		}
+		for _, item := range r.Results {
+			if item.Task != nil {
+				item.Repetition = t.repetitions[item.Task.ID]
 			}
 		}
 		return r, nil

@@ -106,6 +106,9 @@ func (f *fixture) add(t rapid.TB, n int) {
 		if !f.maybe() {
 			q.SetDeletedAt(now)
 		}
+		if !f.maybe() {
+			q.SetRecurrenceID(uuid.New()).SetOccurrenceNumber(1)
+		}
 		builders[i] = q
 		for _, tag := range f.tags {
 			if f.random.IntN(4) == 0 {

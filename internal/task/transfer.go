@@ -14,6 +14,7 @@ import (
 	"taskql/ent/tasktag"
 	"taskql/ent/userremoval"
 	"taskql/internal/history"
+	"taskql/internal/recurrence"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -179,6 +180,13 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 	keys, err := t.endPositions(len(ids))
 	if err != nil {
 		return err
+	}
+	series, err := t.seriesAmong(ctx, from, ids)
+	if err != nil {
+		return err
+	}
+	if err := recurrence.MoveFrom(ctx, t.Tx, from, series...); err != nil {
+		return err //nolint:wrapcheck // It says what it did.
 	}
 	b := workspace.Statement()
 	b.WriteString("UPDATE tasks SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).

@@ -11,6 +11,7 @@ import (
 	"taskql/ent"
 	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
+	"taskql/internal/recurrence"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -58,7 +59,7 @@ func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		WriteString(", updated_at = ").Arg(t.Now).
 		WriteString(" FROM (SELECT id, root FROM tree WHERE NOT EXISTS (SELECT 1 FROM tree above WHERE above.id = tree.root AND above.root <> tree.root)) AS whole" +
 			" WHERE tasks.id = whole.id AND ").Join(workspace.Condition(t.Viewer, "tasks"))
-	if err := t.Exec(ctx, b); err != nil {
+	if err := t.changeSeries(ctx, b, recurrence.SuspendAll); err != nil {
 		return fmt.Errorf("putting tasks into the trash: %w", err)
 	}
 	t.MarkChanged()
@@ -203,10 +204,14 @@ func (restoreOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 
 // takeOutOfTrash takes tasks out of the trash, with those that went there with them.
 func (t *tx) takeOutOfTrash(ctx context.Context, back []*ent.Task) error {
-	err := t.update().Where(t.trashedWith(enttask.FieldID, idsOf(back)...)).ClearDeletedAt().ClearTrashedWith().Exec(ctx)
-	if err != nil {
+	b := workspace.Statement()
+	b.WriteString("UPDATE tasks SET deleted_at = NULL, trashed_with = NULL, version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now).
+		WriteString(" WHERE ").Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN ")
+	t.writeTrashedWith(b, idsOf(back))
+	if err := t.changeSeries(ctx, b, recurrence.ResumeAll); err != nil {
 		return fmt.Errorf("taking tasks out of the trash: %w", err)
 	}
+	t.MarkChanged()
 	restored := make(map[uuid.UUID]bool, len(back))
 	for _, e := range back {
 		restored[e.ID] = true
@@ -318,6 +323,10 @@ func (t *tx) purgeAll(ctx context.Context, ids []uuid.UUID, selected predicate.T
 	if err := t.reminders.Purge(ctx, t.Tx, ids); err != nil {
 		return err //nolint:wrapcheck // It says what it was doing.
 	}
+	series, err := t.seriesAmong(ctx, t.Viewer, ids)
+	if err != nil {
+		return err
+	}
 	n, err := t.Task.Delete().Where(workspace.Scope(t.Viewer), selected).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("deleting tasks: %w", err)
@@ -325,6 +334,9 @@ func (t *tx) purgeAll(ctx context.Context, ids []uuid.UUID, selected predicate.T
 	t.MarkChanged()
 	if err := t.Gone(ctx, workspace.KindTask, ids...); err != nil {
 		return err
+	}
+	if err := recurrence.Remove(ctx, t.Tx, series...); err != nil {
+		return err //nolint:wrapcheck // It says what it did.
 	}
 	_, err = t.Add(ctx, taskCount, -n)
 	return err

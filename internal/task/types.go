@@ -136,6 +136,7 @@ type ItemResult struct {
 	ID         string
 	Task       *ent.Task
 	UserErrors []*workspace.UserError
+	Repetition
 }
 
 // TagResult is the result of a mutation of a tag.

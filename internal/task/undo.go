@@ -84,6 +84,7 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 	own := func(a *history.Activity) bool {
 		return a.ActorID != nil && *a.ActorID == t.Viewer.UserID && a.Via != history.Server
 	}
+	repeats := func(a *history.Activity) bool { return a.Changes.Recurrence != nil }
 	final := func(a *history.Activity) bool { return a.Changes.Final }
 	switch {
 	case version < 1 || version >= t.Version, len(activities) > 0 && !slices.ContainsFunc(activities, own):
@@ -92,6 +93,8 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it changed no task, or is too long ago.")
 	case slices.ContainsFunc(activities, final):
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it deleted something for good.")
+	case slices.ContainsFunc(activities, repeats):
+		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it moved a series on, or changed its rule.")
 	case activities[0].Via == history.Import, len(activities) > maxUndone:
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it is an import.")
 	case slices.ContainsFunc(activities, forgotten):

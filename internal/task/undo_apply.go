@@ -12,6 +12,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
+	"taskql/internal/recurrence"
 	"taskql/internal/workspace"
 )
 
@@ -182,15 +183,15 @@ func (u *undo) checkFormerParent(ctx context.Context, s *undoStep, parent *uuid.
 	if parent == nil {
 		return true, nil
 	}
-	up, _, err := u.ancestors(ctx, parent.String())
+	up, err := u.ancestors(ctx, parent.String())
 	if err != nil {
 		return false, err
 	}
 	var version int
 	switch {
-	case len(up) == 0:
+	case len(up.ids) == 0:
 		version, err = u.goneSince(ctx, workspace.KindTask, *parent)
-	case slices.Contains(up, s.task.ID):
+	case slices.Contains(up.ids, s.task.ID):
 		version, err = u.versionOf(ctx, *parent)
 	default:
 		return true, nil
@@ -217,11 +218,11 @@ func (u *undo) trash(ctx context.Context) error {
 			continue
 		}
 		back = append(back, s)
-		up, _, err := u.ancestors(ctx, s.task.ID.String())
+		up, err := u.ancestors(ctx, s.task.ID.String())
 		if err != nil {
 			return err
 		}
-		depths[s.task.ID] = len(up)
+		depths[s.task.ID] = len(up.ids)
 	}
 	slices.SortStableFunc(back, func(a, b *undoStep) int { return cmp.Compare(depths[b.task.ID], depths[a.task.ID]) })
 	for _, s := range back {
@@ -253,7 +254,7 @@ func (t *tx) putBackIntoTrash(ctx context.Context, e *ent.Task, was history.Tras
 		WriteString(") UPDATE tasks SET deleted_at = ").Arg(was.At).WriteString(", trashed_with = ").Arg(with).
 		WriteString(", version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now).
 		WriteString(" FROM tree WHERE tasks.id = tree.id AND ").Join(workspace.Condition(t.Viewer, "tasks"))
-	if err := t.Exec(ctx, b); err != nil {
+	if err := t.changeSeries(ctx, b, recurrence.SuspendAll); err != nil {
 		return fmt.Errorf("putting tasks back into the trash: %w", err)
 	}
 	t.MarkChanged()
@@ -279,13 +280,19 @@ func (u *undo) checkTree(ctx context.Context) error {
 
 // checkParent adds a conflict if a task can't be where it is.
 func (u *undo) checkParent(ctx context.Context, s *undoStep) error {
-	up, active, err := u.ancestors(ctx, s.task.ParentID.String())
+	up, err := u.ancestors(ctx, s.task.ParentID.String())
 	if err != nil {
 		return err
 	}
-	height, err := u.height(ctx, s.task.ID)
+	below, err := u.subtree(ctx, s.task)
 	if err != nil {
 		return err
+	}
+	var errs workspace.Violations
+	if up.repeating != nil {
+		if err := u.checkBelowRepeating(ctx, &errs, *up.repeating, below); err != nil {
+			return err
+		}
 	}
 	// The newest first; this undo's are no obstacles.
 	versions, err := u.tasks().Where(enttask.ParentID(*s.task.ParentID), enttask.DeletedAtIsNil()).
@@ -296,7 +303,7 @@ func (u *undo) checkParent(ctx context.Context, s *undoStep) error {
 	var version int
 	inTrash := s.task.DeletedAt != nil
 	switch {
-	case !inTrash && !active, len(up)+height > u.limits.Depth:
+	case !inTrash && !up.active, len(up.ids)+below.levels > u.limits.Depth, len(errs) > 0:
 		if version, err = u.versionOf(ctx, *s.task.ParentID); err != nil {
 			return err
 		}

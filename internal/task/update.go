@@ -7,6 +7,7 @@ import (
 
 	"taskql/ent"
 	enttask "taskql/ent/task"
+	"taskql/internal/recurrence"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -79,6 +80,8 @@ type UpdateInput struct {
 	Description workspace.Optional[*string] `json:"description"`
 	// TagIDs replaces all tags.
 	TagIDs workspace.Optional[[]string] `json:"tagIds,omitzero"`
+	// Recurrence is the rule of a series that starts at the task's due after the update. Nil ends the series.
+	Recurrence workspace.Optional[*recurrence.Input] `json:"recurrence,omitzero"`
 	Patch
 	IdempotencyKey *string `json:"-"`
 }
@@ -111,6 +114,9 @@ func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (
 		patch.replace, patch.add = true, &tagList{field: "tagIds", input: in.TagIDs.Value}
 	}
 	checkTagLists(&errs, s.limits, patch.add, patch.remove)
+	if in.Recurrence.Set {
+		patch.rule = &ruleChange{definition: recurrence.Check(&errs, "recurrence", in.Recurrence.Value)}
+	}
 	target := workspace.TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
 	return s.one(ctx, v, target, workspace.Change[Result]{Name: "updateTask", Input: in.canonical(), Violations: errs}, patch)
 }
@@ -158,6 +164,8 @@ type patchOp struct {
 	edits []edit
 	// texts returns the edit of the one task's title and description; nil if neither changes.
 	texts func(*ent.Task) edit
+	// rule is the one task's new rule; nil if that stays.
+	rule *ruleChange
 	// add are the tags to add, or all tags if replace is set. remove are the tags to remove.
 	add, remove *tagList
 	replace     bool
@@ -181,6 +189,15 @@ func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Vi
 
 func (o *patchOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
 	var found validation
+	if o.rule != nil {
+		after := *tasks[0]
+		for _, edit := range o.edits {
+			edit.set(&after)
+		}
+		if err := o.rule.validate(ctx, t, &found.input, &after); err != nil || len(found.input) > 0 {
+			return found, err
+		}
+	}
 	if !o.replace && len(o.add.input)+len(o.remove.input) == 0 {
 		return found, nil
 	}
@@ -217,6 +234,9 @@ func (o *patchOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	edits := o.edits
 	if o.texts != nil {
 		edits = append(edits, o.texts(tasks[0]))
+	}
+	if o.rule != nil {
+		return o.rule.apply(ctx, t, tasks[0], changed, edits)
 	}
 	return t.applyEdits(ctx, tasks, changed, edits...)
 }

@@ -22,11 +22,12 @@ var tasksCounter = workspace.Counter{Column: taskCount} //nolint:gochecknoglobal
 type Result struct {
 	// Task is the task after the change; the current one if the change was refused as STALE; else nil.
 	Task *ent.Task
+	Repetition
 	workspace.Outcome
 }
 
-// Remembered implements workspace.Result. The task alone is stored.
-func (r *Result) Remembered() any { return &r.Task }
+// Remembered implements workspace.Result. The task is stored, and beside its fields what the change did to its series.
+func (r *Result) Remembered() any { return (*remembered)(r) }
 
 // Remembered implements workspace.Result.
 func (r *PurgeResult) Remembered() any { return r }
@@ -53,6 +54,8 @@ type tx struct {
 	lastEnd []byte
 	// knownTags are the names of tags that the change has read.
 	knownTags map[uuid.UUID]string
+	// repetitions are what the change has done to the series of tasks, by the tasks' ids.
+	repetitions map[uuid.UUID]Repetition
 	// recorder collects what the change does to tasks.
 	recorder recorder
 }

@@ -52,7 +52,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/semaphore":  {},
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
-		"internal/devauth", "internal/feed", "internal/graphqlhttp", "internal/history", "internal/hooks", "internal/live", "internal/playground", "internal/ratelimit", "internal/reminder",
+		"internal/devauth", "internal/feed", "internal/graphqlhttp", "internal/history", "internal/hooks", "internal/live", "internal/playground", "internal/ratelimit", "internal/recurrence", "internal/reminder",
 		"internal/streamconn", "internal/task", "internal/telemetry", "internal/ticket", "internal/viewer", "internal/workspace",
 	},
 	"internal/sqlstate":   {},

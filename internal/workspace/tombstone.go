@@ -23,9 +23,10 @@ type Kind string
 
 // The kinds of objects.
 const (
-	KindTask     Kind = "TASK"
-	KindTag      Kind = "TAG"
-	KindReminder Kind = "REMINDER"
+	KindTask       Kind = "TASK"
+	KindTag        Kind = "TAG"
+	KindRecurrence Kind = "RECURRENCE"
+	KindReminder   Kind = "REMINDER"
 )
 
 // TakeVersion is the assignment with which an UPDATE of workspaces takes the next version. It also locks the workspace.

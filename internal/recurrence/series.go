@@ -1,0 +1,280 @@
+package recurrence
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/ent/occurrence"
+	entrecurrence "taskql/ent/recurrence"
+	enttask "taskql/ent/task"
+	"taskql/internal/workspace"
+)
+
+// Series is a series with its open occurrence, as a change has loaded it. Functions that change it change both its rows and these
+// values.
+type Series struct {
+	*ent.Recurrence
+
+	// Open is the row of the open occurrence; nil if none is open.
+	Open *ent.Occurrence
+}
+
+// Load reads series of the viewer's workspace. Those that don't exist are missing from the map.
+func Load(ctx context.Context, t *workspace.Tx, ids ...uuid.UUID) (map[uuid.UUID]*Series, error) {
+	all := make(map[uuid.UUID]*Series, len(ids))
+	if len(ids) == 0 {
+		return all, nil
+	}
+	rows, err := t.Recurrence.Query().Where(workspace.Scope(t.Viewer), entrecurrence.IDIn(ids...)).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading series: %w", err)
+	}
+	for _, row := range rows {
+		all[row.ID] = &Series{Recurrence: row}
+	}
+	open, err := t.Occurrence.Query().
+		Where(workspace.Scope(t.Viewer), occurrence.RecurrenceIDIn(ids...), occurrence.Outcome(string(Open))).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading open occurrences: %w", err)
+	}
+	for _, row := range open {
+		if s, ok := all[row.RecurrenceID]; ok {
+			s.Open = row
+		}
+	}
+	return all, nil
+}
+
+// IsOpen reports whether a number is that of the open occurrence.
+func (s *Series) IsOpen(number *int) bool {
+	return s.Open != nil && number != nil && s.Open.Number == *number
+}
+
+// Start begins a series at its first occurrence, which must meet the rule.
+func Start(ctx context.Context, t *workspace.Tx, d *Definition, start Due) (*Series, error) {
+	s := &Series{Recurrence: &ent.Recurrence{
+		ID: uuid.Must(uuid.NewV7()), WorkspaceID: t.Viewer.WorkspaceID, CreatedAt: t.Now, FirstNumber: 1, LastNumber: 1,
+	}}
+	s.define(d, start)
+	s.Open = s.row(t, s.LastNumber, start, Open)
+	if err := save(ctx, t, s); err != nil {
+		return nil, err
+	}
+	return s, saveLog(ctx, t, s.Open)
+}
+
+func (s *Series) define(d *Definition, start Due) {
+	s.Rule, s.Mode, s.CatchUp = d.rule.String(), string(d.mode), string(d.catchUp)
+	s.StartDate, s.StartAt, s.TimeZone = start.Date, start.At, start.TimeZone
+}
+
+// row returns a new row of the log.
+func (s *Series) row(t *workspace.Tx, number int, due Due, outcome Outcome) *ent.Occurrence {
+	return &ent.Occurrence{
+		ID: uuid.Must(uuid.NewV7()), WorkspaceID: s.WorkspaceID, RecurrenceID: s.ID, Number: number,
+		DueDate: due.Date, DueAt: due.At, DueTimeZone: due.TimeZone, Outcome: string(outcome), Version: t.Version,
+	}
+}
+
+// Redefine gives a running series another rule, of which the open occurrence is the first. It reports whether that changes anything.
+func (s *Series) Redefine(ctx context.Context, t *workspace.Tx, d *Definition, start Due) (bool, error) {
+	before := *s.Recurrence
+	s.define(d, start)
+	s.FirstNumber = s.Open.Number
+	if before.Rule == s.Rule && before.Mode == s.Mode && before.CatchUp == s.CatchUp && before.FirstNumber == s.FirstNumber &&
+		start.equal(StartOf(&before)) && start.equal(DueOf(s.Open)) {
+		return false, nil
+	}
+	s.Open.DueDate, s.Open.DueAt, s.Open.DueTimeZone, s.Open.Version = start.Date, start.At, start.TimeZone, t.Version
+	if err := save(ctx, t, s); err != nil {
+		return false, err
+	}
+	return true, saveLog(ctx, t, s.Open)
+}
+
+// End ends a series, and removes its open occurrence from the log. The occurrence's task leaves the series.
+func (s *Series) End(ctx context.Context, t *workspace.Tx) error {
+	if err := truncateLog(ctx, t, s, s.Open.Number-1); err != nil {
+		return err
+	}
+	s.LastNumber, s.Open, s.EndedAt = s.Open.Number-1, nil, &t.Now
+	return save(ctx, t, s)
+}
+
+// Advance gives the open occurrences of series the outcome, and opens the next ones, which are then Series.Open. A series without a
+// next one has ended; so has a suspended one.
+func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Series) error {
+	var log []*ent.Occurrence
+	for _, s := range all {
+		over := s.Open
+		over.Outcome, over.At, over.Version, s.Open = string(outcome), &t.Now, t.Version, nil
+		log = append(log, over)
+		if s.EndedAt != nil {
+			continue
+		}
+		schedule, err := scheduleOf(s.Recurrence, over.Number)
+		if err != nil {
+			return err
+		}
+		next := schedule.follow(DueOf(over), outcome, clockOf(t))
+		for i, due := range next.missed {
+			row := s.row(t, over.Number+1+i, due, Missed)
+			row.At = &t.Now
+			log = append(log, row)
+		}
+		s.FirstNumber, s.LastNumber = s.FirstNumber-next.unlisted, over.Number+len(next.missed)
+		if next.due == nil {
+			s.EndedAt = &t.Now
+			continue
+		}
+		s.LastNumber++
+		s.Open = s.row(t, s.LastNumber, *next.due, Open)
+		log = append(log, s.Open)
+	}
+	if err := saveLog(ctx, t, log...); err != nil {
+		return err
+	}
+	return save(ctx, t, all...)
+}
+
+// Result is what the completion of an occurrence has left in the log.
+type Result struct {
+	// Over is the row of the occurrence.
+	Over *ent.Occurrence
+	// Intact reports whether nothing in the log after it, and nothing of the series, has changed since. If so, Series.Open is the
+	// occurrence that followed.
+	Intact bool
+}
+
+// ResultOf returns what the completion of an occurrence has left; nil if it isn't completed.
+func (s *Series) ResultOf(ctx context.Context, t *workspace.Tx, number int) (*Result, error) {
+	rows, err := t.Occurrence.Query().Where(workspace.Scope(t.Viewer), occurrence.RecurrenceID(s.ID), occurrence.NumberGTE(number)).
+		Order(occurrence.ByNumber()).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the log of a series: %w", err)
+	}
+	if len(rows) == 0 || rows[0].Number != number || rows[0].Outcome != string(Completed) {
+		return nil, nil //nolint:nilnil // None is no error.
+	}
+	r := &Result{Over: rows[0], Intact: s.Version == rows[0].Version && rows[0].Version != 0}
+	for i, row := range rows[1:] {
+		last := i == len(rows)-2
+		r.Intact = r.Intact && row.Version == r.Over.Version && (row.Outcome == string(Missed) || last && row.Outcome == string(Open))
+	}
+	return r, nil
+}
+
+// Rewind opens an occurrence again whose result is intact. If its task is in the trash, the series is suspended.
+func (s *Series) Rewind(ctx context.Context, t *workspace.Tx, r *Result, suspended bool) error {
+	if err := truncateLog(ctx, t, s, r.Over.Number); err != nil {
+		return err
+	}
+	schedule, err := scheduleOf(s.Recurrence, r.Over.Number)
+	if err != nil {
+		return err
+	}
+	s.FirstNumber = schedule.firstNumber(s.Recurrence, DueOf(r.Over), r.Over.Number)
+	s.Open, s.LastNumber, s.EndedAt = r.Over, r.Over.Number, nil
+	if suspended {
+		s.EndedAt = &t.Now
+	}
+	s.Open.Outcome, s.Open.At, s.Open.Version = string(Open), nil, t.Version
+	if err := saveLog(ctx, t, s.Open); err != nil {
+		return err
+	}
+	return save(ctx, t, s)
+}
+
+// CheckUse sets whether a series is unused, after a task has left or joined it.
+func (s *Series) CheckUse(ctx context.Context, t *workspace.Tx) error {
+	used, err := t.Task.Query().Where(workspace.Scope(t.Viewer), enttask.RecurrenceID(s.ID)).Exist(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for tasks of a series: %w", err)
+	}
+	if s.Unused == !used {
+		return nil
+	}
+	s.Unused = !used
+	return save(ctx, t, s)
+}
+
+// State is what Restore puts back of a series.
+type State struct {
+	Rule                    string
+	Mode                    Mode
+	CatchUp                 CatchUp
+	Start                   Due
+	FirstNumber, LastNumber int
+	EndedAt                 *time.Time
+	// Open is where the rule has put the open occurrence, whose number is LastNumber; nil if none is open.
+	Open *Due
+}
+
+// State returns the state of a series.
+func (s *Series) State() State {
+	state := State{
+		Rule: s.Rule, Mode: Mode(s.Mode), CatchUp: CatchUp(s.CatchUp), Start: StartOf(s.Recurrence),
+		FirstNumber: s.FirstNumber, LastNumber: s.LastNumber, EndedAt: s.EndedAt,
+	}
+	if s.Open != nil {
+		due := DueOf(s.Open)
+		state.Open = &due
+	}
+	return state
+}
+
+// Restore puts a series and its log back to a state, in which it had no more occurrences than now. The log keeps what was over then.
+func (s *Series) Restore(ctx context.Context, t *workspace.Tx, state State) error {
+	s.Rule, s.Mode, s.CatchUp = state.Rule, string(state.Mode), string(state.CatchUp)
+	s.StartDate, s.StartAt, s.TimeZone = state.Start.Date, state.Start.At, state.Start.TimeZone
+	s.FirstNumber, s.LastNumber, s.EndedAt, s.Open = state.FirstNumber, state.LastNumber, state.EndedAt, nil
+	if err := truncateLog(ctx, t, s, s.LastNumber); err != nil {
+		return err
+	}
+	if state.Open != nil {
+		rows, err := t.Occurrence.Query().
+			Where(workspace.Scope(t.Viewer), occurrence.RecurrenceID(s.ID), occurrence.Number(s.LastNumber)).All(ctx)
+		if err != nil {
+			return fmt.Errorf("reading an occurrence: %w", err)
+		}
+		s.Open = s.row(t, s.LastNumber, *state.Open, Open)
+		for _, row := range rows {
+			s.Open.ID = row.ID
+		}
+		if err := saveLog(ctx, t, s.Open); err != nil {
+			return err
+		}
+	}
+	return save(ctx, t, s)
+}
+
+// SuspendAll suspends series whose open occurrences go into the trash.
+func SuspendAll(ctx context.Context, t *workspace.Tx, ids ...uuid.UUID) error {
+	return setEnd(ctx, t, &t.Now, ids)
+}
+
+// ResumeAll resumes suspended series, whose open occurrences come out of the trash.
+func ResumeAll(ctx context.Context, t *workspace.Tx, ids ...uuid.UUID) error {
+	return setEnd(ctx, t, nil, ids)
+}
+
+func setEnd(ctx context.Context, t *workspace.Tx, at *time.Time, ids []uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	u := t.Recurrence.Update().Where(workspace.Scope(t.Viewer), entrecurrence.IDIn(ids...)).SetVersion(t.Version).SetUpdatedAt(t.Now)
+	if at == nil {
+		u.ClearEndedAt()
+	} else {
+		u.SetEndedAt(*at)
+	}
+	if err := u.Exec(ctx); err != nil {
+		return fmt.Errorf("ending or resuming series: %w", err)
+	}
+	t.MarkChanged()
+	return nil
+}

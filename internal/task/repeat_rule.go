@@ -1,0 +1,248 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/history"
+	"taskql/internal/recurrence"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// subtree is what a task is with the tasks below it, those in the trash included, so that what is restored always fits.
+type subtree struct {
+	// root is the task; nil if it is new.
+	root *uuid.UUID
+	// levels is how many levels it has, and tasks how many tasks.
+	levels, tasks int
+	// repeats reports whether one of the tasks repeats.
+	repeats bool
+}
+
+// subtree measures a task and what is below it.
+func (t *tx) subtree(ctx context.Context, e *ent.Task) (subtree, error) {
+	measured, err := t.measure(ctx, e.ID)
+	measured.root = &e.ID
+	return measured, err
+}
+
+// measure measures tasks and what is below them, as one subtree.
+func (t *tx) measure(ctx context.Context, ids ...uuid.UUID) (subtree, error) {
+	b := workspace.Statement()
+	b.WriteString("WITH RECURSIVE down(id, depth, repeats) AS (SELECT id, 1, CASE WHEN recurrence_id IS NOT NULL AND NOT completed THEN 1 ELSE 0 END FROM tasks WHERE ").
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
+		WriteString(") UNION ALL SELECT c.id, down.depth + 1, CASE WHEN c.recurrence_id IS NOT NULL AND NOT c.completed THEN 1 ELSE 0 END FROM tasks c JOIN down ON c.parent_id = down.id WHERE ").
+		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) AS levels, count(DISTINCT id) AS tasks, max(repeats) AS repeats FROM down")
+	var found []struct {
+		Levels  int `sql:"levels"`
+		Tasks   int `sql:"tasks"`
+		Repeats int `sql:"repeats"`
+	}
+	if err := t.Select(ctx, &found, b); err != nil {
+		return subtree{}, fmt.Errorf("measuring what is below a task: %w", err)
+	}
+	return subtree{levels: found[0].Levels, tasks: found[0].Tasks, repeats: found[0].Repeats == 1}, nil
+}
+
+// checkBelowRepeating adds violations if a subtree can't be below a task that repeats.
+func (t *tx) checkBelowRepeating(ctx context.Context, errs *workspace.Violations, repeating uuid.UUID, added subtree) error {
+	if added.repeats {
+		errs.Add(workspace.CodeInvalid, "parentId", "A task that repeats can't be below another one that does: end one of the two.")
+		return nil
+	}
+	ids, n := []uuid.UUID{repeating}, -1
+	if added.root == nil {
+		n += added.tasks
+	} else {
+		ids = append(ids, *added.root) // It may be below that task already.
+	}
+	all, err := t.measure(ctx, ids...)
+	if n += all.tasks; n > maxCopied {
+		errs.Add(workspace.CodeLimitExceeded, "parentId",
+			"At most %d tasks can be below one that repeats, those in the trash included, because each occurrence copies them; these would be %d.", maxCopied, n)
+	}
+	return err
+}
+
+// checkRepeats adds violations if a task can't repeat where it is.
+func (t *tx) checkRepeats(ctx context.Context, errs *workspace.Violations, field string, e *ent.Task) error {
+	if e.ParentID != nil {
+		up, err := t.ancestors(ctx, e.ParentID.String())
+		if err != nil {
+			return err
+		}
+		if up.repeating != nil {
+			errs.Add(workspace.CodeInvalid, field, "A task below one that repeats can't repeat itself: it comes again with that one.")
+		}
+	}
+	below, err := t.subtree(ctx, e)
+	if err != nil {
+		return err
+	}
+	if below.repeats && !repeats(e) {
+		errs.Add(workspace.CodeInvalid, field, "A task below this one repeats, or would if it were restored from the trash: end that first.")
+	}
+	if n := below.tasks - 1; n > maxCopied {
+		errs.Add(workspace.CodeLimitExceeded, field,
+			"A task that repeats has at most %d tasks below it, those in the trash included; this one has %d.", maxCopied, n)
+	}
+	return nil
+}
+
+// checkStart adds a violation if a series can't start at a task's due.
+func checkStart(errs *workspace.Violations, d *recurrence.Definition, e *ent.Task) {
+	if due := DueOf(e); due == nil {
+		errs.Add(workspace.CodeInvalid, "recurrence", "A task that repeats needs a due, which is its first occurrence.")
+	} else {
+		d.CheckStart(errs, "recurrence", recurrence.Due(*due))
+	}
+}
+
+// startSeries makes a task the first occurrence of a new series.
+func (t *tx) startSeries(ctx context.Context, e *ent.Task, d *recurrence.Definition) error {
+	s, err := recurrence.Start(ctx, t.Tx, d, recurrence.Due(*DueOf(e)))
+	if err == nil {
+		occurrenceEdit(s).set(e)
+	}
+	return err //nolint:wrapcheck // It says what it did.
+}
+
+// ruleChange gives one task another rule, or none if the definition is nil.
+type ruleChange struct{ definition *recurrence.Definition }
+
+// validate adds violations if the task, as it is after the rest of the update, can't get the rule.
+func (c *ruleChange) validate(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task) error {
+	switch {
+	case c.definition == nil && e.RecurrenceID == nil:
+		return nil
+	case e.DeletedAt != nil:
+		errs.Add(workspace.CodeInvalid, "recurrence", "This task is in the trash: restore it first.")
+	case e.Completed:
+		errs.Add(workspace.CodeInvalid, "recurrence", "This task is completed: change the next occurrence, or reopen this one.")
+	case c.definition != nil:
+		if checkStart(errs, c.definition, e); len(*errs) == 0 && !repeats(e) {
+			return t.checkRepeats(ctx, errs, "recurrence", e)
+		}
+	}
+	return nil
+}
+
+// apply makes edits to a task and changes its series. Changed is as in applyEdits.
+func (c *ruleChange) apply(ctx context.Context, t *tx, e *ent.Task, changed map[uuid.UUID]bool, edits []edit) error {
+	tasks, series := []*ent.Task{e}, make([]*recurrence.Series, 1)
+	if e.RecurrenceID != nil {
+		all, err := t.seriesOf(ctx, tasks)
+		if err != nil {
+			return err
+		}
+		series[0] = all[*e.RecurrenceID]
+	}
+	t.recorder.open = true
+	s, before := series[0], statesOf(tasks, series)
+	running := s != nil && s.IsOpen(e.OccurrenceNumber)
+	if c.definition == nil {
+		if err := t.applyEdits(ctx, tasks, changed, edits...); err != nil || e.RecurrenceID == nil {
+			return err
+		}
+		if running {
+			if err := s.End(ctx, t.Tx); err != nil {
+				return err //nolint:wrapcheck // It says what it did.
+			}
+		}
+		return t.leave(ctx, before, tasks, series)
+	}
+	after := *e
+	for _, edit := range edits {
+		edit.set(&after)
+	}
+	start, redefined := recurrence.Due(*DueOf(&after)), true
+	var err error
+	if running {
+		redefined, err = s.Redefine(ctx, t.Tx, c.definition, start)
+	} else {
+		s, err = recurrence.Start(ctx, t.Tx, c.definition, start)
+		edits = append(edits, occurrenceEdit(s))
+	}
+	if err != nil {
+		return err //nolint:wrapcheck // It says what it did.
+	}
+	if redefined { // The task gets this version, too, so that an update with ifVersion can't miss the rule.
+		changed = map[uuid.UUID]bool{e.ID: true}
+	}
+	if err := t.applyEdits(ctx, tasks, changed, edits...); err != nil || !redefined {
+		return err
+	}
+	t.recordSeries(before, tasks, []*recurrence.Series{s})
+	return nil
+}
+
+// SkipInput names an occurrence to skip.
+type SkipInput struct {
+	ID             string  `json:"id"`
+	Number         int     `json:"number"`
+	IfVersion      *int    `json:"ifVersion,omitempty"`
+	IdempotencyKey *string `json:"-"`
+}
+
+func (in SkipInput) canonical() SkipInput {
+	in.ID = workspace.CanonicalID(in.ID)
+	return in
+}
+
+// Skip moves a task that repeats on to the next occurrence. If there is none, the series ends and the task leaves it. If the occurrence
+// is over, nothing changes. It is refused with NOT_FOUND, STALE or INVALID.
+func (s *Service) Skip(ctx context.Context, v viewer.Viewer, in SkipInput) (*Result, error) {
+	target := workspace.TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
+	return s.one(ctx, v, target, workspace.Change[Result]{Name: "skipOccurrence", Input: in.canonical()}, skipOp{in.Number})
+}
+
+// skipOp skips an occurrence of one task.
+type skipOp struct{ number int }
+
+func (o skipOp) validate(_ context.Context, _ *tx, tasks []*ent.Task) (validation, error) {
+	var found validation
+	switch e := tasks[0]; {
+	case e.OccurrenceNumber == nil:
+		found.input.Add(workspace.CodeInvalid, "id", "This task does not repeat.")
+	case o.number < 1 || o.number > *e.OccurrenceNumber:
+		found.input.Add(workspace.CodeInvalid, "number", "This task is occurrence %d, and there is no occurrence %d yet.", *e.OccurrenceNumber, o.number)
+	case repeats(e) && e.DeletedAt != nil:
+		found.input.Add(workspace.CodeInvalid, "id", "This task is in the trash: restore it first.")
+	}
+	return found, nil
+}
+
+func (o skipOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	e := tasks[0]
+	if !repeats(e) || o.number != *e.OccurrenceNumber {
+		return nil
+	}
+	all, err := t.seriesOf(ctx, tasks)
+	if err != nil {
+		return err
+	}
+	s := all[*e.RecurrenceID]
+	if s == nil || !s.IsOpen(e.OccurrenceNumber) {
+		return nil
+	}
+	t.recorder.open = true
+	series := []*recurrence.Series{s}
+	before := statesOf(tasks, series)
+	if err := recurrence.Advance(ctx, t.Tx, recurrence.Skipped, s); err != nil {
+		return err //nolint:wrapcheck // It says what it did.
+	}
+	t.act(t.activity(e.ID), history.Skipped)
+	if s.Open == nil {
+		return t.leave(ctx, before, tasks, series)
+	}
+	due := Due(recurrence.DueOf(s.Open))
+	if err := t.applyEdits(ctx, tasks, nil, occurrenceEdit(s), dueEdit(&due)); err != nil {
+		return err
+	}
+	t.recordSeries(before, tasks, series)
+	return nil
+}
