@@ -56,12 +56,13 @@ func (s *source) tag(row sourceTag, owner string) (task.ImportedTag, notes) {
 	return tag, n
 }
 
-// task converts a row to a task. tags are the ids here of the owner's tags, by their ids in the source.
-func (s *source) task(row sourceTask, owner string, tags map[string]uuid.UUID) (task.ImportedTask, notes) {
+// task converts a row to a task. tags are the ids here of the owner's tags, by their ids in the source, and zone is the time zone of
+// moments.
+func (s *source) task(row sourceTask, owner string, zone *time.Location, tags map[string]uuid.UUID) (task.ImportedTask, notes) {
 	var n notes
 	t := task.ImportedTask{
 		ID: importID("task", owner, row.id.String), Title: oneLine(&n, "title", row.title.String),
-		Priority: n.priority(row.priority), Due: n.due(s.due, row.due),
+		Priority: n.priority(row.priority), Due: n.due("the time it is due", s.due, row.due),
 		CreatedAt: n.time("the time it was made", s.taskCreated, row.created), UpdatedAt: n.time("the time of its last change", s.taskUpdated, row.updated),
 	}
 	if row.description.Valid {
@@ -75,6 +76,7 @@ func (s *source) task(row sourceTask, owner string, tags map[string]uuid.UUID) (
 	if at := n.time("the time it was deleted", s.deletedAt, row.deletedAt); !at.IsZero() || isTrue(row.isDeleted) {
 		t.DeletedAt = new(firstNonZero(at, t.UpdatedAt, t.CreatedAt))
 	}
+	t.Recurrence = n.recurrence(s, row, t, zone)
 	listed := map[uuid.UUID]bool{}
 	for _, id := range row.tags {
 		switch tag, ok := tags[canonicalID(id)]; {
@@ -123,8 +125,8 @@ func (n *notes) priority(value sql.NullString) task.Priority {
 }
 
 // due converts a due time. Midnight UTC stands for a day, because the original's day picker sent it so.
-func (n *notes) due(column string, value sql.NullString) *task.DueInput {
-	at := n.time("the time it is due", column, value)
+func (n *notes) due(what, column string, value sql.NullString) *task.DueInput {
+	at := n.time(what, column, value)
 	if at.IsZero() {
 		return nil
 	}

@@ -337,7 +337,7 @@ func (r *run) copyTasks(
 ) (int, error) {
 	tasks, noted, ids := make([]task.ImportedTask, 0, len(rows)), make([]notes, 0, len(rows)), make([]string, 0, len(rows))
 	for _, row := range rows {
-		t, n := r.source.task(row, v.UserID, tags)
+		t, n := r.source.task(row, v.UserID, v.Location, tags)
 		if seen[t.ID] {
 			r.report.refuse("task", row.id.String, "another task of the source has the same id")
 			continue

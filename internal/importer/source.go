@@ -21,6 +21,7 @@ type source struct {
 	userID, userName, userEmail, userImage, userCreated                   string
 	taskUser, title, description, priority, due, taskCreated, taskUpdated string
 	isComplete, completed, status, completedAt, isDeleted, deletedAt      string
+	recurrence, recurring, recurrenceInterval, recurrenceEnd              string
 	tagUser, tagName, tagColor, tagCreated                                string
 	linkTask, linkTag                                                     string
 }
@@ -91,6 +92,14 @@ func (s *source) nameColumns() {
 	s.isComplete, s.completed = s.tasks.column("is_complete", "is_completed"), s.tasks.column("completed")
 	s.status, s.completedAt = s.tasks.column("status"), s.tasks.column("completed_at")
 	s.isDeleted, s.deletedAt = s.tasks.column("is_deleted", "deleted"), s.tasks.column("deleted_at")
+
+	s.recurrence = s.tasks.column("recurrence_pattern", "recurrence_rule", "recurrence_type", "recurrence", "repeat_pattern", "repeat_type", "repeat",
+		"recurring_pattern", "recurring")
+	s.recurring, s.recurrenceInterval = s.tasks.column("is_recurring", "recurring"), s.tasks.column("recurrence_interval", "repeat_interval")
+	s.recurrenceEnd = s.tasks.column("recurrence_end_date", "recurrence_end", "recurrence_until", "repeat_until")
+	if s.recurring == s.recurrence {
+		s.recurring = ""
+	}
 
 	s.tagUser, s.tagName = s.tags.column("user_id", "userId", "owner_id"), s.tags.column("name")
 	s.tagColor, s.tagCreated = s.tags.column("color", "colour"), s.tags.column("created_at", "createdAt")
@@ -316,6 +325,7 @@ func (s *source) tagsOf(ctx context.Context, o owner) ([]sourceTag, error) {
 type sourceTask struct {
 	id, title, description, priority, due, created, updated          sql.NullString
 	isComplete, completed, status, completedAt, isDeleted, deletedAt sql.NullString
+	recurrence, recurring, recurrenceInterval, recurrenceEnd         sql.NullString
 	// tags are the ids of the task's tags.
 	tags []string
 }
@@ -331,6 +341,7 @@ func (s *source) tasksOf(ctx context.Context, o owner, size int, batch func([]so
 	columns := []string{
 		t.text("id"), t.text(s.title), t.text(s.description), t.text(s.priority), t.moment(s.due), t.moment(s.taskCreated), t.moment(s.taskUpdated),
 		t.text(s.isComplete), t.text(s.completed), t.text(s.status), t.moment(s.completedAt), t.text(s.isDeleted), t.moment(s.deletedAt),
+		t.text(s.recurrence), t.text(s.recurring), t.text(s.recurrenceInterval), t.moment(s.recurrenceEnd),
 	}
 	//nolint:gosec // The names are quoted, and what is looked for is an argument.
 	query := "DECLARE import_tasks NO SCROLL CURSOR FOR SELECT " + strings.Join(columns, ", ") +
@@ -364,7 +375,8 @@ func (s *source) fetch(ctx context.Context, size int) ([]sourceTask, error) {
 	err := s.query(ctx, "the tasks", func(scan scanner) error {
 		var t sourceTask
 		err := scan(&t.id, &t.title, &t.description, &t.priority, &t.due, &t.created, &t.updated,
-			&t.isComplete, &t.completed, &t.status, &t.completedAt, &t.isDeleted, &t.deletedAt)
+			&t.isComplete, &t.completed, &t.status, &t.completedAt, &t.isDeleted, &t.deletedAt,
+			&t.recurrence, &t.recurring, &t.recurrenceInterval, &t.recurrenceEnd)
 		tasks = append(tasks, t)
 		return err
 	}, fmt.Sprintf("FETCH %d FROM import_tasks", size))

@@ -12,6 +12,7 @@ import (
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
+	"taskql/internal/recurrence"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -37,6 +38,8 @@ type ImportedTask struct {
 	Description *string
 	Priority    Priority
 	Due         *DueInput
+	// Recurrence is how the task repeats, from its due on; nil if it does not, if it is completed or in the trash.
+	Recurrence *recurrence.Input
 	// CompletedAt is nil if the task is open, DeletedAt if it is not in the trash.
 	CompletedAt, DeletedAt *time.Time
 	// Times that are zero stand for now.
@@ -221,7 +224,10 @@ func (t *tx) checkImported(in *ImportedTask) workspace.Violations {
 	var errs workspace.Violations
 	in.Title, in.Description = checkTitle(&errs, in.Title), checkDescription(&errs, in.Description)
 	checkPriority(&errs, "priority", &in.Priority)
-	checkDue(&errs, "due", in.Due, t.Viewer)
+	due := checkDue(&errs, "due", in.Due, t.Viewer)
+	if d := recurrence.Check(&errs, "recurrence", in.Recurrence); d != nil && due != nil {
+		d.CheckStart(&errs, "recurrence", recurrence.Due(*due))
+	}
 	if n := len(in.TagIDs); n > t.limits.TagsPerTask {
 		errs.Add(workspace.CodeLimitExceeded, "tagIds", "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, n)
 	}
@@ -275,6 +281,11 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 		textsEdit(in.Title, in.Description).set(e)
 		var errs workspace.Violations // The task was checked: there are none.
 		checkDue(&errs, "due", in.Due, t.Viewer).set(e)
+		if d := recurrence.Check(&errs, "recurrence", in.Recurrence); d != nil {
+			if err := t.startSeries(ctx, e, d); err != nil {
+				return err
+			}
+		}
 		if len(in.TagIDs) > 0 {
 			tags[in.ID] = in.TagIDs
 		}
