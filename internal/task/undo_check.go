@@ -167,9 +167,14 @@ func (u *undo) checkTags(ctx context.Context) error {
 	if len(back) == 0 {
 		return nil
 	}
-	exist, err := u.tags().Where(enttag.IDIn(back...)).IDs(ctx)
+	found, err := u.tags().Where(enttag.IDIn(back...)).Select(enttag.FieldID, enttag.FieldName).All(ctx)
 	if err != nil {
 		return fmt.Errorf("looking up tags: %w", err)
+	}
+	exist := make([]uuid.UUID, len(found))
+	for i, tag := range found {
+		exist[i] = tag.ID
+		u.nameTag(tag.ID, tag.Name) // The undo's own activity has their names.
 	}
 	for _, s := range u.steps {
 		if s.changes.Tags == nil {

@@ -254,7 +254,10 @@ func TestUndoOfTags(t *testing.T) {
 		three := tags(a, list(x), nil)
 		u.refused(t, two, stale(by("a.tags", three))) // It has x again.
 		u.undo(t, three)
-		u.undo(t, two)
+		undone := u.undo(t, two)
+		if got := u.activities(u.ctx, t, u.v, undone)[0].Changes.Tags; got.Added[0].Name != "x" || got.Removed[0].Name != "y" {
+			t.Errorf("the history says %+v", got)
+		}
 		if got := u.tagNames(u.ctx, t, a); got != "x" {
 			t.Errorf("it carries %q", got)
 		}
