@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/database/schemadiff/migrate"
 	"taskql/internal/reminder"
 	"taskql/internal/testkit"
@@ -26,6 +27,7 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"createTask": {
 		`{id: $new, title: "new"}`,
 		`{id: $new, title: "new", description: "text", priority: HIGH, due: {date: "2026-12-01"}, tagIds: [$x, $y], parentId: $p}`,
+		`{id: $new, title: "new", due: {date: "2026-12-01"}, recurrence: {rule: "FREQ=DAILY", mode: AFTER_COMPLETION, catchUp: EACH}}`,
 	},
 	"updateTask": {
 		`{id: $a, title: "new"}`,
@@ -39,10 +41,21 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 		`{id: $a, tagIds: [$y, $z]}`,
 		`{id: $a, addTagIds: [$y], removeTagIds: [$x]}`,
 		`{id: $t, title: "in the trash"}`,
+		`{id: $a, recurrence: {rule: "FREQ=WEEKLY"}}`,
+		`{id: $daily, recurrence: {rule: "FREQ=WEEKLY"}}`,
+		`{id: $daily, due: {date: "2026-11-25"}, recurrence: {rule: "FREQ=WEEKLY", mode: AFTER_COMPLETION, catchUp: EACH}}`,
+		`{id: $daily, recurrence: null}`,
+		`{id: $daily, due: null}`,
 		`{id: $a, title: "new", description: "new", priority: null, due: {date: "2027-01-01"}, addTagIds: [$y, $z]}`,
 	},
-	"completeTask": {`{id: $a}`, `{id: $p}`, `{id: $t}`},
-	"reopenTask":   {`{id: $done}`},
+	"completeTask": {
+		`{id: $a}`, `{id: $p}`, `{id: $t}`,
+		`{id: $daily}`, `{id: $late}`, `{id: $each}`, `{id: $last}`, `{id: $after}`, `{id: $dailyInTrash}`,
+	},
+	"reopenTask": {`{id: $done}`, `{id: $dailyDone}`, `{id: $lateDone}`, `{id: $lastDone}`, `{id: $touched}`},
+	"skipOccurrence": {
+		`{id: $daily, number: 1}`, `{id: $late, number: 1}`, `{id: $each, number: 1}`, `{id: $last, number: 1}`, `{id: $after, number: 1}`,
+	},
 	"moveTask": {
 		`{id: $a, afterId: $b}`,
 		`{id: $a, beforeId: $c}`,
@@ -53,25 +66,25 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 		`{id: $p3, beforeId: $p1}`,
 		`{id: $p1, parentId: $a}`,
 	},
-	"deleteTask": {`{id: $a}`, `{id: $p}`, `{id: $p2}`},
+	"deleteTask": {`{id: $a}`, `{id: $p}`, `{id: $p2}`, `{id: $daily}`, `{id: $lateDone}`},
 	"restoreTask": {
 		`{id: $t}`,
 		`{id: $orphan}`,
+		`{id: $dailyInTrash}`,
 	},
 	"updateTasks": {
 		`{ids: [$a, $b, $c], patch: {priority: MEDIUM}}`,
 		`{ids: [$a, $b, $t], patch: {due: {date: "2026-12-31"}}}`,
 		`{ids: [$a, $b], patch: {due: null, addTagIds: [$y], removeTagIds: [$x, $z]}}`,
 	},
-	"completeTasks": {`{ids: [$a, $b, $done, $p1]}`},
-	"reopenTasks":   {`{ids: [$done, $done2, $a]}`},
-	"deleteTasks":   {`{ids: [$a, $p, $p2, $t]}`, `{ids: [$p21, $p]}`},
+	"completeTasks": {`{ids: [$a, $b, $done, $p1]}`, `{ids: [$a, $daily, $late, $last, $lateDone]}`},
+	"reopenTasks":   {`{ids: [$done, $done2, $a]}`, `{ids: [$dailyDone, $lastDone, $touched, $done]}`},
+	"deleteTasks":   {`{ids: [$a, $p, $p2, $t]}`, `{ids: [$daily, $dailyDone, $a]}`, `{ids: [$p21, $p]}`},
 	"restoreTasks":  {`{ids: [$t, $orphan, $a]}`, `{ids: [$orphan, $above]}`},
 }
 
 // notUndoable are the other mutations, each with an input that changes something, and why it can't be undone.
 var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglobals // A table.
-	"skipOccurrence":  {`{id: $s, number: 1}`, "it moves a series on"},
 	"purgeTask":       {`{id: $t}`, "the task is gone for good"},
 	"emptyTrash":      {`{}`, "the tasks are gone for good"},
 	"createTag":       {`{name: "new"}`, "not a change of tasks"},
@@ -84,7 +97,7 @@ var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglob
 }
 
 // targetFields are the fields of inputs that say which object is changed and how, but are no changes.
-var targetFields = []string{"id", "ids", "ifVersion", "idempotencyKey", "errorPolicy", "recurrence"} //nolint:gochecknoglobals // A table.
+var targetFields = []string{"id", "ids", "number", "ifVersion", "idempotencyKey", "errorPolicy"} //nolint:gochecknoglobals // A table.
 
 // Every mutation of the schema can be undone, or is listed as one that can't. After an undo the rows are as they were before the change,
 // and after the undo of the undo as they were after it.
@@ -133,6 +146,7 @@ func (f *undoFixture) prepare(t *testing.T) {
 	t.Helper()
 	f.users++
 	f.user = fmt.Sprint("user-", f.users)
+	f.api.now.Store(time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC).UnixNano())
 	f.api.users[f.user] = testkit.MakeViewer(t, f.client, f.user)
 	for _, request := range strings.Split(strings.TrimSpace(`
 		createTag {id: $x, name: "x"}
@@ -154,18 +168,47 @@ func (f *undoFixture) prepare(t *testing.T) {
 		createTask {id: $t, title: "t"}
 		createTask {id: $t1, title: "t1", parentId: $t}
 		deleteTask {id: $t}
-		createTask {id: $s, title: "s", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY"}}
 		createTask {id: $above, title: "above"}
 		createTask {id: $orphan, title: "orphan", parentId: $above}
 		createTask {id: $below, title: "below", parentId: $orphan}
 		deleteTask {id: $orphan}
-		deleteTask {id: $above}`), "\n") {
+		deleteTask {id: $above}
+		createTask {id: $daily, title: "daily", description: "text", tagIds: [$x], due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY"}}
+		createTask {id: $daily1, title: "daily1", tagIds: [$y], parentId: $daily}
+		createTask {id: $daily11, title: "daily11", parentId: $daily1}
+		createTask {id: $late, title: "late", due: {date: "2026-11-10"}, recurrence: {rule: "FREQ=DAILY;INTERVAL=2;COUNT=20"}}
+		createTask {id: $each, title: "each", due: {at: {at: "2026-11-10T10:00:00Z"}}, recurrence: {rule: "FREQ=DAILY", catchUp: EACH}}
+		createTask {id: $last, title: "last", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY;COUNT=1"}}
+		createTask {id: $after, title: "after", due: {date: "2026-11-20"}, recurrence: {rule: "FREQ=WEEKLY", mode: AFTER_COMPLETION}}
+		createTask {id: $dailyDone, title: "dailyDone", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY"}}
+		createTask {id: $dailyDone1, title: "dailyDone1", parentId: $dailyDone}
+		completeTask {id: $dailyDone}
+		createTask {id: $lateDone, title: "lateDone", due: {date: "2026-11-10"}, recurrence: {rule: "FREQ=DAILY;INTERVAL=2;COUNT=20"}}
+		completeTask {id: $lateDone}
+		createTask {id: $lastDone, title: "lastDone", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY;COUNT=1"}}
+		completeTask {id: $lastDone}
+		createTask {id: $touched, title: "touched", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY"}}
+		completeTask {id: $touched}
+		updateTask {id: $touchedNext, title: "next"}
+		createTask {id: $dailyInTrash, title: "dailyInTrash", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY"}}
+		deleteTask {id: $dailyInTrash}`), "\n") {
 		name, input, _ := strings.Cut(strings.TrimSpace(request), " ")
+		if strings.Contains(input, "$touchedNext") { // The server has chosen the id of the next occurrence.
+			input = strings.Replace(input, "$touchedNext", `"`+f.next(t, "touched")+`"`, 1)
+		}
 		f.change(t, name, input)
 	}
 	at := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	f.client.Reminder.Create().SetID(uuid.MustParse(f.id("r"))).SetWorkspaceID(f.user).SetUserID(f.user).SetTaskID(uuid.MustParse(f.id("a"))).SetVersion(0).
 		SetRemindAt(at).SetFiredAt(at).SetState(reminder.Fired).SetCreatedAt(at).SetUpdatedAt(at).ExecX(viewer.AsSystem(t.Context()))
+}
+
+// next returns the id of the second occurrence of a task's series.
+func (f *undoFixture) next(t *testing.T, name string) string {
+	t.Helper()
+	ctx := f.api.signIn(t.Context(), f.user)
+	series := f.client.Task.GetX(ctx, uuid.MustParse(f.id(name))).RecurrenceID
+	return f.client.Task.Query().Where(enttask.RecurrenceID(*series), enttask.OccurrenceNumber(2)).OnlyIDX(ctx).String()
 }
 
 // idName is the name of an object in an input.
@@ -266,6 +309,27 @@ func (f *undoFixture) checkUndo(t *testing.T, name, input string) {
 	}
 }
 
+// nameNext gives names to the next occurrences among rows and the tasks below them, whose ids differ from time to time, and removes their
+// positions.
+func (f *undoFixture) nameNext(rows []map[string]any, names map[string]string) {
+	for range 3 { // Levels.
+		for _, row := range rows {
+			id, number, above := fmt.Sprint(row["id"]), row["occurrence_number"], names[fmt.Sprint(row["parent_id"])]
+			switch {
+			case row["table"] != "tasks" || names[id] != "":
+				continue
+			case number != nil && fmt.Sprint(number) != "1" && uuid.MustParse(id).Version() == 7:
+				names[id] = fmt.Sprintf("occurrence %v of %v", number, row["recurrence_id"])
+			case above != "":
+				names[id] = fmt.Sprintf("%v below %s", row["title"], above)
+			default:
+				continue
+			}
+			delete(row, "position")
+		}
+	}
+}
+
 // checkNotUndoable makes a change, and tries to undo it.
 func (f *undoFixture) checkNotUndoable(t *testing.T, name, input string) {
 	t.Helper()
@@ -324,11 +388,18 @@ func (f *undoFixture) rows(t *testing.T, created []string) []string {
 					row[column] = "set"
 				}
 			}
-			if number := row["occurrence_number"]; number != nil && fmt.Sprint(number) != "1" {
-				names[fmt.Sprint(row["id"])] = fmt.Sprintf("occurrence %v of %v", number, row["recurrence_id"])
+			if unused := fmt.Sprint(row["unused"]); unused == "true" || unused == "1" {
+				return // It is kept for an undo.
 			}
 			all = append(all, row)
 		})
+	}
+	f.nameNext(all, names)
+	createdSeries := map[string]bool{}
+	for _, row := range all {
+		if slices.Contains(created, fmt.Sprint(row["id"])) && row["recurrence_id"] != nil {
+			createdSeries[fmt.Sprint(row["recurrence_id"])] = true
+		}
 	}
 	var rows []string
 	for _, row := range all {
@@ -337,6 +408,9 @@ func (f *undoFixture) rows(t *testing.T, created []string) []string {
 			if row["table"] == "tasks" && row["deleted_at"] == nil {
 				t.Errorf("what was created is not in the trash: %v", row)
 			}
+			continue
+		}
+		if series := fmt.Sprint(row["recurrence_id"]); row["table"] == "recurrences" && createdSeries[id] || createdSeries[series] {
 			continue
 		}
 		if row["table"] == "occurrences" {

@@ -89,6 +89,8 @@ type Changes struct {
 	// NextID is the next occurrence that the change made, and RemovedNextID the one that it took back.
 	NextID        *uuid.UUID `json:"next,omitempty"`
 	RemovedNextID *uuid.UUID `json:"removedNext,omitempty"`
+	// Skips says that the change skipped an occurrence, or undid that; the action says it if it is Skipped.
+	Skips bool `json:"skips,omitempty"`
 	// Undoes is the version of the change that this change undoes; 0 if it undoes none.
 	Undoes int `json:"undoes,omitempty"`
 	// Final says that the change can't be undone, because something was deleted for good with it: a tag, or the parent.

@@ -8,6 +8,7 @@ import (
 
 	"taskql/ent"
 	"taskql/internal/history"
+	"taskql/internal/recurrence"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
@@ -84,7 +85,6 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 	own := func(a *history.Activity) bool {
 		return a.ActorID != nil && *a.ActorID == t.Viewer.UserID && a.Via != history.Server
 	}
-	repeats := func(a *history.Activity) bool { return a.Changes.Recurrence != nil }
 	final := func(a *history.Activity) bool { return a.Changes.Final }
 	switch {
 	case version < 1 || version >= t.Version, len(activities) > 0 && !slices.ContainsFunc(activities, own):
@@ -93,8 +93,6 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it changed no task, or is too long ago.")
 	case slices.ContainsFunc(activities, final):
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it deleted something for good.")
-	case slices.ContainsFunc(activities, repeats):
-		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it moved a series on, or changed its rule.")
 	case activities[0].Via == history.Import, len(activities) > maxUndone:
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it is an import.")
 	case slices.ContainsFunc(activities, forgotten):
@@ -118,6 +116,8 @@ type undo struct {
 	// ids are those of the tasks, in the order of steps.
 	ids       []string
 	conflicts []*UndoConflict
+	// series are those that the change changed.
+	series map[uuid.UUID]*recurrence.Series
 	// truncated reports whether there were more than maxSince later activities.
 	truncated bool
 }
@@ -133,6 +133,8 @@ type undoStep struct {
 	since []*history.Activity
 	// tags are those that the task has.
 	tags []uuid.UUID
+	// skips reports whether the change skipped an occurrence, or undid that.
+	skips bool
 }
 
 // newUndo reads what is needed to undo a change with those activities.
@@ -140,7 +142,7 @@ func (t *tx) newUndo(ctx context.Context, version int, activities []*history.Act
 	u := &undo{tx: t, undone: version}
 	byTask := map[uuid.UUID]*undoStep{}
 	for _, a := range ofNamedTasks(activities) {
-		step := &undoStep{changes: a.Changes}
+		step := &undoStep{changes: a.Changes, skips: a.Changes.Skips || a.Action == history.Skipped}
 		if a.Action == history.Created {
 			step.changes.Trash = &history.Change[*history.Trash]{{At: t.Now, With: &a.TaskID}, nil}
 		}
@@ -169,7 +171,7 @@ func (t *tx) newUndo(ctx context.Context, version int, activities []*history.Act
 		step := byTask[a.TaskID]
 		step.since = append(step.since, a)
 	}
-	return u, nil
+	return u, u.loadSeries(ctx)
 }
 
 // ofNamedTasks returns the activities of the tasks that the mutation named. A completion also creates the next occurrence of a
@@ -187,6 +189,9 @@ func (u *undo) run(ctx context.Context) error {
 		return err
 	}
 	if err := u.apply(ctx); err != nil || len(u.conflicts) > 0 {
+		return err
+	}
+	if err := u.checkRepeating(ctx); err != nil {
 		return err
 	}
 	return u.checkTree(ctx)

@@ -84,7 +84,10 @@ func (u *undo) edit(ctx context.Context, s *undoStep) error {
 			return err
 		}
 	}
-	return u.applyEdits(ctx, []*ent.Task{s.task}, changed, values...)
+	if err := u.applyEdits(ctx, []*ent.Task{s.task}, changed, values...); err != nil {
+		return err
+	}
+	return u.editSeries(ctx, s)
 }
 
 // values returns the edits that set what the change changed of the task's own values.

@@ -25,7 +25,7 @@ type undoField struct {
 	holds func(u *undo, s *undoStep) bool
 }
 
-// undoFields are the fields that are compared with the task. For the trash, see checkTrash.
+// undoFields are the fields that are compared with the task. For the trash and series, see checkTrash and checkSeries.
 var undoFields = []undoField{ //nolint:gochecknoglobals // A table.
 	{
 		"title", func(c *history.Changes) bool { return c.Title != nil },
@@ -62,6 +62,7 @@ func (u *undo) check(ctx context.Context) error {
 				u.conflict(s, f.name, changedBy(s.since, f.in))
 			}
 		}
+		u.checkSeries(s)
 		if err := u.checkTrash(ctx, s); err != nil {
 			return err
 		}

@@ -14,9 +14,12 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	"taskql/ent/occurrence"
+	entrecurrence "taskql/ent/recurrence"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
+	"taskql/internal/recurrence"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -28,6 +31,8 @@ type undoState struct {
 	tags  map[uuid.UUID][]uuid.UUID
 	// exists are the tags that there are.
 	exists map[uuid.UUID]bool
+	// series are the rules and logs of all series, without when they ended.
+	series map[uuid.UUID]string
 	// by is who made the change, and what it was.
 	by, what string
 	// undoable says that the change can be undone.
@@ -58,6 +63,7 @@ func TestUndoProperty(t *testing.T) {
 			m := &undoModel{undoEnv: &undoEnv{env, ctx, v}, Rand: rand.New(rand.NewPCG(uint64(i), 17)), users: [2]viewer.Viewer{v, v}, done: done}
 			m.users[1].UserID = "another"
 			m.states = []undoState{m.read()}
+			env.clock.set(time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC))
 			for range 60 {
 				m.step(t)
 				if t.Failed() {
@@ -68,7 +74,7 @@ func TestUndoProperty(t *testing.T) {
 			env.checkInvariants(ctx, t, v)
 		}
 		t.Logf("%d workspaces: %v", workspaces, done)
-		for _, want := range []string{"undone", "conflict", "undone after others", "title", "description", "due", "priority", "completed", "tags", "parent", "position", "deletedAt", "subtasks"} {
+		for _, want := range []string{"undone", "conflict", "undone after others", "title", "description", "due", "priority", "completed", "tags", "parent", "position", "deletedAt", "subtasks", "recurrence"} {
 			if done[want] == 0 && workspaces >= 100 { // Fewer may not have each.
 				t.Errorf("never seen: %s", want)
 			}
@@ -78,7 +84,7 @@ func TestUndoProperty(t *testing.T) {
 
 // read reads the workspace.
 func (m *undoModel) read() undoState {
-	s := undoState{tasks: map[uuid.UUID]*ent.Task{}, tags: map[uuid.UUID][]uuid.UUID{}, exists: map[uuid.UUID]bool{}}
+	s := undoState{tasks: map[uuid.UUID]*ent.Task{}, tags: map[uuid.UUID][]uuid.UUID{}, exists: map[uuid.UUID]bool{}, series: map[uuid.UUID]string{}}
 	for _, e := range m.client.Task.Query().Where(enttask.WorkspaceID(m.v.WorkspaceID)).AllX(m.ctx) {
 		s.tasks[e.ID] = e
 		if !slices.Contains(m.ids, e.ID) {
@@ -90,6 +96,12 @@ func (m *undoModel) read() undoState {
 	}
 	for _, id := range m.client.Tag.Query().Where(enttag.WorkspaceID(m.v.WorkspaceID)).IDsX(m.ctx) {
 		s.exists[id] = true
+	}
+	for _, r := range m.client.Recurrence.Query().Where(entrecurrence.WorkspaceID(m.v.WorkspaceID)).AllX(m.ctx) {
+		s.series[r.ID] = fmt.Sprint(r.Rule, r.Mode, r.CatchUp, r.StartDate, r.FirstNumber, r.LastNumber)
+	}
+	for _, o := range m.client.Occurrence.Query().Where(occurrence.WorkspaceID(m.v.WorkspaceID)).Order(occurrence.ByNumber()).AllX(m.ctx) {
+		s.series[o.RecurrenceID] += fmt.Sprint(" ", o.Number, o.DueDate.Format(time.DateOnly), o.Outcome)
 	}
 	return s
 }
@@ -126,7 +138,7 @@ func (m *undoModel) someTags() []string {
 // step makes a change or undoes one.
 func (m *undoModel) step(t *testing.T) {
 	t.Helper()
-	m.clock.advance(time.Second)
+	m.clock.advance(pick(m.Rand, time.Second, time.Second, time.Second, 20*time.Hour))
 	v := m.users[m.IntN(2)]
 	if len(m.states) > 5 && m.IntN(3) == 0 {
 		m.undoStep(t, v)
@@ -169,8 +181,8 @@ var randomChanges = []randomChange{ //nolint:gochecknoglobals // A table.
 	{"create", 2, true, (*undoModel).createRandom},
 	{"update", 5, true, (*undoModel).updateRandom},
 	{"move", 5, true, (*undoModel).moveRandom},
-	{"complete", 1, true, onRandom((*testEnv).Complete)},
-	{"reopen", 1, true, onRandom((*testEnv).Reopen)},
+	{"complete", 4, true, onRandom((*testEnv).Complete)},
+	{"reopen", 2, true, onRandom((*testEnv).Reopen)},
 	{"delete", 1, true, onRandom((*testEnv).Delete)},
 	{"restore", 1, true, onRandom((*testEnv).Restore)},
 	{"complete many", 1, true, onSome((*testEnv).CompleteMany)},
@@ -180,6 +192,22 @@ var randomChanges = []randomChange{ //nolint:gochecknoglobals // A table.
 	{"update many", 1, true, func(m *undoModel, v viewer.Viewer) error {
 		patch := task.Patch{Due: set(m.randomDue()), AddTagIDs: set(m.someTags())}
 		_, err := m.UpdateMany(m.ctx, v, task.UpdateManyInput{BulkInput: m.some(), Patch: patch})
+		return err
+	}},
+	{"skip", 2, true, func(m *undoModel, v viewer.Viewer) error {
+		in := task.SkipInput{ID: m.id(), Number: 1}
+		if e := m.now().tasks[uuid.MustParse(in.ID)]; e != nil && e.OccurrenceNumber != nil {
+			in.Number = *e.OccurrenceNumber
+		}
+		_, err := m.Skip(m.ctx, v, in)
+		return err
+	}},
+	{"change the rule", 2, true, func(m *undoModel, v viewer.Viewer) error {
+		in := task.UpdateInput{ID: m.id(), Recurrence: set(pick(m.Rand, nil, m.randomRule(), m.randomRule()))}
+		if in.Recurrence.Value != nil {
+			in.Due = set(m.randomDay())
+		}
+		_, err := m.Update(m.ctx, v, in)
 		return err
 	}},
 	{"purge", 1, false, func(m *undoModel, v viewer.Viewer) error {
@@ -229,14 +257,26 @@ func onSome(method func(*testEnv, context.Context, viewer.Viewer, task.BulkInput
 	}
 }
 
-func (m *undoModel) randomDue() *task.DueInput {
-	return pick(m.Rand, nil, &task.DueInput{Date: ptr(time.Date(2026, 12, 1+m.IntN(3), 0, 0, 0, 0, time.UTC))})
+func (m *undoModel) randomDay() *task.DueInput {
+	return &task.DueInput{Date: ptr(time.Date(2026, 11, 20+m.IntN(15), 0, 0, 0, 0, time.UTC))}
+}
+
+func (m *undoModel) randomDue() *task.DueInput { return pick(m.Rand, nil, m.randomDay()) }
+
+func (m *undoModel) randomRule() *recurrence.Input {
+	return &recurrence.Input{
+		Rule: pick(m.Rand, "FREQ=DAILY", "FREQ=DAILY;COUNT=2", "FREQ=DAILY;INTERVAL=3;COUNT=4"),
+		Mode: pick(m.Rand, recurrence.Schedule, recurrence.Schedule, recurrence.AfterCompletion), CatchUp: pick(m.Rand, recurrence.NextFuture, recurrence.Each),
+	}
 }
 
 func (m *undoModel) createRandom(v viewer.Viewer) error {
 	in := task.CreateInput{Title: pick(m.Rand, "a", "b", "c"), TagIDs: m.someTags()}
 	if len(m.ids) > 0 && m.IntN(2) == 0 {
 		in.ParentID = ptr(m.id())
+	}
+	if m.IntN(2) == 0 {
+		in.Due, in.Recurrence = m.randomDay(), m.randomRule()
 	}
 	_, err := m.Create(m.ctx, v, in)
 	return err
@@ -350,6 +390,8 @@ func (s *undoState) undoValue(id uuid.UUID, field string) string {
 		return format(e.ParentID)
 	case "position":
 		return format(e.ParentID) + string(e.Position)
+	case "recurrence":
+		return format(e.RecurrenceID) + format(e.OccurrenceNumber)
 	default:
 		return fmt.Sprint(s.tags[id])
 	}
@@ -388,7 +430,7 @@ func (m *undoModel) checkUndone(t *testing.T, version int, r *task.UndoResult) {
 			trash[id] = true
 			continue
 		}
-		for _, field := range append([]string{"deletedAt", "parent"}, plainFields...) {
+		for _, field := range append([]string{"deletedAt", "parent", "recurrence"}, plainFields...) {
 			was, gave, found, is := before.undoValue(id, field), after.undoValue(id, field), current.undoValue(id, field), undone.undoValue(id, field)
 			if e := before.tasks[id]; field == "deletedAt" && was != gave && e.TrashedWith != nil {
 				if root := undone.tasks[*e.TrashedWith]; root == nil || root.DeletedAt == nil {
@@ -411,14 +453,45 @@ func (m *undoModel) checkUndone(t *testing.T, version int, r *task.UndoResult) {
 		m.checkTags(t, id, before, after, current, undone)
 		m.checkPlace(t, id, before, after, current, undone)
 	}
+	m.checkSeriesUndone(t, named, before, after, current, undone)
 	for _, id := range m.ids {
 		if named[id] || current.tasks[id] == nil {
 			continue
 		}
-		for _, field := range append([]string{"deletedAt", "parent", "tags"}, plainFields...) {
+		if undone.tasks[id] == nil { // A next occurrence, or a task below it.
+			if before.tasks[id] != nil || after.tasks[id] == nil {
+				t.Errorf("%s is gone, and the change did not make it", current.tasks[id].Title)
+			}
+			continue
+		}
+		for _, field := range append([]string{"deletedAt", "parent", "tags", "recurrence"}, plainFields...) {
 			if found, is := current.undoValue(id, field), undone.undoValue(id, field); found != is && (field != "deletedAt" || !below(undone, id, trash)) {
 				t.Errorf("%s of %s, which the change did not name, was %s and is %s", field, undone.tasks[id].Title, found, is)
 			}
+		}
+	}
+}
+
+// checkSeriesUndone checks the series of the tasks that a change named.
+func (m *undoModel) checkSeriesUndone(t *testing.T, named map[uuid.UUID]bool, before, after, current, undone *undoState) {
+	t.Helper()
+	m.checkSeries(m.ctx, t, m.v)
+	changed := map[uuid.UUID]bool{}
+	for id := range named {
+		for _, s := range []*undoState{before, after} {
+			if e := s.tasks[id]; e != nil && e.RecurrenceID != nil && before.series[*e.RecurrenceID] != after.series[*e.RecurrenceID] {
+				changed[*e.RecurrenceID] = true
+			}
+		}
+	}
+	for id, found := range current.series {
+		was, is := before.series[id], undone.series[id]
+		switch {
+		case changed[id] && was == "": // It began with the change.
+		case changed[id] && is != was:
+			t.Errorf("the series was %s, and is %s", was, is)
+		case !changed[id] && is != found:
+			t.Errorf("the change did not touch the series, which was %s, and is %s", found, is)
 		}
 	}
 }
@@ -508,10 +581,10 @@ func (m *undoModel) checkConflicts(t *testing.T, version int, r *task.UndoResult
 		id, field := c.Task.ID, c.Field
 		m.done[field]++
 		seen[id.String()+field] = true
-		if c.ChangedByVersion <= version && field != "parent" || c.ChangedByVersion > current {
+		if c.ChangedByVersion <= version && field != "parent" && field != "recurrence" || c.ChangedByVersion > current {
 			t.Errorf("undoing version %d at %d: %s of %s was changed by version %d", version, current, field, c.Task.Title, c.ChangedByVersion)
 		}
-		if field != "parent" && field != "subtasks" && field != "deletedAt" && (before.undoValue(id, field) == after.undoValue(id, field) || after.undoValue(id, field) == now.undoValue(id, field)) && !m.tagIsInTheWay(id, field, before, after, now) {
+		if slices.Contains([]string{"title", "description", "due", "priority", "tags", "position"}, field) && (before.undoValue(id, field) == after.undoValue(id, field) || after.undoValue(id, field) == now.undoValue(id, field)) && !m.tagIsInTheWay(id, field, before, after, now) {
 			t.Errorf("undoing version %d: %s of %s is no conflict", version, field, c.Task.Title)
 		}
 	}
@@ -519,7 +592,7 @@ func (m *undoModel) checkConflicts(t *testing.T, version int, r *task.UndoResult
 	for _, e := range r.Tasks {
 		for _, field := range plainFields {
 			was, gave, found := before.undoValue(e.ID, field), after.undoValue(e.ID, field), now.undoValue(e.ID, field)
-			if conflict := before.tasks[e.ID] != nil && was != gave && gave != found; conflict != seen[e.ID.String()+field] {
+			if conflict := before.tasks[e.ID] != nil && was != gave && gave != found; conflict != seen[e.ID.String()+field] && (conflict || field != "completed") {
 				t.Errorf("undoing version %d: %s of %s was %s, became %s, and is %s: a conflict is %t", version, field, e.Title, was, gave, found, conflict)
 			}
 		}
@@ -540,7 +613,7 @@ func (m *undoModel) log(t *testing.T) {
 			continue
 		}
 		for _, id := range m.changedBy(version) {
-			for _, field := range append([]string{"deletedAt", "position", "tags"}, plainFields...) {
+			for _, field := range append([]string{"deletedAt", "position", "tags", "recurrence"}, plainFields...) {
 				if was, is := m.states[version-1].undoValue(id, field), s.undoValue(id, field); was != is {
 					t.Logf("    %s %s: %s → %s", id, field, was, is)
 				}

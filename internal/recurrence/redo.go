@@ -1,0 +1,41 @@
+package recurrence
+
+import (
+	"context"
+	"time"
+
+	"taskql/ent"
+	"taskql/internal/workspace"
+)
+
+// Redo gives the open occurrence an outcome that it had before, and puts the series and its log into the state of that time, in which it
+// had more occurrences than now. It undoes a Rewind or a Restore.
+func (s *Series) Redo(ctx context.Context, t *workspace.Tx, outcome Outcome, at time.Time, state State) error {
+	schedule, err := scheduleOf(s.Recurrence, s.Open.Number)
+	if err != nil {
+		return err
+	}
+	over := s.Open
+	over.Outcome, over.At, over.Version = string(outcome), &at, t.Version
+	log := []*ent.Occurrence{over}
+	missed := state.LastNumber - over.Number
+	if state.Open != nil {
+		missed--
+	}
+	if missed > 0 {
+		for i, due := range schedule.rule.After(schedule.start, DueOf(over).value(), missed) {
+			row := s.row(t, over.Number+1+i, schedule.due(due), Missed)
+			row.At = &at
+			log = append(log, row)
+		}
+	}
+	s.FirstNumber, s.LastNumber, s.EndedAt, s.Open = state.FirstNumber, state.LastNumber, state.EndedAt, nil
+	if state.Open != nil {
+		s.Open = s.row(t, s.LastNumber, *state.Open, Open)
+		log = append(log, s.Open)
+	}
+	if err := saveLog(ctx, t, log...); err != nil {
+		return err
+	}
+	return save(ctx, t, s)
+}
