@@ -11,6 +11,7 @@ import (
 
 	"taskql/ent"
 	"taskql/ent/activity"
+	enttask "taskql/ent/task"
 	"taskql/internal/keyset"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -75,17 +76,7 @@ func (s *Service) OfTasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UUI
 		return pages, nil
 	}
 	q := s.query(v, in).Order(byVersion.Sort).Where(func(outer *sql.Selector) {
-		t := sql.Dialect(outer.Dialect()).Table(activity.Table)
-		inner := sql.Dialect(outer.Dialect()).Select(t.C(activity.FieldID)).From(t)
-		workspace.Scope(v)(inner)
-		inner.Where(sql.In(t.C(activity.FieldTaskID), toAny(tasks)...))
-		if w.After() != nil {
-			inner.Where(byVersion.After(inner, keyset.Bound{Position: w.After()}))
-		}
-		inner.AppendSelectExprAs(sql.RowNumber().PartitionBy(t.C(activity.FieldTaskID)).OrderExpr(sql.DescExpr(sql.Raw(t.C(activity.FieldVersion)))), "number")
-		numbered := inner.As("numbered")
-		ids := sql.Dialect(outer.Dialect()).Select(numbered.C(activity.FieldID)).From(numbered).Where(sql.LTE(numbered.C("number"), w.Size()+1))
-		outer.Where(sql.In(outer.C(activity.FieldID), ids))
+		outer.Where(sql.In(outer.C(activity.FieldID), newestOf(outer.Dialect(), v, tasks, w)))
 	})
 	rows, err := s.read(ctx, v, q, in)
 	if err != nil {
@@ -103,6 +94,26 @@ func (s *Service) OfTasks(ctx context.Context, v viewer.Viewer, tasks []uuid.UUI
 		pages[id] = list.NewPage(w, byTask[id])
 	}
 	return pages, nil
+}
+
+// newestOf selects the ids of as many activities of each of the tasks as NewPage needs. The next version after the page is looked up
+// first, and the index of a task's activities is read down to it: a task can have very many.
+func newestOf(d string, v viewer.Viewer, tasks []uuid.UUID, w keyset.Window) *sql.Selector {
+	t, a, n := sql.Table(enttask.Table).As("t"), sql.Table(activity.Table).As("a"), sql.Table(activity.Table).As("n")
+	last := sql.Dialect(d).Select(n.C(activity.FieldVersion)).From(n).
+		Where(workspace.Condition(v, "n")).Where(sql.ColumnsEQ(n.C(activity.FieldTaskID), t.C(enttask.FieldID))).
+		OrderBy(sql.Desc(n.C(activity.FieldVersion))).Limit(1).Offset(w.Size())
+	all := sql.Dialect(d).Select(a.C(activity.FieldID)).From(a)
+	if w.After() != nil {
+		bound := keyset.Bound{Position: w.After()}
+		last.Where(byVersion.After(last, bound))
+		all.Where(byVersion.After(all, bound))
+	}
+	return all.Join(t).On(t.C(enttask.FieldID), a.C(activity.FieldTaskID)).
+		Where(workspace.Condition(v, "a")).Where(sql.In(t.C(enttask.FieldID), toAny(tasks)...)).
+		Where(sql.P(func(b *sql.Builder) {
+			b.Ident(a.C(activity.FieldVersion)).WriteString(" >= coalesce((").Join(last).WriteString("), 0)")
+		}))
 }
 
 // query selects the viewer's activities, without old descriptions unless they are wanted.
