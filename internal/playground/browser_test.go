@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -56,9 +57,19 @@ func newSite(t *testing.T, environ map[string]string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := httptest.NewServer(s.Handler())
-	t.Cleanup(site.Close)
-	return site.URL
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(running, listener) }()
+	t.Cleanup(func() {
+		if stop(); <-served != nil {
+			t.Error("the server did not stop cleanly")
+		}
+	})
+	return "http://" + listener.Addr().String()
 }
 
 // patience is how long a test waits for a condition. It is long, because machines can be slow.
@@ -393,21 +404,29 @@ func submit() chromedp.Action {
 // answers are words in each sample's answer that are visible without scrolling.
 func answers() map[string]string {
 	return map[string]string{
-		"01-viewer":      `"name": "Ada Lovelace"`,
-		"02-create-tag":  `"name": "Home"`,
-		"03-create-task": `"title": "Water the plants"`,
-		"04-demo-data":   `"title": "Buy bread"`,
-		"05-list":        `"totalCount": 5`,
-		"06-first-page":  `"title": "Plan the trip"`,
-		"07-next-page":   `"title": "Call the dentist"`,
-		"08-update":      `"title": "Water the plants"`,
-		"09-bulk":        `"changedCount": 5`,
-		"10-user-errors": `"code": "BLANK"`,
-		"11-stale":       `"title": "`,
-		"12-bad-request": `"message": "first must be 1 to 100, not 1000"`,
-		"13-delete":      `"deletedAt": "20`,
-		"14-changes":     `"reset": "FIRST"`,
-		"15-task-list":   `"fresh": true`,
+		"01-viewer":       `"name": "Ada Lovelace"`,
+		"02-create-tag":   `"name": "Home"`,
+		"03-create-task":  `"title": "Water the plants"`,
+		"04-demo-data":    `"title": "Buy bread"`,
+		"05-list":         `"totalCount": 5`,
+		"06-first-page":   `"title": "Plan the trip"`,
+		"07-next-page":    `"title": "Call the dentist"`,
+		"08-update":       `"title": "Water the plants"`,
+		"09-bulk":         `"changedCount": 5`,
+		"10-user-errors":  `"code": "BLANK"`,
+		"11-stale":        `"title": "`,
+		"12-bad-request":  `"message": "first must be 1 to 100, not 1000"`,
+		"13-delete":       `"deletedAt": "20`,
+		"14-changes":      `"reset": "FIRST"`,
+		"15-task-list":    `"fresh": true`,
+		"16-history":      `"action": "DELETED"`,
+		"17-undo":         `"deletedAt": null`,
+		"18-preview-rule": `"rule": "FREQ=MONTHLY;BYMONTHDAY=-1"`,
+		"19-repeat":       `"title": "Feed the cat"`,
+		"20-next":         `"outcome": "COMPLETED"`,
+		"21-skip":         `"number": 3`,
+		"22-remind":       `"state": `,
+		"23-fired":        `"firedReminders"`,
 	}
 }
 
@@ -616,7 +635,7 @@ func (v visit) leaveAndReturn(t *testing.T) {
 	v.do(t, "the demo data again", submit(), clickRun("04-demo-data"), sees(answerText, `"code": "TAKEN"`), gone(".card"))
 	count := value[string](t, v.browser, `fetch('/graphql', { method: 'POST', headers: { 'Content-Type': 'application/json' },
 		body: JSON.stringify({ query: '{ tasks(scope: ALL) { totalCount } tags { totalCount } }' }) }).then((r) => r.json()).then((a) => a.data.tasks.totalCount + ' tasks, ' + a.data.tags.totalCount + ' tags')`)
-	if count != "7 tasks, 2 tags" {
+	if count != "9 tasks, 2 tags" {
 		t.Errorf("after the demo data was added twice there are %s", count)
 	}
 	v.check(t)

@@ -72,6 +72,7 @@ function App() {
             defaultTabs={[{ query: samples[0].query }]}
             defaultEditorToolsVisibility={narrow ? false : 'variables'}
             shouldPersistHeaders={false}
+            maxHistoryLength={50}
             showPersistHeadersSettings={false}
             inputValueDeprecation
           >

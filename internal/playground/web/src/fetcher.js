@@ -7,6 +7,8 @@ const wanted = {
   task: 'Run “Create a task” first: this operation takes the task that an answer showed last.',
   tag: 'Run “Create a tag” first: this operation takes the tag that an answer showed last.',
   tasks: 'Run “List with a filter” first: this operation takes the tasks that were listed last.',
+  next: 'Run “A task that repeats” and “Complete it” first: this operation takes the next occurrence.',
+  change: 'Run “The history” first: this operation takes its newest change.',
   cursor: 'Run “Add demo data” and “The first page” first: this operation goes on after that page.',
 };
 

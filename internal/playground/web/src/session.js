@@ -46,7 +46,8 @@ export function remember(data) {
 function collect(value, seen) {
   if (value === null || typeof value !== 'object') return;
   for (const [name, inner] of Object.entries(value)) {
-    if ((name === 'task' || name === 'tag') && inner?.id) seen[name] = inner.id;
+    if (['task', 'tag', 'next'].includes(name) && inner?.id) seen[name] = inner.id;
+    if (name === 'activity' && inner?.nodes?.[0]?.version) seen.change = inner.nodes[0].version;
     if (name === 'tasks' && inner?.nodes?.[0]?.id) seen.tasks = inner.nodes.map((n) => n.id);
     if (name === 'tasks' && inner?.pageInfo?.endCursor) seen.cursor = inner.pageInfo.endCursor;
     collect(inner, seen);
@@ -55,8 +56,9 @@ function collect(value, seen) {
 
 /**
  * Returns value with its placeholders filled in, and the set of those for which nothing is known:
- * "<task>", "<tag>", "<tasks>" and "<cursor>" are what an answer showed last, "<id of NAME>" is an id that is always
- * the same for the account, "<yesterday>", "<today>" and "<tomorrow>" are days.
+ * "<task>", "<tag>", "<tasks>", "<cursor>", "<next>" (occurrence) and "<change>" (the newest one's version) are what an
+ * answer showed last, "<id of NAME>" is an id that is always the same for the account, "<yesterday>", "<today>" and
+ * "<tomorrow>" are days, "<now>" is a moment.
  */
 export function fill(value) {
   const missing = new Set();
@@ -69,7 +71,7 @@ function fillInside(value, missing) {
     if (!placeholder) return value;
     const known = lookUp(placeholder);
     if (known === undefined) missing.add(placeholder);
-    return known ?? value;
+    return known ?? (placeholder === 'change' ? 0 : value); // A version is a number.
   }
   if (Array.isArray(value)) return value.map((v) => fillInside(v, missing));
   if (value !== null && typeof value === 'object') {
@@ -80,6 +82,7 @@ function fillInside(value, missing) {
 
 function lookUp(placeholder) {
   if (placeholder.startsWith('id of ')) return state.account === null ? undefined : uuid(`${state.account} ${placeholder}`);
+  if (placeholder === 'now') return new Date().toISOString();
   const days = { yesterday: -1, today: 0, tomorrow: 1 }[placeholder];
   return days === undefined ? state.seen[placeholder] : day(days);
 }
