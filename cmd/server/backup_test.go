@@ -258,7 +258,8 @@ func (c *clientOfLost) makeTasks() {
 	c.t.Helper()
 	for _, mutation := range []string{
 		`createTag(input: {id: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4ca0", name: "home"}) { userErrors { code } }`,
-		`createTask(input: {id: "` + changedTask + `", title: "Buy milk", tagIds: ["0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4ca0"], due: {date: "2026-12-01"}}) { userErrors { code } }`,
+		`createTask(input: {id: "` + changedTask + `", title: "Buy milk", tagIds: ["0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4ca0"], due: {date: "2026-12-01"}, recurrence: {rule: "FREQ=DAILY"}}) { userErrors { code } }`,
+		`setReminders(input: {taskId: "` + changedTask + `", reminders: [{at: "2099-01-01T09:00:00Z"}]}) { userErrors { code } }`,
 		`createTask(input: {title: "Oat milk", parentId: "` + changedTask + `"}) { userErrors { code } }`,
 		`createTask(input: {id: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c02", title: "Bin"}) { userErrors { code } }`,
 		`deleteTask(input: {id: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c02"}) { userErrors { code } }`,
