@@ -155,7 +155,7 @@ func (s *Service) fireBatch(ctx context.Context, workspaceID string, ids []uuid.
 	defer cancel()
 	err := s.workspaces.Apply(ctx, viewer.Viewer{WorkspaceID: workspaceID}, workspace.Counter{}, func(t *workspace.Tx) error {
 		rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), entreminder.IDIn(ids...), entreminder.FireAtLTE(t.Now)).
-			Order(entreminder.ByFireAt(), entreminder.ByID()).WithTask().All(ctx)
+			Order(entreminder.ByFireAt(), entreminder.ByID()).WithTask(dueOnly).All(ctx)
 		if err != nil {
 			return fmt.Errorf("reading the reminders that are due: %w", err)
 		}

@@ -3,6 +3,7 @@ package reminder_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	entreminder "taskql/ent/reminder"
 	"taskql/internal/feed"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
@@ -153,9 +155,10 @@ func TestZoneIsSet(t *testing.T) {
 		over := e.remind(t, e.v, dueOn("2026-11-23"), dayBefore(0, 15*60+30)) // 06:30 UTC, half an hour ago.
 		later := e.remind(t, e.v, dueOn("2026-11-25"), dayBefore(1, 9*60))
 		e.fire(t)
-		for name, want := range map[string]string{
-			"Europe/Berlin": "2026-11-24T08:00:00Z", "America/New_York": "2026-11-24T14:00:00Z", "Asia/Tokyo": "2026-11-24T00:00:00Z",
+		for _, set := range [][2]string{
+			{"Europe/Berlin", "2026-11-24T08:00:00Z"}, {"America/New_York", "2026-11-24T14:00:00Z"}, {"Asia/Tokyo", "2026-11-24T00:00:00Z"},
 		} {
+			name, want := set[0], set[1]
 			zone(name)
 			if name == "Asia/Tokyo" { // A server that starts finds what the one before has left.
 				ctx, stop := context.WithCancel(e.ctx)
@@ -180,6 +183,52 @@ func TestZoneIsSet(t *testing.T) {
 		e.fire(t)
 		if got, want := fires(later), "2026-11-24T14:00:00Z"; got != want {
 			t.Errorf("it fires at %s, want %s", got, want)
+		}
+	})
+}
+
+// TestManyReminders: what is due, and what is in an old time zone, is read in batches, and without the texts of tasks.
+func TestManyReminders(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements, c := &testkit.StatementRecorder{Driver: driver}, newClock()
+		client := testkit.Database(driver).Client
+		r := newReplica(t, statements, nil, c.Now)
+		v := testkit.MakeViewer(t, client, "alice")
+		ctx := viewer.AsSystem(t.Context())
+		const many = 1100
+		var tasks []*ent.TaskCreate
+		var reminders []*ent.ReminderCreate
+		for range many {
+			id := uuid.New()
+			tasks = append(tasks, client.Task.Create().SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTitle("task").
+				SetDueDate(time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)).SetHasReminders(true))
+			reminders = append(reminders, client.Reminder.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTaskID(id).
+				SetUserID(v.UserID).SetDaysBefore(1).SetTimeOfDay(540).SetState(reminder.Waiting).SetTimeZone("UTC").
+				SetFireAt(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)))
+		}
+		for batch := range slices.Chunk(tasks, 100) {
+			client.Task.CreateBulk(batch...).ExecX(ctx)
+		}
+		for batch := range slices.Chunk(reminders, 100) {
+			client.Reminder.CreateBulk(batch...).ExecX(ctx)
+		}
+		client.User.UpdateOneID(v.UserID).SetTimeZone("Europe/Berlin").ExecX(ctx)
+		statements.Take()
+		r.ZoneSet(ctx, v.UserID)
+		at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+		if n := client.Reminder.Query().Where(entreminder.FireAt(at), entreminder.TimeZone("Europe/Berlin")).CountX(ctx); n != many {
+			t.Errorf("%d of %d reminders are in the new time zone", n, many)
+		}
+		c.advance(at.Sub(c.Now()))
+		check(t, r.Fire(ctx))
+		if n := r.fired.Load(); n != many {
+			t.Errorf("%d of %d have fired", n, many)
+		}
+		for _, s := range statements.Take() {
+			if strings.Contains(s, "description") || strings.HasPrefix(s, "SELECT") && strings.Count(s, ", ") > 600 {
+				t.Errorf("a statement reads too much: %.300s", s)
+			}
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"entgo.io/ent/dialect"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	entuser "taskql/ent/user"
 	"taskql/internal/timezone"
 	"taskql/internal/workspace"
@@ -56,6 +57,11 @@ func (s *Service) store(ctx context.Context, t *workspace.Tx, changed []*ent.Rem
 	}
 	s.await(t, changed)
 	return nil
+}
+
+// dueOnly selects what of tasks decides about their reminders: no texts, which are long.
+func dueOnly(q *ent.TaskQuery) {
+	q.Select(enttask.FieldDueDate, enttask.FieldDueAt, enttask.FieldCompleted, enttask.FieldDeletedAt)
 }
 
 // zonesOf returns the time zones of the reminders' owners, if any of the reminders depends on it.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
 
 	"taskql/ent"
 	"taskql/ent/predicate"
@@ -41,12 +42,23 @@ func (s *Service) rezoneWorkspace(ctx context.Context, workspaceID string) error
 	return err //nolint:wrapcheck // It says what it was doing.
 }
 
-// rezone is rezoneWorkspace for those of the viewer's workspace that the predicates select.
+// rezone is rezoneWorkspace for those of the viewer's workspace that the predicates select. It reads them in batches: a user can have
+// very many.
 func (s *Service) rezone(ctx context.Context, t *workspace.Tx, which ...predicate.Reminder) error {
-	rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), waitInZone()).Where(which...).Order(entreminder.ByID()).WithTask().All(ctx)
-	if err != nil {
-		return fmt.Errorf("reading reminders: %w", err)
+	for last := uuid.Nil; ; {
+		rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), waitInZone(), entreminder.IDGT(last)).Where(which...).
+			Order(entreminder.ByID()).Limit(workspace.BatchSize).WithTask(dueOnly).All(ctx)
+		if err != nil {
+			return fmt.Errorf("reading reminders: %w", err)
+		}
+		if err := s.rezoneRows(ctx, t, rows); err != nil || len(rows) < workspace.BatchSize {
+			return err
+		}
+		last = rows[len(rows)-1].ID
 	}
+}
+
+func (s *Service) rezoneRows(ctx context.Context, t *workspace.Tx, rows []*ent.Reminder) error {
 	zones, err := zonesOf(ctx, t, rows)
 	if err != nil {
 		return err
@@ -78,10 +90,9 @@ func (s *Service) rezoneAll(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("looking for reminders in old time zones: %w", err)
 	}
+	var failed error
 	for _, id := range ids {
-		if err := s.rezoneWorkspace(ctx, id); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, s.rezoneWorkspace(ctx, id))
 	}
-	return nil
+	return failed
 }
