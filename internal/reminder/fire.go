@@ -25,6 +25,8 @@ import (
 const (
 	// checkInterval is how often Run looks at the clock, which may have been set, and whether the database is in use.
 	checkInterval = time.Minute
+	// overlap is how long Run looks once a minute in any case: the server before may still run, and set reminders until it ends.
+	overlap = 10 * time.Minute
 	// firstRetry is the pause after a failure. It doubles up to checkInterval.
 	firstRetry = time.Second
 	// dueBatch is how many reminders are read at once, and fireBatch how many of a workspace one change fires.
@@ -41,10 +43,12 @@ const (
 // Run fires reminders until ctx ends. Any number of replicas may run it at once.
 //
 // It waits for the next reminder with a timer, which this process's changes set earlier. While the database is in use, it looks once a
-// minute whether other replicas have set a reminder. An idle database can sleep until a reminder is due.
+// minute whether other replicas have set a reminder; in the first minutes it does in any case. An idle database can sleep until a
+// reminder is due.
 func (s *Service) Run(ctx context.Context) {
 	ctx = viewer.AsSystem(ctx)
 	s.zonesDue.Store(true)
+	s.overlapEnds = time.Now().Add(overlap)
 	for retry := firstRetry; ctx.Err() == nil; {
 		switch err := s.round(ctx); {
 		case err == nil:
@@ -233,7 +237,7 @@ func (s *Service) wait(ctx context.Context, limit time.Duration) {
 		case <-s.schedule.changed:
 			timer.Stop()
 		case <-timer.C:
-			if s.inUse.Load() {
+			if s.inUse.Load() || time.Now().Before(s.overlapEnds) {
 				return
 			}
 		}

@@ -45,7 +45,7 @@ type replica struct {
 }
 
 // newReplica returns a replica whose changes go through fault, if it is not nil.
-func newReplica(t *testing.T, driver dialect.Driver, fault *failing, now func() time.Time) *replica {
+func newReplica(t *testing.T, driver, fault dialect.Driver, now func() time.Time) *replica {
 	t.Helper()
 	db := testkit.Database(driver)
 	if db.Now = now; fault != nil {
@@ -100,7 +100,7 @@ func (r *replica) states(t *testing.T, v viewer.Viewer, task uuid.UUID) []string
 
 func at(t time.Time) *reminder.Input { return &reminder.Input{At: &t} }
 
-// inFeed returns how often each reminder came in the feed of a viewer as FIRED, in pages of a few rows.
+// inFeed returns how often each reminder came in the feed of a viewer as FIRED or EXPIRED, in pages of a few rows.
 func (r *replica) inFeed(t *testing.T, v viewer.Viewer, token *string) (map[uuid.UUID]int, string) {
 	t.Helper()
 	ctx, seen := viewer.NewContext(t.Context(), v), map[uuid.UUID]int{}
@@ -112,7 +112,7 @@ func (r *replica) inFeed(t *testing.T, v viewer.Viewer, token *string) (map[uuid
 			t.Fatal(err)
 		}
 		for _, row := range feed.Rows[ent.Reminder](p, workspace.KindReminder) {
-			if row.State == reminder.Fired {
+			if row.State == reminder.Fired || row.State == reminder.Expired {
 				seen[row.ID]++
 			}
 		}
@@ -122,11 +122,13 @@ func (r *replica) inFeed(t *testing.T, v viewer.Viewer, token *string) (map[uuid
 	}
 }
 
-// failing fails every n-th statement of a transaction, or its commit.
+// failing fails every n-th statement of a transaction, or its commit. If it lies, transactions are committed, and Commit says that it
+// has failed.
 type failing struct {
 	dialect.Driver
 
 	every, count atomic.Int64
+	lies         atomic.Bool
 }
 
 var errInjected = errors.New("injected")
@@ -175,6 +177,9 @@ func (tx *failingTx) ExecContext(ctx context.Context, query string, args ...any)
 }
 
 func (tx *failingTx) Commit() error {
+	if tx.d.lies.Load() {
+		return errors.Join(tx.Tx.Commit(), errInjected)
+	}
 	if tx.d.fails() {
 		_ = tx.Tx.Rollback()
 		return errInjected

@@ -93,6 +93,8 @@ type Service struct {
 	expired    func(int)
 
 	schedule schedule
+	// overlapEnds is until when Run takes the database to be in use. Only Run uses it.
+	overlapEnds time.Time
 	// inUse reports whether the database may have been used since Run has last read it.
 	inUse atomic.Bool
 	// zonesDue reports whether there may be reminders in old time zones.
