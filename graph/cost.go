@@ -37,6 +37,8 @@ const (
 	maxPage     = 100
 	// defaultPreview is how many occurrences a preview shows.
 	defaultPreview = 10
+	// defaultNext is how many of the next occurrences of a series are shown.
+	defaultNext = 5
 	// feedBatch is how many rows of a page of the feed cost as much as one. A page has as many rows of all kinds together as each of
 	// its lists is charged for, and once a copy is complete, it has few.
 	feedBatch = 10
@@ -80,6 +82,8 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	switch {
 	case field.Type.Name() == changePage:
 		return Cost{Own: countCost, Sizes: []string{"first"}, Default: feed.DefaultFirst, Max: feed.MaxFirst, Batch: feedBatch}
+	case parent.Name == recurrenceType && field.Name == "next": // A rule can take some milliseconds.
+		return Cost{Own: countCost, Sizes: []string{"first"}, Default: defaultNext, Max: maxNext}
 	case isConnection(field):
 		return Cost{Sizes: []string{"first", "last"}, Default: defaultPage, Max: maxPage, Inputs: filterCosts}
 	case isListOf(field.Arguments.ForName("ids")): // nodes
