@@ -143,7 +143,8 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 	made := 0
 	add := func(parent *uuid.UUID) uuid.UUID {
 		made++
-		q := client.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle(fmt.Sprint("Task ", made)).
+		// The ids have the order of creation, so that the last tasks, which have reminders, are on the first page.
+		q := client.Task.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle(fmt.Sprint("Task ", made)).
 			SetPosition([]byte{byte(made)}).SetNillableParentID(parent).SetCreatedAt(at).SetUpdatedAt(at)
 		if made%2 == 0 {
 			q.SetDueDate(at).SetDueSort(time.Time{})
