@@ -227,3 +227,19 @@ func TestCheckAfterCompletion(t *testing.T) {
 		}
 	}
 }
+
+func TestFirstYear(t *testing.T) {
+	t.Parallel()
+	rule, err := rrule.Parse("FREQ=YEARLY;COUNT=10000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := time.Date(rrule.FirstYear, time.January, 1, 0, 0, 0, 0, time.UTC)
+	if err := rule.CheckStart(rrule.Time{Date: first}); err != nil {
+		t.Errorf("from %v: %v", first, err)
+	}
+	before := first.AddDate(0, 0, -1)
+	if err := rule.CheckStart(rrule.Time{Date: before}); err == nil {
+		t.Errorf("from %v: no error", before)
+	}
+}

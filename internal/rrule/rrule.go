@@ -7,6 +7,7 @@ package rrule
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ const (
 	MaxTimes = 24
 	// Years is how many years ahead are searched for an occurrence.
 	Years = 50
+	// FirstYear is the first year in which a series can start: COUNT is counted from there on.
+	FirstYear = 1900
 )
 
 // Frequency is the FREQ of a rule.
@@ -175,8 +178,11 @@ func (r *Rule) CheckAfterCompletion() error {
 }
 
 // CheckStart returns an *Error if the rule can't be used with a series that starts then: it has times of day, or ends at a moment,
-// but the start is a day; or there is no occurrence within 50 years. The start itself need not be an occurrence: see Meets.
+// but the start is a day; the start is before FirstYear; or there is no occurrence within 50 years. The start itself need not be an occurrence: see Meets.
 func (r *Rule) CheckStart(start Time) error {
+	if start.Date.Year() < FirstYear {
+		return &Error{"", fmt.Sprintf("A series starts in %d or later.", FirstYear)}
+	}
 	if start.At == nil {
 		for _, l := range lists {
 			if l.clock && len(*l.of(r)) > 0 {
