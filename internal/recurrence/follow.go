@@ -11,8 +11,12 @@ import (
 	"taskql/internal/workspace"
 )
 
-// MaxMissed is how many missed occurrences the log of a series gets at once.
-const MaxMissed = 1_000
+// MaxMissed is how many missed occurrences the log of a series gets at once, and maxMissedTogether how many the logs of all series
+// of a change get.
+const (
+	MaxMissed         = 1_000
+	maxMissedTogether = 10_000
+)
 
 // Definition is how a task is to repeat, once it is checked.
 type Definition struct {
@@ -217,8 +221,8 @@ type following struct {
 	due *Due
 }
 
-// follow returns what follows the open occurrence, which the rule has put at key, if it is over now.
-func (s *schedule) follow(key Due, outcome Outcome, c clock) following {
+// follow returns what follows the open occurrence, which the rule has put at key, if it is over now, with at most limit missed ones.
+func (s *schedule) follow(key Due, outcome Outcome, c clock, limit int) following {
 	var f following
 	next := s.next(key, c, 1)
 	if day := c.today(s.start.Zone); s.mode == AfterCompletion && outcome == Skipped && key.Date.After(day) {
@@ -228,7 +232,7 @@ func (s *schedule) follow(key Due, outcome Outcome, c clock) following {
 		f.due = &next[0]
 	}
 	if passed, late := s.late(key, c); late {
-		missed, total := s.rule.Between(s.start, key.value(), passed, MaxMissed)
+		missed, total := s.rule.Between(s.start, key.value(), passed, limit)
 		for _, t := range missed {
 			f.missed = append(f.missed, s.due(t))
 		}

@@ -109,6 +109,7 @@ func (s *Series) End(ctx context.Context, t *workspace.Tx) error {
 // next one has ended; so has a suspended one.
 func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Series) error {
 	var log []*ent.Occurrence
+	missed := min(MaxMissed, maxMissedTogether/max(1, len(all)))
 	for _, s := range all {
 		over := s.Open
 		over.Outcome, over.At, over.Version, s.Open = string(outcome), &t.Now, t.Version, nil
@@ -120,7 +121,7 @@ func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Seri
 		if err != nil {
 			return err
 		}
-		next := schedule.follow(DueOf(over), outcome, clockOf(t))
+		next := schedule.follow(DueOf(over), outcome, clockOf(t), missed)
 		for i, due := range next.missed {
 			row := s.row(t, over.Number+1+i, due, Missed)
 			row.At = &t.Now

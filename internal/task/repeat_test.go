@@ -206,3 +206,29 @@ func TestConcurrentCompletions(t *testing.T) {
 		}
 	})
 }
+
+// Those missed by series that are completed together share the room in the logs, and COUNT counts all of them.
+func TestMissedTogether(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		var ids []string
+		var last *ent.Task
+		for range 11 {
+			last = env.createRepeating(ctx, t, v, "water", on(2020, 1, 1), rule("FREQ=DAILY;COUNT=10000"))
+			ids = append(ids, last.ID.String())
+		}
+		if _, err := env.CompleteMany(ctx, v, task.BulkInput{IDs: ids, ErrorPolicy: task.AllOrNothing}); err != nil {
+			t.Fatal(err)
+		}
+		missed := env.client.Occurrence.Query().Where(occurrence.Outcome(string(recurrence.Missed))).CountX(ctx)
+		if missed != 11*909 { // 10,000 for 11 series.
+			t.Errorf("%d missed occurrences are stored", missed)
+		}
+		days := int(env.Now().Truncate(24*time.Hour).Sub(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)) / (24 * time.Hour))
+		left, err := recurrence.Remaining(env.client.Recurrence.GetX(ctx, *last.RecurrenceID))
+		if err != nil || left == nil || *left != 10_000-days-1 {
+			t.Errorf("%v are left, %v, not %d", left, err, 10_000-days-1)
+		}
+	})
+}
