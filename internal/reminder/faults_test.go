@@ -51,7 +51,7 @@ func (d *outage) Query(ctx context.Context, query string, args, v any) error {
 }
 
 // run runs a replica until the function that it returns is called.
-func (r *replica) run(ctx context.Context) (stop func()) {
+func (r *replica) run(ctx context.Context) func() {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { defer close(ended); r.Run(ctx) }()
@@ -164,7 +164,8 @@ func testClocksJump(t *testing.T, driver dialect.Driver, viewers []viewer.Viewer
 			r.remind(t, v, nil, at(begun.Add(time.Duration(random.Int64N(days*8))*3*time.Hour)))
 		}
 	}
-	versions := func() (sum int) {
+	versions := func() int {
+		sum := 0
 		for _, w := range r.workspaces.Client.Workspace.Query().AllX(ctx) {
 			sum += w.Version
 		}

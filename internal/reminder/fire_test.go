@@ -161,7 +161,7 @@ func (tx *failingTx) QueryContext(ctx context.Context, query string, args ...any
 	if tx.d.fails() {
 		return nil, errInjected
 	}
-	return tx.Tx.(interface { //nolint:forcetypeassert,errcheck // A driver of ours.
+	return tx.Tx.(interface { //nolint:errcheck // A driver of ours.
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	}).QueryContext(ctx, query, args...)
 }
@@ -171,7 +171,7 @@ func (tx *failingTx) ExecContext(ctx context.Context, query string, args ...any)
 	if tx.d.fails() {
 		return nil, errInjected
 	}
-	return tx.Tx.(interface { //nolint:forcetypeassert,errcheck // As above.
+	return tx.Tx.(interface { //nolint:errcheck // As above.
 		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	}).ExecContext(ctx, query, args...)
 }
