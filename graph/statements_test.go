@@ -66,7 +66,7 @@ var shapes = []shape{ //nolint:gochecknoglobals // A table.
 	{"the viewer beside it", `{ viewer { id name } tasks { nodes { overdue due { date at timeZone } } } }`, 2, nil},
 	{"one's own id a hundred times", `{ nodes(ids: [<users>]) { id ... on User { email } } }`, 1, nil},
 	{"a search", `{ tasks(filter: {search: "", tags: {any: ["<tag>"]}, not: {parent: {isNull: true}}}) { totalCount nodes { tags { name } } } }`, 3, nil},
-	{"reminders", `{ tasks { nodes { reminders { at state dayBefore { days time } task { tags { name } } } } } }`, 4, []string{"description", "minutes_before"}},
+	{"reminders", `{ tasks(first: 100) { nodes { reminders { at state dayBefore { days time } task { tags { name } } } } } }`, 4, []string{"description", "minutes_before"}},
 	{"those that have fired", `{ firedReminders { nodes { firedAt task { title } } } }`, 2, []string{"description", "minutes_before"}},
 	{"series", `{ tasks { nodes { recurrence { rule remaining next { date } occurrences { totalCount nodes { task { title } } } } occurrence { outcome task { id } } } } }`, 8, nil},
 	{"a tag", `{ tag(id: "<tag>") { name openTaskCount } }`, 2, nil},

@@ -34,13 +34,13 @@ type brokenRows struct {
 	found bool
 }
 
-func (r *brokenRows) Columns() []string { return []string{"version"} }
+func (r *brokenRows) Columns() []string { return []string{"version", "history_bytes"} }
 func (r *brokenRows) Close() error      { return nil }
 func (r *brokenRows) Next(dest []driver.Value) error {
 	if r.found {
 		return r.err
 	}
-	r.found, dest[0] = true, int64(1)
+	r.found, dest[0], dest[1] = true, int64(1), int64(0)
 	return nil
 }
 
