@@ -66,7 +66,7 @@ func (c Change[T]) From() T { return c[0] }
 // To returns the value after the change.
 func (c Change[T]) To() T { return c[1] }
 
-// Changes are what a change changed of a task. A field is nil if it was not changed. The activity of a new task has no changes.
+// Changes are what a change changed of a task. A field is nil if it was not changed. The activity of a new task has none, but Copied.
 //
 // They are stored as JSON, except Description.
 type Changes struct {
@@ -89,6 +89,8 @@ type Changes struct {
 	// NextID is the next occurrence that the change made, and RemovedNextID the one that it took back.
 	NextID        *uuid.UUID `json:"next,omitempty"`
 	RemovedNextID *uuid.UUID `json:"removedNext,omitempty"`
+	// Copied says that the change created the task as the next occurrence of another one, or below it.
+	Copied bool `json:"copied,omitempty"`
 	// Skips says that the change skipped an occurrence, or undid that; the action says it if it is Skipped.
 	Skips bool `json:"skips,omitempty"`
 	// Undoes is the version of the change that this change undoes; 0 if it undoes none.

@@ -210,6 +210,7 @@ func (c *copies) add(t *tx, e *ent.Task, parent *uuid.UUID) *ent.Task {
 	if c.of == nil {
 		c.of = map[uuid.UUID]*ent.Task{}
 	}
+	t.activity(n.ID).Changes.Copied = true
 	c.originals, c.tasks, c.of[e.ID] = append(c.originals, e), append(c.tasks, n), n
 	return n
 }

@@ -91,8 +91,8 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 		errs.Add(workspace.CodeNotFound, "version", "There is no change of yours with this version.")
 	case len(activities) == 0:
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it changed no task, or is too long ago.")
-	case slices.ContainsFunc(activities, final):
-		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it deleted something for good.")
+	case slices.ContainsFunc(activities, final), len(ofNamedTasks(activities)) == 0:
+		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: something of it was deleted for good.")
 	case activities[0].Via == history.Import, len(activities) > maxUndone:
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it is an import.")
 	case slices.ContainsFunc(activities, forgotten):
@@ -177,10 +177,7 @@ func (t *tx) newUndo(ctx context.Context, version int, activities []*history.Act
 // ofNamedTasks returns the activities of the tasks that the mutation named. A completion also creates the next occurrence of a
 // recurring task, and its subtasks.
 func ofNamedTasks(activities []*history.Activity) []*history.Activity {
-	hasNext := slices.ContainsFunc(activities, func(a *history.Activity) bool { return a.Changes.NextID != nil })
-	return slices.DeleteFunc(slices.Clone(activities), func(a *history.Activity) bool {
-		return hasNext && a.Action == history.Created
-	})
+	return slices.DeleteFunc(slices.Clone(activities), func(a *history.Activity) bool { return a.Changes.Copied })
 }
 
 // run checks that nothing is in the way, and undoes the change. If there are conflicts then, the transaction has to be rolled back.
