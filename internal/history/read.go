@@ -141,6 +141,9 @@ func (f Filter) where(s *sql.Selector) {
 	}
 	if f.Since != nil {
 		s.Where(sql.GTE(s.C(activity.FieldAt), *f.Since))
+		if f.Since.Unix() > 0 { // Ids begin with the time since 1970, so that the primary key finds the last ones.
+			s.Where(sql.GTE(s.C(activity.FieldID), workspace.FirstID(*f.Since)))
+		}
 	}
 }
 

@@ -178,7 +178,29 @@ func (s *Service) Logs(ctx context.Context, v viewer.Viewer, series []uuid.UUID,
 
 // firstOfLogs reads the window's rows of each log, and one more, which tells whether the log goes on.
 func (s *Service) firstOfLogs(ctx context.Context, v viewer.Viewer, series []uuid.UUID, o keyset.Order[*ent.Occurrence], w keyset.Window) (map[uuid.UUID][]*ent.Occurrence, error) {
-	rows, err := s.client().Occurrence.Query().Where(workspace.Scope(v), func(s *sql.Selector) {
+	q := s.client().Occurrence.Query().Order(o.Sort)
+	if len(series) == 1 { // The index has the order, so that no more is read of a long log than the page has.
+		q.Where(over(v, series)).Limit(w.Size() + 1)
+		if w.After() != nil {
+			q.Where(func(s *sql.Selector) { s.Where(o.After(s, keyset.Bound{Position: w.After()})) })
+		}
+	} else {
+		q.Where(workspace.Scope(v), firstOfEach(v, series, o, w))
+	}
+	rows, err := q.All(ctx)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // Logs says what it reads.
+	}
+	byLog := make(map[uuid.UUID][]*ent.Occurrence, len(series))
+	for _, row := range rows {
+		byLog[row.RecurrenceID] = append(byLog[row.RecurrenceID], row)
+	}
+	return byLog, nil
+}
+
+// firstOfEach selects what firstOfLogs reads of several logs.
+func firstOfEach(v viewer.Viewer, series []uuid.UUID, o keyset.Order[*ent.Occurrence], w keyset.Window) func(*sql.Selector) {
+	return func(s *sql.Selector) {
 		t := sql.Dialect(s.Dialect()).Table(occurrence.Table)
 		inner := sql.Dialect(s.Dialect()).Select(t.C(occurrence.FieldID)).From(t)
 		over(v, series)(inner)
@@ -189,15 +211,7 @@ func (s *Service) firstOfLogs(ctx context.Context, v viewer.Viewer, series []uui
 		outer := inner.As("numbered")
 		s.Where(sql.In(s.C(occurrence.FieldID),
 			sql.Dialect(s.Dialect()).Select(outer.C(occurrence.FieldID)).From(outer).Where(sql.LTE(outer.C("place"), w.Size()+1))))
-	}).Order(o.Sort).All(ctx)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // Logs says what it reads.
 	}
-	byLog := make(map[uuid.UUID][]*ent.Occurrence, len(series))
-	for _, row := range rows {
-		byLog[row.RecurrenceID] = append(byLog[row.RecurrenceID], row)
-	}
-	return byLog, nil
 }
 
 // setHasPreviousPage sets HasPreviousPage of the pages after the position.
