@@ -57,6 +57,13 @@ func (r *recorder) QueryContext(ctx context.Context, statement string, args ...a
 	}).QueryContext(ctx, statement, args...)
 }
 
+// ExecContext runs the hand-written statements of ent's clients that return no rows.
+func (r *recorder) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	return r.Driver.(interface { //nolint:errcheck // As above.
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	}).ExecContext(ctx, statement, args...)
+}
+
 // QueryRaw runs the statements of lists.
 func (r *recorder) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
 	r.record(query, args)
@@ -226,8 +233,15 @@ func (e *explainer) plans(t *testing.T) string {
 	return strings.Join(plans, " + ")
 }
 
-// plan returns how many buffers a statement reads, and its sorts and indexes from the top of the plan to the bottom.
+// plan returns what explain does, as text.
 func (e *explainer) plan(t *testing.T, s recordedStatement) string {
+	t.Helper()
+	buffers, nodes := e.explain(t, s)
+	return fmt.Sprintf("%d buffers, %s", buffers, nodes)
+}
+
+// explain returns how many buffers a statement reads, and its sorts and indexes from the top of the plan to the bottom.
+func (e *explainer) explain(t *testing.T, s recordedStatement) (int, string) {
 	t.Helper()
 	rows, err := e.db.SQL.QueryContext(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) "+s.sql, s.args...)
 	if err != nil {
@@ -262,7 +276,7 @@ func (e *explainer) plan(t *testing.T, s recordedStatement) string {
 	if os.Getenv("TASK_EXPLAIN_VERBOSE") != "" {
 		t.Logf("%s\n%s", s.sql, strings.Join(lines, "\n"))
 	}
-	return fmt.Sprintf("%d buffers, %s", buffers, strings.Join(words, " < "))
+	return buffers, strings.Join(words, " < ")
 }
 
 func (e *explainer) filters(t *testing.T, out *strings.Builder) {
