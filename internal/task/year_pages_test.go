@@ -123,7 +123,7 @@ func (y *simulatedYear) measure() []pageWork {
 		y.exec(`INSERT INTO activities (id, workspace_id, version, task_id, via, action, at)
 			SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || substr(md5(id::text), 1, 20))::uuid, workspace_id, $1, id, 'SESSION', 'CREATED', at
 			  FROM (SELECT id, workspace_id, $2::timestamptz - random() * $3::interval AS at FROM tasks WHERE workspace_id LIKE 'other%') t`,
-			len(y.perDay), y.clock.Now(), fmt.Sprint(y.keep.Seconds(), " seconds"))
+			len(y.perDay), y.clock.Now(), fmt.Sprint(int(y.keep.Hours()), " hours"))
 		y.exec("VACUUM ANALYZE")
 	}
 	var all []pageWork
