@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 
-const none = { text: '', isBad: false, deleted: null };
+const none = { text: '', isBad: false, ids: [], deleted: null };
 
 /**
  * Returns what changed last in the list, in words: whoever changed it, and what was refused. It also lights up the rows that
@@ -19,8 +19,8 @@ export function useChanges(rows, tasks, ready, refusal, list) {
   }, [rows, tasks, ready, list]);
   useEffect(() => {
     if (!refusal) return;
-    const [{ code, message }] = refusal.errors;
-    setNews({ text: `Not changed: ${message || code}`, isBad: true, deleted: null });
+    const [{ code, message }] = refusal.errors ?? [{}];
+    setNews({ ...none, text: refusal.text ?? `Not changed: ${message || code}`, isBad: true });
   }, [refusal]);
   return news;
 }
@@ -48,7 +48,7 @@ function compare(before, now) {
 
 function compareTask(old, state, add) {
   const [was, is] = [old.task, state.task];
-  const rest = ({ priority, due, tags }) => JSON.stringify([priority, due, tags]);
+  const rest = ({ priority, due, recurrence, tags }) => JSON.stringify([priority, due?.date, due?.at, recurrence?.id, tags]);
   if (was.completed !== is.completed) add(is.completed ? 'Completed' : 'Reopened', state);
   else if (was.title !== is.title) add('Renamed', state, `“${was.title}” to “${is.title}”`);
   else if (old.parent !== state.parent || (was.position !== is.position && old.previous !== state.previous)) add('Moved', state);
@@ -62,7 +62,7 @@ function tell(changes, tasks) {
   const deleted = new Set(verb === 'Deleted' ? changes.map(({ id }) => id) : []);
   const roots = changes.filter(({ id, parent }) => deleted.has(id) && !deleted.has(parent));
   const isInTrash = roots.length === 1 && tasks.some(({ id, deletedAt }) => id === roots[0].id && deletedAt);
-  return { text, isBad: false, deleted: isInTrash ? roots[0].id : null };
+  return { text, isBad: false, ids: changes.map(({ id }) => id), deleted: isInTrash ? roots[0].id : null };
 }
 
 function lightUp(row) {

@@ -23,3 +23,15 @@ export const PanelIcon = () => (
     <rect x="2.5" y="3.5" width="15" height="13" rx="2.5" /><path d="M11.5 3.5v13M13.8 7.5h1.4M13.8 10.5h1.4" />
   </svg>
 );
+
+export const RepeatIcon = () => (
+  <svg viewBox="0 0 16 16" width="11" height="11" fill="none" stroke="currentColor" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <path d="M2.5 8V6.5a3 3 0 0 1 3-3h8M11 1l2.5 2.5L11 6M13.5 8v1.5a3 3 0 0 1-3 3h-8M5 15l-2.5-2.5L5 10" />
+  </svg>
+);
+
+export const ClockIcon = () => (
+  <svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" strokeWidth="1.4" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <circle cx="8" cy="8" r="6.2" /><path d="M8 4.5V8l2.5 1.5" />
+  </svg>
+);

@@ -1,12 +1,14 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { randomId } from '../../../../examples/sync/store.ts';
 import { useChanges } from './changes.js';
+import { Details, Fired, repeats } from './details.jsx';
 import { useDrag } from './drag.js';
-import { GripIcon } from './icons.jsx';
+import { ClockIcon, GripIcon, RepeatIcon } from './icons.jsx';
 import { usePage } from './page.js';
 import { isSignedIn } from './session.js';
 import { settings } from './settings.js';
 import { arrange, openStore } from './tasks.js';
+import { formatDue } from './words.js';
 import './panel.css';
 
 /** How many tasks are shown at first. */
@@ -48,11 +50,12 @@ const Blank = () => (
 
 function Tasks({ account, refresh }) {
   const [refusal, setRefusal] = useState(null);
+  const [done, setDone] = useState(null);
   const [store, setStore] = useState(null);
   useEffect(() => {
     let opened;
     const open = () => {
-      opened = openStore(account, setRefusal);
+      opened = openStore(account, setRefusal, setDone);
       opened.start();
       setStore(opened);
     };
@@ -68,23 +71,27 @@ function Tasks({ account, refresh }) {
       close();
     };
   }, [account]);
-  return store ? <List store={store} refusal={refusal} refresh={refresh} /> : <Blank />;
+  return store ? <List store={store} refusal={refusal} done={done} refresh={refresh} /> : <Blank />;
 }
 
-function List({ store, refusal, refresh }) {
+function List({ store, refusal, done, refresh }) {
   const status = useSyncExternalStore(store.subscribe, () => store.status);
   const tasks = useSyncExternalStore(store.subscribe, () => store.all('tasks'));
   const tags = useSyncExternalStore(store.subscribe, () => store.all('tags'));
+  const recurrences = useSyncExternalStore(store.subscribe, () => store.all('recurrences'));
   const all = useMemo(() => arrange(tasks), [tasks]);
   const [hides, setHides] = useState(localStorage.getItem(hidesKey) === 'true');
   const rows = useMemo(() => (hides ? all.filter(({ task }) => !task.completed) : all), [all, hides]);
   const names = useMemo(() => new Map(tags.map((tag) => [tag.id, tag.name])), [tags]);
+  const series = useMemo(() => new Map(recurrences.filter(({ endedAt }) => !endedAt).map((recurrence) => [recurrence.id, recurrence])), [recurrences]);
   const [limit, setLimit] = useState(few);
   const list = useRef(null);
   const field = useRef(null);
   const news = useChanges(all, tasks, status.ready, refusal, list);
   const shown = rows.slice(0, limit);
   const keepFocus = useFocus(list, field, shown);
+  // Undone is only what the line tells: the user's own change, if nobody has changed the task since.
+  const own = done && news.ids.some((id) => done.ids.includes(id)) && done.ids.every((id) => !store.isPending('tasks', id) && !(store.get('tasks', id)?.version > done.version)) ? done : null;
 
   useEffect(() => { if (status.error === 'UNAUTHENTICATED') refresh(); }, [status.error, refresh]);
 
@@ -118,18 +125,20 @@ function List({ store, refusal, refresh }) {
         <button type="button" className="toggle" aria-pressed={hides} onClick={() => { setHides(!hides); localStorage.setItem(hidesKey, !hides); }}>Hide completed</button>
       </Head>
       <State store={store} status={status} />
+      <Fired store={store} tasks={tasks} />
       <form className="add" onSubmit={add}>
         <input ref={field} aria-label="New task" placeholder="Add a task" maxLength={200} disabled={!status.ready} />
         <button type="submit" disabled={!status.ready}>Add</button>
       </form>
       <ul ref={list} aria-label="Tasks" data-dragging={drag.id !== null} {...keepFocus}>
-        {shown.map((row) => <Task key={row.task.id} row={row} store={store} names={names} drag={drag} step={step} />)}
+        {shown.map((row) => <Task key={row.task.id} row={row} store={store} names={names} recurrence={series.get(row.task.recurrence?.id)} drag={drag} step={step} />)}
       </ul>
       {status.ready && rows.length === 0 && <div className="empty"><p>{all.length === 0 ? 'No tasks. Add one, or run “Create a task” of the tour.' : 'Everything is done.'}</p></div>}
       {rows.length > limit && <button type="button" className="more" onClick={() => setLimit(limit + 5 * few)}>Show more ({rows.length - limit})</button>}
       <p className="news" data-bad={news.isBad}>
         <span role="status" aria-live="polite">{news.text}</span>
-        {news.deleted && <button type="button" onClick={() => store.mutate('restoreTask', { id: news.deleted })}>Undo</button>}
+        {own ? <button type="button" onClick={() => store.undo(own)}>{own.isUndo ? 'Redo' : 'Undo'}</button>
+          : news.deleted && <button type="button" onClick={() => store.mutate('restoreTask', { id: news.deleted })}>Undo</button>}
       </p>
     </>
   );
@@ -155,9 +164,10 @@ function State({ store, status }) {
   );
 }
 
-function Task({ row, store, names, drag, step }) {
+function Task({ row, store, names, recurrence, drag, step }) {
   const { task, depth } = row;
   const [editing, setEditing] = useState(false);
+  const [asking, setAsking] = useState(false);
   const title = useRef(null);
   const rename = (text) => {
     setEditing(false);
@@ -169,7 +179,8 @@ function Task({ row, store, names, drag, step }) {
     event.preventDefault();
     step(row, by);
   };
-  const details = [task.priority !== 'NONE' && task.priority.toLowerCase(), task.due?.date, ...task.tags.map(({ id }) => names.get(id))].filter(Boolean);
+  const details = [task.priority !== 'NONE' && task.priority.toLowerCase(), task.due && (task.due.at ? formatDue(task.due) : task.due.date), ...task.tags.map(({ id }) => names.get(id))].filter(Boolean);
+  const isRepeating = recurrence && !task.completed;
   return (
     <li data-task={task.id} data-pending={store.isPending('tasks', task.id)} data-drop={drag.target?.id === task.id ? drag.target.side : undefined}
       data-dragged={drag.id === task.id || undefined} style={{ '--depth': depth }}>
@@ -180,10 +191,14 @@ function Task({ row, store, names, drag, step }) {
       {editing ? <Rename title={task.title} done={rename} back={title} /> : (
         <button type="button" className="title" data-control="title" ref={title} title="Rename" onClick={() => setEditing(true)}>
           <span className="text">{task.title}</span>
-          {details.length > 0 && <span className="details">{details.join(' · ')}</span>}
+          {(details.length > 0 || isRepeating) && (
+            <span className="details">{isRepeating && <span className="repeats"><RepeatIcon />{repeats(recurrence)}</span>}{isRepeating && details.length > 0 && ' · '}{details.join(' · ')}</span>
+          )}
         </button>
       )}
+      <button type="button" className="delete" data-control="details" aria-haspopup="dialog" aria-label={`Due, repetition and reminders of “${task.title}”`} title="Due, repeat, remind" onClick={() => setAsking(true)}><ClockIcon /></button>
       <button type="button" className="delete" data-control="delete" aria-label={`Delete “${task.title}”`} title="Delete" onClick={() => store.mutate('deleteTask', { id: task.id })}>✕</button>
+      {asking && <Details task={task} recurrence={recurrence} store={store} close={() => setAsking(false)} />}
     </li>
   );
 }

@@ -1,11 +1,14 @@
-import { fetchTransport, IndexedDBStorage, kind, Store } from '../../../../examples/sync/store.ts';
+import { fetchTransport, IndexedDBStorage, kind, randomId, Store } from '../../../../examples/sync/store.ts';
 import { settings } from './settings.js';
+import { describeConflicts } from './words.js';
 
 // The reference store, with what the panel shows.
 
 const kinds = {
-  tasks: kind('TASK', 'id version title completed position priority deletedAt due { date } parent { id } tags { id }'),
+  tasks: kind('TASK', 'id version title completed position priority deletedAt due { date at timeZone } recurrence { id } parent { id } tags { id }'),
   tags: kind('TAG', 'id version name'),
+  recurrences: kind('RECURRENCE', 'id version rule mode catchUp endedAt'),
+  reminders: kind('REMINDER', 'id version task { id } at state firedAt minutesBefore dayBefore { days time }'),
 };
 
 const byPosition = (a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : a.id < b.id ? -1 : 1);
@@ -51,7 +54,9 @@ function remove(draft, id) {
   for (const task of draft.all('tasks')) if (task.parent?.id === id && !task.deletedAt) remove(draft, task.id);
 }
 
-const mutation = (name, input) => `mutation ${name[0].toUpperCase()}${name.slice(1)}($input: ${input}!) { ${name}(input: $input) { task { id version title } version userErrors { code message field } } }`;
+const write = (name, input, row) => `mutation ${name[0].toUpperCase()}${name.slice(1)}($input: ${input}!) { ${name}(input: $input) { ${row} version userErrors { code message field } } }`;
+const mutation = (name, input) => write(name, input, 'task { id version title }');
+const reminderMutation = (name, input) => write(name, input, 'reminder { id version }');
 
 // The last one wins, whatever else has changed in the task.
 const rebase = (input) => input;
@@ -59,18 +64,18 @@ const rebase = (input) => input;
 const mutations = {
   createTask: {
     document: mutation('createTask', 'CreateTaskInput'), row: 'tasks',
-    apply: (draft, { id, title }) => draft.put('tasks', { id, title, completed: false, priority: 'NONE', deletedAt: null, due: null, parent: null, tags: [], position: place(draft, { id }, null) }),
+    apply: (draft, { id, title }) => draft.put('tasks', { id, title, completed: false, priority: 'NONE', deletedAt: null, due: null, recurrence: null, parent: null, tags: [], position: place(draft, { id }, null) }),
   },
   renameTask: {
     document: mutation('updateTask', 'UpdateTaskInput'), row: 'tasks', rebase,
     apply: (draft, { id, title }) => draft.update('tasks', id, { title }),
   },
   completeTask: {
-    document: mutation('completeTask', 'CompleteTaskInput'), row: 'tasks', rebase,
+    document: write('completeTask', 'CompleteTaskInput', 'task { id version title } next { id }'), row: 'tasks', rebase,
     apply: (draft, { id }) => draft.update('tasks', id, { completed: true }),
   },
   reopenTask: {
-    document: mutation('reopenTask', 'ReopenTaskInput'), row: 'tasks', rebase,
+    document: write('reopenTask', 'ReopenTaskInput', 'task { id version title } removedNextId'), row: 'tasks', rebase,
     apply: (draft, { id }) => draft.update('tasks', id, { completed: false }),
   },
   moveTask: {
@@ -85,7 +90,86 @@ const mutations = {
     document: mutation('restoreTask', 'RestoreTaskInput'),
     apply: (draft, { id }) => draft.update('tasks', id, { deletedAt: null }),
   },
+  scheduleTask: { // The due and the recurrence, if they are there. A new series comes with the feed.
+    document: mutation('updateTask', 'UpdateTaskInput'), row: 'tasks', rebase,
+    apply: (draft, { id, due, recurrence }) => draft.update('tasks', id, {
+      ...(due !== undefined && { due: due?.at ? { date: due.at.at.slice(0, 10), ...due.at } : due }), ...(recurrence === null && { recurrence }),
+    }),
+  },
+  setReminders: {
+    document: mutation('setReminders', 'SetRemindersInput'),
+    apply(draft, { taskId, reminders }) {
+      const before = draft.all('reminders').filter(({ task }) => task.id === taskId);
+      for (const { id } of before) draft.remove('reminders', id);
+      reminders.forEach(({ at = null, minutesBefore = null, dayBefore = null }, i) => {
+        const same = before.find((old) => (dayBefore ? old.dayBefore?.days === dayBefore.days && old.dayBefore.time === dayBefore.time
+          : minutesBefore !== null ? old.minutesBefore === minutesBefore : old.at === at));
+        draft.put('reminders', same ?? { id: `${taskId} ${i}`, task: { id: taskId }, at, state: 'WAITING', firedAt: null, minutesBefore, dayBefore });
+      });
+    },
+  },
+  snoozeReminder: {
+    document: reminderMutation('snoozeReminder', 'SnoozeReminderInput'), row: 'reminders', rebase,
+    apply: (draft, { id, until }) => draft.update('reminders', id, { state: 'WAITING', at: until }),
+  },
+  dismissReminder: { // It takes no ifVersion.
+    document: reminderMutation('dismissReminder', 'DismissReminderInput'),
+    apply: (draft, { id }) => draft.update('reminders', id, { state: 'DISMISSED', at: null }),
+  },
 };
+
+const undoDocument = `mutation UndoChange($input: UndoChangeInput!) {
+  undoChange(input: $input) { tasks { id } conflicts { task { title } field } version userErrors { message } }
+}`;
+const previewDocument = `query PreviewRecurrence($input: PreviewRecurrenceInput!) {
+  previewRecurrence(input: $input) { next { date at timeZone } userErrors { message } }
+}`;
+const occurrenceDocument = 'query Occurrence($id: ID!) { task(id: $id) { occurrence { number } } }';
+
+/** Runs operations that need an answer at once, beside the store's queue. */
+class Direct {
+  constructor(transport, onDone, onRefused) {
+    Object.assign(this, { transport, onDone, onRefused });
+  }
+
+  /** Returns the result of the operation's field. It throws the reason why there is none. */
+  async run(document, variables) {
+    const { data, errors } = await this.transport.execute(document, variables).catch(() => ({}));
+    const [result] = Object.values(data ?? {});
+    if (!result) throw new Error(errors?.[0]?.message ?? 'the server can’t be reached');
+    return result;
+  }
+
+  preview = async (input) => {
+    const { next, userErrors: [problem] } = await this.run(previewDocument, { input }).catch(({ message }) => ({ next: [], userErrors: [{ message }] }));
+    return { next, problem: problem?.message };
+  };
+
+  /** Undoes a change of the user's, by its version. */
+  undo = async ({ version, isUndo }) => {
+    try {
+      const { tasks, conflicts, version: taken, userErrors: [problem] } = await this.run(undoDocument, { input: { version, idempotencyKey: randomId() } });
+      if (problem) this.onRefused({ text: conflicts.length > 0 ? describeConflicts(conflicts) : `Not undone: ${problem.message}` });
+      else this.onDone({ ids: tasks.map(({ id }) => id), version: taken, isUndo: !isUndo });
+    } catch ({ message }) {
+      this.onRefused({ text: `Not undone: ${message}` });
+    }
+  };
+
+  /** Skips the task's open occurrence. */
+  skip = async (id) => {
+    try {
+      const { occurrence } = await this.run(occurrenceDocument, { id });
+      if (!occurrence) throw new Error('it does not repeat any more.');
+      const input = { id, number: occurrence.number, idempotencyKey: randomId() };
+      const { version, userErrors: [problem] } = await this.run(mutation('skipOccurrence', 'SkipOccurrenceInput'), { input });
+      if (problem) throw new Error(problem.message);
+      this.onDone({ ids: [id], version });
+    } catch ({ message }) {
+      this.onRefused({ text: `Not skipped: ${message}` });
+    }
+  };
+}
 
 /** Storage knows whether this tab follows the feed. */
 class Storage extends IndexedDBStorage {
@@ -99,11 +183,32 @@ class Storage extends IndexedDBStorage {
 
 let current;
 
-/** Returns a store of the account's tasks, which calls onRefused with each change that was not made. */
-export function openStore(account, onRefused) {
-  const storage = new Storage(`taskql-playground-${account}`);
-  current = new Store({ kinds, mutations, storage, onRefused, transport: fetchTransport(settings.endpoint, () => ({ credentials: 'same-origin' })) });
-  return Object.assign(current, { storage });
+/**
+ * Returns a store of the account's tasks, which calls onRefused with each change that was not made, and onDone with each that
+ * this browser has made and that can be undone, whichever tab has sent it.
+ */
+export function openStore(account, onRefused, onDone) {
+  const name = `taskql-playground-${account}`;
+  const storage = new Storage(name);
+  const transport = fetchTransport(settings.endpoint, () => ({ credentials: 'same-origin' }));
+  const tabs = new BroadcastChannel(`${name}-done`);
+  const tell = (change) => {
+    onDone(change);
+    tabs.postMessage(change);
+  };
+  tabs.onmessage = ({ data }) => onDone(data);
+  const telling = { ...transport, async execute(document, variables) {
+    const result = await transport.execute(document, variables);
+    const [field, payload] = Object.entries(result.data ?? {})[0] ?? [];
+    if (payload?.task && payload.userErrors.length === 0 && field !== 'setReminders') {
+      tell({ ids: [payload.task.id, payload.next?.id, payload.removedNextId].filter(Boolean), version: payload.version });
+    }
+    return result;
+  } };
+  current = new Store({ kinds, mutations, storage, onRefused, transport: telling });
+  const { preview, undo, skip } = new Direct(transport, tell, onRefused);
+  const stop = current.stop.bind(current);
+  return Object.assign(current, { storage, preview, undo, skip, stop() { tabs.close(); return stop(); } });
 }
 
 /** Deletes the copy that this browser has of the account's tasks. */
