@@ -72,7 +72,7 @@ func comparisonsOf(field given) ([]task.Comparison, error) {
 }
 
 func nullError(path string) error {
-	return &task.InputError{Argument: path, Message: path + " can't be null: leave it out where nothing is to be filtered by it"}
+	return &task.InputError{Argument: path, Message: path + " can't be null: leave it out if nothing is to be filtered by it"}
 }
 
 // given is a field of an input that is present.

@@ -193,8 +193,8 @@ func (f *undoFixture) prepare(t *testing.T) {
 		createTask {id: $dailyInTrash, title: "dailyInTrash", due: {date: "2026-11-23"}, recurrence: {rule: "FREQ=DAILY"}}
 		deleteTask {id: $dailyInTrash}`), "\n") {
 		name, input, _ := strings.Cut(strings.TrimSpace(request), " ")
-		if strings.Contains(input, "$touchedNext") { // The server has chosen the id of the next occurrence.
-			input = strings.Replace(input, "$touchedNext", `"`+f.next(t, "touched")+`"`, 1)
+		if before, after, ok := strings.Cut(input, "$touchedNext"); ok { // The server has chosen the id of the next occurrence.
+			input = before + `"` + f.next(t, "touched") + `"` + after
 		}
 		f.change(t, name, input)
 	}

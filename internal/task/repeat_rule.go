@@ -209,7 +209,7 @@ func (o skipOp) validate(_ context.Context, _ *tx, tasks []*ent.Task) (validatio
 	case e.OccurrenceNumber == nil:
 		found.input.Add(workspace.CodeInvalid, "id", "This task does not repeat.")
 	case o.number < 1 || o.number > *e.OccurrenceNumber:
-		found.input.Add(workspace.CodeInvalid, "number", "This task is occurrence %d, and there is no occurrence %d yet.", *e.OccurrenceNumber, o.number)
+		found.input.Add(workspace.CodeInvalid, "number", "This task is occurrence %d: the number is 1 to %d.", *e.OccurrenceNumber, *e.OccurrenceNumber)
 	case repeats(e) && e.DeletedAt != nil:
 		found.input.Add(workspace.CodeInvalid, "id", "This task is in the trash: restore it first.")
 	}
