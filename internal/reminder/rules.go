@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"taskql/ent"
+	"taskql/internal/rrule"
 )
 
 // latest is the latest moment that the API can show.
@@ -24,7 +25,7 @@ func timeOf(r *ent.Reminder, e *ent.Task, zone *time.Location) *time.Time {
 			year, month, d := e.DueAt.In(zone).Date()
 			day = time.Date(year, month, d, 0, 0, 0, 0, time.UTC)
 		}
-		at = resolve(day.AddDate(0, 0, -*r.DaysBefore).Add(time.Duration(*r.TimeOfDay)*time.Minute), zone)
+		at = rrule.Moment(day.AddDate(0, 0, -*r.DaysBefore).Add(time.Duration(*r.TimeOfDay)*time.Minute), zone)
 	default:
 		return nil
 	}
@@ -32,26 +33,6 @@ func timeOf(r *ent.Reminder, e *ent.Task, zone *time.Location) *time.Time {
 		at = latest
 	}
 	return &at
-}
-
-// resolve returns when the clock of a zone shows a time, which is given as if the clock were UTC's.
-func resolve(wall time.Time, zone *time.Location) time.Time {
-	const margin = 26 * time.Hour // Offsets are less than a day, and so is what a change adds to them or takes away.
-	var at time.Time
-	for within := wall.Add(-margin); ; {
-		local := within.In(zone)
-		begin, end := local.ZoneBounds()
-		_, offset := local.Zone()
-		before := at
-		at = wall.Add(-time.Duration(offset) * time.Second).UTC()
-		switch {
-		case at.Before(begin): // The clock was past it when this offset began.
-			return before
-		case end.IsZero() || at.Before(end):
-			return at
-		}
-		within = end
-	}
 }
 
 // live reports whether there is something to be reminded of.

@@ -41,6 +41,13 @@ func (c *clock) resolve(wall time.Time) occurrence {
 	}
 }
 
+// Moment returns when the clock of a zone shows a time, which is given as if the clock were UTC's, by section 3.3.5 of RFC 5545: of
+// two moments the first, and a time that the clock skips is counted by the offset before.
+func Moment(wall time.Time, zone *time.Location) time.Time {
+	c := clock{zone: zone}
+	return c.resolve(wall).at.UTC()
+}
+
 // read reads the offset at a moment, and since when and until when it holds.
 func (c *clock) read(at time.Time) {
 	local := at.In(c.location())

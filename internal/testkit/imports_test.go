@@ -48,7 +48,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/ratelimit":  {},
 	"internal/rrule":      {},
 	"internal/recurrence": slices.Concat(entity, []string{"internal/rrule", "internal/timezone"}),
-	"internal/reminder":   slices.Concat(entity, []string{"internal/timezone"}),
+	"internal/reminder":   slices.Concat(entity, []string{"internal/rrule", "internal/timezone"}),
 	"internal/semaphore":  {},
 	"internal/server": {
 		"graph", "ent", "internal/account", "internal/betterauth", "internal/config", "internal/database",
