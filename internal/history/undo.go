@@ -33,6 +33,24 @@ func Since(ctx context.Context, t *workspace.Tx, version int, tasks []uuid.UUID,
 	return fromRows(rows)
 }
 
+// LastSkipped returns the number of the occurrence that a task was when its last skip took it out of its series; 0 if that did not
+// happen, or is too long ago.
+func LastSkipped(ctx context.Context, t *workspace.Tx, task uuid.UUID) (int, error) {
+	rows, err := t.Activity.Query().Where(workspace.Scope(t.Viewer), activity.TaskID(task), activity.Action(string(Skipped))).
+		Order(activity.ByVersion(sql.OrderDesc())).Limit(1).All(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("looking for a skipped occurrence: %w", err)
+	}
+	skips, err := fromRows(rows)
+	if err != nil || len(skips) == 0 {
+		return 0, err
+	}
+	if c := skips[0].Changes.Recurrence; c != nil && c.From() != nil && c.To() == nil {
+		return c.From().Number, nil
+	}
+	return 0, nil
+}
+
 func fromRows(rows []*ent.Activity) ([]*Activity, error) {
 	all := make([]*Activity, len(rows))
 	for i, row := range rows {

@@ -203,10 +203,15 @@ func (s *Service) Skip(ctx context.Context, v viewer.Viewer, in SkipInput) (*Res
 // skipOp skips an occurrence of one task.
 type skipOp struct{ number int }
 
-func (o skipOp) validate(_ context.Context, _ *tx, tasks []*ent.Task) (validation, error) {
+func (o skipOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
 	var found validation
 	switch e := tasks[0]; {
 	case e.OccurrenceNumber == nil:
+		// A request that arrives twice may have skipped the last occurrence.
+		last, err := history.LastSkipped(ctx, t.Tx, e.ID)
+		if err != nil || last >= o.number && o.number >= 1 {
+			return found, err //nolint:wrapcheck // It says what it reads.
+		}
 		found.input.Add(workspace.CodeInvalid, "id", "This task does not repeat.")
 	case o.number < 1 || o.number > *e.OccurrenceNumber:
 		found.input.Add(workspace.CodeInvalid, "number", "This task is occurrence %d: the number is 1 to %d.", *e.OccurrenceNumber, *e.OccurrenceNumber)

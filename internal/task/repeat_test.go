@@ -169,6 +169,31 @@ func TestRepeat(t *testing.T) {
 	})
 }
 
+// Skipping the last occurrence takes the task out of its series. A request that arrives twice changes nothing then.
+func TestSkipLastTwice(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		e := env.createRepeating(ctx, t, v, "twice", on(2026, 11, 23), rule("FREQ=DAILY;COUNT=2"))
+		skip := func(number int) (*task.Result, error) {
+			return env.Skip(ctx, v, task.SkipInput{ID: e.ID.String(), Number: number})
+		}
+		mustSucceed(t)(skip(1))
+		last := mustSucceed(t)(skip(2))
+		env.wantLog(ctx, t, *e.RecurrenceID, "1:SKIPPED 11-23, 2:SKIPPED 11-24, ended, unused")
+		for number := 1; number <= 2; number++ {
+			if again := mustSucceed(t)(skip(number)); again.Version != last.Version {
+				t.Errorf("skipping %d again made version %d of %d", number, again.Version, last.Version)
+			}
+		}
+		for _, number := range []int{0, 3} {
+			if r, err := skip(number); err != nil || len(r.UserErrors) != 1 || r.UserErrors[0].Code != workspace.CodeInvalid {
+				t.Errorf("skipping %d: %+v, %v", number, r, err)
+			}
+		}
+	})
+}
+
 // However many complete an occurrence at once, there is one next.
 func TestConcurrentCompletions(t *testing.T) {
 	t.Parallel()
