@@ -8,6 +8,7 @@ import (
 
 	"taskql/internal/account"
 	"taskql/internal/feed"
+	"taskql/internal/reminder"
 	"taskql/internal/task"
 )
 
@@ -106,11 +107,15 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	}
 }
 
-// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks. Emptying the trash costs as much as
+// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks, and so does setting reminders for
+// each of them, which pays for deleting it, too. Emptying the trash costs as much as
 // the largest one, and so does an undo, which can be that of a bulk mutation.
 func mutationCost(field *ast.FieldDefinition) Cost {
 	if field.Name == "emptyTrash" || field.Name == "undoChange" {
 		return Cost{Own: writeCost + maxNodes*bulkCost}
+	}
+	if field.Name == "setReminders" {
+		return Cost{Own: writeCost, Each: bulkCost, Sizes: []string{"input.reminders"}, Default: reminder.MaxPerTask, Max: reminder.MaxPerTask}
 	}
 	if strings.HasPrefix(field.Type.Name(), "Bulk") {
 		return Cost{Own: writeCost, Each: bulkCost, Sizes: []string{"input.ids"}, Default: maxNodes, Max: maxNodes}

@@ -95,6 +95,7 @@ func TestSizesInVariables(t *testing.T) {
 	const page = "query($v: Int) { tasks(first: $v) { nodes { id } } }"
 	const nodes = "query($v: [ID!]!) { nodes(ids: $v) { id } }"
 	const id = `"0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"`
+	const reminders = "mutation($v: [ReminderInput!]!) { setReminders(input: {taskId: " + id + ", reminders: $v}) { version } }"
 	for _, tt := range []struct {
 		document, value string
 		cost            int
@@ -116,6 +117,9 @@ func TestSizesInVariables(t *testing.T) {
 		{nodes, `7.5`, 0, "BAD_USER_INPUT"},
 		{"mutation($v: [ID!]!) { completeTasks(input: {ids: $v}) { changedCount } }", id, 16, ""},
 		{"mutation($v: BulkTaskInput!) { completeTasks(input: $v) { changedCount } }", `{"ids":` + id + `}`, 16, ""},
+		{reminders, `[]`, 16, ""},
+		{reminders, `[{"at":"2026-12-20T00:00:00Z"},{"at":"2026-12-21T00:00:00Z"}]`, 21, ""},
+		{reminders, "[" + strings.Repeat(`{"at":"2026-12-20T00:00:00Z"},`, 20) + `{"at":"2026-12-20T00:00:00Z"}]`, 111, ""},
 	} {
 		query, err := json.Marshal(tt.document)
 		if err != nil {
