@@ -83,6 +83,8 @@ type Changes struct {
 	CompletedAt *Change[*time.Time] `json:"completed,omitempty"`
 	// Trash says whether and how the task was in the trash. It is not stored if the action is Deleted.
 	Trash *Change[*Trash] `json:"trash,omitempty"`
+	// Named are the tasks below this one that the change named as well, if they went to the trash, or came out of it, with this one.
+	Named *[]uuid.UUID `json:"named,omitempty"`
 	// Recurrence is the series that the task belongs to; nil if it belonged to none. The rule may be the same, if the change moved
 	// the series on.
 	Recurrence *Change[*Recurrence] `json:"recurrence,omitempty"`

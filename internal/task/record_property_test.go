@@ -98,7 +98,7 @@ func differences(b, a *ent.Task, tagsBefore, tagsAfter []uuid.UUID) history.Chan
 
 // plain returns changes without what rows don't show.
 func plain(c history.Changes) history.Changes {
-	c.Final, c.Copied, c.Undoes, c.Skips, c.Recurrence, c.NextID, c.RemovedNextID = false, false, 0, false, nil, nil, nil
+	c.Final, c.Copied, c.Undoes, c.Skips, c.Named, c.Recurrence, c.NextID, c.RemovedNextID = false, false, 0, false, nil, nil, nil, nil
 	if c.Place != nil {
 		c.Place = &history.Place{Position: c.Place.Position}
 	}

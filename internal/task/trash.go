@@ -87,13 +87,24 @@ func (t *tx) recordTrashed(ctx context.Context, tasks []*ent.Task) error {
 		if e.TrashedWith = with[e.ID]; e.TrashedWith == nil {
 			e.TrashedWith = &e.ID
 		}
-		if *e.TrashedWith == e.ID {
-			before := *e
-			before.DeletedAt, before.TrashedWith = nil, nil
-			t.record(&before, e)
+		if *e.TrashedWith != e.ID {
+			t.recordNamed(*e.TrashedWith, e.ID)
+			continue
 		}
+		before := *e
+		before.DeletedAt, before.TrashedWith = nil, nil
+		t.record(&before, e)
 	}
 	return nil
+}
+
+// recordNamed records in the activity of a task that the change also named one below it.
+func (t *tx) recordNamed(root, below uuid.UUID) {
+	c := &t.activity(root).Changes
+	if c.Named == nil {
+		c.Named = &[]uuid.UUID{}
+	}
+	*c.Named = append(*c.Named, below)
 }
 
 func toAny[T any](values []T) []any {
@@ -221,9 +232,11 @@ func (t *tx) takeOutOfTrash(ctx context.Context, back []*ent.Task) error {
 		e.DeletedAt, e.TrashedWith = nil, nil
 		t.stamp(e)
 		// A task that went to the trash with another one comes back with it, and has no activity of its own.
-		if with := before.TrashedWith; with == nil || *with == e.ID || !restored[*with] {
-			t.record(&before, e)
+		if with := before.TrashedWith; with != nil && *with != e.ID && restored[*with] {
+			t.recordNamed(*with, e.ID)
+			continue
 		}
+		t.record(&before, e)
 	}
 	return nil
 }

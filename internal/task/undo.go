@@ -113,7 +113,9 @@ type undo struct {
 	// undone is the version of the change that is undone.
 	undone int
 	steps  []*undoStep
-	// ids are those of the tasks, in the order of steps.
+	// named are tasks that the change named and that went to the trash, or came out of it, with the tasks of steps above them.
+	named []*ent.Task
+	// ids are those of the tasks of steps and of named.
 	ids       []string
 	conflicts []*UndoConflict
 	// series are those that the change changed.
@@ -148,10 +150,25 @@ func (t *tx) newUndo(ctx context.Context, version int, activities []*history.Act
 		}
 		byTask[a.TaskID] = step
 		u.ids = append(u.ids, a.TaskID.String())
+		if a.Changes.Named != nil {
+			for _, id := range *a.Changes.Named {
+				u.ids = append(u.ids, id.String())
+			}
+		}
 	}
-	tasks, err := t.load(ctx, u.ids)
+	named, err := t.load(ctx, u.ids)
 	if err != nil {
 		return nil, err
+	}
+	var tasks []*ent.Task
+	for _, e := range named {
+		step := byTask[e.ID]
+		if step == nil {
+			u.named = append(u.named, e)
+			continue
+		}
+		step.task, step.before = e, *e
+		u.steps, tasks = append(u.steps, step), append(tasks, e)
 	}
 	tags, err := t.tagIDsOf(ctx, tasks)
 	if err != nil {
@@ -162,10 +179,8 @@ func (t *tx) newUndo(ctx context.Context, version int, activities []*history.Act
 		return nil, err //nolint:wrapcheck // It says what was read.
 	}
 	u.truncated = len(since) == maxSince
-	for _, e := range tasks {
-		step := byTask[e.ID]
-		step.task, step.before, step.tags = e, *e, tags[e.ID]
-		u.steps = append(u.steps, step)
+	for _, s := range u.steps {
+		s.tags = tags[s.task.ID]
 	}
 	for _, a := range since {
 		step := byTask[a.TaskID]
@@ -200,6 +215,7 @@ func (u *undo) refusal() *UndoResult {
 	for _, s := range u.steps {
 		r.Tasks = append(r.Tasks, &s.before)
 	}
+	r.Tasks = append(r.Tasks, u.named...)
 	var errs workspace.Violations
 	errs.Add(workspace.CodeStale, "version", "Nothing was undone, because what this change did has been changed since: the conflicts say where.")
 	r.Refuse(errs)

@@ -34,7 +34,8 @@ func (u *undo) apply(ctx context.Context) error {
 		return err
 	}
 	for _, s := range u.steps {
-		u.activity(s.task.ID).Changes.Undoes = u.undone
+		c := &u.activity(s.task.ID).Changes
+		c.Undoes, c.Named = u.undone, s.changes.Named
 		if err := u.edit(ctx, s); err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func TestUndoProperty(t *testing.T) {
 			env.checkInvariants(ctx, t, v)
 		}
 		t.Logf("%d workspaces: %v", workspaces, done)
-		for _, want := range []string{"undone", "conflict", "undone after others", "title", "description", "due", "priority", "completed", "tags", "parent", "position", "deletedAt", "subtasks", "recurrence"} {
+		for _, want := range []string{"undone", "conflict", "undone after others", "named below another", "title", "description", "due", "priority", "completed", "tags", "parent", "position", "deletedAt", "subtasks", "recurrence"} {
 			if done[want] == 0 && workspaces >= 100 { // Fewer may not have each.
 				t.Errorf("never seen: %s", want)
 			}
@@ -414,9 +414,17 @@ func (m *undoModel) checkUndone(t *testing.T, version int, r *task.UndoResult) {
 	if *r.Version() != len(m.states)-1 {
 		t.Fatalf("the undo of version %d answers version %d of %d", version, *r.Version(), len(m.states)-1)
 	}
+	own := map[uuid.UUID]bool{} // Those with activities of their own. Others went to the trash, or came out of it, with one of them.
+	for _, a := range m.activities(m.ctx, t, m.v, version) {
+		own[a.TaskID] = true
+	}
 	named := map[uuid.UUID]bool{}
 	for _, e := range r.Tasks {
-		named[e.ID] = true
+		if own[e.ID] {
+			named[e.ID] = true
+		} else {
+			m.done["named below another"]++
+		}
 		if diff := cmp.Diff(e.Title+format(e.DeletedAt)+string(e.Position), undone.tasks[e.ID].Title+format(undone.tasks[e.ID].DeletedAt)+string(undone.tasks[e.ID].Position)); diff != "" {
 			t.Errorf("the answer is not the task:\n%s", diff)
 		}

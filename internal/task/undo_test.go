@@ -477,6 +477,56 @@ func TestUndoOfTrash(t *testing.T) {
 	})
 }
 
+// An undo names the tasks that the change named, even if they went to the trash with another one above them.
+func TestUndoNamesTasks(t *testing.T) {
+	t.Parallel()
+	eachUndoEnv(t, task.Limits{}, func(t *testing.T, u *undoEnv) {
+		p, other := u.task(t, "p"), u.task(t, "other")
+		a := u.under(t, p, "a")
+		b := u.under(t, a, "b")
+		u.under(t, a, "not named")
+		many := func(method func(context.Context, viewer.Viewer, task.BulkInput) (*task.BulkResult, error)) int {
+			t.Helper()
+			u.clock.advance(time.Second)
+			r, err := method(u.ctx, u.v, task.BulkInput{IDs: []string{b.ID.String(), p.ID.String(), other.ID.String()}})
+			if err != nil || r.ChangedCount != 3 {
+				t.Fatal(r, err)
+			}
+			return *r.Version()
+		}
+		check := func(r *task.UndoResult, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var titles []string
+			for _, e := range r.Tasks {
+				titles = append(titles, e.Title)
+			}
+			slices.Sort(titles)
+			if got := strings.Join(titles, " "); got != "b other p" {
+				t.Errorf("it names %q", got)
+			}
+			u.checkStored(u.ctx, t, r.Tasks...)
+		}
+		undo := func(version int) int {
+			t.Helper()
+			u.clock.advance(time.Second)
+			r, err := u.Undo(u.ctx, u.v, task.UndoInput{Version: version})
+			check(r, err)
+			if len(r.UserErrors) > 0 {
+				t.Fatal(formatUndo(r))
+			}
+			return *r.Version()
+		}
+		deleted := many(u.DeleteMany)
+		undo(undo(undo(deleted)))
+		check(u.Undo(u.ctx, u.v, task.UndoInput{Version: deleted})) // Refused.
+		many(u.DeleteMany)
+		undo(undo(undo(many(u.RestoreMany))))
+	})
+}
+
 func TestUndoRefusals(t *testing.T) {
 	t.Parallel()
 	eachUndoEnv(t, task.Limits{}, func(t *testing.T, u *undoEnv) {
