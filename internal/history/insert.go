@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
+
 	"taskql/ent/activity"
 	"taskql/internal/workspace"
 )
@@ -19,6 +21,17 @@ var columns = []string{ //nolint:gochecknoglobals // A constant table.
 	activity.FieldID, activity.FieldWorkspaceID, activity.FieldVersion, activity.FieldTaskID, activity.FieldActorID, activity.FieldVia,
 	activity.FieldAction, activity.FieldChanges, activity.FieldOldDescription, activity.FieldDescribes, activity.FieldAt,
 }
+
+// insertInto is how a statement that inserts activities begins, and withOne is the clause of With for one activity: building its text
+// each time would take longer than sending it.
+var insertInto, withOne = func() (string, string) { //nolint:gochecknoglobals // They never change.
+	into := "INSERT INTO activities (" + strings.Join(columns, ", ") + ") VALUES "
+	numbers := make([]string, len(columns))
+	for i := range columns {
+		numbers[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return into, "WITH written AS (" + into + "(" + strings.Join(numbers, ", ") + "))"
+}()
 
 // Insert writes the activities of a change, and sets their id, version and time.
 func Insert(ctx context.Context, t *workspace.Tx, activities []*Activity) error {
@@ -41,35 +54,50 @@ func Insert(ctx context.Context, t *workspace.Tx, activities []*Activity) error 
 	return nil
 }
 
-// WriteWith writes what Insert does as a clause WITH of PostgreSQL, for a statement that does something else as well.
-func WriteWith(b *sql.Builder, t *workspace.Tx, activities []*Activity) error {
+// With returns what Insert does as a clause WITH of PostgreSQL, for a statement that does something else as well. The clause must be
+// the first that has arguments.
+func With(t *workspace.Tx, activities []*Activity) (sql.Querier, error) {
+	added := TextBytes(activities)
+	if len(activities) == 1 && added == 0 {
+		args, err := row(t, activities[0])
+		return sql.Expr(withOne, args...), err
+	}
+	b := workspace.Statement()
 	b.WriteString("WITH written AS (")
 	err := writeInsert(b, t, activities)
-	if added := TextBytes(activities); added > 0 {
+	if added > 0 {
 		b.WriteString("), counted AS (")
 		writeCount(b, t, added)
 	}
 	b.WriteByte(')')
-	return err
+	text, args := b.Query()
+	return sql.Expr(text, args...), err
 }
 
 func writeInsert(b *sql.Builder, t *workspace.Tx, activities []*Activity) error {
-	b.WriteString("INSERT INTO activities (")
-	b.IdentComma(columns...)
-	b.WriteString(") VALUES ")
+	b.WriteString(insertInto)
 	for i, a := range activities {
-		a.ID, a.Version, a.At = workspace.NewID(t.Now), t.Version, t.Now
-		changes, err := a.encodeChanges()
+		args, err := row(t, a)
 		if err != nil {
 			return err
 		}
-		old := a.Changes.Description.stored()
 		if i > 0 {
 			b.Comma()
 		}
-		b.WriteByte('(').Args(a.ID, t.Viewer.WorkspaceID, a.Version, a.TaskID, a.ActorID, string(a.Via), string(a.Action), changes, old, old != nil, a.At).WriteByte(')')
+		b.WriteByte('(').Args(args...).WriteByte(')')
 	}
 	return nil
+}
+
+// row sets an activity's id, version and time, and returns the values of columns.
+func row(t *workspace.Tx, a *Activity) ([]any, error) {
+	a.ID, a.Version, a.At = workspace.NewID(t.Now), t.Version, t.Now
+	changes, err := a.encodeChanges()
+	if err != nil {
+		return nil, err
+	}
+	old := a.Changes.Description.stored()
+	return []any{a.ID, t.Viewer.WorkspaceID, a.Version, a.TaskID, a.ActorID, string(a.Via), string(a.Action), changes, old, old != nil, a.At}, nil
 }
 
 // Forget deletes the activities of tasks, which are about to be deleted for good.

@@ -44,6 +44,11 @@ var hot = []struct { //nolint:gochecknoglobals // A table.
 	{"poll", "query($id: ID!) { task(id: $id) { " + taskFields + " } }", `{"id":"TASK"}`, 1, 0, 95, true},
 	{"two", "{ viewer { id } tasks(first: 20, filter: {completed: false}) { edges { cursor node { " + taskFields + " } } pageInfo { hasNextPage endCursor } } }", "{}", 2, 0, 580, false},
 	{"M1", "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { " + taskFields + " } userErrors { code } } }", `{"i":{"title":"Buy milk","priority":"MEDIUM","due":{"date":"2026-12-24"}}}`, 1, 0, 235, false},
+	{
+		"M3", "mutation($r: ReopenTaskInput!, $c: CompleteTaskInput!) { reopenTask(input: $r) { task { " + taskFields + " } userErrors { code } } " +
+			"completeTask(input: $c) { task { " + taskFields + " } userErrors { code } } }",
+		`{"r":{"id":"TASK"},"c":{"id":"TASK"}}`, 6, 0, 1250, false,
+	},
 }
 
 // hotServer is a server with the benchmark's data and one connection to PostgreSQL.

@@ -93,7 +93,9 @@ func (t *tx) applyEdits(ctx context.Context, tasks []*ent.Task, changed map[uuid
 		t.stamp(e)
 		t.record(&before, e)
 	}
-	t.flushWith(u)
+	if err := t.flushWith(u); err != nil {
+		return err
+	}
 	if err := u.Exec(ctx); err != nil {
 		return fmt.Errorf("updating tasks: %w", err)
 	}

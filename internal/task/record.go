@@ -225,20 +225,19 @@ func (t *tx) forgetActivities(ctx context.Context, ids []uuid.UUID) error {
 }
 
 // flushWith has an update of tasks write the activities, too, unless the change may add to them. Only PostgreSQL can do that.
-func (t *tx) flushWith(u *ent.TaskUpdate) {
+func (t *tx) flushWith(u *ent.TaskUpdate) error {
 	r := &t.recorder
 	if t.Dialect != dialect.Postgres || r.open || len(r.activities) == 0 {
-		return
+		return nil
 	}
-	activities := r.activities
-	r.activities, r.byTask, r.textBytes = nil, nil, r.textBytes+history.TextBytes(activities)
-	u.Modify(func(u *sql.UpdateBuilder) {
-		u.Prefix(sql.ExprFunc(func(b *sql.Builder) {
-			if err := history.WriteWith(b, t.Tx, activities); err != nil {
-				b.AddError(err)
-			}
-		}))
-	})
+	with, err := history.With(t.Tx, r.activities)
+	if err != nil {
+		return err //nolint:wrapcheck // It says what it wrote.
+	}
+	r.textBytes += history.TextBytes(r.activities)
+	r.activities, r.byTask = nil, nil
+	u.Modify(func(u *sql.UpdateBuilder) { u.Prefix(with) })
+	return nil
 }
 
 // flush writes what is recorded. It is called once, after the rest of the change.
