@@ -110,7 +110,7 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts, err := account.New(account.Config{Client: db.Client, Now: db.Now, ZoneSet: reminders.ZoneSet})
+	accounts, err := account.New(account.Config{Client: db.Client, Now: db.Now, ZoneSet: func(string) { reminders.ZoneSet() }})
 	if err != nil {
 		t.Fatal(err)
 	}

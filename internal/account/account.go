@@ -55,8 +55,8 @@ type Config struct {
 	Timeout time.Duration
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// ZoneSet, if set, is called with each user who has set a time zone, in the context of the request.
-	ZoneSet func(ctx context.Context, userID string)
+	// ZoneSet, if set, is called with each user who has set a time zone. The request waits for it.
+	ZoneSet func(userID string)
 }
 
 // Service turns sessions into viewers. It is safe for concurrent use.
@@ -68,7 +68,7 @@ type Service struct {
 	cache   *otter.Cache[string, cachedUser]
 	// generation keeps rows that were read before a change from being cached after it.
 	generation generation
-	zoneSet    func(ctx context.Context, userID string)
+	zoneSet    func(userID string)
 }
 
 // generation counts the changes of rows by this process.
@@ -114,7 +114,7 @@ func New(c Config) (*Service, error) {
 		c.Now = time.Now
 	}
 	if c.ZoneSet == nil {
-		c.ZoneSet = func(context.Context, string) {}
+		c.ZoneSet = func(string) {}
 	}
 	cache, err := otter.New(&otter.Options[string, cachedUser]{MaximumSize: cacheSize})
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 		}
 	}
 	s.Forget(v.UserID) // Even if the row had this zone: another replica may have set it.
-	s.zoneSet(ctx, v.UserID)
+	s.zoneSet(v.UserID)
 	return truncateRow(row), nil
 }
 

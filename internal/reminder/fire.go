@@ -29,13 +29,13 @@ const (
 	overlap = 10 * time.Minute
 	// firstRetry is the pause after a failure. It doubles up to checkInterval.
 	firstRetry = time.Second
-	// dueBatch is how many reminders are read at once, and fireBatch how many of a workspace one change fires.
-	dueBatch  = 5_000
-	fireBatch = workspace.BatchSize
+	// dueBatch is how many reminders are read at once, and changeBatch how many of a workspace one change fires or computes again.
+	dueBatch    = 5_000
+	changeBatch = workspace.BatchSize
 	// firing is how many workspaces are changed at once.
 	firing = 4
-	// fireTimeout limits one change.
-	fireTimeout = time.Minute
+	// changeTimeout limits one change.
+	changeTimeout = time.Minute
 	// forever is how long wait waits at most if nothing has failed.
 	forever = math.MaxInt64
 )
@@ -67,13 +67,17 @@ func (s *Service) round(ctx context.Context) error {
 	s.schedule.reset()
 	s.inUse.Store(false)
 	var failed error
-	if s.zonesDue.Swap(false) {
+	if began := time.Now(); s.zonesDue.Swap(false) || began.Before(s.overlapEnds) || began.Sub(s.zonesRead) >= zoneInterval {
 		if failed = s.rezoneAll(ctx); failed != nil {
 			s.zonesDue.Store(true)
 		}
+		s.zonesRead = began
 	}
 	now := s.now()
 	failed = errors.Join(failed, s.fireDue(ctx, now))
+	if again := s.now(); again.Before(now) { // The clock was set back: what was due may lie ahead now.
+		now = again
+	}
 	next, err := s.client.Reminder.Query().Where(entreminder.FireAtGT(now), inOpenWorkspace()).Order(entreminder.ByFireAt()).
 		Select(entreminder.FieldFireAt).First(ctx)
 	switch {
@@ -91,34 +95,51 @@ func inOpenWorkspace() predicate.Reminder {
 	return entreminder.HasWorkspaceWith(entworkspace.ClosedAtIsNil())
 }
 
-// Fire fires the reminders that are due. It goes on after errors, and returns them. ctx must be the system's.
-func (s *Service) Fire(ctx context.Context) error { return s.fireDue(ctx, s.now()) }
+// Fire computes the reminders again that are in old time zones, and fires those that are due, as Run does. It goes on after errors, and
+// returns them. ctx must be the system's.
+func (s *Service) Fire(ctx context.Context) error {
+	return errors.Join(s.rezoneAll(ctx), s.fireDue(ctx, s.now()))
+}
 
 // fireDue fires the reminders that are due at a moment, those that are due longest first.
 //
 // What is due is read without locks. So another replica may fire it first, and nothing is left for this one.
 func (s *Service) fireDue(ctx context.Context, now time.Time) error {
 	var failed []error
-	due := s.client.Reminder.Query().Where(entreminder.FireAtLTE(now), inOpenWorkspace()).
-		Order(entreminder.ByFireAt(), entreminder.ByID()).Limit(dueBatch).
+	due := s.client.Reminder.Query().Where(entreminder.FireAtLTE(now), inOpenWorkspace())
+	err := eachBatch(ctx, due, func(rows []*ent.Reminder) {
+		failed = append(failed, s.changeAll(ctx, rows, s.fireBatch)...)
+	})
+	if err != nil {
+		failed = append(failed, fmt.Errorf("reading which reminders are due: %w", err))
+	}
+	return errors.Join(failed...)
+}
+
+// eachBatch reads what changeAll needs of the reminders that q selects, and calls fn with each batch. They come in the order of the
+// times at which they fire.
+func eachBatch(ctx context.Context, q *ent.ReminderQuery, fn func([]*ent.Reminder)) error {
+	q.Order(entreminder.ByFireAt(), entreminder.ByID()).Limit(dueBatch).
 		Select(entreminder.FieldID, entreminder.FieldWorkspaceID, entreminder.FieldFireAt)
-	for q := due.Clone(); ; {
-		rows, err := q.All(ctx)
+	for next := q.Clone(); ; {
+		rows, err := next.All(ctx)
 		if err != nil {
-			return errors.Join(append(failed, fmt.Errorf("reading which reminders are due: %w", err))...)
+			return err //nolint:wrapcheck // The caller says what it reads.
 		}
-		if failed = append(failed, s.fireAll(ctx, rows)...); len(rows) < dueBatch || ctx.Err() != nil {
-			return errors.Join(failed...)
+		if fn(rows); len(rows) < dueBatch || ctx.Err() != nil {
+			return nil
 		}
 		last := rows[len(rows)-1]
-		q = due.Clone().Where(func(s *sql.Selector) {
+		next = q.Clone().Where(func(s *sql.Selector) {
 			s.Where(sql.CompositeGT([]string{s.C(entreminder.FieldFireAt), s.C(entreminder.FieldID)}, *last.FireAt, last.ID))
 		})
 	}
 }
 
-// fireAll fires reminders of several workspaces, some workspaces at once, and returns the errors.
-func (s *Service) fireAll(ctx context.Context, rows []*ent.Reminder) []error {
+// changeAll calls change with batches of reminders, each of one workspace, some workspaces at once, and returns the errors.
+func (s *Service) changeAll(
+	ctx context.Context, rows []*ent.Reminder, change func(context.Context, *workspace.Tx, []uuid.UUID) error,
+) []error {
 	ids := map[string][]uuid.UUID{}
 	var workspaces []string
 	for _, r := range rows {
@@ -139,8 +160,8 @@ func (s *Service) fireAll(ctx context.Context, rows []*ent.Reminder) []error {
 		free <- struct{}{}
 		running.Go(func() {
 			defer func() { <-free }()
-			for batch := range slices.Chunk(ids[id], fireBatch) {
-				if err := s.fireBatch(ctx, id, batch); err != nil {
+			for batch := range slices.Chunk(ids[id], changeBatch) {
+				if err := s.change(ctx, id, batch, change); err != nil {
 					mu.Lock()
 					defer mu.Unlock()
 					failed = append(failed, err)
@@ -153,38 +174,45 @@ func (s *Service) fireAll(ctx context.Context, rows []*ent.Reminder) []error {
 	return failed
 }
 
-// fireBatch fires those of a workspace's reminders that are still due, in one change.
-func (s *Service) fireBatch(ctx context.Context, workspaceID string, ids []uuid.UUID) error {
-	ctx, cancel := context.WithTimeout(ctx, fireTimeout)
+// change makes a change of a workspace.
+func (s *Service) change(
+	ctx context.Context, workspaceID string, ids []uuid.UUID, change func(context.Context, *workspace.Tx, []uuid.UUID) error,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	err := s.workspaces.Apply(ctx, viewer.Viewer{WorkspaceID: workspaceID}, workspace.Counter{}, func(t *workspace.Tx) error {
-		rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), entreminder.IDIn(ids...), entreminder.FireAtLTE(t.Now)).
-			Order(entreminder.ByFireAt(), entreminder.ByID()).WithTask(dueOnly).All(ctx)
-		if err != nil {
-			return fmt.Errorf("reading the reminders that are due: %w", err)
-		}
-		zones, err := zonesOf(ctx, t, rows)
-		if err != nil {
-			return err
-		}
-		var late []time.Duration
-		expired := 0
-		for _, r := range rows {
-			due := *r.FireAt
-			switch fire(r, r.Edges.Task, zones[r.UserID], t.Now); r.State {
-			case Fired:
-				late = append(late, t.Now.Sub(due))
-			case Expired:
-				expired++
-			}
-		}
-		t.OnCommit(func() { s.report(ctx, late, expired) })
-		return s.store(ctx, t, rows)
+		return change(ctx, t, ids)
 	})
 	if errors.Is(err, workspace.ErrNoWorkspace) {
 		return nil
 	}
 	return err //nolint:wrapcheck // It says what it was doing.
+}
+
+// fireBatch fires those of a workspace's reminders that are still due.
+func (s *Service) fireBatch(ctx context.Context, t *workspace.Tx, ids []uuid.UUID) error {
+	rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), entreminder.IDIn(ids...), entreminder.FireAtLTE(t.Now)).
+		Order(entreminder.ByFireAt(), entreminder.ByID()).WithTask(dueOnly).All(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the reminders that are due: %w", err)
+	}
+	zones, err := zonesOf(ctx, t, rows)
+	if err != nil {
+		return err
+	}
+	var late []time.Duration
+	expired := 0
+	for _, r := range rows {
+		due := *r.FireAt
+		switch fire(r, r.Edges.Task, zones[r.UserID], t.Now); r.State {
+		case Fired:
+			late = append(late, t.Now.Sub(due))
+		case Expired:
+			expired++
+		}
+	}
+	t.OnCommit(func() { s.report(ctx, late, expired) })
+	return s.store(ctx, t, rows)
 }
 
 // report tells the operator what has happened.

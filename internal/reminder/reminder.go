@@ -97,8 +97,10 @@ type Service struct {
 	overlapEnds time.Time
 	// inUse reports whether the database may have been used since Run has last read it.
 	inUse atomic.Bool
-	// zonesDue reports whether there may be reminders in old time zones.
-	zonesDue atomic.Bool
+	// zonesDue reports whether there may be reminders in old time zones, and zonesRead is when Run last began to look. Only Run uses
+	// zonesRead.
+	zonesDue  atomic.Bool
+	zonesRead time.Time
 }
 
 // New returns a Service on the database of c.Workspaces, and adds reminders to its feed.

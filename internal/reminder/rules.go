@@ -53,8 +53,9 @@ func start(r *ent.Reminder, e *ent.Task, zone *time.Location, now time.Time) {
 	settle(r, zone, now)
 }
 
-// follow changes a reminder as its task was changed.
+// follow changes a reminder as its task was changed. If the owner's time zone was set before, the time is that in the new one.
 func follow(r *ent.Reminder, before, after *ent.Task, zone *time.Location, now time.Time) {
+	rezone(r, before, zone, now)
 	at := timeOf(r, after, zone)
 	if !equalTimes(timeOf(r, before, zone), at) && (!isOver(r) || at != nil && at.After(r.UpdatedAt)) {
 		if r.SnoozedUntil = nil; r.State != Cancelled {
@@ -86,9 +87,9 @@ func resume(r *ent.Reminder, at *time.Time, now time.Time) {
 	}
 }
 
-// rezone changes a reminder as its owner's time zone was changed.
+// rezone changes a reminder if its owner's time zone was changed.
 func rezone(r *ent.Reminder, e *ent.Task, zone *time.Location, now time.Time) {
-	if waitsInZone(r) {
+	if waitsInZone(r) && (r.TimeZone == nil || *r.TimeZone != zone.String()) {
 		wait(r, timeOf(r, e, zone))
 		settle(r, zone, now)
 	}

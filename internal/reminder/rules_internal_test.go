@@ -189,6 +189,20 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestFollowInNewZone: a task is changed before its reminder was computed again in the time zone that its owner has set. Its time is
+// that of the new zone, also if the change alone would not have moved it.
+func TestFollowInNewZone(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	due := func(d time.Duration) *ent.Task { return &ent.Task{DueDate: &day, DueAt: after(24*time.Hour + d)} }
+	r, old := days(0, 9), "Asia/Tokyo"
+	r.State, r.FireAt, r.TimeZone = Waiting, after(17*time.Hour), &old
+	follow(r, due(0), due(time.Hour), load(t, "Europe/Berlin"), now)
+	if want := after(25 * time.Hour); r.State != Waiting || !r.FireAt.Equal(*want) || *r.TimeZone != "Europe/Berlin" {
+		t.Errorf("%s, fires at %v in %s, want %v", r.State, r.FireAt, *r.TimeZone, want)
+	}
+}
+
 // TestFire fires what is due, unless the task or its due is not what it was.
 func TestFire(t *testing.T) {
 	t.Parallel()

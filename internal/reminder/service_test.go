@@ -51,6 +51,12 @@ func (e *env) fire(t *testing.T) {
 	}
 }
 
+// rezone computes the reminders again that are in old time zones.
+func (e *env) rezone(t *testing.T) {
+	t.Helper()
+	check(t, e.RezoneAll(viewer.AsSystem(e.ctx)))
+}
+
 // wantStates checks the states of the user's reminders of a task.
 func (e *env) wantStates(t *testing.T, id uuid.UUID, want ...string) {
 	t.Helper()
@@ -168,7 +174,7 @@ func TestZoneIsSet(t *testing.T) {
 				stop()
 				<-ended
 			} else {
-				e.ZoneSet(e.ctx, e.v.UserID)
+				e.rezone(t)
 			}
 			if got := fires(later); got != want {
 				t.Errorf("in %s it fires at %s, want %s", name, got, want)
@@ -180,7 +186,7 @@ func TestZoneIsSet(t *testing.T) {
 		// What nobody has computed again is computed when it fires.
 		zone("America/New_York")
 		e.advance(20 * time.Hour)
-		e.fire(t)
+		check(t, e.FireDue(viewer.AsSystem(e.ctx)))
 		if got, want := fires(later), "2026-11-24T14:00:00Z"; got != want {
 			t.Errorf("it fires at %s, want %s", got, want)
 		}
@@ -197,25 +203,10 @@ func TestManyReminders(t *testing.T) {
 		v := testkit.MakeViewer(t, client, "alice")
 		ctx := viewer.AsSystem(t.Context())
 		const many = 1100
-		var tasks []*ent.TaskCreate
-		var reminders []*ent.ReminderCreate
-		for range many {
-			id := uuid.New()
-			tasks = append(tasks, client.Task.Create().SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTitle("task").
-				SetDueDate(time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)).SetHasReminders(true))
-			reminders = append(reminders, client.Reminder.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTaskID(id).
-				SetUserID(v.UserID).SetDaysBefore(1).SetTimeOfDay(540).SetState(reminder.Waiting).SetTimeZone("UTC").
-				SetFireAt(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)))
-		}
-		for batch := range slices.Chunk(tasks, 100) {
-			client.Task.CreateBulk(batch...).ExecX(ctx)
-		}
-		for batch := range slices.Chunk(reminders, 100) {
-			client.Reminder.CreateBulk(batch...).ExecX(ctx)
-		}
+		insertDayReminders(ctx, client, v, many, time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), 9*60, time.UTC)
 		client.User.UpdateOneID(v.UserID).SetTimeZone("Europe/Berlin").ExecX(ctx)
 		statements.Take()
-		r.ZoneSet(ctx, v.UserID)
+		check(t, r.RezoneAll(ctx))
 		at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 		if n := client.Reminder.Query().Where(entreminder.FireAt(at), entreminder.TimeZone("Europe/Berlin")).CountX(ctx); n != many {
 			t.Errorf("%d of %d reminders are in the new time zone", n, many)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"time"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -13,37 +13,31 @@ import (
 	"taskql/ent/predicate"
 	entreminder "taskql/ent/reminder"
 	entuser "taskql/ent/user"
-	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
-// The times of reminders that were set by days before the due depend on their owners' time zones. Each has the zone that its time was
-// computed in, so that those of another zone are found, whatever has happened since: when the zone is set, when a server starts, and
-// at the latest when they fire.
+// The time of a reminder that was set by days before the due depends on its owner's time zone. Each row has the zone that its time was
+// computed in, so the rows themselves tell which have to be computed again, whatever has happened since the zone was set.
+//
+// A user can have very many, so the request that sets the zone doesn't wait for them. Run computes them in parts, each a change of the
+// workspace, and fires what is due between reading one batch and the next. If the process ends before the last part, another goes on
+// with what is left: at once if it is starting, else within zoneInterval if the database is in use.
+//
+// Until its part, a reminder shows the moment of the old zone, but that moment doesn't decide when it fires. If it comes first, fire
+// computes the time again: one that lies ahead in the new zone is waited for. If the time in the new zone comes first, it is found in
+// the part, and fires late. A change of the task's due computes the time in the new zone (follow).
 
-// ZoneSet computes the reminders of a user again, who has set a time zone. All of them are in the user's own workspace. If it fails,
-// Run does it later.
-func (s *Service) ZoneSet(ctx context.Context, userID string) {
-	if err := s.rezoneWorkspace(viewer.AsSystemFor(ctx, userID), userID); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "reminders keep their old time zone for now", slog.String("error", err.Error()))
-		s.zonesDue.Store(true)
-		s.schedule.add(s.now())
-	}
+// zoneInterval is how often Run looks for reminders in old time zones, while the database is in use.
+const zoneInterval = 10 * time.Minute
+
+// ZoneSet makes Run compute reminders again, because a user has set a time zone.
+func (s *Service) ZoneSet() {
+	s.zonesDue.Store(true)
+	s.schedule.add(s.now())
 }
 
-// rezoneWorkspace computes those reminders of a workspace again that wait for a time of another zone than their owner's.
-func (s *Service) rezoneWorkspace(ctx context.Context, workspaceID string) error {
-	err := s.workspaces.Apply(ctx, viewer.Viewer{WorkspaceID: workspaceID}, workspace.Counter{}, func(t *workspace.Tx) error {
-		return s.rezone(ctx, t)
-	})
-	if errors.Is(err, workspace.ErrNoWorkspace) {
-		return nil
-	}
-	return err //nolint:wrapcheck // It says what it was doing.
-}
-
-// rezone is rezoneWorkspace for those of the viewer's workspace that the predicates select. It reads them in batches: a user can have
-// very many.
+// rezone computes those of the workspace's reminders again that the predicates select and that wait for a time of another zone than
+// their owner's. It reads them in batches.
 func (s *Service) rezone(ctx context.Context, t *workspace.Tx, which ...predicate.Reminder) error {
 	for last := uuid.Nil; ; {
 		rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), waitInZone(), entreminder.IDGT(last)).Where(which...).
@@ -65,12 +59,10 @@ func (s *Service) rezoneRows(ctx context.Context, t *workspace.Tx, rows []*ent.R
 	}
 	var changed []*ent.Reminder
 	for _, r := range rows {
-		zone := zones[r.UserID]
-		if r.TimeZone != nil && *r.TimeZone == zone.String() {
-			continue
+		before := *r
+		if rezone(r, r.Edges.Task, zones[r.UserID], t.Now); !same(&before, r) {
+			changed = append(changed, r)
 		}
-		rezone(r, r.Edges.Task, zone, t.Now)
-		changed = append(changed, r)
 	}
 	return s.store(ctx, t, changed)
 }
@@ -80,19 +72,26 @@ func waitInZone() predicate.Reminder {
 	return entreminder.And(entreminder.DaysBeforeNotNil(), entreminder.FireAtNotNil(), entreminder.SnoozedUntilIsNil())
 }
 
-// rezoneAll computes all reminders again that wait for a time of another zone than their owner's: a server has stopped before it did.
+// rezoneAll computes all reminders again that wait for a time of another zone than their owner's, and fires what is due meanwhile.
+// After errors it goes on with other workspaces.
 func (s *Service) rezoneAll(ctx context.Context) error {
-	ids, err := s.client.Reminder.Query().Where(waitInZone(), func(r *sql.Selector) {
+	var failed []error
+	old := s.client.Reminder.Query().Where(waitInZone(), inOpenWorkspace(), func(r *sql.Selector) {
 		u := sql.Table(entuser.Table).As("u")
 		r.Join(u).On(r.C(entreminder.FieldUserID), u.C(entuser.FieldID)).
 			Where(sql.ColumnsNEQ(r.C(entreminder.FieldTimeZone), u.C(entuser.FieldTimeZone)))
-	}).Unique(true).Select(entreminder.FieldWorkspaceID).Strings(ctx)
+	})
+	err := eachBatch(ctx, old, func(rows []*ent.Reminder) {
+		failed = append(failed, s.changeAll(ctx, rows, s.rezoneBatch)...)
+		failed = append(failed, s.fireDue(ctx, s.now()))
+	})
 	if err != nil {
-		return fmt.Errorf("looking for reminders in old time zones: %w", err)
+		failed = append(failed, fmt.Errorf("looking for reminders in old time zones: %w", err))
 	}
-	var failed error
-	for _, id := range ids {
-		failed = errors.Join(failed, s.rezoneWorkspace(ctx, id))
-	}
-	return failed
+	return errors.Join(failed...)
+}
+
+// rezoneBatch is rezone for the reminders with those ids.
+func (s *Service) rezoneBatch(ctx context.Context, t *workspace.Tx, ids []uuid.UUID) error {
+	return s.rezone(ctx, t, entreminder.IDIn(ids...))
 }

@@ -23,9 +23,9 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	accounts, err := account.New(account.Config{
 		Client: db.Client, Provisioning: account.Provisioning(cfg.Config.UserProvisioning),
 		Timeout: cfg.Config.LimitOperationTime, Now: cfg.Now,
-		ZoneSet: func(ctx context.Context, userID string) {
+		ZoneSet: func(userID string) {
 			s.live.hub.VerifyUser(userID)
-			reminders.ZoneSet(ctx, userID)
+			reminders.ZoneSet()
 		},
 	})
 	if err != nil {
