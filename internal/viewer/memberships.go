@@ -1,0 +1,66 @@
+package viewer
+
+import "context"
+
+// Role is what a viewer may do in a workspace. A stronger role is a larger number.
+type Role int
+
+// The roles. The zero value allows nothing.
+const (
+	RoleNone Role = iota
+	// RoleRead reads everything, and changes only the viewer's own reminders.
+	RoleRead
+	// RoleWrite changes tasks, tags, sections and projects.
+	RoleWrite
+	// RoleAdmin deletes projects, and purges.
+	RoleAdmin
+)
+
+// Organization is an organization of the auth server that a user belongs to.
+type Organization struct {
+	// ID is the auth server's: opaque text.
+	ID string
+	// Name is empty if it is not known, as from a JWT.
+	Name string
+}
+
+// Member is a member of an organization, as others may see them: without the address.
+type Member struct {
+	// UserID is the auth server's id.
+	UserID string
+	Name   string
+	Image  *string
+	Role   Role
+}
+
+// Memberships finds out which organizations a user belongs to, by the credentials of the user's own request. Answers are at most as
+// old as those about sessions. An error means that it can't be found out now: it is a *Refusal with Unavailable set, or ctx's.
+type Memberships interface {
+	// Organizations returns the user's organizations, in no order.
+	Organizations(ctx context.Context) ([]Organization, error)
+	// Role returns the user's role in an organization: RoleNone if the user is no member, or there is no such organization.
+	Role(ctx context.Context, organizationID string) (Role, error)
+	// Members returns the members of an organization that the user belongs to; none if the user does not.
+	Members(ctx context.Context, organizationID string) ([]Member, error)
+}
+
+type membershipsKey struct{}
+
+// WithMemberships returns a context whose request's user has these memberships.
+func WithMemberships(ctx context.Context, m Memberships) context.Context {
+	return context.WithValue(ctx, membershipsKey{}, m)
+}
+
+// MembershipsOf returns the memberships of a request's user. A context without any belongs to nobody who is in an organization.
+func MembershipsOf(ctx context.Context) Memberships {
+	if m, ok := ctx.Value(membershipsKey{}).(Memberships); ok {
+		return m
+	}
+	return noMemberships{}
+}
+
+type noMemberships struct{}
+
+func (noMemberships) Organizations(context.Context) ([]Organization, error) { return nil, nil }
+func (noMemberships) Role(context.Context, string) (Role, error)            { return RoleNone, nil }
+func (noMemberships) Members(context.Context, string) ([]Member, error)     { return nil, nil }
