@@ -258,7 +258,7 @@ func (t *tx) activeBelow(ctx context.Context, tasks []*ent.Task) ([]*ent.Task, e
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, depth) AS (SELECT id, 1 FROM tasks WHERE deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND parent_id IN (").Args(toAny(idsOf(tasks))...).
-		WriteString(") UNION ALL SELECT c.id, tree.depth + 1 FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND ").
+		WriteString(") UNION ALL SELECT c.id, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id, depth FROM tree")
 	var found []struct {
 		ID    uuid.UUID `sql:"id"`

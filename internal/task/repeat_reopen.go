@@ -97,7 +97,7 @@ func (t *tx) untouched(ctx context.Context, s *recurrence.Series, version int) (
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, version, depth) AS (SELECT id, version, 0 FROM tasks WHERE recurrence_id = ").Arg(s.ID).
 		WriteString(" AND occurrence_number = ").Arg(s.Open.Number).WriteString(" AND ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" UNION ALL SELECT c.id, c.version, tree.depth + 1 FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE ").
+		WriteString(" UNION ALL SELECT c.id, c.version, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id, version FROM tree ORDER BY depth")
 	var found []struct {
 		ID      uuid.UUID `sql:"id"`

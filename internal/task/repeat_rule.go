@@ -35,7 +35,7 @@ func (t *tx) measure(ctx context.Context, ids ...uuid.UUID) (subtree, error) {
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE down(id, depth, repeats) AS (SELECT id, 1, CASE WHEN recurrence_id IS NOT NULL AND NOT completed THEN 1 ELSE 0 END FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
-		WriteString(") UNION ALL SELECT c.id, down.depth + 1, CASE WHEN c.recurrence_id IS NOT NULL AND NOT c.completed THEN 1 ELSE 0 END FROM tasks c JOIN down ON c.parent_id = down.id WHERE ").
+		WriteString(") UNION ALL SELECT c.id, down.depth + 1, CASE WHEN c.recurrence_id IS NOT NULL AND NOT c.completed THEN 1 ELSE 0 END FROM down CROSS JOIN tasks c WHERE c.parent_id = down.id AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) AS levels, count(DISTINCT id) AS tasks, max(repeats) AS repeats FROM down")
 	var found []struct {
 		Levels  int `sql:"levels"`

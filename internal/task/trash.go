@@ -53,7 +53,7 @@ func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(idsOf(roots))...).
-		WriteString(") UNION ALL SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND ").
+		WriteString(") UNION ALL SELECT c.id, tree.root FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).
 		WriteString(") UPDATE tasks SET deleted_at = ").Arg(t.Now).WriteString(", trashed_with = whole.root, version = ").Arg(t.Version).
 		WriteString(", updated_at = ").Arg(t.Now).
@@ -129,7 +129,7 @@ func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(roots)...).
-		WriteString(") UNION SELECT c.id, tree.root FROM tasks c JOIN tree ON c.parent_id = tree.id AND c.trashed_with = tree.root WHERE c.deleted_at IS NOT NULL AND ").
+		WriteString(") UNION SELECT c.id, tree.root FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.trashed_with = tree.root AND c.deleted_at IS NOT NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id FROM tree)")
 }
 

@@ -10,6 +10,9 @@ import (
 	"taskql/internal/workspace"
 )
 
+// Recursive statements go up and down the tree. They say FROM tree CROSS JOIN tasks because SQLite keeps this order: otherwise it would
+// read all tasks of the workspace for each row of the tree. To PostgreSQL it is the same as JOIN.
+
 // ancestors are a task and the tasks above it.
 type ancestors struct {
 	// ids are the task's first, and the top-level task's last. They are empty if there is no such task.
@@ -65,7 +68,7 @@ func (t *tx) ancestors(ctx context.Context, id string) (ancestors, error) {
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE up(id, parent_id, active, repeats, depth) AS (SELECT id, parent_id, deleted_at IS NULL, recurrence_id IS NOT NULL AND NOT completed, 1 FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id = ").Arg(u).
-		WriteString(" UNION ALL SELECT p.id, p.parent_id, p.deleted_at IS NULL, p.recurrence_id IS NOT NULL AND NOT p.completed, up.depth + 1 FROM tasks p JOIN up ON p.id = up.parent_id WHERE ").
+		WriteString(" UNION ALL SELECT p.id, p.parent_id, p.deleted_at IS NULL, p.recurrence_id IS NOT NULL AND NOT p.completed, up.depth + 1 FROM up CROSS JOIN tasks p WHERE p.id = up.parent_id AND ").
 		Join(workspace.Condition(t.Viewer, "p")).WriteString(") SELECT id, active, repeats FROM up ORDER BY depth")
 	var found []struct {
 		ID      uuid.UUID `sql:"id"`

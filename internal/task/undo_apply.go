@@ -253,7 +253,7 @@ func (t *tx) putBackIntoTrash(ctx context.Context, e *ent.Task, was history.Tras
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id) AS (SELECT id FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id = ").Arg(e.ID).
-		WriteString(" UNION ALL SELECT c.id FROM tasks c JOIN tree ON c.parent_id = tree.id WHERE c.deleted_at IS NULL AND ").
+		WriteString(" UNION ALL SELECT c.id FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).
 		WriteString(") UPDATE tasks SET deleted_at = ").Arg(was.At).WriteString(", trashed_with = ").Arg(with).
 		WriteString(", version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now).

@@ -3,6 +3,7 @@ package workspace
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -62,16 +63,28 @@ func Statement() *sql.Builder {
 	return b
 }
 
+var numbered = regexp.MustCompile(`\$[0-9]+`)
+
+// query returns a statement, whose arguments are in order, and the arguments. To SQLite, $1 is a name, which is compared with all names
+// before it: in a statement with 10,000 arguments that takes longer than all else.
+func (t *Tx) query(b *sql.Builder) (string, []any) {
+	query, args := b.Query()
+	if t.Dialect != dialect.Postgres {
+		query = numbered.ReplaceAllString(query, "?")
+	}
+	return query, args
+}
+
 // Exec runs a statement that returns no rows.
 func (t *Tx) Exec(ctx context.Context, b *sql.Builder) error {
-	query, args := b.Query()
+	query, args := t.query(b)
 	_, err := t.ExecContext(ctx, query, args...)
 	return err //nolint:wrapcheck // The caller says what it was doing.
 }
 
 // Select reads all rows of a statement into a slice, as sql.ScanSlice does.
 func (t *Tx) Select(ctx context.Context, into any, b *sql.Builder) error {
-	query, args := b.Query()
+	query, args := t.query(b)
 	return t.scan(ctx, into, query, args...)
 }
 
