@@ -103,7 +103,7 @@ func target(ctx context.Context, t *workspace.Tx, id string) (*ent.Reminder, err
 	if !ok {
 		return nil, nil //nolint:nilnil // None is no error.
 	}
-	r, err := t.Reminder.Query().Where(own(t.Viewer), entreminder.ID(u)).WithTask(dueOnly).Only(ctx)
+	r, err := t.Reminder.Query().Where(own(t.Viewer), entreminder.ID(u)).WithTask(DueOnly).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // As above.
 	}

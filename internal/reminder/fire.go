@@ -192,7 +192,7 @@ func (s *Service) change(
 // fireBatch fires those of a workspace's reminders that are still due.
 func (s *Service) fireBatch(ctx context.Context, t *workspace.Tx, ids []uuid.UUID) error {
 	rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), entreminder.IDIn(ids...), entreminder.FireAtLTE(t.Now)).
-		Order(entreminder.ByFireAt(), entreminder.ByID()).WithTask(dueOnly).All(ctx)
+		Order(entreminder.ByFireAt(), entreminder.ByID()).WithTask(DueOnly).All(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the reminders that are due: %w", err)
 	}

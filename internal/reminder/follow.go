@@ -25,18 +25,18 @@ func (c TaskChange) Matters() bool {
 }
 
 // Follow changes the reminders of tasks whose due, completion or deletion was changed. They get the change's version; the tasks have
-// been written already.
-func (s *Service) Follow(ctx context.Context, t *workspace.Tx, changes []TaskChange) error {
-	byTask := map[uuid.UUID]TaskChange{}
-	for _, c := range changes {
+// been written already. The changes are by the tasks' ids.
+func (s *Service) Follow(ctx context.Context, t *workspace.Tx, changes map[uuid.UUID]TaskChange) error {
+	var ids []uuid.UUID
+	for id, c := range changes {
 		if c.Matters() {
-			byTask[c.After.ID] = c
+			ids = append(ids, id)
 		}
 	}
-	if len(byTask) == 0 {
+	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := ofTasks(ctx, t, slices.Collect(maps.Keys(byTask)))
+	rows, err := ofTasks(ctx, t, ids)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *Service) Follow(ctx context.Context, t *workspace.Tx, changes []TaskCha
 	}
 	var changed []*ent.Reminder
 	for _, r := range rows {
-		before, c := *r, byTask[r.TaskID]
+		before, c := *r, changes[r.TaskID]
 		if follow(r, c.Before, c.After, zones[r.UserID], t.Now); !same(&before, r) {
 			changed = append(changed, r)
 		}
@@ -67,41 +67,42 @@ func ofTasks(ctx context.Context, t *workspace.Tx, tasks []uuid.UUID) ([]*ent.Re
 	return all, nil
 }
 
-// Copy gives a task the relative reminders of another one, as new ones. If it has copied any, it sets HasReminders of the task, also
-// in the database.
-func (s *Service) Copy(ctx context.Context, t *workspace.Tx, from, to *ent.Task) error {
-	if !from.HasReminders {
+// Copy gives tasks the relative reminders of others, as new ones. Copies has the tasks by the ids of the others. If it has copied any
+// for a task, it sets HasReminders of that, also in the database.
+func (s *Service) Copy(ctx context.Context, t *workspace.Tx, originals []*ent.Task, copies map[uuid.UUID]*ent.Task) error {
+	var from []uuid.UUID
+	for _, e := range originals {
+		if e.HasReminders && copies[e.ID].DueDate != nil {
+			from = append(from, e.ID)
+		}
+	}
+	if len(from) == 0 {
 		return nil
 	}
-	rows, err := ofTasks(ctx, t, []uuid.UUID{from.ID})
+	rows, err := ofTasks(ctx, t, from)
 	if err != nil {
 		return err
 	}
 	var added []*ent.Reminder
+	to := map[uuid.UUID]*ent.Task{}
 	for _, r := range rows {
 		if r.RemindAt == nil {
-			added = append(added, newReminder(t, to, r.UserID, inputOf(r)))
+			e := copies[r.TaskID]
+			added, to[e.ID] = append(added, newReminder(t, e, r.UserID, inputOf(r))), e
 		}
 	}
 	if err := s.insert(ctx, t, to, added); err != nil || len(added) == 0 {
 		return err
 	}
-	to.HasReminders = true
-	if err := t.Task.Update().Where(workspace.Scope(t.Viewer), enttask.ID(to.ID)).SetHasReminders(true).Exec(ctx); err != nil {
-		return fmt.Errorf("noting that a task has reminders: %w", err)
+	for _, e := range to {
+		e.HasReminders = true
+	}
+	for batch := range slices.Chunk(slices.Collect(maps.Keys(to)), workspace.BatchSize) {
+		if err := t.Task.Update().Where(workspace.Scope(t.Viewer), enttask.IDIn(batch...)).SetHasReminders(true).Exec(ctx); err != nil {
+			return fmt.Errorf("noting that tasks have reminders: %w", err)
+		}
 	}
 	return nil
-}
-
-// Touched reports whether anybody has set, snoozed or dismissed reminders of a task since they were copied with it.
-func (s *Service) Touched(ctx context.Context, t *workspace.Tx, e *ent.Task) (bool, error) {
-	if !e.HasReminders {
-		return false, nil
-	}
-	rows, err := ofTasks(ctx, t, []uuid.UUID{e.ID})
-	return slices.ContainsFunc(rows, func(r *ent.Reminder) bool {
-		return !r.CreatedAt.Equal(e.CreatedAt) || r.SnoozedUntil != nil || r.State == Dismissed
-	}), err
 }
 
 // Purge tells the owners of the reminders of tasks that they are gone, with the tasks, which are about to be deleted for good.

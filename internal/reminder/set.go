@@ -125,7 +125,7 @@ func (s *Service) set(ctx context.Context, t *workspace.Tx, in SetInput) (*SetRe
 	if len(errs) > 0 {
 		return workspace.Refuse[SetResult](errs)
 	}
-	if err := s.insert(ctx, t, e, added); err != nil {
+	if err := s.insert(ctx, t, map[uuid.UUID]*ent.Task{e.ID: e}, added); err != nil {
 		return nil, err
 	}
 	if err := remove(ctx, t, dropped); err != nil {
@@ -174,8 +174,8 @@ func newReminder(t *workspace.Tx, e *ent.Task, userID string, in *Input) *ent.Re
 	return r
 }
 
-// insert inserts new reminders of a task.
-func (s *Service) insert(ctx context.Context, t *workspace.Tx, e *ent.Task, added []*ent.Reminder) error {
+// insert inserts new reminders of tasks, which are by their ids.
+func (s *Service) insert(ctx context.Context, t *workspace.Tx, tasks map[uuid.UUID]*ent.Task, added []*ent.Reminder) error {
 	if len(added) == 0 {
 		return nil
 	}
@@ -185,7 +185,7 @@ func (s *Service) insert(ctx context.Context, t *workspace.Tx, e *ent.Task, adde
 	}
 	rows := make([]*ent.ReminderCreate, len(added))
 	for i, r := range added {
-		start(r, e, zones[r.UserID], t.Now)
+		start(r, tasks[r.TaskID], zones[r.UserID], t.Now)
 		rows[i] = t.Reminder.Create().SetID(r.ID).SetWorkspaceID(r.WorkspaceID).SetTaskID(r.TaskID).SetUserID(r.UserID).SetVersion(r.Version).
 			SetNillableRemindAt(r.RemindAt).SetNillableMinutesBefore(r.MinutesBefore).
 			SetNillableDaysBefore(r.DaysBefore).SetNillableTimeOfDay(r.TimeOfDay).SetNillableTimeZone(r.TimeZone).

@@ -59,8 +59,8 @@ func (s *Service) store(ctx context.Context, t *workspace.Tx, changed []*ent.Rem
 	return nil
 }
 
-// dueOnly selects what of tasks decides about their reminders: no texts, which are long.
-func dueOnly(q *ent.TaskQuery) {
+// DueOnly selects what of tasks decides about their reminders: no texts, which are long.
+func DueOnly(q *ent.TaskQuery) {
 	q.Select(enttask.FieldDueDate, enttask.FieldDueAt, enttask.FieldCompleted, enttask.FieldDeletedAt)
 }
 

@@ -41,7 +41,7 @@ func (s *Service) ZoneSet() {
 func (s *Service) rezone(ctx context.Context, t *workspace.Tx, which ...predicate.Reminder) error {
 	for last := uuid.Nil; ; {
 		rows, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), waitInZone(), entreminder.IDGT(last)).Where(which...).
-			Order(entreminder.ByID()).Limit(workspace.BatchSize).WithTask(dueOnly).All(ctx)
+			Order(entreminder.ByID()).Limit(workspace.BatchSize).WithTask(DueOnly).All(ctx)
 		if err != nil {
 			return fmt.Errorf("reading reminders: %w", err)
 		}

@@ -38,9 +38,9 @@ type recorder struct {
 	open bool
 	// textBytes are those of the old descriptions that flushWith has written.
 	textBytes int
-	// followed are the tasks with reminders whose due, completion or deletion has changed: reminders follow them.
-	followed []reminder.TaskChange
-	// deletes says that tasks were deleted or restored.
+	// followed are the tasks with reminders whose due, completion or deletion has changed, by their ids: reminders follow them.
+	followed map[uuid.UUID]reminder.TaskChange
+	// deletes says that tasks with reminders were deleted or restored.
 	deletes bool
 }
 
@@ -120,7 +120,6 @@ func (t *tx) record(before, after *ent.Task) {
 	}
 	if !equalTimes(before.DeletedAt, after.DeletedAt) {
 		c.Trash = then(c.Trash, historyTrash(before), historyTrash(after))
-		t.recorder.deletes = true
 		if after.DeletedAt != nil {
 			t.act(a, history.Deleted)
 		} else {
@@ -136,24 +135,28 @@ func (t *tx) follow(before, after *ent.Task) {
 	if !after.HasReminders {
 		return
 	}
-	for i := range t.recorder.followed {
-		if c := &t.recorder.followed[i]; c.After.ID == after.ID {
-			c.After = after
-			return
-		}
+	c, ok := t.recorder.followed[after.ID]
+	if !ok {
+		was := *before
+		c.Before = &was
 	}
-	was := *before
-	t.recorder.followed = append(t.recorder.followed, reminder.TaskChange{Before: &was, After: after})
+	if c.After = after; t.recorder.followed == nil {
+		t.recorder.followed = map[uuid.UUID]reminder.TaskChange{}
+	}
+	t.recorder.followed[after.ID] = c
 }
 
 // followDeletions makes reminders follow all tasks that the change has deleted or restored. Those below the tasks that are recorded
 // were changed in the database alone.
 func (t *tx) followDeletions(ctx context.Context) error {
-	tasks, err := t.tasks().Where(enttask.Version(t.Version), enttask.HasReminders(true)).All(ctx)
+	q := t.tasks().Where(enttask.Version(t.Version), enttask.HasReminders(true))
+	reminder.DueOnly(q)
+	tasks, err := q.All(ctx)
 	if err != nil {
 		return fmt.Errorf("reading tasks with reminders: %w", err)
 	}
 	for _, e := range tasks {
+		e.HasReminders = true
 		before := *e
 		if before.DeletedAt = nil; e.DeletedAt == nil {
 			before.DeletedAt = &t.Now

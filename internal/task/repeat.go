@@ -241,12 +241,8 @@ func (c *copies) insert(ctx context.Context, t *tx) error {
 			return err
 		}
 	}
-	for _, e := range c.originals {
-		if next := c.of[e.ID]; next.DueDate != nil {
-			if err := t.reminders.Copy(ctx, t.Tx, e, next); err != nil {
-				return err //nolint:wrapcheck // It says what it did.
-			}
-		}
+	if err := t.reminders.Copy(ctx, t.Tx, c.originals, c.of); err != nil {
+		return err //nolint:wrapcheck // It says what it did.
 	}
 	t.MarkChanged()
 	_, err = t.Add(ctx, taskCount, len(c.tasks))
@@ -286,12 +282,14 @@ func (t *tx) activeBelow(ctx context.Context, tasks []*ent.Task) ([]*ent.Task, e
 }
 
 // changeSeries runs a statement that puts tasks into the trash or takes them out of it, and changes the series of those that repeat.
+// It also notes whether any of them have reminders, which follow.
 func (t *tx) changeSeries(ctx context.Context, b *sql.Builder, change func(context.Context, *workspace.Tx, ...uuid.UUID) error) error {
 	var found []struct {
-		ID        *uuid.UUID `sql:"recurrence_id"`
-		Completed bool       `sql:"completed"`
+		ID           *uuid.UUID `sql:"recurrence_id"`
+		Completed    bool       `sql:"completed"`
+		HasReminders bool       `sql:"has_reminders"`
 	}
-	if err := t.Select(ctx, &found, b.WriteString(" RETURNING recurrence_id, completed")); err != nil {
+	if err := t.Select(ctx, &found, b.WriteString(" RETURNING recurrence_id, completed, has_reminders")); err != nil {
 		return err //nolint:wrapcheck // The caller says what it did.
 	}
 	var series []uuid.UUID
@@ -299,6 +297,7 @@ func (t *tx) changeSeries(ctx context.Context, b *sql.Builder, change func(conte
 		if f.ID != nil && !f.Completed {
 			series = append(series, *f.ID)
 		}
+		t.recorder.deletes = t.recorder.deletes || f.HasReminders
 	}
 	return change(ctx, t.Tx, series...)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	"taskql/internal/reminder"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -39,6 +40,7 @@ func (c *clock) advance(d time.Duration) { c.set(c.Now().Add(d)) }
 type testEnv struct {
 	*task.Service
 	workspaces *workspace.Service
+	reminders  *reminder.Service
 	client     *ent.Client
 	clock      *clock
 }
@@ -64,11 +66,15 @@ func newService(t *testing.T, c workspace.Config, limits task.Limits, clock *clo
 	if err != nil {
 		t.Fatal(err)
 	}
-	tasks, err := task.New(task.Config{Workspaces: workspaces, Limits: limits})
+	reminders, err := reminder.New(reminder.Config{Workspaces: workspaces})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &testEnv{Service: tasks, workspaces: workspaces, client: c.Client, clock: clock}
+	tasks, err := task.New(task.Config{Workspaces: workspaces, Reminders: reminders, Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &testEnv{Service: tasks, workspaces: workspaces, reminders: reminders, client: c.Client, clock: clock}
 }
 
 // runCleanup removes what is too old, until ctx ends.
