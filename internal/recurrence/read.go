@@ -10,6 +10,7 @@ import (
 
 	"taskql/ent"
 	"taskql/ent/occurrence"
+	"taskql/ent/predicate"
 	entrecurrence "taskql/ent/recurrence"
 	"taskql/internal/keyset"
 	"taskql/internal/viewer"
@@ -296,40 +297,57 @@ func (s *Service) Next(ctx context.Context, v viewer.Viewer, now time.Time, all 
 	return next, nil
 }
 
-// maxTimed is how many series NextChange looks at.
-const maxTimed = 200
+// maxLate is how many rules NextChange examines. Together they may take as long as one rule of Next.
+const maxLate = 10
 
 // NextChange returns the last moment, at most until, up to which the clock changes nothing of what Next returns for v's series with
-// moments. Those with days change when v's day ends.
+// moments. Those with days change when v's day ends. What follows an occurrence that is not yet due is what the rule puts after it.
 func (s *Service) NextChange(ctx context.Context, v viewer.Viewer, now, until time.Time) (time.Time, error) {
-	timed, err := s.client().Recurrence.Query().
-		Where(workspace.Scope(v), entrecurrence.EndedAtIsNil(), entrecurrence.StartAtNotNil()).Limit(maxTimed + 1).All(ctx)
+	late, err := s.client().Recurrence.Query().Where(
+		workspace.Scope(v), entrecurrence.EndedAtIsNil(), entrecurrence.StartAtNotNil(), mayChangeBefore(v, until),
+	).Limit(maxLate + 1).All(ctx)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading series with moments: %w", err)
 	}
-	if len(timed) > maxTimed {
+	if len(late) > maxLate {
 		return now, nil // It would take too long.
 	}
-	for _, r := range timed {
+	for _, r := range late {
 		schedule, err := scheduleOf(r, r.LastNumber)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if at := schedule.change(now); at.Before(until) {
-			until = at
-		}
+		until = schedule.change(now, until)
 	}
 	return until, nil
 }
 
-// change returns the last moment up to which the clock changes nothing of next.
-func (s *schedule) change(now time.Time) time.Time {
+// mayChangeBefore selects the series with moments of which the clock may change what follows before a moment.
+func mayChangeBefore(v viewer.Viewer, until time.Time) predicate.Recurrence {
+	return entrecurrence.Or(
+		entrecurrence.Mode(string(AfterCompletion)),
+		entrecurrence.And(entrecurrence.CatchUp(string(NextFuture)), func(s *sql.Selector) {
+			o := sql.Dialect(s.Dialect()).Table(occurrence.Table).As("o")
+			due := sql.Dialect(s.Dialect()).Select(o.C(occurrence.FieldID)).From(o).Where(workspace.Condition(v, "o")).Where(sql.And(
+				sql.ColumnsEQ(o.C(occurrence.FieldRecurrenceID), s.C(entrecurrence.FieldID)),
+				sql.ColumnsEQ(o.C(occurrence.FieldNumber), s.C(entrecurrence.FieldLastNumber)), sql.LT(o.C(occurrence.FieldDueAt), until),
+			))
+			s.Where(sql.Exists(due))
+		}),
+	)
+}
+
+// change returns the last moment, at most until, up to which the clock changes nothing of next.
+func (s *schedule) change(now, until time.Time) time.Time {
+	changes := until
 	if s.mode == AfterCompletion {
 		year, month, day := now.In(s.start.Zone).Date()
-		return time.Date(year, month, day+1, 0, 0, 0, 0, s.start.Zone).Add(-time.Microsecond)
+		changes = time.Date(year, month, day+1, 0, 0, 0, 0, s.start.Zone).Add(-time.Microsecond)
+	} else if t, ok := s.rule.Within(s.start, now, until); ok {
+		changes = t.At.Add(-time.Microsecond)
 	}
-	for _, t := range s.rule.After(s.start, now, 1) {
-		return t.At.Add(-time.Microsecond)
+	if changes.Before(until) {
+		return changes
 	}
-	return now.AddDate(1, 0, 0)
+	return until
 }

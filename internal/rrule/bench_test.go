@@ -46,8 +46,8 @@ func numbers(first, last int) string {
 	return strings.Join(texts, ",")
 }
 
-// costlyOperations calls fn with what costs most of each rule: 50 occurrences from the start, the next ones 50 years later, and all
-// within 50 years counted.
+// costlyOperations calls fn with what costs most of each rule: 50 occurrences from the start, the next ones 50 years later, all
+// within 50 years counted, and the first within a day, which is examined for many series at once.
 func costlyOperations(tb testing.TB, rules []string, fn func(name string, operation func())) {
 	tb.Helper()
 	zone, err := timezone.Load("America/New_York")
@@ -64,6 +64,7 @@ func costlyOperations(tb testing.TB, rules []string, fn func(name string, operat
 		text = text[:min(len(text), 60)]
 		fn("First/"+text, func() { rule.First(start, 50) })
 		fn("After/"+text, func() { rule.After(start, later, 50) })
+		fn("Within/"+text, func() { rule.Within(start, later, later.AddDate(0, 0, 1)) })
 		fn("Between/"+text, func() { rule.Between(start, *start.At, later, 1000) })
 	}
 }

@@ -49,7 +49,7 @@ func (r *Rule) First(start Time, limit int) []Time {
 // returns at most limit, and fewer if the series ends or there are no more within 50 years.
 func (r *Rule) After(start Time, after time.Time, limit int) []Time {
 	var next []Time
-	for o := range r.occurrences(start, after) {
+	for o := range r.occurrences(start, after, time.Time{}) {
 		if len(next) == limit {
 			break
 		}
@@ -65,7 +65,7 @@ func (r *Rule) After(start Time, after time.Time, limit int) []Time {
 func (r *Rule) Between(start Time, after, last time.Time, limit int) ([]Time, int) {
 	var first []Time
 	total := 0
-	for o := range r.occurrences(start, after) {
+	for o := range r.occurrences(start, after, last) {
 		if !o.at.After(after) {
 			continue
 		}
@@ -80,6 +80,18 @@ func (r *Rule) Between(start Time, after, last time.Time, limit int) ([]Time, in
 	return first, total
 }
 
+// Within returns the first occurrence of a series strictly after one moment or day and up to another, as if the rule had no COUNT. It
+// examines no other years.
+func (r *Rule) Within(start Time, after, last time.Time) (Time, bool) {
+	uncounted := *r
+	uncounted.count = 0
+	first, _ := uncounted.Between(start, after, last, 1)
+	if len(first) == 0 {
+		return Time{}, false
+	}
+	return first[0], true
+}
+
 // occurrence is a Time without a pointer. If it is a day, at is its midnight UTC.
 type occurrence struct{ date, at time.Time }
 
@@ -92,9 +104,10 @@ func (t Time) same(o occurrence) Time {
 	return Time{Date: o.date, At: &at, Zone: t.Zone}
 }
 
-// occurrences returns the occurrences of a series in order, up to 50 years after the given time or the start, whichever is later.
-// Those before the given time are only complete if the rule has COUNT, which is then counted from the start.
-func (r *Rule) occurrences(start Time, after time.Time) iter.Seq[occurrence] {
+// occurrences returns the occurrences of a series in order, up to 50 years after the given time or the start, whichever is later, or
+// little further than last if that is not zero. Those before the given time are only complete if the rule has COUNT, which is then
+// counted from the start.
+func (r *Rule) occurrences(start Time, after, last time.Time) iter.Seq[occurrence] {
 	return func(yield func(occurrence) bool) {
 		clock := clock{zone: start.Zone}
 		begin, first := start.wall(), start.value()
@@ -103,11 +116,18 @@ func (r *Rule) occurrences(start Time, after time.Time) iter.Seq[occurrence] {
 			from = Time{Date: after, At: &after, Zone: clock.location()}.wall()
 		}
 		end := from.AddDate(Years, 0, 0)
+		if soon := last.AddDate(0, 0, 2); !last.IsZero() && soon.Before(end) { // No clock is so far from UTC.
+			end = soon
+		}
 		if r.count > 0 {
 			from = begin
 		}
 		previous, n := first.Add(-1), 0
+		soonest := from.AddDate(0, 0, -3) // Clocks skip and repeat up to a day.
 		for wall := range r.walls(begin, from, end) {
+			if r.count == 0 && wall.Before(soonest) {
+				continue
+			}
 			o := occurrence{date: wall, at: wall}
 			switch {
 			case start.At == nil:
@@ -156,7 +176,7 @@ func (r *Rule) walls(start, from, end time.Time) iter.Seq[time.Time] {
 			return true
 		}
 		// A week belongs to two years.
-		for y := max(1, from.AddDate(0, 0, -7).Year()); y <= min(9999, end.Year()); y++ {
+		for y := max(1, from.AddDate(0, 0, -7).Year()); y <= min(9999, end.AddDate(0, 0, 7).Year()); y++ {
 			for _, day := range year.days(y) {
 				period := r.period(day)
 				if (period-origin)%r.interval != 0 || r.freq == Weekly && day.Before(firstDay) {

@@ -91,6 +91,15 @@ func checkExpansion(t *testing.T, rule *rrule.Rule, start rrule.Time, after time
 	if len(between) != min(total, 30) {
 		t.Errorf("%s: %d of %d", rule, len(between), total)
 	}
+	if following := rule.After(start, value(start), len(between)); format(following) != format(between) {
+		t.Errorf("%s from %v: up to %v there are %s, and After returns %s", rule, start, after, format(between), format(following))
+	}
+	within, found := rule.Within(start, value(start), after)
+	if following := rule.After(start, value(start), 1); rule.Count() == 0 && len(following) > 0 {
+		if want := !value(following[0]).After(after); found != want || found && !value(within).Equal(value(following[0])) {
+			t.Errorf("%s from %v: the first up to %v is %v, %t, and After returns %v", rule, start, after, within, found, following)
+		}
+	}
 	for _, list := range [][]rrule.Time{first, next, between} {
 		for i, o := range list {
 			if i > 0 && !value(o).After(value(list[i-1])) || value(o).Before(value(start)) {
