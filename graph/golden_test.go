@@ -42,10 +42,10 @@ var update = flag.Bool("update", false, "write the answers into graph/testdata i
 type api struct {
 	http.Handler
 
-	graph     *graph.API
-	reminders *reminder.Service
-	hub       *live.Hub
-	now       atomic.Int64
+	graph    *graph.API
+	services graph.Services
+	hub      *live.Hub
+	now      atomic.Int64
 	// spent is what subscriptions have cost, beside what their operations have.
 	spent atomic.Int64
 	users map[string]viewer.Viewer
@@ -79,7 +79,7 @@ func newAPIWith(t testing.TB, db workspace.Database, change func(*graph.Config, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.graph, a.reminders = g, config.Services.Reminders
+	a.graph, a.services = g, config.Services
 	h, err := graphqlhttp.New(graphqlhttp.Config{
 		Schema: g.Schema, PresentError: g.PresentError, Recover: g.Recover, Release: g.Release, Introspection: true, MaxBodyBytes: 1 << 20, Scalars: g.Scalars,
 		Rules: graph.Rules(), AroundOperations: []graphql.OperationMiddleware{g.Authorize},
@@ -251,7 +251,7 @@ func (a *api) fireReminders(t *testing.T) {
 	t.Helper()
 	a.now.Add(int64(30 * time.Second))
 	defer a.now.Add(-int64(30 * time.Second))
-	if err := a.reminders.Fire(viewer.AsSystem(t.Context())); err != nil {
+	if err := a.services.Reminders.Fire(viewer.AsSystem(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 }

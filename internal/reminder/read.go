@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
@@ -93,6 +94,12 @@ func (s *Service) read(ctx context.Context, v viewer.Viewer, columns []string, w
 	return rows, nil
 }
 
+// hasFired selects the reminders that have fired and are not dismissed. The state is in the text of the statement, as in the condition
+// of the index: PostgreSQL doesn't use that for an argument, once it has prepared the statement.
+func hasFired(s *sql.Selector) {
+	s.Where(sql.P(func(b *sql.Builder) { b.Ident(s.C(entreminder.FieldState)).WriteString(" = '" + Fired + "'") }))
+}
+
 // firedOrder is the order of ListFired: the newest first.
 func firedOrder() keyset.Order[*ent.Reminder] {
 	return keyset.NewOrder("reminders by fired_at", func(r *ent.Reminder) uuid.UUID { return r.ID },
@@ -113,7 +120,7 @@ func (s *Service) ListFired(ctx context.Context, v viewer.Viewer, first *int, af
 	list := keyset.List[*ent.Reminder]{
 		Order: o,
 		Read: func(ctx context.Context, segment keyset.Segment, limit int, columns []string) ([]*ent.Reminder, error) {
-			q := s.client.Reminder.Query().Where(own(v), entreminder.State(Fired)).Where(segment.Where).Order(segment.Sort).Limit(limit)
+			q := s.client.Reminder.Query().Where(own(v), hasFired).Where(segment.Where).Order(segment.Sort).Limit(limit)
 			if len(columns) > 0 {
 				q.Select(columns...)
 			}

@@ -24,39 +24,54 @@ func EachDriver(t *testing.T, test func(t *testing.T, driver dialect.Driver)) {
 	}
 }
 
-// StatementRecorder is an ent driver that records the text of each statement that passes through it. It is safe for
-// concurrent use.
+// StatementRecorder is an ent driver that records each statement that passes through it. It is safe for concurrent use.
 type StatementRecorder struct {
 	dialect.Driver
 
-	mu    sync.Mutex
-	texts []string
+	mu         sync.Mutex
+	statements []Statement
 }
 
-// Take returns the statements since its last call, without those that begin and end transactions.
+// Statement is a statement that was run.
+type Statement struct {
+	Text string
+	Args []any
+}
+
+// Take returns the texts of the statements since its last call, without those that begin and end transactions.
 func (s *StatementRecorder) Take() []string {
+	var texts []string
+	for _, statement := range s.TakeStatements() {
+		texts = append(texts, statement.Text)
+	}
+	return texts
+}
+
+// TakeStatements is Take with the arguments.
+func (s *StatementRecorder) TakeStatements() []Statement {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	taken := slices.Clone(s.texts)
-	s.texts = nil
+	taken := slices.Clone(s.statements)
+	s.statements = nil
 	return taken
 }
 
-func (s *StatementRecorder) record(statement string) {
+func (s *StatementRecorder) record(text string, args any) {
+	list, _ := args.([]any) // ent's are always a list.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.texts = append(s.texts, statement)
+	s.statements = append(s.statements, Statement{text, slices.Clone(list)})
 }
 
 // Query implements dialect.Driver.
 func (s *StatementRecorder) Query(ctx context.Context, statement string, args, v any) error {
-	s.record(statement)
+	s.record(statement, args)
 	return s.Driver.Query(ctx, statement, args, v)
 }
 
 // Exec implements dialect.Driver.
 func (s *StatementRecorder) Exec(ctx context.Context, statement string, args, v any) error {
-	s.record(statement)
+	s.record(statement, args)
 	return s.Driver.Exec(ctx, statement, args, v)
 }
 
@@ -67,7 +82,7 @@ func (s *StatementRecorder) QueryContext(ctx context.Context, statement string, 
 
 // QueryRaw is called for lists, which are read without ent.
 func (s *StatementRecorder) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
-	s.record(query)
+	s.record(query, args)
 	return QueryRawOf(s.Driver)(ctx, query, args, each)
 }
 
@@ -130,12 +145,12 @@ type recordedTx struct {
 }
 
 func (t *recordedTx) Query(ctx context.Context, statement string, args, v any) error {
-	t.recorder.record(statement)
+	t.recorder.record(statement, args)
 	return t.Tx.Query(ctx, statement, args, v)
 }
 
 func (t *recordedTx) Exec(ctx context.Context, statement string, args, v any) error {
-	t.recorder.record(statement)
+	t.recorder.record(statement, args)
 	return t.Tx.Exec(ctx, statement, args, v)
 }
 
@@ -156,7 +171,7 @@ func queryContext(ctx context.Context, recorder *StatementRecorder, driver any, 
 	if !ok {
 		return nil, errOtherDriver
 	}
-	recorder.record(statement)
+	recorder.record(statement, args)
 	return d.QueryContext(ctx, statement, args...)
 }
 
@@ -167,6 +182,6 @@ func execContext(ctx context.Context, recorder *StatementRecorder, driver any, s
 	if !ok {
 		return nil, errOtherDriver
 	}
-	recorder.record(statement)
+	recorder.record(statement, args)
 	return d.ExecContext(ctx, statement, args...)
 }
