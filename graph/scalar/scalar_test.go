@@ -222,8 +222,8 @@ func TestDate(t *testing.T) {
 	t.Parallel()
 	for in, refused := range map[string]string{
 		"2026-11-23": "", "2028-02-29": "", "0001-01-01": "", "9999-12-31": "",
-		"2026-02-29": "the day must be 01 to 28", "2026-1-1": "the month must be 01 to 12", "2026-11-23T00:00:00Z": "nothing may follow the day",
-		"2026-11-3": "the day must be 01 to 30", "0000-01-01": "the year must be 0001 to 9999", "2026/11/23": `"-" must follow the year`,
+		"2026-02-29": "the day must be 01 to 28", "2026-1-1": "the month needs two digits, as in 01", "2026-11-23T00:00:00Z": "nothing may follow the day",
+		"2026-11-3": "the day needs two digits, as in 03", "0000-01-01": "the year must be 0001 to 9999", "2026/11/23": `"-" must follow the year`,
 		"": "the year must be 0001 to 9999", "2026-11-23 ": "nothing may follow the day", "2026-11": `"-" must follow the month`,
 	} {
 		got, err := scalar.UnmarshalDate(in)
@@ -238,7 +238,7 @@ func TestLocalTime(t *testing.T) {
 	t.Parallel()
 	for in, refused := range map[string]string{
 		"00:00": "", "09:05": "", "23:59": "",
-		"24:00": "the hour must be 00 to 23", "9:00": "the hour must be 00 to 23", "09:60": "the minute must be 00 to 59", "09:5": "the minute must be 00 to 59",
+		"24:00": "the hour must be 00 to 23", "9:00": "the hour needs two digits, as in 09", "09:60": "the minute must be 00 to 59", "09:5": "the minute needs two digits, as in 05",
 		"09:00:00": "nothing may follow the minute", "09.00": `":" must follow the hour`, "09:00 ": "nothing may follow the minute", "": "the hour must be 00 to 23",
 	} {
 		got, err := scalar.UnmarshalLocalTime(in)

@@ -114,15 +114,16 @@ func (p *timeParser) fail(format string, args ...any) {
 
 // number parses a number with this many digits, between least and most. It returns least after an error.
 func (p *timeParser) number(what string, digits, least, most int) int {
-	n := 0
-	for i := range digits {
-		if i >= len(p.rest) || p.rest[i] < '0' || p.rest[i] > '9' {
-			n = -1
-			break
-		}
-		n = 10*n + int(p.rest[i]-'0')
+	n, found := 0, 0
+	for found < min(digits, len(p.rest)) && p.rest[found] >= '0' && p.rest[found] <= '9' {
+		n = 10*n + int(p.rest[found]-'0')
+		found++
 	}
-	if n < least || n > most {
+	if found == 1 && digits == 2 {
+		p.fail("%s needs two digits, as in %02d", what, n)
+		return least
+	}
+	if found < digits || n < least || n > most {
 		p.fail("%s must be %0*d to %0*d", what, digits, least, digits, most)
 		return least
 	}

@@ -91,7 +91,7 @@ func TestRecurrences(t *testing.T) {
 				"1 task: it repeats (recurrence_pattern), but is due at no time: it does not repeat here\n    \"11\": \"daily\"",
 				"2 tasks: its recurrence (recurrence_pattern) is unknown: it does not repeat here\n    \"12\": \"0 9 * * 1\"\n    \"13\": \"daily\"",
 				"1 task: its recurrence (recurrence_pattern) leaves out the day on which it is due: it does not repeat here\n    \"14\": \"weekdays\"",
-				"1 task: its recurrence (recurrence_pattern) can't be used: UNTIL is before the start: the rule has no occurrence: it does not repeat here\n    \"15\"",
+				"1 task: its recurrence (recurrence_pattern) can't be used: UNTIL is before the start, so the rule has no occurrence: choose a later UNTIL: it does not repeat here\n    \"15\"",
 				"1 task: its recurrence (recurrence_pattern) can't be used: FREQ is DAILY, WEEKLY, MONTHLY or YEARLY",
 				"1 task: it repeats (recurrence_pattern), but is in the trash: it does not repeat here\n    \"18\"",
 			} {

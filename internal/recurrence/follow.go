@@ -51,8 +51,17 @@ func (d *Definition) CheckStart(errs *workspace.Violations, field string, start 
 	case err != nil:
 		addRuleError(errs, field, err)
 	case !d.rule.Meets(at):
-		errs.Add(workspace.CodeInvalid, field+".rule", "The task's due must be the first occurrence, and this rule does not meet it: change one of them.")
+		errs.Add(workspace.CodeInvalid, field+".rule", "The task's due must be an occurrence of the rule. The first one on or after it is %s: set due to that, or change the rule.", firstFrom(d.rule, at))
 	}
+}
+
+// firstFrom returns the first occurrence on or after a start, as a text for people.
+func firstFrom(rule *rrule.Rule, start rrule.Time) string {
+	first := rule.First(start, 1)[0] // CheckStart has found one.
+	if first.At != nil {
+		return first.At.In(first.Zone).Format(time.RFC3339)
+	}
+	return first.Date.Format(time.DateOnly)
 }
 
 func addRuleError(errs *workspace.Violations, field string, err error) {

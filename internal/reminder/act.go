@@ -42,10 +42,10 @@ func (s *Service) Snooze(ctx context.Context, v viewer.Viewer, in SnoozeInput) (
 	return s.act(ctx, v, change, in.ID, in.IfVersion, func(t *workspace.Tx, r *ent.Reminder, e *ent.Task) workspace.Violations {
 		var errs workspace.Violations
 		if !live(e) {
-			errs.Add(workspace.CodeInvalid, "id", "There is nothing to be reminded of: the task is completed or in the trash.")
+			errs.Add(workspace.CodeInvalid, "id", "The reminder's task is completed or in the trash, so there is nothing to be reminded of: reopen or restore it first.")
 		}
 		if !in.Until.After(t.Now) {
-			errs.Add(workspace.CodeInvalid, "until", "Snooze a reminder until a moment that lies ahead.")
+			errs.Add(workspace.CodeInvalid, "until", "until must lie in the future: it is %s now.", t.Now.UTC().Format(time.RFC3339))
 		}
 		if len(errs) == 0 {
 			r.SnoozedUntil, r.TimeZone = &in.Until, nil

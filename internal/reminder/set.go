@@ -68,21 +68,21 @@ func (s *Service) Set(ctx context.Context, v viewer.Viewer, in SetInput) (*SetRe
 func check(reminders []*Input) workspace.Violations {
 	var errs workspace.Violations
 	if len(reminders) > MaxPerTask {
-		errs.Add(workspace.CodeLimitExceeded, "reminders", "A task has at most %d reminders of yours; these are %d.", MaxPerTask, len(reminders))
+		errs.Add(workspace.CodeLimitExceeded, "reminders", "A task has at most %d reminders of yours; these are %d: leave some out.", MaxPerTask, len(reminders))
 		return errs
 	}
 	for i, in := range reminders {
 		field := workspace.Element("reminders", i)
 		switch set := in.At != nil; {
 		case set == (in.MinutesBefore != nil) && set == (in.DayBefore != nil), set && (in.MinutesBefore != nil || in.DayBefore != nil), in.MinutesBefore != nil && in.DayBefore != nil:
-			errs.Add(workspace.CodeInvalid, field, "Say when it fires with one of at, minutesBefore and dayBefore.")
+			errs.Add(workspace.CodeInvalid, field, "Say when it fires with exactly one of at, minutesBefore and dayBefore.")
 		case in.MinutesBefore != nil && (*in.MinutesBefore < 0 || *in.MinutesBefore > MaxMinutes):
-			errs.Add(workspace.CodeInvalid, field+".minutesBefore", "A reminder is 0 to %d minutes before the due, not %d.", MaxMinutes, *in.MinutesBefore)
+			errs.Add(workspace.CodeInvalid, field+".minutesBefore", "minutesBefore must be 0 to %d, not %d: for another time use at.", MaxMinutes, *in.MinutesBefore)
 		case in.DayBefore != nil && (in.DayBefore.Days < 0 || in.DayBefore.Days > MaxDays):
-			errs.Add(workspace.CodeInvalid, field+".dayBefore.days", "A reminder is 0 to %d days before the due, not %d.", MaxDays, in.DayBefore.Days)
+			errs.Add(workspace.CodeInvalid, field+".dayBefore.days", "days must be 0 to %d, not %d: for another day use at.", MaxDays, in.DayBefore.Days)
 		}
 		if slices.ContainsFunc(reminders[:i], func(other *Input) bool { return equalInputs(in, other) }) {
-			errs.Add(workspace.CodeInvalid, field, "This reminder is set twice.")
+			errs.Add(workspace.CodeInvalid, field, "This reminder is in the list twice: leave one of them out.")
 		}
 	}
 	return errs
@@ -138,9 +138,9 @@ func (s *Service) set(ctx context.Context, t *workspace.Tx, in SetInput) (*SetRe
 func checkDue(errs *workspace.Violations, field string, in *Input, e *ent.Task) {
 	switch {
 	case in.MinutesBefore != nil && e.DueAt == nil:
-		errs.Add(workspace.CodeInvalid, field+".minutesBefore", "Minutes count from a due moment, which the task doesn't have: give it a time, or use dayBefore.")
+		errs.Add(workspace.CodeInvalid, field+".minutesBefore", "minutesBefore needs a task that is due at a time: set its due.at first, or use at, or dayBefore if it is due on a day.")
 	case in.DayBefore != nil && e.DueDate == nil:
-		errs.Add(workspace.CodeInvalid, field+".dayBefore", "Days count from a due day, which the task doesn't have: make it due first.")
+		errs.Add(workspace.CodeInvalid, field+".dayBefore", "dayBefore needs a task that is due: set its due first, or use at.")
 	}
 }
 

@@ -34,7 +34,7 @@ func Parse(text string) (*Rule, error) {
 			return nil, &Error{"", "A rule is a list of parts such as FREQ=WEEKLY;BYDAY=MO, separated by semicolons."}
 		}
 		if p.seen[name] {
-			return nil, &Error{name, "A rule has each part once: " + name + " is there twice."}
+			return nil, &Error{name, "A rule has each part once: " + name + " is there twice. Leave one out."}
 		}
 		if err := p.part(name, value); err != nil {
 			return nil, err
@@ -111,7 +111,7 @@ func unknown(name string) error {
 func (p *parser) freq(value string) error {
 	i := slices.Index(frequencies, value)
 	if i < 0 {
-		return &Error{"FREQ", "FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. BYHOUR makes several times a day."}
+		return &Error{"FREQ", "FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. For several times a day use FREQ=DAILY with BYHOUR, as in FREQ=DAILY;BYHOUR=9,17."}
 	}
 	p.rule.freq = Frequency(i)
 	return nil

@@ -181,7 +181,7 @@ func (r *Rule) CheckAfterCompletion() error {
 // but the start is a day; the start is before FirstYear; or there is no occurrence within 50 years. The start itself need not be an occurrence: see Meets.
 func (r *Rule) CheckStart(start Time) error {
 	if start.Date.Year() < FirstYear {
-		return &Error{"", fmt.Sprintf("A series starts in %d or later.", FirstYear)}
+		return &Error{"", fmt.Sprintf("A series can't start before %d: choose a later day.", FirstYear)}
 	}
 	if start.At == nil {
 		for _, l := range lists {
@@ -197,9 +197,9 @@ func (r *Rule) CheckStart(start Time) error {
 		return nil
 	}
 	if r.ended(occurrence{date: start.Date, at: start.value()}) {
-		return &Error{"UNTIL", "UNTIL is before the start: the rule has no occurrence."}
+		return &Error{"UNTIL", "UNTIL is before the start, so the rule has no occurrence: choose a later UNTIL."}
 	}
-	return &Error{"", "The rule has no occurrence within 50 years of the start."}
+	return &Error{"", "The rule has no occurrence within 50 years of the start: look for parts that contradict one another, such as BYMONTH=2;BYMONTHDAY=30."}
 }
 
 // compareNumbers sorts positive numbers before negative ones, which count from the end.

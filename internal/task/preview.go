@@ -33,7 +33,7 @@ func (s *Service) PreviewRecurrence(_ context.Context, v viewer.Viewer, in Previ
 	var errs workspace.Violations
 	start := checkDue(&errs, "start", &in.Start, v)
 	if in.First < 1 || in.First > MaxPreview {
-		errs.Add(workspace.CodeInvalid, "first", "A preview shows 1 to %d occurrences.", MaxPreview)
+		errs.Add(workspace.CodeInvalid, "first", "first must be 1 to %d, not %d.", MaxPreview, in.First)
 	}
 	d := recurrence.Check(&errs, "recurrence", &in.Recurrence)
 	var next []recurrence.Due

@@ -51,7 +51,7 @@ func (t *tx) measure(ctx context.Context, ids ...uuid.UUID) (subtree, error) {
 // checkBelowRepeating adds violations if a subtree can't be below a task that repeats.
 func (t *tx) checkBelowRepeating(ctx context.Context, errs *workspace.Violations, repeating uuid.UUID, added subtree) error {
 	if added.repeats {
-		errs.Add(workspace.CodeInvalid, "parentId", "A task that repeats can't be below another one that does: end one of the two.")
+		errs.Add(workspace.CodeInvalid, "parentId", "A task that repeats can't be below another one that repeats: end one of the two series with recurrence: null, or choose another parent.")
 		return nil
 	}
 	ids, n := []uuid.UUID{repeating}, -1
@@ -76,7 +76,7 @@ func (t *tx) checkRepeats(ctx context.Context, errs *workspace.Violations, field
 			return err
 		}
 		if up.repeating != nil {
-			errs.Add(workspace.CodeInvalid, field, "A task below one that repeats can't repeat itself: it comes again with that one.")
+			errs.Add(workspace.CodeInvalid, field, "A task below one that repeats can't repeat itself: leave recurrence out, because each occurrence of that one brings it again.")
 		}
 	}
 	below, err := t.subtree(ctx, e)
@@ -84,7 +84,7 @@ func (t *tx) checkRepeats(ctx context.Context, errs *workspace.Violations, field
 		return err
 	}
 	if below.repeats && !repeats(e) {
-		errs.Add(workspace.CodeInvalid, field, "A task below this one repeats, or would if it were restored from the trash: end that first.")
+		errs.Add(workspace.CodeInvalid, field, "A task below this one repeats, or would if it were restored from the trash: end its series with recurrence: null, or purge it.")
 	}
 	if n := below.tasks - 1; n > maxCopied {
 		errs.Add(workspace.CodeLimitExceeded, field,
@@ -96,7 +96,7 @@ func (t *tx) checkRepeats(ctx context.Context, errs *workspace.Violations, field
 // checkStart adds a violation if a series can't start at a task's due.
 func checkStart(errs *workspace.Violations, d *recurrence.Definition, e *ent.Task) {
 	if due := DueOf(e); due == nil {
-		errs.Add(workspace.CodeInvalid, "recurrence", "A task that repeats needs a due, which is its first occurrence.")
+		errs.Add(workspace.CodeInvalid, "recurrence", "A task that repeats needs a due, which is its first occurrence: set due, too.")
 	} else {
 		d.CheckStart(errs, "recurrence", recurrence.Due(*due))
 	}
@@ -212,9 +212,9 @@ func (o skipOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validat
 		if err != nil || last >= o.number && o.number >= 1 {
 			return found, err //nolint:wrapcheck // It says what it reads.
 		}
-		found.input.Add(workspace.CodeInvalid, "id", "This task does not repeat.")
+		found.input.Add(workspace.CodeInvalid, "id", "This task does not repeat, so there is nothing to skip: choose the open occurrence of a series.")
 	case o.number < 1 || o.number > *e.OccurrenceNumber:
-		found.input.Add(workspace.CodeInvalid, "number", "This task is occurrence %d: the number is 1 to %d.", *e.OccurrenceNumber, *e.OccurrenceNumber)
+		found.input.Add(workspace.CodeInvalid, "number", "There is no occurrence %d of this task: number must be its occurrence.number, which is %d.", o.number, *e.OccurrenceNumber)
 	case repeats(e) && e.DeletedAt != nil:
 		found.input.Add(workspace.CodeInvalid, "id", "This task is in the trash: restore it first.")
 	}

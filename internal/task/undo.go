@@ -88,7 +88,7 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 	final := func(a *history.Activity) bool { return a.Changes.Final }
 	switch {
 	case version < 1 || version >= t.Version, len(activities) > 0 && !slices.ContainsFunc(activities, own):
-		errs.Add(workspace.CodeNotFound, "version", "There is no change of yours with this version.")
+		errs.Add(workspace.CodeNotFound, "version", "There is no change of yours with this version: send the version that the payload of your change had.")
 	case len(activities) == 0:
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it changed no task, or is too long ago.")
 	case slices.ContainsFunc(activities, final), len(ofNamedTasks(activities)) == 0:
@@ -217,7 +217,7 @@ func (u *undo) refusal() *UndoResult {
 	}
 	r.Tasks = append(r.Tasks, u.named...)
 	var errs workspace.Violations
-	errs.Add(workspace.CodeStale, "version", "Nothing was undone, because what this change did has been changed since: the conflicts say where.")
+	errs.Add(workspace.CodeStale, "version", "Nothing was undone, because what this change did has been changed since: conflicts says what, and by which versions. Undo those first, or change the fields yourself.")
 	r.Refuse(errs)
 	return r
 }
