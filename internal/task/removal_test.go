@@ -451,6 +451,22 @@ func TestMoveInChains(t *testing.T) {
 	}
 }
 
+// A workspace can have more tasks than its limit: completing a task that repeats is never refused. Nothing is moved to it then, nor waits.
+func TestMoveOfNothingToAFullWorkspace(t *testing.T) {
+	t.Parallel()
+	eachDatabaseLimited(t, task.Limits{Tasks: 1}, func(t *testing.T, env *testEnv) {
+		env.newUser(t, "anna")
+		rctx, ruth := env.newUser(t, "ruth")
+		e := env.createRepeating(rctx, t, ruth, "daily", on(2026, 11, 23), rule("FREQ=DAILY"))
+		mustSucceed(t)(env.Complete(rctx, ruth, targetOf(e)))
+		env.remove(t, task.Removal{UserID: "anna", MoveTo: "ruth"})
+		env.runRemovals(t)
+		if n := env.client.Task.Query().CountX(rctx); n != 2 || env.pendingRemovals(t) != 0 {
+			t.Errorf("%d tasks, and %d removals wait", n, env.pendingRemovals(t))
+		}
+	})
+}
+
 // The operator's erasure doesn't move tasks, even if a move waits.
 func TestEraseInsteadOfMove(t *testing.T) {
 	t.Parallel()

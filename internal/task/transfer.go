@@ -85,10 +85,11 @@ func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
 		return false, err
 	}
 	room := t.limits.Tasks - t.Count
-	if len(tasks) > 0 && room <= 0 {
-		return false, &waitingError{fmt.Sprintf("the workspace that gets the tasks is full: LIMIT_TASKS is %d", t.limits.Tasks)}
-	}
-	if tasks = tasks[:min(len(tasks), room)]; len(tasks) > 0 {
+	if len(tasks) > 0 {
+		if room <= 0 {
+			return false, &waitingError{fmt.Sprintf("the workspace that gets the tasks is full: LIMIT_TASKS is %d", t.limits.Tasks)}
+		}
+		tasks = tasks[:min(len(tasks), room)]
 		if err := t.moveTasks(ctx, from, tasks); err != nil {
 			return false, err
 		}
