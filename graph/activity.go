@@ -133,14 +133,14 @@ func ruleOf(r *history.Recurrence) *string {
 
 func equalTexts(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// activitySelection derives from the selection set of a connection whether texts have to be read.
+// activitySelection derives from the selection set of a connection which texts have to be read.
 func activitySelection(s *set) any {
+	in := &history.ListInput{}
 	for _, change := range append(s.Below("nodes", "changes"), s.Below("edges", "node", "changes")...) {
-		if change.Selects("fromText", "toText") {
-			return &history.ListInput{Descriptions: true}
-		}
+		in.OldDescriptions = in.OldDescriptions || change.Selects("fromText")
+		in.NewDescriptions = in.NewDescriptions || change.Selects("toText")
 	}
-	return &history.ListInput{}
+	return in
 }
 
 // activityInput returns what has to be read of the connection of a set.
@@ -148,7 +148,7 @@ func activityInput(s *set) history.ListInput {
 	if in, ok := s.Derived.(*history.ListInput); ok {
 		return *in
 	}
-	return history.ListInput{Descriptions: true}
+	return history.ListInput{OldDescriptions: true, NewDescriptions: true}
 }
 
 // activityFilterOf converts the API's filter. The error names the field that is null.

@@ -219,6 +219,62 @@ func TestETagOfTheUser(t *testing.T) {
 	})
 }
 
+// Activities hold until the workspace is changed, and who made them until the user's row is.
+func TestETagOfActivity(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.StatementRecorder{Driver: driver}
+		db := testkit.Database(statements)
+		a := newAPI(t, db, "alice", "bob")
+		const id = "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"
+		mutate := func(user, mutation string) func() {
+			return func() { a.data(t, user, "mutation { "+mutation+" { userErrors { code } } }", nil, new(any)) }
+		}
+		mutate("alice", `createTask(input: {id: "`+id+`", title: "one"})`)()
+		const person = "actor { person { name } via }"
+		for document, known := range map[string]int{ // How many statements a 304 costs.
+			`{ activity(first: 1) { nodes { id version action changes { ... on TextChange { toText } } } pageInfo { hasNextPage endCursor } } }`: 1,
+			`{ activity(filter: {taskId: "` + id + `", since: "2020-01-01T00:00:00Z"}) { edges { cursor node { at task { title } } } } }`:        1,
+			`{ task(id: "` + id + `") { activity(first: 2) { nodes { id action changes { ... on TextChange { fromText } } } } } }`:               1,
+			`{ tasks { nodes { activity { nodes { ` + person + ` } } } } }`:                                                                      2,
+		} {
+			q := conditionalRequest{document: document}
+			for _, step := range []struct {
+				what string
+				do   func()
+				same bool
+			}{
+				{"nothing", func() {}, true},
+				{"a day", func() { a.now.Add(int64(24 * time.Hour)) }, true},
+				{"another user's change", mutate("bob", `createTask(input: {title: "b"})`), true},
+				{"a change", mutate("alice", `updateTask(input: {id: "`+id+`", title: "two"})`), false},
+				{"a change", mutate("alice", `updateTask(input: {id: "`+id+`", title: "one"})`), false},
+				{"a new name", func() { db.Client.User.UpdateOneID("alice").SetName("new").ExecX(viewer.AsSystem(t.Context())) }, !strings.Contains(document, person)},
+			} {
+				before := ask(t, a, "alice", q, "")
+				tag := before.Header().Get("ETag")
+				if tag == "" {
+					t.Fatalf("%s: no entity tag: %s", document, before.Body)
+				}
+				step.do()
+				statements.Take()
+				again := ask(t, a, "alice", q, tag)
+				taken := statements.Take()
+				if want := map[bool]int{true: http.StatusNotModified, false: http.StatusOK}[step.same]; again.Code != want {
+					t.Errorf("%s after %s: %d, want %d", document, step.what, again.Code, want)
+				}
+				if step.same && len(taken) != known {
+					t.Errorf("%s after %s: a 304 takes %d statements, want %d: %s", document, step.what, len(taken), known, taken)
+				}
+				if !step.same && bytes.Equal(again.Body.Bytes(), before.Body.Bytes()) {
+					t.Errorf("%s after %s: the answer is the same", document, step.what)
+				}
+			}
+			db.Client.User.UpdateOneID("alice").SetName("alice").ExecX(viewer.AsSystem(t.Context()))
+		}
+	})
+}
+
 // A 304 costs the statements that read the workspace's version or the user's row, if the answer depends on them.
 func TestETagOfDocuments(t *testing.T) {
 	t.Parallel()

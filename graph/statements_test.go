@@ -126,6 +126,38 @@ func TestStatements(t *testing.T) {
 	})
 }
 
+// The descriptions of a history are long: those before changes and those after them are read if they are selected.
+func TestStatementsOfDescriptions(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.StatementRecorder{Driver: driver}
+		a := newAPI(t, testkit.Database(statements), "alice")
+		const id = "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c5d"
+		a.data(t, "alice", `mutation { createTask(input: {id: "`+id+`", title: "t", description: "one"}) { version } }`, nil, new(any))
+		a.data(t, "alice", `mutation { updateTask(input: {id: "`+id+`", description: "two"}) { version } }`, nil, new(any))
+		a.data(t, "alice", `mutation { updateTask(input: {id: "`+id+`", description: "three"}) { version } }`, nil, new(any))
+		for _, c := range []struct {
+			selected string
+			old, new bool
+		}{{"field", false, false}, {"fromText", true, false}, {"toText", false, true}, {"fromText toText", true, true}} {
+			for _, page := range []string{"activity { nodes { … } }", "tasks { nodes { activity { edges { node { … } } } } }"} {
+				document := strings.Replace("{ "+page+" }", "…", "changes { ... on TextChange { "+c.selected+" } }", 1)
+				statements.Take()
+				_, body := a.ask(t, "alice", document, nil)
+				taken := strings.NewReplacer("`", "", `"`, "").Replace(strings.Join(statements.Take(), "\n"))
+				if strings.Contains(taken, "activities.old_description") != c.old || strings.Contains(taken, "LEFT JOIN") != c.new {
+					t.Errorf("%s:\n%s", document, taken)
+				}
+				for text, want := range map[string]bool{`"fromText":"one"`: c.old, `"fromText":"two"`: c.old, `"toText":"two"`: c.new, `"toText":"three"`: c.new} {
+					if strings.Contains(string(body), text) != want {
+						t.Errorf("%s: %s", document, body)
+					}
+				}
+			}
+		}
+	})
+}
+
 // family makes n tasks with two subtasks each, and those with one each, all of them with tags; it knows some by name.
 func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *strings.Replacer {
 	t.Helper()

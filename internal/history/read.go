@@ -36,8 +36,8 @@ type Filter struct {
 type ListInput struct {
 	First *int
 	After *string
-	// Descriptions has changes of descriptions read, which are long.
-	Descriptions bool
+	// OldDescriptions has the descriptions before changes read, and NewDescriptions those after them. They are long.
+	OldDescriptions, NewDescriptions bool
 }
 
 // byVersion is the order of activities, which an index has: the newest first, and those of one change by their tasks.
@@ -119,7 +119,7 @@ func newestOf(d string, v viewer.Viewer, tasks []uuid.UUID, w keyset.Window) *sq
 // query selects the viewer's activities, without old descriptions unless they are wanted.
 func (s *Service) query(v viewer.Viewer, in ListInput) *ent.ActivityQuery {
 	q := s.client.Activity.Query().Where(workspace.Scope(v))
-	if !in.Descriptions {
+	if !in.OldDescriptions {
 		q.Select(slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return name == activity.FieldOldDescription })...)
 	}
 	return q
@@ -159,7 +159,7 @@ func (s *Service) read(ctx context.Context, v viewer.Viewer, q *ent.ActivityQuer
 		if activities[i], err = FromRow(row); err != nil {
 			return nil, err
 		}
-		if row.Describes && in.Descriptions {
+		if row.Describes && in.NewDescriptions {
 			described = append(described, activities[i])
 		}
 	}
@@ -173,9 +173,10 @@ func (s *Service) readDescriptions(ctx context.Context, v viewer.Viewer, activit
 		return nil
 	}
 	b := workspace.Statement()
-	b.WriteString("SELECT a.id, n.id, n.old_description, t.description FROM activities a LEFT JOIN tasks t ON t.id = a.task_id LEFT JOIN activities n ON n.id = (SELECT id FROM activities WHERE ").
+	b.WriteString("SELECT a.id, n.id, n.old_description, t.description FROM activities a LEFT JOIN activities n ON n.id = (SELECT id FROM activities WHERE ").
 		Join(workspace.Condition(v, "activities")).
-		WriteString(" AND task_id = a.task_id AND version > a.version AND describes ORDER BY version LIMIT 1) WHERE ").
+		WriteString(" AND task_id = a.task_id AND version > a.version AND describes ORDER BY version LIMIT 1) " +
+			"LEFT JOIN tasks t ON n.id IS NULL AND t.id = a.task_id WHERE ").
 		Join(workspace.Condition(v, "a")).WriteString(" AND a.id IN (")
 	byID := make(map[uuid.UUID]*Activity, len(activities))
 	for i, a := range activities {

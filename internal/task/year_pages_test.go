@@ -197,12 +197,12 @@ func (y *simulatedYear) pages() []yearPage {
 	since := y.clock.Now().Add(-time.Hour)
 	return append(pages,
 		yearPage{"Task.activity", elsewhere, func() int {
-			found, err := y.history.OfTasks(y.ctx, y.viewer, []uuid.UUID{edited}, history.ListInput{First: ptr(50), Descriptions: true})
+			found, err := y.history.OfTasks(y.ctx, y.viewer, []uuid.UUID{edited}, history.ListInput{First: ptr(50), OldDescriptions: true, NewDescriptions: true})
 			y.must(err)
 			return len(found[edited].Edges)
 		}},
 		yearPage{"Query.activity", elsewhere, func() int {
-			page, err := y.history.List(y.ctx, y.viewer, history.Filter{}, history.ListInput{First: ptr(50), Descriptions: true})
+			page, err := y.history.List(y.ctx, y.viewer, history.Filter{}, history.ListInput{First: ptr(50), OldDescriptions: true, NewDescriptions: true})
 			y.must(err)
 			return len(page.Edges)
 		}},
