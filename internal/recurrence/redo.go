@@ -23,7 +23,8 @@ func (s *Series) Redo(ctx context.Context, t *workspace.Tx, outcome Outcome, at 
 		missed--
 	}
 	if missed > 0 {
-		for i, due := range schedule.rule.After(schedule.start, DueOf(over).value(), missed) {
+		dues, _ := schedule.rule.Between(schedule.start, DueOf(over).value(), at.AddDate(0, 0, 2), missed) // Its day can be one later.
+		for i, due := range dues {
 			row := s.row(t, over.Number+1+i, schedule.due(due), Missed)
 			row.At = &at
 			log = append(log, row)

@@ -35,6 +35,11 @@ func costly() []string {
 		"FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,53SU;BYMONTH=" + numbers(1, 12) + ";BYMONTHDAY=" + numbers(1, 31),
 		"FREQ=YEARLY;BYWEEKNO=" + numbers(1, 53) + "," + numbers(-53, -1) + ";BYMONTHDAY=31",
 		"FREQ=WEEKLY;INTERVAL=1000;BYMONTH=2",
+		"FREQ=YEARLY;COUNT=10000;BYSETPOS=366;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR=" + numbers(0, 23),
+		"FREQ=MONTHLY;COUNT=10000;BYSETPOS=366;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR=" + numbers(0, 11),
+		"FREQ=YEARLY;COUNT=10000;BYDAY=MO,TU,WE,TH,FR,SA,53SU;BYMONTHDAY=" + numbers(1, 31),
+		"FREQ=YEARLY;COUNT=10000;BYYEARDAY=" + numbers(1, 99) + ";BYWEEKNO=53",
+		"FREQ=DAILY;COUNT=10000;BYMONTH=2;BYMONTHDAY=30",
 	}
 }
 
@@ -47,7 +52,8 @@ func numbers(first, last int) string {
 }
 
 // costlyOperations calls fn with what costs most of each rule: 50 occurrences from the start, the next ones 50 years later, all
-// within 50 years counted, and the first within a day, which is examined for many series at once.
+// within 50 years counted, and the first within a day, which is examined for many series at once; and of a series that starts as
+// early as it may, the next one and those that were missed.
 func costlyOperations(tb testing.TB, rules []string, fn func(name string, operation func())) {
 	tb.Helper()
 	zone, err := timezone.Load("America/New_York")
@@ -56,6 +62,7 @@ func costlyOperations(tb testing.TB, rules []string, fn func(name string, operat
 	}
 	start := moment(time.Date(2026, time.January, 1, 2, 30, 0, 0, zone), zone)
 	later := start.At.AddDate(rrule.Years, 0, 0)
+	old := moment(time.Date(rrule.FirstYear, time.January, 1, 2, 30, 0, 0, zone), zone)
 	for _, text := range rules {
 		rule, err := rrule.Parse(text)
 		if err != nil {
@@ -66,6 +73,8 @@ func costlyOperations(tb testing.TB, rules []string, fn func(name string, operat
 		fn("After/"+text, func() { rule.After(start, later, 50) })
 		fn("Within/"+text, func() { rule.Within(start, later, later.AddDate(0, 0, 1)) })
 		fn("Between/"+text, func() { rule.Between(start, *start.At, later, 1000) })
+		fn("Old After/"+text, func() { rule.After(old, *start.At, 50) })
+		fn("Old Between/"+text, func() { rule.Between(old, *old.At, *start.At, 1000) })
 	}
 }
 

@@ -28,7 +28,15 @@ func (t Time) wall() time.Time {
 	if t.At == nil {
 		return t.Date
 	}
-	local := t.At.In(t.Zone)
+	return t.wallAt(*t.At)
+}
+
+// wallAt is wall for a moment, or a day's midnight UTC, of the same series.
+func (t Time) wallAt(value time.Time) time.Time {
+	if t.At == nil {
+		return value
+	}
+	local := value.In(t.Zone)
 	year, month, day := local.Date()
 	hour, minute, second := local.Clock()
 	return time.Date(year, month, day, hour, minute, second, local.Nanosecond(), time.UTC)
@@ -46,10 +54,11 @@ func (r *Rule) First(start Time, limit int) []Time {
 }
 
 // After returns the next occurrences of a series strictly after a moment, or after a day (midnight UTC) if the series has days. It
-// returns at most limit, and fewer if the series ends or there are no more within 50 years.
+// returns at most limit, and fewer if the series ends or there are no more within 50 years of that moment, or of the start if it is later.
 func (r *Rule) After(start Time, after time.Time, limit int) []Time {
 	var next []Time
-	for o := range r.occurrences(start, after, time.Time{}) {
+	end := start.wallAt(latest(after, start.value())).AddDate(Years, 0, 0)
+	for o := range r.occurrences(start, after, end) {
 		if len(next) == limit {
 			break
 		}
@@ -60,16 +69,16 @@ func (r *Rule) After(start Time, after time.Time, limit int) []Time {
 	return next
 }
 
-// Between returns the first occurrences of a series strictly after one moment or day and up to another, at most limit, and how many
-// there are in all, counted up to MaxCount.
+// Between returns the first occurrences of a series strictly after one moment or day and up to another, at most limit. However far
+// apart these are, it finds all. If the rule has COUNT, it also returns how many there are in all; else it counts no further than limit.
 func (r *Rule) Between(start Time, after, last time.Time, limit int) ([]Time, int) {
 	var first []Time
 	total := 0
-	for o := range r.occurrences(start, after, last) {
+	for o := range r.occurrences(start, after, last.AddDate(0, 0, 2)) { // No clock is so far from UTC.
 		if !o.at.After(after) {
 			continue
 		}
-		if o.at.After(last) || total == MaxCount {
+		if o.at.After(last) || r.count == 0 && total == limit {
 			break
 		}
 		total++
@@ -92,6 +101,13 @@ func (r *Rule) Within(start Time, after, last time.Time) (Time, bool) {
 	return first[0], true
 }
 
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // occurrence is a Time without a pointer. If it is a day, at is its midnight UTC.
 type occurrence struct{ date, at time.Time }
 
@@ -104,23 +120,15 @@ func (t Time) same(o occurrence) Time {
 	return Time{Date: o.date, At: &at, Zone: t.Zone}
 }
 
-// occurrences returns the occurrences of a series in order, up to 50 years after the given time or the start, whichever is later, or
-// little further than last if that is not zero. Those before the given time are only complete if the rule has COUNT, which is then
-// counted from the start.
-func (r *Rule) occurrences(start Time, after, last time.Time) iter.Seq[occurrence] {
+// occurrences returns the occurrences of a series in order, from one time on, and up to a time of the wall clock. Those before the first
+// time are only complete if the rule has COUNT, which is then counted from the start.
+func (r *Rule) occurrences(start Time, after, end time.Time) iter.Seq[occurrence] {
 	return func(yield func(occurrence) bool) {
 		clock := clock{zone: start.Zone}
 		begin, first := start.wall(), start.value()
 		from := begin
-		if after.After(first) {
-			from = Time{Date: after, At: &after, Zone: clock.location()}.wall()
-		}
-		end := from.AddDate(Years, 0, 0)
-		if soon := last.AddDate(0, 0, 2); !last.IsZero() && soon.Before(end) { // No clock is so far from UTC.
-			end = soon
-		}
-		if r.count > 0 {
-			from = begin
+		if after.After(first) && r.count == 0 {
+			from = start.wallAt(after)
 		}
 		previous, n := first.Add(-1), 0
 		soonest := from.AddDate(0, 0, -3) // Clocks skip and repeat up to a day.
@@ -165,19 +173,21 @@ func (r *Rule) walls(start, from, end time.Time) iter.Seq[time.Time] {
 		year, times, origin := r.year(start), r.times(start), r.period(start)
 		current := origin
 		firstDay := start.Truncate(24 * time.Hour) // In the first week BYSETPOS counts from here on, as with other libraries.
-		var walls []time.Time                      // Those of the current period.
+		var days []time.Time                       // Those of the current period.
 		flush := func() bool {
-			for _, wall := range r.positioned(walls) {
+			for wall := range r.positioned(days, times) {
 				if wall.After(end) || !yield(wall) {
 					return false
 				}
 			}
-			walls = walls[:0]
+			days = days[:0]
 			return true
 		}
 		// A week belongs to two years.
 		for y := max(1, from.AddDate(0, 0, -7).Year()); y <= min(9999, end.AddDate(0, 0, 7).Year()); y++ {
-			for _, day := range year.days(y) {
+			begin := time.Date(y, time.January, 1, 0, 0, 0, 0, time.UTC)
+			for _, since := range year.days(begin) {
+				day := begin.Add(since)
 				period := r.period(day)
 				if (period-origin)%r.interval != 0 || r.freq == Weekly && day.Before(firstDay) {
 					continue
@@ -188,31 +198,42 @@ func (r *Rule) walls(start, from, end time.Time) iter.Seq[time.Time] {
 					}
 					current = period
 				}
-				for _, t := range times {
-					walls = append(walls, day.Add(t))
-				}
+				days = append(days, day)
 			}
 		}
 		flush()
 	}
 }
 
-// positioned returns those of a period's occurrences that BYSETPOS selects.
-func (r *Rule) positioned(walls []time.Time) []time.Time {
-	if len(r.positions) == 0 {
-		return walls
-	}
-	var selected []time.Time
-	for _, position := range r.positions {
-		i := position - 1
-		if position < 0 {
-			i = len(walls) + position
+// positioned returns those times of a period's days that BYSETPOS selects, or all if the rule has none.
+func (r *Rule) positioned(days []time.Time, times []time.Duration) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		at := func(i int) time.Time { return days[i/len(times)].Add(times[i%len(times)]) }
+		count := len(days) * len(times)
+		if len(r.positions) == 0 {
+			for i := range count {
+				if !yield(at(i)) {
+					return
+				}
+			}
+			return
 		}
-		if i >= 0 && i < len(walls) {
-			selected = append(selected, walls[i])
+		var selected []time.Time
+		for _, position := range r.positions {
+			i := position - 1
+			if position < 0 {
+				i = count + position
+			}
+			if i >= 0 && i < count {
+				selected = append(selected, at(i))
+			}
+		}
+		for _, wall := range sorted(selected, time.Time.Compare) {
+			if !yield(wall) {
+				return
+			}
 		}
 	}
-	return sorted(selected, time.Time.Compare)
 }
 
 // period numbers the days, weeks, months or years, of which INTERVAL selects some.

@@ -2,6 +2,7 @@ package rrule_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,15 +123,36 @@ func TestBetween(t *testing.T) {
 		rule, after, last, want string
 		total                   int
 	}{
-		{"FREQ=DAILY", "2026-11-30", "2026-12-10", "2026-12-01 2026-12-02 2026-12-03", 10},
+		{"FREQ=DAILY", "2026-11-30", "2026-12-10", "2026-12-01 2026-12-02 2026-12-03", 3},
 		{"FREQ=DAILY;COUNT=5", "2026-11-30", "2026-12-10", "2026-12-01 2026-12-02 2026-12-03", 4},
 		{"FREQ=DAILY;UNTIL=20261202", "2026-11-30", "2026-12-10", "2026-12-01 2026-12-02", 2},
 		{"FREQ=DAILY", "2026-11-30", "2026-11-30", "", 0},
-		{"FREQ=DAILY", "2026-11-30", "2060-11-30", "2026-12-01 2026-12-02 2026-12-03", rrule.MaxCount},
+		{"FREQ=DAILY;COUNT=10000", "2026-11-30", "2060-11-30", "2026-12-01 2026-12-02 2026-12-03", rrule.MaxCount - 1},
+		{"FREQ=YEARLY;INTERVAL=100;COUNT=9", "2026-11-30", "2326-11-30", "2126-11-30 2226-11-30 2326-11-30", 3}, // However long ago.
+		{"FREQ=YEARLY;INTERVAL=100", "2126-11-30", "2300-11-30", "2226-11-30", 1},
 	} {
 		first, total := parse(t, c.rule).Between(start, at(t, c.after).Date, at(t, c.last).Date, 3)
 		if got := format(first); got != c.want || total != c.total {
 			t.Errorf("%s after %s up to %s:\n got %s of %d\nwant %s of %d", c.rule, c.after, c.last, got, total, c.want, c.total)
+		}
+	}
+}
+
+// TestYearKinds: the days of a year are those that rrule-go finds for that year.
+func TestYearKinds(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(5, 0))
+	for _, text := range []string{
+		"FREQ=YEARLY;BYWEEKNO=53", "FREQ=YEARLY;BYWEEKNO=1,52", "FREQ=YEARLY;BYWEEKNO=53;WKST=SU", "FREQ=YEARLY;BYWEEKNO=-1", "FREQ=YEARLY;BYWEEKNO=-53;WKST=TH", "FREQ=DAILY",
+		"FREQ=YEARLY;BYYEARDAY=366,-1", "FREQ=YEARLY;BYDAY=53MO,-1SU", "FREQ=MONTHLY;BYDAY=-5FR", "FREQ=YEARLY", "FREQ=MONTHLY", "", "", "", "", "", "",
+	} {
+		random, start := randomRule(random)
+		if text == "" {
+			text = random
+		}
+		got, want := parse(t, text).Days(start, 1890, 2110, true), parse(t, text).Days(start, 1890, 2110, false)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s from %s: %d days, want %d", text, start, len(got), len(want))
 		}
 	}
 }

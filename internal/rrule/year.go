@@ -8,15 +8,25 @@ import (
 )
 
 // year finds the days of one year that the BY parts of a rule select. It uses rrule-go for one year at a time: asked for more, that
-// would look for the next occurrence of a rule which has none up to the year 9999.
+// would look for the next occurrence of a rule which has none up to the year 9999. It asks once for all years of a kind, so however
+// many years are searched, that is at most 14 times.
 type year struct {
 	none    bool // No year has any.
 	options rrulego.ROption
+	found   map[yearKind][]time.Duration
 }
+
+// yearKind is what the days that a rule selects of a year depend on: on which weekday it begins, and whether it has 366 days.
+type yearKind struct {
+	first time.Weekday
+	leap  bool
+}
+
+func isLeap(year int) bool { return year%4 == 0 && (year%100 != 0 || year%400 == 0) }
 
 // year returns the rule's year. What the rule doesn't say is taken from the start.
 func (r *Rule) year(start time.Time) year {
-	y := year{options: rrulego.ROption{
+	y := year{found: map[yearKind][]time.Duration{}, options: rrulego.ROption{
 		Freq: rrulego.YEARLY, Interval: rrulego.MAXYEAR, // The year after the first is beyond the last.
 		Wkst:    libraryDays[r.weekStart],
 		Bymonth: r.months, Byweekno: r.weekNumbers, Byyearday: r.yearDays, Bymonthday: r.monthDays,
@@ -58,20 +68,31 @@ func (r *Rule) year(start time.Time) year {
 	return y
 }
 
-// days returns the days of the year, in order.
-func (y *year) days(number int) []time.Time {
+// days returns the days of the year that begins then, in order, as the time from its beginning on.
+func (y *year) days(begin time.Time) []time.Duration {
 	if y.none {
 		return nil
 	}
+	kind := yearKind{begin.Weekday(), isLeap(begin.Year())}
+	days, ok := y.found[kind]
+	if !ok {
+		days = y.find(begin)
+		y.found[kind] = days
+	}
+	return days
+}
+
+// find asks rrule-go for the days.
+func (y *year) find(begin time.Time) []time.Duration {
 	// At noon, because rrule-go takes 1 January of the year 1, which is the zero time, for none.
-	y.options.Dtstart = time.Date(number, time.January, 1, 12, 0, 0, 0, time.UTC)
+	y.options.Dtstart = begin.Add(12 * time.Hour)
 	rule, err := rrulego.NewRRule(y.options)
 	if err != nil {
 		return nil // Parse refuses what is out of bounds there.
 	}
-	days := rule.All()
-	for i, day := range days {
-		days[i] = day.Add(-12 * time.Hour)
+	var days []time.Duration
+	for _, day := range rule.All() {
+		days = append(days, day.Sub(y.options.Dtstart))
 	}
 	return days
 }
