@@ -282,6 +282,9 @@ func (s *Service) Next(ctx context.Context, v viewer.Viewer, now time.Time, all 
 	}
 	next := make(map[uuid.UUID][]*Due, len(all))
 	for _, r := range all {
+		if ctx.Err() != nil { // A rule can take milliseconds.
+			return nil, ctx.Err() //nolint:wrapcheck // It says all.
+		}
 		o := open[Key{r.ID, r.LastNumber}]
 		if r.EndedAt != nil || o == nil {
 			continue
@@ -313,6 +316,9 @@ func (s *Service) NextChange(ctx context.Context, v viewer.Viewer, now, until ti
 		return now, nil // It would take too long.
 	}
 	for _, r := range late {
+		if ctx.Err() != nil {
+			return time.Time{}, ctx.Err() //nolint:wrapcheck // It says all.
+		}
 		schedule, err := scheduleOf(r, r.LastNumber)
 		if err != nil {
 			return time.Time{}, err

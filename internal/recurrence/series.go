@@ -117,6 +117,9 @@ func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Seri
 		if s.EndedAt != nil {
 			continue
 		}
+		if ctx.Err() != nil { // A rule can take milliseconds.
+			return ctx.Err() //nolint:wrapcheck // It says all.
+		}
 		schedule, err := scheduleOf(s.Recurrence, over.Number)
 		if err != nil {
 			return err
