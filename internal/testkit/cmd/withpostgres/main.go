@@ -3,8 +3,8 @@
 //	go run ./internal/testkit/cmd/withpostgres [-pooler] go test ./...
 //
 // If TEST_DATABASE_URL is not set, it starts a throwaway cluster, sets the variable for the command, and stops the
-// cluster afterwards. With -pooler it also starts PgBouncer in transaction mode and sets TEST_POOLER_URL. It exits with
-// the command's exit code.
+// cluster afterwards. With -pooler it also starts PgBouncer in transaction mode and sets TEST_POOLER_URL. On Linux the
+// temporary files of both are in memory, unless TMPDIR is set. It exits with the command's exit code.
 package main
 
 import (
@@ -42,6 +42,11 @@ func run(ctx context.Context, args []string) (int, error) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
+	remove, err := useMemory()
+	if err != nil {
+		return 1, err
+	}
+	defer remove()
 	env, address := os.Environ(), os.Getenv("TEST_DATABASE_URL")
 	if address == "" {
 		cluster, err := startCluster(ctx)
