@@ -188,9 +188,9 @@ func TestGolden(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
 			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
-				before := readState(t, db.Client)
+				before := readState(t, db.Client, "alice", "bob")
 				golden(t, newAPI(t, db, "alice", "bob"), file, func(document string) {
-					after := readState(t, db.Client)
+					after := readState(t, db.Client, "alice", "bob")
 					seen.add(schema, document, checkVersions(t, before, after))
 					before = after
 				})

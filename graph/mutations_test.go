@@ -23,6 +23,8 @@ func TestEveryKeyIsRemembered(t *testing.T) {
 	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
 		schema := schemaOf(t)
 		f := &isolation{api: newAPI(t, db), client: db.Client, schema: schema}
+		bystander, _ := f.newUser(t)
+		users := &keyedUsers{f: f, ready: map[string]*keyedUser{}}
 		keyed := mutationsWith(schema, "idempotencyKey")
 		for _, field := range schema.Mutation.Fields {
 			if !slices.Contains(keyed, field) && unversionedMutations[field.Name] == "" {
@@ -31,12 +33,12 @@ func TestEveryKeyIsRemembered(t *testing.T) {
 		}
 		for _, field := range keyed {
 			for _, path := range append([]string{""}, idPaths(schema, field.Arguments)...) {
-				r, first := f.accepted(t, field, path)
+				r, first := users.accepted(t, field, path)
 				if r == nil {
 					t.Errorf("%s(%s:) is refused for every object, so this test finds nothing", field.Name, path)
 					continue
 				}
-				f.checkRepeat(t, r, first)
+				f.checkRepeat(t, r, first, bystander)
 				if path == "" {
 					f.checkReuse(t, r, keyed)
 				}
@@ -68,10 +70,45 @@ func (f *isolation) mutate(t *testing.T, user string, field *ast.FieldDefinition
 	return f.ask(t, user, "mutation { r: "+field.Name+input+selectAll(f.schema, f.schema.Types[field.Type.Name()], 2)+" }", "")
 }
 
-// accepted sends a mutation until it is not refused, each time for other objects of a new user. It returns that request and its
-// answer; nil if it is refused for all of them.
-func (f *isolation) accepted(t *testing.T, field *ast.FieldDefinition, path string) (*keyedRequest, string) {
+// keyedUsers are users for keyedRequests.
+type keyedUsers struct {
+	f *isolation
+	// ready are users whose workspaces no request has changed, by what their task does.
+	ready map[string]*keyedUser
+}
+
+// keyedUser is a user with two rows of each type. The first task's state is one of taskStates.
+type keyedUser struct {
+	name       string
+	own, other map[string]string
+}
+
+const repeats, inTrash, repeatsNot = "repeats", "is in the trash", "does not repeat"
+
+// get returns a user for a task's state.
+func (k *keyedUsers) get(t *testing.T, state string) *keyedUser {
 	t.Helper()
+	if user := k.ready[state]; user != nil && !k.f.changed(t, user.name) {
+		return user
+	}
+	name, own := k.f.newUser(t)
+	id := uuid.MustParse(own["Task"])
+	task := k.f.client.Task.UpdateOneID(id)
+	switch state {
+	case inTrash:
+		task.SetDeletedAt(time.Unix(0, k.f.api.now.Load())).SetTrashedWith(id)
+	case repeatsNot:
+		task.ClearRecurrenceID().ClearOccurrenceNumber()
+	}
+	task.SetVersion(0).ExecX(k.f.api.signIn(t.Context(), name))
+	k.ready[state] = &keyedUser{name: name, own: own, other: k.f.rows(t, name)}
+	return k.ready[state]
+}
+
+// accepted sends a mutation until it is not refused, each time for other objects. It returns that request and its answer; nil if it is refused for all of them.
+func (k *keyedUsers) accepted(t *testing.T, field *ast.FieldDefinition, path string) (*keyedRequest, string) {
+	t.Helper()
+	f := k.f
 	ids, others := []string{"Task"}, []string{"Task"} // Those that most mutations take are tried first.
 	for _, typ := range slices.Sorted(maps.Keys(nodeRows)) {
 		if typ == "Task" {
@@ -86,25 +123,17 @@ func (f *isolation) accepted(t *testing.T, field *ast.FieldDefinition, path stri
 	}
 	for _, typ := range ids {
 		for _, other := range others {
-			for _, state := range []string{"repeats", "is in the trash", "does not repeat"} {
-				user, own := f.newUser(t)
-				id := uuid.MustParse(own["Task"])
-				task := f.client.Task.UpdateOneID(id)
-				switch state {
-				case "is in the trash":
-					task.SetDeletedAt(time.Unix(0, f.api.now.Load())).SetTrashedWith(id)
-				case "does not repeat":
-					task.ClearRecurrenceID().ClearOccurrenceNumber()
-				}
-				task.SetVersion(0).ExecX(f.api.signIn(t.Context(), user))
-				r := keyedRequest{user: user, key: uuid.NewString(), field: field, path: path, id: own[typ], other: f.rows(t, user)[other]}
+			for _, state := range []string{repeats, inTrash, repeatsNot} {
+				user := k.get(t, state)
+				r := keyedRequest{user: user.name, key: uuid.NewString(), field: field, path: path, id: user.own[typ], other: user.other[other]}
 				if path == "" {
-					r.other = own[other]
+					r.other = user.own[other]
 				}
 				if f.isNewID(field, path) {
 					r.id = uuid.NewString()
 				}
 				if answer := f.send(t, r); strings.Contains(answer, `"userErrors":[]`) && !strings.Contains(answer, `"code"`) {
+					delete(k.ready, state)
 					return &r, answer
 				}
 			}
@@ -118,16 +147,17 @@ func (f *isolation) isNewID(field *ast.FieldDefinition, path string) bool {
 	return path == "input.id" && !f.schema.Types[field.Arguments.ForName("input").Type.Name()].Fields.ForName("id").Type.NonNull
 }
 
-// checkRepeat sends an accepted request again, with the ids in capitals.
-func (f *isolation) checkRepeat(t *testing.T, r *keyedRequest, first string) {
+// checkRepeat sends an accepted request again, with the ids in capitals. Of the other users, it compares one's rows and all
+// versions.
+func (f *isolation) checkRepeat(t *testing.T, r *keyedRequest, first, bystander string) {
 	t.Helper()
-	before := readState(t, f.client)
+	before := readState(t, f.client, r.user, bystander)
 	capitals := *r
 	capitals.id, capitals.other = strings.ToUpper(r.id), strings.ToUpper(r.other)
 	if again := f.send(t, capitals); again != first {
 		t.Errorf("%s with the same key and the ids in capitals returns\n%s\nand not\n%s", r, again, first)
 	}
-	if checkVersions(t, before, readState(t, f.client)) != 0 {
+	if checkVersions(t, before, readState(t, f.client, r.user, bystander)) != 0 {
 		t.Errorf("%s with the same key and the ids in capitals was carried out twice", r)
 	}
 	n := f.client.IdempotencyKey.Query().Where(workspace.Scope(f.api.users[r.user])).CountX(f.api.signIn(t.Context(), r.user))

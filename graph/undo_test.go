@@ -367,10 +367,7 @@ func (f *undoFixture) rows(t *testing.T, created []string) []string {
 		default:
 			continue
 		}
-		eachRow(t, f.client, table, func(values map[string]any) {
-			if fmt.Sprintf("%s", values["workspace_id"]) != f.user {
-				return
-			}
+		eachRow(t, f.client, table, []string{f.user}, func(values map[string]any) {
 			row := map[string]any{"table": table.Name}
 			for column, value := range values {
 				switch v := value.(type) {

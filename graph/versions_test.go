@@ -18,7 +18,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// state is all rows that belong to a workspace, by table and primary key, and the workspaces' versions.
+// state is the rows of workspaces, by table and primary key, and the versions of all workspaces.
 type state struct {
 	rows     map[string]row
 	versions map[string]int64
@@ -33,8 +33,8 @@ type row struct {
 	updatedAt time.Time
 }
 
-// readState reads the state of a database.
-func readState(t *testing.T, client *ent.Client) state {
+// readState reads the state of those workspaces.
+func readState(t *testing.T, client *ent.Client, workspaces ...string) state {
 	t.Helper()
 	s := state{rows: map[string]row{}, versions: map[string]int64{}}
 	for _, table := range migrate.Tables {
@@ -42,7 +42,7 @@ func readState(t *testing.T, client *ent.Client) state {
 		if table.Name == "idempotency_keys" || !bounded && table.Name != "workspaces" {
 			continue
 		}
-		eachRow(t, client, table, func(values map[string]any) {
+		eachRow(t, client, table, workspaces, func(values map[string]any) {
 			if table.Name == "workspaces" {
 				s.versions[fmt.Sprintf("%s", values["id"])], _ = values["version"].(int64)
 				return
@@ -69,10 +69,14 @@ func readState(t *testing.T, client *ent.Client) state {
 	return s
 }
 
-// eachRow calls fn with each row of a table.
-func eachRow(t *testing.T, client *ent.Client, table *schema.Table, fn func(values map[string]any)) {
+// eachRow calls fn with each row that a table has of those workspaces. Of workspaces, it is each one's.
+func eachRow(t *testing.T, client *ent.Client, table *schema.Table, workspaces []string, fn func(values map[string]any)) {
 	t.Helper()
-	rows, err := client.QueryContext(viewer.AsSystem(context.Background()), "SELECT * FROM "+table.Name)
+	query := "SELECT * FROM " + table.Name
+	if table.Name != "workspaces" {
+		query += " WHERE workspace_id IN ('" + strings.Join(workspaces, "', '") + "')"
+	}
+	rows, err := client.QueryContext(viewer.AsSystem(context.Background()), query)
 	if err != nil {
 		t.Fatal(err)
 	}
