@@ -18,7 +18,7 @@ import (
 // graphqlBlock is a fenced block of GraphQL on a page.
 var graphqlBlock = regexp.MustCompile("(?ms)^```graphql\n(.*?)^```$")
 
-// The GraphQL on the pages of the documentation is valid. from-rest.md and the schema's pages have tests of their own.
+// The GraphQL on the pages of the documentation is valid.
 func TestDocumentsInDocs(t *testing.T) {
 	t.Parallel()
 	schema, n := schemaOf(t), 0
@@ -29,7 +29,7 @@ func TestDocumentsInDocs(t *testing.T) {
 		}
 		for _, match := range graphqlBlock.FindAllStringSubmatch(string(page), -1) {
 			n++
-			if _, errs := gqlparser.LoadQuery(schema, match[1]); len(errs) > 0 {
+			if _, errs := gqlparser.LoadQueryWithRules(schema, match[1], nil); len(errs) > 0 {
 				t.Errorf("%s:\n%s\n%v", path, match[1], errs)
 			}
 		}
