@@ -11,9 +11,12 @@ import (
 	"taskql/ent/activity"
 	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/member"
 	"taskql/ent/occurrence"
+	"taskql/ent/project"
 	"taskql/ent/recurrence"
 	"taskql/ent/reminder"
+	"taskql/ent/section"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
@@ -89,9 +92,12 @@ func checkColumn(t, c string) error {
 			activity.Table:       activity.ValidColumn,
 			feedepoch.Table:      feedepoch.ValidColumn,
 			idempotencykey.Table: idempotencykey.ValidColumn,
+			member.Table:         member.ValidColumn,
 			occurrence.Table:     occurrence.ValidColumn,
+			project.Table:        project.ValidColumn,
 			recurrence.Table:     recurrence.ValidColumn,
 			reminder.Table:       reminder.ValidColumn,
+			section.Table:        section.ValidColumn,
 			streamticket.Table:   streamticket.ValidColumn,
 			tag.Table:            tag.ValidColumn,
 			task.Table:           task.ValidColumn,

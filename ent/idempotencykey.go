@@ -20,8 +20,10 @@ type IdempotencyKey struct {
 	// ID of the ent.
 	// UUIDv7: old keys are found by it without another index.
 	ID uuid.UUID `json:"id,omitempty"`
-	// WorkspaceID holds the value of the "workspace_id" field.
+	// The personal workspace of the user who sent it, so that a key is unique for its user, whichever workspace the mutation changes.
 	WorkspaceID string `json:"workspace_id,omitempty"`
+	// The workspace that the mutation has changed; null if it is the same.
+	ChangedWorkspaceID *string `json:"changed_workspace_id,omitempty"`
 	// The client's, opaque.
 	Key string `json:"key,omitempty"`
 	// SHA-256 of the mutation's name and its input.
@@ -67,7 +69,7 @@ func (*IdempotencyKey) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case idempotencykey.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case idempotencykey.FieldWorkspaceID, idempotencykey.FieldKey, idempotencykey.FieldAnswer:
+		case idempotencykey.FieldWorkspaceID, idempotencykey.FieldChangedWorkspaceID, idempotencykey.FieldKey, idempotencykey.FieldAnswer:
 			values[i] = new(sql.NullString)
 		case idempotencykey.FieldCreatedAt:
 			values[i] = new(sql.NullTime)
@@ -99,6 +101,13 @@ func (_m *IdempotencyKey) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field workspace_id", values[i])
 			} else if value.Valid {
 				_m.WorkspaceID = value.String
+			}
+		case idempotencykey.FieldChangedWorkspaceID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field changed_workspace_id", values[i])
+			} else if value.Valid {
+				_m.ChangedWorkspaceID = new(string)
+				*_m.ChangedWorkspaceID = value.String
 			}
 		case idempotencykey.FieldKey:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -174,6 +183,11 @@ func (_m *IdempotencyKey) String() string {
 	builder.WriteString(fmt.Sprintf("id=%v, ", _m.ID))
 	builder.WriteString("workspace_id=")
 	builder.WriteString(_m.WorkspaceID)
+	builder.WriteString(", ")
+	if v := _m.ChangedWorkspaceID; v != nil {
+		builder.WriteString("changed_workspace_id=")
+		builder.WriteString(*v)
+	}
 	builder.WriteString(", ")
 	builder.WriteString("key=")
 	builder.WriteString(_m.Key)

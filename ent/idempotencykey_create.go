@@ -31,6 +31,20 @@ func (_c *IdempotencyKeyCreate) SetWorkspaceID(v string) *IdempotencyKeyCreate {
 	return _c
 }
 
+// SetChangedWorkspaceID sets the "changed_workspace_id" field.
+func (_c *IdempotencyKeyCreate) SetChangedWorkspaceID(v string) *IdempotencyKeyCreate {
+	_c.mutation.SetChangedWorkspaceID(v)
+	return _c
+}
+
+// SetNillableChangedWorkspaceID sets the "changed_workspace_id" field if the given value is not nil.
+func (_c *IdempotencyKeyCreate) SetNillableChangedWorkspaceID(v *string) *IdempotencyKeyCreate {
+	if v != nil {
+		_c.SetChangedWorkspaceID(*v)
+	}
+	return _c
+}
+
 // SetKey sets the "key" field.
 func (_c *IdempotencyKeyCreate) SetKey(v string) *IdempotencyKeyCreate {
 	_c.mutation.SetKey(v)
@@ -196,6 +210,10 @@ func (_c *IdempotencyKeyCreate) createSpec() (*IdempotencyKey, *sqlgraph.CreateS
 		_node.ID = id
 		_spec.ID.Value = &id
 	}
+	if value, ok := _c.mutation.ChangedWorkspaceID(); ok {
+		_spec.SetField(idempotencykey.FieldChangedWorkspaceID, field.TypeString, value)
+		_node.ChangedWorkspaceID = &value
+	}
 	if value, ok := _c.mutation.Key(); ok {
 		_spec.SetField(idempotencykey.FieldKey, field.TypeString, value)
 		_node.Key = value
@@ -340,6 +358,9 @@ func (u *IdempotencyKeyUpsertOne) UpdateNewValues() *IdempotencyKeyUpsertOne {
 		}
 		if _, exists := u.create.mutation.WorkspaceID(); exists {
 			s.SetIgnore(idempotencykey.FieldWorkspaceID)
+		}
+		if _, exists := u.create.mutation.ChangedWorkspaceID(); exists {
+			s.SetIgnore(idempotencykey.FieldChangedWorkspaceID)
 		}
 		if _, exists := u.create.mutation.Key(); exists {
 			s.SetIgnore(idempotencykey.FieldKey)
@@ -605,6 +626,9 @@ func (u *IdempotencyKeyUpsertBulk) UpdateNewValues() *IdempotencyKeyUpsertBulk {
 			}
 			if _, exists := b.mutation.WorkspaceID(); exists {
 				s.SetIgnore(idempotencykey.FieldWorkspaceID)
+			}
+			if _, exists := b.mutation.ChangedWorkspaceID(); exists {
+				s.SetIgnore(idempotencykey.FieldChangedWorkspaceID)
 			}
 			if _, exists := b.mutation.Key(); exists {
 				s.SetIgnore(idempotencykey.FieldKey)

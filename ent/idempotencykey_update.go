@@ -121,6 +121,9 @@ func (_u *IdempotencyKeyUpdate) sqlSave(ctx context.Context) (_node int, err err
 			}
 		}
 	}
+	if _u.mutation.ChangedWorkspaceIDCleared() {
+		_spec.ClearField(idempotencykey.FieldChangedWorkspaceID, field.TypeString)
+	}
 	if value, ok := _u.mutation.RequestHash(); ok {
 		_spec.SetField(idempotencykey.FieldRequestHash, field.TypeBytes, value)
 	}
@@ -276,6 +279,9 @@ func (_u *IdempotencyKeyUpdateOne) sqlSave(ctx context.Context) (_node *Idempote
 				ps[i](selector)
 			}
 		}
+	}
+	if _u.mutation.ChangedWorkspaceIDCleared() {
+		_spec.ClearField(idempotencykey.FieldChangedWorkspaceID, field.TypeString)
 	}
 	if value, ok := _u.mutation.RequestHash(); ok {
 		_spec.SetField(idempotencykey.FieldRequestHash, field.TypeBytes, value)

@@ -62,6 +62,16 @@ type Task struct {
 	RecurrenceID *uuid.UUID `json:"recurrence_id,omitempty"`
 	// Its number in the series; null if it does not repeat.
 	OccurrenceNumber *int `json:"occurrence_number,omitempty"`
+	// Its project, which subtasks have from their parent; null if it is in none. No foreign key: the write path keeps it.
+	ProjectID *uuid.UUID `json:"project_id,omitempty"`
+	// Its section of the project, which subtasks have from their parent; null if it is in none.
+	SectionID *uuid.UUID `json:"section_id,omitempty"`
+	// When its project was archived; null if it is in no archived one. It has no version: clients see the project's.
+	HiddenAt *time.Time `json:"-"`
+	// The user who is to do it; null if nobody is named.
+	AssigneeID *string `json:"assignee_id,omitempty"`
+	// The user who made it. Null in a personal workspace, whose user it was; in others, if that user was erased.
+	CreatedBy *string `json:"created_by,omitempty"`
 	// Whether somebody may have reminders of it, so that changes of other tasks need not look. It has no version: setting it changes nothing that clients see.
 	HasReminders bool `json:"-"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -141,7 +151,7 @@ func (*Task) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case task.FieldParentID, task.FieldTrashedWith, task.FieldRecurrenceID:
+		case task.FieldParentID, task.FieldTrashedWith, task.FieldRecurrenceID, task.FieldProjectID, task.FieldSectionID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case task.FieldPosition, task.FieldTitleKey:
 			values[i] = new([]byte)
@@ -149,9 +159,9 @@ func (*Task) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullBool)
 		case task.FieldVersion, task.FieldPriority, task.FieldOccurrenceNumber:
 			values[i] = new(sql.NullInt64)
-		case task.FieldWorkspaceID, task.FieldTitle, task.FieldDescription, task.FieldDueTimeZone, task.FieldSearchText:
+		case task.FieldWorkspaceID, task.FieldTitle, task.FieldDescription, task.FieldDueTimeZone, task.FieldSearchText, task.FieldAssigneeID, task.FieldCreatedBy:
 			values[i] = new(sql.NullString)
-		case task.FieldCreatedAt, task.FieldUpdatedAt, task.FieldCompletedAt, task.FieldDueDate, task.FieldDueAt, task.FieldDueSort, task.FieldDeletedAt:
+		case task.FieldCreatedAt, task.FieldUpdatedAt, task.FieldCompletedAt, task.FieldDueDate, task.FieldDueAt, task.FieldDueSort, task.FieldDeletedAt, task.FieldHiddenAt:
 			values[i] = new(sql.NullTime)
 		case task.FieldID:
 			values[i] = new(uuid.UUID)
@@ -313,6 +323,41 @@ func (_m *Task) assignValues(columns []string, values []any) error {
 				_m.OccurrenceNumber = new(int)
 				*_m.OccurrenceNumber = int(value.Int64)
 			}
+		case task.FieldProjectID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field project_id", values[i])
+			} else if value.Valid {
+				_m.ProjectID = new(uuid.UUID)
+				*_m.ProjectID = *value.S.(*uuid.UUID)
+			}
+		case task.FieldSectionID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field section_id", values[i])
+			} else if value.Valid {
+				_m.SectionID = new(uuid.UUID)
+				*_m.SectionID = *value.S.(*uuid.UUID)
+			}
+		case task.FieldHiddenAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field hidden_at", values[i])
+			} else if value.Valid {
+				_m.HiddenAt = new(time.Time)
+				*_m.HiddenAt = value.Time
+			}
+		case task.FieldAssigneeID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field assignee_id", values[i])
+			} else if value.Valid {
+				_m.AssigneeID = new(string)
+				*_m.AssigneeID = value.String
+			}
+		case task.FieldCreatedBy:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field created_by", values[i])
+			} else if value.Valid {
+				_m.CreatedBy = new(string)
+				*_m.CreatedBy = value.String
+			}
 		case task.FieldHasReminders:
 			if value, ok := values[i].(*sql.NullBool); !ok {
 				return fmt.Errorf("unexpected type %T for field has_reminders", values[i])
@@ -463,6 +508,31 @@ func (_m *Task) String() string {
 	if v := _m.OccurrenceNumber; v != nil {
 		builder.WriteString("occurrence_number=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.ProjectID; v != nil {
+		builder.WriteString("project_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.SectionID; v != nil {
+		builder.WriteString("section_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.HiddenAt; v != nil {
+		builder.WriteString("hidden_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.AssigneeID; v != nil {
+		builder.WriteString("assignee_id=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.CreatedBy; v != nil {
+		builder.WriteString("created_by=")
+		builder.WriteString(*v)
 	}
 	builder.WriteString(", ")
 	builder.WriteString("has_reminders=")

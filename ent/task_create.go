@@ -280,6 +280,76 @@ func (_c *TaskCreate) SetNillableOccurrenceNumber(v *int) *TaskCreate {
 	return _c
 }
 
+// SetProjectID sets the "project_id" field.
+func (_c *TaskCreate) SetProjectID(v uuid.UUID) *TaskCreate {
+	_c.mutation.SetProjectID(v)
+	return _c
+}
+
+// SetNillableProjectID sets the "project_id" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableProjectID(v *uuid.UUID) *TaskCreate {
+	if v != nil {
+		_c.SetProjectID(*v)
+	}
+	return _c
+}
+
+// SetSectionID sets the "section_id" field.
+func (_c *TaskCreate) SetSectionID(v uuid.UUID) *TaskCreate {
+	_c.mutation.SetSectionID(v)
+	return _c
+}
+
+// SetNillableSectionID sets the "section_id" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableSectionID(v *uuid.UUID) *TaskCreate {
+	if v != nil {
+		_c.SetSectionID(*v)
+	}
+	return _c
+}
+
+// SetHiddenAt sets the "hidden_at" field.
+func (_c *TaskCreate) SetHiddenAt(v time.Time) *TaskCreate {
+	_c.mutation.SetHiddenAt(v)
+	return _c
+}
+
+// SetNillableHiddenAt sets the "hidden_at" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableHiddenAt(v *time.Time) *TaskCreate {
+	if v != nil {
+		_c.SetHiddenAt(*v)
+	}
+	return _c
+}
+
+// SetAssigneeID sets the "assignee_id" field.
+func (_c *TaskCreate) SetAssigneeID(v string) *TaskCreate {
+	_c.mutation.SetAssigneeID(v)
+	return _c
+}
+
+// SetNillableAssigneeID sets the "assignee_id" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableAssigneeID(v *string) *TaskCreate {
+	if v != nil {
+		_c.SetAssigneeID(*v)
+	}
+	return _c
+}
+
+// SetCreatedBy sets the "created_by" field.
+func (_c *TaskCreate) SetCreatedBy(v string) *TaskCreate {
+	_c.mutation.SetCreatedBy(v)
+	return _c
+}
+
+// SetNillableCreatedBy sets the "created_by" field if the given value is not nil.
+func (_c *TaskCreate) SetNillableCreatedBy(v *string) *TaskCreate {
+	if v != nil {
+		_c.SetCreatedBy(*v)
+	}
+	return _c
+}
+
 // SetHasReminders sets the "has_reminders" field.
 func (_c *TaskCreate) SetHasReminders(v bool) *TaskCreate {
 	_c.mutation.SetHasReminders(v)
@@ -589,6 +659,26 @@ func (_c *TaskCreate) createSpec() (*Task, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.OccurrenceNumber(); ok {
 		_spec.SetField(task.FieldOccurrenceNumber, field.TypeInt, value)
 		_node.OccurrenceNumber = &value
+	}
+	if value, ok := _c.mutation.ProjectID(); ok {
+		_spec.SetField(task.FieldProjectID, field.TypeUUID, value)
+		_node.ProjectID = &value
+	}
+	if value, ok := _c.mutation.SectionID(); ok {
+		_spec.SetField(task.FieldSectionID, field.TypeUUID, value)
+		_node.SectionID = &value
+	}
+	if value, ok := _c.mutation.HiddenAt(); ok {
+		_spec.SetField(task.FieldHiddenAt, field.TypeTime, value)
+		_node.HiddenAt = &value
+	}
+	if value, ok := _c.mutation.AssigneeID(); ok {
+		_spec.SetField(task.FieldAssigneeID, field.TypeString, value)
+		_node.AssigneeID = &value
+	}
+	if value, ok := _c.mutation.CreatedBy(); ok {
+		_spec.SetField(task.FieldCreatedBy, field.TypeString, value)
+		_node.CreatedBy = &value
 	}
 	if value, ok := _c.mutation.HasReminders(); ok {
 		_spec.SetField(task.FieldHasReminders, field.TypeBool, value)
@@ -1024,6 +1114,96 @@ func (u *TaskUpsert) ClearOccurrenceNumber() *TaskUpsert {
 	return u
 }
 
+// SetProjectID sets the "project_id" field.
+func (u *TaskUpsert) SetProjectID(v uuid.UUID) *TaskUpsert {
+	u.Set(task.FieldProjectID, v)
+	return u
+}
+
+// UpdateProjectID sets the "project_id" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateProjectID() *TaskUpsert {
+	u.SetExcluded(task.FieldProjectID)
+	return u
+}
+
+// ClearProjectID clears the value of the "project_id" field.
+func (u *TaskUpsert) ClearProjectID() *TaskUpsert {
+	u.SetNull(task.FieldProjectID)
+	return u
+}
+
+// SetSectionID sets the "section_id" field.
+func (u *TaskUpsert) SetSectionID(v uuid.UUID) *TaskUpsert {
+	u.Set(task.FieldSectionID, v)
+	return u
+}
+
+// UpdateSectionID sets the "section_id" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateSectionID() *TaskUpsert {
+	u.SetExcluded(task.FieldSectionID)
+	return u
+}
+
+// ClearSectionID clears the value of the "section_id" field.
+func (u *TaskUpsert) ClearSectionID() *TaskUpsert {
+	u.SetNull(task.FieldSectionID)
+	return u
+}
+
+// SetHiddenAt sets the "hidden_at" field.
+func (u *TaskUpsert) SetHiddenAt(v time.Time) *TaskUpsert {
+	u.Set(task.FieldHiddenAt, v)
+	return u
+}
+
+// UpdateHiddenAt sets the "hidden_at" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateHiddenAt() *TaskUpsert {
+	u.SetExcluded(task.FieldHiddenAt)
+	return u
+}
+
+// ClearHiddenAt clears the value of the "hidden_at" field.
+func (u *TaskUpsert) ClearHiddenAt() *TaskUpsert {
+	u.SetNull(task.FieldHiddenAt)
+	return u
+}
+
+// SetAssigneeID sets the "assignee_id" field.
+func (u *TaskUpsert) SetAssigneeID(v string) *TaskUpsert {
+	u.Set(task.FieldAssigneeID, v)
+	return u
+}
+
+// UpdateAssigneeID sets the "assignee_id" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateAssigneeID() *TaskUpsert {
+	u.SetExcluded(task.FieldAssigneeID)
+	return u
+}
+
+// ClearAssigneeID clears the value of the "assignee_id" field.
+func (u *TaskUpsert) ClearAssigneeID() *TaskUpsert {
+	u.SetNull(task.FieldAssigneeID)
+	return u
+}
+
+// SetCreatedBy sets the "created_by" field.
+func (u *TaskUpsert) SetCreatedBy(v string) *TaskUpsert {
+	u.Set(task.FieldCreatedBy, v)
+	return u
+}
+
+// UpdateCreatedBy sets the "created_by" field to the value that was provided on create.
+func (u *TaskUpsert) UpdateCreatedBy() *TaskUpsert {
+	u.SetExcluded(task.FieldCreatedBy)
+	return u
+}
+
+// ClearCreatedBy clears the value of the "created_by" field.
+func (u *TaskUpsert) ClearCreatedBy() *TaskUpsert {
+	u.SetNull(task.FieldCreatedBy)
+	return u
+}
+
 // SetHasReminders sets the "has_reminders" field.
 func (u *TaskUpsert) SetHasReminders(v bool) *TaskUpsert {
 	u.Set(task.FieldHasReminders, v)
@@ -1451,6 +1631,111 @@ func (u *TaskUpsertOne) UpdateOccurrenceNumber() *TaskUpsertOne {
 func (u *TaskUpsertOne) ClearOccurrenceNumber() *TaskUpsertOne {
 	return u.Update(func(s *TaskUpsert) {
 		s.ClearOccurrenceNumber()
+	})
+}
+
+// SetProjectID sets the "project_id" field.
+func (u *TaskUpsertOne) SetProjectID(v uuid.UUID) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetProjectID(v)
+	})
+}
+
+// UpdateProjectID sets the "project_id" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateProjectID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateProjectID()
+	})
+}
+
+// ClearProjectID clears the value of the "project_id" field.
+func (u *TaskUpsertOne) ClearProjectID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearProjectID()
+	})
+}
+
+// SetSectionID sets the "section_id" field.
+func (u *TaskUpsertOne) SetSectionID(v uuid.UUID) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetSectionID(v)
+	})
+}
+
+// UpdateSectionID sets the "section_id" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateSectionID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateSectionID()
+	})
+}
+
+// ClearSectionID clears the value of the "section_id" field.
+func (u *TaskUpsertOne) ClearSectionID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearSectionID()
+	})
+}
+
+// SetHiddenAt sets the "hidden_at" field.
+func (u *TaskUpsertOne) SetHiddenAt(v time.Time) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetHiddenAt(v)
+	})
+}
+
+// UpdateHiddenAt sets the "hidden_at" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateHiddenAt() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateHiddenAt()
+	})
+}
+
+// ClearHiddenAt clears the value of the "hidden_at" field.
+func (u *TaskUpsertOne) ClearHiddenAt() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearHiddenAt()
+	})
+}
+
+// SetAssigneeID sets the "assignee_id" field.
+func (u *TaskUpsertOne) SetAssigneeID(v string) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetAssigneeID(v)
+	})
+}
+
+// UpdateAssigneeID sets the "assignee_id" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateAssigneeID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateAssigneeID()
+	})
+}
+
+// ClearAssigneeID clears the value of the "assignee_id" field.
+func (u *TaskUpsertOne) ClearAssigneeID() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearAssigneeID()
+	})
+}
+
+// SetCreatedBy sets the "created_by" field.
+func (u *TaskUpsertOne) SetCreatedBy(v string) *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetCreatedBy(v)
+	})
+}
+
+// UpdateCreatedBy sets the "created_by" field to the value that was provided on create.
+func (u *TaskUpsertOne) UpdateCreatedBy() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateCreatedBy()
+	})
+}
+
+// ClearCreatedBy clears the value of the "created_by" field.
+func (u *TaskUpsertOne) ClearCreatedBy() *TaskUpsertOne {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearCreatedBy()
 	})
 }
 
@@ -2050,6 +2335,111 @@ func (u *TaskUpsertBulk) UpdateOccurrenceNumber() *TaskUpsertBulk {
 func (u *TaskUpsertBulk) ClearOccurrenceNumber() *TaskUpsertBulk {
 	return u.Update(func(s *TaskUpsert) {
 		s.ClearOccurrenceNumber()
+	})
+}
+
+// SetProjectID sets the "project_id" field.
+func (u *TaskUpsertBulk) SetProjectID(v uuid.UUID) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetProjectID(v)
+	})
+}
+
+// UpdateProjectID sets the "project_id" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateProjectID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateProjectID()
+	})
+}
+
+// ClearProjectID clears the value of the "project_id" field.
+func (u *TaskUpsertBulk) ClearProjectID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearProjectID()
+	})
+}
+
+// SetSectionID sets the "section_id" field.
+func (u *TaskUpsertBulk) SetSectionID(v uuid.UUID) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetSectionID(v)
+	})
+}
+
+// UpdateSectionID sets the "section_id" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateSectionID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateSectionID()
+	})
+}
+
+// ClearSectionID clears the value of the "section_id" field.
+func (u *TaskUpsertBulk) ClearSectionID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearSectionID()
+	})
+}
+
+// SetHiddenAt sets the "hidden_at" field.
+func (u *TaskUpsertBulk) SetHiddenAt(v time.Time) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetHiddenAt(v)
+	})
+}
+
+// UpdateHiddenAt sets the "hidden_at" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateHiddenAt() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateHiddenAt()
+	})
+}
+
+// ClearHiddenAt clears the value of the "hidden_at" field.
+func (u *TaskUpsertBulk) ClearHiddenAt() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearHiddenAt()
+	})
+}
+
+// SetAssigneeID sets the "assignee_id" field.
+func (u *TaskUpsertBulk) SetAssigneeID(v string) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetAssigneeID(v)
+	})
+}
+
+// UpdateAssigneeID sets the "assignee_id" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateAssigneeID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateAssigneeID()
+	})
+}
+
+// ClearAssigneeID clears the value of the "assignee_id" field.
+func (u *TaskUpsertBulk) ClearAssigneeID() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearAssigneeID()
+	})
+}
+
+// SetCreatedBy sets the "created_by" field.
+func (u *TaskUpsertBulk) SetCreatedBy(v string) *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.SetCreatedBy(v)
+	})
+}
+
+// UpdateCreatedBy sets the "created_by" field to the value that was provided on create.
+func (u *TaskUpsertBulk) UpdateCreatedBy() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.UpdateCreatedBy()
+	})
+}
+
+// ClearCreatedBy clears the value of the "created_by" field.
+func (u *TaskUpsertBulk) ClearCreatedBy() *TaskUpsertBulk {
+	return u.Update(func(s *TaskUpsert) {
+		s.ClearCreatedBy()
 	})
 }
 

@@ -368,6 +368,106 @@ func (_u *TaskUpdate) ClearOccurrenceNumber() *TaskUpdate {
 	return _u
 }
 
+// SetProjectID sets the "project_id" field.
+func (_u *TaskUpdate) SetProjectID(v uuid.UUID) *TaskUpdate {
+	_u.mutation.SetProjectID(v)
+	return _u
+}
+
+// SetNillableProjectID sets the "project_id" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableProjectID(v *uuid.UUID) *TaskUpdate {
+	if v != nil {
+		_u.SetProjectID(*v)
+	}
+	return _u
+}
+
+// ClearProjectID clears the value of the "project_id" field.
+func (_u *TaskUpdate) ClearProjectID() *TaskUpdate {
+	_u.mutation.ClearProjectID()
+	return _u
+}
+
+// SetSectionID sets the "section_id" field.
+func (_u *TaskUpdate) SetSectionID(v uuid.UUID) *TaskUpdate {
+	_u.mutation.SetSectionID(v)
+	return _u
+}
+
+// SetNillableSectionID sets the "section_id" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableSectionID(v *uuid.UUID) *TaskUpdate {
+	if v != nil {
+		_u.SetSectionID(*v)
+	}
+	return _u
+}
+
+// ClearSectionID clears the value of the "section_id" field.
+func (_u *TaskUpdate) ClearSectionID() *TaskUpdate {
+	_u.mutation.ClearSectionID()
+	return _u
+}
+
+// SetHiddenAt sets the "hidden_at" field.
+func (_u *TaskUpdate) SetHiddenAt(v time.Time) *TaskUpdate {
+	_u.mutation.SetHiddenAt(v)
+	return _u
+}
+
+// SetNillableHiddenAt sets the "hidden_at" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableHiddenAt(v *time.Time) *TaskUpdate {
+	if v != nil {
+		_u.SetHiddenAt(*v)
+	}
+	return _u
+}
+
+// ClearHiddenAt clears the value of the "hidden_at" field.
+func (_u *TaskUpdate) ClearHiddenAt() *TaskUpdate {
+	_u.mutation.ClearHiddenAt()
+	return _u
+}
+
+// SetAssigneeID sets the "assignee_id" field.
+func (_u *TaskUpdate) SetAssigneeID(v string) *TaskUpdate {
+	_u.mutation.SetAssigneeID(v)
+	return _u
+}
+
+// SetNillableAssigneeID sets the "assignee_id" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableAssigneeID(v *string) *TaskUpdate {
+	if v != nil {
+		_u.SetAssigneeID(*v)
+	}
+	return _u
+}
+
+// ClearAssigneeID clears the value of the "assignee_id" field.
+func (_u *TaskUpdate) ClearAssigneeID() *TaskUpdate {
+	_u.mutation.ClearAssigneeID()
+	return _u
+}
+
+// SetCreatedBy sets the "created_by" field.
+func (_u *TaskUpdate) SetCreatedBy(v string) *TaskUpdate {
+	_u.mutation.SetCreatedBy(v)
+	return _u
+}
+
+// SetNillableCreatedBy sets the "created_by" field if the given value is not nil.
+func (_u *TaskUpdate) SetNillableCreatedBy(v *string) *TaskUpdate {
+	if v != nil {
+		_u.SetCreatedBy(*v)
+	}
+	return _u
+}
+
+// ClearCreatedBy clears the value of the "created_by" field.
+func (_u *TaskUpdate) ClearCreatedBy() *TaskUpdate {
+	_u.mutation.ClearCreatedBy()
+	return _u
+}
+
 // SetHasReminders sets the "has_reminders" field.
 func (_u *TaskUpdate) SetHasReminders(v bool) *TaskUpdate {
 	_u.mutation.SetHasReminders(v)
@@ -625,6 +725,36 @@ func (_u *TaskUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.OccurrenceNumberCleared() {
 		_spec.ClearField(task.FieldOccurrenceNumber, field.TypeInt)
+	}
+	if value, ok := _u.mutation.ProjectID(); ok {
+		_spec.SetField(task.FieldProjectID, field.TypeUUID, value)
+	}
+	if _u.mutation.ProjectIDCleared() {
+		_spec.ClearField(task.FieldProjectID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.SectionID(); ok {
+		_spec.SetField(task.FieldSectionID, field.TypeUUID, value)
+	}
+	if _u.mutation.SectionIDCleared() {
+		_spec.ClearField(task.FieldSectionID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.HiddenAt(); ok {
+		_spec.SetField(task.FieldHiddenAt, field.TypeTime, value)
+	}
+	if _u.mutation.HiddenAtCleared() {
+		_spec.ClearField(task.FieldHiddenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.AssigneeID(); ok {
+		_spec.SetField(task.FieldAssigneeID, field.TypeString, value)
+	}
+	if _u.mutation.AssigneeIDCleared() {
+		_spec.ClearField(task.FieldAssigneeID, field.TypeString)
+	}
+	if value, ok := _u.mutation.CreatedBy(); ok {
+		_spec.SetField(task.FieldCreatedBy, field.TypeString, value)
+	}
+	if _u.mutation.CreatedByCleared() {
+		_spec.ClearField(task.FieldCreatedBy, field.TypeString)
 	}
 	if value, ok := _u.mutation.HasReminders(); ok {
 		_spec.SetField(task.FieldHasReminders, field.TypeBool, value)
@@ -1107,6 +1237,106 @@ func (_u *TaskUpdateOne) ClearOccurrenceNumber() *TaskUpdateOne {
 	return _u
 }
 
+// SetProjectID sets the "project_id" field.
+func (_u *TaskUpdateOne) SetProjectID(v uuid.UUID) *TaskUpdateOne {
+	_u.mutation.SetProjectID(v)
+	return _u
+}
+
+// SetNillableProjectID sets the "project_id" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableProjectID(v *uuid.UUID) *TaskUpdateOne {
+	if v != nil {
+		_u.SetProjectID(*v)
+	}
+	return _u
+}
+
+// ClearProjectID clears the value of the "project_id" field.
+func (_u *TaskUpdateOne) ClearProjectID() *TaskUpdateOne {
+	_u.mutation.ClearProjectID()
+	return _u
+}
+
+// SetSectionID sets the "section_id" field.
+func (_u *TaskUpdateOne) SetSectionID(v uuid.UUID) *TaskUpdateOne {
+	_u.mutation.SetSectionID(v)
+	return _u
+}
+
+// SetNillableSectionID sets the "section_id" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableSectionID(v *uuid.UUID) *TaskUpdateOne {
+	if v != nil {
+		_u.SetSectionID(*v)
+	}
+	return _u
+}
+
+// ClearSectionID clears the value of the "section_id" field.
+func (_u *TaskUpdateOne) ClearSectionID() *TaskUpdateOne {
+	_u.mutation.ClearSectionID()
+	return _u
+}
+
+// SetHiddenAt sets the "hidden_at" field.
+func (_u *TaskUpdateOne) SetHiddenAt(v time.Time) *TaskUpdateOne {
+	_u.mutation.SetHiddenAt(v)
+	return _u
+}
+
+// SetNillableHiddenAt sets the "hidden_at" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableHiddenAt(v *time.Time) *TaskUpdateOne {
+	if v != nil {
+		_u.SetHiddenAt(*v)
+	}
+	return _u
+}
+
+// ClearHiddenAt clears the value of the "hidden_at" field.
+func (_u *TaskUpdateOne) ClearHiddenAt() *TaskUpdateOne {
+	_u.mutation.ClearHiddenAt()
+	return _u
+}
+
+// SetAssigneeID sets the "assignee_id" field.
+func (_u *TaskUpdateOne) SetAssigneeID(v string) *TaskUpdateOne {
+	_u.mutation.SetAssigneeID(v)
+	return _u
+}
+
+// SetNillableAssigneeID sets the "assignee_id" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableAssigneeID(v *string) *TaskUpdateOne {
+	if v != nil {
+		_u.SetAssigneeID(*v)
+	}
+	return _u
+}
+
+// ClearAssigneeID clears the value of the "assignee_id" field.
+func (_u *TaskUpdateOne) ClearAssigneeID() *TaskUpdateOne {
+	_u.mutation.ClearAssigneeID()
+	return _u
+}
+
+// SetCreatedBy sets the "created_by" field.
+func (_u *TaskUpdateOne) SetCreatedBy(v string) *TaskUpdateOne {
+	_u.mutation.SetCreatedBy(v)
+	return _u
+}
+
+// SetNillableCreatedBy sets the "created_by" field if the given value is not nil.
+func (_u *TaskUpdateOne) SetNillableCreatedBy(v *string) *TaskUpdateOne {
+	if v != nil {
+		_u.SetCreatedBy(*v)
+	}
+	return _u
+}
+
+// ClearCreatedBy clears the value of the "created_by" field.
+func (_u *TaskUpdateOne) ClearCreatedBy() *TaskUpdateOne {
+	_u.mutation.ClearCreatedBy()
+	return _u
+}
+
 // SetHasReminders sets the "has_reminders" field.
 func (_u *TaskUpdateOne) SetHasReminders(v bool) *TaskUpdateOne {
 	_u.mutation.SetHasReminders(v)
@@ -1394,6 +1624,36 @@ func (_u *TaskUpdateOne) sqlSave(ctx context.Context) (_node *Task, err error) {
 	}
 	if _u.mutation.OccurrenceNumberCleared() {
 		_spec.ClearField(task.FieldOccurrenceNumber, field.TypeInt)
+	}
+	if value, ok := _u.mutation.ProjectID(); ok {
+		_spec.SetField(task.FieldProjectID, field.TypeUUID, value)
+	}
+	if _u.mutation.ProjectIDCleared() {
+		_spec.ClearField(task.FieldProjectID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.SectionID(); ok {
+		_spec.SetField(task.FieldSectionID, field.TypeUUID, value)
+	}
+	if _u.mutation.SectionIDCleared() {
+		_spec.ClearField(task.FieldSectionID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.HiddenAt(); ok {
+		_spec.SetField(task.FieldHiddenAt, field.TypeTime, value)
+	}
+	if _u.mutation.HiddenAtCleared() {
+		_spec.ClearField(task.FieldHiddenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.AssigneeID(); ok {
+		_spec.SetField(task.FieldAssigneeID, field.TypeString, value)
+	}
+	if _u.mutation.AssigneeIDCleared() {
+		_spec.ClearField(task.FieldAssigneeID, field.TypeString)
+	}
+	if value, ok := _u.mutation.CreatedBy(); ok {
+		_spec.SetField(task.FieldCreatedBy, field.TypeString, value)
+	}
+	if _u.mutation.CreatedByCleared() {
+		_spec.ClearField(task.FieldCreatedBy, field.TypeString)
 	}
 	if value, ok := _u.mutation.HasReminders(); ok {
 		_spec.SetField(task.FieldHasReminders, field.TypeBool, value)

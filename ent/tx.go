@@ -20,12 +20,18 @@ type Tx struct {
 	FeedEpoch *FeedEpochClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// Member is the client for interacting with the Member builders.
+	Member *MemberClient
 	// Occurrence is the client for interacting with the Occurrence builders.
 	Occurrence *OccurrenceClient
+	// Project is the client for interacting with the Project builders.
+	Project *ProjectClient
 	// Recurrence is the client for interacting with the Recurrence builders.
 	Recurrence *RecurrenceClient
 	// Reminder is the client for interacting with the Reminder builders.
 	Reminder *ReminderClient
+	// Section is the client for interacting with the Section builders.
+	Section *SectionClient
 	// StreamTicket is the client for interacting with the StreamTicket builders.
 	StreamTicket *StreamTicketClient
 	// Tag is the client for interacting with the Tag builders.
@@ -176,9 +182,12 @@ func (tx *Tx) init() {
 	tx.Activity = NewActivityClient(tx.config)
 	tx.FeedEpoch = NewFeedEpochClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
+	tx.Member = NewMemberClient(tx.config)
 	tx.Occurrence = NewOccurrenceClient(tx.config)
+	tx.Project = NewProjectClient(tx.config)
 	tx.Recurrence = NewRecurrenceClient(tx.config)
 	tx.Reminder = NewReminderClient(tx.config)
+	tx.Section = NewSectionClient(tx.config)
 	tx.StreamTicket = NewStreamTicketClient(tx.config)
 	tx.Tag = NewTagClient(tx.config)
 	tx.Task = NewTaskClient(tx.config)

@@ -16,14 +16,20 @@ import (
 type Workspace struct {
 	config `json:"-"`
 	// ID of the ent.
-	// A personal workspace has its user's id; opaque text.
+	// A personal workspace has its user's id, and an organization's is organization/ and its id; opaque text.
 	ID string `json:"id,omitempty"`
+	// A WorkspaceKind of the API.
+	Kind string `json:"kind,omitempty"`
+	// The organization's name as it was last seen; empty for a personal workspace.
+	Name string `json:"name,omitempty"`
 	// The number of the last change. Every write increments it first, which also locks the workspace.
 	Version int `json:"version,omitempty"`
 	// Up to this version, all keys of texts are those that this release makes. Later rows may have those of the release before.
 	KeysVersion int `json:"keys_version,omitempty"`
 	// How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count.
 	TaskCount int `json:"task_count,omitempty"`
+	// How many projects there are, those that are archived or in the trash included, as task_count.
+	ProjectCount int `json:"project_count,omitempty"`
 	// How many idempotency keys are remembered. The write path keeps it, and clean-up corrects it.
 	IdempotencyKeyCount int `json:"idempotency_key_count,omitempty"`
 	// How many bytes those keys and their answers have.
@@ -46,9 +52,9 @@ func (*Workspace) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount, workspace.FieldIdempotencyKeyCount, workspace.FieldIdempotencyKeyBytes, workspace.FieldHistoryBytes, workspace.FieldFeedVersion, workspace.FieldFeedFloor:
+		case workspace.FieldVersion, workspace.FieldKeysVersion, workspace.FieldTaskCount, workspace.FieldProjectCount, workspace.FieldIdempotencyKeyCount, workspace.FieldIdempotencyKeyBytes, workspace.FieldHistoryBytes, workspace.FieldFeedVersion, workspace.FieldFeedFloor:
 			values[i] = new(sql.NullInt64)
-		case workspace.FieldID:
+		case workspace.FieldID, workspace.FieldKind, workspace.FieldName:
 			values[i] = new(sql.NullString)
 		case workspace.FieldClosedAt, workspace.FieldCreatedAt:
 			values[i] = new(sql.NullTime)
@@ -73,6 +79,18 @@ func (_m *Workspace) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.ID = value.String
 			}
+		case workspace.FieldKind:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field kind", values[i])
+			} else if value.Valid {
+				_m.Kind = value.String
+			}
+		case workspace.FieldName:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field name", values[i])
+			} else if value.Valid {
+				_m.Name = value.String
+			}
 		case workspace.FieldVersion:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field version", values[i])
@@ -90,6 +108,12 @@ func (_m *Workspace) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field task_count", values[i])
 			} else if value.Valid {
 				_m.TaskCount = int(value.Int64)
+			}
+		case workspace.FieldProjectCount:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field project_count", values[i])
+			} else if value.Valid {
+				_m.ProjectCount = int(value.Int64)
 			}
 		case workspace.FieldIdempotencyKeyCount:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
@@ -170,6 +194,12 @@ func (_m *Workspace) String() string {
 	var builder strings.Builder
 	builder.WriteString("Workspace(")
 	builder.WriteString(fmt.Sprintf("id=%v, ", _m.ID))
+	builder.WriteString("kind=")
+	builder.WriteString(_m.Kind)
+	builder.WriteString(", ")
+	builder.WriteString("name=")
+	builder.WriteString(_m.Name)
+	builder.WriteString(", ")
 	builder.WriteString("version=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Version))
 	builder.WriteString(", ")
@@ -178,6 +208,9 @@ func (_m *Workspace) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("task_count=")
 	builder.WriteString(fmt.Sprintf("%v", _m.TaskCount))
+	builder.WriteString(", ")
+	builder.WriteString("project_count=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ProjectCount))
 	builder.WriteString(", ")
 	builder.WriteString("idempotency_key_count=")
 	builder.WriteString(fmt.Sprintf("%v", _m.IdempotencyKeyCount))

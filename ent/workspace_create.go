@@ -23,6 +23,34 @@ type WorkspaceCreate struct {
 	conflict []sql.ConflictOption
 }
 
+// SetKind sets the "kind" field.
+func (_c *WorkspaceCreate) SetKind(v string) *WorkspaceCreate {
+	_c.mutation.SetKind(v)
+	return _c
+}
+
+// SetNillableKind sets the "kind" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableKind(v *string) *WorkspaceCreate {
+	if v != nil {
+		_c.SetKind(*v)
+	}
+	return _c
+}
+
+// SetName sets the "name" field.
+func (_c *WorkspaceCreate) SetName(v string) *WorkspaceCreate {
+	_c.mutation.SetName(v)
+	return _c
+}
+
+// SetNillableName sets the "name" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableName(v *string) *WorkspaceCreate {
+	if v != nil {
+		_c.SetName(*v)
+	}
+	return _c
+}
+
 // SetVersion sets the "version" field.
 func (_c *WorkspaceCreate) SetVersion(v int) *WorkspaceCreate {
 	_c.mutation.SetVersion(v)
@@ -61,6 +89,20 @@ func (_c *WorkspaceCreate) SetTaskCount(v int) *WorkspaceCreate {
 func (_c *WorkspaceCreate) SetNillableTaskCount(v *int) *WorkspaceCreate {
 	if v != nil {
 		_c.SetTaskCount(*v)
+	}
+	return _c
+}
+
+// SetProjectCount sets the "project_count" field.
+func (_c *WorkspaceCreate) SetProjectCount(v int) *WorkspaceCreate {
+	_c.mutation.SetProjectCount(v)
+	return _c
+}
+
+// SetNillableProjectCount sets the "project_count" field if the given value is not nil.
+func (_c *WorkspaceCreate) SetNillableProjectCount(v *int) *WorkspaceCreate {
+	if v != nil {
+		_c.SetProjectCount(*v)
 	}
 	return _c
 }
@@ -206,6 +248,14 @@ func (_c *WorkspaceCreate) ExecX(ctx context.Context) {
 
 // defaults sets the default values of the builder before save.
 func (_c *WorkspaceCreate) defaults() error {
+	if _, ok := _c.mutation.Kind(); !ok {
+		v := workspace.DefaultKind
+		_c.mutation.SetKind(v)
+	}
+	if _, ok := _c.mutation.Name(); !ok {
+		v := workspace.DefaultName
+		_c.mutation.SetName(v)
+	}
 	if _, ok := _c.mutation.Version(); !ok {
 		v := workspace.DefaultVersion
 		_c.mutation.SetVersion(v)
@@ -217,6 +267,10 @@ func (_c *WorkspaceCreate) defaults() error {
 	if _, ok := _c.mutation.TaskCount(); !ok {
 		v := workspace.DefaultTaskCount
 		_c.mutation.SetTaskCount(v)
+	}
+	if _, ok := _c.mutation.ProjectCount(); !ok {
+		v := workspace.DefaultProjectCount
+		_c.mutation.SetProjectCount(v)
 	}
 	if _, ok := _c.mutation.IdempotencyKeyCount(); !ok {
 		v := workspace.DefaultIdempotencyKeyCount
@@ -250,6 +304,12 @@ func (_c *WorkspaceCreate) defaults() error {
 
 // check runs all checks and user-defined validators on the builder.
 func (_c *WorkspaceCreate) check() error {
+	if _, ok := _c.mutation.Kind(); !ok {
+		return &ValidationError{Name: "kind", err: errors.New(`ent: missing required field "Workspace.kind"`)}
+	}
+	if _, ok := _c.mutation.Name(); !ok {
+		return &ValidationError{Name: "name", err: errors.New(`ent: missing required field "Workspace.name"`)}
+	}
 	if _, ok := _c.mutation.Version(); !ok {
 		return &ValidationError{Name: "version", err: errors.New(`ent: missing required field "Workspace.version"`)}
 	}
@@ -272,6 +332,14 @@ func (_c *WorkspaceCreate) check() error {
 	if v, ok := _c.mutation.TaskCount(); ok {
 		if err := workspace.TaskCountValidator(v); err != nil {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.ProjectCount(); !ok {
+		return &ValidationError{Name: "project_count", err: errors.New(`ent: missing required field "Workspace.project_count"`)}
+	}
+	if v, ok := _c.mutation.ProjectCount(); ok {
+		if err := workspace.ProjectCountValidator(v); err != nil {
+			return &ValidationError{Name: "project_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.project_count": %w`, err)}
 		}
 	}
 	if _, ok := _c.mutation.IdempotencyKeyCount(); !ok {
@@ -358,6 +426,14 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 		_node.ID = id
 		_spec.ID.Value = id
 	}
+	if value, ok := _c.mutation.Kind(); ok {
+		_spec.SetField(workspace.FieldKind, field.TypeString, value)
+		_node.Kind = value
+	}
+	if value, ok := _c.mutation.Name(); ok {
+		_spec.SetField(workspace.FieldName, field.TypeString, value)
+		_node.Name = value
+	}
 	if value, ok := _c.mutation.Version(); ok {
 		_spec.SetField(workspace.FieldVersion, field.TypeInt, value)
 		_node.Version = value
@@ -369,6 +445,10 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.TaskCount(); ok {
 		_spec.SetField(workspace.FieldTaskCount, field.TypeInt, value)
 		_node.TaskCount = value
+	}
+	if value, ok := _c.mutation.ProjectCount(); ok {
+		_spec.SetField(workspace.FieldProjectCount, field.TypeInt, value)
+		_node.ProjectCount = value
 	}
 	if value, ok := _c.mutation.IdempotencyKeyCount(); ok {
 		_spec.SetField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)
@@ -405,7 +485,7 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 // of the `INSERT` statement. For example:
 //
 //	client.Workspace.Create().
-//		SetVersion(v).
+//		SetKind(v).
 //		OnConflict(
 //			// Update the row with the new values
 //			// the was proposed for insertion.
@@ -414,7 +494,7 @@ func (_c *WorkspaceCreate) createSpec() (*Workspace, *sqlgraph.CreateSpec) {
 //		// Override some of the fields with custom
 //		// update values.
 //		Update(func(u *ent.WorkspaceUpsert) {
-//			SetVersion(v+v).
+//			SetKind(v+v).
 //		}).
 //		Exec(ctx)
 func (_c *WorkspaceCreate) OnConflict(opts ...sql.ConflictOption) *WorkspaceUpsertOne {
@@ -449,6 +529,18 @@ type (
 		*sql.UpdateSet
 	}
 )
+
+// SetName sets the "name" field.
+func (u *WorkspaceUpsert) SetName(v string) *WorkspaceUpsert {
+	u.Set(workspace.FieldName, v)
+	return u
+}
+
+// UpdateName sets the "name" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateName() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldName)
+	return u
+}
 
 // SetVersion sets the "version" field.
 func (u *WorkspaceUpsert) SetVersion(v int) *WorkspaceUpsert {
@@ -501,6 +593,24 @@ func (u *WorkspaceUpsert) UpdateTaskCount() *WorkspaceUpsert {
 // AddTaskCount adds v to the "task_count" field.
 func (u *WorkspaceUpsert) AddTaskCount(v int) *WorkspaceUpsert {
 	u.Add(workspace.FieldTaskCount, v)
+	return u
+}
+
+// SetProjectCount sets the "project_count" field.
+func (u *WorkspaceUpsert) SetProjectCount(v int) *WorkspaceUpsert {
+	u.Set(workspace.FieldProjectCount, v)
+	return u
+}
+
+// UpdateProjectCount sets the "project_count" field to the value that was provided on create.
+func (u *WorkspaceUpsert) UpdateProjectCount() *WorkspaceUpsert {
+	u.SetExcluded(workspace.FieldProjectCount)
+	return u
+}
+
+// AddProjectCount adds v to the "project_count" field.
+func (u *WorkspaceUpsert) AddProjectCount(v int) *WorkspaceUpsert {
+	u.Add(workspace.FieldProjectCount, v)
 	return u
 }
 
@@ -629,6 +739,9 @@ func (u *WorkspaceUpsertOne) UpdateNewValues() *WorkspaceUpsertOne {
 		if _, exists := u.create.mutation.ID(); exists {
 			s.SetIgnore(workspace.FieldID)
 		}
+		if _, exists := u.create.mutation.Kind(); exists {
+			s.SetIgnore(workspace.FieldKind)
+		}
 		if _, exists := u.create.mutation.CreatedAt(); exists {
 			s.SetIgnore(workspace.FieldCreatedAt)
 		}
@@ -661,6 +774,20 @@ func (u *WorkspaceUpsertOne) Update(set func(*WorkspaceUpsert)) *WorkspaceUpsert
 		set(&WorkspaceUpsert{UpdateSet: update})
 	}))
 	return u
+}
+
+// SetName sets the "name" field.
+func (u *WorkspaceUpsertOne) SetName(v string) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetName(v)
+	})
+}
+
+// UpdateName sets the "name" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateName() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateName()
+	})
 }
 
 // SetVersion sets the "version" field.
@@ -723,6 +850,27 @@ func (u *WorkspaceUpsertOne) AddTaskCount(v int) *WorkspaceUpsertOne {
 func (u *WorkspaceUpsertOne) UpdateTaskCount() *WorkspaceUpsertOne {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateTaskCount()
+	})
+}
+
+// SetProjectCount sets the "project_count" field.
+func (u *WorkspaceUpsertOne) SetProjectCount(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetProjectCount(v)
+	})
+}
+
+// AddProjectCount adds v to the "project_count" field.
+func (u *WorkspaceUpsertOne) AddProjectCount(v int) *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddProjectCount(v)
+	})
+}
+
+// UpdateProjectCount sets the "project_count" field to the value that was provided on create.
+func (u *WorkspaceUpsertOne) UpdateProjectCount() *WorkspaceUpsertOne {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateProjectCount()
 	})
 }
 
@@ -988,7 +1136,7 @@ func (_c *WorkspaceCreateBulk) ExecX(ctx context.Context) {
 //		// Override some of the fields with custom
 //		// update values.
 //		Update(func(u *ent.WorkspaceUpsert) {
-//			SetVersion(v+v).
+//			SetKind(v+v).
 //		}).
 //		Exec(ctx)
 func (_c *WorkspaceCreateBulk) OnConflict(opts ...sql.ConflictOption) *WorkspaceUpsertBulk {
@@ -1035,6 +1183,9 @@ func (u *WorkspaceUpsertBulk) UpdateNewValues() *WorkspaceUpsertBulk {
 			if _, exists := b.mutation.ID(); exists {
 				s.SetIgnore(workspace.FieldID)
 			}
+			if _, exists := b.mutation.Kind(); exists {
+				s.SetIgnore(workspace.FieldKind)
+			}
 			if _, exists := b.mutation.CreatedAt(); exists {
 				s.SetIgnore(workspace.FieldCreatedAt)
 			}
@@ -1068,6 +1219,20 @@ func (u *WorkspaceUpsertBulk) Update(set func(*WorkspaceUpsert)) *WorkspaceUpser
 		set(&WorkspaceUpsert{UpdateSet: update})
 	}))
 	return u
+}
+
+// SetName sets the "name" field.
+func (u *WorkspaceUpsertBulk) SetName(v string) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetName(v)
+	})
+}
+
+// UpdateName sets the "name" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateName() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateName()
+	})
 }
 
 // SetVersion sets the "version" field.
@@ -1130,6 +1295,27 @@ func (u *WorkspaceUpsertBulk) AddTaskCount(v int) *WorkspaceUpsertBulk {
 func (u *WorkspaceUpsertBulk) UpdateTaskCount() *WorkspaceUpsertBulk {
 	return u.Update(func(s *WorkspaceUpsert) {
 		s.UpdateTaskCount()
+	})
+}
+
+// SetProjectCount sets the "project_count" field.
+func (u *WorkspaceUpsertBulk) SetProjectCount(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.SetProjectCount(v)
+	})
+}
+
+// AddProjectCount adds v to the "project_count" field.
+func (u *WorkspaceUpsertBulk) AddProjectCount(v int) *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.AddProjectCount(v)
+	})
+}
+
+// UpdateProjectCount sets the "project_count" field to the value that was provided on create.
+func (u *WorkspaceUpsertBulk) UpdateProjectCount() *WorkspaceUpsertBulk {
+	return u.Update(func(s *WorkspaceUpsert) {
+		s.UpdateProjectCount()
 	})
 }
 

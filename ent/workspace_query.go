@@ -266,12 +266,12 @@ func (_q *WorkspaceQuery) Clone() *WorkspaceQuery {
 // Example:
 //
 //	var v []struct {
-//		Version int `json:"version,omitempty"`
+//		Kind string `json:"kind,omitempty"`
 //		Count int `json:"count,omitempty"`
 //	}
 //
 //	client.Workspace.Query().
-//		GroupBy(workspace.FieldVersion).
+//		GroupBy(workspace.FieldKind).
 //		Aggregate(ent.Count()).
 //		Scan(ctx, &v)
 func (_q *WorkspaceQuery) GroupBy(field string, fields ...string) *WorkspaceGroupBy {
@@ -289,11 +289,11 @@ func (_q *WorkspaceQuery) GroupBy(field string, fields ...string) *WorkspaceGrou
 // Example:
 //
 //	var v []struct {
-//		Version int `json:"version,omitempty"`
+//		Kind string `json:"kind,omitempty"`
 //	}
 //
 //	client.Workspace.Query().
-//		Select(workspace.FieldVersion).
+//		Select(workspace.FieldKind).
 //		Scan(ctx, &v)
 func (_q *WorkspaceQuery) Select(fields ...string) *WorkspaceSelect {
 	_q.ctx.Fields = append(_q.ctx.Fields, fields...)

@@ -29,6 +29,20 @@ func (_u *WorkspaceUpdate) Where(ps ...predicate.Workspace) *WorkspaceUpdate {
 	return _u
 }
 
+// SetName sets the "name" field.
+func (_u *WorkspaceUpdate) SetName(v string) *WorkspaceUpdate {
+	_u.mutation.SetName(v)
+	return _u
+}
+
+// SetNillableName sets the "name" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableName(v *string) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetName(*v)
+	}
+	return _u
+}
+
 // SetVersion sets the "version" field.
 func (_u *WorkspaceUpdate) SetVersion(v int) *WorkspaceUpdate {
 	_u.mutation.ResetVersion()
@@ -89,6 +103,27 @@ func (_u *WorkspaceUpdate) SetNillableTaskCount(v *int) *WorkspaceUpdate {
 // AddTaskCount adds value to the "task_count" field.
 func (_u *WorkspaceUpdate) AddTaskCount(v int) *WorkspaceUpdate {
 	_u.mutation.AddTaskCount(v)
+	return _u
+}
+
+// SetProjectCount sets the "project_count" field.
+func (_u *WorkspaceUpdate) SetProjectCount(v int) *WorkspaceUpdate {
+	_u.mutation.ResetProjectCount()
+	_u.mutation.SetProjectCount(v)
+	return _u
+}
+
+// SetNillableProjectCount sets the "project_count" field if the given value is not nil.
+func (_u *WorkspaceUpdate) SetNillableProjectCount(v *int) *WorkspaceUpdate {
+	if v != nil {
+		_u.SetProjectCount(*v)
+	}
+	return _u
+}
+
+// AddProjectCount adds value to the "project_count" field.
+func (_u *WorkspaceUpdate) AddProjectCount(v int) *WorkspaceUpdate {
+	_u.mutation.AddProjectCount(v)
 	return _u
 }
 
@@ -266,6 +301,11 @@ func (_u *WorkspaceUpdate) check() error {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ProjectCount(); ok {
+		if err := workspace.ProjectCountValidator(v); err != nil {
+			return &ValidationError{Name: "project_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.project_count": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.IdempotencyKeyCount(); ok {
 		if err := workspace.IdempotencyKeyCountValidator(v); err != nil {
 			return &ValidationError{Name: "idempotency_key_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_count": %w`, err)}
@@ -312,6 +352,9 @@ func (_u *WorkspaceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			}
 		}
 	}
+	if value, ok := _u.mutation.Name(); ok {
+		_spec.SetField(workspace.FieldName, field.TypeString, value)
+	}
 	if value, ok := _u.mutation.Version(); ok {
 		_spec.SetField(workspace.FieldVersion, field.TypeInt, value)
 	}
@@ -329,6 +372,12 @@ func (_u *WorkspaceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedTaskCount(); ok {
 		_spec.AddField(workspace.FieldTaskCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.ProjectCount(); ok {
+		_spec.SetField(workspace.FieldProjectCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedProjectCount(); ok {
+		_spec.AddField(workspace.FieldProjectCount, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.IdempotencyKeyCount(); ok {
 		_spec.SetField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)
@@ -386,6 +435,20 @@ type WorkspaceUpdateOne struct {
 	hooks     []Hook
 	mutation  *WorkspaceMutation
 	modifiers []func(*sql.UpdateBuilder)
+}
+
+// SetName sets the "name" field.
+func (_u *WorkspaceUpdateOne) SetName(v string) *WorkspaceUpdateOne {
+	_u.mutation.SetName(v)
+	return _u
+}
+
+// SetNillableName sets the "name" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableName(v *string) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetName(*v)
+	}
+	return _u
 }
 
 // SetVersion sets the "version" field.
@@ -448,6 +511,27 @@ func (_u *WorkspaceUpdateOne) SetNillableTaskCount(v *int) *WorkspaceUpdateOne {
 // AddTaskCount adds value to the "task_count" field.
 func (_u *WorkspaceUpdateOne) AddTaskCount(v int) *WorkspaceUpdateOne {
 	_u.mutation.AddTaskCount(v)
+	return _u
+}
+
+// SetProjectCount sets the "project_count" field.
+func (_u *WorkspaceUpdateOne) SetProjectCount(v int) *WorkspaceUpdateOne {
+	_u.mutation.ResetProjectCount()
+	_u.mutation.SetProjectCount(v)
+	return _u
+}
+
+// SetNillableProjectCount sets the "project_count" field if the given value is not nil.
+func (_u *WorkspaceUpdateOne) SetNillableProjectCount(v *int) *WorkspaceUpdateOne {
+	if v != nil {
+		_u.SetProjectCount(*v)
+	}
+	return _u
+}
+
+// AddProjectCount adds value to the "project_count" field.
+func (_u *WorkspaceUpdateOne) AddProjectCount(v int) *WorkspaceUpdateOne {
+	_u.mutation.AddProjectCount(v)
 	return _u
 }
 
@@ -638,6 +722,11 @@ func (_u *WorkspaceUpdateOne) check() error {
 			return &ValidationError{Name: "task_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.task_count": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ProjectCount(); ok {
+		if err := workspace.ProjectCountValidator(v); err != nil {
+			return &ValidationError{Name: "project_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.project_count": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.IdempotencyKeyCount(); ok {
 		if err := workspace.IdempotencyKeyCountValidator(v); err != nil {
 			return &ValidationError{Name: "idempotency_key_count", err: fmt.Errorf(`ent: validator failed for field "Workspace.idempotency_key_count": %w`, err)}
@@ -701,6 +790,9 @@ func (_u *WorkspaceUpdateOne) sqlSave(ctx context.Context) (_node *Workspace, er
 			}
 		}
 	}
+	if value, ok := _u.mutation.Name(); ok {
+		_spec.SetField(workspace.FieldName, field.TypeString, value)
+	}
 	if value, ok := _u.mutation.Version(); ok {
 		_spec.SetField(workspace.FieldVersion, field.TypeInt, value)
 	}
@@ -718,6 +810,12 @@ func (_u *WorkspaceUpdateOne) sqlSave(ctx context.Context) (_node *Workspace, er
 	}
 	if value, ok := _u.mutation.AddedTaskCount(); ok {
 		_spec.AddField(workspace.FieldTaskCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.ProjectCount(); ok {
+		_spec.SetField(workspace.FieldProjectCount, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedProjectCount(); ok {
+		_spec.AddField(workspace.FieldProjectCount, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.IdempotencyKeyCount(); ok {
 		_spec.SetField(workspace.FieldIdempotencyKeyCount, field.TypeInt, value)

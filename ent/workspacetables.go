@@ -6,9 +6,12 @@ package ent
 var WorkspaceTables = []string{
 	"activities",
 	"idempotency_keys",
+	"members",
 	"occurrences",
+	"projects",
 	"recurrences",
 	"reminders",
+	"sections",
 	"tags",
 	"tasks",
 	"tombstones",

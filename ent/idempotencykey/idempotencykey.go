@@ -17,6 +17,8 @@ const (
 	FieldID = "id"
 	// FieldWorkspaceID holds the string denoting the workspace_id field in the database.
 	FieldWorkspaceID = "workspace_id"
+	// FieldChangedWorkspaceID holds the string denoting the changed_workspace_id field in the database.
+	FieldChangedWorkspaceID = "changed_workspace_id"
 	// FieldKey holds the string denoting the key field in the database.
 	FieldKey = "key"
 	// FieldRequestHash holds the string denoting the request_hash field in the database.
@@ -44,6 +46,7 @@ const (
 var Columns = []string{
 	FieldID,
 	FieldWorkspaceID,
+	FieldChangedWorkspaceID,
 	FieldKey,
 	FieldRequestHash,
 	FieldAnswer,
@@ -86,6 +89,11 @@ func ByID(opts ...sql.OrderTermOption) OrderOption {
 // ByWorkspaceID orders the results by the workspace_id field.
 func ByWorkspaceID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldWorkspaceID, opts...).ToFunc()
+}
+
+// ByChangedWorkspaceID orders the results by the changed_workspace_id field.
+func ByChangedWorkspaceID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldChangedWorkspaceID, opts...).ToFunc()
 }
 
 // ByKey orders the results by the key field.

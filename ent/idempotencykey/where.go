@@ -61,6 +61,11 @@ func WorkspaceID(v string) predicate.IdempotencyKey {
 	return predicate.IdempotencyKey(sql.FieldEQ(FieldWorkspaceID, v))
 }
 
+// ChangedWorkspaceID applies equality check predicate on the "changed_workspace_id" field. It's identical to ChangedWorkspaceIDEQ.
+func ChangedWorkspaceID(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldEQ(FieldChangedWorkspaceID, v))
+}
+
 // Key applies equality check predicate on the "key" field. It's identical to KeyEQ.
 func Key(v string) predicate.IdempotencyKey {
 	return predicate.IdempotencyKey(sql.FieldEQ(FieldKey, v))
@@ -149,6 +154,81 @@ func WorkspaceIDEqualFold(v string) predicate.IdempotencyKey {
 // WorkspaceIDContainsFold applies the ContainsFold predicate on the "workspace_id" field.
 func WorkspaceIDContainsFold(v string) predicate.IdempotencyKey {
 	return predicate.IdempotencyKey(sql.FieldContainsFold(FieldWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDEQ applies the EQ predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDEQ(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldEQ(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDNEQ applies the NEQ predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDNEQ(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldNEQ(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDIn applies the In predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDIn(vs ...string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldIn(FieldChangedWorkspaceID, vs...))
+}
+
+// ChangedWorkspaceIDNotIn applies the NotIn predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDNotIn(vs ...string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldNotIn(FieldChangedWorkspaceID, vs...))
+}
+
+// ChangedWorkspaceIDGT applies the GT predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDGT(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldGT(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDGTE applies the GTE predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDGTE(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldGTE(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDLT applies the LT predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDLT(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldLT(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDLTE applies the LTE predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDLTE(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldLTE(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDContains applies the Contains predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDContains(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldContains(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDHasPrefix applies the HasPrefix predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDHasPrefix(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldHasPrefix(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDHasSuffix applies the HasSuffix predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDHasSuffix(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldHasSuffix(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDIsNil applies the IsNil predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDIsNil() predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldIsNull(FieldChangedWorkspaceID))
+}
+
+// ChangedWorkspaceIDNotNil applies the NotNil predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDNotNil() predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldNotNull(FieldChangedWorkspaceID))
+}
+
+// ChangedWorkspaceIDEqualFold applies the EqualFold predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDEqualFold(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldEqualFold(FieldChangedWorkspaceID, v))
+}
+
+// ChangedWorkspaceIDContainsFold applies the ContainsFold predicate on the "changed_workspace_id" field.
+func ChangedWorkspaceIDContainsFold(v string) predicate.IdempotencyKey {
+	return predicate.IdempotencyKey(sql.FieldContainsFold(FieldChangedWorkspaceID, v))
 }
 
 // KeyEQ applies the EQ predicate on the "key" field.

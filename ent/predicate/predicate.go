@@ -15,14 +15,23 @@ type FeedEpoch func(*sql.Selector)
 // IdempotencyKey is the predicate function for idempotencykey builders.
 type IdempotencyKey func(*sql.Selector)
 
+// Member is the predicate function for member builders.
+type Member func(*sql.Selector)
+
 // Occurrence is the predicate function for occurrence builders.
 type Occurrence func(*sql.Selector)
+
+// Project is the predicate function for project builders.
+type Project func(*sql.Selector)
 
 // Recurrence is the predicate function for recurrence builders.
 type Recurrence func(*sql.Selector)
 
 // Reminder is the predicate function for reminder builders.
 type Reminder func(*sql.Selector)
+
+// Section is the predicate function for section builders.
+type Section func(*sql.Selector)
 
 // StreamTicket is the predicate function for streamticket builders.
 type StreamTicket func(*sql.Selector)

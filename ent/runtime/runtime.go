@@ -7,10 +7,13 @@ import (
 	"taskql/ent/activity"
 	"taskql/ent/feedepoch"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/member"
 	"taskql/ent/occurrence"
+	"taskql/ent/project"
 	"taskql/ent/recurrence"
 	"taskql/ent/reminder"
 	"taskql/ent/schema"
+	"taskql/ent/section"
 	"taskql/ent/streamticket"
 	"taskql/ent/tag"
 	"taskql/ent/task"
@@ -82,13 +85,29 @@ func init() {
 	idempotencykeyFields := schema.IdempotencyKey{}.Fields()
 	_ = idempotencykeyFields
 	// idempotencykeyDescVersion is the schema descriptor for version field.
-	idempotencykeyDescVersion := idempotencykeyFields[5].Descriptor()
+	idempotencykeyDescVersion := idempotencykeyFields[6].Descriptor()
 	// idempotencykey.VersionValidator is a validator for the "version" field. It is called by the builders before save.
 	idempotencykey.VersionValidator = idempotencykeyDescVersion.Validators[0].(func(int) error)
 	// idempotencykeyDescCreatedAt is the schema descriptor for created_at field.
-	idempotencykeyDescCreatedAt := idempotencykeyFields[6].Descriptor()
+	idempotencykeyDescCreatedAt := idempotencykeyFields[7].Descriptor()
 	// idempotencykey.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotencykey.DefaultCreatedAt = idempotencykeyDescCreatedAt.Default.(func() time.Time)
+	memberMixin := schema.Member{}.Mixin()
+	member.Policy = privacy.NewPolicies(memberMixin[0], schema.Member{})
+	member.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := member.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	memberFields := schema.Member{}.Fields()
+	_ = memberFields
+	// memberDescUpdatedAt is the schema descriptor for updated_at field.
+	memberDescUpdatedAt := memberFields[5].Descriptor()
+	// member.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	member.DefaultUpdatedAt = memberDescUpdatedAt.Default.(func() time.Time)
 	occurrenceMixin := schema.Occurrence{}.Mixin()
 	occurrence.Policy = privacy.NewPolicies(occurrenceMixin[0], schema.Occurrence{})
 	occurrence.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -111,6 +130,32 @@ func init() {
 	occurrence.DefaultVersion = occurrenceDescVersion.Default.(int)
 	// occurrence.VersionValidator is a validator for the "version" field. It is called by the builders before save.
 	occurrence.VersionValidator = occurrenceDescVersion.Validators[0].(func(int) error)
+	projectMixin := schema.Project{}.Mixin()
+	project.Policy = privacy.NewPolicies(projectMixin[0], schema.Project{})
+	project.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := project.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	projectMixinFields0 := projectMixin[0].Fields()
+	_ = projectMixinFields0
+	projectFields := schema.Project{}.Fields()
+	_ = projectFields
+	// projectDescVersion is the schema descriptor for version field.
+	projectDescVersion := projectMixinFields0[2].Descriptor()
+	// project.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	project.VersionValidator = projectDescVersion.Validators[0].(func(int) error)
+	// projectDescCreatedAt is the schema descriptor for created_at field.
+	projectDescCreatedAt := projectMixinFields0[3].Descriptor()
+	// project.DefaultCreatedAt holds the default value on creation for the created_at field.
+	project.DefaultCreatedAt = projectDescCreatedAt.Default.(func() time.Time)
+	// projectDescUpdatedAt is the schema descriptor for updated_at field.
+	projectDescUpdatedAt := projectMixinFields0[4].Descriptor()
+	// project.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	project.DefaultUpdatedAt = projectDescUpdatedAt.Default.(func() time.Time)
 	recurrenceMixin := schema.Recurrence{}.Mixin()
 	recurrence.Policy = privacy.NewPolicies(recurrenceMixin[0], schema.Recurrence{})
 	recurrence.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -177,6 +222,32 @@ func init() {
 	reminderDescUpdatedAt := reminderMixinFields0[4].Descriptor()
 	// reminder.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	reminder.DefaultUpdatedAt = reminderDescUpdatedAt.Default.(func() time.Time)
+	sectionMixin := schema.Section{}.Mixin()
+	section.Policy = privacy.NewPolicies(sectionMixin[0], schema.Section{})
+	section.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := section.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	sectionMixinFields0 := sectionMixin[0].Fields()
+	_ = sectionMixinFields0
+	sectionFields := schema.Section{}.Fields()
+	_ = sectionFields
+	// sectionDescVersion is the schema descriptor for version field.
+	sectionDescVersion := sectionMixinFields0[2].Descriptor()
+	// section.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	section.VersionValidator = sectionDescVersion.Validators[0].(func(int) error)
+	// sectionDescCreatedAt is the schema descriptor for created_at field.
+	sectionDescCreatedAt := sectionMixinFields0[3].Descriptor()
+	// section.DefaultCreatedAt holds the default value on creation for the created_at field.
+	section.DefaultCreatedAt = sectionDescCreatedAt.Default.(func() time.Time)
+	// sectionDescUpdatedAt is the schema descriptor for updated_at field.
+	sectionDescUpdatedAt := sectionMixinFields0[4].Descriptor()
+	// section.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	section.DefaultUpdatedAt = sectionDescUpdatedAt.Default.(func() time.Time)
 	streamticketMixin := schema.StreamTicket{}.Mixin()
 	streamticket.Policy = privacy.NewPolicies(streamticketMixin[0], schema.StreamTicket{})
 	streamticket.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -268,7 +339,7 @@ func init() {
 	// task.DefaultSearchText holds the default value on creation for the search_text field.
 	task.DefaultSearchText = taskDescSearchText.Default.(string)
 	// taskDescHasReminders is the schema descriptor for has_reminders field.
-	taskDescHasReminders := taskFields[17].Descriptor()
+	taskDescHasReminders := taskFields[22].Descriptor()
 	// task.DefaultHasReminders holds the default value on creation for the has_reminders field.
 	task.DefaultHasReminders = taskDescHasReminders.Default.(bool)
 	tasktagMixin := schema.TaskTag{}.Mixin()
@@ -357,56 +428,70 @@ func init() {
 	}
 	workspaceFields := schema.Workspace{}.Fields()
 	_ = workspaceFields
+	// workspaceDescKind is the schema descriptor for kind field.
+	workspaceDescKind := workspaceFields[1].Descriptor()
+	// workspace.DefaultKind holds the default value on creation for the kind field.
+	workspace.DefaultKind = workspaceDescKind.Default.(string)
+	// workspaceDescName is the schema descriptor for name field.
+	workspaceDescName := workspaceFields[2].Descriptor()
+	// workspace.DefaultName holds the default value on creation for the name field.
+	workspace.DefaultName = workspaceDescName.Default.(string)
 	// workspaceDescVersion is the schema descriptor for version field.
-	workspaceDescVersion := workspaceFields[1].Descriptor()
+	workspaceDescVersion := workspaceFields[3].Descriptor()
 	// workspace.DefaultVersion holds the default value on creation for the version field.
 	workspace.DefaultVersion = workspaceDescVersion.Default.(int)
 	// workspace.VersionValidator is a validator for the "version" field. It is called by the builders before save.
 	workspace.VersionValidator = workspaceDescVersion.Validators[0].(func(int) error)
 	// workspaceDescKeysVersion is the schema descriptor for keys_version field.
-	workspaceDescKeysVersion := workspaceFields[2].Descriptor()
+	workspaceDescKeysVersion := workspaceFields[4].Descriptor()
 	// workspace.DefaultKeysVersion holds the default value on creation for the keys_version field.
 	workspace.DefaultKeysVersion = workspaceDescKeysVersion.Default.(int)
 	// workspace.KeysVersionValidator is a validator for the "keys_version" field. It is called by the builders before save.
 	workspace.KeysVersionValidator = workspaceDescKeysVersion.Validators[0].(func(int) error)
 	// workspaceDescTaskCount is the schema descriptor for task_count field.
-	workspaceDescTaskCount := workspaceFields[3].Descriptor()
+	workspaceDescTaskCount := workspaceFields[5].Descriptor()
 	// workspace.DefaultTaskCount holds the default value on creation for the task_count field.
 	workspace.DefaultTaskCount = workspaceDescTaskCount.Default.(int)
 	// workspace.TaskCountValidator is a validator for the "task_count" field. It is called by the builders before save.
 	workspace.TaskCountValidator = workspaceDescTaskCount.Validators[0].(func(int) error)
+	// workspaceDescProjectCount is the schema descriptor for project_count field.
+	workspaceDescProjectCount := workspaceFields[6].Descriptor()
+	// workspace.DefaultProjectCount holds the default value on creation for the project_count field.
+	workspace.DefaultProjectCount = workspaceDescProjectCount.Default.(int)
+	// workspace.ProjectCountValidator is a validator for the "project_count" field. It is called by the builders before save.
+	workspace.ProjectCountValidator = workspaceDescProjectCount.Validators[0].(func(int) error)
 	// workspaceDescIdempotencyKeyCount is the schema descriptor for idempotency_key_count field.
-	workspaceDescIdempotencyKeyCount := workspaceFields[4].Descriptor()
+	workspaceDescIdempotencyKeyCount := workspaceFields[7].Descriptor()
 	// workspace.DefaultIdempotencyKeyCount holds the default value on creation for the idempotency_key_count field.
 	workspace.DefaultIdempotencyKeyCount = workspaceDescIdempotencyKeyCount.Default.(int)
 	// workspace.IdempotencyKeyCountValidator is a validator for the "idempotency_key_count" field. It is called by the builders before save.
 	workspace.IdempotencyKeyCountValidator = workspaceDescIdempotencyKeyCount.Validators[0].(func(int) error)
 	// workspaceDescIdempotencyKeyBytes is the schema descriptor for idempotency_key_bytes field.
-	workspaceDescIdempotencyKeyBytes := workspaceFields[5].Descriptor()
+	workspaceDescIdempotencyKeyBytes := workspaceFields[8].Descriptor()
 	// workspace.DefaultIdempotencyKeyBytes holds the default value on creation for the idempotency_key_bytes field.
 	workspace.DefaultIdempotencyKeyBytes = workspaceDescIdempotencyKeyBytes.Default.(int)
 	// workspace.IdempotencyKeyBytesValidator is a validator for the "idempotency_key_bytes" field. It is called by the builders before save.
 	workspace.IdempotencyKeyBytesValidator = workspaceDescIdempotencyKeyBytes.Validators[0].(func(int) error)
 	// workspaceDescHistoryBytes is the schema descriptor for history_bytes field.
-	workspaceDescHistoryBytes := workspaceFields[6].Descriptor()
+	workspaceDescHistoryBytes := workspaceFields[9].Descriptor()
 	// workspace.DefaultHistoryBytes holds the default value on creation for the history_bytes field.
 	workspace.DefaultHistoryBytes = workspaceDescHistoryBytes.Default.(int)
 	// workspace.HistoryBytesValidator is a validator for the "history_bytes" field. It is called by the builders before save.
 	workspace.HistoryBytesValidator = workspaceDescHistoryBytes.Validators[0].(func(int) error)
 	// workspaceDescFeedVersion is the schema descriptor for feed_version field.
-	workspaceDescFeedVersion := workspaceFields[7].Descriptor()
+	workspaceDescFeedVersion := workspaceFields[10].Descriptor()
 	// workspace.DefaultFeedVersion holds the default value on creation for the feed_version field.
 	workspace.DefaultFeedVersion = workspaceDescFeedVersion.Default.(int)
 	// workspace.FeedVersionValidator is a validator for the "feed_version" field. It is called by the builders before save.
 	workspace.FeedVersionValidator = workspaceDescFeedVersion.Validators[0].(func(int) error)
 	// workspaceDescFeedFloor is the schema descriptor for feed_floor field.
-	workspaceDescFeedFloor := workspaceFields[8].Descriptor()
+	workspaceDescFeedFloor := workspaceFields[11].Descriptor()
 	// workspace.DefaultFeedFloor holds the default value on creation for the feed_floor field.
 	workspace.DefaultFeedFloor = workspaceDescFeedFloor.Default.(int)
 	// workspace.FeedFloorValidator is a validator for the "feed_floor" field. It is called by the builders before save.
 	workspace.FeedFloorValidator = workspaceDescFeedFloor.Validators[0].(func(int) error)
 	// workspaceDescCreatedAt is the schema descriptor for created_at field.
-	workspaceDescCreatedAt := workspaceFields[10].Descriptor()
+	workspaceDescCreatedAt := workspaceFields[13].Descriptor()
 	// workspace.DefaultCreatedAt holds the default value on creation for the created_at field.
 	workspace.DefaultCreatedAt = workspaceDescCreatedAt.Default.(func() time.Time)
 	// workspaceDescID is the schema descriptor for id field.

@@ -21,7 +21,10 @@ func (IdempotencyKey) Fields() []ent.Field {
 	return []ent.Field{
 		field.UUID("id", uuid.UUID{}).Immutable().
 			Comment("UUIDv7: old keys are found by it without another index."),
-		field.String("workspace_id").SchemaType(text).Immutable(),
+		field.String("workspace_id").SchemaType(text).Immutable().
+			Comment("The personal workspace of the user who sent it, so that a key is unique for its user, whichever workspace the mutation changes."),
+		field.String("changed_workspace_id").SchemaType(text).Optional().Nillable().Immutable().
+			Comment("The workspace that the mutation has changed; null if it is the same."),
 		field.String("key").SchemaType(text).Immutable().
 			Comment("The client's, opaque."),
 		field.Bytes("request_hash").

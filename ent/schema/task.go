@@ -52,6 +52,16 @@ func (Task) Fields() []ent.Field {
 			Comment("The series of which it is an occurrence; null if it does not repeat. No foreign key: a series is deleted when it has no task left."),
 		field.Int("occurrence_number").Optional().Nillable().
 			Comment("Its number in the series; null if it does not repeat."),
+		field.UUID("project_id", uuid.UUID{}).Optional().Nillable().
+			Comment("Its project, which subtasks have from their parent; null if it is in none. No foreign key: the write path keeps it."),
+		field.UUID("section_id", uuid.UUID{}).Optional().Nillable().
+			Comment("Its section of the project, which subtasks have from their parent; null if it is in none."),
+		field.Time("hidden_at").Optional().Nillable().StructTag(`json:"-"`).
+			Comment("When its project was archived; null if it is in no archived one. It has no version: clients see the project's."),
+		field.String("assignee_id").SchemaType(text).Optional().Nillable().
+			Comment("The user who is to do it; null if nobody is named."),
+		field.String("created_by").SchemaType(text).Optional().Nillable().
+			Comment("The user who made it. Null in a personal workspace, whose user it was; in others, if that user was erased."),
 		field.Bool("has_reminders").Default(false).Annotations(entsql.Default("false")).StructTag(`json:"-"`).
 			Comment("Whether somebody may have reminders of it, so that changes of other tasks need not look. It has no version: setting it changes nothing that clients see."),
 	}
@@ -68,20 +78,29 @@ func (Task) Edges() []ent.Edge {
 
 // Indexes of the Task. An insert pays for each of them, so an index needs a list or a foreign key that would be slow without it
 // at 100,000 tasks in a workspace; TestExplain shows which index serves what. Lists of the trash read all of its tasks and sort
-// them. The index for search is made by a migration, if the extension pg_trgm can be had.
+// them, and so do lists of archived tasks. The index for search is made by a migration, if the extension pg_trgm can be had.
 func (Task) Indexes() []ent.Index {
 	return []ent.Index{
 		// One for each order of a list. A new order needs a line here.
-		activeBy("created_at"),
-		activeBy("updated_at"),
-		activeBy("completed_at"),
-		activeBy("due_date", "due_sort"),
-		activeBy("priority"),
-		activeBy("title_key"),
-		activeBy("position"),
+		listedBy("created_at"),
+		listedBy("updated_at"),
+		listedBy("completed_at"),
+		listedBy("due_date", "due_sort"),
+		listedBy("priority"),
+		listedBy("title_key"),
+		listedBy("position"),
 		// Open tasks in the default order, however few are open.
-		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_open_by_created_at").
-			Annotations(entsql.IndexWhere("deleted_at IS NULL AND NOT completed")),
+		index.Fields("workspace_id", "created_at", "id").StorageKey("tasks_listed_open_by_created_at").
+			Annotations(entsql.IndexWhere("deleted_at IS NULL AND hidden_at IS NULL AND NOT completed")),
+		// The tasks of a project, and how many are open.
+		index.Fields("workspace_id", "project_id", "completed", "position", "id").StorageKey("tasks_by_project").
+			Annotations(entsql.IndexWhere("project_id IS NOT NULL AND deleted_at IS NULL")),
+		// The tasks of archived projects.
+		index.Fields("workspace_id", "hidden_at", "id").StorageKey("tasks_archived").
+			Annotations(entsql.IndexWhere("hidden_at IS NOT NULL AND deleted_at IS NULL")),
+		// The tasks of an assignee.
+		index.Fields("workspace_id", "assignee_id", "id").StorageKey("tasks_by_assignee").
+			Annotations(entsql.IndexWhere("assignee_id IS NOT NULL AND deleted_at IS NULL")),
 		// Subtasks, and the neighbours of a moved task: those in the trash count, too.
 		index.Fields("workspace_id", "parent_id", "position", "id").StorageKey("tasks_by_parent"),
 		// The foreign key: deleting a task clears parent_id of its subtasks, by parent_id alone.
@@ -95,11 +114,12 @@ func (Task) Indexes() []ent.Index {
 	}
 }
 
-// activeBy returns the index for lists of active tasks in an order: the workspace, the order's columns, and the id.
-func activeBy(order ...string) ent.Index {
+// listedBy returns the index for lists of active tasks in an order: the workspace, the order's columns, and the id. The tasks of
+// archived projects are not in it.
+func listedBy(order ...string) ent.Index {
 	fields := append(append([]string{"workspace_id"}, order...), "id")
-	return index.Fields(fields...).StorageKey("tasks_active_by_" + order[0]).
-		Annotations(entsql.IndexWhere("deleted_at IS NULL"))
+	return index.Fields(fields...).StorageKey("tasks_listed_by_" + order[0]).
+		Annotations(entsql.IndexWhere("deleted_at IS NULL AND hidden_at IS NULL"))
 }
 
 // noBytes returns the default of a key that an older release does not set.

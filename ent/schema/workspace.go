@@ -19,13 +19,19 @@ func (Workspace) Mixin() []ent.Mixin { return []ent.Mixin{net{}} }
 func (Workspace) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("id").SchemaType(text).NotEmpty().Immutable().
-			Comment("A personal workspace has its user's id; opaque text."),
+			Comment("A personal workspace has its user's id, and an organization's is organization/ and its id; opaque text."),
+		field.String("kind").SchemaType(text).Default("PERSONAL").Immutable().Annotations(entsql.Default("PERSONAL")).
+			Comment("A WorkspaceKind of the API."),
+		field.String("name").SchemaType(text).Default("").Annotations(entsql.Default("")).
+			Comment("The organization's name as it was last seen; empty for a personal workspace."),
 		field.Int("version").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("The number of the last change. Every write increments it first, which also locks the workspace."),
 		field.Int("keys_version").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("Up to this version, all keys of texts are those that this release makes. Later rows may have those of the release before."),
 		field.Int("task_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many tasks there are, the trash included. The write path keeps it, so that the limit costs no count."),
+		field.Int("project_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
+			Comment("How many projects there are, those that are archived or in the trash included, as task_count."),
 		field.Int("idempotency_key_count").Default(0).NonNegative().Annotations(entsql.Default("0")).
 			Comment("How many idempotency keys are remembered. The write path keeps it, and clean-up corrects it."),
 		field.Int("idempotency_key_bytes").Default(0).NonNegative().Annotations(entsql.Default("0")).

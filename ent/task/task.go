@@ -57,6 +57,16 @@ const (
 	FieldRecurrenceID = "recurrence_id"
 	// FieldOccurrenceNumber holds the string denoting the occurrence_number field in the database.
 	FieldOccurrenceNumber = "occurrence_number"
+	// FieldProjectID holds the string denoting the project_id field in the database.
+	FieldProjectID = "project_id"
+	// FieldSectionID holds the string denoting the section_id field in the database.
+	FieldSectionID = "section_id"
+	// FieldHiddenAt holds the string denoting the hidden_at field in the database.
+	FieldHiddenAt = "hidden_at"
+	// FieldAssigneeID holds the string denoting the assignee_id field in the database.
+	FieldAssigneeID = "assignee_id"
+	// FieldCreatedBy holds the string denoting the created_by field in the database.
+	FieldCreatedBy = "created_by"
 	// FieldHasReminders holds the string denoting the has_reminders field in the database.
 	FieldHasReminders = "has_reminders"
 	// EdgeWorkspace holds the string denoting the workspace edge name in mutations.
@@ -124,6 +134,11 @@ var Columns = []string{
 	FieldTrashedWith,
 	FieldRecurrenceID,
 	FieldOccurrenceNumber,
+	FieldProjectID,
+	FieldSectionID,
+	FieldHiddenAt,
+	FieldAssigneeID,
+	FieldCreatedBy,
 	FieldHasReminders,
 }
 
@@ -274,6 +289,31 @@ func ByRecurrenceID(opts ...sql.OrderTermOption) OrderOption {
 // ByOccurrenceNumber orders the results by the occurrence_number field.
 func ByOccurrenceNumber(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldOccurrenceNumber, opts...).ToFunc()
+}
+
+// ByProjectID orders the results by the project_id field.
+func ByProjectID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldProjectID, opts...).ToFunc()
+}
+
+// BySectionID orders the results by the section_id field.
+func BySectionID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSectionID, opts...).ToFunc()
+}
+
+// ByHiddenAt orders the results by the hidden_at field.
+func ByHiddenAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldHiddenAt, opts...).ToFunc()
+}
+
+// ByAssigneeID orders the results by the assignee_id field.
+func ByAssigneeID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAssigneeID, opts...).ToFunc()
+}
+
+// ByCreatedBy orders the results by the created_by field.
+func ByCreatedBy(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCreatedBy, opts...).ToFunc()
 }
 
 // ByHasReminders orders the results by the has_reminders field.

@@ -64,6 +64,16 @@ func IDContainsFold(id string) predicate.Workspace {
 	return predicate.Workspace(sql.FieldContainsFold(FieldID, id))
 }
 
+// Kind applies equality check predicate on the "kind" field. It's identical to KindEQ.
+func Kind(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldKind, v))
+}
+
+// Name applies equality check predicate on the "name" field. It's identical to NameEQ.
+func Name(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldName, v))
+}
+
 // Version applies equality check predicate on the "version" field. It's identical to VersionEQ.
 func Version(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldVersion, v))
@@ -77,6 +87,11 @@ func KeysVersion(v int) predicate.Workspace {
 // TaskCount applies equality check predicate on the "task_count" field. It's identical to TaskCountEQ.
 func TaskCount(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldTaskCount, v))
+}
+
+// ProjectCount applies equality check predicate on the "project_count" field. It's identical to ProjectCountEQ.
+func ProjectCount(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldProjectCount, v))
 }
 
 // IdempotencyKeyCount applies equality check predicate on the "idempotency_key_count" field. It's identical to IdempotencyKeyCountEQ.
@@ -112,6 +127,136 @@ func ClosedAt(v time.Time) predicate.Workspace {
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v time.Time) predicate.Workspace {
 	return predicate.Workspace(sql.FieldEQ(FieldCreatedAt, v))
+}
+
+// KindEQ applies the EQ predicate on the "kind" field.
+func KindEQ(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldKind, v))
+}
+
+// KindNEQ applies the NEQ predicate on the "kind" field.
+func KindNEQ(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldKind, v))
+}
+
+// KindIn applies the In predicate on the "kind" field.
+func KindIn(vs ...string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldKind, vs...))
+}
+
+// KindNotIn applies the NotIn predicate on the "kind" field.
+func KindNotIn(vs ...string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldKind, vs...))
+}
+
+// KindGT applies the GT predicate on the "kind" field.
+func KindGT(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldKind, v))
+}
+
+// KindGTE applies the GTE predicate on the "kind" field.
+func KindGTE(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldKind, v))
+}
+
+// KindLT applies the LT predicate on the "kind" field.
+func KindLT(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldKind, v))
+}
+
+// KindLTE applies the LTE predicate on the "kind" field.
+func KindLTE(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldKind, v))
+}
+
+// KindContains applies the Contains predicate on the "kind" field.
+func KindContains(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldContains(FieldKind, v))
+}
+
+// KindHasPrefix applies the HasPrefix predicate on the "kind" field.
+func KindHasPrefix(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldHasPrefix(FieldKind, v))
+}
+
+// KindHasSuffix applies the HasSuffix predicate on the "kind" field.
+func KindHasSuffix(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldHasSuffix(FieldKind, v))
+}
+
+// KindEqualFold applies the EqualFold predicate on the "kind" field.
+func KindEqualFold(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEqualFold(FieldKind, v))
+}
+
+// KindContainsFold applies the ContainsFold predicate on the "kind" field.
+func KindContainsFold(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldContainsFold(FieldKind, v))
+}
+
+// NameEQ applies the EQ predicate on the "name" field.
+func NameEQ(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldName, v))
+}
+
+// NameNEQ applies the NEQ predicate on the "name" field.
+func NameNEQ(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldName, v))
+}
+
+// NameIn applies the In predicate on the "name" field.
+func NameIn(vs ...string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldName, vs...))
+}
+
+// NameNotIn applies the NotIn predicate on the "name" field.
+func NameNotIn(vs ...string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldName, vs...))
+}
+
+// NameGT applies the GT predicate on the "name" field.
+func NameGT(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldName, v))
+}
+
+// NameGTE applies the GTE predicate on the "name" field.
+func NameGTE(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldName, v))
+}
+
+// NameLT applies the LT predicate on the "name" field.
+func NameLT(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldName, v))
+}
+
+// NameLTE applies the LTE predicate on the "name" field.
+func NameLTE(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldName, v))
+}
+
+// NameContains applies the Contains predicate on the "name" field.
+func NameContains(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldContains(FieldName, v))
+}
+
+// NameHasPrefix applies the HasPrefix predicate on the "name" field.
+func NameHasPrefix(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldHasPrefix(FieldName, v))
+}
+
+// NameHasSuffix applies the HasSuffix predicate on the "name" field.
+func NameHasSuffix(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldHasSuffix(FieldName, v))
+}
+
+// NameEqualFold applies the EqualFold predicate on the "name" field.
+func NameEqualFold(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEqualFold(FieldName, v))
+}
+
+// NameContainsFold applies the ContainsFold predicate on the "name" field.
+func NameContainsFold(v string) predicate.Workspace {
+	return predicate.Workspace(sql.FieldContainsFold(FieldName, v))
 }
 
 // VersionEQ applies the EQ predicate on the "version" field.
@@ -232,6 +377,46 @@ func TaskCountLT(v int) predicate.Workspace {
 // TaskCountLTE applies the LTE predicate on the "task_count" field.
 func TaskCountLTE(v int) predicate.Workspace {
 	return predicate.Workspace(sql.FieldLTE(FieldTaskCount, v))
+}
+
+// ProjectCountEQ applies the EQ predicate on the "project_count" field.
+func ProjectCountEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldEQ(FieldProjectCount, v))
+}
+
+// ProjectCountNEQ applies the NEQ predicate on the "project_count" field.
+func ProjectCountNEQ(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNEQ(FieldProjectCount, v))
+}
+
+// ProjectCountIn applies the In predicate on the "project_count" field.
+func ProjectCountIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldIn(FieldProjectCount, vs...))
+}
+
+// ProjectCountNotIn applies the NotIn predicate on the "project_count" field.
+func ProjectCountNotIn(vs ...int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldNotIn(FieldProjectCount, vs...))
+}
+
+// ProjectCountGT applies the GT predicate on the "project_count" field.
+func ProjectCountGT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGT(FieldProjectCount, v))
+}
+
+// ProjectCountGTE applies the GTE predicate on the "project_count" field.
+func ProjectCountGTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldGTE(FieldProjectCount, v))
+}
+
+// ProjectCountLT applies the LT predicate on the "project_count" field.
+func ProjectCountLT(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLT(FieldProjectCount, v))
+}
+
+// ProjectCountLTE applies the LTE predicate on the "project_count" field.
+func ProjectCountLTE(v int) predicate.Workspace {
+	return predicate.Workspace(sql.FieldLTE(FieldProjectCount, v))
 }
 
 // IdempotencyKeyCountEQ applies the EQ predicate on the "idempotency_key_count" field.

@@ -14,12 +14,18 @@ const (
 	Label = "workspace"
 	// FieldID holds the string denoting the id field in the database.
 	FieldID = "id"
+	// FieldKind holds the string denoting the kind field in the database.
+	FieldKind = "kind"
+	// FieldName holds the string denoting the name field in the database.
+	FieldName = "name"
 	// FieldVersion holds the string denoting the version field in the database.
 	FieldVersion = "version"
 	// FieldKeysVersion holds the string denoting the keys_version field in the database.
 	FieldKeysVersion = "keys_version"
 	// FieldTaskCount holds the string denoting the task_count field in the database.
 	FieldTaskCount = "task_count"
+	// FieldProjectCount holds the string denoting the project_count field in the database.
+	FieldProjectCount = "project_count"
 	// FieldIdempotencyKeyCount holds the string denoting the idempotency_key_count field in the database.
 	FieldIdempotencyKeyCount = "idempotency_key_count"
 	// FieldIdempotencyKeyBytes holds the string denoting the idempotency_key_bytes field in the database.
@@ -41,9 +47,12 @@ const (
 // Columns holds all SQL columns for workspace fields.
 var Columns = []string{
 	FieldID,
+	FieldKind,
+	FieldName,
 	FieldVersion,
 	FieldKeysVersion,
 	FieldTaskCount,
+	FieldProjectCount,
 	FieldIdempotencyKeyCount,
 	FieldIdempotencyKeyBytes,
 	FieldHistoryBytes,
@@ -71,6 +80,10 @@ func ValidColumn(column string) bool {
 var (
 	Hooks  [1]ent.Hook
 	Policy ent.Policy
+	// DefaultKind holds the default value on creation for the "kind" field.
+	DefaultKind string
+	// DefaultName holds the default value on creation for the "name" field.
+	DefaultName string
 	// DefaultVersion holds the default value on creation for the "version" field.
 	DefaultVersion int
 	// VersionValidator is a validator for the "version" field. It is called by the builders before save.
@@ -83,6 +96,10 @@ var (
 	DefaultTaskCount int
 	// TaskCountValidator is a validator for the "task_count" field. It is called by the builders before save.
 	TaskCountValidator func(int) error
+	// DefaultProjectCount holds the default value on creation for the "project_count" field.
+	DefaultProjectCount int
+	// ProjectCountValidator is a validator for the "project_count" field. It is called by the builders before save.
+	ProjectCountValidator func(int) error
 	// DefaultIdempotencyKeyCount holds the default value on creation for the "idempotency_key_count" field.
 	DefaultIdempotencyKeyCount int
 	// IdempotencyKeyCountValidator is a validator for the "idempotency_key_count" field. It is called by the builders before save.
@@ -117,6 +134,16 @@ func ByID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldID, opts...).ToFunc()
 }
 
+// ByKind orders the results by the kind field.
+func ByKind(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldKind, opts...).ToFunc()
+}
+
+// ByName orders the results by the name field.
+func ByName(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldName, opts...).ToFunc()
+}
+
 // ByVersion orders the results by the version field.
 func ByVersion(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldVersion, opts...).ToFunc()
@@ -130,6 +157,11 @@ func ByKeysVersion(opts ...sql.OrderTermOption) OrderOption {
 // ByTaskCount orders the results by the task_count field.
 func ByTaskCount(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldTaskCount, opts...).ToFunc()
+}
+
+// ByProjectCount orders the results by the project_count field.
+func ByProjectCount(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldProjectCount, opts...).ToFunc()
 }
 
 // ByIdempotencyKeyCount orders the results by the idempotency_key_count field.

@@ -38,6 +38,11 @@ var taskColumns = newTable( //nolint:gochecknoglobals // A table.
 	nullUUIDColumn(enttask.FieldRecurrenceID, func(t *ent.Task) **uuid.UUID { return &t.RecurrenceID }),
 	nullIntColumn(enttask.FieldOccurrenceNumber, "bigint", func(t *ent.Task) **int { return &t.OccurrenceNumber }),
 	boolColumn(enttask.FieldHasReminders, func(t *ent.Task) *bool { return &t.HasReminders }),
+	nullUUIDColumn(enttask.FieldProjectID, func(t *ent.Task) **uuid.UUID { return &t.ProjectID }),
+	nullUUIDColumn(enttask.FieldSectionID, func(t *ent.Task) **uuid.UUID { return &t.SectionID }),
+	nullTimeColumn(enttask.FieldHiddenAt, func(t *ent.Task) **time.Time { return &t.HiddenAt }),
+	nullTextColumn(enttask.FieldAssigneeID, func(t *ent.Task) **string { return &t.AssigneeID }),
+	nullTextColumn(enttask.FieldCreatedBy, func(t *ent.Task) **string { return &t.CreatedBy }),
 )
 
 // tagColumns has an entry for every column of tags.

@@ -67,6 +67,7 @@ var insertSQL, insertArgs = func() (string, []column[ent.Task]) { //nolint:goche
 		// A task that repeats takes the slow path, and a new one has no reminders.
 		enttask.FieldRecurrenceID:     "NULL::uuid",
 		enttask.FieldOccurrenceNumber: "NULL::bigint",
+		enttask.FieldHiddenAt:         "NULL::timestamptz",
 		enttask.FieldHasReminders:     "false",
 	}
 	const before = 6

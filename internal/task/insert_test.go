@@ -30,7 +30,10 @@ func TestInsertPathsAgree(t *testing.T) {
 			t.Errorf("everything has no %s", field.Name)
 		}
 	}
-	unset := []string{"Edges", "Completed", "CompletedAt", "ParentID", "DeletedAt", "TrashedWith", "RecurrenceID", "OccurrenceNumber", "HasReminders"}
+	unset := []string{
+		"Edges", "Completed", "CompletedAt", "ParentID", "DeletedAt", "TrashedWith", "RecurrenceID", "OccurrenceNumber", "HasReminders",
+		"ProjectID", "SectionID", "HiddenAt", "AssigneeID", "CreatedBy",
+	}
 	inputs := map[string]task.CreateInput{
 		"a title alone": {Title: "  Ünïcode\\ 'quotes' \x01 %_ 雪  "},
 		"everything":    everything,

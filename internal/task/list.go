@@ -46,20 +46,23 @@ type Scope string
 
 // The scopes of a list.
 const (
-	ScopeActive Scope = "ACTIVE" // not in the trash
-	ScopeTrash  Scope = "TRASH"  // in the trash
-	ScopeAll    Scope = "ALL"
+	ScopeActive   Scope = "ACTIVE"   // neither in the trash nor in an archived project
+	ScopeArchived Scope = "ARCHIVED" // in an archived project, and not in the trash
+	ScopeTrash    Scope = "TRASH"    // in the trash
+	ScopeAll      Scope = "ALL"
 )
 
 // predicate returns the scope's condition, or nil if it has none.
 func (s Scope) predicate() predicate.Task {
 	switch s {
+	case ScopeArchived:
+		return enttask.And(enttask.DeletedAtIsNil(), enttask.HiddenAtNotNil())
 	case ScopeTrash:
 		return enttask.DeletedAtNotNil()
 	case ScopeAll:
 		return nil
 	default:
-		return enttask.DeletedAtIsNil()
+		return enttask.And(enttask.DeletedAtIsNil(), enttask.HiddenAtIsNil())
 	}
 }
 
@@ -126,7 +129,7 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 	}
 	k := keyset.List[*ent.Task]{Order: o, Read: l.read, Count: l.count}
 	if in.Scope == ScopeAll {
-		k.Read = l.readBoth
+		k.Read = l.readAll
 	}
 	page := &Page{Facets: new(Facets)}
 	if in.CountsOnly {
@@ -189,10 +192,10 @@ func (l *list) read(ctx context.Context, segment keyset.Segment, limit int, colu
 	})
 }
 
-// readBoth reads a segment of a list of all tasks: the first active tasks, which an index has in the list's order, and the
-// first in the trash, which are sorted. It is one statement, because between two a task could move to the trash or back,
-// and be read twice or not at all.
-func (l *list) readBoth(ctx context.Context, segment keyset.Segment, limit int, columns []string) ([]*ent.Task, error) {
+// readAll reads a segment of a list of all tasks: the first active tasks, which an index has in the list's order, and the
+// first of archived projects and in the trash, which are sorted. It is one statement, because between two a task could move from one to
+// another, and be read twice or not at all.
+func (l *list) readAll(ctx context.Context, segment keyset.Segment, limit int, columns []string) ([]*ent.Task, error) {
 	first := func(d string, scope Scope) *sql.Selector {
 		t := sql.Dialect(d).Table(enttask.Table)
 		inner := sql.Dialect(d).Select(t.C(enttask.FieldID)).From(t).Limit(limit)
@@ -205,7 +208,8 @@ func (l *list) readBoth(ctx context.Context, segment keyset.Segment, limit int, 
 	}
 	chosen := &list{service: l.service, viewer: l.viewer} // The filter has been applied to the ids already.
 	return chosen.rows(ctx, columns, queryKey{}, limit, func(s *sql.Selector) {
-		s.Where(sql.In(s.C(enttask.FieldID), first(s.Dialect(), ScopeActive).UnionAll(first(s.Dialect(), ScopeTrash))))
+		d := s.Dialect()
+		s.Where(sql.In(s.C(enttask.FieldID), first(d, ScopeActive).UnionAll(first(d, ScopeArchived)).UnionAll(first(d, ScopeTrash))))
 		segment.Sort(s)
 		s.Limit(limit)
 	})

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"taskql/ent"
-	"taskql/ent/predicate"
 	enttask "taskql/ent/task"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -45,10 +44,10 @@ func (s *Service) Now() time.Time { return s.now() }
 func (s *Service) NextChange(ctx context.Context, v viewer.Viewer, now time.Time) (time.Time, error) {
 	d := daysAt(now.UTC().Truncate(time.Microsecond), v)
 	next := startOfDay(d.today.AddDate(0, 0, 1), d.location)
-	// Active tasks have an index of days, and the days of the next moments are near today's. Tasks in the trash are all read.
-	for _, where := range []predicate.Task{enttask.DeletedAtIsNil(), enttask.DeletedAtNotNil()} {
+	// Active tasks have an index of days, and the days of the next moments are near today's. All others are read.
+	for _, scope := range []Scope{ScopeActive, ScopeArchived, ScopeTrash} {
 		first, err := s.client.Task.Query().Where(
-			workspace.Scope(v), where, enttask.Completed(false),
+			workspace.Scope(v), scope.predicate(), enttask.Completed(false),
 			enttask.DueDateGTE(d.today.AddDate(0, 0, -margin)), enttask.DueDateLT(d.today.AddDate(0, 0, 1+margin)),
 			enttask.DueAtGTE(d.now), enttask.DueAtLT(next),
 		).Order(enttask.ByDueAt()).Select(enttask.FieldDueAt).First(ctx)

@@ -38,12 +38,13 @@ func TestRowReader(t *testing.T) {
 	} {
 		tick := func(n int) *time.Time { later := at.Add(time.Duration(n) * time.Microsecond); return &later }
 		parent, trashed, day, description, zone := uuid.New(), uuid.New(), at.Truncate(24*time.Hour), fmt.Sprint("ü\x01\"雪", i), "Asia/Karachi"
-		recurrence, number := uuid.New(), i+1
+		recurrence, number, project, section := uuid.New(), i+1, uuid.New(), uuid.New()
 		task := &ent.Task{
 			ID: uuid.New(), WorkspaceID: v.WorkspaceID, Version: math.MaxInt64, Title: "title", Description: &description,
 			Completed: true, CompletedAt: tick(1), Priority: 4, DueDate: &day, DueAt: tick(2), DueTimeZone: &zone, DueSort: tick(3),
 			ParentID: &parent, Position: []byte{0, 1}, TitleKey: []byte{0, 2}, SearchText: "search", CreatedAt: *tick(4), UpdatedAt: *tick(5),
 			DeletedAt: tick(6), TrashedWith: &trashed, RecurrenceID: &recurrence, OccurrenceNumber: &number, HasReminders: true,
+			ProjectID: &project, SectionID: &section, HiddenAt: tick(7), AssigneeID: &zone, CreatedBy: &description,
 		}
 		wantNoZero(t, *task)
 		bare := &ent.Task{

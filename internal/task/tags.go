@@ -230,7 +230,7 @@ func (s *Service) OpenTaskCounts(ctx context.Context, v viewer.Viewer, tags []uu
 		TagID uuid.UUID `sql:"tag_id"`
 		Count int       `sql:"count"`
 	}
-	err := s.client.Task.Query().Where(workspace.Scope(v), enttask.DeletedAtIsNil()).Modify(func(s *sql.Selector) {
+	err := s.client.Task.Query().Where(workspace.Scope(v), ScopeActive.predicate()).Modify(func(s *sql.Selector) {
 		tagged := sql.Table(tasktag.Table).As("tagged")
 		s.Join(tagged).On(s.C(enttask.FieldID), tagged.C(tasktag.FieldTaskID)).
 			Where(allOf(among(s, tagged.C(tasktag.FieldTagID), tags), isTrue(enttask.FieldCompleted, false)(s))).

@@ -66,6 +66,7 @@ var (
 	// IdempotencyKeysColumns holds the columns for the "idempotency_keys" table.
 	IdempotencyKeysColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
+		{Name: "changed_workspace_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "request_hash", Type: field.TypeBytes},
 		{Name: "answer", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
@@ -81,7 +82,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "idempotency_keys_workspaces_idempotency_keys",
-				Columns:    []*schema.Column{IdempotencyKeysColumns[6]},
+				Columns:    []*schema.Column{IdempotencyKeysColumns[7]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -90,7 +91,42 @@ var (
 			{
 				Name:    "idempotencykey_workspace_id_key",
 				Unique:  true,
-				Columns: []*schema.Column{IdempotencyKeysColumns[6], IdempotencyKeysColumns[1]},
+				Columns: []*schema.Column{IdempotencyKeysColumns[7], IdempotencyKeysColumns[2]},
+			},
+		},
+	}
+	// MembersColumns holds the columns for the "members" table.
+	MembersColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "user_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "image", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// MembersTable holds the schema information for the "members" table.
+	MembersTable = &schema.Table{
+		Name:       "members",
+		Columns:    MembersColumns,
+		PrimaryKey: []*schema.Column{MembersColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "members_workspaces_workspace",
+				Columns:    []*schema.Column{MembersColumns[5]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "members_by_workspace",
+				Unique:  true,
+				Columns: []*schema.Column{MembersColumns[5], MembersColumns[1]},
+			},
+			{
+				Name:    "members_by_user",
+				Unique:  false,
+				Columns: []*schema.Column{MembersColumns[1]},
 			},
 		},
 	}
@@ -136,6 +172,46 @@ var (
 				Name:    "occurrences_by_workspace",
 				Unique:  false,
 				Columns: []*schema.Column{OccurrencesColumns[8], OccurrencesColumns[0]},
+			},
+		},
+	}
+	// ProjectsColumns holds the columns for the "projects" table.
+	ProjectsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "version", Type: field.TypeInt},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "description", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "color", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "position", Type: field.TypeBytes},
+		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+		{Name: "deleted_at", Type: field.TypeTime, Nullable: true},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// ProjectsTable holds the schema information for the "projects" table.
+	ProjectsTable = &schema.Table{
+		Name:       "projects",
+		Columns:    ProjectsColumns,
+		PrimaryKey: []*schema.Column{ProjectsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "projects_workspaces_workspace",
+				Columns:    []*schema.Column{ProjectsColumns[10]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "project_workspace_id_version_id",
+				Unique:  false,
+				Columns: []*schema.Column{ProjectsColumns[10], ProjectsColumns[1], ProjectsColumns[0]},
+			},
+			{
+				Name:    "projects_by_position",
+				Unique:  false,
+				Columns: []*schema.Column{ProjectsColumns[10], ProjectsColumns[7], ProjectsColumns[0]},
 			},
 		},
 	}
@@ -253,6 +329,49 @@ var (
 			},
 		},
 	}
+	// SectionsColumns holds the columns for the "sections" table.
+	SectionsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "version", Type: field.TypeInt},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "position", Type: field.TypeBytes},
+		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "project_id", Type: field.TypeUUID},
+	}
+	// SectionsTable holds the schema information for the "sections" table.
+	SectionsTable = &schema.Table{
+		Name:       "sections",
+		Columns:    SectionsColumns,
+		PrimaryKey: []*schema.Column{SectionsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "sections_workspaces_workspace",
+				Columns:    []*schema.Column{SectionsColumns[6]},
+				RefColumns: []*schema.Column{WorkspacesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "sections_projects_project",
+				Columns:    []*schema.Column{SectionsColumns[7]},
+				RefColumns: []*schema.Column{ProjectsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "section_workspace_id_version_id",
+				Unique:  false,
+				Columns: []*schema.Column{SectionsColumns[6], SectionsColumns[1], SectionsColumns[0]},
+			},
+			{
+				Name:    "sections_by_project",
+				Unique:  false,
+				Columns: []*schema.Column{SectionsColumns[7], SectionsColumns[5], SectionsColumns[0]},
+			},
+		},
+	}
 	// StreamTicketsColumns holds the columns for the "stream_tickets" table.
 	StreamTicketsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
@@ -331,6 +450,11 @@ var (
 		{Name: "trashed_with", Type: field.TypeUUID, Nullable: true},
 		{Name: "recurrence_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "occurrence_number", Type: field.TypeInt, Nullable: true},
+		{Name: "project_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "section_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "hidden_at", Type: field.TypeTime, Nullable: true},
+		{Name: "assignee_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "has_reminders", Type: field.TypeBool, Default: "false"},
 		{Name: "workspace_id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "parent_id", Type: field.TypeUUID, Nullable: true},
@@ -343,13 +467,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "tasks_workspaces_tasks",
-				Columns:    []*schema.Column{TasksColumns[21]},
+				Columns:    []*schema.Column{TasksColumns[26]},
 				RefColumns: []*schema.Column{WorkspacesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "tasks_tasks_subtasks",
-				Columns:    []*schema.Column{TasksColumns[22]},
+				Columns:    []*schema.Column{TasksColumns[27]},
 				RefColumns: []*schema.Column{TasksColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -358,81 +482,105 @@ var (
 			{
 				Name:    "task_workspace_id_version_id",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[1], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[1], TasksColumns[0]},
 			},
 			{
-				Name:    "tasks_active_by_created_at",
+				Name:    "tasks_listed_by_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[2], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[2], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL",
 				},
 			},
 			{
-				Name:    "tasks_active_by_updated_at",
+				Name:    "tasks_listed_by_updated_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[3], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[3], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL",
 				},
 			},
 			{
-				Name:    "tasks_active_by_completed_at",
+				Name:    "tasks_listed_by_completed_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[7], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[7], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL",
 				},
 			},
 			{
-				Name:    "tasks_active_by_due_date",
+				Name:    "tasks_listed_by_due_date",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[9], TasksColumns[12], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[9], TasksColumns[12], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL",
 				},
 			},
 			{
-				Name:    "tasks_active_by_priority",
+				Name:    "tasks_listed_by_priority",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[8], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[8], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL",
 				},
 			},
 			{
-				Name:    "tasks_active_by_title_key",
+				Name:    "tasks_listed_by_title_key",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[14], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[14], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL",
 				},
 			},
 			{
-				Name:    "tasks_active_by_position",
+				Name:    "tasks_listed_by_position",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[13], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[13], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL",
 				},
 			},
 			{
-				Name:    "tasks_open_by_created_at",
+				Name:    "tasks_listed_open_by_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[2], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[2], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "deleted_at IS NULL AND NOT completed",
+					Where: "deleted_at IS NULL AND hidden_at IS NULL AND NOT completed",
+				},
+			},
+			{
+				Name:    "tasks_by_project",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[20], TasksColumns[6], TasksColumns[13], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "project_id IS NOT NULL AND deleted_at IS NULL",
+				},
+			},
+			{
+				Name:    "tasks_archived",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[22], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "hidden_at IS NOT NULL AND deleted_at IS NULL",
+				},
+			},
+			{
+				Name:    "tasks_by_assignee",
+				Unique:  false,
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[23], TasksColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "assignee_id IS NOT NULL AND deleted_at IS NULL",
 				},
 			},
 			{
 				Name:    "tasks_by_parent",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[22], TasksColumns[13], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[27], TasksColumns[13], TasksColumns[0]},
 			},
 			{
 				Name:    "tasks_parent_id",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[22]},
+				Columns: []*schema.Column{TasksColumns[27]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "parent_id IS NOT NULL",
 				},
@@ -440,7 +588,7 @@ var (
 			{
 				Name:    "tasks_by_recurrence",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[18], TasksColumns[19]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[18], TasksColumns[19]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "recurrence_id IS NOT NULL",
 				},
@@ -448,7 +596,7 @@ var (
 			{
 				Name:    "tasks_in_trash",
 				Unique:  false,
-				Columns: []*schema.Column{TasksColumns[21], TasksColumns[16], TasksColumns[0]},
+				Columns: []*schema.Column{TasksColumns[26], TasksColumns[16], TasksColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "deleted_at IS NOT NULL",
 				},
@@ -551,9 +699,12 @@ var (
 	// WorkspacesColumns holds the columns for the "workspaces" table.
 	WorkspacesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "kind", Type: field.TypeString, Default: "PERSONAL", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "name", Type: field.TypeString, Default: "", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "version", Type: field.TypeInt, Default: "0"},
 		{Name: "keys_version", Type: field.TypeInt, Default: "0"},
 		{Name: "task_count", Type: field.TypeInt, Default: "0"},
+		{Name: "project_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_count", Type: field.TypeInt, Default: "0"},
 		{Name: "idempotency_key_bytes", Type: field.TypeInt, Default: "0"},
 		{Name: "history_bytes", Type: field.TypeInt, Default: "0"},
@@ -573,9 +724,12 @@ var (
 		ActivitiesTable,
 		FeedEpochsTable,
 		IdempotencyKeysTable,
+		MembersTable,
 		OccurrencesTable,
+		ProjectsTable,
 		RecurrencesTable,
 		RemindersTable,
+		SectionsTable,
 		StreamTicketsTable,
 		TagsTable,
 		TasksTable,
@@ -593,14 +747,18 @@ func init() {
 		Table: "feed_epochs",
 	}
 	IdempotencyKeysTable.ForeignKeys[0].RefTable = WorkspacesTable
+	MembersTable.ForeignKeys[0].RefTable = WorkspacesTable
 	OccurrencesTable.ForeignKeys[0].RefTable = WorkspacesTable
 	OccurrencesTable.ForeignKeys[1].RefTable = RecurrencesTable
 	OccurrencesTable.Annotation = &entsql.Annotation{
 		Table: "occurrences",
 	}
+	ProjectsTable.ForeignKeys[0].RefTable = WorkspacesTable
 	RecurrencesTable.ForeignKeys[0].RefTable = WorkspacesTable
 	RemindersTable.ForeignKeys[0].RefTable = WorkspacesTable
 	RemindersTable.ForeignKeys[1].RefTable = TasksTable
+	SectionsTable.ForeignKeys[0].RefTable = WorkspacesTable
+	SectionsTable.ForeignKeys[1].RefTable = ProjectsTable
 	TagsTable.ForeignKeys[0].RefTable = WorkspacesTable
 	TasksTable.ForeignKeys[0].RefTable = WorkspacesTable
 	TasksTable.ForeignKeys[1].RefTable = TasksTable
