@@ -93,7 +93,7 @@ func TestActivities(t *testing.T) {
 			}, []string{"DELETED c null", "DELETED sub null"}},
 			{"restore", func() int {
 				return many(env.RestoreMany(ctx, v, task.BulkInput{IDs: []string{b.ID.String(), a.ID.String()}}))
-			}, []string{`RESTORED a {"trash":[{"at":"2026-11-23T07:11:00.123456Z","with":"a"},null]}`}},
+			}, []string{`RESTORED a {"trash":[{"at":"2026-11-23T07:11:00.123456Z","with":"a"},null],"named":["b"]}`}},
 			{"delete tag", func() int {
 				r, err := env.DeleteTag(ctx, v, workspace.TargetInput{ID: tag.ID.String()})
 				if err != nil {
@@ -103,7 +103,7 @@ func TestActivities(t *testing.T) {
 			}, []string{`CHANGED a {"tags":{"removed":[{"id":"home","name":"home"}]},"final":true}`}},
 			{"delete with what is below", func() int {
 				return many(env.DeleteMany(ctx, v, task.BulkInput{IDs: []string{b.ID.String(), a.ID.String()}}))
-			}, []string{"DELETED a null"}},
+			}, []string{`DELETED a {"named":["b"]}`}},
 		} {
 			env.clock.advance(time.Minute)
 			version := step.change()

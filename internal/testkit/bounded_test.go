@@ -29,6 +29,8 @@ func TestSchemaIsBounded(t *testing.T) {
 		"reminders_by_task":       "for the foreign key, which knows no workspace",
 		"reminders_by_fire_at":    "for firing, which looks at all workspaces",
 		"recurrences_unused":      "for removing old rows",
+		"sections_by_project":     "for the foreign key, which knows no workspace",
+		"members_by_user":         "for erasing a user, who may be in many workspaces",
 	}
 	transferred := map[string]string{
 		"tasks":            "they move",
@@ -40,6 +42,9 @@ func TestSchemaIsBounded(t *testing.T) {
 		"recurrences":      "they move with their tasks",
 		"occurrences":      "they move with their series",
 		"reminders":        "they move with their tasks, and become the user's",
+		"projects":         "they move with their tasks",
+		"sections":         "they move with their projects",
+		"members":          "they stay: a personal workspace has none",
 	}
 	erasesWithOwner := func(key *schema.ForeignKey) bool { return key.OnDelete == schema.Cascade }
 	for _, table := range migrate.Tables {
