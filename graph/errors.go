@@ -78,11 +78,14 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		value    *scalar.Error
 		own      *inputError
 		denied   *forbidden
+		debt     *workspace.DebtError
 	)
 	switch {
 	case errors.As(err, &refusal):
 		code, extensions := translateRefusal(refusal)
 		return code, refusal.Message, extensions
+	case errors.As(err, &debt):
+		return CodeRateLimited, "Changes that were made at the same time have used up your budget, and nothing has changed: try again later.", retryIn(debt.RetryAfter)
 	case errors.As(err, &denied):
 		return CodeForbidden, denied.message, nil
 	case errors.As(err, &argument):

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -115,10 +116,13 @@ func (b budget) chargeRequestError(ctx context.Context, op *operation, err *requ
 	b.spend(ctx, refusalCost+max(0, op.bytesRead/bytesReadPerCost-op.bytesCost), true)
 }
 
-// addCost puts extensions.cost into the result of an operation that came to a charge, if the client is to see it.
-func (op *operation) addCost(result *graphql.Response) {
+// report puts extensions.cost into the result of an operation that came to a charge, if the client is to see it.
+func (b budget) report(ctx context.Context, op *operation, result *graphql.Response) {
 	if result == nil || !op.reportCost || !op.charged {
 		return
+	}
+	if op.hasBudget && op.definition.Operation == ast.Mutation { // What it has stored may have cost more.
+		op.remaining = b.spend(ctx, 0, false).Remaining
 	}
 	cost := map[string]any{"requested": op.cost}
 	if op.hasBudget {

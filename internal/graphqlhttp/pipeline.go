@@ -108,7 +108,7 @@ func (p *pipeline) run(ctx context.Context, op *operation) *requestError {
 // next returns an operation's next result. After the last one, and once the operation's context has ended, it returns nil.
 func (p *pipeline) next(ctx context.Context, op *operation) *graphql.Response {
 	result := p.recovering(ctx, op.results)
-	op.addCost(result)
+	p.budget.report(ctx, op, result)
 	return result
 }
 

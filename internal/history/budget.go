@@ -24,6 +24,18 @@ func TextBytes(activities []*Activity) int {
 	return n
 }
 
+// Size returns how many bytes activities have that were written, with the descriptions that tasks got.
+func Size(activities []*Activity) int {
+	n := 0
+	for _, a := range activities {
+		n += a.size
+		if d := a.Changes.Description; d != nil && d.To != nil {
+			n += len(*d.To)
+		}
+	}
+	return n
+}
+
 // Trim forgets the oldest descriptions if those of the workspace have more than limit bytes. The change has written added bytes of
 // them, which it keeps.
 func Trim(ctx context.Context, t *workspace.Tx, added, limit int) error {

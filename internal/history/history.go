@@ -49,6 +49,9 @@ type Activity struct {
 	Action  Action
 	Changes Changes
 	At      time.Time
+
+	// size is how many bytes of Changes are stored, without the description.
+	size int
 }
 
 // Actor is who made a change, and through what.

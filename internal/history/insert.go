@@ -93,6 +93,9 @@ func writeInsert(b *sql.Builder, t *workspace.Tx, activities []*Activity) error 
 func row(t *workspace.Tx, a *Activity) ([]any, error) {
 	a.ID, a.Version, a.At = workspace.NewID(t.Now), t.Version, t.Now
 	changes, err := a.encodeChanges()
+	if changes != nil {
+		a.size = len(*changes)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -82,9 +82,7 @@ func (t *Table) Take(key string, cost int) Result {
 	if cost <= 0 && held >= wanted {
 		return Result{OK: true, Remaining: remaining(bucket, now)}
 	}
-	missing := max(wanted-held, 0) / float64(t.perMinute)
-	wait := math.Ceil(missing*float64(time.Minute.Milliseconds()) - 1e-6) // without the rounding errors
-	return Result{Remaining: remaining(bucket, now), RetryAfter: time.Duration(wait) * time.Millisecond}
+	return Result{Remaining: remaining(bucket, now), RetryAfter: t.timeFor(wanted - held)}
 }
 
 // Owe takes a cost even if the bucket holds less and is then in debt, for work that has been done already. The debt is at
@@ -96,6 +94,20 @@ func (t *Table) Owe(key string, cost int) Result {
 	room := int(bucket.TokensAt(now)) + t.perMinute
 	bucket.ReserveN(now, min(max(cost, 0), max(room, 0), t.perMinute))
 	return Result{OK: true, Remaining: remaining(bucket, now)}
+}
+
+// Debt returns how long it takes until the key's bucket is no longer in debt; 0 if it is not.
+func (t *Table) Debt(key string) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	bucket, now := t.bucket(key)
+	return t.timeFor(-bucket.TokensAt(now))
+}
+
+// timeFor returns how long it takes to gain tokens.
+func (t *Table) timeFor(tokens float64) time.Duration {
+	wait := math.Ceil(max(tokens, 0)/float64(t.perMinute)*float64(time.Minute.Milliseconds()) - 1e-6) // without the rounding errors
+	return time.Duration(max(wait, 0)) * time.Millisecond
 }
 
 // Len returns the number of buckets.

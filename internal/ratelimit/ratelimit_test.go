@@ -90,6 +90,33 @@ func TestDebtIsBounded(t *testing.T) {
 	}
 }
 
+// A bucket is in debt until it has gained what it owes. An empty one is not.
+func TestDebt(t *testing.T) {
+	t.Parallel()
+	table, clock := newTable(t, 600, 10)
+	for _, step := range []struct {
+		owe     int
+		advance time.Duration
+		want    time.Duration
+	}{
+		{0, 0, 0},
+		{600, 0, 0},
+		{25, 0, 2500 * time.Millisecond},
+		{0, 2400 * time.Millisecond, 100 * time.Millisecond},
+		{0, 100 * time.Millisecond, 0},
+		{10_000, 0, time.Minute},
+	} {
+		table.Owe("ada", step.owe)
+		clock.advance(step.advance)
+		if got := table.Debt("ada"); got != step.want {
+			t.Errorf("after owing %d and %v: %v, want %v", step.owe, step.advance, got, step.want)
+		}
+	}
+	if got := table.Debt("bob"); got != 0 {
+		t.Errorf("another's debt is %v", got)
+	}
+}
+
 // However many keys come, the table keeps its size, and a key in use keeps its bucket.
 func TestFlood(t *testing.T) {
 	t.Parallel()

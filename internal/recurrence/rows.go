@@ -49,8 +49,14 @@ func save(ctx context.Context, t *workspace.Tx, all ...*Series) error {
 	return upsert(ctx, t, entrecurrence.Table, seriesColumns, seriesFixed, rows)
 }
 
+// rowsPerPoint is how many rows of logs cost 1.
+const rowsPerPoint = 5
+
 // saveLog writes rows of logs, new ones too.
 func saveLog(ctx context.Context, t *workspace.Tx, log ...*ent.Occurrence) error {
+	if err := t.Charge(len(log) / rowsPerPoint); err != nil {
+		return err //nolint:wrapcheck // It says enough.
+	}
 	rows := make([][]any, len(log))
 	for i, o := range log {
 		rows[i] = []any{

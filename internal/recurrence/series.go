@@ -105,9 +105,15 @@ func (s *Series) End(ctx context.Context, t *workspace.Tx) error {
 	return save(ctx, t, s)
 }
 
+// searchCost is what looking for the next occurrence costs. It can take some milliseconds.
+const searchCost = 20
+
 // Advance gives the open occurrences of series the outcome, and opens the next ones, which are then Series.Open. A series without a
 // next one has ended; so has a suspended one.
 func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Series) error {
+	if err := t.Charge(len(all) * searchCost); err != nil {
+		return err //nolint:wrapcheck // It says enough.
+	}
 	var log []*ent.Occurrence
 	missed := min(MaxMissed, maxMissedTogether/max(1, len(all)))
 	for _, s := range all {

@@ -12,6 +12,7 @@ import (
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/ratelimit"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 const (
@@ -49,9 +50,12 @@ func signedIn(ctx context.Context) bool {
 	return err == nil
 }
 
-// newBudgets returns a function that spends from clients' budgets. A user has one budget for all sessions; clients that are
-// not signed in share their address's. It returns nil if there is no limit.
-func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
+// budgets are the budgets of users and of client addresses.
+type budgets struct{ users, addresses *ratelimit.Table }
+
+// newBudgets returns the budgets of clients. A user has one for all sessions; clients that are not signed in share their address's. It
+// returns nil if there is no limit.
+func newBudgets(cfg Config) (*budgets, error) {
 	perMinute := int(cfg.Config.RateLimit)
 	if perMinute == 0 {
 		return nil, nil //nolint:nilnil // No limit is no budget.
@@ -64,18 +68,39 @@ func newBudgets(cfg Config) (graphqlhttp.Spend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the rate limit: %w", err)
 	}
+	return &budgets{users, addresses}, nil
+}
+
+// spend returns the function that spends from clients' budgets; nil if there is no limit.
+func (b *budgets) spend() graphqlhttp.Spend {
+	if b == nil {
+		return nil
+	}
 	return func(ctx context.Context, cost int, force bool) graphqlhttp.Balance {
-		table, key := addresses, infoOf(ctx).address
+		table, key := b.addresses, infoOf(ctx).address
 		if v, err := viewer.FromContext(ctx); err == nil {
-			table, key = users, v.UserID
+			table, key = b.users, v.UserID
 		}
 		take := table.Take
 		if force {
 			take = table.Owe
 		}
 		return graphqlhttp.Balance(take(key, cost))
-	}, nil
+	}
 }
+
+// ofUsers returns the budgets of users; nil if there is no limit.
+func (b *budgets) ofUsers() workspace.Budget {
+	if b == nil {
+		return nil
+	}
+	return userBudgets{b.users}
+}
+
+// userBudgets implements workspace.Budget.
+type userBudgets struct{ *ratelimit.Table }
+
+func (b userBudgets) Owe(userID string, points int) { b.Table.Owe(userID, points) }
 
 // withClientAddress sets the address that a request comes from, for budgets.
 func withClientAddress(proxies int) middleware {

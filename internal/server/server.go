@@ -117,7 +117,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 // routes makes the services, and the handlers of the paths on them.
 func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
-	services, err := s.services(cfg)
+	budgets, err := newBudgets(cfg)
+	if err != nil {
+		return routes{}, err
+	}
+	services, err := s.services(cfg, budgets)
 	if err != nil {
 		return routes{}, err
 	}
@@ -133,10 +137,6 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 	if err != nil {
 		return routes{}, err
 	}
-	spend, err := newBudgets(cfg)
-	if err != nil {
-		return routes{}, err
-	}
 	users := authenticator{
 		authenticate: countSessions(cfg.Telemetry, sessions.Authenticate),
 		viewer: func(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
@@ -148,7 +148,7 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		log:         cfg.Log,
 		credentials: sessions.Credentials,
 		sessionTTL:  cfg.Config.SessionCacheTTL,
-		spend:       spend,
+		spend:       budgets.spend(),
 		reserve:     int(cfg.Config.RateLimit) / reserveShare,
 		now:         cfg.Now,
 		tickets: tickets{

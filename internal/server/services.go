@@ -16,7 +16,7 @@ import (
 )
 
 // services makes the services of the domain.
-func (s *Server) services(cfg Config) (graph.Services, error) {
+func (s *Server) services(cfg Config, clients *budgets) (graph.Services, error) {
 	db := workspace.NewDatabase(cfg.DB.Driver(), cfg.DB.QueryRaw)
 	db.Now = cfg.Now
 	var reminders *reminder.Service // It needs workspaces, which need no accounts.
@@ -33,6 +33,7 @@ func (s *Server) services(cfg Config) (graph.Services, error) {
 	}
 	workspaces, err := workspace.New(workspace.Config{
 		Database: db, Keys: cfg.Config.LimitIdempotencyKeys, KeyBytes: cfg.Config.LimitIdempotencyBytes, Committed: s.live.changed,
+		Budget:  clients.ofUsers(),
 		FeedAge: time.Duration(cfg.Config.FeedDays) * 24 * time.Hour,
 		Log:     cfg.Log,
 	})

@@ -15,6 +15,7 @@ import (
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
 	"taskql/internal/reminder"
+	"taskql/internal/workspace"
 )
 
 // Every change of tasks records what it does to each of them, and flush writes that as the activities of the change. What changes
@@ -36,8 +37,8 @@ type recorder struct {
 	byTask     map[uuid.UUID]*history.Activity
 	// open says that activities may still be added to after the tasks were updated, so that only flush may write them.
 	open bool
-	// textBytes are those of the old descriptions that flushWith has written.
-	textBytes int
+	// textBytes are those of the old descriptions that flushWith has written, and size is the Size of its activities.
+	textBytes, size int
 	// followed are the tasks with reminders whose due, completion or deletion has changed, by their ids: reminders follow them.
 	followed map[uuid.UUID]reminder.TaskChange
 	// deletes says that tasks with reminders were deleted or restored.
@@ -238,6 +239,7 @@ func (t *tx) flushWith(u *ent.TaskUpdate) error {
 		return err //nolint:wrapcheck // It says what it wrote.
 	}
 	r.textBytes += history.TextBytes(r.activities)
+	r.size += history.Size(r.activities)
 	r.activities, r.byTask = nil, nil
 	u.Modify(func(u *sql.UpdateBuilder) { u.Prefix(with) })
 	return nil
@@ -251,6 +253,9 @@ func (t *tx) flush(ctx context.Context) error {
 	}
 	if err := history.Trim(ctx, t.Tx, r.textBytes+history.TextBytes(r.activities), t.limits.HistoryBytes); err != nil {
 		return err //nolint:wrapcheck // As above.
+	}
+	if err := t.Charge((r.size + history.Size(r.activities)) / workspace.BytesPerPoint); err != nil {
+		return err //nolint:wrapcheck // It says enough.
 	}
 	if r.deletes {
 		if err := t.followDeletions(ctx); err != nil {

@@ -1,8 +1,6 @@
 package task
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,9 +25,6 @@ import (
 
 // maxCopied is how many tasks there may be below one that repeats, those in the trash included: each occurrence copies them.
 const maxCopied = 100
-
-// insertBatch is how many tasks one statement inserts: its number of arguments is limited.
-const insertBatch = 500
 
 // repeats reports whether a task is an open occurrence.
 func repeats(e *ent.Task) bool { return e.RecurrenceID != nil && !e.Completed }
@@ -168,8 +163,7 @@ func (t *tx) completed(ctx context.Context, tasks []*ent.Task) error {
 
 // makeNext makes the tasks of the open occurrences of series, each as a copy of the completed task before it.
 func (t *tx) makeNext(ctx context.Context, done []*ent.Task, series []*recurrence.Series) error {
-	var c copies
-	var before []*ent.Task
+	c := copies{of: map[uuid.UUID]*ent.Task{}}
 	for i, e := range done {
 		if s := series[i]; s.Open != nil {
 			next := c.add(t, e, e.ParentID)
@@ -178,9 +172,9 @@ func (t *tx) makeNext(ctx context.Context, done []*ent.Task, series []*recurrenc
 			due.set(next)
 			t.repeated(e, Repetition{Next: next})
 			t.activity(e.ID).Changes.NextID = &next.ID
-			before = append(before, e)
 		}
 	}
+	before := c.originals
 	if len(before) == 0 {
 		return nil
 	}
@@ -188,16 +182,37 @@ func (t *tx) makeNext(ctx context.Context, done []*ent.Task, series []*recurrenc
 	if err != nil {
 		return err
 	}
-	for _, e := range below { // Parents come first.
-		c.add(t, e, &c.of[*e.ParentID].ID)
+	n := len(before) + len(below)
+	if err := t.Charge(n * copyCost); err != nil {
+		return err //nolint:wrapcheck // It says enough.
 	}
-	return c.insert(ctx, t)
+	if err := c.insert(ctx, t); err != nil {
+		return err
+	}
+	for ids := range slices.Chunk(below, copyBatch) {
+		if err := c.copyBelow(ctx, t, ids); err != nil {
+			return err
+		}
+	}
+	if err := t.reminders.Copy(ctx, t.Tx, before, c.of); err != nil {
+		return err //nolint:wrapcheck // It says what it did.
+	}
+	t.MarkChanged()
+	_, err = t.Add(ctx, taskCount, n)
+	return err //nolint:wrapcheck // It says what it did.
 }
+
+// copyCost is what each copied task costs, as much as one of a bulk mutation.
+const copyCost = 5
+
+// copyBatch is how many tasks below others are copied at a time: a completion can copy thousands, with long texts.
+const copyBatch = 100
 
 // copies are new tasks that are copies of others.
 type copies struct {
+	// originals and tasks are those of the current batch.
 	originals, tasks []*ent.Task
-	// of are the copies by the ids of the originals.
+	// of are the copies by the ids of the originals. Those of former batches may lack their texts.
 	of map[uuid.UUID]*ent.Task
 }
 
@@ -207,78 +222,77 @@ func (c *copies) add(t *tx, e *ent.Task, parent *uuid.UUID) *ent.Task {
 		ID: uuid.Must(uuid.NewV7()), WorkspaceID: e.WorkspaceID, Version: t.Version, CreatedAt: t.Now, UpdatedAt: t.Now,
 		Title: e.Title, Description: e.Description, TitleKey: e.TitleKey, SearchText: e.SearchText, Priority: e.Priority, ParentID: parent,
 	}
-	if c.of == nil {
-		c.of = map[uuid.UUID]*ent.Task{}
-	}
 	t.activity(n.ID).Changes.Copied = true
 	c.originals, c.tasks, c.of[e.ID] = append(c.originals, e), append(c.tasks, n), n
 	return n
 }
 
-// insert inserts the copies at the end of the manual order, with the tags of the originals.
+// copyBelow copies a batch of tasks. Their parents are copied already, or come before them.
+func (c *copies) copyBelow(ctx context.Context, t *tx, ids []uuid.UUID) error {
+	originals, err := t.tasks().Where(idsAmong(enttask.FieldID, ids)).All(ctx)
+	if err != nil {
+		return fmt.Errorf("reading subtasks: %w", err)
+	}
+	byID := make(map[uuid.UUID]*ent.Task, len(originals))
+	for _, e := range originals {
+		byID[e.ID] = e
+	}
+	c.originals, c.tasks = nil, nil
+	for _, id := range ids {
+		e := byID[id]
+		c.add(t, e, &c.of[*e.ParentID].ID)
+	}
+	if err := c.insert(ctx, t); err != nil {
+		return err
+	}
+	for _, n := range c.tasks {
+		n.Description, n.SearchText = nil, ""
+	}
+	return nil
+}
+
+// insert inserts the current batch at the end of the manual order, with the tags of the originals.
 func (c *copies) insert(ctx context.Context, t *tx) error {
 	keys, err := t.endPositions(len(c.tasks))
 	if err != nil {
 		return err
 	}
+	size := 0
 	for i, n := range c.tasks {
 		n.Position = keys[i]
-	}
-	for start := 0; start < len(c.tasks); start += insertBatch {
-		end := min(start+insertBatch, len(c.tasks))
-		if err := t.insert(ctx, c.tasks[start:end]...); err != nil {
-			return fmt.Errorf("inserting the next occurrences: %w", err)
-		}
-		carried, err := t.tagIDsOf(ctx, c.originals[start:end])
-		if err != nil {
-			return err
-		}
-		tags := make(map[uuid.UUID][]uuid.UUID, len(carried))
-		for id, ids := range carried {
-			tags[c.of[id].ID] = ids
-		}
-		if err := t.insertTags(ctx, tags); err != nil {
-			return err
+		if n.Description != nil {
+			size += len(*n.Description)
 		}
 	}
-	if err := t.reminders.Copy(ctx, t.Tx, c.originals, c.of); err != nil {
-		return err //nolint:wrapcheck // It says what it did.
+	if err := t.Charge(size / workspace.BytesPerPoint); err != nil {
+		return err //nolint:wrapcheck // It says enough.
 	}
-	t.MarkChanged()
-	_, err = t.Add(ctx, taskCount, len(c.tasks))
-	return err //nolint:wrapcheck // It says what it did.
+	if err := t.insert(ctx, c.tasks...); err != nil {
+		return fmt.Errorf("inserting the next occurrences: %w", err)
+	}
+	carried, err := t.tagIDsOf(ctx, c.originals)
+	if err != nil {
+		return err
+	}
+	tags := make(map[uuid.UUID][]uuid.UUID, len(carried))
+	for id, ids := range carried {
+		tags[c.of[id].ID] = ids
+	}
+	return t.insertTags(ctx, tags)
 }
 
-// activeBelow reads the tasks below others that are not in the trash: parents before their subtasks, siblings in the manual order.
-func (t *tx) activeBelow(ctx context.Context, tasks []*ent.Task) ([]*ent.Task, error) {
+// activeBelow returns the tasks below others that are not in the trash: parents before their subtasks, siblings in the manual order.
+func (t *tx) activeBelow(ctx context.Context, tasks []*ent.Task) ([]uuid.UUID, error) {
 	b := workspace.Statement()
-	b.WriteString("WITH RECURSIVE tree(id, depth) AS (SELECT id, 1 FROM tasks WHERE deleted_at IS NULL AND ").
+	b.WriteString("WITH RECURSIVE tree(id, depth, position) AS (SELECT id, 1, position FROM tasks WHERE deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND parent_id IN (").Args(toAny(idsOf(tasks))...).
-		WriteString(") UNION ALL SELECT c.id, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
-		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id, depth FROM tree")
-	var found []struct {
-		ID    uuid.UUID `sql:"id"`
-		Depth int       `sql:"depth"`
-	}
-	if err := t.Select(ctx, &found, b); err != nil {
+		WriteString(") UNION ALL SELECT c.id, tree.depth + 1, c.position FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
+		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id FROM tree ORDER BY depth, position, id")
+	var ids []uuid.UUID
+	if err := t.Select(ctx, &ids, b); err != nil {
 		return nil, fmt.Errorf("reading what is below tasks: %w", err)
 	}
-	if len(found) == 0 {
-		return nil, nil
-	}
-	depths := make(map[uuid.UUID]int, len(found))
-	ids := make([]uuid.UUID, len(found))
-	for i, f := range found {
-		ids[i], depths[f.ID] = f.ID, f.Depth
-	}
-	below, err := t.tasks().Where(idsAmong(enttask.FieldID, ids)).All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading subtasks: %w", err)
-	}
-	slices.SortFunc(below, func(a, b *ent.Task) int {
-		return cmp.Or(cmp.Compare(depths[a.ID], depths[b.ID]), bytes.Compare(a.Position, b.Position), bytes.Compare(a.ID[:], b.ID[:]))
-	})
-	return below, nil
+	return ids, nil
 }
 
 // changeSeries runs a statement that puts tasks into the trash or takes them out of it, and changes the series of those that repeat.

@@ -37,6 +37,9 @@ type Tx struct {
 	onCommit []func()
 
 	maxKeys, maxKeyBytes int
+	// budget is whose points is counted in; nil if the change is free.
+	budget Budget
+	points int
 }
 
 // Counter is a column of workspaces that counts rows, such as task_count, so that a limit needs no SELECT count(*). The zero

@@ -72,6 +72,8 @@ type Config struct {
 	// version. It is called by the goroutine that made the change, so it must be quick and must not block. It is not called if the
 	// connection is lost while the change is being committed.
 	Committed func(workspaceID string, version int)
+	// Budget, if set, has the points by which clients pay for what their changes store.
+	Budget Budget
 	// Log gets the errors of RunCleanup. Default: none are logged.
 	Log *slog.Logger
 }
@@ -98,6 +100,7 @@ type Service struct {
 	versions versions
 
 	committed func(workspaceID string, version int)
+	budget    Budget
 	// cleanupDue reports whether something may have been changed since the last round of RunCleanup.
 	cleanupDue atomic.Bool
 	// feedKinds are sorted by their order.
@@ -133,7 +136,7 @@ func New(c Config) (*Service, error) {
 		maxKeys: cmp.Or(c.Keys, defaultKeys), maxKeyBytes: cmp.Or(c.KeyBytes, defaultKeyBytes),
 		feedAge:  cmp.Or(c.FeedAge, defaultFeedAge),
 		lockWait: cmp.Or(c.LockWait, defaultLockWait), writers: semaphore.New(maxWriters),
-		versions: versions{query: c.QueryRaw}, committed: c.Committed,
+		versions: versions{query: c.QueryRaw}, committed: c.Committed, budget: c.Budget,
 	}, nil
 }
 

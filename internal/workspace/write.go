@@ -87,7 +87,8 @@ func refused[R any, P Result[R]](errs []*UserError) *R {
 // first result if the idempotency key was used before, applies the change and remembers the result. So no version is used
 // twice, no update is lost, and the rows in the order of their versions are a feed of changes without gaps.
 //
-// The errors are ErrNoWorkspace, ErrBusy if the lock can't be had in time (lock.go), Apply's, and those of the database.
+// The errors are ErrNoWorkspace, ErrBusy if the lock can't be had in time (lock.go), a *DebtError (charge.go), Apply's, and those of the
+// database.
 func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer, c Change[R]) (*R, error) {
 	errs := Violations(c.Violations)
 	if errs.checkIdempotencyKey(c.IdempotencyKey); len(errs) > 0 {
@@ -113,6 +114,7 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	}
 	var r *R
 	err = s.lockedTx(ctx, v, c.Counter, func(t *Tx) error {
+		t.budget = s.budget
 		stored, err := t.storedAnswer(ctx, c.IdempotencyKey)
 		if err != nil {
 			return err
@@ -132,7 +134,11 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 			return err
 		}
 		P(r).outcome().settle(t.finalVersion())
-		return t.finish(ctx, c.IdempotencyKey, hash, P(r).Remembered())
+		if err := t.finish(ctx, c.IdempotencyKey, hash, P(r).Remembered()); err != nil {
+			return err
+		}
+		t.pay()
+		return nil
 	})
 	if err != nil && !errors.Is(err, ErrNoCommit) {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
