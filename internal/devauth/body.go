@@ -47,6 +47,22 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 	return parsed, nil
 }
 
+// queryOf returns the parameters of the URL. As in Better Auth, one that is repeated is an array.
+func queryOf(r *http.Request) body {
+	object := map[string]any{}
+	for name, values := range r.URL.Query() {
+		list := make([]any, len(values))
+		for i, value := range values {
+			list[i] = strings.ToValidUTF8(value, "\uFFFD")
+		}
+		object[name] = list
+		if len(list) == 1 {
+			object[name] = list[0]
+		}
+	}
+	return body{present: true, value: object}
+}
+
 // field returns a field of the body.
 func (b body) field(name string) body {
 	object, _ := b.value.(map[string]any)
@@ -58,6 +74,26 @@ func (b body) field(name string) body {
 func (b body) text(name string) string {
 	s, _ := b.field(name).value.(string)
 	return s
+}
+
+// texts returns a text, or the texts of an array of them. It returns false for anything else.
+func (b body) texts() ([]string, bool) {
+	switch value := b.value.(type) {
+	case string:
+		return []string{value}, true
+	case []any:
+		list := make([]string, 0, len(value))
+		for _, element := range value {
+			text, ok := element.(string)
+			if !ok {
+				return nil, false
+			}
+			list = append(list, text)
+		}
+		return list, true
+	default:
+		return nil, false
+	}
 }
 
 // optionalText returns a string, or nil if it is missing.
@@ -99,11 +135,23 @@ type schema struct {
 }
 
 type fieldSchema struct {
-	name, kind string
-	optional   bool
-	// rule returns what is wrong with a value of the right kind, or "". It may be nil.
+	name, kind         string
+	optional, nullable bool
+	// rule returns what is wrong with a text, or "". It may be nil.
 	rule func(string) string
+	// fields are those of an object.
+	fields []fieldSchema
 }
+
+// Kinds that are not types of JavaScript.
+const (
+	// record is an object with any fields.
+	record = "record"
+	// oneOrMore is a text or an array of texts.
+	oneOrMore = "one or more"
+	// parameter is a number as a text, as parameters of a URL are.
+	parameter = "parameter"
+)
 
 func signUpSchema() schema {
 	return schema{fields: []fieldSchema{
@@ -147,38 +195,70 @@ func nonEmptyRule(value string) string {
 	return ""
 }
 
-// check returns an error with all problems of an invalid body.
-func (s schema) check(b body) error {
+// check returns an error with all problems of an invalid body. The label is what the messages call it.
+func (s schema) check(label string, b body) error {
 	if s.fields == nil || s.optional && !b.present {
 		return nil
 	}
-	if b.kind() != "object" {
-		return invalidBody([]string{"[body] Invalid input: expected object, received " + b.kind()})
-	}
-	var problems []string
-	for _, field := range s.fields {
-		if problem := field.check(b.field(field.name)); problem != "" {
-			problems = append(problems, "[body."+field.name+"] "+problem)
-		}
-	}
-	if problems != nil {
+	if problems := objectProblems(label, s.fields, b); problems != nil {
 		return invalidBody(problems)
 	}
 	return nil
 }
 
+// objectProblems returns the problems of an object at a path.
+func objectProblems(path string, fields []fieldSchema, b body) []string {
+	if b.kind() != "object" {
+		return []string{"[" + path + "] Invalid input: expected object, received " + b.kind()}
+	}
+	var problems []string
+	for _, field := range fields {
+		value, at := b.field(field.name), path+"."+field.name
+		if field.fields != nil {
+			problems = append(problems, objectProblems(at, field.fields, value)...)
+		} else if problem := field.check(value); problem != "" {
+			problems = append(problems, "["+at+"] "+problem)
+		}
+	}
+	return problems
+}
+
+// check returns what is wrong with a value, or "".
 func (f fieldSchema) check(b body) string {
-	if f.optional && !b.present {
+	if f.optional && !b.present || f.nullable && b.present && b.value == nil {
 		return ""
 	}
-	if b.kind() != f.kind {
+	switch f.kind {
+	case oneOrMore:
+		return f.checkTexts(b)
+	case parameter:
+		if b.kind() != "string" {
+			return "Invalid input"
+		}
+	case record:
+		if b.kind() != "object" {
+			return "Invalid input: expected record, received " + b.kind()
+		}
+	case b.kind():
+	default:
 		return "Invalid input: expected " + f.kind + ", received " + b.kind()
+	}
+	if text, ok := b.value.(string); ok && f.rule != nil {
+		return f.rule(text)
+	}
+	return ""
+}
+
+// checkTexts returns what is wrong with a text or an array of texts, or "".
+func (f fieldSchema) checkTexts(b body) string {
+	list, ok := b.texts()
+	if !ok {
+		return "Invalid input"
 	}
 	if f.rule == nil {
 		return ""
 	}
-	text, _ := b.value.(string)
-	return f.rule(text)
+	return f.rule(strings.Join(list, ","))
 }
 
 func invalidBody(problems []string) *apiError {

@@ -1,10 +1,14 @@
 // Package devauth is the development sign-in: a small auth server inside this server. It answers sign-up, sign-in,
-// sign-out and get-session as Better Auth 1.7 does, so that Better Auth's client works and sessions are checked as in
-// production. It has neither e-mail nor rate limits and does not replace an auth server. Its error messages say more
-// than Better Auth's in three cases: for an unknown path, an untrusted origin, and a request without an origin.
+// sign-out, get-session and the organization plugin's requests as Better Auth 1.7 does, so that Better Auth's client works
+// and sessions are checked as in production. It has neither e-mail nor rate limits and does not replace an auth server.
+// Its error messages say more than Better Auth's in three cases: for an unknown path, an untrusted origin, and a request
+// without an origin. It limits the lengths of what organizations store, and the number of organizations that a user
+// belongs to. What makes Better Auth fail with 500, such as a name with U+0000, is refused with 400. Users see the
+// invitations to their address although no address is ever verified.
 package devauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -45,6 +49,9 @@ type Config struct {
 	OnError func(ctx context.Context, code string)
 	// SignedOut is called with each user who has signed out. It may be nil.
 	SignedOut func(userID string)
+	// MembershipChanged is called with each user who has joined or left an organization, or whose role in one has changed.
+	// It may be nil.
+	MembershipChanged func(userID string)
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 	// Log receives errors. If it is nil, nothing is logged.
@@ -63,6 +70,8 @@ type Server struct {
 	signedOut func(userID string)
 	now       func() time.Time
 	log       *slog.Logger
+
+	membershipChanged func(userID string)
 }
 
 // New creates missing tables, deletes expired sessions, and reads or generates the secret. Several processes may do so
@@ -76,7 +85,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		endpoints: endpoints(),
-		store:     &store{db: cfg.DB, dialect: cfg.Dialect},
+		store:     newStore(cfg.DB, cfg.Dialect),
 		passwords: newPasswords(),
 		secret:    cfg.Secret,
 		trusted:   cfg.TrustedOrigins,
@@ -84,6 +93,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		signedOut: cfg.SignedOut,
 		now:       cfg.Now,
 		log:       cfg.Log,
+
+		membershipChanged: cfg.MembershipChanged,
 	}
 	if s.trusted == nil {
 		s.trusted = func(string) bool { return false }
@@ -93,6 +104,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if s.signedOut == nil {
 		s.signedOut = func(string) {}
+	}
+	if s.membershipChanged == nil {
+		s.membershipChanged = func(string) {}
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -130,19 +144,21 @@ type endpoint struct {
 	// signsIn is whether the endpoint signs in. Such endpoints are protected against other sites' forms, even without a
 	// cookie.
 	signsIn bool
-	// schema validates the body.
-	schema schema
+	// schema validates the body, and query the parameters of the URL.
+	schema, query schema
+	// signedOut returns the response for a request of nobody who is signed in. If it is nil, anybody may send requests.
+	signedOut func() *apiError
 }
 
 // endpoints returns all endpoints. docs/development.md lists them too.
 func endpoints() []endpoint {
-	return []endpoint{
+	return append([]endpoint{
 		{method: http.MethodGet, path: "/ok", handle: (*Server).ok},
 		{method: http.MethodPost, path: "/sign-up/email", handle: (*Server).signUp, readsBody: true, signsIn: true, schema: signUpSchema()},
 		{method: http.MethodPost, path: "/sign-in/email", handle: (*Server).signIn, readsBody: true, signsIn: true, schema: signInSchema()},
 		{method: http.MethodGet, path: "/get-session", handle: (*Server).getSession},
 		{method: http.MethodPost, path: "/sign-out", handle: (*Server).signOut, readsBody: true, schema: signOutSchema()},
-	}
+	}, organizationEndpoints()...)
 }
 
 // Endpoints returns the method and path of each endpoint, as in "GET /api/auth/ok".
@@ -172,6 +188,9 @@ type call struct {
 	*http.Request
 	header http.Header // of the response
 	body   body
+	query  body // the parameters of the URL
+	// signedInUser is who sent the request; nil if that doesn't matter to the endpoint.
+	*signedInUser
 }
 
 // ServeHTTP implements http.Handler, for requests whose paths start with Prefix.
@@ -190,7 +209,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *apiError {
 		s.write(w, failure.status, failure)
 		return failure
 	}
-	response, err := s.respond(end, &call{Request: r, header: w.Header()}, w)
+	response, err := s.respond(end, &call{Request: r, header: w.Header(), query: queryOf(r)}, w)
 	if err != nil {
 		failure := s.asAPIError(r, err)
 		s.write(w, failure.status, failure)
@@ -201,7 +220,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *apiError {
 }
 
 // respond returns the response of an endpoint. It takes the steps in Better Auth's order: read the body, check the
-// origin, validate the body, protect against forms, handle.
+// origin, validate the body and the URL's parameters, protect against forms, look for the session, handle.
 func (s *Server) respond(end endpoint, c *call, w http.ResponseWriter) (any, error) {
 	if end.readsBody {
 		body, err := readBody(w, c.Request)
@@ -213,13 +232,23 @@ func (s *Server) respond(end endpoint, c *call, w http.ResponseWriter) (any, err
 	if err := s.checkOrigins(c); err != nil {
 		return nil, err
 	}
-	if err := end.schema.check(c.body); err != nil {
+	if err := cmp.Or(end.schema.check("body", c.body), end.query.check("query", c.query)); err != nil {
 		return nil, err
 	}
 	if end.signsIn {
 		if err := s.checkForm(c.Request); err != nil {
 			return nil, err
 		}
+	}
+	if end.signedOut != nil {
+		found, err := s.findSession(c)
+		switch {
+		case err != nil:
+			return nil, err
+		case found == nil:
+			return nil, end.signedOut()
+		}
+		c.signedInUser = found
 	}
 	return end.handle(s, c)
 }
@@ -239,6 +268,9 @@ func (s *Server) asAPIError(r *http.Request, err error) *apiError {
 func (s *Server) write(w http.ResponseWriter, status int, response any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
+	if failure, ok := response.(*apiError); ok && failure.Message == "" {
+		return
+	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(response); err != nil {

@@ -228,7 +228,7 @@ func play(t *testing.T, url string, look func(*testing.T, answer) seen) map[stri
 // TestRespondsAsBetterAuth compares the responses with a real server's, which is the specification.
 func TestRespondsAsBetterAuth(t *testing.T) {
 	const trusted = "http://localhost:3000"
-	betterAuth := testkit.BetterAuth(t, testkit.BetterAuthOptions{TrustedOrigins: []string{trusted}})
+	betterAuth := testkit.BetterAuth(t, testkit.BetterAuthOptions{TrustedOrigins: []string{trusted}, Plugins: []string{"organization"}})
 	want := play(t, betterAuth.URL, look)
 	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
 		cfg.TrustedOrigins = func(origin string) bool { return origin == trusted }

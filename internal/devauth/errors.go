@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// apiError is an error response. Its JSON is Better Auth's.
+// apiError is an error response. Its JSON is Better Auth's. If Message is empty, the response has no body.
 type apiError struct {
 	status  int
 	Message string `json:"message"`

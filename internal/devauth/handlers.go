@@ -142,6 +142,22 @@ func (s *Server) signOut(c *call) (any, error) {
 
 func (s *Server) getSession(c *call) (any, error) {
 	preventCaching(c)
+	found, err := s.findSession(c)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	return foundSession{Session: newSessionJSON(found.session), User: newUserJSON(found.user)}, nil
+}
+
+// signedInUser is the user of a request, and the session.
+type signedInUser struct {
+	session session
+	user    user
+}
+
+// findSession returns who sent the request, nil if nobody is signed in. It extends the session if that is due, and
+// deletes the cookies of one that has ended.
+func (s *Server) findSession(c *call) (*signedInUser, error) {
 	token, ok := s.signedCookie(c.Request, betterauth.SessionCookie)
 	if !ok {
 		return nil, nil
@@ -163,7 +179,7 @@ func (s *Server) getSession(c *call) (any, error) {
 			return nil, err
 		}
 	}
-	return foundSession{Session: newSessionJSON(v), User: newUserJSON(u)}, nil
+	return &signedInUser{v, u}, nil
 }
 
 // postSession refuses POST requests, which Better Auth accepts only with deferSessionRefresh.
@@ -314,7 +330,10 @@ type (
 		IPAddress string  `json:"ipAddress"` // Always empty: it is not stored.
 		UserAgent string  `json:"userAgent"`
 		UserID    string  `json:"userId"`
-		ID        string  `json:"id"`
+
+		ActiveOrganizationID *string `json:"activeOrganizationId"`
+
+		ID string `json:"id"`
 	}
 )
 
@@ -329,8 +348,16 @@ func newSessionJSON(v session) sessionJSON {
 	return sessionJSON{
 		ExpiresAt: isoTime(v.expiresAt), Token: v.token,
 		CreatedAt: isoTime(v.createdAt), UpdatedAt: isoTime(v.updatedAt),
-		UserAgent: v.userAgent, UserID: v.userID, ID: v.id,
+		UserAgent: v.userAgent, UserID: v.userID, ActiveOrganizationID: stringOrNil(v.activeOrganizationID), ID: v.id,
 	}
+}
+
+// stringOrNil returns nil for "".
+func stringOrNil(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // isoTime is a time that is encoded like JavaScript's toISOString.
@@ -338,5 +365,8 @@ type isoTime time.Time
 
 // MarshalJSON implements json.Marshaler.
 func (t isoTime) MarshalJSON() ([]byte, error) {
-	return json.Marshal(time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z"))
+	return json.Marshal(t.String())
 }
+
+// String implements fmt.Stringer.
+func (t isoTime) String() string { return time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z") }

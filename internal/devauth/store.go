@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -17,22 +18,57 @@ const (
 	usersTable    = "devauth_users"
 	sessionsTable = "devauth_sessions"
 	settingsTable = "devauth_settings"
+
+	organizationsTable = "devauth_organizations"
+	membersTable       = "devauth_members"
+	invitationsTable   = "devauth_invitations"
+	// activeTable has the active organizations of sessions.
+	activeTable = "devauth_active_organizations"
 )
 
-// createLock is the PostgreSQL advisory lock for creating the tables: with IF NOT EXISTS alone, two concurrent
-// processes can fail. The number is arbitrary.
-const createLock = 7_294_551_003
+// PostgreSQL's advisory locks of transactions. The numbers are arbitrary.
+const (
+	// createLock is for creating the tables: with IF NOT EXISTS alone, two concurrent processes can fail.
+	createLock = 7_294_551_003
+	// organizationLock is for changes of organizations, so that what one of them has checked still holds when it writes.
+	organizationLock = 7_294_551_004
+)
 
-// store stores users, sessions and settings in the database. Times are stored as milliseconds since 1970, JavaScript's
-// precision, because both databases support that.
+// store stores users, sessions, organizations and settings in the database. Times are stored as milliseconds since 1970,
+// JavaScript's precision, because both databases support that.
 type store struct {
 	db      *sql.DB
 	dialect string
+	// conn executes the statements: db, or a transaction.
+	conn conn
 }
 
-// execer is implemented by *sql.DB and *sql.Tx.
-type execer interface {
+// conn is implemented by *sql.DB and *sql.Tx.
+type conn interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func newStore(db *sql.DB, dialect string) *store { return &store{db: db, dialect: dialect, conn: db} }
+
+// transact calls fn with a store whose statements are one transaction, which is rolled back if fn returns an error.
+// Transactions with the same lock run one after the other; on SQLite, all do.
+func (s *store) transact(ctx context.Context, lock int64, fn func(tx *store) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // After a commit it does nothing.
+	if s.dialect == dialect.Postgres {
+		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", lock); err != nil {
+			return err
+		}
+	}
+	if err := fn(&store{dialect: s.dialect, conn: tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 type user struct {
@@ -44,30 +80,25 @@ type user struct {
 
 type session struct {
 	id, token, userID, userAgent    string
+	activeOrganizationID            string // "" for none. The user may not be a member any more.
 	expiresAt, createdAt, updatedAt time.Time
 }
 
 // createTables creates the tables that are missing.
 func (s *store) createTables(ctx context.Context) error {
-	if s.dialect != dialect.Postgres {
-		return createAll(ctx, s.db)
-	}
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // After a commit it does nothing.
-	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(createLock)); err != nil {
-		return err
-	}
-	if err := createAll(ctx, tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return s.transact(ctx, createLock, func(tx *store) error {
+		for _, statement := range slices.Concat(tables(), organizationTables()) {
+			if _, err := tx.conn.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-func createAll(ctx context.Context, to execer) error {
-	for _, statement := range []string{
+// tables returns the statements that create the tables of users, sessions and settings.
+func tables() []string {
+	return []string{
 		`CREATE TABLE IF NOT EXISTS ` + usersTable + ` (
 			id TEXT PRIMARY KEY,
 			name TEXT NOT NULL,
@@ -90,12 +121,7 @@ func createAll(ctx context.Context, to execer) error {
 			name TEXT PRIMARY KEY,
 			value TEXT NOT NULL
 		)`,
-	} {
-		if _, err := to.ExecContext(ctx, statement); err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
 // getOrSet stores a setting unless it exists, and returns the stored value: the first of several processes sets it.
@@ -140,19 +166,24 @@ func (s *store) addSession(ctx context.Context, v session) error {
 
 // session returns the session of a token and its user. The error is sql.ErrNoRows if there is none.
 func (s *store) session(ctx context.Context, token string) (session, user, error) {
-	sessions, users := s.builder().Table(sessionsTable).As("s"), s.builder().Table(usersTable).As("u")
-	columns := append(sessions.Columns("id", "user_id", "user_agent", "expires_at", "created_at", "updated_at"), userColumns(users)...)
-	query := s.builder().Select(columns...).From(sessions).
+	sessions, users, active := s.builder().Table(sessionsTable).As("s"), s.builder().Table(usersTable).As("u"), s.builder().Table(activeTable).As("a")
+	columns := append(sessions.Columns("id", "user_id", "user_agent", "expires_at", "created_at", "updated_at"),
+		active.C("organization_id"))
+	query := s.builder().Select(append(columns, userColumns(users)...)...).From(sessions).
 		Join(users).On(sessions.C("user_id"), users.C("id")).
+		LeftJoin(active).On(sessions.C("id"), active.C("session_id")).
 		Where(entsql.EQ(sessions.C("token_hash"), hashToken(token)))
 	v, owner := session{token: token}, user{}
+	var organizationID sql.NullString
 	targets := append([]any{
 		&v.id, &v.userID, &v.userAgent,
 		milliseconds{&v.expiresAt},
 		milliseconds{&v.createdAt},
 		milliseconds{&v.updatedAt},
+		&organizationID,
 	}, owner.targets()...)
 	err := s.queryRow(ctx, query).Scan(targets...)
+	v.activeOrganizationID = organizationID.String
 	return v, owner, err
 }
 
@@ -178,7 +209,7 @@ func (s *store) builder() *entsql.DialectBuilder { return entsql.Dialect(s.diale
 
 func (s *store) exec(ctx context.Context, q entsql.Querier) (int64, error) {
 	query, args := q.Query()
-	result, err := s.db.ExecContext(ctx, query, args...)
+	result, err := s.conn.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -187,7 +218,7 @@ func (s *store) exec(ctx context.Context, q entsql.Querier) (int64, error) {
 
 func (s *store) queryRow(ctx context.Context, q entsql.Querier) *sql.Row {
 	query, args := q.Query()
-	return s.db.QueryRowContext(ctx, query, args...)
+	return s.conn.QueryRowContext(ctx, query, args...)
 }
 
 func userColumns(t *entsql.SelectTable) []string {

@@ -59,7 +59,7 @@ func newHook(cfg Config, tasks *task.Service, accounts *account.Service, session
 			return known, err
 		},
 		UserBanned:   endStreams,
-		SessionEnded: func(userID string) { sessionEnded(sessions, hub, userID) },
+		SessionEnded: func(userID string) { checkSessions(sessions, hub, userID) },
 		Temporary:    func(err error) bool { return database.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) },
 		WriteError: func(w http.ResponseWriter, r *http.Request, status int, message string) {
 			writeError(w, r, status, hookCodes[status], message)

@@ -59,9 +59,11 @@ func newAuth(ctx context.Context, cfg Config, hub *live.Hub) (http.Handler, *bet
 			Secret:         settings.Secret,
 			TrustedOrigins: cfg.Config.CORSOrigins.Allows,
 			OnError:        func(ctx context.Context, code string) { infoOf(ctx).addErrorCode(code) },
-			SignedOut:      func(userID string) { sessionEnded(authenticator, hub, userID) },
+			SignedOut:      func(userID string) { checkSessions(authenticator, hub, userID) },
 			Now:            cfg.Now,
 			Log:            cfg.Log,
+
+			MembershipChanged: func(userID string) { checkSessions(authenticator, hub, userID) },
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("setting up the embedded sign-in: %w", err)
@@ -82,8 +84,8 @@ func newAuth(ctx context.Context, cfg Config, hub *live.Hub) (http.Handler, *bet
 	return handler, authenticator, nil
 }
 
-// sessionEnded has all sessions of a user checked again, because one of them has ended.
-func sessionEnded(sessions *betterauth.Authenticator, hub *live.Hub, userID string) {
+// checkSessions has all sessions of a user checked again, because one of them has ended or a membership has changed.
+func checkSessions(sessions *betterauth.Authenticator, hub *live.Hub, userID string) {
 	sessions.Forget(userID)
 	hub.VerifyUser(userID)
 }
