@@ -127,7 +127,7 @@ func eachBatch(ctx context.Context, q *ent.ReminderQuery, fn func([]*ent.Reminde
 			return err //nolint:wrapcheck // The caller says what it reads.
 		}
 		if fn(rows); len(rows) < dueBatch || ctx.Err() != nil {
-			return nil
+			return ctx.Err() //nolint:wrapcheck // As above.
 		}
 		last := rows[len(rows)-1]
 		next = q.Clone().Where(func(s *sql.Selector) {
