@@ -139,11 +139,14 @@ test-programs: fixture $(BIN)/gotestsum-$(GOTESTSUM_VERSION)
 test: test-programs ## Run the tests, on SQLite and PostgreSQL (TEST_DATABASE_URL, or one is started) and with Better Auth
 	@$(GO_TEST) ./...
 
+# Tests that run on each database run on PostgreSQL here: there requests run at the same time, and SQLite's code, which was
+# translated from C, takes most of the time with the detector. Random lists and undos are fewer, as more of them find wrong
+# answers, not races.
 .PHONY: test-race
-test-race: test-programs ## Run the same tests with the race detector, which needs a C compiler
+test-race: test-programs ## Run the same tests, on PostgreSQL, with the race detector, which needs a C compiler
 	@test "$$(go env CGO_ENABLED)" = 1 && command -v $$(go env CC) >/dev/null || \
 	  { echo "the race detector needs cgo and a C compiler" >&2; exit 1; }
-	@$(GO_TEST) -race ./...
+	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(GO_TEST) -race ./...
 
 # The packages with tests of a suite.
 suite = $(sort $(dir $(shell grep -rlF 'testkit.Suite(t, "$(1)")' --include=*_test.go --exclude-dir=node_modules .)))
@@ -157,12 +160,13 @@ test-faults: test-programs ## Run the soaks, timing checks and faults of the dat
 test-browser: test-programs ## Drive the playground in Chromium
 	@TEST_SUITE=browser $(GO_TEST) -run '^TestBrowser' $(call suite,browser)
 
-# The packages whose tests touch the product's PostgreSQL.
+# The packages whose tests touch the product's PostgreSQL. Tests that run on each database leave SQLite out, and random lists
+# and undos are fewer.
 POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/live ./internal/server ./internal/task ./graph ./cmd/server
 
 .PHONY: test-pgbouncer
 test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode; migrations bypass it
-	@$(subst withpostgres,withpostgres -pooler,$(GO_TEST)) $(POOLED)
+	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(subst withpostgres,withpostgres -pooler,$(GO_TEST)) $(POOLED)
 
 .PHONY: test-rollback
 test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release

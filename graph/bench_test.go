@@ -166,7 +166,7 @@ func BenchmarkHot(b *testing.B) {
 // included. The limits are what it took, and a tenth more.
 func TestAllocations(t *testing.T) { //nolint:paralleltest // It counts the process's allocations.
 	limits := map[string]float64{"Q1": 300, "Q2": 965, "Q3": 2500, "two root fields": 880}
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			db := testkit.Database(testkit.OpenDatabase(t, address(t)).Driver())
 			for request, load := range hotLoads(t, db, func(*graph.Config, func() time.Time) {}) {

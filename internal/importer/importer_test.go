@@ -133,7 +133,7 @@ type target struct {
 
 func eachTarget(t *testing.T, test func(t *testing.T, to target)) {
 	t.Helper()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := testkit.OpenDatabase(t, address(t))

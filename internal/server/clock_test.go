@@ -16,7 +16,7 @@ import (
 // keep working.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clockJumps(t, address(t))

@@ -148,7 +148,7 @@ func (c *erasureFixture) fillIn(t *testing.T, header http.Header, name string) {
 // TestErasureWithBetterAuth: users are deleted at a real Better Auth, or register there after they were anonymous.
 func TestErasureWithBetterAuth(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newErasureFixture(t, address(t))

@@ -75,7 +75,7 @@ func ask(h http.Handler, method, target, body string, header ...string) *httptes
 // and readers.
 func TestPollingMissesNothing(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h, cookie := pollServer(t, address(t))

@@ -88,7 +88,7 @@ func newTicketFixture(t *testing.T, auth *testkit.AuthServer, database string) *
 func TestTicketsWithBetterAuth(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newTicketFixture(t, auth, address(t))

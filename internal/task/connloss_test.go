@@ -190,7 +190,7 @@ func (env *testEnv) snapshot(ctx context.Context, t *testing.T) string {
 // once.
 func TestLostConnections(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			connection := &failingDriver{Driver: testkit.OpenDatabase(t, address(t)).Driver()}

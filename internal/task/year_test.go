@@ -76,7 +76,7 @@ func TestFaultsYear(t *testing.T) {
 
 func simulateYear(t *testing.T, plan yearPlan) {
 	t.Helper()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": testkit.SQLiteURL, "postgres": testkit.MigratedPostgresURL} {
+	for name, address := range testkit.Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			begun := time.Now()

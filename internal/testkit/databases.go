@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,21 @@ import (
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
+
+// Databases returns functions that make a database for a test, with the schema and no rows, and return its address: of sqlite
+// and postgres, or of the one that TEST_DATABASE is.
+func Databases(t testing.TB) map[string]func(testing.TB) string {
+	t.Helper()
+	all := map[string]func(testing.TB) string{"sqlite": SQLiteURL, "postgres": MigratedPostgresURL}
+	name := os.Getenv("TEST_DATABASE")
+	if name == "" {
+		return all
+	}
+	if all[name] == nil {
+		t.Fatalf("TEST_DATABASE is %q: it must be sqlite, postgres or unset", name)
+	}
+	return map[string]func(testing.TB) string{name: all[name]}
+}
 
 // EachDatabase runs a test on SQLite and on PostgreSQL, each with a migrated database of its own.
 func EachDatabase(t *testing.T, test func(t *testing.T, db workspace.Database)) {

@@ -16,7 +16,7 @@ import (
 // client, so that it can put something between ent and the database.
 func EachDriver(t *testing.T, test func(t *testing.T, driver dialect.Driver)) {
 	t.Helper()
-	for name, address := range map[string]func(testing.TB) string{"sqlite": SQLiteURL, "postgres": MigratedPostgresURL} {
+	for name, address := range Databases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, OpenDatabase(t, address(t)).Driver())
