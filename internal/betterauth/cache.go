@@ -3,7 +3,6 @@ package betterauth
 import (
 	"math"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -23,23 +22,29 @@ const (
 	maxRepeats = 5
 )
 
-// cache keeps sessions that the auth server has returned, and its refusals, which are the negative entries. An entry's
-// own times decide whether it is valid, by the caller's clock: the cache has no timer, and a session is refused the
-// moment it ends. Entries are evicted if the space is needed. Refusals have a space of their own, so that a flood of
-// them can't evict sessions.
-type cache struct {
-	ttl, staleTTL, refusalTTL time.Duration
-	sessions                  *otter.Cache[cacheKey, entry]
-	refusals                  *otter.Cache[cacheKey, negativeEntry]
-	// forgotten has when users were forgotten; anyForgotten reports that there are some.
-	forgotten    *otter.Cache[string, time.Time]
-	anyForgotten atomic.Bool
+// answer is what the auth server said about a user, such as a session.
+type answer interface {
+	// owner returns the id of the user.
+	owner() string
+	// size returns about how much memory the answer takes, in bytes.
+	size() uint32
 }
 
-// entry is a session. It is fresh for the TTL, and stale for longer: a stale session is used while the auth server is
+// cache keeps answers of one kind that the auth server has given, and its refusals, which are the negative entries. An
+// entry's own times decide whether it is valid, by the caller's clock: the cache has no timer, and a session is refused
+// the moment it ends. Entries are evicted if the space is needed. Refusals have a space of their own, so that a flood of
+// them can't evict answers.
+type cache[A answer] struct {
+	ttl, staleTTL, refusalTTL time.Duration
+	answers                   *otter.Cache[cacheKey, entry[A]]
+	refusals                  *otter.Cache[cacheKey, negativeEntry]
+	forgotten                 *forgottenUsers
+}
+
+// entry is an answer. It is fresh for the TTL, and stale for longer: a stale answer is used while the auth server is
 // unavailable.
-type entry struct {
-	session      *Session
+type entry[A answer] struct {
+	answer       A
 	fresh, stale period
 }
 
@@ -50,12 +55,12 @@ type negativeEntry struct {
 	repeats int // how often the same has happened in a row before
 }
 
-// newCache returns a cache for about size sessions of typical size. Sessions are fresh for ttl and stale for staleTTL
+// newCache returns a cache for about size answers of typical size. Answers are fresh for ttl and stale for staleTTL
 // after that.
-func newCache(size int, ttl, staleTTL, refusalTTL time.Duration) (*cache, error) {
-	sessions, err := otter.New(&otter.Options[cacheKey, entry]{
+func newCache[A answer](size int, ttl, staleTTL time.Duration, forgotten *forgottenUsers) (*cache[A], error) {
+	answers, err := otter.New(&otter.Options[cacheKey, entry[A]]{
 		MaximumWeight: uint64(size) * typicalSize, //nolint:gosec // It is positive.
-		Weigher:       func(_ cacheKey, e entry) uint32 { return e.session.size() },
+		Weigher:       func(_ cacheKey, e entry[A]) uint32 { return e.answer.size() },
 	})
 	if err != nil {
 		return nil, err
@@ -64,18 +69,17 @@ func newCache(size int, ttl, staleTTL, refusalTTL time.Duration) (*cache, error)
 	if err != nil {
 		return nil, err
 	}
-	forgotten, err := otter.New(&otter.Options[string, time.Time]{MaximumSize: size})
-	if err != nil {
-		return nil, err
-	}
-	return &cache{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, sessions: sessions, refusals: refusals, forgotten: forgotten}, nil
+	return &cache[A]{ttl: ttl, staleTTL: staleTTL, refusalTTL: refusalTTL, answers: answers, refusals: refusals, forgotten: forgotten}, nil
 }
 
-// typicalSize is the size of a typical session, in bytes. The cache is bounded in memory, not in entries, because users
+// typicalSize is the size of a typical answer, in bytes. A cache is bounded in memory, not in entries, because users
 // choose their names.
 const typicalSize = 1 << 10
 
-// size returns about how much memory the session takes, in bytes.
+// owner implements answer.
+func (s *Session) owner() string { return s.UserID }
+
+// size implements answer.
 func (s *Session) size() uint32 {
 	n := typicalSize/2 + len(s.ID) + len(s.UserID) + len(s.ImpersonatedBy) + len(s.User.ID) + len(s.User.Name) + len(s.User.Email)
 	if s.User.Image != nil {
@@ -87,26 +91,31 @@ func (s *Session) size() uint32 {
 	return uint32(min(n, math.MaxUint32))
 }
 
-// get returns the session of key if it is fresh.
-func (c *cache) get(key cacheKey, now time.Time) (*Session, bool) {
-	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !found.fresh.contains(now) || c.isForgotten(found.session.UserID, found.fresh.from) {
-		return nil, false
-	}
-	return found.session, true
+// get returns the answer of key if it is fresh.
+func (c *cache[A]) get(key cacheKey, now time.Time) (A, bool) {
+	return c.getSince(key, now, time.Time{})
 }
 
-// getStale returns the session of key if it is fresh or stale, for use while the auth server is unavailable.
-func (c *cache) getStale(key cacheKey, now time.Time) (*Session, bool) {
-	found, ok := c.sessions.GetIfPresent(key)
-	if !ok || !found.stale.contains(now) || c.isForgotten(found.session.UserID, found.stale.from) {
-		return nil, false
+// getSince returns the answer of key if it is fresh and was requested at that time or later.
+func (c *cache[A]) getSince(key cacheKey, now, since time.Time) (A, bool) {
+	found, ok := c.answers.GetIfPresent(key)
+	if !ok || !found.fresh.contains(now) || found.fresh.from.Before(since) || c.forgotten.has(found.answer.owner(), found.fresh.from) {
+		return *new(A), false
 	}
-	return found.session, true
+	return found.answer, true
+}
+
+// getStale returns the answer of key if it is fresh or stale, for use while the auth server is unavailable.
+func (c *cache[A]) getStale(key cacheKey, now time.Time) (A, bool) {
+	found, ok := c.answers.GetIfPresent(key)
+	if !ok || !found.stale.contains(now) || c.forgotten.has(found.answer.owner(), found.stale.from) {
+		return *new(A), false
+	}
+	return found.answer, true
 }
 
 // getRefusal returns the cached refusal of key, or nil if there is none. Its RetryAfter is what remains now.
-func (c *cache) getRefusal(key cacheKey, now time.Time) *Refusal {
+func (c *cache[A]) getRefusal(key cacheKey, now time.Time) *Refusal {
 	found, ok := c.refusals.GetIfPresent(key)
 	if !ok || !found.valid.contains(now) {
 		return nil
@@ -121,7 +130,7 @@ func (c *cache) getRefusal(key cacheKey, now time.Time) *Refusal {
 }
 
 // failedRecently reports whether the last request for key failed.
-func (c *cache) failedRecently(key cacheKey, now time.Time) bool {
+func (c *cache[A]) failedRecently(key cacheKey, now time.Time) bool {
 	found, ok := c.refusals.GetIfPresent(key)
 	return ok && found.refusal.Unavailable && found.recent(now)
 }
@@ -131,21 +140,21 @@ func (n negativeEntry) recent(now time.Time) bool {
 	return period{n.valid.from, n.valid.until.Add(repeatWindow)}.contains(now)
 }
 
-// put stores a session. It is fresh until the TTL has passed since requested, the time when the auth server was asked,
+// put stores an answer. It is fresh until the TTL has passed since requested, the time when the auth server was asked,
 // and never after end. The time of the response doesn't count: the session may have been revoked while it was on its
 // way.
-func (c *cache) put(key cacheKey, session *Session, end, requested time.Time) {
+func (c *cache[A]) put(key cacheKey, answer A, end, requested time.Time) {
 	c.refusals.Invalidate(key)
 	until := requested.Add(c.ttl)
-	c.sessions.Set(key, entry{
-		session: session, fresh: period{requested, earlier(until, end)}, stale: period{requested, earlier(until.Add(c.staleTTL), end)},
+	c.answers.Set(key, entry[A]{
+		answer: answer, fresh: period{requested, earlier(until, end)}, stale: period{requested, earlier(until.Add(c.staleTTL), end)},
 	})
 }
 
-// putRefusal removes the session and stores its refusal for a few seconds, so that repeated requests don't ask the auth
+// putRefusal removes the answer and stores its refusal for a few seconds, so that repeated requests don't ask the auth
 // server. The refusal of a token that may be made up is stored for longer each time.
-func (c *cache) putRefusal(key cacheKey, refusal Refusal, requested time.Time, mayBeMadeUp bool) {
-	c.sessions.Invalidate(key)
+func (c *cache[A]) putRefusal(key cacheKey, refusal Refusal, requested time.Time, mayBeMadeUp bool) {
+	c.answers.Invalidate(key)
 	longest := c.refusalTTL
 	if mayBeMadeUp {
 		longest = maxUnknownTTL
@@ -154,21 +163,21 @@ func (c *cache) putRefusal(key cacheKey, refusal Refusal, requested time.Time, m
 }
 
 // putFailure stores that the auth server failed for key, and returns for how long: at least as long as the response
-// asks for, up to maxRequestedTTL. A session remains, and may be used while it is stale.
-func (c *cache) putFailure(key cacheKey, refusal Refusal, now time.Time) time.Duration {
+// asks for, up to maxRequestedTTL. An answer remains, and may be used while it is stale.
+func (c *cache[A]) putFailure(key cacheKey, refusal Refusal, now time.Time) time.Duration {
 	requested := min(refusal.RetryAfter, maxRequestedTTL)
 	return c.putNegative(key, refusal, now, max(failureTTL, requested), max(maxFailureTTL, requested))
 }
 
-// putRateLimited stores that an API key has reached its own limit. A session remains, and may be used while it is stale.
-func (c *cache) putRateLimited(key cacheKey, refusal Refusal, requested time.Time) {
+// putRateLimited stores that an API key has reached its own limit. An answer remains, and may be used while it is stale.
+func (c *cache[A]) putRateLimited(key cacheKey, refusal Refusal, requested time.Time) {
 	ttl := min(refusal.RetryAfter, limitedKeyTTL)
 	c.putNegative(key, refusal, requested, ttl, ttl)
 }
 
 // putNegative stores a refusal and returns for how long: ttl, doubled for each time that the same was stored in a row
 // before, but at most longest.
-func (c *cache) putNegative(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
+func (c *cache[A]) putNegative(key cacheKey, refusal Refusal, from time.Time, ttl, longest time.Duration) time.Duration {
 	repeats := 0
 	if last, ok := c.refusals.GetIfPresent(key); ok && last.refusal.Reason == refusal.Reason && last.recent(from) {
 		repeats = last.repeats + 1
@@ -181,7 +190,7 @@ func (c *cache) putNegative(key cacheKey, refusal Refusal, from time.Time, ttl, 
 }
 
 // unknownKeySince returns when the auth server last said that it doesn't know an API key, and whether it did.
-func (c *cache) unknownKeySince(key cacheKey) (time.Time, bool) {
+func (c *cache[A]) unknownKeySince(key cacheKey) (time.Time, bool) {
 	found, ok := c.refusals.GetIfPresent(key)
 	return found.valid.from, ok && found.refusal.isUnknownAPIKey()
 }

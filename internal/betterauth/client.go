@@ -3,7 +3,6 @@ package betterauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,11 +11,25 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// client asks the auth server for sessions.
+// client asks the auth server about sessions.
 type client struct {
 	endpoint *endpoint // get-session
 	health   *health
 	hangs    hangDetector
+}
+
+// request is a GET request to the auth server with a client's credentials.
+type request struct {
+	endpoint *endpoint
+	// query is the URL's, with its "?", or empty.
+	query  string
+	header http.Header
+	// decode reads the body of a 200 with JSON.
+	decode func(io.Reader) error
+	// refusal returns what an error response says, or nil if the auth server has failed. It may be nil.
+	refusal func(*upstreamError) *Refusal
+	// retry is true if the auth server failed for the same the last time.
+	retry bool
 }
 
 // newClient returns a client that asks for sessions at getSession, and for the auth server's health at ok and
@@ -33,46 +46,57 @@ func newClient(getSession, ok, anonymous *endpoint, timeout time.Duration, log *
 // getSession returns the auth server's response about the session of the credentials in header, or why there is none.
 // Set retry if the auth server failed for the session the last time.
 func (c *client) getSession(ctx context.Context, header http.Header, retry bool) (sessionResponse, *Refusal) {
-	if wait := c.endpoint.pause(); wait > 0 {
-		return sessionResponse{}, unavailable(errPaused, wait)
+	var resp sessionResponse
+	refusal := c.send(ctx, request{
+		endpoint: c.endpoint, header: header, retry: retry,
+		decode: func(r io.Reader) error {
+			body, err := decodeResponse(r)
+			if err == nil && body.top != nil {
+				resp, err = body.sessionResponse()
+			}
+			return err
+		},
+	})
+	if refusal == nil && resp.session == nil {
+		refusal = refuse(ReasonSessionNull)
 	}
-	if err := c.health.allow(ctx); err != nil {
-		return sessionResponse{}, unavailable(err, outageRest)
-	}
-	sent := time.Now()
-	resp, refusal, err := c.send(ctx, header, sent)
-	c.hangs.record(err, retry)
-	if err != nil {
-		return sessionResponse{}, c.failureRefusal(ctx, err, sent)
-	}
-	c.health.recordSuccess()
 	return resp, refusal
 }
 
-// send sends the request for a session and reads the response. A null response is ReasonSessionNull. The error is an
-// *upstreamError.
-func (c *client) send(ctx context.Context, header http.Header, sent time.Time) (sessionResponse, *Refusal, error) {
+// send sends a request and reads the response. It returns the refusal that the auth server has given, or the one for its
+// failure.
+func (c *client) send(ctx context.Context, r request) *Refusal {
+	if wait := r.endpoint.pause(); wait > 0 {
+		return unavailable(errPaused, wait)
+	}
+	if err := c.health.allow(ctx); err != nil {
+		return unavailable(err, outageRest)
+	}
+	sent := time.Now()
+	err := c.roundTrip(ctx, r, sent)
+	c.hangs.record(err, r.retry)
+	if failure := asUpstreamError(err); failure != nil {
+		var refusal *Refusal
+		if r.refusal != nil {
+			refusal = r.refusal(failure)
+		}
+		if refusal == nil {
+			return c.failureRefusal(ctx, err, sent)
+		}
+		c.health.recordSuccess()
+		return refusal
+	}
+	c.health.recordSuccess()
+	return nil
+}
+
+// roundTrip sends a request and reads the response. The error is an *upstreamError.
+func (c *client) roundTrip(ctx context.Context, r request, sent time.Time) error {
 	ctx, cancel := c.hangs.limit(ctx, sent)
 	defer cancel()
 	ctx, stop := c.probeIfSlow(ctx, sent)
 	defer stop()
-	var body responseBody
-	err := c.endpoint.read(ctx, header, func(r io.Reader) error {
-		var err error
-		body, err = decodeResponse(r)
-		return err
-	})
-	switch {
-	case err != nil:
-		return sessionResponse{}, nil, err
-	case body.top == nil:
-		return sessionResponse{}, refuse(ReasonSessionNull), nil
-	}
-	resp, err := body.sessionResponse()
-	if err != nil {
-		err = &upstreamError{cause: fmt.Errorf("reading the auth server's answer: %w", err), status: http.StatusOK}
-	}
-	return resp, nil, err
+	return r.endpoint.readURL(ctx, r.endpoint.url+r.query, r.header, r.decode)
 }
 
 // probeIfSlow probes the auth server if the request is still in progress after slowThreshold, and cancels the request

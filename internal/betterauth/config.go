@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"golang.org/x/sync/singleflight"
 )
 
 // The defaults of Config.
@@ -119,11 +118,11 @@ type Authenticator struct {
 	jwksPath      string
 	client        *client
 	keys          *keySet
-	sessions      *cache
+	sessions      *lookups[*Session]
+	forgotten     *forgottenUsers
 	apiKeyHeader  string
 	keyDetails    *endpoint
 	observe       func(Lookup)
-	flights       singleflight.Group
 	tokenSlots    *addressSlots
 	retrySlots    chan struct{}
 	clientAddress func(context.Context) string
@@ -143,10 +142,6 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, err
 	}
 	cfg.setDefaults(root)
-	sessions, err := newCache(cfg.CacheSize, cfg.CacheTTL, cfg.StaleTTL, refusalTTL)
-	if err != nil {
-		return nil, fmt.Errorf("making the session cache: %w", err)
-	}
 	decryptionKey, err := newDecryptionKey(cfg.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("deriving the key of session_data: %w", err)
@@ -163,7 +158,7 @@ func New(cfg Config) (*Authenticator, error) {
 	} else {
 		getSession.url += sessionQuery
 	}
-	return &Authenticator{
+	a := &Authenticator{
 		cookieNames:   newCookieNames(cfg.CookiePrefix, cfg.CookieName),
 		signer:        newSigner(cfg.Secret),
 		secret:        []byte(cfg.Secret),
@@ -180,7 +175,6 @@ func New(cfg Config) (*Authenticator, error) {
 		jwksPath:      cfg.JWKSPath,
 		client:        newClient(getSession, at("ok", maxSmallResponse, probes), at("get-session", maxSmallResponse, probes), cfg.Timeout, cfg.Log),
 		keys:          newKeySet(at(cfg.JWKSPath, maxJWKS, probes), cfg.Timeout, cfg.Log),
-		sessions:      sessions,
 		apiKeyHeader:  http.CanonicalHeaderKey(cfg.APIKeyHeader),
 		keyDetails:    at("api-key/get", maxSmallResponse, requests),
 		observe:       cfg.ObserveLookup,
@@ -190,7 +184,25 @@ func New(cfg Config) (*Authenticator, error) {
 		timeout:       cfg.Timeout,
 		now:           cfg.Now,
 		log:           cfg.Log,
-	}, nil
+	}
+	if err := a.makeCaches(&cfg); err != nil {
+		return nil, fmt.Errorf("making the caches: %w", err)
+	}
+	return a, nil
+}
+
+// makeCaches makes the caches of what the auth server says.
+func (a *Authenticator) makeCaches(cfg *Config) error {
+	var err error
+	if a.forgotten, err = newForgottenUsers(cfg.CacheSize); err != nil {
+		return err
+	}
+	sessions, err := newCache[*Session](cfg.CacheSize, cfg.CacheTTL, cfg.StaleTTL, a.forgotten)
+	if err != nil {
+		return err
+	}
+	a.sessions = &lookups[*Session]{cache: sessions, auth: a, observe: cfg.ObserveLookup}
+	return nil
 }
 
 // validate reports the first field that is invalid. BaseURL is checked by parseBase.

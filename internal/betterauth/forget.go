@@ -4,25 +4,44 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 )
 
-// Forget makes the sessions of a user be looked up again: what was cached of them before now doesn't count any more, and the
-// answers to requests that are under way don't either. It has no effect on JWTs and trusted session_data, which are not looked up.
-func (a *Authenticator) Forget(userID string) { a.sessions.forget(userID, a.now()) }
+// Forget makes the sessions and memberships of a user be looked up again: what was cached of them before now doesn't count any
+// more, and the answers to requests that are under way don't either. It has no effect on JWTs and trusted session_data, which are
+// not looked up.
+func (a *Authenticator) Forget(userID string) { a.forgotten.add(userID, a.now()) }
 
-// forget ends the use of the user's sessions that were requested until now.
-func (c *cache) forget(userID string, now time.Time) {
-	c.forgotten.Set(userID, now)
-	c.anyForgotten.Store(true)
+// forgottenUsers has when users were forgotten.
+type forgottenUsers struct {
+	times *otter.Cache[string, time.Time]
+	any   atomic.Bool // whether there are some
 }
 
-// isForgotten reports whether a user was forgotten after a session of theirs was requested.
-func (c *cache) isForgotten(userID string, requested time.Time) bool {
-	if !c.anyForgotten.Load() {
+// newForgottenUsers returns a forgottenUsers for size users.
+func newForgottenUsers(size int) (*forgottenUsers, error) {
+	times, err := otter.New(&otter.Options[string, time.Time]{MaximumSize: size})
+	if err != nil {
+		return nil, err
+	}
+	return &forgottenUsers{times: times}, nil
+}
+
+// add ends the use of the user's answers that were requested until now.
+func (f *forgottenUsers) add(userID string, now time.Time) {
+	f.times.Set(userID, now)
+	f.any.Store(true)
+}
+
+// has reports whether a user was forgotten after an answer about them was requested.
+func (f *forgottenUsers) has(userID string, requested time.Time) bool {
+	if !f.any.Load() {
 		return false
 	}
-	at, ok := c.forgotten.GetIfPresent(userID)
+	at, ok := f.times.GetIfPresent(userID)
 	return ok && !requested.After(at)
 }
 
