@@ -15,6 +15,8 @@
 //     server.
 //
 // Concurrent requests for one session share one request to the auth server. How many requests for possibly made-up tokens and for failing sessions run at once is limited (slots.go).
+// organization.go finds a user's organizations and roles in the same way.
+//
 // client.go sends the request, endpoint.go reads the response, and health.go decides whether the auth server is down or
 // fails for one session only; while it is down, sessions from the cache remain valid for Config.StaleTTL.
 //
@@ -57,6 +59,9 @@ type Session struct {
 	AsOf time.Time
 	// Permissions are those of an API key. It is nil for other sessions, and for a key without permissions.
 	Permissions Permissions
+	// Roles are the user's roles by organization, from a JWT's claim "orgs". It is nil for other sessions, whose roles the
+	// auth server is asked for; see Role.
+	Roles map[string]string
 	// Scheme is how the request authenticated: SchemeCookie, SchemeBearer, SchemeJWT or SchemeAPIKey. Only cookies are
 	// sent by browsers without the page's help. For a request with several credentials it names the one that was used.
 	Scheme string

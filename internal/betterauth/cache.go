@@ -88,6 +88,9 @@ func (s *Session) size() uint32 {
 	for resource, actions := range s.Permissions {
 		n += len(resource) + len(strings.Join(actions, ""))
 	}
+	for organization, role := range s.Roles {
+		n += 32 + len(organization) + len(role)
+	}
 	return uint32(min(n, math.MaxUint32))
 }
 

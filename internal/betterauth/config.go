@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -119,6 +120,8 @@ type Authenticator struct {
 	client        *client
 	keys          *keySet
 	sessions      *lookups[*Session]
+	organizations *organizationClient
+	warnClaim     sync.Once
 	forgotten     *forgottenUsers
 	apiKeyHeader  string
 	keyDetails    *endpoint
@@ -177,6 +180,11 @@ func New(cfg Config) (*Authenticator, error) {
 		keys:          newKeySet(at(cfg.JWKSPath, maxJWKS, probes), cfg.Timeout, cfg.Log),
 		apiKeyHeader:  http.CanonicalHeaderKey(cfg.APIKeyHeader),
 		keyDetails:    at("api-key/get", maxSmallResponse, requests),
+		organizations: &organizationClient{
+			list:    at("organization/list", maxSmallResponse, requests),
+			role:    at("organization/get-active-member-role", maxSmallResponse, requests),
+			members: at("organization/list-members", maxSmallResponse, requests),
+		},
 		observe:       cfg.ObserveLookup,
 		tokenSlots:    newAddressSlots(),
 		retrySlots:    make(chan struct{}, maxRetries),
@@ -202,6 +210,11 @@ func (a *Authenticator) makeCaches(cfg *Config) error {
 		return err
 	}
 	a.sessions = &lookups[*Session]{cache: sessions, auth: a, observe: cfg.ObserveLookup}
+	found, err := newCache[*memberships](cfg.CacheSize, cfg.CacheTTL, cfg.StaleTTL, a.forgotten)
+	if err != nil {
+		return err
+	}
+	a.organizations.lookups = &lookups[*memberships]{cache: found, auth: a, observe: func(Lookup) {}}
 	return nil
 }
 

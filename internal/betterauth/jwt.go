@@ -73,7 +73,11 @@ func (a *Authenticator) verifyJWT(ctx context.Context, token string, now time.Ti
 	if !now.Before(end) {
 		return nil, refuse(ReasonExpired)
 	}
-	return jwtSession(c, end, now)
+	session, refusal := jwtSession(c, end, now)
+	if refusal == nil {
+		session.Roles = a.claimedRoles(ctx, c.all)
+	}
+	return session, refusal
 }
 
 // jwtSession returns the session of a JWT's user. The jwt plugin makes the user's fields claims, unless definePayload

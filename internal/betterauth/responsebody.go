@@ -23,48 +23,60 @@ type responseBody struct {
 // a null response, top is nil.
 func decodeResponse(r io.Reader) (responseBody, error) {
 	var body responseBody
+	err := decodeStream(r, body.decodeValue)
+	return body, err
+}
+
+// decodeStream decodes a response, which must be one value, with decode. The errors don't quote the response. Strings that
+// are longer than maxImage arrive truncated, but still longer than that.
+func decodeStream(r io.Reader, decode func(*jsontext.Decoder) error) error {
 	limited := &io.LimitedReader{R: r, N: maxResponse + 1}
 	d := jsontext.NewDecoder(&stringTruncator{from: limited, limit: maxImage},
 		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) // Both as in JavaScript.
-	err := body.decode(d)
+	err := decode(d)
+	if err == nil {
+		err = expectEnd(d)
+	}
 	if limited.N <= 0 {
-		return responseBody{}, fmt.Errorf("it is longer than %d bytes", maxResponse)
+		return fmt.Errorf("it is longer than %d bytes", maxResponse)
 	}
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, io.EOF):
-		return responseBody{}, errors.New("it is empty")
+		return errors.New("it is empty")
 	case errors.As(err, &syntax): // It may quote the text.
-		return responseBody{}, errMalformed
+		return errMalformed
 	}
-	return body, err
+	return err
 }
 
-// decode decodes one value, which must be an object or null.
-func (b *responseBody) decode(d *jsontext.Decoder) error {
+// expectEnd returns an error unless the response has ended.
+func expectEnd(d *jsontext.Decoder) error {
+	switch _, err := d.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err //nolint:wrapcheck // decodeStream distinguishes kinds of errors.
+	default:
+		return errMalformed
+	}
+}
+
+// decodeValue decodes one value, which must be an object or null.
+func (b *responseBody) decodeValue(d *jsontext.Decoder) error {
 	switch d.PeekKind() {
 	case jsontext.KindBeginObject:
 		var err error
-		if b.top, err = b.members(d, true); err != nil {
-			return err
-		}
+		b.top, err = b.members(d, true)
+		return err
 	case jsontext.KindNull:
-		if _, err := d.ReadToken(); err != nil {
-			return err //nolint:wrapcheck // decodeResponse distinguishes kinds of errors.
-		}
+		_, err := d.ReadToken()
+		return err //nolint:wrapcheck // decodeStream distinguishes kinds of errors.
 	default:
 		if _, err := d.ReadToken(); err != nil {
 			return err //nolint:wrapcheck // As above.
 		}
 		return errors.New("it is neither an object nor null")
-	}
-	switch _, err := d.ReadToken(); {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return err //nolint:wrapcheck // As above.
-	default:
-		return errMalformed
 	}
 }
 
@@ -107,7 +119,7 @@ func (b *responseBody) members(d *jsontext.Decoder, top bool) (fields, error) {
 func isUsedMember(name string) bool {
 	switch name {
 	case "id", "token", "userId", "expiresAt", "createdAt", "updatedAt", "impersonatedBy",
-		"name", "email", "emailVerified", "image", "banned", "banExpires":
+		"name", "email", "emailVerified", "image", "banned", "banExpires", "role":
 		return true
 	default:
 		return false
