@@ -74,9 +74,9 @@ func TestKeys(t *testing.T) {
 	s := &schema{ExecutableSchema: generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: &Resolver{}})}
 	s.compiler = selection.NewCompiler(s.Schema(), nil, objectTypes()...)
 	api := &API{schema: s}
-	ann := viewer.Viewer{UserID: "ann", WorkspaceID: "w", Location: time.UTC}
-	bob := viewer.Viewer{UserID: "bob", WorkspaceID: "w", Location: time.FixedZone("X", 3600)}
-	elsewhere := viewer.Viewer{UserID: "ann", WorkspaceID: "v", Location: time.UTC}
+	ann := viewer.Viewer{UserID: "ann", WorkspaceID: "w", Role: viewer.RoleAdmin, Location: time.UTC}
+	bob := viewer.Viewer{UserID: "bob", WorkspaceID: "w", Role: viewer.RoleAdmin, Location: time.FixedZone("X", 3600)}
+	elsewhere := viewer.Viewer{UserID: "ann", WorkspaceID: "v", Role: viewer.RoleAdmin, Location: time.UTC}
 	type asked struct {
 		v         viewer.Viewer
 		document  string

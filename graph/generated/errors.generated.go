@@ -202,6 +202,7 @@ var (
 		"STALE":          workspace.CodeStale,
 		"KEY_REUSED":     workspace.CodeKeyReused,
 		"LIMIT_EXCEEDED": workspace.CodeLimitExceeded,
+		"FORBIDDEN":      workspace.CodeForbidden,
 	}
 	marshalNUserErrorCode2taskqlᚋinternalᚋworkspaceᚐCode = map[workspace.Code]string{
 		workspace.CodeBlank:         "BLANK",
@@ -212,6 +213,7 @@ var (
 		workspace.CodeStale:         "STALE",
 		workspace.CodeKeyReused:     "KEY_REUSED",
 		workspace.CodeLimitExceeded: "LIMIT_EXCEEDED",
+		workspace.CodeForbidden:     "FORBIDDEN",
 	}
 )
 

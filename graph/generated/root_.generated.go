@@ -220,6 +220,8 @@ enum UserErrorCode {
   KEY_REUSED
   "The workspace has reached a limit."
   LIMIT_EXCEEDED
+  "The viewer's role in the workspace does not allow it."
+  FORBIDDEN
 }
 `, BuiltIn: false},
 	{Name: "../schema/history.graphqls", Input: `"What one change did to one task; of a subtree that was deleted or restored, to its root. All activities of one change have its version."

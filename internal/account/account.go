@@ -19,6 +19,7 @@ import (
 	"taskql/internal/sqlstate"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // ErrNotFound is returned if there is no such user, or the user is not the viewer.
@@ -158,7 +159,7 @@ func (s *Service) cachedViewer(ctx context.Context, session *betterauth.Session)
 	if err != nil {
 		return viewer.Viewer{}, fmt.Errorf("provisioning a user: %w", err)
 	}
-	v := viewer.Viewer{UserID: row.ID, WorkspaceID: row.ID, Location: locationOf(row.TimeZone)}
+	v := viewer.Viewer{UserID: row.ID, WorkspaceID: workspace.PersonalID(row.ID), Role: viewer.RoleAdmin, Location: locationOf(row.TimeZone)}
 	read := cachedUser{profile: hashRow(row), rowUpdatedAt: row.UpdatedAt, viewer: v, expires: s.now().Add(cacheTTL)}
 	if read.profile.matches(u) {
 		read.userUpdatedAt = u.UpdatedAt
@@ -289,7 +290,7 @@ func (s *Service) tryCreate(ctx context.Context, u betterauth.User) (*ent.User, 
 		createdAt = now
 	}
 	// This waits for a transaction that erases the user, so that the next query sees the removal.
-	err = tx.Workspace.Create().SetID(u.ID).SetCreatedAt(now).OnConflict(sql.ConflictColumns("id")).Ignore().Exec(ctx)
+	err = tx.Workspace.Create().SetID(workspace.PersonalID(u.ID)).SetCreatedAt(now).OnConflict(sql.ConflictColumns("id")).Ignore().Exec(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func TestLongRowsOfEarlierReleases(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, s *account.Service, client *ent.Client) {
 		long := strings.Repeat("n", 3<<20)
-		v := viewer.Viewer{UserID: "u1", WorkspaceID: "u1", Location: time.UTC}
+		v := viewer.Viewer{UserID: "u1", WorkspaceID: "u1", Role: viewer.RoleAdmin, Location: time.UTC}
 		ctx := viewer.NewContext(t.Context(), v)
 		client.Workspace.Create().SetID("u1").ExecX(ctx)
 		client.User.Create().SetID("u1").SetName(long).SetEmail(long).ExecX(ctx)

@@ -261,7 +261,7 @@ func (r *run) rejectReason(o owner) string {
 
 // viewer returns an owner's viewer. It creates the user if there is none, except in a dry run. An existing user is not changed.
 func (r *run) viewer(ctx context.Context, o owner) (viewer.Viewer, error) {
-	v := viewer.Viewer{UserID: o.id(), WorkspaceID: o.id(), Location: time.UTC}
+	v := viewer.Viewer{UserID: o.id(), WorkspaceID: workspace.PersonalID(o.id()), Role: viewer.RoleAdmin, Location: time.UTC}
 	row, err := r.client.User.Get(ctx, o.id())
 	switch {
 	case ent.IsNotFound(err):

@@ -38,7 +38,7 @@ func (r *Result) Remembered() any { return &r.Reminder }
 // Snooze makes a reminder of the viewer fire again at a later moment. It is refused with NOT_FOUND, STALE or INVALID.
 func (s *Service) Snooze(ctx context.Context, v viewer.Viewer, in SnoozeInput) (*Result, error) {
 	in.ID = workspace.CanonicalID(in.ID)
-	change := workspace.Change[Result]{Name: "snoozeReminder", Input: in, IdempotencyKey: in.IdempotencyKey}
+	change := workspace.Change[Result]{Name: "snoozeReminder", Needs: viewer.RoleRead, Input: in, IdempotencyKey: in.IdempotencyKey}
 	return s.act(ctx, v, change, in.ID, in.IfVersion, func(t *workspace.Tx, r *ent.Reminder, e *ent.Task) workspace.Violations {
 		var errs workspace.Violations
 		if !live(e) {
@@ -58,7 +58,7 @@ func (s *Service) Snooze(ctx context.Context, v viewer.Viewer, in SnoozeInput) (
 // Dismiss notes that the viewer has seen a reminder. One that waits doesn't fire any more. It is refused with NOT_FOUND.
 func (s *Service) Dismiss(ctx context.Context, v viewer.Viewer, in DismissInput) (*Result, error) {
 	in.ID = workspace.CanonicalID(in.ID)
-	change := workspace.Change[Result]{Name: "dismissReminder", Input: in, IdempotencyKey: in.IdempotencyKey}
+	change := workspace.Change[Result]{Name: "dismissReminder", Needs: viewer.RoleRead, Input: in, IdempotencyKey: in.IdempotencyKey}
 	return s.act(ctx, v, change, in.ID, nil, func(_ *workspace.Tx, r *ent.Reminder, _ *ent.Task) workspace.Violations {
 		over(r, Dismissed)
 		r.TimeZone = nil

@@ -259,7 +259,7 @@ func TestRemindersMove(t *testing.T) {
 func TestOthersSeeNothing(t *testing.T) {
 	t.Parallel()
 	eachEnv(t, func(t *testing.T, e *env) {
-		other := viewer.Viewer{UserID: "bob", WorkspaceID: e.v.WorkspaceID, Location: time.UTC}
+		other := viewer.Viewer{UserID: "bob", WorkspaceID: e.v.WorkspaceID, Role: viewer.RoleAdmin, Location: time.UTC}
 		page := func(v viewer.Viewer, token *string) *feed.Page {
 			t.Helper()
 			p, err := e.feed.Page(viewer.NewContext(e.ctx, v), v, feed.Request{After: token, Selection: &feed.Selection{

@@ -58,7 +58,7 @@ func (r *SetResult) Remembered() any { return &r.Task }
 func (s *Service) Set(ctx context.Context, v viewer.Viewer, in SetInput) (*SetResult, error) {
 	in.TaskID = workspace.CanonicalID(in.TaskID)
 	change := workspace.Change[SetResult]{
-		Name: "setReminders", Input: in, IdempotencyKey: in.IdempotencyKey, Violations: check(in.Reminders),
+		Name: "setReminders", Needs: viewer.RoleRead, Input: in, IdempotencyKey: in.IdempotencyKey, Violations: check(in.Reminders),
 		Apply: func(ctx context.Context, t *workspace.Tx) (*SetResult, error) { return s.set(ctx, t, in) },
 	}
 	return workspace.Write[SetResult](ctx, s.workspaces, v, change) //nolint:wrapcheck // It names the mutation.

@@ -69,6 +69,7 @@ func UserErrorCodes() []ErrorCode {
 		{string(workspace.CodeStale), "`ifVersion` is not the current version: somebody has changed the object since you read it. The payload has the current object. Of `undoChange`: what the change did has been changed since, as `conflicts` say.", "Show the current object, and try again with its version. For conflicts, see [undo](history.md#conflicts)."},
 		{string(workspace.CodeKeyReused), "The same `idempotencyKey` was sent before with another input.", "Make a new key for each change. Send a key again only to repeat the same change."},
 		{string(workspace.CodeLimitExceeded), "The workspace has reached a limit, such as LIMIT_TASKS.", "Delete tasks in the trash for good, or raise the limit."},
+		{string(workspace.CodeForbidden), "The user's role in the workspace does not allow the change: READ changes only reminders of the user's own, WRITE all but what is deleted for good.", "Hide the button. The workspace's `role` says what the user may do."},
 	}
 }
 

@@ -317,7 +317,7 @@ func TestCompression(t *testing.T) {
 func TestAuthenticator(t *testing.T) {
 	t.Parallel()
 	session := &betterauth.Session{UserID: "u1", Scheme: betterauth.SchemeCookie, TokenHash: "h1"}
-	ada := viewer.Viewer{UserID: "u1", WorkspaceID: "u1", Location: time.UTC}
+	ada := viewer.Viewer{UserID: "u1", WorkspaceID: "u1", Role: viewer.RoleAdmin, Location: time.UTC}
 	tests := []struct {
 		name      string
 		session   error

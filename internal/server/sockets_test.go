@@ -120,7 +120,7 @@ func TestSocketCredentials(t *testing.T) {
 			}
 		},
 		viewer: func(_ context.Context, session *betterauth.Session) (viewer.Viewer, error) {
-			return viewer.Viewer{UserID: session.UserID, Location: time.UTC}, nil
+			return viewer.Viewer{UserID: session.UserID, Role: viewer.RoleAdmin, Location: time.UTC}, nil
 		},
 		refusals: newRefusalLog(logger, time.Now), log: logger, credentials: http.Header.Clone, now: time.Now,
 	}

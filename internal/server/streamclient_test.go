@@ -269,7 +269,7 @@ func TestVerdict(t *testing.T) {
 
 func TestSameViewer(t *testing.T) {
 	t.Parallel()
-	v := viewer.Viewer{UserID: "ann", WorkspaceID: "ann", Location: time.UTC}
+	v := viewer.Viewer{UserID: "ann", WorkspaceID: "ann", Role: viewer.RoleAdmin, Location: time.UTC}
 	same, zone, access := v, v, v
 	same.Location = time.FixedZone("UTC", 0)
 	zone.Location = time.FixedZone("X", 3600)
@@ -304,7 +304,7 @@ func TestVerified(t *testing.T) {
 			return &betterauth.Session{UserID: "ann"}, refusal
 		},
 		viewer: func(_ context.Context, s *betterauth.Session) (viewer.Viewer, error) {
-			return viewer.Viewer{UserID: s.UserID, Location: zone}, nil
+			return viewer.Viewer{UserID: s.UserID, Role: viewer.RoleAdmin, Location: zone}, nil
 		},
 		refusals: newRefusalLog(slog.New(slog.DiscardHandler), time.Now), credentials: http.Header.Clone, now: time.Now,
 	}

@@ -69,7 +69,7 @@ func newStreamFixture(t *testing.T, limits map[string]string, log *slog.Logger) 
 // signedInAs puts a viewer into the context of requests.
 func signedInAs(userID string, next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := viewer.Viewer{UserID: userID, WorkspaceID: userID, Location: time.UTC}
+		v := viewer.Viewer{UserID: userID, WorkspaceID: userID, Role: viewer.RoleAdmin, Location: time.UTC}
 		infoOf(r.Context()).setViewer(v)
 		next.ServeHTTP(w, r.WithContext(viewer.NewContext(r.Context(), v)))
 	}
@@ -240,7 +240,7 @@ func TestStreamLimits(t *testing.T) {
 func TestStreamsAreReplaced(t *testing.T) {
 	t.Parallel()
 	as := func(user string) context.Context {
-		return viewer.NewContext(t.Context(), viewer.Viewer{UserID: user, WorkspaceID: user, Location: time.UTC})
+		return viewer.NewContext(t.Context(), viewer.Viewer{UserID: user, WorkspaceID: user, Role: viewer.RoleAdmin, Location: time.UTC})
 	}
 	all, _, _ := newStreamFixture(t, map[string]string{"LIMIT_STREAMS": "1", "LIMIT_STREAMS_TOTAL": "2"}, slog.New(slog.DiscardHandler))
 	admit := func(user, former string) bool {

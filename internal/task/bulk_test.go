@@ -219,7 +219,7 @@ func TestBulkTrashOfOneFamily(t *testing.T) {
 
 // userContext returns the context of an existing user.
 func (env *testEnv) userContext(id string) (context.Context, viewer.Viewer) {
-	v := viewer.Viewer{UserID: id, WorkspaceID: id, Location: time.UTC}
+	v := viewer.Viewer{UserID: id, WorkspaceID: id, Role: viewer.RoleAdmin, Location: time.UTC}
 	return viewer.NewContext(context.Background(), v), v
 }
 

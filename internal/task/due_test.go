@@ -61,7 +61,7 @@ func TestDueWindows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := viewer.Viewer{UserID: "alice", WorkspaceID: "alice", Location: location}
+			v := viewer.Viewer{UserID: "alice", WorkspaceID: "alice", Role: viewer.RoleAdmin, Location: location}
 			env.clock.set(parseTime(t, tt.now))
 			q := env.client.Task.Create().SetID(uuid.New()).SetWorkspaceID("alice").SetVersion(0).SetTitle(tt.name)
 			if day, err := time.Parse(time.DateOnly, tt.due); err == nil {

@@ -26,7 +26,7 @@ import (
 func (s *Service) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
 	id := *r.UserID
 	var erased Erased
-	err := s.workspaces.Erase(ctx, viewer.Viewer{UserID: id, WorkspaceID: id}, func(w *workspace.Tx) error {
+	err := s.workspaces.Erase(ctx, viewer.Viewer{UserID: id, WorkspaceID: workspace.PersonalID(id)}, func(w *workspace.Tx) error {
 		var err error
 		erased, err = s.tx(w, history.Server).eraseBatch(ctx, r)
 		return err

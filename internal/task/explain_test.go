@@ -147,7 +147,7 @@ func fill(t *testing.T, address string) {
 }
 
 func viewerOf(workspace string) viewer.Viewer {
-	return viewer.Viewer{UserID: workspace, WorkspaceID: workspace, Location: time.UTC}
+	return viewer.Viewer{UserID: workspace, WorkspaceID: workspace, Role: viewer.RoleAdmin, Location: time.UTC}
 }
 
 func (e *explainer) orders(t *testing.T, out *strings.Builder) {

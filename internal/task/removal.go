@@ -86,7 +86,7 @@ func (s *Service) RemoveUser(ctx context.Context, r Removal) (bool, error) {
 
 // CountUser counts the rows that would be erased of a user. ctx must be the system's.
 func (s *Service) CountUser(ctx context.Context, id string) (Erased, error) {
-	scope := workspace.Scope(viewer.Viewer{UserID: id, WorkspaceID: id})
+	scope := workspace.Scope(viewer.Viewer{UserID: id, WorkspaceID: workspace.PersonalID(id)})
 	var (
 		present Erased
 		err     error

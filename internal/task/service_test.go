@@ -131,7 +131,7 @@ func TestVersionsOfMany(t *testing.T) {
 			}
 		}
 		group.Wait()
-		stranger := viewer.Viewer{UserID: "nobody", WorkspaceID: "nobody", Location: time.UTC}
+		stranger := viewer.Viewer{UserID: "nobody", WorkspaceID: "nobody", Role: viewer.RoleAdmin, Location: time.UTC}
 		if _, err := env.Version(viewer.NewContext(t.Context(), stranger), stranger); !errors.Is(err, workspace.ErrNotFound) {
 			t.Errorf("of none: %v", err)
 		}

@@ -39,9 +39,9 @@ func (s *Service) moveBatch(ctx context.Context, from, to string) (bool, error) 
 		return false, fmt.Errorf("looking at the user who gets the tasks: %w", err)
 	}
 	more := false
-	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: to}, history.Server, func(t *tx) error {
+	err := s.applyChange(ctx, viewer.Viewer{UserID: to, WorkspaceID: workspace.PersonalID(to)}, history.Server, func(t *tx) error {
 		var err error
-		more, err = t.moveFrom(ctx, viewer.Viewer{UserID: from, WorkspaceID: from})
+		more, err = t.moveFrom(ctx, viewer.Viewer{UserID: from, WorkspaceID: workspace.PersonalID(from)})
 		return err
 	})
 	switch {

@@ -281,7 +281,7 @@ func (t *tx) moveOrphansToTop(ctx context.Context, tasks []*ent.Task) error {
 // Purge deletes a task in the trash for good, with the tasks that went there with it. Other tasks below it stay in the trash, and
 // move to the top level. It is refused with NOT_FOUND, and with INVALID if the task is not in the trash.
 func (s *Service) Purge(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*PurgeResult, error) {
-	change := workspace.Change[PurgeResult]{Name: "purgeTask", Input: in.Canonical(), IdempotencyKey: in.IdempotencyKey}
+	change := workspace.Change[PurgeResult]{Name: "purgeTask", Needs: viewer.RoleAdmin, Input: in.Canonical(), IdempotencyKey: in.IdempotencyKey}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*PurgeResult, error) {
 		e, errs, err := t.target(ctx, in)
 		if err != nil {
@@ -362,7 +362,7 @@ const maxEmptied = 1_000
 // EmptyTrash deletes up to maxEmptied tasks in the trash for good, those first that have been there longest, and subtasks before their
 // parents. It may delete fewer although more remain. It is refused only if the idempotency key is.
 func (s *Service) EmptyTrash(ctx context.Context, v viewer.Viewer, in EmptyTrashInput) (*EmptyTrashResult, error) {
-	change := workspace.Change[EmptyTrashResult]{Name: "emptyTrash", Input: in, IdempotencyKey: in.IdempotencyKey}
+	change := workspace.Change[EmptyTrashResult]{Name: "emptyTrash", Needs: viewer.RoleAdmin, Input: in, IdempotencyKey: in.IdempotencyKey}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*EmptyTrashResult, error) {
 		oldest, err := t.tasks().Where(enttask.DeletedAtNotNil()).
 			Order(enttask.ByDeletedAt(), enttask.ByID()).Limit(maxEmptied).IDs(ctx)

@@ -85,11 +85,11 @@ func Workspaces(t testing.TB, db workspace.Database) *workspace.Service {
 func MakeViewer(t testing.TB, client *ent.Client, id string) viewer.Viewer {
 	t.Helper()
 	ctx := viewer.AsSystem(t.Context())
-	if err := client.Workspace.Create().SetID(id).Exec(ctx); err != nil {
+	if err := client.Workspace.Create().SetID(workspace.PersonalID(id)).Exec(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := client.User.Create().SetID(id).SetName(id).SetEmail(id + "@example.com").Exec(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return viewer.Viewer{UserID: id, WorkspaceID: id, Location: time.UTC}
+	return viewer.Viewer{UserID: id, WorkspaceID: workspace.PersonalID(id), Role: viewer.RoleAdmin, Location: time.UTC}
 }

@@ -26,7 +26,7 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"graph":                {"graph", "internal/viewer", "internal/account", "internal/feed", "internal/history", "internal/keyset", "internal/listdiff", "internal/live", "internal/recurrence", "internal/reminder", "internal/task", "internal/workspace", "ent"},
 	"graph/scalar":         {"internal/timezone"},
 	"graph/selection":      {},
-	"internal/account":     {"internal/viewer", "internal/betterauth", "internal/sqlstate", "internal/timezone", "ent"},
+	"internal/account":     {"internal/viewer", "internal/betterauth", "internal/sqlstate", "internal/timezone", "internal/workspace", "ent"},
 	"internal/betterauth":  {},
 	"internal/config":      {},
 	"internal/database":    {"internal/database", "internal/semaphore", "internal/sqlstate", "internal/viewer", "ent"},

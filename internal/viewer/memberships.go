@@ -16,6 +16,20 @@ const (
 	RoleAdmin
 )
 
+// String returns the role's name in the API.
+func (r Role) String() string {
+	switch r {
+	case RoleRead:
+		return "READ"
+	case RoleWrite:
+		return "WRITE"
+	case RoleAdmin:
+		return "ADMIN"
+	default:
+		return "NONE"
+	}
+}
+
 // Organization is an organization of the auth server that a user belongs to.
 type Organization struct {
 	// ID is the auth server's: opaque text.

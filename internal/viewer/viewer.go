@@ -13,14 +13,23 @@ import (
 type Viewer struct {
 	// UserID is the auth server's id for the user: opaque text, never to be parsed.
 	UserID string
-	// WorkspaceID is the workspace of all rows that the viewer may see. A personal workspace has its user's id.
+	// WorkspaceID is the workspace in which the viewer acts, which has all rows that the viewer may see: that of a request is the
+	// user's personal one.
 	WorkspaceID string
+	// Role is what the viewer may do in that workspace. The zero value allows no change.
+	Role Role
 	// Location is the viewer's time zone, in which "today" is computed. It is never nil.
 	Location *time.Location
 	// ImpersonatorID is the auth server's id of the administrator who acts as this user; "" if nobody does.
 	ImpersonatorID string
 	// Access is less than full for some API keys.
 	Access Access
+}
+
+// In returns the viewer as it acts in another workspace.
+func (v Viewer) In(workspaceID string, role Role) Viewer {
+	v.WorkspaceID, v.Role = workspaceID, role
+	return v
 }
 
 // UserHash returns the SHA-256 of a user's id in hexadecimal. It stands for an erased user in the database and in logs.

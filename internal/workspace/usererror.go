@@ -23,6 +23,7 @@ const (
 	CodeStale         Code = "STALE"
 	CodeKeyReused     Code = "KEY_REUSED"
 	CodeLimitExceeded Code = "LIMIT_EXCEEDED"
+	CodeForbidden     Code = "FORBIDDEN"
 )
 
 // UserError says what is wrong with an input, so that the user can correct it.

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ type Change[R any] struct {
 	Input any
 	// IdempotencyKey is nil if the client sent none.
 	IdempotencyKey *string
+	// Needs is the weakest role that may make the change. The zero value is viewer.RoleWrite.
+	Needs viewer.Role
 	// Violations are what is wrong with the input. If there are any, Write only returns them.
 	Violations []*UserError
 	// Counter counts the rows that the change inserts.
@@ -90,6 +93,9 @@ func refused[R any, P Result[R]](errs []*UserError) *R {
 // The errors are ErrNoWorkspace, ErrBusy if the lock can't be had in time (lock.go), a *DebtError (charge.go), Apply's, and those of the
 // database.
 func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer, c Change[R]) (*R, error) {
+	if errs := forbidden(v.Role, cmp.Or(c.Needs, viewer.RoleWrite)); len(errs) > 0 {
+		return refused[R, P](errs), nil
+	}
 	errs := Violations(c.Violations)
 	if errs.checkIdempotencyKey(c.IdempotencyKey); len(errs) > 0 {
 		return refused[R, P](errs), nil
@@ -144,6 +150,16 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	return r, nil
+}
+
+// forbidden returns the violation of a change that needs a stronger role than the viewer's. It comes before all else, so that it says
+// nothing about the workspace.
+func forbidden(role, needs viewer.Role) Violations {
+	var errs Violations
+	if role < needs {
+		errs.Add(CodeForbidden, "", "Your role in this workspace does not allow this: it takes the role %s.", needs)
+	}
+	return errs
 }
 
 // Apply makes a change of v's workspace that no client has asked for, with its lock and its next version as in Write. It

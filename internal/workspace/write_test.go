@@ -156,7 +156,7 @@ func TestWrite(t *testing.T) {
 // TestCondition writes the same condition as Scope.
 func TestCondition(t *testing.T) {
 	t.Parallel()
-	v := viewer.Viewer{UserID: "alice", WorkspaceID: "alice", Location: time.UTC}
+	v := viewer.Viewer{UserID: "alice", WorkspaceID: "alice", Role: viewer.RoleAdmin, Location: time.UTC}
 	b := workspace.Statement()
 	b.WriteString("SELECT id FROM tags t WHERE ").Join(workspace.Condition(v, "t")).WriteString(" AND name = ").Arg("x")
 	query, args := b.Query()
