@@ -81,7 +81,19 @@ func (s *Service) Occurrences(ctx context.Context, v viewer.Viewer, keys []Key) 
 	if len(keys) == 0 {
 		return found, nil
 	}
-	rows, err := s.client().Occurrence.Query().Where(workspace.Scope(v), func(s *sql.Selector) {
+	rows, err := s.client().Occurrence.Query().Where(workspace.Scope(v), keyIn(keys)).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading occurrences: %w", err)
+	}
+	for _, o := range rows {
+		found[Key{o.RecurrenceID, o.Number}] = o
+	}
+	return found, nil
+}
+
+// keyIn selects occurrences.
+func keyIn(keys []Key) func(*sql.Selector) {
+	return func(s *sql.Selector) {
 		s.Where(sql.P(func(b *sql.Builder) {
 			b.WriteByte('(').IdentComma(s.C(occurrence.FieldRecurrenceID), s.C(occurrence.FieldNumber)).WriteString(") IN (")
 			for i, k := range keys {
@@ -92,14 +104,7 @@ func (s *Service) Occurrences(ctx context.Context, v viewer.Viewer, keys []Key) 
 			}
 			b.WriteByte(')')
 		}))
-	}).All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading occurrences: %w", err)
 	}
-	for _, o := range rows {
-		found[Key{o.RecurrenceID, o.Number}] = o
-	}
-	return found, nil
 }
 
 // OccurrencePage is a page of a series' log.

@@ -1,23 +1,20 @@
 package recurrence
 
 import (
-	"context"
 	"time"
-
-	"taskql/ent"
-	"taskql/internal/workspace"
 )
 
 // Redo gives the open occurrence an outcome that it had before, and puts the series and its log into the state of that time, in which it
 // had more occurrences than now. It undoes a Rewind or a Restore.
-func (s *Series) Redo(ctx context.Context, t *workspace.Tx, outcome Outcome, at time.Time, state State) error {
+func (b *Batch) Redo(s *Series, outcome Outcome, at time.Time, state State) error {
+	t := b.t
 	schedule, err := scheduleOf(s.Recurrence, s.Open.Number)
 	if err != nil {
 		return err
 	}
 	over := s.Open
 	over.Outcome, over.At, over.Version = string(outcome), &at, t.Version
-	log := []*ent.Occurrence{over}
+	b.log = append(b.log, over)
 	missed := state.LastNumber - over.Number
 	if state.Open != nil {
 		missed--
@@ -27,16 +24,14 @@ func (s *Series) Redo(ctx context.Context, t *workspace.Tx, outcome Outcome, at 
 		for i, due := range dues {
 			row := s.row(t, over.Number+1+i, schedule.due(due), Missed)
 			row.At = &at
-			log = append(log, row)
+			b.log = append(b.log, row)
 		}
 	}
 	s.FirstNumber, s.LastNumber, s.EndedAt, s.Open = state.FirstNumber, state.LastNumber, state.EndedAt, nil
 	if state.Open != nil {
 		s.Open = s.row(t, s.LastNumber, *state.Open, Open)
-		log = append(log, s.Open)
+		b.log = append(b.log, s.Open)
 	}
-	if err := saveLog(ctx, t, log...); err != nil {
-		return err
-	}
-	return save(ctx, t, s)
+	b.save(s)
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"taskql/ent"
 	"taskql/ent/occurrence"
+	"taskql/ent/predicate"
 	entrecurrence "taskql/ent/recurrence"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -18,7 +19,7 @@ import (
 // saveBatch is how many rows one statement writes: its number of arguments is limited.
 const saveBatch = 1000
 
-// seriesColumns and logColumns are the columns that save and saveLog write. The first ones stay as they are if there is a row.
+// seriesColumns and logColumns are the columns that a batch writes. The first ones stay as they are if there is a row.
 var (
 	seriesColumns = []string{ //nolint:gochecknoglobals // A constant table.
 		entrecurrence.FieldID, entrecurrence.FieldWorkspaceID, entrecurrence.FieldCreatedAt,
@@ -35,39 +36,85 @@ var (
 
 const seriesFixed, logFixed = 3, 4
 
-// save writes series, new ones too, and gives them this change's version.
-func save(ctx context.Context, t *workspace.Tx, all ...*Series) error {
-	rows := make([][]any, len(all))
-	for i, s := range all {
-		s.Version, s.UpdatedAt = t.Version, t.Now
+// Batch is what a change does to series and their logs. Its methods change the series that it is given, and Write writes all of them
+// with one statement for each kind of row, however many they are.
+type Batch struct {
+	t       *workspace.Tx
+	changed []*Series
+	log     []*ent.Occurrence
+	// cuts are the logs that end earlier now.
+	cuts []Key
+}
+
+// NewBatch returns an empty batch of a change.
+func NewBatch(t *workspace.Tx) *Batch { return &Batch{t: t} }
+
+// save adds series whose rows change, new ones too.
+func (b *Batch) save(all ...*Series) { b.changed = append(b.changed, all...) }
+
+// cutLog removes what is after a number from the log of a series.
+func (b *Batch) cutLog(s *Series, last int) { b.cuts = append(b.cuts, Key{s.ID, last}) }
+
+// Write writes the batch. The series get this change's version.
+func (b *Batch) Write(ctx context.Context) error {
+	if len(b.changed) == 0 {
+		return nil
+	}
+	rows := make([][]any, len(b.changed))
+	for i, s := range b.changed {
+		s.Version, s.UpdatedAt = b.t.Version, b.t.Now
 		rows[i] = []any{
 			s.ID, s.WorkspaceID, s.CreatedAt, s.Version, s.UpdatedAt, s.Rule, s.Mode, s.CatchUp,
 			s.StartDate, s.StartAt, s.TimeZone, s.FirstNumber, s.LastNumber, s.EndedAt, s.Unused,
 		}
 	}
-	t.MarkChanged()
-	return upsert(ctx, t, entrecurrence.Table, seriesColumns, seriesFixed, rows)
+	b.t.MarkChanged()
+	if err := upsert(ctx, b.t, entrecurrence.Table, entrecurrence.FieldID, seriesColumns, seriesFixed, rows); err != nil {
+		return err
+	}
+	if err := b.writeCuts(ctx); err != nil {
+		return err
+	}
+	return b.writeLog(ctx)
 }
 
 // rowsPerPoint is how many rows of logs cost 1.
 const rowsPerPoint = 5
 
-// saveLog writes rows of logs, new ones too.
-func saveLog(ctx context.Context, t *workspace.Tx, log ...*ent.Occurrence) error {
-	if err := t.Charge(len(log) / rowsPerPoint); err != nil {
+// writeLog writes rows of logs, new ones too.
+func (b *Batch) writeLog(ctx context.Context) error {
+	if err := b.t.Charge(len(b.log) / rowsPerPoint); err != nil {
 		return err //nolint:wrapcheck // It says enough.
 	}
-	rows := make([][]any, len(log))
-	for i, o := range log {
+	rows := make([][]any, len(b.log))
+	for i, o := range b.log {
 		rows[i] = []any{
 			o.ID, o.WorkspaceID, o.RecurrenceID, o.Number, o.DueDate, o.DueAt, o.DueTimeZone, o.Outcome, o.At, o.Version,
 		}
 	}
-	return upsert(ctx, t, occurrence.Table, logColumns, logFixed, rows)
+	// A row keeps its id.
+	return upsert(ctx, b.t, occurrence.Table, occurrence.FieldRecurrenceID+", "+occurrence.FieldNumber, logColumns, logFixed, rows)
 }
 
-// upsert inserts rows, or updates those that exist, except for the first columns.
-func upsert(ctx context.Context, t *workspace.Tx, table string, columns []string, fixed int, rows [][]any) error {
+// cutBatch is how many logs one statement cuts: SQLite limits the depth of conditions.
+const cutBatch = 100
+
+// writeCuts deletes rows of logs.
+func (b *Batch) writeCuts(ctx context.Context) error {
+	for batch := range slices.Chunk(b.cuts, cutBatch) {
+		after := make([]predicate.Occurrence, len(batch))
+		for i, k := range batch {
+			after[i] = occurrence.And(occurrence.RecurrenceID(k.RecurrenceID), occurrence.NumberGT(k.Number))
+		}
+		if _, err := b.t.Occurrence.Delete().Where(workspace.Scope(b.t.Viewer), occurrence.Or(after...)).Exec(ctx); err != nil {
+			return fmt.Errorf("deleting occurrences: %w", err)
+		}
+	}
+	return nil
+}
+
+// upsert inserts rows, or updates those that exist with the same key, except for the first columns.
+func upsert(ctx context.Context, t *workspace.Tx, table, key string, columns []string, fixed int, rows [][]any) error {
 	for batch := range slices.Chunk(rows, saveBatch) {
 		b := workspace.Statement()
 		b.WriteString("INSERT INTO ").Ident(table).WriteString(" (").IdentComma(columns...).WriteString(") VALUES ")
@@ -77,7 +124,7 @@ func upsert(ctx context.Context, t *workspace.Tx, table string, columns []string
 			}
 			b.WriteByte('(').Args(row...).WriteByte(')')
 		}
-		b.WriteString(" ON CONFLICT (id) DO UPDATE SET ")
+		b.WriteString(" ON CONFLICT (" + key + ") DO UPDATE SET ")
 		for i, column := range columns[fixed:] {
 			if i > 0 {
 				b.Comma()
@@ -87,16 +134,6 @@ func upsert(ctx context.Context, t *workspace.Tx, table string, columns []string
 		if err := t.Exec(ctx, b); err != nil {
 			return fmt.Errorf("writing %s: %w", table, err)
 		}
-	}
-	return nil
-}
-
-// truncateLog deletes the rows of a log after a number.
-func truncateLog(ctx context.Context, t *workspace.Tx, s *Series, last int) error {
-	_, err := t.Occurrence.Delete().
-		Where(workspace.Scope(t.Viewer), occurrence.RecurrenceID(s.ID), occurrence.NumberGT(last)).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("deleting occurrences: %w", err)
 	}
 	return nil
 }
@@ -127,15 +164,17 @@ func Remove(ctx context.Context, t *workspace.Tx, ids ...uuid.UUID) error {
 		return fmt.Errorf("looking for the tasks of series: %w", err)
 	}
 	var unused []uuid.UUID
+	ended := NewBatch(t)
 	for _, f := range found {
 		switch s := all[f.ID]; {
 		case !f.Used:
 			unused = append(unused, f.ID)
 		case s.Open != nil && !f.HasLast:
-			if err := s.End(ctx, t); err != nil {
-				return err
-			}
+			ended.End(s)
 		}
+	}
+	if err := ended.Write(ctx); err != nil {
+		return err
 	}
 	return remove(ctx, t, unused)
 }

@@ -29,7 +29,7 @@ func (e *env) checkUse(ids ...uuid.UUID) {
 	e.change(func(tx *workspace.Tx) error {
 		all, err := recurrence.Load(e.ctx, tx, ids...)
 		for _, s := range all {
-			err = errors.Join(err, s.CheckUse(e.ctx, tx))
+			err = errors.Join(err, recurrence.CheckUse(e.ctx, tx, s))
 		}
 		return err
 	})
@@ -124,7 +124,7 @@ func TestMoveFrom(t *testing.T) {
 			e.change(func(tx *workspace.Tx) error {
 				all, err := recurrence.Load(e.ctx, tx, moved)
 				e.check(err)
-				r, err := all[moved].ResultOf(e.ctx, tx, number)
+				r, err := e.resultOf(tx, all[moved], number)
 				is = r != nil && r.Intact
 				return err
 			})
@@ -217,7 +217,7 @@ func TestRequestHasEnded(t *testing.T) {
 		e.change(func(tx *workspace.Tx) error {
 			loaded, err := recurrence.Load(e.ctx, tx, id)
 			e.check(err)
-			advance = recurrence.Advance(gone{e.ctx}, tx, recurrence.Completed, loaded[id])
+			advance = recurrence.NewBatch(tx).Advance(gone{e.ctx}, recurrence.Completed, loaded[id])
 			return workspace.ErrNoCommit
 		})
 		for name, err := range map[string]error{"Next": next, "NextChange": change, "Advance": advance} {

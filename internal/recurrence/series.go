@@ -3,6 +3,7 @@ package recurrence
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,7 +11,6 @@ import (
 	"taskql/ent"
 	"taskql/ent/occurrence"
 	entrecurrence "taskql/ent/recurrence"
-	enttask "taskql/ent/task"
 	"taskql/internal/workspace"
 )
 
@@ -61,10 +61,10 @@ func Start(ctx context.Context, t *workspace.Tx, d *Definition, start Due) (*Ser
 	}}
 	s.define(d, start)
 	s.Open = s.row(t, s.LastNumber, start, Open)
-	if err := save(ctx, t, s); err != nil {
-		return nil, err
-	}
-	return s, saveLog(ctx, t, s.Open)
+	b := NewBatch(t)
+	b.save(s)
+	b.log = append(b.log, s.Open)
+	return s, b.Write(ctx)
 }
 
 func (s *Series) define(d *Definition, start Due) {
@@ -90,19 +90,17 @@ func (s *Series) Redefine(ctx context.Context, t *workspace.Tx, d *Definition, s
 		return false, nil
 	}
 	s.Open.DueDate, s.Open.DueAt, s.Open.DueTimeZone, s.Open.Version = start.Date, start.At, start.TimeZone, t.Version
-	if err := save(ctx, t, s); err != nil {
-		return false, err
-	}
-	return true, saveLog(ctx, t, s.Open)
+	b := NewBatch(t)
+	b.save(s)
+	b.log = append(b.log, s.Open)
+	return true, b.Write(ctx)
 }
 
 // End ends a series, and removes its open occurrence from the log. The occurrence's task leaves the series.
-func (s *Series) End(ctx context.Context, t *workspace.Tx) error {
-	if err := truncateLog(ctx, t, s, s.Open.Number-1); err != nil {
-		return err
-	}
-	s.LastNumber, s.Open, s.EndedAt = s.Open.Number-1, nil, &t.Now
-	return save(ctx, t, s)
+func (b *Batch) End(s *Series) {
+	b.cutLog(s, s.Open.Number-1)
+	s.LastNumber, s.Open, s.EndedAt = s.Open.Number-1, nil, &b.t.Now
+	b.save(s)
 }
 
 // searchCost is what looking for the next occurrence costs. It can take some milliseconds.
@@ -110,16 +108,16 @@ const searchCost = 20
 
 // Advance gives the open occurrences of series the outcome, and opens the next ones, which are then Series.Open. A series without a
 // next one has ended; so has a suspended one.
-func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Series) error {
+func (b *Batch) Advance(ctx context.Context, outcome Outcome, all ...*Series) error {
+	t := b.t
 	if err := t.Charge(len(all) * searchCost); err != nil {
 		return err //nolint:wrapcheck // It says enough.
 	}
-	var log []*ent.Occurrence
 	missed := min(MaxMissed, maxMissedTogether/max(1, len(all)))
 	for _, s := range all {
 		over := s.Open
 		over.Outcome, over.At, over.Version, s.Open = string(outcome), &t.Now, t.Version, nil
-		log = append(log, over)
+		b.log = append(b.log, over)
 		if s.EndedAt != nil {
 			continue
 		}
@@ -134,7 +132,7 @@ func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Seri
 		for i, due := range next.missed {
 			row := s.row(t, over.Number+1+i, due, Missed)
 			row.At = &t.Now
-			log = append(log, row)
+			b.log = append(b.log, row)
 		}
 		s.FirstNumber, s.LastNumber = s.FirstNumber-next.unlisted, over.Number+len(next.missed)
 		if next.due == nil {
@@ -143,12 +141,10 @@ func Advance(ctx context.Context, t *workspace.Tx, outcome Outcome, all ...*Seri
 		}
 		s.LastNumber++
 		s.Open = s.row(t, s.LastNumber, *next.due, Open)
-		log = append(log, s.Open)
+		b.log = append(b.log, s.Open)
 	}
-	if err := saveLog(ctx, t, log...); err != nil {
-		return err
-	}
-	return save(ctx, t, all...)
+	b.save(all...)
+	return nil
 }
 
 // Result is what the completion of an occurrence has left in the log.
@@ -160,56 +156,87 @@ type Result struct {
 	Intact bool
 }
 
-// ResultOf returns what the completion of an occurrence has left; nil if it isn't completed.
-func (s *Series) ResultOf(ctx context.Context, t *workspace.Tx, number int) (*Result, error) {
-	rows, err := t.Occurrence.Query().Where(workspace.Scope(t.Viewer), occurrence.RecurrenceID(s.ID), occurrence.NumberGTE(number)).
-		Order(occurrence.ByNumber()).All(ctx)
+// Results returns what the completions of occurrences of these series have left. Those that aren't completed are missing from the map.
+func Results(ctx context.Context, t *workspace.Tx, series map[uuid.UUID]*Series, keys []Key) (map[Key]*Result, error) {
+	results := make(map[Key]*Result, len(keys))
+	if len(keys) == 0 {
+		return results, nil
+	}
+	rows, err := t.Occurrence.Query().Where(workspace.Scope(t.Viewer), keyIn(keys), occurrence.Outcome(string(Completed))).All(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the log of a series: %w", err)
+		return nil, fmt.Errorf("reading completed occurrences: %w", err)
 	}
-	if len(rows) == 0 || rows[0].Number != number || rows[0].Outcome != string(Completed) {
-		return nil, nil //nolint:nilnil // None is no error.
+	b := workspace.Statement()
+	b.WriteString("SELECT DISTINCT o.id FROM occurrences o JOIN occurrences later ON later.recurrence_id = o.recurrence_id AND later.number > o.number" +
+		" WHERE (later.version <> o.version OR later.outcome NOT IN ('" + string(Missed) + "', '" + string(Open) + "')) AND ").
+		Join(workspace.Condition(t.Viewer, "o")).WriteString(" AND o.id IN (")
+	n := 0
+	for _, row := range rows {
+		r := &Result{Over: row, Intact: row.Version != 0 && series[row.RecurrenceID] != nil && series[row.RecurrenceID].Version == row.Version}
+		if results[Key{row.RecurrenceID, row.Number}] = r; r.Intact {
+			if n++; n > 1 {
+				b.Comma()
+			}
+			b.Arg(row.ID)
+		}
 	}
-	r := &Result{Over: rows[0], Intact: s.Version == rows[0].Version && rows[0].Version != 0}
-	for i, row := range rows[1:] {
-		last := i == len(rows)-2
-		r.Intact = r.Intact && row.Version == r.Over.Version && (row.Outcome == string(Missed) || last && row.Outcome == string(Open))
+	if n == 0 {
+		return results, nil
 	}
-	return r, nil
+	var changed []uuid.UUID
+	if err := t.Select(ctx, &changed, b.WriteString(")")); err != nil {
+		return nil, fmt.Errorf("reading the logs of series: %w", err)
+	}
+	for _, r := range results {
+		r.Intact = r.Intact && !slices.Contains(changed, r.Over.ID)
+	}
+	return results, nil
 }
 
 // Rewind opens an occurrence again whose result is intact. If its task is in the trash, the series is suspended.
-func (s *Series) Rewind(ctx context.Context, t *workspace.Tx, r *Result, suspended bool) error {
-	if err := truncateLog(ctx, t, s, r.Over.Number); err != nil {
-		return err
-	}
+func (b *Batch) Rewind(s *Series, r *Result, suspended bool) error {
 	schedule, err := scheduleOf(s.Recurrence, r.Over.Number)
 	if err != nil {
 		return err
 	}
+	b.cutLog(s, r.Over.Number)
 	s.FirstNumber = schedule.firstNumber(s.Recurrence, DueOf(r.Over), r.Over.Number)
 	s.Open, s.LastNumber, s.EndedAt = r.Over, r.Over.Number, nil
 	if suspended {
-		s.EndedAt = &t.Now
+		s.EndedAt = &b.t.Now
 	}
-	s.Open.Outcome, s.Open.At, s.Open.Version = string(Open), nil, t.Version
-	if err := saveLog(ctx, t, s.Open); err != nil {
-		return err
-	}
-	return save(ctx, t, s)
+	s.Open.Outcome, s.Open.At, s.Open.Version = string(Open), nil, b.t.Version
+	b.log = append(b.log, s.Open)
+	b.save(s)
+	return nil
 }
 
-// CheckUse sets whether a series is unused, after a task has left or joined it.
-func (s *Series) CheckUse(ctx context.Context, t *workspace.Tx) error {
-	used, err := t.Task.Query().Where(workspace.Scope(t.Viewer), enttask.RecurrenceID(s.ID)).Exist(ctx)
-	if err != nil {
-		return fmt.Errorf("looking for tasks of a series: %w", err)
+// CheckUse sets whether series are unused, after tasks have left or joined them. Those that are nil are left out.
+func CheckUse(ctx context.Context, t *workspace.Tx, all ...*Series) error {
+	var ids []uuid.UUID
+	for _, s := range all {
+		if s != nil {
+			ids = append(ids, s.ID)
+		}
 	}
-	if s.Unused == !used {
+	if len(ids) == 0 {
 		return nil
 	}
-	s.Unused = !used
-	return save(ctx, t, s)
+	var used []uuid.UUID
+	b := workspace.Statement()
+	b.WriteString("SELECT DISTINCT recurrence_id FROM tasks WHERE recurrence_id IS NOT NULL AND ").Join(workspace.Condition(t.Viewer, "")).
+		WriteString(" AND recurrence_id IN (").Args(toAny(ids)...).WriteString(")")
+	if err := t.Select(ctx, &used, b); err != nil {
+		return fmt.Errorf("looking for tasks of series: %w", err)
+	}
+	changed := NewBatch(t)
+	for _, s := range all {
+		if s != nil && s.Unused == slices.Contains(used, s.ID) {
+			s.Unused = !s.Unused
+			changed.save(s)
+		}
+	}
+	return changed.Write(ctx)
 }
 
 // State is what Restore puts back of a series.
@@ -238,28 +265,16 @@ func (s *Series) State() State {
 }
 
 // Restore puts a series and its log back to a state, in which it had no more occurrences than now. The log keeps what was over then.
-func (s *Series) Restore(ctx context.Context, t *workspace.Tx, state State) error {
+func (b *Batch) Restore(s *Series, state State) {
 	s.Rule, s.Mode, s.CatchUp = state.Rule, string(state.Mode), string(state.CatchUp)
 	s.StartDate, s.StartAt, s.TimeZone = state.Start.Date, state.Start.At, state.Start.TimeZone
 	s.FirstNumber, s.LastNumber, s.EndedAt, s.Open = state.FirstNumber, state.LastNumber, state.EndedAt, nil
-	if err := truncateLog(ctx, t, s, s.LastNumber); err != nil {
-		return err
-	}
+	b.cutLog(s, s.LastNumber)
 	if state.Open != nil {
-		rows, err := t.Occurrence.Query().
-			Where(workspace.Scope(t.Viewer), occurrence.RecurrenceID(s.ID), occurrence.Number(s.LastNumber)).All(ctx)
-		if err != nil {
-			return fmt.Errorf("reading an occurrence: %w", err)
-		}
-		s.Open = s.row(t, s.LastNumber, *state.Open, Open)
-		for _, row := range rows {
-			s.Open.ID = row.ID
-		}
-		if err := saveLog(ctx, t, s.Open); err != nil {
-			return err
-		}
+		s.Open = s.row(b.t, s.LastNumber, *state.Open, Open)
+		b.log = append(b.log, s.Open)
 	}
-	return save(ctx, t, s)
+	b.save(s)
 }
 
 // SuspendAll suspends series whose open occurrences go into the trash.

@@ -136,11 +136,11 @@ func (e *env) do(id uuid.UUID, step string) {
 		s := all[id]
 		switch words[0] {
 		case "complete":
-			return recurrence.Advance(e.ctx, tx, recurrence.Completed, s)
+			return e.write(tx, func(b *recurrence.Batch) error { return b.Advance(e.ctx, recurrence.Completed, s) })
 		case "skip":
-			return recurrence.Advance(e.ctx, tx, recurrence.Skipped, s)
+			return e.write(tx, func(b *recurrence.Batch) error { return b.Advance(e.ctx, recurrence.Skipped, s) })
 		case "end":
-			return s.End(e.ctx, tx)
+			return e.write(tx, func(b *recurrence.Batch) error { b.End(s); return nil })
 		case "suspend":
 			return recurrence.SuspendAll(e.ctx, tx, id)
 		case "resume":
@@ -149,15 +149,15 @@ func (e *env) do(id uuid.UUID, step string) {
 			_, err := s.Redefine(e.ctx, tx, e.definition(words[1]), e.due(words[2]))
 			return err
 		case "rewind", "redo": // Redo is done to what was rewound just before.
-			r, err := s.ResultOf(e.ctx, tx, 1)
+			r, err := e.resultOf(tx, s, 1)
 			if err != nil || r == nil || !r.Intact {
 				return errors.Join(err, fmt.Errorf("the result is %+v", r))
 			}
 			at, state := *r.Over.At, s.State()
-			if err := s.Rewind(e.ctx, tx, r, false); err != nil || words[0] == "rewind" {
+			if err := e.write(tx, func(b *recurrence.Batch) error { return b.Rewind(s, r, false) }); err != nil || words[0] == "rewind" {
 				return err
 			}
-			return s.Redo(e.ctx, tx, recurrence.Completed, at, state)
+			return e.write(tx, func(b *recurrence.Batch) error { return b.Redo(s, recurrence.Completed, at, state) })
 		}
 		return fmt.Errorf("no such step: %s", step)
 	})
@@ -335,7 +335,7 @@ func TestResultOf(t *testing.T) {
 			e.change(func(tx *workspace.Tx) error {
 				all, err := recurrence.Load(e.ctx, tx, id)
 				e.check(err)
-				r, err := all[id].ResultOf(e.ctx, tx, 1)
+				r, err := e.resultOf(tx, all[id], 1)
 				got := "none"
 				if r != nil {
 					got = map[bool]string{true: "intact", false: "changed"}[r.Intact]
@@ -347,4 +347,17 @@ func TestResultOf(t *testing.T) {
 			})
 		}
 	})
+}
+
+// write writes what fn does.
+func (e *env) write(tx *workspace.Tx, fn func(*recurrence.Batch) error) error {
+	b := recurrence.NewBatch(tx)
+	return errors.Join(fn(b), b.Write(e.ctx))
+}
+
+// resultOf returns what the completion of an occurrence has left; nil if it isn't completed.
+func (e *env) resultOf(tx *workspace.Tx, s *recurrence.Series, number int) (*recurrence.Result, error) {
+	key := recurrence.Key{RecurrenceID: s.ID, Number: number}
+	results, err := recurrence.Results(e.ctx, tx, map[uuid.UUID]*recurrence.Series{s.ID: s}, []recurrence.Key{key})
+	return results[key], err
 }

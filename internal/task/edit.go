@@ -7,10 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/ent"
 	enttask "taskql/ent/task"
+	"taskql/internal/workspace"
 )
 
 // edit sets columns of tasks to the same values, whatever the tasks are.
@@ -100,6 +103,67 @@ func (t *tx) applyEdits(ctx context.Context, tasks []*ent.Task, changed map[uuid
 		return fmt.Errorf("updating tasks: %w", err)
 	}
 	return nil
+}
+
+// applyEach makes to each of the tasks its own edits, as applyEdits does, with one statement for all of them.
+func (t *tx) applyEach(ctx context.Context, tasks []*ent.Task, changed map[uuid.UUID]bool, edits map[uuid.UUID][]edit) error {
+	var touched []*ent.Task
+	var columns []string
+	for _, e := range tasks {
+		if !changed[e.ID] && !slices.ContainsFunc(edits[e.ID], func(edit edit) bool { return edit.differs(e) }) {
+			continue
+		}
+		touched = append(touched, e)
+		for _, edit := range edits[e.ID] {
+			columns = append(append(columns, edit.columns...), edit.derived...)
+		}
+	}
+	slices.Sort(columns)
+	columns = slices.Compact(columns)
+	for _, e := range touched {
+		before := *e
+		for _, edit := range edits[e.ID] {
+			edit.set(e)
+		}
+		t.stamp(e)
+		t.record(&before, e)
+	}
+	for batch := range slices.Chunk(touched, repositionBatch) {
+		t.MarkChanged()
+		b := workspace.Statement()
+		t.writeValues(b, "edited", append([]string{enttask.FieldID}, columns...), batch)
+		b.WriteString(" UPDATE tasks SET version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now)
+		for _, column := range columns {
+			b.WriteString(", ").Ident(column).WriteString(" = edited.").Ident(column)
+		}
+		b.WriteString(" FROM edited WHERE tasks.id = edited.id AND ").Join(workspace.Condition(t.Viewer, "tasks"))
+		if err := t.Exec(ctx, b); err != nil {
+			return fmt.Errorf("updating tasks: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeValues writes a clause WITH that names a table of values of tasks.
+func (t *tx) writeValues(b *sql.Builder, table string, columns []string, tasks []*ent.Task) {
+	b.WriteString("WITH " + table + " (").IdentComma(columns...).WriteString(") AS (VALUES ")
+	for i, e := range tasks {
+		if i > 0 {
+			b.Comma()
+		}
+		b.WriteByte('(')
+		for j, name := range columns {
+			if j > 0 {
+				b.Comma()
+			}
+			c := taskColumns.byName[name]
+			if b.Arg(c.value(e)); i == 0 && t.Dialect == dialect.Postgres {
+				b.WriteString("::" + c.pgType) // VALUES has the types of its first row.
+			}
+		}
+		b.WriteByte(')')
+	}
+	b.WriteByte(')')
 }
 
 func idsOf(tasks []*ent.Task) []uuid.UUID {

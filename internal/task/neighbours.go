@@ -5,6 +5,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/workspace"
 )
 
@@ -19,25 +20,33 @@ const (
 
 // selectNeighbours adds a task's neighbours to the columns of a query, for neighboursOf.
 func (t *tx) selectNeighbours(s *sql.Selector) {
-	add := func(column, operator, direction string) {
-		s.AppendSelectExprAs(sql.ExprFunc(func(b *sql.Builder) {
-			sibling := func(parent string) {
-				b.WriteString("(SELECT n.id FROM tasks n WHERE ").Join(workspace.Condition(t.Viewer, "n")).
-					WriteString(" AND n.parent_id " + parent + " AND n.deleted_at IS NULL" +
-						" AND (n.position, n.id) " + operator + " (tasks.position, tasks.id)" +
-						" ORDER BY n.parent_id" + direction + ", n.position" + direction + ", n.id" + direction + " LIMIT 1)")
-			}
-			// Two queries, because no index is used for IS NOT DISTINCT FROM.
-			// SQLite's driver knows no type of null.
-			b.WriteString("coalesce(CASE WHEN tasks.parent_id IS NULL THEN ")
-			sibling("IS NULL")
-			b.WriteString(" ELSE ")
-			sibling("= tasks.parent_id")
-			b.WriteString(" END, '" + uuid.Nil.String() + "')")
-		}), column)
+	for column, before := range map[string]bool{columnAfter: true, columnBefore: false} {
+		s.AppendSelectExprAs(sql.ExprFunc(func(b *sql.Builder) { t.writeNeighbour(b, enttask.Table, before, nil) }), column)
 	}
-	add(columnAfter, "<", " DESC")
-	add(columnBefore, ">", "")
+}
+
+// writeNeighbour writes the id of the active sibling before a task, or after it: before or after the columns parent_id, position and id of
+// a table. The siblings except are left out. It is uuid.Nil if there is none: SQLite's driver knows no type of null.
+func (t *tx) writeNeighbour(b *sql.Builder, table string, before bool, except []uuid.UUID) {
+	operator, direction := " > ", ""
+	if before {
+		operator, direction = " < ", " DESC"
+	}
+	sibling := func(parent string) {
+		b.WriteString("(SELECT n.id FROM tasks n WHERE ").Join(workspace.Condition(t.Viewer, "n")).
+			WriteString(" AND n.parent_id " + parent + " AND n.deleted_at IS NULL" +
+				" AND (n.position, n.id)" + operator + "(" + table + ".position, " + table + ".id)")
+		if len(except) > 0 {
+			b.WriteString(" AND n.id NOT IN (").Args(toAny(except)...).WriteByte(')')
+		}
+		b.WriteString(" ORDER BY n.parent_id" + direction + ", n.position" + direction + ", n.id" + direction + " LIMIT 1)")
+	}
+	// Two queries, because no index is used for IS NOT DISTINCT FROM.
+	b.WriteString("coalesce(CASE WHEN " + table + ".parent_id IS NULL THEN ")
+	sibling("IS NULL")
+	b.WriteString(" ELSE ")
+	sibling("= " + table + ".parent_id")
+	b.WriteString(" END, '" + uuid.Nil.String() + "')")
 }
 
 // neighboursOf returns the neighbours of a task that was read with selectNeighbours.

@@ -154,11 +154,20 @@ func (t *tx) completed(ctx context.Context, tasks []*ent.Task) error {
 		return nil
 	}
 	before := statesOf(done, advanced)
-	if err := recurrence.Advance(ctx, t.Tx, recurrence.Completed, advanced...); err != nil {
-		return err //nolint:wrapcheck // It says what it did.
+	if err := t.advance(ctx, recurrence.Completed, advanced); err != nil {
+		return err
 	}
 	t.recordSeries(before, done, advanced)
 	return t.makeNext(ctx, done, advanced)
+}
+
+// advance gives the open occurrences of series an outcome, and opens the next ones.
+func (t *tx) advance(ctx context.Context, outcome recurrence.Outcome, series []*recurrence.Series) error {
+	b := recurrence.NewBatch(t.Tx)
+	if err := b.Advance(ctx, outcome, series...); err != nil {
+		return err //nolint:wrapcheck // It names the series.
+	}
+	return b.Write(ctx) //nolint:wrapcheck // It says what it wrote.
 }
 
 // makeNext makes the tasks of the open occurrences of series, each as a copy of the completed task before it.

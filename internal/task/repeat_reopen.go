@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
-	"taskql/ent/reminder"
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
 	"taskql/internal/recurrence"
@@ -18,20 +17,22 @@ import (
 // reopened winds back the series of tasks that have just been opened again, and purges their next occurrences. Tasks whose series
 // can't be wound back leave it. All tasks that the change names are named.
 func (t *tx) reopened(ctx context.Context, tasks, named []*ent.Task) error {
-	all, err := t.seriesOf(ctx, tasks)
+	series, err := t.seriesOf(ctx, tasks)
 	if err != nil {
+		return err
+	}
+	all, err := t.findRewinds(ctx, tasks, series, named)
+	if err != nil {
+		return err
+	}
+	if err := t.rewind(ctx, all); err != nil {
 		return err
 	}
 	var leaving []*ent.Task
 	var left []*recurrence.Series
 	for _, e := range tasks {
-		s := all[*e.RecurrenceID]
-		done, err := t.rewind(ctx, e, s, named)
-		if err != nil {
-			return err
-		}
-		if !done {
-			leaving, left = append(leaving, e), append(left, s)
+		if !slices.ContainsFunc(all, func(r rewind) bool { return r.task == e }) {
+			leaving, left = append(leaving, e), append(left, series[*e.RecurrenceID])
 		}
 	}
 	return t.leave(ctx, statesOf(leaving, left), leaving, left)
@@ -43,86 +44,137 @@ func (t *tx) leave(ctx context.Context, before []*history.Recurrence, tasks []*e
 		return err
 	}
 	t.recordSeries(before, tasks, series)
-	for _, s := range series {
-		if s == nil {
+	return recurrence.CheckUse(ctx, t.Tx, series...) //nolint:wrapcheck // It says what it did.
+}
+
+// rewind is a series that can be wound back to a task's occurrence.
+type rewind struct {
+	task   *ent.Task
+	series *recurrence.Series
+	result *recurrence.Result
+	// next are the task of the next occurrence and those below it; none if there is no next one.
+	next []uuid.UUID
+}
+
+// findRewinds returns what can be wound back for the tasks: if nobody has touched the next occurrence, and the task may repeat where it
+// is. A task that the change names counts as touched.
+func (t *tx) findRewinds(ctx context.Context, tasks []*ent.Task, series map[uuid.UUID]*recurrence.Series, named []*ent.Task) ([]rewind, error) {
+	var keys []recurrence.Key
+	for _, e := range tasks {
+		if e.OccurrenceNumber != nil {
+			keys = append(keys, recurrence.Key{RecurrenceID: *e.RecurrenceID, Number: *e.OccurrenceNumber})
+		}
+	}
+	results, err := recurrence.Results(ctx, t.Tx, series, keys)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // It says what it reads.
+	}
+	var intact []rewind
+	var going []*recurrence.Series
+	for _, e := range tasks {
+		if e.OccurrenceNumber == nil {
 			continue
 		}
-		if err := s.CheckUse(ctx, t.Tx); err != nil {
-			return err //nolint:wrapcheck // It says what it did.
+		r := rewind{task: e, series: series[*e.RecurrenceID], result: results[recurrence.Key{RecurrenceID: *e.RecurrenceID, Number: *e.OccurrenceNumber}]}
+		if r.result == nil || !r.result.Intact {
+			continue
+		}
+		if intact = append(intact, r); r.series.Open != nil {
+			going = append(going, r.series)
 		}
 	}
-	return nil
+	next, err := t.untouched(ctx, going, func(s *recurrence.Series) int { return s.Version })
+	if err != nil {
+		return nil, err
+	}
+	isNamed := make(map[uuid.UUID]bool, len(named))
+	for _, e := range named {
+		isNamed[e.ID] = true
+	}
+	repeating := make([]*ent.Task, len(intact))
+	for i := range intact {
+		repeating[i] = intact[i].task
+	}
+	refused, err := t.checkAllRepeat(ctx, "", repeating)
+	if err != nil {
+		return nil, err
+	}
+	var all []rewind
+	for _, r := range intact {
+		if r.series.Open != nil {
+			if r.next = next[r.series.ID]; len(r.next) == 0 || isNamed[r.next[0]] {
+				continue
+			}
+		}
+		if len(refused[r.task.ID]) == 0 {
+			all = append(all, r)
+		}
+	}
+	return all, nil
 }
 
-// rewind opens a task's occurrence again and purges the next one, if nobody has touched that, and the task may repeat where it is. It
-// returns false if it has done nothing. A task that the change names counts as touched.
-func (t *tx) rewind(ctx context.Context, e *ent.Task, s *recurrence.Series, named []*ent.Task) (bool, error) {
-	if s == nil || e.OccurrenceNumber == nil {
-		return false, nil
+// rewind opens the tasks' occurrences again, and purges the next ones.
+func (t *tx) rewind(ctx context.Context, all []rewind) error {
+	if len(all) == 0 {
+		return nil
 	}
-	result, err := s.ResultOf(ctx, t.Tx, *e.OccurrenceNumber)
-	if err != nil || result == nil || !result.Intact {
-		return false, err //nolint:wrapcheck // It says what it reads.
-	}
-	var next []uuid.UUID
-	if s.Open != nil {
-		if next, err = t.untouched(ctx, s, result.Over.Version); err != nil || len(next) == 0 {
-			return false, err
+	b := recurrence.NewBatch(t.Tx)
+	var purged []uuid.UUID
+	for _, r := range all {
+		tasks, series := []*ent.Task{r.task}, []*recurrence.Series{r.series}
+		before := statesOf(tasks, series)
+		if err := b.Rewind(r.series, r.result, r.task.DeletedAt != nil); err != nil {
+			return err //nolint:wrapcheck // It names the series.
 		}
-		if slices.ContainsFunc(named, func(e *ent.Task) bool { return e.ID == next[0] }) {
-			return false, nil
+		t.recordSeries(before, tasks, series)
+		if len(r.next) > 0 {
+			removed := r.next[0].String()
+			t.repeated(r.task, Repetition{RemovedNextID: &removed})
+			t.activity(r.task.ID).Changes.RemovedNextID = &r.next[0]
+			purged = append(purged, r.next...)
 		}
 	}
-	var errs workspace.Violations
-	if err := t.checkRepeats(ctx, &errs, "", e); err != nil || len(errs) > 0 {
-		return false, err
+	if err := b.Write(ctx); err != nil || len(purged) == 0 {
+		return err //nolint:wrapcheck // It says what it wrote.
 	}
-	before := []*history.Recurrence{stateOf(e, s)}
-	if err := s.Rewind(ctx, t.Tx, result, e.DeletedAt != nil); err != nil {
-		return false, err //nolint:wrapcheck // It says what it did.
-	}
-	t.recordSeries(before, []*ent.Task{e}, []*recurrence.Series{s})
-	if len(next) == 0 {
-		return true, nil
-	}
-	removed := next[0].String()
-	t.repeated(e, Repetition{RemovedNextID: &removed})
-	t.activity(e.ID).Changes.RemovedNextID = &next[0]
-	return true, t.purgeAll(ctx, next, idsAmong(enttask.FieldID, next))
+	return t.purgeAll(ctx, purged, idsAmong(enttask.FieldID, purged))
 }
 
-// untouched returns the ids of the task of a series' open occurrence, and of the tasks below it, if they are as the change of a
-// version has made them. Else, and if there is no such task, it returns nil.
-func (t *tx) untouched(ctx context.Context, s *recurrence.Series, version int) ([]uuid.UUID, error) {
+// untouched returns, by the ids of series, the tasks of their open occurrences and the tasks below them, if all are as the change of
+// a version has made them. Otherwise, and if there is no such task, the series is missing.
+func (t *tx) untouched(ctx context.Context, series []*recurrence.Series, version func(*recurrence.Series) int) (map[uuid.UUID][]uuid.UUID, error) {
+	trees := make(map[uuid.UUID][]uuid.UUID, len(series))
+	if len(series) == 0 {
+		return trees, nil
+	}
+	versions, ids := make(map[uuid.UUID]int, len(series)), make([]any, len(series))
+	for i, s := range series {
+		versions[s.ID], ids[i] = version(s), s.ID
+	}
 	b := workspace.Statement()
-	b.WriteString("WITH RECURSIVE tree(id, version, depth) AS (SELECT id, version, 0 FROM tasks WHERE recurrence_id = ").Arg(s.ID).
-		WriteString(" AND occurrence_number = ").Arg(s.Open.Number).WriteString(" AND ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" UNION ALL SELECT c.id, c.version, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND ").
-		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id, version FROM tree ORDER BY depth")
+	b.WriteString("WITH RECURSIVE tree(series, id, version, depth) AS (SELECT r.id, n.id, n.version, 0 FROM recurrences r CROSS JOIN tasks n WHERE n.recurrence_id = r.id AND n.occurrence_number = r.last_number AND ").
+		Join(workspace.Condition(t.Viewer, "n")).WriteString(" AND ").Join(workspace.Condition(t.Viewer, "r")).WriteString(" AND r.id IN (").Args(ids...).
+		WriteString(") UNION ALL SELECT tree.series, c.id, c.version, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND ").
+		Join(workspace.Condition(t.Viewer, "c")).
+		WriteString(") SELECT series, id, version, EXISTS (SELECT 1 FROM reminders r WHERE r.task_id = tree.id AND r.version <> tree.version AND ").
+		Join(workspace.Condition(t.Viewer, "r")).WriteString(") AS reminders_changed FROM tree ORDER BY depth")
 	var found []struct {
-		ID      uuid.UUID `sql:"id"`
-		Version int       `sql:"version"`
+		Series           uuid.UUID `sql:"series"`
+		ID               uuid.UUID `sql:"id"`
+		Version          int       `sql:"version"`
+		RemindersChanged bool      `sql:"reminders_changed"`
 	}
 	if err := t.Select(ctx, &found, b); err != nil {
-		return nil, fmt.Errorf("reading the next occurrence: %w", err)
+		return nil, fmt.Errorf("reading the next occurrences: %w", err)
 	}
-	ids := make([]uuid.UUID, len(found))
-	for i, f := range found {
-		if f.Version != version {
-			return nil, nil
+	touched := map[uuid.UUID]bool{}
+	for _, f := range found {
+		if trees[f.Series] = append(trees[f.Series], f.ID); f.Version != versions[f.Series] || f.RemindersChanged {
+			touched[f.Series] = true
 		}
-		ids[i] = f.ID
 	}
-	if len(ids) == 0 {
-		return nil, nil
+	for id := range touched {
+		delete(trees, id)
 	}
-	changed, err := t.Reminder.Query().
-		Where(workspace.Scope(t.Viewer), reminder.TaskIDIn(ids...), reminder.VersionNEQ(version)).Exist(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the reminders of the next occurrence: %w", err)
-	}
-	if changed {
-		return nil, nil
-	}
-	return ids, nil
+	return trees, nil
 }

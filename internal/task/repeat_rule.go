@@ -25,27 +25,48 @@ type subtree struct {
 
 // subtree measures a task and what is below it.
 func (t *tx) subtree(ctx context.Context, e *ent.Task) (subtree, error) {
-	measured, err := t.measure(ctx, e.ID)
-	measured.root = &e.ID
+	all, err := t.subtrees(ctx, []uuid.UUID{e.ID})
+	return all[e.ID], err
+}
+
+// subtrees measures each of the tasks with what is below it.
+func (t *tx) subtrees(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]subtree, error) {
+	measured := make(map[uuid.UUID]subtree, len(ids))
+	if len(ids) == 0 {
+		return measured, nil
+	}
+	rows, err := t.measure(ctx, ids, true)
+	for _, row := range rows {
+		measured[row.Root] = subtree{root: &row.Root, levels: row.Levels, tasks: row.Tasks, repeats: row.Repeats == 1}
+	}
 	return measured, err
 }
 
-// measure measures tasks and what is below them, as one subtree.
-func (t *tx) measure(ctx context.Context, ids ...uuid.UUID) (subtree, error) {
+// measurement is what is counted of a subtree, or of several together.
+type measurement struct {
+	Root    uuid.UUID `sql:"root"`
+	Levels  int       `sql:"levels"`
+	Tasks   int       `sql:"tasks"`
+	Repeats int       `sql:"repeats"`
+}
+
+// measure measures tasks with what is below them: each by itself, or all together, without Root.
+func (t *tx) measure(ctx context.Context, ids []uuid.UUID, each bool) ([]measurement, error) {
 	b := workspace.Statement()
-	b.WriteString("WITH RECURSIVE down(id, depth, repeats) AS (SELECT id, 1, CASE WHEN recurrence_id IS NOT NULL AND NOT completed THEN 1 ELSE 0 END FROM tasks WHERE ").
+	b.WriteString("WITH RECURSIVE down(root, id, depth, repeats) AS (SELECT id, id, 1, CASE WHEN recurrence_id IS NOT NULL AND NOT completed THEN 1 ELSE 0 END FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
-		WriteString(") UNION ALL SELECT c.id, down.depth + 1, CASE WHEN c.recurrence_id IS NOT NULL AND NOT c.completed THEN 1 ELSE 0 END FROM down CROSS JOIN tasks c WHERE c.parent_id = down.id AND ").
-		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) AS levels, count(DISTINCT id) AS tasks, max(repeats) AS repeats FROM down")
-	var found []struct {
-		Levels  int `sql:"levels"`
-		Tasks   int `sql:"tasks"`
-		Repeats int `sql:"repeats"`
+		WriteString(") UNION ALL SELECT down.root, c.id, down.depth + 1, CASE WHEN c.recurrence_id IS NOT NULL AND NOT c.completed THEN 1 ELSE 0 END FROM down CROSS JOIN tasks c WHERE c.parent_id = down.id AND ").
+		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) AS levels, count(DISTINCT id) AS tasks, max(repeats) AS repeats")
+	if each {
+		b.WriteString(", root FROM down GROUP BY root")
+	} else {
+		b.WriteString(" FROM down")
 	}
+	var found []measurement
 	if err := t.Select(ctx, &found, b); err != nil {
-		return subtree{}, fmt.Errorf("measuring what is below a task: %w", err)
+		return nil, fmt.Errorf("measuring what is below tasks: %w", err)
 	}
-	return subtree{levels: found[0].Levels, tasks: found[0].Tasks, repeats: found[0].Repeats == 1}, nil
+	return found, nil
 }
 
 // checkBelowRepeating adds violations if a subtree can't be below a task that repeats.
@@ -60,37 +81,63 @@ func (t *tx) checkBelowRepeating(ctx context.Context, errs *workspace.Violations
 	} else {
 		ids = append(ids, *added.root) // It may be below that task already.
 	}
-	all, err := t.measure(ctx, ids...)
-	if n += all.tasks; n > maxCopied {
+	all, err := t.measure(ctx, ids, false)
+	if err != nil {
+		return err
+	}
+	if n += all[0].Tasks; n > maxCopied {
 		errs.Add(workspace.CodeLimitExceeded, "parentId",
 			"At most %d tasks can be below one that repeats, those in the trash included, because each occurrence copies them; these would be %d.", maxCopied, n)
 	}
-	return err
+	return nil
 }
 
 // checkRepeats adds violations if a task can't repeat where it is.
 func (t *tx) checkRepeats(ctx context.Context, errs *workspace.Violations, field string, e *ent.Task) error {
-	if e.ParentID != nil {
-		up, err := t.ancestors(ctx, e.ParentID.String())
-		if err != nil {
-			return err
-		}
-		if up.repeating != nil {
+	found, err := t.checkAllRepeat(ctx, field, []*ent.Task{e})
+	*errs = append(*errs, found[e.ID]...)
+	return err
+}
+
+// checkAllRepeat returns why tasks can't repeat where they are. Those that can are missing from the map.
+func (t *tx) checkAllRepeat(ctx context.Context, field string, tasks []*ent.Task) (map[uuid.UUID]workspace.Violations, error) {
+	found := map[uuid.UUID]workspace.Violations{}
+	above, err := t.ancestorsOf(ctx, parentsOf(tasks))
+	if err != nil {
+		return nil, err
+	}
+	below, err := t.subtrees(ctx, idsOf(tasks))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range tasks {
+		var errs workspace.Violations
+		if e.ParentID != nil && above[*e.ParentID].repeating != nil {
 			errs.Add(workspace.CodeInvalid, field, "A task below one that repeats can't repeat itself: leave recurrence out, because each occurrence of that one brings it again.")
 		}
+		if below[e.ID].repeats && !repeats(e) {
+			errs.Add(workspace.CodeInvalid, field, "A task below this one repeats, or would if it were restored from the trash: end its series with recurrence: null, or purge it.")
+		}
+		if n := below[e.ID].tasks - 1; n > maxCopied {
+			errs.Add(workspace.CodeLimitExceeded, field,
+				"A task that repeats has at most %d tasks below it, those in the trash included; this one has %d.", maxCopied, n)
+		}
+		if len(errs) > 0 {
+			found[e.ID] = errs
+		}
 	}
-	below, err := t.subtree(ctx, e)
-	if err != nil {
-		return err
+	return found, nil
+}
+
+// parentsOf returns the parents of those tasks that have one.
+func parentsOf(tasks []*ent.Task) []uuid.UUID {
+	var parents []uuid.UUID
+	for _, e := range tasks {
+		if e.ParentID != nil {
+			parents = append(parents, *e.ParentID)
+		}
 	}
-	if below.repeats && !repeats(e) {
-		errs.Add(workspace.CodeInvalid, field, "A task below this one repeats, or would if it were restored from the trash: end its series with recurrence: null, or purge it.")
-	}
-	if n := below.tasks - 1; n > maxCopied {
-		errs.Add(workspace.CodeLimitExceeded, field,
-			"A task that repeats has at most %d tasks below it, those in the trash included; this one has %d.", maxCopied, n)
-	}
-	return nil
+	return parents
 }
 
 // checkStart adds a violation if a series can't start at a task's due.
@@ -149,7 +196,9 @@ func (c *ruleChange) apply(ctx context.Context, t *tx, e *ent.Task, changed map[
 			return err
 		}
 		if running {
-			if err := s.End(ctx, t.Tx); err != nil {
+			b := recurrence.NewBatch(t.Tx)
+			b.End(s)
+			if err := b.Write(ctx); err != nil {
 				return err //nolint:wrapcheck // It says what it did.
 			}
 		}
@@ -237,7 +286,7 @@ func (o skipOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	t.recorder.open = true
 	series := []*recurrence.Series{s}
 	before := statesOf(tasks, series)
-	if err := recurrence.Advance(ctx, t.Tx, recurrence.Skipped, s); err != nil {
+	if err := t.advance(ctx, recurrence.Skipped, series); err != nil {
 		return err //nolint:wrapcheck // It says what it did.
 	}
 	t.act(t.activity(e.ID), history.Skipped)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	"taskql/ent/predicate"
 	enttag "taskql/ent/tag"
 	"taskql/ent/tasktag"
 	"taskql/internal/history"
@@ -135,7 +136,7 @@ func (c tagChanges) set(task uuid.UUID, add, remove []uuid.UUID) {
 func (c tagChanges) apply(ctx context.Context, t *tx, tasks []*ent.Task) (map[uuid.UUID]bool, error) {
 	changed := map[uuid.UUID]bool{}
 	added := map[uuid.UUID][]uuid.UUID{}
-	var from, removed []uuid.UUID
+	var removed []predicate.TaskTag
 	for _, e := range tasks {
 		if len(c.add[e.ID])+len(c.remove[e.ID]) > 0 {
 			t.recordTags(e.ID, t.namedTags(c.add[e.ID]), t.namedTags(c.remove[e.ID]))
@@ -144,16 +145,11 @@ func (c tagChanges) apply(ctx context.Context, t *tx, tasks []*ent.Task) (map[uu
 			added[e.ID], changed[e.ID] = tags, true
 		}
 		if tags := c.remove[e.ID]; len(tags) > 0 {
-			from, changed[e.ID] = append(from, e.ID), true
-			removed = append(removed, difference(tags, removed)...)
+			removed, changed[e.ID] = append(removed, tasktag.And(tasktag.TaskID(e.ID), tasktag.TagIDIn(tags...))), true
 		}
 	}
-	if len(from) > 0 {
-		// A tag that is removed from one of these tasks is removed from all that have it.
-		_, err := t.TaskTag.Delete().
-			Where(workspace.Scope(t.Viewer), tasktag.TaskIDIn(from...), tasktag.TagIDIn(removed...)).
-			Exec(ctx)
-		if err != nil {
+	if len(removed) > 0 {
+		if _, err := t.TaskTag.Delete().Where(workspace.Scope(t.Viewer), tasktag.Or(removed...)).Exec(ctx); err != nil {
 			return nil, fmt.Errorf("removing tags from tasks: %w", err)
 		}
 	}

@@ -60,30 +60,43 @@ func (t *tx) parent(ctx context.Context, errs *workspace.Violations, id string, 
 
 // ancestors returns a task and those above it.
 func (t *tx) ancestors(ctx context.Context, id string) (ancestors, error) {
-	var up ancestors
 	u, ok := workspace.ParseID(id)
 	if !ok {
-		return up, nil
+		return ancestors{}, nil
+	}
+	all, err := t.ancestorsOf(ctx, []uuid.UUID{u})
+	return all[u], err
+}
+
+// ancestorsOf returns tasks and those above them. Tasks that don't exist are missing from the map.
+func (t *tx) ancestorsOf(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ancestors, error) {
+	all := make(map[uuid.UUID]ancestors, len(ids))
+	if len(ids) == 0 {
+		return all, nil
 	}
 	b := workspace.Statement()
-	b.WriteString("WITH RECURSIVE up(id, parent_id, active, repeats, depth) AS (SELECT id, parent_id, deleted_at IS NULL, recurrence_id IS NOT NULL AND NOT completed, 1 FROM tasks WHERE ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id = ").Arg(u).
-		WriteString(" UNION ALL SELECT p.id, p.parent_id, p.deleted_at IS NULL, p.recurrence_id IS NOT NULL AND NOT p.completed, up.depth + 1 FROM up CROSS JOIN tasks p WHERE p.id = up.parent_id AND ").
-		Join(workspace.Condition(t.Viewer, "p")).WriteString(") SELECT id, active, repeats FROM up ORDER BY depth")
+	b.WriteString("WITH RECURSIVE up(of, id, parent_id, active, repeats, depth) AS (SELECT id, id, parent_id, deleted_at IS NULL, recurrence_id IS NOT NULL AND NOT completed, 1 FROM tasks WHERE ").
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
+		WriteString(") UNION ALL SELECT up.of, p.id, p.parent_id, p.deleted_at IS NULL, p.recurrence_id IS NOT NULL AND NOT p.completed, up.depth + 1 FROM up CROSS JOIN tasks p WHERE p.id = up.parent_id AND ").
+		Join(workspace.Condition(t.Viewer, "p")).WriteString(") SELECT of, id, active, repeats FROM up ORDER BY depth")
 	var found []struct {
+		Of      uuid.UUID `sql:"of"`
 		ID      uuid.UUID `sql:"id"`
 		Active  bool      `sql:"active"`
 		Repeats bool      `sql:"repeats"`
 	}
 	if err := t.Select(ctx, &found, b); err != nil {
-		return up, fmt.Errorf("reading what is above a task: %w", err)
+		return nil, fmt.Errorf("reading what is above tasks: %w", err)
 	}
 	for i, e := range found {
-		up.ids = append(up.ids, e.ID)
+		up := all[e.Of]
+		if up.ids = append(up.ids, e.ID); e.ID == e.Of {
+			up.active = e.Active
+		}
 		if e.Repeats && up.repeating == nil {
 			up.repeating = &found[i].ID
 		}
+		all[e.Of] = up
 	}
-	up.active = len(found) > 0 && found[0].Active
-	return up, nil
+	return all, nil
 }

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -72,7 +73,7 @@ func (s *Service) Undo(ctx context.Context, v viewer.Viewer, in UndoInput) (*Und
 			return nil, err
 		}
 		if len(u.conflicts) > 0 {
-			return u.refusal(), workspace.ErrNoCommit
+			return u.refusal(ctx)
 		}
 		tasks, err := t.load(ctx, u.ids)
 		return &UndoResult{Tasks: tasks}, err
@@ -118,6 +119,8 @@ type undo struct {
 	// ids are those of the tasks of steps and of named.
 	ids       []string
 	conflicts []*UndoConflict
+	// versionsAt are tasks whose versions conflicts get.
+	versionsAt map[*UndoConflict]uuid.UUID
 	// series are those that the change changed.
 	series map[uuid.UUID]*recurrence.Series
 	// truncated reports whether there were more than maxSince later activities.
@@ -210,7 +213,16 @@ func (u *undo) run(ctx context.Context) error {
 }
 
 // refusal returns the result of an undo with conflicts.
-func (u *undo) refusal() *UndoResult {
+func (u *undo) refusal(ctx context.Context) (*UndoResult, error) {
+	versions, err := u.versionsOf(ctx, slices.Collect(maps.Values(u.versionsAt)))
+	if err != nil {
+		return nil, err
+	}
+	for c, id := range u.versionsAt {
+		if v := versions[id]; v != 0 && v != u.Version {
+			c.ChangedByVersion = v
+		}
+	}
 	r := &UndoResult{Conflicts: u.conflicts}
 	for _, s := range u.steps {
 		r.Tasks = append(r.Tasks, &s.before)
@@ -219,7 +231,7 @@ func (u *undo) refusal() *UndoResult {
 	var errs workspace.Violations
 	errs.Add(workspace.CodeStale, "version", "Nothing was undone, because what this change did has been changed since: conflicts says what, and by which versions. Undo those first, or change the fields yourself.")
 	r.Refuse(errs)
-	return r
+	return r, workspace.ErrNoCommit
 }
 
 // conflict adds a conflict of a field with the change of that version. If it is not known, it is 0, and the task's version is the best guess.
@@ -228,4 +240,13 @@ func (u *undo) conflict(s *undoStep, field string, version int) {
 		version = s.before.Version
 	}
 	u.conflicts = append(u.conflicts, &UndoConflict{Task: &s.before, Field: field, ChangedByVersion: version})
+}
+
+// conflictAt adds a conflict of a field with the last change of another task.
+func (u *undo) conflictAt(s *undoStep, field string, other uuid.UUID) {
+	u.conflict(s, field, 0)
+	if u.versionsAt == nil {
+		u.versionsAt = map[*UndoConflict]uuid.UUID{}
+	}
+	u.versionsAt[u.conflicts[len(u.conflicts)-1]] = other
 }

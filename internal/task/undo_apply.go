@@ -1,10 +1,10 @@
 package task
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -36,9 +36,9 @@ func (u *undo) apply(ctx context.Context) error {
 	for _, s := range u.steps {
 		c := &u.activity(s.task.ID).Changes
 		c.Undoes, c.Named = u.undone, s.changes.Named
-		if err := u.edit(ctx, s); err != nil {
-			return err
-		}
+	}
+	if err := u.edit(ctx); err != nil || len(u.conflicts) > 0 {
+		return err
 	}
 	return u.trash(ctx)
 }
@@ -57,38 +57,53 @@ func (u *undo) restore(ctx context.Context) error {
 	return u.takeOutOfTrash(ctx, back)
 }
 
-// edit gives a task its values, tags and place.
-func (u *undo) edit(ctx context.Context, s *undoStep) error {
-	values := s.values()
-	if s.changes.Place != nil {
-		to, err := u.formerPosition(ctx, s)
-		if err != nil || to == nil {
-			return err
-		}
-		now, err := u.neighboursAt(ctx, s.task)
-		if err != nil {
-			return err
-		}
-		place := &history.Place{Position: history.Change[[]byte]{s.task.Position}, After: now.after, Before: now.before}
-		u.activity(s.task.ID).Changes.Place = place
-		values = append(values, edit{
-			columns: []string{enttask.FieldParentID, enttask.FieldPosition},
-			set:     func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
-		})
-	}
-	var changed map[uuid.UUID]bool
-	if tags := s.changes.Tags; tags != nil {
-		swapped := tagChanges{add: map[uuid.UUID][]uuid.UUID{}, remove: map[uuid.UUID][]uuid.UUID{}}
-		swapped.set(s.task.ID, tagIDs(tags.Removed), tagIDs(tags.Added))
-		var err error
-		if changed, err = swapped.apply(ctx, u.tx, []*ent.Task{s.task}); err != nil {
-			return err
-		}
-	}
-	if err := u.applyEdits(ctx, []*ent.Task{s.task}, changed, values...); err != nil {
+// edit gives the tasks their values, tags and places, and puts their series back.
+func (u *undo) edit(ctx context.Context) error {
+	places, err := u.formerPlaces(ctx)
+	if err != nil {
 		return err
 	}
-	return u.editSeries(ctx, s)
+	series, err := u.restoreSeries(ctx)
+	if err != nil || len(u.conflicts) > 0 {
+		return err
+	}
+	changed, err := u.editTags(ctx)
+	if err != nil {
+		return err
+	}
+	tasks, edits := make([]*ent.Task, len(u.steps)), make(map[uuid.UUID][]edit, len(u.steps))
+	for i, s := range u.steps {
+		tasks[i], edits[s.task.ID] = s.task, s.values()
+	}
+	for _, p := range places {
+		if p.free {
+			edits[p.task.ID] = append(edits[p.task.ID], p.edit(treePosition{parent: p.parent, position: p.position}))
+		}
+	}
+	for _, r := range series {
+		changed[r.step.task.ID] = true
+		edits[r.step.task.ID] = append(edits[r.step.task.ID], r.edit())
+	}
+	if err := u.applyEach(ctx, tasks, changed, edits); err != nil {
+		return err
+	}
+	if err := u.moveBeside(ctx, places); err != nil {
+		return err
+	}
+	return u.followSeries(ctx, series)
+}
+
+// editTags gives the tasks the tags that they had, and returns the tasks that it changed.
+func (u *undo) editTags(ctx context.Context) (map[uuid.UUID]bool, error) {
+	swapped := tagChanges{add: map[uuid.UUID][]uuid.UUID{}, remove: map[uuid.UUID][]uuid.UUID{}}
+	var tasks []*ent.Task
+	for _, s := range u.steps {
+		if tags := s.changes.Tags; tags != nil {
+			swapped.set(s.task.ID, tagIDs(tags.Removed), tagIDs(tags.Added))
+			tasks = append(tasks, s.task)
+		}
+	}
+	return swapped.apply(ctx, u.tx, tasks)
 }
 
 // values returns the edits that set what the change changed of the task's own values.
@@ -127,198 +142,161 @@ func (s *undoStep) values() []edit {
 	return edits
 }
 
-// formerPosition returns where a task was before the change: behind its former predecessor, else before its former successor, else at
-// the end of its former parent. It is nil if there is a conflict, because the parent can't be the task's any more.
-func (u *undo) formerPosition(ctx context.Context, s *undoStep) (*treePosition, error) {
-	e, place := s.task, s.changes.Place
-	o := &moveOp{parent: e.ParentID}
-	if s.changes.Parent != nil {
-		o.parent = s.changes.Parent.From()
-		if ok, err := u.checkFormerParent(ctx, s, o.parent); err != nil || !ok {
-			return nil, err
-		}
+// versionsOf returns the versions of tasks.
+func (t *tx) versionsOf(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]int, error) {
+	versions := make(map[uuid.UUID]int, len(ids))
+	if len(ids) == 0 {
+		return versions, nil
 	}
-	for i, id := range []*uuid.UUID{place.After, place.Before} {
-		if id == nil || o.anchor != nil {
-			continue
-		}
-		anchor, err := u.siblings(o.parent, e.ID).Where(enttask.ID(*id), enttask.DeletedAtIsNil()).Only(ctx)
-		if err != nil && !ent.IsNotFound(err) {
-			return nil, fmt.Errorf("reading a former neighbour: %w", err)
-		}
-		o.anchor, o.before = anchor, anchor != nil && i == 1
-	}
-	// The former key is the right one, unless others have come between.
-	at := *e
-	at.ParentID, at.Position = o.parent, place.Position.From()
-	taken, err := u.siblings(o.parent, e.ID).Where(enttask.Position(at.Position)).Exist(ctx)
+	tasks, err := t.tasks().Where(enttask.IDIn(ids...)).Select(enttask.FieldVersion).All(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("looking at a former position: %w", err)
+		return nil, fmt.Errorf("reading the versions of tasks: %w", err)
 	}
-	between, err := u.neighboursAt(ctx, &at)
-	if err != nil {
-		return nil, err
+	for _, e := range tasks {
+		versions[e.ID] = e.Version
 	}
-	if !taken && (s.trashBefore() != nil || o.isInPlace(&at, between)) { // Tasks in the trash have no neighbours.
-		return &treePosition{parent: o.parent, position: at.Position}, nil
-	}
-	to, err := o.newPosition(ctx, u.tx, e)
-	return &to, err
+	return versions, nil
 }
 
-// neighboursAt returns the siblings between which a task is, or would be with those values.
-func (t *tx) neighboursAt(ctx context.Context, e *ent.Task) (neighbours, error) {
-	var n neighbours
-	for backward, neighbour := range map[bool]**uuid.UUID{true: &n.after, false: &n.before} {
-		id, err := t.siblings(e.ParentID, e.ID).Where(positioned(e, backward), enttask.DeletedAtIsNil()).
-			Order(inManualOrder(backward)).FirstID(ctx)
-		switch {
-		case err == nil:
-			*neighbour = &id
-		case !ent.IsNotFound(err):
-			return n, fmt.Errorf("reading the neighbours: %w", err)
-		}
-	}
-	return n, nil
-}
-
-// checkFormerParent reports whether a task can go back under its former parent. There is a conflict if that is gone, or below the task.
-func (u *undo) checkFormerParent(ctx context.Context, s *undoStep, parent *uuid.UUID) (bool, error) {
-	if parent == nil {
-		return true, nil
-	}
-	up, err := u.ancestors(ctx, parent.String())
-	if err != nil {
-		return false, err
-	}
-	var version int
-	switch {
-	case len(up.ids) == 0:
-		version, err = u.goneSince(ctx, workspace.KindTask, *parent)
-	case slices.Contains(up.ids, s.task.ID):
-		version, err = u.versionOf(ctx, *parent)
-	default:
-		return true, nil
-	}
-	u.conflict(s, "parent", version)
-	return false, err
-}
-
-// versionOf returns the version of a task.
-func (t *tx) versionOf(ctx context.Context, id uuid.UUID) (int, error) {
-	versions, err := t.tasks().Where(enttask.ID(id)).Select(enttask.FieldVersion).Ints(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("reading a task's version: %w", err)
-	}
-	return append(versions, 0)[0], nil
-}
-
-// trash puts tasks back into the trash, the lowest first: one that was there before another above it stays apart from that.
+// trash puts tasks back into the trash, with the active tasks below them. A task that was there before another one above it stays apart
+// from that.
 func (u *undo) trash(ctx context.Context) error {
 	var back []*undoStep
-	depths := map[uuid.UUID]int{}
+	var with []uuid.UUID
 	for _, s := range u.steps {
-		if s.trashBefore() == nil {
-			continue
-		}
-		back = append(back, s)
-		up, err := u.ancestors(ctx, s.task.ID.String())
-		if err != nil {
-			return err
-		}
-		depths[s.task.ID] = len(up.ids)
-	}
-	slices.SortStableFunc(back, func(a, b *undoStep) int { return cmp.Compare(depths[b.task.ID], depths[a.task.ID]) })
-	for _, s := range back {
-		if err := u.putBackIntoTrash(ctx, s.task, *s.trashBefore()); err != nil {
-			return err
+		if was := s.trashBefore(); was != nil {
+			if back = append(back, s); was.With != nil {
+				with = append(with, *was.With)
+			}
 		}
 	}
-	return nil
+	if len(back) == 0 {
+		return nil
+	}
+	// They may have gone there with tasks that have come back since.
+	there, err := u.tasks().Where(enttask.IDIn(with...), func(s *sql.Selector) {
+		s.Where(sql.ColumnsEQ(s.C(enttask.FieldID), s.C(enttask.FieldTrashedWith)))
+	}).IDs(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the trash: %w", err)
+	}
+	roots := make([]trashRoot, len(back))
+	for i, s := range back {
+		was := s.trashBefore()
+		roots[i] = trashRoot{s.task, was.At, s.task.ID}
+		if was.With != nil && slices.Contains(there, *was.With) {
+			roots[i].with = *was.With
+		}
+	}
+	return u.putBackIntoTrash(ctx, roots)
 }
 
-// putBackIntoTrash puts a task and the active tasks below it into the trash as it was there.
-func (t *tx) putBackIntoTrash(ctx context.Context, e *ent.Task, was history.Trash) error {
-	with := e.ID
-	if was.With != nil && *was.With != e.ID {
-		// It went there with a task that may have come back since.
-		there, err := t.tasks().Where(enttask.ID(*was.With), enttask.TrashedWith(*was.With)).Exist(ctx)
-		if err != nil {
-			return fmt.Errorf("reading the trash: %w", err)
-		}
-		if there {
-			with = *was.With
-		}
+// trashRoot is a task that goes back into the trash, when and with which task it went there.
+type trashRoot struct {
+	task *ent.Task
+	at   time.Time
+	with uuid.UUID
+}
+
+// putBackIntoTrash puts tasks and the active tasks below them into the trash as they were there. What is below two of them goes with the
+// lower one.
+func (t *tx) putBackIntoTrash(ctx context.Context, roots []trashRoot) error {
+	ids := make([]any, len(roots))
+	for i, r := range roots {
+		ids[i] = r.task.ID
 	}
 	b := workspace.Statement()
-	b.WriteString("WITH RECURSIVE tree(id) AS (SELECT id FROM tasks WHERE ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id = ").Arg(e.ID).
-		WriteString(" UNION ALL SELECT c.id FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
-		Join(workspace.Condition(t.Viewer, "c")).
-		WriteString(") UPDATE tasks SET deleted_at = ").Arg(was.At).WriteString(", trashed_with = ").Arg(with).
-		WriteString(", version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now).
+	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE ").
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(ids...).
+		WriteString(") UNION ALL SELECT c.id, tree.root FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
+		Join(workspace.Condition(t.Viewer, "c")).WriteString(" AND c.id NOT IN (").Args(ids...).
+		WriteString(")) UPDATE tasks SET deleted_at = CASE tree.root")
+	for _, r := range roots {
+		b.WriteString(" WHEN ").Arg(r.task.ID).WriteString(" THEN ").Arg(r.at)
+	}
+	b.WriteString(" ELSE tasks.deleted_at END, trashed_with = CASE tree.root") // The columns give the arguments their types.
+	for _, r := range roots {
+		b.WriteString(" WHEN ").Arg(r.task.ID).WriteString(" THEN ").Arg(r.with)
+	}
+	b.WriteString(" ELSE tasks.trashed_with END, version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now).
 		WriteString(" FROM tree WHERE tasks.id = tree.id AND ").Join(workspace.Condition(t.Viewer, "tasks"))
 	if err := t.changeSeries(ctx, b, recurrence.SuspendAll); err != nil {
 		return fmt.Errorf("putting tasks back into the trash: %w", err)
 	}
 	t.MarkChanged()
-	before := *e
-	e.DeletedAt, e.TrashedWith = &was.At, &with
-	t.stamp(e)
-	t.record(&before, e)
+	for _, r := range roots {
+		before := *r.task
+		r.task.DeletedAt, r.task.TrashedWith = &r.at, &r.with
+		t.stamp(r.task)
+		t.record(&before, r.task)
+	}
 	return nil
 }
 
 // checkTree finds tasks that have come back to parents that are in the trash, too deep, or full.
 func (u *undo) checkTree(ctx context.Context) error {
+	var back []*undoStep
+	var tasks []*ent.Task
 	for _, s := range u.steps {
-		if s.task.ParentID == nil || s.changes.Parent == nil && !s.restores() {
-			continue
+		if s.task.ParentID != nil && (s.changes.Parent != nil || s.restores()) {
+			back, tasks = append(back, s), append(tasks, s.task)
 		}
-		if err := u.checkParent(ctx, s); err != nil {
-			return err
+	}
+	if len(back) == 0 {
+		return nil
+	}
+	above, err := u.ancestorsOf(ctx, parentsOf(tasks))
+	if err != nil {
+		return err
+	}
+	measured := idsOf(tasks)
+	for _, up := range above {
+		if up.repeating != nil {
+			measured = append(measured, *up.repeating)
+		}
+	}
+	below, err := u.subtrees(ctx, measured)
+	if err != nil {
+		return err
+	}
+	counts, err := u.countSubtasks(ctx, parentsOf(tasks))
+	if err != nil {
+		return err
+	}
+	for _, s := range back {
+		up, own, siblings := above[*s.task.ParentID], below[s.task.ID], counts[*s.task.ParentID]
+		inTrash := s.task.DeletedAt != nil
+		switch {
+		case !inTrash && !up.active, len(up.ids)+own.levels > u.limits.Depth,
+			up.repeating != nil && (own.repeats || below[*up.repeating].tasks-1 > maxCopied):
+			u.conflictAt(s, "parent", *s.task.ParentID)
+		case !inTrash && siblings.count > u.limits.Subtasks:
+			u.conflict(s, "parent", siblings.newest)
 		}
 	}
 	return nil
 }
 
-// checkParent adds a conflict if a task can't be where it is.
-func (u *undo) checkParent(ctx context.Context, s *undoStep) error {
-	up, err := u.ancestors(ctx, s.task.ParentID.String())
-	if err != nil {
-		return err
+// subtaskCount is how many active subtasks a task has, and the newest version that another change than this one gave them; 0 if none
+// did.
+type subtaskCount struct{ count, newest int }
+
+func (t *tx) countSubtasks(ctx context.Context, parents []uuid.UUID) (map[uuid.UUID]subtaskCount, error) {
+	b := workspace.Statement()
+	b.WriteString("SELECT parent_id, count(*) AS count, max(CASE WHEN version < ").Arg(t.Version).
+		WriteString(" THEN version ELSE 0 END) AS newest FROM tasks WHERE deleted_at IS NULL AND ").Join(workspace.Condition(t.Viewer, "")).
+		WriteString(" AND parent_id IN (").Args(toAny(parents)...).WriteString(") GROUP BY parent_id")
+	var rows []struct {
+		Parent uuid.UUID `sql:"parent_id"`
+		Count  int       `sql:"count"`
+		Newest int       `sql:"newest"`
 	}
-	below, err := u.subtree(ctx, s.task)
-	if err != nil {
-		return err
+	if err := t.Select(ctx, &rows, b); err != nil {
+		return nil, fmt.Errorf("counting subtasks: %w", err)
 	}
-	var errs workspace.Violations
-	if up.repeating != nil {
-		if err := u.checkBelowRepeating(ctx, &errs, *up.repeating, below); err != nil {
-			return err
-		}
+	counts := make(map[uuid.UUID]subtaskCount, len(rows))
+	for _, row := range rows {
+		counts[row.Parent] = subtaskCount{row.Count, row.Newest}
 	}
-	// The newest first; this undo's are no obstacles.
-	versions, err := u.tasks().Where(enttask.ParentID(*s.task.ParentID), enttask.DeletedAtIsNil()).
-		Order(enttask.ByVersion(sql.OrderDesc())).Select(enttask.FieldVersion).Ints(ctx)
-	if err != nil {
-		return fmt.Errorf("counting subtasks: %w", err)
-	}
-	var version int
-	inTrash := s.task.DeletedAt != nil
-	switch {
-	case !inTrash && !up.active, len(up.ids)+below.levels > u.limits.Depth, len(errs) > 0:
-		if version, err = u.versionOf(ctx, *s.task.ParentID); err != nil {
-			return err
-		}
-	case !inTrash && len(versions) > u.limits.Subtasks:
-		version = versions[max(0, slices.IndexFunc(versions, func(v int) bool { return v < u.Version }))]
-	default:
-		return nil
-	}
-	if version == u.Version {
-		version = 0
-	}
-	u.conflict(s, "parent", version)
-	return nil
+	return counts, nil
 }

@@ -56,6 +56,10 @@ func changesTrash(c *history.Changes) bool { return c.Trash != nil }
 
 // check finds what no longer has the values that the change gave it.
 func (u *undo) check(ctx context.Context) error {
+	roots, err := u.sinceOfRoots(ctx)
+	if err != nil {
+		return err
+	}
 	for _, s := range u.steps {
 		for _, f := range undoFields {
 			if f.in(&s.changes) && !f.holds(u, s) {
@@ -63,9 +67,7 @@ func (u *undo) check(ctx context.Context) error {
 			}
 		}
 		u.checkSeries(s)
-		if err := u.checkTrash(ctx, s); err != nil {
-			return err
-		}
+		u.checkTrash(s, roots)
 	}
 	if err := u.checkTags(ctx); err != nil {
 		return err
@@ -83,23 +85,43 @@ func changedBy(activities []*history.Activity, in func(*history.Changes) bool) i
 	return 0
 }
 
-// checkTrash finds out whether a task is in the trash as the change left it. One that was moved must not be there.
-func (u *undo) checkTrash(ctx context.Context, s *undoStep) error {
-	switch {
-	case s.changes.Trash == nil && (s.changes.Place == nil || s.task.DeletedAt == nil):
-		return nil
-	case s.changes.Trash != nil && sameTrash(historyTrash(s.task), s.changes.Trash.To()):
-		return nil
+// isInTrashAsLeft reports whether a task is in the trash as the change left it. One that was moved must not be there.
+func (s *undoStep) isInTrashAsLeft() bool {
+	if s.changes.Trash == nil {
+		return s.changes.Place == nil || s.task.DeletedAt == nil
 	}
-	since := s.since
-	if root := s.task.TrashedWith; root != nil && *root != s.task.ID { // It went there with another task, which has the activity.
-		var err error
-		if since, err = history.Since(ctx, u.Tx, u.undone, []uuid.UUID{*root}, maxSince); err != nil {
-			return err //nolint:wrapcheck // It says what was read.
+	return sameTrash(historyTrash(s.task), s.changes.Trash.To())
+}
+
+// sinceOfRoots returns the later activities of the tasks with which others went to the trash since, which have none for that.
+func (u *undo) sinceOfRoots(ctx context.Context) (map[uuid.UUID][]*history.Activity, error) {
+	var roots []uuid.UUID
+	for _, s := range u.steps {
+		if root := s.task.TrashedWith; !s.isInTrashAsLeft() && root != nil && *root != s.task.ID {
+			roots = append(roots, *root)
 		}
 	}
+	if len(roots) == 0 {
+		return nil, nil //nolint:nilnil // There is nothing to read.
+	}
+	since, err := history.Since(ctx, u.Tx, u.undone, roots, maxSince)
+	byRoot := map[uuid.UUID][]*history.Activity{}
+	for _, a := range since {
+		byRoot[a.TaskID] = append(byRoot[a.TaskID], a)
+	}
+	return byRoot, err //nolint:wrapcheck // It says what was read.
+}
+
+// checkTrash finds out whether a task is in the trash as the change left it.
+func (u *undo) checkTrash(s *undoStep, roots map[uuid.UUID][]*history.Activity) {
+	if s.isInTrashAsLeft() {
+		return
+	}
+	since := s.since
+	if root := s.task.TrashedWith; root != nil && *root != s.task.ID {
+		since = roots[*root]
+	}
 	u.conflict(s, "deletedAt", changedBy(since, changesTrash))
-	return nil
 }
 
 // hasDescription compares the description with what the change made of it: what the next change of it found.

@@ -10,7 +10,6 @@ import (
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
 	"taskql/internal/recurrence"
-	"taskql/internal/workspace"
 )
 
 // loadSeries loads the series that the change moved on, wound back, began or ended.
@@ -98,34 +97,22 @@ func (t *tx) stateFrom(r *history.Recurrence, inTrash bool) recurrence.State {
 	return state
 }
 
-// editSeries puts a task and its series back into the state before the change. The task's own values are back already.
-func (u *undo) editSeries(ctx context.Context, s *undoStep) error {
-	if s.changes.Recurrence == nil {
-		return nil
-	}
-	from, to, series := s.changes.Recurrence.From(), s.changes.Recurrence.To(), u.series[s.seriesID()]
-	tasks := []*ent.Task{s.task}
-	before := statesOf(tasks, []*recurrence.Series{series})
-	next, err := u.nextToTakeBack(ctx, s, series)
-	if err != nil || len(u.conflicts) > 0 {
-		return err
-	}
-	u.activity(s.task.ID).Changes.Skips = s.skips
-	switch {
-	case from == nil && !wasOpen(to), to == nil && !wasOpen(from): // It leaves a series that goes on without it, or joins it again.
-	case from == nil && s.skips: // It was skipped, and there was no other.
-		err = recurrence.Advance(ctx, u.Tx, recurrence.Skipped, series)
-	case from == nil:
-		err = series.End(ctx, u.Tx)
-	case isAfter(from, to):
-		err = u.redoOccurrence(ctx, s, series)
-	default:
-		err = series.Restore(ctx, u.Tx, u.stateFrom(from, s.task.DeletedAt != nil))
-	}
-	if err != nil {
-		return err //nolint:wrapcheck // It says what it did.
-	}
-	if err := u.applyEdits(ctx, tasks, map[uuid.UUID]bool{s.task.ID: true}, edit{
+// seriesStep puts a task's series back.
+type seriesStep struct {
+	step   *undoStep
+	series *recurrence.Series
+	// before is the state of the task's series as it was found.
+	before *history.Recurrence
+	// next are the next occurrence, which the change made, and the tasks below it; none if it made none.
+	next []uuid.UUID
+	// completes says that the occurrence is completed again, so that there is a next one again.
+	completes bool
+}
+
+// edit returns the edit that makes the task the occurrence that it was.
+func (r *seriesStep) edit() edit {
+	from := r.step.changes.Recurrence.From()
+	return edit{
 		columns: []string{enttask.FieldRecurrenceID, enttask.FieldOccurrenceNumber},
 		set: func(e *ent.Task) {
 			e.RecurrenceID, e.OccurrenceNumber = nil, nil
@@ -133,75 +120,151 @@ func (u *undo) editSeries(ctx context.Context, s *undoStep) error {
 				e.RecurrenceID, e.OccurrenceNumber = &from.ID, &from.Number
 			}
 		},
-	}); err != nil {
-		return err
 	}
-	u.recordSeries(before, tasks, []*recurrence.Series{series})
-	if err := series.CheckUse(ctx, u.Tx); err != nil || len(next) == 0 {
-		return err //nolint:wrapcheck // It says what it did.
+}
+
+// restoreSeries puts series back into the states before the change. The tasks' own values are not back yet.
+func (u *undo) restoreSeries(ctx context.Context) ([]*seriesStep, error) {
+	steps, err := u.nextToTakeBack(ctx)
+	if err != nil || len(steps) == 0 || len(u.conflicts) > 0 {
+		return nil, err
 	}
-	u.activity(s.task.ID).Changes.RemovedNextID = &next[0]
-	return u.purgeAll(ctx, next, idsAmong(enttask.FieldID, next))
+	b := recurrence.NewBatch(u.Tx)
+	for _, r := range steps {
+		s, series := r.step, r.series
+		r.before = stateOf(s.task, series)
+		u.activity(s.task.ID).Changes.Skips = s.skips
+		from, to := s.changes.Recurrence.From(), s.changes.Recurrence.To()
+		var err error
+		switch {
+		case from == nil && !wasOpen(to), to == nil && !wasOpen(from): // It leaves a series that goes on without it, or joins it again.
+		case from == nil && s.skips: // It was skipped, and there was no other.
+			err = b.Advance(ctx, recurrence.Skipped, series)
+		case from == nil:
+			b.End(series)
+		case isAfter(from, to):
+			err = u.redoOccurrence(b, r)
+		default:
+			b.Restore(series, u.stateFrom(from, s.task.DeletedAt != nil))
+		}
+		if err != nil {
+			return nil, err //nolint:wrapcheck // It names the series.
+		}
+	}
+	return steps, b.Write(ctx) //nolint:wrapcheck // It says what it wrote.
 }
 
 // redoOccurrence completes an occurrence again, or skips it.
-func (u *undo) redoOccurrence(ctx context.Context, s *undoStep, series *recurrence.Series) error {
+func (u *undo) redoOccurrence(b *recurrence.Batch, r *seriesStep) error {
+	s := r.step
 	from, done := s.changes.Recurrence.From(), s.changes.CompletedAt
 	if done == nil || done.From() == nil {
-		return series.Redo(ctx, u.Tx, recurrence.Skipped, u.Now, u.stateFrom(from, s.task.DeletedAt != nil)) //nolint:wrapcheck // It says what it did.
+		return b.Redo(r.series, recurrence.Skipped, u.Now, u.stateFrom(from, s.task.DeletedAt != nil)) //nolint:wrapcheck // The caller says what it is.
 	}
-	if err := series.Redo(ctx, u.Tx, recurrence.Completed, *done.From(), u.stateFrom(from, false)); err != nil {
-		return err //nolint:wrapcheck // As above.
+	r.completes = true
+	return b.Redo(r.series, recurrence.Completed, *done.From(), u.stateFrom(from, false)) //nolint:wrapcheck // As above.
+}
+
+// followSeries does what follows when the tasks have their values back: it records how their series have changed, makes next occurrences
+// again, and takes back those that the change made.
+func (u *undo) followSeries(ctx context.Context, steps []*seriesStep) error {
+	if len(steps) == 0 {
+		return nil
 	}
-	if series.Open != nil && s.task.ParentID != nil {
-		up, err := u.ancestors(ctx, s.task.ParentID.String())
-		if err != nil {
-			return err
+	var all []*recurrence.Series
+	var removed []uuid.UUID
+	for _, r := range steps {
+		u.recordSeries([]*history.Recurrence{r.before}, []*ent.Task{r.step.task}, []*recurrence.Series{r.series})
+		all = append(all, r.series)
+		if len(r.next) > 0 {
+			u.activity(r.step.task.ID).Changes.RemovedNextID = &r.next[0]
+			removed = append(removed, r.next...)
 		}
-		if !up.active {
-			version, err := u.versionOf(ctx, *s.task.ParentID)
-			u.conflict(s, "parent", version)
-			return err
+	}
+	if err := u.remakeNext(ctx, steps); err != nil || len(u.conflicts) > 0 {
+		return err
+	}
+	if err := recurrence.CheckUse(ctx, u.Tx, all...); err != nil || len(removed) == 0 {
+		return err //nolint:wrapcheck // It says what it did.
+	}
+	return u.purgeAll(ctx, removed, idsAmong(enttask.FieldID, removed))
+}
+
+// remakeNext makes the next occurrences of those that are completed again. There is a conflict if the parent is in the trash.
+func (u *undo) remakeNext(ctx context.Context, steps []*seriesStep) error {
+	var done []*ent.Task
+	var series []*recurrence.Series
+	var going []*undoStep
+	for _, r := range steps {
+		if r.completes && r.series.Open != nil {
+			done, series, going = append(done, r.step.task), append(series, r.series), append(going, r.step)
 		}
+	}
+	above, err := u.ancestorsOf(ctx, parentsOf(done))
+	if err != nil {
+		return err
+	}
+	for _, s := range going {
+		if parent := s.task.ParentID; parent != nil && !above[*parent].active {
+			u.conflictAt(s, "parent", *parent)
+		}
+	}
+	if len(u.conflicts) > 0 {
+		return nil
 	}
 	// The next occurrence is created, whatever is undone.
 	action := u.recorder.action
 	u.recorder.action = ""
 	defer func() { u.recorder.action = action }()
-	return u.makeNext(ctx, []*ent.Task{s.task}, []*recurrence.Series{series})
+	return u.makeNext(ctx, done, series)
 }
 
-// nextToTakeBack returns the next occurrence, which the change made, and the tasks below it; none if it made none. There is a conflict
-// if it has been touched since.
-func (u *undo) nextToTakeBack(ctx context.Context, s *undoStep, series *recurrence.Series) ([]uuid.UUID, error) {
-	if s.changes.NextID == nil {
-		return nil, nil
+// nextToTakeBack returns the steps that change series, with the next occurrences that the change made. There is a conflict if one of these
+// has been touched since.
+func (u *undo) nextToTakeBack(ctx context.Context) ([]*seriesStep, error) {
+	var steps []*seriesStep
+	var going []*recurrence.Series
+	for _, s := range u.steps {
+		if s.changes.Recurrence == nil {
+			continue
+		}
+		series := u.series[s.seriesID()]
+		if steps = append(steps, &seriesStep{step: s, series: series}); s.changes.NextID != nil {
+			going = append(going, series)
+		}
 	}
-	next, err := u.untouched(ctx, series, u.undone)
-	if err != nil || len(next) > 0 {
-		return next, err
+	next, err := u.untouched(ctx, going, func(*recurrence.Series) int { return u.undone })
+	if err != nil {
+		return nil, err
 	}
-	version, err := u.versionOf(ctx, *s.changes.NextID)
-	if err == nil {
-		u.conflict(s, "recurrence", version)
+	for _, r := range steps {
+		if r.step.changes.NextID == nil {
+			continue
+		}
+		if r.next = next[r.series.ID]; len(r.next) == 0 {
+			u.conflictAt(r.step, "recurrence", *r.step.changes.NextID)
+		}
 	}
-	return nil, err
+	return steps, nil
 }
 
 // checkRepeating finds tasks that would repeat again and can't: they were completed, or something above or below them repeats.
 func (u *undo) checkRepeating(ctx context.Context) error {
+	var again []*ent.Task
+	for _, s := range u.steps {
+		if repeats(s.task) && !repeats(&s.before) {
+			again = append(again, s.task)
+		}
+	}
+	refused, err := u.checkAllRepeat(ctx, "", again)
+	if err != nil {
+		return err
+	}
 	for _, s := range u.steps {
 		if series := u.series[s.seriesID()]; series != nil && s.task.RecurrenceID != nil && series.IsOpen(s.task.OccurrenceNumber) && s.task.Completed {
 			u.conflict(s, "completed", changedBy(s.since, func(c *history.Changes) bool { return c.CompletedAt != nil }))
 		}
-		if !repeats(s.task) || repeats(&s.before) {
-			continue
-		}
-		var errs workspace.Violations
-		if err := u.checkRepeats(ctx, &errs, "", s.task); err != nil {
-			return err
-		}
-		if len(errs) > 0 {
+		if len(refused[s.task.ID]) > 0 {
 			u.conflict(s, "recurrence", 0)
 		}
 	}
