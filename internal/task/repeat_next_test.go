@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"taskql/ent"
 	"taskql/internal/recurrence"
 	"taskql/internal/task"
 )
@@ -22,9 +21,9 @@ func TestNextChangeOfSeries(t *testing.T) {
 		}
 		morning := time.Date(2026, 11, 23, 7, 30, 0, 0, time.UTC)
 		env.clock.set(morning)
-		create := func(at time.Time, in *recurrence.Input) *ent.Task {
+		create := func(at time.Time, in *recurrence.Input) {
 			due := &task.DueInput{At: &task.MomentInput{At: at, TimeZone: ptr("Europe/Berlin")}}
-			return env.createRepeating(ctx, t, v, "take a pill", due, in)
+			env.createRepeating(ctx, t, v, "take a pill", due, in)
 		}
 		midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 		next := func(now time.Time) string {
