@@ -501,9 +501,14 @@ func TestMissingOrigin(t *testing.T) {
 }
 
 func TestOfficialClient(t *testing.T) {
+	t.Run("Better Auth", func(t *testing.T) {
+		t.Parallel()
+		testkit.RunBetterAuthOrganizationClient(t, testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"organization"}}).URL)
+	})
 	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
 		server := httptest.NewServer(newServer(t, cfg))
 		t.Cleanup(server.Close)
 		testkit.RunBetterAuthClient(t, server.URL)
+		testkit.RunBetterAuthOrganizationClient(t, server.URL)
 	})
 }

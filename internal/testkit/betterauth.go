@@ -126,13 +126,26 @@ func (s *AuthServer) Restart(t testing.TB) {
 // fails.
 func RunBetterAuthClient(t testing.TB, baseURL string) {
 	t.Helper()
+	runClient(t, "client.mjs", baseURL)
+}
+
+// RunBetterAuthOrganizationClient shares an organization at baseURL with the organization plugin of Better Auth's official
+// client. The test fails if a step fails.
+func RunBetterAuthOrganizationClient(t testing.TB, baseURL string) {
+	t.Helper()
+	runClient(t, "organization.mjs", baseURL)
+}
+
+// runClient runs a script of the folder betterauth.
+func runClient(t testing.TB, script, baseURL string) {
+	t.Helper()
 	dir := betterAuthDir(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "client.mjs", baseURL)
+	cmd := exec.CommandContext(ctx, "node", script, baseURL)
 	cmd.Dir, cmd.Env = dir, nodeEnvironment()
 	if output, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("Better Auth's client at %s: %v\n%s", baseURL, err, output)
+		t.Errorf("Better Auth's client, %s at %s: %v\n%s", script, baseURL, err, output)
 	}
 }
 

@@ -6,25 +6,12 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { createAuthClient } from "better-auth/client";
+import { browser } from "./browser.mjs";
 
 const baseURL = process.argv[2];
 assert.ok(baseURL, "usage: node client.mjs <base URL>");
 
-// A browser keeps the cookies and names its origin; Node's fetch does neither.
-const jar = new Map();
-const browserFetch = async (url, init = {}) => {
-  const headers = new Headers(init.headers);
-  headers.set("origin", new URL(baseURL).origin);
-  if (jar.size) headers.set("cookie", [...jar].map(([name, value]) => `${name}=${value}`).join("; "));
-  const response = await fetch(url, { ...init, headers });
-  for (const line of response.headers.getSetCookie()) {
-    const [pair, ...attributes] = line.split("; ");
-    const cut = pair.indexOf("=");
-    if (attributes.some((a) => a.toLowerCase() === "max-age=0")) jar.delete(pair.slice(0, cut));
-    else jar.set(pair.slice(0, cut), pair.slice(cut + 1));
-  }
-  return response;
-};
+const { jar, fetch: browserFetch } = browser(baseURL);
 const client = createAuthClient({ baseURL, fetchOptions: { customFetchImpl: browserFetch } });
 
 const must = ({ data, error }) => {
