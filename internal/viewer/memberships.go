@@ -73,6 +73,12 @@ func MembershipsOf(ctx context.Context) Memberships {
 	return noMemberships{}
 }
 
+// HasMemberships reports whether a request's user may belong to organizations at all. If not, there is nothing to ask.
+func HasMemberships(ctx context.Context) bool {
+	_, ok := ctx.Value(membershipsKey{}).(Memberships)
+	return ok
+}
+
 type noMemberships struct{}
 
 func (noMemberships) Organizations(context.Context) ([]Organization, error) { return nil, nil }

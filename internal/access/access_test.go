@@ -1,0 +1,171 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/internal/access"
+	"taskql/internal/testkit"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// fixture is a database with the users ann and 1, and organizations.
+type fixture struct {
+	*access.Service
+	testkit.Organizations
+
+	client *ent.Client
+	ann    viewer.Viewer
+	ctx    context.Context
+}
+
+func eachFixture(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		s, err := access.New(access.Config{Workspaces: testkit.Workspaces(t, db)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &fixture{Service: s, client: db.Client, ann: testkit.MakeViewer(t, db.Client, "ann")}
+		testkit.MakeViewer(t, db.Client, "1")
+		f.ctx = viewer.WithMemberships(viewer.NewContext(t.Context(), f.ann), f.Of("ann"))
+		test(t, f)
+	})
+}
+
+// task makes a task in a workspace, and returns its id.
+func (f *fixture) task(workspaceID string) string {
+	return f.client.Task.Create().SetID(uuid.New()).SetWorkspaceID(workspaceID).SetVersion(0).SetTitle("t").SetPosition([]byte{1}).SaveX(f.ctx).ID.String()
+}
+
+func TestWorkspace(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		f.Name("1", "One")
+		f.Set("1", "ann", viewer.RoleRead)
+		f.Set("2", "bob", viewer.RoleAdmin)
+		for id, want := range map[string]viewer.Role{
+			"personal/ann": viewer.RoleAdmin, "organization/1": viewer.RoleRead,
+			"personal/1": 0, "organization/2": 0, "organization/3": 0, "organization/ann": 0, "1": 0, "ann": 0, "": 0, "person/ann": 0,
+		} {
+			v, err := f.Workspace(f.ctx, f.ann, id)
+			if want == viewer.RoleNone {
+				if !errors.Is(err, workspace.ErrNotFound) || v != (viewer.Viewer{}) {
+					t.Errorf("%q: got %v, %v", id, v, err)
+				}
+				continue
+			}
+			if err != nil || v.Role != want || workspace.NodeID(v.WorkspaceID) != id || v.UserID != "ann" {
+				t.Errorf("%q: got %v, %v; want the role %s", id, v, err, want)
+			}
+		}
+	})
+}
+
+func TestRowsAreMadeOnce(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		f.Set("1", "ann", viewer.RoleWrite)
+		for _, name := range []string{"", "One", "", "Two", "Two"} {
+			f.Name("1", name)
+			if _, err := f.All(f.ctx, f.ann); err != nil {
+				t.Fatal(err)
+			}
+		}
+		row := f.client.Workspace.GetX(f.ctx, "organization/1")
+		if row.Name != "Two" || row.Kind != "ORGANIZATION" || row.Version != 0 {
+			t.Errorf("the workspace is %v", row)
+		}
+		member := f.client.Member.Query().OnlyX(f.ctx)
+		if member.WorkspaceID != "organization/1" || member.UserID != "ann" || member.Name != "ann" {
+			t.Errorf("the member is %v", member)
+		}
+	})
+}
+
+func TestAll(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		f.Name("z", "a team")
+		f.Name("y", "B team")
+		for id, role := range map[string]viewer.Role{"z": viewer.RoleWrite, "y": viewer.RoleAdmin, "x": viewer.RoleRead} {
+			f.Set(id, "ann", role)
+		}
+		f.Set("w", "bob", viewer.RoleAdmin)
+		all, err := f.All(f.ctx, f.ann)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := f.Read(f.ctx, all...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range read {
+			got = append(got, w.ID+" "+w.Name+" "+w.Viewer.Role.String()+" "+string(w.Kind))
+		}
+		want := []string{
+			"personal/ann ann ADMIN PERSONAL", "organization/x  READ ORGANIZATION",
+			"organization/z a team WRITE ORGANIZATION", "organization/y B team ADMIN ORGANIZATION",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestFind(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		f.Set("1", "ann", viewer.RoleRead)
+		f.Set("2", "ann", viewer.RoleWrite)
+		f.Set("3", "bob", viewer.RoleAdmin)
+		if _, err := f.All(f.ctx, f.ann); err != nil {
+			t.Fatal(err)
+		}
+		f.client.Workspace.Create().SetID("organization/3").SaveX(f.ctx)
+		own, one, two := f.task("ann"), f.task("organization/1"), f.task("organization/2")
+		foreign, ofUser := f.task("organization/3"), f.task("1")
+		for _, tt := range []struct {
+			name      string
+			ids       []string
+			in        string
+			elsewhere []string
+			asks      bool
+		}{
+			{"own", []string{own, own}, "ann", nil, false},
+			{"organization", []string{one}, "organization/1", nil, true},
+			{"foreign organization", []string{foreign}, "ann", nil, true},
+			{"user with the organization's id", []string{ofUser}, "ann", nil, true},
+			{"missing", []string{uuid.NewString()}, "ann", nil, true},
+			{"no id", []string{"x"}, "ann", nil, false},
+			{"none", nil, "ann", nil, false},
+			{"first that is found", []string{foreign, two, own, one}, "organization/2", []string{own, one}, true},
+			{"own first", []string{own, two, foreign}, "ann", []string{two}, true},
+		} {
+			before := f.Asked()
+			place, err := f.Find(f.ctx, f.ann, tt.ids, workspace.TableTags, workspace.TableTasks)
+			if err != nil || place.Viewer.WorkspaceID != tt.in || !slices.Equal(place.Elsewhere, tt.elsewhere) {
+				t.Errorf("%s: got %v, %v", tt.name, place, err)
+			}
+			if asked := f.Asked() > before; asked != tt.asks {
+				t.Errorf("%s: the memberships were asked for: %t", tt.name, asked)
+			}
+		}
+		viewers, ids, err := f.Places(f.ctx, f.ann, []string{one, foreign, own, two, ofUser}, workspace.TableTasks)
+		if err != nil || len(viewers) != 2 || viewers[0].Role != viewer.RoleRead || !slices.Equal(ids["organization/1"], []string{one}) ||
+			!slices.Equal(ids["organization/2"], []string{two}) || len(ids) != 2 {
+			t.Errorf("the places are %v, %v, %v", viewers, ids, err)
+		}
+		f.Fail(&viewer.Refusal{Unavailable: true})
+		if _, err := f.Find(f.ctx, f.ann, []string{own}, workspace.TableTasks); err != nil {
+			t.Errorf("an own object while the auth server is down: %v", err)
+		}
+		if _, err := f.Find(f.ctx, f.ann, []string{one}, workspace.TableTasks); err == nil {
+			t.Error("an organization's object was found while the auth server was down")
+		}
+	})
+}
