@@ -145,7 +145,7 @@ func (s *storedFixture) mutate(inputType, mutation string, input map[string]any,
 		Data       map[string]map[string]any
 		Extensions struct{ Cost struct{ Remaining int } }
 	}
-	if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Data[mutation] == nil || len(got.Data[mutation]["userErrors"].([]any)) > 0 { //nolint:errcheck,forcetypeassert // A list.
+	if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Data[mutation] == nil || len(got.Data[mutation]["userErrors"].([]any)) > 0 { //nolint:errcheck // A list.
 		s.t.Fatalf("%s: %.500s", mutation, answer)
 	}
 	s.left = got.Extensions.Cost.Remaining
@@ -156,7 +156,7 @@ func (s *storedFixture) mutate(inputType, mutation string, input map[string]any,
 func (s *storedFixture) create(inputType, mutation, field string, input map[string]any) string {
 	s.t.Helper()
 	made := s.mutate(inputType, mutation, input, field+" { id }")
-	return made[field].(map[string]any)["id"].(string) //nolint:errcheck,forcetypeassert // The test fails.
+	return made[field].(map[string]any)["id"].(string) //nolint:errcheck // The test fails.
 }
 
 // task makes a task with that, and a title.
@@ -231,7 +231,7 @@ func (s *storedFixture) steps() []storedStep {
 		{"setReminders", on(map[string]any{"taskId": s.tagged[0], "reminders": s.reminders()[:1]})},
 		{"snoozeReminder", func() map[string]any {
 			set := s.mutate("SetRemindersInput", "setReminders", map[string]any{"taskId": s.tagged[0], "reminders": s.reminders()[:1]}, "task { reminders { id } }")
-			reminder = set["task"].(map[string]any)["reminders"].([]any)[0].(map[string]any)["id"].(string) //nolint:errcheck,forcetypeassert // The test fails.
+			reminder = set["task"].(map[string]any)["reminders"].([]any)[0].(map[string]any)["id"].(string) //nolint:errcheck // The test fails.
 			return map[string]any{"id": reminder, "until": time.Now().AddDate(0, 1, 0).UTC().Format(time.RFC3339)}
 		}},
 		{"dismissReminder", func() map[string]any { return map[string]any{"id": reminder} }},

@@ -3,4 +3,4 @@
 package main
 
 // useMemory does nothing: only Linux has a folder in memory at a known place.
-func useMemory() (remove func(), err error) { return func() {}, nil }
+func useMemory() (func(), error) { return func() {}, nil }
