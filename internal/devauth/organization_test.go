@@ -5,28 +5,31 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"entgo.io/ent/dialect"
 	"github.com/google/go-cmp/cmp"
 
+	"taskql/internal/betterauth"
 	"taskql/internal/devauth"
 	"taskql/internal/testkit"
 )
 
 // must does an act that has to succeed.
-func (s *organizationServer) must(t *testing.T, a act) told {
+func (s *organizationServer) must(t *testing.T, a act) {
 	t.Helper()
-	got := s.do(t, a)
-	if got.Status != http.StatusOK {
+	if got := s.do(t, a); got.Status != http.StatusOK {
 		t.Fatalf("%s %s %s: %v", a.as, a.request, a.body, got)
 	}
-	return got
 }
 
 // add makes a user a member of acme with a role.
@@ -114,9 +117,14 @@ func TestOldInvitationsAreDeleted(t *testing.T) {
 			s.must(t, act{as: "ada", request: "POST /cancel-invitation", body: `{"invitationId":"{invitation50}"}`})
 		}
 	}
+	list := send(t, http.DefaultClient, s.url+"/api/auth/organization", http.MethodGet, "/list-invitations", "", "Cookie", s.cookies["ada"])
+	var invitations []struct{ Email string }
+	if err := json.Unmarshal([]byte(list.body), &invitations); err != nil {
+		t.Fatal(err)
+	}
 	var addresses []string
-	for _, one := range s.must(t, act{as: "ada", request: "GET /list-invitations"}).Body.([]any) {
-		addresses = append(addresses, fmt.Sprint(one.(map[string]any)["email"]))
+	for _, invitation := range invitations {
+		addresses = append(addresses, invitation.Email)
 	}
 	if len(addresses) != 100 || slices.Contains(addresses, "u50@example.com") || !slices.Contains(addresses, "u100@example.com") {
 		t.Errorf("%d invitations: %v", len(addresses), addresses)
@@ -159,7 +167,7 @@ func TestAnOwnerStays(t *testing.T) {
 }
 
 // holdWrites keeps members from being written. The returned function waits until a number of statements wait, and ends that.
-func holdWrites(t *testing.T, db *sql.DB, waiting int) (release func()) {
+func holdWrites(t *testing.T, db *sql.DB, waiting int) func() {
 	t.Helper()
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
@@ -219,6 +227,111 @@ func TestMembershipChanged(t *testing.T) {
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// FuzzOrganizationRequests checks that no body and no parameters make the server fail, and that what it stored can be read.
+func FuzzOrganizationRequests(f *testing.F) {
+	endpoints := slices.DeleteFunc(devauth.Endpoints(), func(end string) bool { return !strings.Contains(end, "/organization/") })
+	for _, a := range slices.Concat(creations(), changesOfOrganizations(), actives(), invitations(), memberLists(), roles(), departures()) {
+		end, query, _ := strings.Cut(a.request, "?")
+		f.Add(uint8(slices.Index(endpoints, strings.Replace(end, " ", " /api/auth/organization", 1))), query, a.body)
+	}
+	db := testkit.OpenDatabase(f, testkit.SQLiteURL(f)).SQL
+	server, err := devauth.New(f.Context(), devauth.Config{DB: db, Dialect: dialect.SQLite})
+	if err != nil {
+		f.Fatal(err)
+	}
+	const origin = "http://devauth.test"
+	var session string
+	f.Fuzz(func(t *testing.T, endpoint uint8, query, body string) {
+		if session == "" {
+			session = cookiesOf(post(t, server, "/sign-up/email", signUp))
+		}
+		if _, err := db.ExecContext(t.Context(), "DELETE FROM devauth_organizations"); err != nil {
+			t.Fatal(err)
+		}
+		post(t, server, "/organization/create", `{"name":"Acme","slug":"acme"}`, "Cookie", session, "Origin", origin)
+		method, path, _ := strings.Cut(endpoints[int(endpoint)%len(endpoints)], " ")
+		target := url.URL{Scheme: "http", Host: "devauth.test", Path: path, RawQuery: query}
+		for _, request := range []*http.Request{
+			{Method: method, URL: &target, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))},
+			{Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: "devauth.test", Path: "/api/auth/organization/list"}, Header: http.Header{}},
+		} {
+			request.Header.Set("Cookie", session)
+			request.Header.Set("Origin", origin)
+			response, err := client(server).Do(request.WithContext(t.Context()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(response.Body)
+			if response.StatusCode >= http.StatusInternalServerError || len(text) > 0 && !json.Valid(text) {
+				t.Errorf("%s %s?%s %s: %d %s", request.Method, request.URL.Path, query, body, response.StatusCode, text)
+			}
+		}
+	})
+}
+
+// TestMemberships asks for memberships as this server does. The clock hardly moves, so what was cached stays until
+// Config.MembershipChanged is called.
+func TestMemberships(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, cfg devauth.Config) {
+		var sessions *betterauth.Authenticator
+		now := newClock()
+		cfg.Now = now.Now
+		cfg.MembershipChanged = func(userID string) {
+			now.Advance(time.Millisecond)
+			sessions.Forget(userID)
+			now.Advance(time.Millisecond)
+		}
+		server := newServer(t, cfg)
+		listener := httptest.NewServer(server)
+		t.Cleanup(listener.Close)
+		var err error
+		if sessions, err = betterauth.New(betterauth.Config{
+			BaseURL: "http://devauth.test", Secret: server.Secret(), Transport: server.Transport(), Now: cfg.Now, CacheTTL: time.Minute,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s := &organizationServer{url: listener.URL, db: cfg.DB}
+		s.signUpAll(t)
+		check := func(step, user, role string, members ...string) {
+			t.Helper()
+			header := http.Header{"Cookie": {s.cookies[user]}}
+			session, err := sessions.Authenticate(t.Context(), header)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := sessions.Organizations(t.Context(), header, session)
+			if listed := err == nil && len(list) == 1 && list[0].ID == s.saved["acme"]; listed != (role != "") {
+				t.Errorf("%s: organizations %v, %v", step, list, err)
+			}
+			got, _, err := sessions.Role(t.Context(), header, session, s.saved["acme"])
+			if err != nil || got != role {
+				t.Errorf("%s: role %q, %v", step, got, err)
+			}
+			people, err := sessions.Members(t.Context(), header, session, s.saved["acme"])
+			var names []string
+			for _, m := range people {
+				names = append(names, m.Name)
+			}
+			slices.Sort(names)
+			if role != "" && (err != nil || !slices.Equal(names, members)) {
+				t.Errorf("%s: members %v, %v", step, names, err)
+			}
+		}
+		check("before", "ada", "")
+		s.must(t, act{as: "ada", request: "POST /create", body: `{"name":"Acme","slug":"acme"}`, save: "acme=id"})
+		check("created", "ada", "owner", "ada")
+		check("before", "ben", "")
+		s.add(t, "ben", "member")
+		check("joined", "ben", "member", "ada", "ben")
+		s.must(t, act{as: "ada", request: "POST /update-member-role", body: `{"memberId":"{ben1}","role":"admin"}`})
+		check("promoted", "ben", "admin", "ada", "ben")
+		s.must(t, act{as: "ada", request: "POST /remove-member", body: `{"memberIdOrEmail":"{ben1}"}`})
+		check("removed", "ben", "")
+		s.must(t, act{as: "ada", request: "POST /delete", body: `{"organizationId":"{acme}"}`})
+		check("deleted", "ada", "")
+	})
 }
 
 // TestInvitationIsLogged checks that the log has the id of an invitation, because no e-mail is sent, and no address.
