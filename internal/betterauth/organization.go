@@ -38,6 +38,10 @@ const (
 	noPluginTTL = time.Minute
 )
 
+// reasonNotMember: the user is not a member of the organization, or the API key may not ask about organizations. Callers
+// don't get it.
+const reasonNotMember Reason = "not_member"
+
 // ErrMembersUnknown reports that the members of an organization can't be asked for with a JWT.
 var ErrMembersUnknown = errors.New("the auth server can't be asked for the members of an organization with a JWT")
 
@@ -234,7 +238,7 @@ func (m member) role(ctx context.Context, organizationID string) (string, bool, 
 	switch {
 	case refusal == nil:
 		return found.role, true, nil
-	case refusal.Reason == ReasonNotMember:
+	case refusal.Reason == reasonNotMember:
 		return "", false, nil
 	default:
 		return "", false, refusal
@@ -259,7 +263,7 @@ func (m member) members(ctx context.Context, organizationID string) ([]Member, e
 	switch {
 	case refusal == nil:
 		return found.members, nil
-	case refusal.Reason == ReasonNotMember:
+	case refusal.Reason == reasonNotMember:
 		return nil, nil
 	default:
 		return nil, refusal
@@ -294,7 +298,7 @@ func (m member) question(kind, organizationID string, since time.Time, ask func(
 	}
 }
 
-// send sends a request about organizations. ReasonNotMember is the refusal of a user who is not a member, and of an API key
+// send sends a request about organizations. reasonNotMember is the refusal of a user who is not a member, and of an API key
 // that the auth server doesn't accept here.
 func (m member) send(ctx context.Context, r request) *Refusal {
 	r.header, r.refusal = m.header, m.refusal
@@ -311,7 +315,7 @@ func (m member) refusal(failure *upstreamError) *Refusal {
 	case failure.body == nil: // It is not Better Auth's.
 		return nil
 	case failure.status == http.StatusForbidden:
-		return refuse(ReasonNotMember).withCause(failure)
+		return refuse(reasonNotMember).withCause(failure)
 	case m.apiKey != "":
 		return failure.keyRefusal()
 	default:
@@ -346,7 +350,7 @@ func (m member) askOrganizations(ctx context.Context, retry bool) (*memberships,
 	switch {
 	case refusal == nil:
 		organizations.setMissing(ctx, false)
-	case refusal.Reason == ReasonNotMember:
+	case refusal.Reason == reasonNotMember:
 		// The API key may not ask, so it has no organizations here.
 	case isNotFound(refusal):
 		organizations.setMissing(ctx, true)

@@ -54,9 +54,6 @@ const (
 	// ReasonSessionUnusable: the auth server works, but not for this session: it fails, times out, or its response is
 	// unusable.
 	ReasonSessionUnusable Reason = "session_unusable"
-	// ReasonNotMember: the user is not a member of the organization, or the API key may not ask about organizations. It is
-	// no refusal of a session.
-	ReasonNotMember Reason = "not_member"
 	// ReasonTooManyUnknown: too many unknown bearer tokens or JWT keys arrived at once.
 	ReasonTooManyUnknown Reason = "too_many_unknown"
 	// ReasonUnavailable: the auth server could not be asked.

@@ -128,6 +128,10 @@ type Config struct {
 	// AuthHookSecret signs the auth server's events. If it is empty, events are not accepted.
 	AuthHookSecret Secret `env:"AUTH_HOOK_SECRET" group:"Sessions" shown:"" help:"The key with which the auth server signs its events: deleted and banned users, anonymous ones who registered, and ended sessions (erasure.md). Any text of at least 32 characters except JWT_SECRET, the same on both servers. If it is not set, POST /hooks/better-auth answers 404."`
 
+	// Organizations is off for a server that never asks for memberships.
+	Organizations  bool           `env:"ORGANIZATIONS" group:"Organizations" envDefault:"on" help:"Whether the members of an organization share a workspace. Needs Better Auth's organization plugin; without it, users have their personal workspaces. off never asks the auth server about organizations."`
+	WorkspaceRoles WorkspaceRoles `env:"WORKSPACE_ROLES" group:"Organizations" kind:"roles" envDefault:"owner,admin:ADMIN;member:WRITE" help:"What the roles of an organization's members allow in its workspace. READ allows reading, WRITE also changing tasks, tags, sections and projects, ADMIN also deleting projects and purging. Of several roles the strongest counts. A role that is not listed allows READ."`
+
 	CORSOrigins   Origins `env:"CORS_ORIGINS" group:"API" kind:"origins" devDefault:"http://localhost:3000,http://localhost:5173" prodDefault:"required" help:"The origins of the frontends, separated by commas. In https://*.example.com the * stands for one label. A * alone is refused, and so is a * where anybody can take a name, as in https://*.vercel.app. Apps are listed exactly, as in capacitor://localhost."`
 	Playground    bool    `env:"PLAYGROUND" group:"API" devDefault:"on" prodDefault:"off" help:"Whether / serves the query editor."`
 	Introspection bool    `env:"INTROSPECTION" group:"API" devDefault:"on" prodDefault:"off" help:"Whether clients may read the schema. If off, error messages contain no suggestions either."`

@@ -49,6 +49,7 @@ func TestDefaults(t *testing.T) {
 		SessionCacheTTL: 15 * time.Second, JWTAlgorithm: "HS256", AccessTokenExpireMinutes: 15, RefreshTokenExpireDays: 7,
 		AuthBasePath: "/api/auth", AuthJWKSPath: "/jwks",
 		AuthCookiePrefix: "better-auth", AuthAPIKeyHeader: "x-api-key", SessionStaleTTL: 2 * time.Minute, UserProvisioning: "auto",
+		Organizations: true, WorkspaceRoles: WorkspaceRoles{"owner": WorkspaceAdmin, "admin": WorkspaceAdmin, "member": WorkspaceWrite},
 		CORSOrigins: origins(t, "http://localhost:3000,http://localhost:5173"), Playground: true, Introspection: true, TrustedDocuments: "off",
 		LogLevel: slog.LevelInfo, LogFormat: LogText,
 	}

@@ -161,10 +161,11 @@ func (l *loader) report(err error) {
 // parsers returns the parsers of types whose standard parsers' errors don't say what a valid value is.
 func parsers() map[reflect.Type]env.ParserFunc {
 	return map[reflect.Type]env.ParserFunc{
-		reflect.TypeFor[bool]():          func(s string) (any, error) { return parseSwitch(s) },
-		reflect.TypeFor[RateLimit]():     func(s string) (any, error) { return parseRateLimit(s) },
-		reflect.TypeFor[int]():           func(s string) (any, error) { return parseInt(s) },
-		reflect.TypeFor[time.Duration](): func(s string) (any, error) { return parseDuration(s) },
+		reflect.TypeFor[bool]():           func(s string) (any, error) { return parseSwitch(s) },
+		reflect.TypeFor[WorkspaceRoles](): func(s string) (any, error) { return parseWorkspaceRoles(s) },
+		reflect.TypeFor[RateLimit]():      func(s string) (any, error) { return parseRateLimit(s) },
+		reflect.TypeFor[int]():            func(s string) (any, error) { return parseInt(s) },
+		reflect.TypeFor[time.Duration]():  func(s string) (any, error) { return parseDuration(s) },
 	}
 }
 

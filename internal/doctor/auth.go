@@ -27,11 +27,14 @@ func (d *doctor) authServer(ctx context.Context) bool {
 		d.fail(err.Error(), "")
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*d.Timeout) // It has three steps.
+	ctx, cancel := context.WithTimeout(ctx, 4*d.Timeout) // It has three steps, and organizations.
 	defer cancel()
 	steps := auth.Probe(ctx)
 	d.steps(steps)
 	if len(steps) > 0 && steps[0].Status != betterauth.StatusFailure {
+		if d.cfg.Organizations && d.anyProblem("ORGANIZATIONS") == "" {
+			d.steps([]betterauth.Step{auth.ProbeOrganizations(ctx, d.Environ["ORGANIZATIONS"] != "")})
+		}
 		d.authClock(ctx, auth.Address("ok"))
 		d.issuer(steps)
 	}

@@ -52,6 +52,7 @@ type example struct {
 func TestReports(t *testing.T) {
 	t.Parallel()
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
+	organizations := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"organization"}})
 	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
 	header := ada.Header().Get("Cookie")
 	wire := ada.Cookies()["better-auth.session_token"]
@@ -93,6 +94,9 @@ func TestReports(t *testing.T) {
 		{name: "private-issuer", environ: map[string]string{"AUTH_ISSUER": ""}, credential: "Bearer " + jwt(t, auth, ada), healthy: true},
 		{name: "clock-ahead", ahead: time.Minute, credential: header, healthy: true},
 		{name: "vercel-and-railway", environ: map[string]string{"CORS_ORIGINS": "https://app.vercel.app", "AUTH_ISSUER": "https://auth.up.railway.app", "PUBLIC_URL": "", "RAILWAY_PUBLIC_DOMAIN": "api.up.railway.app", "RAILWAY_ENVIRONMENT": "production"}, credential: header, healthy: true},
+		{name: "organizations", environ: map[string]string{"AUTH_SERVER_URL": organizations.URL, "ORGANIZATIONS": "on"}, healthy: true},
+		{name: "organizations-missing", environ: map[string]string{"ORGANIZATIONS": "on"}, healthy: true},
+		{name: "organizations-off", environ: map[string]string{"ORGANIZATIONS": "off"}, healthy: true},
 		{name: "everything-missing", environ: map[string]string{"DATABASE_URL": "", "AUTH_SERVER_URL": "", "JWT_SECRET": "", "CORS_ORIGINS": "", "PUBLIC_URL": ""}, credential: header},
 		{name: "half-broken", environ: map[string]string{"CORS_ORIGINS": "*", "JWT_SECRET": "", "SESSION_CACHE_TTL": "15", "DIRECT_DATABASE_URL": "mysql://ada:hunter2-password@db/x"}, credential: header},
 		{name: "sqlite", environ: map[string]string{"ENVIRONMENT": "development", "DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "none.db"), "AUTH_SERVER_URL": "", "JWT_SECRET": "", "AUTH_ISSUER": "", "PUBLIC_URL": "", "CORS_ORIGINS": "http://localhost:3000"}, credential: header, healthy: true},

@@ -17,9 +17,11 @@ import (
 type authenticator struct {
 	authenticate func(context.Context, http.Header) (*betterauth.Session, error)
 	viewer       func(context.Context, *betterauth.Session) (viewer.Viewer, error)
-	csrf         csrf
-	refusals     *refusalLog
-	log          *slog.Logger
+	// organizations is nil if they are off.
+	organizations *organizations
+	csrf          csrf
+	refusals      *refusalLog
+	log           *slog.Logger
 
 	// What follows is for streams (streamclient.go). credentials returns what authenticate reads of a request's headers.
 	credentials func(http.Header) http.Header
@@ -72,7 +74,7 @@ func (a *authenticator) middleware(next http.Handler) http.Handler {
 			ctx = viewer.WithRefusal(ctx, refusal)
 		default:
 			infoOf(ctx).setViewer(v)
-			ctx = viewer.NewContext(ctx, v)
+			ctx = a.withMemberships(viewer.NewContext(ctx, v), credentials, session)
 			if mayOpenStream(r.Header) {
 				ctx = a.withStreamSession(ctx, credentials, session, v)
 			}

@@ -138,7 +138,8 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		return routes{}, err
 	}
 	users := authenticator{
-		authenticate: countSessions(cfg.Telemetry, sessions.Authenticate),
+		organizations: newOrganizations(cfg.Config, sessions),
+		authenticate:  countSessions(cfg.Telemetry, sessions.Authenticate),
 		viewer: func(ctx context.Context, session *betterauth.Session) (viewer.Viewer, error) {
 			services.Reminders.InUse() // Every request and every check of a stream's session comes by here.
 			return services.Accounts.Viewer(ctx, session)

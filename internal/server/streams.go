@@ -65,10 +65,26 @@ func (c *streamContext) Value(key any) any {
 	if key == (requestInfoKey{}) {
 		return &c.info
 	}
+	if viewer.IsMembershipsKey(key) {
+		return c.memberships()
+	}
 	if moved := c.moved.Load(); moved != nil {
 		return (*moved).Value(key)
 	}
 	return c.Context.Value(key)
+}
+
+// memberships returns the viewer.Memberships of whoever opened the stream, nil if there are none.
+func (c *streamContext) memberships() any {
+	session := live.SessionOf(c.Context)
+	if session == nil {
+		return nil
+	}
+	client, ok := session.Client().(*streamClient)
+	if !ok || client.users.organizations == nil {
+		return nil
+	}
+	return streamMemberships{client}
 }
 
 // setZone gives the stream's viewer the time zone of v, which is otherwise the same viewer. It reports whether it is another one.

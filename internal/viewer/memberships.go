@@ -1,6 +1,9 @@
 package viewer
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Role is what a viewer may do in a workspace. A stronger role is a larger number.
 type Role int
@@ -47,18 +50,27 @@ type Member struct {
 	Role   Role
 }
 
+// ErrMembersUnknown reports that the members of an organization can't be found out, whenever one tries again: the user has signed
+// in by a JWT, with which the auth server answers no questions. Those who were seen before are in the workspace's table of members.
+var ErrMembersUnknown = errors.New("the members of an organization can't be asked for with a JWT")
+
 // Memberships finds out which organizations a user belongs to, by the credentials of the user's own request. Answers are at most as
-// old as those about sessions. An error means that it can't be found out now: it is a *Refusal with Unavailable set, or ctx's.
+// old as those about sessions. An error means that it can't be found out now: it is a *Refusal, with Unavailable set unless the
+// session has just ended.
 type Memberships interface {
 	// Organizations returns the user's organizations, in no order.
 	Organizations(ctx context.Context) ([]Organization, error)
 	// Role returns the user's role in an organization: RoleNone if the user is no member, or there is no such organization.
 	Role(ctx context.Context, organizationID string) (Role, error)
-	// Members returns the members of an organization that the user belongs to; none if the user does not.
+	// Members returns at most 1,000 members of an organization that the user belongs to, sorted by name; none if the user does
+	// not. The error may be ErrMembersUnknown.
 	Members(ctx context.Context, organizationID string) ([]Member, error)
 }
 
 type membershipsKey struct{}
+
+// IsMembershipsKey reports whether a context is asked for its Memberships, for contexts that have them as a value of their own.
+func IsMembershipsKey(key any) bool { return key == membershipsKey{} }
 
 // WithMemberships returns a context whose request's user has these memberships.
 func WithMemberships(ctx context.Context, m Memberships) context.Context {
