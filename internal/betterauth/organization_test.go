@@ -294,10 +294,26 @@ func TestOrganizationOfOtherCredentials(t *testing.T) {
 	want(t, outcome(t, "organizations", err), string(betterauth.ReasonSessionUnusable))
 	s.wantCounts(t, 0, 0, 0)
 
+	// The browser still sends an older session's cookie under the name of higher precedence.
+	older := strings.Repeat("o", 32)
+	s.set(sessionPath, func(w http.ResponseWriter, q *http.Request) {
+		if requestedToken(q) == older {
+			respondJSON("null")(w, nil)
+			return
+		}
+		respondJSON(sessionJSON())(w, q)
+	})
+	r.header = cookies(secure+"="+betterauth.SignCookie(secret, older), plain+"="+betterauth.SignCookie(secret, token))
+	want(t, r.organizations(), "o1 Acme")
+	if got := requestedToken(s.lastRequest()); got != token {
+		t.Errorf("asked about %s", got)
+	}
+
 	// The auth server has no bearer plugin, and answers about the cookie. Later requests are about that alone.
 	both := signedIn()
 	both.Set("Authorization", "Bearer "+strings.Repeat("x", 32))
 	s.set(sessionPath, func(w http.ResponseWriter, _ *http.Request) { respondJSON(sessionJSON())(w, nil) })
+	r, _ = newRequester(t, s)
 	r.header = both
 	want(t, r.organizations(), "o1 Acme")
 	if got := s.lastRequest().Header.Get("Authorization"); got != "" {
