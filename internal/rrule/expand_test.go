@@ -1,6 +1,7 @@
 package rrule_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -138,12 +139,36 @@ func TestBetween(t *testing.T) {
 	}
 }
 
+// The weeks of BYWEEKNO are those of ISO 8601, counted from the beginning of the year or from its end.
+func TestWeekNumbers(t *testing.T) {
+	t.Parallel()
+	first, last := time.Date(1900, time.January, 1, 0, 0, 0, 0, time.UTC), time.Date(2110, time.December, 31, 0, 0, 0, 0, time.UTC)
+	want := map[int][]time.Time{}
+	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
+		year, week := day.ISOWeek()
+		_, weeks := time.Date(year, time.December, 28, 0, 0, 0, 0, time.UTC).ISOWeek() // It is in the last week.
+		want[week] = append(want[week], day)
+		want[week-weeks-1] = append(want[week-weeks-1], day)
+	}
+	for _, number := range []int{1, 2, 51, 52, 53, -1, -2, -51, -52, -53} {
+		rule := parse(t, fmt.Sprintf("FREQ=YEARLY;BYWEEKNO=%d", number))
+		if got := rule.Days(first, first.Year(), last.Year(), true); !slices.Equal(got, want[number]) {
+			t.Errorf("week %d: %d days, want %d", number, len(got), len(want[number]))
+		}
+	}
+	// The first week of 2022 from Sunday on is that of 2 January, so 1 January is in the last one of 2021.
+	sunday := parse(t, "FREQ=YEARLY;BYWEEKNO=52;WKST=SU;BYDAY=SA").Days(first, 2022, 2022, true)
+	if want := []time.Time{time.Date(2022, time.January, 1, 0, 0, 0, 0, time.UTC), time.Date(2022, time.December, 31, 0, 0, 0, 0, time.UTC)}; !slices.Equal(sunday, want) {
+		t.Errorf("week 52 of 2022 from Sunday on: %v, want %v", sunday, want)
+	}
+}
+
 // TestYearKinds: the days of a year are those that rrule-go finds for that year.
 func TestYearKinds(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 0))
 	for _, text := range []string{
-		"FREQ=YEARLY;BYWEEKNO=53", "FREQ=YEARLY;BYWEEKNO=1,52", "FREQ=YEARLY;BYWEEKNO=53;WKST=SU", "FREQ=YEARLY;BYWEEKNO=-1", "FREQ=YEARLY;BYWEEKNO=-53;WKST=TH", "FREQ=DAILY",
+		"FREQ=YEARLY;BYWEEKNO=53", "FREQ=YEARLY;BYWEEKNO=1,52", "FREQ=YEARLY;BYWEEKNO=53;WKST=SU", "FREQ=YEARLY;BYWEEKNO=-1", "FREQ=YEARLY;BYWEEKNO=-53;WKST=TH", "FREQ=YEARLY;BYWEEKNO=-52,-53", "FREQ=DAILY",
 		"FREQ=YEARLY;BYYEARDAY=366,-1", "FREQ=YEARLY;BYDAY=53MO,-1SU", "FREQ=MONTHLY;BYDAY=-5FR", "FREQ=YEARLY", "FREQ=MONTHLY", "", "", "", "", "", "",
 	} {
 		random, start := randomRule(random)
