@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"taskql/internal/betterauth"
 )
 
 // organizationEndpoints returns the endpoints of Better Auth's organization plugin with its default options: without
@@ -18,28 +20,28 @@ func organizationEndpoints() []endpoint {
 	return []endpoint{
 		{method: post, path: "/organization/create", handle: (*Server).createOrganization, readsBody: true, schema: createOrganizationSchema(), signedOut: emptyUnauthorized},
 		{method: post, path: "/organization/update", handle: (*Server).updateOrganization, readsBody: true, schema: updateOrganizationSchema(), signedOut: userNotFound},
-		{method: post, path: "/organization/delete", handle: (*Server).deleteOrganization, readsBody: true, schema: idSchema("organizationId"), signedOut: emptyUnauthorized},
-		{method: post, path: "/organization/check-slug", handle: (*Server).checkSlug, readsBody: true, schema: slugSchema(), signedOut: unauthorized},
+		{method: post, path: "/organization/delete", handle: (*Server).deleteOrganization, readsBody: true, schema: requiredText("organizationId"), signedOut: emptyUnauthorized},
+		{method: post, path: "/organization/check-slug", handle: (*Server).checkSlug, readsBody: true, schema: requiredText("slug"), signedOut: unauthorized},
 		{method: get, path: "/organization/list", handle: (*Server).listOrganizations, signedOut: unauthorized},
 		{method: post, path: "/organization/set-active", handle: (*Server).setActive, readsBody: true, schema: setActiveSchema(), signedOut: unauthorized},
 		{method: get, path: "/organization/get-organization", handle: (*Server).getOrganization, query: organizationQuery(), signedOut: unauthorized},
 		{method: get, path: "/organization/get-full-organization", handle: (*Server).getFullOrganization, query: organizationQuery(), signedOut: unauthorized},
-		{method: post, path: "/organization/has-permission", handle: (*Server).hasPermission, readsBody: true, schema: permissionSchema(), signedOut: unauthorized},
+		{method: post, path: "/organization/has-permission", handle: (*Server).hasPermission, readsBody: true, schema: optionalTexts("organizationId"), signedOut: unauthorized},
 
 		{method: post, path: "/organization/invite-member", handle: (*Server).invite, readsBody: true, schema: inviteSchema(), signedOut: unauthorized},
-		{method: get, path: "/organization/list-invitations", handle: (*Server).listInvitations, query: optionalIDs("organizationId"), signedOut: unauthorized},
-		{method: get, path: "/organization/list-user-invitations", handle: (*Server).listUserInvitations, query: optionalIDs("email")},
-		{method: get, path: "/organization/get-invitation", handle: (*Server).getInvitation, query: idSchema("id"), signedOut: notAuthenticated},
-		{method: post, path: "/organization/accept-invitation", handle: (*Server).acceptInvitation, readsBody: true, schema: idSchema("invitationId"), signedOut: unauthorized},
-		{method: post, path: "/organization/reject-invitation", handle: (*Server).rejectInvitation, readsBody: true, schema: idSchema("invitationId"), signedOut: unauthorized},
-		{method: post, path: "/organization/cancel-invitation", handle: (*Server).cancelInvitation, readsBody: true, schema: idSchema("invitationId"), signedOut: unauthorized},
+		{method: get, path: "/organization/list-invitations", handle: (*Server).listInvitations, query: optionalTexts("organizationId"), signedOut: unauthorized},
+		{method: get, path: "/organization/list-user-invitations", handle: (*Server).listUserInvitations, query: optionalTexts("email")},
+		{method: get, path: "/organization/get-invitation", handle: (*Server).getInvitation, query: requiredText("id"), signedOut: notAuthenticated},
+		{method: post, path: "/organization/accept-invitation", handle: (*Server).acceptInvitation, readsBody: true, schema: requiredText("invitationId"), signedOut: unauthorized},
+		{method: post, path: "/organization/reject-invitation", handle: (*Server).rejectInvitation, readsBody: true, schema: requiredText("invitationId"), signedOut: unauthorized},
+		{method: post, path: "/organization/cancel-invitation", handle: (*Server).cancelInvitation, readsBody: true, schema: requiredText("invitationId"), signedOut: unauthorized},
 
 		{method: get, path: "/organization/list-members", handle: (*Server).listMembers, query: membersQuery(), signedOut: unauthorized},
 		{method: post, path: "/organization/update-member-role", handle: (*Server).updateMemberRole, readsBody: true, schema: memberRoleSchema(), signedOut: unauthorized},
 		{method: post, path: "/organization/remove-member", handle: (*Server).removeMember, readsBody: true, schema: removeMemberSchema(), signedOut: unauthorized},
-		{method: post, path: "/organization/leave", handle: (*Server).leave, readsBody: true, schema: idSchema("organizationId"), signedOut: unauthorized},
+		{method: post, path: "/organization/leave", handle: (*Server).leave, readsBody: true, schema: requiredText("organizationId"), signedOut: unauthorized},
 		{method: get, path: "/organization/get-active-member", handle: (*Server).getActiveMember, signedOut: unauthorized},
-		{method: get, path: "/organization/get-active-member-role", handle: (*Server).getActiveMemberRole, query: optionalIDs("userId", "organizationId", "organizationSlug"), signedOut: unauthorized},
+		{method: get, path: "/organization/get-active-member-role", handle: (*Server).getActiveMemberRole, query: optionalTexts("userId", "organizationId", "organizationSlug"), signedOut: unauthorized},
 	}
 }
 
@@ -238,7 +240,7 @@ func (s *Server) storeActive(c *call, organizationID string) error {
 	if err := s.store.setActive(c.Context(), c.session.id, organizationID); err != nil {
 		return fmt.Errorf("storing the active organization: %w", err)
 	}
-	_, short := s.signedCookie(c.Request, "better-auth.dont_remember")
+	_, short := s.signedCookie(c.Request, betterauth.DontRememberCookie)
 	s.setSessionCookies(c, c.session.token, !short)
 	return nil
 }

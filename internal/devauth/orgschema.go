@@ -15,8 +15,8 @@ const (
 	maxText = 1 << 16 // logos, which may be data URLs, and metadata
 )
 
-// text returns a rule for texts of a length that both databases can store.
-func text(minimum, maximum int) func(string) string {
+// textRule returns a rule for texts with a length between two limits, which both databases can store.
+func textRule(minimum, maximum int) func(string) string {
 	return func(value string) string {
 		switch {
 		case minimum == 1 && value == "":
@@ -31,8 +31,8 @@ func text(minimum, maximum int) func(string) string {
 	}
 }
 
-// oneOf returns a rule for texts that are one of the values.
-func oneOf(values ...string) func(string) string {
+// oneOfRule returns a rule for texts that are one of the values.
+func oneOfRule(values ...string) func(string) string {
 	return func(value string) string {
 		if slices.Contains(values, value) {
 			return ""
@@ -49,58 +49,50 @@ func createOrganizationSchema() schema {
 func updateOrganizationSchema() schema {
 	return schema{fields: []fieldSchema{
 		{name: "data", fields: organizationFields(true)},
-		{name: "organizationId", kind: "string", optional: true, rule: text(0, maxName)},
+		{name: "organizationId", kind: "string", optional: true, rule: textRule(0, maxName)},
 	}}
 }
 
 func organizationFields(optional bool) []fieldSchema {
 	return []fieldSchema{
-		{name: "name", kind: "string", optional: optional, rule: text(1, maxName)},
-		{name: "slug", kind: "string", optional: optional, rule: text(1, maxName)},
-		{name: "logo", kind: "string", optional: true, nullable: true, rule: text(0, maxText)},
+		{name: "name", kind: "string", optional: optional, rule: textRule(1, maxName)},
+		{name: "slug", kind: "string", optional: optional, rule: textRule(1, maxName)},
+		{name: "logo", kind: "string", optional: true, nullable: true, rule: textRule(0, maxText)},
 		{name: "metadata", kind: record, optional: true},
 	}
 }
 
-// idSchema requires an id.
-func idSchema(name string) schema {
-	return schema{fields: []fieldSchema{{name: name, kind: "string", rule: text(0, maxName)}}}
+// requiredText describes an object with a text that is looked for.
+func requiredText(name string) schema {
+	return schema{fields: []fieldSchema{{name: name, kind: "string", rule: textRule(0, maxName)}}}
 }
 
-// optionalIDs allows ids.
-func optionalIDs(names ...string) schema {
+// optionalTexts describes an object that may have texts that are looked for.
+func optionalTexts(names ...string) schema {
 	var fields []fieldSchema
 	for _, name := range names {
-		fields = append(fields, fieldSchema{name: name, kind: "string", optional: true, rule: text(0, maxName)})
+		fields = append(fields, fieldSchema{name: name, kind: "string", optional: true, rule: textRule(0, maxName)})
 	}
 	return schema{fields: fields}
 }
 
-func slugSchema() schema {
-	return schema{fields: []fieldSchema{{name: "slug", kind: "string", rule: text(0, maxName)}}}
-}
-
 func setActiveSchema() schema {
 	return schema{fields: []fieldSchema{
-		{name: "organizationId", kind: "string", optional: true, nullable: true, rule: text(0, maxName)},
-		{name: "organizationSlug", kind: "string", optional: true, rule: text(0, maxName)},
+		{name: "organizationId", kind: "string", optional: true, nullable: true, rule: textRule(0, maxName)},
+		{name: "organizationSlug", kind: "string", optional: true, rule: textRule(0, maxName)},
 	}}
 }
 
 func organizationQuery() schema {
-	return schema{fields: append(optionalIDs("organizationId", "organizationSlug").fields,
+	return schema{fields: append(optionalTexts("organizationId", "organizationSlug").fields,
 		fieldSchema{name: "membersLimit", kind: parameter, optional: true})}
-}
-
-func permissionSchema() schema {
-	return schema{fields: optionalIDs("organizationId").fields}
 }
 
 func inviteSchema() schema {
 	return schema{fields: []fieldSchema{
-		{name: "email", kind: "string", rule: text(0, maxName)},
-		{name: "role", kind: oneOrMore, rule: text(0, maxName)},
-		{name: "organizationId", kind: "string", optional: true, rule: text(0, maxName)},
+		{name: "email", kind: "string", rule: textRule(0, maxName)},
+		{name: "role", kind: oneOrMore, rule: textRule(0, maxName)},
+		{name: "organizationId", kind: "string", optional: true, rule: textRule(0, maxName)},
 		{name: "resend", kind: "boolean", optional: true},
 		{name: "teamId", kind: oneOrMore, optional: true},
 	}}
@@ -108,16 +100,16 @@ func inviteSchema() schema {
 
 func memberRoleSchema() schema {
 	return schema{fields: []fieldSchema{
-		{name: "role", kind: oneOrMore, rule: text(0, maxName)},
-		{name: "memberId", kind: "string", rule: text(0, maxName)},
-		{name: "organizationId", kind: "string", optional: true, rule: text(0, maxName)},
+		{name: "role", kind: oneOrMore, rule: textRule(0, maxName)},
+		{name: "memberId", kind: "string", rule: textRule(0, maxName)},
+		{name: "organizationId", kind: "string", optional: true, rule: textRule(0, maxName)},
 	}}
 }
 
 func removeMemberSchema() schema {
 	return schema{fields: []fieldSchema{
-		{name: "memberIdOrEmail", kind: "string", rule: text(0, maxName)},
-		{name: "organizationId", kind: "string", optional: true, rule: text(0, maxName)},
+		{name: "memberIdOrEmail", kind: "string", rule: textRule(0, maxName)},
+		{name: "organizationId", kind: "string", optional: true, rule: textRule(0, maxName)},
 	}}
 }
 
@@ -126,11 +118,11 @@ func membersQuery() schema {
 		{name: "limit", kind: parameter, optional: true},
 		{name: "offset", kind: parameter, optional: true},
 		{name: "sortBy", kind: "string", optional: true},
-		{name: "sortDirection", kind: "string", optional: true, rule: oneOf("asc", "desc")},
+		{name: "sortDirection", kind: "string", optional: true, rule: oneOfRule("asc", "desc")},
 		{name: "filterField", kind: "string", optional: true},
 		{name: "filterValue", kind: oneOrMore, optional: true},
-		{name: "filterOperator", kind: "string", optional: true, rule: oneOf("eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "starts_with", "ends_with")},
-	}, optionalIDs("organizationId", "organizationSlug").fields...)}
+		{name: "filterOperator", kind: "string", optional: true, rule: oneOfRule("eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "starts_with", "ends_with")},
+	}, optionalTexts("organizationId", "organizationSlug").fields...)}
 }
 
 // number returns a parameter that is a number, or the default if it is missing, 0 or not a number.

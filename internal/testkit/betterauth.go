@@ -133,7 +133,7 @@ func RunBetterAuthClient(t testing.TB, baseURL string) {
 // client. The test fails if a step fails.
 func RunBetterAuthOrganizationClient(t testing.TB, baseURL string) {
 	t.Helper()
-	runClient(t, "organization.mjs", baseURL)
+	runClient(t, "organization-client.mjs", baseURL)
 }
 
 // runClient runs a script of the folder betterauth.

@@ -1,6 +1,6 @@
 // Shares an organization with the official client's organization plugin, the way two browsers would:
 //
-//   node organization.mjs <base URL>
+//   node organization-client.mjs <base URL>
 //
 // Exits 1 at the first step that is not as it should be.
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { organizationClient } from "better-auth/client/plugins";
 import { browser } from "./browser.mjs";
 
 const baseURL = process.argv[2];
-assert.ok(baseURL, "usage: node organization.mjs <base URL>");
+assert.ok(baseURL, "usage: node organization-client.mjs <base URL>");
 
 const must = ({ data, error }) => {
   assert.equal(error, null);
