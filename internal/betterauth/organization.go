@@ -312,7 +312,7 @@ func (m member) send(ctx context.Context, r request) *Refusal {
 // refusal returns what an error response says about the user, or nil if the auth server has failed.
 func (m member) refusal(failure *upstreamError) *Refusal {
 	switch {
-	case failure.body == nil: // It is not Better Auth's.
+	case failure.body == nil || failure.body.Code == "": // It is not Better Auth's.
 		return nil
 	case failure.status == http.StatusForbidden:
 		return refuse(reasonNotMember).withCause(failure)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"taskql/internal/betterauth"
@@ -206,6 +207,7 @@ func TestOrganizationAnswers(t *testing.T) {
 		"no plugin":                   {organizationsPath, respondStatus(404), "", "no member", ""},
 		"a failure":                   {organizationsPath, respondStatus(500), unusable, unusable, unusable},
 		"a proxy's refusal":           {organizationsPath, respondStatus(403, "Content-Type", "text/html"), unusable, unusable, unusable},
+		"a gateway's refusal":         {organizationsPath, respond(403, `{"message":"Forbidden"}`), unusable, unusable, unusable},
 		"the list refused":            {organizationsPath, respond(403, `{"code":"NO"}`), "", "no member", ""},
 		"unauthorized":                {organizationsPath, respond(401, unauthorized), unusable, unusable, unusable},
 		"rate limited":                {organizationsPath, respondStatus(429, "X-Retry-After", "10"), "auth_unavailable", "auth_unavailable", "auth_unavailable"},
@@ -475,20 +477,22 @@ func TestOrganizationPluginMissing(t *testing.T) {
 // TestOrganizationServerMissing checks that a 404 of something else than Better Auth is an outage.
 func TestOrganizationServerMissing(t *testing.T) {
 	t.Parallel()
-	var transport fakeTransport
-	transport.set(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == sessionPath && r.Header.Get("Cookie") != "" {
-			respondJSON(sessionJSON())(w, r)
-			return
-		}
-		respond(404, `{"status":"error","code":404,"message":"Application not found"}`)(w, r)
+	synctest.Test(t, func(t *testing.T) {
+		var transport fakeTransport
+		transport.set(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == sessionPath && r.Header.Get("Cookie") != "" {
+				respondJSON(sessionJSONUntil(time.Now().Add(time.Hour)))(w, r)
+				return
+			}
+			respond(404, `{"status":"error","code":404,"message":"Application not found"}`)(w, r)
+		})
+		a := realAuthenticator(t, betterauth.Config{BaseURL: "http://auth.example.com", CacheTTL: time.Minute, Transport: &transport})
+		r := requester{t, a, signedIn()}
+		session := r.session()
+		time.Sleep(2 * time.Second) // The session's answer has just shown that the auth server works.
+		_, err := a.Organizations(t.Context(), r.header, session)
+		want(t, outcome(t, "organizations", err), string(betterauth.ReasonUnavailable))
 	})
-	a := newAuthenticator(t, betterauth.Config{BaseURL: "http://auth.example.com", CacheTTL: time.Minute, Transport: &transport})
-	r := requester{t, a, signedIn()}
-	session := r.session()
-	time.Sleep(1100 * time.Millisecond) // The session's answer has just shown that the auth server works.
-	_, err := a.Organizations(t.Context(), r.header, session)
-	want(t, outcome(t, "organizations", err), string(betterauth.ReasonUnavailable))
 }
 
 // TestOrganizationUnauthorized checks that a 401 counts only if the session has really ended: Better Auth also sends it if its
