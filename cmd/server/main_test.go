@@ -82,7 +82,7 @@ func TestHelpListsCommands(t *testing.T) {
 			t.Errorf("help does not explain %s:\n%s", c.name, list)
 		}
 	}
-	if want := []string{"serve", "migrate", "migrate status", "doctor", "import", "erase", "schema", "health", "version", "help"}; !slices.Equal(names, want) {
+	if want := []string{"serve", "migrate", "migrate status", "doctor", "import", "erase", "workspaces", "schema", "health", "version", "help"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 	for line := range strings.Lines(list) {

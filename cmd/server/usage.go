@@ -64,6 +64,9 @@ func commands() []command {
 		{name: "erase", flags: true, help: eraseHelp, run: func(ctx context.Context, c invocation) error {
 			return eraseUser(ctx, c.env, c.args, c.streams)
 		}},
+		{name: "workspaces", flags: true, help: workspacesHelp, run: func(ctx context.Context, c invocation) error {
+			return manageWorkspaces(ctx, c.env, c.args, c.streams)
+		}},
 		{name: "schema", help: "print the GraphQL schema; needs no database and no variables", run: func(_ context.Context, c invocation) error {
 			return graph.WriteSDL(c.out)
 		}},
