@@ -11,10 +11,10 @@ import (
 	"taskql/ent"
 	"taskql/graph/model"
 	"taskql/graph/selection"
-	"taskql/internal/account"
 	"taskql/internal/history"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // The history of tasks: activities, who made them, and what they changed.
@@ -32,7 +32,7 @@ func activityTypes() []objectType {
 			"changes": selection.ListOfAny[*rootField](changesOf),
 		}),
 		selection.Of[history.Actor]("Actor", fields{
-			"person": selection.LoadedObject(loadPeople),
+			"person": selection.LoadedObject(loadActors),
 			"via":    text(func(a *history.Actor) history.Via { return a.Via }),
 		}),
 		selection.Of[history.Page]("ActivityConnection", fields{
@@ -68,6 +68,10 @@ func changeTypesOfTasks() []objectType {
 			"fromId": nullable(func(c *model.ParentChange) *string { return c.FromID }, selection.AppendString),
 			"toId":   nullable(func(c *model.ParentChange) *string { return c.ToID }, selection.AppendString),
 		}),
+		selection.Of[model.AssigneeChange]("AssigneeChange", fields{
+			"fromId": nullable(func(c *model.AssigneeChange) *string { return c.FromID }, selection.AppendString),
+			"toId":   nullable(func(c *model.AssigneeChange) *string { return c.ToID }, selection.AppendString),
+		}),
 		selection.Of[model.RecurrenceChange]("RecurrenceChange", fields{
 			"fromRule": nullable(func(c *model.RecurrenceChange) *string { return c.FromRule }, selection.AppendString),
 			"toRule":   nullable(func(c *model.RecurrenceChange) *string { return c.ToRule }, selection.AppendString),
@@ -98,6 +102,9 @@ func changesOf(a *history.Activity) []model.TaskChange {
 	}
 	if c.Parent != nil {
 		changes = append(changes, &model.ParentChange{FromID: idText(c.Parent.From()), ToID: idText(c.Parent.To())})
+	}
+	if c.Assignee != nil {
+		changes = append(changes, &model.AssigneeChange{FromID: personID(c.Assignee.From()), ToID: personID(c.Assignee.To())})
 	}
 	if c.Recurrence != nil {
 		if from, to := ruleOf(c.Recurrence.From()), ruleOf(c.Recurrence.To()); !equalTexts(from, to) {
@@ -171,7 +178,7 @@ func activityFilterOf(in *model.ActivityFilter) (history.Filter, error) {
 				f.TaskID = value
 				continue
 			}
-			user, _ := account.UserOfPerson(*value)
+			user, _ := workspace.UserOfPerson(*value)
 			f.ActorID = &user
 		default:
 			return f, fmt.Errorf("%s is a %T", given.path, value)
@@ -200,35 +207,4 @@ func loadTasksOfActivities(ctx context.Context, r *rootField, f *selected, activ
 	}
 	tasks, err := r.resolver.services.Tasks.ByID(ctx, r.viewer, ids, f.Set().Columns)
 	return func(a *history.Activity) *ent.Task { return tasks[a.TaskID] }, err
-}
-
-func loadPeople(ctx context.Context, r *rootField, _ *selected, actors []*history.Actor) (func(*history.Actor) *account.Person, error) {
-	var ids []string
-	for _, a := range actors {
-		if a.ActorID != nil && !slices.Contains(ids, account.PersonID(*a.ActorID)) {
-			ids = append(ids, account.PersonID(*a.ActorID))
-		}
-	}
-	people, err := r.resolver.services.Accounts.People(ctx, r.viewer, ids)
-	return func(a *history.Actor) *account.Person {
-		if a.ActorID == nil {
-			return nil
-		}
-		return people[account.PersonID(*a.ActorID)]
-	}, err
-}
-
-// findPeople finds people: so far only the viewer.
-func findPeople(ctx context.Context, r *rootField, ids, _ []string) (map[string]model.Node, error) {
-	return asNodes(r.resolver.services.Accounts.People(ctx, r.viewer, ids))
-}
-
-func personTypes() []objectType {
-	return []objectType{
-		selection.Of[account.Person]("Person", fields{
-			"id":    text(func(p *account.Person) string { return p.ID }),
-			"name":  text(func(p *account.Person) string { return p.Name }),
-			"image": nullable(func(p *account.Person) *string { return p.Image }, selection.AppendString),
-		}).Unversioned(),
-	}
 }

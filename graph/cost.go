@@ -62,6 +62,7 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 	"Task.reminders":        2,
 	"TaskFacets.byPriority": 5,
 	"TaskFacets.byTag":      20,
+	"TaskFacets.byAssignee": 20,
 	"Activity.changes":      2,
 
 	"UndoChangePayload.tasks":     defaultPage,

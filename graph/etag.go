@@ -32,6 +32,8 @@ type dependencies struct {
 	feed bool
 	// clock reports a dependency on the moment and the viewer's day, which decide what is overdue.
 	clock bool
+	// viewer reports a dependency on who asks, beyond what the workspace's members have in common.
+	viewer bool
 	// next reports a dependency on what follows open occurrences, which the clock changes at other moments.
 	next bool
 }
@@ -40,7 +42,8 @@ type dependencies struct {
 func (a *API) Validator(operation *graphql.OperationContext) *Validator {
 	v := &Validator{api: a}
 	for _, value := range operation.Variables {
-		v.clock = v.clock || hasClockFilter(value)
+		v.clock = v.clock || hasFilter(value, clockFilters)
+		v.viewer = v.viewer || hasFilter(value, viewerFilters)
 	}
 	v.add(a.schema, operation.Operation.SelectionSet, map[string]bool{})
 	return v
@@ -67,7 +70,8 @@ func (d *dependencies) add(s *schema, set ast.SelectionSet, visited map[string]b
 
 // addField adds what the value of a field depends on, but not what is selected of it.
 func (d *dependencies) addField(s *schema, f *ast.Field) {
-	d.clock = d.clock || anyClockFilter(f.Arguments)
+	d.clock = d.clock || anyFilter(f.Arguments, clockFilters)
+	d.viewer = d.viewer || anyFilter(f.Arguments, viewerFilters)
 	for _, parent := range s.objectTypes(f.ObjectDefinition) {
 		d.clock = d.clock || f.Name != "__typename" && parent.MayChangeWithTime(f.Name)
 		d.next = d.next || f.Name == "next" && parent.Name() == recurrenceType
@@ -90,32 +94,32 @@ func (s *schema) objectTypes(def *ast.Definition) []objectType {
 	return types
 }
 
-func anyClockFilter(arguments ast.ArgumentList) bool {
-	return slices.ContainsFunc(arguments, func(a *ast.Argument) bool { return writesClockFilter(a.Value) })
+func anyFilter(arguments ast.ArgumentList, filters map[string]bool) bool {
+	return slices.ContainsFunc(arguments, func(a *ast.Argument) bool { return writesFilter(a.Value, filters) })
 }
 
-// writesClockFilter reports whether a value of the document has a field that is in clockFilters.
-func writesClockFilter(value *ast.Value) bool {
+// writesFilter reports whether a value of the document has a field that is one of the filters.
+func writesFilter(value *ast.Value, filters map[string]bool) bool {
 	for _, child := range value.Children {
-		if clockFilters[child.Name] || writesClockFilter(child.Value) {
+		if filters[child.Name] || writesFilter(child.Value, filters) {
 			return true
 		}
 	}
 	return false
 }
 
-// hasClockFilter reports whether a variable's value has a member that is in clockFilters.
-func hasClockFilter(value any) bool {
+// hasFilter reports whether a variable's value has a member that is one of the filters.
+func hasFilter(value any, filters map[string]bool) bool {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			if clockFilters[name] || hasClockFilter(member) {
+			if filters[name] || hasFilter(member, filters) {
 				return true
 			}
 		}
 	case []any:
 		for _, element := range value {
-			if hasClockFilter(element) {
+			if hasFilter(element, filters) {
 				return true
 			}
 		}

@@ -121,6 +121,7 @@ type rootField struct {
 	viewer    viewer.Viewer
 	viewerErr error
 	values    selection.Values
+	people    people
 	meter     meter
 	// preloaded reports whether the resolver has loaded what is selected below its value.
 	preloaded bool

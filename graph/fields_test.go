@@ -145,7 +145,8 @@ func wholeRows(t *testing.T, client *ent.Client, a *api) map[string][]string {
 		SetCreatedAt(at).SetUpdatedAt(now).SaveX(ctx)
 	// A task that is overdue since an hour, with a subtask, which has one that is done and one that is in the trash, too. The
 	// last is the parent of another.
-	create(1).SaveX(ctx)
+	client.User.UpdateOneID(v.UserID).SetImage("https://example.com/alice.png").ExecX(ctx)
+	create(1).SetAssigneeID(v.UserID).SaveX(ctx)
 	create(2).SetParentID(ids(1)).SaveX(ctx)
 	create(3).SetParentID(ids(2)).SetCompleted(true).SetCompletedAt(at).SaveX(ctx)
 	create(4).SetParentID(ids(2)).SetCompleted(true).SetCompletedAt(at).SetDeletedAt(now).SaveX(ctx)

@@ -140,7 +140,7 @@ func (f *isolation) rows(t *testing.T, user string) map[string]string {
 	}
 	task := uuid.MustParse(ids["Task"])
 	c.TaskTag.Create().SetTaskID(task).SetTagID(uuid.MustParse(ids["Tag"])).SetWorkspaceID(v.WorkspaceID).SaveX(ctx)
-	c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SetParentID(task).SaveX(ctx)
+	c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SetParentID(task).SetAssigneeID(v.UserID).SaveX(ctx)
 	c.Activity.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(1).SetTaskID(task).SetActorID(v.UserID).SetVia("SESSION").
 		SetAction("CHANGED").SetChanges(`{"title":["before","secret"]}`).SaveX(ctx)
 	c.Workspace.UpdateOneID(v.WorkspaceID).SetVersion(1).SetFeedVersion(1).SaveX(ctx)

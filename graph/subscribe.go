@@ -125,7 +125,7 @@ func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends depende
 	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), v.WorkspaceID} {
 		b = appendPart(b, part)
 	}
-	if depends.user {
+	if depends.user || depends.viewer {
 		b = appendPart(b, v.UserID)
 	}
 	sum := sha256.Sum256(b)

@@ -46,6 +46,8 @@ func taskRowTypes() []objectType {
 			"occurrence":      selection.LoadedObject(loadOccurrences).From(enttask.FieldRecurrenceID, enttask.FieldOccurrenceNumber),
 			"position":        text(func(t *ent.Task) string { return string(t.Position) }).From(enttask.FieldPosition),
 			"activity":        selection.LoadedObject(loadActivity),
+			"assignee":        selection.LoadedObject(loadAssignees).From(enttask.FieldAssigneeID).OfRow(),
+			"createdBy":       selection.LoadedObject(loadCreators).From(enttask.FieldCreatedBy).OfRow(),
 		}).Row(enttask.FieldID),
 		// A due has no row of its own: its columns are the task's.
 		selection.Of[task.Due]("Due", fields{
@@ -79,6 +81,7 @@ func taskListTypes() []objectType {
 			"noDue":        integer(func(f *task.Facets) int { return f.NoDue }),
 			"byPriority":   list(func(f *task.Facets) []*task.PriorityCount { return f.ByPriority }),
 			"byTag":        list(func(f *task.Facets) []*task.TagCount { return f.ByTag }),
+			"byAssignee":   list(func(f *task.Facets) []*task.AssigneeCount { return f.ByAssignee }),
 		}),
 		selection.Of[task.PriorityCount]("PriorityCount", fields{
 			"priority": leaf(func(b []byte, c *task.PriorityCount) []byte { return appendPriority(b, c.Priority) }),

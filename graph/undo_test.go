@@ -28,6 +28,7 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 		`{id: $new, title: "new"}`,
 		`{id: $new, title: "new", description: "text", priority: HIGH, due: {date: "2026-12-01"}, tagIds: [$x, $y], parentId: $p}`,
 		`{id: $new, title: "new", due: {date: "2026-12-01"}, recurrence: {rule: "FREQ=DAILY", mode: AFTER_COMPLETION, catchUp: EACH}}`,
+		`{id: $new, title: "new", assigneeId: $me}`,
 	},
 	"updateTask": {
 		`{id: $a, title: "new"}`,
@@ -37,6 +38,8 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 		`{id: $a, priority: URGENT}`,
 		`{id: $a, due: {at: {at: "2026-12-24T17:00:00Z", timeZone: "Asia/Karachi"}}}`,
 		`{id: $a, due: null}`,
+		`{id: $a, assigneeId: $me}`,
+		`{id: $b, assigneeId: null}`,
 		`{id: $b, due: {date: "2026-12-01"}}`,
 		`{id: $a, tagIds: [$y, $z]}`,
 		`{id: $a, addTagIds: [$y], removeTagIds: [$x]}`,
@@ -76,6 +79,7 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 		`{ids: [$a, $b, $c], patch: {priority: MEDIUM}}`,
 		`{ids: [$a, $b, $t], patch: {due: {date: "2026-12-31"}}}`,
 		`{ids: [$a, $b], patch: {due: null, addTagIds: [$y], removeTagIds: [$x, $z]}}`,
+		`{ids: [$a, $b, $c], patch: {assigneeId: $me}}`,
 	},
 	"completeTasks": {`{ids: [$a, $b, $done, $p1]}`, `{ids: [$a, $daily, $late, $last, $lateDone]}`},
 	"reopenTasks":   {`{ids: [$done, $done2, $a]}`, `{ids: [$dailyDone, $lastDone, $touched, $done]}`},
@@ -154,7 +158,7 @@ func (f *undoFixture) prepare(t *testing.T) {
 		createTag {id: $z, name: "z"}
 		createTask {id: $a, title: "a", description: "text", priority: LOW, due: {date: "2026-11-30"}, tagIds: [$x]}
 		setReminders {taskId: $a, reminders: [{at: "2026-12-20T00:00:00Z"}]}
-		createTask {id: $b, title: "b", tagIds: [$z]}
+		createTask {id: $b, title: "b", tagIds: [$z], assigneeId: $me}
 		createTask {id: $c, title: "c"}
 		createTask {id: $p, title: "p"}
 		createTask {id: $p1, title: "p1", parentId: $p}
@@ -214,8 +218,11 @@ func (f *undoFixture) next(t *testing.T, name string) string {
 // idName is the name of an object in an input.
 var idName = regexp.MustCompile(`\$(\w+)`)
 
-// id returns the id of the workspace's object of that name.
+// id returns the id of the workspace's object of that name; that of the user as a person if it is me.
 func (f *undoFixture) id(name string) string {
+	if name == "me" {
+		return workspace.PersonID(f.user)
+	}
 	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(f.user+" "+name)).String()
 }
 

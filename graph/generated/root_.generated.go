@@ -23,6 +23,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Activity() ActivityResolver
 	Actor() ActorResolver
+	AssigneeCount() AssigneeCountResolver
 	BulkTaskPayload() BulkTaskPayloadResolver
 	ChangePage() ChangePageResolver
 	Mutation() MutationResolver
@@ -62,6 +63,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("ActivityFilter", ec.unmarshalInputActivityFilter),
+			graphql.NewInputUnmarshaler("AssigneeFilter", ec.unmarshalInputAssigneeFilter),
 			graphql.NewInputUnmarshaler("BulkTaskInput", ec.unmarshalInputBulkTaskInput),
 			graphql.NewInputUnmarshaler("CompleteTaskInput", ec.unmarshalInputCompleteTaskInput),
 			graphql.NewInputUnmarshaler("CreateTagInput", ec.unmarshalInputCreateTagInput),
@@ -247,13 +249,6 @@ type Actor {
   via: ActorKind!
 }
 
-"A person as others see them, without an address. ` + "`" + `id` + "`" + ` is ` + "`" + `person/` + "`" + ` and the user's id."
-type Person implements Node {
-  id: ID!
-  name: String!
-  image: String
-}
-
 enum ActorKind {
   "By the user's session, token or API key."
   SESSION
@@ -284,7 +279,7 @@ enum ActivityAction {
 }
 
 "The values before the change and after it."
-union TaskChange = TextChange | DueChange | PriorityChange | TagsChange | ParentChange | RecurrenceChange
+union TaskChange = TextChange | DueChange | PriorityChange | TagsChange | ParentChange | RecurrenceChange | AssigneeChange
 
 "Null stands for no text. Old descriptions may be forgotten early, and are null then: see LIMIT_HISTORY_BYTES."
 type TextChange {
@@ -313,6 +308,12 @@ type TagsChange {
 
 "Null is the top level."
 type ParentChange {
+  fromId: ID
+  toId: ID
+}
+
+"People's ids; null is nobody."
+type AssigneeChange {
   fromId: ID
   toId: ID
 }
@@ -560,6 +561,54 @@ type Query {
 }
 
 type Mutation
+`, BuiltIn: false},
+	{Name: "../schema/person.graphqls", Input: `"A person as others see them, without an address. ` + "`" + `id` + "`" + ` is ` + "`" + `person/` + "`" + ` and the user's id."
+type Person implements Node {
+  id: ID!
+  name: String!
+  image: String
+}
+
+extend type Task {
+  "Who is to do it; null if nobody is named."
+  assignee: Person
+  "Who made it; null if that account was erased."
+  createdBy: Person
+}
+
+extend input CreateTaskInput {
+  "A member of the workspace, as a Person's id. In a personal workspace, only its user."
+  assigneeId: ID
+}
+
+extend input UpdateTaskInput {
+  "As in CreateTaskInput; null is nobody."
+  assigneeId: ID
+}
+
+extend input TaskPatch {
+  "As in CreateTaskInput; null is nobody."
+  assigneeId: ID
+}
+
+extend input TaskFilter { assignee: AssigneeFilter }
+
+input AssigneeFilter {
+  "Whether nobody is named."
+  isNull: Boolean
+  "People's ids; an empty list matches nothing."
+  in: [ID!]
+  "The viewer; false matches all other tasks."
+  me: Boolean
+}
+
+extend type TaskFacets {
+  "Who the tasks are assigned to, those with the most tasks first; the tasks of nobody at the end."
+  byAssignee: [AssigneeCount!]!
+}
+
+"` + "`" + `assignee` + "`" + ` is null for the tasks of nobody, and for those of people who are not known any longer."
+type AssigneeCount { assignee: Person count: Int! }
 `, BuiltIn: false},
 	{Name: "../schema/recurrence.graphqls", Input: `"How a task repeats. Each occurrence is a task of its own; one at a time is open."
 type Recurrence implements Node {
@@ -1380,6 +1429,16 @@ func (ec *executionContext) childFields_Actor(ctx context.Context, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Actor", field.Name)
 }
 
+func (ec *executionContext) childFields_AssigneeCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "assignee":
+		return ec.fieldContext_AssigneeCount_assignee(ctx, field)
+	case "count":
+		return ec.fieldContext_AssigneeCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AssigneeCount", field.Name)
+}
+
 func (ec *executionContext) childFields_BulkTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -1914,6 +1973,10 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_position(ctx, field)
 	case "activity":
 		return ec.fieldContext_Task_activity(ctx, field)
+	case "assignee":
+		return ec.fieldContext_Task_assignee(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_Task_createdBy(ctx, field)
 	case "recurrence":
 		return ec.fieldContext_Task_recurrence(ctx, field)
 	case "occurrence":
@@ -1968,6 +2031,8 @@ func (ec *executionContext) childFields_TaskFacets(ctx context.Context, field gr
 		return ec.fieldContext_TaskFacets_byPriority(ctx, field)
 	case "byTag":
 		return ec.fieldContext_TaskFacets_byTag(ctx, field)
+	case "byAssignee":
+		return ec.fieldContext_TaskFacets_byAssignee(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskFacets", field.Name)
 }

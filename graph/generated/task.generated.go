@@ -16,6 +16,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/model"
 	"taskql/graph/scalar"
+	"taskql/internal/account"
 	"taskql/internal/history"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
@@ -37,6 +38,8 @@ type TaskResolver interface {
 
 	Position(ctx context.Context, obj *ent.Task) (string, error)
 	Activity(ctx context.Context, obj *ent.Task, first *int, after *string) (*keyset.Page[*history.Activity], error)
+	Assignee(ctx context.Context, obj *ent.Task) (*account.Person, error)
+	CreatedBy(ctx context.Context, obj *ent.Task) (*account.Person, error)
 	Recurrence(ctx context.Context, obj *ent.Task) (*ent.Recurrence, error)
 	Occurrence(ctx context.Context, obj *ent.Task) (*ent.Occurrence, error)
 	Reminders(ctx context.Context, obj *ent.Task) ([]*ent.Reminder, error)
@@ -1810,6 +1813,70 @@ func (ec *executionContext) fieldContext_Task_activity(ctx context.Context, fiel
 	return fc, nil
 }
 
+func (ec *executionContext) _Task_assignee(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_assignee(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Task().Assignee(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *account.Person) graphql.Marshaler {
+			return ec.marshalOPerson2ᚖtaskqlᚋinternalᚋaccountᚐPerson(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Task_assignee(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Person(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Task_createdBy(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_createdBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Task().CreatedBy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *account.Person) graphql.Marshaler {
+			return ec.marshalOPerson2ᚖtaskqlᚋinternalᚋaccountᚐPerson(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Task_createdBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Person(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Task_recurrence(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2314,6 +2381,38 @@ func (ec *executionContext) fieldContext_TaskFacets_byTag(_ context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _TaskFacets_byAssignee(ctx context.Context, field graphql.CollectedField, obj *task.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TaskFacets_byAssignee(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ByAssignee, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*task.AssigneeCount) graphql.Marshaler {
+			return ec.marshalNAssigneeCount2ᚕᚖtaskqlᚋinternalᚋtaskᚐAssigneeCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TaskFacets_byAssignee(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TaskFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AssigneeCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _UpdateTaskPayload_task(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2532,7 +2631,7 @@ func (ec *executionContext) unmarshalInputCreateTaskInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "title", "description", "priority", "due", "tagIds", "parentId", "idempotencyKey", "recurrence"}
+	fieldsInOrder := [...]string{"id", "title", "description", "priority", "due", "tagIds", "parentId", "idempotencyKey", "assigneeId", "recurrence"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2595,6 +2694,13 @@ func (ec *executionContext) unmarshalInputCreateTaskInput(ctx context.Context, o
 				return it, err
 			}
 			it.IdempotencyKey = data
+		case "assigneeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assigneeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AssigneeID = data
 		case "recurrence":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recurrence"))
 			data, err := ec.unmarshalORecurrenceInput2ᚖtaskqlᚋinternalᚋrecurrenceᚐInput(ctx, v)
@@ -3421,7 +3527,7 @@ func (ec *executionContext) unmarshalInputTaskFilter(ctx context.Context, obj an
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"and", "or", "not", "id", "search", "completed", "priority", "due", "createdAt", "updatedAt", "completedAt", "tags", "parent", "recurring"}
+	fieldsInOrder := [...]string{"and", "or", "not", "id", "search", "completed", "priority", "due", "createdAt", "updatedAt", "completedAt", "tags", "parent", "assignee", "recurring"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3519,6 +3625,13 @@ func (ec *executionContext) unmarshalInputTaskFilter(ctx context.Context, obj an
 				return it, err
 			}
 			it.Parent = graphql.OmittableOf(data)
+		case "assignee":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assignee"))
+			data, err := ec.unmarshalOAssigneeFilter2ᚖtaskqlᚋgraphᚋmodelᚐAssigneeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Assignee = graphql.OmittableOf(data)
 		case "recurring":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recurring"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -3617,7 +3730,7 @@ func (ec *executionContext) unmarshalInputTaskPatch(ctx context.Context, obj any
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"priority", "due", "addTagIds", "removeTagIds"}
+	fieldsInOrder := [...]string{"priority", "due", "addTagIds", "removeTagIds", "assigneeId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3652,6 +3765,13 @@ func (ec *executionContext) unmarshalInputTaskPatch(ctx context.Context, obj any
 				return it, err
 			}
 			it.RemoveTagIds = graphql.OmittableOf(data)
+		case "assigneeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assigneeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AssigneeID = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -3680,7 +3800,7 @@ func (ec *executionContext) unmarshalInputUpdateTaskInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "ifVersion", "title", "description", "priority", "due", "tagIds", "addTagIds", "removeTagIds", "idempotencyKey", "recurrence"}
+	fieldsInOrder := [...]string{"id", "ifVersion", "title", "description", "priority", "due", "tagIds", "addTagIds", "removeTagIds", "idempotencyKey", "assigneeId", "recurrence"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3757,6 +3877,13 @@ func (ec *executionContext) unmarshalInputUpdateTaskInput(ctx context.Context, o
 				return it, err
 			}
 			it.IdempotencyKey = graphql.OmittableOf(data)
+		case "assigneeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assigneeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AssigneeID = graphql.OmittableOf(data)
 		case "recurrence":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recurrence"))
 			data, err := ec.unmarshalORecurrenceInput2ᚖtaskqlᚋinternalᚋrecurrenceᚐInput(ctx, v)
@@ -4583,6 +4710,18 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Task_activity(ctx, field, obj)
 				})
+		case "assignee":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Task_assignee(ctx, field, obj)
+				})
+		case "createdBy":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Task_createdBy(ctx, field, obj)
+				})
 		case "recurrence":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -4758,6 +4897,11 @@ func (ec *executionContext) _TaskFacets(ctx context.Context, sel ast.SelectionSe
 			}
 		case "byTag":
 			out.Values[i] = ec._TaskFacets_byTag(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "byAssignee":
+			out.Values[i] = ec._TaskFacets_byAssignee(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -35,6 +35,23 @@ type ActivityFilter struct {
 	Since graphql.Omittable[*time.Time] `json:"since,omitempty"`
 }
 
+// People's ids; null is nobody.
+type AssigneeChange struct {
+	FromID *string `json:"fromId,omitempty"`
+	ToID   *string `json:"toId,omitempty"`
+}
+
+func (AssigneeChange) IsTaskChange() {}
+
+type AssigneeFilter struct {
+	// Whether nobody is named.
+	IsNull graphql.Omittable[*bool] `json:"isNull,omitempty"`
+	// People's ids; an empty list matches nothing.
+	In graphql.Omittable[[]string] `json:"in,omitempty"`
+	// The viewer; false matches all other tasks.
+	Me graphql.Omittable[*bool] `json:"me,omitempty"`
+}
+
 type DateTimeFilter struct {
 	Gt     graphql.Omittable[*time.Time] `json:"gt,omitempty"`
 	Gte    graphql.Omittable[*time.Time] `json:"gte,omitempty"`
@@ -158,6 +175,7 @@ type TaskFilter struct {
 	CompletedAt graphql.Omittable[*DateTimeFilter] `json:"completedAt,omitempty"`
 	Tags        graphql.Omittable[*TagsFilter]     `json:"tags,omitempty"`
 	Parent      graphql.Omittable[*ParentFilter]   `json:"parent,omitempty"`
+	Assignee    graphql.Omittable[*AssigneeFilter] `json:"assignee,omitempty"`
 	// Whether it repeats; completed occurrences do.
 	Recurring graphql.Omittable[*bool] `json:"recurring,omitempty"`
 }
@@ -190,6 +208,8 @@ type TaskPatch struct {
 	Due          graphql.Omittable[*task.DueInput] `json:"due,omitempty"`
 	AddTagIds    graphql.Omittable[[]string]       `json:"addTagIds,omitempty"`
 	RemoveTagIds graphql.Omittable[[]string]       `json:"removeTagIds,omitempty"`
+	// As in CreateTaskInput; null is nobody.
+	AssigneeID graphql.Omittable[*string] `json:"assigneeId,omitempty"`
 }
 
 // Null stands for no text. Old descriptions may be forgotten early, and are null then: see LIMIT_HISTORY_BYTES.
@@ -227,6 +247,8 @@ type UpdateTaskInput struct {
 	RemoveTagIds graphql.Omittable[[]string] `json:"removeTagIds,omitempty"`
 	// As in CreateTaskInput.
 	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
+	// As in CreateTaskInput; null is nobody.
+	AssigneeID graphql.Omittable[*string] `json:"assigneeId,omitempty"`
 	// Only on the open occurrence. Restarts the series at the task's due after this update, which must meet the rule: the same id, numbers go on, COUNT
 	// counts from here. Null ends the series and keeps the task. `due` alone moves this occurrence only, and may be null. A task that did not repeat
 	// begins a series.

@@ -80,6 +80,8 @@ type Changes struct {
 	Priority    *Change[int]        `json:"priority,omitempty"`
 	Tags        *Tags               `json:"tags,omitempty"`
 	Parent      *Change[*uuid.UUID] `json:"parent,omitempty"`
+	// Assignee has the ids of users.
+	Assignee *Change[*string] `json:"assignee,omitempty"`
 	// Place is set if the task was moved, within its parent or to another.
 	Place *Place `json:"place,omitempty"`
 	// CompletedAt is when the task was completed; nil if it was open. It is not stored if the action is Completed.

@@ -23,6 +23,8 @@ type CreateInput struct {
 	Due         *DueInput `json:"due,omitempty"`
 	TagIDs      []string  `json:"tagIds,omitempty"`
 	ParentID    *string   `json:"parentId,omitempty"`
+	// AssigneeID is a person's id.
+	AssigneeID *string `json:"assigneeId,omitempty"`
 	// Recurrence makes the task the first occurrence of a series.
 	Recurrence     *recurrence.Input `json:"recurrence,omitempty"`
 	IdempotencyKey *string           `json:"-"`
@@ -50,7 +52,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	tags := &tagList{field: "tagIds", input: in.TagIDs}
 	checkTagLists(&errs, s.limits, tags)
 	newTask := func() *ent.Task {
-		e := &ent.Task{ID: id}
+		e := &ent.Task{ID: id, CreatedBy: creator(v)}
 		for _, edit := range edits {
 			edit.set(e)
 		}
@@ -59,11 +61,15 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	if definition != nil && len(errs) == 0 {
 		checkStart(&errs, definition, newTask())
 	}
+	assignee, err := newAssignee(ctx, v, "assigneeId", in.AssigneeID)
+	if err != nil {
+		return nil, err
+	}
 	create := workspace.Change[Result]{
 		Name: "createTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs,
 		Counter: workspace.Counter{Add: 1},
 	}
-	if in.ParentID == nil && len(tags.input) == 0 && in.Recurrence == nil {
+	if in.ParentID == nil && len(tags.input) == 0 && in.Recurrence == nil && assignee == nil {
 		create.FastPath = func(ctx context.Context) (*Result, int, error) {
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
@@ -79,6 +85,9 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	return write(ctx, s, v, create, func(ctx context.Context, t *tx) (*Result, error) {
 		at, errs, err := t.checkNewTask(ctx, in.ParentID, tags, definition != nil)
 		if err != nil {
+			return nil, err
+		}
+		if err := assignee.validate(ctx, t, &errs); err != nil {
 			return nil, err
 		}
 		if len(errs) > 0 {

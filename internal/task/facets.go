@@ -17,10 +17,11 @@ import (
 // Facet is a field of Facets, as the API names it.
 type Facet string
 
-// The facets that have a count for each priority or tag.
+// The facets that have a count for each priority, tag or assignee.
 const (
 	facetByPriority Facet = "byPriority"
 	facetByTag      Facet = "byTag"
+	facetByAssignee Facet = "byAssignee"
 )
 
 // The facets that are one count.
@@ -110,7 +111,7 @@ type facetsByList map[uuid.UUID]*Facets
 func (m facetsByList) of(list uuid.UUID) *Facets {
 	f := m[list]
 	if f == nil {
-		f = &Facets{ByTag: []*TagCount{}}
+		f = &Facets{ByTag: []*TagCount{}, ByAssignee: []*AssigneeCount{}}
 		for p := PriorityNone; p <= PriorityUrgent; p++ {
 			f.ByPriority = append(f.ByPriority, &PriorityCount{Priority: p})
 		}
@@ -130,6 +131,8 @@ func (l *groupedLists) facets(ctx context.Context, wanted []Facet, tagColumns []
 			err = l.countByPriority(ctx, found)
 		case facetByTag:
 			err = l.countByTag(ctx, found, tagColumns)
+		case facetByAssignee:
+			err = l.countByAssignee(ctx, found)
 		default:
 			single = append(single, f)
 		}
@@ -209,6 +212,29 @@ func (l *groupedLists) countByTag(ctx context.Context, found facetsByList, colum
 		}
 		f := found.of(list)
 		f.ByTag = append(f.ByTag, &TagCount{Tag: tags[row.ID], Count: int(count)})
+	}
+	return nil
+}
+
+// countByAssignee counts the tasks of each assignee, those with most tasks first, and those of nobody last.
+func (l *groupedLists) countByAssignee(ctx context.Context, found facetsByList) error {
+	var rows []struct {
+		List     uuid.UUID `sql:"list"`
+		Assignee *string   `sql:"assignee_id"`
+		Count    int       `sql:"count"`
+	}
+	err := l.query().Modify(func(s *sql.Selector) {
+		assignee := s.C(enttask.FieldAssigneeID)
+		s.Select(assignee, sql.As(sql.Count("*"), "count")).GroupBy(assignee).
+			OrderExpr(sql.Expr(assignee+" IS NULL"), sql.Expr("COUNT(*) DESC"), sql.Expr(assignee))
+		l.group(s)
+	}).Scan(ctx, &rows)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		f := found.of(r.List)
+		f.ByAssignee = append(f.ByAssignee, &AssigneeCount{UserID: r.Assignee, Count: r.Count})
 	}
 	return nil
 }

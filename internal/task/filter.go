@@ -47,12 +47,14 @@ type filterField struct {
 	operators map[string]filterOperator
 }
 
-// filterOperator is one way to compare a field. Exactly one of compare and compareAt is set.
+// filterOperator is one way to compare a field. Exactly one of compare, compareAt and compareMe is set.
 type filterOperator struct {
 	compare func(f filterField, value any) (condition, error)
 	// compareAt is set instead of compare if the result also depends on the time and the viewer's day. Answers to such
 	// filters change without a change of the data, which ETags take into account.
 	compareAt func(d days, value any) (condition, error)
+	// compareMe is set instead of compare if the result also depends on the viewer.
+	compareMe func(f filterField, userID string, value any) (condition, error)
 	// cost is what the API charges for the operator, beside the page.
 	cost int
 }
@@ -82,6 +84,9 @@ var filterFields = map[string]filterField{ //nolint:gochecknoglobals // A consta
 	"tags": {column: enttask.FieldID, operators: map[string]filterOperator{
 		"any": {compare: typed(anyTag)}, "all": {compare: typed(allTags)}, "none": {compare: typed(noTag)},
 	}},
+	"assignee": {column: enttask.FieldAssigneeID, nullable: true, operators: map[string]filterOperator{
+		"isNull": {compare: typed(nullEquals)}, "in": {compare: typed(personIn)}, "me": {compareMe: isMe},
+	}},
 	"parent": {column: enttask.FieldParentID, nullable: true, operators: map[string]filterOperator{
 		"isNull": {compare: typed(nullEquals)}, "eq": {compare: typed(idEquals)},
 	}},
@@ -108,6 +113,8 @@ type FilterOperator struct {
 	Cost int
 	// ClockDependent tells that the result also depends on the time and the viewer's day.
 	ClockDependent bool
+	// ViewerDependent tells that the result also depends on who asks.
+	ViewerDependent bool
 }
 
 // Name returns the name by which the operator stands in a filter: the field's if it takes a plain value, or the operator's.
@@ -125,16 +132,16 @@ func FilterOperators() []FilterOperator {
 		operators := filterFields[field].operators
 		for _, op := range slices.Sorted(maps.Keys(operators)) {
 			o := operators[op]
-			all = append(all, FilterOperator{Field: field, Op: op, Cost: o.cost, ClockDependent: o.compareAt != nil})
+			all = append(all, FilterOperator{Field: field, Op: op, Cost: o.cost, ClockDependent: o.compareAt != nil, ViewerDependent: o.compareMe != nil})
 		}
 	}
 	return all
 }
 
-// predicate returns the filter as a predicate of a statement. It returns an *InputError if the filter is too large or a value
+// predicate returns the filter, of that user, as a predicate of a statement. It returns an *InputError if the filter is too large or a value
 // can't be used.
-func (f *Filter) predicate(d days) (predicate.Task, error) {
-	c := filterCompiler{days: d}
+func (f *Filter) predicate(d days, userID string) (predicate.Task, error) {
+	c := filterCompiler{days: d, userID: userID}
 	compiled, err := c.filter(f, 1)
 	if err != nil {
 		return nil, err
@@ -145,6 +152,7 @@ func (f *Filter) predicate(d days) (predicate.Task, error) {
 // filterCompiler turns filters into conditions, and counts comparisons.
 type filterCompiler struct {
 	days        days
+	userID      string
 	comparisons int
 }
 
@@ -204,6 +212,8 @@ func (c *filterCompiler) comparison(in Comparison) (condition, error) {
 		return nil, fmt.Errorf("there is no filter %s.%s: add it to filterFields", in.Field, in.Op)
 	case operator.compareAt != nil:
 		return operator.compareAt(c.days, in.Value)
+	case operator.compareMe != nil:
+		return operator.compareMe(field, c.userID, in.Value)
 	default:
 		return operator.compare(field, in.Value)
 	}

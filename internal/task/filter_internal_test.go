@@ -22,8 +22,14 @@ func TestFilterFields(t *testing.T) {
 			t.Errorf("%s has no operators", name)
 		}
 		for op, o := range field.operators {
-			if (o.compare == nil) == (o.compareAt == nil) {
-				t.Errorf("%s.%s needs one of compare and compareAt", name, op)
+			set := 0
+			for _, is := range []bool{o.compare != nil, o.compareAt != nil, o.compareMe != nil} {
+				if is {
+					set++
+				}
+			}
+			if set != 1 {
+				t.Errorf("%s.%s has %d of compare, compareAt and compareMe", name, op, set)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"slices"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -73,6 +74,32 @@ func idIn(f filterField, ids []string) condition {
 }
 
 func idNotIn(f filterField, ids []string) condition { return negate(idIn(f, ids)) }
+
+func personIn(f filterField, ids []string) condition {
+	var users []any
+	for _, id := range ids {
+		if user, ok := workspace.UserOfPerson(id); ok && !slices.Contains(users, any(user)) {
+			users = append(users, user)
+		}
+	}
+	if len(users) == 0 {
+		return never
+	}
+	return f.known(func(s *sql.Selector) *sql.Predicate { return sql.In(s.C(f.column), users...) })
+}
+
+// isMe selects the tasks whose person is the viewer, or the others if the value is false.
+func isMe(f filterField, userID string, v any) (condition, error) {
+	yes, ok := v.(bool)
+	if !ok {
+		return nil, fmt.Errorf("a filter of %s takes a bool, not a %T", f.column, v)
+	}
+	c := f.known(func(s *sql.Selector) *sql.Predicate { return sql.EQ(s.C(f.column), userID) })
+	if !yes {
+		c = negate(c)
+	}
+	return c, nil
+}
 
 func anyTag(f filterField, ids []string) condition {
 	unique, _ := workspace.ParseIDs(ids)

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // filterModel is an operator of a filter as the schema describes it, evaluated in memory.
@@ -81,6 +82,14 @@ var filterModels = map[string]filterModel{ //nolint:gochecknoglobals // A consta
 	"tags.any":  modelOf(drawTagIDs, func(m model, ids []string) bool { return slices.ContainsFunc(ids, m.hasTag) }),
 	"tags.all":  modelOf(drawTagIDs, func(m model, ids []string) bool { return !slices.ContainsFunc(ids, m.lacksTag) }),
 	"tags.none": modelOf(drawTagIDs, func(m model, ids []string) bool { return !slices.ContainsFunc(ids, m.hasTag) }),
+
+	"assignee.isNull": modelOf(drawBool, func(m model, null bool) bool { return (m.AssigneeID == nil) == null }),
+	"assignee.in": modelOf(drawPeople, func(m model, ids []string) bool {
+		return m.AssigneeID != nil && slices.Contains(ids, workspace.PersonID(*m.AssigneeID))
+	}),
+	"assignee.me": modelAt(drawBool, func(f *fixture, m model, me bool) bool {
+		return (m.AssigneeID != nil && *m.AssigneeID == f.viewer.UserID) == me
+	}),
 
 	"parent.isNull": modelOf(drawBool, func(m model, null bool) bool { return (m.ParentID == nil) == null }),
 	"parent.eq":     modelOf(drawParentID, func(m model, id string) bool { return m.ParentID != nil && m.ParentID.String() == id }),
@@ -158,6 +167,10 @@ func drawParentID(f *fixture, t *rapid.T) string {
 
 func drawTaskIDs(f *fixture, t *rapid.T) []string {
 	return drawIDs(t, rapid.SampledFrom(f.tasks).Draw(t, "task").ID.String(), f.tasks[0].ID.String(), "not an id")
+}
+
+func drawPeople(f *fixture, t *rapid.T) []string {
+	return drawIDs(t, workspace.PersonID(f.viewer.UserID), workspace.PersonID("bob"), "bob", "not an id")
 }
 
 func drawTagIDs(f *fixture, t *rapid.T) []string {

@@ -121,7 +121,7 @@ func (s *Service) List(ctx context.Context, v viewer.Viewer, in ListInput) (*Pag
 		l.predicates = append(l.predicates, p)
 	}
 	if in.Filter != nil {
-		p, err := in.Filter.predicate(s.days(v))
+		p, err := in.Filter.predicate(s.days(v), v.UserID)
 		if err != nil {
 			return nil, err
 		}

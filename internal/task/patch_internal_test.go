@@ -23,7 +23,7 @@ func TestPatchFieldsAreThePatchs(t *testing.T) {
 		var p Patch
 		reflect.ValueOf(&p).Elem().FieldByIndex(field.Index).FieldByName("Set").SetBool(true)
 		var errs workspace.Violations
-		if got := checkPatch(&errs, "", p, viewer.Viewer{}); len(got.edits) != 1 {
+		if got, err := checkPatch(t.Context(), &errs, "", p, viewer.Viewer{}); err != nil || len(got.edits) != 1 {
 			t.Errorf("a patch with %s alone makes %d edits: patchFields needs an entry for it", field.Name, len(got.edits))
 		}
 	}
@@ -51,9 +51,9 @@ func TestAbsentFieldsAreNotHashed(t *testing.T) {
 // An edit names every column that it sets: another would be returned to the client and not stored.
 func TestEditsNameTheirColumns(t *testing.T) {
 	t.Parallel()
-	priority, zone, description := PriorityUrgent, "Asia/Karachi", "some"
+	priority, zone, description, person := PriorityUrgent, "Asia/Karachi", "some", workspace.PersonID("ada")
 	in := CreateInput{
-		Title: "title", Description: &description, Priority: &priority,
+		Title: "title", Description: &description, Priority: &priority, AssigneeID: &person,
 		Due: &DueInput{At: &MomentInput{At: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), TimeZone: &zone}},
 	}
 	elsewhere := []string{"ID", "ParentID", "TagIDs", "Recurrence", "IdempotencyKey"} // Not set by edits.

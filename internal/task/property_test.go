@@ -109,6 +109,9 @@ func (f *fixture) add(t rapid.TB, n int) {
 		if !f.maybe() {
 			q.SetRecurrenceID(uuid.New()).SetOccurrenceNumber(1)
 		}
+		if f.maybe() {
+			q.SetAssigneeID(pick(f.random, f.viewer.UserID, "bob", "carol"))
+		}
 		builders[i] = q
 		for _, tag := range f.tags {
 			if f.random.IntN(4) == 0 {

@@ -110,6 +110,9 @@ func (t *tx) record(before, after *ent.Task) {
 	if !equalTimes(before.DueDate, after.DueDate) || !equalTimes(before.DueAt, after.DueAt) || !equal(before.DueTimeZone, after.DueTimeZone) {
 		c.Due = then(c.Due, historyDue(before), historyDue(after))
 	}
+	if !equal(before.AssigneeID, after.AssigneeID) {
+		c.Assignee = then(c.Assignee, before.AssigneeID, after.AssigneeID)
+	}
 	t.act(a, history.Changed)
 	if !equalTimes(before.CompletedAt, after.CompletedAt) {
 		c.CompletedAt = then(c.CompletedAt, before.CompletedAt, after.CompletedAt)

@@ -225,11 +225,12 @@ type copies struct {
 	of map[uuid.UUID]*ent.Task
 }
 
-// add adds an open copy of a task, with its texts and its priority.
+// add adds an open copy of a task, with its texts, its priority and its assignee.
 func (c *copies) add(t *tx, e *ent.Task, parent *uuid.UUID) *ent.Task {
 	n := &ent.Task{
 		ID: uuid.Must(uuid.NewV7()), WorkspaceID: e.WorkspaceID, Version: t.Version, CreatedAt: t.Now, UpdatedAt: t.Now,
 		Title: e.Title, Description: e.Description, TitleKey: e.TitleKey, SearchText: e.SearchText, Priority: e.Priority, ParentID: parent,
+		AssigneeID: e.AssigneeID, CreatedBy: creator(t.Viewer),
 	}
 	t.activity(n.ID).Changes.Copied = true
 	c.originals, c.tasks, c.of[e.ID] = append(c.originals, e), append(c.tasks, n), n

@@ -191,7 +191,7 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 	}
 	b := workspace.Statement()
 	b.WriteString("UPDATE tasks SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
-		WriteString(", position = CASE id")
+		WriteString(", assignee_id = CASE WHEN assignee_id IS NOT NULL THEN ").Arg(t.Viewer.UserID).WriteString(" END, position = CASE id")
 	for i, id := range ids {
 		b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(keys[i])
 	}

@@ -56,6 +56,12 @@ type TagCount struct {
 	Count int
 }
 
+// AssigneeCount is how many tasks a user is to do; nobody if UserID is nil.
+type AssigneeCount struct {
+	UserID *string
+	Count  int
+}
+
 // BulkPolicy says what a bulk mutation does if it is refused for some of the tasks.
 type BulkPolicy string
 
@@ -70,6 +76,7 @@ type Facets struct {
 	Open, Completed, Overdue, DueToday, DueNext7Days, NoDue int
 	ByPriority                                              []*PriorityCount
 	ByTag                                                   []*TagCount
+	ByAssignee                                              []*AssigneeCount
 }
 
 // TagPage is one page of a list of tags.

@@ -132,6 +132,9 @@ func (s *undoStep) values() []edit {
 	if c.Priority != nil {
 		edits = append(edits, edit{columns: []string{enttask.FieldPriority}, set: func(e *ent.Task) { e.Priority = c.Priority.From() }})
 	}
+	if c.Assignee != nil {
+		edits = append(edits, edit{columns: []string{enttask.FieldAssigneeID}, set: func(e *ent.Task) { e.AssigneeID = c.Assignee.From() }})
+	}
 	if c.CompletedAt != nil {
 		at := c.CompletedAt.From()
 		edits = append(edits, edit{

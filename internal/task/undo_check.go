@@ -41,6 +41,10 @@ var undoFields = []undoField{ //nolint:gochecknoglobals // A table.
 		func(_ *undo, s *undoStep) bool { return s.task.Priority == s.changes.Priority.To() },
 	},
 	{
+		"assignee", func(c *history.Changes) bool { return c.Assignee != nil },
+		func(_ *undo, s *undoStep) bool { return equal(s.task.AssigneeID, s.changes.Assignee.To()) },
+	},
+	{
 		"completed", func(c *history.Changes) bool { return c.CompletedAt != nil },
 		func(_ *undo, s *undoStep) bool { return equalTimes(s.task.CompletedAt, s.changes.CompletedAt.To()) },
 	},

@@ -19,6 +19,8 @@ type Patch struct {
 	Due          workspace.Optional[*DueInput] `json:"due,omitzero"`
 	AddTagIDs    workspace.Optional[[]string]  `json:"addTagIds,omitzero"`
 	RemoveTagIDs workspace.Optional[[]string]  `json:"removeTagIds,omitzero"`
+	// AssigneeID is a person's id.
+	AssigneeID workspace.Optional[*string] `json:"assigneeId,omitzero"`
 }
 
 func (p Patch) canonical() Patch {
@@ -40,6 +42,14 @@ var patchFields = []patchField{ //nolint:gochecknoglobals // A table.
 		func(p *Patch) workspace.Optional[*DueInput] { return p.Due },
 		func(errs *workspace.Violations, field string, input *DueInput, v viewer.Viewer) func(*ent.Task) {
 			return checkDue(errs, field, input, v).set
+		}),
+	newPatchField("assigneeId", []string{enttask.FieldAssigneeID}, nil,
+		func(in *CreateInput) *string { return in.AssigneeID },
+		func(p *Patch) workspace.Optional[*string] { return p.AssigneeID },
+		// Whether it is a member's is checked by newAssignee.
+		func(_ *workspace.Violations, _ string, input *string, _ viewer.Viewer) func(*ent.Task) {
+			user := userOfPerson(input)
+			return func(e *ent.Task) { e.AssigneeID = user }
 		}),
 }
 
@@ -105,7 +115,10 @@ func (in UpdateManyInput) canonical() UpdateManyInput {
 // Update changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or LIMIT_EXCEEDED.
 func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (*Result, error) {
 	var errs workspace.Violations
-	patch := checkPatch(&errs, "", in.Patch, v)
+	patch, err := checkPatch(ctx, &errs, "", in.Patch, v)
+	if err != nil {
+		return nil, err
+	}
 	patch.texts = checkTexts(&errs, in)
 	if in.TagIDs.Set {
 		if in.AddTagIDs.Value != nil || in.RemoveTagIDs.Value != nil {
@@ -125,7 +138,10 @@ func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (
 // answered with NOT_FOUND or LIMIT_EXCEEDED. The input as a whole is refused with INVALID or NOT_FOUND.
 func (s *Service) UpdateMany(ctx context.Context, v viewer.Viewer, in UpdateManyInput) (*BulkResult, error) {
 	var errs workspace.Violations
-	patch := checkPatch(&errs, "patch.", in.Patch, v)
+	patch, err := checkPatch(ctx, &errs, "patch.", in.Patch, v)
+	if err != nil {
+		return nil, err
+	}
 	checkTagLists(&errs, s.limits, patch.add, patch.remove)
 	return s.many(ctx, v, in.BulkInput, workspace.Change[BulkResult]{Name: "updateTasks", Input: in.canonical(), Violations: errs}, patch)
 }
@@ -171,10 +187,12 @@ type patchOp struct {
 	replace     bool
 	// tags are the changes that validate prepared for apply.
 	tags tagChanges
+	// assignee is who gets the tasks; nil if nobody gets them.
+	assignee *assignee
 }
 
-// checkPatch checks a patch. Prefix stands before the names of the fields in errors.
-func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Viewer) *patchOp {
+// checkPatch checks a patch. Prefix stands before the names of the fields in errors. The error is that of newAssignee.
+func checkPatch(ctx context.Context, errs *workspace.Violations, prefix string, in Patch, v viewer.Viewer) (*patchOp, error) {
 	patch := &patchOp{
 		add:    &tagList{field: prefix + "addTagIds", input: in.AddTagIDs.Value},
 		remove: &tagList{field: prefix + "removeTagIds", input: in.RemoveTagIDs.Value},
@@ -184,11 +202,16 @@ func checkPatch(errs *workspace.Violations, prefix string, in Patch, v viewer.Vi
 			patch.edits = append(patch.edits, edit)
 		}
 	}
-	return patch
+	var err error
+	patch.assignee, err = newAssignee(ctx, v, prefix+"assigneeId", in.AssigneeID.Value)
+	return patch, err
 }
 
 func (o *patchOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
 	var found validation
+	if err := o.assignee.validate(ctx, t, &found.input); err != nil || len(found.input) > 0 {
+		return found, err
+	}
 	if o.rule != nil {
 		after := *tasks[0]
 		for _, edit := range o.edits {

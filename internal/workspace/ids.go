@@ -2,10 +2,11 @@ package workspace
 
 import "strings"
 
-// The prefixes of workspaces' ids in the API. In the database, the id of a personal workspace is that of its user, without a prefix.
+// The prefixes of workspaces' and people's ids in the API. In the database, the id of a personal workspace is that of its user, without a prefix.
 const (
 	organizationPrefix = "organization/"
 	personalPrefix     = "personal/"
+	personPrefix       = "person/"
 )
 
 // PersonalID returns the id of a user's personal workspace: that of the user. So that it can't be an organization's, the id of a user
@@ -45,4 +46,16 @@ func ParseNodeID(id string) (string, bool) {
 // hasPrefix reports whether an id begins as those of workspaces in the API do.
 func hasPrefix(id string) bool {
 	return strings.HasPrefix(id, organizationPrefix) || strings.HasPrefix(id, personalPrefix)
+}
+
+// PersonID returns the id in the API of the person who is a user: ids of other things are unique only among themselves.
+func PersonID(userID string) string { return personPrefix + userID }
+
+// UserOfPerson returns the user's id of a person's; false if it is no person's.
+func UserOfPerson(id string) (string, bool) {
+	user, ok := strings.CutPrefix(id, personPrefix)
+	if !ok || user == "" {
+		return "", false
+	}
+	return user, true
 }

@@ -1,0 +1,119 @@
+package graph
+
+import (
+	"context"
+	"slices"
+
+	"taskql/ent"
+	"taskql/graph/model"
+	"taskql/graph/selection"
+	"taskql/internal/account"
+	"taskql/internal/history"
+	"taskql/internal/task"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+func personTypes() []objectType {
+	return []objectType{
+		selection.Of[account.Person]("Person", fields{
+			"id":    text(func(p *account.Person) string { return p.ID }),
+			"name":  text(func(p *account.Person) string { return p.Name }),
+			"image": nullable(func(p *account.Person) *string { return p.Image }, selection.AppendString),
+		}).Unversioned(),
+		selection.Of[task.AssigneeCount]("AssigneeCount", fields{
+			"assignee": selection.LoadedObject(loadCountedAssignees),
+			"count":    integer(func(c *task.AssigneeCount) int { return c.Count }),
+		}),
+	}
+}
+
+// findPeople finds people: so far only the viewer.
+func findPeople(ctx context.Context, r *rootField, ids, _ []string) (map[string]model.Node, error) {
+	var users []string
+	for _, id := range ids {
+		if user, ok := workspace.UserOfPerson(id); ok {
+			users = append(users, user)
+		}
+	}
+	people, err := r.resolver.services.Accounts.People(ctx, r.viewer, users)
+	found := make(map[string]model.Node, len(people))
+	for _, p := range people {
+		found[p.ID] = p
+	}
+	return found, err
+}
+
+// personID returns the person's id of a user, who may be nobody.
+func personID(userID *string) *string {
+	if userID == nil {
+		return nil
+	}
+	id := workspace.PersonID(*userID)
+	return &id
+}
+
+// people are those whom a root field has loaded, by workspace and user. Nil is a user whom the viewer may not see, or who was erased.
+type people map[personKey]*account.Person
+
+type personKey struct{ workspaceID, userID string }
+
+// loadPeople returns a function that returns the person of an object; nil if user returns nobody. also are users who will be needed, too.
+func loadPeople[T any](ctx context.Context, r *rootField, objects []*T, user func(*T) *string, also ...func(*T) *string) (func(*T) *account.Person, error) {
+	v := r.viewer
+	var missing []string
+	also = append(also, user)
+	for _, o := range objects {
+		for _, user := range also {
+			id := user(o)
+			if id == nil || slices.Contains(missing, *id) {
+				continue
+			}
+			if _, ok := r.people[personKey{v.WorkspaceID, *id}]; !ok {
+				missing = append(missing, *id)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		found, err := r.resolver.services.Accounts.People(ctx, v, missing)
+		if err != nil {
+			return nil, err
+		}
+		if r.people == nil {
+			r.people = people{}
+		}
+		for _, id := range missing {
+			r.people[personKey{v.WorkspaceID, id}] = found[id]
+		}
+	}
+	return func(o *T) *account.Person {
+		id := user(o)
+		if id == nil {
+			return nil
+		}
+		return r.people[personKey{v.WorkspaceID, *id}]
+	}, nil
+}
+
+func loadActors(ctx context.Context, r *rootField, _ *selected, actors []*history.Actor) (func(*history.Actor) *account.Person, error) {
+	return loadPeople(ctx, r, actors, func(a *history.Actor) *string { return a.ActorID })
+}
+
+// loadAssignees also reads who made the tasks, if that is selected, too.
+func loadAssignees(ctx context.Context, r *rootField, f *selected, tasks []*ent.Task) (func(*ent.Task) *account.Person, error) {
+	return loadPeople(ctx, r, tasks, assigneeOf, func(t *ent.Task) *string { return t.CreatedBy })
+}
+
+func loadCreators(ctx context.Context, r *rootField, _ *selected, tasks []*ent.Task) (func(*ent.Task) *account.Person, error) {
+	return loadPeople(ctx, r, tasks, creatorOf(r.viewer), assigneeOf)
+}
+
+func assigneeOf(t *ent.Task) *string { return t.AssigneeID }
+
+func creatorOf(v viewer.Viewer) func(*ent.Task) *string {
+	return func(t *ent.Task) *string { return task.CreatorOf(v, t.CreatedBy) }
+}
+
+func loadCountedAssignees(ctx context.Context, r *rootField, _ *selected, counts []*task.AssigneeCount) (func(*task.AssigneeCount) *account.Person, error) {
+	return loadPeople(ctx, r, counts, func(c *task.AssigneeCount) *string { return c.UserID })
+}
