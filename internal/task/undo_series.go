@@ -52,8 +52,9 @@ func (u *undo) checkSeries(s *undoStep) {
 	switch {
 	case series == nil:
 	case to == nil && s.task.RecurrenceID == nil:
-		// The task has left the series. If its occurrence was open, the series has ended.
-		if !wasOpen(from) || series.Open == nil && series.LastNumber <= from.LastNumber {
+		// The task has left the series. If its occurrence was open, the series has ended. If that was skipped, its log can have missed ones
+		// after it.
+		if !wasOpen(from) || series.Open == nil && (series.LastNumber <= from.LastNumber || s.skips && version == 0) {
 			return
 		}
 		version = series.Version

@@ -67,3 +67,24 @@ func TestUndoOfSeries(t *testing.T) {
 		u.checkSeries(u.ctx, t, u.v)
 	})
 }
+
+// An occurrence that was skipped after all others had passed: they are missed, and the series has ended.
+func TestUndoOfSkippedLast(t *testing.T) {
+	t.Parallel()
+	eachUndoEnv(t, task.Limits{}, func(t *testing.T, u *undoEnv) {
+		e := u.createRepeating(u.ctx, t, u.v, "e", on(2026, 11, 23), rule("FREQ=DAILY;COUNT=3"))
+		id := *e.RecurrenceID
+		start := u.logOf(u.ctx, t, id)
+		u.clock.advance(7 * 24 * time.Hour)
+		r := mustSucceed(t)(u.Skip(u.ctx, u.v, task.SkipInput{ID: e.ID.String(), Number: 1}))
+		const ended = "1:SKIPPED 11-23, 2:MISSED 11-24, 3:MISSED 11-25, ended, unused"
+		u.wantLog(u.ctx, t, id, ended)
+		undone := u.undo(t, r.Version)
+		u.wantLog(u.ctx, t, id, start)
+		redone := u.undo(t, undone)
+		u.wantLog(u.ctx, t, id, ended)
+		u.undo(t, redone)
+		u.wantLog(u.ctx, t, id, start)
+		u.checkSeries(u.ctx, t, u.v)
+	})
+}
