@@ -6,8 +6,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -102,4 +104,57 @@ func TestUndo(t *testing.T) {
 		undo(version)
 		want(later, reminder.Fired)
 	})
+}
+
+// TestReopen: a next occurrence whose reminder has fired, or has got another time, is taken back, since nobody has touched it. If its
+// reminder was dismissed, snoozed or replaced, it stays.
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	touch := map[string]func(t *testing.T, e *env, next, id uuid.UUID){
+		"untouched": func(*testing.T, *env, uuid.UUID, uuid.UUID) {},
+		"dismissed": func(t *testing.T, e *env, _, id uuid.UUID) {
+			t.Helper()
+			_, err := e.Dismiss(e.ctx, e.v, reminder.DismissInput{ID: id.String()})
+			check(t, err)
+		},
+		"snoozed": func(t *testing.T, e *env, _, id uuid.UUID) {
+			t.Helper()
+			_, err := e.Snooze(e.ctx, e.v, reminder.SnoozeInput{ID: id.String(), Until: e.Now().Add(time.Hour)})
+			check(t, err)
+		},
+		"replaced": func(t *testing.T, e *env, next, _ uuid.UUID) {
+			t.Helper()
+			_, err := e.Set(e.ctx, e.v, reminder.SetInput{TaskID: next.String(), Reminders: []*reminder.Input{dayBefore(2, 8*60)}})
+			check(t, err)
+		},
+	}
+	for name, touch := range touch {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachEnv(t, func(t *testing.T, e *env) {
+				r, err := e.tasks.Create(e.ctx, e.v, task.CreateInput{
+					Title: "task", Due: dueOn("2026-11-23"), Recurrence: &recurrence.Input{Rule: "FREQ=DAILY", Mode: recurrence.Schedule, CatchUp: recurrence.NextFuture},
+				})
+				check(t, err)
+				id := r.Task.ID
+				_, err = e.Set(e.ctx, e.v, reminder.SetInput{TaskID: id.String(), Reminders: []*reminder.Input{dayBefore(0, 8*60)}})
+				check(t, err)
+				r, err = e.tasks.Complete(e.ctx, e.v, workspace.TargetInput{ID: id.String()})
+				check(t, err)
+				e.client.User.UpdateOneID(e.v.UserID).SetTimeZone("Asia/Tokyo").ExecX(viewer.AsSystem(e.ctx))
+				e.rezone(t)
+				e.advance(25 * time.Hour)
+				e.fire(t)
+				e.wantStates(t, r.Next.ID, reminder.Fired)
+				rows, err := e.Of(e.ctx, e.v, []uuid.UUID{r.Next.ID}, nil)
+				check(t, err)
+				touch(t, e, r.Next.ID, rows[r.Next.ID][0].ID)
+				r, err = e.tasks.Reopen(e.ctx, e.v, workspace.TargetInput{ID: id.String()})
+				check(t, err)
+				if removed := r.RemovedNextID != nil; removed != (name == "untouched") {
+					t.Errorf("it was taken back: %t", removed)
+				}
+			})
+		})
+	}
 }

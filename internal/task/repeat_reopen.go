@@ -11,6 +11,7 @@ import (
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
 	"taskql/internal/recurrence"
+	"taskql/internal/reminder"
 	"taskql/internal/workspace"
 )
 
@@ -141,7 +142,8 @@ func (t *tx) rewind(ctx context.Context, all []rewind) error {
 }
 
 // untouched returns, by the ids of series, the tasks of their open occurrences and the tasks below them, if all are as the change of
-// a version has made them. Otherwise, and if there is no such task, the series is missing.
+// a version has made them. Otherwise, and if there is no such task, the series is missing. Reminders that fire, or get their times in another
+// time zone, are not touched by anybody; those that are added, snoozed or dismissed are.
 func (t *tx) untouched(ctx context.Context, series []*recurrence.Series, version func(*recurrence.Series) int) (map[uuid.UUID][]uuid.UUID, error) {
 	trees := make(map[uuid.UUID][]uuid.UUID, len(series))
 	if len(series) == 0 {
@@ -152,11 +154,11 @@ func (t *tx) untouched(ctx context.Context, series []*recurrence.Series, version
 		versions[s.ID], ids[i] = version(s), s.ID
 	}
 	b := workspace.Statement()
-	b.WriteString("WITH RECURSIVE tree(series, id, version, depth) AS (SELECT r.id, n.id, n.version, 0 FROM recurrences r CROSS JOIN tasks n WHERE n.recurrence_id = r.id AND n.occurrence_number = r.last_number AND ").
+	b.WriteString("WITH RECURSIVE tree(series, id, version, created_at, depth) AS (SELECT r.id, n.id, n.version, n.created_at, 0 FROM recurrences r CROSS JOIN tasks n WHERE n.recurrence_id = r.id AND n.occurrence_number = r.last_number AND ").
 		Join(workspace.Condition(t.Viewer, "n")).WriteString(" AND ").Join(workspace.Condition(t.Viewer, "r")).WriteString(" AND r.id IN (").Args(ids...).
-		WriteString(") UNION ALL SELECT tree.series, c.id, c.version, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND ").
+		WriteString(") UNION ALL SELECT tree.series, c.id, c.version, c.created_at, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND ").
 		Join(workspace.Condition(t.Viewer, "c")).
-		WriteString(") SELECT series, id, version, EXISTS (SELECT 1 FROM reminders r WHERE r.task_id = tree.id AND r.version <> tree.version AND ").
+		WriteString(") SELECT series, id, version, EXISTS (SELECT 1 FROM reminders r WHERE r.task_id = tree.id AND (r.created_at <> tree.created_at OR r.snoozed_until IS NOT NULL OR r.state = '" + string(reminder.Dismissed) + "') AND ").
 		Join(workspace.Condition(t.Viewer, "r")).WriteString(") AS reminders_changed FROM tree ORDER BY depth")
 	var found []struct {
 		Series           uuid.UUID `sql:"series"`
