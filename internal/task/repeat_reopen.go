@@ -158,7 +158,7 @@ func (t *tx) untouched(ctx context.Context, series []*recurrence.Series, version
 		Join(workspace.Condition(t.Viewer, "n")).WriteString(" AND ").Join(workspace.Condition(t.Viewer, "r")).WriteString(" AND r.id IN (").Args(ids...).
 		WriteString(") UNION ALL SELECT tree.series, c.id, c.version, c.created_at, tree.depth + 1 FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND ").
 		Join(workspace.Condition(t.Viewer, "c")).
-		WriteString(") SELECT series, id, version, EXISTS (SELECT 1 FROM reminders r WHERE r.task_id = tree.id AND (r.created_at <> tree.created_at OR r.snoozed_until IS NOT NULL OR r.state = '" + string(reminder.Dismissed) + "') AND ").
+		WriteString(") SELECT series, id, version, EXISTS (SELECT 1 FROM reminders r WHERE r.task_id = tree.id AND (r.created_at <> tree.created_at OR r.snoozed_until IS NOT NULL OR r.state = '" + reminder.Dismissed + "') AND ").
 		Join(workspace.Condition(t.Viewer, "r")).WriteString(") AS reminders_changed FROM tree ORDER BY depth")
 	var found []struct {
 		Series           uuid.UUID `sql:"series"`
