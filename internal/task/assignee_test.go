@@ -9,8 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"taskql/ent"
+	"taskql/ent/activity"
 	"taskql/ent/member"
+	enttask "taskql/ent/task"
 	"taskql/internal/recurrence"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
@@ -290,6 +294,66 @@ func TestFacetByAssignee(t *testing.T) {
 		want := []string{"bob, by nobody 2", "alice, by nobody 1", "nobody, by nobody 3"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %s", strings.Join(got, "; "))
+		}
+	})
+}
+
+// Erasing a user leaves nothing of the user in the workspaces of organizations, in batches, and what others have there stays.
+func TestRemoveMember(t *testing.T) {
+	t.Parallel()
+	eachOrganization(t, func(t *testing.T, env *organizationEnv) {
+		env.newUser(t, "bob")
+		ctx, alice := env.in(t, "alice")
+		bobContext, bob := env.in(t, "bob")
+		mine := env.createTask(ctx, t, alice, "mine")
+		theirs := env.createTask(bobContext, t, bob, "theirs")
+		for _, of := range []*string{person("bob"), person("alice"), person("bob")} {
+			if _, refusal := env.assign(ctx, t, alice, mine, of); refusal != "" {
+				t.Fatal(refusal)
+			}
+		}
+		const many = workspace.BatchSize + 1
+		rows := make([]*ent.TaskCreate, many)
+		for i := range rows {
+			rows[i] = env.client.Task.Create().SetID(uuid.New()).SetWorkspaceID(alice.WorkspaceID).SetVersion(1).SetTitle("many").
+				SetAssigneeID("bob").SetCreatedBy("bob")
+		}
+		env.client.Task.CreateBulk(rows...).ExecX(ctx)
+		env.client.Reminder.Create().SetID(uuid.New()).SetWorkspaceID(alice.WorkspaceID).SetUserID("bob").SetTaskID(mine.ID).SetVersion(1).
+			SetState("WAITING").ExecX(ctx)
+		env.client.Tombstone.Create().SetID(uuid.New()).SetWorkspaceID(alice.WorkspaceID).SetVersion(1).SetKind("REMINDER").
+			SetObjectID(uuid.New()).SetUserID("bob").ExecX(ctx)
+		if err := workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: "alice", Name: "Alice"}); err != nil {
+			t.Fatal(err)
+		}
+		before := workspaceVersion(ctx, t, env.testEnv, alice)
+		system := viewer.AsSystem(ctx)
+		if _, err := env.EraseUser(system, "bob", nil); err != nil {
+			t.Fatal(err)
+		}
+		for what, n := range map[string]int{
+			"tasks":      env.client.Task.Query().Where(enttask.Or(enttask.AssigneeID("bob"), enttask.CreatedBy("bob"))).CountX(system),
+			"activities": env.client.Activity.Query().Where(activity.Or(activity.ActorID("bob"), activity.ChangesContains("bob"))).CountX(system),
+			"reminders":  env.client.Reminder.Query().CountX(system),
+			"tombstones": env.client.Tombstone.Query().CountX(system),
+			"members":    env.client.Member.Query().Where(member.UserID("bob")).CountX(system),
+		} {
+			if n > 0 {
+				t.Errorf("%d %s are left", n, what)
+			}
+		}
+		now := env.reload(ctx, t, mine, theirs)
+		if got := assigned(now[0]); got != "nobody, by alice" || now[0].Version <= before {
+			t.Errorf("got %s at version %d", got, now[0].Version)
+		}
+		if got := assigned(now[1]); got != "nobody, by nobody" || now[1].Version != theirs.Version {
+			t.Errorf("got %s at version %d", got, now[1].Version)
+		}
+		if n := env.client.Activity.Query().Where(activity.ActorID("alice")).CountX(system); n != 4 {
+			t.Errorf("alice has %d activities", n)
+		}
+		if n := env.client.Member.Query().CountX(system); n != 1 {
+			t.Errorf("%d members are left", n)
 		}
 	})
 }

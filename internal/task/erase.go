@@ -10,6 +10,7 @@ import (
 
 	"taskql/ent"
 	"taskql/ent/idempotencykey"
+	"taskql/ent/member"
 	"taskql/ent/predicate"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
@@ -76,8 +77,11 @@ func (t *tx) eraseBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error)
 	if erased.Users, err = t.User.Delete().Where(user.ID(id)).Exec(ctx); err != nil {
 		return Erased{}, fmt.Errorf("erasing the user's row: %w", err)
 	}
-	if left {
-		return erased, nil
+	if !left { // The user's row is gone, so that no session makes the user a member again.
+		left, err = t.Member.Query().Where(member.UserID(id)).Exist(ctx)
+	}
+	if left || err != nil {
+		return erased, err
 	}
 	return erased, t.finishRemoval(ctx, r)
 }

@@ -232,7 +232,11 @@ func (s *Service) removalBatch(ctx context.Context, r *ent.UserRemoval) (Erased,
 			return Erased{}, err
 		}
 	}
-	return s.eraseBatch(ctx, r)
+	erased, err := s.eraseBatch(ctx, r)
+	if err != nil {
+		return Erased{}, err
+	}
+	return erased, s.eraseFromOrganization(ctx, *r.UserID)
 }
 
 // forgetRemovals removes finished removals after the last session of their users has expired.

@@ -1,0 +1,100 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"taskql/ent"
+	"taskql/ent/member"
+	"taskql/ent/reminder"
+	enttask "taskql/ent/task"
+	"taskql/ent/tombstone"
+	"taskql/internal/history"
+	"taskql/internal/viewer"
+	"taskql/internal/workspace"
+)
+
+// A user who is erased leaves the workspaces of organizations in batches, each a change of one workspace. The user's row in members
+// is deleted last, so that it says where something may be left.
+
+// eraseFromOrganization erases a batch of what one workspace of an organization has of a user, if there is any.
+func (s *Service) eraseFromOrganization(ctx context.Context, userID string) error {
+	row, err := s.client.Member.Query().Where(member.UserID(userID)).Order(member.ByID()).First(ctx)
+	if ent.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for the organizations of a user: %w", err)
+	}
+	v := viewer.Viewer{UserID: userID, WorkspaceID: row.WorkspaceID}
+	if err := s.applyChange(ctx, v, history.Server, func(t *tx) error { return t.eraseMember(ctx) }); err != nil {
+		return fmt.Errorf("erasing a user from an organization's workspace: %w", err)
+	}
+	return nil
+}
+
+// eraseMember erases a batch of what the workspace has of the viewer: assignments, which is a change that others see, who made tasks,
+// who made changes, and the viewer's reminders. If nothing is left, it deletes the row in members.
+func (t *tx) eraseMember(ctx context.Context) error {
+	t.MarkChanged() // The answers about the workspace are other ones, even if no task gets a new version.
+	for _, erase := range []func(context.Context) (int, error){
+		t.eraseAssignments, t.eraseCreator, t.eraseReminders,
+		func(ctx context.Context) (int, error) { return history.EraseUser(ctx, t.Tx, t.Viewer.UserID) },
+	} {
+		if n, err := erase(ctx); err != nil || n == workspace.BatchSize {
+			return err
+		}
+	}
+	if _, err := t.Member.Delete().Where(workspace.Scope(t.Viewer), member.UserID(t.Viewer.UserID)).Exec(ctx); err != nil {
+		return fmt.Errorf("deleting a member: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) eraseAssignments(ctx context.Context) (int, error) {
+	ids, err := t.tasks().Where(enttask.AssigneeID(t.Viewer.UserID)).Limit(workspace.BatchSize).IDs(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the tasks of an assignee: %w", err)
+	}
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	if err := t.update().Where(enttask.IDIn(ids...)).ClearAssigneeID().Exec(ctx); err != nil {
+		return 0, fmt.Errorf("erasing an assignee: %w", err)
+	}
+	return len(ids), nil
+}
+
+// eraseCreator gives tasks no new version: nobody has changed them.
+func (t *tx) eraseCreator(ctx context.Context) (int, error) {
+	ids, err := t.tasks().Where(enttask.CreatedBy(t.Viewer.UserID)).Limit(workspace.BatchSize).IDs(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the tasks of their creator: %w", err)
+	}
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	if err := t.Task.Update().Where(enttask.IDIn(ids...)).ClearCreatedBy().Exec(ctx); err != nil {
+		return 0, fmt.Errorf("erasing the creator of tasks: %w", err)
+	}
+	return len(ids), nil
+}
+
+// eraseReminders deletes the viewer's reminders, and the tombstones that only the viewer may see.
+func (t *tx) eraseReminders(ctx context.Context) (int, error) {
+	ids, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), reminder.UserID(t.Viewer.UserID)).Limit(workspace.BatchSize).IDs(ctx)
+	if err == nil && len(ids) > 0 {
+		_, err = t.Reminder.Delete().Where(reminder.IDIn(ids...)).Exec(ctx)
+	}
+	if err != nil || len(ids) == workspace.BatchSize {
+		return len(ids), err
+	}
+	var gone []uuid.UUID
+	gone, err = t.Tombstone.Query().Where(workspace.Scope(t.Viewer), tombstone.UserID(t.Viewer.UserID)).Limit(workspace.BatchSize).IDs(ctx)
+	if err == nil && len(gone) > 0 {
+		_, err = t.Tombstone.Delete().Where(tombstone.IDIn(gone...)).Exec(ctx)
+	}
+	return len(gone), err
+}
