@@ -72,6 +72,10 @@ func changeTypesOfTasks() []objectType {
 			"fromId": nullable(func(c *model.AssigneeChange) *string { return c.FromID }, selection.AppendString),
 			"toId":   nullable(func(c *model.AssigneeChange) *string { return c.ToID }, selection.AppendString),
 		}),
+		selection.Of[model.ProjectChange]("ProjectChange", fields{
+			"fromId": nullable(func(c *model.ProjectChange) *string { return c.FromID }, selection.AppendString),
+			"toId":   nullable(func(c *model.ProjectChange) *string { return c.ToID }, selection.AppendString),
+		}),
 		selection.Of[model.RecurrenceChange]("RecurrenceChange", fields{
 			"fromRule": nullable(func(c *model.RecurrenceChange) *string { return c.FromRule }, selection.AppendString),
 			"toRule":   nullable(func(c *model.RecurrenceChange) *string { return c.ToRule }, selection.AppendString),
@@ -105,6 +109,9 @@ func changesOf(a *history.Activity) []model.TaskChange {
 	}
 	if c.Assignee != nil {
 		changes = append(changes, &model.AssigneeChange{FromID: personID(c.Assignee.From()), ToID: personID(c.Assignee.To())})
+	}
+	if c.Project != nil {
+		changes = append(changes, &model.ProjectChange{FromID: idText(c.Project.From()), ToID: idText(c.Project.To())})
 	}
 	if c.Recurrence != nil {
 		if from, to := ruleOf(c.Recurrence.From()), ruleOf(c.Recurrence.To()); !equalTexts(from, to) {

@@ -23,6 +23,8 @@ var changedKinds = map[string]workspace.Kind{ //nolint:gochecknoglobals // A con
 	"tasks":       workspace.KindTask,
 	"recurrences": workspace.KindRecurrence,
 	"reminders":   workspace.KindReminder,
+	"projects":    workspace.KindProject,
+	"sections":    workspace.KindSection,
 }
 
 func changedTags(p *feed.Page) []*ent.Tag   { return feed.Rows[ent.Tag](p, workspace.KindTag) }
@@ -35,6 +37,14 @@ func changedReminders(p *feed.Page) []*ent.Reminder {
 	return feed.Rows[ent.Reminder](p, workspace.KindReminder)
 }
 
+func changedProjects(p *feed.Page) []*ent.Project {
+	return feed.Rows[ent.Project](p, workspace.KindProject)
+}
+
+func changedSections(p *feed.Page) []*ent.Section {
+	return feed.Rows[ent.Section](p, workspace.KindSection)
+}
+
 // changeTypes are the types of a page of the feed.
 func changeTypes() []objectType {
 	return []objectType{
@@ -45,6 +55,8 @@ func changeTypes() []objectType {
 			"tasks":       list(changedTasks),
 			"recurrences": list(changedRecurrences),
 			"reminders":   list(changedReminders),
+			"projects":    list(changedProjects),
+			"sections":    list(changedSections),
 			"token":       text(func(p *feed.Page) string { return p.Token }),
 			"version":     integer(func(p *feed.Page) int { return p.Version }),
 			"complete":    boolean(func(p *feed.Page) bool { return p.Complete }),

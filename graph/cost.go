@@ -8,6 +8,7 @@ import (
 
 	"taskql/internal/account"
 	"taskql/internal/feed"
+	"taskql/internal/project"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
 )
@@ -63,6 +64,8 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 	"TaskFacets.byPriority": 5,
 	"TaskFacets.byTag":      20,
 	"TaskFacets.byAssignee": 20,
+	"TaskFacets.byProject":  20,
+	"Project.sections":      5,
 	"Activity.changes":      2,
 
 	"UndoChangePayload.tasks":     defaultPage,
@@ -72,6 +75,7 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 // longTexts are the largest sizes, in bytes, of fields that may be longer than a textUnit. Each alias repeats the text.
 var longTexts = map[string]int{ //nolint:gochecknoglobals // A constant, if Go had constant maps.
 	"Task.description":    utf8.UTFMax * task.MaxDescription,
+	"Project.description": utf8.UTFMax * project.MaxDescription,
 	"User.image":          account.MaxImage,
 	"Person.image":        account.MaxImage,
 	"TextChange.fromText": utf8.UTFMax * task.MaxDescription,
@@ -110,9 +114,10 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 
 // mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks, and so does setting reminders for
 // each of them, which pays for deleting it, too. Emptying the trash costs as much as
-// the largest one, and so does an undo, which can be that of a bulk mutation.
+// the largest one, and so do an undo, which can be that of a bulk mutation, and what changes all tasks of a project.
 func mutationCost(field *ast.FieldDefinition) Cost {
-	if field.Name == "emptyTrash" || field.Name == "undoChange" {
+	switch field.Name {
+	case "emptyTrash", "undoChange", "archiveProject", "unarchiveProject", "deleteProject", "restoreProject", "deleteSection":
 		return Cost{Own: writeCost + maxNodes*bulkCost}
 	}
 	if field.Name == "setReminders" {

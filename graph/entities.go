@@ -8,6 +8,7 @@ import (
 	"taskql/internal/account"
 	"taskql/internal/feed"
 	"taskql/internal/history"
+	"taskql/internal/project"
 	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
@@ -21,6 +22,7 @@ type Services struct {
 	History     *history.Service
 	Feed        *feed.Service
 	Reminders   *reminder.Service
+	Projects    *project.Service
 }
 
 // allSet reports whether no service is missing.
@@ -49,6 +51,8 @@ var entities = []entity{ //nolint:gochecknoglobals // A constant, if Go had cons
 	{"Tag", findTags, tagTypes},
 	{"Recurrence", findRecurrences, recurrenceTypes},
 	{"Reminder", findReminders, reminderTypes},
+	{"Project", findProjects, projectTypes},
+	{"Section", findSections, sectionTypes},
 	{"User", findUser, userTypes},
 	{"Person", findPeople, personTypes},
 }

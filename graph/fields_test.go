@@ -151,6 +151,11 @@ func wholeRows(t *testing.T, client *ent.Client, a *api) map[string][]string {
 	create(3).SetParentID(ids(2)).SetCompleted(true).SetCompletedAt(at).SaveX(ctx)
 	create(4).SetParentID(ids(2)).SetCompleted(true).SetCompletedAt(at).SetDeletedAt(now).SaveX(ctx)
 	create(5).SetPriority(0).SetParentID(ids(4)).SaveX(ctx)
+	project := client.Project.Create().SetID(ids(30)).SetWorkspaceID(v.WorkspaceID).SetVersion(30).SetName("project").SetDescription("text").SetColor("#16a34a").
+		SetPosition([]byte("a0")).SetArchivedAt(at).SetDeletedAt(now).SetCreatedAt(at).SetUpdatedAt(now).SaveX(ctx)
+	section := client.Section.Create().SetID(ids(31)).SetWorkspaceID(v.WorkspaceID).SetVersion(31).SetProjectID(project.ID).SetName("section").
+		SetPosition([]byte("a0")).SetCreatedAt(at).SetUpdatedAt(now).SaveX(ctx)
+	client.Task.UpdateOneID(ids(1)).SetProjectID(project.ID).SetSectionID(section.ID).ExecX(ctx)
 	for i := range 4 {
 		client.TaskTag.Create().SetTaskID(ids(i + 1)).SetTagID(tag.ID).SetWorkspaceID(v.WorkspaceID).SaveX(ctx)
 	}
@@ -186,6 +191,7 @@ func wholeRows(t *testing.T, client *ent.Client, a *api) map[string][]string {
 	}
 	return map[string][]string{
 		"Task": {ids(1).String(), ids(2).String(), ids(3).String(), ids(4).String(), ids(5).String()}, "Tag": {tag.ID.String()},
+		"Project": {project.ID.String()}, "Section": {section.ID.String()},
 		"Reminder": reminders, "Recurrence": {ids(8).String(), ids(7).String()},
 	}
 }

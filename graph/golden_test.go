@@ -28,6 +28,7 @@ import (
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/history"
 	"taskql/internal/live"
+	"taskql/internal/project"
 	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
@@ -110,6 +111,10 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
+	projects, err := project.New(project.Config{Workspaces: workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
 	accounts, err := account.New(account.Config{Client: db.Client, Now: db.Now, ZoneSet: func(string) { reminders.ZoneSet() }})
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +131,7 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders}
+	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders, Projects: projects}
 }
 
 func (a *api) signIn(ctx context.Context, user string) context.Context {

@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/ent"
+	entproject "taskql/ent/project"
 	"taskql/internal/reminder"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -34,6 +35,22 @@ var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.View
 		key := uuid.New()
 		return c.Tag.Create().SetID(key).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetName(key.String()).SetNameKey(key[:]).SetColor("#16a34a").SaveX(ctx).ID.String()
 	},
+	"Project": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
+		return makeProject(ctx, c, v, 0).String()
+	},
+	"Section": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
+		// All sections of a user are in one project.
+		project, err := c.Project.Query().Where(workspace.Scope(v), entproject.Position([]byte("a1"))).FirstID(ctx)
+		if err != nil {
+			project = makeProject(ctx, c, v, 1)
+		}
+		id := uuid.New()
+		c.Section.Create().SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetProjectID(project).
+			SetName("secret").SetPosition([]byte("a" + id.String()[:1])).ExecX(ctx)
+		c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{2}).
+			SetProjectID(project).SetSectionID(id).ExecX(ctx)
+		return id.String()
+	},
 	"Reminder": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
 		task, at := uuid.New(), time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 		c.Task.Create().SetID(task).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{1}).SetHasReminders(true).ExecX(ctx)
@@ -43,6 +60,14 @@ var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.View
 	"Recurrence": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
 		return makeSeries(ctx, c, v).String()
 	},
+}
+
+// makeProject makes a project with a task.
+func makeProject(ctx context.Context, c *ent.Client, v viewer.Viewer, i int) uuid.UUID {
+	id := c.Project.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetName("secret").SetColor("#16a34a").
+		SetPosition([]byte(fmt.Sprint("a", i))).SaveX(ctx).ID
+	c.Task.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetTitle("secret").SetPosition([]byte{2}).SetProjectID(id).ExecX(ctx)
+	return id
 }
 
 // makeSeries makes a series whose second occurrence is open.

@@ -14,7 +14,7 @@ import (
 )
 
 // withoutIfVersion are the inputs that take no ifVersion, though the domain's input, which they share with others, has it.
-var withoutIfVersion = []string{"PurgeTaskInput", "RestoreTaskInput"} //nolint:gochecknoglobals // A table.
+var withoutIfVersion = []string{"PurgeTaskInput", "RestoreTaskInput", "RestoreProjectInput"} //nolint:gochecknoglobals // A table.
 
 // TestInputsAreTheSchemas checks that the domain's inputs have the fields of the schema's inputs, and no others. It compares
 // those that the mutations' resolvers take, and lets the resolvers convert the others, which panics if they differ.

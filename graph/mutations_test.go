@@ -236,11 +236,13 @@ func (f *isolation) checkRefused(t *testing.T, field *ast.FieldDefinition, code,
 	var answers []string
 	for typ := range nodeRows {
 		id := target(own, typ)
-		answer := f.mutate(t, user, field, "input.id", id, id, more)
-		if strings.Contains(answer, `"code":"`+code+`"`) {
-			return
+		for _, other := range []string{id, own["Project"]} { // A new section needs a project.
+			answer := f.mutate(t, user, field, "input.id", id, other, more)
+			if strings.Contains(answer, `"code":"`+code+`"`) {
+				return
+			}
+			answers = append(answers, answer)
 		}
-		answers = append(answers, answer)
 	}
 	t.Errorf("%s is refused as %s for no object:\n%s", field.Name, code, strings.Join(answers, "\n"))
 }

@@ -35,8 +35,20 @@ var neededRoles = map[string]viewer.Role{ //nolint:gochecknoglobals // A table.
 	"updateTag":      viewer.RoleWrite,
 	"deleteTag":      viewer.RoleWrite,
 
-	"purgeTask":  viewer.RoleAdmin,
-	"emptyTrash": viewer.RoleAdmin,
+	"createProject":    viewer.RoleWrite,
+	"updateProject":    viewer.RoleWrite,
+	"archiveProject":   viewer.RoleWrite,
+	"unarchiveProject": viewer.RoleWrite,
+	"moveProject":      viewer.RoleWrite,
+	"restoreProject":   viewer.RoleWrite,
+	"createSection":    viewer.RoleWrite,
+	"updateSection":    viewer.RoleWrite,
+	"moveSection":      viewer.RoleWrite,
+	"deleteSection":    viewer.RoleWrite,
+
+	"deleteProject": viewer.RoleAdmin,
+	"purgeTask":     viewer.RoleAdmin,
+	"emptyTrash":    viewer.RoleAdmin,
 }
 
 // TestRolesOfMutations sends each mutation of the schema in each role, with and without an idempotency key. If the role is too weak,

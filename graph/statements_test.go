@@ -69,6 +69,9 @@ var shapes = []shape{ //nolint:gochecknoglobals // A table.
 	{"reminders", `{ tasks(first: 100) { nodes { reminders { at state dayBefore { days time } task { tags { name } } } } } }`, 4, []string{"description", "minutes_before"}},
 	{"those that have fired", `{ firedReminders { nodes { firedAt task { title } } } }`, 2, []string{"description", "minutes_before"}},
 	{"series", `{ tasks { nodes { recurrence { rule remaining next { date } occurrences { totalCount nodes { task { title } } } } occurrence { outcome task { id } } } } }`, 8, nil},
+	{"projects", `{ projects { totalCount nodes { name openTaskCount sections { name openTaskCount } tasks(first: 5) { totalCount nodes { title section { name } } } } } }`, 8, []string{"description"}},
+	{"tasks of projects from the end", `{ projects { nodes { tasks(last: 2, scope: ALL, filter: {completed: false}, orderBy: [{field: DUE}, {field: TITLE}]) { nodes { id } pageInfo { hasPreviousPage } } } } }`, 2, nil},
+	{"projects of tasks", `{ tasks { nodes { project { name sections { name } } section { name project { name } } } facets { byProject { count project { name openTaskCount } } } } }`, 8, []string{"archived_at"}},
 	{"a tag", `{ tag(id: "<tag>") { name openTaskCount } }`, 2, nil},
 }
 
@@ -173,6 +176,7 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 		tags = append(tags, tag.ID)
 	}
 	made := 0
+	var project, section uuid.UUID // Each task of the top level has its own.
 	add := func(parent *uuid.UUID) uuid.UUID {
 		made++
 		// The ids have the order of creation, so that the last tasks, which have reminders, are on the first page.
@@ -183,7 +187,12 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 		}
 		if parent == nil {
 			q.SetRecurrenceID(makeSeries(ctx, client, v)).SetOccurrenceNumber(2)
+			project = client.Project.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetName("project").SetColor("#16a34a").
+				SetPosition([]byte{byte(made)}).SaveX(ctx).ID
+			section = client.Section.Create().SetID(uuid.New()).SetWorkspaceID(v.WorkspaceID).SetVersion(0).SetProjectID(project).SetName("section").
+				SetPosition([]byte("a0")).SaveX(ctx).ID
 		}
+		q.SetProjectID(project).SetSectionID(section)
 		task, err := q.Save(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -231,7 +240,7 @@ func family(t *testing.T, db workspace.Database, v viewer.Viewer, n int) *string
 		return answer.Data.Tasks.PageInfo.EndCursor
 	}
 	return strings.NewReplacer(
-		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<reminder>", reminding, "<dismissed>", dismissed, "<done>", ids(1).String(), "<trash>", ids(2).String(), "<users>", strings.Repeat(`"`+v.UserID+`", `, 100), "<roots>", strings.Join(roots, ", "),
+		"<root>", root.String(), "<leaf>", leaf.String(), "<tag>", tags[0].String(), "<user>", v.UserID, "<project>", project.String(), "<section>", section.String(), "<reminder>", reminding, "<dismissed>", dismissed, "<done>", ids(1).String(), "<trash>", ids(2).String(), "<users>", strings.Repeat(`"`+v.UserID+`", `, 100), "<roots>", strings.Join(roots, ", "),
 		"<cursor>", cursor(`{ tasks(first: 2) { pageInfo { endCursor } } }`),
 		"<manual>", cursor(`{ tasks(first: 2, orderBy: [{field: MANUAL}]) { pageInfo { endCursor } } }`),
 	)

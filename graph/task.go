@@ -45,6 +45,8 @@ func taskRowTypes() []objectType {
 			"recurrence":      selection.LoadedObject(loadRecurrences).From(enttask.FieldRecurrenceID).OfRow(),
 			"occurrence":      selection.LoadedObject(loadOccurrences).From(enttask.FieldRecurrenceID, enttask.FieldOccurrenceNumber),
 			"position":        text(func(t *ent.Task) string { return string(t.Position) }).From(enttask.FieldPosition),
+			"project":         selection.LoadedObject(loadProjectsOfTasks).From(enttask.FieldProjectID).OfRow(),
+			"section":         selection.LoadedObject(loadSectionsOfTasks).From(enttask.FieldSectionID).OfRow(),
 			"activity":        selection.LoadedObject(loadActivity),
 			"assignee":        selection.LoadedObject(loadAssignees).From(enttask.FieldAssigneeID).OfRow(),
 			"createdBy":       selection.LoadedObject(loadCreators).From(enttask.FieldCreatedBy).OfRow(),
@@ -82,10 +84,15 @@ func taskListTypes() []objectType {
 			"byPriority":   list(func(f *task.Facets) []*task.PriorityCount { return f.ByPriority }),
 			"byTag":        list(func(f *task.Facets) []*task.TagCount { return f.ByTag }),
 			"byAssignee":   list(func(f *task.Facets) []*task.AssigneeCount { return f.ByAssignee }),
+			"byProject":    list(func(f *task.Facets) []*task.ProjectCount { return f.ByProject }),
 		}),
 		selection.Of[task.PriorityCount]("PriorityCount", fields{
 			"priority": leaf(func(b []byte, c *task.PriorityCount) []byte { return appendPriority(b, c.Priority) }),
 			"count":    integer(func(c *task.PriorityCount) int { return c.Count }),
+		}),
+		selection.Of[task.ProjectCount]("ProjectCount", fields{
+			"project": selection.LoadedObject(loadProjectsOfCounts),
+			"count":   integer(func(c *task.ProjectCount) int { return c.Count }),
 		}),
 		selection.Of[task.TagCount]("TagCount", fields{
 			"tag":   object(func(c *task.TagCount) *ent.Tag { return c.Tag }),

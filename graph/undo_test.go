@@ -27,6 +27,8 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"createTask": {
 		`{id: $new, title: "new"}`,
 		`{id: $new, title: "new", description: "text", priority: HIGH, due: {date: "2026-12-01"}, tagIds: [$x, $y], parentId: $p}`,
+		`{id: $new, title: "new", projectId: $home}`,
+		`{id: $new, title: "new", sectionId: $shelf}`,
 		`{id: $new, title: "new", due: {date: "2026-12-01"}, recurrence: {rule: "FREQ=DAILY", mode: AFTER_COMPLETION, catchUp: EACH}}`,
 		`{id: $new, title: "new", assigneeId: $me}`,
 	},
@@ -49,6 +51,11 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 		`{id: $daily, due: {date: "2026-11-25"}, recurrence: {rule: "FREQ=WEEKLY", mode: AFTER_COMPLETION, catchUp: EACH}}`,
 		`{id: $daily, recurrence: null}`,
 		`{id: $daily, due: null}`,
+		`{id: $p, projectId: $home}`,
+		`{id: $a, sectionId: $shelf, title: "new"}`,
+		`{id: $shelved, sectionId: null}`,
+		`{id: $shelved, projectId: $archived}`,
+		`{id: $hidden, projectId: null}`,
 		`{id: $a, title: "new", description: "new", priority: null, due: {date: "2027-01-01"}, addTagIds: [$y, $z]}`,
 	},
 	"completeTask": {
@@ -68,9 +75,17 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 		`{id: $p2, parentId: null, beforeId: $a}`,
 		`{id: $p3, beforeId: $p1}`,
 		`{id: $p1, parentId: $a}`,
+		`{id: $p, projectId: $home}`,
+		`{id: $p, sectionId: $shelf, beforeId: $a}`,
+		`{id: $shelved, projectId: null}`,
+		`{id: $shelved, parentId: $p}`,
+		`{id: $p2, parentId: $shelved}`,
+		`{id: $below_shelved, parentId: null, projectId: $archived}`,
 	},
 	"deleteTask": {`{id: $a}`, `{id: $p}`, `{id: $p2}`, `{id: $daily}`, `{id: $lateDone}`},
 	"restoreTask": {
+		`{id: $binned}`,
+		`{id: $binned1}`,
 		`{id: $t}`,
 		`{id: $orphan}`,
 		`{id: $dailyInTrash}`,
@@ -78,26 +93,39 @@ var undoable = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"updateTasks": {
 		`{ids: [$a, $b, $c], patch: {priority: MEDIUM}}`,
 		`{ids: [$a, $b, $t], patch: {due: {date: "2026-12-31"}}}`,
+		`{ids: [$a, $p, $p1, $shelved], patch: {projectId: $archived}}`,
+		`{ids: [$a, $shelved, $hidden], patch: {sectionId: $shelf}}`,
 		`{ids: [$a, $b], patch: {due: null, addTagIds: [$y], removeTagIds: [$x, $z]}}`,
 		`{ids: [$a, $b, $c], patch: {assigneeId: $me}}`,
 	},
 	"completeTasks": {`{ids: [$a, $b, $done, $p1]}`, `{ids: [$a, $daily, $late, $last, $lateDone]}`},
 	"reopenTasks":   {`{ids: [$done, $done2, $a]}`, `{ids: [$dailyDone, $lastDone, $touched, $done]}`},
 	"deleteTasks":   {`{ids: [$a, $p, $p2, $t]}`, `{ids: [$daily, $dailyDone, $a]}`, `{ids: [$p21, $p]}`},
-	"restoreTasks":  {`{ids: [$t, $orphan, $a]}`, `{ids: [$orphan, $above]}`},
+	"restoreTasks":  {`{ids: [$binned1, $binned, $t]}`, `{ids: [$t, $orphan, $a]}`, `{ids: [$orphan, $above]}`},
 }
 
 // notUndoable are the other mutations, each with an input that changes something, and why it can't be undone.
 var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglobals // A table.
-	"purgeTask":       {`{id: $t}`, "the task is gone for good"},
-	"emptyTrash":      {`{}`, "the tasks are gone for good"},
-	"createTag":       {`{name: "new"}`, "not a change of tasks"},
-	"updateTag":       {`{id: $x, name: "new"}`, "not a change of tasks"},
-	"deleteTag":       {`{id: $x}`, "the tag is gone for good"},
-	"setReminders":    {`{taskId: $a, reminders: []}`, "reminders are private, and not in the history"},
-	"snoozeReminder":  {`{id: $r, until: "2026-12-20T00:00:00Z"}`, "as setReminders"},
-	"dismissReminder": {`{id: $r}`, "as setReminders"},
-	"updateViewer":    {`{timeZone: "Asia/Karachi"}`, "it is in no workspace, and takes no version"},
+	"purgeTask":        {`{id: $t}`, "the task is gone for good"},
+	"emptyTrash":       {`{}`, "the tasks are gone for good"},
+	"createProject":    {`{name: "new"}`, "not a change of tasks"},
+	"updateProject":    {`{id: $home, name: "new"}`, "not a change of tasks"},
+	"archiveProject":   {`{id: $home}`, "unarchiveProject does it"},
+	"unarchiveProject": {`{id: $archived}`, "archiveProject does it"},
+	"moveProject":      {`{id: $home}`, "not a change of tasks"},
+	"deleteProject":    {`{id: $home}`, "restoreProject does it"},
+	"restoreProject":   {`{id: $bin}`, "deleteProject does it"},
+	"createSection":    {`{projectId: $home, name: "new"}`, "not a change of tasks"},
+	"updateSection":    {`{id: $shelf, name: "new"}`, "not a change of tasks"},
+	"moveSection":      {`{id: $shelf}`, "not a change of tasks"},
+	"deleteSection":    {`{id: $shelf}`, "the section is gone for good"},
+	"createTag":        {`{name: "new"}`, "not a change of tasks"},
+	"updateTag":        {`{id: $x, name: "new"}`, "not a change of tasks"},
+	"deleteTag":        {`{id: $x}`, "the tag is gone for good"},
+	"setReminders":     {`{taskId: $a, reminders: []}`, "reminders are private, and not in the history"},
+	"snoozeReminder":   {`{id: $r, until: "2026-12-20T00:00:00Z"}`, "as setReminders"},
+	"dismissReminder":  {`{id: $r}`, "as setReminders"},
+	"updateViewer":     {`{timeZone: "Asia/Karachi"}`, "it is in no workspace, and takes no version"},
 }
 
 // targetFields are the fields of inputs that say which object is changed and how, but are no changes.
@@ -156,6 +184,18 @@ func (f *undoFixture) prepare(t *testing.T) {
 		createTag {id: $x, name: "x"}
 		createTag {id: $y, name: "y"}
 		createTag {id: $z, name: "z"}
+		createProject {id: $home, name: "home"}
+		createSection {id: $shelf, projectId: $home, name: "shelf"}
+		createSection {id: $shelf2, projectId: $home, name: "shelf2"}
+		createProject {id: $archived, name: "archived"}
+		createTask {id: $hidden, title: "hidden", projectId: $archived}
+		archiveProject {id: $archived}
+		createTask {id: $shelved, title: "shelved", sectionId: $shelf}
+		createTask {id: $below_shelved, title: "below_shelved", parentId: $shelved}
+		createProject {id: $bin, name: "bin"}
+		createTask {id: $binned, title: "binned", projectId: $bin}
+		createTask {id: $binned1, title: "binned1", parentId: $binned}
+		deleteProject {id: $bin}
 		createTask {id: $a, title: "a", description: "text", priority: LOW, due: {date: "2026-11-30"}, tagIds: [$x]}
 		setReminders {taskId: $a, reminders: [{at: "2026-12-20T00:00:00Z"}]}
 		createTask {id: $b, title: "b", tagIds: [$z], assigneeId: $me}
@@ -370,7 +410,7 @@ func (f *undoFixture) rows(t *testing.T, created []string) []string {
 	names := map[string]string{}
 	for _, table := range migrate.Tables {
 		switch table.Name {
-		case "tasks", "tags", "task_tags", "recurrences", "occurrences", "reminders":
+		case "tasks", "tags", "task_tags", "recurrences", "occurrences", "reminders", "projects", "sections":
 		default:
 			continue
 		}

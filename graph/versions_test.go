@@ -47,6 +47,7 @@ func readState(t *testing.T, client *ent.Client, workspaces ...string) state {
 				s.versions[fmt.Sprintf("%s", values["id"])], _ = values["version"].(int64)
 				return
 			}
+			delete(values, "hidden_at")     // It is the project's change that its tasks are hidden.
 			delete(values, "has_reminders") // It is no change of a task that the task's user has set a reminder.
 			key := table.Name
 			for _, column := range table.PrimaryKey {

@@ -33,7 +33,7 @@ func run() error {
 //go:embed roots.gotpl
 var template string
 
-// roots generates a table of the methods that resolve the root fields.
+// roots generates tables of the methods that resolve the root fields, and of those that convert the arguments of the others.
 type roots struct{}
 
 // Name implements plugin.Plugin.
@@ -41,15 +41,15 @@ func (roots) Name() string { return "roots" }
 
 // GenerateCode implements plugin.CodeGenerator.
 func (roots) GenerateCode(data *codegen.Data) error {
-	var objects []*codegen.Object
+	var roots []*codegen.Object
 	for _, root := range []*codegen.Object{data.QueryRoot, data.MutationRoot, data.SubscriptionRoot} {
 		if root != nil {
-			objects = append(objects, root)
+			roots = append(roots, root)
 		}
 	}
 	err := templates.Render(templates.Options{
 		PackageName: data.Config.Exec.Package, Filename: filepath.Join(data.Config.Exec.Dir(), "roots.go"),
-		Template: template, Data: objects, GeneratedHeader: true, Packages: data.Config.Packages,
+		Template: template, Data: struct{ Roots, Objects []*codegen.Object }{roots, data.Objects}, GeneratedHeader: true, Packages: data.Config.Packages,
 		Funcs: texttemplate.FuncMap{"isIntrospection": func(name string) bool { return strings.HasPrefix(name, "__") }},
 	})
 	if err != nil {

@@ -1155,6 +1155,13 @@ func (ec *executionContext) _TaskChange(ctx context.Context, sel ast.SelectionSe
 			return graphql.Null
 		}
 		return ec._RecurrenceChange(ctx, sel, obj)
+	case model.ProjectChange:
+		return ec._ProjectChange(ctx, sel, &obj)
+	case *model.ProjectChange:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ProjectChange(ctx, sel, obj)
 	case model.PriorityChange:
 		return ec._PriorityChange(ctx, sel, &obj)
 	case *model.PriorityChange:

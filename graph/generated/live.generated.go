@@ -28,6 +28,8 @@ type ChangePageResolver interface {
 	Tags(ctx context.Context, obj *feed.Page) ([]*ent.Tag, error)
 	Tasks(ctx context.Context, obj *feed.Page) ([]*ent.Task, error)
 
+	Projects(ctx context.Context, obj *feed.Page) ([]*ent.Project, error)
+	Sections(ctx context.Context, obj *feed.Page) ([]*ent.Section, error)
 	Recurrences(ctx context.Context, obj *feed.Page) ([]*ent.Recurrence, error)
 	Reminders(ctx context.Context, obj *feed.Page) ([]*ent.Reminder, error)
 }
@@ -314,6 +316,70 @@ func (ec *executionContext) _ChangePage_complete(ctx context.Context, field grap
 }
 func (ec *executionContext) fieldContext_ChangePage_complete(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ChangePage", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ChangePage_projects(ctx context.Context, field graphql.CollectedField, obj *feed.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangePage_projects(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangePage().Projects(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.Project) graphql.Marshaler {
+			return ec.marshalNProject2ᚕᚖtaskqlᚋentᚐProjectᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangePage_projects(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangePage",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Project(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangePage_sections(ctx context.Context, field graphql.CollectedField, obj *feed.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangePage_sections(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangePage().Sections(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.Section) graphql.Marshaler {
+			return ec.marshalNSection2ᚕᚖtaskqlᚋentᚐSectionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangePage_sections(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangePage",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Section(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _ChangePage_recurrences(ctx context.Context, field graphql.CollectedField, obj *feed.Page) (ret graphql.Marshaler) {
@@ -877,6 +943,18 @@ func (ec *executionContext) _ChangePage(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "projects":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangePage_projects(ctx, field, obj)
+				})
+		case "sections":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangePage_sections(ctx, field, obj)
+				})
 		case "recurrences":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,

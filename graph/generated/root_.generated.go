@@ -28,9 +28,12 @@ type ResolverRoot interface {
 	ChangePage() ChangePageResolver
 	Mutation() MutationResolver
 	Occurrence() OccurrenceResolver
+	Project() ProjectResolver
+	ProjectCount() ProjectCountResolver
 	Query() QueryResolver
 	Recurrence() RecurrenceResolver
 	Reminder() ReminderResolver
+	Section() SectionResolver
 	Subscription() SubscriptionResolver
 	Tag() TagResolver
 	Task() TaskResolver
@@ -63,14 +66,19 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("ActivityFilter", ec.unmarshalInputActivityFilter),
+			graphql.NewInputUnmarshaler("ArchiveProjectInput", ec.unmarshalInputArchiveProjectInput),
 			graphql.NewInputUnmarshaler("AssigneeFilter", ec.unmarshalInputAssigneeFilter),
 			graphql.NewInputUnmarshaler("BulkTaskInput", ec.unmarshalInputBulkTaskInput),
 			graphql.NewInputUnmarshaler("CompleteTaskInput", ec.unmarshalInputCompleteTaskInput),
+			graphql.NewInputUnmarshaler("CreateProjectInput", ec.unmarshalInputCreateProjectInput),
+			graphql.NewInputUnmarshaler("CreateSectionInput", ec.unmarshalInputCreateSectionInput),
 			graphql.NewInputUnmarshaler("CreateTagInput", ec.unmarshalInputCreateTagInput),
 			graphql.NewInputUnmarshaler("CreateTaskInput", ec.unmarshalInputCreateTaskInput),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
 			graphql.NewInputUnmarshaler("DateTimeWithZoneInput", ec.unmarshalInputDateTimeWithZoneInput),
 			graphql.NewInputUnmarshaler("DayReminderInput", ec.unmarshalInputDayReminderInput),
+			graphql.NewInputUnmarshaler("DeleteProjectInput", ec.unmarshalInputDeleteProjectInput),
+			graphql.NewInputUnmarshaler("DeleteSectionInput", ec.unmarshalInputDeleteSectionInput),
 			graphql.NewInputUnmarshaler("DeleteTagInput", ec.unmarshalInputDeleteTagInput),
 			graphql.NewInputUnmarshaler("DeleteTaskInput", ec.unmarshalInputDeleteTaskInput),
 			graphql.NewInputUnmarshaler("DismissReminderInput", ec.unmarshalInputDismissReminderInput),
@@ -78,15 +86,20 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DueInput", ec.unmarshalInputDueInput),
 			graphql.NewInputUnmarshaler("EmptyTrashInput", ec.unmarshalInputEmptyTrashInput),
 			graphql.NewInputUnmarshaler("IDFilter", ec.unmarshalInputIDFilter),
+			graphql.NewInputUnmarshaler("MoveProjectInput", ec.unmarshalInputMoveProjectInput),
+			graphql.NewInputUnmarshaler("MoveSectionInput", ec.unmarshalInputMoveSectionInput),
 			graphql.NewInputUnmarshaler("MoveTaskInput", ec.unmarshalInputMoveTaskInput),
 			graphql.NewInputUnmarshaler("ParentFilter", ec.unmarshalInputParentFilter),
 			graphql.NewInputUnmarshaler("PreviewRecurrenceInput", ec.unmarshalInputPreviewRecurrenceInput),
 			graphql.NewInputUnmarshaler("PriorityFilter", ec.unmarshalInputPriorityFilter),
+			graphql.NewInputUnmarshaler("ProjectFilter", ec.unmarshalInputProjectFilter),
 			graphql.NewInputUnmarshaler("PurgeTaskInput", ec.unmarshalInputPurgeTaskInput),
 			graphql.NewInputUnmarshaler("RecurrenceInput", ec.unmarshalInputRecurrenceInput),
 			graphql.NewInputUnmarshaler("ReminderInput", ec.unmarshalInputReminderInput),
 			graphql.NewInputUnmarshaler("ReopenTaskInput", ec.unmarshalInputReopenTaskInput),
+			graphql.NewInputUnmarshaler("RestoreProjectInput", ec.unmarshalInputRestoreProjectInput),
 			graphql.NewInputUnmarshaler("RestoreTaskInput", ec.unmarshalInputRestoreTaskInput),
+			graphql.NewInputUnmarshaler("SectionFilter", ec.unmarshalInputSectionFilter),
 			graphql.NewInputUnmarshaler("SetRemindersInput", ec.unmarshalInputSetRemindersInput),
 			graphql.NewInputUnmarshaler("SkipOccurrenceInput", ec.unmarshalInputSkipOccurrenceInput),
 			graphql.NewInputUnmarshaler("SnoozeReminderInput", ec.unmarshalInputSnoozeReminderInput),
@@ -94,7 +107,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("TaskFilter", ec.unmarshalInputTaskFilter),
 			graphql.NewInputUnmarshaler("TaskOrder", ec.unmarshalInputTaskOrder),
 			graphql.NewInputUnmarshaler("TaskPatch", ec.unmarshalInputTaskPatch),
+			graphql.NewInputUnmarshaler("UnarchiveProjectInput", ec.unmarshalInputUnarchiveProjectInput),
 			graphql.NewInputUnmarshaler("UndoChangeInput", ec.unmarshalInputUndoChangeInput),
+			graphql.NewInputUnmarshaler("UpdateProjectInput", ec.unmarshalInputUpdateProjectInput),
+			graphql.NewInputUnmarshaler("UpdateSectionInput", ec.unmarshalInputUpdateSectionInput),
 			graphql.NewInputUnmarshaler("UpdateTagInput", ec.unmarshalInputUpdateTagInput),
 			graphql.NewInputUnmarshaler("UpdateTaskInput", ec.unmarshalInputUpdateTaskInput),
 			graphql.NewInputUnmarshaler("UpdateTasksInput", ec.unmarshalInputUpdateTasksInput),
@@ -410,7 +426,7 @@ scalar SyncToken
 """
 What a copy of the workspace lacks. Apply it whole and in this order: ` + "`" + `reset` + "`" + `, ` + "`" + `gone` + "`" + `, then the rest; of two states of one thing
 the one with the higher version stands. What is computed from other rows or the clock (` + "`" + `overdue` + "`" + `, ` + "`" + `subtasks` + "`" + `, ` + "`" + `subtaskProgress` + "`" + `,
-` + "`" + `openTaskCount` + "`" + `, ` + "`" + `Task.reminders` + "`" + `, ` + "`" + `occurrence` + "`" + `, ` + "`" + `remaining` + "`" + `, ` + "`" + `next` + "`" + `, connections) can't be selected in it: a request error names the field. What is nested in another thing (` + "`" + `tags` + "`" + `, ` + "`" + `parent` + "`" + `, ` + "`" + `recurrence` + "`" + `) is as
+` + "`" + `openTaskCount` + "`" + `, ` + "`" + `Task.reminders` + "`" + `, ` + "`" + `Project.sections` + "`" + `, ` + "`" + `occurrence` + "`" + `, ` + "`" + `remaining` + "`" + `, ` + "`" + `next` + "`" + `, connections) can't be selected in it: a request error names the field. What is nested in another thing (` + "`" + `tags` + "`" + `, ` + "`" + `parent` + "`" + `, ` + "`" + `project` + "`" + `, ` + "`" + `section` + "`" + `, ` + "`" + `recurrence` + "`" + `) is as
 of the page; its own later changes come in its own list. A page may hold fewer rows than ` + "`" + `first` + "`" + `: go by ` + "`" + `complete` + "`" + `.
 """
 type ChangePage {
@@ -432,7 +448,7 @@ type ChangePage {
 "A thing that was deleted for good. If something newer has the same id, that stands."
 type Gone { kind: GoneKind! id: ID! version: Int! }
 
-"The kinds of things. Ignore those that you don't know, and those that don't exist yet: PROJECT and SECTION."
+"The kinds of things. Ignore those that you don't know."
 enum GoneKind { TASK TAG PROJECT SECTION RECURRENCE REMINDER }
 
 "Why a copy is of no use any more."
@@ -609,6 +625,242 @@ extend type TaskFacets {
 
 "` + "`" + `assignee` + "`" + ` is null for the tasks of nobody, and for those of people who are not known any longer."
 type AssigneeCount { assignee: Person count: Int! }
+`, BuiltIn: false},
+	{Name: "../schema/project.graphqls", Input: `"A list that tasks are put into."
+type Project implements Node {
+  id: ID!
+  "The workspace's version at this project's last change: pass it as ` + "`" + `ifVersion` + "`" + `. A change of its tasks is none of the project."
+  version: Int!
+  "1 to 100 characters on one line, trimmed as in CreateTaskInput. Several projects may have the same name."
+  name: String!
+  "Up to 10,000 characters; null if it would have no visible character."
+  description: String
+  color: Color!
+  "When it was archived; null if it isn't. While it is, its tasks are in no list with scope ACTIVE but the project's own ` + "`" + `tasks` + "`" + `."
+  archivedAt: DateTime
+  "When it was put into the trash; null if it isn't there."
+  deletedAt: DateTime
+  "In manual order; at most 50 (LIMIT_SECTIONS)."
+  sections: [Section!]!
+  "As ` + "`" + `Query.tasks` + "`" + `, of this project alone. With scope ACTIVE it has all tasks that are not in the trash, also if the project is archived."
+  tasks(
+    first: Int
+    after: String
+    last: Int
+    before: String
+    filter: TaskFilter
+    orderBy: [TaskOrder!]
+    scope: TaskScope! = ACTIVE
+  ): TaskConnection!
+  "How many of its tasks are neither completed nor in the trash."
+  openTaskCount: Int!
+  "Its place in the manual order of projects: compare byte by byte, then by ` + "`" + `id` + "`" + `."
+  position: String!
+  createdAt: DateTime!
+  "When it was last changed."
+  updatedAt: DateTime!
+}
+
+"Which projects a list has."
+enum ProjectScope {
+  "Those neither archived nor in the trash."
+  ACTIVE
+  "Those that are archived, and not in the trash."
+  ARCHIVED
+  "Those in the trash."
+  TRASH
+  "All of them."
+  ALL
+}
+
+"A part of a project, such as a column of a board."
+type Section implements Node {
+  id: ID!
+  version: Int!
+  project: Project!
+  "1 to 100 characters on one line, trimmed as in CreateTaskInput."
+  name: String!
+  "How many of its tasks are neither completed nor in the trash."
+  openTaskCount: Int!
+  "Its place in the manual order of the project's sections: compare byte by byte, then by ` + "`" + `id` + "`" + `."
+  position: String!
+  createdAt: DateTime!
+  updatedAt: DateTime!
+}
+
+"One page of a list of projects."
+type ProjectConnection {
+  edges: [ProjectEdge!]!
+  nodes: [Project!]!
+  pageInfo: PageInfo!
+  "How many projects the whole list has. Counted only if selected."
+  totalCount: Int!
+}
+
+"A project and its position in the list."
+type ProjectEdge {
+  cursor: String!
+  node: Project!
+}
+
+extend enum TaskScope {
+  "Those in archived projects that are not in the trash."
+  ARCHIVED
+}
+
+extend type Query {
+  "The project with that id, also if it is archived or in the trash; null if it does not exist or the viewer can't see it."
+  project(id: ID!): Project
+  "The viewer's projects in manual order."
+  projects(first: Int, after: String, last: Int, before: String, scope: ProjectScope! = ACTIVE): ProjectConnection!
+}
+
+extend type Task {
+  "Null: in none. A subtask is in its parent's."
+  project: Project
+  "The section of the project; null: in none. A subtask is in its parent's."
+  section: Section
+}
+
+extend input CreateTaskInput {
+  "Not for a subtask, which is in its parent's. The project may be archived, but not in the trash."
+  projectId: ID
+  "Implies its project. Not for a subtask, which is in its parent's."
+  sectionId: ID
+}
+
+extend input UpdateTaskInput {
+  "As in TaskPatch."
+  projectId: ID
+  "As in TaskPatch."
+  sectionId: ID
+}
+
+extend input TaskPatch {
+  """
+  Null: into none. Subtasks go along; by themselves they can't be put elsewhere than their parents (INVALID). A new project clears the
+  section.
+  """
+  projectId: ID
+  "Implies its project. Null: into no section of the project."
+  sectionId: ID
+}
+
+extend input MoveTaskInput {
+  "Null: into none. Subtasks go along. A new project clears the section. INVALID if the task has or gets a parent that is elsewhere."
+  projectId: ID
+  "Implies its project. Null: into no section of the project."
+  sectionId: ID
+}
+
+extend input TaskFilter {
+  project: ProjectFilter
+  section: SectionFilter
+}
+
+"An empty list matches nothing."
+input ProjectFilter { isNull: Boolean in: [ID!] }
+"An empty list matches nothing."
+input SectionFilter { isNull: Boolean in: [ID!] }
+
+extend type TaskFacets {
+  "The projects of these tasks, the one with most tasks first; tasks in none at the end."
+  byProject: [ProjectCount!]!
+}
+
+"` + "`" + `project` + "`" + ` is null for the tasks in none."
+type ProjectCount { project: Project count: Int! }
+
+extend type ChangePage {
+  "Those that are archived or in the trash, too."
+  projects: [Project!]!
+  sections: [Section!]!
+}
+
+"` + "`" + `toId` + "`" + ` is null if the task is in no project any more, ` + "`" + `fromId` + "`" + ` if it was in none."
+type ProjectChange { fromId: ID toId: ID }
+extend union TaskChange = ProjectChange
+
+extend type Mutation {
+  createProject(input: CreateProjectInput!): CreateProjectPayload!
+  "A field that is absent keeps its value; null clears it."
+  updateProject(input: UpdateProjectInput!): UpdateProjectPayload!
+  """
+  Its tasks leave the lists with scope ACTIVE in one change. Only the project gets a new version: the tasks stay as they are.
+  Idempotent: archiving an archived project changes nothing.
+  """
+  archiveProject(input: ArchiveProjectInput!): ArchiveProjectPayload!
+  "Its tasks come back into the lists. Idempotent: a project that is not archived stays as it is."
+  unarchiveProject(input: UnarchiveProjectInput!): UnarchiveProjectPayload!
+  moveProject(input: MoveProjectInput!): MoveProjectPayload!
+  """
+  Puts the project into the trash with its tasks, as one; ` + "`" + `restoreProject` + "`" + ` brings back just these. Tasks that were in the trash before
+  leave the project. A task restored by itself, whose project is gone or in the trash, comes back into none. ` + "`" + `emptyTrash` + "`" + ` deletes
+  the project for good. Idempotent: deleting a project in the trash changes nothing.
+  """
+  deleteProject(input: DeleteProjectInput!): DeleteProjectPayload!
+  "Idempotent: restoring a project that is not in the trash changes nothing."
+  restoreProject(input: RestoreProjectInput!): RestoreProjectPayload!
+  createSection(input: CreateSectionInput!): CreateSectionPayload!
+  updateSection(input: UpdateSectionInput!): UpdateSectionPayload!
+  moveSection(input: MoveSectionInput!): MoveSectionPayload!
+  "Deletes the section for good. Its tasks stay in the project."
+  deleteSection(input: DeleteSectionInput!): DeleteSectionPayload!
+}
+
+input CreateProjectInput {
+  "A random UUID, chosen by the client: as in CreateTaskInput."
+  id: ID
+  name: String!
+  description: String
+  "If absent, a color of the built-in palette, which depends on the name."
+  color: Color
+  "As in CreateTaskInput."
+  idempotencyKey: String
+}
+
+"A field that is absent keeps its value; null clears it. The name can't be null; a null color is the default one of the name."
+input UpdateProjectInput { id: ID! ifVersion: Int name: String description: String color: Color idempotencyKey: String }
+input ArchiveProjectInput { id: ID! ifVersion: Int idempotencyKey: String }
+input UnarchiveProjectInput { id: ID! ifVersion: Int idempotencyKey: String }
+"At most one of ` + "`" + `afterId` + "`" + ` and ` + "`" + `beforeId` + "`" + `. Without either, the project goes to the end."
+input MoveProjectInput { id: ID! afterId: ID beforeId: ID ifVersion: Int idempotencyKey: String }
+input DeleteProjectInput { id: ID! ifVersion: Int idempotencyKey: String }
+input RestoreProjectInput { id: ID! idempotencyKey: String }
+
+"The section goes to the end of the project's."
+input CreateSectionInput {
+  "A random UUID, chosen by the client: as in CreateTaskInput."
+  id: ID
+  projectId: ID!
+  name: String!
+  "As in CreateTaskInput."
+  idempotencyKey: String
+}
+
+input UpdateSectionInput { id: ID! ifVersion: Int name: String idempotencyKey: String }
+"At most one of ` + "`" + `afterId` + "`" + ` and ` + "`" + `beforeId` + "`" + `. Without either, the section goes to the end. It stays in its project."
+input MoveSectionInput { id: ID! afterId: ID beforeId: ID ifVersion: Int idempotencyKey: String }
+input DeleteSectionInput { id: ID! ifVersion: Int idempotencyKey: String }
+
+type CreateProjectPayload { project: Project version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `project` + "`" + ` is the current one."
+type UpdateProjectPayload { project: Project version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `project` + "`" + ` is the current one."
+type ArchiveProjectPayload { project: Project version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `project` + "`" + ` is the current one."
+type UnarchiveProjectPayload { project: Project version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `project` + "`" + ` is the current one."
+type MoveProjectPayload { project: Project version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `project` + "`" + ` is the current one."
+type DeleteProjectPayload { project: Project version: Int userErrors: [UserError!]! }
+type RestoreProjectPayload { project: Project version: Int userErrors: [UserError!]! }
+type CreateSectionPayload { section: Section version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `section` + "`" + ` is the current one."
+type UpdateSectionPayload { section: Section version: Int userErrors: [UserError!]! }
+"If the change is refused as STALE, ` + "`" + `section` + "`" + ` is the current one."
+type MoveSectionPayload { section: Section version: Int userErrors: [UserError!]! }
+type DeleteSectionPayload { deletedSectionId: ID version: Int userErrors: [UserError!]! }
 `, BuiltIn: false},
 	{Name: "../schema/recurrence.graphqls", Input: `"How a task repeats. Each occurrence is a task of its own; one at a time is open."
 type Recurrence implements Node {
@@ -996,11 +1248,11 @@ enum TaskPriority { NONE LOW MEDIUM HIGH URGENT }
 
 "Which tasks a list has."
 enum TaskScope {
-  "Those not in the trash."
+  "Those neither in the trash nor in an archived project."
   ACTIVE
   "Those in the trash."
   TRASH
-  "Both."
+  "All of them."
   ALL
 }
 
@@ -1429,6 +1681,18 @@ func (ec *executionContext) childFields_Actor(ctx context.Context, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Actor", field.Name)
 }
 
+func (ec *executionContext) childFields_ArchiveProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_ArchiveProjectPayload_project(ctx, field)
+	case "version":
+		return ec.fieldContext_ArchiveProjectPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveProjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveProjectPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AssigneeCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "assignee":
@@ -1485,6 +1749,10 @@ func (ec *executionContext) childFields_ChangePage(ctx context.Context, field gr
 		return ec.fieldContext_ChangePage_version(ctx, field)
 	case "complete":
 		return ec.fieldContext_ChangePage_complete(ctx, field)
+	case "projects":
+		return ec.fieldContext_ChangePage_projects(ctx, field)
+	case "sections":
+		return ec.fieldContext_ChangePage_sections(ctx, field)
 	case "recurrences":
 		return ec.fieldContext_ChangePage_recurrences(ctx, field)
 	case "reminders":
@@ -1505,6 +1773,30 @@ func (ec *executionContext) childFields_CompleteTaskPayload(ctx context.Context,
 		return ec.fieldContext_CompleteTaskPayload_next(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CompleteTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_CreateProjectPayload_project(ctx, field)
+	case "version":
+		return ec.fieldContext_CreateProjectPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateProjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateProjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateSectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "section":
+		return ec.fieldContext_CreateSectionPayload_section(ctx, field)
+	case "version":
+		return ec.fieldContext_CreateSectionPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateSectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateSectionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateTagPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1539,6 +1831,30 @@ func (ec *executionContext) childFields_DayReminder(ctx context.Context, field g
 		return ec.fieldContext_DayReminder_time(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DayReminder", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_DeleteProjectPayload_project(ctx, field)
+	case "version":
+		return ec.fieldContext_DeleteProjectPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteProjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteProjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteSectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedSectionId":
+		return ec.fieldContext_DeleteSectionPayload_deletedSectionId(ctx, field)
+	case "version":
+		return ec.fieldContext_DeleteSectionPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteSectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteSectionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteTagPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1613,6 +1929,30 @@ func (ec *executionContext) childFields_Gone(ctx context.Context, field graphql.
 		return ec.fieldContext_Gone_version(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Gone", field.Name)
+}
+
+func (ec *executionContext) childFields_MoveProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_MoveProjectPayload_project(ctx, field)
+	case "version":
+		return ec.fieldContext_MoveProjectPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MoveProjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MoveProjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MoveSectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "section":
+		return ec.fieldContext_MoveSectionPayload_section(ctx, field)
+	case "version":
+		return ec.fieldContext_MoveSectionPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MoveSectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MoveSectionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_MoveTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1725,6 +2065,72 @@ func (ec *executionContext) childFields_Progress(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Progress", field.Name)
 }
 
+func (ec *executionContext) childFields_Project(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Project_id(ctx, field)
+	case "version":
+		return ec.fieldContext_Project_version(ctx, field)
+	case "name":
+		return ec.fieldContext_Project_name(ctx, field)
+	case "description":
+		return ec.fieldContext_Project_description(ctx, field)
+	case "color":
+		return ec.fieldContext_Project_color(ctx, field)
+	case "archivedAt":
+		return ec.fieldContext_Project_archivedAt(ctx, field)
+	case "deletedAt":
+		return ec.fieldContext_Project_deletedAt(ctx, field)
+	case "sections":
+		return ec.fieldContext_Project_sections(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Project_tasks(ctx, field)
+	case "openTaskCount":
+		return ec.fieldContext_Project_openTaskCount(ctx, field)
+	case "position":
+		return ec.fieldContext_Project_position(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Project_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Project_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Project", field.Name)
+}
+
+func (ec *executionContext) childFields_ProjectConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ProjectConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ProjectConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ProjectConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ProjectConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProjectConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ProjectCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_ProjectCount_project(ctx, field)
+	case "count":
+		return ec.fieldContext_ProjectCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProjectCount", field.Name)
+}
+
+func (ec *executionContext) childFields_ProjectEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ProjectEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ProjectEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProjectEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_PurgeTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "purgedTaskId":
@@ -1833,6 +2239,18 @@ func (ec *executionContext) childFields_ReopenTaskPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type ReopenTaskPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RestoreProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_RestoreProjectPayload_project(ctx, field)
+	case "version":
+		return ec.fieldContext_RestoreProjectPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RestoreProjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreProjectPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RestoreTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "task":
@@ -1843,6 +2261,28 @@ func (ec *executionContext) childFields_RestoreTaskPayload(ctx context.Context, 
 		return ec.fieldContext_RestoreTaskPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Section(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Section_id(ctx, field)
+	case "version":
+		return ec.fieldContext_Section_version(ctx, field)
+	case "project":
+		return ec.fieldContext_Section_project(ctx, field)
+	case "name":
+		return ec.fieldContext_Section_name(ctx, field)
+	case "openTaskCount":
+		return ec.fieldContext_Section_openTaskCount(ctx, field)
+	case "position":
+		return ec.fieldContext_Section_position(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Section_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Section_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Section", field.Name)
 }
 
 func (ec *executionContext) childFields_SetRemindersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1977,6 +2417,10 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_assignee(ctx, field)
 	case "createdBy":
 		return ec.fieldContext_Task_createdBy(ctx, field)
+	case "project":
+		return ec.fieldContext_Task_project(ctx, field)
+	case "section":
+		return ec.fieldContext_Task_section(ctx, field)
 	case "recurrence":
 		return ec.fieldContext_Task_recurrence(ctx, field)
 	case "occurrence":
@@ -2033,6 +2477,8 @@ func (ec *executionContext) childFields_TaskFacets(ctx context.Context, field gr
 		return ec.fieldContext_TaskFacets_byTag(ctx, field)
 	case "byAssignee":
 		return ec.fieldContext_TaskFacets_byAssignee(ctx, field)
+	case "byProject":
+		return ec.fieldContext_TaskFacets_byProject(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskFacets", field.Name)
 }
@@ -2059,6 +2505,18 @@ func (ec *executionContext) childFields_TaskListPatch(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type TaskListPatch", field.Name)
 }
 
+func (ec *executionContext) childFields_UnarchiveProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_UnarchiveProjectPayload_project(ctx, field)
+	case "version":
+		return ec.fieldContext_UnarchiveProjectPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UnarchiveProjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnarchiveProjectPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UndoChangePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "tasks":
@@ -2083,6 +2541,30 @@ func (ec *executionContext) childFields_UndoConflict(ctx context.Context, field 
 		return ec.fieldContext_UndoConflict_changedByVersion(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UndoConflict", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "project":
+		return ec.fieldContext_UpdateProjectPayload_project(ctx, field)
+	case "version":
+		return ec.fieldContext_UpdateProjectPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateProjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateProjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateSectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "section":
+		return ec.fieldContext_UpdateSectionPayload_section(ctx, field)
+	case "version":
+		return ec.fieldContext_UpdateSectionPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateSectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateSectionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateTagPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

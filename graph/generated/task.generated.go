@@ -40,6 +40,8 @@ type TaskResolver interface {
 	Activity(ctx context.Context, obj *ent.Task, first *int, after *string) (*keyset.Page[*history.Activity], error)
 	Assignee(ctx context.Context, obj *ent.Task) (*account.Person, error)
 	CreatedBy(ctx context.Context, obj *ent.Task) (*account.Person, error)
+	Project(ctx context.Context, obj *ent.Task) (*ent.Project, error)
+	Section(ctx context.Context, obj *ent.Task) (*ent.Section, error)
 	Recurrence(ctx context.Context, obj *ent.Task) (*ent.Recurrence, error)
 	Occurrence(ctx context.Context, obj *ent.Task) (*ent.Occurrence, error)
 	Reminders(ctx context.Context, obj *ent.Task) ([]*ent.Reminder, error)
@@ -1877,6 +1879,70 @@ func (ec *executionContext) fieldContext_Task_createdBy(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Task_project(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_project(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Task().Project(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Project) graphql.Marshaler {
+			return ec.marshalOProject2ᚖtaskqlᚋentᚐProject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Task_project(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Project(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Task_section(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_section(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Task().Section(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Section) graphql.Marshaler {
+			return ec.marshalOSection2ᚖtaskqlᚋentᚐSection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Task_section(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Section(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Task_recurrence(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2413,6 +2479,38 @@ func (ec *executionContext) fieldContext_TaskFacets_byAssignee(_ context.Context
 	return fc, nil
 }
 
+func (ec *executionContext) _TaskFacets_byProject(ctx context.Context, field graphql.CollectedField, obj *task.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TaskFacets_byProject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ByProject, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*task.ProjectCount) graphql.Marshaler {
+			return ec.marshalNProjectCount2ᚕᚖtaskqlᚋinternalᚋtaskᚐProjectCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TaskFacets_byProject(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TaskFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _UpdateTaskPayload_task(ctx context.Context, field graphql.CollectedField, obj *task.Result) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2631,7 +2729,7 @@ func (ec *executionContext) unmarshalInputCreateTaskInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "title", "description", "priority", "due", "tagIds", "parentId", "idempotencyKey", "assigneeId", "recurrence"}
+	fieldsInOrder := [...]string{"id", "title", "description", "priority", "due", "tagIds", "parentId", "idempotencyKey", "assigneeId", "projectId", "sectionId", "recurrence"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2701,6 +2799,20 @@ func (ec *executionContext) unmarshalInputCreateTaskInput(ctx context.Context, o
 				return it, err
 			}
 			it.AssigneeID = data
+		case "projectId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("projectId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProjectID = data
+		case "sectionId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sectionId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SectionID = data
 		case "recurrence":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recurrence"))
 			data, err := ec.unmarshalORecurrenceInput2ᚖtaskqlᚋinternalᚋrecurrenceᚐInput(ctx, v)
@@ -3128,7 +3240,7 @@ func (ec *executionContext) unmarshalInputMoveTaskInput(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "afterId", "beforeId", "parentId", "ifVersion", "idempotencyKey"}
+	fieldsInOrder := [...]string{"id", "afterId", "beforeId", "parentId", "ifVersion", "idempotencyKey", "projectId", "sectionId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3177,6 +3289,20 @@ func (ec *executionContext) unmarshalInputMoveTaskInput(ctx context.Context, obj
 				return it, err
 			}
 			it.IdempotencyKey = graphql.OmittableOf(data)
+		case "projectId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("projectId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProjectID = graphql.OmittableOf(data)
+		case "sectionId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sectionId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SectionID = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -3527,7 +3653,7 @@ func (ec *executionContext) unmarshalInputTaskFilter(ctx context.Context, obj an
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"and", "or", "not", "id", "search", "completed", "priority", "due", "createdAt", "updatedAt", "completedAt", "tags", "parent", "assignee", "recurring"}
+	fieldsInOrder := [...]string{"and", "or", "not", "id", "search", "completed", "priority", "due", "createdAt", "updatedAt", "completedAt", "tags", "parent", "assignee", "project", "section", "recurring"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3632,6 +3758,20 @@ func (ec *executionContext) unmarshalInputTaskFilter(ctx context.Context, obj an
 				return it, err
 			}
 			it.Assignee = graphql.OmittableOf(data)
+		case "project":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("project"))
+			data, err := ec.unmarshalOProjectFilter2ᚖtaskqlᚋgraphᚋmodelᚐProjectFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Project = graphql.OmittableOf(data)
+		case "section":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("section"))
+			data, err := ec.unmarshalOSectionFilter2ᚖtaskqlᚋgraphᚋmodelᚐSectionFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Section = graphql.OmittableOf(data)
 		case "recurring":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recurring"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -3730,7 +3870,7 @@ func (ec *executionContext) unmarshalInputTaskPatch(ctx context.Context, obj any
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"priority", "due", "addTagIds", "removeTagIds", "assigneeId"}
+	fieldsInOrder := [...]string{"priority", "due", "addTagIds", "removeTagIds", "assigneeId", "projectId", "sectionId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3772,6 +3912,20 @@ func (ec *executionContext) unmarshalInputTaskPatch(ctx context.Context, obj any
 				return it, err
 			}
 			it.AssigneeID = graphql.OmittableOf(data)
+		case "projectId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("projectId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProjectID = graphql.OmittableOf(data)
+		case "sectionId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sectionId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SectionID = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -3800,7 +3954,7 @@ func (ec *executionContext) unmarshalInputUpdateTaskInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "ifVersion", "title", "description", "priority", "due", "tagIds", "addTagIds", "removeTagIds", "idempotencyKey", "assigneeId", "recurrence"}
+	fieldsInOrder := [...]string{"id", "ifVersion", "title", "description", "priority", "due", "tagIds", "addTagIds", "removeTagIds", "idempotencyKey", "assigneeId", "projectId", "sectionId", "recurrence"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3884,6 +4038,20 @@ func (ec *executionContext) unmarshalInputUpdateTaskInput(ctx context.Context, o
 				return it, err
 			}
 			it.AssigneeID = graphql.OmittableOf(data)
+		case "projectId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("projectId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProjectID = graphql.OmittableOf(data)
+		case "sectionId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sectionId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SectionID = graphql.OmittableOf(data)
 		case "recurrence":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recurrence"))
 			data, err := ec.unmarshalORecurrenceInput2ᚖtaskqlᚋinternalᚋrecurrenceᚐInput(ctx, v)
@@ -4722,6 +4890,18 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Task_createdBy(ctx, field, obj)
 				})
+		case "project":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Task_project(ctx, field, obj)
+				})
+		case "section":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Task_section(ctx, field, obj)
+				})
 		case "recurrence":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -4902,6 +5082,11 @@ func (ec *executionContext) _TaskFacets(ctx context.Context, sel ast.SelectionSe
 			}
 		case "byAssignee":
 			out.Values[i] = ec._TaskFacets_byAssignee(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "byProject":
+			out.Values[i] = ec._TaskFacets_byProject(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -5416,14 +5601,16 @@ func (ec *executionContext) marshalNTaskScope2taskqlᚋinternalᚋtaskᚐScope(c
 
 var (
 	unmarshalNTaskScope2taskqlᚋinternalᚋtaskᚐScope = map[string]task.Scope{
-		"ACTIVE": task.ScopeActive,
-		"TRASH":  task.ScopeTrash,
-		"ALL":    task.ScopeAll,
+		"ACTIVE":   task.ScopeActive,
+		"TRASH":    task.ScopeTrash,
+		"ALL":      task.ScopeAll,
+		"ARCHIVED": task.ScopeArchived,
 	}
 	marshalNTaskScope2taskqlᚋinternalᚋtaskᚐScope = map[task.Scope]string{
-		task.ScopeActive: "ACTIVE",
-		task.ScopeTrash:  "TRASH",
-		task.ScopeAll:    "ALL",
+		task.ScopeActive:   "ACTIVE",
+		task.ScopeTrash:    "TRASH",
+		task.ScopeAll:      "ALL",
+		task.ScopeArchived: "ARCHIVED",
 	}
 )
 

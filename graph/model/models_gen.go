@@ -94,6 +94,10 @@ type MoveTaskInput struct {
 	ParentID       graphql.Omittable[*string] `json:"parentId,omitempty"`
 	IfVersion      graphql.Omittable[*int]    `json:"ifVersion,omitempty"`
 	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
+	// Null: into none. Subtasks go along. A new project clears the section. INVALID if the task has or gets a parent that is elsewhere.
+	ProjectID graphql.Omittable[*string] `json:"projectId,omitempty"`
+	// Implies its project. Null: into no section of the project.
+	SectionID graphql.Omittable[*string] `json:"sectionId,omitempty"`
 }
 
 // Null is the top level.
@@ -132,6 +136,20 @@ type PriorityFilter struct {
 	Lte graphql.Omittable[*int]  `json:"lte,omitempty"`
 }
 
+// `toId` is null if the task is in no project any more, `fromId` if it was in none.
+type ProjectChange struct {
+	FromID *string `json:"fromId,omitempty"`
+	ToID   *string `json:"toId,omitempty"`
+}
+
+func (ProjectChange) IsTaskChange() {}
+
+// An empty list matches nothing.
+type ProjectFilter struct {
+	IsNull graphql.Omittable[*bool]    `json:"isNull,omitempty"`
+	In     graphql.Omittable[[]string] `json:"in,omitempty"`
+}
+
 // Null if it did not repeat.
 type RecurrenceChange struct {
 	FromRule *string `json:"fromRule,omitempty"`
@@ -139,6 +157,12 @@ type RecurrenceChange struct {
 }
 
 func (RecurrenceChange) IsTaskChange() {}
+
+// An empty list matches nothing.
+type SectionFilter struct {
+	IsNull graphql.Omittable[*bool]    `json:"isNull,omitempty"`
+	In     graphql.Omittable[[]string] `json:"in,omitempty"`
+}
 
 // The tags' names as they were then.
 type TagsChange struct {
@@ -176,6 +200,8 @@ type TaskFilter struct {
 	Tags        graphql.Omittable[*TagsFilter]     `json:"tags,omitempty"`
 	Parent      graphql.Omittable[*ParentFilter]   `json:"parent,omitempty"`
 	Assignee    graphql.Omittable[*AssigneeFilter] `json:"assignee,omitempty"`
+	Project     graphql.Omittable[*ProjectFilter]  `json:"project,omitempty"`
+	Section     graphql.Omittable[*SectionFilter]  `json:"section,omitempty"`
 	// Whether it repeats; completed occurrences do.
 	Recurring graphql.Omittable[*bool] `json:"recurring,omitempty"`
 }
@@ -210,6 +236,11 @@ type TaskPatch struct {
 	RemoveTagIds graphql.Omittable[[]string]       `json:"removeTagIds,omitempty"`
 	// As in CreateTaskInput; null is nobody.
 	AssigneeID graphql.Omittable[*string] `json:"assigneeId,omitempty"`
+	// Null: into none. Subtasks go along; by themselves they can't be put elsewhere than their parents (INVALID). A new project clears the
+	// section.
+	ProjectID graphql.Omittable[*string] `json:"projectId,omitempty"`
+	// Implies its project. Null: into no section of the project.
+	SectionID graphql.Omittable[*string] `json:"sectionId,omitempty"`
 }
 
 // Null stands for no text. Old descriptions may be forgotten early, and are null then: see LIMIT_HISTORY_BYTES.
@@ -220,6 +251,23 @@ type TextChange struct {
 }
 
 func (TextChange) IsTaskChange() {}
+
+// A field that is absent keeps its value; null clears it. The name can't be null; a null color is the default one of the name.
+type UpdateProjectInput struct {
+	ID             string                     `json:"id"`
+	IfVersion      graphql.Omittable[*int]    `json:"ifVersion,omitempty"`
+	Name           graphql.Omittable[*string] `json:"name,omitempty"`
+	Description    graphql.Omittable[*string] `json:"description,omitempty"`
+	Color          graphql.Omittable[*string] `json:"color,omitempty"`
+	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
+}
+
+type UpdateSectionInput struct {
+	ID             string                     `json:"id"`
+	IfVersion      graphql.Omittable[*int]    `json:"ifVersion,omitempty"`
+	Name           graphql.Omittable[*string] `json:"name,omitempty"`
+	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
+}
 
 // A field that is absent keeps its value.
 type UpdateTagInput struct {
@@ -249,6 +297,10 @@ type UpdateTaskInput struct {
 	IdempotencyKey graphql.Omittable[*string] `json:"idempotencyKey,omitempty"`
 	// As in CreateTaskInput; null is nobody.
 	AssigneeID graphql.Omittable[*string] `json:"assigneeId,omitempty"`
+	// As in TaskPatch.
+	ProjectID graphql.Omittable[*string] `json:"projectId,omitempty"`
+	// As in TaskPatch.
+	SectionID graphql.Omittable[*string] `json:"sectionId,omitempty"`
 	// Only on the open occurrence. Restarts the series at the task's due after this update, which must meet the rule: the same id, numbers go on, COUNT
 	// counts from here. Null ends the series and keeps the task. `due` alone moves this occurrence only, and may be null. A task that did not repeat
 	// begins a series.

@@ -57,6 +57,8 @@ type Config struct {
 	LimitTags             int `env:"LIMIT_TAGS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The maximum number of tags in a workspace."`
 	LimitTagsPerTask      int `env:"LIMIT_TAGS_PER_TASK" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The maximum number of tags on a task."`
 	LimitSubtasks         int `env:"LIMIT_SUBTASKS" group:"Limits" envDefault:"1000" min:"1" max:"100000" help:"The maximum number of subtasks of one task."`
+	LimitProjects         int `env:"LIMIT_PROJECTS" group:"Limits" envDefault:"500" min:"1" max:"10000" help:"The maximum number of projects in a workspace, including those that are archived or in the trash."`
+	LimitSections         int `env:"LIMIT_SECTIONS" group:"Limits" envDefault:"50" min:"1" max:"500" help:"The maximum number of sections of one project."`
 	LimitIdempotencyKeys  int `env:"LIMIT_IDEMPOTENCY_KEYS" group:"Limits" envDefault:"10000" min:"100" max:"100000" help:"The maximum number of idempotency keys that are remembered for a workspace. If there are more within 24 hours, the oldest are forgotten."`
 	LimitIdempotencyBytes int `env:"LIMIT_IDEMPOTENCY_BYTES" group:"Limits" envDefault:"16777216" min:"1048576" max:"1073741824" help:"The maximum length of those keys and their answers, in bytes. An answer has a task's fields; a bulk mutation's has those of all its tasks. The newest key is remembered whatever its length."`
 	LimitHistoryBytes     int `env:"LIMIT_HISTORY_BYTES" group:"Limits" envDefault:"16777216" min:"1048576" max:"1073741824" help:"The maximum length of the old descriptions in a workspace's history, in bytes. Beyond it the oldest are forgotten before HISTORY_DAYS have passed; the rest of the history stays."`

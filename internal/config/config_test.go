@@ -42,7 +42,7 @@ func TestDefaults(t *testing.T) {
 		DatabaseURL: "sqlite:taskql.db", DirectDatabaseURL: "sqlite:taskql.db",
 		DBMaxOpenConns: 10, DBMaxIdleConns: 10, DBConnMaxLifetime: 30 * time.Minute, DBConnMaxIdleTime: 4 * time.Minute, DBWait: 5 * time.Second,
 		DBStatementCache: "auto", DBStatementCacheSize: 256,
-		FeedDays: 90, HistoryDays: 90, LimitTasks: 100_000, LimitTags: 500, LimitTagsPerTask: 50, LimitSubtasks: 1_000, LimitStreams: 100, LimitStreamsTotal: 10_000, LimitSubscriptions: 100, StreamRecheck: 5 * time.Minute,
+		FeedDays: 90, HistoryDays: 90, LimitTasks: 100_000, LimitTags: 500, LimitTagsPerTask: 50, LimitSubtasks: 1_000, LimitProjects: 500, LimitSections: 50, LimitStreams: 100, LimitStreamsTotal: 10_000, LimitSubscriptions: 100, StreamRecheck: 5 * time.Minute,
 		LimitBodyBytes: 1 << 20, LimitDocumentBytes: 64 << 10, LimitTokens: 2_000, LimitDepth: 12, LimitAliases: 30,
 		LimitRootFields: 20, LimitDirectives: 50, LimitDirectivesPerPlace: 4, LimitCost: 5_000, LimitErrors: 20, LimitResponseBytes: 8 << 20, LimitIdempotencyKeys: 10_000, LimitIdempotencyBytes: 16 << 20, LimitHistoryBytes: 16 << 20,
 		LimitOperationTime: 10 * time.Second, LimitStatementTime: 5 * time.Second, RateLimit: 100_000,

@@ -80,6 +80,8 @@ type Changes struct {
 	Priority    *Change[int]        `json:"priority,omitempty"`
 	Tags        *Tags               `json:"tags,omitempty"`
 	Parent      *Change[*uuid.UUID] `json:"parent,omitempty"`
+	Project     *Change[*uuid.UUID] `json:"project,omitempty"`
+	Section     *Change[*uuid.UUID] `json:"section,omitempty"`
 	// Assignee has the ids of users.
 	Assignee *Change[*string] `json:"assignee,omitempty"`
 	// Place is set if the task was moved, within its parent or to another.

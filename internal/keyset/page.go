@@ -148,16 +148,21 @@ type List[T any] struct {
 
 // Page reads the window's rows: the columns, the order's and the id, or all columns if columns is empty.
 func (l List[T]) Page(ctx context.Context, w Window, columns []string) (*Page[T], error) {
-	o, from, to := l.Order, w.after, w.before
-	if w.backward {
-		o, from, to = l.Order.Reversed(), w.before, w.after
-	}
+	o, from, to := l.Order.Read(w)
 	// One row more than the page has tells whether the list goes on.
-	rows, err := l.between(ctx, o, Bound{Position: from}, Bound{Position: to}, w.size+1, WithColumns(columns, l.Order.Columns()...))
+	rows, err := l.between(ctx, o, from, to, w.size+1, WithColumns(columns, l.Order.Columns()...))
 	if err != nil {
 		return nil, err
 	}
 	return l.NewPage(w, rows), nil
+}
+
+// Read returns the order in which the rows of a window are read, and the bounds between which they are.
+func (o Order[T]) Read(w Window) (order Order[T], from, to Bound) {
+	if w.backward {
+		return o.Reversed(), Bound{Position: w.before}, Bound{Position: w.after}
+	}
+	return o, Bound{Position: w.after}, Bound{Position: w.before}
 }
 
 // NewPage returns the page of a window of which up to Size()+1 rows have been read, from the end that it begins at.

@@ -222,17 +222,36 @@ func (t Term[T]) after(s *sql.Selector, values []value) *sql.Predicate {
 	return p
 }
 
+// Number numbers the rows of each group from 1 on, in the order. The group is a column.
+func (o Order[T]) Number(s *sql.Selector, group string) sql.Querier {
+	w := sql.RowNumber().PartitionBy(s.C(group))
+	for _, t := range o.terms {
+		if t.nullable() {
+			w.OrderExpr(t.nulls(s))
+		}
+		for _, c := range t.Columns {
+			w.OrderBy(directed(s.C(c.name), t.Descending))
+		}
+	}
+	return w.OrderBy(directed(s.C(o.idColumn), o.descending()))
+}
+
+// nulls sorts by whether the term is null.
+func (t Term[T]) nulls(s *sql.Selector) sql.Querier {
+	first := s.C(t.Columns[0].name)
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(first).WriteString(" IS NULL")
+		if t.NullsFirst {
+			b.WriteString(" DESC")
+		}
+	})
+}
+
 // Sort sorts by the order, nulls included.
 func (o Order[T]) Sort(s *sql.Selector) {
 	for _, t := range o.terms {
 		if t.nullable() {
-			first := s.C(t.Columns[0].name)
-			s.OrderExprFunc(func(b *sql.Builder) {
-				b.Ident(first).WriteString(" IS NULL")
-				if t.NullsFirst {
-					b.WriteString(" DESC")
-				}
-			})
+			s.OrderExpr(t.nulls(s))
 		}
 		t.sort(s)
 	}

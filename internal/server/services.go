@@ -9,6 +9,7 @@ import (
 	"taskql/internal/account"
 	"taskql/internal/feed"
 	"taskql/internal/history"
+	"taskql/internal/project"
 	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
@@ -52,11 +53,17 @@ func (s *Server) services(cfg Config, clients *budgets) (graph.Services, error) 
 		Workspaces: workspaces, Reminders: reminders, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
 			Tasks: cfg.Config.LimitTasks, Tags: cfg.Config.LimitTags, TagsPerTask: cfg.Config.LimitTagsPerTask,
-			Subtasks: cfg.Config.LimitSubtasks, HistoryBytes: cfg.Config.LimitHistoryBytes,
+			Subtasks: cfg.Config.LimitSubtasks, HistoryBytes: cfg.Config.LimitHistoryBytes, Projects: cfg.Config.LimitProjects,
 		},
 	})
 	if err != nil {
 		return graph.Services{}, fmt.Errorf("setting up tasks: %w", err)
+	}
+	projects, err := project.New(project.Config{
+		Workspaces: workspaces, Limits: project.Limits{Projects: cfg.Config.LimitProjects, Sections: cfg.Config.LimitSections},
+	})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up projects: %w", err)
 	}
 	recurrences, err := recurrence.New(recurrence.Config{
 		Workspaces: workspaces, UnusedAge: time.Duration(cfg.Config.HistoryDays) * 24 * time.Hour,
@@ -88,5 +95,5 @@ func (s *Server) services(cfg Config, clients *budgets) (graph.Services, error) 
 	}
 	s.removals = tasks.RunRemovals
 	s.reminders = reminders.Run
-	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders}, nil
+	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders, Projects: projects}, nil
 }

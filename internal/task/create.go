@@ -25,6 +25,9 @@ type CreateInput struct {
 	ParentID    *string   `json:"parentId,omitempty"`
 	// AssigneeID is a person's id.
 	AssigneeID *string `json:"assigneeId,omitempty"`
+	ProjectID  *string `json:"projectId,omitempty"`
+	// SectionID implies its project.
+	SectionID *string `json:"sectionId,omitempty"`
 	// Recurrence makes the task the first occurrence of a series.
 	Recurrence     *recurrence.Input `json:"recurrence,omitempty"`
 	IdempotencyKey *string           `json:"-"`
@@ -34,12 +37,13 @@ type CreateInput struct {
 // id in capitals is the same request. So do the canonical methods of the other inputs.
 func (in CreateInput) canonical() CreateInput {
 	in.ID, in.ParentID, in.TagIDs = workspace.CanonicalIDPtr(in.ID), workspace.CanonicalIDPtr(in.ParentID), workspace.CanonicalIDs(in.TagIDs)
+	in.ProjectID, in.SectionID = workspace.CanonicalIDPtr(in.ProjectID), workspace.CanonicalIDPtr(in.SectionID)
 	return in
 }
 
 // Create makes a task at the end of its parent, or of the top level. It is refused with BLANK, TOO_LONG or INVALID if
-// the input is not a task, with TAKEN if the id exists, with NOT_FOUND if a tag or the parent does not, and with
-// LIMIT_EXCEEDED.
+// the input is not a task, with TAKEN if the id exists, with NOT_FOUND if a tag, the parent, the project or the section does not, and
+// with LIMIT_EXCEEDED.
 func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (*Result, error) {
 	var errs workspace.Violations
 	title, description, id := checkTitle(&errs, in.Title), checkDescription(&errs, in.Description), errs.NewID(in.ID)
@@ -69,7 +73,11 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		Name: "createTask", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs,
 		Counter: workspace.Counter{Add: 1},
 	}
-	if in.ParentID == nil && len(tags.input) == 0 && in.Recurrence == nil && assignee == nil {
+	into := destination{
+		project: workspace.Optional[*string]{Set: in.ProjectID != nil, Value: in.ProjectID},
+		section: workspace.Optional[*string]{Set: in.SectionID != nil, Value: in.SectionID},
+	}
+	if in.ParentID == nil && !into.isSet() && len(tags.input) == 0 && in.Recurrence == nil && assignee == nil {
 		create.FastPath = func(ctx context.Context) (*Result, int, error) {
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
@@ -83,7 +91,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		}
 	}
 	return write(ctx, s, v, create, func(ctx context.Context, t *tx) (*Result, error) {
-		at, errs, err := t.checkNewTask(ctx, in.ParentID, tags, definition != nil)
+		at, errs, err := t.checkNewTask(ctx, in.ParentID, &into, tags, definition != nil)
 		if err != nil {
 			return nil, err
 		}
@@ -96,6 +104,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		e := newTask()
 		e.WorkspaceID, e.Version, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, t.Version, t.Now, t.Now
 		e.ParentID, e.Position = at.parent, at.position
+		at.placement.set(e)
 		if definition != nil {
 			if err := t.startSeries(ctx, e, definition); err != nil {
 				return nil, err
@@ -114,9 +123,9 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	})
 }
 
-// checkNewTask checks a new task against the limits, looks up its tags and parent, and returns its position. It sets the ids
+// checkNewTask checks a new task against the limits, looks up its tags, parent and project, and returns its position. It sets the ids
 // of the tags.
-func (t *tx) checkNewTask(ctx context.Context, parentID *string, tags *tagList, repeats bool) (treePosition, workspace.Violations, error) {
+func (t *tx) checkNewTask(ctx context.Context, parentID *string, into *destination, tags *tagList, repeats bool) (treePosition, workspace.Violations, error) {
 	var errs workspace.Violations
 	if t.Count > t.limits.Tasks {
 		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
@@ -127,13 +136,18 @@ func (t *tx) checkNewTask(ctx context.Context, parentID *string, tags *tagList, 
 	if len(tags.ids) > t.limits.TagsPerTask {
 		errs.Add(workspace.CodeLimitExceeded, tags.field, "A task carries at most %d tags; these are %d.", t.limits.TagsPerTask, len(tags.ids))
 	}
-	var at treePosition
+	if err := into.resolve(ctx, t, &errs); err != nil {
+		return treePosition{}, nil, err
+	}
+	at := treePosition{placement: into.of(&ent.Task{})}
 	if parentID != nil {
 		up, err := t.parent(ctx, &errs, *parentID, subtree{levels: 1, tasks: 1, repeats: repeats})
 		if err != nil {
 			return treePosition{}, nil, err
 		}
-		at.parent = up.id()
+		if at.parent, at.placement = up.id(), up.placement; len(errs) == 0 && !into.allows(up.placement) {
+			into.refuseSubtask(&errs)
+		}
 	}
 	if len(errs) > 0 {
 		return treePosition{}, errs, nil

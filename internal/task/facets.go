@@ -1,8 +1,11 @@
 package task
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -17,10 +20,11 @@ import (
 // Facet is a field of Facets, as the API names it.
 type Facet string
 
-// The facets that have a count for each priority, tag or assignee.
+// The facets that have a count for each priority, tag, project or assignee.
 const (
 	facetByPriority Facet = "byPriority"
 	facetByTag      Facet = "byTag"
+	facetByProject  Facet = "byProject"
 	facetByAssignee Facet = "byAssignee"
 )
 
@@ -53,14 +57,6 @@ func (f Facet) condition(d days) condition {
 	default:
 		return nil
 	}
-}
-
-// groupedLists are lists that are read or counted together: one for each value of the column groupBy. If groupBy is empty,
-// there is one list, and its key is the zero UUID.
-type groupedLists struct {
-	list
-
-	groupBy string
 }
 
 // group groups a statement by list. It must be called after the statement's other columns are selected.
@@ -111,7 +107,7 @@ type facetsByList map[uuid.UUID]*Facets
 func (m facetsByList) of(list uuid.UUID) *Facets {
 	f := m[list]
 	if f == nil {
-		f = &Facets{ByTag: []*TagCount{}, ByAssignee: []*AssigneeCount{}}
+		f = &Facets{ByTag: []*TagCount{}, ByProject: []*ProjectCount{}, ByAssignee: []*AssigneeCount{}}
 		for p := PriorityNone; p <= PriorityUrgent; p++ {
 			f.ByPriority = append(f.ByPriority, &PriorityCount{Priority: p})
 		}
@@ -133,6 +129,8 @@ func (l *groupedLists) facets(ctx context.Context, wanted []Facet, tagColumns []
 			err = l.countByTag(ctx, found, tagColumns)
 		case facetByAssignee:
 			err = l.countByAssignee(ctx, found)
+		case facetByProject:
+			err = l.countByProject(ctx, found)
 		default:
 			single = append(single, f)
 		}
@@ -170,6 +168,39 @@ func (l *groupedLists) countByPriority(ctx context.Context, found facetsByList) 
 	}
 	for _, r := range rows {
 		found.of(r.List).ByPriority[r.Priority].Count = r.Count
+	}
+	return nil
+}
+
+// countByProject counts the tasks of each project, those with most tasks first, and those in none last.
+func (l *groupedLists) countByProject(ctx context.Context, found facetsByList) error {
+	var rows []struct {
+		List      uuid.UUID  `sql:"list"`
+		ProjectID *uuid.UUID `sql:"project_id"`
+		Count     int        `sql:"count"`
+	}
+	err := l.query().Modify(func(s *sql.Selector) {
+		s.Select(s.C(enttask.FieldProjectID), sql.As(sql.Count("*"), "count")).GroupBy(s.C(enttask.FieldProjectID))
+		l.group(s)
+	}).Scan(ctx, &rows)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		f := found.of(r.List)
+		f.ByProject = append(f.ByProject, &ProjectCount{ProjectID: r.ProjectID, Count: r.Count})
+	}
+	for _, f := range found {
+		slices.SortFunc(f.ByProject, func(a, b *ProjectCount) int {
+			switch {
+			case a.ProjectID == nil:
+				return 1
+			case b.ProjectID == nil:
+				return -1
+			default:
+				return cmp.Or(cmp.Compare(b.Count, a.Count), bytes.Compare(a.ProjectID[:], b.ProjectID[:]))
+			}
+		})
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package task_test
 
 import (
+	"bytes"
+	cmplib "cmp"
 	"slices"
 	"testing"
 
@@ -30,7 +32,7 @@ func TestFacets(t *testing.T) {
 		w := env.newFixture(t, "alice", 7, 80)
 		env.newFixture(t, "bob", 8, 30)
 		rapid.Check(t, func(rt *rapid.T) {
-			in := task.ListInput{Scope: pickOne(rt, task.ScopeActive, task.ScopeTrash, task.ScopeAll)}
+			in := task.ListInput{Scope: pickOne(rt, task.ScopeActive, task.ScopeArchived, task.ScopeTrash, task.ScopeAll)}
 			if rapid.Bool().Draw(rt, "filtered") {
 				in.Filter = w.drawFilter(rt, 3)
 			}
@@ -67,8 +69,20 @@ func TestFacets(t *testing.T) {
 				want.ByAssignee = append(want.ByAssignee, &task.AssigneeCount{Count: n})
 			}
 
+			for _, id := range w.projects {
+				if n := count("project", "in", []string{id.String()}); n > 0 {
+					want.ByProject = append(want.ByProject, &task.ProjectCount{ProjectID: &id, Count: n})
+				}
+			}
+			slices.SortFunc(want.ByProject, func(a, b *task.ProjectCount) int {
+				return cmplib.Or(b.Count-a.Count, bytes.Compare(a.ProjectID[:], b.ProjectID[:]))
+			})
+			if n := count("project", "isNull", true); n > 0 {
+				want.ByProject = append(want.ByProject, &task.ProjectCount{Count: n})
+			}
+
 			in.CountsOnly = true
-			in.Facets = []task.Facet{"byAssignee", "byTag", "open", "completed", "overdue", "dueToday", "dueNext7Days", "noDue", "byPriority"}
+			in.Facets = []task.Facet{"byProject", "byAssignee", "byTag", "open", "completed", "overdue", "dueToday", "dueNext7Days", "noDue", "byPriority"}
 			page, err := env.List(w.ctx, w.viewer, in)
 			if err != nil {
 				rt.Fatal(err)
@@ -96,7 +110,7 @@ func TestRelatedRows(t *testing.T) {
 			ids = append(ids, m.ID)
 		}
 		subtasks := func(id uuid.UUID) task.ListInput {
-			return with(task.ListInput{Scope: task.ScopeActive, OrderBy: []task.Order{{Field: "MANUAL"}}}, task.Comparison{Field: "parent", Op: "eq", Value: id.String()})
+			return with(task.ListInput{Scope: notTrashed, OrderBy: []task.Order{{Field: "MANUAL"}}}, task.Comparison{Field: "parent", Op: "eq", Value: id.String()})
 		}
 		tags, err := env.TagsOf(w.ctx, w.viewer, ids, []string{"id"})
 		if err != nil {

@@ -87,6 +87,12 @@ var filterFields = map[string]filterField{ //nolint:gochecknoglobals // A consta
 	"assignee": {column: enttask.FieldAssigneeID, nullable: true, operators: map[string]filterOperator{
 		"isNull": {compare: typed(nullEquals)}, "in": {compare: typed(personIn)}, "me": {compareMe: isMe},
 	}},
+	"project": {column: enttask.FieldProjectID, nullable: true, operators: map[string]filterOperator{
+		"isNull": {compare: typed(nullEquals)}, "in": {compare: typed(idIn)},
+	}},
+	"section": {column: enttask.FieldSectionID, nullable: true, operators: map[string]filterOperator{
+		"isNull": {compare: typed(nullEquals)}, "in": {compare: typed(idIn)},
+	}},
 	"parent": {column: enttask.FieldParentID, nullable: true, operators: map[string]filterOperator{
 		"isNull": {compare: typed(nullEquals)}, "eq": {compare: typed(idEquals)},
 	}},

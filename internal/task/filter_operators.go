@@ -70,7 +70,7 @@ func idIn(f filterField, ids []string) condition {
 	if len(unique) == 0 {
 		return never
 	}
-	return func(s *sql.Selector) *sql.Predicate { return among(s, s.C(f.column), unique) }
+	return f.known(func(s *sql.Selector) *sql.Predicate { return among(s, s.C(f.column), unique) })
 }
 
 func idNotIn(f filterField, ids []string) condition { return negate(idIn(f, ids)) }

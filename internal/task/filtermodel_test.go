@@ -90,6 +90,14 @@ var filterModels = map[string]filterModel{ //nolint:gochecknoglobals // A consta
 	"assignee.me": modelAt(drawBool, func(f *fixture, m model, me bool) bool {
 		return (m.AssigneeID != nil && *m.AssigneeID == f.viewer.UserID) == me
 	}),
+	"project.isNull": modelOf(drawBool, func(m model, null bool) bool { return (m.ProjectID == nil) == null }),
+	"project.in": modelOf(drawProjectIDs, func(m model, ids []string) bool {
+		return m.ProjectID != nil && slices.Contains(ids, m.ProjectID.String())
+	}),
+	"section.isNull": modelOf(drawBool, func(m model, null bool) bool { return (m.SectionID == nil) == null }),
+	"section.in": modelOf(drawProjectIDs, func(m model, ids []string) bool {
+		return m.SectionID != nil && slices.Contains(ids, m.SectionID.String())
+	}),
 
 	"parent.isNull": modelOf(drawBool, func(m model, null bool) bool { return (m.ParentID == nil) == null }),
 	"parent.eq":     modelOf(drawParentID, func(m model, id string) bool { return m.ParentID != nil && m.ParentID.String() == id }),
@@ -171,6 +179,15 @@ func drawTaskIDs(f *fixture, t *rapid.T) []string {
 
 func drawPeople(f *fixture, t *rapid.T) []string {
 	return drawIDs(t, workspace.PersonID(f.viewer.UserID), workspace.PersonID("bob"), "bob", "not an id")
+}
+
+// drawProjectIDs draws ids of projects, which newFixture also uses as those of sections.
+func drawProjectIDs(f *fixture, t *rapid.T) []string {
+	from := []string{"not an id"}
+	for _, id := range f.projects {
+		from = append(from, id.String())
+	}
+	return drawIDs(t, from...)
 }
 
 func drawTagIDs(f *fixture, t *rapid.T) []string {

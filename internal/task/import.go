@@ -147,7 +147,7 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 		}
 		count++
 		names[folded], owners[in.ID] = in.ID, t.Viewer.WorkspaceID
-		color := colorOf(folded)
+		color := workspace.DefaultColor(folded)
 		if in.Color != nil {
 			color = *in.Color
 		}

@@ -24,7 +24,7 @@ func TestInsertPathsAgree(t *testing.T) {
 	t.Parallel()
 	due := &task.DueInput{At: &task.MomentInput{At: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), TimeZone: ptr("Asia/Karachi")}}
 	everything := task.CreateInput{Title: "b", Description: ptr(" two\nlines "), Priority: ptr(task.PriorityUrgent), Due: due}
-	slowOnly := []string{"ID", "ParentID", "AssigneeID", "TagIDs", "Recurrence", "IdempotencyKey"} // The id differs, the rest takes the slow path.
+	slowOnly := []string{"ID", "ParentID", "ProjectID", "SectionID", "AssigneeID", "TagIDs", "Recurrence", "IdempotencyKey"} // The id differs, the rest takes the slow path.
 	for field, value := range reflect.ValueOf(everything).Fields() {
 		if value.IsZero() && !slices.Contains(slowOnly, field.Name) {
 			t.Errorf("everything has no %s", field.Name)

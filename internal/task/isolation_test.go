@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"taskql/internal/project"
 	"taskql/internal/recurrence"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
@@ -20,7 +21,7 @@ import (
 
 // targetIDs are the ids that another user tries: of a task, which repeats, of a task in the trash, of a tag, and of the task's
 // occurrence.
-type targetIDs struct{ task, trashed, tag, occurrence string }
+type targetIDs struct{ task, trashed, tag, occurrence, project, section string }
 
 // parse parses ids and leaves out invalid ones.
 func (target targetIDs) parse(ids ...string) []uuid.UUID {
@@ -40,7 +41,7 @@ func (target targetIDs) replaceIDs(t *testing.T, answer any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer(target.task, "TASK", target.trashed, "TRASHED", target.tag, "TAG", target.occurrence, "OCCURRENCE").Replace(string(text))
+	return strings.NewReplacer(target.task, "TASK", target.trashed, "TRASHED", target.tag, "TAG", target.occurrence, "OCCURRENCE", target.project, "PROJECT", target.section, "SECTION").Replace(string(text))
 }
 
 // isolationCalls returns a call for every method of the service that takes a viewer, with every id that it takes.
@@ -59,6 +60,11 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 	bulk := func(method func(context.Context, viewer.Viewer, task.BulkInput) (*task.BulkResult, error)) call {
 		return func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
 			return method(ctx, v, task.BulkInput{IDs: []string{target.task, target.trashed}, ErrorPolicy: task.SkipFailed})
+		}
+	}
+	ofProject := func(method func(context.Context, viewer.Viewer, workspace.TargetInput) (*project.Result, error)) call {
+		return func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
+			return method(ctx, v, workspace.TargetInput{ID: target.project})
 		}
 	}
 	active, trashed := func(target targetIDs) string { return target.task }, func(target targetIDs) string { return target.trashed }
@@ -140,7 +146,15 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 				return nil, err
 			}
 			under, err := env.Move(ctx, v, task.MoveInput{ID: id, ParentID: set(&target.task)})
-			return []any{foreign, beside, under}, err
+			if err != nil {
+				return nil, err
+			}
+			into, err := env.Move(ctx, v, task.MoveInput{ID: id, ProjectID: set(&target.project)})
+			if err != nil {
+				return nil, err
+			}
+			section, err := env.Move(ctx, v, task.MoveInput{ID: id, SectionID: set(&target.section)})
+			return []any{foreign, beside, under, into, section}, err
 		},
 		"Skip": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
 			return env.Skip(ctx, v, task.SkipInput{ID: target.task, Number: 1})
@@ -170,6 +184,27 @@ func isolationCalls(env *testEnv) map[string]func(ctx context.Context, v viewer.
 				BulkInput: task.BulkInput{IDs: []string{target.task}}, Patch: task.Patch{AddTagIDs: set([]string{target.tag})},
 			})
 			return []any{tasks, tags}, err
+		},
+		"ArchiveProject":   ofProject(env.ArchiveProject),
+		"UnarchiveProject": ofProject(env.UnarchiveProject),
+		"DeleteProject":    ofProject(env.DeleteProject),
+		"RestoreProject":   ofProject(env.RestoreProject),
+		"DeleteSection": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
+			return env.DeleteSection(ctx, v, workspace.TargetInput{ID: target.section})
+		},
+		"ProjectTasks": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
+			pages, err := env.ProjectTasks(ctx, v, target.parse(target.project), task.ProjectTasksInput{Total: true})
+			var edges []*task.Edge
+			for _, page := range pages {
+				edges = append(edges, page.Edges...)
+			}
+			return edges, err
+		},
+		"OpenTasksOfProjects": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
+			return env.OpenTasksOfProjects(ctx, v, target.parse(target.project))
+		},
+		"OpenTasksOfSections": func(ctx context.Context, v viewer.Viewer, target targetIDs) (any, error) {
+			return env.OpenTasksOfSections(ctx, v, target.parse(target.section), target.parse(target.project))
 		},
 		"CompleteMany": bulk(env.CompleteMany),
 		"ReopenMany":   bulk(env.ReopenMany),
@@ -219,6 +254,15 @@ func TestIsolation(t *testing.T) {
 			t.Errorf("NextChange returns %s, %v to the owner", turn, err)
 		}
 		below := env.createSubtask(alice, t, a, theirs, "secret below")
+		list, err := env.projects.Create(alice, a, project.CreateInput{Name: "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		section, err := env.projects.CreateSection(alice, a, project.CreateSectionInput{ProjectID: list.Project.ID.String(), Name: "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustSucceed(t)(env.Create(alice, a, task.CreateInput{Title: "secret in a project", SectionID: ptr(section.Section.ID.String())}))
 		trashed := mustSucceed(t)(env.Delete(alice, a, targetOf(env.createTask(alice, t, a, "secret in the trash"))))
 		before := workspaceVersion(alice, t, env, a)
 
@@ -226,9 +270,9 @@ func TestIsolation(t *testing.T) {
 		if found, err := env.OfOccurrences(alice, a, []uuid.UUID{occurrence}, nil); err != nil || len(found) != 1 {
 			t.Errorf("OfOccurrences returns %v, %v to the owner", found, err)
 		}
-		foreign := targetIDs{theirs.ID.String(), trashed.ID.String(), tag.ID.String(), occurrence.String()}
-		missing := targetIDs{uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString()}
-		invalid := targetIDs{"no id at all", "no id either", "and none here", "nor here"}
+		foreign := targetIDs{theirs.ID.String(), trashed.ID.String(), tag.ID.String(), occurrence.String(), list.Project.ID.String(), section.Section.ID.String()}
+		missing := targetIDs{uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString()}
+		invalid := targetIDs{"no id at all", "no id either", "and none here", "nor here", "no project", "no section"}
 		tries := isolationCalls(env)
 		for name, try := range tries {
 			// A new workspace for each call, so that the calls don't influence each other.

@@ -1,6 +1,10 @@
 package task
 
-import "cmp"
+import (
+	"cmp"
+
+	"taskql/internal/project"
+)
 
 // Limits are the limits of a workspace. Zero values stand for the defaults.
 type Limits struct {
@@ -16,6 +20,8 @@ type Limits struct {
 	Depth int
 	// HistoryBytes is how many bytes the old descriptions in a workspace's history may have. Default: 16 MiB.
 	HistoryBytes int
+	// Projects is how many projects a workspace can have: see project.Limits. Tasks that move to another workspace take theirs along.
+	Projects int
 }
 
 // maxBulk is how many tasks a bulk mutation can name.
@@ -30,5 +36,6 @@ func (l Limits) withDefaults() Limits {
 		Depth:       cmp.Or(l.Depth, 5),
 
 		HistoryBytes: cmp.Or(l.HistoryBytes, 16<<20),
+		Projects:     project.Limits{Projects: l.Projects}.WithDefaults().Projects,
 	}
 }

@@ -26,13 +26,18 @@ type MoveInput struct {
 	AfterID   *string `json:"afterId,omitempty"`
 	BeforeID  *string `json:"beforeId,omitempty"`
 	// ParentID keeps the parent if it is absent; nil is the top level.
-	ParentID       workspace.Optional[*string] `json:"parentId,omitzero"`
+	ParentID workspace.Optional[*string] `json:"parentId,omitzero"`
+	// ProjectID keeps the project if it is absent; nil is none. SectionID implies its project. They can't put a subtask elsewhere than
+	// its parent.
+	ProjectID      workspace.Optional[*string] `json:"projectId,omitzero"`
+	SectionID      workspace.Optional[*string] `json:"sectionId,omitzero"`
 	IdempotencyKey *string                     `json:"-"`
 }
 
 func (in MoveInput) canonical() MoveInput {
 	in.ID, in.AfterID, in.BeforeID = workspace.CanonicalID(in.ID), workspace.CanonicalIDPtr(in.AfterID), workspace.CanonicalIDPtr(in.BeforeID)
 	in.ParentID.Value = workspace.CanonicalIDPtr(in.ParentID.Value)
+	in.ProjectID.Value, in.SectionID.Value = workspace.CanonicalIDPtr(in.ProjectID.Value), workspace.CanonicalIDPtr(in.SectionID.Value)
 	return in
 }
 
@@ -41,9 +46,11 @@ type treePosition struct {
 	// parent is nil at the top level.
 	parent   *uuid.UUID
 	position []byte
+	// placement is the parent's, if there is one.
+	placement placement
 }
 
-// Move puts a task between its new neighbours, and under another parent. It is refused with NOT_FOUND, STALE, INVALID or
+// Move puts a task between its new neighbours, under another parent, and into another project. It is refused with NOT_FOUND, STALE, INVALID or
 // LIMIT_EXCEEDED.
 func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Result, error) {
 	var errs workspace.Violations
@@ -51,16 +58,21 @@ func (s *Service) Move(ctx context.Context, v viewer.Viewer, in MoveInput) (*Res
 		errs.Add(workspace.CodeInvalid, "beforeId", "Name one neighbour: beforeId can't go together with afterId.")
 	}
 	target := workspace.TargetInput{ID: in.ID, IfVersion: in.IfVersion, IdempotencyKey: in.IdempotencyKey}
-	return s.one(ctx, v, target, workspace.Change[Result]{Name: "moveTask", Input: in.canonical(), Violations: errs}, &moveOp{in: in})
+	return s.one(ctx, v, target, workspace.Change[Result]{Name: "moveTask", Input: in.canonical(), Violations: errs}, &moveOp{
+		in: in, into: destination{project: in.ProjectID, section: in.SectionID},
+	})
 }
 
 // moveOp moves one task.
 type moveOp struct {
-	in MoveInput
+	in   MoveInput
+	into destination
 	// parent, anchor and before are the destination, which validate sets: beside the anchor, or at the end if that is nil.
 	parent *uuid.UUID
 	anchor *ent.Task
 	before bool
+	// placement is what the task gets, which validate sets.
+	placement placement
 }
 
 func (o *moveOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (validation, error) {
@@ -83,7 +95,25 @@ func (o *moveOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valida
 	return found, nil
 }
 
+// validateParent sets the parent and the placement.
 func (o *moveOp) validateParent(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task) error {
+	if err := o.into.resolve(ctx, t, errs); err != nil {
+		return err
+	}
+	o.placement = placementOf(e)
+	if err := o.findParent(ctx, t, errs, e); err != nil || len(*errs) > 0 {
+		return err
+	}
+	if o.parent == nil {
+		o.placement = o.into.of(e)
+	} else if !o.into.allows(o.placement) {
+		o.into.refuseSubtask(errs)
+	}
+	return nil
+}
+
+// findParent sets the parent and, if that is another one, its placement.
+func (o *moveOp) findParent(ctx context.Context, t *tx, errs *workspace.Violations, e *ent.Task) error {
 	o.parent = e.ParentID
 	to := o.in.ParentID
 	if !to.Set {
@@ -108,7 +138,7 @@ func (o *moveOp) validateParent(ctx context.Context, t *tx, errs *workspace.Viol
 		*errs = nil // This is the only violation that matters.
 		errs.Add(workspace.CodeInvalid, "parentId", "A task can't go under itself or a task below it.")
 	}
-	o.parent = up.id()
+	o.parent, o.placement = up.id(), up.placement
 	return nil
 }
 
@@ -146,16 +176,24 @@ func (o *moveOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		return err
 	}
 	t.activity(e.ID).Changes.Place = place
-	return t.applyEdits(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edit{
+	edits := []edit{{
 		columns: []string{enttask.FieldParentID, enttask.FieldPosition},
 		set:     func(e *ent.Task) { e.ParentID, e.Position = to.parent, to.position },
-	})
+	}}
+	stays := o.placement.isOf(e)
+	if !stays {
+		edits = append(edits, o.placement.edit())
+	}
+	if err := t.applyEdits(ctx, tasks, map[uuid.UUID]bool{e.ID: true}, edits...); err != nil || stays {
+		return err
+	}
+	return t.placeBelow(ctx, []uuid.UUID{e.ID})
 }
 
 // isInPlace reports whether a task is at its new position already, not counting tasks in the trash.
 func (o *moveOp) isInPlace(e *ent.Task, now neighbours) bool {
 	switch {
-	case !equal(e.ParentID, o.parent):
+	case !equal(e.ParentID, o.parent), !o.placement.isOf(e):
 		return false
 	case o.anchor == nil:
 		return now.before == nil

@@ -36,8 +36,13 @@ type fixture struct {
 	viewer viewer.Viewer
 	tasks  []model
 	tags   []string
-	random *rand.Rand
+	// projects are the ids that tasks have as project_id and section_id.
+	projects []uuid.UUID
+	random   *rand.Rand
 }
+
+// notTrashed is the scope of the lists of subtasks and of a project's own list, which have hidden tasks, too.
+const notTrashed task.Scope = "not in the trash"
 
 // newFixture creates a workspace with n tasks. A third of the values that can be absent are absent, and values repeat.
 func (env *testEnv) newFixture(t *testing.T, name string, seed uint64, n int) *fixture {
@@ -57,6 +62,9 @@ func (env *testEnv) newFixture(t *testing.T, name string, seed uint64, n int) *f
 			t.Fatal(err)
 		}
 		f.tags = append(f.tags, made.ID.String())
+	}
+	for range 3 {
+		f.projects = append(f.projects, uuid.New())
 	}
 	f.add(t, 5) // The parents of the others.
 	f.add(t, n-5)
@@ -112,6 +120,15 @@ func (f *fixture) add(t rapid.TB, n int) {
 		if f.maybe() {
 			q.SetAssigneeID(pick(f.random, f.viewer.UserID, "bob", "carol"))
 		}
+		if f.maybe() {
+			q.SetProjectID(pick(f.random, f.projects...))
+			if !f.maybe() {
+				q.SetSectionID(pick(f.random, f.projects...))
+			}
+			if !f.maybe() {
+				q.SetHiddenAt(now)
+			}
+		}
 		builders[i] = q
 		for _, tag := range f.tags {
 			if f.random.IntN(4) == 0 {
@@ -139,7 +156,19 @@ func (f *fixture) add(t rapid.TB, n int) {
 func (f *fixture) list(in task.ListInput) []string {
 	var found []model
 	for _, t := range f.tasks {
-		inScope := in.Scope == task.ScopeAll || (t.DeletedAt != nil) == (in.Scope == task.ScopeTrash)
+		var inScope bool
+		switch in.Scope {
+		case task.ScopeAll:
+			inScope = true
+		case notTrashed:
+			inScope = t.DeletedAt == nil
+		case task.ScopeTrash:
+			inScope = t.DeletedAt != nil
+		case task.ScopeArchived:
+			inScope = t.DeletedAt == nil && t.HiddenAt != nil
+		default:
+			inScope = t.DeletedAt == nil && t.HiddenAt == nil
+		}
 		if inScope && (in.Filter == nil || f.selects(in.Filter, t)) {
 			found = append(found, t)
 		}
@@ -295,7 +324,7 @@ func TestPagesLoseNothing(t *testing.T) {
 		for i := range max(1, cases/batch) {
 			f := fixtures[i%workspaces]
 			rapid.Check(t, func(rt *rapid.T) {
-				in := task.ListInput{Scope: pickOne(rt, task.ScopeActive, task.ScopeTrash, task.ScopeAll), OrderBy: drawOrder(rt)}
+				in := task.ListInput{Scope: pickOne(rt, task.ScopeActive, task.ScopeArchived, task.ScopeTrash, task.ScopeAll), OrderBy: drawOrder(rt)}
 				if rapid.Bool().Draw(rt, "filtered") {
 					in.Filter = f.drawFilter(rt, rapid.IntRange(1, 4).Draw(rt, "depth"))
 				}

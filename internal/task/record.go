@@ -113,6 +113,12 @@ func (t *tx) record(before, after *ent.Task) {
 	if !equal(before.AssigneeID, after.AssigneeID) {
 		c.Assignee = then(c.Assignee, before.AssigneeID, after.AssigneeID)
 	}
+	if !equal(before.ProjectID, after.ProjectID) {
+		c.Project = then(c.Project, before.ProjectID, after.ProjectID)
+	}
+	if !equal(before.SectionID, after.SectionID) {
+		c.Section = then(c.Section, before.SectionID, after.SectionID)
+	}
 	t.act(a, history.Changed)
 	if !equalTimes(before.CompletedAt, after.CompletedAt) {
 		c.CompletedAt = then(c.CompletedAt, before.CompletedAt, after.CompletedAt)

@@ -231,6 +231,7 @@ func (c *copies) add(t *tx, e *ent.Task, parent *uuid.UUID) *ent.Task {
 		ID: uuid.Must(uuid.NewV7()), WorkspaceID: e.WorkspaceID, Version: t.Version, CreatedAt: t.Now, UpdatedAt: t.Now,
 		Title: e.Title, Description: e.Description, TitleKey: e.TitleKey, SearchText: e.SearchText, Priority: e.Priority, ParentID: parent,
 		AssigneeID: e.AssigneeID, CreatedBy: creator(t.Viewer),
+		ProjectID: e.ProjectID, SectionID: e.SectionID, HiddenAt: e.HiddenAt,
 	}
 	t.activity(n.ID).Changes.Copied = true
 	c.originals, c.tasks, c.of[e.ID] = append(c.originals, e), append(c.tasks, n), n
@@ -306,15 +307,15 @@ func (t *tx) activeBelow(ctx context.Context, tasks []*ent.Task) ([]uuid.UUID, e
 }
 
 // changeSeries runs a statement that puts tasks into the trash or takes them out of it, and changes the series of those that repeat.
-// It also notes whether any of them have reminders, which follow.
-func (t *tx) changeSeries(ctx context.Context, b *sql.Builder, change func(context.Context, *workspace.Tx, ...uuid.UUID) error) error {
+// It also notes whether any of them have reminders, which follow. It returns how many tasks were changed.
+func (t *tx) changeSeries(ctx context.Context, b *sql.Builder, change func(context.Context, *workspace.Tx, ...uuid.UUID) error) (int, error) {
 	var found []struct {
 		ID           *uuid.UUID `sql:"recurrence_id"`
 		Completed    bool       `sql:"completed"`
 		HasReminders bool       `sql:"has_reminders"`
 	}
 	if err := t.Select(ctx, &found, b.WriteString(" RETURNING recurrence_id, completed, has_reminders")); err != nil {
-		return err //nolint:wrapcheck // The caller says what it did.
+		return 0, err //nolint:wrapcheck // The caller says what it did.
 	}
 	var series []uuid.UUID
 	for _, f := range found {
@@ -323,7 +324,7 @@ func (t *tx) changeSeries(ctx context.Context, b *sql.Builder, change func(conte
 		}
 		t.recorder.deletes = t.recorder.deletes || f.HasReminders
 	}
-	return change(ctx, t.Tx, series...)
+	return len(found), change(ctx, t.Tx, series...)
 }
 
 // seriesAmong returns the series of those of the tasks of a workspace that have one.

@@ -1,11 +1,6 @@
 package task
 
-import (
-	"strings"
-
-	"taskql/internal/text"
-	"taskql/internal/workspace"
-)
+import "taskql/internal/workspace"
 
 // The limits of texts, in characters: see text.Length.
 const (
@@ -26,14 +21,5 @@ func checkTagName(errs *workspace.Violations, s string) string {
 
 // checkDescription checks a description: up to 10,000 characters. It returns nil if the description is blank.
 func checkDescription(errs *workspace.Violations, s *string) *string {
-	if s == nil || text.IsBlank(*s) {
-		return nil
-	}
-	if n := text.Length(*s); n > MaxDescription {
-		errs.Add(workspace.CodeTooLong, "description", "A description has at most %d characters; this one has %d.", MaxDescription, n)
-	}
-	if strings.ContainsRune(*s, 0) {
-		errs.Add(workspace.CodeInvalid, "description", "A description can't hold the character U+0000.")
-	}
-	return s
+	return errs.CheckText("description", s, MaxDescription)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	"taskql/internal/project"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
@@ -41,6 +42,7 @@ type testEnv struct {
 	*task.Service
 	workspaces *workspace.Service
 	reminders  *reminder.Service
+	projects   *project.Service
 	client     *ent.Client
 	clock      *clock
 }
@@ -74,7 +76,11 @@ func newService(t *testing.T, c workspace.Config, limits task.Limits, clock *clo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &testEnv{Service: tasks, workspaces: workspaces, reminders: reminders, client: c.Client, clock: clock}
+	projects, err := project.New(project.Config{Workspaces: workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &testEnv{Service: tasks, workspaces: workspaces, reminders: reminders, projects: projects, client: c.Client, clock: clock}
 }
 
 // runCleanup removes what is too old, until ctx ends.

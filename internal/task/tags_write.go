@@ -3,7 +3,6 @@ package task
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"slices"
 
 	"taskql/ent"
@@ -36,26 +35,13 @@ func (in UpdateTagInput) canonical() UpdateTagInput {
 	return in
 }
 
-// palette are the default colors of tags. They can be told apart on white and on black.
-var palette = []string{ //nolint:gochecknoglobals // A constant table.
-	"#dc2626", "#ea580c", "#d97706", "#65a30d", "#16a34a", "#0d9488",
-	"#0891b2", "#2563eb", "#4f46e5", "#7c3aed", "#c026d3", "#db2777",
-}
-
-// colorOf returns the default color of a tag. It depends on the name alone.
-func colorOf(nameKey string) string {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(nameKey)) // It never fails.
-	return palette[int(h.Sum32())%len(palette)]
-}
-
 // CreateTag creates a tag. It is refused with BLANK, TOO_LONG or INVALID if the input is not a tag, with TAKEN if the
 // name or the id is in use, and with LIMIT_EXCEEDED.
 func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagInput) (*TagResult, error) {
 	var errs workspace.Violations
 	name, id := checkTagName(&errs, in.Name), errs.NewID(in.ID)
 	folded := text.Fold(name)
-	color := colorOf(folded)
+	color := workspace.DefaultColor(folded)
 	if in.Color != nil {
 		color = *in.Color
 	}
@@ -142,7 +128,7 @@ func (s *Service) UpdateTag(ctx context.Context, v viewer.Viewer, in UpdateTagIn
 		folded := text.Fold(after.Name)
 		switch {
 		case in.Color.Set && in.Color.Value == nil:
-			after.Color = colorOf(folded)
+			after.Color = workspace.DefaultColor(folded)
 		case in.Color.Set:
 			after.Color = *in.Color.Value
 		}

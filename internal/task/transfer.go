@@ -14,6 +14,7 @@ import (
 	"taskql/ent/tasktag"
 	"taskql/ent/userremoval"
 	"taskql/internal/history"
+	"taskql/internal/project"
 	"taskql/internal/recurrence"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
@@ -80,6 +81,9 @@ func (t *tx) moveFrom(ctx context.Context, from viewer.Viewer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if err := t.moveProjects(ctx, from); err != nil {
+		return false, err
+	}
 	tasks, err := t.nextToMove(ctx, from)
 	if err != nil {
 		return false, err
@@ -140,6 +144,39 @@ func (t *tx) moveTags(ctx context.Context, from viewer.Viewer) (map[uuid.UUID]uu
 		t.MarkChanged()
 	}
 	return merged, nil
+}
+
+// moveProjects moves all projects with their sections, to the end of the manual order. Unlike tags they are not merged: two projects of
+// one name are two projects.
+func (t *tx) moveProjects(ctx context.Context, from viewer.Viewer) error {
+	n, ok, err := project.MoveFrom(ctx, t.Tx, from, t.limits.Projects)
+	if err != nil {
+		return err //nolint:wrapcheck // It says what it did.
+	}
+	if !ok {
+		return &waitingError{fmt.Sprintf("the workspace that gets the projects has no room for %d more: LIMIT_PROJECTS is %d", n, t.limits.Projects)}
+	}
+	return nil
+}
+
+// settleMoved gives moved tasks the placement that they should have, if their parent, project or section was changed after it was moved.
+func (t *tx) settleMoved(ctx context.Context, ids []uuid.UUID) error {
+	for _, set := range []string{
+		`project_id = (SELECT p.project_id FROM tasks p WHERE p.id = tasks.parent_id), section_id = (SELECT p.section_id FROM tasks p WHERE p.id = tasks.parent_id)
+			WHERE parent_id IS NOT NULL AND (deleted_at IS NULL OR project_id IS NOT NULL)`,
+		`project_id = NULL WHERE NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.project_id
+			AND (p.deleted_at IS NULL OR tasks.deleted_at IS NOT NULL AND tasks.trashed_with = p.id))`,
+		`section_id = NULL WHERE NOT EXISTS (SELECT 1 FROM sections s WHERE s.id = tasks.section_id AND s.project_id = tasks.project_id)`,
+		`hidden_at = (SELECT p.archived_at FROM projects p WHERE p.id = tasks.project_id) WHERE true`,
+	} {
+		b := workspace.Statement()
+		b.WriteString("UPDATE tasks SET " + set + " AND ").Join(workspace.Condition(t.Viewer, "")).
+			WriteString(" AND id IN (").Args(toAny(ids)...).WriteString(") AND (project_id IS NOT NULL OR parent_id IS NOT NULL)")
+		if err := t.Exec(ctx, b); err != nil {
+			return fmt.Errorf("looking at the projects: %w", err)
+		}
+	}
+	return nil
 }
 
 // nextToMove returns the tasks to be moved next, in manual order: first those of the top level, and then those whose parents
@@ -203,7 +240,10 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 	for _, id := range ids {
 		t.recordNew(id) // The workspace that they come from is closed, and its activities are erased.
 	}
-	return t.moveActiveToTop(ctx, ids)
+	if err := t.moveActiveToTop(ctx, ids); err != nil {
+		return err
+	}
+	return t.settleMoved(ctx, ids)
 }
 
 // moveActiveToTop moves active tasks to the top level if their parent went to the trash after it was moved.

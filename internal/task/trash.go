@@ -27,7 +27,7 @@ func (s *Service) DeleteMany(ctx context.Context, v viewer.Viewer, in BulkInput)
 }
 
 // Restore moves a task out of the trash, with the tasks that went there with it. A task that is not in the trash stays as it is. If
-// its parent is in the trash, the task goes to the end of the top level. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
+// its parent is in the trash, the task goes to the end of the top level; if its project is, it leaves the project. It is refused with NOT_FOUND or LIMIT_EXCEEDED.
 func (s *Service) Restore(ctx context.Context, v viewer.Viewer, in workspace.TargetInput) (*Result, error) {
 	return s.one(ctx, v, in, workspace.Change[Result]{Name: "restoreTask", Input: in.Canonical()}, restoreOp{})
 }
@@ -59,7 +59,7 @@ func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 		WriteString(", updated_at = ").Arg(t.Now).
 		WriteString(" FROM (SELECT id, root FROM tree WHERE NOT EXISTS (SELECT 1 FROM tree above WHERE above.id = tree.root AND above.root <> tree.root)) AS whole" +
 			" WHERE tasks.id = whole.id AND ").Join(workspace.Condition(t.Viewer, "tasks"))
-	if err := t.changeSeries(ctx, b, recurrence.SuspendAll); err != nil {
+	if _, err := t.changeSeries(ctx, b, recurrence.SuspendAll); err != nil {
 		return fmt.Errorf("putting tasks into the trash: %w", err)
 	}
 	t.MarkChanged()
@@ -210,7 +210,10 @@ func (restoreOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	if err := t.takeOutOfTrash(ctx, back); err != nil {
 		return err
 	}
-	return t.moveOrphansToTop(ctx, back)
+	if err := t.moveOrphansToTop(ctx, back); err != nil {
+		return err
+	}
+	return t.settle(ctx, back)
 }
 
 // takeOutOfTrash takes tasks out of the trash, with those that went there with them.
@@ -219,7 +222,7 @@ func (t *tx) takeOutOfTrash(ctx context.Context, back []*ent.Task) error {
 	b.WriteString("UPDATE tasks SET deleted_at = NULL, trashed_with = NULL, version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now).
 		WriteString(" WHERE ").Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN ")
 	t.writeTrashedWith(b, idsOf(back))
-	if err := t.changeSeries(ctx, b, recurrence.ResumeAll); err != nil {
+	if _, err := t.changeSeries(ctx, b, recurrence.ResumeAll); err != nil {
 		return fmt.Errorf("taking tasks out of the trash: %w", err)
 	}
 	t.MarkChanged()
@@ -360,7 +363,7 @@ func (t *tx) purgeAll(ctx context.Context, ids []uuid.UUID, selected predicate.T
 const maxEmptied = 1_000
 
 // EmptyTrash deletes up to maxEmptied tasks in the trash for good, those first that have been there longest, and subtasks before their
-// parents. It may delete fewer although more remain. It is refused only if the idempotency key is.
+// parents, and the projects in the trash of which no tasks are left. It may delete fewer although more remain. It is refused only if the idempotency key is.
 func (s *Service) EmptyTrash(ctx context.Context, v viewer.Viewer, in EmptyTrashInput) (*EmptyTrashResult, error) {
 	change := workspace.Change[EmptyTrashResult]{Name: "emptyTrash", Needs: viewer.RoleAdmin, Input: in, IdempotencyKey: in.IdempotencyKey}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*EmptyTrashResult, error) {
@@ -372,11 +375,13 @@ func (s *Service) EmptyTrash(ctx context.Context, v viewer.Viewer, in EmptyTrash
 		if err != nil {
 			return nil, fmt.Errorf("reading the trash: %w", err)
 		}
-		if len(oldest) == 0 {
-			return &EmptyTrashResult{}, nil
+		if len(oldest) > 0 {
+			if err := t.purgeAll(ctx, oldest, idsAmong(enttask.FieldID, oldest)); err != nil {
+				return nil, err
+			}
 		}
-		if err := t.purgeAll(ctx, oldest, idsAmong(enttask.FieldID, oldest)); err != nil {
-			return nil, err
+		if err := t.purgeProjects(ctx); err != nil || len(oldest) == 0 {
+			return &EmptyTrashResult{}, err
 		}
 		left, err := t.tasks().Where(enttask.DeletedAtNotNil()).Count(ctx)
 		if err != nil {

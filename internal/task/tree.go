@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,6 +20,8 @@ type ancestors struct {
 	ids []uuid.UUID
 	// active reports whether the task is not in the trash.
 	active bool
+	// placement is the task's own.
+	placement placement
 	// repeating is the first of the tasks that repeats; nil if none does.
 	repeating *uuid.UUID
 }
@@ -78,12 +81,17 @@ func (t *tx) ancestorsOf(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]an
 	b.WriteString("WITH RECURSIVE up(of, id, parent_id, active, repeats, depth) AS (SELECT id, id, parent_id, deleted_at IS NULL, recurrence_id IS NOT NULL AND NOT completed, 1 FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
 		WriteString(") UNION ALL SELECT up.of, p.id, p.parent_id, p.deleted_at IS NULL, p.recurrence_id IS NOT NULL AND NOT p.completed, up.depth + 1 FROM up CROSS JOIN tasks p WHERE p.id = up.parent_id AND ").
-		Join(workspace.Condition(t.Viewer, "p")).WriteString(") SELECT of, id, active, repeats FROM up ORDER BY depth")
+		Join(workspace.Condition(t.Viewer, "p")).WriteString(") SELECT of, up.id, active, repeats, t.project_id, t.section_id, t.hidden_at FROM up CROSS JOIN tasks t WHERE t.id = up.id AND ").
+		Join(workspace.Condition(t.Viewer, "t")).WriteString(" ORDER BY depth")
 	var found []struct {
 		Of      uuid.UUID `sql:"of"`
 		ID      uuid.UUID `sql:"id"`
 		Active  bool      `sql:"active"`
 		Repeats bool      `sql:"repeats"`
+
+		ProjectID *uuid.UUID `sql:"project_id"`
+		SectionID *uuid.UUID `sql:"section_id"`
+		HiddenAt  *time.Time `sql:"hidden_at"`
 	}
 	if err := t.Select(ctx, &found, b); err != nil {
 		return nil, fmt.Errorf("reading what is above tasks: %w", err)
@@ -91,7 +99,7 @@ func (t *tx) ancestorsOf(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]an
 	for i, e := range found {
 		up := all[e.Of]
 		if up.ids = append(up.ids, e.ID); e.ID == e.Of {
-			up.active = e.Active
+			up.active, up.placement = e.Active, placement{e.ProjectID, e.SectionID, e.HiddenAt}
 		}
 		if e.Repeats && up.repeating == nil {
 			up.repeating = &found[i].ID

@@ -3,6 +3,8 @@ package task
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"taskql/ent"
 	"taskql/internal/keyset"
 	"taskql/internal/workspace"
@@ -62,6 +64,12 @@ type AssigneeCount struct {
 	Count  int
 }
 
+// ProjectCount is how many tasks are in a project; in none if ProjectID is nil.
+type ProjectCount struct {
+	ProjectID *uuid.UUID
+	Count     int
+}
+
 // BulkPolicy says what a bulk mutation does if it is refused for some of the tasks.
 type BulkPolicy string
 
@@ -77,6 +85,7 @@ type Facets struct {
 	ByPriority                                              []*PriorityCount
 	ByTag                                                   []*TagCount
 	ByAssignee                                              []*AssigneeCount
+	ByProject                                               []*ProjectCount
 }
 
 // TagPage is one page of a list of tags.

@@ -12,6 +12,7 @@ import (
 	"taskql/ent"
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
+	"taskql/internal/project"
 	"taskql/internal/recurrence"
 	"taskql/internal/workspace"
 )
@@ -54,7 +55,10 @@ func (u *undo) restore(ctx context.Context) error {
 	if len(back) == 0 {
 		return nil
 	}
-	return u.takeOutOfTrash(ctx, back)
+	if err := u.takeOutOfTrash(ctx, back); err != nil {
+		return err
+	}
+	return u.settle(ctx, back)
 }
 
 // edit gives the tasks their values, tags and places, and puts their series back.
@@ -88,6 +92,9 @@ func (u *undo) edit(ctx context.Context) error {
 		return err
 	}
 	if err := u.moveBeside(ctx, places); err != nil {
+		return err
+	}
+	if err := u.putBackIntoProjects(ctx); err != nil {
 		return err
 	}
 	return u.followSeries(ctx, series)
@@ -176,13 +183,18 @@ func (u *undo) trash(ctx context.Context) error {
 	if len(back) == 0 {
 		return nil
 	}
-	// They may have gone there with tasks that have come back since.
+	// They may have gone there with tasks or projects that have come back since.
 	there, err := u.tasks().Where(enttask.IDIn(with...), func(s *sql.Selector) {
 		s.Where(sql.ColumnsEQ(s.C(enttask.FieldID), s.C(enttask.FieldTrashedWith)))
 	}).IDs(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the trash: %w", err)
 	}
+	projects, err := project.InTrash(ctx, u.Tx, with)
+	if err != nil {
+		return err //nolint:wrapcheck // It says what was read.
+	}
+	there = append(there, projects...)
 	roots := make([]trashRoot, len(back))
 	for i, s := range back {
 		was := s.trashBefore()
@@ -223,7 +235,7 @@ func (t *tx) putBackIntoTrash(ctx context.Context, roots []trashRoot) error {
 	}
 	b.WriteString(" ELSE tasks.trashed_with END, version = ").Arg(t.Version).WriteString(", updated_at = ").Arg(t.Now).
 		WriteString(" FROM tree WHERE tasks.id = tree.id AND ").Join(workspace.Condition(t.Viewer, "tasks"))
-	if err := t.changeSeries(ctx, b, recurrence.SuspendAll); err != nil {
+	if _, err := t.changeSeries(ctx, b, recurrence.SuspendAll); err != nil {
 		return fmt.Errorf("putting tasks back into the trash: %w", err)
 	}
 	t.MarkChanged()

@@ -52,6 +52,8 @@ var undoFields = []undoField{ //nolint:gochecknoglobals // A table.
 		"parent", func(c *history.Changes) bool { return c.Parent != nil },
 		func(_ *undo, s *undoStep) bool { return equal(s.task.ParentID, s.changes.Parent.To()) },
 	},
+	{"project", func(c *history.Changes) bool { return c.Project != nil }, (*undo).isInProject},
+	{"section", func(c *history.Changes) bool { return c.Section != nil }, (*undo).isInSection},
 	{"position", func(c *history.Changes) bool { return c.Place != nil }, (*undo).isInPlace},
 	{"tags", func(c *history.Changes) bool { return c.Tags != nil }, (*undo).hasTags},
 }
@@ -126,6 +128,21 @@ func (u *undo) checkTrash(s *undoStep, roots map[uuid.UUID][]*history.Activity) 
 		since = roots[*root]
 	}
 	u.conflict(s, "deletedAt", changedBy(since, changesTrash))
+}
+
+// followsParent reports whether the change put the task below another one: then its project is what that one's is.
+func (s *undoStep) followsParent() bool {
+	return s.changes.Parent != nil && s.changes.Parent.To() != nil
+}
+
+// isInProject reports whether the task is in the project of the change, and isInSection the same of the section. A task that has come
+// below another one since can't be put elsewhere by itself.
+func (*undo) isInProject(s *undoStep) bool {
+	return s.followsParent() || s.task.ParentID == nil && equal(s.task.ProjectID, s.changes.Project.To())
+}
+
+func (*undo) isInSection(s *undoStep) bool {
+	return s.followsParent() || s.task.ParentID == nil && equal(s.task.SectionID, s.changes.Section.To())
 }
 
 // hasDescription compares the description with what the change made of it: what the next change of it found.

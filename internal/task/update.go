@@ -21,10 +21,14 @@ type Patch struct {
 	RemoveTagIDs workspace.Optional[[]string]  `json:"removeTagIds,omitzero"`
 	// AssigneeID is a person's id.
 	AssigneeID workspace.Optional[*string] `json:"assigneeId,omitzero"`
+	// ProjectID is the new project; nil is none. SectionID implies its project.
+	ProjectID workspace.Optional[*string] `json:"projectId,omitzero"`
+	SectionID workspace.Optional[*string] `json:"sectionId,omitzero"`
 }
 
 func (p Patch) canonical() Patch {
 	p.AddTagIDs.Value, p.RemoveTagIDs.Value = workspace.CanonicalIDs(p.AddTagIDs.Value), workspace.CanonicalIDs(p.RemoveTagIDs.Value)
+	p.ProjectID.Value, p.SectionID.Value = workspace.CanonicalIDPtr(p.ProjectID.Value), workspace.CanonicalIDPtr(p.SectionID.Value)
 	return p
 }
 
@@ -189,6 +193,8 @@ type patchOp struct {
 	tags tagChanges
 	// assignee is who gets the tasks; nil if nobody gets them.
 	assignee *assignee
+	// into is the new project and section.
+	into placeOp
 }
 
 // checkPatch checks a patch. Prefix stands before the names of the fields in errors. The error is that of newAssignee.
@@ -196,6 +202,7 @@ func checkPatch(ctx context.Context, errs *workspace.Violations, prefix string, 
 	patch := &patchOp{
 		add:    &tagList{field: prefix + "addTagIds", input: in.AddTagIDs.Value},
 		remove: &tagList{field: prefix + "removeTagIds", input: in.RemoveTagIDs.Value},
+		into:   placeOp{destination: destination{prefix: prefix, project: in.ProjectID, section: in.SectionID}},
 	}
 	for _, f := range patchFields {
 		if edit, ok := f.ofPatch(errs, prefix, &in, v); ok {
@@ -221,15 +228,23 @@ func (o *patchOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valid
 			return found, err
 		}
 	}
+	if err := o.validateTags(ctx, t, tasks, &found); err != nil {
+		return found, err
+	}
+	return found, o.into.validate(ctx, t, tasks, &found)
+}
+
+// validateTags prepares the changes of tags.
+func (o *patchOp) validateTags(ctx context.Context, t *tx, tasks []*ent.Task, found *validation) error {
 	if !o.replace && len(o.add.input)+len(o.remove.input) == 0 {
-		return found, nil
+		return nil
 	}
 	if err := t.resolve(ctx, &found.input, o.add, o.remove); err != nil || len(found.input) > 0 {
-		return found, err
+		return err
 	}
 	carried, err := t.tagIDsOf(ctx, tasks)
 	if err != nil {
-		return found, err
+		return err
 	}
 	o.tags = tagChanges{add: map[uuid.UUID][]uuid.UUID{}, remove: map[uuid.UUID][]uuid.UUID{}}
 	for _, e := range tasks {
@@ -246,10 +261,13 @@ func (o *patchOp) validate(ctx context.Context, t *tx, tasks []*ent.Task) (valid
 		}
 		o.tags.set(e.ID, added, removed)
 	}
-	return found, nil
+	return nil
 }
 
 func (o *patchOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
+	if err := o.into.apply(ctx, t, tasks); err != nil {
+		return err
+	}
 	changed, err := o.tags.apply(ctx, t, tasks)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ var scopedByHand = map[string]string{ //nolint:gochecknoglobals // A constant, i
 	"internal/task/transfer.go":    "looks for tasks whose parents are in another workspace",
 	"internal/doctor/database.go":  "looks for the overdue reminders of all workspaces",
 	"internal/reminder/columns.go": "names every column",
+	"internal/project/columns.go":  "names every column",
 	"internal/reminder/fire.go":    "fires the reminders of all workspaces",
 	"internal/importer/source.go":  "reads another program's database",
 }

@@ -27,6 +27,8 @@ const (
 	KindTag        Kind = "TAG"
 	KindRecurrence Kind = "RECURRENCE"
 	KindReminder   Kind = "REMINDER"
+	KindProject    Kind = "PROJECT"
+	KindSection    Kind = "SECTION"
 )
 
 // TakeVersion is the assignment with which an UPDATE of workspaces takes the next version. It also locks the workspace.

@@ -91,3 +91,17 @@ func (errs *Violations) CheckLine(field, thing, s string, limit int) string {
 	}
 	return s
 }
+
+// CheckText checks a text of any number of lines that a thing may have. It returns nil if the text is blank.
+func (errs *Violations) CheckText(field string, s *string, limit int) *string {
+	if s == nil || text.IsBlank(*s) {
+		return nil
+	}
+	if n := text.Length(*s); n > limit {
+		errs.Add(CodeTooLong, field, "A %s has at most %d characters; this one has %d.", field, limit, n)
+	}
+	if strings.ContainsRune(*s, 0) {
+		errs.Add(CodeInvalid, field, "A %s can't hold the character U+0000.", field)
+	}
+	return s
+}
