@@ -19,8 +19,8 @@ type subtree struct {
 	root *uuid.UUID
 	// levels is how many levels it has, and tasks how many tasks.
 	levels, tasks int
-	// repeats reports whether one of the tasks repeats.
-	repeats bool
+	// repeats reports whether one of the tasks repeats, and repeatsBelow whether one below the first does.
+	repeats, repeatsBelow bool
 }
 
 // subtree measures a task and what is below it.
@@ -37,7 +37,7 @@ func (t *tx) subtrees(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]subtr
 	}
 	rows, err := t.measure(ctx, ids, true)
 	for _, row := range rows {
-		measured[row.Root] = subtree{root: &row.Root, levels: row.Levels, tasks: row.Tasks, repeats: row.Repeats == 1}
+		measured[row.Root] = subtree{root: &row.Root, levels: row.Levels, tasks: row.Tasks, repeats: row.Repeats == 1, repeatsBelow: row.RepeatsBelow == 1}
 	}
 	return measured, err
 }
@@ -48,6 +48,8 @@ type measurement struct {
 	Levels  int       `sql:"levels"`
 	Tasks   int       `sql:"tasks"`
 	Repeats int       `sql:"repeats"`
+	// RepeatsBelow is Repeats without the measured tasks themselves.
+	RepeatsBelow int `sql:"repeats_below"`
 }
 
 // measure measures tasks with what is below them: each by itself, or all together, without Root.
@@ -56,7 +58,7 @@ func (t *tx) measure(ctx context.Context, ids []uuid.UUID, each bool) ([]measure
 	b.WriteString("WITH RECURSIVE down(root, id, depth, repeats) AS (SELECT id, id, 1, CASE WHEN recurrence_id IS NOT NULL AND NOT completed THEN 1 ELSE 0 END FROM tasks WHERE ").
 		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
 		WriteString(") UNION ALL SELECT down.root, c.id, down.depth + 1, CASE WHEN c.recurrence_id IS NOT NULL AND NOT c.completed THEN 1 ELSE 0 END FROM down CROSS JOIN tasks c WHERE c.parent_id = down.id AND ").
-		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) AS levels, count(DISTINCT id) AS tasks, max(repeats) AS repeats")
+		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) AS levels, count(DISTINCT id) AS tasks, max(repeats) AS repeats, max(CASE WHEN depth > 1 THEN repeats ELSE 0 END) AS repeats_below")
 	if each {
 		b.WriteString(", root FROM down GROUP BY root")
 	} else {
@@ -115,7 +117,7 @@ func (t *tx) checkAllRepeat(ctx context.Context, field string, tasks []*ent.Task
 		if e.ParentID != nil && above[*e.ParentID].repeating != nil {
 			errs.Add(workspace.CodeInvalid, field, "A task below one that repeats can't repeat itself: leave recurrence out, because each occurrence of that one brings it again.")
 		}
-		if below[e.ID].repeats && !repeats(e) {
+		if below[e.ID].repeatsBelow {
 			errs.Add(workspace.CodeInvalid, field, "A task below this one repeats, or would if it were restored from the trash: end its series with recurrence: null, or purge it.")
 		}
 		if n := below[e.ID].tasks - 1; n > maxCopied {

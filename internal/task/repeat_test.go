@@ -169,6 +169,42 @@ func TestRepeat(t *testing.T) {
 	})
 }
 
+// A completed occurrence leaves its series if it is opened again above a task that repeats, or below one, or together with one.
+func TestReopenAmongRepeating(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		ctx, v := env.newUser(t, "alice")
+		daily := func(title string, parent *ent.Task) *ent.Task {
+			t.Helper()
+			in := task.CreateInput{Title: title, Due: on(2026, 11, 23), Recurrence: rule("FREQ=DAILY")}
+			if parent != nil {
+				in.ParentID = ptr(parent.ID.String())
+			}
+			return mustSucceed(t)(env.Create(ctx, v, in))
+		}
+		above := daily("above", nil)
+		between := env.createSubtask(ctx, t, v, above, "between")
+		env.complete(ctx, t, v, above)
+		below := daily("below", between)
+		if e := mustSucceed(t)(env.Reopen(ctx, v, targetOf(above))); e.RecurrenceID != nil {
+			t.Error("a task repeats above one that repeats")
+		}
+		env.checkInvariants(ctx, t, v)
+
+		other := daily("other", nil)
+		env.complete(ctx, t, v, other)
+		below = daily("below", other)
+		env.complete(ctx, t, v, below)
+		if r, err := env.ReopenMany(ctx, v, task.BulkInput{IDs: []string{other.ID.String(), below.ID.String()}}); err != nil || len(r.UserErrors) > 0 {
+			t.Fatal(r, err)
+		}
+		if rows := env.reload(ctx, t, other, below); rows[0].RecurrenceID != nil && rows[1].RecurrenceID != nil {
+			t.Error("a task repeats above one that repeats, after both were opened together")
+		}
+		env.checkInvariants(ctx, t, v)
+	})
+}
+
 // Skipping the last occurrence takes the task out of its series. A request that arrives twice changes nothing then.
 func TestSkipLastTwice(t *testing.T) {
 	t.Parallel()
