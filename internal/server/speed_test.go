@@ -47,7 +47,7 @@ var hot = []struct { //nolint:gochecknoglobals // A table.
 	{
 		"M3", "mutation($r: ReopenTaskInput!, $c: CompleteTaskInput!) { reopenTask(input: $r) { task { " + taskFields + " } userErrors { code } } " +
 			"completeTask(input: $c) { task { " + taskFields + " } userErrors { code } } }",
-		`{"r":{"id":"TASK"},"c":{"id":"TASK"}}`, 6, 0, 1250, false,
+		`{"r":{"id":"TASK"},"c":{"id":"TASK"}}`, 6, 0, 910, false,
 	},
 }
 

@@ -311,11 +311,12 @@ func TestIsolation(t *testing.T) {
 			"At":                "it reads nothing",
 			"PreviewRecurrence": "it reads nothing",
 			// A foreign id is TAKEN, as with Create: the importer's tests see that it stays whose it is.
-			"ImportTags":  "the operator calls it, on the database itself",
-			"ImportTasks": "the operator calls it, on the database itself",
-			"EraseUser":   "the operator calls it, on the database itself",
-			"CountUser":   "the operator calls it, on the database itself",
-			"RemoveUser":  "the auth server calls it, with a signature",
+			"ImportTags":     "the operator calls it, on the database itself",
+			"ImportTasks":    "the operator calls it, on the database itself",
+			"EraseUser":      "the operator calls it, on the database itself",
+			"EraseWorkspace": "the operator calls it, on the database itself",
+			"CountUser":      "the operator calls it, on the database itself",
+			"RemoveUser":     "the auth server calls it, with a signature",
 		}
 		for method := range reflect.TypeFor[*task.Service]().Methods() {
 			if tries[method.Name] == nil && exempt[method.Name] == "" {

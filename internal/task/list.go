@@ -85,6 +85,8 @@ type list struct {
 	predicates []predicate.Task
 	// key identifies them and the order for the cache of SQL. It is empty if the list's statements are not cached.
 	key string
+	// queryRaw runs the list's statements on PostgreSQL. Nil: outside of a transaction.
+	queryRaw workspace.QueryRaw
 }
 
 // query returns the query of the whole list, without an order.
@@ -248,7 +250,11 @@ func (l *list) rows(ctx context.Context, columns []string, key queryKey, expecte
 		return s.Query()
 	})
 	tasks := make([]*ent.Task, 0, expected)
-	err = l.service.queryRaw(ctx, statement, args, func(row []driver.Value) error {
+	queryRaw := l.queryRaw
+	if queryRaw == nil {
+		queryRaw = l.service.queryRaw
+	}
+	err = queryRaw(ctx, statement, args, func(row []driver.Value) error {
 		e, err := r.read(row)
 		if err == nil {
 			err = quota.charge(e)

@@ -48,6 +48,7 @@ func (r *DeleteTagResult) Remembered() any { return r }
 type tx struct {
 	*workspace.Tx
 
+	service   *Service
 	limits    Limits
 	reminders *reminder.Service
 	// lastEnd is the last position at the end of the manual order that this change has used; nil if it has used none.
@@ -62,7 +63,7 @@ type tx struct {
 
 // tx returns the transaction of a change that is made through via.
 func (s *Service) tx(t *workspace.Tx, via history.Via) *tx {
-	return &tx{Tx: t, limits: s.limits, reminders: s.reminders, recorder: recorder{via: via}}
+	return &tx{Tx: t, service: s, limits: s.limits, reminders: s.reminders, recorder: recorder{via: via}}
 }
 
 // write makes a change with apply, which is called as workspace.Change.Apply is.

@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"regexp"
 	"time"
@@ -98,6 +99,32 @@ func (t *Tx) scan(ctx context.Context, into any, query string, args ...any) erro
 	}
 	defer rows.Close()
 	return sql.ScanSlice(rows, into) //nolint:wrapcheck // As above.
+}
+
+// QueryRaw runs a query in the transaction. It is a QueryRaw.
+func (t *Tx) QueryRaw(ctx context.Context, query string, args []any, each func(row []driver.Value) error) error {
+	rows, err := t.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller says what it was doing.
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err //nolint:wrapcheck // As above.
+	}
+	row, into := make([]driver.Value, len(columns)), make([]any, len(columns))
+	for i := range row {
+		into[i] = (*any)(&row[i])
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err //nolint:wrapcheck // As above.
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err() //nolint:wrapcheck // As above.
 }
 
 // Add adds n, which may be negative, to a column of the workspace that counts rows, and returns its value.
