@@ -120,12 +120,15 @@ func (r *Resolver) changes(ctx context.Context, after *string, first *int, works
 	if err != nil {
 		return nil, err
 	}
+	if err := root.actIn(ctx, workspaceID); err != nil {
+		return nil, err
+	}
 	selected, ok := root.selectedOf(changePage).Derived.(*feed.Selection)
 	if !ok {
 		return nil, errNoEntry
 	}
 	request := feed.Request{
-		After: after, First: first, WorkspaceID: workspaceID, Selection: selected,
+		After: after, First: first, Selection: selected,
 		TextBytes: int(root.meter.size.limit / textShare),
 	}
 	return r.services.Feed.Page(ctx, root.viewer, request, func(ctx context.Context, p *feed.Page) error {

@@ -67,6 +67,7 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 	"TaskFacets.byProject":  20,
 	"Project.sections":      5,
 	"Activity.changes":      2,
+	"Query.workspaces":      10,
 
 	"UndoChangePayload.tasks":     defaultPage,
 	"UndoChangePayload.conflicts": 10,

@@ -31,7 +31,7 @@ type documents struct {
 // refused, or repeat what is done.
 var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Query.viewer":         {""},
-	"Query.changes":        {"", "(first: 3)", "(first: 1000)", "(first: 0)", `(after: "no token")`, `(workspaceId: "alice")`, `(workspaceId: "other")`},
+	"Query.changes":        {"", "(first: 3)", "(first: 1000)", "(first: 0)", `(after: "no token")`, `(workspaceId: "personal/alice")`, `(workspaceId: "other")`},
 	"Query.node":           {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "<tag>")`, `(id: "<user>")`, `(id: "no id")`},
 	"Query.nodes":          {`(ids: ["<leaf>", "<tag>", "gone", "<root>", "<user>", "<leaf>"])`},
 	"Query.firedReminders": {"", "(first: 1)", "(first: 0)", `(after: "no cursor")`},
@@ -39,11 +39,13 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 		"", "(first: 2)", `(filter: {taskId: "<leaf>"})`, `(filter: {actorId: "person/<user>", actions: [CREATED, CHANGED]})`, `(filter: {since: null})`, "(first: 0)",
 		`(after: "<cursor>")`,
 	},
-	"Query.project":  {`(id: "<project>")`, `(id: "no id")`},
-	"Query.projects": {"", "(first: 1)", "(first: 0)", "(last: 1, scope: ALL)", "(scope: ARCHIVED)"},
-	"Query.tag":      {`(id: "<tag>")`},
-	"Query.tags":     {"(first: 2)", "(first: 1)", "(first: 0)"},
-	"Query.task":     {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
+	"Query.project":    {`(id: "<project>")`, `(id: "no id")`},
+	"Query.projects":   {"", "(first: 1)", "(first: 0)", "(last: 1, scope: ALL)", "(scope: ARCHIVED)"},
+	"Query.tag":        {`(id: "<tag>")`},
+	"Query.workspaces": {""},
+	"Query.workspace":  {`(id: "personal/alice")`, `(id: "personal/other")`, `(id: "organization/1")`},
+	"Query.tags":       {"(first: 2)", "(first: 1)", "(first: 0)"},
+	"Query.task":       {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
 	"Query.tasks": {
 		"", "(first: 3, scope: ALL)", `(first: 2, after: "<cursor>")`, "(last: 2)", "(filter: {completed: true}, scope: ALL)", "(orderBy: [{field: DUE}], first: 4)", "(first: 0)",
 	},
@@ -94,7 +96,7 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 
 // notInChanges are the fields that can't be selected in changes, because they can change without a new version of their object.
 var notInChanges = []string{ //nolint:gochecknoglobals // A table.
-	"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Task.activity", "Tag.openTaskCount",
+	"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Task.activity", "Tag.openTaskCount", "Task.workspace", "Tag.workspace",
 	"Project.sections", "Project.tasks", "Project.openTaskCount", "Section.openTaskCount",
 	"Task.occurrence", "Recurrence.remaining", "Recurrence.next", "Recurrence.occurrences",
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"taskql/graph/model"
+	"taskql/internal/access"
 	"taskql/internal/account"
 	"taskql/internal/feed"
 	"taskql/internal/history"
@@ -12,10 +13,12 @@ import (
 	"taskql/internal/recurrence"
 	"taskql/internal/reminder"
 	"taskql/internal/task"
+	"taskql/internal/workspace"
 )
 
 // Services are what resolvers call. All are required.
 type Services struct {
+	Access      *access.Service
 	Accounts    *account.Service
 	Tasks       *task.Service
 	Recurrences *recurrence.Service
@@ -45,6 +48,11 @@ type entity struct {
 	types func() []objectType
 }
 
+// tables are those of the entities whose ids are looked up in the workspaces of organizations.
+var tables = []string{ //nolint:gochecknoglobals // A constant, if Go had constant slices.
+	workspace.TableTasks, workspace.TableTags, workspace.TableRecurrences, workspace.TableReminders, workspace.TableProjects, workspace.TableSections,
+}
+
 // entities are all of the schema, in the order in which an id is looked up.
 var entities = []entity{ //nolint:gochecknoglobals // A constant, if Go had constant slices.
 	{"Task", findTasks, taskTypes},
@@ -53,6 +61,7 @@ var entities = []entity{ //nolint:gochecknoglobals // A constant, if Go had cons
 	{"Reminder", findReminders, reminderTypes},
 	{"Project", findProjects, projectTypes},
 	{"Section", findSections, sectionTypes},
+	{workspaceType, findWorkspaces, workspaceTypes},
 	{"User", findUser, userTypes},
 	{"Person", findPeople, personTypes},
 }

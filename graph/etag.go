@@ -34,6 +34,9 @@ type dependencies struct {
 	clock bool
 	// viewer reports a dependency on who asks, beyond what the workspace's members have in common.
 	viewer bool
+	// elsewhere reports that it may depend on other workspaces, if the user belongs to organizations: it finds objects by id, or
+	// names workspaces.
+	elsewhere bool
 	// next reports a dependency on what follows open occurrences, which the clock changes at other moments.
 	next bool
 }
@@ -75,6 +78,11 @@ func (d *dependencies) addField(s *schema, f *ast.Field) {
 	for _, parent := range s.objectTypes(f.ObjectDefinition) {
 		d.clock = d.clock || f.Name != "__typename" && parent.MayChangeWithTime(f.Name)
 		d.next = d.next || f.Name == "next" && parent.Name() == recurrenceType
+	}
+	d.elsewhere = d.elsewhere || f.Arguments.ForName("workspaceId") != nil ||
+		f.ObjectDefinition == s.Schema().Query && (f.Arguments.ForName("id") != nil || f.Arguments.ForName("ids") != nil)
+	if f.Definition.Type.Name() == workspaceType { // Its name may be the user's.
+		d.elsewhere, d.user = true, true
 	}
 	for _, value := range s.objectTypes(s.Schema().Types[f.Definition.Type.Name()]) {
 		d.feed = d.feed || value.Name() == changePage
@@ -128,10 +136,11 @@ func hasFilter(value any, filters map[string]bool) bool {
 }
 
 // AppendState appends the state that an answer given now depends on. If two states are the same, so are the answers, until
-// the moment that Until returns. It returns false if the request has no viewer, or the state can't be read.
+// the moment that Until returns. It returns false if the request has no viewer, if the state can't be read, and if the answer may
+// depend on the workspaces of organizations, in which the viewer's role may change at any time.
 func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
 	v, err := viewer.FromContext(ctx)
-	if err != nil || !v.Access.MayRead() {
+	if err != nil || !v.Access.MayRead() || d.elsewhere && mayBeMember(ctx) {
 		return b, false
 	}
 	b = appendPart(appendPart(b, v.UserID), v.WorkspaceID)
@@ -165,6 +174,12 @@ func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([
 		b = now.In(v.Location).AppendFormat(appendPart(b, v.Location.String()), time.DateOnly)
 	}
 	return b, true
+}
+
+// mayBeMember reports whether the user belongs to an organization, or that can't be found out now.
+func mayBeMember(ctx context.Context) bool {
+	organizations, err := viewer.MembershipsOf(ctx).Organizations(ctx)
+	return err != nil || len(organizations) > 0
 }
 
 // appendPart appends a text after its length, so that it can't be mistaken for a part of the next.

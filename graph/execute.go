@@ -10,6 +10,7 @@ import (
 	"taskql/graph/generated"
 	"taskql/graph/model"
 	"taskql/graph/selection"
+	"taskql/internal/access"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 )
@@ -123,6 +124,8 @@ type rootField struct {
 	values    selection.Values
 	people    people
 	meter     meter
+	// groups are the values by their workspaces, if they may be in several.
+	groups []group
 	// preloaded reports whether the resolver has loaded what is selected below its value.
 	preloaded bool
 	result    graphql.Marshaler
@@ -311,21 +314,30 @@ func (r *rootField) load(ctx context.Context, value any) error {
 	if r.preloaded {
 		return nil
 	}
-	if nodes, ok := value.([]model.Node); ok {
-		return r.plan.LoadList(ctx, r, elements(nodes))
+	if r.groups != nil {
+		for _, g := range r.groups {
+			r.viewer = g.viewer
+			if err := r.plan.LoadList(ctx, r, g.values); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return r.plan.Load(ctx, r, value)
 }
 
 // encode appends the value as JSON.
 func (r *rootField) encode(ctx context.Context, b []byte, value any) ([]byte, error) {
-	if nodes, ok := value.([]model.Node); ok {
-		return r.plan.AppendList(ctx, r, b, elements(nodes))
+	switch values := value.(type) {
+	case []model.Node:
+		return r.plan.AppendList(ctx, r, b, elements(values))
+	case []*access.Workspace:
+		return r.plan.AppendList(ctx, r, b, elements(values))
 	}
 	return r.plan.Append(ctx, r, b, value)
 }
 
-func elements(nodes []model.Node) []any {
+func elements[T any](nodes []T) []any {
 	list := make([]any, len(nodes))
 	for i, node := range nodes {
 		list[i] = node

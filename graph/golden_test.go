@@ -22,6 +22,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"taskql/graph"
+	"taskql/internal/access"
 	"taskql/internal/account"
 	"taskql/internal/database"
 	"taskql/internal/feed"
@@ -50,6 +51,8 @@ type api struct {
 	// spent is what subscriptions have cost, beside what their operations have.
 	spent atomic.Int64
 	users map[string]viewer.Viewer
+	// organizations are those that the users may belong to; nil if there are none.
+	organizations *testkit.Organizations
 }
 
 // newAPI serves the schema to the user that a request's header User names; to nobody if there is none. The user
@@ -119,6 +122,10 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
+	members, err := access.New(access.Config{Workspaces: workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
 	recurrences, err := recurrence.New(recurrence.Config{Workspaces: workspaces})
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +138,7 @@ func newServices(t testing.TB, db workspace.Database) graph.Services {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders, Projects: projects}
+	return graph.Services{Access: members, Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders, Projects: projects}
 }
 
 func (a *api) signIn(ctx context.Context, user string) context.Context {
@@ -143,7 +150,11 @@ func (a *api) signIn(ctx context.Context, user string) context.Context {
 	case "unavailable":
 		return viewer.WithRefusal(ctx, &viewer.Refusal{Message: "The auth server can't be reached.", Unavailable: true, RetryAfter: 7 * time.Second})
 	default:
-		return viewer.NewContext(ctx, a.users[user])
+		ctx = viewer.NewContext(ctx, a.users[user])
+		if a.organizations == nil {
+			return ctx
+		}
+		return viewer.WithMemberships(ctx, a.organizations.Of(user))
 	}
 }
 
@@ -193,9 +204,9 @@ func TestGolden(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
 			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
-				before := readState(t, db.Client, "alice", "bob")
+				before := readState(t, db.Client, "alice", "bob", "organization/team")
 				golden(t, newAPI(t, db, "alice", "bob"), file, func(document string) {
-					after := readState(t, db.Client, "alice", "bob")
+					after := readState(t, db.Client, "alice", "bob", "organization/team")
 					seen.add(schema, document, checkVersions(t, before, after))
 					before = after
 				})
@@ -217,6 +228,13 @@ func golden(t *testing.T, a *api, file string, then func(document string)) {
 	parts := map[string]string{}
 	for _, f := range archive.Files {
 		parts[f.Name] = string(f.Data)
+	}
+	if filepath.Base(file) == "workspaces.txtar" {
+		a.organizations = &testkit.Organizations{}
+		a.organizations.Name("team", "The team")
+		a.organizations.Set("team", "alice", viewer.RoleAdmin)
+		a.organizations.Set("team", "bob", viewer.RoleRead)
+		a.organizations.Set("other", "carol", viewer.RoleAdmin)
 	}
 	out := &txtar.Archive{Comment: archive.Comment}
 	names := &placeholders{}

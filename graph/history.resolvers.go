@@ -25,7 +25,7 @@ func (r *actorResolver) Person(ctx context.Context, obj *history.Actor) (*accoun
 }
 
 func (r *mutationResolver) UndoChange(ctx context.Context, input task.UndoInput) (*task.UndoResult, error) {
-	return mutate(ctx, input, r.services.Tasks.Undo)
+	return mutateAt(ctx, inWorkspace(input.WorkspaceID), input, r.services.Tasks.Undo)
 }
 
 func (r *queryResolver) Activity(ctx context.Context, first *int, after *string, filter *model.ActivityFilter) (*keyset.Page[*history.Activity], error) {

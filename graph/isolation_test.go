@@ -23,8 +23,9 @@ import (
 
 // nodeRows makes a row of each type that implements Node, and returns its id.
 var nodeRows = map[string]func(ctx context.Context, c *ent.Client, v viewer.Viewer) string{ //nolint:gochecknoglobals // A table.
-	"User":   func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return v.UserID },
-	"Person": func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return "person/" + v.UserID },
+	"User":      func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return v.UserID },
+	"Workspace": func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return workspace.NodeID(v.WorkspaceID) },
+	"Person":    func(_ context.Context, _ *ent.Client, v viewer.Viewer) string { return "person/" + v.UserID },
 	// A task that repeats, whose second occurrence is open.
 	"Task": func(ctx context.Context, c *ent.Client, v viewer.Viewer) string {
 		series := makeSeries(ctx, c, v)
@@ -96,20 +97,48 @@ func TestIsolationOfRootFields(t *testing.T) {
 		for _, root := range []*ast.Definition{schema.Query, schema.Mutation} {
 			for _, field := range root.Fields {
 				for _, path := range idPaths(schema, field.Arguments) {
-					// workspaceId is no object's id: a golden request tries it. An id of a new object is tried by TestEveryTakenIDIsRefused.
-					if path != "workspaceId" && (root != schema.Mutation || !f.isNewID(field, path)) {
+					// An id of a new object is tried by TestEveryTakenIDIsRefused.
+					if root != schema.Mutation || !f.isNewID(field, path) {
 						f.try(t, root, field, path, alice)
 					}
 				}
 			}
 		}
 		after := readState(t, db.Client, "alice")
+		f.tryOrganization(t)
 		for key, r := range before.rows {
 			if after.rows[key] != r {
 				t.Errorf("another user has changed %s from %v to %v", key, r, after.rows[key])
 			}
 		}
 	})
+}
+
+// tryOrganization does the same with objects of an organization that the other users don't belong to, while they do to another one.
+func (f *isolation) tryOrganization(t *testing.T) {
+	t.Helper()
+	f.api.organizations = &testkit.Organizations{}
+	f.api.organizations.Set("1", "alice", viewer.RoleAdmin)
+	if _, body := f.api.ask(t, "alice", "{ workspaces { id } }", nil); !strings.Contains(string(body), `"organization/1"`) {
+		t.Fatalf("alice is no member: %s", body)
+	}
+	alice := f.api.users["alice"]
+	f.api.users["alice"] = alice.In("organization/1", viewer.RoleAdmin)
+	foreign := f.rows(t, "alice")
+	f.api.users["alice"] = alice
+	before := readState(t, f.client, "organization/1")
+	for _, root := range []*ast.Definition{f.schema.Query, f.schema.Mutation} {
+		for _, field := range root.Fields {
+			for _, path := range idPaths(f.schema, field.Arguments) {
+				if root != f.schema.Mutation || !f.isNewID(field, path) {
+					f.try(t, root, field, path, foreign)
+				}
+			}
+		}
+	}
+	if !maps.Equal(before.rows, readState(t, f.client, "organization/1").rows) {
+		t.Error("others have changed an organization's rows")
+	}
 }
 
 // isolation is what TestIsolationOfRootFields works with.
@@ -144,6 +173,9 @@ func (f *isolation) newUser(t *testing.T) (string, map[string]string) {
 	f.users++
 	name := fmt.Sprint("user-", f.users)
 	f.api.users[name] = testkit.MakeViewer(t, f.client, name)
+	if f.api.organizations != nil {
+		f.api.organizations.Set("2", name, viewer.RoleAdmin)
+	}
 	return name, f.rows(t, name)
 }
 

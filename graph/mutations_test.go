@@ -187,6 +187,9 @@ func (f *isolation) checkReuse(t *testing.T, r *keyedRequest, keyed []*ast.Field
 		if path != "input.idempotencyKey" {
 			reused := *r
 			reused.path, reused.id = path, uuid.NewString()
+			if path == "input.workspaceId" { // Without a workspace no key is looked up.
+				reused.id = workspace.NodeID(r.user)
+			}
 			check(reused)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"taskql/internal/keyset"
 	"taskql/internal/project"
 	"taskql/internal/task"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -26,43 +27,43 @@ func (r *mutationResolver) CreateProject(ctx context.Context, input project.Crea
 }
 
 func (r *mutationResolver) UpdateProject(ctx context.Context, input model.UpdateProjectInput) (*project.Result, error) {
-	return mutate(ctx, convert[project.UpdateInput](input), r.services.Projects.Update)
+	return mutateAt(ctx, atProject(input.ID), convert[project.UpdateInput](input), r.services.Projects.Update)
 }
 
 func (r *mutationResolver) ArchiveProject(ctx context.Context, input workspace.TargetInput) (*project.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.ArchiveProject)
+	return mutateAt(ctx, atProject(input.ID), input, r.services.Tasks.ArchiveProject)
 }
 
 func (r *mutationResolver) UnarchiveProject(ctx context.Context, input workspace.TargetInput) (*project.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.UnarchiveProject)
+	return mutateAt(ctx, atProject(input.ID), input, r.services.Tasks.UnarchiveProject)
 }
 
 func (r *mutationResolver) MoveProject(ctx context.Context, input project.MoveInput) (*project.Result, error) {
-	return mutate(ctx, input, r.services.Projects.Move)
+	return mutateAt(ctx, atProject(input.ID), input, r.services.Projects.Move)
 }
 
 func (r *mutationResolver) DeleteProject(ctx context.Context, input workspace.TargetInput) (*project.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.DeleteProject)
+	return mutateAt(ctx, atProject(input.ID), input, r.services.Tasks.DeleteProject)
 }
 
 func (r *mutationResolver) RestoreProject(ctx context.Context, input workspace.TargetInput) (*project.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.RestoreProject)
+	return mutateAt(ctx, atProject(input.ID), input, r.services.Tasks.RestoreProject)
 }
 
 func (r *mutationResolver) CreateSection(ctx context.Context, input project.CreateSectionInput) (*project.SectionResult, error) {
-	return mutate(ctx, input, r.services.Projects.CreateSection)
+	return mutateAt(ctx, atProject(input.ProjectID), input, r.services.Projects.CreateSection)
 }
 
 func (r *mutationResolver) UpdateSection(ctx context.Context, input model.UpdateSectionInput) (*project.SectionResult, error) {
-	return mutate(ctx, convert[project.UpdateSectionInput](input), r.services.Projects.UpdateSection)
+	return mutateAt(ctx, atSection(input.ID), convert[project.UpdateSectionInput](input), r.services.Projects.UpdateSection)
 }
 
 func (r *mutationResolver) MoveSection(ctx context.Context, input project.MoveInput) (*project.SectionResult, error) {
-	return mutate(ctx, input, r.services.Projects.MoveSection)
+	return mutateAt(ctx, atSection(input.ID), input, r.services.Projects.MoveSection)
 }
 
 func (r *mutationResolver) DeleteSection(ctx context.Context, input workspace.TargetInput) (*task.DeleteSectionResult, error) {
-	return mutate(ctx, input, r.services.Tasks.DeleteSection)
+	return mutateAt(ctx, atSection(input.ID), input, r.services.Tasks.DeleteSection)
 }
 
 func (r *projectResolver) Sections(ctx context.Context, obj *ent.Project) ([]*ent.Section, error) {
@@ -90,7 +91,9 @@ func (r *queryResolver) Project(ctx context.Context, id string) (*ent.Project, e
 	if err != nil {
 		return nil, err
 	}
-	return orNil(r.services.Projects.Get(ctx, root.viewer, id, root.selectedOf("Project").Columns...))
+	return get(ctx, root, id, workspace.TableProjects, func(v viewer.Viewer) (*ent.Project, error) {
+		return r.services.Projects.Get(ctx, v, id, root.selectedOf("Project").Columns...)
+	})
 }
 
 func (r *queryResolver) Projects(ctx context.Context, first *int, after *string, last *int, before *string, scope project.Scope) (*keyset.Page[*ent.Project], error) {

@@ -16,7 +16,7 @@ func (r *changePageResolver) Recurrences(ctx context.Context, obj *feed.Page) ([
 }
 
 func (r *mutationResolver) SkipOccurrence(ctx context.Context, input task.SkipInput) (*task.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.Skip)
+	return mutateAt(ctx, atTask(input.ID), input, r.services.Tasks.Skip)
 }
 
 func (r *occurrenceResolver) Due(ctx context.Context, obj *ent.Occurrence) (*task.Due, error) {

@@ -15,15 +15,15 @@ func (r *changePageResolver) Reminders(ctx context.Context, obj *feed.Page) ([]*
 }
 
 func (r *mutationResolver) SetReminders(ctx context.Context, input reminder.SetInput) (*reminder.SetResult, error) {
-	return mutate(ctx, input, r.services.Reminders.Set)
+	return mutateAt(ctx, atTask(input.TaskID), input, r.services.Reminders.Set)
 }
 
 func (r *mutationResolver) SnoozeReminder(ctx context.Context, input reminder.SnoozeInput) (*reminder.Result, error) {
-	return mutate(ctx, input, r.services.Reminders.Snooze)
+	return mutateAt(ctx, atReminder(input.ID), input, r.services.Reminders.Snooze)
 }
 
 func (r *mutationResolver) DismissReminder(ctx context.Context, input reminder.DismissInput) (*reminder.Result, error) {
-	return mutate(ctx, input, r.services.Reminders.Dismiss)
+	return mutateAt(ctx, atReminder(input.ID), input, r.services.Reminders.Dismiss)
 }
 
 func (r *queryResolver) FiredReminders(ctx context.Context, first *int, after *string) (*keyset.Page[*ent.Reminder], error) {

@@ -271,7 +271,7 @@ func TestStatementsOfEveryType(t *testing.T) {
 			}
 		}
 		for _, def := range schema.GetPossibleTypes(schema.Types["Node"]) {
-			if def.Fields.ForName("version") != nil {
+			if def.Fields.ForName("version") != nil && def.Name != "Workspace" { // A workspace has little to read, and is in no feed.
 				checkColumns(node(def.Name, own[def.Name], "…"), def)
 				checkColumns("{ changes { "+listOf(schema, def)+" { … } } }", def)
 			}

@@ -16,6 +16,7 @@ import (
 	"taskql/graph/selection"
 	"taskql/internal/live"
 	"taskql/internal/viewer"
+	"taskql/internal/workspace"
 )
 
 // A subscription is executed once for each result, like a query: its root field is resolved from the position up to which
@@ -70,11 +71,15 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	var at start
 	at.text, at.given = fields[0].ArgumentMap(operation.Variables)[argument].(string)
 	s.variables = withoutPosition(operation.Variables, fields[0].Arguments.ForName(argument))
-	s.key, err = keyOf(v, operation, depends.dependencies, s.variables)
+	workspaceID := v.WorkspaceID
+	if named, ok := fields[0].ArgumentMap(operation.Variables)["workspaceId"].(string); ok { // Each result is about it, if the viewer is a member then.
+		workspaceID, _ = workspace.ParseNodeID(named)
+	}
+	s.key, err = keyOf(v, workspaceID, operation, depends.dependencies, s.variables)
 	if err != nil {
 		return nil, a.PresentError(ctx, err)
 	}
-	subscribed, err := a.config.Hub.Subscribe(v.WorkspaceID, s, at, session, s)
+	subscribed, err := a.config.Hub.Subscribe(workspaceID, s, at, session, s)
 	switch {
 	case errors.Is(err, live.ErrSessionEnded):
 		return nil, sessionEnded()
@@ -115,17 +120,18 @@ func withoutPosition(all map[string]any, position *ast.Argument) map[string]any 
 	return variables
 }
 
-// keyOf returns what the results of a subscription depend on, beside its position and the viewer's time zone, as a hash.
-func keyOf(v viewer.Viewer, operation *graphql.OperationContext, depends dependencies, variables map[string]any) (live.Key, error) {
+// keyOf returns what the results of a subscription depend on, beside its position and the viewer's time zone, as a hash. Members of an
+// organization share no results: each has a role and reminders of their own, and may cease to be one.
+func keyOf(v viewer.Viewer, workspaceID string, operation *graphql.OperationContext, depends dependencies, variables map[string]any) (live.Key, error) {
 	encoded, err := json.Marshal(variables)
 	if err != nil {
 		return live.Key{}, err
 	}
 	b := make([]byte, 0, 1<<10)
-	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), v.WorkspaceID} {
+	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), workspaceID} {
 		b = appendPart(b, part)
 	}
-	if depends.user || depends.viewer {
+	if depends.user || depends.viewer || workspaceID != v.WorkspaceID {
 		b = appendPart(b, v.UserID)
 	}
 	sum := sha256.Sum256(b)

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -81,6 +82,7 @@ func TestKeys(t *testing.T) {
 		v         viewer.Viewer
 		document  string
 		variables map[string]any
+		workspace string
 	}
 	const tasks = `query($after: String, $first: Int) { tasks(after: $after, first: $first) { nodes { title } } }`
 	const overdue = `query($after: String) { tasks(after: $after) { nodes { overdue } } }`
@@ -89,15 +91,17 @@ func TestKeys(t *testing.T) {
 		a, b asked
 		same bool
 	}{
-		"two viewers":          {asked{ann, tasks, nil}, asked{bob, tasks, nil}, true},
-		"two positions":        {asked{ann, tasks, map[string]any{"after": "x"}}, asked{ann, tasks, map[string]any{"after": "y"}}, true},
-		"without a position":   {asked{ann, tasks, map[string]any{"first": 1}}, asked{ann, tasks, map[string]any{"first": 1, "after": "y"}}, true},
-		"only a position":      {asked{ann, tasks, nil}, asked{ann, tasks, map[string]any{"after": "y"}}, true},
-		"another variable":     {asked{ann, tasks, map[string]any{"first": 1}}, asked{ann, tasks, map[string]any{"first": 2}}, false},
-		"another workspace":    {asked{ann, tasks, nil}, asked{elsewhere, tasks, nil}, false},
-		"another document":     {asked{ann, tasks, nil}, asked{ann, overdue, nil}, false},
-		"the viewer's profile": {asked{ann, user, nil}, asked{bob, user, nil}, false},
-		"the viewer's zone":    {asked{ann, overdue, nil}, asked{bob, overdue, nil}, false},
+		"two viewers":          {asked{v: ann, document: tasks}, asked{v: bob, document: tasks}, true},
+		"two positions":        {asked{v: ann, document: tasks, variables: map[string]any{"after": "x"}}, asked{v: ann, document: tasks, variables: map[string]any{"after": "y"}}, true},
+		"without a position":   {asked{v: ann, document: tasks, variables: map[string]any{"first": 1}}, asked{v: ann, document: tasks, variables: map[string]any{"first": 1, "after": "y"}}, true},
+		"only a position":      {asked{v: ann, document: tasks}, asked{v: ann, document: tasks, variables: map[string]any{"after": "y"}}, true},
+		"another variable":     {asked{v: ann, document: tasks, variables: map[string]any{"first": 1}}, asked{v: ann, document: tasks, variables: map[string]any{"first": 2}}, false},
+		"another workspace":    {asked{v: ann, document: tasks}, asked{v: elsewhere, document: tasks}, false},
+		"an organization's":    {asked{v: ann, document: tasks, workspace: "o"}, asked{v: ann, document: tasks, workspace: "o"}, true},
+		"two members":          {asked{v: ann, document: tasks, workspace: "o"}, asked{v: bob, document: tasks, workspace: "o"}, false},
+		"another document":     {asked{v: ann, document: tasks}, asked{v: ann, document: overdue}, false},
+		"the viewer's profile": {asked{v: ann, document: user}, asked{v: bob, document: user}, false},
+		"the viewer's zone":    {asked{v: ann, document: overdue}, asked{v: bob, document: overdue}, false},
 	} {
 		key := func(q asked) any {
 			doc, errs := gqlparser.LoadQueryWithRules(s.Schema(), q.document, rules.NewDefaultRules())
@@ -106,7 +110,7 @@ func TestKeys(t *testing.T) {
 			}
 			operation := &graphql.OperationContext{RawQuery: q.document, Doc: doc, Operation: doc.Operations[0], Variables: q.variables}
 			field, _ := doc.Operations[0].SelectionSet[0].(*ast.Field)
-			key, err := keyOf(q.v, operation, api.Validator(operation).dependencies, withoutPosition(operation.Variables, field.Arguments.ForName("after")))
+			key, err := keyOf(q.v, cmp.Or(q.workspace, q.v.WorkspaceID), operation, api.Validator(operation).dependencies, withoutPosition(operation.Variables, field.Arguments.ForName("after")))
 			if err != nil {
 				t.Fatal(err)
 			}

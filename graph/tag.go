@@ -24,6 +24,7 @@ func tagTypes() []objectType {
 			"version":       integer(func(t *ent.Tag) int { return t.Version }).From(enttag.FieldVersion),
 			"name":          text(func(t *ent.Tag) string { return t.Name }).From(enttag.FieldName),
 			"color":         text(func(t *ent.Tag) string { return t.Color }).From(enttag.FieldColor),
+			"workspace":     selection.LoadedObject(loadWorkspaces[ent.Tag]),
 			"openTaskCount": selection.LoadedLeaf(loadOpenTaskCounts, appendInt),
 			"createdAt":     moment(func(t *ent.Tag) time.Time { return t.CreatedAt }).From(enttag.FieldCreatedAt),
 			"updatedAt":     moment(func(t *ent.Tag) time.Time { return t.UpdatedAt }).From(enttag.FieldUpdatedAt),

@@ -8,19 +8,20 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
 func (r *mutationResolver) CreateTag(ctx context.Context, input task.CreateTagInput) (*task.TagResult, error) {
-	return mutate(ctx, input, r.services.Tasks.CreateTag)
+	return mutateAt(ctx, inWorkspace(input.WorkspaceID), input, r.services.Tasks.CreateTag)
 }
 
 func (r *mutationResolver) UpdateTag(ctx context.Context, input model.UpdateTagInput) (*task.TagResult, error) {
-	return mutate(ctx, convert[task.UpdateTagInput](input), r.services.Tasks.UpdateTag)
+	return mutateAt(ctx, atTag(input.ID), convert[task.UpdateTagInput](input), r.services.Tasks.UpdateTag)
 }
 
 func (r *mutationResolver) DeleteTag(ctx context.Context, input workspace.TargetInput) (*task.DeleteTagResult, error) {
-	return mutate(ctx, input, r.services.Tasks.DeleteTag)
+	return mutateAt(ctx, atTag(input.ID), input, r.services.Tasks.DeleteTag)
 }
 
 func (r *queryResolver) Tag(ctx context.Context, id string) (*ent.Tag, error) {
@@ -28,7 +29,9 @@ func (r *queryResolver) Tag(ctx context.Context, id string) (*ent.Tag, error) {
 	if err != nil {
 		return nil, err
 	}
-	return orNil(r.services.Tasks.Tag(ctx, root.viewer, id, root.selectedOf("Tag").Columns...))
+	return get(ctx, root, id, workspace.TableTags, func(v viewer.Viewer) (*ent.Tag, error) {
+		return r.services.Tasks.Tag(ctx, v, id, root.selectedOf("Tag").Columns...)
+	})
 }
 
 func (r *queryResolver) Tags(ctx context.Context, first *int, after *string, last *int, before *string, search *string) (*keyset.Page[*ent.Tag], error) {

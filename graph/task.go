@@ -50,6 +50,7 @@ func taskRowTypes() []objectType {
 			"activity":        selection.LoadedObject(loadActivity),
 			"assignee":        selection.LoadedObject(loadAssignees).From(enttask.FieldAssigneeID).OfRow(),
 			"createdBy":       selection.LoadedObject(loadCreators).From(enttask.FieldCreatedBy).OfRow(),
+			"workspace":       selection.LoadedObject(loadWorkspaces[ent.Task]),
 		}).Row(enttask.FieldID),
 		// A due has no row of its own: its columns are the task's.
 		selection.Of[task.Due]("Due", fields{

@@ -8,6 +8,7 @@ import (
 	"taskql/graph/model"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -16,59 +17,59 @@ func (r *bulkTaskPayloadResolver) Results(ctx context.Context, obj *task.BulkRes
 }
 
 func (r *mutationResolver) CreateTask(ctx context.Context, input task.CreateInput) (*task.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.Create)
+	return mutateAt(ctx, ofNewTask(input), input, r.services.Tasks.Create)
 }
 
 func (r *mutationResolver) UpdateTask(ctx context.Context, input model.UpdateTaskInput) (*task.Result, error) {
-	return mutate(ctx, convert[task.UpdateInput](input), r.services.Tasks.Update)
+	return mutateAt(ctx, atTask(input.ID), convert[task.UpdateInput](input), r.services.Tasks.Update)
 }
 
 func (r *mutationResolver) CompleteTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.Complete)
+	return mutateAt(ctx, atTask(input.ID), input, r.services.Tasks.Complete)
 }
 
 func (r *mutationResolver) ReopenTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.Reopen)
+	return mutateAt(ctx, atTask(input.ID), input, r.services.Tasks.Reopen)
 }
 
 func (r *mutationResolver) MoveTask(ctx context.Context, input model.MoveTaskInput) (*task.Result, error) {
-	return mutate(ctx, convert[task.MoveInput](input), r.services.Tasks.Move)
+	return mutateAt(ctx, atTask(input.ID), convert[task.MoveInput](input), r.services.Tasks.Move)
 }
 
 func (r *mutationResolver) DeleteTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.Delete)
+	return mutateAt(ctx, atTask(input.ID), input, r.services.Tasks.Delete)
 }
 
 func (r *mutationResolver) RestoreTask(ctx context.Context, input workspace.TargetInput) (*task.Result, error) {
-	return mutate(ctx, input, r.services.Tasks.Restore)
+	return mutateAt(ctx, atTask(input.ID), input, r.services.Tasks.Restore)
 }
 
 func (r *mutationResolver) PurgeTask(ctx context.Context, input workspace.TargetInput) (*task.PurgeResult, error) {
-	return mutate(ctx, input, r.services.Tasks.Purge)
+	return mutateAt(ctx, atTask(input.ID), input, r.services.Tasks.Purge)
 }
 
 func (r *mutationResolver) EmptyTrash(ctx context.Context, input task.EmptyTrashInput) (*task.EmptyTrashResult, error) {
-	return mutate(ctx, input, r.services.Tasks.EmptyTrash)
+	return mutateAt(ctx, inWorkspace(input.WorkspaceID), input, r.services.Tasks.EmptyTrash)
 }
 
 func (r *mutationResolver) UpdateTasks(ctx context.Context, input model.UpdateTasksInput) (*task.BulkResult, error) {
-	return mutate(ctx, convert[task.UpdateManyInput](input), r.services.Tasks.UpdateMany)
+	return mutateAt(ctx, atTasks(input.Ids), convert[task.UpdateManyInput](input), r.services.Tasks.UpdateMany)
 }
 
 func (r *mutationResolver) CompleteTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.services.Tasks.CompleteMany)
+	return mutateAt(ctx, atTasks(input.IDs), input, r.services.Tasks.CompleteMany)
 }
 
 func (r *mutationResolver) ReopenTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.services.Tasks.ReopenMany)
+	return mutateAt(ctx, atTasks(input.IDs), input, r.services.Tasks.ReopenMany)
 }
 
 func (r *mutationResolver) DeleteTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.services.Tasks.DeleteMany)
+	return mutateAt(ctx, atTasks(input.IDs), input, r.services.Tasks.DeleteMany)
 }
 
 func (r *mutationResolver) RestoreTasks(ctx context.Context, input task.BulkInput) (*task.BulkResult, error) {
-	return mutate(ctx, input, r.services.Tasks.RestoreMany)
+	return mutateAt(ctx, atTasks(input.IDs), input, r.services.Tasks.RestoreMany)
 }
 
 func (r *queryResolver) Task(ctx context.Context, id string) (*ent.Task, error) {
@@ -76,7 +77,9 @@ func (r *queryResolver) Task(ctx context.Context, id string) (*ent.Task, error) 
 	if err != nil {
 		return nil, err
 	}
-	return orNil(r.services.Tasks.Get(ctx, root.viewer, id, root.selectedOf("Task").Columns...))
+	return get(ctx, root, id, workspace.TableTasks, func(v viewer.Viewer) (*ent.Task, error) {
+		return r.services.Tasks.Get(ctx, v, id, root.selectedOf("Task").Columns...)
+	})
 }
 
 func (r *queryResolver) Tasks(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error) {

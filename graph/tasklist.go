@@ -18,7 +18,6 @@ import (
 	"taskql/internal/keyset"
 	"taskql/internal/listdiff"
 	"taskql/internal/task"
-	"taskql/internal/workspace"
 )
 
 // A live list is read again for each result, and compared with what the client has: the ids, and digests of what was sent of each
@@ -120,8 +119,8 @@ type liveList struct {
 // taskList resolves the root field taskList of a subscription. in has all arguments of the list. The clock stands still meanwhile, so
 // that the filter, the counts and what is encoded agree on what is overdue.
 func (r *rootField) taskList(ctx context.Context, t *turn, in task.ListInput, workspaceID *string) (*model.TaskListPatch, error) {
-	if workspaceID != nil && *workspaceID != r.viewer.WorkspaceID {
-		return nil, workspace.ErrNotFound
+	if err := r.actIn(ctx, workspaceID); err != nil {
+		return nil, err
 	}
 	selected, ok := r.selectedOf(taskListPatch).Derived.(*liveSelection)
 	if !ok {

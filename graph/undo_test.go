@@ -129,7 +129,7 @@ var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglob
 }
 
 // targetFields are the fields of inputs that say which object is changed and how, but are no changes.
-var targetFields = []string{"id", "ids", "number", "ifVersion", "idempotencyKey", "errorPolicy"} //nolint:gochecknoglobals // A table.
+var targetFields = []string{"id", "ids", "number", "ifVersion", "idempotencyKey", "errorPolicy", "workspaceId"} //nolint:gochecknoglobals // A table.
 
 // Every mutation of the schema can be undone, or is listed as one that can't. After an undo the rows are as they were before the change,
 // and after the undo of the undo as they were after it.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
 	"github.com/google/uuid"
@@ -46,5 +47,10 @@ func (IdempotencyKey) Edges() []ent.Edge {
 
 // Indexes of the IdempotencyKey.
 func (IdempotencyKey) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("workspace_id", "key").Unique()}
+	return []ent.Index{
+		index.Fields("workspace_id", "key").Unique(),
+		// The answers of an organization's workspace, to forget what is deleted for good.
+		index.Fields("changed_workspace_id").StorageKey("idempotency_keys_changed").
+			Annotations(entsql.IndexWhere("changed_workspace_id IS NOT NULL")),
+	}
 }

@@ -22,7 +22,7 @@ import (
 // text is the type of strings in PostgreSQL. ent would write varchar, which is the same without a limit.
 var text = map[string]string{dialect.Postgres: "text"} //nolint:gochecknoglobals // A constant, if Go had constant maps.
 
-// net is the last of three layers of authorization, below the list of public root fields and the rules of the domain: without
+// net is the last of four layers of authorization, below the list of public root fields, the access to workspaces and the rules of the domain: without
 // a viewer in the context, queries and mutations are denied. It does not scope queries to a workspace: workspace.Scope does.
 type net struct{ mixin.Schema }
 

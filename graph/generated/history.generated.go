@@ -1088,7 +1088,7 @@ func (ec *executionContext) unmarshalInputUndoChangeInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"version", "idempotencyKey"}
+	fieldsInOrder := [...]string{"version", "idempotencyKey", "workspaceId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1109,6 +1109,13 @@ func (ec *executionContext) unmarshalInputUndoChangeInput(ctx context.Context, o
 				return it, err
 			}
 			it.IdempotencyKey = data
+		case "workspaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("workspaceId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WorkspaceID = data
 		}
 	}
 	return it, nil

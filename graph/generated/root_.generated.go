@@ -37,6 +37,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Tag() TagResolver
 	Task() TaskResolver
+	Workspace() WorkspaceResolver
 }
 
 type DirectiveRoot struct {
@@ -518,7 +519,7 @@ enum PlacementReason {
 extend type Query {
   """
   What the copy lacks that ` + "`" + `after` + "`" + ` is the token of; without it, a new copy from the beginning. ` + "`" + `first` + "`" + `: 1 to 1,000 rows of all kinds
-  together, 500 if absent. ` + "`" + `workspaceId` + "`" + `: the viewer's own if absent, and the only one there is yet: any other is an error NOT_FOUND.
+  together, 500 if absent. ` + "`" + `workspaceId` + "`" + `: the viewer's own if absent. NOT_FOUND if the viewer is no member of it; a subscription ends with that.
   By GET it is answered 304 while nothing has changed.
   """
   changes(after: SyncToken, first: Int, workspaceId: ID): ChangePage!
@@ -1620,6 +1621,75 @@ input UpdateViewerInput {
 
 type UpdateViewerPayload { viewer: User userErrors: [UserError!]! }
 `, BuiltIn: false},
+	{Name: "../schema/workspace.graphqls", Input: `"What tasks belong to: a person's own, or an organization's of the auth server."
+type Workspace implements Node {
+  "` + "`" + `personal/` + "`" + ` and the user's id, or ` + "`" + `organization/` + "`" + ` and the organization's."
+  id: ID!
+  kind: WorkspaceKind!
+  "The organization's; the viewer's own is called by the viewer's name."
+  name: String!
+  "The viewer's."
+  role: WorkspaceRole!
+  "The number of its last change."
+  version: Int!
+  "As Query.tasks, of this workspace."
+  tasks(
+    first: Int
+    after: String
+    last: Int
+    before: String
+    filter: TaskFilter
+    orderBy: [TaskOrder!]
+    scope: TaskScope! = ACTIVE
+  ): TaskConnection!
+  "As Query.tags, of this workspace."
+  tags(first: Int, after: String, last: Int, before: String, search: String): TagConnection!
+  "As Query.activity, of this workspace."
+  activity(first: Int, after: String, filter: ActivityFilter): ActivityConnection!
+}
+
+enum WorkspaceKind { PERSONAL ORGANIZATION }
+
+"What a user may do in a workspace. Each may do what those before it may."
+enum WorkspaceRole {
+  "Reads everything; changes only reminders of their own."
+  READ
+  "Changes tasks and tags."
+  WRITE
+  "Deletes for good."
+  ADMIN
+}
+
+extend type Query {
+  "The viewer's own first, then organizations by name; at most 100."
+  workspaces: [Workspace!]!
+  """
+  Null if the viewer is not a member. ` + "`" + `tasks` + "`" + `, ` + "`" + `tags` + "`" + ` and ` + "`" + `activity` + "`" + ` of the query itself are the viewer's own workspace's. An id that
+  is not in the viewer's own workspace is looked up in those of the organizations that the viewer belongs to.
+  """
+  workspace(id: ID!): Workspace
+}
+
+extend type Task { workspace: Workspace! }
+extend type Tag { workspace: Workspace! }
+
+extend input CreateTaskInput {
+  "If absent, the parent's, else the viewer's own. Tags and the parent are in the same."
+  workspaceId: ID
+}
+extend input CreateTagInput {
+  "If absent, the viewer's own."
+  workspaceId: ID
+}
+extend input EmptyTrashInput {
+  "If absent, the viewer's own."
+  workspaceId: ID
+}
+extend input UndoChangeInput {
+  "The one that the version counts the changes of. If absent, the viewer's own."
+  workspaceId: ID
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -2337,6 +2407,8 @@ func (ec *executionContext) childFields_Tag(ctx context.Context, field graphql.C
 		return ec.fieldContext_Tag_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_Tag_updatedAt(ctx, field)
+	case "workspace":
+		return ec.fieldContext_Tag_workspace(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Tag", field.Name)
 }
@@ -2427,6 +2499,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_occurrence(ctx, field)
 	case "reminders":
 		return ec.fieldContext_Task_reminders(ctx, field)
+	case "workspace":
+		return ec.fieldContext_Task_workspace(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
 }
@@ -2629,6 +2703,28 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_field(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
+}
+
+func (ec *executionContext) childFields_Workspace(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Workspace_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_Workspace_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_Workspace_name(ctx, field)
+	case "role":
+		return ec.fieldContext_Workspace_role(ctx, field)
+	case "version":
+		return ec.fieldContext_Workspace_version(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Workspace_tasks(ctx, field)
+	case "tags":
+		return ec.fieldContext_Workspace_tags(ctx, field)
+	case "activity":
+		return ec.fieldContext_Workspace_activity(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Workspace", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

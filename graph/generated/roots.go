@@ -35,6 +35,8 @@ var RootFields = map[string]map[string]RootField{
 		"task":              (*executionContext)._Query_task,
 		"tasks":             (*executionContext)._Query_tasks,
 		"viewer":            (*executionContext)._Query_viewer,
+		"workspaces":        (*executionContext)._Query_workspaces,
+		"workspace":         (*executionContext)._Query_workspace,
 	},
 	"Mutation": {
 		"undoChange":       (*executionContext)._Mutation_undoChange,
@@ -100,4 +102,7 @@ var FieldArguments = map[string]Arguments{
 	"Recurrence.occurrences": (*executionContext).field_Recurrence_occurrences_args,
 	"Task.subtasks":          (*executionContext).field_Task_subtasks_args,
 	"Task.activity":          (*executionContext).field_Task_activity_args,
+	"Workspace.tasks":        (*executionContext).field_Workspace_tasks_args,
+	"Workspace.tags":         (*executionContext).field_Workspace_tags_args,
+	"Workspace.activity":     (*executionContext).field_Workspace_activity_args,
 }

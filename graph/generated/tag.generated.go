@@ -15,6 +15,7 @@ import (
 
 	"taskql/ent"
 	"taskql/graph/model"
+	"taskql/internal/access"
 	"taskql/internal/keyset"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
@@ -24,6 +25,8 @@ import (
 
 type TagResolver interface {
 	OpenTaskCount(ctx context.Context, obj *ent.Tag) (int, error)
+
+	Workspace(ctx context.Context, obj *ent.Tag) (*access.Workspace, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -360,6 +363,38 @@ func (ec *executionContext) fieldContext_Tag_updatedAt(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Tag", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) _Tag_workspace(ctx context.Context, field graphql.CollectedField, obj *ent.Tag) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Tag_workspace(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Tag().Workspace(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Workspace) graphql.Marshaler {
+			return ec.marshalNWorkspace2ᚖtaskqlᚋinternalᚋaccessᚐWorkspace(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Tag_workspace(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Tag",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Workspace(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _TagConnection_edges(ctx context.Context, field graphql.CollectedField, obj *keyset.Page[*ent.Tag]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -636,7 +671,7 @@ func (ec *executionContext) unmarshalInputCreateTagInput(ctx context.Context, ob
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "color", "idempotencyKey"}
+	fieldsInOrder := [...]string{"id", "name", "color", "idempotencyKey", "workspaceId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -671,6 +706,13 @@ func (ec *executionContext) unmarshalInputCreateTagInput(ctx context.Context, ob
 				return it, err
 			}
 			it.IdempotencyKey = data
+		case "workspaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("workspaceId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WorkspaceID = data
 		}
 	}
 	return it, nil
@@ -955,6 +997,12 @@ func (ec *executionContext) _Tag(ctx context.Context, sel ast.SelectionSet, obj 
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "workspace":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Tag_workspace(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

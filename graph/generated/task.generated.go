@@ -16,6 +16,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/model"
 	"taskql/graph/scalar"
+	"taskql/internal/access"
 	"taskql/internal/account"
 	"taskql/internal/history"
 	"taskql/internal/keyset"
@@ -45,6 +46,7 @@ type TaskResolver interface {
 	Recurrence(ctx context.Context, obj *ent.Task) (*ent.Recurrence, error)
 	Occurrence(ctx context.Context, obj *ent.Task) (*ent.Occurrence, error)
 	Reminders(ctx context.Context, obj *ent.Task) ([]*ent.Reminder, error)
+	Workspace(ctx context.Context, obj *ent.Task) (*access.Workspace, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -2039,6 +2041,38 @@ func (ec *executionContext) fieldContext_Task_reminders(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Task_workspace(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_workspace(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Task().Workspace(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Workspace) graphql.Marshaler {
+			return ec.marshalNWorkspace2ᚖtaskqlᚋinternalᚋaccessᚐWorkspace(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Task_workspace(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Workspace(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _TaskConnection_edges(ctx context.Context, field graphql.CollectedField, obj *task.Page) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2729,7 +2763,7 @@ func (ec *executionContext) unmarshalInputCreateTaskInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "title", "description", "priority", "due", "tagIds", "parentId", "idempotencyKey", "assigneeId", "projectId", "sectionId", "recurrence"}
+	fieldsInOrder := [...]string{"id", "title", "description", "priority", "due", "tagIds", "parentId", "idempotencyKey", "assigneeId", "projectId", "sectionId", "recurrence", "workspaceId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2820,6 +2854,13 @@ func (ec *executionContext) unmarshalInputCreateTaskInput(ctx context.Context, o
 				return it, err
 			}
 			it.Recurrence = data
+		case "workspaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("workspaceId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WorkspaceID = data
 		}
 	}
 	return it, nil
@@ -3142,7 +3183,7 @@ func (ec *executionContext) unmarshalInputEmptyTrashInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"idempotencyKey"}
+	fieldsInOrder := [...]string{"idempotencyKey", "workspaceId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3156,6 +3197,13 @@ func (ec *executionContext) unmarshalInputEmptyTrashInput(ctx context.Context, o
 				return it, err
 			}
 			it.IdempotencyKey = data
+		case "workspaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("workspaceId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WorkspaceID = data
 		}
 	}
 	return it, nil
@@ -4919,6 +4967,12 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Task_reminders(ctx, field, obj)
+				})
+		case "workspace":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Task_workspace(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))

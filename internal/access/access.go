@@ -109,13 +109,14 @@ type Place struct {
 }
 
 // Find finds objects of tables, as workspace.Locate names them, in the viewer's own workspace or in those of the user's organizations.
-// Unless all are the viewer's own, it is established first which organizations these are.
+// It looks for nothing if the user belongs to none. While the auth server can't say, it finds what is the viewer's own.
 func (s *Service) Find(ctx context.Context, v viewer.Viewer, ids []string, tables ...string) (Place, error) {
-	if !viewer.HasMemberships(ctx) {
+	unique, valid := workspace.ParseIDs(ids)
+	if len(unique) == 0 || !viewer.HasMemberships(ctx) {
 		return Place{Viewer: v}, nil
 	}
-	unique, valid := workspace.ParseIDs(ids)
-	if len(unique) == 0 {
+	m, unknown := s.memberships(ctx)
+	if unknown == nil && len(m.list) == 0 {
 		return Place{Viewer: v}, nil
 	}
 	located, err := s.workspaces.Locate(ctx, unique, tables...)
@@ -126,9 +127,8 @@ func (s *Service) Find(ctx context.Context, v viewer.Viewer, ids []string, table
 	if valid && !slices.ContainsFunc(unique, func(id uuid.UUID) bool { return !isOwn(id) }) {
 		return Place{Viewer: v}, nil
 	}
-	m, err := s.memberships(ctx)
-	if err != nil {
-		return Place{}, err
+	if unknown != nil {
+		return Place{}, unknown
 	}
 	place, decided := Place{Viewer: v}, false
 	for _, id := range unique {
@@ -204,6 +204,9 @@ func (s *Service) memberships(ctx context.Context) (memberships, error) {
 	list, err := viewer.MembershipsOf(ctx).Organizations(ctx)
 	if err != nil {
 		return memberships{}, err //nolint:wrapcheck // It is a refusal, or ctx's.
+	}
+	if len(list) == 0 {
+		return memberships{}, nil
 	}
 	m := memberships{list: slices.Clone(list), byWorkspace: make(map[string]viewer.Organization, len(list))}
 	slices.SortFunc(m.list, func(a, b viewer.Organization) int {

@@ -28,6 +28,8 @@ type Workspace struct {
 	// Name is the organization's; the viewer's name if it is the viewer's own.
 	Name    string
 	Version int
+	// Role is the viewer's.
+	Role viewer.Role
 	// Viewer acts in it.
 	Viewer viewer.Viewer
 }
@@ -53,7 +55,7 @@ func (s *Service) Read(ctx context.Context, viewers ...viewer.Viewer) ([]*Worksp
 		if !ok {
 			continue // It was erased in the meantime.
 		}
-		w := &Workspace{ID: workspace.NodeID(row.ID), Kind: Kind(row.Kind), Name: row.Name, Version: row.Version, Viewer: v}
+		w := &Workspace{ID: workspace.NodeID(row.ID), Kind: Kind(row.Kind), Name: row.Name, Version: row.Version, Role: v.Role, Viewer: v}
 		if w.Kind == Personal {
 			users, err := s.workspaces.Client.User.Query().Where(entuser.ID(v.UserID)).Select(entuser.FieldName).Strings(ctx)
 			if err != nil {

@@ -66,8 +66,6 @@ type Request struct {
 	After *string
 	// First is how many rows and things gone the page has at most. Nil means DefaultFirst.
 	First *int
-	// WorkspaceID is nil for the viewer's own.
-	WorkspaceID *string
 	// Selection is what is selected of the page.
 	Selection *Selection
 	// TextBytes is how many bytes of long texts the page has, if it has more than one row. 0: no limit.
@@ -116,9 +114,6 @@ func Rows[T any](p *Page, kind workspace.Kind) []*T {
 //
 // The error is a *keyset.InputError if an argument is invalid, and workspace.ErrNotFound if the viewer has no such workspace.
 func (s *Service) Page(ctx context.Context, v viewer.Viewer, r Request, load func(ctx context.Context, p *Page) error) (*Page, error) {
-	if r.WorkspaceID != nil && *r.WorkspaceID != v.WorkspaceID {
-		return nil, workspace.ErrNotFound
-	}
 	g, err := s.parse(r)
 	if err != nil {
 		return nil, err

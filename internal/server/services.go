@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"taskql/graph"
+	"taskql/internal/access"
 	"taskql/internal/account"
 	"taskql/internal/feed"
 	"taskql/internal/history"
@@ -49,6 +50,10 @@ func (s *Server) services(cfg Config, clients *budgets) (graph.Services, error) 
 		return graph.Services{}, fmt.Errorf("setting up reminders: %w", err)
 	}
 	cfg.Telemetry.RemindersExpired(0)
+	members, err := access.New(access.Config{Workspaces: workspaces})
+	if err != nil {
+		return graph.Services{}, fmt.Errorf("setting up the access to workspaces: %w", err)
+	}
 	tasks, err := task.New(task.Config{
 		Workspaces: workspaces, Reminders: reminders, Log: cfg.Log, Closed: accounts.Forget,
 		Limits: task.Limits{
@@ -95,5 +100,5 @@ func (s *Server) services(cfg Config, clients *budgets) (graph.Services, error) 
 	}
 	s.removals = tasks.RunRemovals
 	s.reminders = reminders.Run
-	return graph.Services{Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders, Projects: projects}, nil
+	return graph.Services{Access: members, Accounts: accounts, Tasks: tasks, Recurrences: recurrences, History: activities, Feed: changes, Reminders: reminders, Projects: projects}, nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"taskql/graph"
 	"taskql/internal/config"
 	"taskql/internal/database"
@@ -204,7 +206,7 @@ func (s *storedFixture) steps() []storedStep {
 	patch := func(patch map[string]any) func() map[string]any {
 		return on(map[string]any{"ids": s.tagged, "patch": patch})
 	}
-	reminder := ""
+	reminder, project, section := "", uuid.NewString(), uuid.NewString()
 	return []storedStep{
 		{"createTag", on(map[string]any{"name": strings.Repeat("\U0001F331", 50)})},
 		{"createTask", on(map[string]any{"title": title, "description": long, "tagIds": s.tags[0]})},
@@ -245,6 +247,18 @@ func (s *storedFixture) steps() []storedStep {
 		{"restoreTask", one},
 		{"deleteTasks", many},
 		{"restoreTasks", many},
+		{"createProject", on(map[string]any{"id": project, "name": "project", "description": long})},
+		{"updateProject", on(map[string]any{"id": project, "description": long[4:] + "."})},
+		{"createSection", on(map[string]any{"id": section, "projectId": project, "name": strings.Repeat("\U0001F331", 100)})},
+		{"updateSection", on(map[string]any{"id": section, "name": strings.Repeat(">", 100)})},
+		{"moveSection", on(map[string]any{"id": section})},
+		{"moveProject", on(map[string]any{"id": project})},
+		{"updateTasks", patch(map[string]any{"sectionId": section})},
+		{"deleteSection", on(map[string]any{"id": section})},
+		{"archiveProject", on(map[string]any{"id": project})},
+		{"unarchiveProject", on(map[string]any{"id": project})},
+		{"deleteProject", on(map[string]any{"id": project})},
+		{"restoreProject", on(map[string]any{"id": project})},
 		{"deleteTask", one},
 		{"purgeTask", one},
 		{"emptyTrash", on(map[string]any{})},

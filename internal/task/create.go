@@ -16,7 +16,9 @@ import (
 // CreateInput describes a new task. Nil is absent.
 type CreateInput struct {
 	// ID is a UUID of the client's choosing.
-	ID          *string   `json:"id,omitempty"`
+	ID *string `json:"id,omitempty"`
+	// WorkspaceID is the workspace in which the viewer acts, as the client has named it.
+	WorkspaceID *string   `json:"workspaceId,omitempty"`
 	Title       string    `json:"title"`
 	Description *string   `json:"description,omitempty"`
 	Priority    *Priority `json:"priority,omitempty"`

@@ -116,6 +116,7 @@ type BulkInput struct {
 // CreateTagInput describes a new tag. Nil is absent.
 type CreateTagInput struct {
 	ID             *string `json:"id,omitempty"`
+	WorkspaceID    *string `json:"workspaceId,omitempty"`
 	Name           string  `json:"name"`
 	Color          *string `json:"color,omitempty"`
 	IdempotencyKey *string `json:"-"`
@@ -129,6 +130,7 @@ type PurgeResult struct {
 
 // EmptyTrashInput is the input of EmptyTrash.
 type EmptyTrashInput struct {
+	WorkspaceID    *string `json:"workspaceId,omitempty"`
 	IdempotencyKey *string `json:"-"`
 }
 

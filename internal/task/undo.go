@@ -21,6 +21,7 @@ import (
 // UndoInput names a change by the version of the workspace that it took.
 type UndoInput struct {
 	Version        int     `json:"version"`
+	WorkspaceID    *string `json:"workspaceId,omitempty"`
 	IdempotencyKey *string `json:"-"`
 }
 

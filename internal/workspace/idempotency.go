@@ -53,12 +53,37 @@ func requestHash(name string, input any, key *string) ([]byte, error) {
 	return sum[:], nil
 }
 
+// keysIn is the workspace that the viewer's keys are stored in: the personal one, whichever workspace a change is of. So a key is
+// unique for its user, and a change is recognized although nothing that it names exists any more.
+func (t *Tx) keysIn() string { return PersonalID(t.Viewer.UserID) }
+
+// changedWorkspace is the workspace that a stored answer is of.
+func changedWorkspace(stored *ent.IdempotencyKey) string {
+	if stored.ChangedWorkspaceID != nil {
+		return *stored.ChangedWorkspaceID
+	}
+	return stored.WorkspaceID
+}
+
+// lockKeys locks the viewer's keys for a change of another workspace. That one is always locked before a personal one, and nobody locks
+// an organization's workspace while holding a personal one, so that changes can't wait for each other.
+func (t *Tx) lockKeys(ctx context.Context) error {
+	if t.keysIn() == t.Viewer.WorkspaceID {
+		return nil
+	}
+	version := 0
+	return t.updateWorkspace(ctx, []any{&version}, lockOnly, t.keysIn())
+}
+
 // storedAnswer returns what is stored under the key; nil if nothing is. It removes a key that is too old.
 func (t *Tx) storedAnswer(ctx context.Context, key *string) (*ent.IdempotencyKey, error) {
 	if key == nil {
 		return nil, nil //nolint:nilnil // No key, no answer.
 	}
-	stored, err := t.IdempotencyKey.Query().Where(Scope(t.Viewer), idempotencykey.Key(*key)).Only(ctx)
+	if err := t.lockKeys(ctx); err != nil {
+		return nil, err
+	}
+	stored, err := t.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(t.keysIn()), idempotencykey.Key(*key)).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // As above.
 	}
@@ -123,7 +148,11 @@ func (t *Tx) ForgetAnswers(ctx context.Context, ids ...uuid.UUID) error {
 
 // answersWith returns the keys of the stored answers that contain one of the ids.
 func (t *Tx) answersWith(ctx context.Context, ids map[string]bool) ([]uuid.UUID, error) {
-	rows, err := t.QueryContext(ctx, "SELECT id, answer FROM idempotency_keys WHERE workspace_id = $1", t.Viewer.WorkspaceID)
+	answers := "workspace_id"
+	if _, ok := OrganizationOf(t.Viewer.WorkspaceID); ok {
+		answers = "changed_workspace_id" // They are stored in the members' own workspaces.
+	}
+	rows, err := t.QueryContext(ctx, "SELECT id, answer FROM idempotency_keys WHERE "+answers+" = $1", t.Viewer.WorkspaceID)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // The caller says what it looked for.
 	}

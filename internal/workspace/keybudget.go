@@ -11,7 +11,7 @@ import (
 	"taskql/internal/viewer"
 )
 
-// A workspace has a budget of idempotency keys, in rows and in bytes; otherwise a client that sends a new key with each change
+// A personal workspace has the idempotency keys of its user, and a budget of them, in rows and in bytes; otherwise a client that sends a new key with each change
 // could fill the disk. Beyond the budget, the oldest keys are forgotten early. Refusing the change instead would keep users
 // from working, and clients repeat a request within minutes.
 //
@@ -25,7 +25,8 @@ const (
 	// countKey counts a stored key. storeAndCountKey also stores it, in one statement that only PostgreSQL has.
 	countKey = `UPDATE workspaces SET idempotency_key_count = idempotency_key_count + 1, idempotency_key_bytes = idempotency_key_bytes + $1
 		WHERE id = $2 RETURNING idempotency_key_count, idempotency_key_bytes`
-	storeAndCountKey = `WITH stored AS (INSERT INTO idempotency_keys (id, workspace_id, key, request_hash, answer, created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $8))
+	storeAndCountKey = `WITH stored AS (INSERT INTO idempotency_keys (id, workspace_id, key, request_hash, answer, created_at, version, changed_workspace_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $8, $9))
 		UPDATE workspaces SET idempotency_key_count = idempotency_key_count + 1, idempotency_key_bytes = idempotency_key_bytes + $7
 		WHERE id = $2 RETURNING idempotency_key_count, idempotency_key_bytes`
 	// firstKeyBeyond finds the newest key beyond a number of keys or bytes. It leaves out the key that the change itself has
@@ -48,16 +49,20 @@ type keyUse struct{ count, bytes int }
 // storeKey stores a key with its answer, counts it, and removes the oldest keys if the workspace has too many.
 func (t *Tx) storeKey(ctx context.Context, id uuid.UUID, key string, hash []byte, answer string) error {
 	size := len(key) + len(answer)
+	var changed *string
+	if t.Viewer.WorkspaceID != t.keysIn() {
+		changed = &t.Viewer.WorkspaceID
+	}
 	var used keyUse
 	var err error
 	if t.Dialect == dialect.Postgres {
 		err = t.updateWorkspace(ctx, []any{&used.count, &used.bytes}, storeAndCountKey,
-			id, t.Viewer.WorkspaceID, key, hash, answer, t.Now, size, t.finalVersion())
+			id, t.keysIn(), key, hash, answer, t.Now, size, t.finalVersion(), changed)
 	} else {
-		err = t.IdempotencyKey.Create().SetID(id).SetWorkspaceID(t.Viewer.WorkspaceID).SetKey(key).
+		err = t.IdempotencyKey.Create().SetID(id).SetWorkspaceID(t.keysIn()).SetNillableChangedWorkspaceID(changed).SetKey(key).
 			SetRequestHash(hash).SetAnswer(answer).SetVersion(t.finalVersion()).SetCreatedAt(t.Now).Exec(ctx)
 		if err == nil {
-			err = t.updateWorkspace(ctx, []any{&used.count, &used.bytes}, countKey, size, t.Viewer.WorkspaceID)
+			err = t.updateWorkspace(ctx, []any{&used.count, &used.bytes}, countKey, size, t.keysIn())
 		}
 	}
 	if err != nil {
@@ -78,21 +83,21 @@ func (t *Tx) trimKeys(ctx context.Context, stored uuid.UUID, size int) error {
 	const tenth = 10
 	keep, keepBytes := t.maxKeys-max(t.maxKeys/tenth, 1), t.maxKeyBytes-t.maxKeyBytes/tenth
 	var beyond []struct{ ID uuid.UUID }
-	err := t.scan(ctx, &beyond, firstKeyBeyond, t.Viewer.WorkspaceID, stored, keep-1, keepBytes-size)
+	err := t.scan(ctx, &beyond, firstKeyBeyond, t.keysIn(), stored, keep-1, keepBytes-size)
 	if err != nil {
 		return err
 	}
 	if len(beyond) > 0 {
-		if _, err := t.ExecContext(ctx, removeKeys, t.Viewer.WorkspaceID, beyond[0].ID, stored, trimBatch); err != nil {
+		if _, err := t.ExecContext(ctx, removeKeys, t.keysIn(), beyond[0].ID, stored, trimBatch); err != nil {
 			return err //nolint:wrapcheck // The caller says what was removed.
 		}
 	}
-	return t.recount(ctx)
+	return t.recount(ctx, t.keysIn())
 }
 
-// recount corrects the workspace's counts. The workspace must be locked.
-func (t *Tx) recount(ctx context.Context) error {
-	_, err := t.ExecContext(ctx, recountSQL, t.Viewer.WorkspaceID)
+// recount corrects the counts of a workspace, which must be locked.
+func (t *Tx) recount(ctx context.Context, id string) error {
+	_, err := t.ExecContext(ctx, recountSQL, id)
 	return err //nolint:wrapcheck // The caller says what was counted.
 }
 
@@ -105,7 +110,7 @@ func (s *Service) recountWorkspace(ctx context.Context, id string) error {
 		if err := t.updateWorkspace(ctx, []any{&t.Version}, lockOnly, id); err != nil {
 			return err
 		}
-		return t.recount(ctx)
+		return t.recount(ctx, id)
 	})
 	if err != nil && !errors.Is(err, ErrNoWorkspace) { // Its user is being erased.
 		return fmt.Errorf("counting the idempotency keys of workspace %q: %w", id, err)

@@ -119,6 +119,7 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		return nil, err
 	}
 	var r *R
+	elsewhere := ""
 	err = s.lockedTx(ctx, v, c.Counter, func(t *Tx) error {
 		t.budget = s.budget
 		stored, err := t.storedAnswer(ctx, c.IdempotencyKey)
@@ -130,6 +131,9 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 				return err
 			}
 			P(r).outcome().settle(t.answeredVersion(stored))
+			if elsewhere = changedWorkspace(stored); elsewhere == v.WorkspaceID || len(P(r).outcome().UserErrors) > 0 {
+				elsewhere = ""
+			}
 			return ErrNoCommit
 		}
 		switch r, err = c.Apply(ctx, t); {
@@ -149,7 +153,35 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	if err != nil && !errors.Is(err, ErrNoCommit) {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
+	if elsewhere != "" {
+		errs, err := mayRepeat(ctx, elsewhere, cmp.Or(c.Needs, viewer.RoleWrite))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		if len(errs) > 0 {
+			return refused[R, P](errs), nil
+		}
+	}
 	return r, nil
+}
+
+// mayRepeat returns why the first answer of a change of another workspace, in which nothing is left that the change names, can't be
+// returned: its viewer is no member any more, or has a weaker role now.
+func mayRepeat(ctx context.Context, workspaceID string, needs viewer.Role) (Violations, error) {
+	organization, ok := OrganizationOf(workspaceID)
+	if !ok {
+		return nil, nil // It is the viewer's own.
+	}
+	role, err := viewer.MembershipsOf(ctx).Role(ctx, organization)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // It is a refusal, or ctx's.
+	}
+	if role == viewer.RoleNone {
+		var errs Violations
+		errs.Add(CodeNotFound, "", "This request was carried out before, in a workspace of which you are no longer a member.")
+		return errs, nil
+	}
+	return forbidden(role, needs), nil
 }
 
 // forbidden returns the violation of a change that needs a stronger role than the viewer's. It comes before all else, so that it says

@@ -3,8 +3,11 @@ package workspace_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,4 +166,118 @@ func TestCondition(t *testing.T) {
 	if query != "SELECT id FROM tags t WHERE t.workspace_id = $1 AND name = $2" || !slices.Equal(args, []any{"alice", "x"}) {
 		t.Errorf("%s %v", query, args)
 	}
+}
+
+// TestKeysAreUsers shows that a key is its user's alone, in all workspaces.
+func TestKeysAreUsers(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		s, client := testkit.Workspaces(t, db), db.Client
+		ann, bob := testkit.MakeViewer(t, client, "ann"), testkit.MakeViewer(t, client, "bob")
+		for _, id := range []string{"organization/1", "organization/2"} {
+			client.Workspace.Create().SetID(id).ExecX(viewer.AsSystem(t.Context()))
+		}
+		organizations := &testkit.Organizations{}
+		applied, key := 0, "key"
+		write := func(v viewer.Viewer, name string, needs viewer.Role) *result {
+			t.Helper()
+			c := create(name, &key, &applied)
+			c.Needs = needs
+			r, err := workspace.Write(viewer.WithMemberships(viewer.NewContext(t.Context(), v), organizations.Of(v.UserID)), s, v, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		code := func(r *result) workspace.Code {
+			for _, e := range r.UserErrors {
+				return e.Code
+			}
+			return ""
+		}
+		one := "organization/1"
+		first := write(ann.In(one, viewer.RoleAdmin), "a", 0)
+		if code(first) != "" || first.Version() == nil || *first.Version() != 1 {
+			t.Fatalf("the first change returned %+v", first)
+		}
+		if r := write(bob.In(one, viewer.RoleWrite), "c", 0); code(r) != "" || r.Tag.ID == first.Tag.ID || *r.Version() != 2 {
+			t.Errorf("the key of another member returned %+v", r)
+		}
+		for _, in := range []viewer.Viewer{ann, ann.In("organization/2", viewer.RoleAdmin), ann.In(one, viewer.RoleWrite)} {
+			if r := write(in, "b", 0); code(r) != workspace.CodeKeyReused {
+				t.Errorf("the key for another request in %s returned %+v", in.WorkspaceID, r)
+			}
+		}
+		if r := write(ann.In(one, viewer.RoleWrite), "a", 0); code(r) != "" || r.Tag.ID != first.Tag.ID || *r.Version() != 1 {
+			t.Errorf("the repeated change returned %+v", r)
+		}
+		// Without what it names, the repeated change arrives in the personal workspace.
+		for role, want := range map[viewer.Role]workspace.Code{
+			viewer.RoleAdmin: "", viewer.RoleWrite: workspace.CodeForbidden, viewer.RoleNone: workspace.CodeNotFound,
+		} {
+			organizations.Set("1", "ann", role)
+			if r := write(ann, "a", viewer.RoleAdmin); code(r) != want || want == "" && r.Tag.ID != first.Tag.ID || want != "" && r.Tag != nil {
+				t.Errorf("the change repeated in the role %s returned %+v", role, r)
+			}
+		}
+		if applied != 2 {
+			t.Errorf("the changes were applied %d times, not twice", applied)
+		}
+		ctx := viewer.AsSystem(t.Context())
+		if w := client.Workspace.GetX(ctx, "ann"); w.Version != 0 || w.IdempotencyKeyCount != 1 {
+			t.Errorf("ann's workspace has version %d and %d keys, not 0 and 1", w.Version, w.IdempotencyKeyCount)
+		}
+		// What is deleted for good is forgotten, wherever the answers are stored.
+		admin := ann.In(one, viewer.RoleAdmin)
+		err := s.Apply(viewer.NewContext(t.Context(), ann), admin, workspace.Counter{}, func(tx *workspace.Tx) error {
+			tx.MarkChanged()
+			return tx.ForgetAnswers(ctx, first.Tag.ID)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := write(admin, "a", 0); code(r) != workspace.CodeNotFound {
+			t.Errorf("after its object was deleted for good, the change returned %+v", r)
+		}
+	})
+}
+
+// TestKeyInTwoWorkspacesAtOnce sends a key in several workspaces at the same time: one change is made.
+func TestKeyInTwoWorkspacesAtOnce(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		s, client := testkit.Workspaces(t, db), db.Client
+		ann := testkit.MakeViewer(t, client, "ann")
+		ctx := viewer.NewContext(t.Context(), ann)
+		viewers := []viewer.Viewer{ann}
+		for _, id := range []string{"organization/1", "organization/2", "organization/3"} {
+			client.Workspace.Create().SetID(id).ExecX(ctx)
+			viewers = append(viewers, ann.In(id, viewer.RoleWrite))
+		}
+		for round := range 5 {
+			key := uuid.NewString()
+			var accepted atomic.Int32
+			var all sync.WaitGroup
+			for i, v := range viewers {
+				all.Go(func() {
+					applied := 0
+					c := create(fmt.Sprint(round, i), &key, &applied)
+					c.Counter = workspace.Counter{}
+					r, err := workspace.Write(ctx, s, v, c)
+					switch {
+					case err != nil:
+						t.Error(err)
+					case len(r.UserErrors) == 0:
+						accepted.Add(1)
+					case r.UserErrors[0].Code != workspace.CodeKeyReused:
+						t.Errorf("in %s: %+v", v.WorkspaceID, r.UserErrors[0])
+					}
+				})
+			}
+			all.Wait()
+			if n := accepted.Load(); n != 1 {
+				t.Errorf("%d changes were made under one key", n)
+			}
+		}
+	})
 }

@@ -28,6 +28,10 @@ func Cookie(user, secret string) string {
 // GetSession answers get-session for the tokens of Cookie, as Better Auth does. It doesn't check signatures, because
 // the server does.
 func GetSession(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.URL.Path, "/organization/") { // It has no such plugin.
+		http.NotFound(w, r)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_, rest, found := strings.Cut(r.Header.Get("Cookie"), cookieName+"=")
 	if !found || len(rest) < tokenLength {

@@ -93,6 +93,14 @@ var (
 				Unique:  true,
 				Columns: []*schema.Column{IdempotencyKeysColumns[7], IdempotencyKeysColumns[2]},
 			},
+			{
+				Name:    "idempotency_keys_changed",
+				Unique:  false,
+				Columns: []*schema.Column{IdempotencyKeysColumns[1]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "changed_workspace_id IS NOT NULL",
+				},
+			},
 		},
 	}
 	// MembersColumns holds the columns for the "members" table.

@@ -1,0 +1,53 @@
+package graph
+
+import (
+	"context"
+
+	"taskql/ent"
+	"taskql/graph/generated"
+	"taskql/graph/model"
+	"taskql/internal/access"
+	"taskql/internal/history"
+	"taskql/internal/keyset"
+	"taskql/internal/task"
+)
+
+func (r *queryResolver) Workspaces(ctx context.Context) ([]*access.Workspace, error) {
+	root, err := resolving(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return root.workspaces(ctx)
+}
+
+func (r *queryResolver) Workspace(ctx context.Context, id string) (*access.Workspace, error) {
+	root, err := resolving(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return root.workspace(ctx, id)
+}
+
+func (r *tagResolver) Workspace(ctx context.Context, obj *ent.Tag) (*access.Workspace, error) {
+	return loaded[*access.Workspace](ctx, obj)
+}
+
+func (r *taskResolver) Workspace(ctx context.Context, obj *ent.Task) (*access.Workspace, error) {
+	return loaded[*access.Workspace](ctx, obj)
+}
+
+func (r *workspaceResolver) Tasks(ctx context.Context, obj *access.Workspace, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error) {
+	return loaded[*task.Page](ctx, obj)
+}
+
+func (r *workspaceResolver) Tags(ctx context.Context, obj *access.Workspace, first *int, after *string, last *int, before *string, search *string) (*keyset.Page[*ent.Tag], error) {
+	return loaded[*task.TagPage](ctx, obj)
+}
+
+func (r *workspaceResolver) Activity(ctx context.Context, obj *access.Workspace, first *int, after *string, filter *model.ActivityFilter) (*keyset.Page[*history.Activity], error) {
+	return loaded[*history.Page](ctx, obj)
+}
+
+func (r *Resolver) Workspace() generated.WorkspaceResolver { return &workspaceResolver{r} }
+
+type workspaceResolver struct{ *Resolver }
