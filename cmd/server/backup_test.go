@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -267,11 +268,45 @@ func (c *clientOfLost) makeTasks() {
 		`createTask(input: {id: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c03", title: "Gone"}) { userErrors { code } }`,
 		`deleteTask(input: {id: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c03"}) { userErrors { code } }`,
 		`purgeTask(input: {id: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4c03"}) { userErrors { code } }`,
+		`createProject(input: {id: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4cb0", name: "Garden"}) { userErrors { code } }`,
+		`createSection(input: {projectId: "0197b3a8-7c7e-7b3a-9d6e-2f0c8a1b4cb0", name: "Beds"}) { userErrors { code } }`,
 	} {
 		c.change(mutation)
 	}
+	c.makeOrganization()
 	c.ask("{ changes { token } }", nil) // The first token makes the epoch.
 	c.created = string(c.ask(keyed, nil).Data["createTask"])
+}
+
+// makeOrganization makes an organization at the development sign-in, invites somebody and uses its workspace.
+func (c *clientOfLost) makeOrganization() {
+	c.t.Helper()
+	post := func(path, body string) string {
+		c.t.Helper()
+		r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+"/api/auth/organization/"+path, strings.NewReader(body))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		maps.Copy(r.Header, c.header)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", c.url)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var made struct{ ID string }
+		if err := json.NewDecoder(resp.Body).Decode(&made); err != nil || resp.StatusCode != http.StatusOK || made.ID == "" {
+			c.t.Fatalf("%s: %d, %v", path, resp.StatusCode, err)
+		}
+		return made.ID
+	}
+	id := post("create", `{"name": "Acme", "slug": "acme"}`)
+	post("set-active", fmt.Sprintf(`{"organizationId": %q}`, id))
+	post("invite-member", fmt.Sprintf(`{"organizationId": %q, "email": "eve@example.com", "role": "member"}`, id))
+	if got := c.ask(fmt.Sprintf(`{ workspace(id: "organization/%s") { name } }`, id), nil).one(c.t, "workspace.name"); !strings.Contains(got, "Acme") {
+		c.t.Fatalf("the organization's workspace is %s", got)
+	}
 }
 
 // change runs a mutation that must succeed.

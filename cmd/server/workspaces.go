@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/server"
-	"taskql/internal/workspace"
 )
 
 const workspacesHelp = `list the workspaces of organizations (docs/organizations.md); exits with 0, with 1 on an error
@@ -44,9 +42,6 @@ func manageWorkspaces(ctx context.Context, env map[string]string, args []string,
 			err = w.Delete(ctx, deleted, confirmed)
 		default:
 			err = w.List(ctx, personal)
-		}
-		if errors.Is(err, workspace.ErrNotFound) {
-			return fmt.Errorf("there is no workspace %q: an id begins with organization/ or personal/, as the list has it", exported+deleted)
 		}
 		return err //nolint:wrapcheck // It says what was done.
 	})

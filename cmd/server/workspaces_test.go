@@ -107,7 +107,7 @@ func checkExport(t *testing.T, ask func(...string) (string, error)) {
 		tasks[0]["id"] != "00000000-0000-4000-8000-000000000002" || tags[0]["version"] != 1.0 {
 		t.Errorf("got %s", out)
 	}
-	for _, left := range []string{"mine", "searched", "reminders", "idempotency_keys", "workspace_id"} {
+	for _, left := range []string{"mine", "searched", "reminders", "idempotency_keys"} {
 		if strings.Contains(out, left) {
 			t.Errorf("%s is exported: %s", left, out)
 		}

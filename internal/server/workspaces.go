@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	entsql "entgo.io/ent/dialect/sql"
+
 	"taskql/ent"
 	"taskql/ent/idempotencykey"
 	"taskql/ent/reminder"
@@ -23,6 +25,9 @@ import (
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
+
+// ErrNoWorkspace is returned for an id of the API that no workspace has.
+var ErrNoWorkspace = errors.New("an id begins with organization/ or personal/, as the list has it: there is no workspace")
 
 // Workspaces is what the operator does with workspaces. IDs are those of the API: organization/ or personal/, and an id of the auth
 // server.
@@ -67,16 +72,16 @@ var privateTables = []string{idempotencykey.Table, reminder.Table} //nolint:goch
 
 // derivedColumns can be computed from others, or are of no use elsewhere, and are not exported.
 var derivedColumns = []string{ //nolint:gochecknoglobals // A constant table.
-	"workspace_id", "title_key", "name_key", "search_text", "due_sort", "hidden_at", "has_reminders",
+	"title_key", "name_key", "search_text", "due_sort", "hidden_at", "has_reminders",
 }
 
 // Export writes a workspace as one JSON object: the workspace's row under "workspace", and an array of rows under the name of each
 // table. All is read at one moment. What is private to its members (reminders, idempotency keys) is left out. The error is
-// workspace.ErrNotFound if there is no such workspace.
+// ErrNoWorkspace if there is no such workspace.
 func (w Workspaces) Export(ctx context.Context, nodeID string) error {
 	id, ok := workspace.ParseNodeID(nodeID)
 	if !ok {
-		return workspace.ErrNotFound
+		return fmt.Errorf("%w %q", ErrNoWorkspace, nodeID)
 	}
 	tx, err := w.DB.SQL.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
@@ -84,18 +89,23 @@ func (w Workspaces) Export(ctx context.Context, nodeID string) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // It only reads.
 	out := &exporter{Writer: bufio.NewWriter(w.Out)}
-	found, err := out.rows(ctx, tx, "workspace", "SELECT id, kind, name, version, created_at FROM workspaces WHERE id = $1", id)
+	row := workspace.Statement()
+	row.WriteString("SELECT id, kind, name, version, created_at FROM workspaces WHERE id = ").Arg(id)
+	found, err := out.rows(ctx, tx, "workspace", row)
 	if err != nil {
 		return err
 	}
 	if found == 0 {
-		return workspace.ErrNotFound
+		return fmt.Errorf("%w %q", ErrNoWorkspace, nodeID)
 	}
 	for _, table := range append(slices.Clone(ent.WorkspaceTables), tasktag.Table) {
 		if slices.Contains(privateTables, table) {
 			continue
 		}
-		if _, err := out.rows(ctx, tx, table, `SELECT * FROM "`+table+`" WHERE workspace_id = $1`+orderOf(table), id); err != nil {
+		rows := workspace.Statement()
+		rows.WriteString("SELECT * FROM ").Ident(table).WriteString(" WHERE ").
+			Join(workspace.Condition(viewer.Viewer{WorkspaceID: id}, "")).WriteString(orderOf(table))
+		if _, err := out.rows(ctx, tx, table, rows); err != nil {
 			return err
 		}
 	}
@@ -119,8 +129,9 @@ type exporter struct {
 
 // rows writes the rows of a query as a member of the object, and returns how many there are. Nothing is written if the first member
 // has none.
-func (e *exporter) rows(ctx context.Context, tx *sql.Tx, name, query, id string) (int, error) {
-	rows, err := tx.QueryContext(ctx, query, id)
+func (e *exporter) rows(ctx context.Context, tx *sql.Tx, name string, statement *entsql.Builder) (int, error) {
+	query, args := statement.Query()
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return 0, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -199,17 +210,17 @@ func exportedValue(value any, databaseType string) any {
 }
 
 // Delete erases an organization's workspace for good, or, unless confirmed, says what it would erase. After an error, calling it again
-// goes on. The errors are those of task.Service.EraseWorkspace.
+// goes on. The errors are ErrNoWorkspace, and those of task.Service.EraseWorkspace.
 func (w Workspaces) Delete(ctx context.Context, nodeID string, confirmed bool) error {
 	id, ok := workspace.ParseNodeID(nodeID)
 	if !ok {
-		return workspace.ErrNotFound
+		return fmt.Errorf("%w %q", ErrNoWorkspace, nodeID)
 	}
 	var tasks int
 	err := w.DB.SQL.QueryRowContext(ctx, "SELECT task_count FROM workspaces WHERE id = $1", id).Scan(&tasks)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return workspace.ErrNotFound
+		return fmt.Errorf("%w %q", ErrNoWorkspace, nodeID)
 	case err != nil:
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
