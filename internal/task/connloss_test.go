@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"taskql/ent"
+	"taskql/internal/project"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -116,7 +117,7 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 	skipped, undone := repeating("skipped"), e("undone")
 	day := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
 	patch := task.Patch{Priority: set(ptr(task.PriorityHigh)), Due: set(&task.DueInput{Date: &day}), AddTagIDs: set([]string{tag.ID.String()})}
-	return map[string]func(*string) (any, error){
+	mutations := map[string]func(*string) (any, error){
 		"createTask": func(key *string) (any, error) {
 			return env.Create(ctx, v, task.CreateInput{Title: "new", ParentID: ptr(parent.ID.String()), TagIDs: []string{tag.ID.String()}, IdempotencyKey: key})
 		},
@@ -159,6 +160,46 @@ func keyedMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Vi
 			return env.DeleteTag(ctx, v, workspace.TargetInput{ID: doomed.ID.String(), IdempotencyKey: key})
 		},
 	}
+	maps.Copy(mutations, keyedProjectMutations(ctx, t, env, v))
+	return mutations
+}
+
+// keyedProjectMutations are the mutations of projects that change tasks.
+func keyedProjectMutations(ctx context.Context, t *testing.T, env *testEnv, v viewer.Viewer) map[string]func(key *string) (any, error) {
+	t.Helper()
+	list := func(name string) string {
+		t.Helper()
+		r, err := env.projects.Create(ctx, v, project.CreateInput{Name: name})
+		if err != nil || len(r.UserErrors) > 0 {
+			t.Fatal(r, err)
+		}
+		id := r.Project.ID.String()
+		mustSucceed(t)(env.Create(ctx, v, task.CreateInput{Title: "in " + name, ProjectID: &id}))
+		return id
+	}
+	type method = func(context.Context, viewer.Viewer, workspace.TargetInput) (*project.Result, error)
+	one := func(call method, id string) func(*string) (any, error) {
+		return func(key *string) (any, error) {
+			return call(ctx, v, workspace.TargetInput{ID: id, IdempotencyKey: key})
+		}
+	}
+	archived, gone := list("archived"), list("gone")
+	for id, call := range map[string]method{archived: env.ArchiveProject, gone: env.DeleteProject} {
+		if r, err := call(ctx, v, workspace.TargetInput{ID: id}); err != nil || len(r.UserErrors) > 0 {
+			t.Fatal(r, err)
+		}
+	}
+	section, err := env.projects.CreateSection(ctx, v, project.CreateSectionInput{ProjectID: list("with a section"), Name: "section"})
+	if err != nil || len(section.UserErrors) > 0 {
+		t.Fatal(section, err)
+	}
+	return map[string]func(*string) (any, error){
+		"archiveProject": one(env.ArchiveProject, list("archive")), "unarchiveProject": one(env.UnarchiveProject, archived),
+		"deleteProject": one(env.DeleteProject, list("delete")), "restoreProject": one(env.RestoreProject, gone),
+		"deleteSection": func(key *string) (any, error) {
+			return env.DeleteSection(ctx, v, workspace.TargetInput{ID: section.Section.ID.String(), IdempotencyKey: key})
+		},
+	}
 }
 
 // keyedNames returns the names of keyedMutations in an order in which each finds what it changes.
@@ -175,6 +216,8 @@ func (env *testEnv) snapshot(ctx context.Context, t *testing.T) string {
 		env.client.Workspace.Query().AllX(ctx),
 		env.client.Task.Query().WithTags().Order(ent.Asc("id")).AllX(ctx),
 		env.client.Tag.Query().Order(ent.Asc("id")).AllX(ctx),
+		env.client.Project.Query().Order(ent.Asc("id")).AllX(ctx),
+		env.client.Section.Query().Order(ent.Asc("id")).AllX(ctx),
 		env.client.Recurrence.Query().Order(ent.Asc("id")).AllX(ctx),
 		env.client.Occurrence.Query().Order(ent.Asc("id")).AllX(ctx),
 		env.client.IdempotencyKey.Query().Order(ent.Asc("id")).AllX(ctx),
