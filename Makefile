@@ -223,10 +223,10 @@ check-migrations: ## Check that the migrations make what ent/schema says, and wo
 	go run ./internal/database/schemadiff/cmd/migration -check
 
 # Bytes. docs/dependencies.md says what weighs how much.
-MAX_SIZE := 48000000
+MAX_SIZE := 56000000
 
 .PHONY: check-size
-check-size: build ## Check that the binary is at most 48 MB
+check-size: build ## Check that the binary is at most 56 MB
 	@size=$$(wc -c < $(BIN)/server); echo "bin/server: $$size bytes"; \
 	if [ $$size -gt $(MAX_SIZE) ]; then \
 	  echo "that is more than $(MAX_SIZE); go build -ldflags=-dumpdep says what brings what" >&2; exit 1; \
