@@ -72,7 +72,7 @@ func (f *team) expect(user, document, want string) {
 }
 
 func TestOrganizations(t *testing.T) {
-	eachTeam(t, func(t *testing.T, f *team) {
+	eachTeam(t, func(_ *testing.T, f *team) {
 		f.expect("bob", "{ workspaces { id kind name role version } }", `{"workspaces":[`+
 			`{"id":"personal/bob","kind":"PERSONAL","name":"bob","role":"ADMIN","version":0},`+
 			`{"id":"organization/2","kind":"ORGANIZATION","name":"","role":"WRITE","version":0},`+
@@ -145,7 +145,7 @@ func TestRolesInOrganizations(t *testing.T) {
 
 // TestObjectsOfTwoWorkspaces names objects of two workspaces in one mutation.
 func TestObjectsOfTwoWorkspaces(t *testing.T) {
-	eachTeam(t, func(t *testing.T, f *team) {
+	eachTeam(t, func(_ *testing.T, f *team) {
 		one, two, own := f.create("ann", `workspaceId: "organization/1"`), f.create("ann", `workspaceId: "organization/2"`), f.create("ann", "")
 		foreign := f.create("eve", `workspaceId: "organization/3"`)
 		f.expect("ann", `mutation { completeTasks(input: {ids: ["`+foreign+`", "`+strings.ToUpper(one)+`", "`+strings.ToUpper(own)+`", "`+two+`"], errorPolicy: SKIP_FAILED}) { changedCount userErrors { code field } } }`,
@@ -163,7 +163,7 @@ func TestObjectsOfTwoWorkspaces(t *testing.T) {
 
 // TestSerialIDs shows that the user 1 and the organization 1 share nothing.
 func TestSerialIDs(t *testing.T) {
-	eachTeam(t, func(t *testing.T, f *team) {
+	eachTeam(t, func(_ *testing.T, f *team) {
 		team, own := f.create("ann", `workspaceId: "organization/1"`), f.create("1", "")
 		f.expect("1", "{ workspaces { id } tasks(scope: ALL) { nodes { id } } }", `{"workspaces":[{"id":"personal/1"}],"tasks":{"nodes":[{"id":"`+own+`"}]}}`)
 		f.expect("1", `{ task(id: "`+team+`") { id } workspace(id: "organization/1") { id } node(id: "`+team+`") { id } }`, `{"task":null,"workspace":null,"node":null}`)

@@ -99,8 +99,8 @@ func loadActors(ctx context.Context, r *rootField, _ *selected, actors []*histor
 	return loadPeople(ctx, r, actors, func(a *history.Actor) *string { return a.ActorID })
 }
 
-// loadAssignees also reads who made the tasks, if that is selected, too.
-func loadAssignees(ctx context.Context, r *rootField, f *selected, tasks []*ent.Task) (func(*ent.Task) *account.Person, error) {
+// loadAssignees also reads who made the tasks, so that one statement reads both.
+func loadAssignees(ctx context.Context, r *rootField, _ *selected, tasks []*ent.Task) (func(*ent.Task) *account.Person, error) {
 	return loadPeople(ctx, r, tasks, assigneeOf, func(t *ent.Task) *string { return t.CreatedBy })
 }
 

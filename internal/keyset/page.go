@@ -157,8 +157,8 @@ func (l List[T]) Page(ctx context.Context, w Window, columns []string) (*Page[T]
 	return l.NewPage(w, rows), nil
 }
 
-// Read returns the order in which the rows of a window are read, and the bounds between which they are.
-func (o Order[T]) Read(w Window) (order Order[T], from, to Bound) {
+// Read returns the order in which the rows of a window are read, and the bounds from which and up to which they are.
+func (o Order[T]) Read(w Window) (Order[T], Bound, Bound) {
 	if w.backward {
 		return o.Reversed(), Bound{Position: w.before}, Bound{Position: w.after}
 	}

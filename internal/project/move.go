@@ -135,9 +135,10 @@ type item struct {
 	inTrash  bool
 }
 
-// place returns the key of a thing's new position among the items, of which it is one; nil if it is there already. The others are
-// those that need new keys as well, because there is no room between two of them.
-func (in MoveInput) place(thing string, id uuid.UUID, items []item, version int) (key []byte, others []item, errs workspace.Violations) {
+// place returns the key of a thing's new position among the items, of which it is one; nil if it is there already. It also returns the
+// others that need new keys, because there is no room between two of them.
+func (in MoveInput) place(thing string, id uuid.UUID, items []item, version int) ([]byte, []item, workspace.Violations) {
+	var errs workspace.Violations
 	at := slices.IndexFunc(items, func(it item) bool { return it.id == id })
 	rest := slices.Delete(slices.Clone(items), at, at+1)
 	to := len(rest)

@@ -185,7 +185,7 @@ func TestReopenAmongRepeating(t *testing.T) {
 		above := daily("above", nil)
 		between := env.createSubtask(ctx, t, v, above, "between")
 		env.complete(ctx, t, v, above)
-		below := daily("below", between)
+		daily("below", between)
 		if e := mustSucceed(t)(env.Reopen(ctx, v, targetOf(above))); e.RecurrenceID != nil {
 			t.Error("a task repeats above one that repeats")
 		}
@@ -193,7 +193,7 @@ func TestReopenAmongRepeating(t *testing.T) {
 
 		other := daily("other", nil)
 		env.complete(ctx, t, v, other)
-		below = daily("below", other)
+		below := daily("below", other)
 		env.complete(ctx, t, v, below)
 		if r, err := env.ReopenMany(ctx, v, task.BulkInput{IDs: []string{other.ID.String(), below.ID.String()}}); err != nil || len(r.UserErrors) > 0 {
 			t.Fatal(r, err)
