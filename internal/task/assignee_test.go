@@ -120,6 +120,7 @@ func TestAssigneeInOrganization(t *testing.T) {
 	t.Parallel()
 	eachOrganization(t, func(t *testing.T, env *organizationEnv) {
 		ctx, alice := env.in(t, "alice")
+		env.client.Workspace.Create().SetID(workspace.PersonalID("alice")).ExecX(ctx) // Her idempotency keys are there.
 		e := env.createTask(ctx, t, alice, "one")
 		if got := assigned(e); got != "nobody, by alice" {
 			t.Errorf("got %s", got)

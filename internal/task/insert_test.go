@@ -23,7 +23,7 @@ import (
 func TestInsertPathsAgree(t *testing.T) {
 	t.Parallel()
 	due := &task.DueInput{At: &task.MomentInput{At: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), TimeZone: ptr("Asia/Karachi")}}
-	everything := task.CreateInput{Title: "b", Description: ptr(" two\nlines "), Priority: ptr(task.PriorityUrgent), Due: due}
+	everything := task.CreateInput{Title: "b", Description: ptr(" two\nlines "), Priority: ptr(task.PriorityUrgent), Due: due, WorkspaceID: ptr("personal/alice")}
 	slowOnly := []string{"ID", "ParentID", "ProjectID", "SectionID", "AssigneeID", "TagIDs", "Recurrence", "IdempotencyKey"} // The id differs, the rest takes the slow path.
 	for field, value := range reflect.ValueOf(everything).Fields() {
 		if value.IsZero() && !slices.Contains(slowOnly, field.Name) {

@@ -56,7 +56,7 @@ func TestEditsNameTheirColumns(t *testing.T) {
 		Title: "title", Description: &description, Priority: &priority, AssigneeID: &person,
 		Due: &DueInput{At: &MomentInput{At: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), TimeZone: &zone}},
 	}
-	elsewhere := []string{"ID", "ParentID", "ProjectID", "SectionID", "TagIDs", "Recurrence", "IdempotencyKey"} // Not set by edits.
+	elsewhere := []string{"ID", "WorkspaceID", "ParentID", "ProjectID", "SectionID", "TagIDs", "Recurrence", "IdempotencyKey"} // Not set by edits.
 	for field, value := range reflect.ValueOf(in).Fields() {
 		if value.IsZero() && !slices.Contains(elsewhere, field.Name) {
 			t.Errorf("the input has no %s", field.Name)
