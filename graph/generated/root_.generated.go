@@ -630,7 +630,7 @@ type AssigneeCount { assignee: Person count: Int! }
 	{Name: "../schema/project.graphqls", Input: `"A list that tasks are put into."
 type Project implements Node {
   id: ID!
-  "The workspace's version at this project's last change: pass it as ` + "`" + `ifVersion` + "`" + `. A change of its tasks is none of the project."
+  "The workspace's version at this project's last change: pass it as ` + "`" + `ifVersion` + "`" + `. Changes of its tasks are not changes of the project."
   version: Int!
   "1 to 100 characters on one line, trimmed as in CreateTaskInput. Several projects may have the same name."
   name: String!
