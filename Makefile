@@ -162,7 +162,7 @@ test-browser: test-programs ## Drive the playground in Chromium
 
 # The packages whose tests touch the product's PostgreSQL. Tests that run on each database leave SQLite out, and random lists
 # and undos are fewer.
-POOLED := ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/live ./internal/server ./internal/task ./graph ./cmd/server
+POOLED := ./internal/access ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/live ./internal/reminder ./internal/server ./internal/task ./internal/workspace ./graph ./cmd/server
 
 .PHONY: test-pgbouncer
 test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode; migrations bypass it
