@@ -24,8 +24,12 @@ func (s *Service) EraseWorkspace(ctx context.Context, id string, progress func(t
 	if _, ok := workspace.OrganizationOf(id); !ok {
 		return ErrPersonal
 	}
-	if there, err := s.client.Workspace.Query().Where(entworkspace.ID(id)).Exist(ctx); err != nil || !there {
-		return errors.Join(err, notFoundUnless(there))
+	there, err := s.client.Workspace.Query().Where(entworkspace.ID(id)).Exist(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for the workspace: %w", err)
+	}
+	if !there {
+		return workspace.ErrNotFound
 	}
 	for total, left := 0, true; left; {
 		var erased int
@@ -42,13 +46,6 @@ func (s *Service) EraseWorkspace(ctx context.Context, id string, progress func(t
 		}
 	}
 	return nil
-}
-
-func notFoundUnless(there bool) error {
-	if there {
-		return nil
-	}
-	return workspace.ErrNotFound
 }
 
 // eraseWorkspaceBatch erases tasks, or if there are none, rows of each other table, or if there are none either, the workspace. It
