@@ -20,6 +20,7 @@ import (
 	"taskql/ent/idempotencykey"
 	"taskql/ent/reminder"
 	"taskql/ent/tasktag"
+	"taskql/internal/access"
 	"taskql/internal/database"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
@@ -41,11 +42,11 @@ type Workspaces struct {
 // List writes a line for each workspace of an organization, or for each personal one: its id, how many tasks it has, its version and its
 // name, with tabs between them. They are sorted by id.
 func (w Workspaces) List(ctx context.Context, personal bool) error {
-	kind := "ORGANIZATION"
+	kind := access.Organization
 	if personal {
-		kind = "PERSONAL"
+		kind = access.Personal
 	}
-	rows, err := w.DB.SQL.QueryContext(ctx, "SELECT id, task_count, version, name FROM workspaces WHERE kind = $1 ORDER BY id", kind)
+	rows, err := w.DB.SQL.QueryContext(ctx, "SELECT id, task_count, version, name FROM workspaces WHERE kind = $1 ORDER BY id", string(kind))
 	if err != nil {
 		return fmt.Errorf("reading the workspaces: %w", err)
 	}
