@@ -39,7 +39,7 @@ func importTasks(ctx context.Context, env map[string]string, args []string, s st
 			}
 		}
 		c.DB, c.Log = db, log
-		c.MaxTasks, c.MaxTags, c.MaxTagsPerTask = cfg.LimitTasks, cfg.LimitTags, cfg.LimitTagsPerTask
+		c.MaxTasks, c.MaxTags, c.MaxTagsPerTask, c.MaxProjects = cfg.LimitTasks, cfg.LimitTags, cfg.LimitTagsPerTask, cfg.LimitProjects
 		err := importer.Run(ctx, c)
 		if errors.Is(err, importer.ErrIncomplete) {
 			incomplete = err // withDatabase must not log it: the import has not failed.

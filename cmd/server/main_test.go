@@ -263,13 +263,13 @@ func TestImport(t *testing.T) {
 		t.Errorf("a dry run on an empty database: %v\n%s", err, out)
 	}
 	out, log, err := ask("--verbose")
-	if !errors.Is(err, importer.ErrIncomplete) || errors.Is(err, errLogged) || !strings.Contains(out, "1 tasks and 0 tags taken") {
+	if !errors.Is(err, importer.ErrIncomplete) || errors.Is(err, errLogged) || !strings.Contains(out, "1 tasks, 0 tags and 0 categories taken") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if !strings.Contains(log, "2 of 2 tasks read (100 %)") || strings.Contains(log, "has stopped") {
 		t.Error(log)
 	}
-	if out, _, err := ask("--user", "u", "--dry-run"); !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(out, "1 tasks and 0 tags were here already") {
+	if out, _, err := ask("--user", "u", "--dry-run"); !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(out, "1 tasks, 0 tags and 0 categories were here already") {
 		t.Errorf("again: %v\n%s", err, out)
 	}
 }

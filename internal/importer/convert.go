@@ -20,6 +20,10 @@ func importID(kind, owner, id string) uuid.UUID {
 	if u, err := uuid.Parse(id); err == nil && u != uuid.Nil && u != uuid.Max {
 		return u
 	}
+	return derivedID(kind, owner, id)
+}
+
+func derivedID(kind, owner, id string) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("taskql:import:"+kind+"\n"+owner+"\n"+id))
 }
 
@@ -42,23 +46,27 @@ func (s *source) tag(row sourceTag, owner string) (task.ImportedTag, notes) {
 	var n notes
 	tag := task.ImportedTag{ID: importID("tag", owner, row.id.String), Name: oneLine(&n, "name", row.name.String)}
 	tag.CreatedAt = n.time("the time it was made", s.tagCreated, row.created)
-	if color := strings.ToLower(strings.TrimSpace(row.color.String)); color != "" {
-		switch {
-		case !hexColor.MatchString(color):
-			n.add("its color is not #rrggbb: it has one of the palette")
-		case len(color) == len("#rgb"):
-			color = "#" + strings.Repeat(color[1:2], 2) + strings.Repeat(color[2:3], 2) + strings.Repeat(color[3:4], 2)
-			fallthrough
-		default:
-			tag.Color = &color
-		}
-	}
+	tag.Color = n.color(row.color)
 	return tag, n
 }
 
-// task converts a row to a task. tags are the ids here of the owner's tags, by their ids in the source, and zone is the time zone of
-// moments.
-func (s *source) task(row sourceTask, owner string, zone *time.Location, tags map[string]uuid.UUID) (task.ImportedTask, notes) {
+// color converts a color; nil stands for one of the palette.
+func (n *notes) color(value sql.NullString) *string {
+	color := strings.ToLower(strings.TrimSpace(value.String))
+	switch {
+	case color == "":
+		return nil
+	case !hexColor.MatchString(color):
+		n.add("its color is not #rrggbb: it has one of the palette")
+		return nil
+	case len(color) == len("#rgb"):
+		color = "#" + strings.Repeat(color[1:2], 2) + strings.Repeat(color[2:3], 2) + strings.Repeat(color[3:4], 2)
+	}
+	return &color
+}
+
+// task converts a row to a task, and zone is the time zone of moments.
+func (s *source) task(row sourceTask, owner string, zone *time.Location, c copied) (task.ImportedTask, notes) {
 	var n notes
 	t := task.ImportedTask{
 		ID: importID("task", owner, row.id.String), Title: oneLine(&n, "title", row.title.String),
@@ -77,9 +85,10 @@ func (s *source) task(row sourceTask, owner string, zone *time.Location, tags ma
 		t.DeletedAt = new(firstNonZero(at, t.UpdatedAt, t.CreatedAt))
 	}
 	t.Recurrence = n.recurrence(s, row, t, zone)
+	t.ProjectID = n.project(row, c.projects)
 	listed := map[uuid.UUID]bool{}
 	for _, id := range row.tags {
-		switch tag, ok := tags[canonicalID(id)]; {
+		switch tag, ok := c.tags[canonicalID(id)]; {
 		case !ok:
 			n.add("one of its tags does not exist, or is another user's, or was not taken: it goes without")
 		case !listed[tag]:

@@ -1,4 +1,4 @@
-// Package importer copies tasks and tags from databases of the original FastAPI back end into the workspaces of their users.
+// Package importer copies tasks, tags and categories from databases of the original FastAPI back end into the workspaces of their users.
 // It inspects the tables of the source, because they differ between installations. An import can be repeated: rows that exist
 // here already stay as they are.
 package importer
@@ -48,15 +48,15 @@ type Config struct {
 	From string
 	// DB is this server's database. It must be migrated.
 	DB *database.DB
-	// Users are the ids of the users whose tasks and tags are copied; those of all users if it is empty. They need not be in the
+	// Users are the ids of the users whose tasks, tags and categories are copied; those of all users if it is empty. They need not be in the
 	// source's table of users.
 	Users []string
 	// DryRun reports what an import would do, and changes nothing.
 	DryRun bool
 	// Verbose lists all affected rows in the report. Default: at most ten for each reason.
 	Verbose bool
-	// MaxTasks, MaxTags and MaxTagsPerTask are the limits of a workspace, as in task.Limits.
-	MaxTasks, MaxTags, MaxTagsPerTask int
+	// MaxTasks, MaxTags, MaxTagsPerTask and MaxProjects are the limits of a workspace, as in task.Limits.
+	MaxTasks, MaxTags, MaxTagsPerTask, MaxProjects int
 	// Out receives the report, and Progress lines about the progress. If Terminal is set, each line overwrites the last one.
 	Out, Progress io.Writer
 	Terminal      bool
@@ -78,7 +78,7 @@ type run struct {
 	progress *progress
 }
 
-// Run imports tasks and tags. It returns ErrIncomplete if some rows were not imported or were changed. After any other error,
+// Run imports tasks, tags and categories, which become projects. It returns ErrIncomplete if some rows were not imported or were changed. After any other error,
 // another Run with the same Config continues the import.
 func Run(ctx context.Context, c Config) error {
 	if c.Now == nil {
@@ -131,7 +131,7 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 	}
 	tasks, err := task.New(task.Config{
 		Workspaces: workspaces,
-		Limits:     task.Limits{Tasks: c.MaxTasks, Tags: c.MaxTags, TagsPerTask: c.MaxTagsPerTask},
+		Limits:     task.Limits{Tasks: c.MaxTasks, Tags: c.MaxTags, TagsPerTask: c.MaxTagsPerTask, Projects: c.MaxProjects},
 	})
 	if err != nil {
 		return fmt.Errorf("setting up tasks: %w", err)
@@ -158,7 +158,7 @@ func (c Config) importFrom(ctx context.Context, from *database.DB) error {
 	return nil
 }
 
-// copyAll copies the tags and tasks of all users in Config.Users, or of all users.
+// copyAll copies what there is of all users in Config.Users, or of all users.
 func (r *run) copyAll(ctx context.Context) error {
 	owners, err := r.source.owners(ctx)
 	if err != nil {
@@ -192,7 +192,13 @@ func (r *run) copyAll(ctx context.Context) error {
 	return nil
 }
 
-// copyOwner copies one user's tags and tasks.
+// copied are the ids here of an owner's tags and categories.
+type copied struct {
+	// tags are by their ids in the source, and projects by the categories' keys.
+	tags, projects map[string]uuid.UUID
+}
+
+// copyOwner copies one user's tags, categories and tasks.
 func (r *run) copyOwner(ctx context.Context, o owner) error {
 	if reason := r.rejectReason(o); reason != "" {
 		return r.refuse(ctx, o, reason)
@@ -208,13 +214,16 @@ func (r *run) copyOwner(ctx context.Context, o owner) error {
 		return err
 	}
 	r.report.users++
-	tags, err := r.copyTags(ctx, v, o)
-	if err != nil {
+	var c copied
+	if c.tags, err = r.copyTags(ctx, v, o); err != nil {
+		return err
+	}
+	if c.projects, err = r.copyCategories(ctx, v, o); err != nil {
 		return err
 	}
 	seen, planned := map[uuid.UUID]bool{}, 0
 	return r.source.tasksOf(ctx, o, batchSize, func(rows []sourceTask) error {
-		n, err := r.copyTasks(ctx, v, rows, tags, task.ImportOptions{DryRun: r.DryRun, Planned: planned}, seen)
+		n, err := r.copyTasks(ctx, v, rows, c, task.ImportOptions{DryRun: r.DryRun, Planned: planned}, seen)
 		if r.DryRun {
 			planned += n
 		}
@@ -223,7 +232,7 @@ func (r *run) copyOwner(ctx context.Context, o owner) error {
 	})
 }
 
-// refuse reports that an owner and all of the owner's tags and tasks are not imported.
+// refuse reports that an owner and all of the owner's tags, categories and tasks are not imported.
 func (r *run) refuse(ctx context.Context, o owner, reason string) error {
 	const because = "its user was not taken"
 	r.report.refuse("user", o.id(), reason)
@@ -233,6 +242,13 @@ func (r *run) refuse(ctx context.Context, o owner, reason string) error {
 	}
 	for _, row := range tags {
 		r.report.refuse("tag", row.id.String, because)
+	}
+	categories, err := r.source.categoriesOf(ctx, o)
+	if err != nil {
+		return err
+	}
+	for _, row := range categories {
+		r.report.refuse("category", row.label(), because)
 	}
 	return r.source.tasksOf(ctx, o, batchSize, func(rows []sourceTask) error {
 		for _, row := range rows {
@@ -333,11 +349,11 @@ func (r *run) copyTags(ctx context.Context, v viewer.Viewer, o owner) (map[strin
 
 // copyTasks imports a batch and returns how many of its tasks are new.
 func (r *run) copyTasks(
-	ctx context.Context, v viewer.Viewer, rows []sourceTask, tags map[string]uuid.UUID, o task.ImportOptions, seen map[uuid.UUID]bool,
+	ctx context.Context, v viewer.Viewer, rows []sourceTask, c copied, o task.ImportOptions, seen map[uuid.UUID]bool,
 ) (int, error) {
 	tasks, noted, ids := make([]task.ImportedTask, 0, len(rows)), make([]notes, 0, len(rows)), make([]string, 0, len(rows))
 	for _, row := range rows {
-		t, n := r.source.task(row, v.UserID, v.Location, tags)
+		t, n := r.source.task(row, v.UserID, v.Location, c)
 		if seen[t.ID] {
 			r.report.refuse("task", row.id.String, "another task of the source has the same id")
 			continue

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	entproject "taskql/ent/project"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
@@ -57,7 +58,7 @@ task 00000000-0000-4000-8000-000000000006 "bob's" 2 open made 2025-02-01T00:00:0
 `
 
 var originalReport = []string{ //nolint:gochecknoglobals // A constant table.
-	"2 users: 4 tasks and 2 tags taken, 0 tasks and 1 tags were here already",
+	"2 users: 4 tasks, 2 tags and 0 categories taken; 0 tasks, 1 tags and 0 categories were here already",
 	"1 task: its title has more than 200 characters\n    \"00000000-0000-4000-8000-000000000003\"",
 	"1 tag: its name has more than 50 characters\n    \"10000000-0000-4000-8000-000000000004\"",
 	"1 user: there is no such user in the source's table of users; --user takes one all the same\n    \"ghost\"",
@@ -211,6 +212,13 @@ func (to target) checkInvariants(ctx context.Context, t *testing.T, id string, t
 	for _, g := range to.client.Tag.Query().Where(enttag.WorkspaceID(id)).AllX(ctx) {
 		versions[g.Version] = true
 	}
+	projects := to.client.Project.Query().Where(entproject.WorkspaceID(id)).AllX(ctx)
+	for _, p := range projects {
+		versions[p.Version] = true
+	}
+	if w.ProjectCount != len(projects) {
+		t.Errorf("the workspace %s counts %d projects and has %d", id, w.ProjectCount, len(projects))
+	}
 	positions := map[string]bool{}
 	for _, e := range tasks {
 		versions[e.Version] = true
@@ -236,7 +244,7 @@ func TestImport(t *testing.T) {
 		report             []string
 	}{
 		{"original", originalSource, originalWant, originalReport},
-		{"sibling", siblingSource, siblingWant, []string{"1 users: 4 tasks and 1 tags taken", "1 tasks without a user", "one column says that it is completed"}},
+		{"sibling", siblingSource, siblingWant, []string{"1 users: 4 tasks, 1 tags and 0 categories taken", "1 tasks without a user", "one column says that it is completed"}},
 		{"least", leastSource, leastWant, []string{"2 users: 2 tasks", "its status \"odd\" is unknown", "1 task: its title is blank\n    \"3\""}},
 	}
 	for _, tt := range tests {
@@ -266,7 +274,7 @@ func TestImport(t *testing.T) {
 					t.Errorf("got\n%s\nwant\n%s", state, tt.want)
 				}
 				again, err := to.run(t, c)
-				if !errors.Is(err, importer.ErrIncomplete) || to.snapshot(t) != state || !strings.Contains(again, " 0 tasks and 0 tags taken") {
+				if !errors.Is(err, importer.ErrIncomplete) || to.snapshot(t) != state || !strings.Contains(again, " 0 tasks, 0 tags and 0 categories taken") {
 					t.Errorf("the second time: %v\n%s\n%s", err, again, to.snapshot(t))
 				}
 			})
@@ -312,7 +320,7 @@ func TestInterruptedImport(t *testing.T) {
 		if n := strings.Count(whole, "[tag 1 tag 2]"); n != 900 || !strings.HasPrefix(whole, half) {
 			t.Errorf("%d tasks with their tags\n%s", n, report)
 		}
-		if !strings.Contains(report, "2 tags were here already") {
+		if !strings.Contains(report, "2 tags and 0 categories were here already") {
 			t.Error(report)
 		}
 	})
@@ -332,7 +340,7 @@ func TestImportKeepsChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			"2 users: 1 tasks and 1 tags taken", "1 task: its id is in use here, for something of another user",
+			"2 users: 1 tasks, 1 tags and 0 categories taken", "1 task: its id is in use here, for something of another user",
 			"1 user: there is nothing of this user in the source\n    \"nobody\"",
 		} {
 			if !strings.Contains(report, want) {
@@ -367,7 +375,7 @@ func TestErasedUsers(t *testing.T) {
 		to.client.UserRemoval.Create().SetID(viewer.UserHash("Ada32")).SetFinishedAt(time.Now()).ExecX(ctx)
 		for _, dry := range []bool{true, false} {
 			report, err := to.run(t, importer.Config{From: from, DryRun: dry})
-			if !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(report, "1 users: 1 tasks and 1 tags taken") ||
+			if !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(report, "1 users: 1 tasks, 1 tags and 0 categories taken") ||
 				!strings.Contains(report, "1 user: the user was erased here a short while ago\n    \"Ada32\"") {
 				t.Errorf("%v\n%s", err, report)
 			}
@@ -385,7 +393,7 @@ func TestLimits(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		for _, dry := range []bool{true, false} {
 			report, err := to.run(t, importer.Config{From: from, DryRun: dry, MaxTasks: 350, MaxTags: 1, Verbose: true})
-			if !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(report, "1 users: 350 tasks and 1 tags taken") ||
+			if !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(report, "1 users: 350 tasks, 1 tags and 0 categories taken") ||
 				!strings.Contains(report, "550 tasks: A workspace has at most 350 tasks") || !strings.Contains(report, `"t900"`) {
 				t.Errorf("%v\n%.600s", err, report)
 			}
@@ -423,7 +431,7 @@ func TestSearchPath(t *testing.T) {
 		separator = "&"
 	}
 	report, err := to.run(t, importer.Config{From: from + separator + "search_path=legacy"})
-	if err != nil || !strings.Contains(report, "1 tasks and 0 tags taken") {
+	if err != nil || !strings.Contains(report, "1 tasks, 0 tags and 0 categories taken") {
 		t.Errorf("%v\n%s", err, report)
 	}
 }

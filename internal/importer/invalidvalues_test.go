@@ -48,7 +48,7 @@ func TestInvalidValues(t *testing.T) {
 	from := createSource(t, invalidValues)
 	eachTarget(t, func(t *testing.T, to target) {
 		to.checkImport(t, from, []string{
-			"2 users: 20 tasks and 2 tags taken",
+			"2 users: 20 tasks, 2 tags and 0 categories taken",
 			"1 user: the user's id has more than 1000 bytes\n    \"c4ca4238a0b923820dcc509a6f75849bc81e728d9d4c2f636f067f89cc14862ceccbc87e4b5ce2fe\"…",
 			"1 user: the time it was made (created_at) is no time of the years 2 to 9998: it goes without\n    \"ada\": \"294276-12-31 23:59:59\"",
 			"2 tags: the time it was made (created_at) is no time of the years 2 to 9998: it goes without\n    \"t1\": \"294276-12-31 23:59:59\"\n    \"t2\": \"4713-01-01 00:00:00 BC\"",
@@ -72,16 +72,19 @@ func TestUnknownEncoding(t *testing.T) {
 		INSERT INTO users VALUES ('ada', E'caf\xe9@example.com', E'Andr\xe9', E'\xe9', NULL), (E'Ren\xe9', 'rene@example.com', 'Rene', NULL, NULL);
 		INSERT INTO tags VALUES ('t1', 'ada', E'caf\xe9', NULL, NULL), ('t2', 'ada', 'café', E'\xe9', NULL);
 		INSERT INTO tasks (id, user_id, title, description) VALUES ('title', 'ada', E'caf\xe9', NULL), ('description', 'ada', 'a', E'caf\xe9'),
-			(E'id \xe9', 'ada', 'good', NULL), ('good', 'ada', 'good café', 'Größe'), ('rene', E'Ren\xe9', 'a', NULL);`)
+			(E'id \xe9', 'ada', 'good', NULL), ('good', 'ada', 'good café', 'Größe'), ('rene', E'Ren\xe9', 'a', NULL);
+		ALTER TABLE tasks ADD category text;
+		UPDATE tasks SET category = CASE id WHEN 'good' THEN E'caf\xe9' ELSE 'café' END;`)
 	eachTarget(t, func(t *testing.T, to target) {
 		const unknown = " is not UTF-8, and the source does not say in which encoding it is"
 		to.checkImport(t, from, []string{
-			"1 users: 2 tasks and 1 tags taken",
+			"1 users: 2 tasks, 1 tags and 1 categories taken",
 			"1 user: the user's id is not UTF-8\n    \"Ren\\xe9\"",
 			"1 user: its name" + unknown + ": it is left empty until the user signs in\n    \"ada\"", "1 user: its email" + unknown, "1 user: its image" + unknown,
 			"1 tag: its name" + unknown + "\n    \"t1\"", "1 tag: its color is not #rrggbb: it has one of the palette\n    \"t2\"",
 			"1 task: its title" + unknown + "\n    \"title\"", "1 task: its description" + unknown + "\n    \"description\"",
 			"1 task: its user was not taken\n    \"rene\"",
+			"1 category: its category" + unknown + "\n    \"caf\\xe9\"", "1 task: its category does not exist", "1 category: its user was not taken\n    \"café\"",
 		}, 2)
 	})
 }

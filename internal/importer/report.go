@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"taskql/internal/project"
 	"taskql/internal/task"
 	"taskql/internal/workspace"
 )
@@ -19,7 +20,7 @@ type report struct {
 	dryRun, verbose bool
 
 	users        int
-	taken, known map[string]int // by kind: "task" or "tag"
+	taken, known map[string]int // by kind: "task", "tag" or "category"
 	refused      findings       // not taken
 	changed      findings       // taken, but not as it was
 	strays       []string
@@ -81,7 +82,7 @@ func (r *report) add(kind, id string, outcome task.ImportOutcome, noted notes) {
 	switch {
 	case len(outcome.Problems) > 0:
 		for _, p := range outcome.Problems {
-			r.refuse(kind, id, problemReason(p))
+			r.refuse(kind, id, problemReason(kind, p))
 		}
 		return
 	case outcome.Known:
@@ -93,7 +94,7 @@ func (r *report) add(kind, id string, outcome task.ImportOutcome, noted notes) {
 }
 
 // problemReason returns a reason that is the same for all rows with this problem: without the row's own numbers.
-func problemReason(p *workspace.UserError) string {
+func problemReason(kind string, p *workspace.UserError) string {
 	field := ""
 	if len(p.Field) > 1 {
 		field = strings.Join(p.Field[1:], ".")
@@ -103,6 +104,8 @@ func problemReason(p *workspace.UserError) string {
 		return "its " + field + " is blank"
 	case p.Code == workspace.CodeTooLong && field == "title":
 		return fmt.Sprintf("its title has more than %d characters", task.MaxTitle)
+	case p.Code == workspace.CodeTooLong && field == "name" && kind == "category":
+		return fmt.Sprintf("its name has more than %d characters", project.MaxName)
 	case p.Code == workspace.CodeTooLong && field == "name":
 		return fmt.Sprintf("its name has more than %d characters", task.MaxTagName)
 	case p.Code == workspace.CodeTooLong && field == "description":
@@ -124,8 +127,10 @@ func (r *report) write(w io.Writer) error {
 	if r.dryRun {
 		b.WriteString("Dry run: nothing was changed. This is what would become of everything.\n")
 	}
-	fmt.Fprintf(&b, "%d users: %d tasks and %d tags taken, %d tasks and %d tags were here already, by id or by name\n",
-		r.users, r.taken["task"], r.taken["tag"], r.known["task"], r.known["tag"])
+	counts := func(of map[string]int) string {
+		return fmt.Sprintf("%d tasks, %d tags and %d categories", of["task"], of["tag"], of["category"])
+	}
+	fmt.Fprintf(&b, "%d users: %s taken; %s were here already, by id or by name\n", r.users, counts(r.taken), counts(r.known))
 	r.refused.write(&b, "\nNot taken:\n", r.verbose)
 	if len(r.strays) > 0 {
 		if len(r.refused) == 0 {
@@ -173,8 +178,12 @@ func (f findings) write(b *strings.Builder, title string, all bool) {
 }
 
 func plural(kind string, n int) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return kind
+	case kind == "category":
+		return "categories"
+	default:
+		return kind + "s"
 	}
-	return kind + "s"
 }

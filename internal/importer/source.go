@@ -16,7 +16,7 @@ import (
 type source struct {
 	tx *sql.Tx
 
-	users, tasks, tags, links table
+	users, tasks, tags, links, categories table
 	// The names of the columns in this source; "" if it lacks the column.
 	userID, userName, userEmail, userImage, userCreated                   string
 	taskUser, title, description, priority, due, taskCreated, taskUpdated string
@@ -24,6 +24,9 @@ type source struct {
 	recurrence, recurring, recurrenceInterval, recurrenceEnd              string
 	tagUser, tagName, tagColor, tagCreated                                string
 	linkTask, linkTag                                                     string
+	taskCategoryID, taskCategory                                          string
+	categoryUser, categoryName, categoryColor, categoryText               string
+	categoryOrder, categoryCreated                                        string
 }
 
 // table is a table of the source and its columns' types, by name. If the source lacks the table, the name is empty.
@@ -68,6 +71,7 @@ func (s *source) findTables(ctx context.Context) error {
 		{&s.tasks, []string{"tasks", "task"}},
 		{&s.tags, []string{"tags", "tag"}},
 		{&s.links, []string{"task_tags", "task_tag", "tasks_tags", "tasktag"}},
+		{&s.categories, []string{"categories", "category", "task_categories", "task_category"}},
 	} {
 		found, err := s.findTable(ctx, t.names)
 		if err != nil {
@@ -104,6 +108,16 @@ func (s *source) nameColumns() {
 	s.tagUser, s.tagName = s.tags.column("user_id", "userId", "owner_id"), s.tags.column("name")
 	s.tagColor, s.tagCreated = s.tags.column("color", "colour"), s.tags.column("created_at", "createdAt")
 	s.linkTask, s.linkTag = s.links.column("task_id", "taskId"), s.links.column("tag_id", "tagId")
+
+	s.taskCategory = s.tasks.column("category", "category_name")
+	if c := s.categories; c.column("id") != "" && c.column("name") != "" {
+		s.taskCategoryID = s.tasks.column("category_id", "categoryId")
+		s.categoryUser, s.categoryName = c.column("user_id", "userId", "owner_id"), c.column("name")
+		s.categoryColor, s.categoryText = c.column("color", "colour"), c.column("description")
+		s.categoryOrder, s.categoryCreated = c.column("sort_order", "position", "display_order"), c.column("created_at", "createdAt")
+	} else {
+		s.categories = table{columns: map[string]string{}} // Without them it is another table.
+	}
 }
 
 // checkRequired returns an error if a required table or column is missing.
@@ -221,7 +235,7 @@ func (t table) among(column string, values []string) (string, any) {
 	}
 }
 
-// owner is a user who has tasks or tags in the source.
+// owner is a user who has tasks, tags or categories in the source.
 type owner struct {
 	// ids are the owner's id as the tables have it: a UUID can be written in several ways.
 	ids []string
@@ -243,11 +257,14 @@ type sourceUser struct {
 	created         sql.NullString
 }
 
-// owners returns all users who have tasks or tags, sorted by id.
+// owners returns all users who have tasks, tags or categories, sorted by id.
 func (s *source) owners(ctx context.Context) ([]owner, error) {
 	query := "SELECT DISTINCT " + s.tasks.text(s.taskUser) + " AS id FROM " + pq.QuoteIdentifier(s.tasks.name)
 	if s.tags.name != "" {
 		query += " UNION SELECT " + s.tags.text(s.tagUser) + " FROM " + pq.QuoteIdentifier(s.tags.name)
+	}
+	if s.categoryUser != "" {
+		query += " UNION SELECT " + s.categories.text(s.categoryUser) + " FROM " + pq.QuoteIdentifier(s.categories.name)
 	}
 	byID := map[string]int{}
 	var owners []owner
@@ -326,6 +343,7 @@ type sourceTask struct {
 	id, title, description, priority, due, created, updated          sql.NullString
 	isComplete, completed, status, completedAt, isDeleted, deletedAt sql.NullString
 	recurrence, recurring, recurrenceInterval, recurrenceEnd         sql.NullString
+	categoryID, category                                             sql.NullString
 	// tags are the ids of the task's tags.
 	tags []string
 }
@@ -342,6 +360,7 @@ func (s *source) tasksOf(ctx context.Context, o owner, size int, batch func([]so
 		t.text("id"), t.text(s.title), t.text(s.description), t.text(s.priority), t.moment(s.due), t.moment(s.taskCreated), t.moment(s.taskUpdated),
 		t.text(s.isComplete), t.text(s.completed), t.text(s.status), t.moment(s.completedAt), t.text(s.isDeleted), t.moment(s.deletedAt),
 		t.text(s.recurrence), t.text(s.recurring), t.text(s.recurrenceInterval), t.moment(s.recurrenceEnd),
+		t.text(s.taskCategoryID), t.text(s.taskCategory),
 	}
 	//nolint:gosec // The names are quoted, and what is looked for is an argument.
 	query := "DECLARE import_tasks NO SCROLL CURSOR FOR SELECT " + strings.Join(columns, ", ") +
@@ -376,7 +395,7 @@ func (s *source) fetch(ctx context.Context, size int) ([]sourceTask, error) {
 		var t sourceTask
 		err := scan(&t.id, &t.title, &t.description, &t.priority, &t.due, &t.created, &t.updated,
 			&t.isComplete, &t.completed, &t.status, &t.completedAt, &t.isDeleted, &t.deletedAt,
-			&t.recurrence, &t.recurring, &t.recurrenceInterval, &t.recurrenceEnd)
+			&t.recurrence, &t.recurring, &t.recurrenceInterval, &t.recurrenceEnd, &t.categoryID, &t.category)
 		tasks = append(tasks, t)
 		return err
 	}, fmt.Sprintf("FETCH %d FROM import_tasks", size))

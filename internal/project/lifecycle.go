@@ -18,6 +18,24 @@ import (
 
 // These change the rows of projects and sections alone. internal/task calls them together with its own changes of tasks.
 
+// Insert adds projects at the end of the manual order. Each has the version and the time of the change, and what the caller has set.
+func Insert(ctx context.Context, t *workspace.Tx, projects []*ent.Project) error {
+	keys, ok := fracindex.EndN(t.Version, nil, len(projects))
+	if !ok {
+		return errors.New("there is no position for projects")
+	}
+	rows := make([]*ent.ProjectCreate, len(projects))
+	for i, p := range projects {
+		rows[i] = create(t, p, keys[i])
+	}
+	if err := t.Project.CreateBulk(rows...).Exec(ctx); err != nil {
+		return fmt.Errorf("inserting projects: %w", err)
+	}
+	t.MarkChanged()
+	_, err := t.Add(ctx, Count, len(projects))
+	return err //nolint:wrapcheck // It says what it did.
+}
+
 // Archive sets when a project was archived; nil takes it out of the archive.
 func Archive(ctx context.Context, t *workspace.Tx, p *ent.Project, archived bool) error {
 	u := update(t, p)

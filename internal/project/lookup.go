@@ -111,6 +111,14 @@ func TargetSection(ctx context.Context, t *workspace.Tx, in workspace.TargetInpu
 	return s, errs, nil
 }
 
+// create is the insertion of a project at a position, with the version and the time of the change.
+func create(t *workspace.Tx, p *ent.Project, position []byte) *ent.ProjectCreate {
+	return t.Project.Create().
+		SetID(p.ID).SetWorkspaceID(t.Viewer.WorkspaceID).SetVersion(t.Version).
+		SetName(p.Name).SetNillableDescription(p.Description).SetColor(p.Color).SetPosition(position).
+		SetCreatedAt(p.CreatedAt).SetUpdatedAt(t.Now)
+}
+
 // update updates a project: the caller sets the columns. It sets the version and the time, also in memory.
 func update(t *workspace.Tx, p *ent.Project) *ent.ProjectUpdate {
 	t.MarkChanged()

@@ -46,6 +46,16 @@ func checkName(errs *workspace.Violations, thing, name string) string {
 	return errs.CheckLine("name", thing, name, MaxName)
 }
 
+// CheckName checks and trims the name of a project.
+func CheckName(errs *workspace.Violations, name string) string {
+	return checkName(errs, "project", name)
+}
+
+// CheckDescription checks the description of a project. It returns nil if the description is blank.
+func CheckDescription(errs *workspace.Violations, s *string) *string {
+	return errs.CheckText("description", s, MaxDescription)
+}
+
 // checkNewName checks a name that an update sets, if it does.
 func checkNewName(errs *workspace.Violations, thing string, name workspace.Optional[*string]) string {
 	switch {
@@ -63,8 +73,8 @@ func checkNewName(errs *workspace.Violations, thing string, name workspace.Optio
 // with TAKEN if the id is in use, and with LIMIT_EXCEEDED.
 func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (*Result, error) {
 	var errs workspace.Violations
-	name, id := checkName(&errs, "project", in.Name), errs.NewID(in.ID)
-	description := errs.CheckText("description", in.Description, MaxDescription)
+	name, id := CheckName(&errs, in.Name), errs.NewID(in.ID)
+	description := CheckDescription(&errs, in.Description)
 	color := workspace.DefaultColor(text.Fold(name))
 	if in.Color != nil {
 		color = *in.Color
@@ -79,11 +89,8 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d projects, those that are archived or in the trash included.", s.limits.Projects)
 			return workspace.Refuse[Result](errs)
 		}
-		p, err := t.Project.Create().
-			SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.Version).
-			SetName(name).SetNillableDescription(description).SetColor(color).SetPosition(fracindex.End(t.Version)).
-			SetCreatedAt(t.Now).SetUpdatedAt(t.Now).
-			Save(ctx)
+		row := &ent.Project{ID: id, Name: name, Description: description, Color: color, CreatedAt: t.Now}
+		p, err := create(t, row, fracindex.End(t.Version)).Save(ctx)
 		if in.ID != nil && ent.IsConstraintError(err) {
 			var errs workspace.Violations
 			errs.IDTaken()
@@ -105,7 +112,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (*Result, error) {
 	var errs workspace.Violations
 	name := checkNewName(&errs, "project", in.Name)
-	description := errs.CheckText("description", in.Description.Value, MaxDescription)
+	description := CheckDescription(&errs, in.Description.Value)
 	change := workspace.Change[Result]{Name: "updateProject", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs}
 	change.Apply = func(ctx context.Context, t *workspace.Tx) (*Result, error) {
 		p, errs, err := Target(ctx, t, workspace.TargetInput{ID: in.ID, IfVersion: in.IfVersion})

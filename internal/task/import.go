@@ -3,15 +3,18 @@ package task
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
-	"entgo.io/ent/dialect/sql"
+	"entgo.io/ent/dialect"
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	entproject "taskql/ent/project"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
 	"taskql/internal/history"
+	"taskql/internal/project"
 	"taskql/internal/recurrence"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
@@ -31,6 +34,16 @@ type ImportedTag struct {
 	CreatedAt time.Time
 }
 
+// ImportedProject is a project of another system. It goes to the end of the manual order.
+type ImportedProject struct {
+	ID          uuid.UUID
+	Name        string
+	Description *string
+	// Color and CreatedAt are as ImportedTag's.
+	Color     *string
+	CreatedAt time.Time
+}
+
 // ImportedTask is a task of another system. It goes to the top level.
 type ImportedTask struct {
 	ID          uuid.UUID
@@ -46,14 +59,18 @@ type ImportedTask struct {
 	CreatedAt, UpdatedAt time.Time
 	// TagIDs are tags of the workspace, each once.
 	TagIDs []uuid.UUID
+	// ProjectID is the task's project. The task goes into none if it is nil, or the id of no project or of one in the trash.
+	ProjectID *uuid.UUID
 }
 
-// ImportOutcome is the result for one imported tag or task: it was inserted if Problems is empty and Known is false.
+// ImportOutcome is the result for one imported tag, project or task: it was inserted if Problems is empty and Known is false.
 type ImportOutcome struct {
-	// ID is its id here. If a tag's name is in use, it is the id of the tag with that name.
+	// ID is its id here. If the name of a tag or a project is in use, it is the id of the one with that name.
 	ID uuid.UUID
 	// Known reports that it existed before, and was not changed.
 	Known bool
+	// InTrash reports that it is a project in the trash, which tasks can't be put into.
+	InTrash bool
 	// Problems are why it was not inserted.
 	Problems []*workspace.UserError
 }
@@ -62,7 +79,7 @@ type ImportOutcome struct {
 type ImportOptions struct {
 	// DryRun changes nothing, but returns the same outcomes.
 	DryRun bool
-	// Planned is how many tags or tasks earlier calls of the dry run would have inserted. The limits count them.
+	// Planned is how many tasks earlier calls of the dry run would have inserted. The limits count them.
 	Planned int
 }
 
@@ -77,6 +94,20 @@ func (s *Service) ImportTags(ctx context.Context, v viewer.Viewer, tags []Import
 	})
 	if err != nil {
 		return nil, fmt.Errorf("importing tags: %w", err)
+	}
+	return outcomes, nil
+}
+
+// ImportProjects is ImportTags for projects.
+func (s *Service) ImportProjects(ctx context.Context, v viewer.Viewer, projects []ImportedProject, o ImportOptions) ([]ImportOutcome, error) {
+	var outcomes []ImportOutcome
+	err := s.applyImport(ctx, v, o, func(t *tx) error {
+		var err error
+		outcomes, err = t.importProjects(ctx, projects, o)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("importing projects: %w", err)
 	}
 	return outcomes, nil
 }
@@ -107,29 +138,32 @@ func (s *Service) applyImport(ctx context.Context, v viewer.Viewer, o ImportOpti
 	return s.applyChange(ctx, v, history.Import, work)
 }
 
-func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {
-	owners, err := t.ownersOfTags(ctx, tags)
+// namedRow is a tag or a project to be imported.
+type namedRow struct {
+	id uuid.UUID
+	// name is the folded name, and errs are the violations of the row.
+	name string
+	errs workspace.Violations
+}
+
+// importNamed finds out which things of a table exist, by id or by name. names are the ids of those that the workspace has, by their
+// folded names, and it can have up to limit. It returns the outcomes, and the indices of the things to be inserted.
+func (t *tx) importNamed(ctx context.Context, table string, things []namedRow, names map[string]uuid.UUID, count, limit int) ([]ImportOutcome, []int, error) {
+	ids := make([]uuid.UUID, len(things))
+	for i, in := range things {
+		ids[i] = in.id
+	}
+	owners, err := t.ownersOf(ctx, table, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	existing, err := t.tagNames(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names := make(map[string]uuid.UUID, len(existing))
-	for _, tag := range existing {
-		names[text.Fold(tag.Name)] = tag.ID
-	}
-	outcomes := make([]ImportOutcome, len(tags))
-	count := len(existing) + o.Planned
-	var rows []*ent.TagCreate
-	for i, in := range tags {
-		var errs workspace.Violations
-		name := checkTagName(&errs, in.Name)
-		folded := text.Fold(name)
-		outcomes[i].ID = in.ID
-		owner, exists := owners[in.ID]
-		same, used := names[folded]
+	outcomes := make([]ImportOutcome, len(things))
+	var fresh []int
+	for i, in := range things {
+		outcomes[i].ID = in.id
+		owner, exists := owners[in.id]
+		same, used := names[in.name]
+		errs := in.errs
 		switch {
 		case exists && owner == t.Viewer.WorkspaceID:
 			outcomes[i].Known = true
@@ -139,43 +173,114 @@ func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions
 			continue
 		case exists:
 			errs = append(errs, idTaken()...)
-		case len(errs) == 0 && count >= t.limits.Tags:
-			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
+		case len(errs) == 0 && count+len(fresh) >= limit:
+			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d %s.", limit, table)
 		}
 		if outcomes[i].Problems = errs; len(errs) > 0 {
 			continue
 		}
-		count++
-		names[folded], owners[in.ID] = in.ID, t.Viewer.WorkspaceID
-		color := workspace.DefaultColor(folded)
-		if in.Color != nil {
-			color = *in.Color
-		}
-		rows = append(rows, t.Tag.Create().
-			SetID(in.ID).SetWorkspaceID(t.Viewer.WorkspaceID).SetVersion(t.Version).
-			SetName(name).SetNameKey(text.NameKey(folded)).SetColor(color).
-			SetCreatedAt(orNow(in.CreatedAt, t.Now)).SetUpdatedAt(t.Now))
+		names[in.name], owners[in.id] = in.id, t.Viewer.WorkspaceID
+		fresh = append(fresh, i)
 	}
-	if o.DryRun || len(rows) == 0 {
-		return outcomes, nil
+	return outcomes, fresh, nil
+}
+
+func (t *tx) importTags(ctx context.Context, tags []ImportedTag, o ImportOptions) ([]ImportOutcome, error) {
+	existing, err := t.tagNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]uuid.UUID, len(existing))
+	for _, tag := range existing {
+		names[text.Fold(tag.Name)] = tag.ID
+	}
+	things := make([]namedRow, len(tags))
+	for i := range tags {
+		tags[i].Name = checkTagName(&things[i].errs, tags[i].Name)
+		things[i].id, things[i].name = tags[i].ID, text.Fold(tags[i].Name)
+	}
+	outcomes, fresh, err := t.importNamed(ctx, enttag.Table, things, names, len(existing), t.limits.Tags)
+	if err != nil || o.DryRun || len(fresh) == 0 {
+		return outcomes, err
 	}
 	t.MarkChanged()
+	rows := make([]*ent.TagCreate, len(fresh))
+	for n, i := range fresh {
+		in, folded := tags[i], things[i].name
+		rows[n] = t.Tag.Create().
+			SetID(in.ID).SetWorkspaceID(t.Viewer.WorkspaceID).SetVersion(t.Version).
+			SetName(in.Name).SetNameKey(text.NameKey(folded)).SetColor(colorOr(in.Color, folded)).
+			SetCreatedAt(orNow(in.CreatedAt, t.Now)).SetUpdatedAt(t.Now)
+	}
 	if err := t.Tag.CreateBulk(rows...).Exec(ctx); err != nil {
 		return nil, fmt.Errorf("inserting tags: %w", err)
 	}
 	return outcomes, nil
 }
 
-// ownersOfTags returns the workspaces of those tags that exist, in any workspace.
-func (t *tx) ownersOfTags(ctx context.Context, tags []ImportedTag) (map[uuid.UUID]string, error) {
-	ids := make([]uuid.UUID, len(tags))
-	for i, in := range tags {
-		ids[i] = in.ID
-	}
-	rows, err := t.Tag.Query().Where(func(s *sql.Selector) { s.Where(among(s, s.C(enttag.FieldID), ids)) }).
-		Select(enttag.FieldID, enttag.FieldWorkspaceID).All(ctx)
+func (t *tx) importProjects(ctx context.Context, projects []ImportedProject, o ImportOptions) ([]ImportOutcome, error) {
+	existing, err := t.Project.Query().Where(workspace.Scope(t.Viewer)).Select(entproject.FieldName, entproject.FieldDeletedAt).All(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("looking for tags: %w", err)
+		return nil, fmt.Errorf("reading the names of projects: %w", err)
+	}
+	names, inTrash := make(map[string]uuid.UUID, len(existing)), map[uuid.UUID]bool{}
+	for _, p := range existing {
+		if p.DeletedAt != nil {
+			inTrash[p.ID] = true // Its name is free.
+		} else {
+			names[text.Fold(p.Name)] = p.ID
+		}
+	}
+	things := make([]namedRow, len(projects))
+	for i := range projects {
+		in, errs := &projects[i], &things[i].errs
+		in.Name, in.Description = project.CheckName(errs, in.Name), project.CheckDescription(errs, in.Description)
+		things[i].id, things[i].name = in.ID, text.Fold(in.Name)
+	}
+	outcomes, fresh, err := t.importNamed(ctx, entproject.Table, things, names, len(existing), t.limits.Projects)
+	if err != nil {
+		return nil, err
+	}
+	for i := range outcomes {
+		outcomes[i].InTrash = inTrash[outcomes[i].ID]
+	}
+	if o.DryRun || len(fresh) == 0 {
+		return outcomes, nil
+	}
+	rows := make([]*ent.Project, len(fresh))
+	for n, i := range fresh {
+		in := projects[i]
+		rows[n] = &ent.Project{
+			ID: in.ID, Name: in.Name, Description: in.Description, Color: colorOr(in.Color, things[i].name), CreatedAt: orNow(in.CreatedAt, t.Now),
+		}
+	}
+	return outcomes, project.Insert(ctx, t.Tx, rows) //nolint:wrapcheck // It says what it did.
+}
+
+// colorOr returns a color; the default one of the folded name if it is nil.
+func colorOr(color *string, folded string) string {
+	if color == nil {
+		return workspace.DefaultColor(folded)
+	}
+	return *color
+}
+
+// ownersOf returns the workspaces of those ids that a table has. It is not limited to the workspace: an id that another workspace has
+// can't be used. Nothing else is read of the rows.
+func (t *tx) ownersOf(ctx context.Context, table string, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+	b := workspace.Statement()
+	b.WriteString("SELECT id, workspace_id FROM " + table + " WHERE id")
+	if list := idList(t.Dialect, ids); t.Dialect == dialect.Postgres {
+		b.WriteString(" = ANY(").Arg(list).WriteString("::uuid[])")
+	} else {
+		b.WriteString(" IN (SELECT value FROM json_each(").Arg(list).WriteString("))")
+	}
+	var rows []struct {
+		ID          uuid.UUID `sql:"id"`
+		WorkspaceID string    `sql:"workspace_id"`
+	}
+	if err := t.Select(ctx, &rows, b); err != nil {
+		return nil, fmt.Errorf("looking for %s: %w", table, err)
 	}
 	owners := make(map[uuid.UUID]string, len(rows))
 	for _, row := range rows {
@@ -185,7 +290,11 @@ func (t *tx) ownersOfTags(ctx context.Context, tags []ImportedTag) (map[uuid.UUI
 }
 
 func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOptions) ([]ImportOutcome, error) {
-	owners, err := t.ownersOfTasks(ctx, tasks)
+	ids := make([]uuid.UUID, len(tasks))
+	for i, in := range tasks {
+		ids[i] = in.ID
+	}
+	owners, err := t.ownersOf(ctx, enttask.Table, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -234,25 +343,6 @@ func (t *tx) checkImported(in *ImportedTask) workspace.Violations {
 	return errs
 }
 
-// ownersOfTasks returns the workspaces of those tasks that exist, in any workspace.
-func (t *tx) ownersOfTasks(ctx context.Context, tasks []ImportedTask) (map[uuid.UUID]string, error) {
-	ids := make([]uuid.UUID, len(tasks))
-	for i, in := range tasks {
-		ids[i] = in.ID
-	}
-	// Not limited to the workspace: an id that another workspace has can't be used. Nothing else of it is read.
-	rows, err := t.Task.Query().Where(idsAmong(enttask.FieldID, ids)).
-		Select(enttask.FieldID, enttask.FieldWorkspaceID).All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("looking for tasks: %w", err)
-	}
-	owners := make(map[uuid.UUID]string, len(rows))
-	for _, row := range rows {
-		owners[row.ID] = row.WorkspaceID
-	}
-	return owners, nil
-}
-
 // insertImported inserts tasks that were checked.
 func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 	if _, err := t.Add(ctx, taskCount, len(tasks)); err != nil {
@@ -262,6 +352,16 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 	positions, err := t.endPositions(len(tasks))
 	if err != nil {
 		return err
+	}
+	var into []uuid.UUID
+	for _, in := range tasks {
+		if in.ProjectID != nil {
+			into = append(into, *in.ProjectID)
+		}
+	}
+	projects, err := project.FindMany(ctx, t.Tx, slices.Compact(into))
+	if err != nil {
+		return err //nolint:wrapcheck // It says what was read.
 	}
 	rows := make([]*ent.Task, len(tasks))
 	tags := make(map[uuid.UUID][]uuid.UUID, len(tasks))
@@ -277,6 +377,11 @@ func (t *tx) insertImported(ctx context.Context, tasks []ImportedTask) error {
 		if in.DeletedAt != nil {
 			at := orNow(*in.DeletedAt, t.Now)
 			e.DeletedAt, e.TrashedWith = &at, &tasks[i].ID
+		}
+		if in.ProjectID != nil {
+			if p := projects[*in.ProjectID]; p != nil && p.DeletedAt == nil {
+				inProject(p).set(e)
+			}
 		}
 		textsEdit(in.Title, in.Description).set(e)
 		var errs workspace.Violations // The task was checked: there are none.

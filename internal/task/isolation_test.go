@@ -313,6 +313,7 @@ func TestIsolation(t *testing.T) {
 			// A foreign id is TAKEN, as with Create: the importer's tests see that it stays whose it is.
 			"ImportTags":     "the operator calls it, on the database itself",
 			"ImportTasks":    "the operator calls it, on the database itself",
+			"ImportProjects": "the operator calls it, on the database itself",
 			"EraseUser":      "the operator calls it, on the database itself",
 			"EraseWorkspace": "the operator calls it, on the database itself",
 			"CountUser":      "the operator calls it, on the database itself",

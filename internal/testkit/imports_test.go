@@ -40,8 +40,8 @@ var mayImport = map[string][]string{ //nolint:gochecknoglobals // A constant, if
 	"internal/hooks":       {},
 	"internal/keyset":      {},
 	"internal/importer": {
-		"internal/account", "internal/betterauth", "internal/database", "internal/recurrence", "internal/rrule", "internal/task", "internal/timezone",
-		"internal/viewer", "internal/workspace", "ent",
+		"internal/account", "internal/betterauth", "internal/database", "internal/project", "internal/recurrence", "internal/rrule", "internal/task",
+		"internal/text", "internal/timezone", "internal/viewer", "internal/workspace", "ent",
 	},
 	"internal/listdiff":   {},
 	"internal/live":       {},
