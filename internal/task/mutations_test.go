@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"taskql/ent"
 	enttask "taskql/ent/task"
@@ -137,7 +138,7 @@ func (env *testEnv) tagNames(ctx context.Context, t *testing.T, e *ent.Task) str
 }
 
 // checkInvariants checks what holds in a workspace after any change.
-func (env *testEnv) checkInvariants(ctx context.Context, t *testing.T, v viewer.Viewer) {
+func (env *testEnv) checkInvariants(ctx context.Context, t rapid.TB, v viewer.Viewer) {
 	t.Helper()
 	workspace, err := env.client.Workspace.Get(ctx, v.WorkspaceID)
 	if err != nil {

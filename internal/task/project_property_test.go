@@ -1,8 +1,11 @@
 package task_test
 
 import (
+	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -14,11 +17,15 @@ import (
 	entproject "taskql/ent/project"
 	entsection "taskql/ent/section"
 	enttask "taskql/ent/task"
+	"taskql/internal/feed"
 	"taskql/internal/project"
+	"taskql/internal/recurrence"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
+
+var projectCases = flag.Int("projects.cases", 25, "how many random workspaces TestProjectsKeepTheirRules makes on each database") //nolint:gochecknoglobals // A flag.
 
 // projectRun makes random changes of a workspace with projects. It knows the rows that it left, and what must be true of them.
 type projectRun struct {
@@ -30,26 +37,37 @@ type projectRun struct {
 	projects map[uuid.UUID]*ent.Project
 	sections map[uuid.UUID]*ent.Section
 	version  int
+	// went are the tasks that went to the trash with each project, and are still there.
+	went map[uuid.UUID]map[uuid.UUID]bool
+	copy *workspaceCopy
 }
 
 // Whatever is done with projects, sections and their tasks: subtasks are where their parents are, tasks are hidden exactly while their
-// project is archived, every changed row has the version of the change, and the lists of each scope have exactly the tasks of it.
+// project is archived, every changed row has the version of the change, a project takes along and brings back the same tasks, the lists
+// of each scope have exactly what belongs there, and the feed's copy is the workspace.
 func TestProjectsKeepTheirRules(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
-		runs := 0
-		rapid.Check(t, func(rt *rapid.T) {
-			runs++
-			name := fmt.Sprintf("user %d", runs)
-			ctx, v := env.newUser(t, name)
-			r := &projectRun{env: env, ctx: ctx, viewer: v}
-			r.read(rt)
-			for range rapid.IntRange(5, 40).Draw(rt, "changes") {
-				env.clock.advance(time.Second)
-				done := r.change(rt)
-				r.check(rt, done)
-			}
-		})
+		changes, err := feed.New(feed.Config{Workspaces: env.workspaces})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for runs, failed := 0, false; runs < *projectCases; {
+			rapid.Check(t, func(rt *rapid.T) { // It is called 100 times, and again to shrink a failure.
+				if runs >= *projectCases && !failed {
+					return
+				}
+				runs, failed = runs+1, true
+				ctx, v := env.newUser(t, fmt.Sprintf("user %d", runs))
+				r := &projectRun{env: env, ctx: ctx, viewer: v, went: map[uuid.UUID]map[uuid.UUID]bool{}, copy: &workspaceCopy{feed: changes}}
+				r.read(rt)
+				for range rapid.IntRange(5, 40).Draw(rt, "changes") {
+					env.clock.advance(time.Second)
+					r.change(rt)
+				}
+				failed = false
+			})
+		}
 	})
 }
 
@@ -99,8 +117,8 @@ func maybeNull(t *rapid.T, label, id string) workspace.Optional[*string] {
 	}
 }
 
-// change makes a random change and returns its name.
-func (r *projectRun) change(t *rapid.T) string {
+// change makes a random change, and checks it.
+func (r *projectRun) change(t *rapid.T) {
 	env, ctx, v := r.env, r.ctx, r.viewer
 	fail := func(err error) {
 		t.Helper()
@@ -114,8 +132,10 @@ func (r *projectRun) change(t *rapid.T) string {
 	name := rapid.SampledFrom([]string{
 		"createProject", "createSection", "create", "create", "create", "createBelow", "createBelow", "move", "move", "patch", "patch",
 		"archive", "unarchive", "deleteProject", "restoreProject", "deleteSection", "delete", "restore", "restore", "purge", "emptyTrash",
-		"undo", "undo", "complete", "deleteMany", "restoreMany",
+		"undo", "undo", "complete", "complete", "reopen", "deleteMany", "restoreMany", "createRepeating", "createRepeating", "createRepeating",
+		"moveProject", "moveSection", "updateProject", "updateSection", "tomorrow",
 	}).Draw(t, "change")
+	subject := uuid.Nil // The project of the change.
 	switch name {
 	case "createProject":
 		_, err := env.projects.Create(ctx, v, project.CreateInput{Name: "project"})
@@ -123,8 +143,11 @@ func (r *projectRun) change(t *rapid.T) string {
 	case "createSection":
 		_, err := env.projects.CreateSection(ctx, v, project.CreateSectionInput{ProjectID: aProject.ID, Name: "section"})
 		fail(err)
-	case "create":
+	case "create", "createRepeating":
 		in := task.CreateInput{Title: "task"}
+		if name == "createRepeating" {
+			in.Due, in.Recurrence = today(env, v), &recurrence.Input{Rule: "FREQ=DAILY", Mode: recurrence.Schedule, CatchUp: recurrence.NextFuture}
+		}
 		switch rapid.IntRange(0, 2).Draw(t, "into") {
 		case 1:
 			in.ProjectID = &aProject.ID
@@ -169,10 +192,49 @@ func (r *projectRun) change(t *rapid.T) string {
 	case "undo":
 		_, err := env.Undo(ctx, v, task.UndoInput{Version: max(1, r.version-rapid.IntRange(0, 5).Draw(t, "back"))})
 		fail(err)
+	case "complete":
+		result, err := env.Complete(ctx, v, aTask)
+		if fail(err); result.Next != nil && fmt.Sprint(result.Next.ProjectID, result.Next.SectionID, result.Next.HiddenAt) != fmt.Sprint(result.Task.ProjectID, result.Task.SectionID, result.Task.HiddenAt) {
+			t.Fatalf("the next task is %v, after %v", result.Next, result.Task)
+		}
+	case "tomorrow":
+		env.clock.advance(24 * time.Hour)
+	case "moveProject", "moveSection":
+		in := project.MoveInput{ID: aProject.ID}
+		neighbour := oneOf(t, "neighbour", r.projects)
+		if name == "moveSection" {
+			in.ID, neighbour = aSection.ID, oneOf(t, "neighbour", r.sections)
+		}
+		switch rapid.IntRange(0, 2).Draw(t, "where") {
+		case 1:
+			in.AfterID = &neighbour
+		case 2:
+			in.BeforeID = &neighbour
+		}
+		var err error
+		if name == "moveProject" {
+			_, err = env.projects.Move(ctx, v, in)
+		} else {
+			_, err = env.projects.MoveSection(ctx, v, in)
+		}
+		fail(err)
+	case "updateProject":
+		text := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "text")
+		_, err := env.projects.Update(ctx, v, project.UpdateInput{ID: aProject.ID, Name: set(&text), Description: set(&text)})
+		fail(err)
+	case "updateSection":
+		_, err := env.projects.UpdateSection(ctx, v, project.UpdateSectionInput{ID: aSection.ID, Name: set(ptr(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "text")))})
+		fail(err)
 	default:
+		subject = uuid.MustParse(aProject.ID)
 		r.changeTarget(t, name, aTask, aProject, aSection)
 	}
-	return name
+	r.check(t, name, subject)
+}
+
+func today(env *testEnv, v viewer.Viewer) *task.DueInput {
+	y, m, d := env.clock.Now().In(v.Location).Date()
+	return &task.DueInput{Date: ptr(time.Date(y, m, d, 0, 0, 0, 0, time.UTC))}
 }
 
 func (r *projectRun) changeTarget(t *rapid.T, name string, aTask, aProject, aSection workspace.TargetInput) {
@@ -195,24 +257,26 @@ func (r *projectRun) changeTarget(t *rapid.T, name string, aTask, aProject, aSec
 		_, err = env.Restore(ctx, v, aTask)
 	case "purge":
 		_, err = env.Purge(ctx, v, aTask)
-	case "complete":
-		_, err = env.Complete(ctx, v, aTask)
+	case "reopen":
+		_, err = env.Reopen(ctx, v, aTask)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// check reads the rows after a change and checks the rules.
-func (r *projectRun) check(t *rapid.T, done string) {
+// check reads the rows after a change and checks the rules. subject is the project that the change is about, if it is about one.
+func (r *projectRun) check(t *rapid.T, done string, subject uuid.UUID) {
 	version := r.version
 	tasks, projects, sections := r.read(t)
-	changed := false
+	changed, tasksChanged, projectsChanged := false, 0, 0
 	for id, e := range r.tasks {
 		r.checkTask(t, e)
 		was := tasks[id]
 		same := was != nil && was.Version == e.Version
-		changed = changed || !same
+		if !same {
+			changed, tasksChanged = true, tasksChanged+1
+		}
 		switch {
 		case same && !sameTask(was, e):
 			t.Fatalf("%s changed a task without a version: %v, was %v", done, e, was)
@@ -222,6 +286,7 @@ func (r *projectRun) check(t *rapid.T, done string) {
 	}
 	for id, p := range r.projects {
 		if was := projects[id]; was == nil || was.Version != p.Version {
+			projectsChanged++
 			if changed = true; p.Version != r.version {
 				t.Fatalf("%s gave a project the version %d, not %d", done, p.Version, r.version)
 			}
@@ -238,11 +303,58 @@ func (r *projectRun) check(t *rapid.T, done string) {
 	if taken := r.version - version; taken != 0 && !changed && !gone || taken > 1 || taken == 0 && (changed || gone) {
 		t.Fatalf("%s took %d versions; rows changed: %t, rows gone: %t", done, taken, changed, gone)
 	}
+	if done == "archive" || done == "unarchive" {
+		if tasksChanged > 0 || projectsChanged > 1 || gone {
+			t.Fatalf("%s gave %d tasks and %d projects a version", done, tasksChanged, projectsChanged)
+		}
+	}
+	r.checkTrash(t, done, subject, tasks, projects)
+	r.env.checkSeries(r.ctx, t, r.viewer)
+	r.env.checkInvariants(r.ctx, t, r.viewer)
+	r.copy.follow(t, r.ctx, r.viewer)
+	r.copy.check(t, done, r)
 	w := r.env.client.Workspace.GetX(r.ctx, r.viewer.WorkspaceID)
 	if w.ProjectCount != len(r.projects) || w.TaskCount != len(r.tasks) {
 		t.Fatalf("%s: %d projects are counted of %d, and %d tasks of %d", done, w.ProjectCount, len(r.projects), w.TaskCount, len(r.tasks))
 	}
 	r.checkLists(t, done)
+}
+
+// checkTrash checks that a project takes its active tasks along into the trash, and that those come back with it that are still there.
+func (r *projectRun) checkTrash(t *rapid.T, done string, subject uuid.UUID, tasks map[uuid.UUID]*ent.Task, projects map[uuid.UUID]*ent.Project) {
+	back := map[uuid.UUID]bool{}
+	for id, was := range tasks {
+		if is := r.tasks[id]; is != nil && was.DeletedAt != nil && is.DeletedAt == nil {
+			back[id] = true
+		}
+	}
+	was, is := projects[subject], r.projects[subject]
+	switch {
+	case was == nil || is == nil || (was.DeletedAt == nil) == (is.DeletedAt == nil):
+		if done == "restoreProject" && len(back) > 0 {
+			t.Fatalf("restoring no project has brought %d tasks back", len(back))
+		}
+	case is.DeletedAt != nil:
+		r.went[subject] = map[uuid.UUID]bool{}
+		for id, e := range tasks {
+			if in := e.ProjectID != nil && *e.ProjectID == subject; in && e.DeletedAt == nil {
+				r.went[subject][id] = true
+			}
+		}
+		for id, e := range r.tasks {
+			in := e.ProjectID != nil && *e.ProjectID == subject
+			if with := r.went[subject][id]; in != with || with && e.DeletedAt == nil {
+				t.Fatalf("%v is in the deleted project or not, went along: %t", e, with)
+			}
+		}
+	default:
+		if !maps.Equal(back, r.went[subject]) {
+			t.Fatalf("the project brought back %d tasks, want the %d that went along", len(back), len(r.went[subject]))
+		}
+	}
+	for _, went := range r.went {
+		maps.DeleteFunc(went, func(id uuid.UUID, _ bool) bool { return r.tasks[id] == nil || back[id] })
+	}
 }
 
 // sameTask reports whether a task is the same but for whether it is hidden.
@@ -286,6 +398,7 @@ func (r *projectRun) checkTask(t *rapid.T, e *ent.Task) {
 
 // checkLists compares the lists of each scope with the rows.
 func (r *projectRun) checkLists(t *rapid.T, done string) {
+	hundred := 100
 	for scope, in := range map[task.Scope]func(*ent.Task) bool{
 		task.ScopeActive: func(e *ent.Task) bool {
 			return e.DeletedAt == nil && (e.ProjectID == nil || r.projects[*e.ProjectID].ArchivedAt == nil)
@@ -303,7 +416,6 @@ func (r *projectRun) checkLists(t *rapid.T, done string) {
 			}
 		}
 		slices.Sort(want)
-		hundred := 100
 		page, err := r.env.List(r.ctx, r.viewer, task.ListInput{Scope: scope, First: &hundred})
 		if err != nil {
 			t.Fatal(err)
@@ -312,5 +424,94 @@ func (r *projectRun) checkLists(t *rapid.T, done string) {
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Fatalf("after %s the list %s has %d tasks, want %d", done, scope, len(got), len(want))
 		}
+	}
+	for scope, in := range map[project.Scope]func(*ent.Project) bool{
+		project.ScopeActive:   func(p *ent.Project) bool { return p.DeletedAt == nil && p.ArchivedAt == nil },
+		project.ScopeArchived: func(p *ent.Project) bool { return p.DeletedAt == nil && p.ArchivedAt != nil },
+		project.ScopeTrash:    func(p *ent.Project) bool { return p.DeletedAt != nil },
+		project.ScopeAll:      func(*ent.Project) bool { return true },
+	} {
+		var want, got []string
+		for _, p := range slices.SortedFunc(maps.Values(r.projects), func(a, b *ent.Project) int { return bytes.Compare(a.Position, b.Position) }) {
+			if in(p) {
+				want = append(want, p.ID.String())
+			}
+		}
+		page, err := r.env.projects.List(r.ctx, r.viewer, project.ListInput{Scope: scope, First: &hundred})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Edges {
+			got = append(got, e.Node.ID.String())
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("after %s the list %s has the projects %v, want %v", done, scope, got, want)
+		}
+	}
+}
+
+// workspaceCopy is a client's copy of a workspace, which follows the feed.
+type workspaceCopy struct {
+	feed     *feed.Service
+	token    *string
+	tasks    map[uuid.UUID]*ent.Task
+	projects map[uuid.UUID]*ent.Project
+	sections map[uuid.UUID]*ent.Section
+}
+
+// follow reads what the copy lacks, a few rows at a time.
+func (c *workspaceCopy) follow(t *rapid.T, ctx context.Context, v viewer.Viewer) { //nolint:revive // The test comes first.
+	all := &feed.Selection{Gone: true, Kinds: map[workspace.Kind]feed.Columns{workspace.KindTask: {}, workspace.KindProject: {}, workspace.KindSection: {}}}
+	for complete := false; !complete; {
+		page, err := c.feed.Page(ctx, v, feed.Request{After: c.token, First: ptr(7), Selection: all}, func(context.Context, *feed.Page) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page.Reset != nil {
+			if c.token != nil {
+				t.Fatalf("the copy is of no use: %s", *page.Reset)
+			}
+			c.tasks, c.projects, c.sections = map[uuid.UUID]*ent.Task{}, map[uuid.UUID]*ent.Project{}, map[uuid.UUID]*ent.Section{}
+		}
+		for _, e := range feed.Rows[ent.Task](page, workspace.KindTask) {
+			c.tasks[e.ID] = e
+		}
+		for _, p := range feed.Rows[ent.Project](page, workspace.KindProject) {
+			c.projects[p.ID] = p
+		}
+		for _, s := range feed.Rows[ent.Section](page, workspace.KindSection) {
+			c.sections[s.ID] = s
+		}
+		for _, gone := range page.Gone {
+			delete(c.tasks, gone.ID)
+			delete(c.projects, gone.ID)
+			delete(c.sections, gone.ID)
+		}
+		c.token, complete = &page.Token, page.Complete
+	}
+}
+
+// check compares the copy with the rows. A task's hidden_at, which has no version, is what its project says.
+func (c *workspaceCopy) check(t *rapid.T, done string, r *projectRun) {
+	for id, e := range c.tasks {
+		e.HiddenAt = nil
+		if e.ProjectID != nil && c.projects[*e.ProjectID] != nil {
+			e.HiddenAt = c.projects[*e.ProjectID].ArchivedAt
+		}
+		c.tasks[id] = e
+	}
+	sameRows(t, done, c.tasks, r.tasks)
+	sameRows(t, done, c.projects, r.projects)
+	sameRows(t, done, c.sections, r.sections)
+}
+
+func sameRows[T fmt.Stringer](t *rapid.T, done string, got, want map[uuid.UUID]T) {
+	for id, row := range want {
+		if have, ok := got[id]; !ok || have.String() != row.String() {
+			t.Fatalf("after %s the copy has %v, want %v", done, have, row)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("after %s the copy has %d rows, want %d", done, len(got), len(want))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"taskql/ent"
 	"taskql/ent/occurrence"
@@ -29,7 +30,7 @@ var (
 )
 
 // checkSeries checks what holds of all series of a workspace after any change.
-func (env *testEnv) checkSeries(ctx context.Context, t *testing.T, v viewer.Viewer) {
+func (env *testEnv) checkSeries(ctx context.Context, t rapid.TB, v viewer.Viewer) {
 	t.Helper()
 	tasks := map[uuid.UUID]map[int]*ent.Task{}
 	for _, e := range env.client.Task.Query().Where(enttask.WorkspaceID(v.WorkspaceID), enttask.RecurrenceIDNotNil()).AllX(ctx) {
