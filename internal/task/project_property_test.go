@@ -48,31 +48,95 @@ type projectRun struct {
 func TestProjectsKeepTheirRules(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
-		changes, err := feed.New(feed.Config{Workspaces: env.workspaces})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for runs, failed := 0, false; runs < *projectCases; {
-			rapid.Check(t, func(rt *rapid.T) { // It is called 100 times, and again to shrink a failure.
-				if runs >= *projectCases && !failed {
-					return
-				}
-				runs, failed = runs+1, true
-				ctx, v := env.newUser(t, fmt.Sprintf("user %d", runs))
-				r := &projectRun{env: env, ctx: ctx, viewer: v, went: map[uuid.UUID]map[uuid.UUID]bool{}, copy: &workspaceCopy{feed: changes}}
-				r.read(rt)
-				for range rapid.IntRange(5, 40).Draw(rt, "changes") {
-					env.clock.advance(time.Second)
-					r.change(rt)
-				}
-				failed = false
-			})
-		}
+		checkCases(t, *projectCases, func(rt *rapid.T, n int) {
+			env.newProjectRun(t, fmt.Sprintf("user %d", n)).changes(rt, rapid.IntRange(5, 40).Draw(rt, "changes"))
+		})
 	})
 }
 
+// If the workspace of an anonymous user moves to another user, who changes it while its tasks are still arriving, the same rules hold.
+func TestMovedProjectsKeepTheirRules(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, env *testEnv) {
+		checkCases(t, max(1, *projectCases/3), func(rt *rapid.T, n int) {
+			anna, ruth := fmt.Sprintf("anna %d", n), fmt.Sprintf("ruth %d", n)
+			from, to := env.newProjectRun(t, anna), env.newProjectRun(t, ruth)
+			from.changes(rt, rapid.IntRange(10, 40).Draw(rt, "changes before"))
+			to.changes(rt, rapid.IntRange(0, 5).Draw(rt, "changes of the other"))
+			removal := task.Removal{UserID: anna, MoveTo: ruth}
+			env.remove(t, removal)
+			for more := true; more; {
+				more = env.stopAfter(t, removal, 1)
+				to.arrive(rt, from)
+				to.changes(rt, rapid.IntRange(0, 4).Draw(rt, "changes meanwhile"))
+			}
+			if left := env.rowsOf(t, anna); left != nothing {
+				rt.Fatalf("left are %s", left)
+			}
+		})
+	})
+}
+
+// checkCases has rapid check a property in a number of cases, which are numbered, and shrinks one that fails.
+func checkCases(t *testing.T, cases int, property func(rt *rapid.T, n int)) {
+	t.Helper()
+	for runs, failed := 0, false; runs < cases && !failed; {
+		rapid.Check(t, func(rt *rapid.T) { // It is called 100 times, and again to shrink a failure.
+			if runs >= cases && !failed {
+				return
+			}
+			runs, failed = runs+1, true
+			property(rt, runs)
+			failed = false
+		})
+	}
+}
+
+// newProjectRun makes a user without projects.
+func (env *testEnv) newProjectRun(t *testing.T, user string) *projectRun {
+	t.Helper()
+	changes, err := feed.New(feed.Config{Workspaces: env.workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &projectRun{env: env, went: map[uuid.UUID]map[uuid.UUID]bool{}, copy: &workspaceCopy{feed: changes}}
+	r.ctx, r.viewer = env.newUser(t, user)
+	return r
+}
+
+// changes makes that many random changes.
+func (r *projectRun) changes(t *rapid.T, n int) {
+	r.read(t)
+	for range n {
+		r.env.clock.advance(time.Second)
+		r.change(t)
+	}
+}
+
+// arrive reads the rows after some have come from another workspace, and checks the rules.
+func (r *projectRun) arrive(t *rapid.T, from *projectRun) {
+	r.read(t)
+	for id, went := range from.went {
+		p := r.projects[id]
+		for e := range went {
+			if row := r.tasks[e]; p != nil && p.DeletedAt != nil && row != nil && row.ProjectID != nil && row.DeletedAt != nil {
+				if r.went[id] == nil {
+					r.went[id] = map[uuid.UUID]bool{}
+				}
+				r.went[id][e] = true
+			}
+		}
+	}
+	for _, e := range r.tasks {
+		r.checkTask(t, e)
+	}
+	r.checkLists(t, "moving")
+	r.copy.follow(t, r.ctx, r.viewer)
+	r.copy.check(t, "moving", r)
+}
+
 // read reads the rows.
-func (r *projectRun) read(t *rapid.T) (map[uuid.UUID]*ent.Task, map[uuid.UUID]*ent.Project, map[uuid.UUID]*ent.Section) {
+func (r *projectRun) read(t rapid.TB) (map[uuid.UUID]*ent.Task, map[uuid.UUID]*ent.Project, map[uuid.UUID]*ent.Section) {
 	before, projectsBefore, sectionsBefore := r.tasks, r.projects, r.sections
 	r.tasks, r.projects, r.sections = map[uuid.UUID]*ent.Task{}, map[uuid.UUID]*ent.Project{}, map[uuid.UUID]*ent.Section{}
 	for _, e := range r.env.client.Task.Query().Where(enttask.WorkspaceID(r.viewer.WorkspaceID)).AllX(r.ctx) {
@@ -365,7 +429,7 @@ func sameTask(a, b *ent.Task) bool {
 }
 
 // checkTask checks where a task is.
-func (r *projectRun) checkTask(t *rapid.T, e *ent.Task) {
+func (r *projectRun) checkTask(t rapid.TB, e *ent.Task) {
 	placement := func(e *ent.Task) string { return fmt.Sprint(e.ProjectID, e.SectionID, e.HiddenAt) }
 	if e.ParentID != nil {
 		left := e.DeletedAt != nil && e.ProjectID == nil // It was in the trash when its parent went there with the project.

@@ -161,17 +161,28 @@ func (t *tx) moveProjects(ctx context.Context, from viewer.Viewer) error {
 
 // settleMoved gives moved tasks the placement that they should have, if their parent, project or section was changed after it was moved.
 func (t *tx) settleMoved(ctx context.Context, ids []uuid.UUID) error {
-	for _, set := range []string{
-		`project_id = (SELECT p.project_id FROM tasks p WHERE p.id = tasks.parent_id), section_id = (SELECT p.section_id FROM tasks p WHERE p.id = tasks.parent_id)
-			WHERE parent_id IS NOT NULL AND (deleted_at IS NULL OR project_id IS NOT NULL)`,
-		`project_id = NULL WHERE NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.project_id
-			AND (p.deleted_at IS NULL OR tasks.deleted_at IS NOT NULL AND tasks.trashed_with = p.id))`,
-		`section_id = NULL WHERE NOT EXISTS (SELECT 1 FROM sections s WHERE s.id = tasks.section_id AND s.project_id = tasks.project_id)`,
-		`hidden_at = (SELECT p.archived_at FROM projects p WHERE p.id = tasks.project_id) WHERE true`,
+	for _, change := range []struct{ set, where string }{
+		{
+			"project_id = (SELECT p.project_id FROM tasks p WHERE p.id = tasks.parent_id), section_id = (SELECT p.section_id FROM tasks p WHERE p.id = tasks.parent_id)",
+			"parent_id IS NOT NULL AND (deleted_at IS NULL OR project_id IS NOT NULL)",
+		},
+		{
+			"project_id = NULL",
+			`project_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.project_id
+				AND (p.deleted_at IS NULL OR tasks.deleted_at IS NOT NULL AND tasks.trashed_with = p.id))`,
+		},
+		{
+			"section_id = NULL",
+			"section_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sections s WHERE s.id = tasks.section_id AND s.project_id = tasks.project_id)",
+		},
+		{
+			"hidden_at = (SELECT p.archived_at FROM projects p WHERE p.id = tasks.project_id)",
+			"(project_id IS NOT NULL OR hidden_at IS NOT NULL)",
+		},
 	} {
 		b := workspace.Statement()
-		b.WriteString("UPDATE tasks SET " + set + " AND ").Join(workspace.Condition(t.Viewer, "")).
-			WriteString(" AND id IN (").Args(toAny(ids)...).WriteString(") AND (project_id IS NOT NULL OR parent_id IS NOT NULL)")
+		b.WriteString("UPDATE tasks SET " + change.set + " WHERE ").Join(workspace.Condition(t.Viewer, "")).
+			WriteString(" AND id IN (").Args(toAny(ids)...).WriteString(") AND " + change.where)
 		if err := t.Exec(ctx, b); err != nil {
 			return fmt.Errorf("looking at the projects: %w", err)
 		}
@@ -240,10 +251,25 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 	for _, id := range ids {
 		t.recordNew(id) // The workspace that they come from is closed, and its activities are erased.
 	}
-	if err := t.moveActiveToTop(ctx, ids); err != nil {
-		return err
+	for _, settle := range []func(context.Context, []uuid.UUID) error{t.restoreMoved, t.moveActiveToTop, t.settleMoved} {
+		if err := settle(ctx, ids); err != nil {
+			return err
+		}
 	}
-	return t.settleMoved(ctx, ids)
+	return nil
+}
+
+// restoreMoved takes tasks out of the trash if the task or the project with which they went there was restored after it was moved.
+func (t *tx) restoreMoved(ctx context.Context, ids []uuid.UUID) error {
+	b := workspace.Statement()
+	b.WriteString("UPDATE tasks SET deleted_at = NULL, trashed_with = NULL, updated_at = ").Arg(t.Now).
+		WriteString(" WHERE ").Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
+		WriteString(") AND deleted_at IS NOT NULL AND (EXISTS (SELECT 1 FROM tasks r WHERE r.id = tasks.trashed_with AND r.deleted_at IS NULL)" +
+			" OR EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.trashed_with AND p.deleted_at IS NULL))")
+	if _, err := t.changeSeries(ctx, b, recurrence.ResumeAll); err != nil {
+		return fmt.Errorf("looking at the trash: %w", err)
+	}
+	return nil
 }
 
 // moveActiveToTop moves active tasks to the top level if their parent went to the trash after it was moved.
