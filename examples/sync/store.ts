@@ -55,6 +55,8 @@ export interface Refusal {
 }
 
 export interface Options<R extends Record<keyof R, Row>, M extends { readonly [name: string]: Mutation<R, any> }> {
+  /** The workspace of the copy, if it is not the user's own. Inputs that create something name it themselves. */
+  readonly workspaceId?: string;
   /** By the names of the lists in ChangePage, such as `tasks`. */
   readonly kinds: { readonly [K in keyof R]: Kind<R[K]> };
   readonly mutations: M;
@@ -199,7 +201,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
 
   constructor(private readonly options: Options<R, M>) {
     const lists = this.kinds().map(([name, kind]) => `${name} { ${kind.fields} }`);
-    this.query = `subscription Changes($after: SyncToken) { changes(after: $after) { reset gone { kind id version } ${lists.join(" ")} token version complete } }`;
+    this.query = `subscription Changes($after: SyncToken, $workspaceId: ID) { changes(after: $after, workspaceId: $workspaceId) { reset gone { kind id version } ${lists.join(" ")} token version complete } }`;
   }
 
   /** Reads the stored copy, and then follows the feed. It returns as soon as what is stored is shown. Call it once. */
@@ -413,7 +415,8 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
           resolve();
         };
         const after = this.stage ? this.stage.token : this.token;
-        const end = this.options.transport.subscribe(this.query, { after }, {
+        const { workspaceId } = this.options;
+        const end = this.options.transport.subscribe(this.query, { after, workspaceId }, {
           next: (result) => {
             if (open && this.receive(result)) failures = 0;
           },
@@ -601,7 +604,7 @@ export class MemoryStorage implements Storage {
   }
 }
 
-/** Keeps everything in one IndexedDB database. Its name should have the user's id in it. */
+/** Keeps everything in one IndexedDB database. Its name should have the user's id in it, and the workspace's. */
 export class IndexedDBStorage implements Storage {
   private readonly db: Promise<IDBDatabase>;
   private readonly channel: BroadcastChannel;
@@ -610,7 +613,7 @@ export class IndexedDBStorage implements Storage {
     const open = indexedDB.open(name, 1);
     open.onupgradeneeded = () => ["copy", "rows", "queue"].forEach((store) => open.result.createObjectStore(store));
     this.db = settled(open);
-    this.db.catch(() => {}); // load reports it
+    this.db.then((db) => (db.onversionchange = () => db.close()), () => {}); // another tab deletes it; load reports a failure
     this.channel = new BroadcastChannel(name);
   }
 
@@ -722,7 +725,7 @@ export function polling(transport: Transport, interval: number): Transport {
       let open = true;
       const run = async () => {
         for (let after = variables["after"]; open; ) {
-          const result = await transport.execute(document.replace("subscription", "query"), { after });
+          const result = await transport.execute(document.replace("subscription", "query"), { ...variables, after });
           if (!open) return;
           sink.next(result);
           const page = result.data?.["changes"] as ChangePage | undefined;

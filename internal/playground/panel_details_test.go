@@ -65,7 +65,7 @@ func (v visit) undo(t *testing.T) {
 	v.do(t, "redoing", saysNews("Reopened “Feed the cat” Redo"), chromedp.Click(undo), isChecked("true"), saysNews("Completed “Feed the cat” Undo"))
 	v.picture(t, "undo")
 	v.do(t, "a change just before the undo", becomes(`(() => {
-		const send = window.fetch, id = document.querySelector('.tasks li').dataset.task;
+		const send = window.fetch, id = document.querySelector('.tasks .list li').dataset.task;
 		window.fetch = async (url, options) => {
 			if (options.body?.includes('undoChange')) {
 				window.fetch = send;
@@ -86,12 +86,12 @@ func (v visit) repeat(t *testing.T) {
 		sees(dialog+" [data-bad=true]", "FREQ"), becomes(`document.querySelector('.tasks dialog [type=submit]').disabled`))
 	v.do(t, "a rule", setField("repeats", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"), sees(dialog+" .preview", "On Mon, Jun 3, 2030; Tue, Jun 4, 2030"))
 	v.picture(t, "repeat")
-	v.do(t, "saving", chromedp.Click(dialog+" [type=submit]", chromedp.ByQuery), sees(".tasks li .details", "repeats on weekdays · 2030-06-03"), sees(dialog, "Skip this one"))
-	v.do(t, "skipping", chromedp.Click(dialog+" form .quiet", chromedp.ByQuery), sees(".tasks li .details", "2030-06-04"), closeDetails())
-	v.do(t, "completing", chromedp.Click(control(1, "check"), chromedp.ByQuery), titles("Feed the cat", "Feed the cat"), sees(".tasks li:nth-child(2) .details", "repeats on weekdays · 2030-06-05"))
-	v.do(t, "undoing it", sees(undo, "Undo"), chromedp.Click(undo), titles("Feed the cat"), sees(".tasks li .details", "repeats on weekdays · 2030-06-04"))
+	v.do(t, "saving", chromedp.Click(dialog+" [type=submit]", chromedp.ByQuery), sees(".tasks .list li .details", "repeats on weekdays · 2030-06-03"), sees(dialog, "Skip this one"))
+	v.do(t, "skipping", chromedp.Click(dialog+" form .quiet", chromedp.ByQuery), sees(".tasks .list li .details", "2030-06-04"), closeDetails())
+	v.do(t, "completing", chromedp.Click(control(1, "check"), chromedp.ByQuery), titles("Feed the cat", "Feed the cat"), sees(".tasks .list li:nth-child(2) .details", "repeats on weekdays · 2030-06-05"))
+	v.do(t, "undoing it", sees(undo, "Undo"), chromedp.Click(undo), titles("Feed the cat"), sees(".tasks .list li .details", "repeats on weekdays · 2030-06-04"))
 	v.do(t, "ending it", openDetails(), setField("repeats", ""), chromedp.Click(dialog+" [type=submit]", chromedp.ByQuery),
-		becomes(`document.querySelector('.tasks li .details').innerText === '2030-06-04'`), closeDetails())
+		becomes(`document.querySelector('.tasks .list li .details').innerText === '2030-06-04'`), closeDetails())
 }
 
 // remind sets reminders. One fires, is snoozed, and another one is dismissed.

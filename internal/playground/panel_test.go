@@ -23,7 +23,7 @@ func titles(want ...string) chromedp.Action {
 
 // control is the selector of a control of the nth task in the panel: grip, check, title or delete.
 func control(n int, name string) string {
-	return fmt.Sprintf(".tasks li:nth-child(%d) [data-control=%s]", n, name)
+	return fmt.Sprintf(".tasks .list li:nth-child(%d) [data-control=%s]", n, name)
 }
 
 // hasFocus waits until the control of the task has the focus.
@@ -52,7 +52,7 @@ func press(selector string, keys ...string) chromedp.Action {
 func addTasks(names ...string) chromedp.Action {
 	steps := chromedp.Tasks{chromedp.Click(".tasks .add input", chromedp.ByQuery)}
 	for _, name := range names {
-		steps = append(steps, input.InsertText(name), chromedp.KeyEvent(kb.Enter), sees(".tasks ul", name))
+		steps = append(steps, input.InsertText(name), chromedp.KeyEvent(kb.Enter), sees(".tasks .list", name))
 	}
 	return steps
 }
@@ -143,7 +143,7 @@ func (p pair) edit(t *testing.T) {
 		body: JSON.stringify({ query: 'mutation { createTask(input: { title: "by the API" }) { task { id } } }' }) })`, nil), saysNews("Added “by the API”"))
 	p.shows(t, "one", "zwei", "three", "by the API")
 	p.a.do(t, "a subtask", chromedp.Evaluate(`fetch('/graphql', { method: 'POST', headers: { 'Content-Type': 'application/json' },
-		body: JSON.stringify({ query: 'mutation ($id: ID!) { createTask(input: { title: "subtask", parentId: $id }) { task { id } } }', variables: { id: document.querySelector('.tasks li').dataset.task } }) })`, nil))
+		body: JSON.stringify({ query: 'mutation ($id: ID!) { createTask(input: { title: "subtask", parentId: $id }) { task { id } } }', variables: { id: document.querySelector('.tasks .list li').dataset.task } }) })`, nil))
 	p.shows(t, "one", "subtask", "zwei", "three", "by the API")
 	p.a.do(t, "deleting the parent", chromedp.Click(control(1, "delete"), chromedp.ByQuery))
 	p.shows(t, "zwei", "three", "by the API")
@@ -161,7 +161,7 @@ func (p pair) order(t *testing.T) {
 	drag := chromedp.Tasks{
 		chromedp.MouseEvent(input.MousePressed, x, from, chromedp.ButtonLeft, chromedp.ClickCount(1)),
 		chromedp.MouseEvent(input.MouseMoved, x, (from+to)/2, chromedp.ButtonLeft), chromedp.MouseEvent(input.MouseMoved, x, to-4, chromedp.ButtonLeft),
-		becomes(`document.querySelector('.tasks li:first-child').dataset.drop === 'before'`),
+		becomes(`document.querySelector('.tasks .list li:first-child').dataset.drop === 'before'`),
 	}
 	p.a.do(t, "dragging", drag)
 	p.a.shoot(t, "panel-dragging")
@@ -187,7 +187,7 @@ func (p pair) focus(t *testing.T) {
 // cut cuts the second browser's connection. Both make changes meanwhile.
 func (p pair) cut(t *testing.T, proxy *toxic.Proxy) {
 	t.Helper()
-	top := `document.querySelector('.tasks ul').getBoundingClientRect().top`
+	top := `document.querySelector('.tasks .list').getBoundingClientRect().top`
 	before := value[float64](t, p.b, top)
 	proxy.Stop()
 	p.b.do(t, "offline", saysState("Offline"))
@@ -216,10 +216,10 @@ func (p pair) signOut(t *testing.T) {
 	for !value[bool](t, p.b, `document.querySelector('.tasks').innerText.includes('You are signed out.')`) {
 		p.a.do(t, "a change", chromedp.Click(control(1, "check"), chromedp.ByQuery)) // Delivered while the session is cached.
 	}
-	p.b.do(t, "signed out", sees(".who", "Signed out"), p.b.hasStreams(0), gone(".tasks li"))
+	p.b.do(t, "signed out", sees(".who", "Signed out"), p.b.hasStreams(0), gone(".tasks .list li"))
 	p.a.do(t, "a change that is not delivered", addTasks("last"))
 	p.b.do(t, "signing in again", signIn(), saysState("Live"), titles("one", "offline", "by the API", "online", "last"))
-	p.a.do(t, "signing out", p.a.hasStreams(1), chromedp.Click("#sign-out"), sees(".tasks", "You are signed out."), p.a.hasStreams(0), gone(".tasks li"))
+	p.a.do(t, "signing out", p.a.hasStreams(1), chromedp.Click("#sign-out"), sees(".tasks", "You are signed out."), p.a.hasStreams(0), gone(".tasks .list li"))
 	p.a.do(t, "the copy", becomes(`indexedDB.databases().then((all) => all.filter(({ name }) => name.startsWith('taskql'))).then(async ([{ name }]) => {
 		const opened = indexedDB.open(name);
 		await new Promise((resolve) => opened.onsuccess = resolve);
@@ -309,7 +309,7 @@ func TestBrowserPanelScreens(t *testing.T) {
 			if s.isPhone() {
 				v.dragByFinger(t)
 			}
-			v.do(t, "after a reload", chromedp.Reload(), sees(".tasks ul", "Return the parcel"), saysState("Live"))
+			v.do(t, "after a reload", chromedp.Reload(), sees(".tasks .list", "Return the parcel"), saysState("Live"))
 			v.do(t, "closing", chromedp.Click("#toggle-tasks"), gone(".tasks"), v.hasStreams(0), chromedp.Reload(), sees(".who", "Ada Lovelace"), gone(".tasks"))
 			v.fits(t, "closed")
 			v.check(t)
@@ -326,7 +326,7 @@ func (v visit) dragByFinger(t *testing.T) {
 		return input.DispatchTouchEvent(kind, points)
 	}
 	v.do(t, "dragging by finger", touch(input.TouchStart, &input.TouchPoint{X: x, Y: from}), touch(input.TouchMove, &input.TouchPoint{X: x, Y: (from + to) / 2}),
-		touch(input.TouchMove, &input.TouchPoint{X: x, Y: to - 4}), becomes(`document.querySelector('.tasks li:first-child').dataset.drop === 'before'`))
+		touch(input.TouchMove, &input.TouchPoint{X: x, Y: to - 4}), becomes(`document.querySelector('.tasks .list li:first-child').dataset.drop === 'before'`))
 	v.shoot(t, v.prefix+"dragging")
-	v.do(t, "dropping", touch(input.TouchEnd), sees(".tasks li:first-child", "Return the parcel"), saysNews("Moved “Return the parcel”"))
+	v.do(t, "dropping", touch(input.TouchEnd), sees(".tasks .list li:first-child", "Return the parcel"), saysNews("Moved “Return the parcel”"))
 }

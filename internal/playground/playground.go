@@ -42,6 +42,8 @@ type Config struct {
 	// SignIn shows forms that sign up and in at /api/auth on this server. Without it, the page says to sign in at the
 	// frontend.
 	SignIn bool
+	// Organizations shows, beside those forms, a dialog in which organizations are made and people invited.
+	Organizations bool
 }
 
 // manifest is the bundler's description of the bundle.
@@ -94,9 +96,10 @@ func readManifest() (manifest, error) {
 
 // settings is read by web/src/settings.js.
 type settings struct {
-	Endpoint string   `json:"endpoint"`
-	SignIn   bool     `json:"signIn"`
-	Samples  []Sample `json:"samples"`
+	Endpoint      string   `json:"endpoint"`
+	SignIn        bool     `json:"signIn"`
+	Organizations bool     `json:"organizations"`
+	Samples       []Sample `json:"samples"`
 }
 
 // renderPage returns the page. Its settings are in a data block, which is not a script to the policy; html/template escapes
@@ -114,7 +117,7 @@ func renderPage(cfg Config, bundle manifest) ([]byte, error) {
 	err = page.Execute(&out, struct {
 		Script, Style string
 		Settings      settings
-	}{bundle.Script, bundle.Style, settings{Endpoint: cfg.Endpoint, SignIn: cfg.SignIn, Samples: samples}})
+	}{bundle.Script, bundle.Style, settings{cfg.Endpoint, cfg.SignIn, cfg.Organizations, samples}})
 	if err != nil {
 		return nil, fmt.Errorf("rendering the playground's page: %w", err)
 	}

@@ -46,12 +46,12 @@ func hash(content string) string {
 
 func TestPage(t *testing.T) {
 	t.Parallel()
-	h := newHandler(t, Config{Endpoint: "/graphql", SignIn: true})
+	h := newHandler(t, Config{Endpoint: "/graphql", SignIn: true, Organizations: true})
 	response, body := get(t, h, "/", nil)
 	if response.StatusCode != http.StatusOK || response.Header.Get("Cache-Control") != "no-cache" || response.Header.Get("Content-Security-Policy") != policy {
 		t.Errorf("%d %v", response.StatusCode, response.Header)
 	}
-	if !strings.Contains(body, `{"endpoint":"/graphql","signIn":true,`) {
+	if !strings.Contains(body, `{"endpoint":"/graphql","signIn":true,"organizations":true,`) {
 		t.Error("the page lacks its settings")
 	}
 	if again, body := get(t, h, "/", map[string]string{"If-None-Match": response.Header.Get("Etag")}); again.StatusCode != http.StatusNotModified || body != "" {

@@ -169,7 +169,9 @@ func (s *Server) routes(ctx context.Context, cfg Config) (routes, error) {
 		hook:    hook,
 	}
 	if cfg.Config.Playground {
-		r.playground, err = playground.Handler(playground.Config{Endpoint: graphqlPath, SignIn: signIn != nil})
+		r.playground, err = playground.Handler(playground.Config{
+			Endpoint: graphqlPath, SignIn: signIn != nil, Organizations: signIn != nil && cfg.Config.Organizations,
+		})
 		if err != nil {
 			return routes{}, fmt.Errorf("setting up the playground: %w", err)
 		}

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { mock, test } from "node:test";
 import type { AddressInfo } from "node:net";
 import "fake-indexeddb/auto";
-import { fetchTransport, IndexedDBStorage, polling, randomId, serverSentEvents, type Result, type Write } from "../store.js";
-import { Network, Server } from "./server.js";
-import { fields, MemoryStorage, pass, randomNumbers, SlowStorage, storedRows, Tab, until, useClock } from "./world.js";
+import { fetchTransport, IndexedDBStorage, kind, polling, randomId, serverSentEvents, Store, type Result, type Transport, type Write } from "../store.js";
+import { Network, Server, type Tag, type Task } from "./server.js";
+import { fields, MemoryStorage, pass, randomNumbers, type Rows, SlowStorage, storedRows, Tab, until, useClock } from "./world.js";
 
 /** A workspace with one task and one tag, and a tab that has a copy of it. */
 async function opened(disk = new MemoryStorage()): Promise<{ server: Server; disk: MemoryStorage; tab: Tab }> {
@@ -180,6 +180,28 @@ test("the copy of a workspace that is not the user's any more is deleted, and th
   assert.throws(() => tab.store.mutate("markTask", { id: "t", mark: "a" }), /stopped/);
 });
 
+test("each request names the workspace of the copy", async () => {
+  const asked: unknown[] = [];
+  const page = { reset: null, gone: [], tags: [], tasks: [], token: "1", version: 1, complete: true };
+  const transport: Transport = {
+    execute: async (document, variables) => {
+      asked.push([document.includes("query Changes") && document.includes("workspaceId: $workspaceId"), variables]);
+      return { data: { changes: { ...page, reset: variables["after"] ? null : "FIRST" } } };
+    },
+    subscribe: () => () => {},
+  };
+  const store = new Store<Rows, {}>({
+    workspaceId: "organization/o1", kinds: { tags: kind<Tag>("TAG", "id"), tasks: kind<Task>("TASK", "id") }, mutations: {},
+    transport: polling(transport, 100), storage: new MemoryStorage(),
+  });
+  void store.start();
+  await until("it was asked twice", () => asked.length === 2);
+  const workspaceId = "organization/o1";
+  assert.deepEqual(asked, [[true, { after: null, workspaceId }], [true, { after: "1", workspaceId }]]);
+  void store.stop();
+  await pass(200);
+});
+
 test("a token that the server can't read is given up", async () => {
   const { server, tab } = await opened();
   server.down = "BAD_USER_INPUT";
@@ -326,6 +348,8 @@ test("IndexedDB keeps a copy and a queue, all or nothing, and tells other tabs",
   const next = { ...copy, from: "1", token: "2", version: 2, clear: false, put: [], remove: [["tasks", "t"]] } as const;
   assert.equal(await there.write({ tab: "there", copy: next, remove: ["k"] }), true);
   assert.deepEqual(await here.load(), { query: "q", token: "2", version: 2, rows: [], queue: [] });
+  const deleted = indexedDB.deleteDatabase("test"); // as another tab does that signs out
+  await new Promise((resolve) => (deleted.onsuccess = resolve));
   released.abort();
   useClock();
 });

@@ -1,23 +1,24 @@
 import { useEffect, useRef, useState } from 'react';
+import { auth } from './auth.js';
+import { PeopleIcon } from './icons.jsx';
+import { invitationInAddress, Organizations } from './organizations.jsx';
 import { settings } from './settings.js';
 import { forgetTasks } from './tasks.js';
 
-async function post(path, body) {
-  const response = await fetch(`/api/auth/${path}`, {
-    method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
-  });
-  if (response.ok) return;
-  const answer = await response.json().catch(() => ({}));
-  throw new Error(answer.message ?? `The server answered HTTP ${response.status}.`);
-}
-
-/** Shows who is signed in and, if the server has its own sign-in, the buttons to sign in and out. */
+/** Shows who is signed in and, if the server has its own sign-in, the buttons for organizations and to sign in and out. */
 export function Account({ viewer, asking, setAsking, changed }) {
   const [problem, setProblem] = useState('');
+  const [organizing, setOrganizing] = useState(false);
+  const [invitation] = useState(settings.organizations ? invitationInAddress : null);
+  // Whoever was sent here to accept an invitation signs in first.
+  useEffect(() => {
+    if (invitation && viewer === null) setAsking(true);
+    if (invitation && viewer) setOrganizing(true);
+  }, [invitation, viewer, setAsking]);
   const signOut = async () => {
     try {
-      await post('sign-out', {});
-      await forgetTasks();
+      await auth('sign-out', {});
+      await forgetTasks(viewer.id);
       changed();
     } catch (error) {
       setProblem(error.message);
@@ -32,7 +33,9 @@ export function Account({ viewer, asking, setAsking, changed }) {
         {problem && <span className="problem"> {problem}</span>}
       </p>
       {settings.signIn && viewer === null && <button type="button" id="open-sign-in" onClick={() => setAsking(true)}>Sign in</button>}
+      {settings.organizations && viewer && <button type="button" id="open-organizations" className="quiet" aria-haspopup="dialog" aria-label="Organizations" title="Organizations" onClick={() => setOrganizing(true)}><PeopleIcon /></button>}
       {settings.signIn && viewer && <button type="button" id="sign-out" className="quiet" onClick={signOut}>Sign out</button>}
+      {organizing && viewer && <Organizations viewer={viewer} invitation={invitation} close={() => setOrganizing(false)} />}
       {settings.signIn && asking && <SignIn close={() => setAsking(false)} done={() => { setAsking(false); changed(); }} />}
     </div>
   );
@@ -49,7 +52,7 @@ function SignIn({ close, done }) {
     const { name, email, password } = Object.fromEntries(new FormData(event.currentTarget));
     setBusy(true);
     try {
-      await (isNew ? post('sign-up/email', { name, email, password }) : post('sign-in/email', { email, password }));
+      await (isNew ? auth('sign-up/email', { name, email, password }) : auth('sign-in/email', { email, password }));
       done();
     } catch (error) {
       setProblem(error.message);

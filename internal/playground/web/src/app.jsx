@@ -47,7 +47,7 @@ function App() {
     }
   }, [fetcher]);
   useEffect(() => { refresh(); }, [refresh]);
-  const page = useMemo(() => ({ viewer, askSignIn: () => setAsking(true), showsTasks }), [viewer, showsTasks]);
+  const page = useMemo(() => ({ viewer, askSignIn: () => setAsking(true), tell: setNotice, showsTasks }), [viewer, showsTasks]);
   return (
     <Page.Provider value={page}>
       <header className="bar">

@@ -1,17 +1,71 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { byPosition } from './tasks.js';
+import { membersOf, readOnly, roles } from './workspaces.js';
 import { describeReminder, describeRule, formatDue, rules } from './words.js';
 
-/** The dialog with a task's due day, how it repeats, and its reminders. */
-export function Details({ task, recurrence, store, close }) {
+/** The dialog with a task's project and assignee, its due day, how it repeats, and its reminders. */
+export function Details({ task, recurrence, store, projects, mayWrite, close }) {
   const dialog = useRef(null);
   useEffect(() => { dialog.current.showModal(); }, []);
   return (
     <dialog ref={dialog} className="details-dialog" aria-labelledby="details-title" onClose={close}>
       <h3 id="details-title">{task.title}</h3>
-      {!task.completed && <Repeat key={task.version} task={task} recurrence={recurrence} store={store} />}
+      {!mayWrite && <p className="preview">{readOnly}</p>}
+      <fieldset disabled={!mayWrite}>
+        <Filing task={task} store={store} projects={projects} />
+        {store.workspaceId && <Assignee task={task} store={store} />}
+        {!task.completed && <Repeat key={task.version} task={task} recurrence={recurrence} store={store} />}
+      </fieldset>
       <Reminders task={task} store={store} />
       <div className="row"><button type="button" className="quiet" onClick={() => dialog.current.close()}>Close</button></div>
     </dialog>
+  );
+}
+
+/** Puts a task into a project or one of its sections. */
+function Filing({ task, store, projects }) {
+  const sections = useSyncExternalStore(store.subscribe, () => store.all('sections'));
+  const all = [...projects.active, ...projects.archived];
+  if (all.length === 0) return null;
+  const file = ({ target }) => {
+    const [projectId = null, sectionId = null] = target.value.split(' ').filter(Boolean);
+    store.mutate('fileTask', { id: task.id, projectId, sectionId });
+  };
+  return (
+    <>
+      <label>Project
+        <select name="project" value={[task.project?.id, task.section?.id].filter(Boolean).join(' ')} disabled={Boolean(task.parent)} aria-describedby={task.parent ? 'filing-reason' : undefined} onChange={file}>
+          <option value="">none</option>
+          {all.flatMap((project) => [
+            <option key={project.id} value={project.id}>{project.name}{project.archivedAt && ' (archived)'}</option>,
+            ...sections.filter((section) => section.project.id === project.id).sort(byPosition).map((section) => <option key={section.id} value={`${project.id} ${section.id}`}>{project.name}: {section.name}</option>),
+          ])}
+        </select>
+      </label>
+      {task.parent && <p className="preview" id="filing-reason">A subtask is where its parent is.</p>}
+    </>
+  );
+}
+
+/** Gives a task to a member of the organization. */
+function Assignee({ task, store }) {
+  const [members, setMembers] = useState([]);
+  useEffect(() => {
+    let isCurrent = true;
+    membersOf(store.workspaceId).then((found) => { if (isCurrent && found) setMembers(found); });
+    return () => { isCurrent = false; };
+  }, [store]);
+  const { assignee } = task;
+  const people = members.map(({ person, role }) => ({ ...person, role }));
+  // Whoever has left keeps the task.
+  if (assignee && !people.some(({ id }) => id === assignee.id)) people.push(assignee);
+  return (
+    <label>Assigned to
+      <select name="assignee" value={assignee?.id ?? ''} onChange={({ target }) => store.mutate('assignTask', { id: task.id, assigneeId: target.value || null })}>
+        <option value="">nobody</option>
+        {people.map(({ id, name, role }) => <option key={id} value={id}>{name}{role && role !== 'WRITE' ? ` (${roles[role]})` : ''}</option>)}
+      </select>
+    </label>
   );
 }
 

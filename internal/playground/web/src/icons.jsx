@@ -35,3 +35,15 @@ export const ClockIcon = () => (
     <circle cx="8" cy="8" r="6.2" /><path d="M8 4.5V8l2.5 1.5" />
   </svg>
 );
+
+export const EditIcon = () => (
+  <svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" strokeWidth="1.4" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <path d="M10.8 2.8l2.4 2.4M2.8 13.2l.6-3 7.4-7.4 2.4 2.4-7.4 7.4z" />
+  </svg>
+);
+
+export const PeopleIcon = () => (
+  <svg viewBox="0 0 20 20" width="18" height="18" fill="none" stroke="currentColor" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <circle cx="7.5" cy="7" r="2.8" /><path d="M2 16.5c0-3 2.4-4.8 5.5-4.8s5.5 1.8 5.5 4.8M12.6 4.4a2.8 2.8 0 0 1 0 5.2M15 12.2c1.9.7 3 2.2 3 4.3" />
+  </svg>
+);

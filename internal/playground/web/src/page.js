@@ -2,9 +2,9 @@ import { createContext, useContext, useSyncExternalStore } from 'react';
 
 /**
  * What the parts of the page share: viewer is who is signed in, null if nobody is and undefined while that is not
- * known; askSignIn opens the sign-in dialog; showsTasks says whether the panel of tasks is open.
+ * known; askSignIn opens the sign-in dialog; tell shows a notice; showsTasks says whether the panel of tasks is open.
  */
-export const Page = createContext({ viewer: undefined, askSignIn: () => {}, showsTasks: false });
+export const Page = createContext({ viewer: undefined, askSignIn: () => {}, tell: () => {}, showsTasks: false });
 
 export const usePage = () => useContext(Page);
 

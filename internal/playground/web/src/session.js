@@ -1,9 +1,9 @@
 import { useSyncExternalStore } from 'react';
 
 // What the page remembers of an account, until it signs out or the browser's tab is closed: what answers showed last,
-// which fills in the samples' placeholders, and the finished steps of the tour.
+// which fills in the samples' placeholders, the finished steps of the tour, and what the panel shows.
 const key = 'taskql:session';
-const nothing = { account: null, timeZone: 'UTC', seen: {}, done: [] };
+const nothing = { account: null, timeZone: 'UTC', seen: {}, done: [], workspaces: [], workspace: null, project: null };
 let state = { ...nothing, ...JSON.parse(sessionStorage.getItem(key) ?? '{}') };
 const listeners = new Set();
 
@@ -20,6 +20,25 @@ function subscribe(listener) {
 
 /** Returns the names of the finished samples. The component is rendered again if they change. */
 export const useDone = () => useSyncExternalStore(subscribe, () => state.done);
+
+/**
+ * Returns what the panel shows: the user's workspaces as the server named them last; the chosen one's id, null for the user's own; and
+ * the chosen project's, null for all tasks.
+ */
+export const useChoice = () => useSyncExternalStore(subscribe, () => state);
+
+/** Chooses a workspace, and all of its tasks. */
+export const chooseWorkspace = (workspace) => update({ workspace, project: null });
+
+/** Chooses a project of the workspace, or null for all tasks. */
+export const chooseProject = (project) => update({ project });
+
+/** Says which workspaces the account has. If the chosen one is not there any more, the user's own is chosen. */
+export function setWorkspaces(account, workspaces) {
+  if (account !== state.account) return;
+  update({ workspaces });
+  if (state.workspace !== null && !workspaces.some(({ id }) => id === state.workspace)) chooseWorkspace(null);
+}
 
 /** Says who is signed in: a viewer, or null. What belongs to another account is forgotten. */
 export function setAccount(viewer) {

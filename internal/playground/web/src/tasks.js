@@ -5,13 +5,15 @@ import { describeConflicts } from './words.js';
 // The reference store, with what the panel shows.
 
 const kinds = {
-  tasks: kind('TASK', 'id version title completed position priority deletedAt due { date at timeZone } recurrence { id } parent { id } tags { id }'),
+  tasks: kind('TASK', 'id version title completed position priority deletedAt due { date at timeZone } recurrence { id } parent { id } tags { id } project { id } section { id } assignee { id name }'),
   tags: kind('TAG', 'id version name'),
+  projects: kind('PROJECT', 'id version name color position archivedAt deletedAt'),
+  sections: kind('SECTION', 'id version name position project { id }'),
   recurrences: kind('RECURRENCE', 'id version rule mode catchUp endedAt'),
   reminders: kind('REMINDER', 'id version task { id } at state firedAt minutesBefore dayBefore { days time }'),
 };
 
-const byPosition = (a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : a.id < b.id ? -1 : 1);
+export const byPosition = (a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : a.id < b.id ? -1 : 1);
 
 /** Returns the tasks outside the trash in manual order, each followed by its subtasks, with its depth. */
 export function arrange(tasks) {
@@ -49,6 +51,15 @@ function place(draft, { id, afterId, beforeId }, parentId) {
   return between(siblings[index - 1]?.position ?? '', siblings[index]?.position);
 }
 
+/** Returns the position at the end of rows. */
+const last = (rows) => between([...rows].sort(byPosition).at(-1)?.position ?? '');
+
+/** Changes a task, and its subtasks alike: they are in the same project and section. */
+function file(draft, id, fields) {
+  draft.update('tasks', id, fields);
+  for (const task of draft.all('tasks')) if (task.parent?.id === id) file(draft, task.id, fields);
+}
+
 function remove(draft, id) {
   draft.update('tasks', id, { deletedAt: 'now' });
   for (const task of draft.all('tasks')) if (task.parent?.id === id && !task.deletedAt) remove(draft, task.id);
@@ -56,6 +67,8 @@ function remove(draft, id) {
 
 const write = (name, input, row) => `mutation ${name[0].toUpperCase()}${name.slice(1)}($input: ${input}!) { ${name}(input: $input) { ${row} version userErrors { code message field } } }`;
 const mutation = (name, input) => write(name, input, 'task { id version title }');
+const projectMutation = (name) => write(name, `${name[0].toUpperCase()}${name.slice(1)}Input`, 'project { id version }');
+const sectionMutation = (name) => write(name, `${name[0].toUpperCase()}${name.slice(1)}Input`, 'section { id version }');
 const reminderMutation = (name, input) => write(name, input, 'reminder { id version }');
 
 // The last one wins, whatever else has changed in the task.
@@ -64,7 +77,10 @@ const rebase = (input) => input;
 const mutations = {
   createTask: {
     document: mutation('createTask', 'CreateTaskInput'), row: 'tasks',
-    apply: (draft, { id, title }) => draft.put('tasks', { id, title, completed: false, priority: 'NONE', deletedAt: null, due: null, recurrence: null, parent: null, tags: [], position: place(draft, { id }, null) }),
+    apply: (draft, { id, title, projectId }) => draft.put('tasks', {
+      id, title, completed: false, priority: 'NONE', deletedAt: null, due: null, recurrence: null, parent: null, tags: [], assignee: null,
+      project: projectId ? { id: projectId } : null, section: null, position: place(draft, { id }, null),
+    }),
   },
   renameTask: {
     document: mutation('updateTask', 'UpdateTaskInput'), row: 'tasks', rebase,
@@ -90,11 +106,60 @@ const mutations = {
     document: mutation('restoreTask', 'RestoreTaskInput'),
     apply: (draft, { id }) => draft.update('tasks', id, { deletedAt: null }),
   },
+  fileTask: { // into a project and one of its sections, or into none
+    document: mutation('updateTask', 'UpdateTaskInput'), row: 'tasks', rebase,
+    apply: (draft, { id, projectId, sectionId }) => file(draft, id, { project: projectId ? { id: projectId } : null, section: sectionId ? { id: sectionId } : null }),
+  },
+  assignTask: {
+    document: mutation('updateTask', 'UpdateTaskInput'), row: 'tasks', rebase,
+    apply: (draft, { id, assigneeId }) => draft.update('tasks', id, { assignee: assigneeId ? { id: assigneeId, name: '' } : null }),
+  },
   scheduleTask: { // The due and the recurrence, if they are there. A new series comes with the feed.
     document: mutation('updateTask', 'UpdateTaskInput'), row: 'tasks', rebase,
     apply: (draft, { id, due, recurrence }) => draft.update('tasks', id, {
       ...(due !== undefined && { due: due?.at ? { date: due.at.at.slice(0, 10), ...due.at } : due }), ...(recurrence === null && { recurrence }),
     }),
+  },
+  createProject: {
+    document: projectMutation('createProject'), row: 'projects',
+    apply: (draft, { id, name }) => draft.put('projects', { id, name, color: '#8a8f9c', archivedAt: null, deletedAt: null, position: last(draft.all('projects')) }),
+  },
+  updateProject: {
+    document: projectMutation('updateProject'), row: 'projects', rebase,
+    apply: (draft, { id, name, color }) => draft.update('projects', id, { name, color }),
+  },
+  archiveProject: {
+    document: projectMutation('archiveProject'), row: 'projects', rebase,
+    apply: (draft, { id }) => draft.update('projects', id, { archivedAt: 'now' }),
+  },
+  unarchiveProject: {
+    document: projectMutation('unarchiveProject'), row: 'projects', rebase,
+    apply: (draft, { id }) => draft.update('projects', id, { archivedAt: null }),
+  },
+  deleteProject: { // Those of its tasks that are in the trash already leave it, which comes with the feed.
+    document: projectMutation('deleteProject'), row: 'projects', rebase,
+    apply(draft, { id }) {
+      draft.update('projects', id, { deletedAt: 'now' });
+      for (const task of draft.all('tasks')) if (task.project?.id === id && !task.deletedAt) draft.update('tasks', task.id, { deletedAt: 'now' });
+    },
+  },
+  restoreProject: { // It takes no ifVersion. It comes back with the feed, together with its tasks.
+    document: projectMutation('restoreProject'), apply() {},
+  },
+  createSection: {
+    document: sectionMutation('createSection'), row: 'sections',
+    apply: (draft, { id, projectId, name }) => draft.put('sections', { id, name, project: { id: projectId }, position: last(draft.all('sections').filter(({ project }) => project.id === projectId)) }),
+  },
+  updateSection: {
+    document: sectionMutation('updateSection'), row: 'sections', rebase,
+    apply: (draft, { id, name }) => draft.update('sections', id, { name }),
+  },
+  deleteSection: {
+    document: write('deleteSection', 'DeleteSectionInput', 'deletedSectionId'),
+    apply(draft, { id }) {
+      draft.remove('sections', id);
+      for (const task of draft.all('tasks')) if (task.section?.id === id) draft.update('tasks', task.id, { section: null });
+    },
   },
   setReminders: {
     document: mutation('setReminders', 'SetRemindersInput'),
@@ -128,8 +193,8 @@ const occurrenceDocument = 'query Occurrence($id: ID!) { task(id: $id) { occurre
 
 /** Runs operations that need an answer at once, beside the store's queue. */
 class Direct {
-  constructor(transport, onDone, onRefused) {
-    Object.assign(this, { transport, onDone, onRefused });
+  constructor(transport, workspaceId, onDone, onRefused) {
+    Object.assign(this, { transport, workspaceId, onDone, onRefused });
   }
 
   /** Returns the result of the operation's field. It throws the reason why there is none. */
@@ -148,7 +213,7 @@ class Direct {
   /** Undoes a change of the user's, by its version. */
   undo = async ({ version, isUndo }) => {
     try {
-      const { tasks, conflicts, version: taken, userErrors: [problem] } = await this.run(undoDocument, { input: { version, idempotencyKey: randomId() } });
+      const { tasks, conflicts, version: taken, userErrors: [problem] } = await this.run(undoDocument, { input: { version, workspaceId: this.workspaceId, idempotencyKey: randomId() } });
       if (problem) this.onRefused({ text: conflicts.length > 0 ? describeConflicts(conflicts) : `Not undone: ${problem.message}` });
       else this.onDone({ ids: tasks.map(({ id }) => id), version: taken, isUndo: !isUndo });
     } catch ({ message }) {
@@ -183,12 +248,15 @@ class Storage extends IndexedDBStorage {
 
 let current;
 
+/** Returns the name of the database with the copy of a workspace; of the account's own without one. */
+const nameOf = (account, workspaceId) => `taskql-playground-${account}${workspaceId ? ` ${workspaceId}` : ''}`;
+
 /**
- * Returns a store of the account's tasks, which calls onRefused with each change that was not made, and onDone with each that
- * this browser has made and that can be undone, whichever tab has sent it.
+ * Returns a store of a workspace, the account's own if workspaceId is undefined. It calls onRefused with each change that was not
+ * made, and onDone with each that this browser has made and that can be undone, whichever tab has sent it.
  */
-export function openStore(account, onRefused, onDone) {
-  const name = `taskql-playground-${account}`;
+export function openStore(account, workspaceId, onRefused, onDone) {
+  const name = nameOf(account, workspaceId);
   const storage = new Storage(name);
   const transport = fetchTransport(settings.endpoint, () => ({ credentials: 'same-origin' }));
   const tabs = new BroadcastChannel(`${name}-done`);
@@ -205,11 +273,17 @@ export function openStore(account, onRefused, onDone) {
     }
     return result;
   } };
-  current = new Store({ kinds, mutations, storage, onRefused, transport: telling });
-  const { preview, undo, skip } = new Direct(transport, tell, onRefused);
+  current = new Store({ workspaceId, kinds, mutations, storage, onRefused, transport: telling });
+  const { preview, undo, skip } = new Direct(transport, workspaceId, tell, onRefused);
   const stop = current.stop.bind(current);
-  return Object.assign(current, { storage, preview, undo, skip, stop() { tabs.close(); return stop(); } });
+  return Object.assign(current, { name, workspaceId, storage, preview, undo, skip, stop() { tabs.close(); return stop(); } });
 }
 
-/** Deletes the copy that this browser has of the account's tasks. */
-export const forgetTasks = () => current?.clear();
+/** Deletes the copies that this browser has of the account's workspaces. */
+export async function forgetTasks(account) {
+  await current?.clear();
+  const own = nameOf(account);
+  for (const { name } of (await indexedDB.databases?.()) ?? []) {
+    if (name !== current?.name && (name === own || name.startsWith(`${own} `))) indexedDB.deleteDatabase(name);
+  }
+}
