@@ -32,10 +32,8 @@ type dependencies struct {
 	feed bool
 	// clock reports a dependency on the moment and the viewer's day, which decide what is overdue.
 	clock bool
-	// viewer reports a dependency on who asks, beyond what the workspace's members have in common.
-	viewer bool
-	// elsewhere reports that it may depend on other workspaces, if the user belongs to organizations: it finds objects by id, or
-	// names workspaces.
+	// elsewhere reports that it may depend on other workspaces, if the user belongs to organizations: it finds objects by id, names
+	// workspaces, or lists reminders.
 	elsewhere bool
 	// next reports a dependency on what follows open occurrences, which the clock changes at other moments.
 	next bool
@@ -46,7 +44,6 @@ func (a *API) Validator(operation *graphql.OperationContext) *Validator {
 	v := &Validator{api: a}
 	for _, value := range operation.Variables {
 		v.clock = v.clock || hasFilter(value, clockFilters)
-		v.viewer = v.viewer || hasFilter(value, viewerFilters)
 	}
 	v.add(a.schema, operation.Operation.SelectionSet, map[string]bool{})
 	return v
@@ -74,12 +71,11 @@ func (d *dependencies) add(s *schema, set ast.SelectionSet, visited map[string]b
 // addField adds what the value of a field depends on, but not what is selected of it.
 func (d *dependencies) addField(s *schema, f *ast.Field) {
 	d.clock = d.clock || anyFilter(f.Arguments, clockFilters)
-	d.viewer = d.viewer || anyFilter(f.Arguments, viewerFilters)
 	for _, parent := range s.objectTypes(f.ObjectDefinition) {
 		d.clock = d.clock || f.Name != "__typename" && parent.MayChangeWithTime(f.Name)
 		d.next = d.next || f.Name == "next" && parent.Name() == recurrenceType
 	}
-	d.elsewhere = d.elsewhere || f.Arguments.ForName("workspaceId") != nil ||
+	d.elsewhere = d.elsewhere || f.Arguments.ForName("workspaceId") != nil || f.Definition.Type.Name() == "ReminderConnection" ||
 		f.ObjectDefinition == s.Schema().Query && (f.Arguments.ForName("id") != nil || f.Arguments.ForName("ids") != nil)
 	if f.Definition.Type.Name() == workspaceType { // Its name may be the user's.
 		d.elsewhere, d.user = true, true

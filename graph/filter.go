@@ -141,19 +141,13 @@ var filterCosts = func() map[string]int { //nolint:gochecknoglobals // A constan
 	return costs
 }()
 
-// viewerFilters are the filters whose results depend on who asks, by the name by which they stand in the arguments.
-var viewerFilters = filterNames(func(o task.FilterOperator) bool { return o.ViewerDependent }) //nolint:gochecknoglobals // As above.
-
 // clockFilters are the filters whose results change with the clock, by the name by which they stand in the arguments.
-var clockFilters = filterNames(func(o task.FilterOperator) bool { return o.ClockDependent }) //nolint:gochecknoglobals // As above.
-
-// filterNames returns the names by which some operators stand in the arguments.
-func filterNames(some func(task.FilterOperator) bool) map[string]bool {
+var clockFilters = func() map[string]bool { //nolint:gochecknoglobals // As above.
 	names := map[string]bool{}
 	for _, o := range task.FilterOperators() {
-		if some(o) {
+		if o.ClockDependent {
 			names[o.Name()] = true
 		}
 	}
 	return names
-}
+}()

@@ -75,7 +75,7 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	if named, ok := fields[0].ArgumentMap(operation.Variables)["workspaceId"].(string); ok { // Each result is about it, if the viewer is a member then.
 		workspaceID, _ = workspace.ParseNodeID(named)
 	}
-	s.key, err = keyOf(v, workspaceID, operation, depends.dependencies, s.variables)
+	s.key, err = keyOf(v, workspaceID, operation, s.variables)
 	if err != nil {
 		return nil, a.PresentError(ctx, err)
 	}
@@ -120,19 +120,16 @@ func withoutPosition(all map[string]any, position *ast.Argument) map[string]any 
 	return variables
 }
 
-// keyOf returns what the results of a subscription depend on, beside its position and the viewer's time zone, as a hash. Members of an
-// organization share no results: each has a role and reminders of their own, and may cease to be one.
-func keyOf(v viewer.Viewer, workspaceID string, operation *graphql.OperationContext, depends dependencies, variables map[string]any) (live.Key, error) {
+// keyOf returns what the results of a subscription depend on, beside its position and the viewer's time zone, as a hash. Users share no
+// results: members of an organization each have a role and reminders of their own, and may cease to be members.
+func keyOf(v viewer.Viewer, workspaceID string, operation *graphql.OperationContext, variables map[string]any) (live.Key, error) {
 	encoded, err := json.Marshal(variables)
 	if err != nil {
 		return live.Key{}, err
 	}
 	b := make([]byte, 0, 1<<10)
-	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), workspaceID} {
+	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), workspaceID, v.UserID} {
 		b = appendPart(b, part)
-	}
-	if depends.user || depends.viewer || workspaceID != v.WorkspaceID {
-		b = appendPart(b, v.UserID)
 	}
 	sum := sha256.Sum256(b)
 	return live.Key(sum[:16]), nil

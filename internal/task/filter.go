@@ -119,8 +119,6 @@ type FilterOperator struct {
 	Cost int
 	// ClockDependent tells that the result also depends on the time and the viewer's day.
 	ClockDependent bool
-	// ViewerDependent tells that the result also depends on who asks.
-	ViewerDependent bool
 }
 
 // Name returns the name by which the operator stands in a filter: the field's if it takes a plain value, or the operator's.
@@ -138,7 +136,7 @@ func FilterOperators() []FilterOperator {
 		operators := filterFields[field].operators
 		for _, op := range slices.Sorted(maps.Keys(operators)) {
 			o := operators[op]
-			all = append(all, FilterOperator{Field: field, Op: op, Cost: o.cost, ClockDependent: o.compareAt != nil, ViewerDependent: o.compareMe != nil})
+			all = append(all, FilterOperator{Field: field, Op: op, Cost: o.cost, ClockDependent: o.compareAt != nil})
 		}
 	}
 	return all
