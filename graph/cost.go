@@ -68,6 +68,7 @@ var listSizes = map[string]int{ //nolint:gochecknoglobals // A constant, if Go h
 	"Project.sections":      5,
 	"Activity.changes":      2,
 	"Query.workspaces":      10,
+	"Workspace.members":     20,
 
 	"UndoChangePayload.tasks":     defaultPage,
 	"UndoChangePayload.conflicts": 10,

@@ -96,7 +96,7 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 
 // notInChanges are the fields that can't be selected in changes, because they can change without a new version of their object.
 var notInChanges = []string{ //nolint:gochecknoglobals // A table.
-	"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Task.activity", "Tag.openTaskCount", "Task.workspace", "Tag.workspace",
+	"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Task.activity", "Tag.openTaskCount", "Task.workspace", "Tag.workspace", "Project.workspace",
 	"Project.sections", "Project.tasks", "Project.openTaskCount", "Section.openTaskCount",
 	"Task.occurrence", "Recurrence.remaining", "Recurrence.next", "Recurrence.occurrences",
 }
@@ -260,7 +260,7 @@ func (g *documents) selections(name string, depth int, target ...string) string 
 	if len(target) > 0 {
 		typ, field, _ := strings.Cut(target[0], ".")
 		f := g.schema.Types[typ].Fields.ForName(field)
-		part := field
+		part := g.key(g.schema.Types[typ], f) + field
 		if below := g.schema.Types[f.Type.Name()]; below.IsCompositeType() {
 			part += g.selections(below.Name, 1, target[1:]...)
 		}
@@ -310,6 +310,17 @@ func (g *documents) related(def *ast.Definition) []string {
 	return names
 }
 
+// key returns an alias for a field, unless it can be selected beside the fields of the same name of other nodes. A task's has none.
+func (g *documents) key(def *ast.Definition, f *ast.FieldDefinition) string {
+	for _, other := range g.schema.GetPossibleTypes(g.schema.Types["Node"]) {
+		same := other.Fields.ForName(f.Name)
+		if same != nil && same.Type.String() != f.Type.String() && def.Name != "Task" {
+			return strings.ToLower(def.Name) + "_" + f.Name + ": "
+		}
+	}
+	return ""
+}
+
 func (g *documents) field(def *ast.Definition, depth int) string {
 	var choice ast.FieldList
 	for _, f := range def.Fields {
@@ -325,7 +336,7 @@ func (g *documents) field(def *ast.Definition, depth int) string {
 		return "__typename"
 	}
 	f := choice[g.IntN(len(choice))]
-	key, args := "", ""
+	key, args := g.key(def, f), ""
 	if f.Name == "subtasks" { // A key stands for its arguments: equal ones must be mergeable.
 		n := g.IntN(12)
 		if n < 9 {
@@ -337,7 +348,7 @@ func (g *documents) field(def *ast.Definition, depth int) string {
 	} else if f.Name == "activity" {
 		n := g.IntN(6)
 		key, args = fmt.Sprintf("activity%d: ", n), []string{"", "(first: 1)", "(first: 3)", "", "(first: 0)", `(after: "<cursor>")`}[n]
-	} else if g.IntN(4) == 0 {
+	} else if key == "" && g.IntN(4) == 0 {
 		key = f.Name + g.pick("A", "B") + ": "
 	}
 	out := key + f.Name + args + g.directive()

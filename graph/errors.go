@@ -88,6 +88,8 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeRateLimited, "Changes that were made at the same time have used up your budget, and nothing has changed: try again later.", retryIn(debt.RetryAfter)
 	case errors.As(err, &denied):
 		return CodeForbidden, denied.message, nil
+	case errors.Is(err, viewer.ErrMembersUnknown):
+		return CodeForbidden, "The auth server does not tell the members of this organization with these credentials: ask with the cookie or the token of a session.", nil
 	case errors.As(err, &argument):
 		return CodeBadUserInput, argument.Message, map[string]any{"argument": argument.Argument}
 	case errors.As(err, &own):

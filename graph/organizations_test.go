@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"taskql/ent"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -22,14 +23,15 @@ import (
 type team struct {
 	*api
 
-	t *testing.T
+	t      *testing.T
+	client *ent.Client
 }
 
 func eachTeam(t *testing.T, test func(t *testing.T, f *team)) {
 	t.Helper()
 	t.Parallel()
 	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
-		f := &team{newAPI(t, db, "ann", "bob", "admin", "eve", "1"), t}
+		f := &team{newAPI(t, db, "ann", "bob", "admin", "eve", "1"), t, db.Client}
 		f.organizations = &testkit.Organizations{}
 		f.organizations.Name("1", "One")
 		for user, role := range map[string]viewer.Role{"ann": viewer.RoleWrite, "bob": viewer.RoleRead, "admin": viewer.RoleAdmin} {
@@ -40,6 +42,9 @@ func eachTeam(t *testing.T, test func(t *testing.T, f *team)) {
 		test(t, f)
 	})
 }
+
+// clock returns the time of the API.
+func (f *team) clock() time.Time { return time.Unix(0, f.now.Load()).UTC() }
 
 // do sends a request and returns the answer.
 func (f *team) do(user, document string, args ...any) string {
@@ -217,6 +222,12 @@ func TestETagsOfOrganizations(t *testing.T) {
 			{`{ task(id: "` + alone + `") { id } }`, false, true},
 			{`{ nodes(ids: ["` + own + `"]) { id } }`, false, true},
 			{`{ workspaces { id } }`, false, true},
+			{`{ workspaces { members { person { name } } } }`, false, true},
+			{`{ node(id: "person/ann") { id } }`, false, true},
+			{`{ projects { nodes { workspace { id } } } }`, false, true},
+			// Only the viewer is shown in a personal workspace.
+			{`{ tasks { nodes { assignee { name } createdBy { name } } facets { byAssignee { assignee { name } } } } }`, true, true},
+			{`{ activity { nodes { actor { person { name } } } } }`, true, true},
 			{`{ tasks { nodes { workspace { name } } } }`, false, true},
 			{`{ workspace(id: "organization/1") { id } }`, false, true},
 		} {

@@ -28,20 +28,34 @@ func personTypes() []objectType {
 	}
 }
 
-// findPeople finds people: so far only the viewer.
+// findPeople finds the viewer, and people who were seen as members of the organizations that the viewer belongs to now. It looks for all
+// others alike, so that neither the answer nor its time tells whether there is such a user.
 func findPeople(ctx context.Context, r *rootField, ids, _ []string) (map[string]model.Node, error) {
-	var users []string
+	var users, workspaceIDs []string
+	others := false
 	for _, id := range ids {
-		if user, ok := workspace.UserOfPerson(id); ok {
+		if user, ok := workspace.UserOfPerson(id); ok && !slices.Contains(users, user) {
 			users = append(users, user)
+			others = others || user != r.viewer.UserID
 		}
 	}
-	people, err := r.resolver.services.Accounts.People(ctx, r.viewer, users)
+	if others {
+		var err error
+		if workspaceIDs, err = r.resolver.services.Access.Organizations(ctx); err != nil {
+			return nil, err
+		}
+	}
+	people, err := r.resolver.services.Accounts.PeopleOf(ctx, r.viewer, workspaceIDs, users)
 	found := make(map[string]model.Node, len(people))
 	for _, p := range people {
 		found[p.ID] = p
 	}
 	return found, err
+}
+
+// personOf returns a member as a person.
+func personOf(m *viewer.Member) *account.Person {
+	return &account.Person{ID: workspace.PersonID(m.UserID), Name: m.Name, Image: m.Image}
 }
 
 // personID returns the person's id of a user, who may be nobody.

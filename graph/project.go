@@ -32,6 +32,7 @@ func projectTypes() []objectType {
 		selection.Of[ent.Project]("Project", fields{
 			"id":            leaf(func(b []byte, p *ent.Project) []byte { return selection.AppendUUID(b, p.ID) }).From(entproject.FieldID),
 			"version":       integer(func(p *ent.Project) int { return p.Version }).From(entproject.FieldVersion),
+			"workspace":     selection.LoadedObject(loadWorkspaces[ent.Project]),
 			"name":          text(func(p *ent.Project) string { return p.Name }).From(entproject.FieldName),
 			"description":   nullable(func(p *ent.Project) *string { return p.Description }, selection.AppendString).From(entproject.FieldDescription),
 			"color":         text(func(p *ent.Project) string { return p.Color }).From(entproject.FieldColor),

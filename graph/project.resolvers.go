@@ -23,7 +23,7 @@ func (r *changePageResolver) Sections(ctx context.Context, obj *feed.Page) ([]*e
 }
 
 func (r *mutationResolver) CreateProject(ctx context.Context, input project.CreateInput) (*project.Result, error) {
-	return mutate(ctx, input, r.services.Projects.Create)
+	return mutateAt(ctx, inWorkspace(input.WorkspaceID), input, r.services.Projects.Create)
 }
 
 func (r *mutationResolver) UpdateProject(ctx context.Context, input model.UpdateProjectInput) (*project.Result, error) {

@@ -10,6 +10,7 @@ import (
 	"taskql/graph/selection"
 	"taskql/internal/access"
 	"taskql/internal/history"
+	"taskql/internal/project"
 	"taskql/internal/task"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -219,10 +220,16 @@ func workspaceTypes() []objectType {
 			"name":     text(func(w *access.Workspace) string { return w.Name }),
 			"role":     leaf(func(b []byte, w *access.Workspace) []byte { return selection.AppendString(b, w.Role.String()) }),
 			"version":  integer(func(w *access.Workspace) int { return w.Version }),
+			"members":  selection.LoadedList(loadMembersOfWorkspaces),
 			"tasks":    selection.LoadedObject(loadTasksOfWorkspaces),
 			"tags":     selection.LoadedObject(loadTagsOfWorkspaces),
+			"projects": selection.LoadedObject(loadProjectsOfWorkspaces),
 			"activity": selection.LoadedObject(loadActivityOfWorkspaces),
 		}),
+		selection.Of[viewer.Member]("Member", fields{
+			"person": object(personOf),
+			"role":   leaf(func(b []byte, m *viewer.Member) []byte { return selection.AppendString(b, m.Role.String()) }),
+		}).Unversioned(),
 	}
 }
 
@@ -270,6 +277,29 @@ func loadTagsOfWorkspaces(ctx context.Context, r *rootField, f *selected, worksp
 			Search: argument[*string](args, "search"), Selection: pageSelected(f.Set()).Selection,
 		})
 	})
+}
+
+func loadProjectsOfWorkspaces(ctx context.Context, r *rootField, f *selected, workspaces []*access.Workspace) (func(*access.Workspace) *project.Page, error) {
+	return loadPages(ctx, r, f, workspaces, func(v viewer.Viewer, args map[string]any) (*project.Page, error) {
+		page := pageSelected(f.Set())
+		return r.resolver.services.Projects.List(ctx, v, project.ListInput{
+			First: argument[*int](args, "first"), After: argument[*string](args, "after"),
+			Last: argument[*int](args, "last"), Before: argument[*string](args, "before"),
+			Scope: argument[project.Scope](args, "scope"), Columns: page.Columns, CountsOnly: page.CountsOnly,
+		})
+	})
+}
+
+func loadMembersOfWorkspaces(ctx context.Context, r *rootField, _ *selected, workspaces []*access.Workspace) (func(*access.Workspace) []*viewer.Member, error) {
+	members := make(map[*access.Workspace][]*viewer.Member, len(workspaces))
+	for _, w := range workspaces {
+		list, err := r.resolver.services.Access.Members(ctx, w.Viewer)
+		if err != nil {
+			return nil, err
+		}
+		members[w] = list
+	}
+	return func(w *access.Workspace) []*viewer.Member { return members[w] }, nil
 }
 
 func loadActivityOfWorkspaces(ctx context.Context, r *rootField, f *selected, workspaces []*access.Workspace) (func(*access.Workspace) *history.Page, error) {

@@ -7,10 +7,21 @@ import (
 	"taskql/graph/generated"
 	"taskql/graph/model"
 	"taskql/internal/access"
+	"taskql/internal/account"
 	"taskql/internal/history"
 	"taskql/internal/keyset"
+	"taskql/internal/project"
 	"taskql/internal/task"
+	"taskql/internal/viewer"
 )
+
+func (r *memberResolver) Person(ctx context.Context, obj *viewer.Member) (*account.Person, error) {
+	return personOf(obj), nil
+}
+
+func (r *projectResolver) Workspace(ctx context.Context, obj *ent.Project) (*access.Workspace, error) {
+	return loaded[*access.Workspace](ctx, obj)
+}
 
 func (r *queryResolver) Workspaces(ctx context.Context) ([]*access.Workspace, error) {
 	root, err := resolving(ctx)
@@ -36,6 +47,10 @@ func (r *taskResolver) Workspace(ctx context.Context, obj *ent.Task) (*access.Wo
 	return loaded[*access.Workspace](ctx, obj)
 }
 
+func (r *workspaceResolver) Members(ctx context.Context, obj *access.Workspace) ([]*viewer.Member, error) {
+	return loaded[[]*viewer.Member](ctx, obj)
+}
+
 func (r *workspaceResolver) Tasks(ctx context.Context, obj *access.Workspace, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error) {
 	return loaded[*task.Page](ctx, obj)
 }
@@ -44,10 +59,19 @@ func (r *workspaceResolver) Tags(ctx context.Context, obj *access.Workspace, fir
 	return loaded[*task.TagPage](ctx, obj)
 }
 
+func (r *workspaceResolver) Projects(ctx context.Context, obj *access.Workspace, first *int, after *string, last *int, before *string, scope project.Scope) (*keyset.Page[*ent.Project], error) {
+	return loaded[*project.Page](ctx, obj)
+}
+
 func (r *workspaceResolver) Activity(ctx context.Context, obj *access.Workspace, first *int, after *string, filter *model.ActivityFilter) (*keyset.Page[*history.Activity], error) {
 	return loaded[*history.Page](ctx, obj)
 }
 
+func (r *Resolver) Member() generated.MemberResolver { return &memberResolver{r} }
+
 func (r *Resolver) Workspace() generated.WorkspaceResolver { return &workspaceResolver{r} }
 
-type workspaceResolver struct{ *Resolver }
+type (
+	memberResolver    struct{ *Resolver }
+	workspaceResolver struct{ *Resolver }
+)

@@ -332,6 +332,14 @@ func (ec *executionContext) marshalNAssigneeCount2ᚖtaskqlᚋinternalᚋtaskᚐ
 	return ec._AssigneeCount(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNPerson2ᚖtaskqlᚋinternalᚋaccountᚐPerson(ctx context.Context, sel ast.SelectionSet, v *account.Person) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Person!")
+		return graphql.Null
+	}
+	return ec._Person(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOAssigneeFilter2ᚖtaskqlᚋgraphᚋmodelᚐAssigneeFilter(ctx context.Context, v any) (*model.AssigneeFilter, error) {
 	if v == nil {
 		return nil, nil

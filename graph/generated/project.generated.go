@@ -16,6 +16,7 @@ import (
 	"taskql/ent"
 	"taskql/graph/model"
 	"taskql/graph/scalar"
+	"taskql/internal/access"
 	"taskql/internal/keyset"
 	"taskql/internal/project"
 	"taskql/internal/task"
@@ -29,6 +30,8 @@ type ProjectResolver interface {
 	Tasks(ctx context.Context, obj *ent.Project, first *int, after *string, last *int, before *string, filter *model.TaskFilter, orderBy []*keyset.OrderBy[task.OrderField], scope task.Scope) (*task.Page, error)
 	OpenTaskCount(ctx context.Context, obj *ent.Project) (int, error)
 	Position(ctx context.Context, obj *ent.Project) (string, error)
+
+	Workspace(ctx context.Context, obj *ent.Project) (*access.Workspace, error)
 }
 type ProjectCountResolver interface {
 	Project(ctx context.Context, obj *task.ProjectCount) (*ent.Project, error)
@@ -1039,6 +1042,38 @@ func (ec *executionContext) fieldContext_Project_updatedAt(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Project", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) _Project_workspace(ctx context.Context, field graphql.CollectedField, obj *ent.Project) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Project_workspace(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Project().Workspace(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Workspace) graphql.Marshaler {
+			return ec.marshalNWorkspace2ᚖtaskqlᚋinternalᚋaccessᚐWorkspace(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Project_workspace(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Project",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Workspace(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _ProjectChange_fromId(ctx context.Context, field graphql.CollectedField, obj *model.ProjectChange) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1926,7 +1961,7 @@ func (ec *executionContext) unmarshalInputCreateProjectInput(ctx context.Context
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "description", "color", "idempotencyKey"}
+	fieldsInOrder := [...]string{"id", "name", "description", "color", "idempotencyKey", "workspaceId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1968,6 +2003,13 @@ func (ec *executionContext) unmarshalInputCreateProjectInput(ctx context.Context
 				return it, err
 			}
 			it.IdempotencyKey = data
+		case "workspaceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("workspaceId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WorkspaceID = data
 		}
 	}
 	return it, nil
@@ -3032,6 +3074,12 @@ func (ec *executionContext) _Project(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "workspace":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Project_workspace(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

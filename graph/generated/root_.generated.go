@@ -26,6 +26,7 @@ type ResolverRoot interface {
 	AssigneeCount() AssigneeCountResolver
 	BulkTaskPayload() BulkTaskPayloadResolver
 	ChangePage() ChangePageResolver
+	Member() MemberResolver
 	Mutation() MutationResolver
 	Occurrence() OccurrenceResolver
 	Project() ProjectResolver
@@ -579,7 +580,10 @@ type Query {
 
 type Mutation
 `, BuiltIn: false},
-	{Name: "../schema/person.graphqls", Input: `"A person as others see them, without an address. ` + "`" + `id` + "`" + ` is ` + "`" + `person/` + "`" + ` and the user's id."
+	{Name: "../schema/person.graphqls", Input: `"""
+A person as others see them, without an address. ` + "`" + `id` + "`" + ` is ` + "`" + `person/` + "`" + ` and the user's id. A viewer sees the people who are, or were seen as,
+members of the viewer's organizations.
+"""
 type Person implements Node {
   id: ID!
   name: String!
@@ -1061,7 +1065,7 @@ extend type ChangePage {
 }
 
 extend type Query {
-  "The viewer's that have fired and are not dismissed, newest first."
+  "The viewer's that have fired and are not dismissed, newest first: of the viewer's own workspace, and of those of organizations."
   firedReminders(first: Int, after: String): ReminderConnection!
 }
 
@@ -1632,6 +1636,11 @@ type Workspace implements Node {
   role: WorkspaceRole!
   "The number of its last change."
   version: Int!
+  """
+  By name, as the auth server knows them; at most 1,000. The user alone in a personal workspace. FORBIDDEN with a JWT, with which the
+  auth server can't be asked.
+  """
+  members: [Member!]!
   "As Query.tasks, of this workspace."
   tasks(
     first: Int
@@ -1644,6 +1653,8 @@ type Workspace implements Node {
   ): TaskConnection!
   "As Query.tags, of this workspace."
   tags(first: Int, after: String, last: Int, before: String, search: String): TagConnection!
+  "As Query.projects, of this workspace."
+  projects(first: Int, after: String, last: Int, before: String, scope: ProjectScope! = ACTIVE): ProjectConnection!
   "As Query.activity, of this workspace."
   activity(first: Int, after: String, filter: ActivityFilter): ActivityConnection!
 }
@@ -1654,17 +1665,20 @@ enum WorkspaceKind { PERSONAL ORGANIZATION }
 enum WorkspaceRole {
   "Reads everything; changes only reminders of their own."
   READ
-  "Changes tasks and tags."
+  "Changes tasks, tags, sections and projects."
   WRITE
-  "Deletes for good."
+  "Purges, and deletes projects."
   ADMIN
 }
+
+"A person who belongs to a workspace now."
+type Member { person: Person! role: WorkspaceRole! }
 
 extend type Query {
   "The viewer's own first, then organizations by name; at most 100."
   workspaces: [Workspace!]!
   """
-  Null if the viewer is not a member. ` + "`" + `tasks` + "`" + `, ` + "`" + `tags` + "`" + ` and ` + "`" + `activity` + "`" + ` of the query itself are the viewer's own workspace's. An id that
+  Null if the viewer is not a member. ` + "`" + `tasks` + "`" + `, ` + "`" + `tags` + "`" + `, ` + "`" + `projects` + "`" + ` and ` + "`" + `activity` + "`" + ` of the query itself are the viewer's own workspace's. An id that
   is not in the viewer's own workspace is looked up in those of the organizations that the viewer belongs to.
   """
   workspace(id: ID!): Workspace
@@ -1672,12 +1686,17 @@ extend type Query {
 
 extend type Task { workspace: Workspace! }
 extend type Tag { workspace: Workspace! }
+extend type Project { workspace: Workspace! }
 
 extend input CreateTaskInput {
-  "If absent, the parent's, else the viewer's own. Tags and the parent are in the same."
+  "If absent, the parent's or the project's, else the viewer's own. Tags, the parent and the project are in the same."
   workspaceId: ID
 }
 extend input CreateTagInput {
+  "If absent, the viewer's own."
+  workspaceId: ID
+}
+extend input CreateProjectInput {
   "If absent, the viewer's own."
   workspaceId: ID
 }
@@ -2001,6 +2020,16 @@ func (ec *executionContext) childFields_Gone(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Gone", field.Name)
 }
 
+func (ec *executionContext) childFields_Member(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "person":
+		return ec.fieldContext_Member_person(ctx, field)
+	case "role":
+		return ec.fieldContext_Member_role(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Member", field.Name)
+}
+
 func (ec *executionContext) childFields_MoveProjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "project":
@@ -2163,6 +2192,8 @@ func (ec *executionContext) childFields_Project(ctx context.Context, field graph
 		return ec.fieldContext_Project_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_Project_updatedAt(ctx, field)
+	case "workspace":
+		return ec.fieldContext_Project_workspace(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Project", field.Name)
 }
@@ -2717,10 +2748,14 @@ func (ec *executionContext) childFields_Workspace(ctx context.Context, field gra
 		return ec.fieldContext_Workspace_role(ctx, field)
 	case "version":
 		return ec.fieldContext_Workspace_version(ctx, field)
+	case "members":
+		return ec.fieldContext_Workspace_members(ctx, field)
 	case "tasks":
 		return ec.fieldContext_Workspace_tasks(ctx, field)
 	case "tags":
 		return ec.fieldContext_Workspace_tags(ctx, field)
+	case "projects":
+		return ec.fieldContext_Workspace_projects(ctx, field)
 	case "activity":
 		return ec.fieldContext_Workspace_activity(ctx, field)
 	}

@@ -104,5 +104,6 @@ var FieldArguments = map[string]Arguments{
 	"Task.activity":          (*executionContext).field_Task_activity_args,
 	"Workspace.tasks":        (*executionContext).field_Workspace_tasks_args,
 	"Workspace.tags":         (*executionContext).field_Workspace_tags_args,
+	"Workspace.projects":     (*executionContext).field_Workspace_projects_args,
 	"Workspace.activity":     (*executionContext).field_Workspace_activity_args,
 }

@@ -100,6 +100,17 @@ func (s *Service) All(ctx context.Context, v viewer.Viewer) ([]viewer.Viewer, er
 	return all, nil
 }
 
+// Organizations returns the ids of the workspaces of the organizations that a request's user belongs to, whether or not there is a
+// workspace yet.
+func (s *Service) Organizations(ctx context.Context) ([]string, error) {
+	m, err := s.memberships(ctx)
+	ids := make([]string, len(m.list))
+	for i, organization := range m.list {
+		ids[i] = workspace.OrganizationID(organization.ID)
+	}
+	return ids, err
+}
+
 // Place is where objects are that a viewer has named.
 type Place struct {
 	// Viewer acts in the workspace of the first object that was found; in the given viewer's if none was.

@@ -71,5 +71,9 @@ func (s *Service) tryProvision(ctx context.Context, v viewer.Viewer, name string
 	err = client.Member.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(v.WorkspaceID).SetUserID(v.UserID).
 		SetName(user.Name).SetNillableImage(user.Image).SetUpdatedAt(s.workspaces.Now()).
 		OnConflict(sql.ConflictColumns(member.FieldWorkspaceID, member.FieldUserID)).Ignore().Exec(ctx)
-	return name, err //nolint:wrapcheck // As above.
+	if err != nil {
+		return "", err //nolint:wrapcheck // As above.
+	}
+	_, err = s.forgetErased(ctx, v, []string{v.UserID})
+	return name, err
 }

@@ -13,7 +13,9 @@ import (
 
 // CreateInput describes a new project. Nil is absent.
 type CreateInput struct {
-	ID             *string `json:"id,omitempty"`
+	ID *string `json:"id,omitempty"`
+	// WorkspaceID is the workspace in which the viewer acts, as the client has named it.
+	WorkspaceID    *string `json:"workspaceId,omitempty"`
 	Name           string  `json:"name"`
 	Description    *string `json:"description,omitempty"`
 	Color          *string `json:"color,omitempty"`

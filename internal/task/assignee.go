@@ -121,5 +121,6 @@ func (a *assignee) validate(ctx context.Context, t *tx, errs *workspace.Violatio
 	if a.unknown {
 		return nil
 	}
-	return workspace.RecordMembers(ctx, t.Client(), t.Viewer, t.Now, a.member) //nolint:wrapcheck // It says what it wrote.
+	_, err = workspace.RecordMembers(ctx, t.Client(), t.Viewer, t.Now, a.member)
+	return err //nolint:wrapcheck // It says what it wrote.
 }

@@ -199,7 +199,7 @@ func TestAssigneeIsAskedFor(t *testing.T) {
 		if _, got := env.assign(ctx, t, alice, e, person("bob")); got != notAMember {
 			t.Errorf("got %q", got)
 		}
-		err = workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: "bob", Name: "Bob"})
+		_, err = workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: "bob", Name: "Bob"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +324,7 @@ func TestRemoveMember(t *testing.T) {
 			SetState("WAITING").ExecX(ctx)
 		env.client.Tombstone.Create().SetID(uuid.New()).SetWorkspaceID(alice.WorkspaceID).SetVersion(1).SetKind("REMINDER").
 			SetObjectID(uuid.New()).SetUserID("bob").ExecX(ctx)
-		if err := workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: "alice", Name: "Alice"}); err != nil {
+		if _, err := workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: "alice", Name: "Alice"}); err != nil {
 			t.Fatal(err)
 		}
 		before := workspaceVersion(ctx, t, env.testEnv, alice)

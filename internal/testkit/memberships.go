@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -13,9 +14,11 @@ import (
 type Organizations struct {
 	mu    sync.Mutex
 	names map[string]string
-	roles map[string]map[string]viewer.Role // by the organization, then the user
-	err   error
-	asked int
+	// people are users whose names are not their ids.
+	people map[string]string
+	roles  map[string]map[string]viewer.Role // by the organization, then the user
+	err    error
+	asked  int
 }
 
 // Name gives an organization a name.
@@ -26,6 +29,16 @@ func (o *Organizations) Name(organizationID, name string) {
 		o.names = map[string]string{}
 	}
 	o.names[organizationID] = name
+}
+
+// NameUser gives a user a name; without one, users are called by their ids.
+func (o *Organizations) NameUser(userID, name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.people == nil {
+		o.people = map[string]string{}
+	}
+	o.people[userID] = name
 }
 
 // Set gives a user a role in an organization; viewer.RoleNone ends the membership.
@@ -96,8 +109,9 @@ func (m membershipsOf) Members(_ context.Context, organizationID string) ([]view
 	var members []viewer.Member
 	for _, user := range slices.Sorted(maps.Keys(m.all.roles[organizationID])) {
 		if role := m.all.roles[organizationID][user]; role != viewer.RoleNone {
-			members = append(members, viewer.Member{UserID: user, Name: user, Role: role})
+			members = append(members, viewer.Member{UserID: user, Name: cmp.Or(m.all.people[user], user), Role: role})
 		}
 	}
+	slices.SortFunc(members, func(a, b viewer.Member) int { return cmp.Compare(a.Name, b.Name) })
 	return members, m.all.err
 }

@@ -51,8 +51,9 @@ type Member struct {
 }
 
 // ErrMembersUnknown reports that the members of an organization can't be found out, whenever one tries again: the user has signed
-// in by a JWT, with which the auth server answers no questions. Those who were seen before are in the workspace's table of members.
-var ErrMembersUnknown = errors.New("the members of an organization can't be asked for with a JWT")
+// in by a JWT, with which the auth server answers no questions, or by an API key that may not ask. Those who were seen before are
+// in the workspace's table of members.
+var ErrMembersUnknown = errors.New("the auth server does not tell the members of an organization with these credentials")
 
 // Memberships finds out which organizations a user belongs to, by the credentials of the user's own request. Answers are at most as
 // old as those about sessions. An error means that it can't be found out now: it is a *Refusal, with Unavailable set unless the

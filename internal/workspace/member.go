@@ -15,8 +15,8 @@ import (
 )
 
 // RecordMembers stores members of the workspace in which v acts as they are seen now, so that they are still named when they have left.
-// It writes nothing if all are stored as they are.
-func RecordMembers(ctx context.Context, client *ent.Client, v viewer.Viewer, now time.Time, members ...viewer.Member) error {
+// It returns the ids of the users whose rows it has written: of those who are not stored as they are.
+func RecordMembers(ctx context.Context, client *ent.Client, v viewer.Viewer, now time.Time, members ...viewer.Member) ([]string, error) {
 	ids := make([]string, len(members))
 	for i, m := range members {
 		ids[i] = m.UserID
@@ -24,17 +24,19 @@ func RecordMembers(ctx context.Context, client *ent.Client, v viewer.Viewer, now
 	rows, err := client.Member.Query().Where(Scope(v), member.UserIDIn(ids...)).
 		Select(member.FieldUserID, member.FieldName, member.FieldImage).All(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the members of a workspace: %w", err)
+		return nil, fmt.Errorf("reading the members of a workspace: %w", err)
 	}
 	known := make(map[string]*ent.Member, len(rows))
 	for _, row := range rows {
 		known[row.UserID] = row
 	}
+	var written []string
 	var stale []*ent.MemberCreate
 	for _, m := range members {
 		if row := known[m.UserID]; row != nil && row.Name == m.Name && equal(row.Image, m.Image) {
 			continue
 		}
+		written = append(written, m.UserID)
 		stale = append(stale, client.Member.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(v.WorkspaceID).SetUserID(m.UserID).
 			SetName(m.Name).SetNillableImage(m.Image).SetUpdatedAt(now))
 	}
@@ -46,10 +48,10 @@ func RecordMembers(ctx context.Context, client *ent.Client, v viewer.Viewer, now
 			}),
 		).Exec(ctx)
 		if err != nil {
-			return fmt.Errorf("storing the members of a workspace: %w", err)
+			return nil, fmt.Errorf("storing the members of a workspace: %w", err)
 		}
 	}
-	return nil
+	return written, nil
 }
 
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -18,6 +18,15 @@ func Scope(v viewer.Viewer) func(*sql.Selector) {
 	return func(s *sql.Selector) { s.Where(sql.EQ(s.C(column), v.WorkspaceID)) }
 }
 
+// ScopeOf is Scope for several workspaces, all of which the viewer may read.
+func ScopeOf(workspaceIDs []string) func(*sql.Selector) {
+	ids := make([]any, len(workspaceIDs))
+	for i, id := range workspaceIDs {
+		ids[i] = id
+	}
+	return func(s *sql.Selector) { s.Where(sql.In(s.C(column), ids...)) }
+}
+
 // Condition is Scope for statements that are written by hand. The table is its name or alias in the statement; it may be
 // empty if only one table has the column:
 //
