@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"taskql/graph/selection"
 	"taskql/internal/keyset"
 	"taskql/internal/reminder"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -57,6 +59,43 @@ func reminderTypes() []objectType {
 		}))
 	}
 	return types
+}
+
+// firedReminders returns a page of the viewer's reminders in all workspaces. What is selected below them is loaded in one workspace after
+// the other.
+func (r *rootField) firedReminders(ctx context.Context, first *int, after *string) (*reminder.Page, error) {
+	in := []viewer.Viewer{r.viewer}
+	if viewer.HasMemberships(ctx) {
+		elsewhere, err := r.resolver.services.Reminders.FiredElsewhere(ctx, r.viewer)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range elsewhere {
+			switch v, err := r.resolver.services.Access.Workspace(ctx, r.viewer, workspace.NodeID(id)); {
+			case errors.Is(err, workspace.ErrNotFound): // The viewer has left.
+			case err != nil:
+				return nil, err
+			default:
+				in = append(in, v)
+			}
+		}
+	}
+	page, err := r.resolver.services.Reminders.ListFired(ctx, in, first, after, r.page("ReminderConnection").Columns)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range in {
+		part := &reminder.Page{}
+		for _, e := range page.Edges {
+			if e.Node.WorkspaceID == v.WorkspaceID {
+				part.Edges = append(part.Edges, e)
+			}
+		}
+		if len(part.Edges) > 0 {
+			r.addToGroup(v, part)
+		}
+	}
+	return page, nil
 }
 
 func loadReminders(ctx context.Context, r *rootField, f *selected, tasks []*ent.Task) (func(*ent.Task) []*ent.Reminder, error) {

@@ -31,7 +31,7 @@ func (r *queryResolver) FiredReminders(ctx context.Context, first *int, after *s
 	if err != nil {
 		return nil, err
 	}
-	return r.services.Reminders.ListFired(ctx, root.viewer, first, after, root.page("ReminderConnection").Columns)
+	return root.firedReminders(ctx, first, after)
 }
 
 func (r *reminderResolver) Task(ctx context.Context, obj *ent.Reminder) (*ent.Task, error) {

@@ -254,7 +254,7 @@ func TestReplicasFireOnce(t *testing.T) {
 					t.Errorf("%s: %s has come %d times", v.UserID, id, n)
 				}
 			}
-			page, err := first.ListFired(viewer.NewContext(t.Context(), v), v, nil, nil, nil)
+			page, err := first.ListFired(viewer.NewContext(t.Context(), v), []viewer.Viewer{v}, nil, nil, nil)
 			if err != nil || len(page.Edges) != tasks {
 				t.Errorf("%s: %d in the list, %v", v.UserID, len(page.Edges), err)
 			}

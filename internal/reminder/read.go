@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	"taskql/ent/member"
 	"taskql/ent/predicate"
 	entreminder "taskql/ent/reminder"
 	"taskql/internal/keyset"
@@ -109,20 +110,46 @@ func firedOrder() keyset.Order[*ent.Reminder] {
 		})
 }
 
-// ListFired returns a page of the viewer's reminders that have fired and are not dismissed, the newest first. The error is a
-// *keyset.InputError if an argument is invalid.
-func (s *Service) ListFired(ctx context.Context, v viewer.Viewer, first *int, after *string, columns []string) (*Page, error) {
+// FiredElsewhere returns the ids of the workspaces of organizations in which the viewer has reminders that have fired and are not
+// dismissed. The viewer may have left the organizations.
+func (s *Service) FiredElsewhere(ctx context.Context, v viewer.Viewer) ([]string, error) {
+	// Whoever sets reminders in an organization's workspace is seen there.
+	seen, err := s.client.Member.Query().Where(member.UserID(v.UserID)).Select(member.FieldWorkspaceID).Strings(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the organizations of a user: %w", err)
+	}
+	if len(seen) == 0 {
+		return nil, nil
+	}
+	fired, err := s.client.Reminder.Query().Where(workspace.ScopeOf(seen), entreminder.UserID(v.UserID), hasFired).
+		Unique(true).Select(entreminder.FieldWorkspaceID).Strings(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for reminders in organizations: %w", err)
+	}
+	return fired, nil
+}
+
+// ListFired returns a page of a user's reminders that have fired and are not dismissed, the newest first, in the workspaces in which the
+// viewers act. They are all of that user. Each reminder has its workspace's id. The error is a *keyset.InputError if an argument
+// is invalid.
+func (s *Service) ListFired(ctx context.Context, in []viewer.Viewer, first *int, after *string, columns []string) (*Page, error) {
 	o := firedOrder()
 	w, err := keyset.NewWindow(o, keyset.Args{First: first, After: after})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // It is an *InputError.
 	}
+	workspaceIDs := make([]string, len(in))
+	for i, v := range in {
+		workspaceIDs[i] = v.WorkspaceID
+	}
+	own := entreminder.UserID(in[0].UserID)
 	list := keyset.List[*ent.Reminder]{
 		Order: o,
 		Read: func(ctx context.Context, segment keyset.Segment, limit int, columns []string) ([]*ent.Reminder, error) {
-			q := s.client.Reminder.Query().Where(own(v), hasFired).Where(segment.Where).Order(segment.Sort).Limit(limit)
+			q := s.client.Reminder.Query().Where(workspace.ScopeOf(workspaceIDs), own, hasFired).Where(segment.Where).Order(segment.Sort).Limit(limit)
 			if len(columns) > 0 {
 				q.Select(columns...)
+				q.Select(entreminder.FieldWorkspaceID)
 			}
 			return q.All(ctx)
 		},
