@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/reminder"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
@@ -75,6 +76,23 @@ var shapes = []shape{ //nolint:gochecknoglobals // A table.
 	{"a tag", `{ tag(id: "<tag>") { name openTaskCount } }`, 2, nil},
 }
 
+// sharedShapes are shapes in a workspace of an organization, in which each task of the top level has an assignee and a creator of its own.
+var sharedShapes = []shape{ //nolint:gochecknoglobals // A table.
+	{"workspaces", `{ workspaces { id name role version } }`, 2, nil},
+	{"members", `{ workspace(id: "<workspace>") { members { role person { name image } } } }`, 2, []string{"search_text"}},
+	{"members of all workspaces", `{ workspaces { members { role person { id } } } }`, 4, nil},
+	{"a page with people", `{ workspace(id: "<workspace>") { tasks { nodes { title assignee { name image } createdBy { name } } } } }`, 3, []string{"description"}},
+	{"people on three levels", `{ workspace(id: "<workspace>") { tasks { nodes { assignee { name } parent { assignee { name } createdBy { id } } subtasks { nodes { createdBy { name } } } } } } }`, 5, nil},
+	{"people of facets", `{ workspace(id: "<workspace>") { tasks { facets { byAssignee { count assignee { name } } byProject { count project { name } } } } } }`, 5, nil},
+	{"people of the history", `{ workspace(id: "<workspace>") { activity { nodes { actor { person { name } } task { assignee { name } } } } } }`, 4, nil},
+	{"projects", `{ workspace(id: "<workspace>") { projects { totalCount nodes { name openTaskCount sections { name openTaskCount } tasks(first: 5) { totalCount nodes { title section { name } assignee { name } } } } } } }`, 10, []string{"description"}},
+	{"projects of tasks", `{ workspace(id: "<workspace>") { tasks { nodes { project { name workspace { role } sections { name } } section { name } } } } }`, 6, []string{"archived_at"}},
+	{"a task", `{ task(id: "<root>") { workspace { name } project { name } assignee { name } } }`, 6, nil},
+	{"nodes of two workspaces", `{ nodes(ids: [<roots>, "<workspace>", <people>]) { id ... on Task { assignee { name } tags { name } } ... on Person { name } } }`, 12, nil},
+	{"reminders that have fired", `{ firedReminders { nodes { firedAt task { title assignee { name } workspace { id } } } } }`, 6, []string{"minutes_before"}},
+	{"a mutation", `mutation { reopenTask(input: {id: "<root>"}) { task { assignee { name } project { name } workspace { id } } } }`, 6, nil},
+}
+
 // payloads are what is selected of a mutation that changes nothing, and how many statements that takes more than the
 // mutation by itself.
 var payloads = []shape{ //nolint:gochecknoglobals // A table.
@@ -127,6 +145,66 @@ func TestStatements(t *testing.T) {
 		}
 		t.Logf("statements:\n%s", table.String())
 	})
+}
+
+// TestStatementsOfOrganizations is TestStatements for a workspace that is shared, and people.
+func TestStatementsOfOrganizations(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		statements := &testkit.StatementRecorder{Driver: driver}
+		db := testkit.Database(statements)
+		a := newAPI(t, db, "small", "large")
+		a.organizations = &testkit.Organizations{}
+		known := map[string]*strings.Replacer{}
+		for user, n := range map[string]int{"small": 2, "large": 12} {
+			known[user] = organizationOf(t, db, a, user, n)
+		}
+		var table strings.Builder
+		for _, user := range []string{"small", "large"} {
+			for _, s := range sharedShapes {
+				query := known[user].Replace(s.query)
+				statements.Take()
+				status, body := a.ask(t, user, query, nil)
+				got := statements.Take()
+				if status != 200 || strings.Contains(string(body), `"errors"`) {
+					t.Fatalf("%s: %d %s", query, status, body)
+				}
+				fmt.Fprintf(&table, "%2d  %-6s %s\n", len(got), user, s.name)
+				if len(got) != s.statements {
+					t.Errorf("%s (%s): %d statements, want %d:\n%s", s.name, user, len(got), s.statements, strings.Join(got, "\n"))
+				}
+				for _, column := range s.lacks {
+					if strings.Contains(strings.Join(got, "\n"), column) {
+						t.Errorf("%s: %s is read", s.name, column)
+					}
+				}
+			}
+		}
+		t.Logf("statements:\n%s", table.String())
+	})
+}
+
+// organizationOf makes an organization of a user with n other members and a family of tasks, and knows some by name.
+func organizationOf(t *testing.T, db workspace.Database, a *api, user string, n int) *strings.Replacer {
+	t.Helper()
+	a.organizations.Set(user, user, viewer.RoleWrite)
+	var people []string
+	for i := range n {
+		member := fmt.Sprintf("%s-%d", user, i)
+		a.organizations.Set(user, member, viewer.RoleRead)
+		people = append(people, `"`+workspace.PersonID(member)+`"`)
+	}
+	in := a.users[user].In(workspace.OrganizationID(user), viewer.RoleWrite)
+	ctx := a.signIn(t.Context(), user)
+	a.ask(t, user, `{ workspaces { members { role } } }`, nil)
+	known := family(t, db, in, n)
+	for i, task := range db.Client.Task.Query().Where(enttask.WorkspaceID(in.WorkspaceID)).Order(enttask.ByID()).AllX(ctx) {
+		member := fmt.Sprintf("%s-%d", user, i%n)
+		task.Update().SetAssigneeID(member).SetCreatedBy(member).ExecX(ctx)
+		db.Client.Activity.Create().SetID(uuid.New()).SetWorkspaceID(in.WorkspaceID).SetVersion(i).SetTaskID(task.ID).SetActorID(member).SetVia("SESSION").
+			SetAction("CREATED").ExecX(ctx)
+	}
+	return strings.NewReplacer("<root>", known.Replace("<root>"), "<roots>", known.Replace("<roots>"), "<workspace>", workspace.NodeID(in.WorkspaceID), "<people>", strings.Join(people, ", "))
 }
 
 // The descriptions of a history are long: those before changes and those after them are read if they are selected.
