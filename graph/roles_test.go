@@ -9,48 +9,6 @@ import (
 	"taskql/internal/workspace"
 )
 
-// neededRoles are the weakest roles that may send each mutation. Those that change no workspace need none.
-var neededRoles = map[string]viewer.Role{ //nolint:gochecknoglobals // A table.
-	"updateViewer": viewer.RoleNone,
-
-	"setReminders":    viewer.RoleRead,
-	"snoozeReminder":  viewer.RoleRead,
-	"dismissReminder": viewer.RoleRead,
-
-	"createTask":     viewer.RoleWrite,
-	"updateTask":     viewer.RoleWrite,
-	"updateTasks":    viewer.RoleWrite,
-	"completeTask":   viewer.RoleWrite,
-	"completeTasks":  viewer.RoleWrite,
-	"reopenTask":     viewer.RoleWrite,
-	"reopenTasks":    viewer.RoleWrite,
-	"moveTask":       viewer.RoleWrite,
-	"deleteTask":     viewer.RoleWrite,
-	"deleteTasks":    viewer.RoleWrite,
-	"restoreTask":    viewer.RoleWrite,
-	"restoreTasks":   viewer.RoleWrite,
-	"skipOccurrence": viewer.RoleWrite,
-	"undoChange":     viewer.RoleWrite,
-	"createTag":      viewer.RoleWrite,
-	"updateTag":      viewer.RoleWrite,
-	"deleteTag":      viewer.RoleWrite,
-
-	"createProject":    viewer.RoleWrite,
-	"updateProject":    viewer.RoleWrite,
-	"archiveProject":   viewer.RoleWrite,
-	"unarchiveProject": viewer.RoleWrite,
-	"moveProject":      viewer.RoleWrite,
-	"restoreProject":   viewer.RoleWrite,
-	"createSection":    viewer.RoleWrite,
-	"updateSection":    viewer.RoleWrite,
-	"moveSection":      viewer.RoleWrite,
-	"deleteSection":    viewer.RoleWrite,
-
-	"deleteProject": viewer.RoleAdmin,
-	"purgeTask":     viewer.RoleAdmin,
-	"emptyTrash":    viewer.RoleAdmin,
-}
-
 // TestRolesOfMutations sends each mutation of the schema in each role, with and without an idempotency key. If the role is too weak,
 // it is refused as FORBIDDEN and changes nothing; else it is not refused as that.
 func TestRolesOfMutations(t *testing.T) {
@@ -59,9 +17,9 @@ func TestRolesOfMutations(t *testing.T) {
 		schema := schemaOf(t)
 		f := &isolation{api: newAPI(t, db), client: db.Client, schema: schema}
 		for _, field := range schema.Mutation.Fields {
-			needs, ok := neededRoles[field.Name]
+			needs, ok := testkit.NeededRoles[field.Name]
 			if !ok {
-				t.Errorf("add %s to neededRoles", field.Name)
+				t.Errorf("add %s to testkit.NeededRoles", field.Name)
 			}
 			for role := viewer.RoleNone; role <= viewer.RoleAdmin; role++ {
 				for _, more := range []string{"", `idempotencyKey: "key"`} {
