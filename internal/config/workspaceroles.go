@@ -18,6 +18,20 @@ const (
 // WorkspaceRoles maps the names of the auth server's roles to what they allow.
 type WorkspaceRoles map[string]WorkspaceAccess
 
+// Of returns what the strongest of a member's roles allows, which are separated by commas. A role that is not listed allows reading.
+func (r WorkspaceRoles) Of(member string) WorkspaceAccess {
+	strongest := WorkspaceRead
+	for name := range strings.SplitSeq(member, ",") {
+		switch access := r[strings.TrimSpace(name)]; {
+		case access == WorkspaceAdmin:
+			return access
+		case access == WorkspaceWrite:
+			strongest = access
+		}
+	}
+	return strongest
+}
+
 // parseWorkspaceRoles parses parts such as owner,admin:ADMIN that are separated by semicolons. Blanks don't count. The names
 // are case-sensitive, as at the auth server.
 func parseWorkspaceRoles(s string) (WorkspaceRoles, error) {

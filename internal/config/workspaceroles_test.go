@@ -39,6 +39,22 @@ func TestWorkspaceRoles(t *testing.T) {
 	}
 }
 
+func TestWorkspaceRolesOf(t *testing.T) {
+	t.Parallel()
+	roles := WorkspaceRoles{"owner": WorkspaceAdmin, "editor": WorkspaceWrite, "guest": WorkspaceRead}
+	for member, want := range map[string]WorkspaceAccess{
+		"owner": WorkspaceAdmin, "editor": WorkspaceWrite, "guest": WorkspaceRead, "": WorkspaceRead, "Owner": WorkspaceRead, "unknown": WorkspaceRead,
+		"guest,editor": WorkspaceWrite, "editor, owner ,guest": WorkspaceAdmin, "owner,editor": WorkspaceAdmin, "editor,unknown": WorkspaceWrite,
+	} {
+		if got := roles.Of(member); got != want {
+			t.Errorf("%q: got %s, want %s", member, got, want)
+		}
+	}
+	if got := WorkspaceRoles(nil).Of("owner"); got != WorkspaceRead {
+		t.Errorf("without roles: %s", got)
+	}
+}
+
 func FuzzWorkspaceRoles(f *testing.F) {
 	f.Add("owner,admin:ADMIN;member:WRITE")
 	f.Fuzz(func(t *testing.T, given string) {

@@ -4,46 +4,35 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"taskql/internal/betterauth"
 	"taskql/internal/config"
 	"taskql/internal/viewer"
 )
 
-// workspaceRoles maps the roles of organizations to what members may do in the workspace (WORKSPACE_ROLES).
-type workspaceRoles map[string]viewer.Role
-
-func newWorkspaceRoles(configured config.WorkspaceRoles) workspaceRoles {
-	roles := workspaceRoles{}
-	for name, access := range configured {
-		roles[name] = map[config.WorkspaceAccess]viewer.Role{
-			config.WorkspaceRead: viewer.RoleRead, config.WorkspaceWrite: viewer.RoleWrite, config.WorkspaceAdmin: viewer.RoleAdmin,
-		}[access]
-	}
-	return roles
-}
-
-// of returns the strongest of a member's roles, which are separated by commas. A role that is not configured reads.
-func (r workspaceRoles) of(member string) viewer.Role {
-	strongest := viewer.RoleRead
-	for name := range strings.SplitSeq(member, ",") {
-		strongest = max(strongest, r[strings.TrimSpace(name)])
-	}
-	return strongest
-}
-
 // organizations finds out about memberships. It is nil if organizations are off.
 type organizations struct {
 	sessions *betterauth.Authenticator
-	roles    workspaceRoles
+	roles    config.WorkspaceRoles
 }
 
 func newOrganizations(cfg config.Config, sessions *betterauth.Authenticator) *organizations {
 	if !cfg.Organizations {
 		return nil
 	}
-	return &organizations{sessions: sessions, roles: newWorkspaceRoles(cfg.WorkspaceRoles)}
+	return &organizations{sessions: sessions, roles: cfg.WorkspaceRoles}
+}
+
+// roleOf returns the role in a workspace of a member who has these roles in the organization, which are separated by commas.
+func (o *organizations) roleOf(member string) viewer.Role {
+	switch o.roles.Of(member) {
+	case config.WorkspaceAdmin:
+		return viewer.RoleAdmin
+	case config.WorkspaceWrite:
+		return viewer.RoleWrite
+	default:
+		return viewer.RoleRead
+	}
 }
 
 // requestContext is the context of a request with a session. It is the viewer.Memberships of the session's user.
@@ -93,7 +82,7 @@ func (c *requestContext) Role(ctx context.Context, organizationID string) (viewe
 	case !ok:
 		return viewer.RoleNone, nil
 	default:
-		return c.users.organizations.roles.of(role), nil
+		return c.users.organizations.roleOf(role), nil
 	}
 }
 
@@ -104,7 +93,7 @@ func (c *requestContext) Members(ctx context.Context, organizationID string) ([]
 	}
 	members := make([]viewer.Member, len(list))
 	for i, m := range list {
-		members[i] = viewer.Member{UserID: m.UserID, Name: m.Name, Image: m.Image, Role: c.users.organizations.roles.of(m.Role)}
+		members[i] = viewer.Member{UserID: m.UserID, Name: m.Name, Image: m.Image, Role: c.users.organizations.roleOf(m.Role)}
 	}
 	return members, nil
 }
