@@ -88,7 +88,8 @@ const doctorHelp = `check variables, database, auth server and cookies, and say 
 exits with 0 or 1
   --cookie VALUE   check a session too: a Cookie header, a Set-Cookie line, a cookie's value or a
                    bearer token; - reads it from standard input, so that no process list shows it
-  --api-key KEY    check an API key too, which costs it up to three of its requests; - as above`
+  --api-key KEY    check an API key too, which costs it up to four of its requests, and one for
+                   each organization; - as above`
 
 const importHelp = `copy the tasks and tags of the original FastAPI back end (docs/import.md); can be repeated;
 exits with 0, with 1 on an error, with 3 if something could not be copied

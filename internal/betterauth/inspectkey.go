@@ -18,7 +18,7 @@ func (a *Authenticator) inspectKey(ctx context.Context, r *report, key string) {
 		r.fail("API key", fmt.Sprintf("what the header %s holds is no key", strings.ToLower(a.apiKeyHeader)), "copy the key again, unchanged and whole")
 		return
 	}
-	r.ok("API key", fmt.Sprintf("found in the header %s; this check costs it up to three of its requests", strings.ToLower(a.apiKeyHeader)))
+	r.ok("API key", fmt.Sprintf("found in the header %s; this check costs it up to four of its requests, and one for each organization", strings.ToLower(a.apiKeyHeader)))
 	c := credentials{apiKey: key}
 	header := a.requestHeader(http.Header{}, c)
 	resp, refusal := a.requestSession(ctx, c, header, false)

@@ -230,3 +230,60 @@ func TestRealServerWithoutOrganizations(t *testing.T) {
 	want(t, r.role("1"), "no member")
 	want(t, r.members("1"), "")
 }
+
+// TestRealInspectOrganizations checks what is said about each kind of credentials.
+func TestRealInspectOrganizations(t *testing.T) {
+	t.Parallel()
+	u := newOrganizationUsers(t, testkit.BetterAuthOptions{})
+	stranger := u.server.SignUp(t, "Stan", "stranger@example.com", "correct horse")
+	inspect := func(a *betterauth.Authenticator, header http.Header) string {
+		t.Helper()
+		steps := a.InspectOrganizations(t.Context(), header, func(role string) string { return "<" + role + ">" })
+		formatSteps(t, steps, u.member.Token)
+		var text []string
+		for _, step := range steps {
+			text = append(text, step.Status+" "+step.Name+": "+step.Detail)
+		}
+		return strings.Join(text, "\n")
+	}
+	found := "ok workspace organization/" + u.organization + ", Acme Inc: the user is member,admin there, which allows <member,admin>"
+	for name, header := range map[string]http.Header{
+		"cookie": u.member.Header(), "bearer": withBearer(u.member.Token), "API key": withAPIKey(u.server.key(t, u.member, "")),
+	} {
+		want(t, name+": "+inspect(u.auth, header), name+": "+found)
+	}
+	want(t, inspect(u.auth, withBearer(u.member.JWT(t))), "ok workspace organization/"+u.organization+": the JWT says that the user is member,admin there, which allows <member,admin>")
+	want(t, inspect(u.auth, stranger.Header()), "ok memberships: they can be asked for: the user is in no organization, so there is only the personal workspace")
+	want(t, inspect(u.auth, withBearer(stranger.JWT(t))), "ok memberships: the JWT has none in its claim orgs, so there is only the personal workspace; docs/organizations.md says how the auth server adds them")
+
+	keys := newKeyServer(t, testkit.BetterAuthOptions{Plugins: []string{"organization"}})
+	a := realAuthenticator(t, betterauth.Config{BaseURL: keys.URL, Secret: keys.Secret, APIKeyHeader: keyHeader})
+	key := keys.key(t, keys.SignUp(t, "Zoë", "zoe@example.com", "correct horse"), "")
+	if got := inspect(a, withAPIKey(key)); !strings.HasPrefix(got, "ok memberships: the key may not ask for them") {
+		t.Error(got)
+	}
+	without := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
+	a = realAuthenticator(t, betterauth.Config{BaseURL: without.URL, Secret: without.Secret})
+	want(t, inspect(a, without.SignUp(t, "Zoë", "zoe@example.com", "correct horse").Header()), "")
+}
+
+// TestInspectFailingOrganizations checks what is said if the auth server fails.
+func TestInspectFailingOrganizations(t *testing.T) {
+	t.Parallel()
+	s := newOrganizationServer(t)
+	r, _ := newRequester(t, s)
+	inspect := func() string {
+		return formatSteps(t, r.auth.InspectOrganizations(t.Context(), r.header, func(role string) string { return role }))
+	}
+	want(t, inspect(), "workspace organization/o1, Acme ok")
+	s.set(rolePath, respond(403, notMember))
+	want(t, inspect(), "workspace organization/o1, Acme warning")
+	s.set(rolePath, respondStatus(500))
+	want(t, inspect(), "workspace organization/o1, Acme warning")
+	s.set(organizationsPath, respondStatus(500))
+	want(t, inspect(), "memberships warning")
+	s.set(organizationsPath, respondJSON(`[`+strings.Repeat(`{"id":"o1","name":"Acme"},`, 11)+`{"id":"o1","name":"\u001b[31m"}]`))
+	if got := inspect(); strings.Count(got, "o1") != 10 || !strings.HasSuffix(got, ", memberships ok") {
+		t.Error(got)
+	}
+}

@@ -21,11 +21,9 @@ func (d *doctor) apiKey(ctx context.Context) {
 		d.fail(err.Error(), "")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*d.Timeout) // It has two steps.
-	defer cancel()
 	header := http.Header{}
 	header.Set(d.cfg.AuthAPIKeyHeader, readAPIKey(d.APIKey, d.cfg.AuthAPIKeyHeader))
-	d.steps(auth.Inspect(ctx, header))
+	d.inspect(ctx, auth, header)
 }
 
 // readAPIKey returns the key in a copied text: the key alone, in quotes, or with its header, as in curl's -H option.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,9 +128,20 @@ func (d *doctor) session(ctx context.Context) {
 		d.fail(err.Error(), "")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*d.Timeout) // For the JWT's key and the session.
+	d.inspect(ctx, auth, header)
+}
+
+// inspect checks credentials, and what their user belongs to.
+func (d *doctor) inspect(ctx context.Context, auth *betterauth.Authenticator, header http.Header) {
+	ctx, cancel := context.WithTimeout(ctx, 3*d.Timeout) // For the JWT's key, the session and its memberships.
 	defer cancel()
-	d.steps(auth.Inspect(ctx, header))
+	steps := auth.Inspect(ctx, header)
+	d.steps(steps)
+	failed := slices.ContainsFunc(steps, func(s betterauth.Step) bool { return s.Status == betterauth.StatusFailure })
+	if failed || !d.cfg.Organizations || d.anyProblem("ORGANIZATIONS", "WORKSPACE_ROLES") != "" {
+		return
+	}
+	d.steps(auth.InspectOrganizations(ctx, header, func(role string) string { return string(d.cfg.WorkspaceRoles.Of(role)) }))
 }
 
 // cookieName returns the most likely name of the session cookie, for a value that was given without a name.

@@ -54,6 +54,8 @@ func TestReports(t *testing.T) {
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}})
 	organizations := testkit.BetterAuth(t, testkit.BetterAuthOptions{Plugins: []string{"organization"}})
 	ada := auth.SignUp(t, "Ada", "ada@example.com", "correct horse")
+	member := organizations.SignUp(t, "Mia", "mia@example.com", "correct horse")
+	member.Post(t, "/api/auth/organization/create", map[string]any{"name": "Acme Inc", "slug": "acme"})
 	header := ada.Header().Get("Cookie")
 	wire := ada.Cookies()["better-auth.session_token"]
 	database := testkit.MigratedPostgresURL(t)
@@ -95,6 +97,7 @@ func TestReports(t *testing.T) {
 		{name: "clock-ahead", ahead: time.Minute, credential: header, healthy: true},
 		{name: "vercel-and-railway", environ: map[string]string{"CORS_ORIGINS": "https://app.vercel.app", "AUTH_ISSUER": "https://auth.up.railway.app", "PUBLIC_URL": "", "RAILWAY_PUBLIC_DOMAIN": "api.up.railway.app", "RAILWAY_ENVIRONMENT": "production"}, credential: header, healthy: true},
 		{name: "organizations", environ: map[string]string{"AUTH_SERVER_URL": organizations.URL, "ORGANIZATIONS": "on"}, healthy: true},
+		{name: "organizations-session", environ: map[string]string{"AUTH_SERVER_URL": organizations.URL}, credential: "Cookie: " + member.Header().Get("Cookie"), healthy: true},
 		{name: "organizations-missing", environ: map[string]string{"ORGANIZATIONS": "on"}, healthy: true},
 		{name: "organizations-off", environ: map[string]string{"ORGANIZATIONS": "off"}, healthy: true},
 		{name: "everything-missing", environ: map[string]string{"DATABASE_URL": "", "AUTH_SERVER_URL": "", "JWT_SECRET": "", "CORS_ORIGINS": "", "PUBLIC_URL": ""}, credential: header},
@@ -125,7 +128,7 @@ func TestReports(t *testing.T) {
 					t.Errorf("a secret is shown: %.6s…", secret)
 				}
 			}
-			golden(t, tt.name, scrub(out.String(), ada.UserID))
+			golden(t, tt.name, scrub(out.String(), ada.UserID, member.UserID))
 		})
 	}
 }
@@ -158,7 +161,7 @@ func jwt(t *testing.T, auth *testkit.AuthServer, of *testkit.AuthClient) string 
 }
 
 // scrub replaces what differs between runs.
-func scrub(text, userID string) string {
+func scrub(text string, userIDs ...string) string {
 	for _, r := range [...][2]string{
 		{`postgres:\S+/taskql_test_[a-z0-9]+`, "postgres://HOST/NAME"},
 		{`PostgreSQL \d[\w.]*( \([^)]*\))?`, "PostgreSQL 16"},
@@ -167,7 +170,8 @@ func scrub(text, userID string) string {
 		{`all \d+ applied`, "all N applied"},
 		{`0 applied, \d+ pending`, "0 applied, N pending"},
 		{`good for \S+`, "good for 168h0m0s"},
-		{`user ` + regexp.QuoteMeta(userID), "user USER"},
+		{`user (` + strings.Join(userIDs, "|") + `)`, "user USER"},
+		{`organization/[A-Za-z0-9]{32}`, "organization/ID"},
 	} {
 		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])
 	}
