@@ -22,11 +22,12 @@ type WorkspaceRoles map[string]WorkspaceAccess
 func (r WorkspaceRoles) Of(member string) WorkspaceAccess {
 	strongest := WorkspaceRead
 	for name := range strings.SplitSeq(member, ",") {
-		switch access := r[strings.TrimSpace(name)]; {
-		case access == WorkspaceAdmin:
+		switch access := r[strings.TrimSpace(name)]; access {
+		case WorkspaceAdmin:
 			return access
-		case access == WorkspaceWrite:
+		case WorkspaceWrite:
 			strongest = access
+		case WorkspaceRead:
 		}
 	}
 	return strongest
