@@ -2,13 +2,20 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"taskql/internal/config"
 	"taskql/internal/testkit"
+	"taskql/internal/testkit/bench"
 )
 
 // organization is a team with a server, and an organization of two members.
@@ -272,5 +279,153 @@ func TestOrganizationsInAnOutage(t *testing.T) {
 	}
 	if !strings.Contains(last, `"NOT_FOUND"`) {
 		t.Errorf("the last that the removed member's stream gets is %s", last)
+	}
+}
+
+// TestSerialIDsShareNothing has a user and an organization with the same id, 1: neither sees anything of the other's workspace, by ids,
+// entity tags, idempotency keys, streams and tickets.
+func TestSerialIDsShareNothing(t *testing.T) {
+	t.Parallel()
+	f := newTeam(t, testkit.BetterAuthOptions{IDFormat: "serial"})
+	one, ann := f.signUp(t, "one", "One"), f.signUp(t, "ann", "Ann")
+	if id := f.client.Create(t, ann, "Acme"); id != "1" || one.UserID != "1" {
+		t.Fatalf("the user %s and the organization %s", one.UserID, id)
+	}
+	for name, address := range testkit.Databases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := f.serve(t, address(t), nil)
+			const shared, own = `(workspaceId: \"organization/1\")`, ``
+			send := func(user *testkit.AuthClient, document string) string {
+				t.Helper()
+				_, answer := mustCall(t, s.url, user.Header(), document)
+				return answer
+			}
+			create := func(user *testkit.AuthClient, title, more string) {
+				t.Helper()
+				if answer := send(user, `mutation { createTask(input: {title: "`+title+`", idempotencyKey: "key", `+more+`}) { task { title } userErrors { code } } }`); answer !=
+					`{"data":{"createTask":{"task":{"title":"`+title+`"},"userErrors":[]}}}` {
+					t.Errorf("creating %s: %s", title, answer)
+				}
+			}
+			stream := func(query url.Values, arguments string) *eventReader {
+				t.Helper()
+				query.Set("query", strings.ReplaceAll(`subscription { changes`+arguments+` { tasks { title } version } }`, `\"`, `"`))
+				return openEvents(t, s.url+graphqlPath+"?"+query.Encode(), http.Header{})
+			}
+			poll := func(etag string) (int, string) {
+				t.Helper()
+				target := graphqlPath + "?query=" + url.QueryEscape("{ tasks { nodes { title } } changes { version } }")
+				answer := ask(s.Handler(), http.MethodGet, target, "", pairs(with(one.Header(), "If-None-Match", etag))...)
+				return answer.Code, answer.Header().Get("ETag")
+			}
+			ticket := func(user *testkit.AuthClient) url.Values {
+				return url.Values{"ticket": {issueTicket(t, s.url, user.Header())}}
+			}
+			send(ann, "{ workspaces { id } }")
+			ofOne, ofOrganization := stream(ticket(one), own), stream(ticket(ann), shared)
+			ofOne.want(`"tasks":[]`)
+			ofOrganization.want(`"tasks":[]`)
+			stream(ticket(one), shared).want(`"NOT_FOUND"`)
+			_, tag := poll("")
+
+			create(ann, "shared", `workspaceId: "organization/1"`)
+			ofOrganization.want(`"tasks":[{"title":"shared"}],"version":1`)
+			if status, _ := poll(tag); status != http.StatusNotModified || tag == "" {
+				t.Errorf("a change of the organization's workspace changes the user's answer: %d, %q", status, tag)
+			}
+			create(one, "own", ``) // With the same key.
+			ofOne.want(`"tasks":[{"title":"own"}],"version":1`)
+			if status, _ := poll(tag); status != http.StatusOK {
+				t.Errorf("the user's own change: %d", status)
+			}
+			create(ann, "shared", `workspaceId: "organization/1"`) // A repetition.
+			if answer := send(one, `{ workspace(id: "organization/1") { id } tasks { nodes { title } } }`); answer != `{"data":{"workspace":null,"tasks":{"nodes":[{"title":"own"}]}}}` {
+				t.Errorf("the user sees %s", answer)
+			}
+			if answer := send(ann, `{ workspace(id: "personal/1") { id } a: workspace(id: "organization/1") { version tasks { nodes { title } } } }`); answer !=
+				`{"data":{"workspace":null,"a":{"version":1,"tasks":{"nodes":[{"title":"shared"}]}}}}` {
+				t.Errorf("the member sees %s", answer)
+			}
+		})
+	}
+}
+
+// TestRequestsAboutOrganizations counts what the auth server is asked about organizations by somebody who has only personal tasks,
+// whatever it answers: once for many requests, and not at all for queries.
+func TestRequestsAboutOrganizations(t *testing.T) {
+	t.Parallel()
+	const secret = "a secret of more than thirty-two characters"
+	for name, tt := range map[string]struct {
+		status int
+		answer string
+		log    string // said once
+	}{
+		"no organizations": {http.StatusOK, `[]`, ""},
+		"no plugin":        {http.StatusNotFound, ``, "the auth server has no organization plugin"},
+		"a failure":        {http.StatusInternalServerError, `{}`, "the auth server fails for a session"},
+		"HTML":             {http.StatusOK, `<!doctype html>`, "the auth server fails for a session"},
+		"something else":   {http.StatusOK, `{"session":{}}`, "the auth server fails for a session"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case strings.Contains(r.URL.Path, "/organization/"):
+					asked.Add(1)
+					w.Header().Set("Content-Type", mediaJSON)
+					w.WriteHeader(tt.status)
+					_, _ = io.WriteString(w, tt.answer)
+				case strings.HasSuffix(r.URL.Path, "/ok"):
+					_, _ = io.WriteString(w, `{"ok":true}`)
+				default:
+					bench.GetSession(w, r)
+				}
+			}))
+			t.Cleanup(auth.Close)
+			log := &safeBuffer{}
+			address := testkit.SQLiteURL(t)
+			cfg, err := config.Load(against(auth.URL, secret, map[string]string{"DATABASE_URL": address, "ENVIRONMENT": "test", "RATE_LIMIT": "1000000000"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := time.Now()
+			s, err := New(t.Context(), Config{
+				Config: cfg, DB: testkit.OpenDatabase(t, address), Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(log, nil)),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			header := []string{"Cookie", bench.Cookie("ann", secret)}
+			send := func(document string) string {
+				return ask(s.Handler(), http.MethodPost, graphqlPath, fmt.Sprintf(`{"query":%q}`, document), header...).Body.String()
+			}
+			const id = "018f0000-0000-7000-8000-000000000001"
+			send(`mutation { createTask(input: {id: "` + id + `", title: "t"}) { userErrors { code } } }`)
+			for range 20 {
+				for _, query := range []string{`{ tasks { nodes { id } } }`, `{ task(id: "` + id + `") { title workspace { id } } }`, `{ node(id: "` + id + `") { id } }`, `{ nodes(ids: ["` + id + `"]) { id } }`} {
+					if answer := send(query); !strings.Contains(answer, id) && !strings.Contains(answer, `"t"`) {
+						t.Fatalf("%s: %s", query, answer)
+					}
+				}
+			}
+			if n := asked.Load(); n != 0 {
+				t.Errorf("queries of what is personal ask %d times", n)
+			}
+			for range 20 {
+				for _, mutation := range []string{"completeTask", "reopenTask"} {
+					if answer := send(`mutation { r: ` + mutation + `(input: {id: "` + id + `"}) { userErrors { code } } }`); answer != `{"data":{"r":{"userErrors":[]}}}` {
+						t.Fatalf("%s: %s", mutation, answer)
+					}
+				}
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("40 changes ask %d times, want once", n)
+			}
+			if tt.log != "" && strings.Count(log.String(), tt.log) != 1 {
+				t.Errorf("the log should say %q once:\n%s", tt.log, log)
+			}
+		})
 	}
 }

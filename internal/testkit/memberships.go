@@ -3,7 +3,6 @@ package testkit
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -55,7 +54,7 @@ func (o *Organizations) Set(organizationID, userID string, role viewer.Role) {
 	o.roles[organizationID][userID] = role
 }
 
-// Fail makes all questions fail with err; nil makes them succeed again. viewer.ErrMembersUnknown is the error of Members alone.
+// Fail makes all questions fail with err; nil makes them succeed again.
 func (o *Organizations) Fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -88,15 +87,7 @@ func (m membershipsOf) Organizations(context.Context) ([]viewer.Organization, er
 			list = append(list, viewer.Organization{ID: id, Name: m.all.names[id]})
 		}
 	}
-	return list, m.all.failure()
-}
-
-// failure returns the error of questions that are not about members. The caller holds the lock.
-func (o *Organizations) failure() error {
-	if errors.Is(o.err, viewer.ErrMembersUnknown) {
-		return nil
-	}
-	return o.err
+	return list, m.all.err
 }
 
 // Role implements viewer.Memberships.
@@ -104,7 +95,7 @@ func (m membershipsOf) Role(_ context.Context, organizationID string) (viewer.Ro
 	m.all.mu.Lock()
 	defer m.all.mu.Unlock()
 	m.all.asked++
-	return m.all.roles[organizationID][m.userID], m.all.failure()
+	return m.all.roles[organizationID][m.userID], m.all.err
 }
 
 // Members implements viewer.Memberships.
