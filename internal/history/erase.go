@@ -14,9 +14,17 @@ import (
 // likeEscapes makes a text a pattern of LIKE … ESCAPE '!' that matches nothing else.
 var likeEscapes = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_") //nolint:gochecknoglobals // A constant.
 
-// EraseUser removes a user from up to workspace.BatchSize activities of the workspace: as the actor, and as the assignee before and
-// after the change. It returns of how many.
-func EraseUser(ctx context.Context, t *workspace.Tx, userID string) (int, error) {
+// eraseStep is how many activities EraseUser looks at. The statement that does has no index to find those of a user.
+const eraseStep = 10_000
+
+// EraseUser removes a user from activities of the workspace: as the actor, and as the assignee before and after the change. It looks at
+// the next activities whose versions are greater than after, and changes up to workspace.BatchSize of them. It returns of how many it has
+// removed the user, up to which version that is done, and whether more may follow.
+func EraseUser(ctx context.Context, t *workspace.Tx, userID string, after int) (int, int, bool, error) {
+	end, more, err := endOfStep(ctx, t, after)
+	if err != nil {
+		return 0, 0, false, err
+	}
 	quoted, _ := json.Marshal(userID) // A text can always be encoded.
 	var rows []struct {
 		ID      uuid.UUID `sql:"id"`
@@ -25,25 +33,43 @@ func EraseUser(ctx context.Context, t *workspace.Tx, userID string) (int, error)
 	name := likeEscapes.Replace(string(quoted))
 	b := workspace.Statement()
 	b.WriteString("SELECT id, changes FROM activities WHERE ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" AND (actor_id = ").Arg(userID).
+		WriteString(" AND version > ").Arg(after).WriteString(" AND version <= ").Arg(end).WriteString(" AND (actor_id = ").Arg(userID).
 		WriteString(" OR changes LIKE ").Arg(`%"assignee":[` + name + `,%`).WriteString(" ESCAPE '!' OR changes LIKE ").Arg(`%"assignee":[%,` + name + `]%`).
 		WriteString(" ESCAPE '!') LIMIT ").Arg(workspace.BatchSize)
 	if err := t.Select(ctx, &rows, b); err != nil {
-		return 0, fmt.Errorf("reading the activities of a user: %w", err)
+		return 0, 0, false, fmt.Errorf("reading the activities of a user: %w", err)
+	}
+	if len(rows) == workspace.BatchSize { // There may be others up to that version.
+		end, more = after, true
 	}
 	for _, row := range rows {
 		changes, err := withoutUser(row.Changes, userID)
 		if err != nil {
-			return 0, fmt.Errorf("decoding activity %s: %w", row.ID, err)
+			return 0, 0, false, fmt.Errorf("decoding activity %s: %w", row.ID, err)
 		}
 		b := workspace.Statement()
 		b.WriteString("UPDATE activities SET actor_id = CASE WHEN actor_id <> ").Arg(userID).WriteString(" THEN actor_id END, changes = ").Arg(changes).
 			WriteString(" WHERE id = ").Arg(row.ID)
 		if err := t.Exec(ctx, b); err != nil {
-			return 0, fmt.Errorf("erasing a user from an activity: %w", err)
+			return 0, 0, false, fmt.Errorf("erasing a user from an activity: %w", err)
 		}
 	}
-	return len(rows), nil
+	return len(rows), end, more, nil
+}
+
+// endOfStep returns the version up to which there are about eraseStep activities after a version, and whether there are more behind it.
+func endOfStep(ctx context.Context, t *workspace.Tx, after int) (int, bool, error) {
+	var ends []int
+	b := workspace.Statement()
+	b.WriteString("SELECT version FROM activities WHERE ").Join(workspace.Condition(t.Viewer, "")).WriteString(" AND version > ").Arg(after).
+		WriteString(" ORDER BY version LIMIT 1 OFFSET ").Arg(eraseStep)
+	if err := t.Select(ctx, &ends, b); err != nil {
+		return 0, false, fmt.Errorf("looking for the activities of a user: %w", err)
+	}
+	if len(ends) == 0 {
+		return t.Version, false, nil
+	}
+	return ends[0], true, nil
 }
 
 // withoutUser returns the column changes without a user as the assignee.

@@ -324,9 +324,29 @@ func TestRemoveMember(t *testing.T) {
 			SetState("WAITING").ExecX(ctx)
 		env.client.Tombstone.Create().SetID(uuid.New()).SetWorkspaceID(alice.WorkspaceID).SetVersion(1).SetKind("REMINDER").
 			SetObjectID(uuid.New()).SetUserID("bob").ExecX(ctx)
-		if _, err := workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: "alice", Name: "Alice"}); err != nil {
-			t.Fatal(err)
+		for _, id := range []string{"alice", "dave"} {
+			if _, err := workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: id, Name: id}); err != nil {
+				t.Fatal(err)
+			}
 		}
+		// More activities of others than are looked at in one batch, with bob's and dave's among them. Dave has nothing else.
+		changes := env.client.Activity.Query().CountX(ctx)
+		for version, end := 100, 11_100; version < end; version += 500 {
+			others := make([]*ent.ActivityCreate, 500)
+			for i := range others {
+				actor := "carol"
+				switch i {
+				case 100:
+					actor = "bob"
+				case 200:
+					actor = "dave"
+				}
+				others[i] = env.client.Activity.Create().SetID(uuid.Must(uuid.NewV7())).SetWorkspaceID(alice.WorkspaceID).SetVersion(version + i).
+					SetTaskID(mine.ID).SetActorID(actor).SetVia("SESSION").SetAction("UPDATED")
+			}
+			env.client.Activity.CreateBulk(others...).ExecX(ctx)
+		}
+		env.client.Workspace.UpdateOneID(alice.WorkspaceID).SetVersion(11_100).ExecX(ctx)
 		before := workspaceVersion(ctx, t, env.testEnv, alice)
 		system := viewer.AsSystem(ctx)
 		if _, err := env.EraseUser(system, "bob", nil); err != nil {
@@ -350,8 +370,18 @@ func TestRemoveMember(t *testing.T) {
 		if got := assigned(now[1]); got != "nobody, by nobody" || now[1].Version != theirs.Version {
 			t.Errorf("got %s at version %d", got, now[1].Version)
 		}
+		if n := env.client.Activity.Query().CountX(system); n != changes+11_000 {
+			t.Errorf("there are %d activities, were %d", n, changes+11_000)
+		}
 		if n := env.client.Activity.Query().Where(activity.ActorID("alice")).CountX(system); n != 4 {
 			t.Errorf("alice has %d activities", n)
+		}
+		env.newUser(t, "dave")
+		if _, err := env.EraseUser(system, "dave", nil); err != nil {
+			t.Fatal(err)
+		}
+		if n := env.client.Activity.Query().Where(activity.ActorID("dave")).CountX(system); n != 0 {
+			t.Errorf("%d activities of dave are left", n)
 		}
 		if n := env.client.Member.Query().CountX(system); n != 1 {
 			t.Errorf("%d members are left", n)

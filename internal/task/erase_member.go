@@ -19,8 +19,16 @@ import (
 // A user who is erased leaves the workspaces of organizations in batches, each a change of one workspace. The user's row in members
 // is deleted last, so that it says where something may be left.
 
+// historyWalk is how far a user has been erased from the history of a workspace. It is kept in memory only: a process that goes on with a
+// removal begins again.
+type historyWalk struct {
+	workspace string
+	// version is the one up to which no activity has the user.
+	version int
+}
+
 // eraseFromOrganization erases a batch of what one workspace of an organization has of a user, if there is any.
-func (s *Service) eraseFromOrganization(ctx context.Context, userID string) error {
+func (s *Service) eraseFromOrganization(ctx context.Context, userID string, walk *historyWalk) error {
 	row, err := s.client.Member.Query().Where(member.UserID(userID)).Order(member.ByID()).First(ctx)
 	if ent.IsNotFound(err) {
 		return nil
@@ -28,29 +36,41 @@ func (s *Service) eraseFromOrganization(ctx context.Context, userID string) erro
 	if err != nil {
 		return fmt.Errorf("looking for the organizations of a user: %w", err)
 	}
+	if walk.workspace != row.WorkspaceID {
+		*walk = historyWalk{workspace: row.WorkspaceID}
+	}
+	var version int
 	v := viewer.Viewer{UserID: userID, WorkspaceID: row.WorkspaceID}
-	if err := s.applyChange(ctx, v, history.Server, func(t *tx) error { return t.eraseMember(ctx) }); err != nil {
+	err = s.applyChange(ctx, v, history.Server, func(t *tx) error {
+		var err error
+		version, err = t.eraseMember(ctx, walk.version)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("erasing a user from an organization's workspace: %w", err)
 	}
+	walk.version = version
 	return nil
 }
 
-// eraseMember erases a batch of what the workspace has of the viewer: assignments, which is a change that others see, who made tasks,
-// who made changes, and the viewer's reminders. If nothing is left, it deletes the row in members.
-func (t *tx) eraseMember(ctx context.Context) error {
+// eraseMember erases a batch of what the workspace has of the viewer: who made changes, assignments, which is a change that others see,
+// who made tasks, and the viewer's reminders. If nothing is left, it deletes the row in members. The history has no activity of the
+// viewer up to a version, and then up to the one that is returned.
+func (t *tx) eraseMember(ctx context.Context, version int) (int, error) {
 	t.MarkChanged() // The answers about the workspace are other ones, even if no task gets a new version.
-	for _, erase := range []func(context.Context) (int, error){
-		t.eraseAssignments, t.eraseCreator, t.eraseReminders,
-		func(ctx context.Context) (int, error) { return history.EraseUser(ctx, t.Tx, t.Viewer.UserID) },
-	} {
+	_, version, more, err := history.EraseUser(ctx, t.Tx, t.Viewer.UserID, version)
+	if more || err != nil {
+		return version, err //nolint:wrapcheck // It says what it was doing.
+	}
+	for _, erase := range []func(context.Context) (int, error){t.eraseAssignments, t.eraseCreator, t.eraseReminders} {
 		if n, err := erase(ctx); err != nil || n == workspace.BatchSize {
-			return err
+			return version, err
 		}
 	}
 	if _, err := t.Member.Delete().Where(workspace.Scope(t.Viewer), member.UserID(t.Viewer.UserID)).Exec(ctx); err != nil {
-		return fmt.Errorf("deleting a member: %w", err)
+		return version, fmt.Errorf("deleting a member: %w", err)
 	}
-	return nil
+	return version, nil
 }
 
 func (t *tx) eraseAssignments(ctx context.Context) (int, error) {

@@ -204,6 +204,7 @@ func (e *waitingError) Error() string { return "the move waits: " + e.reason }
 // finishRemoval runs the batches of a removal, and returns what this call has erased.
 func (s *Service) finishRemoval(ctx context.Context, hash string, progress func(Erased)) (Erased, error) {
 	var total Erased
+	var walk historyWalk
 	for {
 		r, err := s.client.UserRemoval.Get(ctx, hash) // It may have changed after the last batch: MoveTo can be set or cleared.
 		if ent.IsNotFound(err) || err == nil && r.FinishedAt != nil {
@@ -212,7 +213,7 @@ func (s *Service) finishRemoval(ctx context.Context, hash string, progress func(
 		if err != nil {
 			return total, fmt.Errorf("reading a removal: %w", err)
 		}
-		batch, err := s.removalBatch(ctx, r)
+		batch, err := s.removalBatch(ctx, r, &walk)
 		if err != nil {
 			return total, err
 		}
@@ -224,7 +225,7 @@ func (s *Service) finishRemoval(ctx context.Context, hash string, progress func(
 }
 
 // removalBatch moves or erases a batch. The last one finishes the removal.
-func (s *Service) removalBatch(ctx context.Context, r *ent.UserRemoval) (Erased, error) {
+func (s *Service) removalBatch(ctx context.Context, r *ent.UserRemoval, walk *historyWalk) (Erased, error) {
 	ctx, cancel := context.WithTimeout(ctx, batchTime)
 	defer cancel()
 	if r.MoveTo != nil {
@@ -236,7 +237,7 @@ func (s *Service) removalBatch(ctx context.Context, r *ent.UserRemoval) (Erased,
 	if err != nil {
 		return Erased{}, err
 	}
-	return erased, s.eraseFromOrganization(ctx, *r.UserID)
+	return erased, s.eraseFromOrganization(ctx, *r.UserID, walk)
 }
 
 // forgetRemovals removes finished removals after the last session of their users has expired.
