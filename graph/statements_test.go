@@ -3,7 +3,6 @@ package graph_test
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -383,29 +382,14 @@ func ordersOf(schema *ast.Schema, field *ast.FieldDefinition) []string {
 	return orders
 }
 
-var placeholder = regexp.MustCompile(`\$[0-9]+|\?`)
-
 // checkPlans checks that SQLite sorts no rows for the statements of a list.
 func checkPlans(t *testing.T, client *ent.Client, list string, statements []string) {
 	t.Helper()
 	for _, statement := range statements {
-		rows, err := client.QueryContext(viewer.AsSystem(t.Context()), "EXPLAIN QUERY PLAN "+placeholder.ReplaceAllString(statement, "1"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, parent, unused int
-			var detail string
-			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-				t.Fatal(err)
-			}
-			if strings.Contains(detail, "TEMP B-TREE") {
+		for _, step := range testkit.SQLitePlan(t, client, statement) {
+			if strings.Contains(step, "TEMP B-TREE") {
 				t.Errorf("%s has no index of its order, so all rows are sorted:\n%s", list, statement)
 			}
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

@@ -78,30 +78,39 @@ type explainer struct {
 	driver *recorder
 }
 
-// fillLarge makes 2,000 workspaces of 250 tasks, and "big" with 100,000 active tasks and 20,000 in its trash. The rows lie in
-// random order, as they do after years of changes.
+// fillLarge makes 2,000 workspaces of 250 tasks, and "big" with 100,000 active tasks and 20,000 in its trash. A third of the tasks is in
+// 100 projects, half of those in the project's section, a tenth of the projects is archived, and every fourth task is assigned to one of
+// 50 people. The rows lie in random order, as they do after years of changes.
 var fillLarge = []string{ //nolint:gochecknoglobals // A script.
 	`CREATE TEMP TABLE size AS SELECT 'w' || g AS w, 250 AS n FROM generate_series(1, 2000) g UNION ALL SELECT 'big', 120000`,
 	`INSERT INTO workspaces (id, created_at) SELECT w, now() FROM size`,
 	`INSERT INTO tags (id, workspace_id, version, name, name_key, color, created_at, updated_at)
 	   SELECT md5(w || ' tag ' || g)::uuid, w, 0, 'Tag ' || g, convert_to('tag ' || g, 'UTF8'), '#16a34a', now(), now() FROM size, generate_series(0, 26) g`,
 	`INSERT INTO tasks (id, workspace_id, version, title, title_key, description, search_text, completed, completed_at, priority,
-	                    due_date, due_at, due_time_zone, due_sort, parent_id, position, created_at, updated_at, deleted_at)
+	                    due_date, due_at, due_time_zone, due_sort, parent_id, position, created_at, updated_at, deleted_at,
+	                    project_id, section_id, hidden_at, assignee_id)
 	   SELECT md5(w || '-' || g)::uuid, w, g, title, convert_to(lower(title), 'UTF8'), description, lower(title || E'\n' || description),
 	          done, CASE WHEN done THEN at + interval '1 day' END, r % 5,
 	          CASE WHEN r % 3 > 0 THEN (at + interval '90 days')::date END,
 	          CASE WHEN r % 3 = 2 THEN at + interval '90 days' END, CASE WHEN r % 3 = 2 THEN 'UTC' END,
 	          CASE WHEN r % 3 = 1 THEN '0001-01-01 00:00:00Z'::timestamptz WHEN r % 3 = 2 THEN at + interval '90 days' END,
 	          CASE WHEN g % 5 = 0 AND g > 100 THEN md5(w || '-' || (g / 100))::uuid END,
-	          convert_to('e' || lpad(to_hex(g), 5, '0'), 'UTF8'), at, at + interval '1 hour', CASE WHEN g > 100000 OR (w <> 'big' AND g % 20 = 0) THEN at END
+	          convert_to('e' || lpad(to_hex(g), 5, '0'), 'UTF8'), at, at + interval '1 hour', CASE WHEN g > 100000 OR (w <> 'big' AND g % 20 = 0) THEN at END,
+	          CASE WHEN g % 3 = 0 THEN md5(w || ' project ' || r % 100)::uuid END, CASE WHEN g % 6 = 0 THEN md5(w || ' section ' || r % 100)::uuid END,
+	          CASE WHEN g % 3 = 0 AND r % 100 >= 90 THEN timestamptz '2026-11-01 07:00:00Z' END, CASE WHEN g % 4 = 0 THEN 'user ' || r % 50 END
 	     FROM (SELECT w, g, r, r % 5 < 3 AS done, timestamptz '2026-11-23 07:00:00Z' - r * interval '137 seconds' AS at,
 	                  (ARRAY['Buy','Write','Answer','Call','Fix','Plan'])[1 + r % 6] || ' ' || substr(md5(g::text), 1, 6) AS title,
 	                  'needs ' || md5((g * 7)::text) AS description
 	             FROM (SELECT w, g, (('x' || substr(md5(w || g), 1, 6))::bit(24)::int % 99991) AS r FROM size, generate_series(1, n) g) s) s
 	    ORDER BY md5(w || g)`,
+	`INSERT INTO projects (id, workspace_id, version, name, color, position, archived_at, created_at, updated_at)
+	   SELECT md5(w || ' project ' || g)::uuid, w, 0, 'Project ' || g, '#16a34a', convert_to('e' || lpad(to_hex(g), 5, '0'), 'UTF8'),
+	          CASE WHEN g >= 90 THEN timestamptz '2026-11-01 07:00:00Z' END, now(), now() FROM size, generate_series(0, 99) g`,
+	`INSERT INTO sections (id, workspace_id, version, project_id, name, position, created_at, updated_at)
+	   SELECT md5(w || ' section ' || g)::uuid, w, 0, md5(w || ' project ' || g)::uuid, 'Section', 'a0', now(), now() FROM size, generate_series(0, 99) g`,
 	`INSERT INTO task_tags (workspace_id, task_id, tag_id)
 	   SELECT w, md5(w || '-' || g)::uuid, md5(w || ' tag ' || t)::uuid FROM size, generate_series(1, n) g, LATERAL (VALUES (g % 20), (20 + g % 7)) v(t)`,
-	`VACUUM ANALYZE workspaces, tags, tasks, task_tags`,
+	`VACUUM ANALYZE workspaces, tags, tasks, task_tags, projects, sections`,
 }
 
 // TestExplain prints how a large PostgreSQL reads each order and filter: time, buffers and indexes. It runs for some minutes if
@@ -127,6 +136,8 @@ func TestExplain(t *testing.T) {
 	var out strings.Builder
 	e.orders(t, &out)
 	e.filters(t, &out)
+	e.projects(t, &out)
+	e.facets(t, &out)
 	t.Logf("\n%s", out.String())
 }
 
@@ -152,7 +163,7 @@ func viewerOf(workspace string) viewer.Viewer {
 
 func (e *explainer) orders(t *testing.T, out *strings.Builder) {
 	t.Helper()
-	for _, scope := range []task.Scope{task.ScopeActive, task.ScopeTrash, task.ScopeAll} {
+	for _, scope := range []task.Scope{task.ScopeActive, task.ScopeArchived, task.ScopeTrash, task.ScopeAll} {
 		fmt.Fprintf(out, "\n%s\n%-32s %s\n", scope, "order", "first page; first page in 250; page from the middle, forward; backward")
 		for _, field := range task.OrderFields() {
 			for _, direction := range []keyset.Direction{keyset.Ascending, keyset.Descending} {
@@ -186,10 +197,11 @@ func (e *explainer) order(t *testing.T, in task.ListInput) string {
 func (e *explainer) middle(t *testing.T, in task.ListInput) *string {
 	t.Helper()
 	scope := map[task.Scope]string{
-		task.ScopeActive: " AND deleted_at IS NULL", task.ScopeTrash: " AND deleted_at IS NOT NULL",
+		task.ScopeActive: " AND deleted_at IS NULL AND hidden_at IS NULL", task.ScopeTrash: " AND deleted_at IS NOT NULL",
+		task.ScopeArchived: " AND deleted_at IS NULL AND hidden_at IS NOT NULL",
 	}[in.Scope]
 	var id string
-	row := e.db.SQL.QueryRowContext(t.Context(), "SELECT id FROM tasks WHERE workspace_id = 'big' AND completed AND due_at IS NOT NULL AND parent_id IS NULL"+scope+" ORDER BY abs(priority - 2), created_at OFFSET 1000 LIMIT 1")
+	row := e.db.SQL.QueryRowContext(t.Context(), "SELECT id FROM tasks WHERE workspace_id = 'big' AND completed AND due_at IS NOT NULL AND parent_id IS NULL"+scope+" ORDER BY abs(priority - 2), created_at OFFSET 200 LIMIT 1")
 	if err := row.Scan(&id); err != nil {
 		t.Fatal(err)
 	}
@@ -205,16 +217,10 @@ func (e *explainer) middle(t *testing.T, in task.ListInput) *string {
 func (e *explainer) page(t *testing.T, workspace string, in task.ListInput) string {
 	t.Helper()
 	v := viewerOf(workspace)
-	var times []float64
-	for range 5 {
-		e.driver.statements = nil
-		begin := time.Now()
-		if _, err := e.List(viewer.NewContext(t.Context(), v), v, in); err != nil {
-			t.Fatal(err)
-		}
-		times = append(times, float64(time.Since(begin).Microseconds())/1000)
-	}
-	return fmt.Sprintf("%.2f ms %s", slices.Min(times), e.plans(t))
+	return e.timed(t, func() error {
+		_, err := e.List(viewer.NewContext(t.Context(), v), v, in)
+		return err
+	})
 }
 
 var (
@@ -319,6 +325,16 @@ func (e *explainer) filters(t *testing.T, out *strings.Builder) {
 		}},
 		{"tags none (1)", func(w string) *task.Filter { return compare("tags", "none", []string{id(w, " tag 3")}) }},
 		{"parent eq", func(w string) *task.Filter { return compare("parent", "eq", id(w, "-3")) }},
+		{"project in (1)", func(w string) *task.Filter { return compare("project", "in", []string{id(w, " project 3")}) }},
+		{"project in (3)", func(w string) *task.Filter {
+			return compare("project", "in", []string{id(w, " project 3"), id(w, " project 4"), id(w, " project 5")})
+		}},
+		{"project isNull", func(string) *task.Filter { return compare("project", "isNull", true) }},
+		{"section in (1)", func(w string) *task.Filter { return compare("section", "in", []string{id(w, " section 3")}) }},
+		{"section isNull", func(string) *task.Filter { return compare("section", "isNull", true) }},
+		{"assignee in (1)", func(string) *task.Filter { return compare("assignee", "in", []string{"user 3"}) }},
+		{"assignee me (nobody)", func(string) *task.Filter { return compare("assignee", "me", true) }},
+		{"assignee isNull", func(string) *task.Filter { return compare("assignee", "isNull", true) }},
 		{"parent isNull", func(string) *task.Filter { return compare("parent", "isNull", true) }},
 	} {
 		in := task.ListInput{First: ptr(50), Filter: f.filter("w500")}
@@ -357,3 +373,62 @@ func (e *explainer) count(t *testing.T, in task.ListInput) (int, string) {
 
 // md5ID is the id that fillLarge makes of a name.
 func md5ID(name string) string { return uuid.UUID(md5.Sum([]byte(name))).String() }
+
+// projects explains the first pages of the tasks of one project and of 20, with their counts.
+func (e *explainer) projects(t *testing.T, out *strings.Builder) {
+	t.Helper()
+	v := viewerOf("big")
+	ctx := viewer.NewContext(t.Context(), v)
+	var all []uuid.UUID
+	for i := range 20 {
+		all = append(all, uuid.MustParse(md5ID(fmt.Sprint("big project ", i))))
+	}
+	fmt.Fprintf(out, "\n%-32s %s\n", "tasks of projects", "one project; 20")
+	for _, field := range task.OrderFields() {
+		var pages []string
+		for _, projects := range [][]uuid.UUID{all[:1], all} {
+			in := task.ProjectTasksInput{Total: true}
+			in.First, in.OrderBy, in.Columns = ptr(50), []task.Order{{Field: field, Direction: keyset.Ascending, Nulls: keyset.NullsLast}}, []string{"id", "title"}
+			pages = append(pages, e.timed(t, func() error {
+				_, err := e.ProjectTasks(ctx, v, projects, in)
+				return err
+			}))
+		}
+		fmt.Fprintf(out, "%-32s %s\n", field, strings.Join(pages, "; "))
+	}
+	fmt.Fprintf(out, "%-32s %s\n", "open tasks of 20 projects", e.timed(t, func() error {
+		_, err := e.OpenTasksOfProjects(ctx, v, all)
+		return err
+	}))
+}
+
+// facets explains the facets of the whole list.
+func (e *explainer) facets(t *testing.T, out *strings.Builder) {
+	t.Helper()
+	v := viewerOf("big")
+	ctx := viewer.NewContext(t.Context(), v)
+	out.WriteString("\nfacets of the active tasks\n")
+	for _, facet := range []task.Facet{"byTag", "byPriority", "byProject", "byAssignee"} {
+		var in task.ListInput
+		in.CountsOnly, in.Facets = true, []task.Facet{facet}
+		fmt.Fprintf(out, "%-32s %s\n", facet, e.timed(t, func() error {
+			_, err := e.List(ctx, v, in)
+			return err
+		}))
+	}
+}
+
+// timed calls a function a few times, and returns the best time with what EXPLAIN says of its statements.
+func (e *explainer) timed(t *testing.T, call func() error) string {
+	t.Helper()
+	var times []float64
+	for range 5 {
+		e.driver.statements = nil
+		begin := time.Now()
+		if err := call(); err != nil {
+			t.Fatal(err)
+		}
+		times = append(times, float64(time.Since(begin).Microseconds())/1000)
+	}
+	return fmt.Sprintf("%.2f ms %s", slices.Min(times), e.plans(t))
+}

@@ -1,11 +1,8 @@
 package task
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -153,17 +150,24 @@ func (l *groupedLists) facets(ctx context.Context, wanted []Facet, tagColumns []
 	return found, nil
 }
 
+// countBy counts the tasks with each value of a column into rows, which have the columns list, count and that one: the value with most
+// tasks first, and null last.
+func (l *groupedLists) countBy(ctx context.Context, column string, rows any) error {
+	return l.query().Modify(func(s *sql.Selector) {
+		value := s.C(column)
+		s.Select(value, sql.As(sql.Count("*"), "count")).GroupBy(value).
+			OrderExpr(sql.Expr(value+" IS NULL"), sql.Expr("COUNT(*) DESC"), sql.Expr(value))
+		l.group(s)
+	}).Scan(ctx, rows)
+}
+
 func (l *groupedLists) countByPriority(ctx context.Context, found facetsByList) error {
 	var rows []struct {
 		List     uuid.UUID `sql:"list"`
 		Priority int       `sql:"priority"`
 		Count    int       `sql:"count"`
 	}
-	err := l.query().Modify(func(s *sql.Selector) {
-		s.Select(s.C(enttask.FieldPriority), sql.As(sql.Count("*"), "count")).GroupBy(s.C(enttask.FieldPriority))
-		l.group(s)
-	}).Scan(ctx, &rows)
-	if err != nil {
+	if err := l.countBy(ctx, enttask.FieldPriority, &rows); err != nil {
 		return err
 	}
 	for _, r := range rows {
@@ -179,28 +183,12 @@ func (l *groupedLists) countByProject(ctx context.Context, found facetsByList) e
 		ProjectID *uuid.UUID `sql:"project_id"`
 		Count     int        `sql:"count"`
 	}
-	err := l.query().Modify(func(s *sql.Selector) {
-		s.Select(s.C(enttask.FieldProjectID), sql.As(sql.Count("*"), "count")).GroupBy(s.C(enttask.FieldProjectID))
-		l.group(s)
-	}).Scan(ctx, &rows)
-	if err != nil {
+	if err := l.countBy(ctx, enttask.FieldProjectID, &rows); err != nil {
 		return err
 	}
 	for _, r := range rows {
 		f := found.of(r.List)
 		f.ByProject = append(f.ByProject, &ProjectCount{ProjectID: r.ProjectID, Count: r.Count})
-	}
-	for _, f := range found {
-		slices.SortFunc(f.ByProject, func(a, b *ProjectCount) int {
-			switch {
-			case a.ProjectID == nil:
-				return 1
-			case b.ProjectID == nil:
-				return -1
-			default:
-				return cmp.Or(cmp.Compare(b.Count, a.Count), bytes.Compare(a.ProjectID[:], b.ProjectID[:]))
-			}
-		})
 	}
 	return nil
 }
@@ -254,13 +242,7 @@ func (l *groupedLists) countByAssignee(ctx context.Context, found facetsByList) 
 		Assignee *string   `sql:"assignee_id"`
 		Count    int       `sql:"count"`
 	}
-	err := l.query().Modify(func(s *sql.Selector) {
-		assignee := s.C(enttask.FieldAssigneeID)
-		s.Select(assignee, sql.As(sql.Count("*"), "count")).GroupBy(assignee).
-			OrderExpr(sql.Expr(assignee+" IS NULL"), sql.Expr("COUNT(*) DESC"), sql.Expr(assignee))
-		l.group(s)
-	}).Scan(ctx, &rows)
-	if err != nil {
+	if err := l.countBy(ctx, enttask.FieldAssigneeID, &rows); err != nil {
 		return err
 	}
 	for _, r := range rows {

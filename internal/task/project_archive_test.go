@@ -56,35 +56,29 @@ func TestFaultsArchiveOfManyTasks(t *testing.T) {
 			var reads, writes []time.Duration
 			refused := 0
 			var others sync.WaitGroup
-			others.Go(func() {
-				for stop := false; !stop; {
-					select {
-					case <-done:
-						stop = true
-					default:
+			meanwhile := func(pause time.Duration, took *[]time.Duration, call func()) {
+				others.Go(func() {
+					for stop := false; !stop; time.Sleep(pause) {
+						select {
+						case <-done:
+							stop = true
+						default:
+						}
+						began := time.Now()
+						call()
+						*took = append(*took, time.Since(began))
 					}
-					began := time.Now()
-					page, err := env.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "project", Op: "in", Value: []string{id.String()}}}}, First: ptr(50)})
-					reads = append(reads, time.Since(began))
-					time.Sleep(5 * time.Millisecond)
-					if err != nil || len(page.Edges) != 0 && len(page.Edges) != 50 {
-						t.Errorf("%s: a reader sees %v, %v", step.name, page, err)
-					}
+				})
+			}
+			meanwhile(5*time.Millisecond, &reads, func() {
+				page, err := env.List(ctx, v, task.ListInput{Filter: &task.Filter{Comparisons: []task.Comparison{{Field: "project", Op: "in", Value: []string{id.String()}}}}, First: ptr(50)})
+				if err != nil || len(page.Edges) != 0 && len(page.Edges) != 50 {
+					t.Errorf("%s: a reader sees %v, %v", step.name, page, err)
 				}
 			})
-			others.Go(func() {
-				for stop := false; !stop; {
-					select {
-					case <-done:
-						stop = true
-					default:
-					}
-					began := time.Now()
-					if r, err := env.Create(ctx, v, task.CreateInput{Title: "another"}); err != nil || len(r.UserErrors) > 0 {
-						refused++ // It has waited for the lock for too long.
-					}
-					writes = append(writes, time.Since(began))
-					time.Sleep(10 * time.Millisecond)
+			meanwhile(10*time.Millisecond, &writes, func() {
+				if r, err := env.Create(ctx, v, task.CreateInput{Title: "another"}); err != nil || len(r.UserErrors) > 0 {
+					refused++ // It has waited for the lock for too long.
 				}
 			})
 			began := time.Now()

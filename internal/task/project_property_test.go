@@ -333,36 +333,16 @@ func (r *projectRun) changeTarget(t *rapid.T, name string, aTask, aProject, aSec
 func (r *projectRun) check(t *rapid.T, done string, subject uuid.UUID) {
 	version := r.version
 	tasks, projects, sections := r.read(t)
-	changed, tasksChanged, projectsChanged := false, 0, 0
 	for id, e := range r.tasks {
 		r.checkTask(t, e)
-		was := tasks[id]
-		same := was != nil && was.Version == e.Version
-		if !same {
-			changed, tasksChanged = true, tasksChanged+1
-		}
-		switch {
-		case same && !sameTask(was, e):
+		if was := tasks[id]; was != nil && was.Version == e.Version && !sameTask(was, e) {
 			t.Fatalf("%s changed a task without a version: %v, was %v", done, e, was)
-		case !same && e.Version != r.version:
-			t.Fatalf("%s gave a task the version %d, not %d", done, e.Version, r.version)
 		}
 	}
-	for id, p := range r.projects {
-		if was := projects[id]; was == nil || was.Version != p.Version {
-			projectsChanged++
-			if changed = true; p.Version != r.version {
-				t.Fatalf("%s gave a project the version %d, not %d", done, p.Version, r.version)
-			}
-		}
-	}
-	for id, s := range r.sections {
-		if was := sections[id]; was == nil || was.Version != s.Version {
-			if changed = true; s.Version != r.version {
-				t.Fatalf("%s gave a section the version %d, not %d", done, s.Version, r.version)
-			}
-		}
-	}
+	tasksChanged := changedRows(t, done, r.version, tasks, r.tasks, func(e *ent.Task) int { return e.Version })
+	projectsChanged := changedRows(t, done, r.version, projects, r.projects, func(p *ent.Project) int { return p.Version })
+	sectionsChanged := changedRows(t, done, r.version, sections, r.sections, func(s *ent.Section) int { return s.Version })
+	changed := tasksChanged+projectsChanged+sectionsChanged > 0
 	gone := len(tasks) > len(r.tasks) || len(projects) > len(r.projects) || len(sections) > len(r.sections)
 	if taken := r.version - version; taken != 0 && !changed && !gone || taken > 1 || taken == 0 && (changed || gone) {
 		t.Fatalf("%s took %d versions; rows changed: %t, rows gone: %t", done, taken, changed, gone)
@@ -382,6 +362,20 @@ func (r *projectRun) check(t *rapid.T, done string, subject uuid.UUID) {
 		t.Fatalf("%s: %d projects are counted of %d, and %d tasks of %d", done, w.ProjectCount, len(r.projects), w.TaskCount, len(r.tasks))
 	}
 	r.checkLists(t, done)
+}
+
+// changedRows returns how many rows are new or have another version than before, and checks that it is the change's.
+func changedRows[T any](t *rapid.T, done string, current int, before, now map[uuid.UUID]T, version func(T) int) int {
+	n := 0
+	for id, row := range now {
+		if was, ok := before[id]; ok && version(was) == version(row) {
+			continue
+		}
+		if n++; version(row) != current {
+			t.Fatalf("%s at version %d changed %v", done, current, row)
+		}
+	}
+	return n
 }
 
 // checkTrash checks that a project takes its active tasks along into the trash, and that those come back with it that are still there.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -231,8 +230,6 @@ func TestStatementsOfBulkChanges(t *testing.T) {
 	}
 }
 
-var argument = regexp.MustCompile(`\?|\$[0-9]+`)
-
 // checkTreePlans checks that SQLite does not read a whole workspace for each task of a tree, and that no statement has very many named
 // arguments, which it compares with each other.
 func checkTreePlans(t *testing.T, client *ent.Client, statements []string) {
@@ -244,24 +241,11 @@ func checkTreePlans(t *testing.T, client *ent.Client, statements []string) {
 		if !strings.Contains(s, "RECURSIVE") {
 			continue
 		}
-		rows, err := client.QueryContext(viewer.AsSystem(t.Context()), "EXPLAIN QUERY PLAN "+argument.ReplaceAllString(s, "1"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, parent, unused int
-			var detail string
-			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-				t.Fatal(err)
-			}
+		for _, step := range testkit.SQLitePlan(t, client, s) {
 			// The step of the recursion calls tasks c, below the tree, and p, above.
-			if strings.HasSuffix(detail, "(workspace_id=?)") && (strings.HasPrefix(detail, "SEARCH c ") || strings.HasPrefix(detail, "SEARCH p ")) {
-				t.Errorf("all tasks are read for each of the tree: %s\n%s", detail, s)
+			if strings.HasSuffix(step, "(workspace_id=?)") && (strings.HasPrefix(step, "SEARCH c ") || strings.HasPrefix(step, "SEARCH p ")) {
+				t.Errorf("all tasks are read for each of the tree: %s\n%s", step, s)
 			}
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
 		}
 	}
 }
