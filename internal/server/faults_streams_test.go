@@ -60,9 +60,15 @@ func newStreamFaults(t *testing.T) *streamFaults {
 // startStreamServer starts a server, which ends with the test.
 func startStreamServer(t *testing.T, address, auth string, now func() time.Time) (*Server, string, *database.DB) {
 	t.Helper()
-	cfg, err := config.Load(against(auth, faultSecret, map[string]string{
-		"ENVIRONMENT": "test", "DATABASE_URL": address, "SESSION_CACHE_TTL": "1s", "SESSION_STALE_TTL": "1s", "RATE_LIMIT": "6000",
-	}))
+	return startServer(t, address, auth, now, map[string]string{"SESSION_CACHE_TTL": "1s", "SESSION_STALE_TTL": "1s", "RATE_LIMIT": "6000"})
+}
+
+// startServer starts a server with these variables, which ends with the test.
+func startServer(t *testing.T, address, auth string, now func() time.Time, variables map[string]string) (*Server, string, *database.DB) {
+	t.Helper()
+	environ := against(auth, faultSecret, variables)
+	environ["ENVIRONMENT"], environ["DATABASE_URL"] = "test", address
+	cfg, err := config.Load(environ)
 	if err != nil {
 		t.Fatal(err)
 	}

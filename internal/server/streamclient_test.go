@@ -59,7 +59,9 @@ func openEvents(t *testing.T, address string, header http.Header) *eventReader {
 	go func() {
 		defer response.Body.Close()
 		defer close(r.events)
-		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		lines := bufio.NewScanner(response.Body)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
 			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 				r.events <- data
 			}

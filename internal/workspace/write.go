@@ -25,8 +25,8 @@ type Change[R any] struct {
 	// Counter counts the rows that the change inserts.
 	Counter Counter
 	// FastPath, if set, makes the change with a statement that is a transaction of its own. It is tried first if there is no
-	// idempotency key. It returns the version that it took, 0 if the change was refused. The result is nil if it has done nothing, and
-	// Apply must be run.
+	// idempotency key and no other change waits. It returns the version that it took, 0 if the change was refused. The result is nil if
+	// it has done nothing, and Apply must be run.
 	FastPath func(ctx context.Context) (*R, int, error)
 	// Apply makes the change. It must call tx.MarkChanged if it has changed a row, and set the version of that row to tx.Version.
 	// If it returns ErrNoCommit, its result is returned and nothing is committed. PostgreSQL may roll the transaction back: then
@@ -101,8 +101,7 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		return refused[R, P](errs), nil
 	}
 	if c.FastPath != nil && c.IdempotencyKey == nil {
-		s.noteActivity()
-		r, version, err := c.FastPath(ctx)
+		r, version, err := tryFastPath(ctx, s, v, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
 		}
@@ -163,6 +162,17 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		}
 	}
 	return r, nil
+}
+
+// tryFastPath takes the fast path of a change, unless other changes wait for the workspace, which it would overtake. The result is nil
+// if it has done nothing.
+func tryFastPath[R any](ctx context.Context, s *Service, v viewer.Viewer, c Change[R]) (*R, int, error) {
+	if !s.writers.TryAcquire(v.WorkspaceID) {
+		return nil, 0, nil
+	}
+	defer s.writers.Release(v.WorkspaceID)
+	s.noteActivity()
+	return c.FastPath(ctx)
 }
 
 // mayRepeat returns why the first answer of a change of another workspace, in which nothing is left that the change names, can't be

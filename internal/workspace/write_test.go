@@ -156,6 +156,46 @@ func TestWrite(t *testing.T) {
 	})
 }
 
+// The fast path doesn't overtake changes that wait.
+func TestFastPathWaitsItsTurn(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		s, err := workspace.New(workspace.Config{Database: db, LockWait: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := testkit.MakeViewer(t, db.Client, "alice")
+		ctx := viewer.NewContext(t.Context(), v)
+		taken, done := make(chan struct{}), make(chan struct{})
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer close(done)
+		applied := 0
+		fast := create("fast", nil, &applied)
+		for range 2 {
+			slow := fast
+			slow.FastPath = func(context.Context) (*result, int, error) {
+				taken <- struct{}{}
+				<-done
+				return &result{}, 1, nil
+			}
+			all.Go(func() {
+				if _, err := workspace.Write(ctx, s, v, slow); err != nil {
+					t.Error(err)
+				}
+			})
+			<-taken
+		}
+		fast.FastPath = func(context.Context) (*result, int, error) {
+			t.Error("the fast path was taken")
+			return &result{}, 2, nil
+		}
+		if _, err := workspace.Write(ctx, s, v, fast); !errors.Is(err, workspace.ErrBusy) || applied > 0 {
+			t.Errorf("got %v, and the change was applied %d times", err, applied)
+		}
+	})
+}
+
 // TestCondition writes the same condition as Scope.
 func TestCondition(t *testing.T) {
 	t.Parallel()
