@@ -49,7 +49,7 @@ func (s slot) release() {
 // context, so that the acquire timeout limits both waits together.
 func (l *limitedPool) acquireSlot(ctx context.Context) (context.Context, slot, error) {
 	user, ok := viewer.Requester(ctx)
-	if !ok {
+	if !ok || ctx.Value(reservedSlot{}) != nil {
 		return ctx, slot{}, nil
 	}
 	s := slot{users: l.users, user: user}
@@ -68,6 +68,31 @@ func (l *limitedPool) acquireSlot(ctx context.Context) (context.Context, slot, e
 	default:
 		return nil, slot{}, err
 	}
+}
+
+// reservedSlot is the key of contexts for which a slot was reserved.
+type reservedSlot struct{}
+
+// Reserve reserves one of the connections that the user whose request ctx belongs to may hold, for one transaction or statement with the
+// returned context. It waits for one until waiting ends; if waiting is nil, it doesn't wait. The error is ErrUserBusy or why ctx has
+// ended. If there is none, the returned function releases the connection, and must be called once.
+func (d *limitedDriver) Reserve(ctx, waiting context.Context) (context.Context, func(), error) {
+	user, ok := viewer.Requester(ctx)
+	if !ok {
+		return ctx, func() {}, nil
+	}
+	if users := d.limited.users; !users.TryAcquire(user) {
+		if waiting == nil {
+			return nil, nil, ErrUserBusy
+		}
+		if err := users.Acquire(waiting, user); err != nil {
+			if ctx.Err() == nil {
+				return nil, nil, ErrUserBusy
+			}
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+	return context.WithValue(ctx, reservedSlot{}, true), slot{users: d.limited.users, user: user}.release, nil
 }
 
 // QueryContext runs a query that was not built by ent. Only SQLite has such queries; its connections don't get lost, so

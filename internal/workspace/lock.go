@@ -25,10 +25,11 @@ const (
 func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
 	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
 	defer stop()
-	if err := s.writers.Acquire(wait, v.WorkspaceID); err != nil {
-		return err //nolint:wrapcheck // It is ErrBusy, or why ctx has ended.
+	ctx, leave, err := s.enter(ctx, wait, v.WorkspaceID)
+	if err != nil {
+		return err
 	}
-	defer s.writers.Release(v.WorkspaceID)
+	defer leave()
 	return s.inTx(ctx, v, func(t *Tx) error {
 		if err := t.lock(wait, c); err != nil {
 			if errors.Is(context.Cause(wait), ErrBusy) || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
@@ -40,6 +41,30 @@ func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work
 		t.Now = s.Now() // Not when it began to wait: a later version is never older.
 		return work(t)
 	})
+}
+
+// enter waits for one of the workspace's places in the database, and for a connection that the user may hold, which the returned context
+// has. A user who holds as many as allowed waits for one without a place, which other members of the workspace need. It waits until wait
+// ends. The returned function gives both back.
+func (s *Service) enter(ctx, wait context.Context, workspaceID string) (context.Context, func(), error) {
+	if err := s.writers.Acquire(wait, workspaceID); err != nil {
+		return nil, nil, err //nolint:wrapcheck // It is ErrBusy, or why ctx has ended.
+	}
+	reserved, release, err := s.Reserve(ctx, nil)
+	if err != nil {
+		s.writers.Release(workspaceID)
+		if reserved, release, err = s.Reserve(ctx, wait); err != nil {
+			return nil, nil, err
+		}
+		if err := s.writers.Acquire(wait, workspaceID); err != nil {
+			release()
+			return nil, nil, err //nolint:wrapcheck // As above.
+		}
+	}
+	return reserved, func() {
+		release()
+		s.writers.Release(workspaceID)
+	}, nil
 }
 
 // lock takes the workspace's next version and with it the lock, and adds to the counter. On PostgreSQL it waits for the lock

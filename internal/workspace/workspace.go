@@ -41,6 +41,10 @@ type Database struct {
 	QueryRaw QueryRaw
 	// Snapshot runs fn with a context whose reads all see one state of the database. It may run fn twice.
 	Snapshot func(ctx context.Context, fn func(ctx context.Context) error) error
+	// Reserve reserves one of the connections that the user of ctx's request may hold, for a transaction or a statement with the context
+	// that it returns. It waits for one until waiting ends; if waiting is nil, it returns an error instead. The returned function
+	// releases the connection. Default: users are not limited.
+	Reserve func(ctx, waiting context.Context) (context.Context, func(), error)
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
@@ -52,6 +56,11 @@ func NewDatabase(driver dialect.Driver, queryRaw QueryRaw) Database {
 		Snapshot(ctx context.Context, fn func(ctx context.Context) error) error
 	}); ok {
 		db.Snapshot = d.Snapshot
+	}
+	if d, ok := driver.(interface {
+		Reserve(ctx, waiting context.Context) (context.Context, func(), error)
+	}); ok {
+		db.Reserve = d.Reserve
 	}
 	return db
 }
@@ -125,6 +134,9 @@ func New(c Config) (*Service, error) {
 		now = time.Now
 	}
 	c.Now = func() time.Time { return now().UTC().Truncate(time.Microsecond) }
+	if c.Reserve == nil {
+		c.Reserve = func(ctx, _ context.Context) (context.Context, func(), error) { return ctx, func() {}, nil }
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -171,6 +171,11 @@ func tryFastPath[R any](ctx context.Context, s *Service, v viewer.Viewer, c Chan
 		return nil, 0, nil
 	}
 	defer s.writers.Release(v.WorkspaceID)
+	ctx, release, err := s.Reserve(ctx, nil)
+	if err != nil { // lockedTx waits for it.
+		return nil, 0, nil
+	}
+	defer release()
 	s.noteActivity()
 	return c.FastPath(ctx)
 }
