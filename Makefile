@@ -14,6 +14,7 @@ GOTESTSUM_VERSION     := v1.13.0
 BIN     := $(CURDIR)/bin
 CLIENTS := internal/testkit/clients
 FIXTURES := examples/auth-server examples/sync internal/testkit/betterauth internal/testkit/graphqljs internal/testkit/httpaudit $(CLIENTS)
+EXAMPLE := examples/nextjs
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -30,6 +31,14 @@ help: ## List the targets
 .PHONY: run
 run: ## Start the server on http://localhost:8000, with SQLite and its own sign-in
 	go run ./cmd/server
+
+.PHONY: example
+example: $(EXAMPLE)/node_modules/.package-lock.json ## Start the app of examples/nextjs on http://localhost:3000, with the server
+	@cd $(EXAMPLE) && npm run --silent dev
+
+$(EXAMPLE)/node_modules/.package-lock.json: $(EXAMPLE)/package-lock.json
+	@echo "npm ci in $(EXAMPLE)"
+	@cd $(EXAMPLE) && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
 
 .PHONY: build
 build: ## Build bin/server as it is shipped: static, stripped, stamped
@@ -53,7 +62,8 @@ reproducible: ## Build twice from clean caches, in two folders, and compare the 
 
 .PHONY: clean
 clean: ## Remove what was built and installed; the database stays
-	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES) internal/playground/web internal/testkit/cmd/bench/peers) $(CLIENTS)/.build examples/sync/.build
+	rm -rf $(BIN) .cache coverage.out $(addsuffix /node_modules,$(FIXTURES) internal/playground/web internal/testkit/cmd/bench/peers) $(CLIENTS)/.build examples/sync/.build \
+	  $(addprefix $(EXAMPLE)/,node_modules .next .data lib/gql)
 
 ## Speed
 
@@ -159,6 +169,11 @@ test-faults: test-programs ## Run the soaks, timing checks and faults of the dat
 .PHONY: test-browser
 test-browser: test-programs ## Drive the playground in Chromium
 	@TEST_SUITE=browser $(GO_TEST) -run '^TestBrowser' $(call suite,browser)
+
+.PHONY: test-example
+test-example: $(EXAMPLE)/node_modules/.package-lock.json ## Build the app of examples/nextjs and drive it in Chromium
+	@go build -ldflags "-X main.version=v0.0.0-test -X main.commit=test" -o $(TEST_SERVER) ./cmd/server
+	@cd $(EXAMPLE) && TEST_SERVER=$(TEST_SERVER) npm test --silent
 
 # The packages whose tests touch the product's PostgreSQL. Tests that run on each database leave SQLite out, and random lists
 # and undos are fewer.

@@ -31,9 +31,9 @@ type documents struct {
 // refused, or repeat what is done.
 var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Query.viewer":         {""},
-	"Query.changes":        {"", "(first: 3)", "(first: 1000)", "(first: 0)", `(after: "no token")`, `(workspaceId: "personal/alice")`, `(workspaceId: "other")`},
+	"Query.changes":        {"", "(first: 3)", "(first: 1000)", "(first: 0)", `(after: "no token")`, `(workspaceId: "personal/alice")`, `(workspaceId: "organization/alice")`, `(workspaceId: "other")`},
 	"Query.node":           {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "<tag>")`, `(id: "<user>")`, `(id: "no id")`},
-	"Query.nodes":          {`(ids: ["<leaf>", "<tag>", "gone", "<root>", "<user>", "<leaf>"])`},
+	"Query.nodes":          {`(ids: ["<leaf>", "<tag>", "gone", "organization/alice", "<root>", "<user>", "person/alice-1", "<leaf>"])`},
 	"Query.firedReminders": {"", "(first: 1)", "(first: 0)", `(after: "no cursor")`},
 	"Query.activity": {
 		"", "(first: 2)", `(filter: {taskId: "<leaf>"})`, `(filter: {actorId: "person/<user>", actions: [CREATED, CHANGED]})`, `(filter: {since: null})`, "(first: 0)",
@@ -43,7 +43,7 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Query.projects":   {"", "(first: 1)", "(first: 0)", "(last: 1, scope: ALL)", "(scope: ARCHIVED)"},
 	"Query.tag":        {`(id: "<tag>")`},
 	"Query.workspaces": {""},
-	"Query.workspace":  {`(id: "personal/alice")`, `(id: "personal/other")`, `(id: "organization/1")`},
+	"Query.workspace":  {`(id: "personal/alice")`, `(id: "personal/other")`, `(id: "organization/alice")`},
 	"Query.tags":       {"(first: 2)", "(first: 1)", "(first: 0)"},
 	"Query.task":       {`(id: "<leaf>")`, `(id: "<root>")`, `(id: "00000000-0000-4000-8000-000000000009")`},
 	"Query.tasks": {
@@ -312,13 +312,15 @@ func (g *documents) related(def *ast.Definition) []string {
 
 // key returns an alias for a field, unless it can be selected beside the fields of the same name of other nodes. A task's has none.
 func (g *documents) key(def *ast.Definition, f *ast.FieldDefinition) string {
-	for _, other := range g.schema.GetPossibleTypes(g.schema.Types["Node"]) {
+	nodes := g.schema.GetPossibleTypes(g.schema.Types["Node"])
+	conflicts := func(other *ast.Definition) bool {
 		same := other.Fields.ForName(f.Name)
-		if same != nil && same.Type.String() != f.Type.String() && def.Name != "Task" {
-			return strings.ToLower(def.Name) + "_" + f.Name + ": "
-		}
+		return same != nil && same.Type.String() != f.Type.String()
 	}
-	return ""
+	if def.Name == "Task" || !slices.Contains(nodes, def) || !slices.ContainsFunc(nodes, conflicts) {
+		return ""
+	}
+	return strings.ToLower(def.Name) + "_" + f.Name + ": "
 }
 
 func (g *documents) field(def *ast.Definition, depth int) string {

@@ -57,8 +57,11 @@ func TestEncodedAsExecuted(t *testing.T) {
 		client := db.Client
 		encoded := newAPI(t, db, "alice")
 		executed := newAPIWith(t, db, func(c *graph.Config, _ func() time.Time) { c.FieldByField = true })
-		executed.users = encoded.users
+		encoded.organizations = &testkit.Organizations{}
+		executed.users, executed.organizations = encoded.users, encoded.organizations
 		known := family(t, db, encoded.users["alice"], 4)
+		organizationOf(t, db, encoded, "alice", 2)
+		executed.now.Store(encoded.now.Load())
 		awkward(t, client, encoded)
 		schema := schemaOf(t)
 		seed, targets, selected := newSeed(t), targetsOf(t, schema), usage{schema: schema, names: map[string]bool{}}

@@ -94,16 +94,7 @@ func TestIsolationOfRootFields(t *testing.T) {
 		alice := f.rows(t, "alice")
 		f.checkLists(t, alice, early)
 		before := readState(t, db.Client, "alice")
-		for _, root := range []*ast.Definition{schema.Query, schema.Mutation} {
-			for _, field := range root.Fields {
-				for _, path := range idPaths(schema, field.Arguments) {
-					// An id of a new object is tried by TestEveryTakenIDIsRefused.
-					if root != schema.Mutation || !f.isNewID(field, path) {
-						f.try(t, root, field, path, alice)
-					}
-				}
-			}
-		}
+		f.tryAll(t, alice, schema.Query, schema.Mutation, schema.Types["Workspace"])
 		after := readState(t, db.Client, "alice")
 		f.tryOrganization(t)
 		for key, r := range before.rows {
@@ -114,31 +105,50 @@ func TestIsolationOfRootFields(t *testing.T) {
 	})
 }
 
-// tryOrganization does the same with objects of an organization that the other users don't belong to, while they do to another one.
-func (f *isolation) tryOrganization(t *testing.T) {
+// tryAll asks the fields of types for another user's objects.
+func (f *isolation) tryAll(t *testing.T, foreign map[string]string, types ...*ast.Definition) {
 	t.Helper()
-	f.api.organizations = &testkit.Organizations{}
-	f.api.organizations.Set("1", "alice", viewer.RoleAdmin)
-	if _, body := f.api.ask(t, "alice", "{ workspaces { id } }", nil); !strings.Contains(string(body), `"organization/1"`) {
-		t.Fatalf("alice is no member: %s", body)
-	}
-	alice := f.api.users["alice"]
-	f.api.users["alice"] = alice.In("organization/1", viewer.RoleAdmin)
-	foreign := f.rows(t, "alice")
-	f.api.users["alice"] = alice
-	before := readState(t, f.client, "organization/1")
-	for _, root := range []*ast.Definition{f.schema.Query, f.schema.Mutation} {
-		for _, field := range root.Fields {
+	for _, of := range types {
+		for _, field := range of.Fields {
 			for _, path := range idPaths(f.schema, field.Arguments) {
-				if root != f.schema.Mutation || !f.isNewID(field, path) {
-					f.try(t, root, field, path, foreign)
+				switch {
+				case of == f.schema.Mutation && f.isNewID(field, path): // It is tried by TestEveryTakenIDIsRefused.
+				case f.api.organizations != nil && (of == f.schema.Query && strings.Contains(path, ".") || field.Name+"."+path == "createTask.input.tagIds"):
+					// It is about the personal workspace.
+				default:
+					f.try(t, of, field, path, foreign)
 				}
 			}
 		}
 	}
-	if !maps.Equal(before.rows, readState(t, f.client, "organization/1").rows) {
+}
+
+// tryOrganization does the same with objects of an organization that the other users don't belong to. They have their own objects in
+// organizations of their own.
+func (f *isolation) tryOrganization(t *testing.T) {
+	t.Helper()
+	f.api.organizations, f.last = &testkit.Organizations{}, ""
+	foreign := f.rowsOfOrganization(t, "alice")
+	before := readState(t, f.client, "organization/alice")
+	f.tryAll(t, foreign, f.schema.Query, f.schema.Mutation, f.schema.Types["Workspace"])
+	if !maps.Equal(before.rows, readState(t, f.client, "organization/alice").rows) {
 		t.Error("others have changed an organization's rows")
 	}
+}
+
+// rowsOfOrganization is rows for the workspace of an organization that nobody else belongs to.
+func (f *isolation) rowsOfOrganization(t *testing.T, user string) map[string]string {
+	t.Helper()
+	f.api.organizations.Set(user, user, viewer.RoleAdmin)
+	in := workspace.OrganizationID(user)
+	if _, body := f.api.ask(t, user, "{ workspaces { id } }", nil); !strings.Contains(string(body), in) {
+		t.Fatalf("%s is no member: %s", user, body)
+	}
+	v := f.api.users[user]
+	f.api.users[user] = v.In(in, viewer.RoleAdmin)
+	rows := f.rows(t, user)
+	f.api.users[user] = v
+	return rows
 }
 
 // isolation is what TestIsolationOfRootFields works with.
@@ -164,17 +174,21 @@ func (f *isolation) lastUser(t *testing.T) (string, map[string]string) {
 // changed reports whether a request has changed a workspace since its user's rows were made.
 func (f *isolation) changed(t *testing.T, user string) bool {
 	t.Helper()
-	return f.client.Workspace.GetX(f.api.signIn(t.Context(), user), user).Version != 1
+	id := user
+	if f.api.organizations != nil {
+		id = workspace.OrganizationID(user)
+	}
+	return f.client.Workspace.GetX(f.api.signIn(t.Context(), user), id).Version != 1
 }
 
-// newUser makes a user with a row of each type.
+// newUser makes a user with a row of each type, in an organization if there are any.
 func (f *isolation) newUser(t *testing.T) (string, map[string]string) {
 	t.Helper()
 	f.users++
 	name := fmt.Sprint("user-", f.users)
 	f.api.users[name] = testkit.MakeViewer(t, f.client, name)
 	if f.api.organizations != nil {
-		f.api.organizations.Set("2", name, viewer.RoleAdmin)
+		return name, f.rowsOfOrganization(t, name)
 	}
 	return name, f.rows(t, name)
 }
@@ -207,7 +221,7 @@ func (f *isolation) rows(t *testing.T, user string) map[string]string {
 	return ids
 }
 
-// try asks a root field with an id at a path of its arguments. A required id elsewhere is one of the user's own. An object is
+// try asks a root field, or a field of the user's workspace, with an id at a path of its arguments. A required id elsewhere is one of the user's own. An object is
 // tried if it makes a difference to its owner, and one has to.
 func (f *isolation) try(t *testing.T, root *ast.Definition, field *ast.FieldDefinition, path string, alice map[string]string) {
 	t.Helper()
@@ -220,8 +234,13 @@ func (f *isolation) try(t *testing.T, root *ast.Definition, field *ast.FieldDefi
 		ask := func(target func(own map[string]string) string) string {
 			user, own := f.lastUser(t)
 			id := target(own)
-			document := strings.ToLower(root.Name) + " { r: " + field.Name + arguments(t, f.schema, field.Arguments, path, id, own[other]) +
+			document := "{ r: " + field.Name + arguments(t, f.schema, field.Arguments, path, id, own[other]) +
 				selectAll(f.schema, f.schema.Types[field.Type.Name()], 3) + " }"
+			if root.Name == "Workspace" {
+				document = `{ workspace(id: "` + own[root.Name] + `") ` + document + ` }`
+			} else {
+				document = strings.ToLower(root.Name) + " " + document
+			}
 			return f.ask(t, user, document, id)
 		}
 		missing := ask(func(map[string]string) string { return uuid.NewString() })

@@ -54,6 +54,19 @@ func TestPeople(t *testing.T) {
 	})
 }
 
+// TestMembersUnknown asks for members as with a JWT: that is refused, and the rest isn't.
+func TestMembersUnknown(t *testing.T) {
+	eachTeam(t, func(t *testing.T, f *team) {
+		id := f.create("ann", `workspaceId: "organization/1", assigneeId: "person/bob"`)
+		f.organizations.Fail(viewer.ErrMembersUnknown)
+		answer := f.do("ann", `{ workspace(id: "organization/1") { members { role } } own: workspace(id: "personal/ann") { members { role } } }`)
+		if !strings.Contains(answer, `"path":["workspace"]`) || !strings.Contains(answer, `"code":"FORBIDDEN"`) || !strings.Contains(answer, `"data":{"workspace":null,"own":{"members":[{"role":"ADMIN"}]}}`) {
+			t.Errorf("the members are %s", answer)
+		}
+		f.expect("ann", `{ task(id: "`+id+`") { assignee { name } } node(id: "person/bob") { id } }`, `{"task":{"assignee":{"name":"bob"}},"node":{"id":"person/bob"}}`)
+	})
+}
+
 // TestStatementsOfPeople asks for people who may not be seen and for missing ones: both take the same statements.
 func TestStatementsOfPeople(t *testing.T) {
 	t.Parallel()

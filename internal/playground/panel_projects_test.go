@@ -1,8 +1,11 @@
 package playground_test
 
 import (
+	"os"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -106,4 +109,137 @@ func (v visit) leaveProject(t *testing.T) {
 	v.do(t, "undoing it", chromedp.Click(undo), saysNews("Unarchived the project “House”"), saysState("Live"), gone("#projects details"))
 	v.do(t, "deleting", action("2"), saysNews("Deleted the project “House”"), gone(".tasks .list li"), projects("All tasks 0"))
 	v.do(t, "undoing it", chromedp.Click(undo), saysNews("Restored the project “House”"), sees(".tasks .list", "Buy milk"), projects("All tasks 3, House 3"))
+}
+
+// signUpAs signs up another account in the page.
+func signUpAs(name, email string) chromedp.Action {
+	return chromedp.Tasks{
+		becomes(`fetch('/api/auth/sign-up/email', { method: 'POST', headers: { 'Content-Type': 'application/json' },
+			body: JSON.stringify({ name: $1, email: $2, password: 'correct horse' }) }).then((r) => r.ok)`, name, email), chromedp.Reload(), sees(".who", name),
+	}
+}
+
+const organizations = ".organizations"
+
+// closeDialog closes the dialog of organizations.
+func closeDialog() chromedp.Action {
+	return chromedp.Tasks{chromedp.Click(organizations+" > .row button", chromedp.ByQuery), gone(organizations)}
+}
+
+// TestBrowserOrganization: two accounts share a workspace. What the one changes is seen by the other; who may only read sees disabled
+// controls; and who was removed sees nothing of it any more. With PICTURES=docs/images (an absolute path) it also writes the README's
+// pictures there:
+//
+//	TEST_SUITE=browser PICTURES=$PWD/docs/images go test ./internal/playground -run '^TestBrowserOrganization$'
+func TestBrowserOrganization(t *testing.T) {
+	testkit.Suite(t, "browser")
+	t.Parallel()
+	site := newSite(t, map[string]string{"SESSION_CACHE_TTL": "1s", "WORKSPACE_ROLES": "owner:ADMIN;admin:WRITE"})
+	p := pair{newBrowser(t, site, desktop()), newBrowser(t, site, screen{"phone-dark", 390, 844, "dark"})}
+	p.a.do(t, "signing up", open(site), signUpAs("Ada", "ada@example.com"), saysState("Live"), gone(".tasks .workspace"))
+	p.a.do(t, "an organization", chromedp.Click("#open-organizations"), chromedp.WaitVisible(organizations), press(organizations+" [name=name]"), input.InsertText("Engines"), enter(), sees(organizations, "Ada (you)"))
+	p.a.do(t, "an invitation", press(organizations+" [name=email]"), input.InsertText("bob@example.com"), enter(), chromedp.WaitVisible(organizations+" [readonly]"))
+	link := value[string](t, p.a, `document.querySelector('.organizations [readonly]').value`)
+	p.a.do(t, "the workspace", closeDialog(), becomes(`document.querySelector('.tasks .workspace').selectedOptions[0].text === 'Engines (admin)'`), saysState("Live"), addTasks("Cards with holes"))
+	p.join(t, link)
+	p.read(t)
+	p.write(t)
+	if folder := os.Getenv("PICTURES"); folder != "" {
+		p.takePictures(t, folder)
+	}
+	p.remove(t)
+}
+
+// takePictures writes the README's pictures into a folder: the shared workspace in the editor and in the panel.
+func (p pair) takePictures(t *testing.T, folder string) {
+	t.Helper()
+	p.a.do(t, "more tasks", becomes(`(async () => {
+		const send = async (query, variables) => (await (await fetch('/graphql', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ query, variables }) })).json()).data;
+		const { workspaces } = await send('{ workspaces { id members { person { id name } } projects { nodes { id } } } }');
+		const { id, members, projects } = workspaces.at(-1);
+		const [ada, bob] = members.map(({ person }) => person.id), project = projects.nodes[0].id;
+		const sections = [];
+		for (const name of ['This week', 'Later']) sections.push((await send('mutation ($input: CreateSectionInput!) { createSection(input: $input) { section { id } } }', { input: { projectId: project, name } })).createSection.section.id);
+		const add = (input) => send('mutation ($input: CreateTaskInput!) { createTask(input: $input) { version } }', { input });
+		const day = (n) => ({ date: new Date(Date.now() + n * 864e5).toISOString().slice(0, 10) });
+		await add({ title: 'Order the cards', sectionId: sections[0], assigneeId: bob, priority: 'HIGH', due: day(1) });
+		await add({ title: 'Check the Bernoulli numbers', sectionId: sections[0], assigneeId: ada, due: day(3) });
+		await add({ title: 'Write the notes', sectionId: sections[1], assigneeId: ada });
+		await send('mutation ($input: CreateProjectInput!) { createProject(input: $input) { version } }', { input: { name: 'Exhibition', workspaceId: id, color: '#0891b2' } });
+		return true
+	})()`))
+	p.a.do(t, "the workspace", goTo("Analysis"), sees(".tasks .list", "Write the notes"), clickRun("30-workspaces"), sees(answerText, `"name": "Engines"`), clickRun("31-workspace"), sees(answerText, `"name": "Exhibition"`))
+	for scheme, name := range map[string]string{"light": "playground", "dark": "playground-dark"} {
+		p.a.do(t, name, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}), chromedp.Sleep(time.Second), settled())
+		p.a.shootInto(t, folder, name)
+	}
+}
+
+// join has the second browser accept the invitation, which asks to sign in first.
+func (p pair) join(t *testing.T, link string) {
+	t.Helper()
+	p.b.do(t, "the invitation", chromedp.Navigate(link), chromedp.WaitVisible(".sign-in"), chromedp.SendKeys(`input[name="name"]`, "Bob"), chromedp.SendKeys(`input[name="email"]`, "bob@example.com"),
+		chromedp.SendKeys(`input[name="password"]`, "correct horse"), chromedp.Click(`.sign-in button[type="submit"]`), sees(".invitation", "ada@example.com invites you to Engines as member."))
+	v := visit{p.b, "organization-"}
+	v.picture(t, "invitation")
+	p.b.do(t, "accepting", chromedp.Click(".invitation button", chromedp.ByQuery), sees(organizations, "Bob (you)"))
+	v.picture(t, "joined")
+	p.b.do(t, "the panel", closeDialog(), chromedp.Click("#toggle-tasks"), saysState("Live"), titles("Cards with holes"))
+	if at := value[string](t, p.b, `location.search`); at != "" {
+		t.Errorf("the address still has the invitation: %s", at)
+	}
+}
+
+// read checks what the second browser shows to a member who may only read.
+func (p pair) read(t *testing.T) {
+	t.Helper()
+	p.b.do(t, "read only", becomes(`document.querySelector('.tasks .workspace').selectedOptions[0].text === 'Engines (read only)'`), saysState("Live, read only"),
+		becomes(`['.add input', '[data-control=grip]', '[data-control=check]', '[data-control=title]', '[data-control=delete]'].every((s) => {
+			const { disabled, title } = document.querySelector('.tasks ' + s);
+			return disabled && title === 'You may only read this workspace.'
+		})`))
+	visit{p.b, "organization-"}.picture(t, "read-only")
+	p.a.do(t, "a project", goTo("All tasks"), chromedp.Click(".tasks h2 button", chromedp.ByQuery), press("#projects input"), input.InsertText("Analysis"), enter(), isAt("Analysis"), addTasks("Tables"), goTo("All tasks"))
+	p.b.do(t, "what was added", titles("Cards with holes", "Tables"), goTo("Analysis"), titles("Tables"), goTo("All tasks"), becomes(`document.querySelector('#projects fieldset').disabled`))
+	p.b.do(t, "the details of a task", openDetails(), sees(dialog, "You may only read this workspace."), becomes(`document.querySelector('.tasks dialog fieldset').disabled && !document.querySelector('.tasks dialog .remind button').disabled`),
+		chromedp.KeyEvent(kb.Escape), gone(dialog))
+	p.a.check(t)
+	p.b.check(t)
+}
+
+// write lets the second account write, and gives it a task.
+func (p pair) write(t *testing.T) {
+	t.Helper()
+	p.a.do(t, "another role", chromedp.Click("#open-organizations"), setValue(organizations+` [aria-label="Role of Bob"]`, "admin"), becomes(`document.querySelector('.organizations [aria-label="Role of Bob"]').value === 'admin'`), closeDialog())
+	p.a.do(t, "an assignee", openDetails(), setValue(dialog+" [name=assignee]", "Bob"), chromedp.KeyEvent(kb.Escape), gone(dialog), sees(".tasks .list .details", "for Bob"))
+	p.b.do(t, "what is assigned", sees(".tasks .list .details", "for Bob"), saysNews("Changed “Cards with holes”"))
+	for value[bool](t, p.b, `document.querySelector('.tasks .add input').disabled`) {
+		p.b.do(t, "the new role", chromedp.Evaluate(`document.querySelector('.tasks .workspace').blur()`, nil), chromedp.Focus(".tasks .workspace", chromedp.ByQuery))
+	}
+	p.b.do(t, "writing", becomes(`document.querySelector('.tasks .workspace').selectedOptions[0].text === 'Engines (can edit)'`), chromedp.Click(control(1, "check"), chromedp.ByQuery), addTasks("By Bob"))
+	p.a.do(t, "what was written", titles("Cards with holes", "Tables", "By Bob"), becomes(`document.querySelector($1).checked`, control(1, "check")), saysNews("Added “By Bob”"))
+	p.b.do(t, "who may delete projects", goTo("Analysis"), editProject(), sees(dialog, "Only admins of the workspace may delete projects."), becomes(`document.querySelector('.tasks dialog > .row button:nth-child(2)').disabled`),
+		chromedp.KeyEvent(kb.Escape), gone(dialog))
+	p.b.do(t, "after a reload", chromedp.Reload(), isAt("Analysis"), titles("Tables"), saysState("Live"))
+	p.a.check(t)
+	p.b.check(t)
+}
+
+// remove removes the second account from the organization.
+func (p pair) remove(t *testing.T) {
+	t.Helper()
+	p.a.do(t, "removing", chromedp.Click("#open-organizations"), chromedp.Click(organizations+` [aria-label="Remove Bob from Engines"]`), becomes(`!document.querySelector('.organizations').innerText.includes('Bob')`), closeDialog())
+	p.a.do(t, "a change that is not delivered", addTasks("Secret"))
+	p.b.do(t, "no member any more", sees(".notice", "Engines is gone. You are no longer a member"), gone(".tasks .workspace"), isAt("All tasks"), sees(".tasks", "No tasks."), saysState("Live"))
+	p.b.do(t, "the copies", becomes(`indexedDB.databases().then((all) => Promise.all(all.filter(({ name }) => name.startsWith('taskql')).map(async ({ name }) => {
+		const opened = indexedDB.open(name);
+		await new Promise((resolve) => opened.onsuccess = resolve);
+		const rows = opened.result.transaction('rows').objectStore('rows').count();
+		await new Promise((resolve) => rows.onsuccess = resolve);
+		opened.result.close();
+		return rows.result
+	}))).then((rows) => rows.length === 2 && rows.every((n) => n === 0))`))
+	p.a.do(t, "signing out", chromedp.Click("#sign-out"), sees(".tasks", "You are signed out."), becomes(`indexedDB.databases().then((all) => all.filter(({ name }) => name.startsWith('taskql')).length === 1)`))
+	p.a.check(t)
+	p.b.check(t)
 }

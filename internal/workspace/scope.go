@@ -18,7 +18,7 @@ func Scope(v viewer.Viewer) func(*sql.Selector) {
 	return func(s *sql.Selector) { s.Where(sql.EQ(s.C(column), v.WorkspaceID)) }
 }
 
-// ScopeOf is Scope for several workspaces, all of which the viewer may read.
+// ScopeOf is Scope for several workspaces: those to which a user belongs, or has belonged if only the user's own rows are read.
 func ScopeOf(workspaceIDs []string) func(*sql.Selector) {
 	ids := make([]any, len(workspaceIDs))
 	for i, id := range workspaceIDs {

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { applyPatch, emptyList, type ListPatch, type LiveList } from "../list.js";
 import {
   fetchTransport, kind, MemoryStorage, polling, Store,
-  type ChangePage, type Mutation, type Row, type Result, type Saved, type Storage, type Transport, type Write,
+  type ChangePage, type Mutation, type Options, type Row, type Result, type Saved, type Storage, type Transport, type Write,
 } from "../store.js";
 
 interface Task extends Row {
@@ -13,13 +13,26 @@ interface Task extends Row {
   completed: boolean;
   deletedAt: string | null;
   tags: { id: string }[];
+  project: { id: string } | null;
+  section: { id: string } | null;
 }
 
 interface Tag extends Row {
   name: string;
 }
 
-type Rows = { tasks: Task; tags: Tag };
+interface Project extends Row {
+  name: string;
+  archivedAt: string | null;
+  deletedAt: string | null;
+}
+
+interface Section extends Row {
+  name: string;
+  project: { id: string };
+}
+
+type Rows = { tasks: Task; tags: Tag; projects: Project; sections: Section };
 
 interface Command {
   op: "open" | "close" | "kill" | "mutate" | "settle" | "save" | "drop";
@@ -31,8 +44,12 @@ interface Command {
   poll: boolean;
   /** Whether copies are not reported. */
   quiet?: boolean;
+  /** The workspace of an organization, or "" for the user's own. */
+  workspace: string;
   tasks: string;
   tags: string;
+  projects: string;
+  sections: string;
   /** A subscription to a live list, or "". */
   list: string;
   /** How many patches of the list are forgotten. */
@@ -48,12 +65,15 @@ const payload = "version userErrors { code message field }";
 const document = (field: string, selection = "task { id version }") =>
   `mutation ($input: ${field[0]!.toUpperCase()}${field.slice(1)}Input!) { ${field}(input: $input) { ${selection} ${payload} } }`;
 const rebase = (input: any) => input;
+const reference = (id: string | null | undefined) => (id ? { id } : null);
 
 const mutations: { [name: string]: Mutation<Rows, any> } = {
   createTask: {
     document: document("createTask"),
     row: "tasks",
-    apply: (draft, input) => draft.put("tasks", { description: null, completed: false, deletedAt: null, tags: [], ...input }),
+    apply: (draft, { id, title, projectId, sectionId }) => draft.put("tasks", {
+      id, title, description: null, completed: false, deletedAt: null, tags: [], project: reference(projectId), section: reference(sectionId),
+    }),
   },
   // Its id is the server's, so nothing is shown of it before, and only the idempotency key keeps it from being made twice.
   note: { document: document("createTask"), apply() {} },
@@ -85,6 +105,51 @@ const mutations: { [name: string]: Mutation<Rows, any> } = {
   completeTasks: {
     document: document("completeTasks", ""),
     apply: (draft, { ids }) => ids.forEach((id: string) => draft.update("tasks", id, { completed: true })),
+  },
+  fileTask: {
+    document: document("updateTask"),
+    row: "tasks",
+    apply: (draft, { id, projectId, sectionId }) => draft.update("tasks", id, { project: reference(projectId), section: reference(sectionId) }),
+    rebase,
+  },
+  createProject: {
+    document: document("createProject", "project { id version }"),
+    row: "projects",
+    apply: (draft, { id, name }) => draft.put("projects", { id, name, archivedAt: null, deletedAt: null }),
+  },
+  renameProject: {
+    document: document("updateProject", "project { id version }"),
+    row: "projects",
+    apply: (draft, { id, name }) => draft.update("projects", id, { name }),
+    rebase,
+  },
+  archiveProject: {
+    document: document("archiveProject", "project { id version }"),
+    row: "projects",
+    apply: (draft, { id }) => draft.update("projects", id, { archivedAt: "now" }),
+    rebase,
+  },
+  deleteProject: {
+    document: document("deleteProject", "project { id version }"),
+    row: "projects",
+    apply(draft, { id }) {
+      draft.update("projects", id, { deletedAt: "now" });
+      for (const task of draft.all("tasks")) if (task.project?.id === id) draft.update("tasks", task.id, { deletedAt: "now" });
+    },
+    rebase,
+  },
+  restoreProject: { document: document("restoreProject", "project { id version }"), apply() {} },
+  createSection: {
+    document: document("createSection", "section { id version }"),
+    row: "sections",
+    apply: (draft, { id, projectId, name }) => draft.put("sections", { id, name, project: { id: projectId } }),
+  },
+  deleteSection: {
+    document: document("deleteSection", ""),
+    apply(draft, { id }) {
+      draft.remove("sections", id);
+      for (const task of draft.all("tasks")) if (task.section?.id === id) draft.update("tasks", task.id, { section: null });
+    },
   },
   deleteTag: {
     document: document("deleteTag", ""),
@@ -137,7 +202,7 @@ const fetching = ({ url, cookie }: Command): Transport => fetchTransport(url, ()
 /** The transport of an application, with small pages, and with a report of each page's reset. */
 function transport(command: Command): Transport {
   const { device, first, poll } = command;
-  const paged = (document: string) => document.replace("changes(after: $after)", `changes(after: $after, first: ${first})`);
+  const paged = (document: string) => document.replace("changes(after: $after", `changes(after: $after, first: ${first}`);
   const base = poll ? polling(fetching(command), 300) : fetching(command);
   return {
     execute: base.execute,
@@ -190,6 +255,12 @@ class List {
   }
 }
 
+/** The kinds that a command selects something of. */
+function kindsOf({ tags, tasks, projects, sections }: Command): Options<Rows, typeof mutations>["kinds"] {
+  const all = { tags: kind<Tag>("TAG", tags), tasks: kind<Task>("TASK", tasks), projects: kind<Project>("PROJECT", projects), sections: kind<Section>("SECTION", sections) };
+  return Object.fromEntries(Object.entries(all).filter(([, { fields }]) => fields)) as typeof all;
+}
+
 class Device {
   storage = new MemoryStorage();
   list: List | undefined;
@@ -205,7 +276,8 @@ class Device {
     if (command.image) this.storage = await stored(images.get(command.image)!);
     this.disk = new Disk(device, this.storage, command.quiet);
     this.store = new Store<Rows, typeof mutations>({
-      kinds: { tags: kind<Tag>("TAG", command.tags), tasks: kind<Task>("TASK", command.tasks) },
+      ...(command.workspace && { workspaceId: command.workspace }),
+      kinds: kindsOf(command),
       mutations,
       transport: transport(command),
       storage: this.disk,
@@ -242,7 +314,7 @@ class Device {
       if (!stored) throw new Error(`the storage of ${device} has failed`);
       if (!live || pending > 0 || store.version < version) return;
       unsubscribe();
-      const rows = (["tasks", "tags"] as const).flatMap((kind) => store.all(kind).map((row) => ({ kind, row })));
+      const rows = (["tasks", "tags", "projects", "sections"] as const).flatMap((kind) => store.all(kind).map((row) => ({ kind, row })));
       report({ device, event: "settled", version: store.version, rows });
     };
     const unsubscribe = store.subscribe(check);

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,12 +10,15 @@ import (
 	"strings"
 
 	"taskql/internal/testkit/stores"
+	"taskql/internal/workspace"
 )
 
 // What stores select.
 const (
-	taskFields = "id version title description completed completedAt deletedAt priority position due { date at timeZone } parent { id } tags { id } createdAt updatedAt"
-	tagFields  = "id version name color createdAt updatedAt"
+	taskFields    = "id version title description completed completedAt deletedAt priority position due { date at timeZone } parent { id } tags { id } project { id } section { id } createdAt updatedAt"
+	tagFields     = "id version name color createdAt updatedAt"
+	projectFields = "id version name description color archivedAt deletedAt position createdAt updatedAt"
+	sectionFields = "id version name position project { id } createdAt updatedAt"
 )
 
 // contents are the rows of a workspace as JSON, by their kinds and ids.
@@ -96,54 +100,92 @@ type state struct {
 	list    *page
 }
 
-const stateQuery = `tasks(scope: ALL, first: 100) { pageInfo { hasNextPage } nodes { ` + taskFields + ` } } tags(first: 100) { nodes { ` + tagFields + ` } }`
+const stateQuery = `tasks(scope: ALL, first: 100) { pageInfo { hasNextPage } nodes { ` + taskFields + ` } } tags(first: 100) { nodes { ` + tagFields + ` } }
+	projects(scope: ALL, first: 20) { pageInfo { hasNextPage } nodes { ` + projectFields + ` sections { ` + sectionFields + ` } } }`
 
-// read reads a workspace from a server. What it returns is as of one version: it reads again if there was a change meanwhile.
-func (r *replica) read(user string, list *liveList) (state, error) {
-	document := "{ " + stateQuery + " list: " + list.query() + " }"
+// workspaceState is a workspace as it is queried.
+type workspaceState struct {
+	Tasks    nodes
+	Tags     nodes
+	Projects nodes
+	List     *page
+}
+
+type nodes struct {
+	PageInfo struct{ HasNextPage bool }
+	Nodes    []json.RawMessage
+}
+
+// read reads a workspace of a user from a server. What it returns is as of one version: it reads again if there was a change meanwhile.
+func (r *replica) read(user, workspaceID string, list *liveList) (state, error) {
+	document := "query ($id: ID!) { workspace(id: $id) { " + stateQuery + " list: " + list.query() + " } }"
 	for {
-		before, err := r.version(user)
+		before, err := r.version(workspaceID)
 		if err != nil {
 			return state{}, err
 		}
-		var data struct {
-			Tasks struct {
-				PageInfo struct{ HasNextPage bool }
-				Nodes    []json.RawMessage
-			}
-			Tags struct{ Nodes []json.RawMessage }
-			List *page
-		}
-		if err := r.ask(user, document, nil, &data); errors.Is(err, errTemporary) {
+		var data struct{ Workspace *workspaceState }
+		if err := r.ask(user, document, map[string]any{"id": workspaceID}, &data); errors.Is(err, errTemporary) {
 			continue
 		} else if err != nil {
 			return state{}, err
 		}
-		after, err := r.version(user)
+		after, err := r.version(workspaceID)
 		if err != nil {
 			return state{}, err
 		}
 		if before != after {
 			continue
 		}
-		if data.Tasks.PageInfo.HasNextPage {
-			return state{}, fmt.Errorf("%s has more than 100 tasks", user)
+		rows, err := data.Workspace.rows()
+		if err != nil {
+			return state{}, fmt.Errorf("%s: %w", workspaceID, err)
 		}
-		rows := contents{}
-		for kind, nodes := range map[string][]json.RawMessage{"tasks": data.Tasks.Nodes, "tags": data.Tags.Nodes} {
-			for _, node := range nodes {
-				if err := rows.add(kind, node); err != nil {
-					return state{}, err
-				}
-			}
-		}
-		return state{version: after, rows: rows, list: data.List}, nil
+		return state{version: after, rows: rows, list: data.Workspace.List}, nil
 	}
 }
 
-func (r *replica) version(user string) (int, error) {
+// rows returns the rows as stores have them: without the sections in projects.
+func (w *workspaceState) rows() (contents, error) {
+	if w == nil || w.Tasks.PageInfo.HasNextPage || w.Projects.PageInfo.HasNextPage {
+		return nil, errors.New("it is not there, or has more than one page of tasks or projects")
+	}
+	all := map[string][]json.RawMessage{"tasks": w.Tasks.Nodes, "tags": w.Tags.Nodes}
+	for _, node := range w.Projects.Nodes {
+		var project map[string]json.RawMessage
+		if err := json.Unmarshal(node, &project); err != nil {
+			return nil, err
+		}
+		var sections []json.RawMessage
+		if err := json.Unmarshal(project["sections"], &sections); err != nil {
+			return nil, err
+		}
+		delete(project, "sections")
+		row, err := json.Marshal(project)
+		if err != nil {
+			return nil, err
+		}
+		all["projects"], all["sections"] = append(all["projects"], row), append(all["sections"], sections...)
+	}
+	rows := contents{}
+	for kind, nodes := range all {
+		for _, node := range nodes {
+			if err := rows.add(kind, node); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rows, nil
+}
+
+// version returns a workspace's version in the database; 0 before it was used.
+func (r *replica) version(workspaceID string) (int, error) {
+	id, _ := workspace.ParseNodeID(workspaceID)
 	version := 0
-	err := r.db.SQL.QueryRow("SELECT version FROM workspaces WHERE id = $1", user).Scan(&version)
+	err := r.db.SQL.QueryRow("SELECT version FROM workspaces WHERE id = $1", id).Scan(&version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
 	return version, err
 }
 

@@ -48,6 +48,35 @@ type environment struct {
 	stop context.Context //nolint:containedctx // Its end stops the servers.
 }
 
+// authServer is an auth server with an organization for every user: that of the user a1 is called a1, and has the member a1b, too.
+func authServer(w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.URL.Path, "/organization/") {
+		bench.GetSession(w, r)
+		return
+	}
+	asked := r.Clone(r.Context())
+	asked.URL.Path = "/api/auth/get-session"
+	response := httptest.NewRecorder()
+	bench.GetSession(response, asked)
+	var session struct{ User struct{ ID string } }
+	if err := json.Unmarshal(response.Body.Bytes(), &session); err != nil || session.User.ID == "" {
+		http.Error(w, "{}", http.StatusUnauthorized)
+		return
+	}
+	organization, isMember := strings.CutSuffix(session.User.ID, "b")
+	w.Header().Set("Content-Type", "application/json")
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/list"):
+		_ = json.NewEncoder(w).Encode([]map[string]string{{"id": organization, "name": organization, "slug": organization}})
+	case r.URL.Query().Get("organizationId") != organization:
+		http.Error(w, `{"code":"YOU_ARE_NOT_A_MEMBER_OF_THIS_ORGANIZATION"}`, http.StatusForbidden)
+	case isMember:
+		_, _ = w.Write([]byte(`{"role":"member"}`))
+	default:
+		_, _ = w.Write([]byte(`{"role":"owner"}`))
+	}
+}
+
 // replica is a server, which is replaced by another when it restarts.
 type replica struct {
 	db *database.DB
@@ -71,7 +100,7 @@ func (r *replica) address() string {
 // newEnvironment starts two servers on the database. Without hints, they find each other's changes by looking.
 func newEnvironment(t *testing.T, name, address string, hints bool, program *stores.Process) *environment {
 	t.Helper()
-	auth := httptest.NewServer(http.HandlerFunc(bench.GetSession))
+	auth := httptest.NewServer(http.HandlerFunc(authServer))
 	t.Cleanup(auth.Close)
 	cfg, err := config.Load(map[string]string{
 		"AUTH_SERVER_URL": auth.URL, "JWT_SECRET": secret, "DATABASE_URL": address, "SESSION_CACHE_TTL": "10m", "ENVIRONMENT": "test",

@@ -18,41 +18,47 @@ type liveList struct {
 	arguments, fields string
 	// clock reports whether it depends on the time, which each server has its own of.
 	clock bool
+	// workspace is that of the list, "" for the user's own.
+	workspace string
 	// versioned reports whether its patches say as of which version they are.
 	versioned bool
 }
 
 // newList returns a random list.
 func (r *run) newList() *liveList {
-	l := &liveList{versioned: r.below(2) == 0}
+	l := &liveList{versioned: r.below(2) == 0, workspace: r.shared}
 	field := []string{"CREATED_AT", "UPDATED_AT", "COMPLETED_AT", "DUE", "PRIORITY", "TITLE", "MANUAL"}[r.below(7)]
 	order := fmt.Sprintf("{field: %s, direction: %s}", field, []string{"ASC", "DESC"}[r.below(2)])
 	filter := []string{
 		"", "completed: false", "completed: true", "priority: {gte: MEDIUM}", "parent: {isNull: true}", `search: "mine"`, "not: {completed: true}",
 		"due: {isNull: false}", fmt.Sprintf("tags: {any: [%q]}", r.tag()),
+		"project: {isNull: true}", fmt.Sprintf("project: {in: [%q]}", r.project()), "section: {isNull: false}",
 		"due: {within: OVERDUE}", "due: {within: TODAY}", "due: {within: TOMORROW}", "due: {within: NEXT_7_DAYS}",
-	}[r.below(13)]
+	}[r.below(16)]
 	l.fields = []string{
 		"id version title completed due { date at } tags { id name }", "id title", // What is moved doesn't differ then.
-		"id overdue",
-	}[r.below(3)]
+		"id overdue", "id title project { name archivedAt } section { name }",
+	}[r.below(4)]
 	l.clock = strings.Contains(filter, "within") || strings.Contains(l.fields, "overdue")
-	scope := []string{"ACTIVE", "ACTIVE", "TRASH", "ALL"}[r.below(4)]
+	scope := []string{"ACTIVE", "ACTIVE", "ACTIVE", "ARCHIVED", "TRASH", "ALL"}[r.below(6)]
 	l.arguments = fmt.Sprintf("filter: {%s}, orderBy: [%s], scope: %s, first: %d", filter, order, scope, 1+r.below(8))
 	return l
 }
 
 // subscription returns the document that follows the list.
 func (l *liveList) subscription() string {
-	version := ""
+	version, arguments := "", l.arguments
 	if l.versioned {
 		version = "version"
 	}
+	if l.workspace != "" {
+		arguments = fmt.Sprintf("%s, workspaceId: %q", arguments, l.workspace)
+	}
 	return fmt.Sprintf("subscription ($have: ListState) { taskList(have: $have, %s) { fresh left placed { why afterId edge { node { %s } } } totalCount hasNextPage state %s } }",
-		l.arguments, l.fields, version)
+		arguments, l.fields, version)
 }
 
-// query returns the root field that has the list.
+// query returns the field of the workspace that has the list.
 func (l *liveList) query() string {
 	return fmt.Sprintf("tasks(%s) { totalCount pageInfo { hasNextPage } nodes { %s } }", l.arguments, l.fields)
 }
@@ -111,15 +117,16 @@ func (d *device) settleList() error {
 		d.link.mu.Lock()
 		at := d.link.target
 		d.link.mu.Unlock()
-		var data struct{ Tasks *page }
-		if err := at.ask(d.run.user, "{ "+d.list.query()+" }", nil, &data); errors.Is(err, errTemporary) {
+		var data struct{ Workspace struct{ Tasks *page } }
+		document := "query ($id: ID!) { workspace(id: $id) { " + d.list.query() + " } }"
+		if err := at.ask(d.user, document, map[string]any{"id": d.run.workspaceID()}, &data); errors.Is(err, errTemporary) {
 			continue
 		} else if err != nil {
 			return err
 		}
 		if has := d.listed.Load(); has == nil {
 			diff = "it has never come"
-		} else if diff = listDifference(has, data.Tasks); diff == "" {
+		} else if diff = listDifference(has, data.Workspace.Tasks); diff == "" {
 			d.run.listsChecked.Add(1)
 			return nil
 		}

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,20 +13,24 @@ import (
 
 	"taskql/internal/testkit/bench"
 	"taskql/internal/testkit/stores"
+	"taskql/internal/workspace"
 )
 
-// run is one workspace, with a few devices of its user and other clients that change it at the same time.
+// run is one workspace, with a few devices of its users and other clients that change it at the same time.
 type run struct {
-	e       *environment
-	seed    uint64
-	random  *rand.Rand
-	user    string
+	e      *environment
+	seed   uint64
+	random *rand.Rand
+	// users are one, or the two members of an organization whose workspace this is.
+	users []string
+	// shared is the organization's workspace, "" for the user's own.
+	shared  string
 	devices []*device
 	begun   time.Time
 	trace   []string
-	// tasks and tags are ids that were used once; what they name may be gone.
-	tasks, tags []string
-	names       int
+	// tasks, tags, projects and sections are ids that were used once; what they name may be gone.
+	tasks, tags, projects, sections []string
+	names                           int
 
 	mu sync.Mutex
 	// states are the workspace's rows, by version.
@@ -48,6 +53,7 @@ type run struct {
 type device struct {
 	run    *run
 	name   string
+	user   string
 	link   *link
 	events chan stores.Event
 	// closed and settled get the answers to commands.
@@ -67,12 +73,22 @@ var errPatience = errors.New("waited too long")
 func newRun(e *environment, seed uint64) *run {
 	r := &run{
 		begun: time.Now(),
-		e:     e, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), user: fmt.Sprintf("%s%d", e.name, seed),
+		e:     e, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), users: []string{fmt.Sprintf("%s%d", e.name, seed)},
 		states: map[int]state{}, rows: map[string]string{}, notes: map[string]bool{}, refused: map[string]bool{},
+	}
+	if seed%2 == 0 {
+		r.users = append(r.users, r.users[0]+"b")
+		r.shared = workspace.OrganizationID(r.users[0])
 	}
 	r.list = r.newList()
 	return r
 }
+
+// workspaceID returns the workspace's id in the API.
+func (r *run) workspaceID() string { return cmp.Or(r.shared, workspace.NodeID(r.users[0])) }
+
+// user returns one of the users.
+func (r *run) user() string { return r.users[r.below(len(r.users))] }
 
 // do runs the run, and returns what is wrong.
 func (r *run) do(steps int) error {
@@ -130,7 +146,7 @@ func (r *run) addDevice() error {
 		return err
 	}
 	d := &device{
-		run: r, name: fmt.Sprintf("%s-%d", r.user, len(r.devices)), link: l,
+		run: r, name: fmt.Sprintf("%s-%d", r.users[0], len(r.devices)), user: r.user(), link: l,
 		events: make(chan stores.Event, 100), closed: make(chan stores.Event, 1), settled: make(chan stores.Event, 1),
 	}
 	if r.below(2) == 0 {
@@ -146,8 +162,8 @@ func (r *run) addDevice() error {
 func (d *device) start(image string) error {
 	r := d.run
 	c := stores.Command{
-		Op: "open", URL: d.link.url(), Cookie: bench.Cookie(r.user, secret), First: 1 + r.below(5), Poll: r.below(8) == 0,
-		Tasks: taskFields, Tags: tagFields, Image: image,
+		Op: "open", URL: d.link.url(), Cookie: bench.Cookie(d.user, secret), First: 1 + r.below(5), Poll: r.below(8) == 0,
+		Workspace: r.shared, Tasks: taskFields, Tags: tagFields, Projects: projectFields, Sections: sectionFields, Image: image,
 	}
 	if r.below(3) == 0 {
 		c.First = 500
@@ -308,7 +324,7 @@ func (r *run) stateOf(version int) (state, bool) {
 
 // record reads the workspace, and keeps its rows for those that have a copy of it as of that version.
 func (r *run) record() (state, error) {
-	s, err := r.e.replicas[0].read(r.user, r.list)
+	s, err := r.e.replicas[0].read(r.users[0], r.workspaceID(), r.list)
 	if err != nil {
 		return s, err
 	}
@@ -431,14 +447,14 @@ func (r *run) String() string { return strings.Join(r.trace, "\n    ") }
 // write makes a change as another client would, through one of the servers, and records the workspace.
 func (r *run) write(mutation string, input map[string]any) error {
 	r.tell("%s %v", mutation, input)
-	if err := r.writeAt(r.replica(), mutation, input); err != nil {
+	if err := r.writeAt(r.replica(), r.user(), mutation, input); err != nil {
 		return err
 	}
 	_, err := r.record()
 	return err
 }
 
-func (r *run) writeAt(at *replica, mutation string, input map[string]any) error {
+func (r *run) writeAt(at *replica, user, mutation string, input map[string]any) error {
 	of, selection := mutation, ""
 	switch mutation {
 	case "completeTasks", "reopenTasks", "deleteTasks", "restoreTasks":
@@ -455,7 +471,7 @@ func (r *run) writeAt(at *replica, mutation string, input map[string]any) error 
 	}
 	err := errTemporary
 	for begun := time.Now(); errors.Is(err, errTemporary) && time.Since(begun) < patience; {
-		err = at.ask(r.user, document, map[string]any{"input": input}, &data)
+		err = at.ask(user, document, map[string]any{"input": input}, &data)
 	}
 	answer := data[mutation]
 	switch refused := len(answer.UserErrors) > 0; {

@@ -71,6 +71,18 @@ func (r *run) task() string { return r.pick(r.tasks) }
 
 func (r *run) tag() string { return r.pick(r.tags) }
 
+func (r *run) project() string { return r.pick(r.projects) }
+
+func (r *run) section() string { return r.pick(r.sections) }
+
+// in adds the workspace to the input of something that creates, if it is not the user's own.
+func (r *run) in(input map[string]any) map[string]any {
+	if r.shared != "" {
+		input["workspaceId"] = r.shared
+	}
+	return input
+}
+
 // some returns a few different ids of tasks.
 func (r *run) some() []string {
 	var ids []string
@@ -83,27 +95,35 @@ func (r *run) some() []string {
 	return ids
 }
 
-// create creates a task or a tag, with a new id or one that was used before.
+// create creates something, with a new id or one that was used before.
 func (r *run) create() error {
 	mutation, input := r.creation()
 	return r.write(mutation, input)
 }
 
 func (r *run) creation() (string, map[string]any) {
-	if r.below(4) == 0 {
-		id := r.id()
-		r.tags = append(r.tags, id)
-		return "createTag", map[string]any{"id": id, "name": r.name("tag")}
-	}
 	id := r.id()
+	switch r.below(8) {
+	case 0, 1:
+		r.tags = append(r.tags, id)
+		return "createTag", r.in(map[string]any{"id": id, "name": r.name("tag")})
+	case 2:
+		return "createProject", r.in(map[string]any{"id": r.newProject(), "name": r.name("project")})
+	case 3:
+		r.sections = append(r.sections, id)
+		return "createSection", map[string]any{"id": id, "projectId": r.project(), "name": r.name("section")}
+	}
 	if len(r.tasks) >= 40 || r.below(8) == 0 {
 		id = r.task()
 	} else {
 		r.tasks = append(r.tasks, id)
 	}
-	input := map[string]any{"id": id, "title": r.name("task"), "priority": r.priority()}
-	if r.below(3) == 0 {
+	input := r.in(map[string]any{"id": id, "title": r.name("task"), "priority": r.priority()})
+	switch {
+	case r.below(3) == 0:
 		input["parentId"] = r.task()
+	case len(r.projects) > 0 && r.below(2) == 0:
+		r.place(input)
 	}
 	if len(r.tags) > 0 && r.below(2) == 0 {
 		input["tagIds"] = []string{r.tag()}
@@ -112,6 +132,29 @@ func (r *run) creation() (string, map[string]any) {
 		input["due"] = r.due()
 	}
 	return "createTask", input
+}
+
+// newProject returns a new id for a project, or one that was used before if there are many.
+func (r *run) newProject() string {
+	if len(r.projects) >= 15 {
+		return r.project()
+	}
+	id := r.id()
+	r.projects = append(r.projects, id)
+	return id
+}
+
+// place adds a project, a section, or none to the input of a task.
+func (r *run) place(input map[string]any) map[string]any {
+	switch r.below(4) {
+	case 0:
+		input["projectId"] = nil
+	case 1:
+		input["sectionId"] = r.section()
+	default:
+		input["projectId"] = r.project()
+	}
+	return input
 }
 
 func (r *run) priority() string {
@@ -130,7 +173,7 @@ func (r *run) due() map[string]any {
 // random returns a random change.
 func (r *run) randomChange() (string, map[string]any) {
 	id := r.task()
-	switch r.below(20) {
+	switch r.below(28) {
 	default:
 		return r.creation()
 	case 5, 6:
@@ -156,7 +199,7 @@ func (r *run) randomChange() (string, map[string]any) {
 	case 14:
 		return "purgeTask", map[string]any{"id": id}
 	case 15:
-		return "emptyTrash", map[string]any{}
+		return "emptyTrash", r.in(map[string]any{})
 	case 16:
 		patch := map[string]any{"priority": r.priority(), "addTagIds": []string{r.tag()}}
 		return "updateTasks", map[string]any{"ids": r.some(), "errorPolicy": "SKIP_FAILED", "patch": patch}
@@ -167,6 +210,20 @@ func (r *run) randomChange() (string, map[string]any) {
 		return "updateTag", map[string]any{"id": r.tag(), "name": r.name("tag")}
 	case 19:
 		return "deleteTag", map[string]any{"id": r.tag()}
+	case 20, 21:
+		return "moveTask", r.place(map[string]any{"id": id})
+	case 22:
+		return "updateTasks", map[string]any{"ids": r.some(), "errorPolicy": "SKIP_FAILED", "patch": r.place(map[string]any{})}
+	case 23:
+		return []string{"archiveProject", "unarchiveProject"}[r.below(2)], map[string]any{"id": r.project()}
+	case 24:
+		return []string{"deleteProject", "restoreProject"}[r.below(2)], map[string]any{"id": r.project()}
+	case 25:
+		return "updateProject", map[string]any{"id": r.project(), "name": r.name("project")}
+	case 26:
+		return "moveProject", map[string]any{"id": r.project(), "beforeId": r.project()}
+	case 27:
+		return []string{"moveSection", "deleteSection"}[r.below(2)], map[string]any{"id": r.section()}
 	}
 }
 
@@ -180,10 +237,10 @@ func (r *run) burst() error {
 	var all sync.WaitGroup
 	for range 2 + r.below(5) {
 		mutation, input := r.randomChange()
-		at := r.replica()
+		at, user := r.replica(), r.user()
 		r.tell("at once: %s %v", mutation, input)
 		all.Go(func() {
-			if err := r.writeAt(at, mutation, input); err != nil {
+			if err := r.writeAt(at, user, mutation, input); err != nil {
 				r.fail(err)
 			}
 		})
@@ -204,11 +261,11 @@ func (r *run) changeOnDevice() error {
 	}
 	for range 1 + r.below(3) {
 		c := stores.Command{Op: "mutate", Input: map[string]any{"id": r.task()}}
-		switch r.below(12) {
+		switch r.below(17) {
 		case 0, 1:
 			id := r.id()
 			r.tasks = append(r.tasks, id)
-			c.Name, c.Input = "createTask", map[string]any{"id": id, "title": r.name("mine")}
+			c.Name, c.Input = "createTask", r.in(map[string]any{"id": id, "title": r.name("mine")})
 		case 2, 3:
 			c.Name, c.Input["title"] = "renameTask", r.name("mine")
 		case 4:
@@ -227,6 +284,21 @@ func (r *run) changeOnDevice() error {
 			c.Name, c.Input = "completeTasks", map[string]any{"ids": r.some(), "errorPolicy": "SKIP_FAILED"}
 		case 11:
 			c.Name, c.Input["id"] = "deleteTag", r.tag()
+		case 12:
+			c.Name, c.Input = "fileTask", r.place(c.Input)
+		case 13:
+			c.Name, c.Input = "createProject", r.in(map[string]any{"id": r.newProject(), "name": r.name("my project")})
+		case 14:
+			c.Name, c.Input["id"] = []string{"archiveProject", "deleteProject", "restoreProject"}[r.below(3)], r.project()
+		case 15:
+			c.Name, c.Input = "renameProject", map[string]any{"id": r.project(), "name": r.name("my project")}
+		case 16:
+			id := r.id()
+			r.sections = append(r.sections, id)
+			c.Name, c.Input = "createSection", map[string]any{"id": id, "projectId": r.project(), "name": r.name("my section")}
+			if r.below(3) == 0 {
+				c.Name, c.Input = "deleteSection", map[string]any{"id": r.section()}
+			}
 		}
 		r.tell("%s: %s %v", d.name, c.Name, c.Input)
 		if err := d.send(c); err != nil {
@@ -247,7 +319,7 @@ func (r *run) note() error {
 	r.mu.Lock()
 	r.notes[title] = false
 	r.mu.Unlock()
-	return d.send(stores.Command{Op: "mutate", Name: "note", Input: map[string]any{"title": title}})
+	return d.send(stores.Command{Op: "mutate", Name: "note", Input: r.in(map[string]any{"title": title})})
 }
 
 func (r *run) cut() error {

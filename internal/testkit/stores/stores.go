@@ -38,15 +38,20 @@ type Command struct {
 	First  int    `json:"first,omitempty"`
 	Poll   bool   `json:"poll,omitempty"`
 	// Quiet has the store report no copies.
-	Quiet   bool           `json:"quiet,omitempty"`
-	Tasks   string         `json:"tasks,omitempty"`
-	Tags    string         `json:"tags,omitempty"`
-	List    string         `json:"list"`
-	Forget  int            `json:"forget"`
-	Image   string         `json:"image,omitempty"`
-	Name    string         `json:"name,omitempty"`
-	Input   map[string]any `json:"input,omitempty"`
-	Version int            `json:"version,omitempty"`
+	Quiet bool `json:"quiet,omitempty"`
+	// Workspace is that of an organization, "" for the user's own.
+	Workspace string `json:"workspace,omitempty"`
+	// Tasks, Tags, Projects and Sections are what is selected of them.
+	Tasks    string         `json:"tasks,omitempty"`
+	Tags     string         `json:"tags,omitempty"`
+	Projects string         `json:"projects,omitempty"`
+	Sections string         `json:"sections,omitempty"`
+	List     string         `json:"list"`
+	Forget   int            `json:"forget"`
+	Image    string         `json:"image,omitempty"`
+	Name     string         `json:"name,omitempty"`
+	Input    map[string]any `json:"input,omitempty"`
+	Version  int            `json:"version,omitempty"`
 }
 
 // Event is what a store tells.

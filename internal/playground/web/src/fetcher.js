@@ -9,6 +9,7 @@ const wanted = {
   tasks: 'Run “List with a filter” first: this operation takes the tasks that were listed last.',
   next: 'Run “A task that repeats” and “Complete it” first: this operation takes the next occurrence.',
   change: 'Run “The history” first: this operation takes its newest change.',
+  workspace: 'Run “Your workspaces” first: this operation takes the last one of the list.',
   cursor: 'Run “Add demo data” and “The first page” first: this operation goes on after that page.',
 };
 

@@ -79,7 +79,7 @@ function Invitation({ id, change }) {
     <div className="invitation" role="group" aria-label="Invitation">
       <p>{found.inviterEmail} invites you to <strong>{found.organizationName}</strong> as {found.role}.</p>
       <div className="row">
-        <button type="button" onClick={() => answer('accept-invitation')}>Accept</button>
+        <button type="button" autoFocus onClick={() => answer('accept-invitation')}>Accept</button>
         <button type="button" className="quiet" onClick={() => answer('reject-invitation')}>Decline</button>
       </div>
     </div>

@@ -66,6 +66,7 @@ function collect(value, seen) {
   if (value === null || typeof value !== 'object') return;
   for (const [name, inner] of Object.entries(value)) {
     if (['task', 'tag', 'next'].includes(name) && inner?.id) seen[name] = inner.id;
+    if (name === 'workspaces' && inner?.length > 0) seen.workspace = inner.at(-1).id;
     if (name === 'activity' && inner?.nodes?.[0]?.version) seen.change = inner.nodes[0].version;
     if (name === 'tasks' && inner?.nodes?.[0]?.id) seen.tasks = inner.nodes.map((n) => n.id);
     if (name === 'tasks' && inner?.pageInfo?.endCursor) seen.cursor = inner.pageInfo.endCursor;
@@ -75,9 +76,9 @@ function collect(value, seen) {
 
 /**
  * Returns value with its placeholders filled in, and the set of those for which nothing is known:
- * "<task>", "<tag>", "<tasks>", "<cursor>", "<next>" (occurrence) and "<change>" (the newest one's version) are what an
- * answer showed last, "<id of NAME>" is an id that is always the same for the account, "<yesterday>", "<today>" and
- * "<tomorrow>" are days, "<now>" is a moment.
+ * "<task>", "<tag>", "<tasks>", "<cursor>", "<next>" (occurrence), "<change>" (the newest one's version) and "<workspace>" (the
+ * last one of the list) are what an answer showed last, "<me>" is the account as a person, "<id of NAME>" is an id that is
+ * always the same for the account, "<yesterday>", "<today>" and "<tomorrow>" are days, "<now>" is a moment.
  */
 export function fill(value) {
   const missing = new Set();
@@ -101,6 +102,7 @@ function fillInside(value, missing) {
 
 function lookUp(placeholder) {
   if (placeholder.startsWith('id of ')) return state.account === null ? undefined : uuid(`${state.account} ${placeholder}`);
+  if (placeholder === 'me') return state.account === null ? undefined : `person/${state.account}`;
   if (placeholder === 'now') return new Date().toISOString();
   const days = { yesterday: -1, today: 0, tomorrow: 1 }[placeholder];
   return days === undefined ? state.seen[placeholder] : day(days);

@@ -29,5 +29,5 @@ export function useWorkspaces() {
 export const roles = { READ: 'read only', WRITE: 'can edit', ADMIN: 'admin' };
 
 /** Why controls are disabled. */
-export const readOnly = 'You may read this workspace, not change it.';
+export const readOnly = 'You may only read this workspace.';
 export const adminsOnly = 'Only admins of the workspace may delete projects.';

@@ -1,0 +1,21 @@
+import { existsSync } from "node:fs";
+import type { CodegenConfig } from "@graphql-codegen/cli";
+
+// Writes lib/gql: the types of all operations in lib/operations.graphql.
+const config: CodegenConfig = {
+  schema: existsSync("schema.graphql") ? "schema.graphql" : "../../docs/schema/schema.graphql", // a copy, outside the repository
+  documents: ["lib/operations.graphql"],
+  generates: { "lib/gql/": { preset: "client", presetConfig: { fragmentMasking: false } } },
+  config: {
+    strictScalars: true,
+    scalars: {
+      ID: "string", DateTime: "string", Date: "string", TimeZone: "string", LocalTime: "string", Color: "string", SyncToken: "string",
+      ListState: "string",
+    },
+    enumsAsTypes: true,
+    skipTypename: true,
+    useTypeImports: true,
+  },
+};
+
+export default config;

@@ -1,0 +1,31 @@
+"use client";
+import { useEffect } from "react";
+import { formatMoment } from "@/lib/dates";
+import { show } from "./view";
+import { useRows, useWorkspace } from "./workspace";
+
+/** The reminders that have fired, until the user has seen them, here or on another device. */
+export function FiredReminders() {
+  const { store, change, today, timeZone } = useWorkspace();
+  const fired = useRows("reminders").filter(({ state }) => state === "FIRED").sort((a, b) => (a.firedAt! < b.firedAt! ? 1 : -1));
+  useRows("tasks"); // their titles
+
+  const newest = fired[0];
+  useEffect(() => {
+    const title = newest && store.get("tasks", newest.task.id)?.title;
+    if (title && document.hidden && globalThis.Notification?.permission === "granted") new Notification(title, { tag: newest.id });
+  }, [store, newest]);
+
+  return (
+    <ul className="fired" role="alert" aria-label="Reminders" hidden={fired.length === 0}>
+      {fired.map((reminder) => (
+        <li key={reminder.id}>
+          <button type="button" className="link" onClick={() => show({ task: reminder.task.id })}>⏰ {store.get("tasks", reminder.task.id)?.title}</button>
+          <small>{reminder.firedAt && formatMoment(reminder.firedAt, today, timeZone)}</small>
+          <button type="button" onClick={() => change("snoozeReminder", { id: reminder.id, until: new Date(Date.now() + 600_000).toISOString() })}>In 10 minutes</button>
+          <button type="button" onClick={() => change("dismissReminder", { id: reminder.id })}>Dismiss</button>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,58 @@
+"use client";
+import { dayIn, formatMoment, momentIn } from "@/lib/dates";
+import type { ReminderInput } from "@/lib/gql/graphql";
+import type { Reminder, Task } from "@/lib/sync";
+import { Icon } from "./icon";
+import { useRows, useWorkspace } from "./workspace";
+
+/** The input that a reminder was set by: sent again, the reminder stays as it is. */
+function inputOf({ at, minutesBefore, dayBefore }: Reminder): ReminderInput | null {
+  if (minutesBefore !== null) return { minutesBefore };
+  if (dayBefore) return { dayBefore: { days: dayBefore.days, time: dayBefore.time } };
+  return at ? { at } : null;
+}
+
+/** The viewer's reminders of a task. */
+export function Reminders({ task }: { task: Task }) {
+  const { change, today, timeZone } = useWorkspace();
+  const reminders = useRows("reminders").filter((reminder) => reminder.task.id === task.id && reminder.state === "WAITING");
+  const inputs = (some: readonly Reminder[]) => some.map(inputOf).filter((input) => input !== null);
+  const set = (next: ReminderInput[]) => change("setReminders", { taskId: task.id, reminders: next });
+  const add = (input: ReminderInput) => {
+    if (globalThis.Notification?.permission === "default") void Notification.requestPermission();
+    set([...inputs(reminders), input]);
+  };
+  const choices: [name: string, input: () => ReminderInput][] = [
+    ["in 10 minutes", () => ({ at: new Date(Date.now() + 600_000).toISOString() })],
+    ["in an hour", () => ({ at: new Date(Date.now() + 3_600_000).toISOString() })],
+    ...(task.due?.at ? [["10 minutes before", () => ({ minutesBefore: 10 })] satisfies [string, () => ReminderInput]] : []),
+    ...(task.due ? [
+      ["on the day at 9:00", () => ({ dayBefore: { days: 0, time: "09:00" } })] satisfies [string, () => ReminderInput],
+      ["the day before at 18:00", () => ({ dayBefore: { days: 1, time: "18:00" } })] satisfies [string, () => ReminderInput],
+    ] : []),
+  ];
+  return (
+    <fieldset>
+      <legend>Reminders</legend>
+      <ul className="chips">
+        {reminders.map((reminder) => (
+          <li key={reminder.id}><Icon name="bell" />{reminder.at ? formatMoment(reminder.at, today, timeZone) : "when it is due"}
+            <button type="button" className="icon" aria-label="Remove the reminder" onClick={() => set(inputs(reminders.filter((other) => other !== reminder)))}><Icon name="close" /></button>
+          </li>
+        ))}
+      </ul>
+      <div className="row">
+        <select aria-label="Remind me" value="" onChange={({ target }) => add(choices[Number(target.value)]![1]())}>
+          <option value="" disabled>Remind me …</option>
+          {choices.map(([name], i) => <option key={name} value={i}>{name}</option>)}
+        </select>
+        <input type="datetime-local" aria-label="Remind me at" min={`${dayIn(timeZone)}T00:00`} onKeyDown={(event) => {
+          const [day, time] = event.currentTarget.value.split("T");
+          if (event.key !== "Enter" || !day || !time) return;
+          event.currentTarget.value = "";
+          add({ at: momentIn(timeZone, day, time).toISOString() });
+        }} />
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,143 @@
+"use client";
+import {
+  closestCenter, DndContext, type DragEndEvent, KeyboardSensor, PointerSensor, TouchSensor, type UniqueIdentifier, useDroppable, useSensor, useSensors,
+} from "@dnd-kit/core";
+import { SortableContext, sortableKeyboardCoordinates, verticalListSortingStrategy } from "@dnd-kit/sortable";
+import { type FocusEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { count, type Group, groupTasks, isManual, isProject } from "@/lib/lists";
+import { ProjectTitle, SectionTitle } from "./project";
+import { QuickAdd } from "./quick-add";
+import { TaskRow } from "./task-row";
+import { EmptyTrash } from "./trash";
+import { useKey } from "./use-key";
+import { adjust, useView } from "./view";
+import { useRows, useStatus, useWorkspace } from "./workspace";
+
+const titles: Record<string, string> = { all: "All tasks", today: "Today", week: "Next 7 days", mine: "Assigned to me", trash: "Trash" };
+
+const empty: Record<string, string> = {
+  all: "Nothing to do. Add a task above.", today: "Nothing is due today. Enjoy it.", week: "Nothing is due in the next 7 days.",
+  mine: "Nothing is assigned to you.", trash: "The trash is empty.",
+};
+
+/** How many tasks are shown at first. */
+const few = 200;
+
+/** The list that the view says, with its title and what adds to it. */
+export function TaskList() {
+  const { store, change, canWrite, today, timeZone, me } = useWorkspace();
+  const { ready } = useStatus();
+  const { view } = useView();
+  const [tasks, projects, sections] = [useRows("tasks"), useRows("projects"), useRows("sections")];
+  const groups = useMemo(() => groupTasks(view, { tasks, projects, sections, today, timeZone, me }), [view, tasks, projects, sections, today, timeZone, me]);
+  const items = groups.flatMap((group) => group.items);
+  const [limit, setLimit] = useState(few);
+  const visible = new Set(items.slice(0, limit));
+  const shown = groups.map((group) => ({ ...group, items: group.items.filter((item) => visible.has(item)) }));
+  const canMove = canWrite && isManual(view);
+  const project = isProject(view.list) ? store.get("projects", view.list) : undefined;
+
+  const search = useRef<HTMLInputElement>(null);
+  useKey("/", search);
+
+  const sensors = useSensors(
+    useSensor(PointerSensor, { activationConstraint: { distance: 4 } }),
+    useSensor(TouchSensor, { activationConstraint: { delay: 150, tolerance: 8 } }),
+    useSensor(KeyboardSensor, { coordinateGetter: sortableKeyboardCoordinates }),
+  );
+  const nameOf = (id: UniqueIdentifier) => store.get("tasks", String(id))?.title ?? groups.find((group) => group.id === id)?.title ?? "the list";
+  const drop = ({ active, over }: DragEndEvent) => {
+    const task = store.get("tasks", String(active.id));
+    if (!task || !over || over.id === active.id) return;
+    const target = store.get("tasks", String(over.id));
+    const said = `Moved “${task.title}”`;
+    if (!target) { // a section's title
+      const group = groups.find(({ id }) => id === over.id);
+      const first = group?.items.find((item) => item.depth === 0 && item.task.id !== task.id)?.task;
+      return change("moveTask", { id: task.id, parentId: null, projectId: view.list, sectionId: group?.section?.id ?? null, ...(first && { beforeId: first.id }) }, said);
+    }
+    for (let above = target.parent; above; above = store.get("tasks", above.id)?.parent ?? null) if (above.id === task.id) return;
+    const isDown = items.findIndex((item) => item.task.id === task.id) < items.findIndex((item) => item.task.id === target.id);
+    const parentId = target.parent?.id ?? null;
+    change("moveTask", {
+      id: task.id, parentId, ...(isDown ? { afterId: target.id } : { beforeId: target.id }),
+      ...(project && !parentId && { projectId: project.id, sectionId: target.section?.id ?? null }),
+    }, said);
+  };
+
+  return (
+    <>
+      <header className="list-head">
+        {project ? <ProjectTitle project={project} /> : <h1>{isProject(view.list) ? "This project isn’t there" : titles[view.list]}</h1>}
+        <search>
+          <input ref={search} key={view.list} type="search" aria-label="Search" placeholder="Search" defaultValue={view.search} onChange={({ target }) => adjust({ search: target.value })} />
+        </search>
+        {view.list === "trash" ? <EmptyTrash count={items.length} /> : (
+          <label className="toggle">
+            <input type="checkbox" checked={view.completed} onChange={({ target }) => adjust({ completed: target.checked })} /> Show completed
+          </label>
+        )}
+      </header>
+      {view.list !== "trash" && <QuickAdd />}
+      {!ready && <p className="empty">Loading…</p>}
+      {ready && items.length === 0 && groups.length < 2 && (
+        <p className="empty">{view.search ? `Nothing found for “${view.search}”.` : (empty[view.list] ?? "This project is empty. Add a task above.")}</p>
+      )}
+      <DndContext id="tasks" sensors={sensors} collisionDetection={closestCenter} onDragEnd={drop} accessibility={{
+        screenReaderInstructions: { draggable: "Press Space to lift the task, the arrow keys to move it, Space to drop it, Escape to leave it where it was." },
+        announcements: {
+          onDragStart: ({ active }) => `Lifted ${nameOf(active.id)}.`,
+          onDragOver: ({ active, over }) => (over && over.id !== active.id ? `${nameOf(active.id)} is at ${nameOf(over.id)}.` : undefined),
+          onDragEnd: ({ active, over }) => (over ? `Dropped ${nameOf(active.id)} at ${nameOf(over.id)}.` : `Dropped ${nameOf(active.id)}.`),
+          onDragCancel: ({ active }) => `${nameOf(active.id)} is where it was.`,
+        },
+      }}>
+        <SortableContext items={shown.flatMap((group) => [...(group.section ? [group.id] : []), ...group.items.map(({ task }) => task.id)])} strategy={verticalListSortingStrategy}>
+          <div className="groups" {...useFocusInRows(items.map(({ task }) => task.id))}>
+            {shown.map((group) => <Part key={group.id} group={group} canMove={canMove} />)}
+          </div>
+        </SortableContext>
+      </DndContext>
+      {items.length > limit && <p className="empty"><button type="button" onClick={() => setLimit(limit + few)}>Show more of {items.length}</button></p>}
+    </>
+  );
+}
+
+function Part({ group, canMove }: { group: Group; canMove: boolean }) {
+  const { setNodeRef } = useDroppable({ id: group.id, disabled: !canMove || !group.section });
+  const [tasks, reminders] = [useRows("tasks"), useRows("reminders")];
+  const [done, total] = useMemo(() => {
+    const subtasks = tasks.filter(({ parent, deletedAt }) => parent && !deletedAt);
+    return [subtasks.filter(({ completed }) => completed), subtasks].map((some) => count(some, ({ parent }) => [parent!.id])) as [Map<string, number>, Map<string, number>];
+  }, [tasks]);
+  const reminded = useMemo(() => new Set(reminders.filter(({ state }) => state === "WAITING").map(({ task }) => task.id)), [reminders]);
+  if (group.items.length === 0 && !group.section) return null;
+  return (
+    <section aria-label={group.title || "Tasks"}>
+      <div ref={setNodeRef}>{group.section ? <SectionTitle section={group.section} /> : group.title && <h2>{group.title}</h2>}</div>
+      <ul className="tasks">
+        {group.items.map((item) => {
+          const { id } = item.task;
+          return <TaskRow key={id} item={item} canMove={canMove} done={done.get(id) ?? 0} total={total.get(id) ?? 0} reminds={reminded.has(id)} />;
+        })}
+      </ul>
+    </section>
+  );
+}
+
+/** If the row that has the focus goes away, the next row gets it. */
+function useFocusInRows(ids: string[]) {
+  const last = useRef<{ id: string; control: string; index: number } | null>(null);
+  useLayoutEffect(() => {
+    if (!last.current || document.activeElement !== document.body || ids.includes(last.current.id)) return;
+    const next = ids[Math.min(last.current.index, ids.length - 1)] ?? "";
+    document.querySelector<HTMLElement>(`[data-task="${CSS.escape(next)}"] [data-control="${last.current.control}"]`)?.focus();
+  });
+  return {
+    onFocus({ target }: FocusEvent) {
+      const id = target.closest<HTMLElement>("[data-task]")?.dataset["task"] ?? "";
+      last.current = { id, control: (target as HTMLElement).dataset["control"] ?? "check", index: ids.indexOf(id) };
+    },
+    onBlur: () => void (last.current = null), // not called if the row goes away
+  };
+}

@@ -1,0 +1,226 @@
+import type { ApolloClient } from "@apollo/client";
+import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
+import { type DocumentNode, print } from "graphql";
+import { apolloTransport } from "./apollo";
+import { dayIn, type Due } from "./dates";
+import * as gql from "./gql/graphql";
+import { byPosition, keyBetween } from "./position";
+import { type Draft, IndexedDBStorage, kind, type Mutation, type Refusal, type Row, Store, type Transport } from "./store";
+
+// What the copy has (see store.ts), and what the user can change in it, also offline.
+
+export type Task = gql.TaskFieldsFragment;
+export type Project = gql.ProjectFieldsFragment;
+export type Section = gql.SectionFieldsFragment;
+export type Tag = gql.TagFieldsFragment;
+export type Recurrence = gql.RecurrenceFieldsFragment;
+export type Reminder = gql.ReminderFieldsFragment;
+
+export interface Rows {
+  tasks: Task;
+  projects: Project;
+  sections: Section;
+  tags: Tag;
+  recurrences: Recurrence;
+  reminders: Reminder;
+}
+
+/** The fields that a fragment selects. */
+function rows<T extends Row>(gone: string, fragment: DocumentNode) {
+  return kind<T>(gone, /\{([^]*)\}/.exec(print(fragment))![1]!);
+}
+
+const kinds = {
+  tasks: rows<Task>("TASK", gql.TaskFieldsFragmentDoc),
+  projects: rows<Project>("PROJECT", gql.ProjectFieldsFragmentDoc),
+  sections: rows<Section>("SECTION", gql.SectionFieldsFragmentDoc),
+  tags: rows<Tag>("TAG", gql.TagFieldsFragmentDoc),
+  recurrences: rows<Recurrence>("RECURRENCE", gql.RecurrenceFieldsFragmentDoc),
+  reminders: rows<Reminder>("REMINDER", gql.ReminderFieldsFragmentDoc),
+};
+
+type Tasks = Draft<Rows>;
+
+const ref = (id: string | null | undefined) => (id ? { id } : null);
+const now = () => new Date().toISOString();
+
+function dueOf(due: gql.DueInput): Due {
+  if (!due.at) return { date: due.date, at: null, timeZone: null };
+  const timeZone = due.at.timeZone ?? "UTC";
+  return { date: dayIn(timeZone, new Date(due.at.at)), at: due.at.at, timeZone };
+}
+
+/** The position of a task that is put beside another one, or to the end. */
+function place(draft: Tasks, { id, afterId, beforeId }: gql.MoveTaskInput, parentId?: string): string {
+  const siblings = draft.all("tasks").filter((task) => task.id !== id && task.parent?.id === parentId).sort(byPosition);
+  const found = siblings.findIndex((task) => task.id === (afterId ?? beforeId));
+  const index = found < 0 ? siblings.length : found + (afterId ? 1 : 0);
+  return keyBetween(siblings[index - 1]?.position ?? "", siblings[index]?.position);
+}
+
+/** Changes a task with all of its subtasks. */
+function updateTree(draft: Tasks, id: string, fields: Partial<Task>): void {
+  draft.update("tasks", id, fields);
+  for (const task of draft.all("tasks")) if (task.parent?.id === id) updateTree(draft, task.id, fields);
+}
+
+/** Where a task goes: to another project, and there to a section. Undefined is where it is. */
+function placeIn(draft: Tasks, id: string, projectId?: string | null, sectionId?: string | null): void {
+  const section = sectionId ? draft.get("sections", sectionId) : undefined;
+  if (section) updateTree(draft, id, { project: section.project, section: { id: section.id } });
+  else if (projectId !== undefined) updateTree(draft, id, { project: ref(projectId), section: null });
+  else if (sectionId === null) updateTree(draft, id, { section: null });
+}
+
+/** What the user saw of texts. It isn't sent: with it, `rebase` knows whether somebody else has changed the same text. */
+type Seen = { was?: { title?: string; description?: string | null } };
+
+type Document<In> = TypedDocumentNode<unknown, { input: In }>;
+
+/** A change of a row. If somebody else has changed the row since, it is made all the same. */
+const change = <K extends keyof Rows, In>(row: K, document: Document<In>, apply: (draft: Tasks, input: In) => void) =>
+  ({ document: print(document), row, apply, rebase: (input: In) => input });
+
+/** A new row. */
+const create = <K extends keyof Rows, In>(row: K, document: Document<In>, apply: (draft: Tasks, input: In & { id: string }) => void) =>
+  ({ document: print(document), row, apply });
+
+/** A change whose input has no `ifVersion`. */
+const simply = <In>(document: Document<In>, apply: (draft: Tasks, input: In & { id?: string }) => void) => ({ document: print(document), apply });
+
+const mutations = {
+  createTask: create("tasks", gql.CreateTaskDocument, (draft, input) => {
+    const { id, title, description = null, priority, due, tagIds, parentId, assigneeId, projectId, sectionId } = input;
+    const parent = draft.get("tasks", parentId ?? "");
+    draft.put("tasks", {
+      id, title, description, priority: priority ?? "NONE", due: due ? dueOf(due) : null, tags: (tagIds ?? []).map((tag) => ({ id: tag })),
+      completed: false, completedAt: null, createdAt: now(), deletedAt: null, recurrence: null, assignee: ref(assigneeId),
+      parent: ref(parentId), project: parent?.project ?? null, section: parent?.section ?? null, position: place(draft, { id }, parentId ?? undefined),
+    });
+    placeIn(draft, id, projectId ?? undefined, sectionId ?? undefined);
+  }),
+  updateTask: {
+    document: print(gql.UpdateTaskDocument),
+    row: "tasks",
+    apply(draft: Tasks, input: gql.UpdateTaskInput & Seen) {
+      const { id, title, description, priority, due, addTagIds, removeTagIds, assigneeId, projectId, sectionId, recurrence } = input;
+      const task = draft.get("tasks", id);
+      if (!task) return;
+      const kept = task.tags.filter((tag) => !removeTagIds?.includes(tag.id) && !addTagIds?.includes(tag.id));
+      draft.update("tasks", id, {
+        ...(title != null && { title }),
+        ...(description !== undefined && { description }),
+        ...(priority !== undefined && { priority: priority ?? "NONE" }),
+        ...(due !== undefined && { due: due && dueOf(due) }),
+        ...(assigneeId !== undefined && { assignee: ref(assigneeId) }),
+        ...(recurrence === null && { recurrence }), // a new series comes with the feed
+        tags: [...kept, ...(addTagIds ?? []).map((tag) => ({ id: tag }))],
+      });
+      placeIn(draft, id, projectId, sectionId);
+    },
+    rebase(input: gql.UpdateTaskInput & Seen, current: Pick<Task, "title" | "description">) {
+      const { was = {} } = input;
+      const isConflict = (["title", "description"] as const).some((field) => was[field] !== undefined && was[field] !== current[field]);
+      return isConflict ? undefined : input;
+    },
+  },
+  completeTask: change("tasks", gql.CompleteTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: true, completedAt: now() })),
+  reopenTask: change("tasks", gql.ReopenTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: false, completedAt: null })),
+  moveTask: change("tasks", gql.MoveTaskDocument, (draft, input) => {
+    const parentId = input.parentId === undefined ? draft.get("tasks", input.id)?.parent?.id : (input.parentId ?? undefined);
+    const parent = draft.get("tasks", parentId ?? "");
+    draft.update("tasks", input.id, { parent: ref(parentId), position: place(draft, input, parentId) });
+    if (parent) updateTree(draft, input.id, { project: parent.project, section: parent.section });
+    else placeIn(draft, input.id, input.projectId, input.sectionId);
+  }),
+  deleteTask: change("tasks", gql.DeleteTaskDocument, (draft, { id }) => updateTree(draft, id, { deletedAt: now() })),
+  // Its subtasks come back with the feed.
+  restoreTask: simply(gql.RestoreTaskDocument, (draft, { id }) => draft.update("tasks", id, { deletedAt: null })),
+  purgeTask: simply(gql.PurgeTaskDocument, (draft, { id }) => draft.remove("tasks", id)),
+  emptyTrash: simply(gql.EmptyTrashDocument, (draft) => {
+    for (const task of draft.all("tasks")) if (task.deletedAt) draft.remove("tasks", task.id);
+  }),
+  // The next due comes with the feed.
+  skipOccurrence: change("tasks", gql.SkipOccurrenceDocument, () => {}),
+  createTag: create("tags", gql.CreateTagDocument, (draft, { id, name }) => draft.put("tags", { id, name, color: "#808080" })),
+  createProject: create("projects", gql.CreateProjectDocument, (draft, { id, name }) => {
+    const position = keyBetween([...draft.all("projects")].sort(byPosition).at(-1)?.position ?? "");
+    draft.put("projects", { id, name, color: "#808080", archivedAt: null, deletedAt: null, position });
+  }),
+  updateProject: change("projects", gql.UpdateProjectDocument, (draft, { id, name }) => draft.update("projects", id, { ...(name != null && { name }) })),
+  archiveProject: change("projects", gql.ArchiveProjectDocument, (draft, { id }) => draft.update("projects", id, { archivedAt: now() })),
+  unarchiveProject: change("projects", gql.UnarchiveProjectDocument, (draft, { id }) => draft.update("projects", id, { archivedAt: null })),
+  deleteProject: change("projects", gql.DeleteProjectDocument, (draft, { id }) => {
+    draft.update("projects", id, { deletedAt: now() });
+    for (const task of draft.all("tasks")) if (task.project?.id === id && !task.deletedAt) draft.update("tasks", task.id, { deletedAt: now() });
+  }),
+  // Its tasks come back with the feed.
+  restoreProject: simply(gql.RestoreProjectDocument, (draft, { id }) => draft.update("projects", id, { deletedAt: null })),
+  createSection: create("sections", gql.CreateSectionDocument, (draft, { id, name, projectId }) => {
+    const sections = draft.all("sections").filter(({ project }) => project.id === projectId).sort(byPosition);
+    draft.put("sections", { id, name, project: { id: projectId }, position: keyBetween(sections.at(-1)?.position ?? "") });
+  }),
+  updateSection: change("sections", gql.UpdateSectionDocument, (draft, { id, name }) => draft.update("sections", id, { ...(name != null && { name }) })),
+  deleteSection: change("sections", gql.DeleteSectionDocument, (draft, { id }) => {
+    draft.remove("sections", id);
+    for (const task of draft.all("tasks")) if (task.section?.id === id) draft.update("tasks", task.id, { section: null });
+  }),
+  setReminders: simply(gql.SetRemindersDocument, (draft, { taskId, reminders }) => {
+    const before = draft.all("reminders").filter(({ task }) => task.id === taskId);
+    for (const { id } of before) draft.remove("reminders", id);
+    reminders.forEach(({ at = null, minutesBefore = null, dayBefore = null }, i) => {
+      const same = before.find((old) => dayBefore ? old.dayBefore?.days === dayBefore.days && old.dayBefore.time === dayBefore.time
+        : minutesBefore !== null ? old.minutesBefore === minutesBefore : old.at === at);
+      draft.put("reminders", same ?? { id: `${taskId} ${i}`, task: { id: taskId }, at, state: "WAITING", firedAt: null, minutesBefore, dayBefore });
+    });
+  }),
+  snoozeReminder: change("reminders", gql.SnoozeReminderDocument, (draft, { id, until }) => draft.update("reminders", id, { state: "WAITING", at: until })),
+  dismissReminder: simply(gql.DismissReminderDocument, (draft, { id }) => draft.update("reminders", id, { state: "DISMISSED", at: null })),
+} satisfies Record<string, Mutation<Rows, any>>;
+
+export type Mutations = typeof mutations;
+export type TaskStore = Store<Rows, Mutations>;
+
+/** A change that the server has made. It can be undone by its version. */
+export interface Done {
+  mutation: string;
+  id: string;
+  version: number;
+}
+
+const prefix = "taskql";
+
+/** Opens the copy of a workspace. `onDone` is called with each change of this browser that the server has made, whichever tab has sent it. */
+export function openStore(options: {
+  client: ApolloClient; userId: string; workspaceId: string; onRefused(refusal: Refusal): void; onDone(done: Done): void;
+}): TaskStore {
+  const { client, userId, workspaceId, onRefused, onDone } = options;
+  const name = `${prefix} ${userId} ${workspaceId}`;
+  const tabs = new BroadcastChannel(`${name} done`);
+  tabs.onmessage = ({ data }) => onDone(data as Done);
+  const network = apolloTransport(client);
+  const transport: Transport = {
+    ...network,
+    async execute(document, { input }) {
+      const { was: _, ...sent } = input as Seen & { id?: string };
+      const result = await network.execute(document, { input: sent });
+      const [mutation, payload] = Object.entries(result.data ?? {})[0] ?? [];
+      if (mutation && sent.id && payload.version && payload.userErrors.length === 0) {
+        const done = { mutation, id: sent.id, version: payload.version as number };
+        onDone(done);
+        tabs.postMessage(done);
+      }
+      if (payload?.remainingCount > 0) store.mutate("emptyTrash", { workspaceId }); // it takes 1,000 at a time
+      return result;
+    },
+  };
+  const store: TaskStore = new Store({ kinds, mutations, transport, storage: new IndexedDBStorage(name), workspaceId, onRefused });
+  const stop = store.stop.bind(store);
+  return Object.assign(store, { stop: () => (tabs.close(), stop()) });
+}
+
+/** Deletes what this browser has of all workspaces: for signing out. */
+export async function deleteCopies(): Promise<void> {
+  const names = (await indexedDB.databases()).map(({ name }) => name ?? "").filter((name) => name.startsWith(`${prefix} `));
+  for (const name of names) indexedDB.deleteDatabase(name);
+}

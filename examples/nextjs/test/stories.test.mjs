@@ -1,0 +1,471 @@
+// What users do with the app, in a browser, with the API and Better Auth.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { artifacts, axe, build, launch, origin, startApi, startApp, stop, stopAll } from "./app.mjs";
+
+let browser;
+const problems = [];
+
+before(async () => {
+  if (!process.env.BUILT) build();
+  await startApi();
+  await startApp();
+  browser = await launch();
+}, { timeout: 600_000 });
+
+after(async () => {
+  await browser?.close();
+  await stopAll();
+});
+
+const story = (name, run) => test(name, { timeout: 120_000 }, async () => {
+  problems.length = 0;
+  const pages = [];
+  try {
+    await run(async (options = {}) => {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", timezoneId: "Europe/Berlin", ...options });
+      context.setDefaultTimeout(15_000);
+      context.on("weberror", (error) => problems.push(String(error.error().stack)));
+      const page = await context.newPage();
+      pages.push(page);
+      return page;
+    });
+    assert.deepEqual(problems, []);
+  } catch (error) {
+    const screen = `${artifacts}/failed-${name.replaceAll(/\W+/g, "-")}`;
+    for (const [i, page] of pages.entries()) await page.screenshot({ path: `${screen}-${i}.png` }).catch(() => {});
+    throw error;
+  } finally {
+    for (const page of pages) await page.context().close();
+  }
+});
+
+let users = 0;
+
+/** Signs up a new user, or opens the address of an invitation first. */
+async function signUp(page, name, path = "/") {
+  const email = `${name.toLowerCase()}${++users}@example.com`;
+  await page.goto(origin + path);
+  await page.getByRole("button", { name: "I am new here" }).click();
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Sign up" }).click();
+  await field(page).and(page.locator(":enabled")).waitFor();
+  return email;
+}
+
+const field = (page) => page.getByRole("textbox", { name: "New task", exact: true });
+const row = (page, title) => page.locator(".task", { has: page.getByRole("button", { name: title, exact: true }) });
+const check = (page, title) => page.getByRole("main").getByRole("checkbox", { name: `Complete “${title}”` });
+const titles = (page) => page.locator(".task .task-body > button.text").allTextContents();
+const details = (page) => page.getByRole("complementary", { name: /^Details/ });
+const nav = (page, name) => page.getByRole("navigation", { name: "Lists" }).getByRole("link", { name });
+const toast = (page, text) => page.locator(".toast", { hasText: text });
+
+async function add(page, ...names) {
+  for (const name of names) {
+    await field(page).fill(name);
+    await page.keyboard.press("Enter");
+    await row(page, name).waitFor();
+  }
+}
+
+async function openDetails(page, title) {
+  await page.getByRole("button", { name: `Details of “${title}”` }).click();
+  await details(page).waitFor();
+}
+
+/** Waits until everything is sent and confirmed. */
+const settled = (page) => page.locator(".task[data-pending]").first().waitFor({ state: "detached" });
+
+async function eventually(what, wanted) {
+  for (const end = Date.now() + 15_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    const found = await what();
+    try {
+      return assert.deepEqual(found, wanted);
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}
+
+story("A task is created, edited in place, completed, undone, deleted, restored and purged", async (open) => {
+  const page = await open();
+  await signUp(page, "Ada");
+  await add(page, "Buy milk", "Call the dentist");
+  await row(page, "Buy milk").getByRole("button", { name: "Buy milk", exact: true }).click();
+  await page.getByLabel("New title of “Buy milk”").fill("Buy oat milk");
+  await page.keyboard.press("Enter");
+  await settled(page);
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Buy oat milk");
+  await page.reload();
+  await row(page, "Buy oat milk").waitFor();
+  assert.deepEqual(await titles(page), ["Buy oat milk", "Call the dentist"]);
+
+  await check(page, "Buy oat milk").press("Space");
+  await row(page, "Buy oat milk").waitFor({ state: "detached" });
+  assert.equal(await page.evaluate(() => document.activeElement?.ariaLabel), "Complete “Call the dentist”");
+  await page.waitForTimeout(500); // it was sent: undoChange takes it back
+  await toast(page, "Completed “Buy oat milk”").getByRole("button", { name: "Undo" }).click();
+  await toast(page, "Undone.").waitFor();
+  await row(page, "Buy oat milk").waitFor();
+
+  await openDetails(page, "Call the dentist");
+  await details(page).getByRole("button", { name: "Delete" }).click();
+  await row(page, "Call the dentist").waitFor({ state: "detached" });
+  await nav(page, "Trash").click();
+  await page.getByRole("button", { name: "Restore “Call the dentist”" }).click();
+  await page.getByText("The trash is empty.").waitFor();
+  await nav(page, "All tasks").click();
+  await row(page, "Call the dentist").waitFor();
+
+  await openDetails(page, "Buy oat milk");
+  await details(page).getByText("History").click();
+  await details(page).getByText("title: “Buy milk” → “Buy oat milk”").waitFor();
+  await details(page).getByRole("button", { name: "Delete" }).click();
+  await nav(page, "Trash").click();
+  page.once("dialog", (dialog) => dialog.accept());
+  await page.getByRole("button", { name: "Delete “Buy oat milk” for good" }).click();
+  await page.getByText("The trash is empty.").waitFor();
+  await page.waitForTimeout(300);
+  await page.reload();
+  await page.getByText("The trash is empty.").waitFor();
+});
+
+story("Due days are those of the viewer's time zone", async (open) => {
+  for (const timezoneId of ["Pacific/Auckland", "America/Los_Angeles"]) {
+    const page = await open({ timezoneId });
+    await signUp(page, "Grace");
+    const day = (offset) => new Intl.DateTimeFormat("en-CA", { timeZone: timezoneId }).format(new Date(Date.now() + offset * 86_400_000));
+    const addDue = async (name, offset) => {
+      await page.getByLabel("Due day").fill(day(offset));
+      await add(page, name);
+    };
+    await addDue("Today's", 0);
+    await addDue("Tomorrow's", 1);
+    await addDue("Yesterday's", -1);
+    await nav(page, "Today").click();
+    await page.getByRole("heading", { name: "Overdue" }).waitFor();
+    assert.deepEqual(await titles(page), ["Yesterday's", "Today's"]);
+    await settled(page);
+    await eventually(() => page.evaluate(async () => {
+      const body = JSON.stringify({ query: "{ viewer { timeZone } tasks(filter: { due: { within: TODAY } }) { nodes { title } } }" });
+      const answer = await fetch("/graphql", { method: "POST", headers: { "content-type": "application/json" }, body });
+      return (await answer.json()).data;
+    }), { viewer: { timeZone: timezoneId }, tasks: { nodes: [{ title: "Today's" }] } });
+  }
+});
+
+story("Projects have sections, and tasks are moved by keyboard and pointer", async (open) => {
+  const page = await open();
+  await signUp(page, "Linus");
+  await page.getByRole("button", { name: "New project" }).click();
+  await page.getByLabel("Name of the new project").fill("Garden");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Garden" }).waitFor();
+  await add(page, "Mow", "Water", "Plant");
+  await page.getByRole("button", { name: "More for project “Garden”" }).click();
+  await page.getByRole("button", { name: "Add a section" }).click();
+  await page.getByRole("button", { name: "New section" }).and(page.locator(".text")).click();
+  await page.getByLabel("New name of “New section”").fill("Later");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Later" }).waitFor();
+
+  await page.getByRole("button", { name: "Move “Plant”" }).focus();
+  await page.keyboard.press("Space");
+  await page.getByText("Lifted Plant.").waitFor({ state: "attached" });
+  for (const at of ["Water", "Mow"]) {
+    await page.keyboard.press("ArrowUp");
+    await page.getByText(`Plant is at ${at}.`).waitFor({ state: "attached" });
+  }
+  await page.keyboard.press("Space");
+  await eventually(() => titles(page), ["Plant", "Mow", "Water"]);
+
+  const from = await page.getByRole("button", { name: "Move “Plant”" }).boundingBox();
+  const to = await page.getByRole("heading", { name: "Later" }).boundingBox();
+  await page.mouse.move(from.x + 5, from.y + 10);
+  await page.mouse.down();
+  await page.mouse.move(from.x + 5, from.y + 30, { steps: 4 });
+  await page.mouse.move(from.x + 5, to.y + 12, { steps: 12 });
+  await page.mouse.up();
+  await eventually(() => titles(page), ["Mow", "Water", "Plant"]);
+  const later = page.getByRole("region", { name: "Later" });
+  await later.getByRole("button", { name: "Plant", exact: true }).waitFor();
+  await settled(page);
+  await page.reload();
+  await later.getByRole("button", { name: "Plant", exact: true }).waitFor();
+  assert.deepEqual(await titles(page), ["Mow", "Water", "Plant"]);
+
+  await page.getByRole("button", { name: "More for project “Garden”" }).click();
+  await page.getByRole("button", { name: "Archive the project" }).click();
+  await page.getByText("Nothing to do.").waitFor();
+  await page.getByText("Archived", { exact: true }).click();
+  await page.getByRole("link", { name: "Garden" }).click();
+  await page.getByRole("button", { name: "Bring back" }).click();
+  await nav(page, "All tasks").click();
+  await row(page, "Mow").waitFor();
+});
+
+story("Tasks have tags, priorities and subtasks, and are found by them", async (open) => {
+  const page = await open();
+  await signUp(page, "Barbara");
+  await add(page, "Bring the café chairs back", "Pack", "Sleep");
+  await openDetails(page, "Pack");
+  await details(page).getByLabel("Add a tag").fill("travel");
+  await page.keyboard.press("Enter");
+  await details(page).getByRole("combobox", { name: "Priority" }).selectOption("High");
+  await details(page).getByLabel("Add a subtask").fill("Passport");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Escape");
+  await row(page, "Pack").getByText("0/1").waitFor();
+  assert.deepEqual(await titles(page), ["Bring the café chairs back", "Pack", "Passport", "Sleep"]);
+  await settled(page);
+
+  const facet = (name) => page.getByRole("region", { name: "Filters" }).getByRole("button", { name });
+  await facet("travel").click();
+  await eventually(() => titles(page), ["Pack"]);
+  await facet("travel").click();
+  await facet("high").click();
+  await eventually(() => titles(page), ["Pack"]);
+  await facet("high").click();
+  await page.keyboard.press("/");
+  await page.keyboard.type("CAFE chair");
+  await eventually(() => titles(page), ["Bring the café chairs back"]);
+  await page.getByRole("searchbox", { name: "Search" }).fill("nothing like this");
+  await page.getByText("Nothing found").waitFor();
+});
+
+story("A task repeats as the preview says", async (open) => {
+  const page = await open();
+  await signUp(page, "Alan");
+  await add(page, "Water the plants");
+  await openDetails(page, "Water the plants");
+  await details(page).getByLabel("Due", { exact: true }).fill("2027-03-01");
+  await details(page).getByRole("combobox", { name: "Repeat" }).selectOption("Every week");
+  await details(page).getByText("Next: 1 Mar 2027, 8 Mar 2027, 15 Mar 2027").waitFor();
+  await details(page).getByRole("button", { name: "Save" }).click();
+  await row(page, "Water the plants").getByText("repeats").waitFor({ state: "attached" });
+  await details(page).getByRole("button", { name: "Skip once" }).click();
+  await row(page, "Water the plants").getByText("8 Mar 2027").waitFor();
+  await page.keyboard.press("Escape");
+  await check(page, "Water the plants").click();
+  await row(page, "Water the plants").getByText("15 Mar 2027").waitFor();
+});
+
+story("Reminders appear, and are snoozed and dismissed", async (open) => {
+  const page = await open();
+  await signUp(page, "Edsger");
+  await add(page, "Stand up");
+  await openDetails(page, "Stand up");
+  const now = new Date(Date.now() - 60_000).toLocaleString("sv", { timeZone: "Europe/Berlin" }).slice(0, 16).replace(" ", "T");
+  await details(page).getByLabel("Remind me at").fill(now);
+  await page.keyboard.press("Enter");
+  const fired = page.getByRole("alert", { name: "Reminders" });
+  await fired.getByRole("button", { name: "Stand up" }).waitFor();
+  await fired.getByRole("button", { name: "In 10 minutes" }).click();
+  await fired.waitFor({ state: "hidden" });
+  await details(page).locator(".chips", { hasText: "Today" }).waitFor();
+  await add(page, "Stretch");
+  await openDetails(page, "Stretch");
+  await details(page).getByLabel("Remind me at").fill(now);
+  await page.keyboard.press("Enter");
+  await fired.getByRole("button", { name: "Dismiss" }).click();
+  await fired.waitFor({ state: "hidden" });
+});
+
+/** Opens the page of the same user in another browser. */
+async function another(open, page, options) {
+  const other = await open({ storageState: { cookies: await page.context().cookies(), origins: [] }, ...options });
+  await other.goto(origin);
+  await field(other).and(other.locator(":enabled")).waitFor();
+  return other;
+}
+
+story("Two browsers stay equal, and conflicts are shown", async (open) => {
+  const one = await open();
+  await signUp(one, "Margaret");
+  const two = await another(open, one);
+  await add(one, "First", "Second");
+  await eventually(() => titles(two), ["First", "Second"]);
+  await check(two, "First").click();
+  await eventually(() => titles(one), ["Second"]);
+
+  await settled(one);
+  await one.context().setOffline(true);
+  await one.getByRole("button", { name: "Second", exact: true }).click();
+  await one.getByLabel("New title of “Second”").fill("Mine");
+  await one.keyboard.press("Enter");
+  await one.getByText("One change will be sent later.").waitFor();
+  await two.getByRole("button", { name: "Second", exact: true }).click();
+  await two.getByLabel("New title of “Second”").fill("Theirs");
+  await two.keyboard.press("Enter");
+  await settled(two);
+  await one.context().setOffline(false);
+  await toast(one, "Theirs: “Theirs”. Yours: “Mine”.").waitFor();
+  await eventually(() => titles(one), ["Theirs"]);
+  await toast(one, "Theirs").getByRole("button", { name: "Use mine" }).click();
+  await eventually(() => titles(two), ["Mine"]);
+});
+
+story("Offline the app opens, and what is done there is sent once, later", async (open) => {
+  const page = await open();
+  await signUp(page, "Katherine");
+  await add(page, "Online");
+  await settled(page);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await eventually(() => page.evaluate(async () => (await (await caches.open("page")).keys()).length > 5), true);
+  await page.context().setOffline(true);
+  await page.reload();
+  await row(page, "Online").waitFor();
+  await add(page, "Offline");
+  await check(page, "Online").click();
+  await page.getByText(/Offline\. \d changes will be sent later\./).waitFor();
+  await page.screenshot({ path: `${artifacts}/offline.png` });
+  await page.reload();
+  await eventually(() => titles(page), ["Offline"]);
+  const other = await another(open, page);
+  await eventually(() => titles(other), ["Online"]);
+  await page.context().setOffline(false);
+  await eventually(() => titles(other), ["Offline"]);
+  await settled(page);
+  assert.deepEqual(await titles(page), ["Offline"]);
+  await page.getByText("Offline.").waitFor({ state: "hidden" });
+});
+
+story("An organization shares a workspace, in which guests can only read", async (open) => {
+  const owner = await open();
+  await signUp(owner, "Dorothy");
+  await owner.locator("button.workspace").click();
+  await owner.getByRole("button", { name: "New shared workspace" }).click();
+  await owner.getByLabel("Name", { exact: true }).fill("Family");
+  await owner.getByRole("button", { name: "Create" }).click();
+  await owner.locator("button.workspace", { hasText: "Family" }).waitFor();
+  await add(owner, "Cook dinner");
+  await owner.locator("button.workspace").click();
+  await owner.getByRole("button", { name: "Members of Family" }).click();
+  const members = owner.getByRole("dialog", { name: "Members of Family" });
+  const invite = async (email, role) => {
+    await members.getByLabel("E-mail of a new member").fill(email);
+    await members.getByLabel("Role of the new member").selectOption(role);
+    await members.getByRole("button", { name: "Invite" }).click();
+    await members.getByText(email).waitFor();
+    await owner.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await members.locator("li", { hasText: email }).getByRole("button", { name: "Copy the link" }).click();
+    return new URL(await owner.evaluate(() => navigator.clipboard.readText()));
+  };
+  const join = async (name, role) => {
+    const link = await invite(`${name.toLowerCase()}${users + 1}@example.com`, role);
+    const page = await open();
+    await signUp(page, name, link.pathname + link.search);
+    await page.getByText("invites you to “Family”").waitFor();
+    await page.getByRole("button", { name: "Accept" }).click();
+    await page.locator("button.workspace", { hasText: "Family" }).waitFor();
+    await row(page, "Cook dinner").waitFor();
+    return page;
+  };
+  const member = await join("Mary", "member");
+  const guest = await join("Guido", "guest");
+  await members.getByRole("button", { name: "Close" }).click();
+  await owner.reload(); // with the new members
+
+  await add(member, "Wash up");
+  await row(owner, "Wash up").waitFor();
+  await openDetails(owner, "Wash up");
+  await details(owner).getByRole("combobox", { name: "Assignee" }).selectOption("Mary");
+  await row(member, "Wash up").getByText("Mary").waitFor();
+  await nav(member, "Assigned to me").click();
+  await eventually(() => titles(member), ["Wash up"]);
+
+  await row(guest, "Wash up").waitFor();
+  await guest.getByText("You can read this workspace, and not change it.").waitFor();
+  assert.ok(await field(guest).isDisabled());
+  assert.ok(await check(guest, "Wash up").isDisabled());
+  assert.equal(await guest.getByRole("button", { name: /^Move/ }).count(), 0);
+  await owner.screenshot({ path: `${artifacts}/shared.png` });
+
+  await member.locator("button.workspace").click();
+  await member.getByRole("button", { name: "Mary only you" }).click();
+  await member.locator("button.workspace", { hasText: "Mary" }).waitFor();
+  await eventually(() => titles(member), []);
+});
+
+story("Signing out ends all tabs, and leaves nothing in the browser", async (open) => {
+  const page = await open();
+  await signUp(page, "Hedy");
+  await add(page, "Secret");
+  await settled(page);
+  const other = await page.context().newPage();
+  await other.goto(origin);
+  await row(other, "Secret").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await other.getByRole("heading", { name: "Sign in" }).waitFor();
+  await eventually(() => page.evaluate(async () => [(await indexedDB.databases()).length, localStorage.length, await caches.has("page")]), [0, 0, false]);
+  await signUp(page, "Eve");
+  assert.deepEqual(await titles(page), []);
+});
+
+story("What is done while the API restarts or the sign-in is down is made later, once", async (open) => {
+  const page = await open();
+  await signUp(page, "Frances");
+  await add(page, "Before");
+  await settled(page);
+  await stop("api");
+  await add(page, "Meanwhile");
+  await page.getByText("will be sent later").waitFor();
+  await startApi();
+  await page.getByRole("button", { name: "Try now" }).click({ timeout: 3_000 }).catch(() => {}); // or it has tried by itself
+  await settled(page);
+  await stop("app");
+  await add(page, "Sign-in is down");
+  await page.getByText("will be sent later").waitFor();
+  await startApp();
+  await page.getByRole("button", { name: "Try now" }).click({ timeout: 3_000 }).catch(() => {});
+  await settled(page);
+  const other = await another(open, page);
+  await eventually(() => titles(other), ["Before", "Meanwhile", "Sign-in is down"]);
+});
+
+story("axe finds nothing, light and dark, on desktop and phone", async (open) => {
+  const source = axe();
+  for (const colorScheme of ["light", "dark"]) {
+    for (const [device, viewport] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
+      const page = await open({ viewport, colorScheme, reducedMotion: "reduce" });
+      const inspect = async (screen) => {
+        await page.screenshot({ path: `${artifacts}/${screen}-${device}-${colorScheme}.png` });
+        await page.evaluate(source);
+        const found = await page.evaluate(async () => (await globalThis.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target)}`));
+        assert.deepEqual(found, [], `${screen}, ${device}, ${colorScheme}`);
+        const [width, wide] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
+        assert.ok(wide <= width, `${screen} on ${device} is ${wide} pixels wide`);
+      };
+      await page.goto(`${origin}/sign-in`);
+      await inspect("sign-in");
+      await signUp(page, "Tim");
+      await inspect("empty");
+      await add(page, "Book a train to Hamburg", "Call the dentist", "Water the plants", "Write to grandmother");
+      await openDetails(page, "Call the dentist");
+      await details(page).getByLabel("Due", { exact: true }).fill("2026-11-20");
+      await details(page).getByRole("combobox", { name: "Priority" }).selectOption("Urgent");
+      await details(page).getByLabel("Add a tag").fill("health");
+      await page.keyboard.press("Enter");
+      await details(page).getByLabel("Add a subtask").fill("Find the insurance card");
+      await page.keyboard.press("Enter");
+      await details(page).getByRole("combobox", { name: "Repeat" }).selectOption("Every month");
+      await details(page).getByText("Next:").waitFor();
+      await details(page).getByText("History").click();
+      await details(page).getByText("Created").waitFor();
+      await settled(page);
+      await inspect("details");
+      await page.keyboard.press("Escape");
+      await check(page, "Water the plants").click();
+      await toast(page, "Completed").waitFor();
+      await inspect("list");
+      if (device === "phone") await page.getByRole("button", { name: "Lists and filters" }).click();
+      await page.locator("button.workspace").click();
+      await inspect("menu");
+      await page.keyboard.press("Escape");
+    }
+  }
+});
