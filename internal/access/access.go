@@ -66,18 +66,44 @@ func (s *Service) Workspace(ctx context.Context, v viewer.Viewer, id string) (vi
 	if workspaceID == v.WorkspaceID {
 		return v, nil
 	}
-	if _, ok := workspace.OrganizationOf(workspaceID); !ok {
-		return viewer.Viewer{}, workspace.ErrNotFound
-	}
-	m, err := s.memberships(ctx)
-	if err != nil {
-		return viewer.Viewer{}, err
-	}
-	organization, ok := m.byWorkspace[workspaceID]
+	organizationID, ok := workspace.OrganizationOf(workspaceID)
 	if !ok {
 		return viewer.Viewer{}, workspace.ErrNotFound
 	}
+	organization, err := s.organization(ctx, organizationID)
+	if err != nil {
+		return viewer.Viewer{}, err
+	}
 	return s.enter(ctx, v, organization)
+}
+
+// organization returns the organization with that id of the auth server, if the user belongs to it. The error is workspace.ErrNotFound
+// if not.
+func (s *Service) organization(ctx context.Context, id string) (viewer.Organization, error) {
+	m, err := s.memberships(ctx)
+	if err != nil {
+		return viewer.Organization{}, err
+	}
+	if organization, ok := m.byWorkspace[workspace.OrganizationID(id)]; ok {
+		return organization, nil
+	}
+	// The membership may be newer than the list. Role makes sure that the list is not: it asks for an id that is missing there, whether or
+	// not there is such an organization.
+	role, err := viewer.MembershipsOf(ctx).Role(ctx, id)
+	if err != nil {
+		return viewer.Organization{}, err //nolint:wrapcheck // It is a refusal, or ctx's.
+	}
+	if role == viewer.RoleNone {
+		return viewer.Organization{}, workspace.ErrNotFound
+	}
+	if m, err = s.memberships(ctx); err != nil {
+		return viewer.Organization{}, err
+	}
+	organization, ok := m.byWorkspace[workspace.OrganizationID(id)]
+	if !ok {
+		return viewer.Organization{}, workspace.ErrNotFound
+	}
+	return organization, nil
 }
 
 // All returns the viewer as it acts in each of its workspaces: first in the own one, then in those of organizations, by their names.

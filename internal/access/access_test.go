@@ -68,6 +68,50 @@ func TestWorkspace(t *testing.T) {
 	})
 }
 
+// oldList are memberships whose list is older than the last of them, until Role was asked for an organization that is not in it.
+type oldList struct {
+	viewer.Memberships
+
+	isNew bool
+	roles []string // The organizations that Role was asked for.
+}
+
+func (m *oldList) Organizations(ctx context.Context) ([]viewer.Organization, error) {
+	if !m.isNew {
+		return nil, nil
+	}
+	return m.Memberships.Organizations(ctx) //nolint:wrapcheck // It is a test's.
+}
+
+func (m *oldList) Role(ctx context.Context, organizationID string) (viewer.Role, error) {
+	m.isNew = true
+	m.roles = append(m.roles, organizationID)
+	return m.Memberships.Role(ctx, organizationID) //nolint:wrapcheck // As above.
+}
+
+// TestNewMembership names workspaces that are not in the list of the user's organizations: one whose member the user has just become, one
+// of strangers, and one that doesn't exist.
+func TestNewMembership(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		f.Name("1", "One")
+		f.Set("1", "ann", viewer.RoleWrite)
+		f.Set("2", "bob", viewer.RoleAdmin)
+		for organization, want := range map[string]viewer.Role{"1": viewer.RoleWrite, "2": viewer.RoleNone, "3": viewer.RoleNone} {
+			memberships := &oldList{Memberships: f.Of("ann")}
+			v, err := f.Workspace(viewer.WithMemberships(f.ctx, memberships), f.ann, "organization/"+organization)
+			if v.Role != want || errors.Is(err, workspace.ErrNotFound) != (want == viewer.RoleNone) {
+				t.Errorf("%s: got %v, %v", organization, v, err)
+			}
+			if memberships.roles[0] != organization {
+				t.Errorf("%s: roles were asked for in %q", organization, memberships.roles)
+			}
+		}
+		if name := f.client.Workspace.GetX(f.ctx, "organization/1").Name; name != "One" {
+			t.Errorf("the new workspace is called %q", name)
+		}
+	})
+}
+
 func TestRowsAreMadeOnce(t *testing.T) {
 	eachFixture(t, func(t *testing.T, f *fixture) {
 		f.Set("1", "ann", viewer.RoleWrite)

@@ -61,7 +61,8 @@ var ErrMembersUnknown = errors.New("the auth server does not tell the members of
 type Memberships interface {
 	// Organizations returns the user's organizations, in no order.
 	Organizations(ctx context.Context) ([]Organization, error)
-	// Role returns the user's role in an organization: RoleNone if the user is no member, or there is no such organization.
+	// Role returns the user's role in an organization: RoleNone if the user is no member, or there is no such organization. What
+	// Organizations returns after that is at most some seconds old, unless the organization was in it before.
 	Role(ctx context.Context, organizationID string) (Role, error)
 	// Members returns at most 1,000 members of an organization that the user belongs to, sorted by name; none if the user does
 	// not. The error may be ErrMembersUnknown.
