@@ -274,3 +274,20 @@ func TestStreamsOfOrganizations(t *testing.T) {
 		}
 	})
 }
+
+// TestDeletedWorkspace deletes the workspace of an organization that still exists: its members are not told that they are signed out.
+func TestDeletedWorkspace(t *testing.T) {
+	eachTeam(t, func(t *testing.T, f *team) {
+		id := f.create("ann", `workspaceId: "organization/1"`)
+		if err := f.services.Tasks.EraseWorkspace(viewer.AsSystem(t.Context()), "organization/1", nil); err != nil {
+			t.Fatal(err)
+		}
+		f.expect("ann", `{ task(id: "`+id+`") { id } workspace(id: "organization/1") { id } }`, `{"task":null,"workspace":null}`)
+		for _, field := range []string{"createTask(input: {title: \"t\"", "createTag(input: {name: \"t\"", "createProject(input: {name: \"t\""} {
+			answer := f.do("ann", `mutation { %s, workspaceId: "organization/1"}) { version } }`, field)
+			if !strings.Contains(answer, `"code":"SERVICE_UNAVAILABLE"`) || !strings.Contains(answer, "This workspace is being deleted") {
+				t.Errorf("%s: %s", field, answer)
+			}
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"taskql/graph/generated"
 	"taskql/graph/model"
@@ -129,7 +130,11 @@ func mutateAt[In, Out any, P payload[Out]](
 		P(out).Refuse(errs)
 		return out, nil
 	}
-	return call(ctx, root.viewer, in)
+	out, err := call(ctx, root.viewer, in)
+	if _, shared := workspace.OrganizationOf(root.viewer.WorkspaceID); shared && errors.Is(err, workspace.ErrNoWorkspace) {
+		return nil, &viewer.Refusal{Message: "This workspace is being deleted: try again later.", Unavailable: true, RetryAfter: time.Minute}
+	}
+	return out, err
 }
 
 // get resolves a root field that reads an object by its id, which is in the viewer's own workspace or in an organization's.

@@ -37,9 +37,10 @@ type Service struct {
 type memberKey struct{ workspaceID, userID string }
 
 const (
-	// seenSize and seenFor bound how many members are remembered, and how long.
+	// seenSize and seenFor bound how many members are remembered, and how long: if the operator deletes the workspace of an
+	// organization that still exists, its members get a new one after that time.
 	seenSize = 10_000
-	seenFor  = time.Hour
+	seenFor  = time.Minute
 )
 
 // New returns a Service for c.
