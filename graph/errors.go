@@ -96,6 +96,8 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeBadUserInput, own.message, nil
 	case errors.As(err, &value):
 		return CodeBadUserInput, lastName(err.Path) + " " + value.Error(), nil
+	case errors.Is(err, errNotMember):
+		return CodeNotFound, "workspaceId must be the id of a workspace in which you are a member, as workspaces lists them.", nil
 	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, account.ErrNotFound):
 		return CodeNotFound, "There is no such thing.", nil
 	case errors.Is(err, workspace.ErrNoWorkspace):

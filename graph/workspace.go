@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -151,13 +152,19 @@ func get[T any](ctx context.Context, r *rootField, id, table string, read func(v
 	return orNil(read(r.viewer))
 }
 
-// actIn makes the viewer act in the workspace with an id of the API, if one is given. The error is workspace.ErrNotFound unless the
-// user is a member.
+// errNotMember is a workspace.ErrNotFound for the argument workspaceId.
+var errNotMember = fmt.Errorf("workspaceId: %w", workspace.ErrNotFound)
+
+// actIn makes the viewer act in the workspace with an id of the API, if one is given. The error is errNotMember unless the user is a
+// member.
 func (r *rootField) actIn(ctx context.Context, id *string) error {
 	if id == nil {
 		return nil
 	}
 	v, err := r.resolver.services.Access.Workspace(ctx, r.viewer, *id)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return errNotMember
+	}
 	if err == nil {
 		r.viewer = v
 	}
