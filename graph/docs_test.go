@@ -12,6 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2"
 
 	"taskql/internal/testkit"
+	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
@@ -51,7 +52,7 @@ func TestDocumentsInDocs(t *testing.T) {
 // The requests on a page that explains a feature succeed one after the other, with the id and version that the last one answered.
 func TestRequestsInDocs(t *testing.T) {
 	t.Parallel()
-	for page, requests := range map[string]int{"history": 2, "recurrence": 3, "reminders": 3} {
+	for page, requests := range map[string]int{"history": 2, "organizations": 4, "projects": 4, "recurrence": 3, "reminders": 3} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
@@ -60,6 +61,8 @@ func TestRequestsInDocs(t *testing.T) {
 					t.Fatal(err)
 				}
 				a := newAPI(t, db, "alice")
+				a.organizations = &testkit.Organizations{}
+				a.organizations.Set("o1", "alice", viewer.RoleWrite)
 				known := map[string]any{}
 				send := func(document string) {
 					variables, err := json.Marshal(known)
