@@ -132,7 +132,7 @@ function Organization({ organization, viewer, change }) {
           <button type="submit" className="quiet">Invite</button>
         </form>
       )}
-      {own?.role === 'owner' && <button type="button" className="link" onClick={() => { if (confirm(`Delete ${name}? Its workspace can’t be reached then.`)) change('delete', { organizationId: id }); }}>Delete {name}</button>}
+      {own?.role === 'owner' && <button type="button" className="link" onClick={() => { if (confirm(`Delete ${name}? Its workspace can’t be reached then.`)) change('delete', { organizationId: id }); }}>Delete this organization</button>}
     </details>
   );
 }

@@ -68,7 +68,7 @@ export function ProjectSwitch({ store, projects, chosen, mayWrite }) {
   return (
     <>
       <h2 id="tasks-title">
-        <button type="button" className="project" ref={button} popoverTarget="projects" title="Choose a project">
+        <button type="button" className="project" ref={button} popoverTarget="projects" title={chosen?.name ?? 'Choose a project'}>
           {chosen && <Dot project={chosen} />}<span className="name">{chosen?.name ?? 'All tasks'}</span><span className="arrow" aria-hidden="true">▾</span>
         </button>
       </h2>
