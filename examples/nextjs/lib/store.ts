@@ -659,6 +659,7 @@ export class IndexedDBStorage implements Storage {
     if (!globalThis.navigator?.locks) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const hold = () => new Promise<void>((release) => {
+        if (signal.aborted) return release(); // while the lock was granted
         signal.addEventListener("abort", () => release());
         globalThis.addEventListener?.("pagehide", () => release()); // a page that is kept for the way back would hold the lock
         resolve();

@@ -370,4 +370,9 @@ test("one tab leads by Web Locks until it stops", async () => {
   storage.watch(() => {}, second.signal);
   second.abort();
 
+  // A tab that stops while the browser grants the lock gives it back.
+  const late = new AbortController();
+  void storage.lead(late.signal);
+  late.abort();
+  await held;
 });
