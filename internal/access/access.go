@@ -131,11 +131,7 @@ func (s *Service) All(ctx context.Context, v viewer.Viewer) ([]viewer.Viewer, er
 // workspace yet.
 func (s *Service) Organizations(ctx context.Context) ([]string, error) {
 	m, err := s.memberships(ctx)
-	ids := make([]string, len(m.list))
-	for i, organization := range m.list {
-		ids[i] = workspace.OrganizationID(organization.ID)
-	}
-	return ids, err
+	return m.workspaceIDs(), err
 }
 
 // Place is where objects are that a viewer has named.
@@ -157,7 +153,7 @@ func (s *Service) Find(ctx context.Context, v viewer.Viewer, ids []string, table
 	if unknown == nil && len(m.list) == 0 {
 		return Place{Viewer: v}, nil
 	}
-	located, err := s.workspaces.Locate(ctx, unique, tables...)
+	located, err := s.workspaces.Locate(ctx, append(m.workspaceIDs(), v.WorkspaceID), unique, tables...)
 	if err != nil {
 		return Place{}, err //nolint:wrapcheck // It says what was looked for.
 	}
@@ -204,7 +200,7 @@ func (s *Service) Places(ctx context.Context, v viewer.Viewer, ids []string, tab
 	if err != nil || len(m.list) == 0 {
 		return nil, nil, err
 	}
-	located, err := s.workspaces.Locate(ctx, unique, tables...)
+	located, err := s.workspaces.Locate(ctx, m.workspaceIDs(), unique, tables...)
 	if err != nil {
 		return nil, nil, err //nolint:wrapcheck // It says what was looked for.
 	}
@@ -236,6 +232,15 @@ func (s *Service) Places(ctx context.Context, v viewer.Viewer, ids []string, tab
 type memberships struct {
 	list        []viewer.Organization
 	byWorkspace map[string]viewer.Organization
+}
+
+// workspaceIDs returns the ids of the workspaces, in the order of the list.
+func (m memberships) workspaceIDs() []string {
+	ids := make([]string, len(m.list))
+	for i, organization := range m.list {
+		ids[i] = workspace.OrganizationID(organization.ID)
+	}
+	return ids
 }
 
 func (s *Service) memberships(ctx context.Context) (memberships, error) {

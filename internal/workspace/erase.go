@@ -22,12 +22,8 @@ func (t *Tx) EraseRows(ctx context.Context, table string) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	args := make([]any, len(ids))
-	for i, id := range ids {
-		args[i] = id
-	}
 	erase := Statement()
-	erase.WriteString("DELETE FROM ").Ident(table).WriteString(" WHERE id IN (").Args(args...).WriteString(")")
+	erase.WriteString("DELETE FROM ").Ident(table).WriteString(" WHERE id IN (").Args(anySlice(ids)...).WriteString(")")
 	if err := t.Exec(ctx, erase); err != nil {
 		return 0, fmt.Errorf("erasing %s: %w", table, err)
 	}

@@ -20,11 +20,17 @@ func Scope(v viewer.Viewer) func(*sql.Selector) {
 
 // ScopeOf is Scope for several workspaces: those to which a user belongs, or has belonged if only the user's own rows are read.
 func ScopeOf(workspaceIDs []string) func(*sql.Selector) {
-	ids := make([]any, len(workspaceIDs))
-	for i, id := range workspaceIDs {
-		ids[i] = id
-	}
+	ids := anySlice(workspaceIDs)
 	return func(s *sql.Selector) { s.Where(sql.In(s.C(column), ids...)) }
+}
+
+// anySlice returns the values as the arguments of a statement.
+func anySlice[T any](values []T) []any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return all
 }
 
 // Condition is Scope for statements that are written by hand. The table is its name or alias in the statement; it may be
