@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/errgroup"
 
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -114,7 +115,11 @@ func (s *Service) All(ctx context.Context, v viewer.Viewer) ([]viewer.Viewer, er
 	if err != nil {
 		return nil, err
 	}
-	for _, organization := range m.list[:min(len(m.list), MaxWorkspaces-1)] {
+	list := m.list[:min(len(m.list), MaxWorkspaces-1)]
+	if err := askRoles(ctx, list); err != nil {
+		return nil, err
+	}
+	for _, organization := range list {
 		in, err := s.enter(ctx, v, organization)
 		if errors.Is(err, workspace.ErrNotFound) {
 			continue // The user has left it, or it was deleted, in the meantime.
@@ -125,6 +130,27 @@ func (s *Service) All(ctx context.Context, v viewer.Viewer) ([]viewer.Viewer, er
 		all = append(all, in)
 	}
 	return all, nil
+}
+
+// roleQuestions is how many roles of a user are asked for at the same time.
+const roleQuestions = 8
+
+// askRoles asks for the user's roles in organizations, so that enter knows them: one after the other, the answers take seconds if there
+// are many organizations.
+func askRoles(ctx context.Context, list []viewer.Organization) error {
+	if len(list) < 2 {
+		return nil
+	}
+	memberships := viewer.MembershipsOf(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(roleQuestions)
+	for _, organization := range list {
+		group.Go(func() error {
+			_, err := memberships.Role(ctx, organization.ID)
+			return err //nolint:wrapcheck // It is a refusal, or ctx's.
+		})
+	}
+	return group.Wait() //nolint:wrapcheck // As above.
 }
 
 // Organizations returns the ids of the workspaces of the organizations that a request's user belongs to, whether or not there is a
@@ -204,16 +230,16 @@ func (s *Service) Places(ctx context.Context, v viewer.Viewer, ids []string, tab
 	if err != nil {
 		return nil, nil, err //nolint:wrapcheck // It says what was looked for.
 	}
-	var viewers []viewer.Viewer
 	in := map[string][]string{}
-	for _, organization := range m.list {
-		workspaceID := workspace.OrganizationID(organization.ID)
-		for _, id := range ids {
-			if u, ok := workspace.ParseID(id); ok && located[u] == workspaceID {
-				in[workspaceID] = append(in[workspaceID], id)
-			}
+	for _, id := range ids {
+		u, _ := workspace.ParseID(id)
+		if _, ok := m.byWorkspace[located[u]]; ok {
+			in[located[u]] = append(in[located[u]], id)
 		}
-		if len(in[workspaceID]) == 0 {
+	}
+	var viewers []viewer.Viewer
+	for _, organization := range m.list {
+		if len(in[workspace.OrganizationID(organization.ID)]) == 0 {
 			continue
 		}
 		acting, err := s.enter(ctx, v, organization)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -158,6 +160,53 @@ func TestAll(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// slowRoles are memberships whose first roles are answered when there are as many questions as may be asked at the same time.
+type slowRoles struct {
+	viewer.Memberships
+
+	mu             sync.Mutex
+	asked, waiting int
+	enough         chan struct{}
+}
+
+func (m *slowRoles) Role(ctx context.Context, organizationID string) (viewer.Role, error) {
+	m.mu.Lock()
+	m.waiting++
+	if m.asked++; m.asked == access.RoleQuestions {
+		close(m.enough)
+	}
+	tooMany := m.waiting > access.RoleQuestions
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		m.waiting--
+		m.mu.Unlock()
+	}()
+	if tooMany {
+		return viewer.RoleNone, errors.New("too many roles are asked for")
+	}
+	select {
+	case <-m.enough:
+		return m.Memberships.Role(ctx, organizationID) //nolint:wrapcheck // It is a test's.
+	case <-ctx.Done():
+		return viewer.RoleNone, ctx.Err() //nolint:wrapcheck // As above.
+	}
+}
+
+// TestRolesAreAskedTogether lists the workspaces of a user in many organizations: the auth server is asked for several roles at once.
+func TestRolesAreAskedTogether(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		const many = 3 * access.RoleQuestions
+		for i := range many {
+			f.Set(strconv.Itoa(i), "ann", viewer.RoleRead)
+		}
+		ctx := viewer.WithMemberships(f.ctx, &slowRoles{Memberships: f.Of("ann"), enough: make(chan struct{})})
+		if all, err := f.All(ctx, f.ann); err != nil || len(all) != 1+many {
+			t.Errorf("got %d workspaces, %v", len(all), err)
 		}
 	})
 }

@@ -1,0 +1,4 @@
+package access
+
+// RoleQuestions is roleQuestions for tests.
+const RoleQuestions = roleQuestions
