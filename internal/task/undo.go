@@ -92,7 +92,7 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 	case version < 1 || version >= t.Version, len(activities) > 0 && !slices.ContainsFunc(activities, own):
 		errs.Add(workspace.CodeNotFound, "version", "There is no change of yours with this version: send the version that the payload of your change had.")
 	case len(activities) == 0:
-		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it changed no task, or is too long ago.")
+		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it changed no task, or only together with its project, or is too long ago.")
 	case slices.ContainsFunc(activities, final), len(ofNamedTasks(activities)) == 0:
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: something of it was deleted for good.")
 	case activities[0].Via == history.Import, len(activities) > maxUndone:
