@@ -62,12 +62,26 @@ type teamServer struct {
 	down atomic.Bool
 	// ahead is by how much the server's clock is ahead.
 	ahead atomic.Int64
+	// stopped is when the server's clock was stopped, nil if it runs.
+	stopped atomic.Pointer[time.Time]
 }
 
 // advance sets the server's clock forward.
 func (s *teamServer) advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
-func (s *teamServer) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+// stopClock stops the server's clock. It can be advanced.
+func (s *teamServer) stopClock() {
+	now := time.Now()
+	s.stopped.Store(&now)
+}
+
+func (s *teamServer) now() time.Time {
+	now := time.Now()
+	if stopped := s.stopped.Load(); stopped != nil {
+		now = *stopped
+	}
+	return now.Add(time.Duration(s.ahead.Load()))
+}
 
 // proxy starts a proxy through which the server reaches Better Auth, and returns its address.
 func (s *teamServer) proxy(t testing.TB, auth *testkit.AuthServer) string {
