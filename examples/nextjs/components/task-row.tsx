@@ -58,7 +58,7 @@ function About({ task, done, total, reminds }: { task: Task } & AboutProps) {
   const recurrence = task.recurrence && store.get("recurrences", task.recurrence.id);
   const isOverdue = task.due && !task.completed && (task.due.at ? task.due.at < new Date().toISOString() : task.due.date < today);
   const assignee = task.assignee && members.find(({ person }) => person.id === task.assignee!.id)?.person.name;
-  const project = !isProject(view.list) && task.project && store.get("projects", task.project.id);
+  const project = !isProject(view.list) && !task.parent && task.project && store.get("projects", task.project.id);
   const parent = task.parent && view.list !== "all" && !isProject(view.list) && store.get("tasks", task.parent.id);
   return (
     <ul className="about">

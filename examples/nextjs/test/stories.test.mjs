@@ -382,13 +382,59 @@ story("An organization shares a workspace, in which guests can only read", async
   assert.ok(await field(guest).isDisabled());
   assert.ok(await check(guest, "Wash up").isDisabled());
   assert.equal(await guest.getByRole("button", { name: /^Move/ }).count(), 0);
-  await owner.screenshot({ path: `${artifacts}/shared.png` });
+  await takePictures(owner);
 
   await member.locator("button.workspace").click();
   await member.getByRole("button", { name: "Mary only you" }).click();
   await member.locator("button.workspace", { hasText: "Mary" }).waitFor();
   await eventually(() => titles(member), []);
 });
+
+/** Fills the shared workspace, and takes the pictures of README.md. */
+async function takePictures(page) {
+  await page.evaluate(async () => {
+    const send = async (field, input, type = field[0].toUpperCase() + field.slice(1)) => {
+      const query = `mutation($input: ${type}Input!) { ${field}(input: $input) { version userErrors { message } } }`;
+      const answer = await fetch("/graphql", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query, variables: { input } }) });
+      const { data, errors } = await answer.json();
+      if (errors || data[field].userErrors.length > 0) throw new Error(JSON.stringify(errors ?? data[field].userErrors));
+    };
+    const workspaceId = new URLSearchParams(location.search).get("workspace");
+    const [house, trip, home, phone] = Array.from({ length: 4 }, () => crypto.randomUUID());
+    const day = (offset) => ({ date: new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10) });
+    await send("createProject", { id: house, name: "Moving house", workspaceId });
+    await send("createProject", { id: trip, name: "Trip to Norway", workspaceId });
+    await send("createTag", { id: home, name: "home", workspaceId });
+    await send("createTag", { id: phone, name: "phone", workspaceId });
+    const movers = crypto.randomUUID();
+    for (const task of [
+      { id: movers, title: "Compare three moving companies", projectId: house, due: day(1), priority: "HIGH", tagIds: [phone], description: "Ask for a fixed price, and for insurance." },
+      { title: "Cancel the electricity", projectId: house, due: day(-1), tagIds: [phone] },
+      { title: "Book the ferry", projectId: trip, due: day(4), priority: "MEDIUM" },
+      { title: "Water the plants", due: day(0), tagIds: [home], recurrence: { rule: "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU" } },
+      { title: "Collect boxes", parentId: movers },
+      { title: "Measure the piano", parentId: movers },
+    ]) await send("createTask", { workspaceId, ...task });
+  });
+  await row(page, "Measure the piano").waitFor();
+  await page.keyboard.press("Escape");
+  for (const toast of await page.locator(".toast").getByRole("button", { name: "Close" }).all()) await toast.click();
+  const take = async (name) => {
+    await page.mouse.move(640, 790);
+    await page.evaluate(() => document.activeElement?.blur());
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: `${process.env.PICTURES ?? artifacts}/${name}${colorScheme === "dark" ? "-dark" : ""}.png` });
+    }
+    await page.emulateMedia({ colorScheme: null });
+  };
+  await openDetails(page, "Compare three moving companies");
+  await take("desktop");
+  await page.keyboard.press("Escape");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await take("phone");
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
 
 story("Signing out ends all tabs, and leaves nothing in the browser", async (open) => {
   const page = await open();
@@ -462,10 +508,36 @@ story("axe finds nothing, light and dark, on desktop and phone", async (open) =>
       await check(page, "Water the plants").click();
       await toast(page, "Completed").waitFor();
       await inspect("list");
-      if (device === "phone") await page.getByRole("button", { name: "Lists and filters" }).click();
+      await openDetails(page, "Write to grandmother");
+      await details(page).getByRole("button", { name: "Delete" }).click();
+      const lists = async () => device === "phone" && (await page.getByRole("button", { name: "Lists and filters" }).click());
+      await lists();
+      await nav(page, "Trash").click();
+      await inspect("trash");
+      await lists();
+      await page.getByRole("button", { name: "New project" }).click();
+      await page.getByLabel("Name of the new project").fill("Moving house");
+      await page.keyboard.press("Enter");
+      await add(page, "Cancel the electricity");
+      await page.getByRole("button", { name: "More for project “Moving house”" }).click();
+      await page.getByRole("button", { name: "Add a section" }).click();
+      await page.getByRole("heading", { name: "New section" }).waitFor();
+      await inspect("project");
+      await lists();
       await page.locator("button.workspace").click();
       await inspect("menu");
-      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: "New shared workspace" }).click();
+      await page.getByLabel("Name", { exact: true }).fill("Family");
+      await page.getByRole("button", { name: "Create" }).click();
+      await page.getByText("Nothing to do.").waitFor();
+      await lists();
+      await page.locator("button.workspace").click();
+      await page.getByRole("button", { name: "Members of Family" }).click();
+      const dialog = page.getByRole("dialog", { name: "Members of Family" });
+      await dialog.getByLabel("E-mail of a new member").fill("grace@example.com");
+      await dialog.getByRole("button", { name: "Invite" }).click();
+      await dialog.getByText("invited").waitFor();
+      await inspect("members");
     }
   }
 });
