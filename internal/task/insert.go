@@ -64,18 +64,25 @@ var insertSQL, insertArgs = func() (string, []column[ent.Task]) { //nolint:goche
 		enttask.FieldPosition:    fmt.Sprintf(fracindex.EndSQL, "w.version"),
 		enttask.FieldCreatedAt:   "$3::timestamptz",
 		enttask.FieldUpdatedAt:   "$3::timestamptz",
-		// A task that repeats takes the slow path, and a new one has no reminders.
-		enttask.FieldRecurrenceID:     "NULL::uuid",
-		enttask.FieldOccurrenceNumber: "NULL::bigint",
-		enttask.FieldHiddenAt:         "NULL::timestamptz",
-		enttask.FieldHasReminders:     "false",
+		// A new task is open, without reminders.
+		enttask.FieldCompleted:    "false",
+		enttask.FieldHasReminders: "false",
+	}
+	// A new task has none of these, or takes the slow path.
+	empty := []string{
+		enttask.FieldCompletedAt, enttask.FieldDeletedAt, enttask.FieldTrashedWith, enttask.FieldParentID, enttask.FieldProjectID,
+		enttask.FieldSectionID, enttask.FieldHiddenAt, enttask.FieldAssigneeID, enttask.FieldRecurrenceID, enttask.FieldOccurrenceNumber,
 	}
 	const before = 6
 	var names, values []string
 	var args []column[ent.Task]
 	for _, c := range taskColumns.columns {
 		value, ok := computed[c.name]
-		if !ok {
+		switch {
+		case ok:
+		case slices.Contains(empty, c.name):
+			value = "NULL::" + c.pgType
+		default:
 			args = append(args, c)
 			value = fmt.Sprintf("$%d::%s", before+len(args), c.pgType)
 		}
