@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"taskql/ent"
 	"taskql/graph/model"
@@ -67,45 +68,65 @@ func personID(userID *string) *string {
 	return &id
 }
 
-// people are those whom a root field has loaded, by workspace and user. Nil is a user whom the viewer may not see, or who was erased.
-type people map[personKey]*account.Person
+// people are those whom a root field has loaded.
+type people struct {
+	// mu guards found: gqlgen resolves fields of several objects at the same time.
+	mu sync.Mutex
+	// found has a person by workspace and user. Nil is a user whom the viewer may not see, or who was erased.
+	found map[personKey]*account.Person
+}
 
 type personKey struct{ workspaceID, userID string }
 
-// loadPeople returns a function that returns the person of an object; nil if user returns nobody. also are users who will be needed, too.
-func loadPeople[T any](ctx context.Context, r *rootField, objects []*T, user func(*T) *string, also ...func(*T) *string) (func(*T) *account.Person, error) {
+// load sets the people of users, by the users' ids. It reads those that were not loaded before.
+func (p *people) load(ctx context.Context, r *rootField, users map[string]*account.Person) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	v := r.viewer
 	var missing []string
+	for id := range users {
+		var known bool
+		if users[id], known = p.found[personKey{v.WorkspaceID, id}]; !known {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	found, err := r.resolver.services.Accounts.People(ctx, v, missing)
+	if err != nil {
+		return err
+	}
+	if p.found == nil {
+		p.found = make(map[personKey]*account.Person, len(missing))
+	}
+	for _, id := range missing {
+		users[id] = found[id]
+		p.found[personKey{v.WorkspaceID, id}] = found[id]
+	}
+	return nil
+}
+
+// loadPeople returns a function that returns the person of an object; nil if user returns nobody. also are users who will be needed, too.
+func loadPeople[T any](ctx context.Context, r *rootField, objects []*T, user func(*T) *string, also ...func(*T) *string) (func(*T) *account.Person, error) {
+	users := map[string]*account.Person{}
 	also = append(also, user)
 	for _, o := range objects {
 		for _, user := range also {
-			id := user(o)
-			if id == nil || slices.Contains(missing, *id) {
-				continue
-			}
-			if _, ok := r.people[personKey{v.WorkspaceID, *id}]; !ok {
-				missing = append(missing, *id)
+			if id := user(o); id != nil {
+				users[*id] = nil
 			}
 		}
 	}
-	if len(missing) > 0 {
-		found, err := r.resolver.services.Accounts.People(ctx, v, missing)
-		if err != nil {
-			return nil, err
-		}
-		if r.people == nil {
-			r.people = people{}
-		}
-		for _, id := range missing {
-			r.people[personKey{v.WorkspaceID, id}] = found[id]
-		}
+	if err := r.people.load(ctx, r, users); err != nil {
+		return nil, err
 	}
 	return func(o *T) *account.Person {
 		id := user(o)
 		if id == nil {
 			return nil
 		}
-		return r.people[personKey{v.WorkspaceID, *id}]
+		return users[*id]
 	}, nil
 }
 
