@@ -151,12 +151,14 @@ test: test-programs ## Run the tests, on SQLite and PostgreSQL (TEST_DATABASE_UR
 
 # Tests that run on each database run on PostgreSQL here: there requests run at the same time, and SQLite's code, which was
 # translated from C, takes most of the time with the detector. Random lists and undos are fewer, as more of them find wrong
-# answers, not races.
+# answers, not races. SEQUENTIAL tests are left out: they do one thing after the other, and take minutes with the detector.
+SEQUENTIAL := TestMigrations|TestFolder|TestFoldEachCharacter|TestStoredKeys|TestGraphQLJS|TestStoredBytesArePaid|TestCacheIsBounded|TestDateutil|TestDocumentLinks|TestSyncStore
+
 .PHONY: test-race
 test-race: test-programs ## Run the same tests, on PostgreSQL, with the race detector, which needs a C compiler
 	@test "$$(go env CGO_ENABLED)" = 1 && command -v $$(go env CC) >/dev/null || \
 	  { echo "the race detector needs cgo and a C compiler" >&2; exit 1; }
-	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(GO_TEST) -race ./...
+	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(GO_TEST) -race -skip '^($(SEQUENTIAL))$$' ./...
 
 # The packages with tests of a suite.
 suite = $(sort $(dir $(shell grep -rlF 'testkit.Suite(t, "$(1)")' --include=*_test.go --exclude-dir=node_modules .)))
@@ -175,13 +177,13 @@ test-example: $(EXAMPLE)/node_modules/.package-lock.json ## Build the app of exa
 	@go build -ldflags "-X main.version=v0.0.0-test -X main.commit=test" -o $(TEST_SERVER) ./cmd/server
 	@cd $(EXAMPLE) && TEST_SERVER=$(TEST_SERVER) npm test --silent
 
-# The packages whose tests touch the product's PostgreSQL. Tests that run on each database leave SQLite out, and random lists
-# and undos are fewer.
+# The packages whose tests touch the product's PostgreSQL. Tests that run on each database leave SQLite out, random lists and
+# undos are fewer, and the tests that test-race leaves out are left out here, too: other tests send the same statements.
 POOLED := ./internal/access ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/live ./internal/reminder ./internal/server ./internal/task ./internal/workspace ./graph ./cmd/server
 
 .PHONY: test-pgbouncer
 test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode; migrations bypass it
-	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(subst withpostgres,withpostgres -pooler,$(GO_TEST)) $(POOLED)
+	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(subst withpostgres,withpostgres -pooler,$(GO_TEST)) -skip '^($(SEQUENTIAL))$$' $(POOLED)
 
 .PHONY: test-rollback
 test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release
