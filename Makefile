@@ -152,13 +152,14 @@ test: test-programs ## Run the tests, on SQLite and PostgreSQL (TEST_DATABASE_UR
 # Tests that run on each database run on PostgreSQL here: there requests run at the same time, and SQLite's code, which was
 # translated from C, takes most of the time with the detector. Random lists and undos are fewer, as more of them find wrong
 # answers, not races. SEQUENTIAL tests are left out: they do one thing after the other, and take minutes with the detector.
-SEQUENTIAL := TestMigrations|TestFolder|TestFoldEachCharacter|TestStoredKeys|TestGraphQLJS|TestStoredBytesArePaid|TestCacheIsBounded|TestDateutil|TestDocumentLinks|TestSyncStore
+# So are the tests with real clients, whose server is a program of its own, built without it.
+SEQUENTIAL := TestMigrations|TestFolder|TestFoldEachCharacter|TestStoredKeys|TestGraphQLJS|TestStoredBytesArePaid|TestCacheIsBounded|TestDateutil|TestDocumentLinks
 
 .PHONY: test-race
 test-race: test-programs ## Run the same tests, on PostgreSQL, with the race detector, which needs a C compiler
 	@test "$$(go env CGO_ENABLED)" = 1 && command -v $$(go env CC) >/dev/null || \
 	  { echo "the race detector needs cgo and a C compiler" >&2; exit 1; }
-	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(GO_TEST) -race -skip '^($(SEQUENTIAL))$$' ./...
+	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(GO_TEST) -race -skip '^($(SEQUENTIAL))$$' $$(go list ./... | grep -v '/$(CLIENTS)$$')
 
 # The packages with tests of a suite.
 suite = $(sort $(dir $(shell grep -rlF 'testkit.Suite(t, "$(1)")' --include=*_test.go --exclude-dir=node_modules .)))
