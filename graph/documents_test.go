@@ -98,6 +98,7 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 var notInChanges = []string{ //nolint:gochecknoglobals // A table.
 	"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Task.activity", "Tag.openTaskCount", "Task.workspace", "Tag.workspace", "Project.workspace",
 	"Project.sections", "Project.tasks", "Project.openTaskCount", "Section.openTaskCount",
+	"Workspace.tasks", "Workspace.tags", "Workspace.projects", "Workspace.members", "Workspace.activity",
 	"Task.occurrence", "Recurrence.remaining", "Recurrence.next", "Recurrence.occurrences",
 }
 

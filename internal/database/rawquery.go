@@ -49,6 +49,9 @@ func (p *pool) queryRawOnce(ctx context.Context, query string, args []any, fn fu
 
 // queryRawOn runs a query on a connection.
 func queryRawOn(ctx context.Context, conn *sql.Conn, query string, args []any, fn func([]driver.Value) error) error {
+	if err := ctx.Err(); err != nil { // The driver may notice it only after the query.
+		return err
+	}
 	return conn.Raw(func(raw any) error {
 		queryer, ok := raw.(driver.QueryerContext)
 		if !ok {
