@@ -153,7 +153,7 @@ test: test-programs ## Run the tests, on SQLite and PostgreSQL (TEST_DATABASE_UR
 # translated from C, takes most of the time with the detector. Random lists and undos are fewer, as more of them find wrong
 # answers, not races. SEQUENTIAL tests are left out: they do one thing after the other, and take minutes with the detector.
 # So are the tests with real clients, whose server is a program of its own, built without it.
-SEQUENTIAL := TestMigrations|TestFolder|TestFoldEachCharacter|TestStoredKeys|TestGraphQLJS|TestStoredBytesArePaid|TestCacheIsBounded|TestDateutil|TestDocumentLinks
+SEQUENTIAL := TestMigrations|TestFolder|TestFoldEachCharacter|TestStoredKeys|TestGraphQLJS|TestStoredBytesArePaid|TestCacheIsBounded|TestDateutil|TestDocumentLinks|TestReasons|TestRules|TestPartialIndexes|TestIsolationOfRootFields|TestUndoOfEveryMutation|TestEveryKeyIsRemembered|TestStatementsOfBulkChanges
 
 .PHONY: test-race
 test-race: test-programs ## Run the same tests, on PostgreSQL, with the race detector, which needs a C compiler
