@@ -98,7 +98,6 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 var notInChanges = []string{ //nolint:gochecknoglobals // A table.
 	"Task.overdue", "Task.subtasks", "Task.subtaskProgress", "Task.reminders", "Task.activity", "Tag.openTaskCount", "Task.workspace", "Tag.workspace", "Project.workspace",
 	"Project.sections", "Project.tasks", "Project.openTaskCount", "Section.openTaskCount",
-	"Workspace.tasks", "Workspace.tags", "Workspace.projects", "Workspace.members", "Workspace.activity",
 	"Task.occurrence", "Recurrence.remaining", "Recurrence.next", "Recurrence.occurrences",
 }
 
@@ -328,7 +327,8 @@ func (g *documents) field(def *ast.Definition, depth int) string {
 	var choice ast.FieldList
 	for _, f := range def.Fields {
 		composite := g.schema.Types[f.Type.Name()].IsCompositeType()
-		if g.inChanges && slices.Contains(notInChanges, def.Name+"."+f.Name) {
+		// A page of the feed has no workspace, but a fragment on Node may be about one.
+		if g.inChanges && (slices.Contains(notInChanges, def.Name+"."+f.Name) || def.Name == "Workspace" && composite) {
 			continue
 		}
 		if !strings.HasPrefix(f.Name, "__") && (!composite || depth > 0 && g.budget > 0) {
