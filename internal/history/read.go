@@ -110,7 +110,7 @@ func newestOf(d string, v viewer.Viewer, tasks []uuid.UUID, w keyset.Window) *sq
 		all.Where(byVersion.After(all, bound))
 	}
 	return all.Join(t).On(t.C(enttask.FieldID), a.C(activity.FieldTaskID)).
-		Where(workspace.Condition(v, "a")).Where(sql.In(t.C(enttask.FieldID), toAny(tasks)...)).
+		Where(workspace.Condition(v, "a")).Where(sql.In(t.C(enttask.FieldID), workspace.AnySlice(tasks)...)).
 		Where(sql.P(func(b *sql.Builder) {
 			b.Ident(a.C(activity.FieldVersion)).WriteString(" >= coalesce((").Join(last).WriteString("), 0)")
 		}))
@@ -137,7 +137,7 @@ func (f Filter) where(s *sql.Selector) {
 		s.Where(sql.EQ(s.C(activity.FieldActorID), *f.ActorID))
 	}
 	if f.Actions != nil {
-		s.Where(sql.In(s.C(activity.FieldAction), toAny(f.Actions)...))
+		s.Where(sql.In(s.C(activity.FieldAction), workspace.AnySlice(f.Actions)...))
 	}
 	if f.Since != nil {
 		s.Where(sql.GTE(s.C(activity.FieldAt), *f.Since))
@@ -207,12 +207,4 @@ func (s *Service) readDescriptions(ctx context.Context, v viewer.Viewer, activit
 		return fmt.Errorf("reading descriptions: %w", err)
 	}
 	return nil
-}
-
-func toAny[T any](values []T) []any {
-	all := make([]any, len(values))
-	for i, v := range values {
-		all[i] = v
-	}
-	return all
 }

@@ -154,7 +154,7 @@ func Remove(ctx context.Context, t *workspace.Tx, ids ...uuid.UUID) error {
 	b.WriteString(" AS used, ")
 	task(" AND t.occurrence_number = r.last_number")
 	b.WriteString(" AS has_last FROM recurrences r WHERE ").Join(workspace.Condition(t.Viewer, "r")).
-		WriteString(" AND r.id IN (").Args(toAny(ids)...).WriteString(")")
+		WriteString(" AND r.id IN (").Args(workspace.AnySlice(ids)...).WriteString(")")
 	var found []struct {
 		ID      uuid.UUID `sql:"id"`
 		Used    bool      `sql:"used"`
@@ -199,24 +199,16 @@ func MoveFrom(ctx context.Context, t *workspace.Tx, from viewer.Viewer, ids ...u
 	}
 	b := workspace.Statement()
 	b.WriteString("UPDATE recurrences SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = ").Arg(t.Version).
-		WriteString(" WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(toAny(ids)...).WriteString(")")
+		WriteString(" WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).WriteString(")")
 	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("moving series: %w", err)
 	}
 	// Versions of the other workspace mean nothing in this one.
 	b = workspace.Statement()
 	b.WriteString("UPDATE occurrences SET workspace_id = ").Arg(t.Viewer.WorkspaceID).WriteString(", version = 0 WHERE ").
-		Join(workspace.Condition(from, "")).WriteString(" AND recurrence_id IN (").Args(toAny(ids)...).WriteString(")")
+		Join(workspace.Condition(from, "")).WriteString(" AND recurrence_id IN (").Args(workspace.AnySlice(ids)...).WriteString(")")
 	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("moving the logs of series: %w", err)
 	}
 	return nil
-}
-
-func toAny(ids []uuid.UUID) []any {
-	all := make([]any, len(ids))
-	for i, id := range ids {
-		all[i] = id
-	}
-	return all
 }

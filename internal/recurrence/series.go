@@ -225,7 +225,7 @@ func CheckUse(ctx context.Context, t *workspace.Tx, all ...*Series) error {
 	var used []uuid.UUID
 	b := workspace.Statement()
 	b.WriteString("SELECT DISTINCT recurrence_id FROM tasks WHERE recurrence_id IS NOT NULL AND ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" AND recurrence_id IN (").Args(toAny(ids)...).WriteString(")")
+		WriteString(" AND recurrence_id IN (").Args(workspace.AnySlice(ids)...).WriteString(")")
 	if err := t.Select(ctx, &used, b); err != nil {
 		return fmt.Errorf("looking for tasks of series: %w", err)
 	}

@@ -37,7 +37,7 @@ func (t *tx) writeNeighbour(b *sql.Builder, table string, before bool, except []
 			WriteString(" AND n.parent_id " + parent + " AND n.deleted_at IS NULL" +
 				" AND (n.position, n.id)" + operator + "(" + table + ".position, " + table + ".id)")
 		if len(except) > 0 {
-			b.WriteString(" AND n.id NOT IN (").Args(toAny(except)...).WriteByte(')')
+			b.WriteString(" AND n.id NOT IN (").Args(workspace.AnySlice(except)...).WriteByte(')')
 		}
 		b.WriteString(" ORDER BY n.parent_id" + direction + ", n.position" + direction + ", n.id" + direction + " LIMIT 1)")
 	}

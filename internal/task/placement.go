@@ -58,7 +58,7 @@ func (t *tx) placeBelow(ctx context.Context, roots []uuid.UUID) error {
 	}
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, parent_id FROM tasks WHERE ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND parent_id IN (").Args(toAny(roots)...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND parent_id IN (").Args(workspace.AnySlice(roots)...).
 		WriteString(") UNION ALL SELECT c.id, tree.root FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND ").
 		Join(workspace.Condition(t.Viewer, "c")).
 		WriteString(") UPDATE tasks SET project_id = placed.project_id, section_id = placed.section_id, hidden_at = placed.hidden_at, version = ").

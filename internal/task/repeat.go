@@ -296,7 +296,7 @@ func (c *copies) insert(ctx context.Context, t *tx) error {
 func (t *tx) activeBelow(ctx context.Context, tasks []*ent.Task) ([]uuid.UUID, error) {
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, depth, position) AS (SELECT id, 1, position FROM tasks WHERE deleted_at IS NULL AND ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND parent_id IN (").Args(toAny(idsOf(tasks))...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND parent_id IN (").Args(workspace.AnySlice(idsOf(tasks))...).
 		WriteString(") UNION ALL SELECT c.id, tree.depth + 1, c.position FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id FROM tree ORDER BY depth, position, id")
 	var ids []uuid.UUID
@@ -332,7 +332,7 @@ func (t *tx) seriesAmong(ctx context.Context, v viewer.Viewer, tasks []uuid.UUID
 	var ids []uuid.UUID
 	b := workspace.Statement()
 	b.WriteString("SELECT DISTINCT recurrence_id FROM tasks WHERE recurrence_id IS NOT NULL AND ").Join(workspace.Condition(v, "")).
-		WriteString(" AND id IN (").Args(toAny(tasks)...).WriteString(")")
+		WriteString(" AND id IN (").Args(workspace.AnySlice(tasks)...).WriteString(")")
 	if err := t.Select(ctx, &ids, b); err != nil {
 		return nil, fmt.Errorf("looking for series: %w", err)
 	}

@@ -56,7 +56,7 @@ type measurement struct {
 func (t *tx) measure(ctx context.Context, ids []uuid.UUID, each bool) ([]measurement, error) {
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE down(root, id, depth, repeats) AS (SELECT id, id, 1, CASE WHEN recurrence_id IS NOT NULL AND NOT completed THEN 1 ELSE 0 END FROM tasks WHERE ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).
 		WriteString(") UNION ALL SELECT down.root, c.id, down.depth + 1, CASE WHEN c.recurrence_id IS NOT NULL AND NOT c.completed THEN 1 ELSE 0 END FROM down CROSS JOIN tasks c WHERE c.parent_id = down.id AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT max(depth) AS levels, count(DISTINCT id) AS tasks, max(repeats) AS repeats, max(CASE WHEN depth > 1 THEN repeats ELSE 0 END) AS repeats_below")
 	if each {

@@ -76,7 +76,7 @@ func (t *tx) tagIDsOf(ctx context.Context, tasks []*ent.Task) (map[uuid.UUID][]u
 	}
 	b := workspace.Statement()
 	b.WriteString("SELECT tt.task_id, tt.tag_id, g.name FROM task_tags tt JOIN tags g ON g.id = tt.tag_id WHERE ").
-		Join(workspace.Condition(t.Viewer, "tt")).WriteString(" AND tt.task_id IN (").Args(toAny(idsOf(tasks))...).WriteString(")")
+		Join(workspace.Condition(t.Viewer, "tt")).WriteString(" AND tt.task_id IN (").Args(workspace.AnySlice(idsOf(tasks))...).WriteString(")")
 	var rows []struct {
 		TaskID uuid.UUID `sql:"task_id"`
 		TagID  uuid.UUID `sql:"tag_id"`

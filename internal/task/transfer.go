@@ -182,7 +182,7 @@ func (t *tx) settleMoved(ctx context.Context, ids []uuid.UUID) error {
 	} {
 		b := workspace.Statement()
 		b.WriteString("UPDATE tasks SET " + change.set + " WHERE ").Join(workspace.Condition(t.Viewer, "")).
-			WriteString(" AND id IN (").Args(toAny(ids)...).WriteString(") AND " + change.where)
+			WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).WriteString(") AND " + change.where)
 		if err := t.Exec(ctx, b); err != nil {
 			return fmt.Errorf("looking at the projects: %w", err)
 		}
@@ -243,7 +243,7 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 	for i, id := range ids {
 		b.WriteString(" WHEN ").Arg(id).WriteString(" THEN ").Arg(keys[i])
 	}
-	b.WriteString(" ELSE position END WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(toAny(ids)...).WriteString(")")
+	b.WriteString(" ELSE position END WHERE ").Join(workspace.Condition(from, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).WriteString(")")
 	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("moving tasks: %w", err)
 	}
@@ -263,7 +263,7 @@ func (t *tx) moveTasks(ctx context.Context, from viewer.Viewer, ids []uuid.UUID)
 func (t *tx) restoreMoved(ctx context.Context, ids []uuid.UUID) error {
 	b := workspace.Statement()
 	b.WriteString("UPDATE tasks SET deleted_at = NULL, trashed_with = NULL, updated_at = ").Arg(t.Now).
-		WriteString(" WHERE ").Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
+		WriteString(" WHERE ").Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).
 		WriteString(") AND deleted_at IS NOT NULL AND (EXISTS (SELECT 1 FROM tasks r WHERE r.id = tasks.trashed_with AND r.deleted_at IS NULL)" +
 			" OR EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.trashed_with AND p.deleted_at IS NULL))")
 	if _, err := t.changeSeries(ctx, b, recurrence.ResumeAll); err != nil {
@@ -276,7 +276,7 @@ func (t *tx) restoreMoved(ctx context.Context, ids []uuid.UUID) error {
 func (t *tx) moveActiveToTop(ctx context.Context, ids []uuid.UUID) error {
 	b := workspace.Statement()
 	b.WriteString("UPDATE tasks SET parent_id = NULL WHERE ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" AND id IN (").Args(toAny(ids)...).
+		WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).
 		WriteString(") AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM tasks p WHERE p.id = tasks.parent_id AND p.deleted_at IS NOT NULL)")
 	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("looking at the parents: %w", err)
@@ -321,7 +321,7 @@ func (t *tx) moveLinks(ctx context.Context, tasks []uuid.UUID, merged map[uuid.U
 	}
 	b := workspace.Statement()
 	b.WriteString("UPDATE task_tags SET workspace_id = ").Arg(t.Viewer.WorkspaceID).
-		WriteString(" WHERE task_id IN (").Args(toAny(tasks)...).WriteString(")")
+		WriteString(" WHERE task_id IN (").Args(workspace.AnySlice(tasks)...).WriteString(")")
 	if err := t.Exec(ctx, b); err != nil {
 		return fmt.Errorf("moving tags of tasks: %w", err)
 	}

@@ -52,7 +52,7 @@ func (trashOp) apply(ctx context.Context, t *tx, tasks []*ent.Task) error {
 	}
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(idsOf(roots))...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(idsOf(roots))...).
 		WriteString(") UNION ALL SELECT c.id, tree.root FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).
 		WriteString(") UPDATE tasks SET deleted_at = ").Arg(t.Now).WriteString(", trashed_with = whole.root, version = ").Arg(t.Version).
@@ -107,14 +107,6 @@ func (t *tx) recordNamed(root, below uuid.UUID) {
 	*c.Named = append(*c.Named, below)
 }
 
-func toAny[T any](values []T) []any {
-	all := make([]any, len(values))
-	for i, v := range values {
-		all[i] = v
-	}
-	return all
-}
-
 // trashedWith selects by a column of ids: those of tasks in the trash, and of the tasks below them that went there with the same task.
 func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 	return func(s *sql.Selector) {
@@ -128,7 +120,7 @@ func (t *tx) trashedWith(column string, roots ...uuid.UUID) predicate.Task {
 // writeTrashedWith writes the subquery of trashedWith. An old release left trashed_with null.
 func (t *tx) writeTrashedWith(b *sql.Builder, roots []uuid.UUID) {
 	b.WriteString("(WITH RECURSIVE tree(id, root) AS (SELECT id, coalesce(trashed_with, id) FROM tasks WHERE deleted_at IS NOT NULL AND ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(roots)...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(roots)...).
 		WriteString(") UNION SELECT c.id, tree.root FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.trashed_with = tree.root AND c.deleted_at IS NOT NULL AND ").
 		Join(workspace.Condition(t.Viewer, "c")).WriteString(") SELECT id FROM tree)")
 }

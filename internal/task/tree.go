@@ -79,7 +79,7 @@ func (t *tx) ancestorsOf(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]an
 	}
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE up(of, id, parent_id, active, repeats, depth) AS (SELECT id, id, parent_id, deleted_at IS NULL, recurrence_id IS NOT NULL AND NOT completed, 1 FROM tasks WHERE ").
-		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
+		Join(workspace.Condition(t.Viewer, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).
 		WriteString(") UNION ALL SELECT up.of, p.id, p.parent_id, p.deleted_at IS NULL, p.recurrence_id IS NOT NULL AND NOT p.completed, up.depth + 1 FROM up CROSS JOIN tasks p WHERE p.id = up.parent_id AND ").
 		Join(workspace.Condition(t.Viewer, "p")).WriteString(") SELECT of, up.id, active, repeats, t.project_id, t.section_id, t.hidden_at FROM up CROSS JOIN tasks t WHERE t.id = up.id AND ").
 		Join(workspace.Condition(t.Viewer, "t")).WriteString(" ORDER BY depth")

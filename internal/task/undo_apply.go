@@ -300,7 +300,7 @@ func (t *tx) countSubtasks(ctx context.Context, parents []uuid.UUID) (map[uuid.U
 	b := workspace.Statement()
 	b.WriteString("SELECT parent_id, count(*) AS count, max(CASE WHEN version < ").Arg(t.Version).
 		WriteString(" THEN version ELSE 0 END) AS newest FROM tasks WHERE deleted_at IS NULL AND ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" AND parent_id IN (").Args(toAny(parents)...).WriteString(") GROUP BY parent_id")
+		WriteString(" AND parent_id IN (").Args(workspace.AnySlice(parents)...).WriteString(") GROUP BY parent_id")
 	var rows []struct {
 		Parent uuid.UUID `sql:"parent_id"`
 		Count  int       `sql:"count"`

@@ -272,7 +272,7 @@ func (u *undo) checkSubtasks(ctx context.Context) error {
 	}
 	b := workspace.Statement()
 	b.WriteString("WITH RECURSIVE tree(id, root) AS (SELECT id, id FROM tasks WHERE deleted_at IS NULL AND ").
-		Join(workspace.Condition(u.Viewer, "")).WriteString(" AND id IN (").Args(toAny(ids)...).
+		Join(workspace.Condition(u.Viewer, "")).WriteString(" AND id IN (").Args(workspace.AnySlice(ids)...).
 		WriteString(") UNION ALL SELECT c.id, tree.root FROM tree CROSS JOIN tasks c WHERE c.parent_id = tree.id AND c.deleted_at IS NULL AND ").
 		Join(workspace.Condition(u.Viewer, "c")).
 		WriteString(") SELECT tree.root, a.version, a.action, a.changes FROM tree JOIN activities a ON a.task_id = tree.id WHERE tree.id <> tree.root AND ").

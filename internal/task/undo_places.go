@@ -221,7 +221,7 @@ func (u *undo) readBetween(ctx context.Context, places []*formerPlace, except []
 	u.writeNeighbour(b, "place", false, except)
 	taken := func(parent string) {
 		b.WriteString("EXISTS (SELECT 1 FROM tasks n WHERE n.parent_id " + parent + " AND n.position = place.position AND ").
-			Join(workspace.Condition(u.Viewer, "n")).WriteString(" AND n.id NOT IN (").Args(toAny(except)...).WriteString("))")
+			Join(workspace.Condition(u.Viewer, "n")).WriteString(" AND n.id NOT IN (").Args(workspace.AnySlice(except)...).WriteString("))")
 	}
 	b.WriteString(" AS before_id, CASE WHEN place.parent_id IS NULL THEN ")
 	taken("IS NULL")

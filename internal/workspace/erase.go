@@ -23,7 +23,7 @@ func (t *Tx) EraseRows(ctx context.Context, table string) (int, error) {
 		return 0, nil
 	}
 	erase := Statement()
-	erase.WriteString("DELETE FROM ").Ident(table).WriteString(" WHERE id IN (").Args(anySlice(ids)...).WriteString(")")
+	erase.WriteString("DELETE FROM ").Ident(table).WriteString(" WHERE id IN (").Args(AnySlice(ids)...).WriteString(")")
 	if err := t.Exec(ctx, erase); err != nil {
 		return 0, fmt.Errorf("erasing %s: %w", table, err)
 	}

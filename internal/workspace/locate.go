@@ -33,9 +33,9 @@ func (s *Service) Locate(ctx context.Context, workspaceIDs []string, ids []uuid.
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		b.WriteString("SELECT id, " + column + " FROM " + table + " WHERE id IN (").Args(anySlice(ids)...).WriteString(")")
+		b.WriteString("SELECT id, " + column + " FROM " + table + " WHERE id IN (").Args(AnySlice(ids)...).WriteString(")")
 	}
-	b.WriteString(") SELECT id, " + column + " FROM located WHERE " + column + " IN (").Args(anySlice(workspaceIDs)...).WriteString(")")
+	b.WriteString(") SELECT id, " + column + " FROM located WHERE " + column + " IN (").Args(AnySlice(workspaceIDs)...).WriteString(")")
 	query, args := b.Query()
 	rows, err := s.Client.QueryContext(ctx, query, args...)
 	if err != nil {

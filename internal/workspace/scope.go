@@ -20,12 +20,12 @@ func Scope(v viewer.Viewer) func(*sql.Selector) {
 
 // ScopeOf is Scope for several workspaces: those to which a user belongs, or has belonged if only the user's own rows are read.
 func ScopeOf(workspaceIDs []string) func(*sql.Selector) {
-	ids := anySlice(workspaceIDs)
+	ids := AnySlice(workspaceIDs)
 	return func(s *sql.Selector) { s.Where(sql.In(s.C(column), ids...)) }
 }
 
-// anySlice returns the values as the arguments of a statement.
-func anySlice[T any](values []T) []any {
+// AnySlice returns the values as the arguments of a statement.
+func AnySlice[T any](values []T) []any {
 	all := make([]any, len(values))
 	for i, v := range values {
 		all[i] = v
