@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -20,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"entgo.io/ent/dialect"
 	"github.com/google/go-cmp/cmp"
 
 	"taskql/ent/streamticket"
@@ -414,57 +412,14 @@ func openRows(t *testing.T, address string) *database.DB {
 // rowsOf returns all rows by table, sorted by their values.
 func rowsOf(t *testing.T, address string) map[string][]string {
 	t.Helper()
-	db := openRows(t, address)
-	tables := "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-	if db.Dialect == dialect.SQLite {
-		tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-	}
-	found := map[string][]string{}
-	for _, name := range readAll(t, db.SQL, tables) {
-		found[name] = readAll(t, db.SQL, `SELECT * FROM "`+name+`"`)
-		if len(found[name]) == 0 && name != streamticket.Table { // Tickets are valid for half a minute.
+	found := testkit.AllRows(t, openRows(t, address))
+	for name, rows := range found {
+		if len(rows) == 0 && name != streamticket.Table { // Tickets are valid for half a minute.
 			t.Errorf("the table %s is empty, so it tells nothing", name)
 		}
 	}
 	if len(found) < 10 {
 		t.Errorf("only %d tables", len(found))
 	}
-	return found
-}
-
-// readAll returns the rows of a query as text, sorted.
-func readAll(t *testing.T, db *sql.DB, query string) []string {
-	t.Helper()
-	rows, err := db.QueryContext(t.Context(), query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for rows.Next() {
-		values, targets := make([]any, len(columns)), make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := rows.Scan(targets...); err != nil {
-			t.Fatal(err)
-		}
-		var cells []string
-		for _, value := range values {
-			if bytes, ok := value.([]byte); ok {
-				value = string(bytes)
-			}
-			cells = append(cells, fmt.Sprint(value))
-		}
-		found = append(found, strings.Join(cells, "|"))
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(found)
 	return found
 }

@@ -13,13 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"entgo.io/ent/dialect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"taskql/graph"
-	"taskql/internal/database"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 )
@@ -281,7 +279,7 @@ func (m *matrixFixture) test(t *testing.T) {
 	before := m.rows(t)
 	for _, u := range matrixUsers {
 		for credential, header := range m.credentials(t, u.name) {
-			// The user and the members are known then, and that a former member is none any more.
+			// The user and the members are known then, and that a former member has left.
 			m.post(t, header, `{ workspaces { id } workspace(id: "`+m.organization.ids["Workspace"]+`") { id } }`)
 			for _, name := range slices.Sorted(maps.Keys(matrix)) {
 				for _, field := range matrix[name].fields {
@@ -573,58 +571,14 @@ func (m *matrixFixture) remind(t testing.TB, user *testkit.AuthClient, p matrixP
 	return p
 }
 
-// rows returns all rows but those that requests may change which change no task: as text, by table.
+// rows returns all rows as text, by table.
 func (m *matrixFixture) rows(t *testing.T) map[string][]string {
 	t.Helper()
-	tables := "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-	if m.db.Dialect == dialect.SQLite {
-		tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-	}
-	all := map[string][]string{}
-	for _, table := range readRows(t, m.db, tables) {
-		all[table] = readRows(t, m.db, `SELECT * FROM "`+table+`"`)
-	}
+	all := testkit.AllRows(t, m.db)
 	if len(all) < 10 || len(all["tasks"]) == 0 {
 		t.Fatalf("%d tables", len(all))
 	}
 	return all
-}
-
-// readRows returns rows as text, sorted.
-func readRows(t *testing.T, db *database.DB, query string) []string {
-	t.Helper()
-	rows, err := db.SQL.QueryContext(t.Context(), query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for rows.Next() {
-		values, targets := make([]any, len(columns)), make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := rows.Scan(targets...); err != nil {
-			t.Fatal(err)
-		}
-		var text []string
-		for _, value := range values {
-			if bytes, ok := value.([]byte); ok {
-				value = string(bytes)
-			}
-			text = append(text, fmt.Sprint(value))
-		}
-		found = append(found, strings.Join(text, " "))
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(found)
-	return found
 }
 
 // BenchmarkMissingAndForbidden asks for objects that are missing, and for those of an organization that the user is not in, by turns. It
