@@ -51,7 +51,7 @@ type api struct {
 	// spent is what subscriptions have cost, beside what their operations have.
 	spent atomic.Int64
 	users map[string]viewer.Viewer
-	// organizations are those that the users may belong to; nil if there are none.
+	// organizations are those that the users may belong to; nil: to no organization.
 	organizations *testkit.Organizations
 }
 

@@ -80,7 +80,7 @@ func ofNewTask(in task.CreateInput) place {
 	}
 }
 
-// enter makes the viewer act in the workspace that an input names. It returns violations if there is none, or if ids are in several.
+// enter makes the viewer act in the workspace that an input names. It returns violations if there is no such workspace, or if the ids are in several.
 func (r *rootField) enter(ctx context.Context, at place) (workspace.Violations, error) {
 	var errs workspace.Violations
 	if at.workspaceID != nil {

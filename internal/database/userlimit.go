@@ -75,7 +75,7 @@ type reservedSlot struct{}
 
 // Reserve reserves one of the connections that the user whose request ctx belongs to may hold, for one transaction or statement with the
 // returned context. It waits for one until waiting ends; if waiting is nil, it doesn't wait. The error is ErrUserBusy or why ctx has
-// ended. If there is none, the returned function releases the connection, and must be called once.
+// ended. Without an error, the returned function releases the connection, and must be called once.
 func (d *limitedDriver) Reserve(ctx, waiting context.Context) (context.Context, func(), error) {
 	user, ok := viewer.Requester(ctx)
 	if !ok {

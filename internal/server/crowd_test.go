@@ -95,7 +95,7 @@ type member struct {
 	name, server string
 	cookie       http.Header
 	random       *rand.Rand
-	// last is the version of the last change that the member can undo; 0 if there is none.
+	// last is the version of the last change that the member can undo; 0 before the first.
 	last int
 }
 
