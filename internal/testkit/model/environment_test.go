@@ -195,7 +195,8 @@ func (r *replica) ask(user, document string, variables map[string]any, into any)
 	return json.Unmarshal(answer.Data, into)
 }
 
-// link returns a link to a server, one that another run had if there is any: Node remembers every address for ever.
+// link returns a link to a server, one that another run had if there is any: Node remembers every address for ever. It may have
+// connected once more before it dropped that run's device, and would use the connection, which leads to that device's server.
 func (e *environment) link(target *replica) (*link, error) {
 	e.linksMu.Lock()
 	defer e.linksMu.Unlock()
@@ -205,7 +206,10 @@ func (e *environment) link(target *replica) (*link, error) {
 	}
 	l := e.links[last]
 	e.links = e.links[:last]
-	l.set(func(l *link) { l.target = target })
+	l.set(func(l *link) {
+		l.target = target
+		l.cut()
+	})
 	return l, nil
 }
 

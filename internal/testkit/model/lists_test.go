@@ -110,6 +110,7 @@ func (d *device) settleList() error {
 		return nil
 	}
 	var diff string
+	var clock time.Time
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(5 * time.Millisecond) {
 		if err := d.run.failed(); err != nil {
 			return err
@@ -119,6 +120,7 @@ func (d *device) settleList() error {
 		d.link.mu.Unlock()
 		var data struct{ Workspace struct{ Tasks *page } }
 		document := "query ($id: ID!) { workspace(id: $id) { " + d.list.query() + " } }"
+		clock = at.now()
 		if err := at.ask(d.user, document, map[string]any{"id": d.run.workspaceID()}, &data); errors.Is(err, errTemporary) {
 			continue
 		} else if err != nil {
@@ -131,5 +133,6 @@ func (d *device) settleList() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the list of %s (%s) does not come to be right:\n  %s", d.name, d.list.arguments, diff)
+	return fmt.Errorf("the list of %s (%s) does not come to be right, by its server's clock %s:\n  %s",
+		d.name, d.list.arguments, clock.UTC().Format(time.RFC3339), diff)
 }

@@ -142,3 +142,72 @@ func (l *link) cut() {
 		l.close(c)
 	}
 }
+
+// TestReusedLink: a device whose link another one had reaches its own server, over whatever connection.
+func TestReusedLink(t *testing.T) {
+	t.Parallel()
+	e := &environment{}
+	first, second := newNamingServer(t, "1"), newNamingServer(t, "2")
+	l, err := e.link(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.listener.Close() })
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", l.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	e.putBack(l)
+	before := dial()
+	if name, err := ask(before); err != nil || name != "1" {
+		t.Fatalf("the first device reaches %q, %v", name, err)
+	}
+	if again, err := e.link(second); err != nil || again != l {
+		t.Fatalf("%v, %v", again, err)
+	}
+	if name, err := ask(before); err == nil {
+		t.Errorf("a connection of the first device is still open, and reaches %q", name)
+	}
+	if name, err := ask(dial()); err != nil || name != "2" {
+		t.Errorf("the second device reaches %q, %v", name, err)
+	}
+}
+
+// newNamingServer returns a server that answers each byte with its name.
+func newNamingServer(t *testing.T, name string) *replica {
+	t.Helper()
+	listener := listen(t)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				for b := make([]byte, 1); ; {
+					if _, err := conn.Read(b); err != nil {
+						_ = conn.Close()
+						return
+					}
+					_, _ = conn.Write([]byte(name))
+				}
+			}()
+		}
+	}()
+	return &replica{listens: listener.Addr()}
+}
+
+// ask asks a server with a name of one byte for it.
+func ask(conn net.Conn) (string, error) {
+	if _, err := conn.Write([]byte("?")); err != nil {
+		return "", err
+	}
+	b := make([]byte, 1)
+	_, err := conn.Read(b)
+	return string(b), err
+}
