@@ -6,16 +6,7 @@ const config: CodegenConfig = {
   schema: existsSync("schema.graphql") ? "schema.graphql" : "../../docs/schema/schema.graphql", // a copy, outside the repository
   documents: ["lib/operations.graphql"],
   generates: { "lib/gql/": { preset: "client", presetConfig: { fragmentMasking: false } } },
-  config: {
-    strictScalars: true,
-    scalars: {
-      ID: "string", DateTime: "string", Date: "string", TimeZone: "string", LocalTime: "string", Color: "string", SyncToken: "string",
-      ListState: "string",
-    },
-    enumsAsTypes: true,
-    skipTypename: true,
-    useTypeImports: true,
-  },
+  config: { scalars: { ID: "string" }, defaultScalarType: "string", enumsAsTypes: true, skipTypename: true, useTypeImports: true },
 };
 
 export default config;

@@ -17,11 +17,7 @@ import { Toasts } from "./toasts";
 import { useView } from "./view";
 import { WorkspaceProvider } from "./workspace";
 
-export interface User {
-  id: string;
-  name: string;
-  email: string;
-}
+export type User = Record<"id" | "name" | "email", string>;
 
 const never = () => () => {};
 const everyTenSeconds = (changed: () => void) => {
@@ -41,28 +37,17 @@ function Network({ user, liveUrl }: { user: User; liveUrl: string }) {
   useEffect(() => onSignOut(() => location.replace("/sign-in")), []);
   return (
     <ApolloProvider client={client}>
-      <Toasts>
-        <Home user={user} />
-      </Toasts>
+      <Toasts><Home user={user} /></Toasts>
     </ApolloProvider>
   );
 }
 
-/** A query whose last answer is kept in the browser, for when there is no network. It is asked again whenever the page gets the focus. */
+/** A query whose last answer is kept in the browser, for when there is no network. */
 function useKept<T, V extends OperationVariables>(document: TypedDocumentNode<T, V>, variables: V, key: string): { data: T | null; refetch(): Promise<unknown> } {
   const { data, refetch } = useQuery<unknown, OperationVariables>(document, { variables });
   useEffect(() => {
     if (data) localStorage.setItem(key, JSON.stringify(data));
   }, [data, key]);
-  useEffect(() => {
-    const again = () => void refetch().catch(() => {});
-    addEventListener("focus", again);
-    addEventListener("online", again);
-    return () => {
-      removeEventListener("focus", again);
-      removeEventListener("online", again);
-    };
-  }, [refetch]);
   return { data: (data ?? JSON.parse(localStorage.getItem(key) ?? "null")) as T | null, refetch: () => refetch().catch(() => {}) };
 }
 
@@ -96,11 +81,7 @@ function Home({ user }: { user: User }) {
     <WorkspaceProvider key={id} userId={user.id} workspace={workspace} timeZone={timeZone} today={today}>
       <div className="page" data-details={taskId !== null}>
         <Sidebar user={user} others={others} refetch={refetch} />
-        <main>
-          <Status />
-          <FiredReminders />
-          <TaskList />
-        </main>
+        <main><Status /><FiredReminders /><TaskList /></main>
         {taskId && <Details key={taskId} id={taskId} />}
         {invitationId && <Invitation id={invitationId} onAccepted={refetch} />}
       </div>

@@ -1,4 +1,4 @@
-import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from "@apollo/client";
+import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache, onlineSource, RefetchEventManager, windowFocusSource } from "@apollo/client";
 import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { OperationTypeNode } from "graphql";
@@ -37,6 +37,7 @@ export function createApollo(liveUrl: string): ApolloClient {
       new HttpLink({ uri: "/graphql" }),
     ),
     cache: new InMemoryCache(),
+    refetchEventManager: new RefetchEventManager({ sources: { windowFocus: windowFocusSource, online: onlineSource } }), // queries are asked again then
   });
 }
 

@@ -9,10 +9,7 @@ export const auth = betterAuth({
   // BETTER_AUTH_URL and BETTER_AUTH_SECRET are read from the environment. The API's JWT_SECRET is the same secret.
   // The database is SQLite in a file; on hosts without files, libsql://….turso.io with its token.
   database: {
-    dialect: new LibsqlDialect({
-      url: process.env["AUTH_DATABASE_URL"] ?? "file:auth.db",
-      authToken: process.env["AUTH_DATABASE_TOKEN"],
-    }),
+    dialect: new LibsqlDialect({ url: process.env["AUTH_DATABASE_URL"] ?? "file:auth.db", authToken: process.env["AUTH_DATABASE_TOKEN"] }),
     type: "sqlite",
   },
   emailAndPassword: { enabled: true },
