@@ -1,5 +1,5 @@
 "use client";
-import { type KeyboardEvent, useEffect, useRef } from "react";
+import { type KeyboardEvent, useEffect, useEffectEvent, useLayoutEffect, useRef, useState } from "react";
 import { dueDay, momentIn, timeIn } from "@/lib/dates";
 import type { DueInput, TaskPriority } from "@/lib/gql/graphql";
 import { byPosition } from "@/lib/position";
@@ -10,6 +10,8 @@ import { TaskHistory } from "./history";
 import { Icon } from "./icon";
 import { Reminders } from "./reminders";
 import { Repeat } from "./repeat";
+import { Check } from "./task-row";
+import { useKey } from "./use-key";
 import { show } from "./view";
 import { useRows, useWorkspace } from "./workspace";
 
@@ -18,16 +20,19 @@ export function Details({ id }: { id: string }) {
   const { store, canWrite } = useWorkspace();
   const task = useRows("tasks").find((row) => row.id === id);
   const box = useRef<HTMLElement>(null);
-  useEffect(() => box.current?.focus(), []);
+  const goBack = () => document.querySelector<HTMLElement>(`[data-task="${CSS.escape(id)}"] [aria-expanded]`)?.focus();
   const close = () => {
+    (document.activeElement as HTMLElement).blur(); // which saves what was typed
     show({ task: "" });
-    document.querySelector<HTMLElement>(`[data-task="${CSS.escape(id)}"] [aria-expanded]`)?.focus();
+    goBack();
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Escape" && !event.defaultPrevented) close();
-  };
+  useKey("Escape", close);
+  useEffect(() => {
+    box.current?.focus();
+    return () => void (document.activeElement === document.body && goBack()); // on phones the list was hidden until now
+  }, []);
   return (
-    <aside ref={box} className="details" aria-label={task ? `Details of “${task.title}”` : "Details"} tabIndex={-1} onKeyDown={onKeyDown}>
+    <aside ref={box} className="details" aria-label={task ? `Details of “${task.title}”` : "Details"} tabIndex={-1}>
       <button type="button" className="icon close" aria-label="Close the details" onClick={close}><Icon name="close" /></button>
       {task ? <Fields task={task} disabled={!canWrite || task.deletedAt !== null} onDeleted={close} /> : store.status.ready && <p className="empty">This task isn’t there any more.</p>}
     </aside>
@@ -39,6 +44,7 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
   const [projects, sections, tasks, tags] = [useRows("projects"), useRows("sections"), useRows("tasks"), useRows("tags")];
   const { id, title, description } = task;
   const update = (fields: Partial<Parameters<typeof change<"updateTask">>[1]>, said?: string) => change("updateTask", { id, ...fields }, said);
+  const parent = task.parent && store.get("tasks", task.parent.id);
   const subtasks = tasks.filter(({ parent, deletedAt }) => parent?.id === id && !deletedAt).sort(byPosition);
   const shownTags = task.tags.map((tag) => store.get("tags", tag.id)).filter((tag) => tag !== undefined);
 
@@ -54,36 +60,38 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
   };
   return (
     <>
-      <h2><EditableText text={title} label="title" disabled={disabled} save={(text) => update({ title: text, was: { title } })} /></h2>
-      <textarea key={description} aria-label="Description" placeholder="Description" defaultValue={description ?? ""} disabled={disabled} maxLength={10_000}
-        onBlur={({ target }) => target.value !== (description ?? "") && update({ description: target.value || null, was: { description } })} />
-      <DueFields task={task} disabled={disabled} />
-      <label>Priority
-        <select value={task.priority} disabled={disabled} onChange={({ target }) => update({ priority: target.value as TaskPriority })}>
-          {["None", "Low", "Medium", "High", "Urgent"].map((name) => <option key={name} value={name.toUpperCase()}>{name}</option>)}
-        </select>
-      </label>
-      {!task.parent && (
-        <label>Project
-          <select value={[task.project?.id, task.section?.id].filter(Boolean).join(" ")} disabled={disabled} onChange={({ target }) => onPlace(target.value)}>
-            <option value="">None</option>
-            {projects.filter(({ deletedAt }) => !deletedAt).sort(byPosition).map((project) => [
-              <option key={project.id} value={project.id}>{project.name}</option>,
-              ...sections.filter((section) => section.project.id === project.id).sort(byPosition)
-                .map((section) => <option key={section.id} value={`${project.id} ${section.id}`}>{project.name} / {section.name}</option>),
-            ])}
+      {parent && <button type="button" className="link parent" onClick={() => show({ task: parent.id })}>{parent.title}</button>}
+      <h2><Check task={task} disabled={disabled} /><EditableText text={title} label="title" disabled={disabled} save={(text) => update({ title: text, was: { title } })} /></h2>
+      <Description key={description} seen={description} disabled={disabled} save={(text, was) => update({ description: text, was: { description: was } })} />
+      <div className="fields">
+        <DueFields task={task} disabled={disabled} />
+        <label>Priority
+          <select value={task.priority} disabled={disabled} onChange={({ target }) => update({ priority: target.value as TaskPriority })}>
+            {["None", "Low", "Medium", "High", "Urgent"].map((name) => <option key={name} value={name.toUpperCase()}>{name}</option>)}
           </select>
         </label>
-      )}
-      {isShared && (
-        <label>Assignee
-          <select value={task.assignee?.id ?? ""} disabled={disabled} onChange={({ target }) => update({ assigneeId: target.value || null })}>
-            <option value="">Nobody</option>
-            {task.assignee && !members.some(({ person }) => person.id === task.assignee!.id) && <option value={task.assignee.id}>A former member</option>}
-            {members.map(({ person }) => <option key={person.id} value={person.id}>{person.name}</option>)}
-          </select>
-        </label>
-      )}
+        {!task.parent && (
+          <label>Project
+            <select value={[task.project?.id, task.section?.id].filter(Boolean).join(" ")} disabled={disabled} onChange={({ target }) => onPlace(target.value)}>
+              <option value="">None</option>
+              {projects.filter(({ deletedAt }) => !deletedAt).sort(byPosition).map((project) => [
+                <option key={project.id} value={project.id}>{project.name}</option>,
+                ...sections.filter((section) => section.project.id === project.id).sort(byPosition)
+                  .map((section) => <option key={section.id} value={`${project.id} ${section.id}`}>{project.name} / {section.name}</option>),
+              ])}
+            </select>
+          </label>
+        )}
+        {isShared && (
+          <label>Assignee
+            <select value={task.assignee?.id ?? ""} disabled={disabled} onChange={({ target }) => update({ assigneeId: target.value || null })}>
+              <option value="">Nobody</option>
+              {task.assignee && !members.some(({ person }) => person.id === task.assignee!.id) && <option value={task.assignee.id}>A former member</option>}
+              {members.map(({ person }) => <option key={person.id} value={person.id}>{person.name}</option>)}
+            </select>
+          </label>
+        )}
+      </div>
       <fieldset disabled={disabled}>
         <legend>Tags</legend>
         <ul className="chips">
@@ -100,8 +108,7 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
         <ul className="rows">
           {subtasks.map((subtask) => (
             <li key={subtask.id}>
-              <input type="checkbox" className="check" aria-label={`Complete “${subtask.title}”`} checked={subtask.completed}
-                onChange={() => change(subtask.completed ? "reopenTask" : "completeTask", { id: subtask.id })} />
+              <Check task={subtask} disabled={disabled} />
               <button type="button" className="text" onClick={() => show({ task: subtask.id })}>{subtask.title}</button>
             </li>
           ))}
@@ -118,6 +125,21 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
   );
 }
 
+/** It is saved when the field is left, in whichever way: also by the browser's button for the way back. */
+function Description({ seen, disabled, save }: { seen: string | null; disabled: boolean; save(text: string | null, was: string | null): void }) {
+  const [typed, saved] = [useRef(seen), useRef(seen)];
+  const leave = () => {
+    if (typed.current !== saved.current) save(typed.current, saved.current);
+    saved.current = typed.current;
+  };
+  const onLeave = useEffectEvent(leave);
+  useLayoutEffect(() => () => onLeave(), []);
+  return (
+    <textarea aria-label="Description" placeholder="Description" defaultValue={seen ?? ""} disabled={disabled} maxLength={10_000}
+      onChange={({ target }) => void (typed.current = target.value || null)} onBlur={leave} />
+  );
+}
+
 /** The day, and the time if there is one, in the viewer's time zone. */
 function DueFields({ task: { id, due, title }, disabled }: { task: Task; disabled: boolean }) {
   const { change, timeZone } = useWorkspace();
@@ -128,11 +150,22 @@ function DueFields({ task: { id, due, title }, disabled }: { task: Task; disable
     change("updateTask", { id, due: next }, day ? undefined : `“${title}” is due no more`);
   };
   return (
-    <div className="row">
-      <label>Due <input type="date" value={date} disabled={disabled} onChange={({ target }) => save(target.value, time)} /></label>
-      <label>Time <input type="time" value={time} disabled={disabled || !due} onChange={({ target }) => save(date, target.value)} /></label>
-    </div>
+    <>
+      <label>Due <PickedOrTyped type="date" value={date} disabled={disabled} save={(day) => save(day, time)} /></label>
+      {due && <label>Time <PickedOrTyped type="time" value={time} disabled={disabled} save={(clock) => save(date, clock)} /></label>}
+    </>
   );
+}
+
+/** What is picked is saved at once. What is typed passes through other days, so it is saved by Enter, or when the field is left. */
+function PickedOrTyped({ value, save, ...rest }: { type: "date" | "time"; value: string; disabled: boolean; save(value: string): void }) {
+  const [typed, setTyped] = useState<string | null>(null); // null: nothing is being typed
+  const finish = () => {
+    if (typed !== null && typed !== value) save(typed);
+    setTyped(null);
+  };
+  const onKeyDown = ({ key }: KeyboardEvent) => (key === "Enter" ? finish() : /^\w$|Arrow|Delete|Backspace/.test(key) && setTyped(typed ?? value));
+  return <input {...rest} value={typed ?? value} onBlur={finish} onKeyDown={onKeyDown} onChange={({ target }) => (typed === null ? save : setTyped)(target.value)} />;
 }
 
 /** A field whose content is added by Enter. */
@@ -146,7 +179,7 @@ function AddLine({ label, add, maxLength, options }: { label: string; add(text: 
   };
   return (
     <>
-      <input aria-label={label} placeholder={label} maxLength={maxLength} onKeyDown={onKeyDown} enterKeyHint="done" list={options && "options"} />
+      <input aria-label={label} placeholder={`+ ${label}`} maxLength={maxLength} onKeyDown={onKeyDown} enterKeyHint="done" list={options && "options"} />
       {options && <datalist id="options">{options.map((option) => <option key={option} value={option} />)}</datalist>}
     </>
   );

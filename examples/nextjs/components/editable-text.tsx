@@ -1,5 +1,6 @@
 "use client";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 
 /** A line of text that becomes a field when it is pressed. Enter saves, Escape doesn't, and both lead the focus back. */
 export function EditableText({ text, label, save, disabled = false, maxLength = 200 }: {
@@ -7,13 +8,6 @@ export function EditableText({ text, label, save, disabled = false, maxLength = 
 }) {
   const [isEditing, setIsEditing] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
-  const field = useRef<HTMLInputElement>(null);
-  const leads = useRef(false);
-  useEffect(() => {
-    if (isEditing) field.current?.select();
-    else if (leads.current) button.current?.focus();
-    leads.current = false;
-  }, [isEditing]);
   if (!isEditing) {
     return <button ref={button} type="button" className="text" disabled={disabled} title={disabled ? undefined : `Edit the ${label}`} onClick={() => setIsEditing(true)}>{text}</button>;
   }
@@ -22,15 +16,15 @@ export function EditableText({ text, label, save, disabled = false, maxLength = 
     if (value.trim() && value.trim() !== text) save(value.trim());
   };
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
+    const field = event.currentTarget;
     if (event.nativeEvent.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
     event.preventDefault(); // else Enter would also press the button that gets the focus
-    event.stopPropagation();
-    leads.current = true;
-    if (event.key === "Escape") event.currentTarget.value = text;
-    event.currentTarget.blur();
+    if (event.key === "Escape") field.value = text;
+    flushSync(() => field.blur());
+    button.current?.focus();
   };
   return (
-    <input ref={field} className="text" aria-label={`New ${label} of “${text}”`} autoFocus maxLength={maxLength} defaultValue={text} onKeyDown={onKeyDown}
-      onBlur={({ target }) => finish(target.value)} />
+    <input className="text" aria-label={`New ${label} of “${text}”`} autoFocus maxLength={maxLength} defaultValue={text} onKeyDown={onKeyDown}
+      onFocus={({ target }) => target.select()} onBlur={({ target }) => finish(target.value)} />
   );
 }

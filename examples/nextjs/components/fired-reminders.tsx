@@ -1,6 +1,7 @@
 "use client";
 import { useEffect } from "react";
 import { formatMoment } from "@/lib/dates";
+import { Icon } from "./icon";
 import { show } from "./view";
 import { useRows, useWorkspace } from "./workspace";
 
@@ -17,15 +18,15 @@ export function FiredReminders() {
   }, [store, newest]);
 
   return (
-    <ul className="fired" role="alert" aria-label="Reminders" hidden={fired.length === 0}>
+    <div className="fired" role="alert" aria-label="Reminders" hidden={fired.length === 0}>
       {fired.map((reminder) => (
-        <li key={reminder.id}>
-          <button type="button" className="link" onClick={() => show({ task: reminder.task.id })}>⏰ {store.get("tasks", reminder.task.id)?.title}</button>
+        <div key={reminder.id}>
+          <button type="button" className="link" onClick={() => show({ task: reminder.task.id })}><Icon name="bell" /> {store.get("tasks", reminder.task.id)?.title}</button>
           <small>{reminder.firedAt && formatMoment(reminder.firedAt, today, timeZone)}</small>
           <button type="button" onClick={() => change("snoozeReminder", { id: reminder.id, until: new Date(Date.now() + 600_000).toISOString() })}>In 10 minutes</button>
           <button type="button" onClick={() => change("dismissReminder", { id: reminder.id })}>Dismiss</button>
-        </li>
+        </div>
       ))}
-    </ul>
+    </div>
   );
 }

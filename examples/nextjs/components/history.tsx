@@ -9,19 +9,9 @@ type Activity = NonNullable<HistoryQuery["task"]>["activity"]["nodes"][number];
 
 /** Who did what to a task, the newest first, asked of the server when it is opened. */
 export function TaskHistory({ id }: { id: string }) {
-  const [isOpen, setIsOpen] = useState(false);
-  return (
-    <details onToggle={({ currentTarget }) => setIsOpen(currentTarget.open)}>
-      <summary>History</summary>
-      {isOpen && <Activities id={id} />}
-    </details>
-  );
-}
-
-function Activities({ id }: { id: string }) {
   const { store, members, today, timeZone } = useWorkspace();
-  const { data, error } = useQuery(HistoryDocument, { variables: { id }, fetchPolicy: "no-cache" });
-  if (error) return <p className="note">The history needs a connection.</p>;
+  const [isOpen, setIsOpen] = useState(false);
+  const { data, error } = useQuery(HistoryDocument, { variables: { id }, fetchPolicy: "no-cache", skip: !isOpen });
   const person = (personId: string | null) => members.find((member) => member.person.id === personId)?.person.name ?? (personId ? "somebody" : "nobody");
   const project = (projectId: string | null) => store.get("projects", projectId ?? "")?.name ?? "none";
   const describe = (change: Activity["changes"][number]): string => {
@@ -37,14 +27,19 @@ function Activities({ id }: { id: string }) {
     }
   };
   return (
-    <ol className="history">
-      {data?.task?.activity.nodes.map((activity) => (
-        <li key={activity.id}>
-          <strong>{activity.action.toLowerCase()}</strong> by {activity.actor.person?.name ?? activity.actor.via.toLowerCase()}
-          <small>{formatMoment(activity.at, today, timeZone)}</small>
-          {activity.changes.map(describe).filter(Boolean).map((text) => <small key={text}>{text}</small>)}
-        </li>
-      ))}
-    </ol>
+    <details onToggle={({ currentTarget }) => setIsOpen(currentTarget.open)}>
+      <summary>History</summary>
+      {error && <p className="note">The history needs a connection.</p>}
+      <ol className="history">
+        {data?.task?.activity.nodes.map((activity) => (
+          <li key={activity.id}>
+            <strong>{activity.action.toLowerCase()}</strong> by {activity.actor.person?.name ?? activity.actor.via.toLowerCase()}
+            <small>{formatMoment(activity.at, today, timeZone)}</small>
+            {activity.changes.map(describe).filter(Boolean).map((text) => <small key={text}>{text}</small>)}
+          </li>
+        ))}
+        {data?.task?.activity.pageInfo.hasNextPage && <li className="note">What was changed before isn’t shown.</li>}
+      </ol>
+    </details>
   );
 }

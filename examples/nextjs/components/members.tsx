@@ -10,7 +10,7 @@ type Role = keyof typeof roleNames;
 const roles = Object.entries(roleNames) as [Role, string][];
 
 /** The members of an organization, as Better Auth knows them: who they are, their roles, and who is invited. */
-export function Members({ organizationId, user, onClose }: { organizationId: string; user: User; onClose(): void }) {
+export function Members({ organizationId, name, user, onClose }: { organizationId: string; name: string; user: User; onClose(): void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [organization, setOrganization] = useState<Organization | null>(null);
   const [problem, setProblem] = useState("");
@@ -47,7 +47,7 @@ export function Members({ organizationId, user, onClose }: { organizationId: str
   const invited = organization?.invitations.filter(({ status }) => status === "pending") ?? [];
   return (
     <dialog ref={dialog} onClose={onClose} aria-labelledby="members">
-      <h2 id="members">Members of {organization?.name}</h2>
+      <h2 id="members">Members of {name}</h2>
       {problem && <p role="alert" className="problem">{problem}</p>}
       <ul className="rows">
         {organization?.members.map((member) => (
@@ -66,7 +66,7 @@ export function Members({ organizationId, user, onClose }: { organizationId: str
           <li key={id}>
             <span>{email}<small>invited</small></span>
             <button type="button" onClick={({ currentTarget }) => void copyLink(id, currentTarget)}>Copy the link</button>
-            {canManage && <button type="button" onClick={() => void run(api.cancelInvitation({ invitationId: id }))}>Cancel</button>}
+            {canManage && <button type="button" aria-label={`Cancel the invitation of ${email}`} onClick={() => void run(api.cancelInvitation({ invitationId: id }))}>Cancel</button>}
           </li>
         ))}
       </ul>
@@ -79,7 +79,7 @@ export function Members({ organizationId, user, onClose }: { organizationId: str
           <button className="primary">Invite</button>
         </form>
       )}
-      <p className="note">Send the link to whom you invite. It is for that address alone.</p>
+      {canManage && <p className="note">Send the link to whom you invite. It is for that address alone.</p>}
       <p className="buttons"><button type="button" onClick={() => dialog.current?.close()}>Close</button></p>
     </dialog>
   );

@@ -2,7 +2,7 @@
 import { type FormEvent, type MouseEvent, type ReactNode, useMemo, useRef, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import type { TaskPriority } from "@/lib/gql/graphql";
-import { count, findTasks, type View } from "@/lib/lists";
+import { count, findTasks, listNames, type View } from "@/lib/lists";
 import { forgetUser } from "@/lib/offline";
 import { byPosition } from "@/lib/position";
 import { randomId } from "@/lib/store";
@@ -12,7 +12,6 @@ import { noFilters, show, useView } from "./view";
 import { useRows, useStatus, useWorkspace } from "./workspace";
 import { type Others, WorkspaceMenu } from "./workspace-menu";
 
-const lists = { all: "All tasks", today: "Today", week: "Next 7 days", mine: "Assigned to me", trash: "Trash" } as const;
 const icons = { all: "all", today: "day", week: "week", mine: "person", trash: "trash" } as const;
 const priorities: TaskPriority[] = ["URGENT", "HIGH", "MEDIUM", "LOW"];
 
@@ -29,7 +28,7 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
     const of = (list: string) => findTasks({ list, ...noFilters, completed: false }, world).length;
     const within = (part: "tags" | "priorities" | "assignees") => findTasks(view, world, part);
     return {
-      lists: new Map(Object.keys(lists).map((list) => [list, of(list)])),
+      lists: new Map(Object.keys(listNames).map((list) => [list, of(list)])),
       projects: count(tasks.filter((task) => !task.completed && !task.deletedAt), (task) => [task.project?.id ?? ""]),
       tags: count(within("tags"), (task) => task.tags.map((tag) => tag.id)),
       priorities: count(within("priorities"), (task) => [task.priority]),
@@ -87,8 +86,8 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
         <WorkspaceMenu user={user} others={others} refetch={refetch} />
         <nav aria-label="Lists">
           <ul>
-            {(Object.keys(lists) as (keyof typeof lists)[]).filter((list) => list !== "mine" || isShared)
-              .map((list) => link(list, <Icon name={icons[list]} />, lists[list], counts.lists.get(list)))}
+            {(Object.keys(listNames) as (keyof typeof listNames)[]).filter((list) => list !== "mine" || isShared)
+              .map((list) => link(list, <Icon name={icons[list]} />, listNames[list], counts.lists.get(list)))}
           </ul>
           <h2>Projects {canWrite && <button type="button" className="icon" aria-label="New project" aria-expanded={isAdding} onClick={() => setIsAdding(!isAdding)}><Icon name="plus" /></button>}</h2>
           {isAdding && (
@@ -99,10 +98,7 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
           )}
           <ul>{active.map((project) => link(project.id, dot(project.color), project.name, counts.projects.get(project.id)))}</ul>
           {archived.length > 0 && (
-            <details>
-              <summary>Archived</summary>
-              <ul>{archived.map((project) => link(project.id, dot(project.color), project.name))}</ul>
-            </details>
+            <details><summary>Archived</summary><ul>{archived.map((project) => link(project.id, dot(project.color), project.name))}</ul></details>
           )}
         </nav>
         <section aria-label="Filters">

@@ -1,19 +1,15 @@
 "use client";
-import {
-  closestCenter, DndContext, type DragEndEvent, KeyboardSensor, PointerSensor, TouchSensor, type UniqueIdentifier, useDroppable, useSensor, useSensors,
-} from "@dnd-kit/core";
+import { closestCenter, DndContext, type DragEndEvent, KeyboardSensor, PointerSensor, type UniqueIdentifier, useDroppable, useSensor, useSensors } from "@dnd-kit/core";
 import { SortableContext, sortableKeyboardCoordinates, verticalListSortingStrategy } from "@dnd-kit/sortable";
 import { type FocusEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { count, type Group, groupTasks, isManual, isProject } from "@/lib/lists";
+import { count, type Group, groupTasks, isManual, isProject, listNames } from "@/lib/lists";
 import { ProjectTitle, SectionTitle } from "./project";
 import { QuickAdd } from "./quick-add";
 import { TaskRow } from "./task-row";
 import { EmptyTrash } from "./trash";
 import { useKey } from "./use-key";
-import { adjust, useView } from "./view";
+import { adjust, noFilters, show, useView } from "./view";
 import { useRows, useStatus, useWorkspace } from "./workspace";
-
-const titles: Record<string, string> = { all: "All tasks", today: "Today", week: "Next 7 days", mine: "Assigned to me", trash: "Trash" };
 
 const empty: Record<string, string> = {
   all: "Nothing to do. Add a task above.", today: "Nothing is due today. Enjoy it.", week: "Nothing is due in the next 7 days.",
@@ -34,15 +30,15 @@ export function TaskList() {
   const [limit, setLimit] = useState(few);
   const visible = new Set(items.slice(0, limit));
   const shown = groups.map((group) => ({ ...group, items: group.items.filter((item) => visible.has(item)) }));
+  const isFiltered = view.tags.length + view.priorities.length + view.assignees.length > 0;
   const canMove = canWrite && isManual(view);
   const project = isProject(view.list) ? store.get("projects", view.list) : undefined;
 
   const search = useRef<HTMLInputElement>(null);
-  useKey("/", search);
+  useKey("/", () => search.current?.focus());
 
   const sensors = useSensors(
     useSensor(PointerSensor, { activationConstraint: { distance: 4 } }),
-    useSensor(TouchSensor, { activationConstraint: { delay: 150, tolerance: 8 } }),
     useSensor(KeyboardSensor, { coordinateGetter: sortableKeyboardCoordinates }),
   );
   const nameOf = (id: UniqueIdentifier) => store.get("tasks", String(id))?.title ?? groups.find((group) => group.id === id)?.title ?? "the list";
@@ -68,7 +64,7 @@ export function TaskList() {
   return (
     <>
       <header className="list-head">
-        {project ? <ProjectTitle project={project} /> : <h1>{isProject(view.list) ? "This project isn’t there" : titles[view.list]}</h1>}
+        {project ? <ProjectTitle project={project} /> : <h1>{isProject(view.list) ? "This project isn’t there" : listNames[view.list as keyof typeof listNames]}</h1>}
         <search>
           <input ref={search} key={view.list} type="search" aria-label="Search" placeholder="Search" defaultValue={view.search} onChange={({ target }) => adjust({ search: target.value })} />
         </search>
@@ -78,10 +74,11 @@ export function TaskList() {
           </label>
         )}
       </header>
-      {view.list !== "trash" && <QuickAdd />}
+      {view.list !== "trash" && canWrite && <QuickAdd />}
+      {isFiltered && <p className="note">Filtered. <button type="button" className="link" onClick={() => show({ ...noFilters, search: view.search })}>Show all</button></p>}
       {!ready && <p className="empty">Loading…</p>}
       {ready && items.length === 0 && groups.length < 2 && (
-        <p className="empty">{view.search ? `Nothing found for “${view.search}”.` : (empty[view.list] ?? "This project is empty. Add a task above.")}</p>
+        <p className="empty">{view.search ? `Nothing found for “${view.search}”.` : isFiltered ? "No task is like that." : (empty[view.list] ?? "This project is empty. Add a task above.")}</p>
       )}
       <DndContext id="tasks" sensors={sensors} collisionDetection={closestCenter} onDragEnd={drop} accessibility={{
         screenReaderInstructions: { draggable: "Press Space to lift the task, the arrow keys to move it, Space to drop it, Escape to leave it where it was." },

@@ -9,13 +9,8 @@ import { RestoreOrPurge } from "./trash";
 import { show, useView } from "./view";
 import { useStatus, useWorkspace } from "./workspace";
 
-interface AboutProps {
-  /** Of its subtasks. */
-  done: number;
-  total: number;
-  /** Whether it has a reminder that waits. */
-  reminds: boolean;
-}
+/** How many of its subtasks are done, and whether it has a reminder that waits. */
+type AboutProps = { done: number; total: number; reminds: boolean };
 
 /** One task in a list. */
 export function TaskRow({ item: { task, depth }, canMove, ...about }: { item: Item; canMove: boolean } & AboutProps) {
@@ -23,20 +18,14 @@ export function TaskRow({ item: { task, depth }, canMove, ...about }: { item: It
   const { taskId } = useView();
   const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition, isDragging } = useSortable({ id: task.id, disabled: !canMove });
   useStatus(); // whether the row is pending
-  const style = {
-    paddingInlineStart: `${depth * 1.75}rem`,
-    transform: transform ? `translateY(${transform.y}px)` : undefined,
-    transition,
-  };
+  const style = { paddingInlineStart: `${depth * 1.75 + 0.5}rem`, transform: transform ? `translateY(${transform.y}px)` : undefined, transition };
   return (
     <li ref={setNodeRef} className="task" style={style} data-task={task.id} data-dragged={isDragging || undefined} data-open={taskId === task.id || undefined}
       data-pending={store.isPending("tasks", task.id) || undefined} data-completed={task.completed || undefined}>
       {canMove && (
         <button type="button" className="grip" data-control="grip" {...attributes} {...listeners} ref={setActivatorNodeRef} aria-label={`Move “${task.title}”`}><Icon name="grip" /></button>
       )}
-      <input type="checkbox" data-control="check" className={`check ${task.priority.toLowerCase()}`} aria-label={`Complete “${task.title}”`} checked={task.completed}
-        disabled={!canWrite || task.deletedAt !== null}
-        onChange={() => change(task.completed ? "reopenTask" : "completeTask", { id: task.id }, `${task.completed ? "Reopened" : "Completed"} “${task.title}”`)} />
+      {!task.deletedAt && <Check task={task} disabled={!canWrite} />}
       <div className="task-body">
         <EditableText text={task.title} label="title" disabled={!canWrite || task.deletedAt !== null}
           save={(title) => change("updateTask", { id: task.id, title, was: { title: task.title } })} />
@@ -51,12 +40,21 @@ export function TaskRow({ item: { task, depth }, canMove, ...about }: { item: It
   );
 }
 
+/** The circle that completes a task, and reopens it. */
+export function Check({ task: { id, title, completed, priority }, disabled }: { task: Task; disabled: boolean }) {
+  const { change } = useWorkspace();
+  return (
+    <input type="checkbox" data-control="check" className={`check ${priority.toLowerCase()}`} aria-label={`Complete “${title}”`} checked={completed} disabled={disabled}
+      onChange={() => change(completed ? "reopenTask" : "completeTask", { id }, `${completed ? "Reopened" : "Completed"} “${title}”`)} />
+  );
+}
+
 /** What is said of a task below its title. */
 function About({ task, done, total, reminds }: { task: Task } & AboutProps) {
   const { store, members, today, timeZone } = useWorkspace();
   const { view } = useView();
   const recurrence = task.recurrence && store.get("recurrences", task.recurrence.id);
-  const isOverdue = task.due && !task.completed && (task.due.at ? task.due.at < new Date().toISOString() : task.due.date < today);
+  const isOverdue = task.due && !task.completed && !task.deletedAt && (task.due.at ? task.due.at < new Date().toISOString() : task.due.date < today);
   const assignee = task.assignee && members.find(({ person }) => person.id === task.assignee!.id)?.person.name;
   const project = !isProject(view.list) && !task.parent && task.project && store.get("projects", task.project.id);
   const parent = task.parent && view.list !== "all" && !isProject(view.list) && store.get("tasks", task.parent.id);

@@ -1,5 +1,6 @@
 "use client";
-import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
+import { useKey } from "./use-key";
 
 /** A message at the bottom of the page. */
 export interface Toast {
@@ -7,44 +8,47 @@ export interface Toast {
   key: string;
   text: string;
   actions?: readonly { label: string; run(): void }[];
-  /** Stays until it is closed. */
+  /** Stays until it is closed. Others go when the next one comes. */
   stays?: boolean;
 }
 
-const Context = createContext<{ say(toast: Toast): void; unsay(key: string): void } | null>(null);
+const Context = createContext<{ say(toast: Toast): void } | null>(null);
 
 export const useToasts = () => useContext(Context)!;
 
 /** Shows toasts, and lets screen readers read them. They wait while the pointer or the focus is on them. */
 export function Toasts({ children }: { children: ReactNode }) {
   const [toasts, setToasts] = useState<readonly Toast[]>([]);
-  const unsay = useCallback((key: string) => setToasts((before) => before.filter((toast) => toast.key !== key)), []);
-  const say = useCallback((toast: Toast) => setToasts((before) => [...before.filter(({ key }) => key !== toast.key), toast].slice(-4)), []);
-  const value = useMemo(() => ({ say, unsay }), [say, unsay]);
+  const value = useMemo(() => ({ say: (toast: Toast) => setToasts((before) => [...before.filter(({ key, stays }) => stays && key !== toast.key), toast].slice(-4)) }), []);
   return (
     <Context value={value}>
       {children}
       <div className="toasts" role="status" aria-live="polite">
-        {toasts.map((toast) => <Message key={toast.key} toast={toast} close={unsay} />)}
+        {toasts.map((toast) => <Message key={toast.key} toast={toast} close={() => setToasts((before) => before.filter((other) => other !== toast))} />)}
       </div>
     </Context>
   );
 }
 
-function Message({ toast, close }: { toast: Toast; close(key: string): void }) {
+function Message({ toast: { text, actions = [], stays = false }, close }: { toast: Toast; close(): void }) {
   const box = useRef<HTMLDivElement>(null);
+  const cameFrom = useRef<EventTarget>(null); // what had the focus
   useEffect(() => {
-    if (toast.stays) return;
-    const timer = setInterval(() => box.current?.matches(":hover, :focus-within") || close(toast.key), 7_000);
+    if (stays) return;
+    const timer = setInterval(() => box.current?.matches(":hover, :focus-within") || close(), 7_000);
     return () => clearInterval(timer);
-  }, [toast, close]);
+  });
+  const finish = (run?: () => void) => {
+    close();
+    run?.();
+    (cameFrom.current as HTMLElement | null)?.focus();
+  };
+  useKey("Control+z", () => !stays && actions[0] && finish(actions[0].run));
   return (
-    <div className="toast" ref={box}>
-      <span>{toast.text}</span>
-      {toast.actions?.map(({ label, run }) => (
-        <button key={label} type="button" onClick={() => { close(toast.key); run(); }}>{label}</button>
-      ))}
-      {!toast.actions?.length || !toast.stays ? <button type="button" aria-label="Close" onClick={() => close(toast.key)}>✕</button> : null}
+    <div className="toast" ref={box} onFocus={({ relatedTarget }) => void (cameFrom.current ??= relatedTarget)}>
+      <span>{text}</span>
+      {actions.map(({ label, run }) => <button key={label} type="button" onClick={() => finish(run)}>{label}</button>)}
+      {(actions.length === 0 || !stays) && <button type="button" aria-label="Close" onClick={() => finish()}>✕</button>}
     </div>
   );
 }

@@ -1,15 +1,17 @@
-import { type RefObject, useEffect } from "react";
+import { useEffect, useEffectEvent } from "react";
 
-/** A key that brings the focus to a field, unless something is being typed. */
-export function useKey(wanted: string, field: RefObject<HTMLElement | null>): void {
+/** Acts when a key is pressed, such as "n" or "Control+z": not while something is being typed, unless it is Escape, or a menu or dialog is open. */
+export function useKey(wanted: string, act: () => void): void {
+  const onWanted = useEffectEvent(act);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const { key, ctrlKey, metaKey, altKey, target } = event;
-      if (key !== wanted || ctrlKey || metaKey || altKey || (target as Element).matches("input, textarea, select")) return;
-      event.preventDefault(); // the key isn't meant for the field
-      field.current?.focus();
+      const { key, ctrlKey, metaKey, altKey, target, defaultPrevented } = event;
+      if ((ctrlKey || metaKey ? "Control+" : "") + key !== wanted || altKey || defaultPrevented || document.querySelector(":modal, :popover-open")) return;
+      if (key !== "Escape" && (target as Element).matches('input:not([type="checkbox"]), textarea, select')) return;
+      event.preventDefault(); // the key isn't meant for the field that it leads to
+      onWanted();
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [wanted, field]);
+  }, [wanted]);
 }

@@ -53,7 +53,7 @@ export function WorkspaceMenu({ user, others, refetch }: { user: User; others: O
           <p className="buttons"><button type="button" onClick={() => dialog.current?.close()}>Cancel</button><button className="primary">Create</button></p>
         </form>
       </dialog>
-      {asksMembers && <Members organizationId={current.replace("organization/", "")} user={user} onClose={() => { setAsksMembers(false); refetch(); }} />}
+      {asksMembers && <Members name={name} organizationId={current.replace("organization/", "")} user={user} onClose={() => { setAsksMembers(false); refetch(); }} />}
     </>
   );
 }

@@ -15,6 +15,9 @@ export interface View {
   completed: boolean;
 }
 
+/** The lists that are not projects. */
+export const listNames = { all: "All tasks", today: "Today", week: "Next 7 days", mine: "Assigned to me", trash: "Trash" } as const;
+
 /** What lists depend on, beside the view. */
 export interface World {
   tasks: readonly Task[];
