@@ -146,7 +146,7 @@ func (r *rootField) taskList(ctx context.Context, t *turn, in task.ListInput, wo
 	if selected.version {
 		at.version = l.patch.Version
 	}
-	t.result.Position, t.result.Version, t.result.Next = at, l.patch.Version, l.next
+	t.result.Position, t.result.Version, t.result.Next, t.result.AsOf = at, l.patch.Version, l.next, now
 	if _, first := t.at.(start); !first { // The operation has paid for that.
 		t.result.RunCost = t.readCost
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"taskql/graph"
 	"taskql/internal/testkit"
 	"taskql/internal/timezone"
 	"taskql/internal/viewer"
@@ -613,6 +615,34 @@ func TestTaskListAtMidnight(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A list may be read while the clock is ahead for so short a time that the hub doesn't see it.
+func TestTaskListWhenTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		var ahead atomic.Bool
+		a := newAPIWith(t, db, func(c *graph.Config, now func() time.Time) {
+			db.Now = func() time.Time {
+				if ahead.Load() {
+					return now().AddDate(0, 0, 1)
+				}
+				return now()
+			}
+			c.Services = newServices(t, db)
+		}, "alice")
+		a.create(t, "today", `, due: {date: "2026-11-23"}`)
+		a.create(t, "tomorrow", `, due: {date: "2026-11-24"}`)
+		ahead.Store(true)
+		l := liveList(t, a, "(filter: {due: {within: TODAY}})", wholePatch)
+		if p := l.patch(); p.placed(l) != "ENTERED tomorrow" {
+			t.Errorf("by the clock that is ahead: %s", l.text)
+		}
+		ahead.Store(false)
+		if p := l.patch(); p.placed(l) != "ENTERED today" || len(p.Left) != 1 {
+			t.Errorf("afterwards: %s", l.text)
+		}
+	})
 }
 
 // When the workspace is gone, the subscription ends.

@@ -246,28 +246,6 @@ func TestNext(t *testing.T) {
 	})
 }
 
-// A query may have read the clock before it was set back, and finish afterwards.
-func TestClockSetBackDuringRun(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
-		s := newStore(t, live.Config{Now: func() time.Time {
-			now := time.Now()
-			if now.Sub(begun) > 5*time.Second {
-				now = now.Add(-time.Hour)
-			}
-			return now
-		}})
-		s.set(func(s *store) { s.slow = 10 * time.Second })
-		q := &query{next: begun.Add(24 * time.Hour)}
-		_, out := s.subscribe(t, q, newClient("ann").session())
-		time.Sleep(9 * time.Second)
-		s.commit("w")
-		time.Sleep(time.Minute)
-		out.want(0, 1)
-	})
-}
-
 // The clock of Next is the configured one, which may jump. If it is set back, whatever depends on it may be something else.
 func TestNextByConfiguredClock(t *testing.T) {
 	t.Parallel()

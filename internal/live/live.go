@@ -46,8 +46,9 @@ type Result struct {
 	Version int
 	// More makes the query run again at once, from Position.
 	More bool
-	// Next is when the query runs again even if nothing changes; zero for never.
-	Next time.Time
+	// Next is when the query runs again even if nothing changes; zero for never. AsOf is what Config.Now showed when the query found
+	// Next. If the clock is set back to before that, the query runs again.
+	Next, AsOf time.Time
 	// Cost is taken from the client's budget if Data is delivered.
 	Cost int
 	// RunCost is taken from the budget of the client for whom the query was run, whether or not there is Data. It keeps queries

@@ -84,9 +84,28 @@ func (s *schedule) set(owner timed, at int64) { s.put(owner, at, false) }
 // setEarlier is set, but leaves a timer that fires before.
 func (s *schedule) setEarlier(owner timed, at int64) { s.put(owner, at, true) }
 
+// setAsOf is set for a time that was found when the clock showed asOf, and is at least minNext from now. If the clock was set back
+// since, the time may be too late, and the timer fires at once.
+func (s *schedule) setAsOf(owner timed, at, asOf int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	s.latest = max(s.latest, now) // If the clock is set back from now on, ring finds out.
+	at = max(at, now+int64(minNext))
+	if now < asOf {
+		at = now
+	}
+	s.insert(owner, at, false)
+}
+
 func (s *schedule) put(owner timed, at int64, onlyEarlier bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.insert(owner, at, onlyEarlier)
+}
+
+// insert is put with the lock held.
+func (s *schedule) insert(owner timed, at int64, onlyEarlier bool) {
 	if s.closed {
 		return
 	}
@@ -164,11 +183,22 @@ func (s *schedule) close() {
 
 // reset sets the owner's timer in a schedule, and takes it out of any other. The owner's lock must be held.
 func (t *timer) reset(in *schedule, owner timed, at int64) {
+	t.move(in, owner)
+	in.set(owner, at)
+}
+
+// resetAsOf is reset by setAsOf.
+func (t *timer) resetAsOf(in *schedule, owner timed, at, asOf int64) {
+	t.move(in, owner)
+	in.setAsOf(owner, at, asOf)
+}
+
+// move takes the owner's timer out of any other schedule.
+func (t *timer) move(in *schedule, owner timed) {
 	if t.in != nil && t.in != in {
 		t.in.remove(owner)
 	}
 	t.in = in
-	in.set(owner, at)
 }
 
 // earlier is reset, but leaves a timer of the same schedule that fires before.

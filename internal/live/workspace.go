@@ -50,8 +50,6 @@ type group struct {
 	subs      []*Subscription
 	// changed is when the first of the changes came that cause the run, by Hub.elapsed; 0 if none does.
 	changed int64
-	// began is when the query's run began, by Hub.wall.
-	began int64
 	// faults counts the runs that failed in a row.
 	faults int
 	timer  timer
@@ -208,7 +206,6 @@ func (w *workspace) run(g *group) Result {
 		return Result{}
 	}
 	w.hub.stats.runs.Add(1)
-	g.began = w.hub.wall()
 	result := w.hub.runQuery(first.query, g.key.at)
 	if result.RunCost > 0 {
 		first.session.client.Spend(result.RunCost)
@@ -297,7 +294,7 @@ func (w *workspace) settle(g *group, result Result, version int) {
 			}
 			failed.subs = append(failed.subs, s)
 		default:
-			w.advance(s, g, &result, version)
+			w.advance(s, &result, version)
 		}
 	}
 	w.running--
@@ -327,8 +324,8 @@ type ending struct {
 	detached bool
 }
 
-// advance moves a subscription of a group to the result's position.
-func (w *workspace) advance(s *Subscription, g *group, result *Result, version int) {
+// advance moves a subscription to the result's position.
+func (w *workspace) advance(s *Subscription, result *Result, version int) {
 	s.position, s.version = result.Position, max(result.Version, version)
 	if result.More || s.stale {
 		s.stale = false
@@ -341,13 +338,7 @@ func (w *workspace) advance(s *Subscription, g *group, result *Result, version i
 		return
 	}
 	if !result.Next.IsZero() {
-		now := w.hub.wall()
-		soonest := now + int64(minNext)
-		at := max(nanoseconds(result.Next), soonest)
-		if now < g.began { // The clock was set back while the query ran, which may have read it before.
-			at = soonest
-		}
-		s.timer.reset(&w.hub.moments, s, at)
+		s.timer.resetAsOf(&w.hub.moments, s, nanoseconds(result.Next), nanoseconds(result.AsOf))
 	}
 }
 
