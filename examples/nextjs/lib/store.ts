@@ -352,7 +352,8 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
   }
 
   private report(change: Partial<Status>): void {
-    this.status = { ...this.status, ...change };
+    const status = { ...this.status, ...change };
+    if (JSON.stringify(status) !== JSON.stringify(this.status)) this.status = status;
     for (const listener of this.listeners) listener();
   }
 
@@ -408,6 +409,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
   private async lead(): Promise<void> {
     if (!this.ended && this.status.stored) await this.run(() => this.load()); // this tab may have missed something
     for (let failures = 0; !this.ended; failures++) {
+      let wait = 0;
       await new Promise<void>((resolve) => {
         let open = true;
         const close = () => {
@@ -418,6 +420,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
         const { workspaceId } = this.options;
         const end = this.options.transport.subscribe(this.query, { after, workspaceId }, {
           next: (result) => {
+            wait = 1000 * (result.errors?.[0]?.extensions?.retryAfter ?? 0);
             if (open && this.receive(result)) failures = 0;
           },
           closed: close,
@@ -428,7 +431,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
         };
       });
       if (!this.ended) this.report({ live: false, error: this.status.error ?? (failures > 0 ? "NETWORK" : null) });
-      await this.pause(failures);
+      await this.pause(failures, wait);
     }
   }
 
@@ -639,7 +642,10 @@ export class IndexedDBStorage implements Storage {
       const { query, token, version } = copy;
       copies.put({ query, token, version }, "copy");
       if (copy.clear) rows.clear();
-      for (const [kind, row] of copy.put) rows.put([kind, row], [kind, row.id]);
+      for (const [i, [kind, row]] of copy.put.entries()) {
+        const request = rows.put([kind, row], [kind, row.id]);
+        if (i % 200 === 199) await Promise.race([settled(request), done]); // the page may do something else in between
+      }
       for (const key of copy.remove) rows.delete([...key]);
     }
     for (const entry of put) queue.put(entry, entry.key);

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { mock, test } from "node:test";
 import type { AddressInfo } from "node:net";
 import "fake-indexeddb/auto";
-import { fetchTransport, IndexedDBStorage, kind, polling, randomId, serverSentEvents, Store, type Result, type Transport, type Write } from "../store.js";
+import { fetchTransport, IndexedDBStorage, kind, polling, randomId, serverSentEvents, Store, type Result, type Sink, type Transport, type Write } from "../store.js";
 import { Network, Server, type Tag, type Task } from "./server.js";
 import { fields, MemoryStorage, pass, randomNumbers, type Rows, SlowStorage, storedRows, Tab, until, useClock } from "./world.js";
 
@@ -151,6 +151,33 @@ test("an error that passes is waited for, another is reported", async () => {
   assert.deepEqual(tab.refused.map((refusal) => refusal.errors[0]?.code), ["BAD_USER_INPUT", "INTERNAL"]);
   assert.equal(execute.mock.callCount(), 6);
   assert.deepEqual(server.state.tasks.get("t")?.marks, []);
+});
+
+test("the feed is asked again when the server says", async () => {
+  const { tab } = await opened();
+  const subscribe = mock.method(tab.network, "subscribe", (_: string, __: object, sink: Sink) => {
+    sink.next({ errors: [{ message: "wait", extensions: { code: "RATE_LIMITED", retryAfter: 2 } }] });
+    sink.closed();
+    return () => {};
+  });
+  tab.network.cut();
+  await until("it was asked", () => subscribe.mock.callCount() === 1);
+  await pass(1900);
+  assert.equal(subscribe.mock.callCount(), 1);
+  assert.equal(tab.store.status.error, "RATE_LIMITED");
+  await pass(200);
+  assert.equal(subscribe.mock.callCount(), 2);
+});
+
+test("the status is the same object until it changes", async () => {
+  const { server, tab } = await opened();
+  const { status } = tab.store;
+  let calls = 0;
+  tab.store.subscribe(() => calls++);
+  server.mutate("renameTask", { id: "t", title: "theirs" });
+  await until("it is shown", () => tab.store.get("tasks", "t")?.title === "theirs");
+  assert.ok(calls > 0);
+  assert.equal(tab.store.status, status);
 });
 
 test("the copy of another workspace is deleted at once, with its changes", async () => {
@@ -348,6 +375,9 @@ test("IndexedDB keeps a copy and a queue, all or nothing, and tells other tabs",
   const next = { ...copy, from: "1", token: "2", version: 2, clear: false, put: [], remove: [["tasks", "t"]] } as const;
   assert.equal(await there.write({ tab: "there", copy: next, remove: ["k"] }), true);
   assert.deepEqual(await here.load(), { query: "q", token: "2", version: 2, rows: [], queue: [] });
+  const many = Array.from({ length: 1000 }, (_, i) => ["tasks", { id: `${i}`, version: 3 }] as const);
+  const [won, lost] = await Promise.all(["here", "there"].map((tab) => here.write({ tab, copy: { ...next, from: "2", token: "3", put: many, remove: [] } })));
+  assert.deepEqual([won, lost, (await there.load()).rows.length], [true, false, 1000]);
   const deleted = indexedDB.deleteDatabase("test"); // as another tab does that signs out
   await new Promise((resolve) => (deleted.onsuccess = resolve));
   released.abort();
