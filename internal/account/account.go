@@ -191,6 +191,12 @@ func (s *Service) SetTimeZone(ctx context.Context, v viewer.Viewer, zone string)
 	return truncateRow(row), nil
 }
 
+// Zone returns the user's time zone. It reports whether it knows it: it reads no row.
+func (s *Service) Zone(userID string) (*time.Location, bool) {
+	cached, ok := s.cache.GetIfPresent(userID)
+	return cached.viewer.Location, ok
+}
+
 // Forget removes the user from the cache, so that the user's next request reads the row.
 func (s *Service) Forget(userID string) {
 	s.generation.advance(func() { s.cache.Invalidate(userID) })

@@ -212,7 +212,13 @@ func TestSetTimeZone(t *testing.T) {
 			if err != nil || v.Location.String() != want {
 				t.Fatalf("got %v, %v; want %s", v.Location, err, want)
 			}
+			if zone, known := s.Zone("u1"); !known || zone.String() != want {
+				t.Errorf("the zone %v is known: %t; want %s", zone, known, want)
+			}
 			return v
+		}
+		if zone, known := s.Zone("u1"); known {
+			t.Errorf("the zone %s is known before anything was read", zone)
 		}
 		v := sees("UTC")
 		ctx := viewer.NewContext(t.Context(), v)

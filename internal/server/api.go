@@ -13,10 +13,12 @@ import (
 
 	"taskql/graph"
 	"taskql/graph/scalar"
+	"taskql/internal/account"
 	"taskql/internal/config"
 	"taskql/internal/database"
 	"taskql/internal/graphqlhttp"
 	"taskql/internal/live"
+	"taskql/internal/viewer"
 )
 
 // newAPI returns the handler of the GraphQL endpoint.
@@ -66,7 +68,7 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 		Spend:                     users.spend,
 		ReportCost:                cfg.Config.Environment == config.Development,
 		ConditionalRequests:       conditionalRequests(cfg, api),
-		Subscribe:                 subscribe(api),
+		Subscribe:                 subscribe(api, services.Accounts, hub),
 		Streams:                   &streams.registry,
 		StreamContext:             streams.context,
 		AdmitStream:               streams.admit,
@@ -81,12 +83,18 @@ func newAPI(cfg Config, services graph.Services, streams *streams, users *authen
 	return handler, nil
 }
 
-// subscribe returns how subscriptions are started.
-func subscribe(api *graph.API) graphqlhttp.Subscribe {
+// subscribe returns how subscriptions are started. The user may have moved to another time zone since the stream's viewer was found,
+// while its session had no subscriptions, by which the hub finds the sessions of users who move.
+func subscribe(api *graph.API, accounts *account.Service, hub *live.Hub) graphqlhttp.Subscribe {
 	return func(ctx context.Context, operation *graphql.OperationContext, cost int, sink graphqlhttp.Sink) (graphqlhttp.Stream, *gqlerror.Error) {
 		subscription, err := api.Subscribe(ctx, operation, cost, sink)
 		if err != nil {
 			return nil, err
+		}
+		if v, noViewer := viewer.FromContext(ctx); noViewer == nil {
+			if zone, known := accounts.Zone(v.UserID); !known || zone.String() != v.Location.String() {
+				hub.VerifyUser(v.UserID)
+			}
 		}
 		return subscription, nil
 	}

@@ -173,13 +173,25 @@ func TestStreamsFollowTheTimeZone(t *testing.T) {
 		}
 	}
 	moveTo(west)
-	list := web + graphqlPath + "?query=" + url.QueryEscape(`subscription { taskList(filter: {due: {within: TODAY}}) { left placed { edge { node { title } } } } }`)
+	const document = `subscription { taskList(filter: {due: {within: TODAY}}) { left placed { edge { node { title } } } } }`
+	list := web + graphqlPath + "?query=" + url.QueryEscape(document)
+	socket, _ := dialSocket(t, web+graphqlPath, ann.Header())
+	exchange(t, socket, 1, initMessage)
 	streams := []*eventReader{watchURL(t, list, ann.Header()), watchURL(t, list, bearer(ann.JWT(t)))}
 	for _, zone := range []string{east, west, east} {
 		moveTo(zone)
 		for _, r := range streams {
 			r.want(`"in ` + zone + `"`)
 		}
+		// A connection that had no subscription when the user moved.
+		// Its first list may still be the one of the other zone.
+		message := fmt.Sprintf(`{"id":%q,"type":"subscribe","payload":{"query":%q}}`, zone, document)
+		for got := exchange(t, socket, 1, message)[0]; !strings.Contains(got, `"in `+zone+`"`); got = exchange(t, socket, 1)[0] {
+			if !strings.Contains(got, `"next"`) {
+				t.Fatalf("over a connection without subscriptions: %s", got)
+			}
+		}
+		exchange(t, socket, 0, fmt.Sprintf(`{"id":%q,"type":"complete"}`, zone))
 	}
 }
 
