@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"taskql/internal/testkit"
+	"taskql/internal/testkit/pgcluster"
 )
 
 // binary returns the path of the server's binary: TEST_SERVER, which make test builds, or one that is built for this process.
@@ -110,16 +111,11 @@ func startRelease(t *testing.T, path string, env ...string) *process {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := pgcluster.FreePort(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return strconv.Itoa(port)
 }
 
 // healthy waits until /health answers that the server is healthy.

@@ -53,21 +53,11 @@ func cluster(t testing.TB, c pgcluster.Config) *pgcluster.Cluster {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	port, err := pgcluster.FreePort(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return number
+	return port
 }
 
 func TestOpen(t *testing.T) {

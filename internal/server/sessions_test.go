@@ -20,6 +20,7 @@ import (
 
 	"taskql/internal/betterauth"
 	"taskql/internal/testkit"
+	"taskql/internal/testkit/pgcluster"
 )
 
 // These tests send requests to the whole server, with a real Better Auth.
@@ -287,7 +288,11 @@ type gate struct {
 
 func newGate(t *testing.T, target string) *gate {
 	t.Helper()
-	g := &gate{address: "127.0.0.1:0", target: strings.TrimPrefix(target, "http://")}
+	port, err := pgcluster.FreePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{address: fmt.Sprintf("127.0.0.1:%d", port), target: strings.TrimPrefix(target, "http://")}
 	g.open(t)
 	t.Cleanup(g.shut)
 	return g

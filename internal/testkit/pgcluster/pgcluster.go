@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -308,19 +309,20 @@ func environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "PG") })
 }
 
-// FreePort returns a port of 127.0.0.1 that is free at the moment.
+// FreePort returns a port of 127.0.0.1 that is free at the moment. Systems give higher ports to connections, so that none takes
+// this one before the caller listens there, or while it doesn't for a while.
 func FreePort(ctx context.Context) (int, error) {
+	const first, ports, attempts = 10_000, 20_000, 100
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
+	var err error
+	for range attempts {
+		port := first + mathrand.IntN(ports)
+		var listener net.Listener
+		if listener, err = config.Listen(ctx, "tcp4", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, listener.Close()
+		}
 	}
-	defer listener.Close()
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		return 0, fmt.Errorf("finding a free port: %v is not a TCP address", listener.Addr())
-	}
-	return address.Port, nil
+	return 0, fmt.Errorf("finding a free port: %w", err)
 }
 
 // lastLines returns the last n lines of a file, "" if it can't be read.

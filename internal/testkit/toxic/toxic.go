@@ -8,6 +8,8 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"taskql/internal/testkit/pgcluster"
 )
 
 // Proxy is a proxy at Listen for the server at Upstream. Stop cuts its connections and refuses new ones; Start accepts
@@ -16,8 +18,12 @@ type Proxy struct{ *toxiproxy.Proxy }
 
 // Start starts a proxy for the server at upstream, on a free port of 127.0.0.1.
 func Start(upstream string) (*Proxy, error) {
+	port, err := pgcluster.FreePort(context.Background())
+	if err != nil {
+		return nil, err
+	}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, upstream, "127.0.0.1:0", upstream)
+	p := toxiproxy.NewProxy(server, upstream, fmt.Sprintf("127.0.0.1:%d", port), upstream)
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("starting a proxy: %w", err)
 	}
