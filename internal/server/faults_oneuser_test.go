@@ -37,7 +37,6 @@ func from(address string, h http.Header) http.Header { return with(h, "X-Forward
 // abuse is a way in which a user, or a client without a session, misbehaves.
 type abuse struct {
 	name string
-	opts testkit.BetterAuthOptions
 	// user is the user's name, which custom-session-faults knows, and image the size of the picture.
 	user  string
 	image int
@@ -47,23 +46,32 @@ type abuse struct {
 	statuses []int
 }
 
-// abuses returns the known ways.
-func abuses() []abuse {
-	faults := testkit.BetterAuthOptions{Config: "custom-session-faults", Plugins: []string{"bearer"}}
-	plain := testkit.BetterAuthOptions{Plugins: []string{"bearer"}}
-	jwt := testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}}
-	return []abuse{
-		{name: "60 kB picture, jwt plugin", opts: jwt, user: "A", image: 60_000, statuses: []int{200}},
-		{name: "9 MB picture", opts: plain, user: "A", image: 9_000_000, statuses: []int{200}},
-		{name: "2 MB picture, jwt plugin", opts: jwt, user: "A", image: 2_000_000, statuses: []int{503}},
-		{name: "customSession throws", opts: faults, user: "throws", statuses: []int{503}},
-		{name: "customSession answers nothing", opts: faults, user: "nothing", statuses: []int{503}},
-		{name: "customSession throws a 401", opts: faults, user: "unauthorized", statuses: []int{401}},
-		{name: "customSession throws a 403", opts: faults, user: "forbidden", statuses: []int{401}},
-		{name: "customSession takes 30 s", opts: faults, user: "slow", statuses: []int{503}},
-		{name: "made-up bearer tokens", opts: plain, forged: forgedToken, statuses: []int{401, 429}},
-		{name: "JWTs with unknown keys, jwt plugin", opts: jwt, forged: forgedJWT, statuses: []int{401, 429}},
-		{name: "JWTs without the jwt plugin", opts: plain, forged: forgedJWT, statuses: []int{401}},
+// abused is a setting of the auth server, with the known ways to misbehave there.
+type abused struct {
+	name   string
+	opts   testkit.BetterAuthOptions
+	abuses []abuse
+}
+
+func abusedSettings() []abused {
+	return []abused{
+		{"customSession", testkit.BetterAuthOptions{Config: "custom-session-faults", Plugins: []string{"bearer"}}, []abuse{
+			{name: "throws", user: "throws", statuses: []int{503}},
+			{name: "answers nothing", user: "nothing", statuses: []int{503}},
+			{name: "throws a 401", user: "unauthorized", statuses: []int{401}},
+			{name: "throws a 403", user: "forbidden", statuses: []int{401}},
+			{name: "takes 30 s", user: "slow", statuses: []int{503}},
+		}},
+		{"jwt plugin", testkit.BetterAuthOptions{Plugins: []string{"bearer", "jwt"}}, []abuse{
+			{name: "60 kB picture", user: "A", image: 60_000, statuses: []int{200}},
+			{name: "2 MB picture", user: "A", image: 2_000_000, statuses: []int{503}},
+			{name: "JWTs with unknown keys", forged: forgedJWT, statuses: []int{401, 429}},
+		}},
+		{"plain", testkit.BetterAuthOptions{Plugins: []string{"bearer"}}, []abuse{
+			{name: "9 MB picture", user: "A", image: 9_000_000, statuses: []int{200}},
+			{name: "made-up bearer tokens", forged: forgedToken, statuses: []int{401, 429}},
+			{name: "JWTs", forged: forgedJWT, statuses: []int{401}},
+		}},
 	}
 }
 
@@ -73,7 +81,7 @@ func (a abuse) headers(t *testing.T, auth *testkit.AuthServer) forgedHeaders {
 	if a.forged != nil {
 		return func(i int) http.Header { return from("1.1.1.1", a.forged(i)) }
 	}
-	const email = "bad@example.com"
+	email := a.user + fmt.Sprint(a.image) + "@example.com"
 	user := auth.SignUp(t, "A", email, "correct horse")
 	if a.image > 0 {
 		user.Post(t, "/api/auth/update-user", map[string]any{"image": "data:image/png;base64," + strings.Repeat("A", a.image-22)})
@@ -135,36 +143,40 @@ func (c *counts) rate() string {
 // are signed in throughout, whether their sessions are cached or not.
 func TestFaultsOneUser(t *testing.T) {
 	testkit.Suite(t, "faults")
-	table := "\n| configuration | known users | newcomers | the one |\n| --- | --- | --- | --- |\n"
-	for _, a := range abuses() {
-		t.Run(a.name, func(t *testing.T) {
-			table += a.misbehave(t, duration(6*time.Second, 20*time.Second), 20)
+	for _, setting := range abusedSettings() {
+		t.Run(setting.name, func(t *testing.T) {
+			auth := testkit.BetterAuth(t, setting.opts)
+			var known, newcomers []http.Header
+			for i := range 4 {
+				known = append(known, from(fmt.Sprintf("2.2.2.%d", i), auth.SignUp(t, "K", fmt.Sprintf("k%d@example.com", i), "correct horse").Header()))
+			}
+			for i := range 20 {
+				user := auth.SignUp(t, "N", fmt.Sprintf("n%d@example.com", i), "correct horse")
+				header := user.Header()
+				if i%2 == 1 {
+					header = bearer(user.Token)
+				}
+				newcomers = append(newcomers, from(fmt.Sprintf("3.3.3.%d", i), header))
+			}
+			table := "\n| abuse | known users | newcomers | the one |\n| --- | --- | --- | --- |\n"
+			for _, a := range setting.abuses {
+				t.Run(a.name, func(t *testing.T) {
+					table += a.misbehave(t, auth, known, newcomers, duration(6*time.Second, 20*time.Second))
+				})
+			}
+			t.Log(table)
 		})
 	}
-	t.Log(table)
 }
 
-// misbehave runs the abuse and returns its row of the table.
-func (a abuse) misbehave(t *testing.T, lasts time.Duration, newcomers int) string {
+// misbehave runs the abuse, with a server that knows no session yet, and returns its row of the table.
+func (a abuse) misbehave(t *testing.T, auth *testkit.AuthServer, known, newcomers []http.Header, lasts time.Duration) string {
 	t.Helper()
-	auth := testkit.BetterAuth(t, a.opts)
 	s, _ := newServer(t, against(auth.URL, auth.Secret, map[string]string{
 		"SESSION_CACHE_TTL": "1s", "LOG_LEVEL": "error", "RATE_LIMIT": "off", "TRUSTED_PROXIES": "1",
 	}))
 	address := serve(t, s)
 	bad := a.headers(t, auth)
-	var known, others []http.Header
-	for i := range 4 {
-		known = append(known, from(fmt.Sprintf("2.2.2.%d", i), auth.SignUp(t, "K", fmt.Sprintf("k%d@example.com", i), "correct horse").Header()))
-	}
-	for i := range newcomers {
-		user := auth.SignUp(t, "N", fmt.Sprintf("n%d@example.com", i), "correct horse")
-		header := user.Header()
-		if i%2 == 1 {
-			header = bearer(user.Token)
-		}
-		others = append(others, from(fmt.Sprintf("3.3.3.%d", i), header))
-	}
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -187,8 +199,8 @@ func (a abuse) misbehave(t *testing.T, lasts time.Duration, newcomers int) strin
 			}
 		})
 	}
-	for _, header := range others {
-		time.Sleep(lasts / time.Duration(newcomers))
+	for _, header := range newcomers {
+		time.Sleep(lasts / time.Duration(len(newcomers)))
 		newSaw.ask(ctx, address, header, http.StatusOK)
 	}
 	stop()

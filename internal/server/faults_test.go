@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -317,12 +316,9 @@ func (f *faultFixture) sick(t *testing.T) {
 	t.Error("/health stayed healthy without a database")
 }
 
-// isLong reports whether the long variants run.
-func isLong() bool { return os.Getenv("FAULTS") == "long" }
-
 // duration returns short, or longer for the long variants.
 func duration(short, longer time.Duration) time.Duration {
-	if isLong() {
+	if testkit.IsLong() {
 		return longer
 	}
 	return short

@@ -43,3 +43,6 @@ func Suite(t testing.TB, name string) {
 		t.Skipf("part of a slower suite: make test-%s", name)
 	}
 }
+
+// IsLong reports whether the suites' tests with a longer variant run that: FAULTS=long.
+func IsLong() bool { return os.Getenv("FAULTS") == "long" }
