@@ -23,6 +23,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # paths in compiled code, all clones of a machine share the build cache.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false -trimpath)
 
+# As the server is shipped. If all is built so, nothing is compiled twice, but for the race detector.
+export CGO_ENABLED := 0
+
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +45,7 @@ $(EXAMPLE)/node_modules/.package-lock.json: $(EXAMPLE)/package-lock.json
 
 .PHONY: build
 build: ## Build bin/server as it is shipped: static, stripped, stamped
-	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN)/server ./cmd/server
+	go build -ldflags "$(LDFLAGS)" -o $(BIN)/server ./cmd/server
 
 .PHONY: image
 image: ## Build the container image taskql with docker, podman or buildah
@@ -151,23 +154,34 @@ test: test-programs ## Run the tests, on SQLite and PostgreSQL (TEST_DATABASE_UR
 
 # Tests that run on each database run on PostgreSQL here: there requests run at the same time, and SQLite's code, which was
 # translated from C, takes most of the time with the detector. Random lists and undos are fewer, as more of them find wrong
-# answers, not races. SEQUENTIAL tests are left out: they do one thing after the other, and take minutes with the detector.
-# So are the tests with real clients, whose server is a program of its own, built without it.
-SEQUENTIAL := TestMigrations|TestFolder|TestFoldEachCharacter|TestStoredKeys|TestGraphQLJS|TestStoredBytesArePaid|TestCacheIsBounded|TestDateutil|TestDocumentLinks|TestReasons|TestRules|TestPartialIndexes|TestIsolationOfRootFields|TestUndoOfEveryMutation|TestEveryKeyIsRemembered|TestStatementsOfBulkChanges
+# answers, not races. SEQUENTIAL tests are left out: they do one thing after the other, take minutes with the detector, and other
+# tests send the same statements. So are the tests with real clients, whose server is a program of its own, built without it.
+SEQUENTIAL := TestMigrations|TestFolder|TestFoldEachCharacter|TestStoredKeys|TestGraphQLJS|TestStoredBytesArePaid|TestCacheIsBounded|TestDateutil|TestDocumentLinks|TestReasons|TestRules|TestPartialIndexes|TestIsolationOfRootFields|TestUndoOfEveryMutation|TestEveryKeyIsRemembered|TestStatementsOfBulkChanges|TestMatrix|TestAuthorizationMatrix|TestColumnsSuffice|TestEncodedAsExecuted|TestRolesOfMutations|TestProjectsKeepTheirRules|TestMovedProjectsKeepTheirRules|TestSeriesFollowTheirRules|TestNothingGoesWithoutTombstone|TestFeedOfErasedUsers|TestMonth|TestFilterOperators
+CONCURRENT = TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(GO_TEST) -skip '^($(SEQUENTIAL))$$'
+
+# The packages whose tests touch the product's PostgreSQL. test-race runs them behind PgBouncer, so that one run finds races and
+# what breaks behind a pooler. internal/database runs without it as well, because there are statement timeouts and prepared
+# statements only in sessions of their own; so do those of the model, whose servers are in the test's process.
+POOLED := ./internal/access ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/live ./internal/reminder ./internal/server ./internal/task ./internal/workspace ./graph ./cmd/server
+WITH_POOLER = $(subst withpostgres,withpostgres -pooler,$(CONCURRENT))
 
 .PHONY: test-race
-test-race: test-programs ## Run the same tests, on PostgreSQL, with the race detector, which needs a C compiler
-	@test "$$(go env CGO_ENABLED)" = 1 && command -v $$(go env CC) >/dev/null || \
-	  { echo "the race detector needs cgo and a C compiler" >&2; exit 1; }
-	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(GO_TEST) -race -skip '^($(SEQUENTIAL))$$' $$(go list ./... | grep -v '/$(CLIENTS)$$')
+test-race: test-programs ## Run the same tests with the race detector, which needs a C compiler, on PostgreSQL behind PgBouncer
+	@command -v $$(go env CC) >/dev/null || { echo "the race detector needs cgo and a C compiler" >&2; exit 1; }
+	@CGO_ENABLED=1 $(WITH_POOLER) -race $(POOLED)
+	@CGO_ENABLED=1 $(CONCURRENT) -race ./internal/database $$(go list ./... | grep -vxFf <(go list $(POOLED) ./$(CLIENTS)))
+
+.PHONY: test-pgbouncer
+test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer, as test-race does, without the detector
+	@$(WITH_POOLER) $(POOLED)
 
 # The packages with tests of a suite.
 suite = $(sort $(dir $(shell grep -rlF 'testkit.Suite(t, "$(1)")' --include=*_test.go --exclude-dir=node_modules .)))
 
-# One package after the other, because tests at the same time would distort their figures.
+# The longer variants run one package after the other, because tests at the same time would distort their figures.
 .PHONY: test-faults
-test-faults: test-programs ## Run the soaks, timing checks and faults of the database, the disk and the auth server
-	@TEST_SUITE=faults $(GO_TEST) -p 1 -run '^TestFaults' $(call suite,faults)
+test-faults: test-programs ## Run soaks, timing checks and faults of the database, the disk and the auth server; FAULTS=long for longer ones
+	@TEST_SUITE=faults $(GO_TEST) $(if $(filter long,$(FAULTS)),-p 1) -run '^TestFaults' $(call suite,faults)
 
 .PHONY: test-browser
 test-browser: test-programs ## Drive the playground in Chromium
@@ -177,14 +191,6 @@ test-browser: test-programs ## Drive the playground in Chromium
 test-example: $(EXAMPLE)/node_modules/.package-lock.json ## Build the app of examples/nextjs and drive it in Chromium
 	@go build -ldflags "-X main.version=v0.0.0-test -X main.commit=test" -o $(TEST_SERVER) ./cmd/server
 	@cd $(EXAMPLE) && TEST_SERVER=$(TEST_SERVER) npm test --silent
-
-# The packages whose tests touch the product's PostgreSQL. Tests that run on each database leave SQLite out, random lists and
-# undos are fewer, and the tests that test-race leaves out are left out here, too: other tests send the same statements.
-POOLED := ./internal/access ./internal/account ./internal/database ./internal/devauth ./internal/doctor ./internal/importer ./internal/live ./internal/reminder ./internal/server ./internal/task ./internal/workspace ./graph ./cmd/server
-
-.PHONY: test-pgbouncer
-test-pgbouncer: test-programs ## Run the tests that touch PostgreSQL behind PgBouncer in transaction mode; migrations bypass it
-	@TEST_DATABASE=postgres TASK_PROPERTY_CASES=100 $(subst withpostgres,withpostgres -pooler,$(GO_TEST)) -skip '^($(SEQUENTIAL))$$' $(POOLED)
 
 .PHONY: test-rollback
 test-rollback: ## Run the golden requests of the release before the newest migration on a database of this release
@@ -283,8 +289,8 @@ vuln: $(BIN)/govulncheck-$(GOVULNCHECK_VERSION) ## Look for known vulnerabilitie
 define tool
 $(BIN)/$(1)-$(3):
 	@echo "installing $(1) $(3)"
-	@GOBIN=$(BIN)/.install GOFLAGS= go install $(2)@$(3)
-	@mv $(BIN)/.install/$(1) $$@ && rm -r $(BIN)/.install
+	@GOBIN=$(BIN)/.install-$(1) GOFLAGS= go install $(2)@$(3)
+	@mv $(BIN)/.install-$(1)/$(1) $$@ && rm -r $(BIN)/.install-$(1)
 endef
 $(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
 $(eval $(call tool,gotestsum,gotest.tools/gotestsum,$(GOTESTSUM_VERSION)))
