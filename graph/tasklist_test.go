@@ -88,7 +88,7 @@ func (l *liveCopy) patch() *listPatch {
 		return l.last
 	case errs := <-l.end:
 		l.t.Fatalf("it ended: %v", errs)
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		l.t.Fatal("nothing came")
 	}
 	return nil
