@@ -114,16 +114,17 @@ func CostOf(parent *ast.Definition, field *ast.FieldDefinition) Cost {
 	}
 }
 
-// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks, and so does setting reminders for
-// each of them, which pays for deleting it, too. Emptying the trash costs as much as
+// mutationCost returns the cost of a mutation. A bulk mutation costs something for each of its tasks, and so does each reminder that is
+// set, which pays for deleting it, too. Emptying the trash costs as much as
 // the largest one, and so do an undo, which can be that of a bulk mutation, and what changes all tasks of a project.
 func mutationCost(field *ast.FieldDefinition) Cost {
 	switch field.Name {
 	case "emptyTrash", "undoChange", "archiveProject", "unarchiveProject", "deleteProject", "restoreProject", "deleteSection":
 		return Cost{Own: writeCost + maxNodes*bulkCost}
-	}
-	if field.Name == "setReminders" {
+	case "setReminders":
 		return Cost{Own: writeCost, Each: bulkCost, Sizes: []string{"input.reminders"}, Default: reminder.MaxPerTask, Max: reminder.MaxPerTask}
+	case "createReminder":
+		return Cost{Own: writeCost + bulkCost}
 	}
 	if strings.HasPrefix(field.Type.Name(), "Bulk") {
 		return Cost{Own: writeCost, Each: bulkCost, Sizes: []string{"input.ids"}, Default: maxNodes, Max: maxNodes}

@@ -52,7 +52,7 @@ func TestDocumentsInDocs(t *testing.T) {
 // The requests on a page that explains a feature succeed one after the other, with the id and version that the last one answered.
 func TestRequestsInDocs(t *testing.T) {
 	t.Parallel()
-	for page, requests := range map[string]int{"history": 2, "organizations": 4, "projects": 4, "recurrence": 3, "reminders": 3} {
+	for page, requests := range map[string]int{"history": 2, "organizations": 4, "projects": 4, "recurrence": 3, "reminders": 5} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
@@ -100,14 +100,18 @@ func learn(t *testing.T, body []byte, known map[string]any) {
 	}
 	for _, field := range answer.Data {
 		var payload struct {
-			Task    *struct{ ID *string }
-			Version *int
+			Task     *struct{ ID *string }
+			Reminder *struct{ ID string }
+			Version  *int
 		}
 		if json.Unmarshal(field, &payload) != nil {
 			continue // A list.
 		}
 		if payload.Task != nil && payload.Task.ID != nil {
 			known["id"], known["taskId"] = *payload.Task.ID, *payload.Task.ID
+		}
+		if payload.Reminder != nil {
+			known["id"] = payload.Reminder.ID
 		}
 		if payload.Version != nil {
 			known["version"] = *payload.Version

@@ -89,6 +89,8 @@ var rootArguments = map[string][]string{ //nolint:gochecknoglobals // A table.
 	"Mutation.updateTag":        {`(input: {id: "<tag>", ifVersion: 9999, name: "new"})`},
 	"Mutation.deleteTag":        {`(input: {id: "gone"})`},
 	"Mutation.setReminders":     {`(input: {taskId: "<root>", reminders: [{at: "2026-11-20T00:00:00Z"}]})`, `(input: {taskId: "no id", reminders: []})`},
+	"Mutation.createReminder":   {`(input: {id: "<reminder>", taskId: "<root>", reminder: {at: "2026-11-20T00:00:00Z"}})`, `(input: {taskId: "<root>", reminder: {minutesBefore: -1}})`},
+	"Mutation.deleteReminder":   {`(input: {id: "<reminder>", ifVersion: 9999})`, `(input: {id: "gone"})`},
 	"Mutation.snoozeReminder":   {`(input: {id: "<reminder>", until: "2026-11-20T00:00:00Z"})`, `(input: {id: "<reminder>", until: "2026-12-20T00:00:00Z", ifVersion: 9999})`},
 	"Mutation.dismissReminder":  {`(input: {id: "no id"})`, `(input: {id: "<dismissed>"})`},
 	"Mutation.updateViewer":     {`(input: {})`, `(input: {timeZone: "Nowhere"})`},

@@ -239,7 +239,7 @@ func (f *isolation) checkRefused(t *testing.T, field *ast.FieldDefinition, code,
 	var answers []string
 	for typ := range nodeRows {
 		id := target(own, typ)
-		for _, other := range []string{id, own["Project"]} { // A new section needs a project.
+		for _, other := range []string{id, own["Project"], own["Task"]} { // A new section needs a project, and a new reminder a task.
 			answer := f.mutate(t, user, field, "input.id", id, other, more)
 			if strings.Contains(answer, `"code":"`+code+`"`) {
 				return

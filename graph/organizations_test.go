@@ -114,6 +114,7 @@ func TestRolesInOrganizations(t *testing.T) {
 			codes    map[string]string // by user; "" is not refused
 		}{
 			{`setReminders(input: {taskId: %q, reminders: []})`, map[string]string{"bob": "", "ann": "", "admin": "", "eve": "NOT_FOUND", "1": "NOT_FOUND"}},
+			{`createReminder(input: {taskId: %q, reminder: {at: "2026-12-20T00:00:00Z"}})`, map[string]string{"bob": "", "ann": "", "admin": "", "eve": "NOT_FOUND", "1": "NOT_FOUND"}},
 			{`updateTask(input: {id: %q, title: "new"})`, map[string]string{"bob": "FORBIDDEN", "ann": "", "admin": "", "eve": "NOT_FOUND", "1": "NOT_FOUND"}},
 			{`deleteTasks(input: {ids: [%q]})`, map[string]string{"bob": "FORBIDDEN", "ann": "", "admin": "", "eve": "NOT_FOUND", "1": "NOT_FOUND"}},
 			{`purgeTask(input: {id: %q})`, map[string]string{"bob": "FORBIDDEN", "ann": "FORBIDDEN", "eve": "NOT_FOUND", "1": "NOT_FOUND"}},

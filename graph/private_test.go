@@ -92,7 +92,7 @@ func TestRemindersOfOrganizations(t *testing.T) {
 			if got, missing := f.do(user, `{ node(id: %q) { id } }`, bobs[0]), f.do(user, `{ node(id: %q) { id } }`, shared[:8]+bobs[0][8:]); got != missing {
 				t.Errorf("%s asks for bob's reminder: %s", user, got)
 			}
-			for _, mutation := range []string{`dismissReminder(input: {id: %q})`, `snoozeReminder(input: {id: %q, until: "2026-12-09T00:00:00Z"})`} {
+			for _, mutation := range []string{`dismissReminder(input: {id: %q})`, `deleteReminder(input: {id: %q})`, `snoozeReminder(input: {id: %q, until: "2026-12-09T00:00:00Z"})`} {
 				if got := f.do(user, "mutation { r: "+mutation+" { userErrors { code } } }", bobs[0]); !strings.Contains(got, "NOT_FOUND") {
 					t.Errorf("%s changes bob's reminder: %s", user, got)
 				}
@@ -143,7 +143,7 @@ func TestGoneRemindersOfOrganizations(t *testing.T) {
 			next(user)
 		}
 		f.remind("ann", tasks[0])
-		f.remind("bob", tasks[0])
+		f.do("bob", `mutation { deleteReminder(input: {id: %q}) { deletedReminderId } }`, ids["bob"][0])
 		f.do("admin", `mutation { deleteTask(input: {id: %q}) { version } purgeTask(input: {id: %q}) { purgedTaskId } }`, tasks[1], tasks[1])
 		f.do("admin", `mutation { deleteTask(input: {id: %q}) { version } emptyTrash(input: {workspaceId: "organization/1"}) { purgedCount } }`, tasks[2])
 		for _, user := range append(users, "admin") {

@@ -50,8 +50,13 @@ func reminderTypes() []objectType {
 			"version":    nullable((*reminder.SetResult).Version, appendInt),
 			"userErrors": list(func(r *reminder.SetResult) []*workspace.UserError { return r.UserErrors }),
 		}),
+		selection.Of[reminder.DeleteResult]("DeleteReminderPayload", fields{
+			"deletedReminderId": nullable(func(r *reminder.DeleteResult) *string { return r.DeletedReminderID }, selection.AppendString),
+			"version":           nullable((*reminder.DeleteResult).Version, appendInt),
+			"userErrors":        list(func(r *reminder.DeleteResult) []*workspace.UserError { return r.UserErrors }),
+		}),
 	}
-	for _, verb := range []string{"Snooze", "Dismiss"} {
+	for _, verb := range []string{"Create", "Snooze", "Dismiss"} {
 		types = append(types, selection.Of[reminder.Result](verb+"ReminderPayload", fields{
 			"reminder":   object(func(r *reminder.Result) *ent.Reminder { return r.Reminder }),
 			"version":    nullable((*reminder.Result).Version, appendInt),

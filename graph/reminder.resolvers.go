@@ -8,6 +8,7 @@ import (
 	"taskql/internal/feed"
 	"taskql/internal/keyset"
 	"taskql/internal/reminder"
+	"taskql/internal/workspace"
 )
 
 func (r *changePageResolver) Reminders(ctx context.Context, obj *feed.Page) ([]*ent.Reminder, error) {
@@ -16,6 +17,14 @@ func (r *changePageResolver) Reminders(ctx context.Context, obj *feed.Page) ([]*
 
 func (r *mutationResolver) SetReminders(ctx context.Context, input reminder.SetInput) (*reminder.SetResult, error) {
 	return mutateAt(ctx, atTask(input.TaskID), input, r.services.Reminders.Set)
+}
+
+func (r *mutationResolver) CreateReminder(ctx context.Context, input reminder.CreateInput) (*reminder.Result, error) {
+	return mutateAt(ctx, atTask(input.TaskID), input, r.services.Reminders.Create)
+}
+
+func (r *mutationResolver) DeleteReminder(ctx context.Context, input workspace.TargetInput) (*reminder.DeleteResult, error) {
+	return mutateAt(ctx, atReminder(input.ID), input, r.services.Reminders.Delete)
 }
 
 func (r *mutationResolver) SnoozeReminder(ctx context.Context, input reminder.SnoozeInput) (*reminder.Result, error) {

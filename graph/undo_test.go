@@ -123,6 +123,8 @@ var notUndoable = map[string]struct{ input, why string }{ //nolint:gochecknoglob
 	"updateTag":        {`{id: $x, name: "new"}`, "not a change of tasks"},
 	"deleteTag":        {`{id: $x}`, "the tag is gone for good"},
 	"setReminders":     {`{taskId: $a, reminders: []}`, "reminders are private, and not in the history"},
+	"createReminder":   {`{taskId: $a, reminder: {at: "2026-12-21T00:00:00Z"}}`, "as setReminders"},
+	"deleteReminder":   {`{id: $r}`, "as setReminders"},
 	"snoozeReminder":   {`{id: $r, until: "2026-12-20T00:00:00Z"}`, "as setReminders"},
 	"dismissReminder":  {`{id: $r}`, "as setReminders"},
 	"updateViewer":     {`{timeZone: "Asia/Karachi"}`, "it is in no workspace, and takes no version"},

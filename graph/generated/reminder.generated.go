@@ -36,6 +36,93 @@ type ReminderResolver interface {
 
 // region    **************************** field.gotpl *****************************
 
+func (ec *executionContext) _CreateReminderPayload_reminder(ctx context.Context, field graphql.CollectedField, obj *reminder.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateReminderPayload_reminder(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reminder, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Reminder) graphql.Marshaler {
+			return ec.marshalOReminder2ᚖtaskqlᚋentᚐReminder(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateReminderPayload_reminder(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateReminderPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Reminder(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CreateReminderPayload_version(ctx context.Context, field graphql.CollectedField, obj *reminder.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateReminderPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateReminderPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateReminderPayload", field, true, false, "Int")
+}
+
+func (ec *executionContext) _CreateReminderPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *reminder.Result) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateReminderPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CreateReminderPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateReminderPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _DayReminder_days(ctx context.Context, field graphql.CollectedField, obj *reminder.Day) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -80,6 +167,84 @@ func (ec *executionContext) _DayReminder_time(ctx context.Context, field graphql
 }
 func (ec *executionContext) fieldContext_DayReminder_time(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DayReminder", field, false, false, "LocalTime")
+}
+
+func (ec *executionContext) _DeleteReminderPayload_deletedReminderId(ctx context.Context, field graphql.CollectedField, obj *reminder.DeleteResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteReminderPayload_deletedReminderId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedReminderID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteReminderPayload_deletedReminderId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteReminderPayload", field, false, false, "ID")
+}
+
+func (ec *executionContext) _DeleteReminderPayload_version(ctx context.Context, field graphql.CollectedField, obj *reminder.DeleteResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteReminderPayload_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteReminderPayload_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteReminderPayload", field, true, false, "Int")
+}
+
+func (ec *executionContext) _DeleteReminderPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *reminder.DeleteResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteReminderPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*workspace.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖtaskqlᚋinternalᚋworkspaceᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteReminderPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeleteReminderPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _DismissReminderPayload_reminder(ctx context.Context, field graphql.CollectedField, obj *reminder.Result) (ret graphql.Marshaler) {
@@ -700,6 +865,69 @@ func (ec *executionContext) fieldContext_SnoozeReminderPayload_userErrors(_ cont
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputCreateReminderInput(ctx context.Context, obj any) (reminder.CreateInput, error) {
+	var it reminder.CreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "taskId", "reminder", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "taskId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taskId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaskID = data
+		case "reminder":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reminder"))
+			data, err := ec.unmarshalNReminderInput2taskqlᚋinternalᚋreminderᚐInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reminder = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateReminderInput unmarshals raw into the CreateReminderInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateReminderInput(ctx context.Context, raw any) (reminder.CreateInput, error) {
+	var out reminder.CreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateReminderInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDayReminderInput(ctx context.Context, obj any) (reminder.Day, error) {
 	var it reminder.Day
 	if obj == nil {
@@ -746,6 +974,62 @@ func (ec *executionContext) unmarshalInputDayReminderInput(ctx context.Context, 
 func UnmarshalDayReminderInput(ctx context.Context, raw any) (reminder.Day, error) {
 	var out reminder.Day
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DayReminderInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputDeleteReminderInput(ctx context.Context, obj any) (workspace.TargetInput, error) {
+	var it workspace.TargetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "ifVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "ifVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ifVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IfVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteReminderInput unmarshals raw into the DeleteReminderInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteReminderInput(ctx context.Context, raw any) (workspace.TargetInput, error) {
+	var out workspace.TargetInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteReminderInput", raw, &out)
 	return out, err
 }
 
@@ -981,6 +1265,49 @@ func UnmarshalSnoozeReminderInput(ctx context.Context, raw any) (reminder.Snooze
 
 // region    **************************** object.gotpl ****************************
 
+var createReminderPayloadImplementors = []string{"CreateReminderPayload"}
+
+func (ec *executionContext) _CreateReminderPayload(ctx context.Context, sel ast.SelectionSet, obj *reminder.Result) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createReminderPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateReminderPayload")
+		case "reminder":
+			out.Values[i] = ec._CreateReminderPayload_reminder(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._CreateReminderPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._CreateReminderPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var dayReminderImplementors = []string{"DayReminder"}
 
 func (ec *executionContext) _DayReminder(ctx context.Context, sel ast.SelectionSet, obj *reminder.Day) graphql.Marshaler {
@@ -999,6 +1326,49 @@ func (ec *executionContext) _DayReminder(ctx context.Context, sel ast.SelectionS
 			}
 		case "time":
 			out.Values[i] = ec._DayReminder_time(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var deleteReminderPayloadImplementors = []string{"DeleteReminderPayload"}
+
+func (ec *executionContext) _DeleteReminderPayload(ctx context.Context, sel ast.SelectionSet, obj *reminder.DeleteResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteReminderPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteReminderPayload")
+		case "deletedReminderId":
+			out.Values[i] = ec._DeleteReminderPayload_deletedReminderId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._DeleteReminderPayload_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._DeleteReminderPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1303,6 +1673,32 @@ func (ec *executionContext) _SnoozeReminderPayload(ctx context.Context, sel ast.
 
 // region    ***************************** type.gotpl *****************************
 
+func (ec *executionContext) unmarshalNCreateReminderInput2taskqlᚋinternalᚋreminderᚐCreateInput(ctx context.Context, v any) (reminder.CreateInput, error) {
+	res, err := ec.unmarshalInputCreateReminderInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCreateReminderPayload2ᚖtaskqlᚋinternalᚋreminderᚐResult(ctx context.Context, sel ast.SelectionSet, v *reminder.Result) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CreateReminderPayload!")
+		return graphql.Null
+	}
+	return ec._CreateReminderPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDeleteReminderInput2taskqlᚋinternalᚋworkspaceᚐTargetInput(ctx context.Context, v any) (workspace.TargetInput, error) {
+	res, err := ec.unmarshalInputDeleteReminderInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteReminderPayload2ᚖtaskqlᚋinternalᚋreminderᚐDeleteResult(ctx context.Context, sel ast.SelectionSet, v *reminder.DeleteResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DeleteReminderPayload!")
+		return graphql.Null
+	}
+	return ec._DeleteReminderPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNDismissReminderInput2taskqlᚋinternalᚋreminderᚐDismissInput(ctx context.Context, v any) (reminder.DismissInput, error) {
 	res, err := ec.unmarshalInputDismissReminderInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -1370,6 +1766,11 @@ func (ec *executionContext) marshalNReminderEdge2ᚖtaskqlᚋinternalᚋkeyset�
 		return graphql.Null
 	}
 	return ec._ReminderEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNReminderInput2taskqlᚋinternalᚋreminderᚐInput(ctx context.Context, v any) (reminder.Input, error) {
+	res, err := ec.unmarshalInputReminderInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNReminderInput2ᚕᚖtaskqlᚋinternalᚋreminderᚐInputᚄ(ctx context.Context, v any) ([]*reminder.Input, error) {

@@ -73,6 +73,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("BulkTaskInput", ec.unmarshalInputBulkTaskInput),
 			graphql.NewInputUnmarshaler("CompleteTaskInput", ec.unmarshalInputCompleteTaskInput),
 			graphql.NewInputUnmarshaler("CreateProjectInput", ec.unmarshalInputCreateProjectInput),
+			graphql.NewInputUnmarshaler("CreateReminderInput", ec.unmarshalInputCreateReminderInput),
 			graphql.NewInputUnmarshaler("CreateSectionInput", ec.unmarshalInputCreateSectionInput),
 			graphql.NewInputUnmarshaler("CreateTagInput", ec.unmarshalInputCreateTagInput),
 			graphql.NewInputUnmarshaler("CreateTaskInput", ec.unmarshalInputCreateTaskInput),
@@ -80,6 +81,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DateTimeWithZoneInput", ec.unmarshalInputDateTimeWithZoneInput),
 			graphql.NewInputUnmarshaler("DayReminderInput", ec.unmarshalInputDayReminderInput),
 			graphql.NewInputUnmarshaler("DeleteProjectInput", ec.unmarshalInputDeleteProjectInput),
+			graphql.NewInputUnmarshaler("DeleteReminderInput", ec.unmarshalInputDeleteReminderInput),
 			graphql.NewInputUnmarshaler("DeleteSectionInput", ec.unmarshalInputDeleteSectionInput),
 			graphql.NewInputUnmarshaler("DeleteTagInput", ec.unmarshalInputDeleteTagInput),
 			graphql.NewInputUnmarshaler("DeleteTaskInput", ec.unmarshalInputDeleteTaskInput),
@@ -924,6 +926,8 @@ extend type Task {
   recurrence: Recurrence
   "Which occurrence it is; null if it does not repeat."
   occurrence: Occurrence
+  "The number of its occurrence, as in ` + "`" + `occurrence` + "`" + `. It can be selected in ` + "`" + `changes` + "`" + `."
+  occurrenceNumber: Int
 }
 
 input RecurrenceInput {
@@ -1072,6 +1076,10 @@ extend type Query {
 extend type Mutation {
   "Replaces the viewer's reminders of a task; an equal one keeps its id and state."
   setReminders(input: SetRemindersInput!): SetRemindersPayload!
+  "Adds one to the viewer's reminders of a task. If the task has an equal one, it is refused with TAKEN."
+  createReminder(input: CreateReminderInput!): CreateReminderPayload!
+  "Deletes one for good. The others stay as they are."
+  deleteReminder(input: DeleteReminderInput!): DeleteReminderPayload!
   "Fires again then; what it was set by stays. A reminder that waits can be snoozed, too. Refused if the task is completed or in the trash."
   snoozeReminder(input: SnoozeReminderInput!): SnoozeReminderPayload!
   "The owner has seen it. If it waits, it will not fire."
@@ -1095,12 +1103,25 @@ input ReminderInput @oneOf {
 "` + "`" + `days` + "`" + `: 0 to 366."
 input DayReminderInput { days: Int! time: LocalTime! }
 
+"A task has at most 20."
+input CreateReminderInput {
+  "A random UUID, chosen by the client: as in CreateTaskInput."
+  id: ID
+  taskId: ID!
+  reminder: ReminderInput!
+  idempotencyKey: String
+}
+
+input DeleteReminderInput { id: ID! ifVersion: Int idempotencyKey: String }
+
 "` + "`" + `until` + "`" + ` lies ahead."
 input SnoozeReminderInput { id: ID! until: DateTime! ifVersion: Int idempotencyKey: String }
 
 input DismissReminderInput { id: ID! idempotencyKey: String }
 
 type SetRemindersPayload { task: Task version: Int userErrors: [UserError!]! }
+type CreateReminderPayload { reminder: Reminder version: Int userErrors: [UserError!]! }
+type DeleteReminderPayload { deletedReminderId: ID version: Int userErrors: [UserError!]! }
 "If the change is refused as STALE, ` + "`" + `reminder` + "`" + ` is the current one."
 type SnoozeReminderPayload { reminder: Reminder version: Int userErrors: [UserError!]! }
 type DismissReminderPayload { reminder: Reminder version: Int userErrors: [UserError!]! }
@@ -1876,6 +1897,18 @@ func (ec *executionContext) childFields_CreateProjectPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type CreateProjectPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateReminderPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reminder":
+		return ec.fieldContext_CreateReminderPayload_reminder(ctx, field)
+	case "version":
+		return ec.fieldContext_CreateReminderPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateReminderPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateReminderPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateSectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "section":
@@ -1932,6 +1965,18 @@ func (ec *executionContext) childFields_DeleteProjectPayload(ctx context.Context
 		return ec.fieldContext_DeleteProjectPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteProjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteReminderPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedReminderId":
+		return ec.fieldContext_DeleteReminderPayload_deletedReminderId(ctx, field)
+	case "version":
+		return ec.fieldContext_DeleteReminderPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteReminderPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteReminderPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteSectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2528,6 +2573,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_recurrence(ctx, field)
 	case "occurrence":
 		return ec.fieldContext_Task_occurrence(ctx, field)
+	case "occurrenceNumber":
+		return ec.fieldContext_Task_occurrenceNumber(ctx, field)
 	case "reminders":
 		return ec.fieldContext_Task_reminders(ctx, field)
 	case "workspace":

@@ -53,6 +53,8 @@ var RootFields = map[string]map[string]RootField{
 		"deleteSection":    (*executionContext)._Mutation_deleteSection,
 		"skipOccurrence":   (*executionContext)._Mutation_skipOccurrence,
 		"setReminders":     (*executionContext)._Mutation_setReminders,
+		"createReminder":   (*executionContext)._Mutation_createReminder,
+		"deleteReminder":   (*executionContext)._Mutation_deleteReminder,
 		"snoozeReminder":   (*executionContext)._Mutation_snoozeReminder,
 		"dismissReminder":  (*executionContext)._Mutation_dismissReminder,
 		"createTag":        (*executionContext)._Mutation_createTag,

@@ -45,6 +45,7 @@ type TaskResolver interface {
 	Section(ctx context.Context, obj *ent.Task) (*ent.Section, error)
 	Recurrence(ctx context.Context, obj *ent.Task) (*ent.Recurrence, error)
 	Occurrence(ctx context.Context, obj *ent.Task) (*ent.Occurrence, error)
+
 	Reminders(ctx context.Context, obj *ent.Task) ([]*ent.Reminder, error)
 	Workspace(ctx context.Context, obj *ent.Task) (*access.Workspace, error)
 }
@@ -2007,6 +2008,29 @@ func (ec *executionContext) fieldContext_Task_occurrence(_ context.Context, fiel
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Task_occurrenceNumber(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_occurrenceNumber(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OccurrenceNumber, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Task_occurrenceNumber(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Task", field, false, false, "Int")
 }
 
 func (ec *executionContext) _Task_reminders(ctx context.Context, field graphql.CollectedField, obj *ent.Task) (ret graphql.Marshaler) {
@@ -4962,6 +4986,11 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Task_occurrence(ctx, field, obj)
 				})
+		case "occurrenceNumber":
+			out.Values[i] = ec._Task_occurrenceNumber(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "reminders":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,

@@ -72,16 +72,11 @@ func (s *Service) act(
 	apply func(*workspace.Tx, *ent.Reminder, *ent.Task) workspace.Violations,
 ) (*Result, error) {
 	c.Apply = func(ctx context.Context, t *workspace.Tx) (*Result, error) {
-		r, err := target(ctx, t, id)
+		r, errs, err := target(ctx, t, id, ifVersion)
 		if err != nil {
 			return nil, err
 		}
-		var errs workspace.Violations
-		if r == nil {
-			errs.Add(workspace.CodeNotFound, "id", "There is no such reminder.")
-			return workspace.Refuse[Result](errs)
-		}
-		if errs.IfVersion("reminder", ifVersion, r.Version); len(errs) > 0 {
+		if len(errs) > 0 {
 			return &Result{Reminder: r, Outcome: workspace.Outcome{UserErrors: errs}}, workspace.ErrNoCommit
 		}
 		before, e := *r, r.Edges.Task
@@ -97,18 +92,21 @@ func (s *Service) act(
 	return workspace.Write[Result](ctx, s.workspaces, v, c) //nolint:wrapcheck // It names the mutation.
 }
 
-// target reads a reminder of the viewer with its task; nil if there is none.
-func target(ctx context.Context, t *workspace.Tx, id string) (*ent.Reminder, error) {
-	u, ok := workspace.ParseID(id)
-	if !ok {
-		return nil, nil //nolint:nilnil // None is no error.
+// target reads a reminder of the viewer with its task. It returns a violation if there is no such reminder, or if it is not at the
+// version that the client expects.
+func target(ctx context.Context, t *workspace.Tx, id string, ifVersion *int) (*ent.Reminder, workspace.Violations, error) {
+	var errs workspace.Violations
+	var r *ent.Reminder
+	if u, ok := workspace.ParseID(id); ok {
+		var err error
+		if r, err = t.Reminder.Query().Where(own(t.Viewer), entreminder.ID(u)).WithTask(DueOnly).Only(ctx); err != nil && !ent.IsNotFound(err) {
+			return nil, nil, fmt.Errorf("reading a reminder: %w", err)
+		}
 	}
-	r, err := t.Reminder.Query().Where(own(t.Viewer), entreminder.ID(u)).WithTask(DueOnly).Only(ctx)
-	if ent.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // As above.
+	if r == nil {
+		errs.Add(workspace.CodeNotFound, "id", "There is no such reminder.")
+		return nil, errs, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a reminder: %w", err)
-	}
-	return r, nil
+	errs.IfVersion("reminder", ifVersion, r.Version)
+	return r, errs, nil
 }

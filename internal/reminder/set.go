@@ -73,19 +73,24 @@ func check(reminders []*Input) workspace.Violations {
 	}
 	for i, in := range reminders {
 		field := workspace.Element("reminders", i)
-		switch set := in.At != nil; {
-		case set == (in.MinutesBefore != nil) && set == (in.DayBefore != nil), set && (in.MinutesBefore != nil || in.DayBefore != nil), in.MinutesBefore != nil && in.DayBefore != nil:
-			errs.Add(workspace.CodeInvalid, field, "Say when it fires with exactly one of at, minutesBefore and dayBefore.")
-		case in.MinutesBefore != nil && (*in.MinutesBefore < 0 || *in.MinutesBefore > MaxMinutes):
-			errs.Add(workspace.CodeInvalid, field+".minutesBefore", "minutesBefore must be 0 to %d, not %d: for another time use at.", MaxMinutes, *in.MinutesBefore)
-		case in.DayBefore != nil && (in.DayBefore.Days < 0 || in.DayBefore.Days > MaxDays):
-			errs.Add(workspace.CodeInvalid, field+".dayBefore.days", "days must be 0 to %d, not %d: for another day use at.", MaxDays, in.DayBefore.Days)
-		}
+		checkInput(&errs, field, in)
 		if slices.ContainsFunc(reminders[:i], func(other *Input) bool { return equalInputs(in, other) }) {
 			errs.Add(workspace.CodeInvalid, field, "This reminder is in the list twice: leave one of them out.")
 		}
 	}
 	return errs
+}
+
+// checkInput adds a violation if a reminder is wrong, whatever the task.
+func checkInput(errs *workspace.Violations, field string, in *Input) {
+	switch set := in.At != nil; {
+	case set == (in.MinutesBefore != nil) && set == (in.DayBefore != nil), set && (in.MinutesBefore != nil || in.DayBefore != nil), in.MinutesBefore != nil && in.DayBefore != nil:
+		errs.Add(workspace.CodeInvalid, field, "Say when it fires with exactly one of at, minutesBefore and dayBefore.")
+	case in.MinutesBefore != nil && (*in.MinutesBefore < 0 || *in.MinutesBefore > MaxMinutes):
+		errs.Add(workspace.CodeInvalid, field+".minutesBefore", "minutesBefore must be 0 to %d, not %d: for another time use at.", MaxMinutes, *in.MinutesBefore)
+	case in.DayBefore != nil && (in.DayBefore.Days < 0 || in.DayBefore.Days > MaxDays):
+		errs.Add(workspace.CodeInvalid, field+".dayBefore.days", "days must be 0 to %d, not %d: for another day use at.", MaxDays, in.DayBefore.Days)
+	}
 }
 
 func equalInputs(a, b *Input) bool {
@@ -98,13 +103,11 @@ func inputOf(r *ent.Reminder) *Input {
 }
 
 func (s *Service) set(ctx context.Context, t *workspace.Tx, in SetInput) (*SetResult, error) {
-	e, err := taskOf(ctx, t, in.TaskID)
+	e, errs, err := taskOf(ctx, t, in.TaskID)
 	if err != nil {
 		return nil, err
 	}
-	if e == nil {
-		var errs workspace.Violations
-		errs.Add(workspace.CodeNotFound, "taskId", "There is no such task.")
+	if len(errs) > 0 {
 		return workspace.Refuse[SetResult](errs)
 	}
 	dropped, err := t.Reminder.Query().Where(own(t.Viewer), entreminder.TaskID(e.ID)).All(ctx)
@@ -112,7 +115,6 @@ func (s *Service) set(ctx context.Context, t *workspace.Tx, in SetInput) (*SetRe
 		return nil, fmt.Errorf("reading reminders: %w", err)
 	}
 	var added []*ent.Reminder
-	var errs workspace.Violations
 	for i, input := range in.Reminders {
 		at := slices.IndexFunc(dropped, func(r *ent.Reminder) bool { return equalInputs(inputOf(r), input) })
 		if at >= 0 {
@@ -144,20 +146,20 @@ func checkDue(errs *workspace.Violations, field string, in *Input, e *ent.Task) 
 	}
 }
 
-// taskOf reads a task, which may be in the trash; nil if there is none.
-func taskOf(ctx context.Context, t *workspace.Tx, id string) (*ent.Task, error) {
-	u, ok := workspace.ParseID(id)
-	if !ok {
-		return nil, nil //nolint:nilnil // None is no error.
+// taskOf reads the task that the input's taskId names, which may be in the trash. It returns a violation if there is no such task.
+func taskOf(ctx context.Context, t *workspace.Tx, id string) (*ent.Task, workspace.Violations, error) {
+	var errs workspace.Violations
+	var e *ent.Task
+	if u, ok := workspace.ParseID(id); ok {
+		var err error
+		if e, err = t.Task.Query().Where(workspace.Scope(t.Viewer), enttask.ID(u)).Only(ctx); err != nil && !ent.IsNotFound(err) {
+			return nil, nil, fmt.Errorf("reading the task of reminders: %w", err)
+		}
 	}
-	e, err := t.Task.Query().Where(workspace.Scope(t.Viewer), enttask.ID(u)).Only(ctx)
-	if ent.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // As above.
+	if e == nil {
+		errs.Add(workspace.CodeNotFound, "taskId", "There is no such task.")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the task of reminders: %w", err)
-	}
-	return e, nil
+	return e, errs, nil
 }
 
 // newReminder returns a reminder of a task, which insert gives its state.

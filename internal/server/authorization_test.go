@@ -118,6 +118,8 @@ var matrix = map[string]matrixRow{ //nolint:gochecknoglobals // A table.
 	"Mutation.deleteSection":    {fields: []string{`deleteSection(input: {id: "<Section>", ifVersion: 9999})`}, allowed: "STALE input.ifVersion"},
 
 	"Mutation.setReminders":    {fields: []string{`setReminders(input: {taskId: "<Done>", reminders: []})`}},
+	"Mutation.createReminder":  {fields: []string{`createReminder(input: {id: "<own Reminder>", taskId: "<Done>", reminder: {at: "2097-01-01T00:00:00Z"}})`}, allowed: "TAKEN input.id"},
+	"Mutation.deleteReminder":  {fields: []string{`deleteReminder(input: {id: "<Reminder>", ifVersion: 9999})`}, allowed: "STALE input.ifVersion"},
 	"Mutation.snoozeReminder":  {fields: []string{`snoozeReminder(input: {id: "<Reminder>", until: "2099-01-01T00:00:00Z", ifVersion: 9999})`}, allowed: "STALE input.ifVersion"},
 	"Mutation.dismissReminder": {fields: []string{`dismissReminder(input: {id: "<Dismissed>"})`}},
 }

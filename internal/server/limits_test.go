@@ -118,6 +118,7 @@ func TestSizesInVariables(t *testing.T) {
 		{"mutation($v: [ID!]!) { completeTasks(input: {ids: $v}) { changedCount } }", id, 16, ""},
 		{"mutation($v: BulkTaskInput!) { completeTasks(input: $v) { changedCount } }", `{"ids":` + id + `}`, 16, ""},
 		{reminders, `[]`, 16, ""},
+		{"mutation($v: DateTime!) { createReminder(input: {taskId: " + id + ", reminder: {at: $v}}) { version } }", `"2026-12-20T00:00:00Z"`, 16, ""},
 		{reminders, `[{"at":"2026-12-20T00:00:00Z"},{"at":"2026-12-21T00:00:00Z"}]`, 21, ""},
 		{reminders, "[" + strings.Repeat(`{"at":"2026-12-20T00:00:00Z"},`, 20) + `{"at":"2026-12-20T00:00:00Z"}]`, 111, ""},
 	} {

@@ -237,6 +237,8 @@ func (s *storedFixture) steps() []storedStep {
 			return map[string]any{"id": reminder, "until": time.Now().AddDate(0, 1, 0).UTC().Format(time.RFC3339)}
 		}},
 		{"dismissReminder", func() map[string]any { return map[string]any{"id": reminder} }},
+		{"createReminder", on(map[string]any{"taskId": s.tagged[0], "reminder": s.reminders()[1]})},
+		{"deleteReminder", func() map[string]any { return map[string]any{"id": reminder} }},
 		{"completeTasks", many},
 		{"reopenTask", one},
 		{"reopenTasks", many},

@@ -7,6 +7,8 @@ var NeededRoles = map[string]viewer.Role{ //nolint:gochecknoglobals // A table.
 	"updateViewer": viewer.RoleNone,
 
 	"setReminders":    viewer.RoleRead,
+	"createReminder":  viewer.RoleRead,
+	"deleteReminder":  viewer.RoleRead,
 	"snoozeReminder":  viewer.RoleRead,
 	"dismissReminder": viewer.RoleRead,
 
