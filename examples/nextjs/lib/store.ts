@@ -31,8 +31,11 @@ export interface Mutation<R, In extends { id?: string }> {
   readonly row?: keyof R & string;
   /** Shows the effect before the server has answered. It runs again whenever the copy changes, and must not fail. */
   apply(draft: Draft<R>, input: In): void;
-  /** Returns the input for the row as somebody else has left it; undefined, or no `rebase`: the change is refused. */
-  rebase?(input: In, current: any): In | undefined;
+  /**
+   * Returns the input for the row as somebody else has left it; undefined, or no `rebase`: the change is refused. `current` has the
+   * fields that the document selects, and `seen` is the row as it was shown when the user made the change, if it was there.
+   */
+  rebase?(input: In, current: any, seen: any): In | undefined;
 }
 
 /** The rows as they are shown, for `apply` to change. */
@@ -45,10 +48,24 @@ export interface Draft<R> {
   remove(kind: keyof R & string, id: string): void;
 }
 
-/** A change that was not made. Its effect is no longer shown. */
-export interface Refusal {
+/** A change that the server has answered. */
+interface Answered {
+  /** What `mutate` has returned for it. */
+  readonly key: string;
   readonly mutation: string;
   readonly input: any;
+}
+
+/** A change that was made. */
+export interface Done extends Answered {
+  /** The version of the workspace that it took, or that the workspace had if nothing changed. */
+  readonly version: number;
+  /** What the document selects. */
+  readonly payload: any;
+}
+
+/** A change that was not made. Its effect is no longer shown. */
+export interface Refusal extends Answered {
   readonly errors: readonly { readonly code: string; readonly message: string; readonly field?: readonly string[] | null }[];
   /** The row as it is now, if somebody else has changed it (code STALE). */
   readonly current?: any;
@@ -62,6 +79,11 @@ export interface Options<R extends Record<keyof R, Row>, M extends { readonly [n
   readonly mutations: M;
   readonly transport: Transport;
   readonly storage: Storage;
+  /**
+   * Both are called in every tab, whichever has made and sent the change. A tab that is closed as the answer comes may keep it from
+   * the others, and without Web Locks the answer may come twice: offer the user something, such as to undo, but don't rely on it.
+   */
+  onDone?(done: Done): void;
   onRefused?(refusal: Refusal): void;
   /** Milliseconds before the next attempt, after so many failures. */
   delay?(failures: number): number;
@@ -120,6 +142,7 @@ export interface Entry {
   readonly mutation: string;
   readonly input: any;
   readonly base?: number; // what is sent as ifVersion
+  readonly seen?: Row; // the row before the change, if it can be rebased
   readonly version?: number;
   readonly rowVersion?: number;
 }
@@ -139,6 +162,7 @@ export interface Write {
   };
   readonly put?: readonly Entry[];
   readonly remove?: readonly string[];
+  readonly done?: readonly Done[];
   readonly refused?: readonly Refusal[];
 }
 
@@ -262,15 +286,18 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
     return this.overlay.get(kind)?.has(id) ?? false;
   }
 
-  /** Shows a change at once and sends it after those before it. What it creates needs an id: randomId(). */
-  mutate<N extends keyof M & string>(mutation: N, input: Parameters<M[N]["apply"]>[1]): void {
+  /** Shows a change at once and sends it after those before it. What it creates needs an id: randomId(). It returns the change's key. */
+  mutate<N extends keyof M & string>(mutation: N, input: Parameters<M[N]["apply"]>[1]): string {
     if (this.ended) throw new Error("The store was stopped.");
-    const row = this.options.mutations[mutation]?.row;
+    const { row, rebase } = this.options.mutations[mutation] ?? {};
     const last = this.queue.filter((entry) => row && this.rowOf(entry) === row && entry.input.id === input.id).at(-1);
     const base = last ? (last.rowVersion ?? last.base) : row && this.rows.get(row)?.get(input.id ?? "")?.version;
     const order = (this.queue.at(-1)?.order ?? 0) + 1;
-    this.commit({ put: [{ key: randomId(), order, mutation, input, ...(base !== undefined && { base }) }] });
+    const seen: Row | undefined = row && rebase && this.get(row, input.id ?? "");
+    const key = randomId();
+    this.commit({ put: [{ key, order, mutation, input, ...(base !== undefined && { base }), ...(seen && { seen }) }] });
     void this.send();
+    return key;
   }
 
   private kinds(): [string, Kind<Row>][] {
@@ -293,7 +320,12 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
       for (const key of write.remove ?? []) this.settled.delete(key);
       await this.load(); // another tab was faster
     });
-    for (const refusal of write.refused ?? []) this.options.onRefused?.(refusal);
+    this.tell(write);
+  }
+
+  private tell({ done = [], refused = [] }: Write): void {
+    for (const change of done) this.options.onDone?.(change);
+    for (const refusal of refused) this.options.onRefused?.(refusal);
   }
 
   /** Runs jobs that read or write the storage one after the other. If the storage fails, the store goes on in memory. */
@@ -385,7 +417,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
     const { copy, ...rest } = write;
     if (copy && (copy.query !== this.query || (copy.from !== this.token && copy.token !== this.token))) return this.load();
     this.absorb([copy?.token === this.token ? rest : write]);
-    for (const refusal of write.refused ?? []) this.options.onRefused?.(refusal);
+    this.tell(write);
     void this.send();
   }
 
@@ -398,7 +430,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
   /** Deletes the copy, and what the user wanted to change in it. */
   private forget(code?: string): void {
     const errors = [{ code: code ?? "", message: "The workspace is not there any more." }];
-    const refused = code ? this.queue.map(({ mutation, input }) => ({ mutation, input, errors })) : [];
+    const refused = code ? this.queue.map((entry) => ({ ...answer(entry), errors })) : [];
     const copy = { query: this.query, from: this.token, token: null, version: 0, clear: true, put: [], remove: [] };
     this.stage = undefined;
     this.commit({ copy, remove: this.queue.map((entry) => entry.key), refused });
@@ -530,25 +562,26 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
   }
 
   private answered(entry: Entry, payload: any): void {
-    const { key, mutation, input, base } = entry;
-    const { row, rebase } = this.options.mutations[mutation] ?? {};
+    const { key, input, base, seen } = entry;
+    const { row, rebase } = this.options.mutations[entry.mutation] ?? {};
     const current: any = input.id && Object.values(payload).find((value: any) => value?.id === input.id);
     const [error] = payload.userErrors;
-    const rebased = error?.code === "STALE" && current && rebase?.(input, current);
+    const rebased = error?.code === "STALE" && current && rebase?.(input, current, seen);
     if (rebased) {
       // Another change, so another key, which is the same in every tab.
-      this.commit({ remove: [key], put: [{ ...entry, key: `${key.slice(0, 36)}/${current.version}`, input: rebased, base: current.version }] });
+      this.commit({ remove: [key], put: [{ ...entry, key: `${key.slice(0, 36)}/${current.version}`, input: rebased, base: current.version, seen: { ...seen, ...current } }] });
     } else if (error?.code === "TAKEN" && error.field?.at(-1) === "id") {
       this.commit({ remove: [key] }); // a random id is taken only by this change itself, whose key was forgotten
     } else if (error) {
-      this.commit({ remove: [key], refused: [{ mutation, input, errors: payload.userErrors, current }] });
+      this.commit({ remove: [key], refused: [{ ...answer(entry), errors: payload.userErrors, current }] });
     } else {
       const version: number = payload.version ?? 0;
+      const done = [{ ...answer(entry), version, payload }];
       // Later changes of the same row were made on top of this one.
       const later = this.queue.filter((other) => current && other.version === undefined && other.key !== key && row
         && this.rowOf(other) === row && other.input.id === input.id && (other.base === undefined || other.base === base));
       const put = later.map((other) => ({ ...other, base: current.version }));
-      this.commit(version <= this.version ? { remove: [key], put } : { put: [{ ...entry, version, rowVersion: current?.version }, ...put] });
+      this.commit(version <= this.version ? { remove: [key], put, done } : { put: [{ ...entry, version, rowVersion: current?.version }, ...put], done });
     }
   }
 }
@@ -561,6 +594,9 @@ export function randomId(): string {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
+
+/** A change, by the key that `mutate` has returned. */
+const answer = ({ key, mutation, input }: Entry): Answered => ({ key: key.slice(0, 36), mutation, input });
 
 const codeOf = (errors: Result["errors"]): string => errors?.[0]?.extensions?.code ?? "NETWORK";
 

@@ -346,7 +346,7 @@ async function run(command: Command): Promise<void> {
       device.kill();
       return report({ device: command.device, event: "closed" });
     case "mutate":
-      return device.store?.mutate(command.name, command.input);
+      return void device.store?.mutate(command.name, command.input);
     case "settle":
       return device.settle(command.version);
     case "save":

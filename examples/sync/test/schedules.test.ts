@@ -127,11 +127,11 @@ class Schedule {
       case 15:
         return void this.server.mutate("createTask", { id, title: "again" });
       case 16:
-        return tab?.store.mutate("deleteTag", { id: `g${this.below(3)}` });
+        return void tab?.store.mutate("deleteTag", { id: `g${this.below(3)}` });
       case 17:
-        return tab?.store.mutate("createTask", { id: `t${8 + this.names++}`, title: "mine" });
+        return void tab?.store.mutate("createTask", { id: `t${8 + this.names++}`, title: "mine" });
       case 18:
-        return tab?.store.mutate("renameTask", { id, title: `mine ${this.names++}` });
+        return void tab?.store.mutate("renameTask", { id, title: `mine ${this.names++}` });
       case 19:
         if (this.below(3) === 0) tab?.store.mutate("purgeTask", { id });
         return;

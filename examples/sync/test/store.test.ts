@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { mock, test } from "node:test";
 import type { AddressInfo } from "node:net";
 import "fake-indexeddb/auto";
-import { fetchTransport, IndexedDBStorage, kind, polling, randomId, serverSentEvents, Store, type Result, type Sink, type Transport, type Write } from "../store.js";
+import { fetchTransport, IndexedDBStorage, kind, polling, randomId, serverSentEvents, Store, type Done, type Result, type Sink, type Transport, type Write } from "../store.js";
 import { Network, Server, type Tag, type Task } from "./server.js";
-import { fields, MemoryStorage, pass, randomNumbers, type Rows, SlowStorage, storedRows, Tab, until, useClock } from "./world.js";
+import { fields, MemoryStorage, mutations, pass, randomNumbers, type Rows, SlowStorage, storedRows, Tab, until, useClock } from "./world.js";
 
 /** A workspace with one task and one tag, and a tab that has a copy of it. */
 async function opened(disk = new MemoryStorage()): Promise<{ server: Server; disk: MemoryStorage; tab: Tab }> {
@@ -87,6 +87,45 @@ test("a change of a row that somebody else has changed is rebased or reported", 
   assert.equal(tab.refused[0]?.errors[0]?.code, "STALE");
   assert.equal(tab.refused[0]?.current.title, "others'");
   await until("it is taken back", () => tab.store.get("tasks", "t")?.title === "others'");
+});
+
+test("all tabs are told that a change was made, and which", async () => {
+  const { server, disk, tab } = await opened();
+  const other = await openTab(server, disk);
+  const key = other.store.mutate("renameTask", { id: "t", title: "mine" }); // the first tab sends it
+  server.mutate("renameTask", { id: "t", title: "theirs" });
+  const refused = other.store.mutate("markTask", { id: "missing", mark: "m" });
+  for (const { store, done, refused: reported } of [tab, other]) {
+    await until("it is told", () => done.length === 1 && reported.length === 1);
+    const [{ payload, ...change }] = done as [Done];
+    assert.deepEqual(change, { key, mutation: "renameTask", input: { id: "t", title: "mine after theirs" }, version: server.state.version });
+    assert.equal(payload.task.title, "mine after theirs");
+    assert.equal(reported[0]?.key, refused);
+    await until("nothing is told twice", () => store.status.pending === 0);
+    await pass(50);
+    assert.equal(done.length, 1);
+  }
+});
+
+test("a change is rebased with the row as the user saw it", async () => {
+  const seen: unknown[] = [];
+  const { rebase } = mutations.renameTask;
+  mutations.renameTask.rebase = (input, current, row) => {
+    seen.push([row?.title, current.title]);
+    return rebase!(input, current, row);
+  };
+  const { server, disk, tab } = await opened();
+  tab.network.online = false;
+  tab.store.mutate("markTask", { id: "t", mark: "m" });
+  tab.store.mutate("renameTask", { id: "t", title: "one" });
+  tab.store.mutate("renameTask", { id: "t", title: "two" });
+  void tab.store.stop(); // what was seen is kept over a reload
+  await pass(50);
+  server.mutate("renameTask", { id: "t", title: "theirs" });
+  const next = await openTab(server, disk);
+  await until("both are made", () => next.store.status.pending === 0);
+  mutations.renameTask.rebase = rebase!;
+  assert.deepEqual(seen, [["first", "theirs"], ["one", "one after theirs"]]);
 });
 
 test("changes of one row are made on top of each other", async () => {

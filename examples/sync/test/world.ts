@@ -1,6 +1,6 @@
 // What the tests share: the kinds and mutations of a small application, tabs with a shared storage, and a clock.
 import { mock } from "node:test";
-import { kind, MemoryStorage, Store, type Mutation, type Refusal, type Saved, type Storage, type Write } from "../store.js";
+import { kind, MemoryStorage, Store, type Done, type Mutation, type Refusal, type Saved, type Storage, type Write } from "../store.js";
 import { canonical, Network, type Server, type Tag, type Task } from "./server.js";
 
 export type Rows = { tasks: Task; tags: Tag };
@@ -53,6 +53,7 @@ export class Tab {
   readonly network: Network;
   readonly store: Store<Rows, typeof mutations>;
   readonly refused: Refusal[] = [];
+  readonly done: Done[] = [];
 
   constructor(server: Server, random: () => number, readonly storage: SlowStorage, selected = fields) {
     this.network = new Network(server, random);
@@ -62,6 +63,7 @@ export class Tab {
       transport: this.network,
       storage,
       onRefused: (refusal) => this.refused.push(refusal),
+      onDone: (done) => this.done.push(done),
       delay: () => 5,
     });
   }

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { randomId } from '../../../../examples/sync/store.ts';
 import { byPosition } from './tasks.js';
 import { membersOf, readOnly, roles } from './workspaces.js';
 import { describeReminder, describeRule, formatDue, rules } from './words.js';
@@ -140,21 +141,14 @@ function Reminders({ task, store }) {
   const all = useSyncExternalStore(store.subscribe, () => store.all('reminders'));
   const [choice, setChoice] = useState('at');
   const [at, setAt] = useState('');
-  const mine = all.filter((reminder) => reminder.task.id === task.id);
-  const waiting = mine.filter(({ state }) => state === 'WAITING');
+  const waiting = all.filter((reminder) => reminder.task.id === task.id && reminder.state === 'WAITING');
   const presets = {
     ...(task.due?.at && { 10: { minutesBefore: 10 }, 60: { minutesBefore: 60 } }),
     ...(task.due && { day: { dayBefore: { days: 0, time: '09:00' } }, dayBefore: { dayBefore: { days: 1, time: '09:00' } } }),
   };
-  // The list is replaced as a whole. Of a reminder at a moment that has fired, the moment is not known any more.
-  const set = (reminders) => store.mutate('setReminders', { taskId: task.id, reminders });
-  const inputs = (list) => list.filter(({ at, minutesBefore, dayBefore }) => dayBefore || minutesBefore !== null || at).map(({ at, minutesBefore, dayBefore }) => (
-    dayBefore ? { dayBefore: { days: dayBefore.days, time: dayBefore.time } } : minutesBefore !== null ? { minutesBefore } : { at }));
   const add = (event) => {
     event.preventDefault();
-    const added = choice === 'at' ? { at: new Date(at).toISOString() } : presets[choice];
-    const before = inputs(mine);
-    if (!before.some((input) => JSON.stringify(input) === JSON.stringify(added))) set([...before, added]);
+    store.mutate('createReminder', { id: randomId(), taskId: task.id, reminder: choice === 'at' ? { at: new Date(at).toISOString() } : presets[choice] });
   };
   return (
     <section aria-labelledby="reminders-title">
@@ -164,7 +158,7 @@ function Reminders({ task, store }) {
           {waiting.map((reminder) => (
             <li key={reminder.id}>
               <span>{describeReminder(reminder)}</span>
-              <button type="button" className="delete" aria-label={`Remove the reminder ${describeReminder(reminder)}`} onClick={() => set(inputs(mine.filter(({ id }) => id !== reminder.id)))}>✕</button>
+              <button type="button" className="delete" aria-label={`Remove the reminder ${describeReminder(reminder)}`} onClick={() => store.mutate('deleteReminder', { id: reminder.id })}>✕</button>
             </li>
           ))}
         </ul>

@@ -161,17 +161,15 @@ const mutations = {
       for (const task of draft.all('tasks')) if (task.section?.id === id) draft.update('tasks', task.id, { section: null });
     },
   },
-  setReminders: {
-    document: mutation('setReminders', 'SetRemindersInput'),
-    apply(draft, { taskId, reminders }) {
-      const before = draft.all('reminders').filter(({ task }) => task.id === taskId);
-      for (const { id } of before) draft.remove('reminders', id);
-      reminders.forEach(({ at = null, minutesBefore = null, dayBefore = null }, i) => {
-        const same = before.find((old) => (dayBefore ? old.dayBefore?.days === dayBefore.days && old.dayBefore.time === dayBefore.time
-          : minutesBefore !== null ? old.minutesBefore === minutesBefore : old.at === at));
-        draft.put('reminders', same ?? { id: `${taskId} ${i}`, task: { id: taskId }, at, state: 'WAITING', firedAt: null, minutesBefore, dayBefore });
-      });
-    },
+  createReminder: {
+    document: reminderMutation('createReminder', 'CreateReminderInput'), row: 'reminders',
+    apply: (draft, { id, taskId, reminder: { at = null, minutesBefore = null, dayBefore = null } }) => draft.put('reminders', {
+      id, task: { id: taskId }, at, state: 'WAITING', firedAt: null, minutesBefore, dayBefore,
+    }),
+  },
+  deleteReminder: {
+    document: write('deleteReminder', 'DeleteReminderInput', 'deletedReminderId'),
+    apply: (draft, { id }) => draft.remove('reminders', id),
   },
   snoozeReminder: {
     document: reminderMutation('snoozeReminder', 'SnoozeReminderInput'), row: 'reminders', rebase,
@@ -267,8 +265,8 @@ export function openStore(account, workspaceId, onRefused, onDone) {
   tabs.onmessage = ({ data }) => onDone(data);
   const telling = { ...transport, async execute(document, variables) {
     const result = await transport.execute(document, variables);
-    const [field, payload] = Object.entries(result.data ?? {})[0] ?? [];
-    if (payload?.task && payload.userErrors.length === 0 && field !== 'setReminders') {
+    const [payload] = Object.values(result.data ?? {});
+    if (payload?.task && payload.userErrors.length === 0) {
       tell({ ids: [payload.task.id, payload.next?.id, payload.removedNextId].filter(Boolean), version: payload.version });
     }
     return result;
