@@ -61,8 +61,8 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
   return (
     <>
       {parent && <button type="button" className="link parent" onClick={() => show({ task: parent.id })}>{parent.title}</button>}
-      <h2><Check task={task} disabled={disabled} /><EditableText text={title} label="title" disabled={disabled} save={(text) => update({ title: text, was: { title } })} /></h2>
-      <Description key={description} seen={description} disabled={disabled} save={(text, was) => update({ description: text, was: { description: was } })} />
+      <h2><Check task={task} disabled={disabled} /><EditableText text={title} label="title" disabled={disabled} save={(text) => update({ title: text })} /></h2>
+      <Description key={description} task={task} disabled={disabled} save={(text, seen) => store.mutate("updateTask", { id, description: text }, seen)} />
       <div className="fields">
         <DueFields task={task} disabled={disabled} />
         <label>Priority
@@ -126,16 +126,16 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
 }
 
 /** It is saved when the field is left, in whichever way: also by the browser's button for the way back. */
-function Description({ seen, disabled, save }: { seen: string | null; disabled: boolean; save(text: string | null, was: string | null): void }) {
-  const [typed, saved] = [useRef(seen), useRef(seen)];
+function Description({ task, disabled, save }: { task: Task; disabled: boolean; save(text: string | null, seen: Task): void }) {
+  const [typed, seen] = [useRef(task.description), useRef(task)];
   const leave = () => {
-    if (typed.current !== saved.current) save(typed.current, saved.current);
-    saved.current = typed.current;
+    if (typed.current !== seen.current.description) save(typed.current, seen.current);
+    seen.current = { ...seen.current, description: typed.current };
   };
   const onLeave = useEffectEvent(leave);
   useLayoutEffect(() => () => onLeave(), []);
   return (
-    <textarea aria-label="Description" placeholder="Description" defaultValue={seen ?? ""} disabled={disabled} maxLength={10_000}
+    <textarea aria-label="Description" placeholder="Description" defaultValue={task.description ?? ""} disabled={disabled} maxLength={10_000}
       onChange={({ target }) => void (typed.current = target.value || null)} onBlur={leave} />
   );
 }

@@ -1,26 +1,18 @@
 "use client";
 import { dayIn, formatMoment, momentIn } from "@/lib/dates";
 import type { ReminderInput } from "@/lib/gql/graphql";
-import type { Reminder, Task } from "@/lib/sync";
+import { randomId } from "@/lib/store";
+import type { Task } from "@/lib/sync";
 import { Icon } from "./icon";
 import { useRows, useWorkspace } from "./workspace";
-
-/** The input that a reminder was set by: sent again, the reminder stays as it is. */
-function inputOf({ at, minutesBefore, dayBefore }: Reminder): ReminderInput | null {
-  if (minutesBefore !== null) return { minutesBefore };
-  if (dayBefore) return { dayBefore: { days: dayBefore.days, time: dayBefore.time } };
-  return at ? { at } : null;
-}
 
 /** The viewer's reminders of a task. */
 export function Reminders({ task }: { task: Task }) {
   const { change, today, timeZone } = useWorkspace();
   const reminders = useRows("reminders").filter((reminder) => reminder.task.id === task.id && reminder.state === "WAITING");
-  const inputs = (some: readonly Reminder[]) => some.map(inputOf).filter((input) => input !== null);
-  const set = (next: ReminderInput[]) => change("setReminders", { taskId: task.id, reminders: next });
-  const add = (input: ReminderInput) => {
+  const add = (reminder: ReminderInput) => {
     if (globalThis.Notification?.permission === "default") void Notification.requestPermission();
-    set([...inputs(reminders), input]);
+    change("createReminder", { id: randomId(), taskId: task.id, reminder });
   };
   const choices: [name: string, input: () => ReminderInput][] = [
     ["in 10 minutes", () => ({ at: new Date(Date.now() + 600_000).toISOString() })],
@@ -37,7 +29,7 @@ export function Reminders({ task }: { task: Task }) {
       <ul className="chips">
         {reminders.map((reminder) => (
           <li key={reminder.id}><Icon name="bell" />{reminder.at ? formatMoment(reminder.at, today, timeZone) : "when it is due"}
-            <button type="button" className="icon" aria-label="Remove the reminder" onClick={() => set(inputs(reminders.filter((other) => other !== reminder)))}><Icon name="close" /></button>
+            <button type="button" className="icon" aria-label="Remove the reminder" onClick={() => change("deleteReminder", { id: reminder.id })}><Icon name="close" /></button>
           </li>
         ))}
       </ul>

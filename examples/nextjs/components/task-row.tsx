@@ -28,7 +28,7 @@ export function TaskRow({ item: { task, depth }, canMove, ...about }: { item: It
       {!task.deletedAt && <Check task={task} disabled={!canWrite} />}
       <div className="task-body">
         <EditableText text={task.title} label="title" disabled={!canWrite || task.deletedAt !== null}
-          save={(title) => change("updateTask", { id: task.id, title, was: { title: task.title } })} />
+          save={(title) => change("updateTask", { id: task.id, title })} />
         <About task={task} {...about} />
       </div>
       {task.deletedAt ? <RestoreOrPurge task={task} /> : (

@@ -3,7 +3,7 @@ import { useApolloClient } from "@apollo/client/react";
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { UndoChangeDocument, type WorkspaceQuery } from "@/lib/gql/graphql";
 import { randomId, type Refusal } from "@/lib/store";
-import { type Done, type Mutations, openStore, type Rows, type TaskStore } from "@/lib/sync";
+import { type Mutations, openStore, type Rows, type TaskStore } from "@/lib/sync";
 import { useToasts } from "./toasts";
 
 type Answer = NonNullable<WorkspaceQuery["workspace"]>;
@@ -52,7 +52,7 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
   const client = useApolloClient();
   const { say } = useToasts();
   const [store, setStore] = useState<TaskStore | null>(null);
-  const done = useRef(new Map<string, Done>()); // the newest change of each row
+  const done = useRef(new Map<string, number>()); // the versions of changes that were made
   const { id, name, role, kind, members } = workspace;
 
   useEffect(() => {
@@ -67,13 +67,13 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
         key: `conflict ${input.id}`, stays: true,
         text: `Meanwhile somebody else has changed “${current.title}”. Theirs: “${theirs ?? ""}”. Yours: “${input.title ?? input.description ?? ""}”.`,
         actions: [
-          { label: "Use mine", run: () => opened.mutate("updateTask", { ...input, was: { title: current.title, description: current.description } }) },
+          { label: "Use mine", run: () => opened.mutate("updateTask", input) },
           { label: "Keep theirs", run: () => {} },
         ],
       });
     };
     const open = () => {
-      opened = openStore({ client, userId, workspaceId: id, onRefused, onDone: (change) => void done.current.set(change.id, change) });
+      opened = openStore({ client, userId, workspaceId: id, onRefused, onDone: ({ key, version }) => void done.current.set(key, version) });
       void opened.start();
       setStore(opened);
     };
@@ -92,7 +92,7 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
 
   if (!store) return null;
 
-  const undo = async ({ version }: Done, key: string) => {
+  const undo = async (version: number, key: string) => {
     const input = { version, workspaceId: id, idempotencyKey: randomId() };
     const answer = await client.mutate({ mutation: UndoChangeDocument, variables: { input } }).catch(() => null);
     const { userErrors = [], conflicts = [] } = answer?.data?.undoChange ?? {};
@@ -102,16 +102,13 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
     else say({ key, text: `Not undone: ${userErrors[0]?.message ?? "the server can’t be reached."}` });
   };
   const change: Workspace["change"] = (mutation, input, said) => {
-    const row = "id" in input ? (input.id ?? "") : "";
-    done.current.delete(row);
-    store.mutate(mutation, input as never);
+    const key = store.mutate(mutation, input as never);
     if (!said) return;
-    const key = randomId();
     const run = () => {
-      const made = done.current.get(row);
+      const version = done.current.get(key);
       const opposite = inverse[mutation];
-      if (made?.mutation === mutation && !mutation.endsWith("Project")) void undo(made, key);
-      else if (opposite) store.mutate(opposite, { id: row } as never);
+      if (version && !mutation.endsWith("Project")) void undo(version, key);
+      else if (opposite) store.mutate(opposite, { id: (input as { id: string }).id } as never);
       else say({ key, text: "Not undone: the change isn’t there yet." });
     };
     say({ key, text: said, actions: [{ label: "Undo", run }] });

@@ -286,16 +286,19 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
     return this.overlay.get(kind)?.has(id) ?? false;
   }
 
-  /** Shows a change at once and sends it after those before it. What it creates needs an id: randomId(). It returns the change's key. */
-  mutate<N extends keyof M & string>(mutation: N, input: Parameters<M[N]["apply"]>[1]): string {
+  /**
+   * Shows a change at once and sends it after those before it. What it creates needs an id: randomId(). It returns the change's key.
+   * `seen` is the row that the user saw, if another may be shown by now, as when a field was open for long.
+   */
+  mutate<N extends keyof M & string>(mutation: N, input: Parameters<M[N]["apply"]>[1], seen?: Row): string {
     if (this.ended) throw new Error("The store was stopped.");
     const { row, rebase } = this.options.mutations[mutation] ?? {};
     const last = this.queue.filter((entry) => row && this.rowOf(entry) === row && entry.input.id === input.id).at(-1);
-    const base = last ? (last.rowVersion ?? last.base) : row && this.rows.get(row)?.get(input.id ?? "")?.version;
+    const base = last ? (last.rowVersion ?? last.base) : row && (seen ?? this.rows.get(row)?.get(input.id ?? ""))?.version;
     const order = (this.queue.at(-1)?.order ?? 0) + 1;
-    const seen: Row | undefined = row && rebase && this.get(row, input.id ?? "");
     const key = randomId();
-    this.commit({ put: [{ key, order, mutation, input, ...(base !== undefined && { base }), ...(seen && { seen }) }] });
+    const before = seen ?? (row && this.get(row, input.id ?? ""));
+    this.commit({ put: [{ key, order, mutation, input, ...(base !== undefined && { base }), ...(rebase && before && { seen: before }) }] });
     void this.send();
     return key;
   }

@@ -5,7 +5,7 @@ import { apolloTransport } from "./apollo";
 import { dayIn, type Due } from "./dates";
 import * as gql from "./gql/graphql";
 import { byPosition, keyBetween } from "./position";
-import { type Draft, IndexedDBStorage, kind, type Mutation, type Refusal, type Row, Store, type Transport } from "./store";
+import { type Done, type Draft, IndexedDBStorage, kind, type Mutation, type Refusal, type Row, Store } from "./store";
 
 // What the copy has (see store.ts), and what the user can change in it, also offline.
 
@@ -72,9 +72,6 @@ function placeIn(draft: Tasks, id: string, projectId?: string | null, sectionId?
   else if (sectionId === null) updateTree(draft, id, { section: null });
 }
 
-/** What the user saw of texts. It isn't sent: with it, `rebase` knows whether somebody else has changed the same text. */
-type Seen = { was?: { title?: string; description?: string | null } };
-
 type Document<In> = TypedDocumentNode<unknown, { input: In }>;
 
 /** A change of a row. If somebody else has changed the row since, it is made all the same. */
@@ -94,7 +91,7 @@ const mutations = {
     const parent = draft.get("tasks", parentId ?? "");
     draft.put("tasks", {
       id, title, description, priority: priority ?? "NONE", due: due ? dueOf(due) : null, tags: (tagIds ?? []).map((tag) => ({ id: tag })),
-      completed: false, completedAt: null, createdAt: now(), deletedAt: null, recurrence: null, assignee: ref(assigneeId),
+      completed: false, completedAt: null, createdAt: now(), deletedAt: null, recurrence: null, occurrenceNumber: null, assignee: ref(assigneeId),
       parent: ref(parentId), project: parent?.project ?? null, section: parent?.section ?? null, position: place(draft, { id }, parentId ?? undefined),
     });
     placeIn(draft, id, projectId ?? undefined, sectionId ?? undefined);
@@ -102,7 +99,7 @@ const mutations = {
   updateTask: {
     document: print(gql.UpdateTaskDocument),
     row: "tasks",
-    apply(draft: Tasks, input: gql.UpdateTaskInput & Seen) {
+    apply(draft: Tasks, input: gql.UpdateTaskInput) {
       const { id, title, description, priority, due, addTagIds, removeTagIds, assigneeId, projectId, sectionId, recurrence } = input;
       const task = draft.get("tasks", id);
       if (!task) return;
@@ -118,11 +115,9 @@ const mutations = {
       });
       placeIn(draft, id, projectId, sectionId);
     },
-    rebase(input: gql.UpdateTaskInput & Seen, current: Pick<Task, "title" | "description">) {
-      const { was = {} } = input;
-      const isConflict = (["title", "description"] as const).some((field) => was[field] !== undefined && was[field] !== current[field]);
-      return isConflict ? undefined : input;
-    },
+    // It is a conflict if somebody else has changed the same text.
+    rebase: (input: gql.UpdateTaskInput, current: Partial<Task>, seen?: Task) =>
+      (["title", "description"] as const).some((field) => input[field] !== undefined && seen?.[field] !== current[field]) ? undefined : input,
   },
   completeTask: change("tasks", gql.CompleteTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: true, completedAt: now() })),
   reopenTask: change("tasks", gql.ReopenTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: false, completedAt: null })),
@@ -161,19 +156,13 @@ const mutations = {
     draft.put("sections", { id, name, project: { id: projectId }, position: keyBetween(sections.at(-1)?.position ?? "") });
   }),
   updateSection: change("sections", gql.UpdateSectionDocument, (draft, { id, name }) => draft.update("sections", id, { ...(name != null && { name }) })),
-  deleteSection: change("sections", gql.DeleteSectionDocument, (draft, { id }) => {
+  deleteSection: simply(gql.DeleteSectionDocument, (draft, { id = "" }) => {
     draft.remove("sections", id);
     for (const task of draft.all("tasks")) if (task.section?.id === id) draft.update("tasks", task.id, { section: null });
   }),
-  setReminders: simply(gql.SetRemindersDocument, (draft, { taskId, reminders }) => {
-    const before = draft.all("reminders").filter(({ task }) => task.id === taskId);
-    for (const { id } of before) draft.remove("reminders", id);
-    reminders.forEach(({ at = null, minutesBefore = null, dayBefore = null }, i) => {
-      const same = before.find((old) => dayBefore ? old.dayBefore?.days === dayBefore.days && old.dayBefore.time === dayBefore.time
-        : minutesBefore !== null ? old.minutesBefore === minutesBefore : old.at === at);
-      draft.put("reminders", same ?? { id: `${taskId} ${i}`, task: { id: taskId }, at, state: "WAITING", firedAt: null, minutesBefore, dayBefore });
-    });
-  }),
+  createReminder: create("reminders", gql.CreateReminderDocument, (draft, { id, taskId, reminder: { at = null, minutesBefore = null, dayBefore = null } }) =>
+    draft.put("reminders", { id, task: { id: taskId }, at, state: "WAITING", firedAt: null, minutesBefore, dayBefore })),
+  deleteReminder: simply(gql.DeleteReminderDocument, (draft, { id = "" }) => draft.remove("reminders", id)),
   snoozeReminder: change("reminders", gql.SnoozeReminderDocument, (draft, { id, until }) => draft.update("reminders", id, { state: "WAITING", at: until })),
   dismissReminder: simply(gql.DismissReminderDocument, (draft, { id }) => draft.update("reminders", id, { state: "DISMISSED", at: null })),
 } satisfies Record<string, Mutation<Rows, any>>;
@@ -181,42 +170,21 @@ const mutations = {
 export type Mutations = typeof mutations;
 export type TaskStore = Store<Rows, Mutations>;
 
-/** A change that the server has made. It can be undone by its version. */
-export interface Done {
-  mutation: string;
-  id: string;
-  version: number;
-}
-
 const prefix = "taskql";
 
-/** Opens the copy of a workspace. `onDone` is called with each change of this browser that the server has made, whichever tab has sent it. */
+/** Opens the copy of a workspace. */
 export function openStore(options: {
   client: ApolloClient; userId: string; workspaceId: string; onRefused(refusal: Refusal): void; onDone(done: Done): void;
 }): TaskStore {
-  const { client, userId, workspaceId, onRefused, onDone } = options;
-  const name = `${prefix} ${userId} ${workspaceId}`;
-  const tabs = new BroadcastChannel(`${name} done`);
-  tabs.onmessage = ({ data }) => onDone(data as Done);
-  const network = apolloTransport(client);
-  const transport: Transport = {
-    ...network,
-    async execute(document, { input }) {
-      const { was: _, ...sent } = input as Seen & { id?: string };
-      const result = await network.execute(document, { input: sent });
-      const [mutation, payload] = Object.entries(result.data ?? {})[0] ?? [];
-      if (mutation && sent.id && payload.version && payload.userErrors.length === 0) {
-        const done = { mutation, id: sent.id, version: payload.version as number };
-        onDone(done);
-        tabs.postMessage(done);
-      }
-      if (payload?.remainingCount > 0) store.mutate("emptyTrash", { workspaceId }); // it takes 1,000 at a time
-      return result;
-    },
+  const { client, userId, workspaceId, onRefused } = options;
+  const storage = new IndexedDBStorage(`${prefix} ${userId} ${workspaceId}`);
+  const onDone = (done: Done) => {
+    options.onDone(done);
+    // It takes 1,000 at a time. Of all tabs, the one that has sent it goes on.
+    if (done.payload.remainingCount > 0 && store.status.live) store.mutate("emptyTrash", { workspaceId });
   };
-  const store: TaskStore = new Store({ kinds, mutations, transport, storage: new IndexedDBStorage(name), workspaceId, onRefused });
-  const stop = store.stop.bind(store);
-  return Object.assign(store, { stop: () => (tabs.close(), stop()) });
+  const store: TaskStore = new Store({ kinds, mutations, transport: apolloTransport(client), storage, workspaceId, onRefused, onDone });
+  return store;
 }
 
 /** Deletes what this browser has of all workspaces: for signing out. */

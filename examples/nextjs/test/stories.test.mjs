@@ -299,6 +299,13 @@ story("Reminders appear, and are snoozed and dismissed", async (open) => {
   await fired.getByRole("button", { name: "In 10 minutes" }).click();
   await fired.waitFor({ state: "hidden" });
   await details(page).locator(".chips", { hasText: "Today" }).waitFor();
+  const chips = details(page).locator(".chips", { has: page.getByRole("button", { name: "Remove the reminder" }) }).getByRole("listitem");
+  await details(page).getByLabel("Remind me", { exact: true }).selectOption("in an hour");
+  await chips.nth(1).waitFor();
+  await chips.nth(1).getByRole("button").click();
+  await eventually(() => chips.count(), 1);
+  await page.reload();
+  await eventually(() => chips.count(), 1);
   await add(page, "Stretch");
   await openDetails(page, "Stretch");
   await details(page).getByLabel("Remind me at").fill(now);

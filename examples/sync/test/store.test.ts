@@ -124,8 +124,15 @@ test("a change is rebased with the row as the user saw it", async () => {
   server.mutate("renameTask", { id: "t", title: "theirs" });
   const next = await openTab(server, disk);
   await until("both are made", () => next.store.status.pending === 0);
-  mutations.renameTask.rebase = rebase!;
   assert.deepEqual(seen, [["first", "theirs"], ["one", "one after theirs"]]);
+
+  const before = next.store.get("tasks", "t");
+  server.mutate("renameTask", { id: "t", title: "others'" });
+  await until("it is shown", () => next.store.get("tasks", "t")?.title === "others'");
+  next.store.mutate("renameTask", { id: "t", title: "three" }, before); // the field was open all the time
+  await until("it is refused", () => next.refused.length === 1);
+  assert.deepEqual(seen.at(-1), ["two after one after theirs", "others'"]);
+  mutations.renameTask.rebase = rebase!;
 });
 
 test("changes of one row are made on top of each other", async () => {
