@@ -35,6 +35,8 @@ type dependencies struct {
 	// elsewhere reports that it may depend on other workspaces, if the user belongs to organizations: it finds objects by id, names
 	// workspaces, or lists reminders.
 	elsewhere bool
+	// list reports that it lists the workspaces, so that a new membership counts at once.
+	list bool
 	// next reports a dependency on what follows open occurrences, which the clock changes at other moments.
 	next bool
 }
@@ -79,6 +81,7 @@ func (d *dependencies) addField(s *schema, f *ast.Field) {
 		f.ObjectDefinition == s.Schema().Query && (f.Arguments.ForName("id") != nil || f.Arguments.ForName("ids") != nil)
 	if f.Definition.Type.Name() == workspaceType { // Its name may be the user's.
 		d.elsewhere, d.user = true, true
+		d.list = d.list || f.Definition.Type.Elem != nil
 	}
 	for _, value := range s.objectTypes(s.Schema().Types[f.Definition.Type.Name()]) {
 		d.feed = d.feed || value.Name() == changePage
@@ -136,7 +139,7 @@ func hasFilter(value any, filters map[string]bool) bool {
 // depend on the workspaces of organizations, in which the viewer's role may change at any time.
 func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([]byte, bool) {
 	v, err := viewer.FromContext(ctx)
-	if err != nil || !v.Access.MayRead() || d.elsewhere && mayBeMember(ctx) {
+	if err != nil || !v.Access.MayRead() || d.elsewhere && d.mayBeMember(ctx) {
 		return b, false
 	}
 	b = appendPart(appendPart(b, v.UserID), v.WorkspaceID)
@@ -173,8 +176,13 @@ func (d *Validator) AppendState(ctx context.Context, b []byte, now time.Time) ([
 }
 
 // mayBeMember reports whether the user belongs to an organization, or that can't be found out now.
-func mayBeMember(ctx context.Context) bool {
-	organizations, err := viewer.MembershipsOf(ctx).Organizations(ctx)
+func (d *Validator) mayBeMember(ctx context.Context) bool {
+	memberships := viewer.MembershipsOf(ctx)
+	find := memberships.Organizations
+	if d.list {
+		find = memberships.RecentOrganizations
+	}
+	organizations, err := find(ctx)
 	return err != nil || len(organizations) > 0
 }
 

@@ -111,7 +111,7 @@ func (s *Service) organization(ctx context.Context, id string) (viewer.Organizat
 // All returns the viewer as it acts in each of its workspaces: first in the own one, then in those of organizations, by their names.
 func (s *Service) All(ctx context.Context, v viewer.Viewer) ([]viewer.Viewer, error) {
 	all := []viewer.Viewer{v}
-	m, err := s.memberships(ctx)
+	m, err := membershipsIn(viewer.MembershipsOf(ctx).RecentOrganizations(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +270,10 @@ func (m memberships) workspaceIDs() []string {
 }
 
 func (s *Service) memberships(ctx context.Context) (memberships, error) {
-	list, err := viewer.MembershipsOf(ctx).Organizations(ctx)
+	return membershipsIn(viewer.MembershipsOf(ctx).Organizations(ctx))
+}
+
+func membershipsIn(list []viewer.Organization, err error) (memberships, error) {
 	if err != nil {
 		return memberships{}, err //nolint:wrapcheck // It is a refusal, or ctx's.
 	}

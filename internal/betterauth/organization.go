@@ -31,9 +31,9 @@ const (
 	maxMembersSize = 4 << 20
 	// maxRole is the maximum length of a member's role, in bytes.
 	maxRole = 4 << 10
-	// unlistedTTL is how long an organization that is not in a user's list is known not to be. Then the list is asked for
-	// again, so that a new organization is found soon.
-	unlistedTTL = 2 * time.Second
+	// recentTTL is how long an organization that is not in a user's list is known not to be. Then the list is asked for again
+	// if somebody names such an organization, or wants the list itself, so that a new organization is found soon.
+	recentTTL = 2 * time.Second
 	// noPluginTTL is how long the auth server is known to have no organization plugin.
 	noPluginTTL = time.Minute
 )
@@ -106,6 +106,16 @@ type organizationClient struct {
 // authenticated by. The error is a *Refusal: one that is Unavailable if the auth server can't be asked, or the session's if
 // it has ended.
 func (a *Authenticator) Organizations(ctx context.Context, h http.Header, s *Session) ([]Organization, error) {
+	return a.listOrganizations(ctx, h, s, time.Time{})
+}
+
+// RecentOrganizations is like Organizations, but asks again if the list is more than 2 seconds old.
+func (a *Authenticator) RecentOrganizations(ctx context.Context, h http.Header, s *Session) ([]Organization, error) {
+	return a.listOrganizations(ctx, h, s, a.now().Add(-recentTTL))
+}
+
+// listOrganizations returns the organizations of a session's user. since is as in question.
+func (a *Authenticator) listOrganizations(ctx context.Context, h http.Header, s *Session, since time.Time) ([]Organization, error) {
 	if s.Scheme == SchemeJWT {
 		list := make([]Organization, 0, len(s.Roles))
 		for id := range s.Roles {
@@ -120,7 +130,7 @@ func (a *Authenticator) Organizations(ctx context.Context, h http.Header, s *Ses
 	if err != nil {
 		return nil, err
 	}
-	return m.listOrganizations(ctx, time.Time{})
+	return m.listOrganizations(ctx, since)
 }
 
 // Role returns the role of a session's user in an organization, or several, separated by commas. It returns false if the
@@ -253,7 +263,7 @@ func (m member) isListed(ctx context.Context, id string) (bool, error) {
 	is := func(o Organization) bool { return o.ID == id }
 	list, err := m.listOrganizations(ctx, time.Time{})
 	if err == nil && !slices.ContainsFunc(list, is) {
-		list, err = m.listOrganizations(ctx, m.auth.now().Add(-unlistedTTL))
+		list, err = m.listOrganizations(ctx, m.auth.now().Add(-recentTTL))
 	}
 	return slices.ContainsFunc(list, is), err
 }

@@ -108,6 +108,18 @@ func (r requester) session() *betterauth.Session {
 func (r requester) organizations() string {
 	r.t.Helper()
 	list, err := r.auth.Organizations(r.t.Context(), r.header, r.session())
+	return r.listed(list, err)
+}
+
+// recentOrganizations does the same, but for a list that is new.
+func (r requester) recentOrganizations() string {
+	r.t.Helper()
+	list, err := r.auth.RecentOrganizations(r.t.Context(), r.header, r.session())
+	return r.listed(list, err)
+}
+
+func (r requester) listed(list []betterauth.Organization, err error) string {
+	r.t.Helper()
 	var text []string
 	for _, o := range list {
 		text = append(text, o.ID+" "+o.Name)
@@ -373,6 +385,32 @@ func TestNewOrganization(t *testing.T) {
 	now.Advance(2*time.Second + 1)
 	want(t, r.role("o1"), "member,admin")
 	s.wantCounts(t, 2, 1, 0)
+}
+
+// TestRecentOrganizations checks that the list itself has a new organization soon, and how few requests that costs, also while the
+// auth server fails.
+func TestRecentOrganizations(t *testing.T) {
+	t.Parallel()
+	s := newOrganizationServer(t)
+	s.set(organizationsPath, respondJSON(`[]`))
+	r, now := newRequester(t, s)
+	want(t, r.organizations(), "")
+	s.set(organizationsPath, respondJSON(acme))
+	now.Advance(2 * time.Second)
+	for range 100 {
+		want(t, r.recentOrganizations(), "")
+	}
+	s.wantCounts(t, 1, 0, 0)
+	now.Advance(1)
+	want(t, r.organizations(), "")
+	for range 100 {
+		want(t, r.recentOrganizations(), "o1 Acme")
+		want(t, r.organizations(), "o1 Acme")
+	}
+	s.wantCounts(t, 2, 0, 0)
+	s.set(organizationsPath, respond(500, ""))
+	now.Advance(2*time.Second + 1)
+	want(t, r.recentOrganizations(), "o1 Acme")
 }
 
 func TestOrganizationOutage(t *testing.T) {

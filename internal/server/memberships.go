@@ -63,9 +63,16 @@ func (c *requestContext) Value(key any) any {
 
 // Organizations implements viewer.Memberships, as do the methods that follow.
 func (c *requestContext) Organizations(ctx context.Context) ([]viewer.Organization, error) {
-	list, err := c.users.organizations.sessions.Organizations(ctx, c.headers, c.session)
+	return c.organizations(c.users.organizations.sessions.Organizations(ctx, c.headers, c.session))
+}
+
+func (c *requestContext) RecentOrganizations(ctx context.Context) ([]viewer.Organization, error) {
+	return c.organizations(c.users.organizations.sessions.RecentOrganizations(ctx, c.headers, c.session))
+}
+
+func (c *requestContext) organizations(list []betterauth.Organization, err error) ([]viewer.Organization, error) {
 	if err != nil {
-		return nil, c.users.membershipsError(ctx, err)
+		return nil, c.users.membershipsError(c, err)
 	}
 	known := make([]viewer.Organization, len(list))
 	for i, o := range list {
@@ -125,6 +132,14 @@ func (m streamMemberships) Organizations(ctx context.Context) ([]viewer.Organiza
 		return nil, err
 	}
 	return request.Organizations(ctx)
+}
+
+func (m streamMemberships) RecentOrganizations(ctx context.Context) ([]viewer.Organization, error) {
+	request, err := m.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return request.RecentOrganizations(ctx)
 }
 
 func (m streamMemberships) Role(ctx context.Context, organizationID string) (viewer.Role, error) {

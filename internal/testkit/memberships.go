@@ -91,6 +91,11 @@ func (m membershipsOf) Organizations(context.Context) ([]viewer.Organization, er
 	return list, m.all.failure()
 }
 
+// RecentOrganizations implements viewer.Memberships.
+func (m membershipsOf) RecentOrganizations(ctx context.Context) ([]viewer.Organization, error) {
+	return m.Organizations(ctx)
+}
+
 // failure returns the error of questions that are not about members. The caller holds the lock.
 func (o *Organizations) failure() error {
 	if errors.Is(o.err, viewer.ErrMembersUnknown) {

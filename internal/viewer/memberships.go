@@ -61,6 +61,8 @@ var ErrMembersUnknown = errors.New("the auth server does not tell the members of
 type Memberships interface {
 	// Organizations returns the user's organizations, in no order.
 	Organizations(ctx context.Context) ([]Organization, error)
+	// RecentOrganizations returns the same, at most some seconds old if the auth server can be asked. That costs a question more.
+	RecentOrganizations(ctx context.Context) ([]Organization, error)
 	// Role returns the user's role in an organization: RoleNone if the user is no member, or there is no such organization. What
 	// Organizations returns after that is at most some seconds old, unless the organization was in it before.
 	Role(ctx context.Context, organizationID string) (Role, error)
@@ -96,5 +98,9 @@ func HasMemberships(ctx context.Context) bool {
 type noMemberships struct{}
 
 func (noMemberships) Organizations(context.Context) ([]Organization, error) { return nil, nil }
-func (noMemberships) Role(context.Context, string) (Role, error)            { return RoleNone, nil }
-func (noMemberships) Members(context.Context, string) ([]Member, error)     { return nil, nil }
+
+func (noMemberships) RecentOrganizations(context.Context) ([]Organization, error) { return nil, nil }
+
+func (noMemberships) Role(context.Context, string) (Role, error) { return RoleNone, nil }
+
+func (noMemberships) Members(context.Context, string) ([]Member, error) { return nil, nil }
