@@ -59,11 +59,11 @@ func sendSlowly(t *testing.T, address, cookie, body string, between func() bool)
 // TestSlowUpload: a slow upload uses up neither the operation's time nor the answer's, which start when the body has arrived.
 func TestSlowUpload(t *testing.T) {
 	t.Parallel()
-	s, _ := newServer(t, map[string]string{"LIMIT_OPERATION_TIME": "1s"})
+	s, _ := newServer(t, map[string]string{"LIMIT_OPERATION_TIME": "4s"})
 	cookie := signUp(t, newBrowser(t, s))
-	address := slowServer(t, s.Handler(), func(server *http.Server) { server.WriteTimeout = time.Second })
+	address := slowServer(t, s.Handler(), func(server *http.Server) { server.WriteTimeout = 4 * time.Second })
 	response, answer := sendSlowly(t, address, cookie, `{"query":"mutation { createTask(input: {title: \"slow\"}) { task { title } userErrors { code } } }"}`, func() bool {
-		time.Sleep(1500 * time.Millisecond) // Longer than both.
+		time.Sleep(4500 * time.Millisecond) // Longer than both.
 		return true
 	})
 	if response.StatusCode != http.StatusOK || answer != `{"data":{"createTask":{"task":{"title":"slow"},"userErrors":[]}}}` {
@@ -76,7 +76,7 @@ func TestBodyTimeout(t *testing.T) {
 	t.Parallel()
 	s, _ := newServer(t, map[string]string{})
 	address := slowServer(t, s.Handler(), func(server *http.Server) {
-		server.ReadTimeout, server.WriteTimeout = 200*time.Millisecond, 100*time.Millisecond
+		server.ReadTimeout, server.WriteTimeout = time.Second, 500*time.Millisecond
 	})
 	response, answer := sendSlowly(t, address, "", `{"query":"{ __typename }"}`, func() bool { return false })
 	if response.StatusCode != http.StatusRequestTimeout || !strings.Contains(answer, `"code":"REQUEST_TIMEOUT"`) || !response.Close {
