@@ -346,6 +346,13 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
   await eventually(() => titles(one), ["Theirs"]);
   await toast(one, "Theirs").getByRole("button", { name: "Use mine" }).click();
   await eventually(() => titles(two), ["Mine"]);
+
+  for (const page of [one, two]) await openDetails(page, "Mine");
+  await details(one).getByLabel("Description").fill("My text"); // the field stays open
+  await details(two).getByLabel("Description").fill("Their text");
+  await two.keyboard.press("Escape");
+  await toast(one, "Theirs: “Their text”. Yours: “My text”.").waitFor();
+  assert.equal(await details(one).getByLabel("Description").inputValue(), "Their text");
 });
 
 story("Offline the app opens, and what is done there is sent once, later", async (open) => {
