@@ -133,7 +133,13 @@ function Description({ task, disabled, save }: { task: Task; disabled: boolean; 
     seen.current = { ...seen.current, description: typed.current };
   };
   const onLeave = useEffectEvent(leave);
-  useLayoutEffect(() => () => onLeave(), []);
+  useLayoutEffect(() => {
+    addEventListener("beforeunload", onLeave);
+    return () => {
+      removeEventListener("beforeunload", onLeave);
+      onLeave();
+    };
+  }, []);
   return (
     <textarea aria-label="Description" placeholder="Description" defaultValue={task.description ?? ""} disabled={disabled} maxLength={10_000}
       onChange={({ target }) => void (typed.current = target.value || null)} onBlur={leave} />

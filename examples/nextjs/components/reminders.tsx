@@ -14,6 +14,11 @@ export function Reminders({ task }: { task: Task }) {
     if (globalThis.Notification?.permission === "default") void Notification.requestPermission();
     change("createReminder", { id: randomId(), taskId: task.id, reminder });
   };
+  const addAt = (field: HTMLInputElement) => { // by Enter, which phones don't have there, or when the field is left
+    const [day, time] = field.value.split("T");
+    field.value = "";
+    if (day && time) add({ at: momentIn(timeZone, day, time).toISOString() });
+  };
   const choices: [name: string, input: () => ReminderInput][] = [
     ["in 10 minutes", () => ({ at: new Date(Date.now() + 600_000).toISOString() })],
     ["in an hour", () => ({ at: new Date(Date.now() + 3_600_000).toISOString() })],
@@ -38,12 +43,8 @@ export function Reminders({ task }: { task: Task }) {
           <option value="" disabled>Remind me …</option>
           {choices.map(([name], i) => <option key={name} value={i}>{name}</option>)}
         </select>
-        <input type="datetime-local" aria-label="Remind me at" min={`${dayIn(timeZone)}T00:00`} onKeyDown={(event) => {
-          const [day, time] = event.currentTarget.value.split("T");
-          if (event.key !== "Enter" || !day || !time) return;
-          event.currentTarget.value = "";
-          add({ at: momentIn(timeZone, day, time).toISOString() });
-        }} />
+        <input type="datetime-local" aria-label="Remind me at" min={`${dayIn(timeZone)}T00:00`} onBlur={({ target }) => addAt(target)}
+          onKeyDown={({ key, currentTarget }) => key === "Enter" && addAt(currentTarget)} />
       </div>
     </fieldset>
   );

@@ -1,7 +1,7 @@
 "use client";
 import { closestCenter, DndContext, type DragEndEvent, KeyboardSensor, PointerSensor, type UniqueIdentifier, useDroppable, useSensor, useSensors } from "@dnd-kit/core";
 import { SortableContext, sortableKeyboardCoordinates, verticalListSortingStrategy } from "@dnd-kit/sortable";
-import { type FocusEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type FocusEvent, type KeyboardEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { count, type Group, groupTasks, isManual, isProject, listNames } from "@/lib/lists";
 import { ProjectTitle, SectionTitle } from "./project";
 import { QuickAdd } from "./quick-add";
@@ -122,7 +122,7 @@ function Part({ group, canMove }: { group: Group; canMove: boolean }) {
   );
 }
 
-/** If the row that has the focus goes away, the next row gets it. */
+/** The arrow keys lead from one checkbox to the next. If the row that has the focus goes away, the next row gets it. */
 function useFocusInRows(ids: string[]) {
   const last = useRef<{ id: string; control: string; index: number } | null>(null);
   useLayoutEffect(() => {
@@ -136,5 +136,12 @@ function useFocusInRows(ids: string[]) {
       last.current = { id, control: (target as HTMLElement).dataset["control"] ?? "check", index: ids.indexOf(id) };
     },
     onBlur: () => void (last.current = null), // not called if the row goes away
+    onKeyDown(event: KeyboardEvent) {
+      const checks = [...document.querySelectorAll<HTMLElement>("[data-task] > .check")];
+      const index = checks.indexOf(event.target as HTMLElement);
+      if (index < 0 || (event.key !== "ArrowDown" && event.key !== "ArrowUp")) return;
+      event.preventDefault(); // of scrolling
+      checks[index + (event.key === "ArrowDown" ? 1 : -1)]?.focus();
+    },
   };
 }
