@@ -6,6 +6,7 @@ import { count, findTasks, listNames, type View } from "@/lib/lists";
 import { forgetUser } from "@/lib/offline";
 import { byPosition } from "@/lib/position";
 import { randomId } from "@/lib/store";
+import { countUnsent } from "@/lib/sync";
 import type { User } from "./app";
 import { Icon } from "./icon";
 import { noFilters, show, useView } from "./view";
@@ -63,7 +64,7 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
     show({ ...noFilters, list: project });
   };
   const signOut = async () => {
-    const { pending } = store.status;
+    const pending = Math.max(await countUnsent(), store.status.pending); // this browser may store nothing
     if (pending > 0 && !confirm(`${pending === 1 ? "One change has" : `${pending} changes have`} not been sent, and will be lost. Sign out?`)) return;
     const { error: problem } = await authClient.signOut();
     if (problem) return alert("You are still signed in: the server can’t be reached.");

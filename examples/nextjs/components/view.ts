@@ -37,5 +37,8 @@ export const show = (change: Change): void => history.pushState(null, "", addres
 /** As `show`, for what changes with each key. */
 export const adjust = (change: Change): void => history.replaceState(null, "", address(change));
 
+/** Shows another workspace. The viewer's own isn't named in the address. */
+export const showWorkspace = (id: string, task = ""): void => show({ ...noFilters, list: "", workspace: id.startsWith("personal/") ? "" : id, task });
+
 /** What leaves a list for another one: its filters, and the task beside it. */
 export const noFilters = { search: "", tags: [], priorities: [], assignees: [], task: "" };

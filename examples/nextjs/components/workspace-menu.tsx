@@ -4,7 +4,7 @@ import { authClient } from "@/lib/auth-client";
 import type { HomeQuery } from "@/lib/gql/graphql";
 import type { User } from "./app";
 import { Members } from "./members";
-import { noFilters, show } from "./view";
+import { showWorkspace } from "./view";
 import { useWorkspace } from "./workspace";
 
 /** The viewer's workspaces that are not shown. */
@@ -19,7 +19,7 @@ export function WorkspaceMenu({ user, others, refetch }: { user: User; others: O
   const [asksMembers, setAsksMembers] = useState(false);
   const open = (id: string) => {
     menu.current?.hidePopover();
-    show({ ...noFilters, list: "", workspace: id.startsWith("personal/") ? "" : id });
+    showWorkspace(id);
   };
   const create = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

@@ -187,8 +187,15 @@ export function openStore(options: {
   return store;
 }
 
+const copies = async () => (await indexedDB.databases()).map(({ name }) => name ?? "").filter((name) => name.startsWith(`${prefix} `));
+
+/** How many changes this browser has still to send, in all workspaces. */
+export async function countUnsent(): Promise<number> {
+  const queues = (await copies()).map(async (name) => (await new IndexedDBStorage(name).load()).queue);
+  return (await Promise.all(queues)).flat().length;
+}
+
 /** Deletes what this browser has of all workspaces: for signing out. */
 export async function deleteCopies(): Promise<void> {
-  const names = (await indexedDB.databases()).map(({ name }) => name ?? "").filter((name) => name.startsWith(`${prefix} `));
-  for (const name of names) indexedDB.deleteDatabase(name);
+  for (const name of await copies()) indexedDB.deleteDatabase(name);
 }

@@ -120,7 +120,8 @@ story("A task is created, edited in place, completed, undone, deleted, restored 
   await toast(page, "Completed “Buy oat milk”").getByRole("button", { name: "Undo" }).click();
   await toast(page, "Undone.").waitFor();
   await row(page, "Buy oat milk").waitFor();
-  await check(page, "Buy oat milk").press("Space");
+  await check(page, "Call the dentist").press("ArrowUp");
+  await page.keyboard.press("Space");
   await row(page, "Buy oat milk").waitFor({ state: "detached" });
   await page.keyboard.press("Control+z");
   await row(page, "Buy oat milk").waitFor();
@@ -131,6 +132,11 @@ story("A task is created, edited in place, completed, undone, deleted, restored 
   await page.goBack(); // which leaves the field without a blur
   await openDetails(page, "Call the dentist");
   assert.equal(await details(page).getByLabel("Description").inputValue(), "About the crown");
+  await details(page).getByLabel("Description").fill("About the bridge");
+  await page.reload();
+  await page.reload(); // with what was stored
+  await details(page).waitFor();
+  assert.equal(await details(page).getByLabel("Description").inputValue(), "About the bridge");
   await page.getByRole("heading", { name: "All tasks" }).click();
   await page.keyboard.press("Escape");
   await details(page).waitFor({ state: "detached" });
@@ -296,6 +302,13 @@ story("Reminders appear, and are snoozed and dismissed", async (open) => {
   const fired = page.getByRole("alert", { name: "Reminders" });
   await fired.getByRole("button", { name: "Stand up" }).waitFor();
   await inspect(page, "reminder");
+  await page.locator("button.workspace").click();
+  await page.getByRole("button", { name: "New shared workspace" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Team");
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.locator("button.workspace", { hasText: "Team" }).waitFor();
+  await fired.getByText("in Edsger").waitFor();
+  await fired.getByRole("button", { name: "Stand up" }).click();
   await fired.getByRole("button", { name: "In 10 minutes" }).click();
   await fired.waitFor({ state: "hidden" });
   await details(page).locator(".chips", { hasText: "Today" }).waitFor();
@@ -494,6 +507,26 @@ story("Signing out ends all tabs, and leaves nothing in the browser", async (ope
   const other = await page.context().newPage();
   await other.goto(origin);
   await row(other, "Secret").waitFor();
+
+  // What is not sent from a workspace that isn't shown any more is not lost unasked.
+  await page.locator("button.workspace").click();
+  await page.getByRole("button", { name: "New shared workspace" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Team");
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.locator("button.workspace", { hasText: "Team" }).waitFor();
+  await add(page, "Sent");
+  await settled(page);
+  await page.context().setOffline(true);
+  await add(page, "Not sent");
+  await page.locator("button.workspace").click();
+  await page.getByRole("button", { name: "Hedy only you" }).click();
+  await row(page, "Secret").waitFor();
+  await page.context().setOffline(false);
+  await page.getByText("Offline.").waitFor({ state: "hidden" });
+  const [question] = await Promise.all([page.waitForEvent("dialog"), page.getByRole("button", { name: "Sign out" }).click({ noWaitAfter: true })]);
+  assert.match(question.message(), /One change has not been sent/);
+  await question.dismiss();
+  page.once("dialog", (dialog) => dialog.accept());
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await other.getByRole("heading", { name: "Sign in" }).waitFor();
