@@ -61,7 +61,9 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
   return (
     <>
       {parent && <button type="button" className="link parent" onClick={() => show({ task: parent.id })}>{parent.title}</button>}
-      <h2><Check task={task} disabled={disabled} /><EditableText text={title} label="title" disabled={disabled} save={(text) => update({ title: text })} /></h2>
+      <div className="title"><Check task={task} disabled={disabled} />
+        <h2><EditableText text={title} label="title" disabled={disabled} save={(text) => update({ title: text })} /></h2>
+      </div>
       <Description key={description} task={task} disabled={disabled} save={(text, seen) => store.mutate("updateTask", { id, description: text }, seen)} />
       <div className="fields">
         <DueFields task={task} disabled={disabled} />
