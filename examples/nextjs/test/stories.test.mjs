@@ -464,7 +464,7 @@ async function takePictures(page) {
     };
     const workspaceId = new URLSearchParams(location.search).get("workspace");
     const [house, trip, home, phone] = Array.from({ length: 4 }, () => crypto.randomUUID());
-    const day = (offset) => ({ date: new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10) });
+    const day = (offset) => ({ date: new Date(Date.now() + offset * 86_400_000).toLocaleDateString("sv") });
     await send("createProject", { id: house, name: "Moving house", workspaceId });
     await send("createProject", { id: trip, name: "Trip to Norway", workspaceId });
     await send("createTag", { id: home, name: "home", workspaceId });
