@@ -2,7 +2,7 @@
 import type { OperationVariables } from "@apollo/client";
 import { ApolloProvider, useApolloClient, useQuery } from "@apollo/client/react";
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { createApollo } from "@/lib/apollo";
 import { dayIn } from "@/lib/dates";
 import { HomeDocument, WorkspaceDocument, UpdateViewerDocument } from "@/lib/gql/graphql";
@@ -48,7 +48,8 @@ function useKept<T, V extends OperationVariables>(document: TypedDocumentNode<T,
   useEffect(() => {
     if (data) localStorage.setItem(key, JSON.stringify(data));
   }, [data, key]);
-  return { data: (data ?? JSON.parse(localStorage.getItem(key) ?? "null")) as T | null, refetch: () => refetch().catch(() => {}) };
+  const kept = useMemo(() => JSON.parse(localStorage.getItem(key) ?? "null"), [key]);
+  return { data: (data ?? kept) as T | null, refetch: () => refetch().catch(() => {}) };
 }
 
 function Home({ user }: { user: User }) {
@@ -57,7 +58,8 @@ function Home({ user }: { user: User }) {
   const { workspaceId, taskId, invitationId } = useView();
   const id = workspaceId ?? `personal/${user.id}`;
   const { data: chosen, refetch: refetchChosen } = useKept(WorkspaceDocument, { id }, `workspace ${id}`);
-  const workspace = chosen?.workspace ?? (workspaceId ? null : { id, name: user.name, kind: "PERSONAL", role: "ADMIN", members: [] } as const);
+  const own = useMemo(() => ({ id, name: user.name, kind: "PERSONAL", role: "ADMIN", members: [] } as const), [id, user]);
+  const workspace = chosen?.workspace ?? (workspaceId ? null : own);
   const refetch = () => void Promise.all([refetchHome(), refetchChosen()]);
   const others = home?.workspaces.filter((other) => other.id !== id) ?? [];
   useEffect(() => { // the API may take two seconds to hear of a new membership

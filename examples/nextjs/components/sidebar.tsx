@@ -1,5 +1,5 @@
 "use client";
-import { type FormEvent, type MouseEvent, type ReactNode, useMemo, useRef, useState } from "react";
+import { type FormEvent, type MouseEvent, type ReactNode, useDeferredValue, useMemo, useRef, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import type { TaskPriority } from "@/lib/gql/graphql";
 import { count, findTasks, listNames, type View } from "@/lib/lists";
@@ -21,21 +21,20 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
   const { store, change, members, today, timeZone, me, isShared, canWrite, id, name: workspaceName } = useWorkspace();
   const { error } = useStatus();
   const { view } = useView();
-  const [tasks, projects, sections, tags] = [useRows("tasks"), useRows("projects"), useRows("sections"), useRows("tags")];
+  const tasks = useDeferredValue(useRows("tasks")); // the list comes first, then its counts
+  const [projects, sections, tags] = [useRows("projects"), useRows("sections"), useRows("tags")];
   const [isAdding, setIsAdding] = useState(false);
   const aside = useRef<HTMLElement>(null);
   const world = useMemo(() => ({ tasks, projects, sections, today, timeZone, me }), [tasks, projects, sections, today, timeZone, me]);
-  const counts = useMemo(() => {
-    const of = (list: string) => findTasks({ list, ...noFilters, completed: false }, world).length;
-    const within = (part: "tags" | "priorities" | "assignees") => findTasks(view, world, part);
-    return {
-      lists: new Map(Object.keys(listNames).map((list) => [list, of(list)])),
-      projects: count(tasks.filter((task) => !task.completed && !task.deletedAt), (task) => [task.project?.id ?? ""]),
-      tags: count(within("tags"), (task) => task.tags.map((tag) => tag.id)),
-      priorities: count(within("priorities"), (task) => [task.priority]),
-      assignees: count(within("assignees"), (task) => [task.assignee?.id ?? ""]),
-    };
-  }, [world, tasks, view]);
+  const lengths = useMemo(() => new Map([
+    ...count(tasks.filter((task) => !task.completed && !task.deletedAt), (task) => [task.project?.id ?? ""]),
+    ...Object.keys(listNames).map((list) => [list, findTasks({ list, ...noFilters, completed: false }, world).length] as const),
+  ]), [tasks, world]);
+  const counts = useMemo(() => ({
+    tags: count(findTasks(view, world, "tags"), (task) => task.tags.map((tag) => tag.id)),
+    priorities: count(findTasks(view, world, "priorities"), (task) => [task.priority]),
+    assignees: count(findTasks(view, world, "assignees"), (task) => [task.assignee?.id ?? ""]),
+  }), [world, view]);
 
   const close = () => aside.current?.matches(":popover-open") && aside.current.hidePopover();
   const go = (list: string) => (event: MouseEvent) => {
@@ -43,7 +42,7 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
     close();
     show({ ...noFilters, list: list === "all" ? "" : list });
   };
-  const link = (list: string, icon: ReactNode, name: string, number = 0) => (
+  const link = (list: string, icon: ReactNode, name: string, number = lengths.get(list) ?? 0) => (
     <li key={list}>
       <a href={`/?list=${list}`} aria-current={view.list === list ? "page" : undefined} onClick={go(list)}>{icon}<span>{name}</span>{number > 0 && <small>{number}</small>}</a>
     </li>
@@ -88,7 +87,7 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
         <nav aria-label="Lists">
           <ul>
             {(Object.keys(listNames) as (keyof typeof listNames)[]).filter((list) => list !== "mine" || isShared)
-              .map((list) => link(list, <Icon name={icons[list]} />, listNames[list], counts.lists.get(list)))}
+              .map((list) => link(list, <Icon name={icons[list]} />, listNames[list]))}
           </ul>
           <h2>Projects {canWrite && <button type="button" className="icon" aria-label="New project" aria-expanded={isAdding} onClick={() => setIsAdding(!isAdding)}><Icon name="plus" /></button>}</h2>
           {isAdding && (
@@ -97,9 +96,9 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
                 onKeyDown={({ key }) => key === "Escape" && setIsAdding(false)} />
             </form>
           )}
-          <ul>{active.map((project) => link(project.id, dot(project.color), project.name, counts.projects.get(project.id)))}</ul>
+          <ul>{active.map((project) => link(project.id, dot(project.color), project.name))}</ul>
           {archived.length > 0 && (
-            <details><summary>Archived</summary><ul>{archived.map((project) => link(project.id, dot(project.color), project.name))}</ul></details>
+            <details><summary>Archived</summary><ul>{archived.map((project) => link(project.id, dot(project.color), project.name, 0))}</ul></details>
           )}
         </nav>
         <section aria-label="Filters">

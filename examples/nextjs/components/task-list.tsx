@@ -1,8 +1,8 @@
 "use client";
 import { closestCenter, DndContext, type DragEndEvent, KeyboardSensor, PointerSensor, type UniqueIdentifier, useDroppable, useSensor, useSensors } from "@dnd-kit/core";
 import { SortableContext, sortableKeyboardCoordinates, verticalListSortingStrategy } from "@dnd-kit/sortable";
-import { type FocusEvent, type KeyboardEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { count, type Group, groupTasks, isManual, isProject, listNames } from "@/lib/lists";
+import { type FocusEvent, type KeyboardEvent, type ReactNode, startTransition, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type Group, groupBy, groupTasks, type Item, isManual, isProject, listNames } from "@/lib/lists";
 import { ProjectTitle, SectionTitle } from "./project";
 import { QuickAdd } from "./quick-add";
 import { TaskRow } from "./task-row";
@@ -16,18 +16,30 @@ const empty: Record<string, string> = {
   mine: "Nothing is assigned to you.", trash: "The trash is empty.",
 };
 
-/** How many tasks are shown at first. */
-const few = 200;
+/** How many tasks are rendered at a time, and how many even if they aren't in sight: the browser's search finds them. */
+const [few, many] = [50, 200];
+
+// How tasks are lifted. For other objects dnd-kit would render all rows.
+const pointer = { activationConstraint: { distance: 4 } };
+const keyboard = { coordinateGetter: sortableKeyboardCoordinates };
 
 /** The list that the view says, with its title and what adds to it. */
 export function TaskList() {
   const { store, change, canWrite, today, timeZone, me } = useWorkspace();
   const { ready } = useStatus();
-  const { view } = useView();
-  const [tasks, projects, sections] = [useRows("tasks"), useRows("projects"), useRows("sections")];
+  const { view, taskId } = useView();
+  const [tasks, projects, sections, reminders] = [useRows("tasks"), useRows("projects"), useRows("sections"), useRows("reminders")];
   const groups = useMemo(() => groupTasks(view, { tasks, projects, sections, today, timeZone, me }), [view, tasks, projects, sections, today, timeZone, me]);
   const items = groups.flatMap((group) => group.items);
-  const [limit, setLimit] = useState(few);
+  const place = `${view.list} ${view.search}`;
+  const [limits, setLimits] = useState<Record<string, number>>({});
+  const limit = limits[place] ?? few;
+  const showMore = () => startTransition(() => setLimits({ [place]: limit + few }));
+  const watch = (button: HTMLElement | null) => {
+    const observer = new IntersectionObserver(([entry]) => (limit < many || entry!.isIntersecting) && showMore(), { rootMargin: "100%" });
+    observer.observe(button!);
+    return () => observer.disconnect();
+  };
   const visible = new Set(items.slice(0, limit));
   const shown = groups.map((group) => ({ ...group, items: group.items.filter((item) => visible.has(item)) }));
   const isFiltered = view.tags.length + view.priorities.length + view.assignees.length > 0;
@@ -37,10 +49,7 @@ export function TaskList() {
   const search = useRef<HTMLInputElement>(null);
   useKey("/", () => search.current?.focus());
 
-  const sensors = useSensors(
-    useSensor(PointerSensor, { activationConstraint: { distance: 4 } }),
-    useSensor(KeyboardSensor, { coordinateGetter: sortableKeyboardCoordinates }),
-  );
+  const sensors = useSensors(useSensor(PointerSensor, pointer), useSensor(KeyboardSensor, keyboard));
   const nameOf = (id: UniqueIdentifier) => store.get("tasks", String(id))?.title ?? groups.find((group) => group.id === id)?.title ?? "the list";
   const drop = ({ active, over }: DragEndEvent) => {
     const task = store.get("tasks", String(active.id));
@@ -60,6 +69,19 @@ export function TaskList() {
       ...(project && !parentId && { projectId: project.id, sectionId: target.section?.id ?? null }),
     }, said);
   };
+
+  const subtasks = useMemo(() => groupBy(tasks.filter(({ parent, deletedAt }) => parent && !deletedAt), ({ parent }) => parent!.id), [tasks]);
+  const reminded = useMemo(() => new Set(reminders.filter(({ state }) => state === "WAITING").map(({ task }) => task.id)), [reminders]);
+  const now = new Date().toISOString();
+  const row = ({ task, depth }: Item) => {
+    const { id, due, completed, deletedAt } = task;
+    const isOverdue = due !== null && !completed && !deletedAt && (due.at ? due.at < now : due.date < today);
+    const below = subtasks.get(id);
+    const progress = below && `${below.filter((subtask) => subtask.completed).length}/${below.length}`;
+    return <TaskRow key={id} list={view.list} canMove={canMove} isOpen={taskId === id} reminds={reminded.has(id)} {...{ task, depth, isOverdue, progress }} />;
+  };
+  const sortable = shown.flatMap((group) => [...(group.section ? [group.id] : []), ...group.items.map(({ task }) => task.id)]).join();
+  const sortableIds = useMemo(() => sortable.split(","), [sortable]); // for another array dnd-kit would render all rows
 
   return (
     <>
@@ -89,35 +111,24 @@ export function TaskList() {
           onDragCancel: ({ active }) => `${nameOf(active.id)} is where it was.`,
         },
       }}>
-        <SortableContext items={shown.flatMap((group) => [...(group.section ? [group.id] : []), ...group.items.map(({ task }) => task.id)])} strategy={verticalListSortingStrategy}>
+        <SortableContext items={sortableIds} strategy={verticalListSortingStrategy}>
           <div className="groups" {...useFocusInRows(items.map(({ task }) => task.id))}>
-            {shown.map((group) => <Part key={group.id} group={group} canMove={canMove} />)}
+            {shown.map((group) => <Part key={group.id} group={group} canMove={canMove} row={row} />)}
           </div>
         </SortableContext>
       </DndContext>
-      {items.length > limit && <p className="empty"><button type="button" onClick={() => setLimit(limit + few)}>Show more of {items.length}</button></p>}
+      {items.length > limit && <p className="empty"><button ref={watch} type="button" onClick={showMore}>Show more of {items.length}</button></p>}
     </>
   );
 }
 
-function Part({ group, canMove }: { group: Group; canMove: boolean }) {
+function Part({ group, canMove, row }: { group: Group; canMove: boolean; row(item: Item): ReactNode }) {
   const { setNodeRef } = useDroppable({ id: group.id, disabled: !canMove || !group.section });
-  const [tasks, reminders] = [useRows("tasks"), useRows("reminders")];
-  const [done, total] = useMemo(() => {
-    const subtasks = tasks.filter(({ parent, deletedAt }) => parent && !deletedAt);
-    return [subtasks.filter(({ completed }) => completed), subtasks].map((some) => count(some, ({ parent }) => [parent!.id])) as [Map<string, number>, Map<string, number>];
-  }, [tasks]);
-  const reminded = useMemo(() => new Set(reminders.filter(({ state }) => state === "WAITING").map(({ task }) => task.id)), [reminders]);
   if (group.items.length === 0 && !group.section) return null;
   return (
     <section aria-label={group.title || "Tasks"}>
       <div ref={setNodeRef}>{group.section ? <SectionTitle section={group.section} /> : group.title && <h2>{group.title}</h2>}</div>
-      <ul className="tasks">
-        {group.items.map((item) => {
-          const { id } = item.task;
-          return <TaskRow key={id} item={item} canMove={canMove} done={done.get(id) ?? 0} total={total.get(id) ?? 0} reminds={reminded.has(id)} />;
-        })}
-      </ul>
+      <ul className="tasks">{group.items.map(row)}</ul>
     </section>
   );
 }

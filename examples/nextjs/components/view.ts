@@ -6,14 +6,11 @@ import type { View } from "@/lib/lists";
 export function useView() {
   const params = useSearchParams();
   const list = (name: string) => params.get(name)?.split(",") ?? [];
-  const view = useMemo((): View => ({
-    list: params.get("list") ?? "all",
-    search: params.get("search") ?? "",
-    tags: list("tags"),
-    priorities: list("priorities"),
-    assignees: list("assignees"),
-    completed: params.has("completed"),
-  }), [params]);
+  const text = JSON.stringify({
+    list: params.get("list") ?? "all", search: params.get("search") ?? "", completed: params.has("completed"),
+    tags: list("tags"), priorities: list("priorities"), assignees: list("assignees"),
+  } satisfies View);
+  const view = useMemo(() => JSON.parse(text) as View, [text]); // the same if another part of the address changes
   return { view, workspaceId: params.get("workspace"), taskId: params.get("task"), invitationId: params.get("invitation") };
 }
 

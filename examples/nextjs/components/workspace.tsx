@@ -1,6 +1,6 @@
 "use client";
 import { useApolloClient } from "@apollo/client/react";
-import { createContext, type ReactNode, useContext, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { UndoChangeDocument, type WorkspaceQuery } from "@/lib/gql/graphql";
 import { randomId, type Refusal } from "@/lib/store";
 import { type Mutations, openStore, type Rows, type TaskStore } from "@/lib/sync";
@@ -32,6 +32,12 @@ export const useWorkspace = () => useContext(Context)!;
 export function useRows<K extends keyof Rows>(kind: K): readonly Rows[K][] {
   const { store } = useWorkspace();
   return useSyncExternalStore(store.subscribe, () => store.all(kind));
+}
+
+/** One row, if it is there. */
+export function useRow<K extends keyof Rows>(kind: K, id = ""): Rows[K] | undefined {
+  const { store } = useWorkspace();
+  return useSyncExternalStore(store.subscribe, () => store.get(kind, id));
 }
 
 export function useStatus() {
@@ -90,31 +96,32 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
     };
   }, [client, userId, id, say]);
 
-  if (!store) return null;
-
-  const undo = async (version: number, key: string) => {
-    const input = { version, workspaceId: id, idempotencyKey: randomId() };
-    const answer = await client.mutate({ mutation: UndoChangeDocument, variables: { input } }).catch(() => null);
-    const { userErrors = [], conflicts = [] } = answer?.data?.undoChange ?? {};
-    const [conflict] = conflicts;
-    if (answer && userErrors.length === 0) say({ key, text: "Undone." });
-    else if (conflict) say({ key, text: `Not undone: ${conflict.field} of “${conflict.task.title}” was changed since.` });
-    else say({ key, text: `Not undone: ${userErrors[0]?.message ?? "the server can’t be reached."}` });
-  };
-  const change: Workspace["change"] = (mutation, input, said) => {
-    const key = store.mutate(mutation, input as never);
-    if (!said) return;
-    const run = () => {
-      const version = done.current.get(key);
-      const opposite = inverse[mutation];
-      if (version && !mutation.endsWith("Project")) void undo(version, key);
-      else if (opposite) store.mutate(opposite, { id: (input as { id: string }).id } as never);
-      else say({ key, text: "Not undone: the change isn’t there yet." });
+  const value = useMemo((): Workspace | null => {
+    if (!store) return null;
+    const undo = async (version: number, key: string) => {
+      const input = { version, workspaceId: id, idempotencyKey: randomId() };
+      const answer = await client.mutate({ mutation: UndoChangeDocument, variables: { input } }).catch(() => null);
+      const { userErrors = [], conflicts = [] } = answer?.data?.undoChange ?? {};
+      const [conflict] = conflicts;
+      if (answer && userErrors.length === 0) say({ key, text: "Undone." });
+      else if (conflict) say({ key, text: `Not undone: ${conflict.field} of “${conflict.task.title}” was changed since.` });
+      else say({ key, text: `Not undone: ${userErrors[0]?.message ?? "the server can’t be reached."}` });
     };
-    say({ key, text: said, actions: [{ label: "Undo", run }] });
-  };
-  const value: Workspace = {
-    id, name, store, members, timeZone, today, change, me: `person/${userId}`, canWrite: role !== "READ", canPurge: role === "ADMIN", isShared: kind === "ORGANIZATION",
-  };
-  return <Context value={value}>{children}</Context>;
+    const change: Workspace["change"] = (mutation, input, said) => {
+      const key = store.mutate(mutation, input as never);
+      if (!said) return;
+      const run = () => {
+        const version = done.current.get(key);
+        const opposite = inverse[mutation];
+        if (version && !mutation.endsWith("Project")) void undo(version, key);
+        else if (opposite) store.mutate(opposite, { id: (input as { id: string }).id } as never);
+        else say({ key, text: "Not undone: the change isn’t there yet." });
+      };
+      say({ key, text: said, actions: [{ label: "Undo", run }] });
+    };
+    return {
+      id, name, store, members, timeZone, today, change, me: `person/${userId}`, canWrite: role !== "READ", canPurge: role === "ADMIN", isShared: kind === "ORGANIZATION",
+    };
+  }, [client, userId, workspace, store, say, timeZone, today]); // it stays the same, so that rows aren't rendered in vain
+  return value && <Context value={value}>{children}</Context>;
 }

@@ -51,19 +51,14 @@ export function apolloTransport(client: ApolloClient): Transport {
     },
     subscribe(document, variables, sink) {
       const closed = () => sink.closed();
-      const next = (result: Answer) => sink.next(resultOf(result));
+      const next = (result: Parameters<typeof resultOf>[0]) => sink.next(resultOf(result));
       const subscription = client.subscribe({ query: gql(document), variables, ...past }).subscribe({ next, error: closed, complete: closed });
       return () => subscription.unsubscribe();
     },
   };
 }
 
-interface Answer {
-  data?: unknown;
-  error?: unknown;
-}
-
-function resultOf({ data, error }: Answer): Result {
+function resultOf({ data, error }: { data?: unknown; error?: unknown }): Result {
   if (error instanceof SignedOut) return { errors: [{ message: "Sign in again.", extensions: { code: "UNAUTHENTICATED" } }] };
   if (CombinedGraphQLErrors.is(error)) return { data: data as Result["data"], errors: error.errors as Result["errors"] };
   return error ? {} : { data: data as Result["data"] };

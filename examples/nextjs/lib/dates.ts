@@ -1,16 +1,20 @@
 /** A day or a moment, as the API has it. */
-export interface Due {
-  date: string;
-  at: string | null;
-  timeZone: string | null;
+export interface Due { date: string; at: string | null; timeZone: string | null }
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** A format, which is kept: making one takes as long as using it fifty times. */
+function formatOf(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = locale + JSON.stringify(options);
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(locale, options));
+  return formats.get(key)!;
 }
 
 /** The day of a moment in a time zone, as 2026-12-24. */
-export const dayIn = (timeZone: string, at = new Date()): string => new Intl.DateTimeFormat("en-CA", { timeZone }).format(at);
+export const dayIn = (timeZone: string, at = new Date()): string => formatOf("en-CA", { timeZone }).format(at);
 
 /** The time of day of a moment in a time zone, as 09:00. */
-export const timeIn = (timeZone: string, at: Date): string =>
-  new Intl.DateTimeFormat("en-GB", { timeZone, hour: "2-digit", minute: "2-digit" }).format(at);
+export const timeIn = (timeZone: string, at: Date): string => formatOf("en-GB", { timeZone, hour: "2-digit", minute: "2-digit" }).format(at);
 
 /** The moment at which clocks in the time zone show that day and time. */
 export function momentIn(timeZone: string, date: string, time: string): Date {
@@ -22,8 +26,7 @@ export function momentIn(timeZone: string, date: string, time: string): Date {
   return new Date(moment);
 }
 
-export const addDays = (date: string, days: number): string =>
-  new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
+export const addDays = (date: string, days: number): string => new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
 
 /** The day on which something is due for somebody in the time zone. */
 export const dueDay = (due: Due, timeZone: string): string => (due.at ? dayIn(timeZone, new Date(due.at)) : due.date);
@@ -36,7 +39,7 @@ export function formatDay(date: string, today: string): string {
     days > 0 && days < 7 ? { weekday: "long" }
     : date.slice(0, 4) === today.slice(0, 4) ? { day: "numeric", month: "short" }
     : { day: "numeric", month: "short", year: "numeric" };
-  return new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...format }).format(new Date(date));
+  return formatOf("en-GB", { timeZone: "UTC", ...format }).format(new Date(date));
 }
 
 /** "Tomorrow", or "Tomorrow 15:30" if it is a moment. */
@@ -44,5 +47,4 @@ export const formatDue = (due: Due, today: string, timeZone: string): string =>
   formatDay(dueDay(due, timeZone), today) + (due.at ? ` ${timeIn(timeZone, new Date(due.at))}` : "");
 
 /** "Today 15:30" */
-export const formatMoment = (at: string, today: string, timeZone: string): string =>
-  formatDue({ date: "", at, timeZone }, today, timeZone);
+export const formatMoment = (at: string, today: string, timeZone: string): string => formatDue({ date: "", at, timeZone }, today, timeZone);

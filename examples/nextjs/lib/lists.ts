@@ -19,53 +19,50 @@ export interface View {
 export const listNames = { all: "All tasks", today: "Today", week: "Next 7 days", mine: "Assigned to me", trash: "Trash" } as const;
 
 /** What lists depend on, beside the view. */
-export interface World {
-  tasks: readonly Task[];
-  projects: readonly Project[];
-  sections: readonly Section[];
-  today: string;
-  timeZone: string;
-  me: string;
-}
+export interface World { tasks: readonly Task[]; projects: readonly Project[]; sections: readonly Section[]; today: string; timeZone: string; me: string }
 
 /** A row of a list: a task, and how deep it is shown below others. */
-export interface Item {
-  task: Task;
-  depth: number;
-}
+export interface Item { task: Task; depth: number }
 
 /** A part of a list, such as a section or a day. */
-export interface Group {
-  id: string;
-  title: string;
-  items: Item[];
-  section?: Section;
-}
+export interface Group { id: string; title: string; items: Item[]; section?: Section }
 
 export const isProject = (list: string): boolean => list.includes("-");
 
 /** Case and accents don't matter. */
 const simplify = (text: string): string => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
-function inList(task: Task, list: string, { projects, today, timeZone, me }: World): boolean {
-  if (list === "trash") return task.deletedAt !== null;
-  if (task.deletedAt) return false;
-  if (isProject(list)) return task.project?.id === list;
-  if (task.project && projects.find(({ id }) => id === task.project!.id)?.archivedAt) return false;
-  if (list === "today") return task.due !== null && dueDay(task.due, timeZone) <= today;
-  if (list === "week") return task.due !== null && dueDay(task.due, timeZone) < addDays(today, 7);
-  return list === "all" || task.assignee?.id === me;
+const texts = new WeakMap<Task, string>();
+
+/** What is searched of a task. It is kept for the next key: rows are replaced, never changed. */
+function textOf(task: Task): string {
+  if (!texts.has(task)) texts.set(task, simplify(`${task.title} ${task.description ?? ""}`));
+  return texts.get(task)!;
+}
+
+/** Returns whether a task is in the list. */
+function inList(list: string, { projects, today, timeZone, me }: World): (task: Task) => boolean {
+  if (list === "trash") return (task) => task.deletedAt !== null;
+  if (isProject(list)) return (task) => !task.deletedAt && task.project?.id === list;
+  const archived = new Set(projects.filter(({ archivedAt }) => archivedAt).map(({ id }) => id));
+  const last = list === "today" ? today : list === "week" ? addDays(today, 6) : null;
+  return ({ deletedAt, project, due, assignee }) => {
+    if (deletedAt || (project && archived.has(project.id))) return false;
+    if (last) return due !== null && dueDay(due, timeZone) <= last;
+    return list === "all" || assignee?.id === me;
+  };
 }
 
 /** Returns the tasks of the view. With `except` they don't have to meet that part of it: for the counts of a filter. */
 export function findTasks(view: View, world: World, except?: keyof View): Task[] {
   const words = simplify(view.search).split(/\s+/).filter(Boolean);
-  return world.tasks.filter((task) => inList(task, view.list, world)
-    && (view.completed || !task.completed || view.list === "trash")
+  const isIn = inList(view.list, world);
+  return world.tasks.filter((task) => (view.completed || !task.completed || view.list === "trash")
+    && isIn(task)
     && (except === "tags" || view.tags.every((id) => task.tags.some((tag) => tag.id === id)))
     && (except === "priorities" || view.priorities.length === 0 || view.priorities.includes(task.priority))
     && (except === "assignees" || view.assignees.length === 0 || view.assignees.includes(task.assignee?.id ?? ""))
-    && (words.length === 0 || words.every((word) => simplify(`${task.title} ${task.description ?? ""}`).includes(word))));
+    && words.every((word) => textOf(task).includes(word)));
 }
 
 /** How many of the tasks have each value, by the values. */
@@ -79,45 +76,40 @@ export function count(tasks: readonly Task[], values: (task: Task) => readonly s
 export const isManual = ({ list, search, tags, priorities, assignees }: View): boolean =>
   (list === "all" || isProject(list)) && search === "" && tags.length + priorities.length + assignees.length === 0;
 
+/** Parts rows by a key. Their order stays. */
+export function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const name = key(row);
+    const group = groups.get(name) ?? [];
+    if (group.push(row) === 1) groups.set(name, group);
+  }
+  return groups;
+}
+
 /** Puts tasks in manual order, each followed by its subtasks. */
 function asTree(tasks: readonly Task[]): Item[] {
   const ids = new Set(tasks.map(({ id }) => id));
-  const children = new Map<string, Task[]>();
-  for (const task of tasks) {
-    const parent = task.parent && ids.has(task.parent.id) ? task.parent.id : "";
-    children.set(parent, [...(children.get(parent) ?? []), task]);
-  }
-  const below = (parent: string, depth: number): Item[] =>
-    (children.get(parent) ?? []).sort(byPosition).flatMap((task) => [{ task, depth }, ...below(task.id, depth + 1)]);
+  const children = groupBy(tasks, ({ parent }) => (parent && ids.has(parent.id) ? parent.id : ""));
+  const below = (parent: string, depth: number): Item[] => (children.get(parent) ?? []).sort(byPosition).flatMap((task) => [{ task, depth }, ...below(task.id, depth + 1)]);
   return below("", 0);
 }
-
-const byDue = (timeZone: string) => (a: Task, b: Task): number => {
-  const [x, y] = [a, b].map(({ due }) => (due ? dueDay(due, timeZone) + (due.at ?? "") : "~")) as [string, string];
-  return x < y ? -1 : x > y ? 1 : byPosition(a, b);
-};
 
 /** Returns the view's tasks in its order, in groups. */
 export function groupTasks(view: View, world: World): Group[] {
   const tasks = findTasks(view, world);
   const flat = (some: Task[]): Item[] => some.map((task) => ({ task, depth: 0 }));
-  if (view.list === "trash") {
-    return [{ id: "trash", title: "", items: flat(tasks.sort((a, b) => (a.deletedAt! < b.deletedAt! ? 1 : -1))) }];
-  }
+  if (view.list === "trash") return [{ id: "trash", title: "", items: flat(tasks.sort((a, b) => (a.deletedAt! < b.deletedAt! ? 1 : -1))) }];
   if (view.list === "today" || view.list === "week") {
-    const days = new Map<string, Task[]>();
-    for (const task of tasks.sort(byDue(world.timeZone))) {
-      const day = dueDay(task.due!, world.timeZone);
-      const title = day < world.today ? "Overdue" : formatDay(day, world.today);
-      days.set(title, [...(days.get(title) ?? []), task]);
-    }
-    return [...days].map(([title, some]) => ({ id: title, title, items: flat(some) }));
+    const orderOf = ({ due, position }: Task) => `${dueDay(due!, world.timeZone)} ${due!.at ?? ""} ${position}`;
+    const dated = tasks.map((task) => ({ task, depth: 0, id: task.id, position: orderOf(task) }));
+    const titleOf = (day: string) => (day < world.today ? "Overdue" : formatDay(day, world.today));
+    return [...groupBy(dated.sort(byPosition), ({ position }) => titleOf(position.slice(0, 10)))].map(([title, items]) => ({ id: title, title, items }));
   }
   const items = isManual(view) ? asTree(tasks) : flat(tasks.sort(byPosition));
   if (!isProject(view.list)) return [{ id: "all", title: "", items }];
   const sections = world.sections.filter(({ project }) => project.id === view.list).sort(byPosition);
-  return [
-    { id: "none", title: "", items: items.filter(({ task }) => !sections.some(({ id }) => id === task.section?.id)) },
-    ...sections.map((section) => ({ id: section.id, title: section.name, section, items: items.filter(({ task }) => task.section?.id === section.id) })),
-  ];
+  const parts = groupBy(items, ({ task }) => (sections.some(({ id }) => id === task.section?.id) ? task.section!.id : "none"));
+  return [{ id: "none", title: "" }, ...sections.map((section) => ({ id: section.id, title: section.name, section }))]
+    .map((group) => ({ ...group, items: parts.get(group.id) ?? [] }));
 }

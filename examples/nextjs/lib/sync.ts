@@ -16,15 +16,6 @@ export type Tag = gql.TagFieldsFragment;
 export type Recurrence = gql.RecurrenceFieldsFragment;
 export type Reminder = gql.ReminderFieldsFragment;
 
-export interface Rows {
-  tasks: Task;
-  projects: Project;
-  sections: Section;
-  tags: Tag;
-  recurrences: Recurrence;
-  reminders: Reminder;
-}
-
 /** The fields that a fragment selects. */
 function rows<T extends Row>(gone: string, fragment: DocumentNode) {
   return kind<T>(gone, /\{([^]*)\}/.exec(print(fragment))![1]!);
@@ -39,6 +30,7 @@ const kinds = {
   reminders: rows<Reminder>("REMINDER", gql.ReminderFieldsFragmentDoc),
 };
 
+export type Rows = { [K in keyof typeof kinds]: NonNullable<(typeof kinds)[K]["row"]> };
 type Tasks = Draft<Rows>;
 
 const ref = (id: string | null | undefined) => (id ? { id } : null);
@@ -52,16 +44,20 @@ function dueOf(due: gql.DueInput): Due {
 
 /** The position of a task that is put beside another one, or to the end. */
 function place(draft: Tasks, { id, afterId, beforeId }: gql.MoveTaskInput, parentId?: string): string {
-  const siblings = draft.all("tasks").filter((task) => task.id !== id && task.parent?.id === parentId).sort(byPosition);
-  const found = siblings.findIndex((task) => task.id === (afterId ?? beforeId));
-  const index = found < 0 ? siblings.length : found + (afterId ? 1 : 0);
-  return keyBetween(siblings[index - 1]?.position ?? "", siblings[index]?.position);
+  const beside = draft.get("tasks", afterId ?? beforeId ?? "");
+  let [before, after]: [before: string, after?: string] = [""];
+  for (const task of draft.all("tasks")) {
+    if (task.id === id || task.parent?.id !== parentId) continue;
+    if (!beside || task.id === afterId || byPosition(task, beside) < 0) before = task.position > before ? task.position : before;
+    else if (!after || task.position < after) after = task.position;
+  }
+  return keyBetween(before, after);
 }
 
 /** Changes a task with all of its subtasks. */
-function updateTree(draft: Tasks, id: string, fields: Partial<Task>): void {
+function updateTree(draft: Tasks, id: string, fields: Partial<Task>, tasks = draft.all("tasks")): void {
   draft.update("tasks", id, fields);
-  for (const task of draft.all("tasks")) if (task.parent?.id === id) updateTree(draft, task.id, fields);
+  for (const task of tasks) if (task.parent?.id === id) updateTree(draft, task.id, fields, tasks);
 }
 
 /** Where a task goes: to another project, and there to a section. Undefined is where it is. */
@@ -91,7 +87,7 @@ const mutations = {
     const parent = draft.get("tasks", parentId ?? "");
     draft.put("tasks", {
       id, title, description, priority: priority ?? "NONE", due: due ? dueOf(due) : null, tags: (tagIds ?? []).map((tag) => ({ id: tag })),
-      completed: false, completedAt: null, createdAt: now(), deletedAt: null, recurrence: null, occurrenceNumber: null, assignee: ref(assigneeId),
+      completed: false, deletedAt: null, recurrence: null, occurrenceNumber: null, assignee: ref(assigneeId),
       parent: ref(parentId), project: parent?.project ?? null, section: parent?.section ?? null, position: place(draft, { id }, parentId ?? undefined),
     });
     placeIn(draft, id, projectId ?? undefined, sectionId ?? undefined);
@@ -119,8 +115,8 @@ const mutations = {
     rebase: (input: gql.UpdateTaskInput, current: Partial<Task>, seen?: Task) =>
       (["title", "description"] as const).some((field) => input[field] !== undefined && seen?.[field] !== current[field]) ? undefined : input,
   },
-  completeTask: change("tasks", gql.CompleteTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: true, completedAt: now() })),
-  reopenTask: change("tasks", gql.ReopenTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: false, completedAt: null })),
+  completeTask: change("tasks", gql.CompleteTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: true })),
+  reopenTask: change("tasks", gql.ReopenTaskDocument, (draft, { id }) => draft.update("tasks", id, { completed: false })),
   moveTask: change("tasks", gql.MoveTaskDocument, (draft, input) => {
     const parentId = input.parentId === undefined ? draft.get("tasks", input.id)?.parent?.id : (input.parentId ?? undefined);
     const parent = draft.get("tasks", parentId ?? "");

@@ -499,6 +499,58 @@ async function takePictures(page) {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
+story("With a thousand tasks a change or a key costs what it costs with ten", async (open) => {
+  const page = await open();
+  await page.addInitScript(() => { // counts what rendering a row and searching a task call
+    const counts = (globalThis.counts = { formats: 0, formatted: 0, normalized: 0 });
+    const { DateTimeFormat } = Intl;
+    Intl.DateTimeFormat = new Proxy(DateTimeFormat, { construct: (target, args) => (counts.formats++, new target(...args)) });
+    const { get } = Object.getOwnPropertyDescriptor(DateTimeFormat.prototype, "format");
+    Object.defineProperty(DateTimeFormat.prototype, "format", { get() { return counts.formatted++, get.call(this); } });
+    const { normalize } = String.prototype;
+    String.prototype.normalize = function (...args) { return counts.normalized++, normalize.apply(this, args); };
+  });
+  await signUp(page, "Radia");
+  await page.evaluate(async () => {
+    for (let i = 0; i < 1000; i += 20) {
+      const created = Array.from({ length: 20 }, (_, k) => `t${k}: createTask(input: { title: "Task ${i + k}", due: { date: "2027-03-01" } }) { userErrors { message } }`);
+      const headers = { "content-type": "application/json" };
+      await fetch("/graphql", { method: "POST", headers, body: JSON.stringify({ query: `mutation { ${created.join(" ")} }` }) });
+    }
+  });
+  await nav(page, "All tasks").getByText("1000").waitFor();
+  const rows = () => page.locator(".task").count();
+  await eventually(rows, 200);
+  const costOf = async (act) => {
+    await page.evaluate(() => Object.assign(globalThis.counts, { formats: 0, formatted: 0, normalized: 0 }));
+    await act();
+    await settled(page);
+    return page.evaluate(() => globalThis.counts);
+  };
+  const few = ({ formats, formatted }) => assert.ok(formats < 5 && formatted < 30, `${formats} formats were made, ${formatted} days formatted`);
+  few(await costOf(async () => {
+    await check(page, "Task 3").click();
+    await row(page, "Task 3").waitFor({ state: "detached" });
+  }));
+  few(await costOf(async () => {
+    await field(page).fill("One more");
+    await page.keyboard.press("Enter");
+    await nav(page, "All tasks").getByText("1000").waitFor();
+  }));
+  const search = page.getByRole("searchbox", { name: "Search" });
+  await search.fill("task 77");
+  await eventually(rows, 19);
+  const { normalized } = await costOf(async () => {
+    await search.press("7");
+    await eventually(rows, 1);
+  });
+  assert.ok(normalized < 30, `${normalized} texts were normalized for one key`);
+  await search.fill("");
+  await eventually(rows, 200);
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await row(page, "Task 230").waitFor();
+});
+
 story("Signing out ends all tabs, and leaves nothing in the browser", async (open) => {
   const page = await open();
   const email = await signUp(page, "Hedy");
@@ -593,6 +645,7 @@ story("axe finds nothing, light and dark, on desktop and phone", async (open) =>
       const lists = async () => device === "phone" && (await page.getByRole("button", { name: "Lists and filters" }).click());
       await lists();
       await nav(page, "Trash").click();
+      await settled(page); // what is pending is paler
       await see("trash");
       await lists();
       await page.getByRole("button", { name: "New project" }).click();
