@@ -342,7 +342,7 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
   }
 
   private absorb(writes: readonly Write[]): void {
-    const changed = new Set(this.overlay.keys());
+    const changed = new Set<string>();
     for (const { copy, put = [], remove = [] } of writes) {
       if (copy?.clear) for (const kind of this.rows.keys()) changed.add(kind);
       if (copy?.clear) this.rows.clear();
@@ -356,8 +356,15 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
     this.queue = this.queue
       .filter((entry) => !this.settled.has(entry.key))
       .sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : 1));
-    for (const kind of changed) this.views.delete(kind);
+    const { overlay, views } = this;
+    this.views = new Map([...views].filter(([kind]) => !changed.has(kind) && !overlay.has(kind)));
     this.applyQueue();
+    for (const [kind, rows] of overlay) { // the rows and their array stay the same, if the changes show what they showed before
+      if (changed.has(kind) || JSON.stringify([...rows]) !== JSON.stringify([...(this.overlay.get(kind) ?? [])])) continue;
+      this.overlay.set(kind, rows);
+      this.views.delete(kind);
+      if (views.has(kind)) this.views.set(kind, views.get(kind)!);
+    }
     this.report({ ready: this.token !== null, pending: this.queue.length });
   }
 

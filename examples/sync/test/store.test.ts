@@ -215,6 +215,24 @@ test("the feed is asked again when the server says", async () => {
   assert.equal(subscribe.mock.callCount(), 2);
 });
 
+test("rows and their array are the same until one of them changes", async () => {
+  const { server, tab } = await opened();
+  mock.method(tab.network, "subscribe", () => () => {}); // the feed says nothing more
+  tab.network.cut();
+  tab.store.mutate("renameTask", { id: "t", title: "mine" });
+  const [tasks, task] = [tab.store.all("tasks"), tab.store.get("tasks", "t")];
+  let calls = 0;
+  tab.store.subscribe(() => calls++);
+  await until("it is made", () => server.state.tasks.get("t")?.title === "mine");
+  await pass(20);
+  assert.ok(calls > 0, "the answer was taken");
+  assert.equal(tab.store.all("tasks"), tasks);
+  assert.equal(tab.store.get("tasks", "t"), task);
+  tab.store.mutate("renameTask", { id: "t", title: "next" });
+  assert.deepEqual(tab.store.all("tasks"), [{ ...task, title: "next" }]);
+  assert.equal(tasks[0]?.title, "mine");
+});
+
 test("the status is the same object until it changes", async () => {
   const { server, tab } = await opened();
   const { status } = tab.store;
