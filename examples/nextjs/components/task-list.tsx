@@ -31,7 +31,7 @@ export function TaskList() {
   const [tasks, projects, sections, reminders] = [useRows("tasks"), useRows("projects"), useRows("sections"), useRows("reminders")];
   const groups = useMemo(() => groupTasks(view, { tasks, projects, sections, today, timeZone, me }), [view, tasks, projects, sections, today, timeZone, me]);
   const items = groups.flatMap((group) => group.items);
-  const place = `${view.list} ${view.search}`;
+  const place = view.list + (view.search && " search"); // the next key keeps the rows
   const [limits, setLimits] = useState<Record<string, number>>({});
   const limit = limits[place] ?? few;
   const showMore = () => startTransition(() => setLimits({ [place]: limit + few }));
