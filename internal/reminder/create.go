@@ -61,6 +61,11 @@ func (s *Service) create(ctx context.Context, t *workspace.Tx, id uuid.UUID, in 
 	if err != nil {
 		return nil, fmt.Errorf("reading reminders: %w", err)
 	}
+	// If the id is in use, nothing else is said: a client that made the reminder and doesn't know it asks again.
+	if slices.ContainsFunc(others, func(r *ent.Reminder) bool { return r.ID == id }) {
+		errs.IDTaken()
+		return workspace.Refuse[Result](errs)
+	}
 	if slices.ContainsFunc(others, func(r *ent.Reminder) bool { return equalInputs(inputOf(r), &in.Reminder) }) {
 		errs.Add(workspace.CodeTaken, "reminder", "The task has this reminder already: snooze it, or delete it first.")
 	}

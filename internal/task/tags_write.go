@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"taskql/ent"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
@@ -47,7 +49,7 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 	}
 	change := workspace.Change[TagResult]{Name: "createTag", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*TagResult, error) {
-		errs, err := t.newTag(ctx, folded)
+		errs, err := t.newTag(ctx, id, folded)
 		if err != nil {
 			return nil, err
 		}
@@ -70,12 +72,16 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 	})
 }
 
-// newTag returns the violations of a new tag with this folded name: it is in use, or there are too many tags.
-func (t *tx) newTag(ctx context.Context, folded string) (workspace.Violations, error) {
+// newTag returns the violations of a new tag with this id and folded name: one of them is in use, or there are too many tags. If the id
+// is in use, nothing else is said: a client that made the tag and doesn't know it asks again.
+func (t *tx) newTag(ctx context.Context, id uuid.UUID, folded string) (workspace.Violations, error) {
 	var errs workspace.Violations
 	tags, err := t.tagNames(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return tag.ID == id }) {
+		return idTaken(), nil
 	}
 	if len(tags) >= t.limits.Tags {
 		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)
