@@ -294,7 +294,9 @@ export class Store<R extends Record<keyof R, Row>, M extends { readonly [name: s
     if (this.ended) throw new Error("The store was stopped.");
     const { row, rebase } = this.options.mutations[mutation] ?? {};
     const last = this.queue.filter((entry) => row && this.rowOf(entry) === row && entry.input.id === input.id).at(-1);
-    const base = last ? (last.rowVersion ?? last.base) : row && (seen ?? this.rows.get(row)?.get(input.id ?? ""))?.version;
+    // The last change of the row may have been made on top of one that others made after it was seen.
+    const isOlder = row && seen && (!last || seen.version < (last.base ?? 0));
+    const base = isOlder ? seen.version : last ? (last.rowVersion ?? last.base) : row && this.rows.get(row)?.get(input.id ?? "")?.version;
     const order = (this.queue.at(-1)?.order ?? 0) + 1;
     const key = randomId();
     const before = seen ?? (row && this.get(row, input.id ?? ""));

@@ -132,6 +132,14 @@ test("a change is rebased with the row as the user saw it", async () => {
   next.store.mutate("renameTask", { id: "t", title: "three" }, before); // the field was open all the time
   await until("it is refused", () => next.refused.length === 1);
   assert.deepEqual(seen.at(-1), ["two after one after theirs", "others'"]);
+
+  const open = next.store.get("tasks", "t");
+  server.mutate("renameTask", { id: "t", title: "others' next" });
+  await until("it is shown", () => next.store.get("tasks", "t")?.title === "others' next");
+  next.store.mutate("renameTask", { id: "t", title: "four" }); // on top of that
+  next.store.mutate("renameTask", { id: "t", title: "five" }, open); // not on top of that
+  await until("both are made", () => next.store.status.pending === 0);
+  assert.deepEqual(seen.at(-1), ["others'", "four"]);
   mutations.renameTask.rebase = rebase!;
 });
 
