@@ -9,8 +9,9 @@ import { chromium } from "playwright-core";
 
 const require = createRequire(import.meta.url);
 const folder = new URL("..", import.meta.url).pathname;
-const apiOrigin = "http://127.0.0.1:8790"; // the app was built with it
-export const origin = "http://localhost:3790";
+const { PORT: port = "3790", API_PORT: apiPort = "8790" } = process.env;
+const apiOrigin = `http://127.0.0.1:${apiPort}`; // the app is built with it
+export const origin = `http://localhost:${port}`;
 export const artifacts = process.env.ARTIFACTS ?? join(folder, "../../.cache/artifacts/nextjs");
 
 const data = mkdtempSync(join(tmpdir(), "nextjs-example-"));
@@ -23,6 +24,7 @@ export const build = () => {
 };
 
 async function start(name, command, args, env, url) {
+  if (await fetch(url).then(() => true, () => false)) throw new Error(`something else answers ${url}: end it, or choose other ports with PORT and API_PORT`);
   const { PATH, HOME } = process.env; // other variables could change what they do
   const log = openSync(join(data, `${name}.log`), "a");
   const child = spawn(command, args, { cwd: folder, env: { PATH, HOME, ...env }, stdio: ["ignore", log, log] });
@@ -34,11 +36,11 @@ async function start(name, command, args, env, url) {
 }
 
 export const startApi = () => start("api", process.env.TEST_SERVER ?? join(folder, ".data/api"), [], {
-  HOST: "127.0.0.1", PORT: "8790", DATABASE_URL: `sqlite:${data}/tasks.db`, AUTH_SERVER_URL: origin, JWT_SECRET: secret, CORS_ORIGINS: origin, PUBLIC_URL: origin,
+  HOST: "127.0.0.1", PORT: apiPort, DATABASE_URL: `sqlite:${data}/tasks.db`, AUTH_SERVER_URL: origin, JWT_SECRET: secret, CORS_ORIGINS: origin, PUBLIC_URL: origin,
   SESSION_CACHE_TTL: "1s",
 }, `${apiOrigin}/health`);
 
-export const startApp = () => start("app", process.execPath, [require.resolve("next/dist/bin/next"), "start", "--hostname", "localhost", "--port", "3790"], {
+export const startApp = () => start("app", process.execPath, [require.resolve("next/dist/bin/next"), "start", "--hostname", "localhost", "--port", port], {
   API_ORIGIN: apiOrigin, BETTER_AUTH_URL: origin, BETTER_AUTH_SECRET: secret, AUTH_DATABASE_URL: `file:${data}/auth.db`, NEXT_TELEMETRY_DISABLED: "1",
 }, `${origin}/sign-in`);
 
