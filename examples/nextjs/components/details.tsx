@@ -62,7 +62,7 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
     <>
       {parent && <button type="button" className="link parent" onClick={() => show({ task: parent.id })}>{parent.title}</button>}
       <div className="title"><Check task={task} disabled={disabled} />
-        <h2><EditableText text={title} label="title" disabled={disabled} save={(text) => update({ title: text })} /></h2>
+        <h2><EditableText text={title} label="title" disabled={disabled} save={(text) => store.mutate("updateTask", { id, title: text }, task)} /></h2>
       </div>
       <Description key={description} task={task} disabled={disabled} save={(text, seen) => store.mutate("updateTask", { id, description: text }, seen)} />
       <div className="fields">
@@ -155,7 +155,7 @@ function DueFields({ task: { id, due, title }, disabled }: { task: Task; disable
   const time = due?.at ? timeIn(timeZone, new Date(due.at)) : "";
   const save = (day: string, clock: string) => {
     const next: DueInput | null = !day ? null : clock ? { at: { at: momentIn(timeZone, day, clock).toISOString(), timeZone } } : { date: day };
-    change("updateTask", { id, due: next }, day ? undefined : `“${title}” is due no more`);
+    change("updateTask", { id, due: next }, day ? undefined : `“${title}” is no longer due`);
   };
   return (
     <>

@@ -6,25 +6,25 @@ import { flushSync } from "react-dom";
 export function EditableText({ text, label, save, disabled = false, maxLength = 200 }: {
   text: string; label: string; save(text: string): void; disabled?: boolean; maxLength?: number;
 }) {
-  const [isEditing, setIsEditing] = useState(false);
+  const [opened, setOpened] = useState<{ text: string; save(text: string): void } | null>(null); // somebody else may change it meanwhile
   const button = useRef<HTMLButtonElement>(null);
-  if (!isEditing) {
-    return <button ref={button} type="button" className="text" disabled={disabled} title={disabled ? undefined : `Edit the ${label}`} onClick={() => setIsEditing(true)}>{text}</button>;
+  if (!opened) {
+    return <button ref={button} type="button" className="text" disabled={disabled} title={disabled ? undefined : `Edit the ${label}`} onClick={() => setOpened({ text, save })}>{text}</button>;
   }
   const finish = (value: string) => {
-    setIsEditing(false);
-    if (value.trim() && value.trim() !== text) save(value.trim());
+    setOpened(null);
+    if (value.trim() && value.trim() !== opened.text) opened.save(value.trim());
   };
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     const field = event.currentTarget;
     if (event.nativeEvent.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
     event.preventDefault(); // else Enter would also press the button that gets the focus
-    if (event.key === "Escape") field.value = text;
+    if (event.key === "Escape") field.value = opened.text;
     flushSync(() => field.blur());
     button.current?.focus();
   };
   return (
-    <input className="text" aria-label={`New ${label} of “${text}”`} autoFocus maxLength={maxLength} defaultValue={text} onKeyDown={onKeyDown}
+    <input className="text" aria-label={`New ${label} of “${opened.text}”`} autoFocus maxLength={maxLength} defaultValue={opened.text} onKeyDown={onKeyDown}
       onFocus={({ target }) => target.select()} onBlur={({ target }) => finish(target.value)} />
   );
 }

@@ -29,7 +29,7 @@ export function Repeat({ task, disabled }: { task: Task; disabled: boolean }) {
   const isOwn = rule !== "" && !rules.some(([known]) => known === rule);
 
   const save = () => {
-    if (!rule) return change("updateTask", { id: task.id, recurrence: null }, `“${task.title}” repeats no more`);
+    if (!rule) return change("updateTask", { id: task.id, recurrence: null }, `“${task.title}” no longer repeats`);
     // A series begins with an occurrence: the first that the rule has.
     const [first] = next;
     const due: DueInput = first?.at ? { at: { at: first.at, timeZone: first.timeZone } } : { date: first?.date ?? task.due?.date ?? today };

@@ -360,7 +360,17 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
   await toast(one, "Theirs").getByRole("button", { name: "Use mine" }).click();
   await eventually(() => titles(two), ["Mine"]);
 
-  for (const page of [one, two]) await openDetails(page, "Mine");
+  await one.getByRole("button", { name: "Mine", exact: true }).click();
+  await one.getByLabel("New title of “Mine”").fill("My title"); // the field stays open
+  await two.getByRole("button", { name: "Mine", exact: true }).click();
+  await two.getByLabel("New title of “Mine”").fill("Their title");
+  await two.keyboard.press("Enter");
+  await one.getByLabel("Details of “Their title”").waitFor();
+  await one.keyboard.press("Enter");
+  await toast(one, "Theirs: “Their title”. Yours: “My title”.").getByRole("button", { name: "Use mine" }).click();
+  await eventually(() => titles(two), ["My title"]);
+
+  for (const page of [one, two]) await openDetails(page, "My title");
   await details(one).getByLabel("Description").fill("My text"); // the field stays open
   await details(two).getByLabel("Description").fill("Their text");
   await two.keyboard.press("Escape");
