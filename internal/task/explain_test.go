@@ -331,6 +331,9 @@ func (e *explainer) filters(t *testing.T, out *strings.Builder) {
 		}},
 		{"project isNull", func(string) *task.Filter { return compare("project", "isNull", true) }},
 		{"section in (1)", func(w string) *task.Filter { return compare("section", "in", []string{id(w, " section 3")}) }},
+		{"section in (3)", func(w string) *task.Filter {
+			return compare("section", "in", []string{id(w, " section 3"), id(w, " section 4"), id(w, " section 5")})
+		}},
 		{"section isNull", func(string) *task.Filter { return compare("section", "isNull", true) }},
 		{"assignee in (1)", func(string) *task.Filter { return compare("assignee", "in", []string{workspace.PersonID("user 3")}) }},
 		{"assignee me (nobody)", func(string) *task.Filter { return compare("assignee", "me", true) }},

@@ -91,7 +91,7 @@ var filterFields = map[string]filterField{ //nolint:gochecknoglobals // A consta
 		"isNull": {compare: typed(nullEquals)}, "in": {compare: typed(idIn)},
 	}},
 	"section": {column: enttask.FieldSectionID, nullable: true, operators: map[string]filterOperator{
-		"isNull": {compare: typed(nullEquals)}, "in": {compare: typed(idIn)},
+		"isNull": {compare: typed(nullEquals)}, "in": {compare: typed(sectionIn)},
 	}},
 	"parent": {column: enttask.FieldParentID, nullable: true, operators: map[string]filterOperator{
 		"isNull": {compare: typed(nullEquals)}, "eq": {compare: typed(idEquals)},

@@ -7,6 +7,8 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
+	"taskql/ent/section"
+	enttask "taskql/ent/task"
 	"taskql/ent/tasktag"
 	"taskql/internal/workspace"
 )
@@ -71,6 +73,22 @@ func idIn(f filterField, ids []string) condition {
 		return never
 	}
 	return f.known(func(s *sql.Selector) *sql.Predicate { return among(s, s.C(f.column), unique) })
+}
+
+// sectionIn selects the tasks that are in one of the sections. It also names their projects, because tasks have an index by
+// project and none by section.
+func sectionIn(f filterField, ids []string) condition {
+	unique, _ := workspace.ParseIDs(ids)
+	if len(unique) == 0 {
+		return never
+	}
+	return f.known(func(s *sql.Selector) *sql.Predicate {
+		t := sql.Dialect(s.Dialect()).Table(section.Table).As("chosen")
+		projects := sql.Dialect(s.Dialect()).Select(t.C(section.FieldProjectID)).From(t)
+		projects.Where(among(s, t.C(section.FieldID), unique))
+		project := s.C(enttask.FieldProjectID)
+		return allOf(sql.NotNull(project), sql.In(project, projects), among(s, s.C(f.column), unique))
+	})
 }
 
 func idNotIn(f filterField, ids []string) condition { return negate(idIn(f, ids)) }

@@ -95,7 +95,7 @@ var filterModels = map[string]filterModel{ //nolint:gochecknoglobals // A consta
 		return m.ProjectID != nil && slices.Contains(ids, m.ProjectID.String())
 	}),
 	"section.isNull": modelOf(drawBool, func(m model, null bool) bool { return (m.SectionID == nil) == null }),
-	"section.in": modelOf(drawProjectIDs, func(m model, ids []string) bool {
+	"section.in": modelOf(drawSectionIDs, func(m model, ids []string) bool {
 		return m.SectionID != nil && slices.Contains(ids, m.SectionID.String())
 	}),
 
@@ -181,11 +181,18 @@ func drawPeople(f *fixture, t *rapid.T) []string {
 	return drawIDs(t, workspace.PersonID(f.viewer.UserID), workspace.PersonID("bob"), "bob", "not an id")
 }
 
-// drawProjectIDs draws ids of projects, which newFixture also uses as those of sections.
 func drawProjectIDs(f *fixture, t *rapid.T) []string {
 	from := []string{"not an id"}
 	for _, id := range f.projects {
 		from = append(from, id.String())
+	}
+	return drawIDs(t, from...)
+}
+
+func drawSectionIDs(f *fixture, t *rapid.T) []string {
+	from := []string{"not an id"}
+	for _, section := range f.sections {
+		from = append(from, section.ID.String())
 	}
 	return drawIDs(t, from...)
 }

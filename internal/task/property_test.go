@@ -32,12 +32,12 @@ type model struct {
 type fixture struct {
 	env *testEnv
 	//nolint:containedctx // It is the viewer's and lives as long as the test.
-	ctx    context.Context
-	viewer viewer.Viewer
-	tasks  []model
-	tags   []string
-	// projects are the ids that tasks have as project_id and section_id.
-	projects []uuid.UUID
+	ctx      context.Context
+	viewer   viewer.Viewer
+	tasks    []model
+	tags     []string
+	projects []uuid.UUID // what tasks have as project_id
+	sections []*ent.Section
 	random   *rand.Rand
 }
 
@@ -64,7 +64,16 @@ func (env *testEnv) newFixture(t *testing.T, name string, seed uint64, n int) *f
 		f.tags = append(f.tags, made.ID.String())
 	}
 	for range 3 {
-		f.projects = append(f.projects, uuid.New())
+		id := uuid.New()
+		f.projects = append(f.projects, id)
+		env.client.Project.Create().SetID(id).SetWorkspaceID(name).SetVersion(0).
+			SetName("project").SetColor("#16a34a").SetPosition([]byte{1}).ExecX(ctx)
+		made, err := env.client.Section.Create().SetID(uuid.New()).SetWorkspaceID(name).SetVersion(0).
+			SetProjectID(id).SetName("section").SetPosition([]byte{1}).Save(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.sections = append(f.sections, made)
 	}
 	f.add(t, 5) // The parents of the others.
 	f.add(t, n-5)
@@ -121,9 +130,10 @@ func (f *fixture) add(t rapid.TB, n int) {
 			q.SetAssigneeID(pick(f.random, f.viewer.UserID, "bob", "carol"))
 		}
 		if f.maybe() {
-			q.SetProjectID(pick(f.random, f.projects...))
+			in := pick(f.random, f.sections...)
+			q.SetProjectID(in.ProjectID)
 			if !f.maybe() {
-				q.SetSectionID(pick(f.random, f.projects...))
+				q.SetSectionID(in.ID)
 			}
 			if !f.maybe() {
 				q.SetHiddenAt(now)
