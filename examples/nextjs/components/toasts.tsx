@@ -19,7 +19,7 @@ export const useToasts = () => useContext(Context)!;
 /** Shows toasts, and lets screen readers read them. They wait while the pointer or the focus is on them. */
 export function Toasts({ children }: { children: ReactNode }) {
   const [toasts, setToasts] = useState<readonly Toast[]>([]);
-  const value = useMemo(() => ({ say: (toast: Toast) => setToasts((before) => [...before.filter(({ key, stays }) => stays && key !== toast.key), toast].slice(-4)) }), []);
+  const value = useMemo(() => ({ say: (toast: Toast) => setToasts((before) => [...before.filter(({ key, stays }) => stays && key !== toast.key), toast]) }), []);
   return (
     <Context value={value}>
       {children}
@@ -43,7 +43,7 @@ function Message({ toast: { text, actions = [], stays = false }, close }: { toas
     run?.();
     (cameFrom.current as HTMLElement | null)?.focus();
   };
-  useKey("Control+z", () => !stays && actions[0] && finish(actions[0].run));
+  useKey(!stays && actions[0] ? "Control+z" : "", () => finish(actions[0]!.run)); // "": the key is for another toast
   return (
     <div className="toast" ref={box} onFocus={({ relatedTarget }) => void (cameFrom.current ??= relatedTarget)}>
       <span>{text}</span>

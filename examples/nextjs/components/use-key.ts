@@ -5,8 +5,8 @@ export function useKey(wanted: string, act: () => void): void {
   const onWanted = useEffectEvent(act);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const { key, ctrlKey, metaKey, altKey, target, defaultPrevented } = event;
-      if ((ctrlKey || metaKey ? "Control+" : "") + key !== wanted || altKey || defaultPrevented || document.querySelector(":modal, :popover-open")) return;
+      const { key, ctrlKey, metaKey, altKey, target, defaultPrevented, isComposing } = event;
+      if ((ctrlKey || metaKey ? "Control+" : "") + key !== wanted || altKey || defaultPrevented || isComposing || document.querySelector(":modal, :popover-open")) return;
       if (key !== "Escape" && (target as Element).matches('input:not([type="checkbox"]), textarea, select')) return;
       event.preventDefault(); // the key isn't meant for the field that it leads to
       onWanted();

@@ -1,10 +1,11 @@
 "use client";
 import { useApolloClient } from "@apollo/client/react";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { UndoChangeDocument, type WorkspaceQuery } from "@/lib/gql/graphql";
+import { UndoChangeDocument, type UpdateTaskInput, type WorkspaceQuery } from "@/lib/gql/graphql";
 import { randomId, type Refusal } from "@/lib/store";
 import { type Mutations, openStore, type Rows, type TaskStore } from "@/lib/sync";
 import { useToasts } from "./toasts";
+import { showWorkspace } from "./view";
 
 type Answer = NonNullable<WorkspaceQuery["workspace"]>;
 
@@ -63,23 +64,30 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
 
   useEffect(() => {
     let opened: TaskStore;
+    let hasLeft = false; // for another workspace, while the messages stay
     const onRefused = (refusal: Refusal) => {
       const { mutation, input, errors: [problem], current } = refusal;
       const theirs = input.title !== undefined ? current?.title : current?.description;
       if (problem?.code !== "STALE" || mutation !== "updateTask" || !current) {
-        return say({ key: randomId(), text: `Not changed: ${problem?.message || problem?.code}`, stays: true });
+        return say({ key: `refused ${problem?.message}`, text: `Not changed: ${problem?.message || problem?.code}`, stays: true });
       }
       say({
-        key: `conflict ${input.id}`, stays: true,
+        key: `conflict ${input.id} ${Object.keys(input)}`, stays: true,
         text: `Meanwhile somebody else has changed “${current.title}”. Theirs: “${theirs ?? ""}”. Yours: “${input.title ?? input.description ?? ""}”.`,
         actions: [
-          { label: "Use mine", run: () => opened.mutate("updateTask", input) },
+          { label: "Use mine", run: () => useMine(input) },
           { label: "Keep theirs", run: () => {} },
         ],
       });
     };
+    const make = () => openStore({ client, userId, workspaceId: id, onRefused, onDone: ({ key, version }) => void done.current.set(key, version) });
+    const useMine = (input: UpdateTaskInput) => {
+      const queue = hasLeft ? make() : opened; // the new one isn't started: what is opened then finds the change stored
+      queue.mutate("updateTask", input);
+      if (hasLeft) void queue.stop().then(() => showWorkspace(id));
+    };
     const open = () => {
-      opened = openStore({ client, userId, workspaceId: id, onRefused, onDone: ({ key, version }) => void done.current.set(key, version) });
+      opened = make();
       void opened.start();
       setStore(opened);
     };
@@ -92,6 +100,7 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
     return () => {
       removeEventListener("pagehide", close);
       removeEventListener("pageshow", reopen);
+      hasLeft = true;
       close();
     };
   }, [client, userId, id, say]);

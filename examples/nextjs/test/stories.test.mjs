@@ -302,11 +302,7 @@ story("Reminders appear, and are snoozed and dismissed", async (open) => {
   const fired = page.getByRole("alert", { name: "Reminders" });
   await fired.getByRole("button", { name: "Stand up" }).waitFor();
   await inspect(page, "reminder");
-  await page.locator("button.workspace").click();
-  await page.getByRole("button", { name: "New shared workspace" }).click();
-  await page.getByLabel("Name", { exact: true }).fill("Team");
-  await page.getByRole("button", { name: "Create" }).click();
-  await page.locator("button.workspace", { hasText: "Team" }).waitFor();
+  await showNewWorkspace(page, "Team");
   await fired.getByText("in Edsger").waitFor();
   await fired.getByRole("button", { name: "Stand up" }).click();
   await fired.getByRole("button", { name: "In 10 minutes" }).click();
@@ -326,6 +322,14 @@ story("Reminders appear, and are snoozed and dismissed", async (open) => {
   await fired.getByRole("button", { name: "Dismiss" }).click();
   await fired.waitFor({ state: "hidden" });
 });
+
+async function showNewWorkspace(page, name) {
+  await page.locator("button.workspace").click();
+  await page.getByRole("button", { name: "New shared workspace" }).click();
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.locator("button.workspace", { hasText: name }).waitFor();
+}
 
 /** Opens the page of the same user in another browser. */
 async function another(open, page, options) {
@@ -357,8 +361,14 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
   await one.context().setOffline(false);
   await toast(one, "Theirs: “Theirs”. Yours: “Mine”.").waitFor();
   await eventually(() => titles(one), ["Theirs"]);
+  await check(one, "Theirs").click(); // while the message stays
+  await toast(one, "Completed").waitFor();
+  await one.keyboard.press("Control+z");
+  await eventually(() => titles(one), ["Theirs"]);
+  await showNewWorkspace(one, "Elsewhere");
   await toast(one, "Theirs").getByRole("button", { name: "Use mine" }).click();
   await eventually(() => titles(two), ["Mine"]);
+  await eventually(() => titles(one), ["Mine"]);
 
   await one.getByRole("button", { name: "Mine", exact: true }).click();
   await one.getByLabel("New title of “Mine”").fill("My title"); // the field stays open
@@ -372,10 +382,31 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
 
   for (const page of [one, two]) await openDetails(page, "My title");
   await details(one).getByLabel("Description").fill("My text"); // the field stays open
+  await details(one).getByLabel("Description").dispatchEvent("keydown", { key: "Escape", isComposing: true }); // is for what composes text
   await details(two).getByLabel("Description").fill("Their text");
   await two.keyboard.press("Escape");
   await toast(one, "Theirs: “Their text”. Yours: “My text”.").waitFor();
   assert.equal(await details(one).getByLabel("Description").inputValue(), "Their text");
+  await toast(one, "My text").getByRole("button", { name: "Keep theirs" }).click();
+  await one.keyboard.press("Escape");
+
+  const names = ["1", "2", "3", "4", "5"];
+  await add(one, ...names);
+  await settled(one);
+  const rename = async (page, from, to) => {
+    await page.getByRole("button", { name: from, exact: true }).click();
+    await page.getByLabel(`New title of “${from}”`).fill(to);
+    await page.keyboard.press("Enter");
+  };
+  await eventually(() => titles(two), ["My title", ...names]);
+  await one.context().setOffline(true);
+  for (const name of names) {
+    await rename(one, name, `Mine ${name}`);
+    await rename(two, name, `Theirs ${name}`);
+  }
+  await settled(two);
+  await one.context().setOffline(false);
+  await eventually(() => toast(one, "Yours: “Mine").count(), 5);
 });
 
 story("Offline the app opens, and what is done there is sent once, later", async (open) => {
