@@ -193,5 +193,5 @@ export async function countUnsent(): Promise<number> {
 
 /** Deletes what this browser has of all workspaces: for signing out. */
 export async function deleteCopies(): Promise<void> {
-  for (const name of await copies()) indexedDB.deleteDatabase(name);
+  for (const name of await copies()) await new Promise((done) => Object.assign(indexedDB.deleteDatabase(name), { onsuccess: done, onerror: done, onblocked: done }));
 }
