@@ -18,7 +18,7 @@ export const TaskRow = memo(function TaskRow({ task, depth, canMove, isOpen, ...
   const { store, canWrite } = useWorkspace();
   const isPending = useSyncExternalStore(store.subscribe, () => store.isPending("tasks", task.id));
   const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition, isDragging } = useSortable({ id: task.id, disabled: !canMove });
-  const style = { paddingInlineStart: `${depth * 1.75 + 0.5}rem`, transform: transform ? `translateY(${transform.y}px)` : undefined, transition };
+  const style = { paddingInlineStart: `${depth * 1.75 + 0.7}rem`, transform: transform ? `translateY(${transform.y}px)` : undefined, transition };
   return (
     <li ref={setNodeRef} className="task" style={style} data-task={task.id} data-dragged={isDragging || undefined} data-open={isOpen || undefined}
       data-pending={isPending || undefined} data-completed={task.completed || undefined}>
