@@ -63,16 +63,19 @@ func (c *requestContext) Value(key any) any {
 
 // Organizations implements viewer.Memberships, as do the methods that follow.
 func (c *requestContext) Organizations(ctx context.Context) ([]viewer.Organization, error) {
-	return c.organizations(c.users.organizations.sessions.Organizations(ctx, c.headers, c.session))
+	return c.organizations(ctx, c.users.organizations.sessions.Organizations)
 }
 
 func (c *requestContext) RecentOrganizations(ctx context.Context) ([]viewer.Organization, error) {
-	return c.organizations(c.users.organizations.sessions.RecentOrganizations(ctx, c.headers, c.session))
+	return c.organizations(ctx, c.users.organizations.sessions.RecentOrganizations)
 }
 
-func (c *requestContext) organizations(list []betterauth.Organization, err error) ([]viewer.Organization, error) {
+func (c *requestContext) organizations(
+	ctx context.Context, find func(context.Context, http.Header, *betterauth.Session) ([]betterauth.Organization, error),
+) ([]viewer.Organization, error) {
+	list, err := find(ctx, c.headers, c.session)
 	if err != nil {
-		return nil, c.users.membershipsError(c, err)
+		return nil, c.users.membershipsError(ctx, err)
 	}
 	known := make([]viewer.Organization, len(list))
 	for i, o := range list {
