@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
@@ -72,6 +73,13 @@ func TestIdleStreamsTakeLittleMemory(t *testing.T) {
 			before := liveBytes(t, debug)
 			openAll(warm, warm+streams)
 			each := (liveBytes(t, debug) - before) / streams
+			for range 20 { // On a busy machine the last streams may still be starting: they take less once they are idle.
+				if each <= most {
+					break
+				}
+				time.Sleep(100 * time.Millisecond)
+				each = (liveBytes(t, debug) - before) / streams
+			}
 			t.Logf("%d bytes each", each)
 			if each > most {
 				t.Errorf("%d bytes for each stream, %d are allowed", each, most)
