@@ -1,12 +1,14 @@
 package graphqlhttp
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -250,4 +252,24 @@ func presentable(errs gqlerror.List, limit int) gqlerror.List {
 		}
 	}
 	return errs
+}
+
+// compareErrors orders errors as their fields are in the document, then by path, so that a response doesn't depend on which of
+// gqlgen's goroutines was first. Errors that belong to no field are last.
+func compareErrors(a, b *gqlerror.Error) int {
+	if len(a.Locations) == 0 || len(b.Locations) == 0 {
+		return cmp.Compare(len(b.Locations), len(a.Locations))
+	}
+	return cmp.Or(
+		cmp.Compare(a.Locations[0].Line, b.Locations[0].Line),
+		cmp.Compare(a.Locations[0].Column, b.Locations[0].Column),
+		slices.CompareFunc(a.Path, b.Path, func(x, y ast.PathElement) int {
+			index, isIndex := x.(ast.PathIndex)
+			other, otherIsIndex := y.(ast.PathIndex)
+			if isIndex && otherIsIndex {
+				return cmp.Compare(index, other)
+			}
+			return cmp.Compare(fmt.Sprint(x), fmt.Sprint(y))
+		}),
+	)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,8 +163,8 @@ func (p *pipeline) introspects(op *operation) bool {
 	return false
 }
 
-// recovering returns what fn returns, with a bounded number of errors, or the response to fn's panic. (gqlgen recovers
-// from panics of resolvers itself.) A panic of Recover or PresentError goes on to the server.
+// recovering returns what fn returns, with a bounded number of errors in the order of the document, or the response to fn's
+// panic. (gqlgen recovers from panics of resolvers itself.) A panic of Recover or PresentError goes on to the server.
 func (p *pipeline) recovering(ctx context.Context, fn func() *graphql.Response) *graphql.Response {
 	var resp *graphql.Response
 	func() {
@@ -180,6 +181,7 @@ func (p *pipeline) recovering(ctx context.Context, fn func() *graphql.Response) 
 		resp = fn()
 	}()
 	if resp != nil {
+		slices.SortStableFunc(resp.Errors, compareErrors)
 		resp.Errors = resp.Errors[:min(len(resp.Errors), p.limiter.limits.Errors)]
 	}
 	return resp

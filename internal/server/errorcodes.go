@@ -77,8 +77,8 @@ func UserErrorCodes() []ErrorCode {
 func WriteErrors(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Errors\n\n<!-- Printed by go test ./internal/server -run ErrorDocs -update. -->\n\n" +
-		"## Top-level errors\n\nAn error that ends an operation, or a part of it, is in the answer's `errors`. Decide by its `extensions.code`, " +
-		"not by its message. The error of a limit also has `limit`, and `actual` if it is known.\n\n")
+		"## Top-level errors\n\nAn error that ends an operation, or a part of it, is in the answer's `errors`. Several are in the order of the document. " +
+		"Decide by an error's `extensions.code`, not by its message. The error of a limit also has `limit`, and `actual` if it is known.\n\n")
 	writeCodes(&b, ErrorCodes())
 	b.WriteString("\n## User errors\n\nProblems that the user can solve, such as an empty title, are in the `userErrors` of a mutation's payload. " +
 		"`field` is the path of the input's field.\n\n")
