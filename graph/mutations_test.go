@@ -3,6 +3,7 @@ package graph_test
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"taskql/graph"
+	"taskql/internal/project"
+	"taskql/internal/reminder"
+	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/workspace"
 )
@@ -227,6 +232,74 @@ func TestEveryTakenIDIsRefused(t *testing.T) {
 				f.checkRefused(t, field, "TAKEN", "", func(own map[string]string, typ string) string { return own[typ] })
 				f.checkRefused(t, field, "TAKEN", "", func(own map[string]string, typ string) string { return strings.ToUpper(own[typ]) })
 				f.checkRefused(t, field, "TAKEN", "", func(_ map[string]string, typ string) string { return foreign[typ] })
+			}
+		}
+	})
+}
+
+// TestTakenIDsComeFirst sends each mutation that takes the id of a new object with one that the workspace has, if there are other
+// reasons to refuse it: the workspace is full, or what else the input names is gone. Only the id is named, so that a client whose
+// idempotency key was forgotten finds out that its change was made.
+func TestTakenIDsComeFirst(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, db workspace.Database) {
+		schema := schemaOf(t)
+		api := newAPIWith(t, db, func(c *graph.Config, now func() time.Time) {
+			db.Now = now
+			workspaces := testkit.Workspaces(t, db)
+			var err error
+			if c.Services.Tasks, err = task.New(task.Config{
+				Workspaces: workspaces, Reminders: c.Services.Reminders, Limits: task.Limits{Tasks: 1, Tags: 1},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if c.Services.Projects, err = project.New(project.Config{
+				Workspaces: workspaces, Limits: project.Limits{Projects: 1, Sections: 1},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		f := &isolation{api: api, client: db.Client, schema: schema}
+		user, own := f.newUser(t)
+		ctx, reminded := api.signIn(t.Context(), user), uuid.MustParse(own["Task"])
+		db.Client.Workspace.UpdateOneID(user).SetTaskCount(1).SetProjectCount(1).ExecX(ctx)
+		for i := range reminder.MaxPerTask {
+			db.Client.Reminder.Create().SetID(uuid.New()).SetWorkspaceID(user).SetUserID(user).SetTaskID(reminded).SetVersion(0).
+				SetRemindAt(time.Unix(int64(i), 0)).SetState(reminder.Dismissed).ExecX(ctx)
+		}
+		section := db.Client.Section.GetX(ctx, uuid.MustParse(own["Section"]))
+		// What each mutation has made, and the object in which it is, if it needs one.
+		made := map[string]struct{ id, in string }{
+			"createTask":     {own["Task"], ""},
+			"createTag":      {own["Tag"], ""},
+			"createProject":  {own["Project"], ""},
+			"createSection":  {own["Section"], section.ProjectID.String()},
+			"createReminder": {own["Reminder"], own["Task"]},
+		}
+		taken := regexp.MustCompile(`"userErrors":\[\{"code":"TAKEN","message":"[^"]*","field":\["input","id"\]\}\]`)
+		for _, field := range mutationsWith(schema, "id") {
+			if !f.isNewID(field, "input.id") {
+				continue
+			}
+			m, ok := made[field.Name]
+			if !ok {
+				t.Errorf("add %s to this test", field.Name)
+			}
+			check := func(code, in, more string) {
+				t.Helper()
+				if answer := f.mutate(t, user, field, "input.id", uuid.NewString(), in, more); !strings.Contains(answer, `"code":"`+code+`"`) {
+					t.Errorf("%s is not refused as %s, so this test finds nothing: %s", field.Name, code, answer)
+				}
+				if answer := f.mutate(t, user, field, "input.id", m.id, in, more); !taken.MatchString(answer) {
+					t.Errorf("%s doesn't say that the id is taken, and only that, but %s", field.Name, answer)
+				}
+			}
+			check("LIMIT_EXCEEDED", m.in, "")
+			if m.in != "" {
+				check("NOT_FOUND", uuid.NewString(), "")
+			}
+			if field.Name == "createTask" {
+				check("NOT_FOUND", "", fmt.Sprintf("parentId: %q", uuid.NewString()))
 			}
 		}
 	})

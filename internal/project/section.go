@@ -49,7 +49,7 @@ func (s *Service) CreateSection(ctx context.Context, v viewer.Viewer, in CreateS
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return workspace.Refuse[SectionResult](errs)
+			return workspace.RefuseNew[SectionResult](ctx, errs, sections(t).Where(entsection.ID(id)).Exist)
 		}
 		section, err := t.Section.Create().
 			SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.Version).
@@ -57,8 +57,7 @@ func (s *Service) CreateSection(ctx context.Context, v viewer.Viewer, in CreateS
 			SetCreatedAt(t.Now).SetUpdatedAt(t.Now).
 			Save(ctx)
 		if in.ID != nil && ent.IsConstraintError(err) {
-			errs.IDTaken()
-			return workspace.Refuse[SectionResult](errs)
+			return workspace.Refuse[SectionResult](workspace.IDTaken())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("inserting the section: %w", err)

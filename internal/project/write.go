@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"taskql/ent"
+	entproject "taskql/ent/project"
 	"taskql/internal/fracindex"
 	"taskql/internal/text"
 	"taskql/internal/viewer"
@@ -89,14 +90,12 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		if t.Count > s.limits.Projects {
 			var errs workspace.Violations
 			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d projects, those that are archived or in the trash included.", s.limits.Projects)
-			return workspace.Refuse[Result](errs)
+			return workspace.RefuseNew[Result](ctx, errs, projects(t).Where(entproject.ID(id)).Exist)
 		}
 		row := &ent.Project{ID: id, Name: name, Description: description, Color: color, CreatedAt: t.Now}
 		p, err := create(t, row, fracindex.End(t.Version)).Save(ctx)
 		if in.ID != nil && ent.IsConstraintError(err) {
-			var errs workspace.Violations
-			errs.IDTaken()
-			return workspace.Refuse[Result](errs)
+			return workspace.Refuse[Result](workspace.IDTaken())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("inserting the project: %w", err)

@@ -50,21 +50,17 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 }
 
 func (s *Service) create(ctx context.Context, t *workspace.Tx, id uuid.UUID, in CreateInput) (*Result, error) {
+	exists := t.Reminder.Query().Where(own(t.Viewer), entreminder.ID(id)).Exist
 	e, errs, err := taskOf(ctx, t, in.TaskID)
 	if err != nil {
 		return nil, err
 	}
 	if len(errs) > 0 {
-		return workspace.Refuse[Result](errs)
+		return workspace.RefuseNew[Result](ctx, errs, exists)
 	}
 	others, err := t.Reminder.Query().Where(own(t.Viewer), entreminder.TaskID(e.ID)).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading reminders: %w", err)
-	}
-	// If the id is in use, nothing else is said: a client that made the reminder and doesn't know it asks again.
-	if slices.ContainsFunc(others, func(r *ent.Reminder) bool { return r.ID == id }) {
-		errs.IDTaken()
-		return workspace.Refuse[Result](errs)
 	}
 	if slices.ContainsFunc(others, func(r *ent.Reminder) bool { return equalInputs(inputOf(r), &in.Reminder) }) {
 		errs.Add(workspace.CodeTaken, "reminder", "The task has this reminder already: snooze it, or delete it first.")
@@ -74,14 +70,13 @@ func (s *Service) create(ctx context.Context, t *workspace.Tx, id uuid.UUID, in 
 	}
 	checkDue(&errs, "reminder", &in.Reminder, e)
 	if len(errs) > 0 {
-		return workspace.Refuse[Result](errs)
+		return workspace.RefuseNew[Result](ctx, errs, exists)
 	}
 	r := newReminder(t, e, t.Viewer.UserID, &in.Reminder)
 	r.ID = id
 	err = s.insert(ctx, t, map[uuid.UUID]*ent.Task{e.ID: e}, []*ent.Reminder{r})
 	if in.ID != nil && ent.IsConstraintError(err) {
-		errs.IDTaken()
-		return workspace.Refuse[Result](errs)
+		return workspace.Refuse[Result](workspace.IDTaken())
 	}
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"taskql/ent"
+	enttask "taskql/ent/task"
 	"taskql/internal/recurrence"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
@@ -84,7 +85,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 			e := newTask()
 			done, err := s.insertFast(ctx, v, e)
 			if in.ID != nil && sqlgraph.IsUniqueConstraintError(err) {
-				return &Result{Outcome: workspace.Outcome{UserErrors: idTaken()}}, 0, nil
+				return &Result{Outcome: workspace.Outcome{UserErrors: workspace.IDTaken()}}, 0, nil
 			}
 			if !done || err != nil {
 				return nil, 0, err
@@ -101,7 +102,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return workspace.Refuse[Result](errs)
+			return workspace.RefuseNew[Result](ctx, errs, t.tasks().Where(enttask.ID(id)).Exist)
 		}
 		e := newTask()
 		e.WorkspaceID, e.Version, e.CreatedAt, e.UpdatedAt = v.WorkspaceID, t.Version, t.Now, t.Now
@@ -115,7 +116,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 		err = t.insert(ctx, e)
 		if in.ID != nil && ent.IsConstraintError(err) {
 			// Only the id can clash. Whether another workspace has it is not said.
-			return workspace.Refuse[Result](idTaken())
+			return workspace.Refuse[Result](workspace.IDTaken())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("inserting the task: %w", err)
@@ -157,13 +158,6 @@ func (t *tx) checkNewTask(ctx context.Context, parentID *string, into *destinati
 	var err error
 	at.position, err = t.endPosition()
 	return at, nil, err
-}
-
-// idTaken is the violation of a new object whose id is in use.
-func idTaken() workspace.Violations {
-	var errs workspace.Violations
-	errs.IDTaken()
-	return errs
 }
 
 // checkPriority checks a priority; nil is none.

@@ -172,7 +172,7 @@ func (t *tx) importNamed(ctx context.Context, table string, things []namedRow, n
 			outcomes[i] = ImportOutcome{ID: same, Known: true}
 			continue
 		case exists:
-			errs = append(errs, idTaken()...)
+			errs = append(errs, workspace.IDTaken()...)
 		case len(errs) == 0 && count+len(fresh) >= limit:
 			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d %s.", limit, table)
 		}
@@ -311,7 +311,7 @@ func (t *tx) importTasks(ctx context.Context, tasks []ImportedTask, o ImportOpti
 		errs := t.checkImported(&in)
 		switch {
 		case exists:
-			errs = append(errs, idTaken()...)
+			errs = append(errs, workspace.IDTaken()...)
 		case len(errs) == 0 && count >= t.limits.Tasks:
 			errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tasks, those in the trash included.", t.limits.Tasks)
 		}

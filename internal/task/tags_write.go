@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"taskql/ent"
 	enttag "taskql/ent/tag"
 	enttask "taskql/ent/task"
@@ -49,12 +47,12 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 	}
 	change := workspace.Change[TagResult]{Name: "createTag", Input: in.canonical(), IdempotencyKey: in.IdempotencyKey, Violations: errs}
 	return write(ctx, s, v, change, func(ctx context.Context, t *tx) (*TagResult, error) {
-		errs, err := t.newTag(ctx, id, folded)
+		errs, err := t.newTag(ctx, folded)
 		if err != nil {
 			return nil, err
 		}
 		if len(errs) > 0 {
-			return workspace.Refuse[TagResult](errs)
+			return workspace.RefuseNew[TagResult](ctx, errs, t.tags().Where(enttag.ID(id)).Exist)
 		}
 		tag, err := t.Tag.Create().
 			SetID(id).SetWorkspaceID(v.WorkspaceID).SetVersion(t.Version).
@@ -62,7 +60,7 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 			SetCreatedAt(t.Now).SetUpdatedAt(t.Now).
 			Save(ctx)
 		if in.ID != nil && ent.IsConstraintError(err) {
-			return workspace.Refuse[TagResult](idTaken()) // The name was free, and still is while the workspace is locked.
+			return workspace.Refuse[TagResult](workspace.IDTaken()) // The name was free, and still is while the workspace is locked.
 		}
 		if err != nil {
 			return nil, fmt.Errorf("inserting the tag: %w", err)
@@ -72,16 +70,12 @@ func (s *Service) CreateTag(ctx context.Context, v viewer.Viewer, in CreateTagIn
 	})
 }
 
-// newTag returns the violations of a new tag with this id and folded name: one of them is in use, or there are too many tags. If the id
-// is in use, nothing else is said: a client that made the tag and doesn't know it asks again.
-func (t *tx) newTag(ctx context.Context, id uuid.UUID, folded string) (workspace.Violations, error) {
+// newTag returns the violations of a new tag with this folded name: it is in use, or there are too many tags.
+func (t *tx) newTag(ctx context.Context, folded string) (workspace.Violations, error) {
 	var errs workspace.Violations
 	tags, err := t.tagNames(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if slices.ContainsFunc(tags, func(tag *ent.Tag) bool { return tag.ID == id }) {
-		return idTaken(), nil
 	}
 	if len(tags) >= t.limits.Tags {
 		errs.Add(workspace.CodeLimitExceeded, "", "A workspace has at most %d tags.", t.limits.Tags)

@@ -67,9 +67,11 @@ func (errs *Violations) NewID(chosen *string) uuid.UUID {
 	return id
 }
 
-// IDTaken adds a violation because the client's id for a new object is in use. It doesn't say whether in this workspace.
-func (errs *Violations) IDTaken() {
+// IDTaken is the violation of a new object whose id, which the client has chosen, is in use. It doesn't say whether in this workspace.
+func IDTaken() Violations {
+	var errs Violations
 	errs.Add(CodeTaken, "id", "This id is taken: choose a fresh UUID.")
+	return errs
 }
 
 // FieldPath is the path of a field of the input, as in UserError.Field.

@@ -80,6 +80,20 @@ func Refuse[R any, P Result[R]](errs []*UserError) (*R, error) {
 	return refused[R, P](errs), ErrNoCommit
 }
 
+// RefuseNew is Refuse for a change that makes an object whose id the client may have chosen. If the workspace has it already, which
+// exists reports, only that is said: a client that made the object and doesn't know it, because its idempotency key was forgotten, asks
+// again, when the workspace may be full or a project in the trash.
+func RefuseNew[R any, P Result[R]](ctx context.Context, errs []*UserError, exists func(context.Context) (bool, error)) (*R, error) {
+	taken, err := exists(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the id of what is new: %w", err)
+	}
+	if taken {
+		errs = IDTaken()
+	}
+	return Refuse[R, P](errs)
+}
+
 func refused[R any, P Result[R]](errs []*UserError) *R {
 	r := new(R)
 	P(r).outcome().Refuse(errs)
