@@ -105,7 +105,7 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 	case errors.Is(err, workspace.ErrBusy):
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "workspace busy", a.attributes(ctx, err)...)
 		return CodeServiceUnavailable, "Too many changes at once: try again in a moment, with the same idempotencyKey.", retryIn(0)
-	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded):
+	case a.config.Unavailable(err), errors.Is(err, context.DeadlineExceeded), timedOut(ctx, err):
 		if reports(a.config.UserBusy, err) {
 			a.config.Log.LogAttrs(ctx, slog.LevelWarn, "user busy", a.attributes(ctx, err)...)
 		} else {
@@ -121,6 +121,13 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 	}
 	id := a.config.RequestID(ctx)
 	return CodeInternal, "Something went wrong on our side. Quote request " + id + " when you report it.", map[string]any{"requestId": id}
+}
+
+// timedOut reports whether err, which is not the executor's own, came when the operation's time was over. It may not say so: for PostgreSQL
+// the statement was cancelled, and for database/sql the transaction is over.
+func timedOut(ctx context.Context, err *gqlerror.Error) bool {
+	var panicked *panicked
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) && err.Extensions["code"] == nil && !errors.As(err, &panicked)
 }
 
 // translateRefusal returns the code of a refusal, and the other extensions.

@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -98,6 +99,28 @@ func TestPresentErrorOfACanceledRequest(t *testing.T) {
 	cancel()
 	if got := a.PresentError(ctx, &pq.Error{Code: "57014"}); got.Extensions["code"] != "INTERNAL" || log.Len() > 0 {
 		t.Errorf("%v, logged %q", got, log.String())
+	}
+}
+
+// If the time of an operation is over, PostgreSQL says that the statement was canceled, and database/sql that the transaction is over.
+// Clients are told to try again. A panic stays what it is.
+func TestPresentErrorOfAnOperationOutOfTime(t *testing.T) {
+	t.Parallel()
+	a := &API{config: Config{
+		Unavailable: func(error) bool { return false }, RequestID: func(context.Context) string { return "r-1" },
+		Log: slog.New(slog.DiscardHandler),
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	for err, want := range map[error]string{
+		&pq.Error{Code: "57014"}:                 "SERVICE_UNAVAILABLE",
+		fmt.Errorf("reading: %w", sql.ErrTxDone): "SERVICE_UNAVAILABLE",
+		&panicked{"a bug"}:                       "INTERNAL",
+		&gqlerror.Error{Extensions: map[string]any{"code": "GRAPHQL_VALIDATION_FAILED"}}: "GRAPHQL_VALIDATION_FAILED",
+	} {
+		if got := a.PresentError(ctx, err); got.Extensions["code"] != want {
+			t.Errorf("%v is %v, want %s", err, got.Extensions, want)
+		}
 	}
 }
 

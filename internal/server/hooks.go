@@ -32,9 +32,7 @@ var hookCodes = map[int]string{ //nolint:gochecknoglobals // A constant, if Go h
 
 // newHook returns the handler of the auth server's events.
 func newHook(cfg Config, tasks *task.Service, accounts *account.Service, sessions *betterauth.Authenticator, hub *live.Hub) (http.Handler, error) {
-	withTimeout := func(ctx context.Context) (context.Context, context.CancelFunc) {
-		return context.WithTimeout(viewer.AsSystem(ctx), cfg.Config.LimitOperationTime)
-	}
+	limit := cfg.Config.LimitOperationTime
 	endStreams := func(userID string) {
 		sessions.Forget(userID)
 		hub.EndUser(userID)
@@ -42,21 +40,19 @@ func newHook(cfg Config, tasks *task.Service, accounts *account.Service, session
 	hook, err := hooks.New(hooks.Config{
 		Secret: cfg.Config.AuthHookSecret.Reveal(),
 		UserDeleted: func(ctx context.Context, userID string) (bool, error) {
-			ctx, cancel := withTimeout(ctx)
-			defer cancel()
-			known, err := tasks.RemoveUser(ctx, task.Removal{UserID: userID})
-			endStreams(userID)
-			return known, err
+			defer endStreams(userID)
+			return inTime(viewer.AsSystem(ctx), limit, func(ctx context.Context) (bool, error) {
+				return tasks.RemoveUser(ctx, task.Removal{UserID: userID})
+			})
 		},
 		UserLinked: func(ctx context.Context, from, to string) (bool, error) {
-			ctx, cancel := withTimeout(ctx)
-			defer cancel()
-			if err := accounts.Ensure(ctx, to); err != nil && !errors.Is(err, account.ErrNotFound) {
-				return false, err
-			}
-			known, err := tasks.RemoveUser(ctx, task.Removal{UserID: from, MoveTo: to})
-			endStreams(from)
-			return known, err
+			return inTime(viewer.AsSystem(ctx), limit, func(ctx context.Context) (bool, error) {
+				if err := accounts.Ensure(ctx, to); err != nil && !errors.Is(err, account.ErrNotFound) {
+					return false, err
+				}
+				defer endStreams(from)
+				return tasks.RemoveUser(ctx, task.Removal{UserID: from, MoveTo: to})
+			})
 		},
 		UserBanned:   endStreams,
 		SessionEnded: func(userID string) { checkSessions(sessions, hub, userID) },
@@ -74,6 +70,18 @@ func newHook(cfg Config, tasks *task.Service, accounts *account.Service, session
 		return nil, fmt.Errorf("setting up the auth server's events: %w", err)
 	}
 	return hook, nil
+}
+
+// inTime runs what an event asks for, for so long at most. If the time is over, the error is context.DeadlineExceeded: PostgreSQL's own is
+// that the statement was cancelled.
+func inTime(ctx context.Context, limit time.Duration, run func(context.Context) (bool, error)) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	known, err := run(ctx)
+	if ended := ctx.Err(); err != nil && ended != nil {
+		err = fmt.Errorf("%w: %w", ended, err)
+	}
+	return known, err
 }
 
 // newEventLog returns the log of refused events.

@@ -189,6 +189,9 @@ func (v *versions) run(ctx context.Context, l *lookup) {
 	l.found = make(map[string]int, len(l.ids))
 	// It may be for other users than ctx's, and is short, so it doesn't wait for this user's other statements.
 	l.err = v.read(viewer.AsSystem(ctx), l.ids, l.found)
+	if ended := ctx.Err(); l.err != nil && ended != nil { // For PostgreSQL the statement was cancelled, whatever the reason.
+		l.err = fmt.Errorf("%w: %w", ended, l.err)
+	}
 }
 
 // read adds the versions of the workspaces with those ids, by one statement.

@@ -55,7 +55,7 @@ func (v *versionTable) read(ctx context.Context, _ string, args []any, each func
 	select {
 	case <-time.After(v.takes):
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return errors.New("canceling statement due to user request") // PostgreSQL doesn't know why.
 	}
 	if v.fail != nil {
 		return v.fail
@@ -208,8 +208,16 @@ func TestVersionsFail(t *testing.T) {
 			_, err := v.get(ctx, "w")
 			return err
 		}
-		start := time.Now()
 		var group sync.WaitGroup
+		for range 20 { // The statement of those who wait for others' ends before their patience does.
+			group.Go(func() {
+				if err := ask(time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		group.Wait()
+		start := time.Now()
 		for range 20 { // All wait for what does not come, some for others' statements.
 			group.Go(func() {
 				if err := ask(time.Second); !errors.Is(err, context.DeadlineExceeded) {
