@@ -140,7 +140,7 @@ func newEnvironment(t *testing.T, name, address string, hints bool, program *sto
 func (e *environment) start(r *replica) {
 	e.restarting.Lock()
 	defer e.restarting.Unlock()
-	s, err := server.New(e.stop, server.Config{Config: e.config, DB: r.db, Now: r.now, Log: slog.New(slog.DiscardHandler)})
+	s, err := server.New(e.stop, server.Config{Config: e.config, DB: r.db, Now: r.now, Log: e.log()})
 	if err != nil {
 		e.t.Error(err)
 		return
@@ -159,6 +159,11 @@ func (e *environment) start(r *replica) {
 	if old != nil {
 		old()
 	}
+}
+
+// log returns a log that shows why an answer was INTERNAL.
+func (e *environment) log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(e.t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 // ask sends an operation of a user to a server. The error is a request error.
