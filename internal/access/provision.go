@@ -74,6 +74,6 @@ func (s *Service) tryProvision(ctx context.Context, v viewer.Viewer, name string
 	if err != nil {
 		return "", err //nolint:wrapcheck // As above.
 	}
-	_, err = s.forgetErased(ctx, v, []string{v.UserID})
-	return name, err
+	_, err = s.workspaces.ForgetErased(ctx, v, v.UserID)
+	return name, err //nolint:wrapcheck // It says what it did.
 }

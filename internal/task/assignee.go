@@ -41,12 +41,13 @@ func userOfPerson(id *string) *string {
 }
 
 // assignee is who gets tasks by an input. It is checked in two steps: newAssignee asks the auth server for the members, which takes
-// time, and validate refuses the change in its transaction, so that a repeated request gets its first answer even if the assignee has
-// left since.
+// time, and stores the assignee's name, by which an erasure finds the tasks. validate refuses the change in its transaction, so that a
+// repeated request gets its first answer even if the assignee has left since.
 type assignee struct {
 	// field is the input's.
-	field  string
-	member viewer.Member
+	field string
+	// user is "" for the viewer.
+	user string
 	// unknown reports that the members can't be asked for, so that those whom the workspace has seen count.
 	unknown bool
 	// refusal says why the input's person can't get the tasks; "" if nothing is known against it.
@@ -60,8 +61,8 @@ const (
 )
 
 // newAssignee finds out whether a person may get tasks of the viewer's workspace: its members may, and the user of a personal one. It
-// returns nil if the input names nobody. The error is that of viewer.Memberships.
-func newAssignee(ctx context.Context, v viewer.Viewer, field string, id *string) (*assignee, error) {
+// returns nil if the input names nobody. The error is that of viewer.Memberships, or the database's.
+func (s *Service) newAssignee(ctx context.Context, v viewer.Viewer, field string, id *string) (*assignee, error) {
 	if id == nil {
 		return nil, nil //nolint:nilnil // It needs no check.
 	}
@@ -77,21 +78,23 @@ func newAssignee(ctx context.Context, v viewer.Viewer, field string, id *string)
 	}
 	members, err := viewer.MembershipsOf(ctx).Members(ctx, organization)
 	if errors.Is(err, viewer.ErrMembersUnknown) {
-		a.member.UserID, a.unknown = user, true
+		a.user, a.unknown = user, true
 		return a, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf(unknownState, err)
 	}
-	if i := slices.IndexFunc(members, func(m viewer.Member) bool { return m.UserID == user }); i >= 0 {
-		a.member = members[i]
-	} else {
+	i := slices.IndexFunc(members, func(m viewer.Member) bool { return m.UserID == user })
+	if i < 0 {
 		a.refusal = notAMember
+		return a, nil
 	}
-	return a, nil
+	a.user = user
+	_, err = s.workspaces.RecordMembers(ctx, v, members[i])
+	return a, err //nolint:wrapcheck // It says what it wrote.
 }
 
-// validate adds a violation if the assignee can't get the tasks, and stores a member's name.
+// validate adds a violation if the assignee can't get the tasks.
 func (a *assignee) validate(ctx context.Context, t *tx, errs *workspace.Violations) error {
 	switch {
 	case a == nil:
@@ -99,28 +102,23 @@ func (a *assignee) validate(ctx context.Context, t *tx, errs *workspace.Violatio
 	case a.refusal != "":
 		errs.Add(workspace.CodeInvalid, a.field, "%s", a.refusal)
 		return nil
-	case a.member.UserID == "": // The viewer.
+	case a.user == "":
 		return nil
 	}
-	// The erasure of a user takes the workspace's lock after it was stored.
-	gone, err := t.UserRemoval.Query().Where(userremoval.ID(viewer.UserHash(a.member.UserID))).Exist(ctx)
+	// An erasure that begins later finds the member's row, and waits for the workspace's lock.
+	gone, err := t.UserRemoval.Query().Where(userremoval.ID(viewer.UserHash(a.user))).Exist(ctx)
 	if err != nil {
 		return fmt.Errorf("looking for a removal of the assignee: %w", err)
 	}
 	known := true
 	if a.unknown && !gone {
-		known, err = t.Member.Query().Where(workspace.Scope(t.Viewer), member.UserID(a.member.UserID)).Exist(ctx)
+		known, err = t.Member.Query().Where(workspace.Scope(t.Viewer), member.UserID(a.user)).Exist(ctx)
 		if err != nil {
 			return fmt.Errorf("looking for the assignee: %w", err)
 		}
 	}
 	if gone || !known {
 		errs.Add(workspace.CodeInvalid, a.field, notAMember)
-		return nil
 	}
-	if a.unknown {
-		return nil
-	}
-	_, err = workspace.RecordMembers(ctx, t.Client(), t.Viewer, t.Now, a.member)
-	return err //nolint:wrapcheck // It says what it wrote.
+	return nil
 }

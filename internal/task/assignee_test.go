@@ -36,13 +36,16 @@ type organizationEnv struct {
 
 func eachOrganization(t *testing.T, test func(t *testing.T, env *organizationEnv)) {
 	t.Helper()
-	eachDatabase(t, func(t *testing.T, env *testEnv) {
-		o := &organizationEnv{testEnv: env}
-		o.organizations.Set("acme", "alice", viewer.RoleAdmin)
-		o.organizations.Set("acme", "bob", viewer.RoleWrite)
-		env.client.Workspace.Create().SetID(workspace.OrganizationID("acme")).SetKind("ORGANIZATION").ExecX(viewer.AsSystem(t.Context()))
-		test(t, o)
-	})
+	eachDatabase(t, func(t *testing.T, env *testEnv) { test(t, newOrganizationEnv(t, env)) })
+}
+
+func newOrganizationEnv(t *testing.T, env *testEnv) *organizationEnv {
+	t.Helper()
+	o := &organizationEnv{testEnv: env}
+	o.organizations.Set("acme", "alice", viewer.RoleAdmin)
+	o.organizations.Set("acme", "bob", viewer.RoleWrite)
+	env.client.Workspace.Create().SetID(workspace.OrganizationID("acme")).SetKind("ORGANIZATION").ExecX(viewer.AsSystem(t.Context()))
+	return o
 }
 
 // in returns a user as the user acts in acme.
@@ -199,7 +202,7 @@ func TestAssigneeIsAskedFor(t *testing.T) {
 		if _, got := env.assign(ctx, t, alice, e, person("bob")); got != notAMember {
 			t.Errorf("got %q", got)
 		}
-		_, err = workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: "bob", Name: "Bob"})
+		_, err = env.workspaces.RecordMembers(ctx, alice, viewer.Member{UserID: "bob", Name: "Bob"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +328,7 @@ func TestRemoveMember(t *testing.T) {
 		env.client.Tombstone.Create().SetID(uuid.New()).SetWorkspaceID(alice.WorkspaceID).SetVersion(1).SetKind("REMINDER").
 			SetObjectID(uuid.New()).SetUserID("bob").ExecX(ctx)
 		for _, id := range []string{"alice", "dave"} {
-			if _, err := workspace.RecordMembers(ctx, env.client, alice, time.Now(), viewer.Member{UserID: id, Name: id}); err != nil {
+			if _, err := env.workspaces.RecordMembers(ctx, alice, viewer.Member{UserID: id, Name: id}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -68,7 +68,7 @@ func (s *Service) Create(ctx context.Context, v viewer.Viewer, in CreateInput) (
 	if definition != nil && len(errs) == 0 {
 		checkStart(&errs, definition, newTask())
 	}
-	assignee, err := newAssignee(ctx, v, "assigneeId", in.AssigneeID)
+	assignee, err := s.newAssignee(ctx, v, "assigneeId", in.AssigneeID)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -9,11 +10,67 @@ import (
 
 	"entgo.io/ent/dialect"
 
+	"taskql/ent/member"
+	enttask "taskql/ent/task"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
+
+// A user is erased, as far as that can be done, before each statement by which another member assigns a task. Whichever comes first,
+// nothing of the user is left.
+func TestEraseMemberWhileAssigned(t *testing.T) {
+	t.Parallel()
+	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
+		recorder := &testkit.StatementRecorder{Driver: driver}
+		env := newOrganizationEnv(t, newTestEnv(t, recorder, task.Limits{}))
+		// If it waits for the change, it gives up.
+		const wait = 100 * time.Millisecond
+		eraser := newService(t, workspace.Config{Database: testkit.Database(driver), LockWait: wait}, task.Limits{}, env.clock)
+		ctx, alice := env.in(t, "alice")
+		system := viewer.AsSystem(t.Context())
+		done := false
+		for n := 1; !done; n++ {
+			user := fmt.Sprint("user ", n)
+			env.organizations.Set("acme", user, viewer.RoleWrite) // Who has never used this server.
+			e := env.createTask(ctx, t, alice, user)
+			statement, erased := "", false
+			i := 0
+			recorder.Before = func(text string) {
+				if i++; i != n {
+					return
+				}
+				statement = text
+				ctx, cancel := context.WithTimeout(system, wait)
+				defer cancel()
+				_, err := eraser.EraseUser(ctx, user, nil)
+				erased = err == nil
+			}
+			_, refusal := env.assign(ctx, t, alice, e, person(user))
+			recorder.Before = nil
+			done = i < n
+			if !done && !erased { // It waited.
+				if _, err := eraser.RemoveUser(system, task.Removal{UserID: user}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !done {
+				if _, err := task.FinishRemoval(env.Service, system, viewer.UserHash(user), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			members := env.client.Member.Query().Where(member.UserID(user)).CountX(system)
+			tasks := env.client.Task.Query().Where(enttask.AssigneeID(user)).CountX(system)
+			switch {
+			case done && (members != 1 || tasks != 1 || n < 5):
+				t.Errorf("%d statements have made %d members with %d tasks (%q), so this test finds nothing", n-1, members, tasks, refusal)
+			case !done && members+tasks > 0:
+				t.Errorf("erased (%t) before statement %d, there are %d members with %d tasks: %s", erased, n, members, tasks, statement)
+			}
+		}
+	})
+}
 
 // TestFaultsEraseMember logs how long it takes to erase a user from an organization's workspace in which others have made many tasks
 // and as many changes, how long a batch locks the workspace, and how long another member waits to create a task meanwhile.
@@ -31,7 +88,7 @@ func TestFaultsEraseMember(t *testing.T) {
 		env.newUser(t, "bob")
 		bobContext, bob := env.in(t, "bob")
 		env.createTask(bobContext, t, bob, "his")
-		if _, err := workspace.RecordMembers(bobContext, env.client, bob, time.Now(), viewer.Member{UserID: "bob", Name: "Bob"}); err != nil {
+		if _, err := env.workspaces.RecordMembers(bobContext, bob, viewer.Member{UserID: "bob", Name: "Bob"}); err != nil {
 			t.Fatal(err)
 		}
 		system := viewer.AsSystem(t.Context())

@@ -23,7 +23,7 @@ func TestPatchFieldsAreThePatchs(t *testing.T) {
 		var p Patch
 		reflect.ValueOf(&p).Elem().FieldByIndex(field.Index).FieldByName("Set").SetBool(true)
 		var errs workspace.Violations
-		if got, err := checkPatch(t.Context(), &errs, "", p, viewer.Viewer{}); err != nil || len(got.edits) != 1 {
+		if got, err := new(Service).checkPatch(t.Context(), &errs, "", p, viewer.Viewer{}); err != nil || len(got.edits) != 1 {
 			t.Errorf("a patch with %s alone makes %d edits: patchFields needs an entry for it", field.Name, len(got.edits))
 		}
 	}

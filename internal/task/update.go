@@ -119,7 +119,7 @@ func (in UpdateManyInput) canonical() UpdateManyInput {
 // Update changes what the patch sets. It is refused with NOT_FOUND, STALE, BLANK, TOO_LONG, INVALID or LIMIT_EXCEEDED.
 func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (*Result, error) {
 	var errs workspace.Violations
-	patch, err := checkPatch(ctx, &errs, "", in.Patch, v)
+	patch, err := s.checkPatch(ctx, &errs, "", in.Patch, v)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (s *Service) Update(ctx context.Context, v viewer.Viewer, in UpdateInput) (
 // answered with NOT_FOUND or LIMIT_EXCEEDED. The input as a whole is refused with INVALID or NOT_FOUND.
 func (s *Service) UpdateMany(ctx context.Context, v viewer.Viewer, in UpdateManyInput) (*BulkResult, error) {
 	var errs workspace.Violations
-	patch, err := checkPatch(ctx, &errs, "patch.", in.Patch, v)
+	patch, err := s.checkPatch(ctx, &errs, "patch.", in.Patch, v)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ type patchOp struct {
 }
 
 // checkPatch checks a patch. Prefix stands before the names of the fields in errors. The error is that of newAssignee.
-func checkPatch(ctx context.Context, errs *workspace.Violations, prefix string, in Patch, v viewer.Viewer) (*patchOp, error) {
+func (s *Service) checkPatch(ctx context.Context, errs *workspace.Violations, prefix string, in Patch, v viewer.Viewer) (*patchOp, error) {
 	patch := &patchOp{
 		add:    &tagList{field: prefix + "addTagIds", input: in.AddTagIDs.Value},
 		remove: &tagList{field: prefix + "removeTagIds", input: in.RemoveTagIDs.Value},
@@ -210,7 +210,7 @@ func checkPatch(ctx context.Context, errs *workspace.Violations, prefix string, 
 		}
 	}
 	var err error
-	patch.assignee, err = newAssignee(ctx, v, prefix+"assigneeId", in.AssigneeID.Value)
+	patch.assignee, err = s.newAssignee(ctx, v, prefix+"assigneeId", in.AssigneeID.Value)
 	return patch, err
 }
 

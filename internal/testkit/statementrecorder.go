@@ -28,6 +28,9 @@ func EachDriver(t *testing.T, test func(t *testing.T, driver dialect.Driver)) {
 type StatementRecorder struct {
 	dialect.Driver
 
+	// Before, if set, is called with each statement before it is run.
+	Before func(statement string)
+
 	mu         sync.Mutex
 	statements []Statement
 }
@@ -57,6 +60,9 @@ func (s *StatementRecorder) TakeStatements() []Statement {
 }
 
 func (s *StatementRecorder) record(text string, args any) {
+	if s.Before != nil {
+		s.Before(text)
+	}
 	list, _ := args.([]any) // ent's are always a list.
 	s.mu.Lock()
 	defer s.mu.Unlock()
