@@ -40,14 +40,25 @@ func TestErase(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer db.Close()
-			_, err = db.ExecContext(t.Context(), `INSERT INTO workspaces (id, created_at) VALUES ('ada', CURRENT_TIMESTAMP);
+			_, err = db.ExecContext(t.Context(), `INSERT INTO workspaces (id, created_at) VALUES ('ada', CURRENT_TIMESTAMP), ('organization/1', CURRENT_TIMESTAMP);
 				INSERT INTO users (id, name, email, created_at, updated_at) VALUES ('ada', 'Ada', 'ada@example.com', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP);
 				INSERT INTO tasks (id, workspace_id, version, title, completed, created_at, updated_at) VALUES
-				('00000000-0000-4000-8000-000000000001', 'ada', 1, 'x', false, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP);`)
+				('00000000-0000-4000-8000-000000000001', 'ada', 1, 'x', false, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP);
+				INSERT INTO tasks (id, workspace_id, version, title, completed, created_at, updated_at, assignee_id, created_by) VALUES
+				('00000000-0000-4000-8000-000000000002', 'organization/1', 1, 'x', false, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 'ada', 'bob'),
+				('00000000-0000-4000-8000-000000000003', 'organization/1', 1, 'y', false, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 'ada', 'ada');
+				INSERT INTO members (id, workspace_id, user_id, name, updated_at) VALUES
+				('00000000-0000-4000-8000-000000000004', 'organization/1', 'ada', 'Ada', CURRENT_TIMESTAMP);`)
 			if err != nil {
 				t.Fatal(err)
 			}
-			const there, none = "1 users, 1 tasks, 0 tags, 0 idempotency keys", "0 users, 0 tasks, 0 tags, 0 idempotency keys"
+			const (
+				organizations = ".\nIn workspaces of organizations, which keep their tasks: "
+				there         = "1 users, 1 tasks, 0 tags, 0 idempotency keys" + organizations +
+					"1 memberships, 2 assignments, 1 tasks made by the user, 0 changes by or for the user, 0 reminders.\n"
+				none = "0 users, 0 tasks, 0 tags, 0 idempotency keys" + organizations +
+					"0 memberships, 0 assignments, 0 tasks made by the user, 0 changes by or for the user, 0 reminders.\n"
+			)
 			for _, step := range []struct{ flag, want string }{
 				{"", `User "ada" has ` + there},
 				{"", `User "ada" has ` + there},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"taskql/internal/workspace"
@@ -25,17 +26,14 @@ func EraseUser(ctx context.Context, t *workspace.Tx, userID string, after int) (
 	if err != nil {
 		return 0, 0, false, err
 	}
-	quoted, _ := json.Marshal(userID) // A text can always be encoded.
 	var rows []struct {
 		ID      uuid.UUID `sql:"id"`
 		Changes *string   `sql:"changes"`
 	}
-	name := likeEscapes.Replace(string(quoted))
 	b := workspace.Statement()
 	b.WriteString("SELECT id, changes FROM activities WHERE ").Join(workspace.Condition(t.Viewer, "")).
-		WriteString(" AND version > ").Arg(after).WriteString(" AND version <= ").Arg(end).WriteString(" AND (actor_id = ").Arg(userID).
-		WriteString(" OR changes LIKE ").Arg(`%"assignee":[` + name + `,%`).WriteString(" ESCAPE '!' OR changes LIKE ").Arg(`%"assignee":[%,` + name + `]%`).
-		WriteString(" ESCAPE '!') LIMIT ").Arg(workspace.BatchSize)
+		WriteString(" AND version > ").Arg(after).WriteString(" AND version <= ").Arg(end).WriteString(" AND ")
+	hasUser(b, userID).WriteString(" LIMIT ").Arg(workspace.BatchSize)
 	if err := t.Select(ctx, &rows, b); err != nil {
 		return 0, 0, false, fmt.Errorf("reading the activities of a user: %w", err)
 	}
@@ -55,6 +53,22 @@ func EraseUser(ctx context.Context, t *workspace.Tx, userID string, after int) (
 		}
 	}
 	return len(rows), end, more, nil
+}
+
+// hasUser appends the condition that an activity has a user, as the actor or as the assignee before or after the change.
+func hasUser(b *sql.Builder, userID string) *sql.Builder {
+	quoted, _ := json.Marshal(userID) // A text can always be encoded.
+	name := likeEscapes.Replace(string(quoted))
+	return b.WriteString("(actor_id = ").Arg(userID).
+		WriteString(" OR changes LIKE ").Arg(`%"assignee":[` + name + `,%`).WriteString(" ESCAPE '!' OR changes LIKE ").Arg(`%"assignee":[%,` + name + `]%`).
+		WriteString(" ESCAPE '!')")
+}
+
+// OfUser selects the activities that EraseUser changes.
+func OfUser(userID string) func(*sql.Selector) {
+	return func(s *sql.Selector) {
+		s.Where(sql.P(func(b *sql.Builder) { hasUser(b, userID) }))
+	}
 }
 
 // endOfStep returns the version up to which there are about eraseStep activities after a version, and whether there are more behind it.

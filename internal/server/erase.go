@@ -51,7 +51,7 @@ func EraseUser(ctx context.Context, e Erasure) error {
 		return err
 	}
 	if !e.Confirmed {
-		_, err := fmt.Fprintf(e.Out, "User %q has %s.\nNothing was changed. The same command with --yes erases this for good.\n", e.UserID, describe(present))
+		_, err := fmt.Fprintf(e.Out, "User %q has %s\nNothing was changed. The same command with --yes erases this for good.\n", e.UserID, describe(present))
 		return err
 	}
 	last := task.Erased{}
@@ -64,11 +64,13 @@ func EraseUser(ctx context.Context, e Erasure) error {
 	if err != nil {
 		return fmt.Errorf("%w\nwhat was erased is gone; give the same command again to go on", err)
 	}
-	_, err = fmt.Fprintf(e.Out, "Of user %q were erased: %s.\n", e.UserID, describe(erased))
+	_, err = fmt.Fprintf(e.Out, "Of user %q were erased: %s\n", e.UserID, describe(erased))
 	return err
 }
 
 // describe lists how many rows there are of each kind.
 func describe(n task.Erased) string {
-	return fmt.Sprintf("%d users, %d tasks, %d tags, %d idempotency keys", n.Users, n.Tasks, n.Tags, n.IdempotencyKeys)
+	return fmt.Sprintf("%d users, %d tasks, %d tags, %d idempotency keys.\n"+
+		"In workspaces of organizations, which keep their tasks: %d memberships, %d assignments, %d tasks made by the user, %d changes by or for the user, %d reminders.",
+		n.Users, n.Tasks, n.Tags, n.IdempotencyKeys, n.Memberships, n.Assignments, n.CreatedTasks, n.Activities, n.Reminders)
 }

@@ -352,8 +352,17 @@ func TestRemoveMember(t *testing.T) {
 		env.client.Workspace.UpdateOneID(alice.WorkspaceID).SetVersion(11_100).ExecX(ctx)
 		before := workspaceVersion(ctx, t, env.testEnv, alice)
 		system := viewer.AsSystem(ctx)
-		if _, err := env.EraseUser(system, "bob", nil); err != nil {
+		present, err := env.CountUser(system, "bob")
+		if err != nil {
 			t.Fatal(err)
+		}
+		erased, err := env.EraseUser(system, "bob", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := task.Erased{Users: 1, Memberships: 1, Assignments: many + 1, CreatedTasks: many + 1, Activities: 22 + 4, Reminders: 1}
+		if present != want || erased != want {
+			t.Errorf("counted %+v and erased %+v, want %+v", present, erased, want)
 		}
 		for what, n := range map[string]int{
 			"tasks":      env.client.Task.Query().Where(enttask.Or(enttask.AssigneeID("bob"), enttask.CreatedBy("bob"))).CountX(system),

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"taskql/ent"
 	"taskql/ent/member"
 	"taskql/ent/reminder"
@@ -28,49 +26,90 @@ type historyWalk struct {
 }
 
 // eraseFromOrganization erases a batch of what one workspace of an organization has of a user, if there is any.
-func (s *Service) eraseFromOrganization(ctx context.Context, userID string, walk *historyWalk) error {
+func (s *Service) eraseFromOrganization(ctx context.Context, userID string, walk *historyWalk) (Erased, error) {
 	row, err := s.client.Member.Query().Where(member.UserID(userID)).Order(member.ByID()).First(ctx)
 	if ent.IsNotFound(err) {
-		return nil
+		return Erased{}, nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking for the organizations of a user: %w", err)
+		return Erased{}, fmt.Errorf("looking for the organizations of a user: %w", err)
 	}
 	if walk.workspace != row.WorkspaceID {
 		*walk = historyWalk{workspace: row.WorkspaceID}
 	}
+	var erased Erased
 	var version int
 	v := viewer.Viewer{UserID: userID, WorkspaceID: row.WorkspaceID}
 	err = s.applyChange(ctx, v, history.Server, func(t *tx) error {
 		var err error
-		version, err = t.eraseMember(ctx, walk.version)
+		erased, version, err = t.eraseMember(ctx, walk.version)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("erasing a user from an organization's workspace: %w", err)
+		return Erased{}, fmt.Errorf("erasing a user from an organization's workspace: %w", err)
 	}
 	walk.version = version
+	return erased, nil
+}
+
+// countInOrganizations adds what eraseFromOrganization would erase of a user in all workspaces.
+func (s *Service) countInOrganizations(ctx context.Context, userID string, present *Erased) error {
+	workspaces, err := s.client.Member.Query().Where(member.UserID(userID)).Select(member.FieldWorkspaceID).Strings(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for the organizations of a user: %w", err)
+	}
+	present.Memberships = len(workspaces)
+	for _, id := range workspaces {
+		scope := workspace.Scope(viewer.Viewer{UserID: userID, WorkspaceID: id})
+		for _, count := range []struct {
+			of   *int
+			rows func(context.Context) (int, error)
+		}{
+			{&present.Activities, s.client.Activity.Query().Where(scope, history.OfUser(userID)).Count},
+			{&present.Assignments, s.client.Task.Query().Where(scope, enttask.AssigneeID(userID)).Count},
+			{&present.CreatedTasks, s.client.Task.Query().Where(scope, enttask.CreatedBy(userID)).Count},
+			{&present.Reminders, s.client.Reminder.Query().Where(scope, reminder.UserID(userID)).Count},
+		} {
+			n, err := count.rows(ctx)
+			if err != nil {
+				return fmt.Errorf("counting what an organization's workspace has of a user: %w", err)
+			}
+			*count.of += n
+		}
+	}
 	return nil
 }
 
 // eraseMember erases a batch of what the workspace has of the viewer: who made changes, assignments, which is a change that others see,
 // who made tasks, and the viewer's reminders. If nothing is left, it deletes the row in members. The history has no activity of the
 // viewer up to a version, and then up to the one that is returned.
-func (t *tx) eraseMember(ctx context.Context, version int) (int, error) {
+func (t *tx) eraseMember(ctx context.Context, version int) (Erased, int, error) {
 	t.MarkChanged() // The answers about the workspace are other ones, even if no task gets a new version.
-	_, version, more, err := history.EraseUser(ctx, t.Tx, t.Viewer.UserID, version)
+	var erased Erased
+	var more bool
+	var err error
+	erased.Activities, version, more, err = history.EraseUser(ctx, t.Tx, t.Viewer.UserID, version)
 	if more || err != nil {
-		return version, err //nolint:wrapcheck // It says what it was doing.
+		return erased, version, err //nolint:wrapcheck // It says what it was doing.
 	}
-	for _, erase := range []func(context.Context) (int, error){t.eraseAssignments, t.eraseCreator, t.eraseReminders} {
-		if n, err := erase(ctx); err != nil || n == workspace.BatchSize {
-			return version, err
+	for _, step := range []struct {
+		n     *int
+		erase func(context.Context) (int, error)
+	}{
+		{&erased.Assignments, t.eraseAssignments},
+		{&erased.CreatedTasks, t.eraseCreator},
+		{&erased.Reminders, t.eraseReminders},
+		{new(int), t.eraseTombstones},
+	} {
+		if *step.n, err = step.erase(ctx); err != nil || *step.n == workspace.BatchSize {
+			return erased, version, err
 		}
 	}
-	if _, err := t.Member.Delete().Where(workspace.Scope(t.Viewer), member.UserID(t.Viewer.UserID)).Exec(ctx); err != nil {
-		return version, fmt.Errorf("deleting a member: %w", err)
+	erased.Memberships, err = t.Member.Delete().Where(workspace.Scope(t.Viewer), member.UserID(t.Viewer.UserID)).Exec(ctx)
+	if err != nil {
+		return Erased{}, version, fmt.Errorf("deleting a member: %w", err)
 	}
-	return version, nil
+	return erased, version, nil
 }
 
 func (t *tx) eraseAssignments(ctx context.Context) (int, error) {
@@ -102,19 +141,20 @@ func (t *tx) eraseCreator(ctx context.Context) (int, error) {
 	return len(ids), nil
 }
 
-// eraseReminders deletes the viewer's reminders, and the tombstones that only the viewer may see.
+// eraseReminders deletes the viewer's reminders.
 func (t *tx) eraseReminders(ctx context.Context) (int, error) {
 	ids, err := t.Reminder.Query().Where(workspace.Scope(t.Viewer), reminder.UserID(t.Viewer.UserID)).Limit(workspace.BatchSize).IDs(ctx)
 	if err == nil && len(ids) > 0 {
 		_, err = t.Reminder.Delete().Where(reminder.IDIn(ids...)).Exec(ctx)
 	}
-	if err != nil || len(ids) == workspace.BatchSize {
-		return len(ids), err
-	}
-	var gone []uuid.UUID
-	gone, err = t.Tombstone.Query().Where(workspace.Scope(t.Viewer), tombstone.UserID(t.Viewer.UserID)).Limit(workspace.BatchSize).IDs(ctx)
+	return len(ids), err //nolint:wrapcheck // The caller says what it erases.
+}
+
+// eraseTombstones deletes the tombstones that only the viewer may see.
+func (t *tx) eraseTombstones(ctx context.Context) (int, error) {
+	gone, err := t.Tombstone.Query().Where(workspace.Scope(t.Viewer), tombstone.UserID(t.Viewer.UserID)).Limit(workspace.BatchSize).IDs(ctx)
 	if err == nil && len(gone) > 0 {
 		_, err = t.Tombstone.Delete().Where(tombstone.IDIn(gone...)).Exec(ctx)
 	}
-	return len(gone), err
+	return len(gone), err //nolint:wrapcheck // As above.
 }

@@ -40,6 +40,9 @@ type Removal struct {
 // Erased counts the erased rows of a user.
 type Erased struct {
 	Users, Tasks, Tags, IdempotencyKeys int
+	// The rest is about workspaces of organizations, whose tasks stay. Memberships is of how many the user was a member; Activities are
+	// those that had the user as the actor or the assignee.
+	Memberships, Assignments, CreatedTasks, Activities, Reminders int
 }
 
 // add adds other's counts.
@@ -48,6 +51,11 @@ func (e *Erased) add(other Erased) {
 	e.Tasks += other.Tasks
 	e.Tags += other.Tags
 	e.IdempotencyKeys += other.IdempotencyKeys
+	e.Memberships += other.Memberships
+	e.Assignments += other.Assignments
+	e.CreatedTasks += other.CreatedTasks
+	e.Activities += other.Activities
+	e.Reminders += other.Reminders
 }
 
 // RemoveUser stores a removal, and RunRemovals does it. From then on the user's row is never created again. It returns whether the
@@ -104,7 +112,7 @@ func (s *Service) CountUser(ctx context.Context, id string) (Erased, error) {
 			return Erased{}, fmt.Errorf("counting the rows of a user: %w", err)
 		}
 	}
-	return present, nil
+	return present, s.countInOrganizations(ctx, id, &present)
 }
 
 // EraseUser erases a user at once, even if a removal is pending that moves the tasks, and returns what it has erased. It calls
@@ -190,7 +198,9 @@ func (s *Service) logRemoval(ctx context.Context, hash string) error {
 	default:
 		s.log.LogAttrs(ctx, slog.LevelInfo, "user erased", slog.String("user_hash", hash),
 			slog.Int("users", erased.Users), slog.Int("tasks", erased.Tasks), slog.Int("tags", erased.Tags),
-			slog.Int("idempotency_keys", erased.IdempotencyKeys))
+			slog.Int("idempotency_keys", erased.IdempotencyKeys), slog.Int("memberships", erased.Memberships),
+			slog.Int("assignments", erased.Assignments), slog.Int("created_tasks", erased.CreatedTasks),
+			slog.Int("activities", erased.Activities), slog.Int("reminders", erased.Reminders))
 	}
 	return err
 }
@@ -237,7 +247,9 @@ func (s *Service) removalBatch(ctx context.Context, r *ent.UserRemoval, walk *hi
 	if err != nil {
 		return Erased{}, err
 	}
-	return erased, s.eraseFromOrganization(ctx, *r.UserID, walk)
+	member, err := s.eraseFromOrganization(ctx, *r.UserID, walk)
+	erased.add(member)
+	return erased, err
 }
 
 // forgetRemovals removes finished removals after the last session of their users has expired.
