@@ -20,6 +20,8 @@ type Session struct {
 	subs []*Subscription
 	// until is until when results may be delivered, and expires when the session ends; zero if that is not known.
 	until, expires time.Time
+	// since is when the session was verified. If the clock is set back to before that, until says nothing.
+	since time.Time
 	// checking reports that a check is under way or waits for its turn. Its answer doesn't count if another one was demanded
 	// since it began: then demanded has risen.
 	checking bool
@@ -60,7 +62,9 @@ func (s *Session) valid(now time.Time) bool {
 }
 
 // isValid is valid with the lock held, as for all methods below that don't take it.
-func (s *Session) isValid(now time.Time) bool { return !s.ended && now.Before(s.until) }
+func (s *Session) isValid(now time.Time) bool {
+	return !s.ended && !now.Before(s.since) && now.Before(s.until)
+}
 
 // add adds a subscription, unless the session has ended.
 func (s *Session) add(h *Hub, sub *Subscription) bool {
@@ -68,6 +72,9 @@ func (s *Session) add(h *Hub, sub *Subscription) bool {
 	defer s.mu.Unlock()
 	if s.ended {
 		return false
+	}
+	if s.since.IsZero() {
+		s.since = h.config.Now()
 	}
 	s.subs = append(s.subs, sub)
 	if len(s.subs) == 1 {
@@ -136,6 +143,7 @@ func (s *Session) verify() {
 	s.mu.Lock()
 	h, demanded := s.hub, s.demanded
 	s.mu.Unlock()
+	since := h.config.Now()
 	v := h.verdict(s.client)
 	h.stats.checks[v.State].Add(1)
 	s.mu.Lock()
@@ -156,7 +164,7 @@ func (s *Session) verify() {
 		s.end(ErrSessionEnded)
 		return
 	case Valid:
-		s.until, s.expires, s.failures = v.Until, v.Expires, 0
+		s.since, s.until, s.expires, s.failures = since, v.Until, v.Expires, 0
 		s.setRecheck()
 		for _, sub := range s.subs {
 			if sub.awaits {

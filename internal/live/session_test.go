@@ -3,6 +3,7 @@ package live_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,6 +191,42 @@ func TestRecheck(t *testing.T) {
 		few.set(func(c *client) { c.state = live.Ended })
 		time.Sleep(30 * time.Minute)
 		out.wantEnd(live.ErrSessionEnded)
+	})
+}
+
+// If the clock is set back, the sessions are verified before the next delivery, outside the budget for idle ones.
+func TestSessionsAfterTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var back atomic.Int64
+		s := newStore(t, live.Config{Now: func() time.Time { return time.Now().Add(-time.Duration(back.Load())) }, RechecksPerSecond: 1})
+		users, outs := make([]*client, 30), make([]*sink, 30)
+		for i := range users {
+			users[i] = newClient(fmt.Sprint("user ", i))
+			_, outs[i] = s.subscribe(t, &query{key: byte(i)}, users[i].session())
+		}
+		synctest.Wait()
+		s.change("w")
+		debounced()
+		for i, user := range users {
+			if got := user.countChecks(); got != 0 {
+				t.Errorf("%d checks of a fresh session", got)
+			}
+			if i%2 == 0 {
+				user.set(func(c *client) { c.state = live.Ended })
+			}
+		}
+		back.Store(int64(2 * time.Hour))
+		s.change("w")
+		debounced()
+		for i, out := range outs {
+			if i%2 == 0 {
+				out.want(0, 1)
+				out.wantEnd(live.ErrSessionEnded)
+			} else {
+				out.want(0, 1, 2)
+			}
+		}
 	})
 }
 
