@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -273,6 +274,33 @@ func TestStreamsOfOrganizations(t *testing.T) {
 		case <-time.After(time.Minute):
 			t.Error("it does not end after leaving")
 		}
+	})
+}
+
+// TestStreamsOfTwoSessions ends the subscription of a user's API key that may not ask for organizations any more, while the user's browser
+// is subscribed to the same.
+func TestStreamsOfTwoSessions(t *testing.T) {
+	eachTeam(t, func(t *testing.T, f *team) {
+		const document = `subscription { changes(workspaceId: "organization/1") { version } }`
+		browser, s := subscribeTo(t, f.api, "bob", document, nil)
+		defer s.Stop()
+		allowed := &testkit.Organizations{}
+		allowed.Set("1", "bob", viewer.RoleRead)
+		ctx := viewer.WithMemberships(f.signIn(context.WithoutCancel(t.Context()), "bob"), allowed.Of("bob"))
+		key, s := subscribeBy(ctx, t, f.api, "bob", document, nil)
+		defer s.Stop()
+		for _, out := range []*results{browser, key} {
+			if got := <-out.next; got != `{"data":{"changes":{"version":0}}}` {
+				t.Errorf("the first result is %s", got)
+			}
+		}
+		allowed.Set("1", "bob", viewer.RoleNone)
+		f.create("ann", `workspaceId: "organization/1"`)
+		f.hub.Changed("organization/1", 1)
+		if got := <-browser.next; got != `{"data":{"changes":{"version":1}}}` {
+			t.Errorf("the browser gets %s", got)
+		}
+		key.wantEnd("NOT_FOUND")
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -75,7 +76,7 @@ func (a *API) Subscribe(ctx context.Context, operation *graphql.OperationContext
 	if named, ok := fields[0].ArgumentMap(operation.Variables)["workspaceId"].(string); ok { // Each result is about it, if the viewer is a member then.
 		workspaceID, _ = workspace.ParseNodeID(named)
 	}
-	s.key, err = keyOf(v, workspaceID, operation, s.variables)
+	s.key, err = keyOf(v, session, workspaceID, operation, s.variables)
 	if err != nil {
 		return nil, a.PresentError(ctx, err)
 	}
@@ -121,8 +122,9 @@ func withoutPosition(all map[string]any, position *ast.Argument) map[string]any 
 }
 
 // keyOf returns what the results of a subscription depend on, beside its position and the viewer's time zone, as a hash. Users share no
-// results: members of an organization each have a role and reminders of their own, and may cease to be members.
-func keyOf(v viewer.Viewer, workspaceID string, operation *graphql.OperationContext, variables map[string]any) (live.Key, error) {
+// results: members of an organization each have a role and reminders of their own, and may cease to be members. Nor do sessions of a user
+// in an organization's workspace, because an API key or a JWT may not be allowed to act there.
+func keyOf(v viewer.Viewer, session *live.Session, workspaceID string, operation *graphql.OperationContext, variables map[string]any) (live.Key, error) {
 	encoded, err := json.Marshal(variables)
 	if err != nil {
 		return live.Key{}, err
@@ -130,6 +132,9 @@ func keyOf(v viewer.Viewer, workspaceID string, operation *graphql.OperationCont
 	b := make([]byte, 0, 1<<10)
 	for _, part := range []string{operation.RawQuery, operation.OperationName, string(encoded), workspaceID, v.UserID} {
 		b = appendPart(b, part)
+	}
+	if workspaceID != v.WorkspaceID {
+		b = fmt.Appendf(b, "%p", session) // A session stays where it is as long as it has subscriptions.
 	}
 	sum := sha256.Sum256(b)
 	return live.Key(sum[:16]), nil

@@ -15,6 +15,7 @@ import (
 
 	"taskql/graph/generated"
 	"taskql/graph/selection"
+	"taskql/internal/live"
 	"taskql/internal/viewer"
 )
 
@@ -84,7 +85,9 @@ func TestKeys(t *testing.T) {
 		document  string
 		variables map[string]any
 		workspace string
+		session   *live.Session
 	}
+	one, two := live.NewSession(nil, live.Verdict{}), live.NewSession(nil, live.Verdict{})
 	const tasks = `query($after: String, $first: Int) { tasks(after: $after, first: $first) { nodes { title } } }`
 	const overdue = `query($after: String) { tasks(after: $after) { nodes { overdue } } }`
 	for name, tt := range map[string]struct {
@@ -99,6 +102,8 @@ func TestKeys(t *testing.T) {
 		"another variable":   {asked{v: ann, document: tasks, variables: map[string]any{"first": 1}}, asked{v: ann, document: tasks, variables: map[string]any{"first": 2}}, false},
 		"another workspace":  {asked{v: ann, document: tasks}, asked{v: elsewhere, document: tasks}, false},
 		"an organization's":  {asked{v: ann, document: tasks, workspace: "o"}, asked{v: ann, document: tasks, workspace: "o"}, true},
+		"two sessions":       {asked{v: ann, document: tasks, session: one}, asked{v: ann, document: tasks, session: two}, true},
+		"two sessions there": {asked{v: ann, document: tasks, workspace: "o", session: one}, asked{v: ann, document: tasks, workspace: "o", session: two}, false},
 		"two members":        {asked{v: ann, document: tasks, workspace: "o"}, asked{v: bob, document: tasks, workspace: "o"}, false},
 		"another document":   {asked{v: ann, document: tasks}, asked{v: ann, document: overdue}, false},
 		"another zone":       {asked{v: ann, document: tasks}, asked{v: abroad, document: tasks}, true},
@@ -111,7 +116,7 @@ func TestKeys(t *testing.T) {
 			}
 			operation := &graphql.OperationContext{RawQuery: q.document, Doc: doc, Operation: doc.Operations[0], Variables: q.variables}
 			field, _ := doc.Operations[0].SelectionSet[0].(*ast.Field)
-			key, err := keyOf(q.v, cmp.Or(q.workspace, q.v.WorkspaceID), operation, withoutPosition(operation.Variables, field.Arguments.ForName("after")))
+			key, err := keyOf(q.v, q.session, cmp.Or(q.workspace, q.v.WorkspaceID), operation, withoutPosition(operation.Variables, field.Arguments.ForName("after")))
 			if err != nil {
 				t.Fatal(err)
 			}

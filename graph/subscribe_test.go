@@ -96,6 +96,12 @@ func subscribe(t *testing.T, a *api, variables map[string]any) *results {
 // subscribeTo starts a subscription, as the pipeline does.
 func subscribeTo(t *testing.T, a *api, user, document string, variables map[string]any) (*results, *live.Subscription) {
 	t.Helper()
+	return subscribeBy(a.signIn(context.WithoutCancel(t.Context()), user), t, a, user, document, variables)
+}
+
+// subscribeBy is subscribeTo with the context of a session of the user.
+func subscribeBy(ctx context.Context, t *testing.T, a *api, user, document string, variables map[string]any) (*results, *live.Subscription) {
+	t.Helper()
 	doc, errs := gqlparser.LoadQueryWithRules(a.graph.Schema.Schema(), document, rules.NewDefaultRules())
 	if len(errs) > 0 {
 		t.Fatalf("%v: %s", errs, document)
@@ -109,8 +115,7 @@ func subscribeTo(t *testing.T, a *api, user, document string, variables map[stri
 		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
 		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
 	}
-	ctx := live.WithSession(a.signIn(context.WithoutCancel(t.Context()), user),
-		live.NewSession(liveClient{user, &a.spent}, live.Verdict{State: live.Valid, Until: time.Now().AddDate(100, 0, 0)}))
+	ctx = live.WithSession(ctx, live.NewSession(liveClient{user, &a.spent}, live.Verdict{State: live.Valid, Until: time.Now().AddDate(100, 0, 0)}))
 	out := &results{t: t, next: make(chan string, 100), end: make(chan gqlerror.List, 1)}
 	s, refused := a.graph.Subscribe(ctx, operation, operationCost, out)
 	if refused != nil {
