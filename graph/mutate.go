@@ -10,17 +10,6 @@ import (
 	"taskql/internal/viewer"
 )
 
-// mutate resolves a mutation: it calls the domain with the viewer and the input.
-func mutate[In, Out any](
-	ctx context.Context, in In, call func(context.Context, viewer.Viewer, In) (*Out, error),
-) (*Out, error) {
-	v, err := viewer.FromContext(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return call(ctx, v, in)
-}
-
 // convert returns the domain's input for an input of the API in which absent and null differ: each field goes to the field of
 // the same name, also in an embedded struct. It panics if the fields or their types differ, whatever the values are.
 func convert[Out, In any](in In) Out {

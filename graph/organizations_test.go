@@ -168,6 +168,44 @@ func TestObjectsOfTwoWorkspaces(t *testing.T) {
 	})
 }
 
+// TestRepeatsInOrganizations repeats changes of objects that don't exist any more, so that only the key says in which workspace they were.
+func TestRepeatsInOrganizations(t *testing.T) {
+	eachTeam(t, func(t *testing.T, f *team) {
+		made := func(mutation, selection string) string {
+			t.Helper()
+			answer := f.do("ann", "mutation { %s { %s { id } } }", mutation, selection)
+			at := strings.Index(answer, `"id":"`)
+			if at < 0 {
+				t.Fatalf("%s: %s", mutation, answer)
+			}
+			return answer[at+6 : at+42]
+		}
+		tag := made(`createTag(input: {name: "t", workspaceId: "organization/1"})`, "tag")
+		project := made(`createProject(input: {name: "p", workspaceId: "organization/1"})`, "project")
+		section := made(`createSection(input: {name: "s", projectId: "`+project+`"})`, "section")
+		for _, tt := range []struct{ change, then, want string }{
+			{
+				`updateTag(input: {id: "` + tag + `", name: "new", idempotencyKey: "tag"}) { tag { name workspace { id } } version userErrors { code } }`,
+				`deleteTag(input: {id: "` + tag + `"}) { deletedTagId }`, `{"tag":{"name":"new","workspace":{"id":"organization/1"}},"version":4,"userErrors":[]}`,
+			},
+			{
+				`updateSection(input: {id: "` + section + `", name: "new", idempotencyKey: "section"}) { section { name project { id } } version userErrors { code } }`,
+				`deleteSection(input: {id: "` + section + `"}) { deletedSectionId }`, `{"section":{"name":"new","project":{"id":"` + project + `"}},"version":6,"userErrors":[]}`,
+			},
+		} {
+			f.expect("ann", `mutation { r: `+tt.change+` }`, `{"r":`+tt.want+`}`)
+			f.do("ann", "mutation { r: %s }", tt.then)
+			f.expect("ann", `mutation { r: `+tt.change+` }`, `{"r":`+tt.want+`}`)
+		}
+		const repeat, selection = `mutation { updateTag(input: {id: "%s", name: "new", idempotencyKey: "tag"}) `, `{ tag { id } userErrors { code field } } }`
+		for role, want := range map[viewer.Role]string{viewer.RoleRead: "FORBIDDEN", viewer.RoleNone: "NOT_FOUND"} {
+			f.organizations.Set("1", "ann", role)
+			f.expect("ann", fmt.Sprintf(repeat, tag)+selection, `{"updateTag":{"tag":null,"userErrors":[{"code":"`+want+`","field":null}]}}`)
+		}
+		f.expect("bob", fmt.Sprintf(repeat, tag)+selection, `{"updateTag":{"tag":null,"userErrors":[{"code":"NOT_FOUND","field":["input","id"]}]}}`)
+	})
+}
+
 // TestSerialIDs shows that the user 1 and the organization 1 share nothing.
 func TestSerialIDs(t *testing.T) {
 	eachTeam(t, func(_ *testing.T, f *team) {

@@ -32,7 +32,11 @@ func (r *occurrenceResolver) Task(ctx context.Context, obj *ent.Occurrence) (*en
 }
 
 func (r *queryResolver) PreviewRecurrence(ctx context.Context, input task.PreviewInput) (*task.Preview, error) {
-	return mutate(ctx, input, r.services.Tasks.PreviewRecurrence)
+	root, err := resolving(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.services.Tasks.PreviewRecurrence(ctx, root.viewer, input)
 }
 
 func (r *recurrenceResolver) Mode(ctx context.Context, obj *ent.Recurrence) (recurrence.Mode, error) {

@@ -114,7 +114,8 @@ type payload[T any] interface {
 	Refuse(errs []*workspace.UserError)
 }
 
-// mutateAt is mutate in the workspace that the input names.
+// mutateAt resolves a mutation: it calls the domain with the input, and the viewer as it acts in the workspace that the input names. A
+// request that was carried out before in another one gets its first answer from there.
 func mutateAt[In, Out any, P payload[Out]](
 	ctx context.Context, at place, in In, call func(context.Context, viewer.Viewer, In) (*Out, error),
 ) (*Out, error) {
@@ -122,20 +123,36 @@ func mutateAt[In, Out any, P payload[Out]](
 	if err != nil {
 		return nil, err
 	}
+	own := root.viewer
 	errs, err := root.enter(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	if len(errs) > 0 {
-		out := new(Out)
-		P(out).Refuse(errs)
-		return out, nil
+		return refused[Out, P](errs), nil
 	}
 	out, err := call(ctx, root.viewer, in)
+	if elsewhere := (*workspace.ElsewhereError)(nil); errors.As(err, &elsewhere) {
+		root.viewer, err = root.resolver.services.Access.Workspace(ctx, own, workspace.NodeID(elsewhere.WorkspaceID))
+		if errors.Is(err, workspace.ErrNotFound) {
+			errs.Add(workspace.CodeNotFound, "", "This request was carried out before, in a workspace of which you are no longer a member.")
+			return refused[Out, P](errs), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out, err = call(ctx, root.viewer, in)
+	}
 	if _, shared := workspace.OrganizationOf(root.viewer.WorkspaceID); shared && errors.Is(err, workspace.ErrNoWorkspace) {
 		return nil, &viewer.Refusal{Message: "This workspace is being deleted: try again later.", Unavailable: true, RetryAfter: time.Minute}
 	}
 	return out, err
+}
+
+func refused[Out any, P payload[Out]](errs workspace.Violations) *Out {
+	out := new(Out)
+	P(out).Refuse(errs)
+	return out
 }
 
 // get resolves a root field that reads an object by its id, which is in the viewer's own workspace or in an organization's.

@@ -11,9 +11,9 @@ import (
 	"taskql/internal/viewer"
 )
 
-// A personal workspace has the idempotency keys of its user, and a budget of them, in rows and in bytes; otherwise a client that sends a new key with each change
-// could fill the disk. Beyond the budget, the oldest keys are forgotten early. Refusing the change instead would keep users
-// from working, and clients repeat a request within minutes.
+// A personal workspace has the idempotency keys of its user, and a budget of them, in rows and in bytes; otherwise a client that
+// sends a new key with each change could fill the disk. Beyond the budget, the oldest keys are forgotten early. Refusing the
+// change instead would keep users from working, and clients repeat a request within minutes.
 //
 // The workspace's row counts its keys, so that a change needs no SELECT count(*). The release before doesn't count the keys that
 // it stores, and the count is not corrected when an answer is forgotten. Both are corrected when keys are removed.

@@ -21,7 +21,8 @@ const (
 	maxWriters = 2
 )
 
-// lockedTx runs work in a transaction that holds the workspace's lock. The error is ErrBusy if it can't get the lock in time.
+// lockedTx runs work in a transaction that holds the workspace's lock. The error is ErrBusy if it can't get the lock in time, or work can't
+// get that of the viewer's keys.
 func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work func(*Tx) error) error {
 	wait, stop := context.WithTimeoutCause(ctx, s.lockWait, ErrBusy)
 	defer stop()
@@ -31,15 +32,17 @@ func (s *Service) lockedTx(ctx context.Context, v viewer.Viewer, c Counter, work
 	}
 	defer leave()
 	return s.inTx(ctx, v, func(t *Tx) error {
-		if err := t.lock(wait, c); err != nil {
-			if errors.Is(context.Cause(wait), ErrBusy) || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
-				return fmt.Errorf("%w: %w", ErrBusy, err)
-			}
-			return err
+		err := t.lock(wait, c)
+		tooLate := err != nil && errors.Is(context.Cause(wait), ErrBusy)
+		if err == nil {
+			s.noteActivity()
+			t.Now = s.Now() // Not when it began to wait: a later version is never older.
+			err = work(t)
 		}
-		s.noteActivity()
-		t.Now = s.Now() // Not when it began to wait: a later version is never older.
-		return work(t)
+		if tooLate || sqlstate.Of(err) == sqlstate.LockNotAvailable && endsFirst(wait, ctx) {
+			return fmt.Errorf("%w: %w", ErrBusy, err)
+		}
+		return err
 	})
 }
 

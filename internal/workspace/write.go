@@ -75,6 +75,15 @@ func (o *Outcome) settle(version int) {
 // ErrNoCommit is returned by Apply, with a result, if there is nothing to commit: the change was refused, or changes nothing.
 var ErrNoCommit = errors.New("nothing to commit")
 
+// ElsewhereError is returned for a request that was carried out before, with the same idempotency key, in another workspace of the viewer's.
+// Write returns the first result if it is called there: what the request names may not exist any more, so that only the key says where.
+type ElsewhereError struct{ WorkspaceID string }
+
+// Error implements error.
+func (e *ElsewhereError) Error() string {
+	return fmt.Sprintf("the request was carried out before in workspace %q", e.WorkspaceID)
+}
+
 // Refuse returns a result with those violations, and ErrNoCommit. It is what Apply returns if it can't make the change.
 func Refuse[R any, P Result[R]](errs []*UserError) (*R, error) {
 	return refused[R, P](errs), ErrNoCommit
@@ -104,8 +113,8 @@ func refused[R any, P Result[R]](errs []*UserError) *R {
 // first result if the idempotency key was used before, applies the change and remembers the result. So no version is used
 // twice, no update is lost, and the rows in the order of their versions are a feed of changes without gaps.
 //
-// The errors are ErrNoWorkspace, ErrBusy if the lock can't be had in time (lock.go), a *DebtError (charge.go), Apply's, and those of the
-// database.
+// The errors are ErrNoWorkspace, ErrBusy if the lock can't be had in time (lock.go), an *ElsewhereError, a *DebtError (charge.go), Apply's,
+// and those of the database.
 func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer, c Change[R]) (*R, error) {
 	if errs := forbidden(v.Role, cmp.Or(c.Needs, viewer.RoleWrite)); len(errs) > 0 {
 		return refused[R, P](errs), nil
@@ -132,7 +141,6 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 		return nil, err
 	}
 	var r *R
-	elsewhere := ""
 	err = s.lockedTx(ctx, v, c.Counter, func(t *Tx) error {
 		t.budget = s.budget
 		stored, err := t.storedAnswer(ctx, c.IdempotencyKey)
@@ -144,8 +152,8 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 				return err
 			}
 			P(r).outcome().settle(t.answeredVersion(stored))
-			if elsewhere = changedWorkspace(stored); elsewhere == v.WorkspaceID || len(P(r).outcome().UserErrors) > 0 {
-				elsewhere = ""
+			if changed := changedWorkspace(stored); changed != v.WorkspaceID && len(P(r).outcome().UserErrors) == 0 {
+				return &ElsewhereError{WorkspaceID: changed}
 			}
 			return ErrNoCommit
 		}
@@ -166,15 +174,6 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	if err != nil && !errors.Is(err, ErrNoCommit) {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
-	if elsewhere != "" {
-		errs, err := mayRepeat(ctx, elsewhere, cmp.Or(c.Needs, viewer.RoleWrite))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Name, err)
-		}
-		if len(errs) > 0 {
-			return refused[R, P](errs), nil
-		}
-	}
 	return r, nil
 }
 
@@ -192,25 +191,6 @@ func tryFastPath[R any](ctx context.Context, s *Service, v viewer.Viewer, c Chan
 	defer release()
 	s.noteActivity()
 	return c.FastPath(ctx)
-}
-
-// mayRepeat returns why the first answer of a change of another workspace, in which nothing is left that the change names, can't be
-// returned: its viewer is no member any more, or has a weaker role now.
-func mayRepeat(ctx context.Context, workspaceID string, needs viewer.Role) (Violations, error) {
-	organization, ok := OrganizationOf(workspaceID)
-	if !ok {
-		return nil, nil // It is the viewer's own.
-	}
-	role, err := viewer.MembershipsOf(ctx).Role(ctx, organization)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // It is a refusal, or ctx's.
-	}
-	if role == viewer.RoleNone {
-		var errs Violations
-		errs.Add(CodeNotFound, "", "This request was carried out before, in a workspace of which you are no longer a member.")
-		return errs, nil
-	}
-	return forbidden(role, needs), nil
 }
 
 // forbidden returns the violation of a change that needs a stronger role than the viewer's. It comes before all else, so that it says

@@ -217,13 +217,10 @@ func TestKeysAreUsers(t *testing.T) {
 		for _, id := range []string{"organization/1", "organization/2"} {
 			client.Workspace.Create().SetID(id).ExecX(viewer.AsSystem(t.Context()))
 		}
-		organizations := &testkit.Organizations{}
 		applied, key := 0, "key"
-		write := func(v viewer.Viewer, name string, needs viewer.Role) *result {
+		write := func(v viewer.Viewer, name string) *result {
 			t.Helper()
-			c := create(name, &key, &applied)
-			c.Needs = needs
-			r, err := workspace.Write(viewer.WithMemberships(viewer.NewContext(t.Context(), v), organizations.Of(v.UserID)), s, v, c)
+			r, err := workspace.Write(viewer.NewContext(t.Context(), v), s, v, create(name, &key, &applied))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -236,29 +233,30 @@ func TestKeysAreUsers(t *testing.T) {
 			return ""
 		}
 		one := "organization/1"
-		first := write(ann.In(one, viewer.RoleAdmin), "a", 0)
+		first := write(ann.In(one, viewer.RoleAdmin), "a")
 		if code(first) != "" || first.Version() == nil || *first.Version() != 1 {
 			t.Fatalf("the first change returned %+v", first)
 		}
-		if r := write(bob.In(one, viewer.RoleWrite), "c", 0); code(r) != "" || r.Tag.ID == first.Tag.ID || *r.Version() != 2 {
+		if r := write(bob.In(one, viewer.RoleWrite), "c"); code(r) != "" || r.Tag.ID == first.Tag.ID || *r.Version() != 2 {
 			t.Errorf("the key of another member returned %+v", r)
 		}
 		for _, in := range []viewer.Viewer{ann, ann.In("organization/2", viewer.RoleAdmin), ann.In(one, viewer.RoleWrite)} {
-			if r := write(in, "b", 0); code(r) != workspace.CodeKeyReused {
+			if r := write(in, "b"); code(r) != workspace.CodeKeyReused {
 				t.Errorf("the key for another request in %s returned %+v", in.WorkspaceID, r)
 			}
 		}
-		if r := write(ann.In(one, viewer.RoleWrite), "a", 0); code(r) != "" || r.Tag.ID != first.Tag.ID || *r.Version() != 1 {
+		if r := write(ann.In(one, viewer.RoleWrite), "a"); code(r) != "" || r.Tag.ID != first.Tag.ID || *r.Version() != 1 {
 			t.Errorf("the repeated change returned %+v", r)
 		}
 		// Without what it names, the repeated change arrives in the personal workspace.
-		for role, want := range map[viewer.Role]workspace.Code{
-			viewer.RoleAdmin: "", viewer.RoleWrite: workspace.CodeForbidden, viewer.RoleNone: workspace.CodeNotFound,
-		} {
-			organizations.Set("1", "ann", role)
-			if r := write(ann, "a", viewer.RoleAdmin); code(r) != want || want == "" && r.Tag.ID != first.Tag.ID || want != "" && r.Tag != nil {
-				t.Errorf("the change repeated in the role %s returned %+v", role, r)
-			}
+		var elsewhere *workspace.ElsewhereError
+		again := create("a", &key, &applied)
+		if r, err := workspace.Write(viewer.NewContext(t.Context(), ann), s, ann, again); !errors.As(err, &elsewhere) || elsewhere.WorkspaceID != one {
+			t.Errorf("the change repeated in the personal workspace returned %+v, %v", r, err)
+		}
+		again.Needs = viewer.RoleAdmin
+		if r, err := workspace.Write(viewer.NewContext(t.Context(), ann), s, ann.In(one, viewer.RoleWrite), again); err != nil || code(r) != workspace.CodeForbidden || r.Tag != nil {
+			t.Errorf("the change repeated in a weaker role returned %+v, %v", r, err)
 		}
 		if applied != 2 {
 			t.Errorf("the changes were applied %d times, not twice", applied)
@@ -276,10 +274,32 @@ func TestKeysAreUsers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := write(admin, "a", 0); code(r) != workspace.CodeNotFound {
+		if r := write(admin, "a"); code(r) != workspace.CodeNotFound {
 			t.Errorf("after its object was deleted for good, the change returned %+v", r)
 		}
 	})
+}
+
+// TestKeysOfBusyUser changes an organization's workspace while something else holds the personal one, which has the keys.
+func TestKeysOfBusyUser(t *testing.T) {
+	t.Parallel()
+	opened := testkit.OpenDatabase(t, testkit.MigratedPostgresURL(t)) // SQLite has one lock for all.
+	db := workspace.NewDatabase(opened.Driver(), opened.QueryRaw)
+	s, err := workspace.New(workspace.Config{Database: db, LockWait: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := testkit.MakeViewer(t, db.Client, "ann")
+	ctx := viewer.NewContext(t.Context(), ann)
+	db.Client.Workspace.Create().SetID("organization/1").ExecX(ctx)
+	key, applied := "key", 0
+	err = s.Apply(ctx, ann, workspace.Counter{}, func(*workspace.Tx) error {
+		_, err := workspace.Write(ctx, s, ann.In("organization/1", viewer.RoleWrite), create("a", &key, &applied))
+		return err
+	})
+	if !errors.Is(err, workspace.ErrBusy) || applied > 0 {
+		t.Errorf("got %v, and the change was applied %d times", err, applied)
+	}
 }
 
 // TestKeyInTwoWorkspacesAtOnce sends a key in several workspaces at the same time: one change is made.
