@@ -95,7 +95,7 @@ func TestRealAPIKey(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			key, transport := server.key(t, user, tt.update), &pathTransport{}
+			key, transport := server.key(t, user, tt.update), &pathTransport{ignore: "ok"}
 			a := realAuthenticator(t, betterauth.Config{
 				BaseURL: server.URL, Secret: server.Secret, APIKeyHeader: keyHeader, CacheTTL: time.Minute, Transport: transport,
 			})
@@ -283,7 +283,7 @@ func TestRealAPIKeyRateLimit(t *testing.T) {
 	user := server.SignUp(t, "A", "a@example.com", "correct horse")
 	other := server.SignUp(t, "B", "b@example.com", "correct horse")
 	key := server.key(t, user, `"rateLimitMax" = 3, "rateLimitTimeWindow" = 86400000`)
-	now, transport := &clock{}, &pathTransport{}
+	now, transport := &clock{}, &pathTransport{ignore: "ok"}
 	now.nanos.Store(time.Now().UnixNano())
 	const ttl, stale = 15 * time.Second, 2 * time.Minute
 	a := realAuthenticator(t, betterauth.Config{
@@ -326,9 +326,9 @@ func TestRealAPIKeyRevoked(t *testing.T) {
 	revoked, narrowed := server.key(t, user, ""), server.key(t, user, "")
 	now := &clock{}
 	now.nanos.Store(time.Now().UnixNano())
-	a := realAuthenticator(t, betterauth.Config{
+	a := realAuthenticator(t, patient(betterauth.Config{
 		BaseURL: server.URL, Secret: server.Secret, APIKeyHeader: keyHeader, CacheTTL: 15 * time.Second, Now: now.Now,
-	})
+	}))
 	wantSession(t, a, withAPIKey(revoked))
 	wantSession(t, a, withAPIKey(narrowed))
 	server.exec(t, `UPDATE apikey SET permissions = '{"tasks":["read"]}' WHERE start = $1`, narrowed[:6])

@@ -58,9 +58,9 @@ func TestRealCustomSession(t *testing.T) {
 			now := &clock{}
 			now.nanos.Store(time.Now().UnixNano())
 			const ttl = 15 * time.Second
-			a := realAuthenticator(t, betterauth.Config{
+			a := realAuthenticator(t, patient(betterauth.Config{
 				BaseURL: server.URL, Secret: server.Secret, Now: now.Now, CacheTTL: ttl, MaxSessionAge: 7 * 24 * time.Hour,
-			})
+			}))
 			if test.name == nobody {
 				wantRefusal(t, a, user.Header(), betterauth.ReasonSessionUnusable, "Your session can't be checked")
 				return

@@ -133,6 +133,13 @@ func realAuthenticator(t testing.TB, cfg betterauth.Config) *betterauth.Authenti
 	return newAuthenticator(t, cfg)
 }
 
+// patient returns a configuration for a real auth server, which may be slow on a busy machine: it waits for each answer, while a stale
+// one would be used after a second.
+func patient(cfg betterauth.Config) betterauth.Config {
+	cfg.Timeout, cfg.StaleTTL = time.Minute, -1
+	return cfg
+}
+
 func cookies(lines ...string) http.Header { return http.Header{"Cookie": lines} }
 
 func signedIn() http.Header { return cookies(plain + "=" + betterauth.SignCookie(secret, token)) }

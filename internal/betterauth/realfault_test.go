@@ -80,7 +80,7 @@ func TestRealFailureOfOneUser(t *testing.T) {
 			t.Parallel()
 			now := &clock{}
 			now.nanos.Store(time.Now().UnixNano())
-			a := realAuthenticator(t, betterauth.Config{BaseURL: server.URL, Secret: server.Secret, Now: now.Now, CacheTTL: time.Second})
+			a := realAuthenticator(t, patient(betterauth.Config{BaseURL: server.URL, Secret: server.Secret, Now: now.Now, CacheTTL: time.Second}))
 			email := test.name + "@example.com"
 			sessions := []http.Header{server.SignUp(t, test.name, email, "correct horse").Header()}
 			for range 2 {

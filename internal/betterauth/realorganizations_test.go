@@ -33,9 +33,9 @@ func newOrganizationUsers(t *testing.T, opts testkit.BetterAuthOptions) *organiz
 	server := newKeyServer(t, opts)
 	u := &organizationUsers{t: t, server: server, client: testkit.NewOrganizationClient(t, server.URL), now: &clock{}}
 	u.now.nanos.Store(time.Now().UnixNano())
-	u.auth = realAuthenticator(t, betterauth.Config{
+	u.auth = realAuthenticator(t, patient(betterauth.Config{
 		BaseURL: server.URL, Secret: server.Secret, CacheTTL: organizationTTL, Now: u.now.Now, APIKeyHeader: "x-api-key",
-	})
+	}))
 	u.owner = server.SignUp(t, "Owen", "owner@example.com", "correct horse")
 	u.member = server.SignUp(t, "Mia", "member@example.com", "correct horse")
 	u.organization = u.client.Create(t, u.owner, "Acme Inc")
