@@ -26,6 +26,8 @@ type databaseSettings struct {
 	check func(config.Config) error
 	// telemetry, if set, starts the telemetry.
 	telemetry func(config.Config, *slog.Logger) (*telemetry.Telemetry, error)
+	// serves is set for the server, of which the log says that it has stopped.
+	serves bool
 }
 
 // withDatabase loads the configuration, opens the database, calls do and closes the database. It logs the error, so that the
@@ -41,10 +43,14 @@ func withDatabase(ctx context.Context, s databaseSettings, do func(config.Config
 		log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", warning))
 	}
 	if err := openDatabase(ctx, cfg, log, s, do); err != nil {
-		if ctx.Err() != nil {
-			log.LogAttrs(ctx, slog.LevelInfo, "ended by a signal", slog.String("error", err.Error()))
-		} else {
-			log.LogAttrs(ctx, slog.LevelError, "the server has stopped", slog.String("error", err.Error()))
+		reason := slog.String("error", err.Error())
+		switch {
+		case ctx.Err() != nil:
+			log.LogAttrs(ctx, slog.LevelInfo, "ended by a signal", reason)
+		case s.serves:
+			log.LogAttrs(ctx, slog.LevelError, "the server has stopped", reason)
+		default:
+			log.LogAttrs(ctx, slog.LevelError, "the command has failed", reason)
 		}
 		return fmt.Errorf("%w: %w", errLogged, err)
 	}

@@ -259,14 +259,14 @@ func TestImport(t *testing.T) {
 		err := run(t.Context(), append([]string{"import", "--from", "-"}, args...), environ, strings.NewReader(from+"\n"), &stdout, &stderr)
 		return stdout.String(), stderr.String(), err
 	}
-	if out, _, err := ask("--dry-run"); err == nil || !strings.Contains(err.Error(), "server migrate") || out != "" {
-		t.Errorf("a dry run on an empty database: %v\n%s", err, out)
+	if out, log, err := ask("--dry-run"); err == nil || !strings.Contains(err.Error(), "server migrate") || out != "" || !strings.Contains(log, "the command has failed") {
+		t.Errorf("a dry run on an empty database: %v\n%s%s", err, out, log)
 	}
 	out, log, err := ask("--verbose")
 	if !errors.Is(err, importer.ErrIncomplete) || errors.Is(err, errLogged) || !strings.Contains(out, "1 tasks, 0 tags and 0 categories taken") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if !strings.Contains(log, "2 of 2 tasks read (100 %)") || strings.Contains(log, "has stopped") {
+	if !strings.Contains(log, "2 of 2 tasks read (100 %)") || strings.Contains(log, "has failed") {
 		t.Error(log)
 	}
 	if out, _, err := ask("--user", "u", "--dry-run"); !errors.Is(err, importer.ErrIncomplete) || !strings.Contains(out, "1 tasks, 0 tags and 0 categories were here already") {

@@ -31,7 +31,7 @@ func serve(ctx context.Context, env map[string]string, logs io.Writer) error {
 		}
 		return server.CheckPort(ctx, cfg)
 	}
-	err := withDatabase(ctx, databaseSettings{env: env, logs: logs, check: check, telemetry: start}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
+	err := withDatabase(ctx, databaseSettings{env: env, logs: logs, check: check, telemetry: start, serves: true}, func(cfg config.Config, db *database.DB, log *slog.Logger) error {
 		defer shutdownTelemetry(ctx, tel, log)
 		tuneMemory(ctx, env, log)
 		go manageMemory(ctx, env["GOGC"] == "")

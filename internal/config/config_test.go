@@ -301,6 +301,7 @@ func TestWarnings(t *testing.T) {
 		{"a prefix beside a name", map[string]string{"AUTH_COOKIE_NAME": "sid", "AUTH_COOKIE_PREFIX": "app"}, []string{"AUTH_COOKIE_PREFIX applies only"}},
 		{"stateless without an auth server", map[string]string{"AUTH_STATELESS": "on"}, []string{"AUTH_STATELESS is on, but"}},
 		{"trust without session data", map[string]string{"TRUST_SESSION_DATA": "on"}, []string{"TRUST_SESSION_DATA is on, but"}},
+		{"the nearest", map[string]string{"LIMIT_TASK": "1"}, []string{"LIMIT_TASK is set, but the server doesn't know it; should it be LIMIT_TASKS?"}},
 		{"slips", map[string]string{"DATABASE_URI": "x", "CORS_ORIGIN": "x", "AUTH_URL": "x", "BETTER_AUTH_SECRETS": secret}, []string{"AUTH_URL is set, but the server doesn't know it; should it be AUTH_SERVER_URL?", "BETTER_AUTH_SECRETS is set", "CORS_ORIGIN is set", "DATABASE_URI is set"}},
 		{"a slip beside the right name", production(map[string]string{"CORS_ORIGIN": "x", "BETTER_AUTH_URL": "x"}), nil},
 		{"strangers", map[string]string{"HOSTNAME": "x", "PATH": "x", "HOME": "x", "PORTS": "x", "NODE_VERSION": "x"}, nil},

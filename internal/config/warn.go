@@ -86,18 +86,24 @@ func (l *loader) warnDocuments() {
 
 // warnMisspellings warns of variables whose names are probably misspellings of one of ours that is not set.
 func (l *loader) warnMisspellings() {
+	nearest := map[string]string{}
 	for _, v := range l.vars {
 		if l.given[v.Name] != "" || (v.Name == "JWT_SECRET" && l.cfg.BetterAuthSecret != "") || v.Group == "Set by Railway" {
 			continue
 		}
 		for _, given := range l.misspellings(v.Name) {
-			l.warning("%s is set, but the server doesn't know it; should it be %s?", given, v.Name)
+			if other, ok := nearest[given]; !ok || distance(given, v.Name) < distance(given, other) {
+				nearest[given] = v.Name
+			}
 		}
+	}
+	for given, ours := range nearest {
+		l.warning("%s is set, but the server doesn't know it; should it be %s?", given, ours)
 	}
 	slices.Sort(l.cfg.Warnings)
 }
 
-// misspellings returns the variables, sorted, whose names look like misspellings of ours.
+// misspellings returns the variables whose names look like misspellings of ours.
 func (l *loader) misspellings(ours string) []string {
 	var found []string
 	for given := range l.given {
@@ -105,7 +111,6 @@ func (l *loader) misspellings(ours string) []string {
 			found = append(found, given)
 		}
 	}
-	slices.Sort(found)
 	return found
 }
 
@@ -115,7 +120,11 @@ func isMisspelling(given, ours string) bool {
 		return true
 	}
 	const minLength, maxDistance = 8, 2
-	return len(ours) >= minLength && levenshtein.ComputeDistance(strings.ToUpper(given), ours) <= maxDistance
+	return len(ours) >= minLength && distance(given, ours) <= maxDistance
+}
+
+func distance(given, ours string) int {
+	return levenshtein.ComputeDistance(strings.ToUpper(given), ours)
 }
 
 // isOurs reports whether a name is one of the variables.
