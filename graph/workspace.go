@@ -86,7 +86,7 @@ func (r *rootField) enter(ctx context.Context, at place) (workspace.Violations, 
 	if at.workspaceID != nil {
 		v, err := r.resolver.services.Access.Workspace(ctx, r.viewer, *at.workspaceID)
 		if errors.Is(err, workspace.ErrNotFound) {
-			errs.Add(workspace.CodeNotFound, "workspaceId", "There is no such workspace.")
+			errs.Add(workspace.CodeNotFound, "workspaceId", "There is no such workspace: send an id that workspaces lists, or leave it out for your own.")
 			return errs, nil
 		}
 		r.viewer = v

@@ -171,8 +171,8 @@ func TestDateTime(t *testing.T) {
 		"day 0":                  {in: "2026-11-00T00:00:00Z", refused: "the day must be 01 to 30"},
 		"month 13":               {in: "2026-13-01T00:00:00Z", refused: "the month must be 01 to 12"},
 		"a month of one digit":   {in: "2026-1-01T00:00:00Z", refused: "the month needs two digits, as in 01"},
-		"a short year":           {in: "26-11-23T00:00:00Z", refused: "the year must be 0001 to 9999"},
-		"a signed year":          {in: "+2026-11-23T00:00:00Z", refused: "the year must be 0001 to 9999"},
+		"a short year":           {in: "26-11-23T00:00:00Z", refused: "the year, with which it begins, must be 0001 to 9999"},
+		"a signed year":          {in: "+2026-11-23T00:00:00Z", refused: "the year, with which it begins, must be 0001 to 9999"},
 		"no dashes":              {in: "20261123T070000Z", refused: `"-" must follow the year`},
 		"no offset":              {in: "2026-11-23T07:00:00", refused: "Z or an offset such as +05:00 must follow the seconds, whose fraction begins with a point"},
 		"a comma":                {in: "2026-11-23T07:00:00,5Z", refused: "Z or an offset such as +05:00 must follow the seconds, whose fraction begins with a point"},
@@ -192,15 +192,15 @@ func TestDateTime(t *testing.T) {
 		"a real minus":           {in: "2026-11-23T07:00:00\u221205:00", refused: "Z or an offset such as +05:00 must follow the seconds, whose fraction begins with a point"},
 		"a name of a zone":       {in: "2026-11-23T07:00:00Z[Asia/Karachi]", refused: "nothing may follow the offset"},
 		"a space at the end":     {in: "2026-11-23T07:00:00Z ", refused: "nothing may follow the offset"},
-		"a space in front":       {in: " 2026-11-23T07:00:00Z", refused: "the year must be 0001 to 9999"},
+		"a space in front":       {in: " 2026-11-23T07:00:00Z", refused: "the year, with which it begins, must be 0001 to 9999"},
 		"a day":                  {in: "2026-11-23", refused: `"T" must follow the day`},
 		"a space":                {in: "2026-11-23 07:00:00Z", refused: `"T" must follow the day`},
 		"other digits":           {in: "2026-11-23T0٧:00:00Z", refused: "the hour needs two digits, as in 00"},
-		"before the year 1":      {in: "0000-12-31T00:00:00Z", refused: "the year must be 0001 to 9999"},
+		"before the year 1":      {in: "0000-12-31T00:00:00Z", refused: "the year, with which it begins, must be 0001 to 9999"},
 		"before it in UTC":       {in: "0001-01-01T00:00:00+00:01", refused: "must lie in the years 1 to 9999 in UTC"},
 		"after the year 9999":    {in: "9999-12-31T23:59:59-01:00", refused: "must lie in the years 1 to 9999 in UTC"},
 		"the last leap second":   {in: "9999-12-31T23:59:60Z", refused: "must lie in the years 1 to 9999 in UTC"},
-		"empty":                  {in: "", refused: "the year must be 0001 to 9999"},
+		"empty":                  {in: "", refused: "the year, with which it begins, must be 0001 to 9999"},
 		"seconds since a date":   {in: "1795417182", refused: `"-" must follow the year`},
 	}
 	for name, tt := range tests {
@@ -223,8 +223,8 @@ func TestDate(t *testing.T) {
 	for in, refused := range map[string]string{
 		"2026-11-23": "", "2028-02-29": "", "0001-01-01": "", "9999-12-31": "",
 		"2026-02-29": "the day must be 01 to 28", "2026-1-1": "the month needs two digits, as in 01", "2026-11-23T00:00:00Z": "nothing may follow the day",
-		"2026-11-3": "the day needs two digits, as in 03", "0000-01-01": "the year must be 0001 to 9999", "2026/11/23": `"-" must follow the year`,
-		"": "the year must be 0001 to 9999", "2026-11-23 ": "nothing may follow the day", "2026-11": `"-" must follow the month`,
+		"2026-11-3": "the day needs two digits, as in 03", "0000-01-01": "the year, with which it begins, must be 0001 to 9999", "2026/11/23": `"-" must follow the year`,
+		"": "the year, with which it begins, must be 0001 to 9999", "2026-11-23 ": "nothing may follow the day", "2026-11": `"-" must follow the month`,
 	} {
 		got, err := scalar.UnmarshalDate(in)
 		check(t, marshal(scalar.MarshalDate(got)), err, `"`+in+`"`, refused != "")

@@ -149,7 +149,7 @@ func (p *timeParser) end(last string) {
 
 // date parses a full-date.
 func (p *timeParser) date() (int, time.Month, int) {
-	year := p.number("the year", 4, 1, 9999)
+	year := p.number("the year, with which it begins,", 4, 1, 9999)
 	p.separator("-", "the year")
 	month := time.Month(p.number("the month", 2, 1, 12))
 	p.separator("-", "the month")

@@ -90,7 +90,7 @@ func (t *tx) checkUndoable(version int, activities []*history.Activity) workspac
 	final := func(a *history.Activity) bool { return a.Changes.Final }
 	switch {
 	case version < 1 || version >= t.Version, len(activities) > 0 && !slices.ContainsFunc(activities, own):
-		errs.Add(workspace.CodeNotFound, "version", "There is no change of yours with this version: send the version that the payload of your change had.")
+		errs.Add(workspace.CodeNotFound, "version", "There is no change of yours with this version: send the version that the payload of your change had, and its workspaceId if that was an organization's.")
 	case len(activities) == 0:
 		errs.Add(workspace.CodeInvalid, "version", "This change can't be undone: it changed no task, or only together with its project, or is too long ago.")
 	case slices.ContainsFunc(activities, final), len(ofNamedTasks(activities)) == 0:
