@@ -412,7 +412,7 @@ func TestManyMadeUpAPIKeys(t *testing.T) {
 		wantSession(t, a, withAPIKey(good))
 		before := server.calls.Load()
 		var group sync.WaitGroup
-		for i := range 10_000 {
+		for i := range 1_000 {
 			group.Go(func() {
 				if refusalOf(t, a, withAPIKey(fmt.Sprintf("%064d", i))) == nil {
 					t.Error("signed in")
@@ -421,7 +421,7 @@ func TestManyMadeUpAPIKeys(t *testing.T) {
 		}
 		group.Wait()
 		if calls := server.calls.Load() - before; calls > 100 {
-			t.Errorf("%d of 10,000 invented keys reached the auth server", calls)
+			t.Errorf("%d of 1,000 invented keys reached the auth server", calls)
 		}
 		wantSession(t, a, userCookie(1))
 		wantSession(t, a, withAPIKey(good))

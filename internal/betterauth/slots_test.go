@@ -28,7 +28,7 @@ func TestManyMadeUpBearerTokens(t *testing.T) {
 			}
 		}
 		var group sync.WaitGroup
-		for i := range 10_000 {
+		for i := range 1_000 {
 			group.Go(func() {
 				if refusalOf(t, a, withBearer(fmt.Sprintf("%032d", i))) == nil {
 					t.Error("signed in")
