@@ -39,6 +39,12 @@ import (
 // newSite starts a server with a SQLite file of its own, and returns its address.
 func newSite(t *testing.T, environ map[string]string) string {
 	t.Helper()
+	return newSiteAt(t, environ, time.Now)
+}
+
+// newSiteAt is newSite with a clock for the server.
+func newSiteAt(t *testing.T, environ map[string]string, now func() time.Time) string {
+	t.Helper()
 	environ["DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "t.db")
 	cfg, err := config.Load(environ)
 	if err != nil {
@@ -53,7 +59,7 @@ func newSite(t *testing.T, environ map[string]string) string {
 	if _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.New(t.Context(), server.Config{Config: cfg, DB: db, Log: log})
+	s, err := server.New(t.Context(), server.Config{Config: cfg, DB: db, Log: log, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
