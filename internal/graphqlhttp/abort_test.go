@@ -84,7 +84,7 @@ func TestAborts(t *testing.T) {
 				}
 				_ = conn.Close()
 			}
-			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 				if f.streams.Stats().Open == 0 && admitted.Load() == ended.Load() && opened.Load() == stopped.Load() && opened.Load() > 0 {
 					break
 				}

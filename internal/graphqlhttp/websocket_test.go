@@ -112,7 +112,7 @@ func (f *socketFixture) dial(t *testing.T, protocols ...string) net.Conn {
 		conn = bufferedConn{conn, io.MultiReader(bytes.NewReader(must(buffered.Peek(buffered.Buffered()))), conn)}
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	return conn
 }
 

@@ -79,11 +79,10 @@ func TestClientGone(t *testing.T) {
 		}
 	}
 
-	// The same server with a shorter timeout.
+	// The same server, whose requests run out of time when the test says so.
+	ends := make(chan chan struct{}, 1)
 	hurried := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, stop := context.WithTimeout(r.Context(), 3*time.Second)
-		defer stop()
-		s.Handler().ServeHTTP(w, r.WithContext(ctx))
+		s.Handler().ServeHTTP(w, r.WithContext(endingContext{r.Context(), <-ends}))
 	}))
 	t.Cleanup(hurried.Close)
 	for document, status := range map[string]int{
@@ -94,6 +93,8 @@ func TestClientGone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		end := make(chan struct{})
+		ends <- end
 		answered := make(chan *http.Response, 1)
 		go func() {
 			response, err := page.client.Do(r) // The host is the same, so the browser sends the same cookies.
@@ -103,6 +104,7 @@ func TestClientGone(t *testing.T) {
 			answered <- response
 		}()
 		await(t, watch, true)
+		close(end)
 		response := <-answered
 		if response == nil {
 			return
@@ -113,6 +115,24 @@ func TestClientGone(t *testing.T) {
 			t.Errorf("%s, out of time: %d %s", document, response.StatusCode, answer)
 		}
 		await(t, watch, false)
+	}
+}
+
+// endingContext is a context whose deadline passes when its channel is closed.
+type endingContext struct {
+	context.Context //nolint:containedctx // It is one.
+
+	end chan struct{}
+}
+
+func (c endingContext) Done() <-chan struct{} { return c.end }
+
+func (c endingContext) Err() error {
+	select {
+	case <-c.end:
+		return context.DeadlineExceeded
+	default:
+		return nil
 	}
 }
 
