@@ -43,7 +43,7 @@ func TestLiveClients(t *testing.T) {
 // new one. It returns their addresses as variables.
 func startDeployment(t *testing.T, auth *testkit.AuthServer) []string {
 	t.Helper()
-	more := map[string]string{"DATABASE_URL": testkit.MigratedPostgresURL(t), "SHUTDOWN_TIMEOUT": "2s"}
+	more := map[string]string{"DATABASE_URL": testkit.MigratedPostgresURL(t), "SHUTDOWN_TIMEOUT": "6s"}
 	successor := startServer(t, auth, more) + "/graphql"
 	old := newServer(t, auth, more)
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
