@@ -144,8 +144,8 @@ func watchSocket(t *testing.T, address string, header http.Header) *eventReader 
 	if status != http.StatusSwitchingProtocols {
 		t.Fatalf("status %d", status)
 	}
-	_ = conn.SetDeadline(time.Time{})
 	exchange(t, conn, 1, initMessage)
+	_ = conn.SetDeadline(time.Time{})
 	if err := wsutil.WriteClientText(conn, fmt.Appendf(nil, `{"id":"c","type":"subscribe","payload":{"query":%q}}`, changesDocument)); err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,7 @@ func dialSocket(t *testing.T, address string, header http.Header) (net.Conn, int
 // exchange sends messages, and returns the text of those that come, or of the close frame.
 func exchange(t *testing.T, conn net.Conn, answers int, messages ...string) []string {
 	t.Helper()
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	for _, message := range messages {
 		if err := wsutil.WriteClientText(conn, []byte(message)); err != nil {
 			t.Fatal(err)

@@ -18,13 +18,13 @@ after(async () => {
   await stopAll();
 });
 
-const story = (name, run) => test(name, { timeout: 120_000 }, async () => {
+const story = (name, run) => test(name, { timeout: 300_000 }, async () => {
   problems.length = 0;
   const pages = [];
   try {
     await run(async (options = {}) => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", timezoneId: "Europe/Berlin", ...options });
-      context.setDefaultTimeout(15_000);
+      context.setDefaultTimeout(60_000);
       context.on("weberror", (error) => problems.push(String(error.error().stack)));
       const page = await context.newPage();
       pages.push(page);
@@ -80,7 +80,7 @@ async function openDetails(page, title) {
 const settled = (page) => page.locator(".task[data-pending]").first().waitFor({ state: "detached" });
 
 async function eventually(what, wanted) {
-  for (const end = Date.now() + 15_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+  for (const end = Date.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
     const found = await what();
     try {
       return assert.deepEqual(found, wanted);
