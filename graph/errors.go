@@ -100,7 +100,7 @@ func (a *API) translate(ctx context.Context, err *gqlerror.Error) (string, strin
 		return CodeNotFound, "workspaceId must be the id of a workspace in which you are a member, as workspaces lists them.", nil
 	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, account.ErrNotFound):
 		return CodeNotFound, "There is no such thing.", nil
-	case errors.Is(err, workspace.ErrNoWorkspace):
+	case errors.Is(err, workspace.ErrNoWorkspace), errors.Is(err, workspace.ErrErased):
 		return CodeUnauthenticated, "User not found", nil // As the next request is answered.
 	case errors.Is(err, workspace.ErrBusy):
 		a.config.Log.LogAttrs(ctx, slog.LevelWarn, "workspace busy", a.attributes(ctx, err)...)

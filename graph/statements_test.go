@@ -89,7 +89,7 @@ var sharedShapes = []shape{ //nolint:gochecknoglobals // A table.
 	{"a task", `{ task(id: "<root>") { workspace { name } project { name } assignee { name } } }`, 6, nil},
 	{"nodes of two workspaces", `{ nodes(ids: [<roots>, "<workspace>", <people>]) { id ... on Task { assignee { name } tags { name } } ... on Person { name } } }`, 12, nil},
 	{"reminders that have fired", `{ firedReminders { nodes { firedAt task { title assignee { name } workspace { id } } } } }`, 6, []string{"minutes_before"}},
-	{"a mutation", `mutation { reopenTask(input: {id: "<root>"}) { task { assignee { name } project { name } workspace { id } } } }`, 6, nil},
+	{"a mutation", `mutation { reopenTask(input: {id: "<root>"}) { task { assignee { name } project { name } workspace { id } } } }`, 7, nil},
 }
 
 // payloads are what is selected of a mutation that changes nothing, and how many statements that takes more than the

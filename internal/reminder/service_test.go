@@ -259,6 +259,7 @@ func TestRemindersMove(t *testing.T) {
 func TestOthersSeeNothing(t *testing.T) {
 	t.Parallel()
 	eachEnv(t, func(t *testing.T, e *env) {
+		testkit.MakeViewer(t, e.client, "bob")
 		other := viewer.Viewer{UserID: "bob", WorkspaceID: e.v.WorkspaceID, Role: viewer.RoleAdmin, Location: time.UTC}
 		page := func(v viewer.Viewer, token *string) *feed.Page {
 			t.Helper()

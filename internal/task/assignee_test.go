@@ -15,6 +15,7 @@ import (
 	"taskql/ent/activity"
 	"taskql/ent/member"
 	enttask "taskql/ent/task"
+	entworkspace "taskql/ent/workspace"
 	"taskql/internal/recurrence"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
@@ -52,6 +53,9 @@ func newOrganizationEnv(t *testing.T, env *testEnv) *organizationEnv {
 func (o *organizationEnv) in(t *testing.T, id string) (context.Context, viewer.Viewer) {
 	t.Helper()
 	ctx, v := o.userContext(id)
+	if !o.client.Workspace.Query().Where(entworkspace.ID(v.WorkspaceID)).ExistX(viewer.AsSystem(t.Context())) {
+		o.newUser(t, id)
+	}
 	memberships := o.organizations.Of(id)
 	role, err := memberships.Role(ctx, "acme")
 	if err != nil {
@@ -123,7 +127,6 @@ func TestAssigneeInOrganization(t *testing.T) {
 	t.Parallel()
 	eachOrganization(t, func(t *testing.T, env *organizationEnv) {
 		ctx, alice := env.in(t, "alice")
-		env.client.Workspace.Create().SetID(workspace.PersonalID("alice")).ExecX(ctx) // Her idempotency keys are there.
 		e := env.createTask(ctx, t, alice, "one")
 		if got := assigned(e); got != "nobody, by alice" {
 			t.Errorf("got %s", got)

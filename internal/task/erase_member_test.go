@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,64 +13,91 @@ import (
 
 	"taskql/ent/member"
 	enttask "taskql/ent/task"
+	"taskql/internal/history"
 	"taskql/internal/task"
 	"taskql/internal/testkit"
 	"taskql/internal/viewer"
 	"taskql/internal/workspace"
 )
 
-// A user is erased, as far as that can be done, before each statement by which another member assigns a task. Whichever comes first,
-// nothing of the user is left.
-func TestEraseMemberWhileAssigned(t *testing.T) {
+// A user is erased, as far as that can be done, before each statement of a change by the user, or of one by which another member
+// assigns a task to the user. Whichever comes first, nothing of the user is left.
+func TestEraseMemberMeanwhile(t *testing.T) {
 	t.Parallel()
-	testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) {
-		recorder := &testkit.StatementRecorder{Driver: driver}
-		env := newOrganizationEnv(t, newTestEnv(t, recorder, task.Limits{}))
-		// If it waits for the change, it gives up.
-		const wait = 100 * time.Millisecond
-		eraser := newService(t, workspace.Config{Database: testkit.Database(driver), LockWait: wait}, task.Limits{}, env.clock)
-		ctx, alice := env.in(t, "alice")
-		system := viewer.AsSystem(t.Context())
-		done := false
-		for n := 1; !done; n++ {
-			user := fmt.Sprint("user ", n)
-			env.organizations.Set("acme", user, viewer.RoleWrite) // Who has never used this server.
+	changes := map[string]func(t *testing.T, env *organizationEnv, user string) func(){
+		"assigned by another": func(t *testing.T, env *organizationEnv, user string) func() {
+			ctx, alice := env.in(t, "alice")
 			e := env.createTask(ctx, t, alice, user)
-			statement, erased := "", false
-			i := 0
-			recorder.Before = func(text string) {
-				if i++; i != n {
-					return
-				}
-				statement = text
-				ctx, cancel := context.WithTimeout(system, wait)
-				defer cancel()
-				_, err := eraser.EraseUser(ctx, user, nil)
-				erased = err == nil
+			return func() { env.assign(ctx, t, alice, e, person(user)) } // The user has never used this server.
+		},
+		"creates a task": func(t *testing.T, env *organizationEnv, user string) func() {
+			ctx, v := env.in(t, user)
+			if _, err := env.workspaces.RecordMembers(ctx, v, viewer.Member{UserID: user, Name: user}); err != nil {
+				t.Fatal(err)
 			}
-			_, refusal := env.assign(ctx, t, alice, e, person(user))
-			recorder.Before = nil
-			done = i < n
-			if !done && !erased { // It waited.
-				if _, err := eraser.RemoveUser(system, task.Removal{UserID: user}); err != nil {
-					t.Fatal(err)
+			return func() {
+				_, err := env.Create(ctx, v, task.CreateInput{Title: "new", AssigneeID: person(user)})
+				if err != nil && !errors.Is(err, workspace.ErrErased) {
+					t.Error(err)
 				}
 			}
-			if !done {
-				if _, err := task.FinishRemoval(env.Service, system, viewer.UserHash(user), nil); err != nil {
-					t.Fatal(err)
-				}
+		},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testkit.EachDriver(t, func(t *testing.T, driver dialect.Driver) { eraseMeanwhile(t, driver, change) })
+		})
+	}
+}
+
+// eraseMeanwhile makes a change again and again, each time for another user, who is erased before the next one of its statements.
+func eraseMeanwhile(t *testing.T, driver dialect.Driver, prepare func(t *testing.T, env *organizationEnv, user string) func()) {
+	t.Helper()
+	recorder := &testkit.StatementRecorder{Driver: driver}
+	env := newOrganizationEnv(t, newTestEnv(t, recorder, task.Limits{}))
+	// If the erasure waits for the change, it gives up.
+	const wait = 100 * time.Millisecond
+	eraser := newService(t, workspace.Config{Database: testkit.Database(driver), LockWait: wait}, task.Limits{}, env.clock)
+	system := viewer.AsSystem(t.Context())
+	for n := 1; ; n++ {
+		user := fmt.Sprint("user ", n)
+		env.organizations.Set("acme", user, viewer.RoleWrite)
+		change := prepare(t, env, user)
+		statement, erased, ran := "", false, 0
+		recorder.Before = func(text string) {
+			if ran++; ran != n {
+				return
 			}
-			members := env.client.Member.Query().Where(member.UserID(user)).CountX(system)
-			tasks := env.client.Task.Query().Where(enttask.AssigneeID(user)).CountX(system)
-			switch {
-			case done && (members != 1 || tasks != 1 || n < 5):
-				t.Errorf("%d statements have made %d members with %d tasks (%q), so this test finds nothing", n-1, members, tasks, refusal)
-			case !done && members+tasks > 0:
-				t.Errorf("erased (%t) before statement %d, there are %d members with %d tasks: %s", erased, n, members, tasks, statement)
+			statement = text
+			ctx, cancel := context.WithTimeout(system, wait)
+			defer cancel()
+			_, err := eraser.EraseUser(ctx, user, nil)
+			erased = err == nil
+		}
+		change()
+		recorder.Before = nil
+		members := env.client.Member.Query().Where(member.UserID(user))
+		tasks := env.client.Task.Query().Where(enttask.Or(enttask.AssigneeID(user), enttask.CreatedBy(user)))
+		activities := env.client.Activity.Query().Where(history.OfUser(user))
+		if ran < n { // The change has no more statements.
+			if members.CountX(system) != 1 || tasks.CountX(system) != 1 || activities.CountX(system) == 0 || n < 5 {
+				t.Errorf("%d statements have made no change that has the user, so this test finds nothing", n-1)
+			}
+			return
+		}
+		if !erased { // It waited.
+			if _, err := eraser.RemoveUser(system, task.Removal{UserID: user}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := task.FinishRemoval(env.Service, system, viewer.UserHash(user), nil); err != nil {
+				t.Fatal(err)
 			}
 		}
-	})
+		if left := []int{members.CountX(system), tasks.CountX(system), activities.CountX(system)}; !slices.Equal(left, []int{0, 0, 0}) {
+			t.Errorf("erased (%t) before statement %d, there are %d members, tasks and activities of the user: %s", erased, n, left, statement)
+		}
+	}
 }
 
 // TestFaultsEraseMember logs how long it takes to erase a user from an organization's workspace in which others have made many tasks

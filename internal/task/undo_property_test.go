@@ -58,10 +58,11 @@ func TestUndoProperty(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, env *testEnv) {
 		done := map[string]int{}
 		workspaces := max(1, propertyCases(t)/100)
+		_, another := env.newUser(t, "another")
 		for i := range workspaces {
 			ctx, v := env.newUser(t, fmt.Sprint("user-", i))
 			m := &undoModel{undoEnv: &undoEnv{env, ctx, v}, Rand: rand.New(rand.NewPCG(uint64(i), 17)), users: [2]viewer.Viewer{v, v}, done: done}
-			m.users[1].UserID = "another"
+			m.users[1].UserID = another.UserID
 			m.states = []undoState{m.read()}
 			env.clock.set(time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC))
 			for range 60 {

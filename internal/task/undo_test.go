@@ -540,7 +540,8 @@ func TestUndoRefusals(t *testing.T) {
 
 		// Somebody else's, in the same workspace.
 		other := *u
-		other.v.UserID = "bob"
+		_, bob := u.newUser(t, "bob")
+		other.v.UserID = bob.UserID
 		other.refused(t, last, notFound)
 		theirs := other.rename(t, e, "theirs")
 		u.refused(t, theirs, notFound)

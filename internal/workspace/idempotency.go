@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,23 +66,26 @@ func changedWorkspace(stored *ent.IdempotencyKey) string {
 	return stored.WorkspaceID
 }
 
-// lockKeys locks the viewer's keys for a change of another workspace. That one is always locked before a personal one, and nobody locks
-// an organization's workspace while holding a personal one, so that changes can't wait for each other.
-func (t *Tx) lockKeys(ctx context.Context) error {
+// lockViewer locks the viewer's personal workspace, with the viewer's keys, for a change of another workspace. The error is
+// ErrErased if the viewer is being erased: an erasure that begins later waits, and finds what the change has written of the viewer.
+// The other workspace is always locked before a personal one, and nobody locks an organization's workspace while holding a personal one,
+// so that changes can't wait for each other.
+func (t *Tx) lockViewer(ctx context.Context) error {
 	if t.keysIn() == t.Viewer.WorkspaceID {
 		return nil
 	}
 	version := 0
-	return t.updateWorkspace(ctx, []any{&version}, lockOnly, t.keysIn())
+	err := t.updateWorkspace(ctx, []any{&version}, lockOnly, t.keysIn())
+	if errors.Is(err, ErrNoWorkspace) {
+		return ErrErased
+	}
+	return err
 }
 
 // storedAnswer returns what is stored under the key; nil if nothing is. It removes a key that is too old.
 func (t *Tx) storedAnswer(ctx context.Context, key *string) (*ent.IdempotencyKey, error) {
 	if key == nil {
 		return nil, nil //nolint:nilnil // No key, no answer.
-	}
-	if err := t.lockKeys(ctx); err != nil {
-		return nil, err
 	}
 	stored, err := t.IdempotencyKey.Query().Where(idempotencykey.WorkspaceID(t.keysIn()), idempotencykey.Key(*key)).Only(ctx)
 	if ent.IsNotFound(err) {

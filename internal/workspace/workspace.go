@@ -23,6 +23,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNoWorkspace is returned by changes if the viewer's workspace does not exist or is being erased. Nothing has changed.
 	ErrNoWorkspace = errors.New("the workspace does not exist")
+	// ErrErased is returned by changes of another workspace than the viewer's own if the viewer is being erased. Nothing has changed.
+	ErrErased = errors.New("the viewer is being erased")
 	// ErrBusy is returned by changes that waited too long for the workspace's other changes. Nothing has changed.
 	ErrBusy = errors.New("other changes of the workspace take too long")
 )

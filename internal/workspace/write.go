@@ -24,9 +24,9 @@ type Change[R any] struct {
 	Violations []*UserError
 	// Counter counts the rows that the change inserts.
 	Counter Counter
-	// FastPath, if set, makes the change with a statement that is a transaction of its own. It is tried first if there is no
-	// idempotency key and no other change waits. It returns the version that it took, 0 if the change was refused. The result is nil if
-	// it has done nothing, and Apply must be run.
+	// FastPath, if set, makes the change with a statement that is a transaction of its own. It is tried first in the viewer's own
+	// workspace, if there is no idempotency key and no other change waits. It returns the version that it took, 0 if the change was
+	// refused. The result is nil if it has done nothing, and Apply must be run.
 	FastPath func(ctx context.Context) (*R, int, error)
 	// Apply makes the change. It must call tx.MarkChanged if it has changed a row, and set the version of that row to tx.Version.
 	// If it returns ErrNoCommit, its result is returned and nothing is committed. PostgreSQL may roll the transaction back: then
@@ -113,8 +113,8 @@ func refused[R any, P Result[R]](errs []*UserError) *R {
 // first result if the idempotency key was used before, applies the change and remembers the result. So no version is used
 // twice, no update is lost, and the rows in the order of their versions are a feed of changes without gaps.
 //
-// The errors are ErrNoWorkspace, ErrBusy if the lock can't be had in time (lock.go), an *ElsewhereError, a *DebtError (charge.go), Apply's,
-// and those of the database.
+// The errors are ErrNoWorkspace, ErrErased, ErrBusy if the lock can't be had in time (lock.go), an *ElsewhereError, a *DebtError
+// (charge.go), Apply's, and those of the database.
 func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer, c Change[R]) (*R, error) {
 	if errs := forbidden(v.Role, cmp.Or(c.Needs, viewer.RoleWrite)); len(errs) > 0 {
 		return refused[R, P](errs), nil
@@ -123,7 +123,7 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	if errs.checkIdempotencyKey(c.IdempotencyKey); len(errs) > 0 {
 		return refused[R, P](errs), nil
 	}
-	if c.FastPath != nil && c.IdempotencyKey == nil {
+	if _, shared := OrganizationOf(v.WorkspaceID); c.FastPath != nil && c.IdempotencyKey == nil && !shared {
 		r, version, err := tryFastPath(ctx, s, v, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
@@ -143,6 +143,9 @@ func Write[R any, P Result[R]](ctx context.Context, s *Service, v viewer.Viewer,
 	var r *R
 	err = s.lockedTx(ctx, v, c.Counter, func(t *Tx) error {
 		t.budget = s.budget
+		if err := t.lockViewer(ctx); err != nil {
+			return err
+		}
 		stored, err := t.storedAnswer(ctx, c.IdempotencyKey)
 		if err != nil {
 			return err
