@@ -21,7 +21,7 @@ func isAt(name string) chromedp.Action {
 func goTo(name string) chromedp.Action {
 	return chromedp.Tasks{
 		chromedp.Click(".tasks h2 button", chromedp.ByQuery), chromedp.WaitVisible("#projects"),
-		becomes(`[...document.querySelectorAll('#projects li button')].some((b) => b.querySelector('.name').innerText === $1 && (b.click(), true))`, name), isAt(name),
+		becomes(`[...document.querySelectorAll('#projects .choice')].some((b) => b.querySelector('.name').innerText === $1 && (b.click(), true))`, name), isAt(name),
 	}
 }
 
@@ -32,7 +32,7 @@ func editProject() chromedp.Action {
 
 // projects waits until the list of projects has these, each with its number of open tasks.
 func projects(want string) chromedp.Action {
-	return becomes(`[...document.querySelectorAll('#projects li button')].map((b) => b.querySelector('.name').textContent + ' ' + b.querySelector('.count').firstChild.data).join(', ') === $1`, want)
+	return becomes(`[...document.querySelectorAll('#projects .choice')].map((b) => b.querySelector('.name').textContent + ' ' + b.querySelector('.count').firstChild.data).join(', ') === $1`, want)
 }
 
 // setValue gives a field a value, as the user does.
@@ -86,7 +86,13 @@ func (v visit) fillProject(t *testing.T) {
 	v.do(t, "into the project", openDetails(), setValue(dialog+" [name=project]", "Home"), chromedp.KeyEvent(kb.Escape), gone(dialog), saysNews("Moved “Buy milk” to “Home”"), projects("All tasks 2, Home 2"))
 	v.do(t, "sections", goTo("Home"), editProject(), chromedp.Click(dialog+" [name=section]", chromedp.ByQuery),
 		input.InsertText("Later"), enter(), becomes(`document.querySelector('.tasks dialog .sections input')?.value === 'Later'`), input.InsertText("Now"), enter(), becomes(`document.querySelectorAll('.tasks dialog .sections li').length === 2`))
+	sections := func(want string) chromedp.Action {
+		return becomes(`[...document.querySelectorAll('.tasks dialog .sections input')].map(({ value }) => value).join(', ') === $1`, want)
+	}
+	v.do(t, "moving a section", press(dialog+" .sections li:nth-child(1) .grip", kb.ArrowDown), sections("Now, Later"),
+		becomes(`document.activeElement.matches('.grip') && document.activeElement.closest('li').querySelector('input').value === 'Later'`))
 	v.picture(t, "dialog")
+	v.do(t, "and back", chromedp.KeyEvent(kb.ArrowUp), sections("Later, Now"))
 	v.do(t, "another name", setValue(dialog+" [name=name]", "House"), setValue(dialog+" [name=color]", "#0891b2"), chromedp.Click(dialog+" [type=submit]", chromedp.ByQuery), gone(dialog), isAt("House"), saysNews("Renamed the project “Home” to “House”"))
 	v.do(t, "into a section", openDetails(), setValue(dialog+" [name=project]", "House: Later"), chromedp.KeyEvent(kb.Escape), gone(dialog), sees(".tasks .list h3", "Later 1"), titles("Paint the wall", "Buy milk"))
 	v.do(t, "two in the section", addTasks("Call the painter"), openDetails(), setValue(dialog+" [name=project]", "House: Later"), chromedp.KeyEvent(kb.Escape), gone(dialog), titles("Call the painter", "Buy milk", "Paint the wall"))
@@ -104,11 +110,21 @@ func (v visit) leaveProject(t *testing.T) {
 		return chromedp.Tasks{editProject(), chromedp.Click(dialog+" > .row button:nth-child("+n+")", chromedp.ByQuery), gone(dialog), isAt("All tasks")}
 	}
 	v.do(t, "archiving", action("1"), saysNews("Archived the project “House”"), gone(".tasks .list li"), becomes(`document.querySelector('#projects summary').innerText === 'Archived (1)'`))
-	v.do(t, "what is archived", chromedp.Click(".tasks h2 button", chromedp.ByQuery), chromedp.Click("#projects summary", chromedp.ByQuery), chromedp.Click("#projects details li button", chromedp.ByQuery), isAt("House"), saysState("Live, archived"), sees(".tasks .list", "Buy milk"))
+	v.do(t, "what is archived", chromedp.Click(".tasks h2 button", chromedp.ByQuery), chromedp.Click("#projects summary", chromedp.ByQuery), chromedp.Click("#projects details .choice", chromedp.ByQuery), isAt("House"), saysState("Live, archived"), sees(".tasks .list", "Buy milk"))
 	v.picture(t, "archived")
 	v.do(t, "undoing it", chromedp.Click(undo), saysNews("Unarchived the project “House”"), saysState("Live"), gone("#projects details"))
 	v.do(t, "deleting", action("2"), saysNews("Deleted the project “House”"), gone(".tasks .list li"), projects("All tasks 0"))
 	v.do(t, "undoing it", chromedp.Click(undo), saysNews("Restored the project “House”"), sees(".tasks .list", "Buy milk"), projects("All tasks 3, House 3"))
+	v.do(t, "another project", chromedp.Click(".tasks h2 button", chromedp.ByQuery), press("#projects input"), input.InsertText("Garden"), enter(), isAt("Garden"), projects("All tasks 3, House 3, Garden 0"))
+	v.do(t, "moving it up", chromedp.Click(".tasks h2 button", chromedp.ByQuery), press("#projects li:nth-child(3) .grip", kb.ArrowUp), projects("All tasks 3, Garden 0, House 3"),
+		saysNews("Moved the project “Garden”"), becomes(`document.activeElement.matches('#projects li:nth-child(2) .grip')`))
+	v.picture(t, "moved")
+	var x, from, to float64
+	v.do(t, "dragging it down", chromedp.Evaluate(`(() => { const { left, width, top } = document.querySelector('#projects li:nth-child(2) .grip').getBoundingClientRect(); return [left + width / 2, top + 10] })()`, &[]*float64{&x, &from}),
+		chromedp.Evaluate(`document.querySelector('#projects li:nth-child(3)').getBoundingClientRect().bottom - 4`, &to))
+	v.do(t, "dragging it down", chromedp.MouseEvent(input.MousePressed, x, from, chromedp.ButtonLeft), chromedp.MouseEvent(input.MouseMoved, x, to, chromedp.ButtonLeft),
+		becomes(`document.querySelector('#projects [data-drop=after]') !== null`), chromedp.MouseEvent(input.MouseReleased, x, to, chromedp.ButtonLeft), projects("All tasks 3, House 3, Garden 0"))
+	v.do(t, "after a reload", chromedp.Reload(), saysState("Live"), projects("All tasks 3, House 3, Garden 0"))
 }
 
 // signUpAs signs up another account in the page.

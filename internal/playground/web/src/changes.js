@@ -71,7 +71,7 @@ function compareProjects(before, now) {
   const changes = [];
   const add = (verb, { id, name }, undo, text = `“${name}”`) => changes.push({ verb, id, text, undo: undo && { mutation: undo, id } });
   const isMoved = (id) => before.order.get(id) !== now.order.get(id) && before.projects.get(id).position !== now.projects.get(id).position;
-  const parts = ({ sections }, id) => JSON.stringify(sections.filter(({ project }) => project.id === id).map((section) => [section.id, section.name]).sort());
+  const parts = ({ sections }, id) => JSON.stringify(sections.filter(({ project }) => project.id === id).sort(byPosition).map((section) => [section.id, section.name]));
   for (const [id, was] of before.projects) if (!now.projects.has(id) && !was.deletedAt) add('Deleted', was);
   for (const [id, is] of now.projects) {
     const was = before.projects.get(id);

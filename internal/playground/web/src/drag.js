@@ -1,28 +1,43 @@
 import { useEffect, useRef, useState } from 'react';
 
 /**
- * Lets rows be dragged by mouse, pen or finger among those with the same parent, and calls move with the row, the id of the
- * one where it is dropped, and whether it goes behind that. Nothing moves before: a line shows where it would go. The rows
- * may change meanwhile.
+ * Lets rows, which have an id and a parent, be moved among those with the same parent: dragged by mouse, pen or finger, or step by
+ * step. It calls move with the row's id and its new place: afterId or beforeId. Nothing moves before: a line shows where it would
+ * go. The rows may change meanwhile. Their elements in the list have their ids as an attribute.
  */
-export function useDrag(list, rows, move) {
+export function useDrag(list, attribute, rows, move) {
   const [state, setState] = useState({ id: null, target: null });
   const latest = useRef(null);
   latest.current = { rows, move };
   const dragged = useRef(null); // of the row that is dragged, what ends it
   useEffect(() => () => dragged.current?.(), []);
 
+  const siblingsOf = (row) => latest.current.rows.filter(({ parent }) => parent === row.parent).map(({ id }) => id);
+
   const find = (row, y) => {
-    const siblings = latest.current.rows.filter(({ parent, task }) => parent === row.parent && task.id !== row.task.id);
     let target = null;
-    for (const { task } of siblings) {
-      const element = list.current.querySelector(`[data-task="${task.id}"]`);
-      if (!element) continue; // not shown
+    for (const id of siblingsOf(row)) {
+      const element = id !== row.id && list.current.querySelector(`[${attribute}="${id}"]`);
+      if (!element) continue; // itself, or not shown
       const { top, height } = element.getBoundingClientRect();
-      if (y < top + height / 2) return { id: task.id, side: 'before' };
-      target = { id: task.id, side: 'after' };
+      if (y < top + height / 2) return { id, side: 'before' };
+      target = { id, side: 'after' };
     }
     return target;
+  };
+
+  // Puts a row before or behind another one, unless it is there.
+  const put = (row, target, isBehind) => {
+    const siblings = siblingsOf(row);
+    const others = siblings.filter((id) => id !== row.id);
+    const place = others.indexOf(target) + (isBehind ? 1 : 0);
+    if (place !== siblings.indexOf(row.id)) latest.current.move({ id: row.id, ...(place > 0 ? { afterId: others[place - 1] } : { beforeId: others[0] }) });
+  };
+
+  const step = (row, by) => {
+    const siblings = siblingsOf(row);
+    const target = siblings[siblings.indexOf(row.id) + by];
+    if (target) put(row, target, by > 0);
   };
 
   const start = (event, row) => {
@@ -36,7 +51,7 @@ export function useDrag(list, rows, move) {
       moved = true;
       scroll(list.current, e.clientY);
       target = find(row, e.clientY);
-      setState({ id: row.task.id, target });
+      setState({ id: row.id, target });
     };
     const end = () => {
       dragged.current = null;
@@ -46,13 +61,19 @@ export function useDrag(list, rows, move) {
     const onUp = (e) => {
       if (e.pointerId !== pointerId) return;
       end();
-      if (target && latest.current.rows.some(({ task }) => task.id === row.task.id)) latest.current.move(row, target.id, target.side === 'after');
+      if (target && latest.current.rows.some(({ id }) => id === row.id)) put(row, target.id, target.side === 'after');
     };
-    const listeners = { pointermove: onMove, pointerup: onUp, pointercancel: end, keydown: (e) => { if (e.key === 'Escape') end(); } };
+    const onKeyDown = (e) => {
+      if (e.key !== 'Escape') return;
+      e.preventDefault(); // Else it would also close what the list is in.
+      end();
+    };
+    const listeners = { pointermove: onMove, pointerup: onUp, pointercancel: end, keydown: onKeyDown };
     for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
     dragged.current = end;
   };
-  return { ...state, start };
+  const marks = (id) => ({ 'data-drop': state.target?.id === id ? state.target.side : undefined, 'data-dragged': state.id === id || undefined });
+  return { isDragging: state.id !== null, marks, start, step };
 }
 
 /** Scrolls the list if the pointer is near one of its ends. */

@@ -3,7 +3,8 @@ import { randomId } from '../../../../examples/sync/store.ts';
 import { useChanges } from './changes.js';
 import { Details, Fired, repeats } from './details.jsx';
 import { useDrag } from './drag.js';
-import { ClockIcon, GripIcon, RepeatIcon } from './icons.jsx';
+import { Grip } from './grip.jsx';
+import { ClockIcon, RepeatIcon } from './icons.jsx';
 import { usePage } from './page.js';
 import { Dot, EditProject, ProjectSwitch, survey, WorkspaceSwitch } from './places.jsx';
 import { isSignedIn, setWorkspaces, useChoice } from './session.js';
@@ -141,21 +142,9 @@ function List({ account, workspace, store, refusal, done, refresh }) {
     if (rows.length >= limit) setLimit(rows.length + few);
     setTimeout(() => list.current?.querySelector(`[data-task="${id}"]`)?.scrollIntoView({ block: 'nearest' }));
   };
-  // Puts a task where another row of the same parent is, before or behind it.
-  const move = ({ task, parent }, target, isBehind) => {
-    const siblings = rows.filter((row) => row.parent === parent).map((row) => row.task.id);
-    const others = siblings.filter((id) => id !== task.id);
-    const place = others.indexOf(target) + (isBehind ? 1 : 0);
-    if (place !== siblings.indexOf(task.id)) store.mutate('moveTask', { id: task.id, ...(place > 0 ? { afterId: others[place - 1] } : { beforeId: others[0] }) });
-  };
-  const step = (row, by) => {
-    const siblings = rows.filter(({ parent }) => parent === row.parent).map(({ task }) => task.id);
-    const target = siblings[siblings.indexOf(row.task.id) + by];
-    if (target) move(row, target, by > 0);
-  };
-  const drag = useDrag(list, rows, move);
+  const drag = useDrag(list, 'data-task', rows, (input) => store.mutate('moveTask', input));
   const taskOf = (row) => (
-    <Task key={row.task.id} row={row} store={store} names={names} recurrence={series.get(row.task.recurrence?.id)} project={inProject.get(row.task.project?.id)} projects={surveyed} mayWrite={mayWrite} drag={drag} step={step} />
+    <Task key={row.task.id} row={row} store={store} names={names} recurrence={series.get(row.task.recurrence?.id)} project={inProject.get(row.task.project?.id)} projects={surveyed} mayWrite={mayWrite} drag={drag} />
   );
   const isShown = new Set(shown);
 
@@ -172,7 +161,7 @@ function List({ account, workspace, store, refusal, done, refresh }) {
         <input ref={field} aria-label="New task" placeholder={mayWrite ? `Add a task${project ? ` to ${project.name}` : ''}` : readOnly} title={mayWrite ? undefined : readOnly} maxLength={200} disabled={!status.ready || !mayWrite} />
         {mayWrite && <button type="submit" disabled={!status.ready}>Add</button>}
       </form>
-      <div className="list" ref={list} data-dragging={drag.id !== null} {...keepFocus}>
+      <div className="list" ref={list} data-dragging={drag.isDragging} {...keepFocus}>
         {groups.map(({ section, rows: grouped }) => (section === null
           ? <ul key="" aria-label="Tasks">{grouped.filter((row) => isShown.has(row)).map(taskOf)}</ul>
           : <section key={section.id} aria-labelledby={`section-${section.id}`}>
@@ -233,7 +222,7 @@ function State({ store, status, note }) {
   );
 }
 
-function Task({ row, store, names, recurrence, project, projects, mayWrite, drag, step }) {
+function Task({ row, store, names, recurrence, project, projects, mayWrite, drag }) {
   const { task, depth } = row;
   const [editing, setEditing] = useState(false);
   const [asking, setAsking] = useState(false);
@@ -241,12 +230,6 @@ function Task({ row, store, names, recurrence, project, projects, mayWrite, drag
   const rename = (text) => {
     setEditing(false);
     if (text.trim() !== '' && text.trim() !== task.title) store.mutate('renameTask', { id: task.id, title: text.trim() });
-  };
-  const onArrow = (event) => {
-    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    step(row, by);
   };
   const isRepeating = recurrence && !task.completed;
   const details = [
@@ -259,10 +242,8 @@ function Task({ row, store, names, recurrence, project, projects, mayWrite, drag
   ].filter(Boolean);
   const reason = mayWrite ? undefined : readOnly;
   return (
-    <li data-task={task.id} data-pending={store.isPending('tasks', task.id)} data-drop={drag.target?.id === task.id ? drag.target.side : undefined}
-      data-dragged={drag.id === task.id || undefined} style={{ '--depth': depth }}>
-      <button type="button" className="grip" data-control="grip" disabled={!mayWrite} aria-label={`Move “${task.title}”: arrow keys up and down`} title={reason ?? 'Drag, or press the arrow keys'}
-        onKeyDown={onArrow} onPointerDown={(event) => drag.start(event, row)}><GripIcon /></button>
+    <li data-task={task.id} data-pending={store.isPending('tasks', task.id)} {...drag.marks(task.id)} style={{ '--depth': depth }}>
+      <Grip name={task.title} row={row} drag={drag} reason={reason} />
       <input type="checkbox" data-control="check" disabled={!mayWrite} title={reason} aria-label={`Complete “${task.title}”`} checked={task.completed}
         onChange={() => store.mutate(task.completed ? 'reopenTask' : 'completeTask', { id: task.id })} />
       {editing ? <Rename title={task.title} done={rename} back={title} /> : (

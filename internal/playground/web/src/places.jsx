@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { randomId } from '../../../../examples/sync/store.ts';
+import { useDrag } from './drag.js';
+import { Grip } from './grip.jsx';
 import { EditIcon } from './icons.jsx';
 import { chooseProject, chooseWorkspace } from './session.js';
 import { byPosition } from './tasks.js';
@@ -58,9 +60,11 @@ export function ProjectSwitch({ store, projects, chosen, mayWrite }) {
     field.value = '';
     choose(id);
   };
+  const drag = useDrag(list, 'data-project', projects.active, (input) => store.mutate('moveProject', input));
   const item = (project) => (
-    <li key={project?.id ?? ''}>
-      <button type="button" data-project={project?.id ?? ''} aria-current={chosen?.id === project?.id ? 'true' : undefined} onClick={() => choose(project?.id ?? null)}>
+    <li key={project?.id ?? ''} {...(project && drag.marks(project.id))}>
+      {project && !project.archivedAt ? <Grip name={project.name} row={project} drag={drag} reason={mayWrite ? undefined : readOnly} /> : <span className="grip" />}
+      <button type="button" className="choice" data-project={project?.id ?? ''} aria-current={chosen?.id === project?.id ? 'true' : undefined} onClick={() => choose(project?.id ?? null)}>
         <Dot project={project} /><span className="name">{project?.name ?? 'All tasks'}</span><Count of={projects.open.get(project?.id ?? '')} />
       </button>
     </li>
@@ -73,7 +77,7 @@ export function ProjectSwitch({ store, projects, chosen, mayWrite }) {
         </button>
       </h2>
       <div id="projects" ref={list} popover="auto" role="group" aria-label="Projects" onBeforeToggle={place}>
-        <ul aria-label="Projects">{[null, ...projects.active].map(item)}</ul>
+        <ul aria-label="Projects" data-dragging={drag.isDragging}>{[null, ...projects.active].map(item)}</ul>
         {projects.archived.length > 0 && <details><summary>Archived ({projects.archived.length})</summary><ul aria-label="Archived projects">{projects.archived.map(item)}</ul></details>}
         <form onSubmit={create}>
           <fieldset disabled={!mayWrite} title={mayWrite ? undefined : readOnly}>
@@ -134,6 +138,8 @@ function ProjectDialog({ store, project, sections, role, close }) {
     if (text === '') field.value = section.name;
     else if (text !== section.name) store.mutate('updateSection', { id: section.id, name: text });
   };
+  const list = useRef(null);
+  const drag = useDrag(list, 'data-section', sections, (input) => store.mutate('moveSection', input));
   return (
     <dialog ref={dialog} className="project-dialog" aria-labelledby="project-title" onClose={close}>
       <h3 id="project-title">{name}</h3>
@@ -146,9 +152,10 @@ function ProjectDialog({ store, project, sections, role, close }) {
         </form>
         <section aria-labelledby="sections-title">
           <h4 id="sections-title">Sections</h4>
-          <ul className="sections">
+          <ul className="sections" ref={list} data-dragging={drag.isDragging}>
             {sections.map((section) => (
-              <li key={section.id}>
+              <li key={section.id} data-section={section.id} {...drag.marks(section.id)}>
+                <Grip name={section.name} row={section} drag={drag} />
                 <input aria-label={`Name of the section “${section.name}”`} defaultValue={section.name} maxLength={100} onBlur={({ target }) => rename(section, target)}
                   onKeyDown={({ key, target }) => { if (key === 'Enter') rename(section, target); }} />
                 <button type="button" className="delete" aria-label={`Delete the section “${section.name}”`} title="Delete: its tasks stay in the project" onClick={() => store.mutate('deleteSection', { id: section.id })}>✕</button>

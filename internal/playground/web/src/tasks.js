@@ -27,7 +27,7 @@ export function arrange(tasks) {
   const rows = [];
   const add = (parent, depth) => {
     for (const task of (children.get(parent) ?? []).sort(byPosition)) {
-      rows.push({ task, parent, depth });
+      rows.push({ id: task.id, task, parent, depth });
       add(task.id, depth + 1);
     }
   };
@@ -43,16 +43,17 @@ export function between(before, after) {
   return first === 1 ? `${before}\0\x7f` : `${before}\0${between('', rest)}`;
 }
 
-/** Returns the position of a task that is put beside another one, or to the end. */
-function place(draft, { id, afterId, beforeId }, parentId) {
-  const siblings = draft.all('tasks').filter((task) => task.id !== id && !task.deletedAt && (task.parent?.id ?? null) === parentId).sort(byPosition);
-  const found = siblings.findIndex((task) => task.id === (afterId ?? beforeId));
-  const index = found < 0 ? siblings.length : found + (afterId ? 1 : 0);
-  return between(siblings[index - 1]?.position ?? '', siblings[index]?.position);
+/** Returns the position among rows of one that is put beside another one, or to the end. */
+function beside(rows, { id, afterId, beforeId }) {
+  const others = rows.filter((row) => row.id !== id && !row.deletedAt).sort(byPosition);
+  const found = others.findIndex((row) => row.id === (afterId ?? beforeId));
+  const index = found < 0 ? others.length : found + (afterId ? 1 : 0);
+  return between(others[index - 1]?.position ?? '', others[index]?.position);
 }
 
-/** Returns the position at the end of rows. */
-const last = (rows) => between([...rows].sort(byPosition).at(-1)?.position ?? '');
+const sectionsOf = (draft, projectId) => draft.all('sections').filter(({ project }) => project.id === projectId);
+
+const place = (draft, input, parentId) => beside(draft.all('tasks').filter((task) => (task.parent?.id ?? null) === parentId), input);
 
 /** Changes a task, and its subtasks alike: they are in the same project and section. */
 function file(draft, id, fields) {
@@ -122,11 +123,15 @@ const mutations = {
   },
   createProject: {
     document: projectMutation('createProject'), row: 'projects',
-    apply: (draft, { id, name }) => draft.put('projects', { id, name, color: '#8a8f9c', archivedAt: null, deletedAt: null, position: last(draft.all('projects')) }),
+    apply: (draft, { id, name }) => draft.put('projects', { id, name, color: '#8a8f9c', archivedAt: null, deletedAt: null, position: beside(draft.all('projects'), { id }) }),
   },
   updateProject: {
     document: projectMutation('updateProject'), row: 'projects', rebase,
     apply: (draft, { id, name, color }) => draft.update('projects', id, { name, color }),
+  },
+  moveProject: {
+    document: projectMutation('moveProject'), row: 'projects', rebase,
+    apply: (draft, input) => draft.update('projects', input.id, { position: beside(draft.all('projects'), input) }),
   },
   archiveProject: {
     document: projectMutation('archiveProject'), row: 'projects', rebase,
@@ -148,11 +153,15 @@ const mutations = {
   },
   createSection: {
     document: sectionMutation('createSection'), row: 'sections',
-    apply: (draft, { id, projectId, name }) => draft.put('sections', { id, name, project: { id: projectId }, position: last(draft.all('sections').filter(({ project }) => project.id === projectId)) }),
+    apply: (draft, { id, projectId, name }) => draft.put('sections', { id, name, project: { id: projectId }, position: beside(sectionsOf(draft, projectId), { id }) }),
   },
   updateSection: {
     document: sectionMutation('updateSection'), row: 'sections', rebase,
     apply: (draft, { id, name }) => draft.update('sections', id, { name }),
+  },
+  moveSection: {
+    document: sectionMutation('moveSection'), row: 'sections', rebase,
+    apply: (draft, input) => draft.update('sections', input.id, { position: beside(sectionsOf(draft, draft.get('sections', input.id)?.project.id), input) }),
   },
   deleteSection: {
     document: write('deleteSection', 'DeleteSectionInput', 'deletedSectionId'),
