@@ -379,7 +379,7 @@ func (c *tally) String() string {
 func TestFaultsOutage(t *testing.T) {
 	t.Parallel()
 	testkit.Suite(t, "faults")
-	const ttl, before, outage, patience = time.Second, time.Second, 4 * time.Second, 10 * time.Second
+	const ttl, before, outage, patience = time.Second, time.Second, 4 * time.Second, 20 * time.Second
 	auth := testkit.BetterAuth(t, testkit.BetterAuthOptions{})
 	g := newGate(t, auth.URL)
 	s, _ := newServer(t, against("http://"+g.address, auth.Secret, map[string]string{"SESSION_CACHE_TTL": ttl.String(), "LOG_LEVEL": "error", "RATE_LIMIT": "off"}))

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"taskql/internal/testkit/pgcluster"
 )
 
 // BetterAuthSecret is the default of BetterAuthOptions.Secret.
@@ -84,6 +86,12 @@ func BetterAuth(t testing.TB, opts BetterAuthOptions) *AuthServer {
 	}
 	server := &AuthServer{Secret: opts.Secret, options: opts}
 	if opts.ownProcess() {
+		port, err := pgcluster.FreePort(t.Context()) // It stays free while the server is down.
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts.Env = append(slices.Clone(opts.Env), "PORT="+strconv.Itoa(port))
+		server.options = opts
 		server.URL, server.process = startNode(t, dir, opts.environment())
 	} else {
 		server.URL = startShared(t, dir, opts.environment())
@@ -113,10 +121,8 @@ func (s *AuthServer) Kill(t testing.TB) {
 // Restart starts a killed server again, with the same address and database.
 func (s *AuthServer) Restart(t testing.TB) {
 	t.Helper()
-	opts := s.options
-	opts.Env = append(slices.Clone(opts.Env), "PORT="+s.URL[strings.LastIndex(s.URL, ":")+1:])
 	var url string
-	if url, s.process = startNode(t, betterAuthDir(t), opts.environment()); url != s.URL {
+	if url, s.process = startNode(t, betterAuthDir(t), s.options.environment()); url != s.URL {
 		t.Fatalf("Better Auth came back at %s instead of %s", url, s.URL)
 	}
 	s.await(t)
