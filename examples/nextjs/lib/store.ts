@@ -698,6 +698,7 @@ export class IndexedDBStorage implements Storage {
     }
     for (const entry of put) queue.put(entry, entry.key);
     for (const key of remove) queue.delete(key);
+    tx.commit(); // by itself it would wait for the answers, and a page that is closed meanwhile would take it back
     await done;
     this.channel.postMessage(write);
     return true;
@@ -705,8 +706,14 @@ export class IndexedDBStorage implements Storage {
 
   watch(onWrite: (write: Write) => void, signal: AbortSignal): void {
     this.channel.onmessage = ({ data }) => onWrite(data);
-    signal.addEventListener("abort", () => this.channel.close());
+    signal.addEventListener("abort", this.close);
   }
+
+  /** Closes what the storage holds open. After `watch`, the signal does it. */
+  readonly close = (): void => {
+    this.channel.close();
+    this.db.then((db) => db.close(), () => {});
+  };
 
   /** Without Web Locks, as on pages that are not from HTTPS or localhost, each tab leads; `write` keeps them apart. */
   lead(signal: AbortSignal): Promise<void> {
@@ -715,7 +722,7 @@ export class IndexedDBStorage implements Storage {
       const hold = () => new Promise<void>((release) => {
         if (signal.aborted) return release(); // while the lock was granted
         signal.addEventListener("abort", () => release());
-        globalThis.addEventListener?.("pagehide", () => release()); // a page that is kept for the way back would hold the lock
+        globalThis.addEventListener?.("pagehide", () => release(), { signal }); // a page that is kept for the way back would hold the lock
         resolve();
       });
       navigator.locks.request(this.name, { signal }, hold).catch(reject);

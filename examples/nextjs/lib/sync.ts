@@ -187,7 +187,10 @@ const copies = async () => (await indexedDB.databases()).map(({ name }) => name 
 
 /** How many changes this browser has still to send, in all workspaces. */
 export async function countUnsent(): Promise<number> {
-  const queues = (await copies()).map(async (name) => (await new IndexedDBStorage(name).load()).queue);
+  const queues = (await copies()).map(async (name) => {
+    const storage = new IndexedDBStorage(name);
+    return (await storage.load().finally(storage.close)).queue;
+  });
   return (await Promise.all(queues)).flat().length;
 }
 
