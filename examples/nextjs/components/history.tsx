@@ -2,10 +2,8 @@
 import { useQuery } from "@apollo/client/react";
 import { useState } from "react";
 import { formatDue, formatMoment } from "@/lib/dates";
-import { HistoryDocument, type HistoryQuery } from "@/lib/gql/graphql";
+import { type ActivityFieldsFragment, HistoryDocument } from "@/lib/gql/graphql";
 import { useWorkspace } from "./workspace";
-
-type Activity = NonNullable<HistoryQuery["task"]>["activity"]["nodes"][number];
 
 /** Who did what to a task, the newest first, asked of the server when it is opened. */
 export function TaskHistory({ id }: { id: string }) {
@@ -14,7 +12,7 @@ export function TaskHistory({ id }: { id: string }) {
   const { data, error } = useQuery(HistoryDocument, { variables: { id }, fetchPolicy: "no-cache", skip: !isOpen });
   const person = (personId: string | null) => members.find((member) => member.person.id === personId)?.person.name ?? (personId ? "somebody" : "nobody");
   const project = (projectId: string | null) => store.get("projects", projectId ?? "")?.name ?? "none";
-  const describe = (change: Activity["changes"][number]): string => {
+  const describe = (change: ActivityFieldsFragment["changes"][number]): string => {
     switch (change.__typename) {
       case "TextChange": return change.field === "TITLE" ? `title: “${change.fromText}” → “${change.toText}”` : "description";
       case "DueChange": return `due: ${[change.fromDue, change.toDue].map((due) => (due ? formatDue(due, today, timeZone) : "none")).join(" → ")}`;

@@ -22,12 +22,9 @@ export function Reminders({ task }: { task: Task }) {
   const choices: [name: string, input: () => ReminderInput][] = [
     ["in 10 minutes", () => ({ at: new Date(Date.now() + 600_000).toISOString() })],
     ["in an hour", () => ({ at: new Date(Date.now() + 3_600_000).toISOString() })],
-    ...(task.due?.at ? [["10 minutes before", () => ({ minutesBefore: 10 })] satisfies [string, () => ReminderInput]] : []),
-    ...(task.due ? [
-      ["on the day at 9:00", () => ({ dayBefore: { days: 0, time: "09:00" } })] satisfies [string, () => ReminderInput],
-      ["the day before at 18:00", () => ({ dayBefore: { days: 1, time: "18:00" } })] satisfies [string, () => ReminderInput],
-    ] : []),
   ];
+  if (task.due?.at) choices.push(["10 minutes before", () => ({ minutesBefore: 10 })]);
+  if (task.due) choices.push(["on the day at 9:00", () => ({ dayBefore: { days: 0, time: "09:00" } })], ["the day before at 18:00", () => ({ dayBefore: { days: 1, time: "18:00" } })]);
   return (
     <fieldset>
       <legend>Reminders</legend>

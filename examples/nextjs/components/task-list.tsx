@@ -2,7 +2,7 @@
 import { closestCenter, DndContext, type DragEndEvent, KeyboardSensor, PointerSensor, type UniqueIdentifier, useDroppable, useSensor, useSensors } from "@dnd-kit/core";
 import { SortableContext, sortableKeyboardCoordinates, verticalListSortingStrategy } from "@dnd-kit/sortable";
 import { type FocusEvent, type KeyboardEvent, type ReactNode, startTransition, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { type Group, groupBy, groupTasks, type Item, isManual, isProject, listNames } from "@/lib/lists";
+import { type Group, groupTasks, type Item, isManual, isProject, listNames } from "@/lib/lists";
 import { ProjectTitle, SectionTitle } from "./project";
 import { QuickAdd } from "./quick-add";
 import { TaskRow } from "./task-row";
@@ -26,7 +26,7 @@ const keyboard = { coordinateGetter: sortableKeyboardCoordinates };
 /** The list that the view says, with its title and what adds to it. */
 export function TaskList() {
   const { store, change, canWrite, today, timeZone, me } = useWorkspace();
-  const { ready } = useStatus();
+  const { ready, error } = useStatus();
   const { view, taskId } = useView();
   const [tasks, projects, sections, reminders] = [useRows("tasks"), useRows("projects"), useRows("sections"), useRows("reminders")];
   const groups = useMemo(() => groupTasks(view, { tasks, projects, sections, today, timeZone, me }), [view, tasks, projects, sections, today, timeZone, me]);
@@ -53,13 +53,14 @@ export function TaskList() {
   const nameOf = (id: UniqueIdentifier) => store.get("tasks", String(id))?.title ?? groups.find((group) => group.id === id)?.title ?? "the list";
   const drop = ({ active, over }: DragEndEvent) => {
     const task = store.get("tasks", String(active.id));
-    if (!task || !over || over.id === active.id) return;
-    const target = store.get("tasks", String(over.id));
+    const target = over && store.get("tasks", String(over.id));
+    if (!task || !over || over.id === active.id || target?.deletedAt) return;
     const said = `Moved “${task.title}”`;
     if (!target) { // a section's title
       const group = groups.find(({ id }) => id === over.id);
-      const first = group?.items.find((item) => item.depth === 0 && item.task.id !== task.id)?.task;
-      return change("moveTask", { id: task.id, parentId: null, projectId: view.list, sectionId: group?.section?.id ?? null, ...(first && { beforeId: first.id }) }, said);
+      if (!group) return; // somebody has deleted it meanwhile
+      const first = group.items.find((item) => item.depth === 0 && item.task.id !== task.id)?.task;
+      return change("moveTask", { id: task.id, parentId: null, projectId: view.list, sectionId: group.id, ...(first && { beforeId: first.id }) }, said);
     }
     for (let above = target.parent; above; above = store.get("tasks", above.id)?.parent ?? null) if (above.id === task.id) return;
     const isDown = items.findIndex((item) => item.task.id === task.id) < items.findIndex((item) => item.task.id === target.id);
@@ -70,7 +71,7 @@ export function TaskList() {
     }, said);
   };
 
-  const subtasks = useMemo(() => groupBy(tasks.filter(({ parent, deletedAt }) => parent && !deletedAt), ({ parent }) => parent!.id), [tasks]);
+  const subtasks = useMemo(() => Map.groupBy(tasks.filter(({ parent, deletedAt }) => parent && !deletedAt), ({ parent }) => parent!.id), [tasks]);
   const reminded = useMemo(() => new Set(reminders.filter(({ state }) => state === "WAITING").map(({ task }) => task.id)), [reminders]);
   const now = new Date().toISOString();
   const row = ({ task, depth }: Item) => {
@@ -98,7 +99,7 @@ export function TaskList() {
       </header>
       {view.list !== "trash" && canWrite && <QuickAdd />}
       {isFiltered && <p className="note">Filtered. <button type="button" className="link" onClick={() => show({ ...noFilters, search: view.search })}>Show all</button></p>}
-      {!ready && <p className="empty">Loading…</p>}
+      {!ready && !error && <p className="empty">Loading…</p>}
       {ready && items.length === 0 && groups.length < 2 && (
         <p className="empty">{view.search ? `Nothing found for “${view.search}”.` : isFiltered ? "No task is like that." : (empty[view.list] ?? "This project is empty. Add a task above.")}</p>
       )}

@@ -9,9 +9,8 @@ export function RestoreOrPurge({ task }: { task: Task }) {
     <span className="buttons">
       {canWrite && <button type="button" aria-label={`Restore “${task.title}”`} onClick={() => change("restoreTask", { id: task.id }, `Restored “${task.title}”`)}>Restore</button>}
       {canPurge && (
-        <button type="button" className="danger" aria-label={`Delete “${task.title}” for good`} onClick={() => {
-          if (confirm(`Delete “${task.title}” for good?`)) change("purgeTask", { id: task.id });
-        }}>Delete</button>
+        <button type="button" className="danger" aria-label={`Delete “${task.title}” for good`}
+          onClick={() => confirm(`Delete “${task.title}” for good?`) && change("purgeTask", { id: task.id })}>Delete</button>
       )}
     </span>
   );
@@ -27,9 +26,7 @@ export function EmptyTrash({ count }: { count: number }) {
         <button key={id} type="button" onClick={() => change("restoreProject", { id })}>Restore project “{name}”</button>
       ))}
       {canPurge && count + projects.length > 0 && (
-        <button type="button" className="danger" onClick={() => {
-          if (confirm("Delete everything in the trash for good?")) change("emptyTrash", { workspaceId });
-        }}>Empty the trash</button>
+        <button type="button" className="danger" onClick={() => confirm("Delete everything in the trash for good?") && change("emptyTrash", { workspaceId })}>Empty the trash</button>
       )}
     </span>
   );

@@ -76,21 +76,10 @@ export function count(tasks: readonly Task[], values: (task: Task) => readonly s
 export const isManual = ({ list, search, tags, priorities, assignees }: View): boolean =>
   (list === "all" || isProject(list)) && search === "" && tags.length + priorities.length + assignees.length === 0;
 
-/** Parts rows by a key. Their order stays. */
-export function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const row of rows) {
-    const name = key(row);
-    const group = groups.get(name) ?? [];
-    if (group.push(row) === 1) groups.set(name, group);
-  }
-  return groups;
-}
-
 /** Puts tasks in manual order, each followed by its subtasks. */
 function asTree(tasks: readonly Task[]): Item[] {
   const ids = new Set(tasks.map(({ id }) => id));
-  const children = groupBy(tasks, ({ parent }) => (parent && ids.has(parent.id) ? parent.id : ""));
+  const children = Map.groupBy(tasks, ({ parent }) => (parent && ids.has(parent.id) ? parent.id : ""));
   const below = (parent: string, depth: number): Item[] => (children.get(parent) ?? []).sort(byPosition).flatMap((task) => [{ task, depth }, ...below(task.id, depth + 1)]);
   return below("", 0);
 }
@@ -104,12 +93,12 @@ export function groupTasks(view: View, world: World): Group[] {
     const orderOf = ({ due, position }: Task) => `${dueDay(due!, world.timeZone)} ${due!.at ?? ""} ${position}`;
     const dated = tasks.map((task) => ({ task, depth: 0, id: task.id, position: orderOf(task) }));
     const titleOf = (day: string) => (day < world.today ? "Overdue" : formatDay(day, world.today));
-    return [...groupBy(dated.sort(byPosition), ({ position }) => titleOf(position.slice(0, 10)))].map(([title, items]) => ({ id: title, title, items }));
+    return [...Map.groupBy(dated.sort(byPosition), ({ position }) => titleOf(position.slice(0, 10)))].map(([title, items]) => ({ id: title, title, items }));
   }
   const items = isManual(view) ? asTree(tasks) : flat(tasks.sort(byPosition));
   if (!isProject(view.list)) return [{ id: "all", title: "", items }];
   const sections = world.sections.filter(({ project }) => project.id === view.list).sort(byPosition);
-  const parts = groupBy(items, ({ task }) => (sections.some(({ id }) => id === task.section?.id) ? task.section!.id : "none"));
+  const parts = Map.groupBy(items, ({ task }) => (sections.some(({ id }) => id === task.section?.id) ? task.section!.id : "none"));
   return [{ id: "none", title: "" }, ...sections.map((section) => ({ id: section.id, title: section.name, section }))]
     .map((group) => ({ ...group, items: parts.get(group.id) ?? [] }));
 }

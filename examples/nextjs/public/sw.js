@@ -10,7 +10,7 @@ addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin) return;
   if (request.mode === "navigate" && url.pathname === "/") event.respondWith(page(request));
-  if (url.pathname.startsWith("/_next/static/")) event.respondWith(file(request));
+  if (url.pathname.startsWith("/_next/static/")) event.respondWith(caches.match(request).then((kept) => kept ?? fetch(request)));
 });
 
 /** The page from the network, which knows who is signed in; or as it was the last time. */
@@ -20,14 +20,7 @@ async function page(request) {
     const response = await fetch(request);
     if (response.ok && response.type === "basic") await cache.put("/", response.clone());
     return response;
-  } catch (error) {
-    const kept = await cache.match("/");
-    if (kept) return kept;
-    throw error;
+  } catch {
+    return (await cache.match("/")) ?? Response.error();
   }
-}
-
-/** Files whose names change with their content. */
-async function file(request) {
-  return (await caches.match(request)) ?? fetch(request);
 }

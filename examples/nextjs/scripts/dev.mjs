@@ -16,21 +16,17 @@ const secret = process.env.BETTER_AUTH_SECRET ?? readFileSync(".data/secret", "u
 const env = {
   NEXT_TELEMETRY_DISABLED: "1", AUTH_DATABASE_URL: "file:.data/auth.db", API_ORIGIN: `http://127.0.0.1:${apiPort}`, BETTER_AUTH_URL: origin, ...process.env, BETTER_AUTH_SECRET: secret, PORT: port,
 };
-const children = [];
-let isEnding = false;
+const ending = new AbortController();
 
 function end(code) {
-  if (isEnding) return;
-  isEnding = true;
-  for (const child of children) child.kill("SIGTERM");
-  process.exitCode = code;
+  process.exitCode ??= code;
+  ending.abort();
 }
 
 function start(command, args, options) {
-  const child = spawn(command, args, { stdio: "inherit", ...options });
-  child.on("error", (error) => (console.error(error.message), end(1)));
+  const child = spawn(command, args, { stdio: "inherit", signal: ending.signal, ...options });
+  child.on("error", (error) => ending.signal.aborted || (console.error(error.message), end(1)));
   child.on("exit", (code) => end(code ?? 0));
-  children.push(child);
 }
 
 function run(command, args) {
@@ -55,8 +51,8 @@ start(process.execPath, ["node_modules/next/dist/bin/next", "dev", "--hostname",
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => end(0));
 
 // The API asks the app for sessions, so it starts once the app answers.
-while (!isEnding && !(await fetch(`${origin}/api/auth/ok`).then(({ ok }) => ok, () => false))) await new Promise((resolve) => setTimeout(resolve, 500));
-if (startsApi && !isEnding) {
+while (!ending.signal.aborted && !(await fetch(`${origin}/api/auth/ok`).then(({ ok }) => ok, () => false))) await new Promise((resolve) => setTimeout(resolve, 500));
+if (startsApi && !ending.signal.aborted) {
   start(".data/api", [], {
     env: {
       ...process.env, HOST: "127.0.0.1", PORT: apiPort, DATABASE_URL: "sqlite:.data/tasks.db", LOG_LEVEL: "warn",
@@ -64,4 +60,4 @@ if (startsApi && !isEnding) {
     },
   });
 }
-if (!isEnding) console.log(`\nOpen ${origin}`);
+if (!ending.signal.aborted) console.log(`\nOpen ${origin}`);
