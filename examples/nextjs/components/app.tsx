@@ -35,6 +35,11 @@ function Network({ user, liveUrl }: { user: User; liveUrl: string }) {
   const [client] = useState(() => createApollo(liveUrl));
   useEffect(() => void keepPage(), []);
   useEffect(() => onSignOut(() => location.replace("/sign-in")), []);
+  useEffect(() => { // leaving the page leaves the field, which saves what was typed
+    const leave = () => (document.activeElement as HTMLElement).blur();
+    addEventListener("beforeunload", leave);
+    return () => removeEventListener("beforeunload", leave);
+  }, []);
   return (
     <ApolloProvider client={client}>
       <Toasts><Home user={user} /></Toasts>

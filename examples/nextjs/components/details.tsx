@@ -62,9 +62,9 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
     <>
       {parent && <button type="button" className="link parent" onClick={() => show({ task: parent.id })}>{parent.title}</button>}
       <div className="title"><Check task={task} disabled={disabled} />
-        <h2><EditableText text={title} label="title" disabled={disabled} save={(text) => store.mutate("updateTask", { id, title: text }, task)} /></h2>
+        <h2><EditableText text={title} label="title" disabled={disabled} save={(text) => change("updateTask", { id, title: text }, undefined, task)} /></h2>
       </div>
-      <Description key={description} task={task} disabled={disabled} save={(text, seen) => store.mutate("updateTask", { id, description: text }, seen)} />
+      <Description key={description} task={task} disabled={disabled} save={(text, seen) => change("updateTask", { id, description: text }, undefined, seen)} />
       <div className="fields">
         <DueFields task={task} disabled={disabled} />
         <label>Priority
@@ -129,22 +129,16 @@ function Fields({ task, disabled, onDeleted }: { task: Task; disabled: boolean; 
 
 /** It is saved when the field is left, in whichever way: also by the browser's button for the way back. */
 function Description({ task, disabled, save }: { task: Task; disabled: boolean; save(text: string | null, seen: Task): void }) {
-  const [typed, seen] = [useRef(task.description), useRef(task)];
+  const [field, seen] = [useRef<HTMLTextAreaElement>(null), useRef(task)];
   const leave = () => {
-    if (typed.current !== seen.current.description) save(typed.current, seen.current);
-    seen.current = { ...seen.current, description: typed.current };
+    const description = field.current!.value || null;
+    if (description !== seen.current.description) save(description, seen.current);
+    seen.current = { ...seen.current, description };
   };
   const onLeave = useEffectEvent(leave);
-  useLayoutEffect(() => {
-    addEventListener("beforeunload", onLeave);
-    return () => {
-      removeEventListener("beforeunload", onLeave);
-      onLeave();
-    };
-  }, []);
+  useLayoutEffect(() => onLeave, []);
   return (
-    <textarea aria-label="Description" placeholder="Description" defaultValue={task.description ?? ""} disabled={disabled} maxLength={10_000}
-      onChange={({ target }) => void (typed.current = target.value || null)} onBlur={leave} />
+    <textarea ref={field} aria-label="Description" placeholder="Description" defaultValue={task.description ?? ""} disabled={disabled} maxLength={10_000} onBlur={leave} />
   );
 }
 

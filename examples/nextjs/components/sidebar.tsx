@@ -68,8 +68,7 @@ export function Sidebar({ user, others, refetch }: { user: User; others: Others;
     const { error: problem } = await authClient.signOut();
     if (problem) return alert("You are still signed in: the server can’t be reached.");
     await store.clear();
-    await forgetUser();
-    location.replace("/sign-in");
+    await forgetUser(); // which ends all tabs, this one too
   };
 
   const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);

@@ -15,7 +15,7 @@ type AboutProps = { task: Task; list: string; isOverdue: boolean; progress: stri
 
 /** One task in a list. It is rendered if something of the task changes, or while tasks are moved. */
 export const TaskRow = memo(function TaskRow({ task, depth, canMove, isOpen, ...about }: { depth: number; canMove: boolean; isOpen: boolean } & AboutProps) {
-  const { store, canWrite } = useWorkspace();
+  const { store, change, canWrite } = useWorkspace();
   const isPending = useSyncExternalStore(store.subscribe, () => store.isPending("tasks", task.id));
   const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition, isDragging } = useSortable({ id: task.id, disabled: !canMove });
   const style = { paddingInlineStart: `${depth * 1.75 + 0.7}rem`, transform: transform ? `translateY(${transform.y}px)` : undefined, transition };
@@ -28,7 +28,7 @@ export const TaskRow = memo(function TaskRow({ task, depth, canMove, isOpen, ...
       {!task.deletedAt && <Check task={task} disabled={!canWrite} />}
       <div className="task-body">
         <EditableText text={task.title} label="title" disabled={!canWrite || task.deletedAt !== null}
-          save={(title) => store.mutate("updateTask", { id: task.id, title }, task)} />
+          save={(title) => change("updateTask", { id: task.id, title }, undefined, task)} />
         <About task={task} {...about} />
       </div>
       {task.deletedAt ? <RestoreOrPurge task={task} /> : (

@@ -1,11 +1,10 @@
 "use client";
 import { useApolloClient } from "@apollo/client/react";
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { UndoChangeDocument, type UpdateTaskInput, type WorkspaceQuery } from "@/lib/gql/graphql";
-import { randomId, type Refusal } from "@/lib/store";
-import { type Mutations, openStore, type Rows, type TaskStore } from "@/lib/sync";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { UndoChangeDocument, type WorkspaceQuery } from "@/lib/gql/graphql";
+import { type Done, randomId, type Refusal } from "@/lib/store";
+import { type Mutations, openStore, type Rows, type Task, type TaskStore } from "@/lib/sync";
 import { useToasts } from "./toasts";
-import { showWorkspace } from "./view";
 
 type Answer = NonNullable<WorkspaceQuery["workspace"]>;
 
@@ -21,8 +20,8 @@ export interface Workspace {
   readonly me: string;
   readonly timeZone: string;
   readonly today: string;
-  /** Makes a change. If it has a text, that is said, with a button to undo it. */
-  change<N extends keyof Mutations & string>(mutation: N, input: Parameters<Mutations[N]["apply"]>[1], said?: string): void;
+  /** Makes a change. If it has a text, that is said, with a button to undo it. `seen` is the task as the user saw it, for texts. */
+  change<N extends keyof Mutations & string>(mutation: N, input: Parameters<Mutations[N]["apply"]>[1], said?: string, seen?: Task): void;
 }
 
 const Context = createContext<Workspace | null>(null);
@@ -52,19 +51,25 @@ const inverse: { readonly [mutation: string]: keyof Mutations & string } = {
   archiveProject: "unarchiveProject", deleteProject: "restoreProject",
 };
 
-/** Opens the copy of a workspace for everything in it. */
-export function WorkspaceProvider({ userId, workspace, timeZone, today, children }: {
-  userId: string; workspace: Pick<Workspace, "id" | "name" | "members"> & Pick<Answer, "kind" | "role">; timeZone: string; today: string; children: ReactNode;
-}) {
+/** What waits for a change, by its key, to be made. */
+const made = new Map<string, (version: number) => void>();
+
+/** Closes the copies of workspaces that were left while something was to be sent. */
+const left = new Map<string, () => void>();
+
+/** After these errors a store has stopped for good. */
+const isOver = (error: string | null) => error === "NOT_FOUND" || error === "OUTDATED";
+
+/** Opens the copy of a workspace, and makes changes in it. Messages with a button outlive the view: they reach the copy all the same. */
+function useStore(userId: string, id: string) {
   const client = useApolloClient();
   const { say } = useToasts();
-  const [store, setStore] = useState<TaskStore | null>(null);
-  const done = useRef(new Map<string, number>()); // the versions of changes that were made
-  const { id, name, role, kind, members } = workspace;
+  const [opened, setOpened] = useState<Pick<Workspace, "store" | "change"> | null>(null);
 
   useEffect(() => {
-    let opened: TaskStore;
-    let hasLeft = false; // for another workspace, while the messages stay
+    let store: TaskStore | null = null; // null: it is closed
+    let opening: Promise<void>;
+    let isShown = true;
     const onRefused = (refusal: Refusal) => {
       const { mutation, input, errors: [problem], current } = refusal;
       const theirs = input.title !== undefined ? current?.title : current?.description;
@@ -75,62 +80,90 @@ export function WorkspaceProvider({ userId, workspace, timeZone, today, children
         key: `conflict ${input.id} ${Object.keys(input)}`, stays: true,
         text: `Meanwhile somebody else has changed “${current.title}”. Theirs: “${theirs ?? ""}”. Yours: “${input.title ?? input.description ?? ""}”.`,
         actions: [
-          { label: "Use mine", run: () => useMine(input) },
+          { label: "Use mine", run: () => void mutate("updateTask", input) },
           { label: "Keep theirs", run: () => {} },
         ],
       });
     };
-    const make = () => openStore({ client, userId, workspaceId: id, onRefused, onDone: ({ key, version }) => void done.current.set(key, version) });
-    const useMine = (input: UpdateTaskInput) => {
-      const queue = hasLeft ? make() : opened; // the new one isn't started: what is opened then finds the change stored
-      queue.mutate("updateTask", input);
-      if (hasLeft) void queue.stop().then(() => showWorkspace(id));
-    };
+    const onDone = ({ key, version }: Done) => made.get(key)?.(version);
     const open = () => {
-      opened = make();
-      void opened.start();
-      setStore(opened);
+      left.get(id)?.();
+      store = openStore({ client, userId, workspaceId: id, onRefused, onDone });
+      opening = store.start();
+      addEventListener("pagehide", close);
+      if (isShown) setOpened({ store, change });
     };
-    const close = () => void opened.stop();
-    // A page that the browser keeps for the way back must not follow the feed beside another tab when it is shown again.
-    const reopen = (event: PageTransitionEvent) => event.persisted && open();
-    open();
-    addEventListener("pagehide", close);
-    addEventListener("pageshow", reopen);
-    return () => {
+    const close = () => {
       removeEventListener("pagehide", close);
-      removeEventListener("pageshow", reopen);
-      hasLeft = true;
-      close();
+      const closed = store;
+      store = null; // first, because stopping is reported
+      void closed?.stop();
     };
-  }, [client, userId, id, say]);
-
-  const value = useMemo((): Workspace | null => {
-    if (!store) return null;
-    const undo = async (version: number, key: string) => {
+    const closeIfSent = () => void (isShown || store?.status.pending || close());
+    const refuse = () => say({ key: "over", text: "Not changed: what is shown here is out of date.", stays: true });
+    /** Makes a change also if another workspace is shown by now. */
+    const mutate = async (mutation: keyof Mutations, input: { id: string }): Promise<void> => {
+      if (!store) open();
+      await opening;
+      if (!store) return mutate(mutation, input); // the workspace is shown again
+      if (isOver(store.status.error)) return refuse();
+      store.mutate(mutation, input as never);
+      store.subscribe(closeIfSent);
+      if (!isShown) say({ key: id, text: "Done, in the other workspace." });
+    };
+    const undo = async (version: number, key: string, inverted?: () => void) => {
       const input = { version, workspaceId: id, idempotencyKey: randomId() };
       const answer = await client.mutate({ mutation: UndoChangeDocument, variables: { input } }).catch(() => null);
-      const { userErrors = [], conflicts = [] } = answer?.data?.undoChange ?? {};
-      const [conflict] = conflicts;
-      if (answer && userErrors.length === 0) say({ key, text: "Undone." });
-      else if (conflict) say({ key, text: `Not undone: ${conflict.field} of “${conflict.task.title}” was changed since.` });
-      else say({ key, text: `Not undone: ${userErrors[0]?.message ?? "the server can’t be reached."}` });
+      if (!answer && inverted) return inverted();
+      const { conflicts: [conflict] = [], userErrors: [problem] = [{ message: "the server can’t be reached." }] } = answer?.data?.undoChange ?? {};
+      const why = conflict ? `${conflict.field} of “${conflict.task.title}” was changed since.` : problem?.message;
+      say({ key, text: why ? `Not undone: ${why}` : "Undone." });
     };
-    const change: Workspace["change"] = (mutation, input, said) => {
-      const key = store.mutate(mutation, input as never);
+    const change: Workspace["change"] = (mutation, input, said, seen) => {
+      if (!store || isOver(store.status.error)) return refuse();
+      const key = store.mutate(mutation, input as never, seen);
       if (!said) return;
+      let [version, isUnwanted] = [0, false];
+      made.set(key, (taken) => {
+        version = taken;
+        if (isUnwanted) void undo(version, key);
+      });
+      const opposite = inverse[mutation];
+      const invert = opposite && (() => void mutate(opposite, { id: (input as { id: string }).id }));
       const run = () => {
-        const version = done.current.get(key);
-        const opposite = inverse[mutation];
-        if (version && !mutation.endsWith("Project")) void undo(version, key);
-        else if (opposite) store.mutate(opposite, { id: (input as { id: string }).id } as never);
-        else say({ key, text: "Not undone: the change isn’t there yet." });
+        if (version && !mutation.endsWith("Project")) void undo(version, key, invert);
+        else if (invert) invert();
+        else {
+          isUnwanted = true;
+          say({ key, text: "It will be undone once it has been sent." });
+        }
       };
       say({ key, text: said, actions: [{ label: "Undo", run }] });
     };
-    return {
-      id, name, store, members, timeZone, today, change, me: `person/${userId}`, canWrite: role !== "READ", canPurge: role === "ADMIN", isShared: kind === "ORGANIZATION",
+    // A page that the browser keeps for the way back must not follow the feed beside another tab when it is shown again.
+    const reopen = (event: PageTransitionEvent) => event.persisted && open();
+    open();
+    addEventListener("pageshow", reopen);
+    return () => {
+      removeEventListener("pageshow", reopen);
+      isShown = false;
+      left.set(id, close);
+      store?.subscribe(closeIfSent);
+      closeIfSent();
     };
-  }, [client, userId, workspace, store, say, timeZone, today]); // it stays the same, so that rows aren't rendered in vain
+  }, [client, userId, id, say]);
+  return opened;
+}
+
+/** Opens the copy of a workspace for everything in it. */
+export function WorkspaceProvider({ userId, workspace, timeZone, today, children }: {
+  userId: string; workspace: Pick<Workspace, "id" | "name" | "members"> & Pick<Answer, "kind" | "role">; timeZone: string; today: string; children: ReactNode;
+}) {
+  const { id, name, role, kind, members } = workspace;
+  const opened = useStore(userId, id);
+  const hasEnded = useSyncExternalStore(opened?.store.subscribe ?? (() => () => {}), () => isOver(opened?.store.status.error ?? null));
+  const value = useMemo((): Workspace | null => opened && {
+    id, name, members, timeZone, today, ...opened, me: `person/${userId}`, canWrite: role !== "READ" && !hasEnded, canPurge: role === "ADMIN" && !hasEnded, isShared: kind === "ORGANIZATION",
+  }, [userId, workspace, opened, hasEnded, timeZone, today]); // it stays the same, so that rows aren't rendered in vain
   return value && <Context value={value}>{children}</Context>;
 }

@@ -17,17 +17,17 @@ export async function keepPage(): Promise<void> {
 
 const channel = () => new BroadcastChannel("sign-out");
 
-/** Calls the listener if another tab signs out. */
+/** Calls the listener once a tab has signed out. */
 export function onSignOut(listener: () => void): () => void {
   const tabs = channel();
   tabs.onmessage = listener;
   return () => tabs.close();
 }
 
-/** Deletes everything that this browser has of the user, and tells the other tabs. */
+/** Deletes everything that this browser has of the user, and tells all tabs. */
 export async function forgetUser(): Promise<void> {
-  channel().postMessage("signed out");
   localStorage.clear();
   await globalThis.caches?.delete(cacheName);
   await deleteCopies();
+  channel().postMessage("signed out");
 }

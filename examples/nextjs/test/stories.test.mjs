@@ -141,6 +141,12 @@ story("A task is created, edited in place, completed, undone, deleted, restored 
   await page.reload(); // with what was stored
   await details(page).waitFor();
   assert.equal(await details(page).getByLabel("Description").inputValue(), "About the bridge");
+  await row(page, "Call the dentist").getByRole("button", { name: "Call the dentist", exact: true }).click();
+  await page.getByLabel("New title of “Call the dentist”").fill("Call the doctor");
+  await page.reload();
+  await row(page, "Call the doctor").getByRole("button", { name: "Call the doctor", exact: true }).click();
+  await page.getByLabel("New title of “Call the doctor”").fill("Call the dentist");
+  await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "All tasks" }).click();
   await page.keyboard.press("Escape");
   await details(page).waitFor({ state: "detached" });
@@ -336,6 +342,11 @@ async function showNewWorkspace(page, name) {
   await page.locator("button.workspace", { hasText: name }).waitFor();
 }
 
+async function showWorkspace(page, name) {
+  await page.locator("button.workspace").click();
+  await page.locator(".menu").getByRole("button", { name }).click();
+}
+
 /** Opens the page of the same user in another browser. */
 async function another(open, page, options) {
   const other = await open({ storageState: { cookies: await page.context().cookies(), origins: [] }, ...options });
@@ -373,6 +384,8 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
   await showNewWorkspace(one, "Elsewhere");
   await toast(one, "Theirs").getByRole("button", { name: "Use mine" }).click();
   await eventually(() => titles(two), ["Mine"]);
+  await toast(one, "Done, in the other workspace.").waitFor();
+  await showWorkspace(one, "Margaret only you");
   await eventually(() => titles(one), ["Mine"]);
 
   await one.getByRole("button", { name: "Mine", exact: true }).click();
@@ -393,7 +406,15 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
   await toast(one, "Theirs: “Their text”. Yours: “My text”.").waitFor();
   assert.equal(await details(one).getByLabel("Description").inputValue(), "Their text");
   await toast(one, "My text").getByRole("button", { name: "Keep theirs" }).click();
-  await one.keyboard.press("Escape");
+  for (const page of [one, two]) await page.keyboard.press("Escape");
+
+  await two.getByRole("button", { name: "My title", exact: true }).click();
+  await two.getByLabel("New title of “My title”").fill("Typed as it goes");
+  await check(one, "My title").click(); // the row goes while its title is edited
+  await eventually(() => titles(two), []);
+  for (const page of [one, two]) await page.getByLabel("Show completed").click();
+  await eventually(() => titles(one), ["First", "Typed as it goes"]);
+  for (const page of [one, two]) await page.getByLabel("Show completed").click();
 
   const names = ["1", "2", "3", "4", "5"];
   await add(one, ...names);
@@ -403,7 +424,7 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
     await page.getByLabel(`New title of “${from}”`).fill(to);
     await page.keyboard.press("Enter");
   };
-  await eventually(() => titles(two), ["My title", ...names]);
+  await eventually(() => titles(two), names);
   await one.context().setOffline(true);
   for (const name of names) {
     await rename(one, name, `Mine ${name}`);
@@ -414,13 +435,90 @@ story("Two browsers stay equal, and conflicts are shown", async (open) => {
   await eventually(() => toast(one, "Yours: “Mine").count(), 5);
 });
 
+/** Lets the page count its databases and channels that are open. */
+const countHeld = (page) => page.addInitScript(() => {
+  globalThis.held = new Set();
+  const { close } = BroadcastChannel.prototype;
+  globalThis.BroadcastChannel = new Proxy(BroadcastChannel, { construct: (target, args) => {
+    const channel = new target(...args);
+    held.add(channel);
+    return channel;
+  } });
+  BroadcastChannel.prototype.close = function () { held.delete(this), close.call(this); };
+  const [{ open }, { close: end }] = [IDBFactory.prototype, IDBDatabase.prototype];
+  IDBFactory.prototype.open = function (...args) {
+    const request = open.apply(this, args);
+    request.addEventListener("success", () => held.add(request.result));
+    return request;
+  };
+  IDBDatabase.prototype.close = function () { held.delete(this), end.call(this); };
+});
+
+/** What one workspace needs, and the channel for signing out. */
+const holdsOne = (page) => eventually(() => page.evaluate(() => [...held].map(({ constructor }) => constructor.name).sort()), ["BroadcastChannel", "BroadcastChannel", "IDBDatabase"]);
+
+story("A workspace that isn't shown any more sends its changes, and they can be undone", async (open) => {
+  const page = await open();
+  await countHeld(page);
+  await signUp(page, "Niklaus");
+  await add(page, "Done", "Not done", "Moved", "Last");
+  await settled(page);
+  const other = await another(open, page);
+  await showNewWorkspace(page, "Elsewhere");
+  await showWorkspace(page, "Niklaus only you");
+  await row(page, "Not done").waitFor();
+  await page.context().setOffline(true);
+  await check(page, "Done").click();
+  await check(page, "Not done").click();
+  await showWorkspace(page, "Elsewhere");
+  await toast(page, "Completed “Not done”").getByRole("button", { name: "Undo" }).click();
+  await toast(page, "Done, in the other workspace.").waitFor();
+  assert.deepEqual(await titles(other), ["Done", "Not done", "Moved", "Last"]);
+  await page.context().setOffline(false);
+  await eventually(() => titles(other), ["Not done", "Moved", "Last"]);
+  await showWorkspace(page, "Niklaus only you");
+  await settled(page);
+  assert.deepEqual(await titles(page), ["Not done", "Moved", "Last"]);
+
+  // What has no opposite is undone once it was sent.
+  await page.context().setOffline(true);
+  await openDetails(page, "Moved");
+  await details(page).getByLabel("Due", { exact: true }).fill("2027-03-01");
+  await details(page).getByLabel("Due", { exact: true }).fill("");
+  await toast(page, "no longer due").getByRole("button", { name: "Undo" }).click();
+  await page.getByText("will be sent later").waitFor();
+  await showWorkspace(page, "Elsewhere");
+  await page.context().setOffline(false);
+  await toast(page, "Undone.").waitFor();
+  await row(other, "Moved").getByText("1 Mar 2027").waitFor();
+
+  // A project that was archived and sent.
+  await page.getByRole("button", { name: "New project" }).click();
+  await page.getByLabel("Name of the new project").fill("Cellar");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "More for project “Cellar”" }).click();
+  await page.getByRole("button", { name: "Archive the project" }).click();
+  await page.waitForTimeout(500);
+  await showWorkspace(page, "Niklaus only you");
+  await toast(page, "Archived").getByRole("button", { name: "Undo" }).click();
+  await toast(page, "Done, in the other workspace.").waitFor();
+  await showWorkspace(page, "Elsewhere");
+  await nav(page, "Cellar").waitFor();
+  await settled(page);
+  await holdsOne(page);
+});
+
+const pageIsKept = (page) => eventually(() => page.evaluate(async () => {
+  await navigator.serviceWorker.ready;
+  return (await (await caches.open("page")).keys()).length > 5;
+}), true);
+
 story("Offline the app opens, and what is done there is sent once, later", async (open) => {
   const page = await open();
   await signUp(page, "Katherine");
   await add(page, "Online");
   await settled(page);
-  await page.evaluate(() => navigator.serviceWorker.ready);
-  await eventually(() => page.evaluate(async () => (await (await caches.open("page")).keys()).length > 5), true);
+  await pageIsKept(page);
   await page.context().setOffline(true);
   await page.reload();
   await row(page, "Online").waitFor();
@@ -493,10 +591,27 @@ story("An organization shares a workspace, in which guests can only read", async
   await inspect(guest, "guest");
   await takePictures(owner);
 
-  await member.locator("button.workspace").click();
-  await member.getByRole("button", { name: "Mary only you" }).click();
+  await showWorkspace(member, "Mary only you");
   await member.locator("button.workspace", { hasText: "Mary" }).waitFor();
   await eventually(() => titles(member), []);
+
+  // The membership ends while something is being typed.
+  await showWorkspace(member, "Family");
+  await openDetails(member, "Wash up");
+  await details(member).getByLabel("Description").fill("With the new soap");
+  await owner.locator("button.workspace").click();
+  await owner.getByRole("button", { name: "Members of Family" }).click();
+  await members.getByRole("button", { name: "Remove Mary" }).click();
+  await members.getByText("Mary").waitFor({ state: "detached" });
+  await members.getByRole("button", { name: "Close" }).click();
+  await owner.waitForTimeout(1_200); // the API remembers members for a second
+  await add(owner, "Dry up");
+  await member.getByText("This workspace isn’t there any more.").waitFor();
+  await toast(member, "Not changed").waitFor();
+  assert.equal(await field(member).count(), 0);
+  await inspect(member, "gone");
+  await member.getByRole("link", { name: "Go to your tasks" }).click();
+  await field(member).waitFor();
 });
 
 /** Fills the shared workspace, and takes the pictures of README.md. */
@@ -599,6 +714,7 @@ story("With a thousand tasks a change or a key costs what it costs with ten", as
 
 story("Signing out ends all tabs, and leaves nothing in the browser", async (open) => {
   const page = await open();
+  await countHeld(page);
   const email = await signUp(page, "Hedy");
   await add(page, "Secret");
   await settled(page);
@@ -614,16 +730,17 @@ story("Signing out ends all tabs, and leaves nothing in the browser", async (ope
   await page.locator("button.workspace", { hasText: "Team" }).waitFor();
   await add(page, "Sent");
   await settled(page);
+  await pageIsKept(page);
   await page.context().setOffline(true);
   await add(page, "Not sent");
-  await page.locator("button.workspace").click();
-  await page.getByRole("button", { name: "Hedy only you" }).click();
+  await page.goto(origin);
   await row(page, "Secret").waitFor();
   await page.context().setOffline(false);
   await page.getByText("Offline.").waitFor({ state: "hidden" });
   const [question] = await Promise.all([page.waitForEvent("dialog"), page.getByRole("button", { name: "Sign out" }).click({ noWaitAfter: true })]);
   assert.match(question.message(), /One change has not been sent/);
   await question.dismiss();
+  await holdsOne(page);
   page.once("dialog", (dialog) => dialog.accept());
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
