@@ -131,10 +131,13 @@ func rewrites(t *testing.T, auth, api string) http.Handler {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mux.Handle(path, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.SetXForwarded()
-		}})
+		mux.Handle(path, &httputil.ReverseProxy{
+			Transport: &http.Transport{DisableKeepAlives: true}, // Node closes connections that were idle for five seconds.
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(target)
+				r.SetXForwarded()
+			},
+		})
 	}
 	return mux
 }

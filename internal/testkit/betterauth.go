@@ -444,6 +444,7 @@ func (c *AuthClient) send(t testing.TB, req *http.Request) (http.Header, []byte)
 		req.Header["Cookie"] = c.Header()["Cookie"]
 	}
 	req.Header.Set("Origin", c.server.URL)
+	req.Close = true // Node closes connections that were idle for five seconds, which a POST on its way would not survive.
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
