@@ -267,20 +267,15 @@ export function openStore(account, workspaceId, onRefused, onDone) {
   const storage = new Storage(name);
   const transport = fetchTransport(settings.endpoint, () => ({ credentials: 'same-origin' }));
   const tabs = new BroadcastChannel(`${name}-done`);
-  const tell = (change) => {
+  const tell = (change) => { // The store tells the other tabs of its own changes.
     onDone(change);
     tabs.postMessage(change);
   };
   tabs.onmessage = ({ data }) => onDone(data);
-  const telling = { ...transport, async execute(document, variables) {
-    const result = await transport.execute(document, variables);
-    const [payload] = Object.values(result.data ?? {});
-    if (payload?.task && payload.userErrors.length === 0) {
-      tell({ ids: [payload.task.id, payload.next?.id, payload.removedNextId].filter(Boolean), version: payload.version });
-    }
-    return result;
-  } };
-  current = new Store({ workspaceId, kinds, mutations, storage, onRefused, transport: telling });
+  const onMade = ({ payload: { task, next, removedNextId }, version }) => {
+    if (task) onDone({ ids: [task.id, next?.id, removedNextId].filter(Boolean), version });
+  };
+  current = new Store({ workspaceId, kinds, mutations, storage, onRefused, onDone: onMade, transport });
   const { preview, undo, skip } = new Direct(transport, workspaceId, tell, onRefused);
   const stop = current.stop.bind(current);
   return Object.assign(current, { name, workspaceId, storage, preview, undo, skip, stop() { tabs.close(); return stop(); } });
