@@ -3,11 +3,16 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"taskql/internal/config"
+	"taskql/internal/testkit"
 )
 
 // TestIntrospectionFits: the queries that GraphiQL, Apollo and code generators send (those of graphql-js 16) pass the
@@ -140,7 +145,16 @@ func TestSizesInVariables(t *testing.T) {
 // TestRateLimit: users and addresses have budgets of their own, and an address is what the trusted proxy says.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
-	s, _ := newServer(t, map[string]string{"RATE_LIMIT": "1000", "TRUSTED_PROXIES": "1"})
+	address := testkit.SQLiteURL(t)
+	cfg, err := config.Load(map[string]string{"DATABASE_URL": address, "ENVIRONMENT": "test", "RATE_LIMIT": "1000", "TRUSTED_PROXIES": "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now() // It stands, or a slow machine's budgets would be filled again meanwhile.
+	s, err := New(t.Context(), Config{Config: cfg, DB: testkit.OpenDatabase(t, address), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := newBrowser(t, s)
 	cookie := signUp(t, b)
 	ask := func(cookie, forwarded string) *http.Response {
