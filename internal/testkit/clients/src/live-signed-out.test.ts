@@ -46,7 +46,7 @@ for (const [name, run] of Object.entries(cases)) {
 browser.cookie = cookie["cookie"]!;
 const wire = await stretchWire(url);
 const headers = { "content-type": "application/json", accept: "text/event-stream" };
-const answer = await watchedFetch(500)(wire.http, { method: "POST", headers, body: JSON.stringify({ query }) });
+const answer = await watchedFetch(3_000)(wire.http, { method: "POST", headers, body: JSON.stringify({ query }) });
 const reader = answer.body!.getReader();
 await reader.read();
 wire.silence();
