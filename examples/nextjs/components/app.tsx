@@ -35,11 +35,7 @@ function Network({ user, liveUrl }: { user: User; liveUrl: string }) {
   const [client] = useState(() => createApollo(liveUrl));
   useEffect(() => void keepPage(), []);
   useEffect(() => onSignOut(() => location.replace("/sign-in")), []);
-  useEffect(() => { // leaving the page leaves the field, which saves what was typed
-    const leave = () => (document.activeElement as HTMLElement).blur();
-    addEventListener("beforeunload", leave);
-    return () => removeEventListener("beforeunload", leave);
-  }, []);
+  useEffect(() => addEventListener("beforeunload", () => (document.activeElement as HTMLElement).blur()), []); // which saves what was typed
   return (
     <ApolloProvider client={client}>
       <Toasts><Home user={user} /></Toasts>
@@ -83,7 +79,7 @@ function Home({ user }: { user: User }) {
 
   const today = useSyncExternalStore(everyTenSeconds, () => dayIn(timeZone)); // also after midnight
 
-  if (!workspace) return <main className="loading">Opening the workspace … <a href="/">Your own tasks</a></main>;
+  if (!workspace) return <main className="loading">Opening the workspace … If it stays closed, it was deleted, or you are not a member. <a href="/">Go to your tasks</a></main>;
   return (
     <WorkspaceProvider key={id} userId={user.id} workspace={workspace} timeZone={timeZone} today={today}>
       <div className="page" data-details={taskId !== null}>

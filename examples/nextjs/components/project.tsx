@@ -28,9 +28,8 @@ export function ProjectTitle({ project: { id, name, color, archivedAt, deletedAt
   };
   return (
     <>
-      <h1><i className="dot" style={{ background: color }} /><EditableText text={name} label="name" maxLength={100} disabled={!canWrite} save={(text) => change("updateProject", { id, name: text })} /></h1>
+      <h1><i className="dot" style={{ background: color }} /><EditableText text={name} label="name" maxLength={100} disabled={!canWrite || deletedAt !== null} save={(text) => change("updateProject", { id, name: text })} /></h1>
       {archivedAt && <span className="note">Archived <button type="button" disabled={!canWrite} onClick={() => change("unarchiveProject", { id })}>Bring back</button></span>}
-      {deletedAt && <span className="note">In the trash</span>}
       {canWrite && !deletedAt && (
         <Menu label={`More for project “${name}”`}>
           <button type="button" onClick={() => change("createSection", { id: randomId(), projectId: id, name: "New section" })}>Add a section</button>

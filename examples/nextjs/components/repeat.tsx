@@ -35,7 +35,6 @@ export function Repeat({ task, disabled }: { task: Task; disabled: boolean }) {
     const due: DueInput = first?.at ? { at: { at: first.at, timeZone: first.timeZone } } : { date: first?.date ?? task.due?.date ?? today };
     change("updateTask", { id: task.id, due, recurrence: { rule, mode } }, `“${task.title}” repeats`);
   };
-  const skip = () => change("skipOccurrence", { id: task.id, number: task.occurrenceNumber! }, `Skipped “${task.title}” once`);
   return (
     <fieldset disabled={disabled}>
       <legend>Repeat</legend>
@@ -57,7 +56,7 @@ export function Repeat({ task, disabled }: { task: Task; disabled: boolean }) {
       )}
       <p className="buttons">
         {isChanged && <button type="button" className="primary" disabled={userErrors.length > 0} onClick={save}>Save</button>}
-        {current && !isChanged && <button type="button" onClick={skip}>Skip once</button>}
+        {current && !isChanged && <button type="button" onClick={() => change("skipOccurrence", { id: task.id, number: task.occurrenceNumber! }, `Skipped “${task.title}” once`)}>Skip once</button>}
       </p>
     </fieldset>
   );

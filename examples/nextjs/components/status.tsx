@@ -4,7 +4,8 @@ import { useStatus, useWorkspace } from "./workspace";
 /** Says if what is shown is not what the server has. */
 export function Status() {
   const { store, canWrite } = useWorkspace();
-  const { error, pending, stored } = useStatus();
+  const { error: failure, live, pending, stored } = useStatus();
+  const error = failure ?? (live || pending === 0 || navigator.onLine ? null : "NETWORK"); // another tab may be the one that sends
   const unsent = pending === 0 ? "" : ` ${pending === 1 ? "One change" : `${pending} changes`} will be sent later.`;
   const [text, action] =
     error === "UNAUTHENTICATED" ? [`You are signed out.${unsent}`, <a key="a" href="/sign-in">Sign in</a>]

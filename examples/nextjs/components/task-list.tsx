@@ -12,7 +12,7 @@ import { adjust, noFilters, show, useView } from "./view";
 import { useRows, useStatus, useWorkspace } from "./workspace";
 
 const empty: Record<string, string> = {
-  all: "Nothing to do. Add a task above.", today: "Nothing is due today. Enjoy it.", week: "Nothing is due in the next 7 days.",
+  all: "Nothing to do.", today: "Nothing is due today. Enjoy it.", week: "Nothing is due in the next 7 days.",
   mine: "Nothing is assigned to you.", trash: "The trash is empty.",
 };
 
@@ -45,6 +45,8 @@ export function TaskList() {
   const isFiltered = view.tags.length + view.priorities.length + view.assignees.length > 0;
   const canMove = canWrite && isManual(view);
   const project = isProject(view.list) ? store.get("projects", view.list) : undefined;
+  const isGone = isProject(view.list) && (!project || project.deletedAt !== null);
+  const canAdd = canWrite && view.list !== "trash" && !isGone;
 
   const search = useRef<HTMLInputElement>(null);
   useKey("/", () => search.current?.focus());
@@ -97,11 +99,12 @@ export function TaskList() {
           </label>
         )}
       </header>
-      {view.list !== "trash" && canWrite && <QuickAdd />}
+      {canAdd && <QuickAdd />}
       {isFiltered && <p className="note">Filtered. <button type="button" className="link" onClick={() => show({ ...noFilters, search: view.search })}>Show all</button></p>}
       {!ready && !error && <p className="empty">Loading…</p>}
-      {ready && items.length === 0 && groups.length < 2 && (
-        <p className="empty">{view.search ? `Nothing found for “${view.search}”.` : isFiltered ? "No task is like that." : (empty[view.list] ?? "This project is empty. Add a task above.")}</p>
+      {ready && items.length === 0 && (isGone || groups.length < 2) && (
+        <p className="empty">{view.search ? `Nothing found for “${view.search}”.` : isFiltered ? "No task is like that." : isGone ? (project ? "It is in the trash, with its tasks." : "It was deleted, or it is in another workspace.")
+            : `${empty[view.list] ?? "This project is empty."}${canAdd && isManual(view) ? " Add a task above." : ""}`}</p>
       )}
       <DndContext id="tasks" sensors={sensors} collisionDetection={closestCenter} onDragEnd={drop} accessibility={{
         screenReaderInstructions: { draggable: "Press Space to lift the task, the arrow keys to move it, Space to drop it, Escape to leave it where it was." },
@@ -114,7 +117,7 @@ export function TaskList() {
       }}>
         <SortableContext items={sortableIds} strategy={verticalListSortingStrategy}>
           <div className="groups" {...useFocusInRows(items.map(({ task }) => task.id))}>
-            {shown.map((group) => <Part key={group.id} group={group} canMove={canMove} row={row} />)}
+            {!isGone && shown.map((group) => <Part key={group.id} group={group} canMove={canMove} row={row} />)}
           </div>
         </SortableContext>
       </DndContext>

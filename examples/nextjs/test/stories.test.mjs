@@ -254,6 +254,23 @@ story("Projects have sections, and tasks are moved by keyboard and pointer", asy
   await page.getByRole("button", { name: "Bring back" }).click();
   await nav(page, "All tasks").click();
   await row(page, "Mow").waitFor();
+
+  const name = "A garden whose name is so long that it doesn't fit beside anything else in a line";
+  await nav(page, "Garden").click();
+  await page.getByRole("heading").getByRole("button", { name: "Garden" }).click();
+  await page.getByLabel("New name of “Garden”").fill(name);
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: `More for project “${name}”` }).click();
+  await page.getByRole("button", { name: "Delete the project" }).click();
+  await page.getByText("Nothing to do. Add a task above.").waitFor();
+  await page.goBack();
+  await page.getByText("It is in the trash, with its tasks.").waitFor();
+  assert.equal(await field(page).count(), 0);
+  await nav(page, "Trash").click();
+  await page.getByRole("button", { name: "Restore project" }).waitFor();
+  assert.ok(await page.getByRole("heading", { name: "Trash" }).evaluate((title) => title.scrollWidth <= title.clientWidth));
+  await page.goto(`${origin}/?list=${crypto.randomUUID()}`);
+  await page.getByText("It was deleted, or it is in another workspace.").waitFor();
 });
 
 story("Tasks have tags, priorities and subtasks, and are found by them", async (open) => {
@@ -465,13 +482,19 @@ story("A workspace that isn't shown any more sends its changes, and they can be 
   await settled(page);
   const other = await another(open, page);
   await showNewWorkspace(page, "Elsewhere");
+  const elsewhere = page.url();
+  const leave = async (message, address, name) => { // the pointer stays on the message, which waits for it
+    await message.hover();
+    await page.evaluate((to) => history.pushState(null, "", to), address);
+    await page.locator("button.workspace", { hasText: name }).waitFor();
+    await message.getByRole("button", { name: "Undo" }).click();
+  };
   await showWorkspace(page, "Niklaus only you");
   await row(page, "Not done").waitFor();
   await page.context().setOffline(true);
   await check(page, "Done").click();
   await check(page, "Not done").click();
-  await showWorkspace(page, "Elsewhere");
-  await toast(page, "Completed “Not done”").getByRole("button", { name: "Undo" }).click();
+  await leave(toast(page, "Completed “Not done”"), elsewhere, "Elsewhere");
   await toast(page, "Done, in the other workspace.").waitFor();
   assert.deepEqual(await titles(other), ["Done", "Not done", "Moved", "Last"]);
   await page.context().setOffline(false);
@@ -499,8 +522,7 @@ story("A workspace that isn't shown any more sends its changes, and they can be 
   await page.getByRole("button", { name: "More for project “Cellar”" }).click();
   await page.getByRole("button", { name: "Archive the project" }).click();
   await page.waitForTimeout(500);
-  await showWorkspace(page, "Niklaus only you");
-  await toast(page, "Archived").getByRole("button", { name: "Undo" }).click();
+  await leave(toast(page, "Archived"), "/", "Niklaus");
   await toast(page, "Done, in the other workspace.").waitFor();
   await showWorkspace(page, "Elsewhere");
   await nav(page, "Cellar").waitFor();
@@ -526,14 +548,20 @@ story("Offline the app opens, and what is done there is sent once, later", async
   await check(page, "Online").click();
   await page.getByText(/Offline\. \d changes will be sent later\./).waitFor();
   await inspect(page, "offline");
+  const second = await page.context().newPage(); // whose changes the first one sends
+  await second.goto(origin);
+  await row(second, "Offline").waitFor();
+  await add(second, "Second tab");
+  await second.getByText("Offline. 3 changes will be sent later.").waitFor();
+  await second.close();
   await page.reload();
-  await eventually(() => titles(page), ["Offline"]);
+  await eventually(() => titles(page), ["Offline", "Second tab"]);
   const other = await another(open, page);
   await eventually(() => titles(other), ["Online"]);
   await page.context().setOffline(false);
-  await eventually(() => titles(other), ["Offline"]);
+  await eventually(() => titles(other), ["Offline", "Second tab"]);
   await settled(page);
-  assert.deepEqual(await titles(page), ["Offline"]);
+  assert.deepEqual(await titles(page), ["Offline", "Second tab"]);
   await page.getByText("Offline.").waitFor({ state: "hidden" });
 });
 
