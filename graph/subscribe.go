@@ -134,7 +134,7 @@ func keyOf(v viewer.Viewer, session *live.Session, workspaceID string, operation
 		b = appendPart(b, part)
 	}
 	if workspaceID != v.WorkspaceID {
-		b = fmt.Appendf(b, "%p", session) // A session stays where it is as long as it has subscriptions.
+		b = fmt.Appendf(b, "%p", session) // The address identifies it as long as it has subscriptions.
 	}
 	sum := sha256.Sum256(b)
 	return live.Key(sum[:16]), nil
