@@ -346,7 +346,8 @@ func TestMigrateAfterCrash(t *testing.T) {
 	url := testkit.PostgresURL(t)
 	log := &logBuffer{}
 	db := open(t, database.Config{URL: url, Log: log.logger()})
-	holder, err := db.SQL.Conn(t.Context())
+	// The process that dies has a pool of its own, or the next migration could be given its connection.
+	holder, err := open(t, database.Config{URL: url}).SQL.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
