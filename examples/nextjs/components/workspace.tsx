@@ -71,6 +71,7 @@ function useStore(userId: string, id: string) {
     let opening: Promise<void>;
     let isShown = true;
     const onRefused = (refusal: Refusal) => {
+      made.delete(refusal.key);
       const { mutation, input, errors: [problem], current } = refusal;
       const theirs = input.title !== undefined ? current?.title : current?.description;
       if (problem?.code !== "STALE" || mutation !== "updateTask" || !current) {
@@ -125,6 +126,7 @@ function useStore(userId: string, id: string) {
       if (!said) return;
       let [version, isUnwanted] = [0, false];
       made.set(key, (taken) => {
+        made.delete(key);
         version = taken;
         if (isUnwanted) void undo(version, key);
       });
