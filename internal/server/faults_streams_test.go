@@ -57,10 +57,11 @@ func newStreamFaults(t *testing.T) *streamFaults {
 	return f
 }
 
-// startStreamServer starts a server, which ends with the test.
+// startStreamServer starts a server, which ends with the test. While the auth server is down, sessions count for long enough that a change
+// is delivered on a busy machine.
 func startStreamServer(t *testing.T, address, auth string, now func() time.Time) (*Server, string, *database.DB) {
 	t.Helper()
-	return startServer(t, address, auth, now, map[string]string{"SESSION_CACHE_TTL": "1s", "SESSION_STALE_TTL": "1s", "RATE_LIMIT": "6000"})
+	return startServer(t, address, auth, now, map[string]string{"SESSION_CACHE_TTL": "1s", "SESSION_STALE_TTL": "6s", "RATE_LIMIT": "6000"})
 }
 
 // startServer starts a server with these variables, which ends with the test.
